@@ -1,0 +1,80 @@
+"""Every error promptlab raises on purpose.
+
+::
+
+    PromptlabError
+    ├── InputError            what the user gave is wrong (exit code 2)
+    │   ├── TemplateError     a template cannot be read or rendered (shows a caret)
+    │   ├── VerbalizerError   answers do not fit the labels or the tokenizer
+    │   ├── DataError         a data file or a task is wrong (names file and line)
+    │   ├── StudyError        a study file or an existing study is wrong
+    │   ├── CapabilityError   the model cannot do what was asked of it
+    │   └── NotFittedError    ``predict`` before ``fit``
+    └── WorkError             the work failed although the input was right (exit code 1)
+        └── AssetError        a model or data set could not be fetched or verified
+
+Messages say what was found, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class PromptlabError(Exception):
+    """Base of every error raised on purpose."""
+
+    exit_code = 1
+
+
+class InputError(PromptlabError):
+    """What the user gave is wrong; the message names the place and the mend."""
+
+    exit_code = 2
+
+
+class TemplateError(InputError):
+    """A template cannot be read or rendered.
+
+    With ``text`` and ``position`` the message shows the template with a caret under the fault.
+    """
+
+    def __init__(self, message: str, *, text: str | None = None, position: int = 0) -> None:
+        self.summary = message
+        if text is not None:
+            message = f"{message}\n{_caret(text, position)}"
+        super().__init__(message)
+
+
+class VerbalizerError(InputError):
+    """Answers do not fit the labels or the tokenizer."""
+
+
+class DataError(InputError):
+    """A data file or a task is wrong; the message names file and line."""
+
+
+class StudyError(InputError):
+    """A study file, or a study that exists already, is wrong."""
+
+
+class CapabilityError(InputError):
+    """The model cannot do what was asked; the message names what could."""
+
+
+class NotFittedError(InputError):
+    """``predict`` was called before ``fit``."""
+
+
+class WorkError(PromptlabError):
+    """The work failed although the input was right."""
+
+
+class AssetError(WorkError):
+    """A pinned model or data set could not be fetched or did not match its hash."""
+
+
+def _caret(text: str, position: int) -> str:
+    """The line of ``text`` that holds ``position`` with a caret under it."""
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    line = text[start : end if end >= 0 else len(text)]
+    return f"  {line}\n  {' ' * (position - start)}^"

@@ -1,0 +1,19 @@
+"""One labelled (or unlabelled) input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input: named text fields and, when known, its label.
+
+    ``label`` is the class name of a classification task or the reference text of a generation
+    task; ``None`` when it is not known. ``id`` is unique within its data set.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    label: str | None = None

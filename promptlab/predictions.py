@@ -1,0 +1,114 @@
+"""The one table that metrics, statistics, failures, ensembles and reports read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, overload
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one predictor said about one example.
+
+    ``label`` is the predicted class or the parsed reply, ``None`` when the reply was
+    ``unparsed``. ``scores`` are log-probabilities in nats, normalised over the labels.
+    ``tokens_in`` and ``tokens_out`` count prompt and answer tokens, ``seconds`` is this
+    example's share of the wall time. ``trace`` is whatever a strategy wants kept (JSON data).
+    """
+
+    example_id: str
+    label: str | None
+    target: str | None = None
+    scores: dict[str, float] | None = None
+    text: str | None = None
+    unparsed: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    trace: Any = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the prediction equals the target; an unparsed reply is never correct."""
+        return not self.unparsed and self.label is not None and self.label == self.target
+
+
+class Predictions(Sequence[Prediction]):
+    """An ordered table of `Prediction` rows, one an example."""
+
+    def __init__(self, rows: Iterable[Prediction] = ()) -> None:
+        self._rows = tuple(rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> Predictions: ...
+    def __getitem__(self, index: int | slice) -> Prediction | Predictions:
+        if isinstance(index, slice):
+            return Predictions(self._rows[index])
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self._rows)
+
+    def __add__(self, other: Predictions) -> Predictions:
+        return Predictions((*self._rows, *other._rows))
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self)} rows, {self.tokens} tokens, {self.seconds:.2f} s)"
+
+    @property
+    def labels(self) -> list[str | None]:
+        """Predicted labels in order (``None`` where unparsed)."""
+        return [row.label for row in self._rows]
+
+    @property
+    def targets(self) -> list[str | None]:
+        """True labels in order."""
+        return [row.target for row in self._rows]
+
+    @property
+    def correct(self) -> list[bool]:
+        """Row by row, whether the prediction is right."""
+        return [row.correct for row in self._rows]
+
+    @property
+    def unparsed_rate(self) -> float:
+        """Share of rows whose reply could not be parsed, in [0, 1]."""
+        return sum(row.unparsed for row in self._rows) / len(self) if self._rows else 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and answer tokens of all rows."""
+        return sum(row.tokens_in + row.tokens_out for row in self._rows)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all rows, in seconds."""
+        return sum(row.seconds for row in self._rows)
+
+    def failures(self) -> Predictions:
+        """The rows whose target is known and whose prediction is wrong."""
+        return Predictions(r for r in self._rows if r.target is not None and not r.correct)
+
+    def to_jsonl(self, path: str | Path) -> None:
+        """Write one JSON object a line; the file appears whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("w", encoding="utf-8") as stream:
+            for row in self._rows:
+                stream.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+        partial.replace(path)
+
+    @classmethod
+    def from_jsonl(cls, path: str | Path) -> Predictions:
+        """Read what `to_jsonl` wrote."""
+        with Path(path).open(encoding="utf-8") as stream:
+            return cls(Prediction(**json.loads(line)) for line in stream if line.strip())
