@@ -1,0 +1,311 @@
+"""Parsers that read an answer out of a generated reply, or say that there is none.
+
+``Parser.parse`` returns ``None`` for a reply it cannot read. Such a reply is recorded as
+unparsed and counted; it is never turned into a default answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from promptlab.errors import InputError
+from promptlab.number import read_number
+from promptlab.spans import read_spans, write_spans
+
+_NEGATION = re.compile(
+    r"(?:\bnot|n't|\bno|\bnever|\bneither|\bnor) (?:(?:an?|the|very|really) )?[\"'*]*$"
+)
+_JOIN = re.compile(r"[\s\"'*()]*(?:(?:[/|,&]|\b(?:or|and)\b)[\s\"'*()]*)+")
+_LONGEST_NEGATION = 24  # characters
+
+
+class Parser(ABC):
+    """Reads one answer out of one reply. Immutable, and equal when its settings are."""
+
+    type: ClassVar[str]
+
+    @abstractmethod
+    def parse(self, reply: str) -> str | None:
+        """The answer in canonical form, or ``None`` when the reply is unparsed."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Plain data from which `parser_from_settings` builds an equal parser."""
+
+
+@dataclass(frozen=True)
+class ChoiceParser(Parser):
+    """Reads a label from the first clear match of one of its words, whole words, any case.
+
+    A word negated just before ("not positive") is no clear match; a reply whose first match is
+    joined to another label's ("positive or negative") is ambiguous, hence unparsed. ``choices``
+    holds each label with its words; where several words fit at one place the longest wins.
+    """
+
+    choices: tuple[tuple[str, tuple[str, ...]], ...]
+    type: ClassVar[str] = "choice"
+
+    def __post_init__(self) -> None:
+        if len(self.choices) < 2:
+            raise InputError("parser choice: 'choices' needs at least two labels, each with words")
+        owner: dict[str, str] = {}
+        for label, words in self.choices:
+            if not words:
+                raise InputError(f"parser choice: label {label!r} has no words; give at least one")
+            for word in words:
+                if not _folded(word):
+                    raise InputError(f"parser choice: label {label!r} has an empty word; remove it")
+                if owner.setdefault(_folded(word), label) != label:
+                    raise InputError(
+                        f"parser choice: {word!r} stands for both {owner[_folded(word)]!r} and "
+                        f"{label!r}; give each word to one label"
+                    )
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {_folded(word): label for label, words in self.choices for word in words}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        words = sorted(self._labels, key=len, reverse=True)
+        return re.compile("|".join(map(_whole_word, words)))
+
+    def parse(self, reply: str) -> str | None:
+        """The label of the first clear match; ``None`` without one, or when two are joined."""
+        text = _folded(reply)
+        clear: re.Match[str] | None = None
+        for match in self._pattern.finditer(text):
+            if clear is None:
+                before = max(0, match.start() - _LONGEST_NEGATION)
+                if _NEGATION.search(text, before, match.start()) is None:
+                    clear = match
+            elif self._labels[match.group()] != self._labels[clear.group()]:
+                joined = _JOIN.fullmatch(text, clear.end(), match.start())
+                return None if joined else self._labels[clear.group()]
+        return None if clear is None else self._labels[clear.group()]
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` and ``choices``."""
+        return {"type": self.type, "choices": {label: [*words] for label, words in self.choices}}
+
+
+@dataclass(frozen=True)
+class NumberParser(Parser):
+    """Reads the number after the last ``####`` (GSM8K's form), else the last number of the reply.
+
+    Thousands commas, a currency sign and an exponent are understood. The canonical form has
+    neither commas nor trailing zeros: "$1,234.50" gives "1234.5".
+    """
+
+    type: ClassVar[str] = "number"
+
+    def parse(self, reply: str) -> str | None:
+        """The canonical number, or ``None`` when the reply holds none."""
+        return read_number(reply)
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` only."""
+        return {"type": self.type}
+
+
+@dataclass(frozen=True)
+class TextParser(Parser):
+    """Takes the whole reply up to the first stop string, stripped; an empty rest is unparsed."""
+
+    stop: tuple[str, ...] = ()
+    type: ClassVar[str] = "text"
+
+    def __post_init__(self) -> None:
+        if not all(self.stop):
+            raise InputError("parser text: 'stop' holds an empty string; remove it")
+
+    def parse(self, reply: str) -> str | None:
+        """The stripped text, or ``None`` when nothing is left of it."""
+        # Leading blanks go first: models often begin with the newline that is also the stop.
+        text = reply.lstrip()
+        ends = [end for stop in self.stop if (end := text.find(stop)) >= 0]
+        return text[: min(ends, default=len(text))].strip() or None
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` and, when there are any, the ``stop`` strings."""
+        return {"type": self.type, **({"stop": list(self.stop)} if self.stop else {})}
+
+
+@dataclass(frozen=True)
+class RegexParser(Parser):
+    """Takes group 1 of the first match of ``pattern`` (Python's `re` syntax), stripped."""
+
+    pattern: str
+    type: ClassVar[str] = "regex"
+
+    def __post_init__(self) -> None:
+        try:
+            groups = re.compile(self.pattern).groups
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(
+                f"parser regex: {self.pattern!r} is no regular expression ({error})"
+            ) from error
+        if groups < 1:
+            raise InputError(
+                f"parser regex: {self.pattern!r} has no group; put the answer in (brackets)"
+            )
+
+    def parse(self, reply: str) -> str | None:
+        """Group 1, or ``None`` without a match or when the group is empty."""
+        match = re.search(self.pattern, reply)
+        return None if match is None else (match[1] or "").strip() or None
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` and ``pattern``."""
+        return {"type": self.type, "pattern": self.pattern}
+
+
+@dataclass(frozen=True)
+class JsonParser(Parser):
+    """Takes the value of ``key`` in the first JSON object of the reply that has it.
+
+    Text around the object is allowed. Text is taken stripped, other values as JSON; ``null``,
+    an empty text and broken JSON are unparsed.
+    """
+
+    key: str
+    type: ClassVar[str] = "json"
+
+    def parse(self, reply: str) -> str | None:
+        """The value as text, or ``None``."""
+        decoder = json.JSONDecoder()
+        start = reply.find("{")
+        while start >= 0:
+            try:
+                found, _ = decoder.raw_decode(reply, start)
+            except (ValueError, RecursionError):
+                found = {}
+            if isinstance(found, dict) and self.key in found:
+                return _json_text(found[self.key])
+            start = reply.find("{", start + 1)
+        return None
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` and ``key``."""
+        return {"type": self.type, "key": self.key}
+
+
+@dataclass(frozen=True)
+class SpansParser(Parser):
+    """Reads ``phrase -> TYPE`` lines, or the word ``none``; spans of other types are dropped.
+
+    Without ``types`` every type is kept. A reply with no such line at all is unparsed.
+    """
+
+    types: tuple[str, ...] = ()
+    type: ClassVar[str] = "spans"
+
+    def parse(self, reply: str) -> str | None:
+        """The spans in canonical lines, or ``None``."""
+        spans = read_spans(reply)
+        if spans is None:
+            return None
+        return write_spans(span for span in spans if not self.types or span.type in self.types)
+
+    def settings(self) -> dict[str, Any]:
+        """``type`` and, when they are restricted, the ``types``."""
+        return {"type": self.type, **({"types": list(self.types)} if self.types else {})}
+
+
+def parser_from_settings(settings: Mapping[str, Any]) -> Parser:
+    """Build a parser from plain data such as ``{"type": "regex", "pattern": "(\\d+)"}``.
+
+    Raises InputError, naming the key, for an unknown type or key, a missing key or a wrong value.
+    """
+    if not isinstance(settings, Mapping):
+        raise InputError(f"parser: expected a mapping with a 'type', found {settings!r}")
+    kind = settings.get("type")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise InputError(f"parser: 'type' must be one of {', '.join(_KEYS)}; found {kind!r}")
+    required, optional = _KEYS[kind]
+    for key in settings:
+        if key not in {"type", *required, *optional}:
+            known = ", ".join(["type", *required, *optional])
+            raise InputError(f"parser {kind}: unknown key {key!r}; it knows {known}")
+    for key in required:
+        if key not in settings:
+            raise InputError(f"parser {kind}: the key {key!r} is missing")
+    match kind:
+        case "choice":
+            return ChoiceParser(_read_choices(settings["choices"]))
+        case "number":
+            return NumberParser()
+        case "text":
+            return TextParser(_read_texts("text", "stop", settings.get("stop", ())))
+        case "regex":
+            return RegexParser(_read_text("regex", "pattern", settings["pattern"]))
+        case "json":
+            return JsonParser(_read_text("json", "key", settings["key"]))
+        case _:
+            return SpansParser(_read_texts("spans", "types", settings.get("types", ())))
+
+
+# type -> (required keys, optional keys)
+_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "choice": (("choices",), ()),
+    "number": ((), ()),
+    "text": ((), ("stop",)),
+    "regex": (("pattern",), ()),
+    "json": (("key",), ()),
+    "spans": ((), ("types",)),
+}
+
+
+def _read_choices(value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"parser choice: 'choices' must map labels to words; found {value!r}")
+    for label in value:
+        if not isinstance(label, str):
+            raise InputError(f"parser choice: the label {label!r} must be text; put it in quotes")
+    return tuple((label, _read_texts("choice", label, words)) for label, words in value.items())
+
+
+def _read_texts(kind: str, key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, Sequence):
+        raise InputError(f"parser {kind}: {key!r} must be text or a list of texts; found {value!r}")
+    return tuple(_read_text(kind, key, item) for item in value)
+
+
+def _read_text(kind: str, key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        # YAML reads yes, no, on, off and bare numbers as something else than text.
+        raise InputError(f"parser {kind}: {key!r} must be text; found {value!r} (put it in quotes)")
+    return value
+
+
+def _folded(text: str) -> str:
+    """``text`` in one case, with single blanks and straight apostrophes."""
+    return " ".join(text.casefold().replace("\u2019", "'").split())
+
+
+def _whole_word(word: str) -> str:
+    """A pattern for ``word`` that does not match inside a longer word or number."""
+    before = r"(?<!\w)" if _spaced(word[0]) else ""
+    after = r"(?!\w)" if _spaced(word[-1]) else ""
+    # "1" must match neither "1.5" nor "1,000".
+    digit = r"(?![.,]\d)" if word[-1].isdigit() else ""
+    return before + re.escape(word) + after + digit
+
+
+def _spaced(character: str) -> bool:
+    """Whether words in this character's script are set apart by blanks (not so from CJK on)."""
+    return (character.isalnum() or character == "_") and ord(character) < 0x2E80
+
+
+def _json_text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    return None if value is None else json.dumps(value, ensure_ascii=False)
