@@ -1,0 +1,1 @@
+"""Other projects' formats and classes, one file each; nothing here is imported by default."""

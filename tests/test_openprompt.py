@@ -1,0 +1,199 @@
+"""OpenPrompt's own classes against a plain transformers forward, on tiny real models."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+import torch
+
+from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.example import Example
+from promptlab.interop.openprompt import OpenPromptScorer, check_template_text, manual_template
+from promptlab.interop.openprompt_import import _NotInstalled, load_openprompt
+
+pytest.importorskip("yacs", reason="the extra 'openprompt' is not installed")
+
+CLOZE = '{"placeholder": "text_a"} It was {"mask"}.'
+PREFIX = '{"meta": "text"} It was{"mask"}'
+WORDS = {"negative": "terrible", "positive": "great"}
+TEXTS = ("a gorgeous witty film", "a dull film", "witty but a dull dull dull film")
+VOCABULARY = sorted({*" ".join(TEXTS).split(), "It", "was", ".", "great", "terrible", "good"})
+
+
+def examples() -> list[Example]:
+    return [Example(str(i), {"text": text}) for i, text in enumerate(TEXTS)]
+
+
+def masked_model() -> tuple[Any, Any]:
+    """A two-layer BERT and a word-level tokenizer with BERT's special tokens."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *VOCABULARY]
+    core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+    torch.manual_seed(13)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.3,
+    )
+    return BertForMaskedLM(config).eval(), tokenizer
+
+
+def causal_model() -> tuple[Any, Any]:
+    """A two-layer GPT-2 and a byte-level tokenizer whose words with a space are one token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    words = ["<unk>", "<end>", *VOCABULARY, *("\u0120" + word for word in VOCABULARY)]
+    core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", bos_token="<end>", eos_token="<end>"
+    )
+    torch.manual_seed(13)
+    config = GPT2Config(
+        vocab_size=len(words), n_embd=32, n_layer=2, n_head=2, n_positions=64, initializer_range=0.3
+    )
+    return GPT2LMHeadModel(config).eval(), tokenizer
+
+
+def plain_logits(model: Any, tokenizer: Any, prompt: str) -> torch.Tensor:
+    """The slot's logits by one unpadded forward: at the mask, or after the last token."""
+    ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        logits = model(input_ids=ids).logits[0]
+    masks = (ids[0] == tokenizer.mask_token_id).nonzero() if tokenizer.mask_token else None
+    return logits[-1] if masks is None else logits[int(masks)]
+
+
+@pytest.mark.parametrize(
+    ("build", "template", "prompt"),
+    [(masked_model, CLOZE, "{} It was [MASK]."), (causal_model, PREFIX, "{} It was")],
+)
+def test_logits_equal_a_plain_forward(build: Any, template: str, prompt: str) -> None:
+    model, tokenizer = build()
+    scorer = OpenPromptScorer(model, tokenizer, template, WORDS, 24, batch_size=2)
+    expected = torch.stack([plain_logits(model, tokenizer, prompt.format(t)) for t in TEXTS])
+    assert torch.allclose(scorer.slot_logits(examples()), expected, atol=1e-5, rtol=0)
+
+    ids = [tokenizer.encode(" " + w, add_special_tokens=False)[0] for w in WORDS.values()]
+    log_probabilities = expected[:, ids].log_softmax(-1)
+    scores = scorer.score(examples())
+    assert [list(row) for row in scores] == [["negative", "positive"]] * len(TEXTS)
+    found = torch.tensor([list(row.values()) for row in scores])
+    assert torch.allclose(found, log_probabilities, atol=1e-5, rtol=0)
+
+
+def test_the_field_is_cut_and_never_the_template() -> None:
+    model, tokenizer = masked_model()
+    scorer = OpenPromptScorer(model, tokenizer, CLOZE, WORDS, 10)
+    long = Example("long", {"text": " ".join(["film"] * 50)})
+    expected = plain_logits(model, tokenizer, " ".join(["film"] * 4) + " It was [MASK].")
+    assert torch.allclose(scorer.slot_logits([long])[0], expected, atol=1e-5, rtol=0)
+
+
+def test_several_words_a_label_are_averaged() -> None:
+    model, tokenizer = masked_model()
+    words = {"negative": ["terrible", "dull"], "positive": ["great"]}
+    scorer = OpenPromptScorer(model, tokenizer, CLOZE, words, 24)
+    logits = plain_logits(model, tokenizer, f"{TEXTS[0]} It was [MASK].")
+    ids = tokenizer.convert_tokens_to_ids(["terrible", "dull", "great"])
+    logs = logits[ids].log_softmax(-1)
+    row = scorer.score(examples()[:1])[0]
+    assert row["negative"] == pytest.approx(float(logs[:2].mean()), abs=1e-5)
+    assert row["positive"] == pytest.approx(float(logs[2]), abs=1e-5)
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model, tokenizer = causal_model()
+    model.train()
+    scorer = OpenPromptScorer(model, tokenizer, PREFIX, WORDS, 24)
+    assert scorer.score([]) == []
+    scorer.score(examples())
+    assert model.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_importing_leaves_no_trace_outside_its_own_modules() -> None:
+    before = list(sys.path)
+    results: list[Any] = []
+    threads = [threading.Thread(target=lambda: results.append(load_openprompt())) for _ in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(module) for module in results}) == 1
+    assert results[0].__version__ == "1.0.1"
+    assert sys.path == before
+    assert "transformers.generation_utils" not in sys.modules
+    assert not hasattr(sys.modules["transformers"], "AdamW")
+    assert not isinstance(sys.modules.get("datasets"), _NotInstalled)
+
+
+def test_a_package_that_is_not_installed_is_named_on_use() -> None:
+    with pytest.raises(CapabilityError, match="pip install datasets"):
+        _NotInstalled("datasets").load_dataset("x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"mask"} {__import__("os").system("true")}',
+        '{"mask"} {"text": open("x").read()}',
+        '{"placeholder": "text_a", "post_processing": lambda s: s} {"mask"}',
+        '{"placeholder": "__class__"} {"mask"}',
+        '{"meta": text} {"mask"}',
+        '{"mask"} {"text": f"{1}"}',
+        '{"mask"} {',
+        '{"mask"} {}',
+        '{"mask"} {"mask"}',
+        "no slot at all",
+        '{"mask", "text"}',
+        '{["mask"]}',
+        '{"mask": 3}',
+    ],
+)
+def test_only_literals_reach_openprompt(text: str) -> None:
+    with pytest.raises(TemplateError):
+        check_template_text(text)
+    with pytest.raises(TemplateError):
+        manual_template(None, text)
+
+
+def test_the_message_points_at_the_fault() -> None:
+    with pytest.raises(TemplateError) as caught:
+        check_template_text('{"mask"} and {exit()}')
+    line, caret = str(caught.value).splitlines()[-2:]
+    assert line[caret.index("^")] == "{" and caret.index("^") > 10
+
+
+def test_what_it_cannot_score_is_refused() -> None:
+    model, tokenizer = masked_model()
+    for words in ({"a": "great good", "b": "dull"}, {"a": []}, {}):
+        with pytest.raises(VerbalizerError):
+            OpenPromptScorer(model, tokenizer, CLOZE, words, 24)
+    with pytest.raises(CapabilityError):
+        OpenPromptScorer(model.bert, tokenizer, CLOZE, WORDS, 24)
+    causal, other = causal_model()
+    with pytest.raises(TemplateError):
+        OpenPromptScorer(causal, other, '{"mask"} it was', WORDS, 24)
