@@ -1,0 +1,89 @@
+"""Metrics: small objects that read nothing but a `Predictions` table.
+
+Every metric lies in [0, 1], Matthews' coefficient in [-1, 1]. An unparsed reply is wrong
+everywhere; it is never dropped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+
+from promptlab.errors import InputError
+from promptlab.metric.labels import Accuracy, CalibrationError, MacroF1, Matthews
+from promptlab.metric.metric import MeanMetric, Metric
+from promptlab.metric.ranks import MeanReciprocalRank, PrecisionAtK
+from promptlab.metric.spans import SpanF1
+from promptlab.metric.texts import Bleu, ChrF, ExactMatch, NumericMatch, Rouge
+
+__all__ = [
+    "Accuracy",
+    "Bleu",
+    "CalibrationError",
+    "ChrF",
+    "ExactMatch",
+    "MacroF1",
+    "Matthews",
+    "MeanMetric",
+    "MeanReciprocalRank",
+    "Metric",
+    "NumericMatch",
+    "PrecisionAtK",
+    "Rouge",
+    "SpanF1",
+    "get_metric",
+    "metric_names",
+]
+
+_METRICS: dict[str, Callable[[], Metric]] = {
+    "accuracy": Accuracy,
+    "bleu": Bleu,
+    "calibration_error": CalibrationError,
+    "chrf": ChrF,
+    "exact_match": ExactMatch,
+    "macro_f1": MacroF1,
+    "matthews": Matthews,
+    "mean_reciprocal_rank": MeanReciprocalRank,
+    "numeric_match": NumericMatch,
+    "precision_at_1": PrecisionAtK,
+    "rouge": Rouge,
+    "rouge_1": lambda: Rouge("1"),
+    "rouge_2": lambda: Rouge("2"),
+    "span_f1": SpanF1,
+}
+_PRECISION = re.compile(r"precision_at_(\d{1,6})")
+
+
+def metric_names() -> list[str]:
+    """Names that `get_metric` knows, sorted (``precision_at_<k>`` goes with any k)."""
+    return sorted(_METRICS)
+
+
+def get_metric(name: str) -> Metric:
+    """The metric called ``name``, or a Metric subclass of yours given as ``package.module:Name``.
+
+    Raises InputError, listing the names, for an unknown one.
+    """
+    if name in _METRICS:
+        return _METRICS[name]()
+    if match := _PRECISION.fullmatch(name):
+        return PrecisionAtK(int(match[1]))
+    if ":" in name:
+        return _outside_metric(name)
+    raise InputError(
+        f"unknown metric {name!r}; the metrics are {', '.join(metric_names())}, "
+        "precision_at_<k>, or package.module:Name"
+    )
+
+
+def _outside_metric(place: str) -> Metric:
+    """An instance of the Metric subclass at ``package.module:Name``."""
+    module, _, name = place.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"metric {place!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Metric)):
+        raise InputError(f"metric {place!r} is not a subclass of promptlab.metric.Metric")
+    return found()

@@ -1,0 +1,87 @@
+"""Metrics of classification."""
+
+from __future__ import annotations
+
+import math
+
+from promptlab.errors import InputError
+from promptlab.metric.metric import MeanMetric, Metric, judged
+from promptlab.predictions import Prediction, Predictions
+
+_UNPARSED = "\x00unparsed"  # stands for a missing label; no data file can hold it
+
+
+class Accuracy(MeanMetric):
+    """Share of rows whose label equals the target."""
+
+    name = "accuracy"
+
+    def row_value(self, row: Prediction, target: str) -> float:
+        """1 when right, else 0."""
+        return float(row.correct)
+
+
+class MacroF1(Metric):
+    """Unweighted mean of the classes' F1, over the classes seen as target or label."""
+
+    name = "macro_f1"
+
+    def compute(self, predictions: Predictions) -> float:
+        """scikit-learn's ``f1_score(average="macro")``; unparsed replies are misses."""
+        from sklearn.metrics import f1_score
+
+        targets, labels = _columns(predictions)
+        classes = sorted({*targets, *labels} - {_UNPARSED})
+        return float(f1_score(targets, labels, labels=classes, average="macro", zero_division=0.0))
+
+
+class Matthews(Metric):
+    """Matthews' correlation coefficient, in [-1, 1]; 0 when only one class is predicted."""
+
+    name = "matthews"
+
+    def compute(self, predictions: Predictions) -> float:
+        """scikit-learn's ``matthews_corrcoef``; unparsed replies form a class of their own."""
+        from sklearn.metrics import matthews_corrcoef
+
+        targets, labels = _columns(predictions)
+        return float(matthews_corrcoef(targets, labels))
+
+
+class CalibrationError(Metric):
+    """Expected calibration error with equal-width bins (Guo et al. 2017, eq. 5); lower is better.
+
+    The confidence of a row is the probability that its scores give to the predicted label.
+    """
+
+    name = "calibration_error"
+    higher_is_better = False
+
+    def __init__(self, bins: int = 15) -> None:
+        if bins < 1:
+            raise InputError(f"calibration_error: bins must be at least 1; found {bins}")
+        self.bins = bins
+
+    def compute(self, predictions: Predictions) -> float:
+        """Mean gap between confidence and accuracy, weighted by the rows in each bin."""
+        gaps = [0.0] * self.bins
+        count = 0
+        for row, _ in judged(predictions):
+            if row.scores is None or row.label is None or row.label not in row.scores:
+                raise InputError(
+                    f"calibration_error: example {row.example_id!r} has no score for its label; "
+                    "use a predictor that scores labels, such as a prompt with a verbalizer"
+                )
+            confidence = min(1.0, math.exp(row.scores[row.label]))
+            # Bins are open to the left, as in the paper: (0, 1/m], (1/m, 2/m], ...
+            place = max(0, math.ceil(confidence * self.bins) - 1)
+            gaps[place] += row.correct - confidence
+            count += 1
+        return math.fsum(map(abs, gaps)) / count
+
+
+def _columns(predictions: Predictions) -> tuple[list[str], list[str]]:
+    """Targets and labels, a missing label as `_UNPARSED`."""
+    rows = list(judged(predictions))
+    labels = [_UNPARSED if row.unparsed or row.label is None else row.label for row, _ in rows]
+    return [target for _, target in rows], labels

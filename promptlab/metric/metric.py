@@ -1,0 +1,73 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import ModuleType
+
+from promptlab.errors import InputError
+from promptlab.predictions import Prediction, Predictions
+
+
+class Metric(ABC):
+    """Scores a table of predictions.
+
+    ``compute`` gives one number. ``per_example`` gives the values whose mean that number is, for
+    paired tests, or ``None`` when the metric is no such mean. Both raise InputError when the
+    table is empty or a row has no target.
+    """
+
+    name: str
+    higher_is_better: bool = True
+
+    @abstractmethod
+    def compute(self, predictions: Predictions) -> float:
+        """The metric over the whole table."""
+
+    def per_example(self, predictions: Predictions) -> list[float] | None:
+        """One value a row, in order, or ``None``."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class MeanMetric(Metric):
+    """A metric that is the mean of one value a row."""
+
+    @abstractmethod
+    def row_value(self, row: Prediction, target: str) -> float:
+        """The value of one row."""
+
+    def compute(self, predictions: Predictions) -> float:
+        """The mean over the rows."""
+        values = self.per_example(predictions)
+        return math.fsum(values) / len(values)
+
+    def per_example(self, predictions: Predictions) -> list[float]:
+        """One value a row, in order."""
+        return [self.row_value(row, target) for row, target in judged(predictions)]
+
+
+def judged(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
+    """Every row with its target."""
+    if not len(predictions):
+        raise InputError("a metric needs at least one prediction; the table is empty")
+    for row in predictions:
+        if row.target is None:
+            raise InputError(f"example {row.example_id!r} has no label to compare with")
+        yield row, row.target
+
+
+def optional(module: str, package: str) -> ModuleType:
+    """Import a package that is not always installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"this metric needs the package {package}, which is not installed: "
+            f"run  pip install {package}"
+        ) from error

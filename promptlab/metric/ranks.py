@@ -1,0 +1,48 @@
+"""Metrics of ranked answers."""
+
+from __future__ import annotations
+
+from promptlab.errors import InputError
+from promptlab.metric.metric import MeanMetric
+from promptlab.predictions import Prediction
+
+
+class PrecisionAtK(MeanMetric):
+    """Share of rows whose target is among the first ``k`` of ``trace["ranking"]`` (P@k).
+
+    Without a ranking the row's scores are ranked. As in LAMA (Petroni et al. 2019).
+    """
+
+    def __init__(self, k: int = 1) -> None:
+        if k < 1:
+            raise InputError(f"precision_at_{k}: k must be at least 1")
+        self.k = k
+        self.name = f"precision_at_{k}"
+
+    def row_value(self, row: Prediction, target: str) -> float:
+        """1 when the target is among the first k, else 0."""
+        return float(target.strip() in _ranking(row)[: self.k])
+
+
+class MeanReciprocalRank(MeanMetric):
+    """Mean of 1 / rank of the target in ``trace["ranking"]``, 0 where it is not ranked."""
+
+    name = "mean_reciprocal_rank"
+
+    def row_value(self, row: Prediction, target: str) -> float:
+        """1 / rank, the first place being 1."""
+        ranking = _ranking(row)
+        return 1 / (1 + ranking.index(target.strip())) if target.strip() in ranking else 0.0
+
+
+def _ranking(row: Prediction) -> list[str]:
+    """The row's answers, best first."""
+    ranked = row.trace.get("ranking") if isinstance(row.trace, dict) else None
+    if ranked is None and row.scores is not None:
+        ranked = sorted(row.scores, key=row.scores.__getitem__, reverse=True)
+    if ranked is None:
+        raise InputError(
+            f"example {row.example_id!r} has no ranking; "
+            "use a predictor that ranks its answers, such as a knowledge probe"
+        )
+    return [str(answer).strip() for answer in ranked]
