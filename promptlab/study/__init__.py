@@ -1,0 +1,1 @@
+"""Studies: many candidates, one labelled set, and honest numbers to decide between them."""
