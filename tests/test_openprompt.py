@@ -38,7 +38,7 @@ def masked_model() -> tuple[Any, Any]:
     core.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         pad_token="[PAD]",
         unk_token="[UNK]",
@@ -56,7 +56,8 @@ def masked_model() -> tuple[Any, Any]:
         max_position_embeddings=64,
         initializer_range=0.3,
     )
-    return BertForMaskedLM(config).eval(), tokenizer
+    model: Any = BertForMaskedLM(config)
+    return model.eval(), tokenizer
 
 
 def causal_model() -> tuple[Any, Any]:
@@ -67,21 +68,22 @@ def causal_model() -> tuple[Any, Any]:
     words = ["<unk>", "<end>", *VOCABULARY, *("\u0120" + word for word in VOCABULARY)]
     core = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core, unk_token="<unk>", bos_token="<end>", eos_token="<end>"
     )
     torch.manual_seed(13)
     config = GPT2Config(
         vocab_size=len(words), n_embd=32, n_layer=2, n_head=2, n_positions=64, initializer_range=0.3
     )
-    return GPT2LMHeadModel(config).eval(), tokenizer
+    model: Any = GPT2LMHeadModel(config)
+    return model.eval(), tokenizer
 
 
 def plain_logits(model: Any, tokenizer: Any, prompt: str) -> torch.Tensor:
     """The slot's logits by one unpadded forward: at the mask, or after the last token."""
     ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
     with torch.inference_mode():
-        logits = model(input_ids=ids).logits[0]
+        logits: torch.Tensor = model(input_ids=ids).logits[0]
     masks = (ids[0] == tokenizer.mask_token_id).nonzero() if tokenizer.mask_token else None
     return logits[-1] if masks is None else logits[int(masks)]
 
@@ -189,6 +191,7 @@ def test_the_message_points_at_the_fault() -> None:
 
 def test_what_it_cannot_score_is_refused() -> None:
     model, tokenizer = masked_model()
+    words: dict[str, Any]
     for words in ({"a": "great good", "b": "dull"}, {"a": []}, {}):
         with pytest.raises(VerbalizerError):
             OpenPromptScorer(model, tokenizer, CLOZE, words, 24)

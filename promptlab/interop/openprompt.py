@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
 from promptlab.example import Example
@@ -151,7 +151,8 @@ class OpenPromptScorer:
 
     def slot_logits(self, examples: Sequence[Example]) -> torch.Tensor:
         """The model's logits at the slot, shape [example vocab], on the CPU."""
-        return self._run(self._network.forward_without_verbalize, examples)
+        forward = self._network.forward_without_verbalize
+        return cast("torch.Tensor", self._run(forward, examples))
 
     def _run(self, forward: Callable[[Any], torch.Tensor], examples: Sequence[Example]) -> Any:
         """``forward`` over OpenPrompt's own batches, in evaluation mode without gradients."""

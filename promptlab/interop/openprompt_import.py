@@ -47,7 +47,7 @@ def load_openprompt() -> ModuleType:
         if not _loaded:
             if importlib.util.find_spec("yacs") is None:
                 raise CapabilityError(
-                    "OpenPrompt needs the package yacs: pip install 'promptlab-workbench[openprompt]'"
+                    "OpenPrompt needs yacs: pip install 'promptlab-workbench[openprompt]'"
                 )
             _loaded.append(_import_from(fetch_wheel(OPENPROMPT)))
         return _loaded[0]
