@@ -1,0 +1,1 @@
+"""Models: the pinned ones and how they are fetched, loaded and kept."""
