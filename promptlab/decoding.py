@@ -1,0 +1,40 @@
+"""How text is generated, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from promptlab.errors import InputError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Greedy at ``temperature`` 0, seeded sampling above it; ``stop`` strings end a reply."""
+
+    max_tokens: int = 64
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise InputError(f"max_tokens is {self.max_tokens}; at least 1 token is generated")
+        if self.temperature < 0:
+            raise InputError(f"temperature is {self.temperature}; it is 0 (greedy) or more")
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generated text and what it cost."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    seconds: float

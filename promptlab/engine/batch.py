@@ -1,0 +1,67 @@
+"""Batches by token budget, longest first, halved when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from promptlab.errors import WorkError
+
+
+@dataclass
+class TokenBudget:
+    """How many tokens (padding included) one forward may hold; halves when memory runs out.
+
+    The halved size is remembered for as long as the model is loaded.
+    """
+
+    tokens: int
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Indices grouped so that rows x longest row stays within the budget, longest first."""
+        order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+        groups: list[list[int]] = []
+        for index in order:
+            longest = lengths[groups[-1][0]] if groups else 0
+            if groups and longest * (len(groups[-1]) + 1) <= self.tokens:
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        return groups
+
+    def run(self, lengths: Sequence[int], work: Callable[[list[int]], None]) -> None:
+        """Call ``work`` on every batch; on lack of memory halve the budget and go on.
+
+        Raises `WorkError` when a single row does not fit.
+        """
+        waiting = list(range(len(lengths)))
+        while waiting:
+            batch = [waiting[i] for i in self.batches([lengths[w] for w in waiting])[0]]
+            try:
+                work(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not _out_of_memory(error):
+                    raise
+                self._halve(max(lengths[index] for index in batch), len(batch), error)
+                continue
+            done = set(batch)
+            waiting = [index for index in waiting if index not in done]
+
+    def _halve(self, longest: int, rows: int, error: BaseException) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if rows == 1:
+            raise WorkError(
+                f"a single row of {longest} tokens does not fit into memory; use a smaller model, "
+                "a shorter input or another device"
+            ) from error
+        self.tokens = max(1, min(self.tokens, longest * rows) // 2)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    message = str(error)
+    return "out of memory" in message or "can't allocate memory" in message

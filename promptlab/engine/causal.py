@@ -1,0 +1,168 @@
+"""Causal models: shared prefixes, branches, and only the slot through the head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from promptlab.engine.batch import TokenBudget
+from promptlab.engine.network import Network
+from promptlab.engine.prefix import PrefixNode, PrefixState, frozen_cache, prefix_tree, recorded
+from promptlab.engine.probe import Probe, Replies, padded, slot_probes
+from promptlab.engine.question import Question, Reply
+
+Span = tuple[tuple[int, ...], int]
+"""A continuation and the column where its branch begins."""
+
+
+class CausalRunner:
+    """Shared prefixes once, then one row a context with its continuations as branches.
+
+    A branch attends the context and itself, not its siblings, so a context is computed once for
+    any number of multi-token answers. Ragged rows need no padding mask: a causal model cannot
+    see what stands to the right. Without ``shares`` (sliding windows, recurrent layers) every
+    continuation gets a plain row of its own.
+    """
+
+    def __init__(self, network: Network, budget: TokenBudget, *, shares: bool) -> None:
+        self.network = network
+        self.budget = budget
+        self.shares = shares
+        self.computed_tokens = 0
+
+    def run(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply a question; contexts must be distinct and not empty."""
+        replies = Replies()
+        if not self.shares:
+            self._run_plain(questions, replies)
+        elif questions:
+            self._walk(prefix_tree([q.context.ids for q in questions]), questions, None, replies)
+        return replies.finished(len(questions))
+
+    def _walk(
+        self, node: PrefixNode, questions: Sequence[Question], state: PrefixState | None, replies: Replies
+    ) -> None:
+        if node.ids:
+            state = self._prefill(node.ids, state)
+        start = state.length if state else 0
+        if node.rows:
+            lengths = [_branched_length(questions[index], start) for index in node.rows]
+            self.budget.run(
+                lengths,
+                lambda batch: self._branched([node.rows[i] for i in batch], questions, state, replies),
+            )
+        for child in node.children:
+            self._walk(child, questions, state, replies)
+
+    def _prefill(self, ids: tuple[int, ...], state: PrefixState | None) -> PrefixState:
+        start = state.length if state else 0
+        cache = frozen_cache(state, self.network.layers)
+        device = self.network.device
+        positions = torch.arange(start, start + len(ids), device=device)[None]
+        self.network.encode(
+            input_ids=torch.tensor([ids], device=device),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        self.computed_tokens += len(ids)
+        return recorded(cache)
+
+    def _branched(
+        self, indices: list[int], questions: Sequence[Question], state: PrefixState | None, replies: Replies
+    ) -> None:
+        start = state.length if state else 0
+        rows, probes, branches = [], [], []
+        for row, index in enumerate(indices):
+            tokens, spans = _branched_row(questions[index], start)
+            rows.append(tokens)
+            branches.append(spans)
+            probes.extend(self._branched_probes(questions[index], index, row, start, spans))
+        ids = padded(rows, self.network.device)
+        inputs: dict[str, object] = {"input_ids": ids, "use_cache": False}
+        if state is not None or any(branches):
+            own = [len(questions[index].context.ids) - start for index in indices]
+            mask, positions = _branch_mask(own, branches, ids.shape[1], start)
+            inputs["attention_mask"] = _additive(mask, self.network)
+            inputs["position_ids"] = positions.to(ids.device)
+        if state is not None:
+            inputs |= {"past_key_values": frozen_cache(state, self.network.layers), "use_cache": True}
+        self.computed_tokens += sum(map(len, rows))
+        replies.probe(self.network, probes, **inputs)
+
+    def _run_plain(self, questions: Sequence[Question], replies: Replies) -> None:
+        rows, owners = [], []
+        for index, question in enumerate(questions):
+            tails = [c for c in question.continuations if len(c) > 1] or [()]
+            for number, tail in enumerate(tails):
+                rows.append(question.context.ids + tail[:-1])
+                owners.append((index, tail, number == 0))
+
+        def work(batch: list[int]) -> None:
+            probes = []
+            for row, item in enumerate(batch):
+                index, tail, first = owners[item]
+                probes.extend(self._plain_probes(questions[index], index, row, tail, first))
+            ids = padded([rows[item] for item in batch], self.network.device)
+            self.computed_tokens += sum(len(rows[item]) for item in batch)
+            replies.probe(self.network, probes, input_ids=ids, use_cache=False)
+
+        self.budget.run([len(row) for row in rows], work)
+
+    def _branched_probes(
+        self, question: Question, index: int, row: int, start: int, spans: list[Span]
+    ) -> Iterator[Probe]:
+        slot = len(question.context.ids) - start - 1
+        yield from slot_probes(question, index, row, slot, affine=self.network.affine)
+        for continuation, column in spans:
+            for offset, target in enumerate(continuation[1:]):
+                yield Probe(index, row, column + offset, target, (continuation,))
+
+    def _plain_probes(
+        self, question: Question, index: int, row: int, tail: tuple[int, ...], first: bool
+    ) -> Iterator[Probe]:
+        slot = len(question.context.ids) - 1
+        if first:
+            yield from slot_probes(question, index, row, slot, affine=self.network.affine)
+        for offset, target in enumerate(tail[1:], start=1):
+            yield Probe(index, row, slot + offset, target, (tail,))
+
+
+def _branched_length(question: Question, start: int) -> int:
+    return len(question.context.ids) - start + sum(len(c) - 1 for c in question.continuations)
+
+
+def _branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]:
+    """The row's tokens after the prefix: the context's rest, then every branch."""
+    tokens = list(question.context.ids[start:])
+    spans: list[Span] = []
+    for continuation in question.continuations:
+        if len(continuation) > 1:
+            spans.append((continuation, len(tokens)))
+            tokens.extend(continuation[:-1])
+    return tokens, spans
+
+
+def _branch_mask(
+    own: list[int], branches: list[list[Span]], width: int, start: int
+) -> tuple[Tensor, Tensor]:
+    """Who sees whom ``[row, 1, token, start + token]`` and positions ``[row, token]``."""
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    mask = causal.repeat(len(own), 1, 1)
+    positions = torch.arange(start, start + width).repeat(len(own), 1)
+    for row, (length, spans) in enumerate(zip(own, branches, strict=True)):
+        for continuation, column in spans:
+            end = column + len(continuation) - 1
+            mask[row, column:end, length:column] = False
+            positions[row, column:end] = torch.arange(start + length, start + length + end - column)
+    prefix = torch.ones(len(own), width, start, dtype=torch.bool)
+    return torch.cat([prefix, mask], dim=-1)[:, None], positions
+
+
+def _additive(mask: Tensor, network: Network) -> Tensor:
+    """A boolean mask as what is added to the attention scores."""
+    full = torch.zeros(mask.shape, dtype=network.dtype)
+    full.masked_fill_(~mask, torch.finfo(network.dtype).min)
+    return full.to(network.device)

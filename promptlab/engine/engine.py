@@ -1,0 +1,142 @@
+"""The engine: asks the store first, the network for the rest, and counts what it cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from promptlab.engine.memory import peak_bytes
+from promptlab.engine.network import Network
+from promptlab.engine.probe import Runner
+from promptlab.engine.question import Context, Question, Reply, Usage
+from promptlab.engine.store import FeatureStore, context_key, tail_key
+
+VERSION = 1
+"""Part of every cache key; raised when the engine's results change."""
+
+
+class Engine:
+    """Log-likelihoods of continuations at the slots of contexts."""
+
+    def __init__(self, network: Network, runner: Runner, store: FeatureStore) -> None:
+        self.network = network
+        self.runner = runner
+        self.store = store
+        self.usage = Usage()
+
+    def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " continuation"]]:
+        """Log-likelihood in nats of every continuation of every question.
+
+        Equal contexts are computed once, and what the store knows is not computed at all.
+        """
+        replies = self._replies(questions)
+        first = self._first_tokens(questions, replies)
+        return [
+            np.array(
+                [
+                    reply.tails.get(c, 0.0) + (first[i][c[0]] if self.network.affine else 0.0)
+                    for c in question.continuations
+                ]
+            )
+            for i, (question, reply) in enumerate(zip(questions, replies, strict=True))
+        ]
+
+    def features(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context dim"]:
+        """The slot's feature vectors in fp32."""
+        replies = self._replies([Question(context, ()) for context in contexts])
+        return np.stack([reply.feature for reply in replies])
+
+    def vocabulary(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context vocab"]:
+        """Log-probabilities in nats of every vocabulary token at the slots."""
+        features = torch.from_numpy(self.features(contexts))
+        return self.network.vocabulary_logprobs(features).cpu().numpy()
+
+    def _replies(self, questions: Sequence[Question]) -> list[Reply]:
+        started = time.perf_counter()
+        before = self.runner.computed_tokens
+        merged = _merge(questions)
+        keys = {context: context_key(context) for context in merged}
+        known = self.store.slots(list(keys.values()))
+        tails = self._known_tails(merged)
+        missing: list[Question] = []
+        for context, continuations in merged.items():
+            wanted = tuple(c for c in continuations if (context, c) not in tails)
+            if keys[context] not in known or wanted:
+                missing.append(Question(context, wanted))
+        if missing:
+            self._compute(missing, keys, known, tails)
+        self.usage += Usage(
+            sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
+            self.runner.computed_tokens - before,
+            time.perf_counter() - started,
+            peak_bytes(self.network.device),
+        )
+        return [
+            Reply(
+                known[keys[q.context]].feature,
+                known[keys[q.context]].log_normaliser,
+                {c: tails[q.context, c] for c in q.continuations if self._has_tail(c)},
+            )
+            for q in questions
+        ]
+
+    def _has_tail(self, continuation: tuple[int, ...]) -> bool:
+        return len(continuation) > 1 or not self.network.affine
+
+    def _known_tails(
+        self, merged: dict[Context, tuple[tuple[int, ...], ...]]
+    ) -> dict[tuple[Context, tuple[int, ...]], float]:
+        pairs = {
+            tail_key(context, c): (context, c)
+            for context, continuations in merged.items()
+            for c in continuations
+            if self._has_tail(c)
+        }
+        tails = {pairs[key]: value for key, value in self.store.tails(list(pairs)).items()}
+        for context, continuations in merged.items():
+            tails |= {(context, c): 0.0 for c in continuations if not self._has_tail(c)}
+        return tails
+
+    def _compute(
+        self,
+        missing: list[Question],
+        keys: dict[Context, bytes],
+        known: dict[bytes, Reply],
+        tails: dict[tuple[Context, tuple[int, ...]], float],
+    ) -> None:
+        new_tails = []
+        replies = self.runner.run(missing)
+        for question, reply in zip(missing, replies, strict=True):
+            known[keys[question.context]] = reply
+            for continuation, value in reply.tails.items():
+                tails[question.context, continuation] = value
+                new_tails.append((tail_key(question.context, continuation), value))
+        self.store.save(
+            ((keys[q.context], reply) for q, reply in zip(missing, replies, strict=True)), new_tails
+        )
+
+    def _first_tokens(
+        self, questions: Sequence[Question], replies: Sequence[Reply]
+    ) -> list[dict[int, float]]:
+        """Log-probability of each continuation's first token: one product for all questions."""
+        tokens = sorted({c[0] for question in questions for c in question.continuations})
+        if not tokens or not self.network.affine:
+            return [{} for _ in questions]
+        ids = torch.tensor(tokens, device=self.network.device)
+        rows = self.network.head_rows(ids).cpu().numpy()
+        bias = self.network.head_bias(ids).cpu().numpy()
+        scores = np.stack([reply.feature for reply in replies]) @ rows.T + bias
+        scores -= np.array([[reply.log_normaliser] for reply in replies])
+        return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
+
+
+def _merge(questions: Sequence[Question]) -> dict[Context, tuple[tuple[int, ...], ...]]:
+    """Distinct contexts with all continuations asked of them."""
+    merged: dict[Context, dict[tuple[int, ...], None]] = {}
+    for question in questions:
+        merged.setdefault(question.context, {}).update(dict.fromkeys(question.continuations))
+    return {context: tuple(continuations) for context, continuations in merged.items()}

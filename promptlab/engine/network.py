@@ -1,0 +1,208 @@
+"""One torch model, run with its head only where it is needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+TOLERANCE = 1e-3
+"""Largest difference in nats, relative to the logits' spread, that the check at load accepts."""
+
+
+@dataclass
+class Probed:
+    """What a forward found at the probed places, in fp32.
+
+    ``features`` ``[probe, dim]``, ``log_normaliser`` ``[probe]`` and ``target`` ``[probe]``: the
+    log-probability in nats of each probe's target token (0 where it had none).
+    """
+
+    features: Float[Tensor, "probe dim"]
+    log_normaliser: Float[Tensor, " probe"]
+    target: Float[Tensor, " probe"]
+
+
+class Network:
+    """A transformers model with gathered outputs.
+
+    A hook on the base model keeps only the probed positions, so the vocabulary head sees them
+    alone; another on the head keeps its input, the *feature*. Both are checked once against the
+    plain forward (`check`); where they differ the plain forward is used instead.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model.eval()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        self.head = _vocabulary_head(model)
+        self.gathers = True
+        self.affine = True
+        self._rows: Tensor | None = None
+        self._columns: Tensor | None = None
+        self._feature: Tensor | None = None
+        self._lock = threading.RLock()
+        self._body(model).register_forward_hook(self._gather)
+        self.head.register_forward_pre_hook(self._keep)
+
+    @staticmethod
+    def _body(model: Any) -> nn.Module:
+        """The module whose output the vocabulary head reads."""
+        body = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
+        return cast(nn.Module, body)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' number format."""
+        return next(self.model.parameters()).dtype
+
+    @property
+    def layers(self) -> int:
+        """Number of layers that keep keys and values."""
+        config = self.model.config.get_text_config(decoder=True)
+        return int(config.num_hidden_layers)
+
+    @torch.inference_mode()
+    def probe(
+        self,
+        rows: Int[Tensor, " probe"],
+        columns: Int[Tensor, " probe"],
+        targets: Int[Tensor, " probe"],
+        **inputs: Any,
+    ) -> Probed:
+        """Run the model on ``inputs`` and read it at the places ``(rows, columns)``.
+
+        ``targets`` are token ids whose log-probability is wanted, -1 for none.
+        """
+        with self._lock, self._probing(rows, columns):
+            output = self.model(**inputs)
+            logits, features = output.logits, self._feature
+        assert features is not None
+        if not self.gathers:
+            logits, features = logits[rows, columns], features[rows, columns]
+        return self._read(logits.reshape(len(rows), -1), features.reshape(len(rows), -1), targets)
+
+    @torch.inference_mode()
+    def encode(self, **inputs: Any) -> Any:
+        """Run the base model alone (a prefix): no head."""
+        with self._lock:
+            return self.model.base_model(**inputs)
+
+    @torch.inference_mode()
+    def encode_inputs(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
+        """Run the encoder of an encoder-decoder model."""
+        with self._lock:
+            return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
+
+    @torch.inference_mode()
+    def generate(self, **inputs: Any) -> Int[Tensor, "row token"]:
+        """Run transformers' own generation loop."""
+        with self._lock:
+            return cast(Tensor, self.model.generate(**inputs))
+
+    def _read(self, logits: Tensor, features: Tensor, targets: Tensor) -> Probed:
+        logits, features = logits.float(), features.float()
+        normaliser = logits.logsumexp(dim=-1)
+        wanted = targets >= 0
+        found = torch.zeros_like(normaliser)
+        if wanted.any():
+            ids = targets.clamp(min=0)
+            if self.affine and self.dtype != torch.float32:
+                # The head's own output is rounded to the model's format; the product is not.
+                scores = (features * self.head_rows(ids)).sum(-1) + self.head_bias(ids)
+            else:
+                scores = logits.gather(1, ids[:, None])[:, 0]
+            found = torch.where(wanted, scores - normaliser, found)
+        return Probed(features, normaliser, found)
+
+    def head_rows(self, ids: Int[Tensor, " token"]) -> Float[Tensor, "token dim"]:
+        """The head's weight rows of ``ids`` in fp32."""
+        return self.head.weight[ids].float()
+
+    def head_bias(self, ids: Int[Tensor, " token"]) -> Float[Tensor, " token"]:
+        """The head's bias at ``ids`` in fp32 (zeros if it has none)."""
+        bias = getattr(self.head, "bias", None)
+        if bias is None:
+            return torch.zeros(len(ids), device=ids.device)
+        return bias[ids].float()
+
+    @torch.inference_mode()
+    def vocabulary_logprobs(
+        self, features: Float[Tensor, "row dim"]
+    ) -> Float[Tensor, "row vocab"]:
+        """Log-probabilities in nats of the whole vocabulary from features."""
+        weight = self.head.weight
+        logits = (features.to(weight.device, weight.dtype) @ weight.T).float()
+        bias = getattr(self.head, "bias", None)
+        return (logits if bias is None else logits + bias.float()).log_softmax(-1)
+
+    @torch.inference_mode()
+    def check(self, **inputs: Any) -> None:
+        """Compare gathered and plain outputs on a small input; fall back where they differ."""
+        self.gathers = self.affine = True
+        plain = self._plain(**inputs)
+        width = plain.shape[1]
+        rows = torch.tensor([0, 0], device=self.device)
+        columns = torch.tensor([0, width - 1], device=self.device)
+        with self._lock, self._probing(rows, columns):
+            logits, feature = self.model(**inputs).logits, self._feature
+        expected = plain[rows, columns].float()
+        scale = TOLERANCE * max(1.0, float(expected.std()))
+        if self.dtype != torch.float32:
+            scale *= 100
+        self.gathers = logits.shape[1] == len(rows) and _near(
+            logits.reshape(len(rows), -1).float(), expected, scale
+        )
+        if feature is None:
+            self.affine = False
+            return
+        feature = feature[0] if self.gathers else feature[rows, columns]
+        ids = torch.arange(self.head.weight.shape[0], device=self.device)
+        product = feature.float() @ self.head.weight.float().T + self.head_bias(ids)
+        self.affine = product.shape == expected.shape and _near(product, expected, scale)
+
+    def _plain(self, **inputs: Any) -> Tensor:
+        with self._lock:
+            self._rows = self._columns = None
+            logits: Tensor = self.model(**inputs).logits
+        return logits
+
+    @contextmanager
+    def _probing(self, rows: Tensor, columns: Tensor) -> Iterator[None]:
+        self._rows, self._columns = rows, columns
+        try:
+            yield
+        finally:
+            self._rows = self._columns = None
+
+    def _gather(self, module: nn.Module, args: Any, output: Any) -> Any:
+        if self._rows is None or not self.gathers:
+            return output
+        hidden = output[0]
+        output["last_hidden_state"] = hidden[self._rows, self._columns][None]
+        return output
+
+    def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        self._feature = args[0]
+
+
+def _vocabulary_head(model: Any) -> Any:
+    head = model.get_output_embeddings()
+    if head is None:
+        raise TypeError(f"{type(model).__name__} has no vocabulary head")
+    return head
+
+
+def _near(left: Tensor, right: Tensor, tolerance: float) -> bool:
+    return left.shape == right.shape and bool((left - right).abs().max() <= tolerance)

@@ -1,0 +1,134 @@
+"""Shared prefixes: computed once, attended by every row that starts with them.
+
+Exact in the forward and in the gradient: a row's keys and values are the prefix's followed by
+its own, as if the row had been computed whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer
+
+LayerState = tuple[Tensor, Tensor]
+"""Keys and values of one layer, each ``[1, head, token, dim]``."""
+
+
+class FrozenPrefixLayer(DynamicLayer):
+    """A cache layer that lends its prefix to every row and stores nothing."""
+
+    def __init__(self, state: LayerState | None) -> None:
+        super().__init__()
+        self.prefix = state
+        self.full: LayerState | None = None
+        self.length = 0 if state is None else state[0].shape[-2]
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> LayerState:
+        """Prefix and new states joined, ``[row, head, prefix + token, dim]``; never grows."""
+        if self.prefix is None:
+            self.full = (key_states, value_states)
+        else:
+            rows = key_states.shape[0]
+            keys, values = (state.expand(rows, -1, -1, -1) for state in self.prefix)
+            self.full = (
+                torch.cat([keys, key_states], dim=-2),
+                torch.cat([values, value_states], dim=-2),
+            )
+        return self.full
+
+    def get_seq_length(self) -> int:
+        """Tokens in the prefix."""
+        return self.length
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Key length and offset for a query of the given length."""
+        return self.length + query_length, 0
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """Keys and values of a computed prefix, layer by layer, and its length in tokens."""
+
+    layers: tuple[LayerState, ...]
+    length: int
+
+
+def frozen_cache(state: PrefixState | None, layers: int) -> Cache:
+    """A transformers cache over ``state`` (or over nothing) that never grows."""
+    states: Sequence[LayerState | None] = [None] * layers if state is None else state.layers
+    return Cache(layers=[FrozenPrefixLayer(layer) for layer in states])
+
+
+def recorded(cache: Cache) -> PrefixState:
+    """The prefix state that one forward through a `frozen_cache` has produced."""
+    layers = tuple(layer.full for layer in cache.layers)
+    return PrefixState(layers, layers[0][0].shape[-2])
+
+
+@dataclass
+class PrefixNode:
+    """Rows that share ``ids`` (after the parent's): some end here, some share yet more."""
+
+    ids: tuple[int, ...]
+    rows: list[int] = field(default_factory=list)
+    children: list[PrefixNode] = field(default_factory=list)
+
+
+def prefix_tree(
+    sequences: Sequence[tuple[int, ...]], *, worth: int = 32
+) -> PrefixNode:
+    """Group token sequences by what they share.
+
+    A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
+    one token of its own below its node. ``rows`` are indices into ``sequences``.
+    """
+    order = sorted(range(len(sequences)), key=lambda index: sequences[index])
+    return _node(sequences, order, 0, worth, root=True)
+
+
+def _node(
+    sequences: Sequence[tuple[int, ...]], order: list[int], start: int, worth: int, root: bool
+) -> PrefixNode:
+    end = _common(sequences, order, start)
+    if root and (end - start) * (len(order) - 1) < worth:
+        end = start
+    node = PrefixNode(sequences[order[0]][start:end] if order else ())
+    for group in _branches(sequences, order, end):
+        shared = _common(sequences, group, end) - end
+        if len(group) > 1 and shared * (len(group) - 1) >= worth:
+            node.children.append(_node(sequences, group, end, worth, root=False))
+        else:
+            node.rows.extend(group)
+    return node
+
+
+def _common(sequences: Sequence[tuple[int, ...]], order: list[int], start: int) -> int:
+    """How far sorted sequences agree, leaving each at least one token of its own."""
+    if len(order) < 2:
+        return start
+    first, last = sequences[order[0]], sequences[order[-1]]
+    limit = min(len(sequences[index]) for index in order) - 1
+    end = start
+    while end < limit and first[end] == last[end]:
+        end += 1
+    return max(end, start)
+
+
+def _branches(
+    sequences: Sequence[tuple[int, ...]], order: list[int], at: int
+) -> list[list[int]]:
+    """Split sorted sequences by the token at ``at``."""
+    groups: list[list[int]] = []
+    previous: int | None = None
+    for index in order:
+        token = sequences[index][at]
+        if token != previous:
+            groups.append([])
+            previous = token
+        groups[-1].append(index)
+    return groups

@@ -1,0 +1,113 @@
+"""Slot features and tail scores on disk, by content hash.
+
+The feature at the slot does not depend on the verbalizer: kept once, every later verbalizer and
+calibration is a small product. One SQLite file per model key; a crash loses at most the block
+that was being written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from promptlab.engine.question import Context, Reply
+from promptlab.errors import WorkError
+
+_CHUNK = 500
+MAX_BYTES = 4 * 1024**3
+"""Size above which a store is emptied when it is opened."""
+
+
+def context_key(context: Context) -> bytes:
+    """Content hash of a context: its token ids and the place read."""
+    return _digest(context.ids, (context.position,))
+
+
+def tail_key(context: Context, continuation: tuple[int, ...]) -> bytes:
+    """Content hash of a context with a continuation."""
+    return _digest(context.ids, (context.position,), continuation)
+
+
+def _digest(*parts: Sequence[int]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "little"))
+        digest.update(np.asarray(part, dtype=np.int32).tobytes())
+    return digest.digest()[:16]
+
+
+class FeatureStore:
+    """Features ``[dim]`` in fp32 and log-normalisers by context, tail scores by continuation.
+
+    ``path`` ``None`` keeps them in memory alone. Raises `WorkError` when the disk is full.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size > MAX_BYTES:
+                path.unlink()
+        self._connection = sqlite3.connect(
+            ":memory:" if path is None else path, timeout=60, check_same_thread=False
+        )
+        with self._lock:
+            if path is not None:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS slots (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
+            )
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS tails (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID"
+            )
+            self._connection.commit()
+
+    def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
+        """The replies (without tails) that are known among ``keys``."""
+        found: dict[bytes, Reply] = {}
+        for key, value in self._select("slots", keys):
+            numbers = np.frombuffer(value, dtype=np.float32)
+            found[key] = Reply(numbers[:-1], float(numbers[-1]))
+        return found
+
+    def tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        """The tail scores in nats that are known among ``keys``."""
+        return dict(self._select("tails", keys))
+
+    def save(self, slots: Iterable[tuple[bytes, Reply]], tails: Iterable[tuple[bytes, float]]) -> None:
+        """Keep what was computed."""
+        rows = [
+            (key, np.append(reply.feature, np.float32(reply.log_normaliser)).tobytes())
+            for key, reply in slots
+        ]
+        try:
+            with self._lock, self._connection:
+                self._connection.executemany("INSERT OR REPLACE INTO slots VALUES (?, ?)", rows)
+                self._connection.executemany("INSERT OR REPLACE INTO tails VALUES (?, ?)", tails)
+        except sqlite3.OperationalError as error:
+            raise WorkError(
+                f"cannot write the feature cache {self.path}: {error}; make room on that disk or "
+                "set PROMPTLAB_CACHE to a folder that has some"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _select(self, table: str, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        rows: list[tuple[bytes, bytes]] = []
+        with self._lock:
+            for start in range(0, len(keys), _CHUNK):
+                chunk = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                rows += self._connection.execute(
+                    f"SELECT key, value FROM {table} WHERE key IN ({marks})", chunk
+                ).fetchall()
+        return rows

@@ -1,0 +1,97 @@
+"""What a study needs of a language model, whatever runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from promptlab.decoding import Decoding, Generation
+from promptlab.errors import CapabilityError
+from promptlab.prompt import Prompt
+
+Family = Literal["masked", "causal", "seq2seq", "remote"]
+Capability = Literal["score", "features", "fill", "generate", "gradients", "chat"]
+
+_REMEDY: dict[str, str] = {
+    "generate": "use a causal or seq2seq model",
+    "score": "use a local model, or an endpoint that returns log-probabilities",
+    "features": "use a local model",
+    "fill": "use a local model",
+    "gradients": "use a local model that is not quantised",
+    "chat": "use an instruct model, or a template without chat",
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How likely each answer is in each prompt's slot.
+
+    ``logprobs`` ``[prompt, answer]`` in nats, ``answer_tokens`` ``[prompt, answer]``,
+    ``prompt_tokens`` ``[prompt]``; ``seconds`` is the wall time of the whole call.
+    """
+
+    logprobs: Float[np.ndarray, "prompt answer"]
+    answer_tokens: Int[np.ndarray, "prompt answer"]
+    prompt_tokens: Int[np.ndarray, " prompt"]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One token for the slot and its probability."""
+
+    token: str
+    token_id: int
+    probability: float
+
+
+class LanguageModel(ABC):
+    """A frozen language model: *score*, *fill*, *generate*, and a key for every cache.
+
+    ``name`` is what the user asked for, ``key`` a content hash (weights, dtype, engine version),
+    ``max_tokens`` the context window. What a model cannot do raises `CapabilityError` naming what
+    could.
+    """
+
+    name: str
+    key: str
+    family: Family
+    max_tokens: int
+    can: frozenset[Capability]
+
+    def require(self, capability: Capability) -> None:
+        """Raise `CapabilityError` unless the model can do it."""
+        if capability not in self.can:
+            raise CapabilityError(
+                f"{self.name} is a {self.family} model and cannot {capability}; "
+                f"{_REMEDY[capability]}"
+            )
+
+    @abstractmethod
+    def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
+        """Log-likelihood of every answer in every prompt's slot."""
+
+    @abstractmethod
+    def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
+        """The most probable tokens at every prompt's slot, best first."""
+
+    @abstractmethod
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
+        """The text that continues every prompt at its slot."""
+
+    @abstractmethod
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Tokens of the prompt with an empty slot, special tokens included."""
+
+    @abstractmethod
+    def cut(self, text: str, tokens: int) -> str:
+        """The beginning of ``text``, at most ``tokens`` tokens long."""
+
+    def describe(self) -> dict[str, object]:
+        """Plain facts for reports and records."""
+        return {"name": self.name, "family": self.family, "key": self.key}

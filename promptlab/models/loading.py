@@ -1,0 +1,213 @@
+"""From a name or a folder to a `LocalModel`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from promptlab.cache import cache_dir
+from promptlab.engine.batch import TokenBudget
+from promptlab.engine.causal import CausalRunner
+from promptlab.engine.engine import VERSION, Engine
+from promptlab.engine.masked import MaskedRunner
+from promptlab.engine.network import Network
+from promptlab.engine.probe import Runner
+from promptlab.engine.seq2seq import Seq2SeqRunner
+from promptlab.engine.sharing import shares_prefixes
+from promptlab.engine.store import FeatureStore
+from promptlab.errors import AssetError, InputError
+from promptlab.models.causal import CausalModel
+from promptlab.models.convert import MODELS, model_folder
+from promptlab.models.language_model import Family
+from promptlab.models.local import LocalModel
+from promptlab.models.masked import MaskedModel
+from promptlab.models.precision import choose_device, choose_dtype
+from promptlab.models.seq2seq import Seq2SeqModel, sentinel_id
+from promptlab.models.weights import weights_key
+
+CPU_BUDGET = 2048
+CUDA_BUDGET = 65_536
+_CLASSES: dict[str, type[LocalModel]] = {
+    "causal": CausalModel,
+    "masked": MaskedModel,
+    "seq2seq": Seq2SeqModel,
+}
+
+
+def load(
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    family: Family | None = None,
+    deterministic: bool = False,
+    cache: bool = True,
+) -> LocalModel:
+    """Load a pinned model, a folder, or a Hugging Face id.
+
+    ``deterministic`` computes in fp32, one row at a time without sharing, so that a result never
+    depends on what it was batched with. ``cache=False`` keeps slot features in memory alone.
+    Raises `InputError` for a folder without weights, `AssetError` when nothing can be fetched.
+    """
+    source = str(model_folder(name)) if name in MODELS else name
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        source = str(folder)
+        _check_folder(folder)
+    elif source.startswith((".", "/", "~")):
+        raise InputError(f"the model folder {source} does not exist")
+    config = _pretrained("config", source, revision)
+    chosen_device = choose_device(device)
+    asked = "float32" if deterministic and dtype == "auto" else dtype
+    chosen_dtype = choose_dtype(asked, chosen_device, config)
+    kind = family or _family(config, source)
+    model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
+    return from_transformers(
+        model,
+        _pretrained("tokenizer", source, revision),
+        name=name,
+        family=kind,
+        weights=weights_key(source, revision),
+        deterministic=deterministic,
+        cache=cache,
+    )
+
+
+def from_transformers(
+    model: Any,
+    tokenizer: Any,
+    *,
+    name: str = "model",
+    family: Family | None = None,
+    weights: str | None = None,
+    deterministic: bool = False,
+    cache: bool = False,
+) -> LocalModel:
+    """Wrap a transformers model that is already in memory.
+
+    ``weights`` is a content hash of its weights; without it they are hashed here.
+    """
+    kind = family or _family(model.config, name)
+    network = Network(model)
+    tokens = CUDA_BUDGET if network.device.type == "cuda" else CPU_BUDGET
+    budget = TokenBudget(1 if deterministic else tokens)
+    shares = kind == "causal" and not deterministic and shares_prefixes(network)
+    if kind != "causal":
+        network.check(**_sample(network, kind))
+    key = _key(weights or _tensor_key(model), str(network.dtype), budget.tokens, shares)
+    path = cache_dir() / "features" / f"{key}.db" if cache else None
+    engine = Engine(network, _runner(network, kind, budget, shares, tokenizer), FeatureStore(path))
+    return _CLASSES[kind](
+        name=name,
+        key=key,
+        tokenizer=tokenizer,
+        engine=engine,
+        max_tokens=_window(model.config, tokenizer),
+    )
+
+
+def _runner(
+    network: Network, kind: str, budget: TokenBudget, shares: bool, tokenizer: Any
+) -> Runner:
+    if kind == "causal":
+        return CausalRunner(network, budget, shares=shares)
+    if kind == "masked":
+        return MaskedRunner(network, budget)
+    config = network.model.config
+    start = (int(config.decoder_start_token_id),)
+    sentinel = sentinel_id(tokenizer)
+    return Seq2SeqRunner(network, budget, start if sentinel is None else (*start, sentinel))
+
+
+def _sample(network: Network, kind: str) -> dict[str, Any]:
+    """A small input on which the gathered outputs are compared with the plain ones."""
+    ids = torch.arange(3, 11, device=network.device)[None] % network.model.config.vocab_size
+    if kind == "seq2seq":
+        return {"input_ids": ids, "decoder_input_ids": ids[:, :4]}
+    return {"input_ids": ids}
+
+
+def _family(config: Any, source: str) -> Family:
+    """Masked, causal or seq2seq, by the architecture that the folder names."""
+    architecture = (config.architectures or [""])[0]
+    if config.is_encoder_decoder:
+        return "seq2seq"
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return "causal"
+    if architecture.endswith("ForMaskedLM"):
+        return "masked"
+    raise InputError(
+        f"{source} has the architecture {architecture or 'unknown'}, which is no language model "
+        "with a vocabulary head; pick a causal, masked or seq2seq one, or say which it is "
+        "with family="
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").exists():
+        raise InputError(f"{folder} is no model folder: it has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        others = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".h5"})
+        found = f"; {', '.join(others)} cannot be trusted: convert it" if others else ""
+        raise InputError(
+            f"{folder} has no weights: no *.safetensors file{found} "
+            "(model.save_pretrained(folder) writes one)"
+        )
+
+
+def _pretrained(what: str, source: str, revision: str | None, **options: Any) -> Any:
+    """``from_pretrained`` with its failures told in a sentence."""
+    import transformers
+
+    classes = {
+        "config": transformers.AutoConfig,
+        "tokenizer": transformers.AutoTokenizer,
+        "causal": transformers.AutoModelForCausalLM,
+        "masked": transformers.AutoModelForMaskedLM,
+        "seq2seq": transformers.AutoModelForSeq2SeqLM,
+    }
+    if what not in ("config", "tokenizer"):
+        options |= {"use_safetensors": True, "attn_implementation": "sdpa"}
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        return classes[what].from_pretrained(
+            source, revision=revision, trust_remote_code=False, **options
+        )
+    except OSError as error:
+        if Path(source).is_dir():
+            raise InputError(f"the {what} of {source} cannot be read: {error}") from error
+        raise AssetError(
+            f"the model {source!r} is neither a pinned name ({', '.join(MODELS)}) nor a folder, "
+            "and could not be fetched from the Hugging Face hub "
+            f"({str(error).strip().splitlines()[0]}). On a connected machine run: "
+            f"hf download {source} --local-dir DIR, copy DIR here and give its path as the model"
+        ) from error
+    except (ValueError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(f"the {what} of {source} cannot be loaded: {error}") from error
+
+
+def _window(config: Any, tokenizer: Any) -> int:
+    """The context window in tokens."""
+    text = config.get_text_config()
+    limit = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    limits = [int(n) for n in (limit, tokenizer.model_max_length) if n and n < 10**9]
+    return min(limits, default=512)
+
+
+def _tensor_key(model: Any) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _key(*parts: object) -> str:
+    """What a cached value depends on: weights, dtype, batch budget, sharing, engine version."""
+    text = json.dumps([str(part) for part in (*parts, VERSION)])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,161 @@
+"""Models whose weights are on this machine."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from promptlab.decoding import Decoding, Generation
+from promptlab.engine.engine import Engine
+from promptlab.engine.generate import generate
+from promptlab.engine.question import Question, Usage
+from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.models.encoding import Encoding
+from promptlab.models.language_model import Fill, LanguageModel, Scores
+from promptlab.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and which of the answers (by index) its continuations are."""
+
+    question: Question
+    answers: tuple[int, ...]
+
+
+class LocalModel(LanguageModel):
+    """A transformers model behind an `Engine`.
+
+    Subclasses, one a family, say how a prompt with its answers becomes questions.
+    """
+
+    def __init__(
+        self, *, name: str, key: str, tokenizer: Any, engine: Engine, max_tokens: int
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.tokenizer = tokenizer
+        self.engine = engine
+        self.max_tokens = max_tokens
+        self.encoding = Encoding(tokenizer)
+        if getattr(tokenizer, "chat_template", None):
+            self.can = self.can | {"chat"}
+
+    @abstractmethod
+    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+        """For every prompt the questions that together cover all answers."""
+
+    @abstractmethod
+    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+        """For every prompt the context whose slot is filled by one token (no continuations)."""
+
+    @property
+    def usage(self) -> Usage:
+        """What all calls together have cost so far."""
+        return self.engine.usage
+
+    @property
+    def device(self) -> str:
+        """Where the weights are."""
+        return str(self.engine.network.device)
+
+    @property
+    def dtype(self) -> str:
+        """The weights' number format, such as ``float32``."""
+        return str(self.engine.network.dtype).removeprefix("torch.")
+
+    def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
+        """Log-likelihood of every answer in every prompt's slot; exact for several tokens."""
+        self._check(prompts)
+        started = time.perf_counter()
+        shape = (len(prompts), len(answers))
+        logprobs, tokens = np.zeros(shape), np.zeros(shape, dtype=np.int64)
+        lengths = np.zeros(len(prompts), dtype=np.int64)
+        asked = [
+            (row, item)
+            for row, items in enumerate(self.questions(prompts, answers))
+            for item in items
+        ]
+        found = self.engine.score([item.question for _, item in asked])
+        for (row, item), values in zip(asked, found, strict=True):
+            lengths[row] = len(item.question.context.ids)
+            for index, continuation, value in zip(
+                item.answers, item.question.continuations, values, strict=True
+            ):
+                logprobs[row, index] = value
+                tokens[row, index] = len(continuation)
+        return Scores(logprobs, tokens, lengths, time.perf_counter() - started)
+
+    def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
+        """The most probable tokens at every prompt's slot, best first."""
+        self._check(prompts)
+        contexts = [question.context for question in self.slot_contexts(prompts)]
+        logprobs = self.engine.vocabulary(contexts)
+        return [
+            [
+                Fill(self.encoding.token(int(i)), int(i), float(np.exp(row[i])))
+                for i in np.argsort(-row)[:top]
+            ]
+            for row in logprobs
+        ]
+
+    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
+        """The text that continues every prompt at its slot."""
+        self.require("generate")
+        self._check(prompts)
+        contexts = [question.context.ids for question in self.slot_contexts(prompts)]
+        return generate(self.engine, self.tokenizer, contexts, decoding)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Tokens of the prompt with an empty slot, special tokens included."""
+        left, right = self.sides(prompt)
+        around = len(self.encoding.before) + len(self.encoding.after)
+        return around + len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The beginning of ``text``, at most ``tokens`` tokens long."""
+        ids, offsets = self.encoding.with_offsets([text])[0]
+        return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
+
+    def sides(self, prompt: Prompt) -> tuple[str, str]:
+        """The words before and after the slot; with ``chat`` in the model's chat template."""
+        if not prompt.chat:
+            return prompt.left, prompt.right
+        self.require("chat")
+        if prompt.right.strip():
+            raise TemplateError(
+                "a chat prompt ends at its slot: the answer is the assistant's reply, so nothing "
+                f"may follow {{mask}} (found {prompt.right.strip()!r})"
+            )
+        turns = [{"role": "user", "content": prompt.left.strip()}]
+        text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        return str(text), ""
+
+    def describe(self) -> dict[str, object]:
+        """Plain facts for reports and records."""
+        return super().describe() | {"device": self.device, "dtype": self.dtype}
+
+    def _check(self, prompts: Sequence[Prompt]) -> None:
+        for prompt in prompts:
+            if not prompt.is_words:
+                raise CapabilityError(
+                    f"the prompt {str(prompt)!r} has soft or trigger tokens that nothing has "
+                    "learned yet; fit it with a kind that learns them, or use a template of words"
+                )
+
+    def _special_before(self, prompt: Prompt) -> tuple[int, ...]:
+        """Special tokens before the text; a chat template brings its own."""
+        return () if prompt.chat else self.encoding.before
+
+
+def check_answer_tokens(ids: Sequence[int], answer: str) -> None:
+    """Refuse an answer of which the tokenizer makes no token."""
+    if not ids:
+        raise VerbalizerError(
+            f"the answer {answer!r} has no tokens in this model's vocabulary; use another word"
+        )

@@ -1,0 +1,65 @@
+"""Masked models: an answer of k tokens fills k mask tokens at the slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptlab.engine.question import Context, Question
+from promptlab.errors import CapabilityError
+from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.prompt import Prompt
+
+
+class MaskedModel(LocalModel):
+    """Scores answers at mask tokens; both sides of the slot are seen."""
+
+    family = "masked"
+    can = frozenset({"score", "features", "fill", "gradients"})
+
+    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+        """For every prompt one question for each answer length in tokens."""
+        spaced = [p.left[-1:].isspace() for p in prompts]
+        tokens = {
+            space: [self._answer(answer, space) for answer in answers] for space in set(spaced)
+        }
+        lengths = [sorted({len(ids) for ids in tokens[space]}) for space in spaced]
+        pairs = [(row, k) for row, ks in enumerate(lengths) for k in ks]
+        contexts = self._contexts([prompts[row] for row, _ in pairs], [k for _, k in pairs])
+        result: list[list[Asked]] = [[] for _ in prompts]
+        for (row, k), context in zip(pairs, contexts, strict=True):
+            ids = tokens[spaced[row]]
+            chosen = tuple(i for i, answer in enumerate(ids) if len(answer) == k)
+            question = Question(context, tuple(ids[i] for i in chosen))
+            result[row].append(Asked(question, chosen))
+        return result
+
+    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+        """Every prompt with one mask token in its slot."""
+        return [Question(c, ()) for c in self._contexts(prompts, [1] * len(prompts))]
+
+    def _answer(self, answer: str, spaced: bool) -> tuple[int, ...]:
+        ids = self.encoding.one(f" {answer}" if spaced else answer)
+        check_answer_tokens(ids, answer)
+        return ids
+
+    def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
+        mask = self.tokenizer.mask_token
+        sides = [self.sides(prompt) for prompt in prompts]
+        texts = [left + mask * k + right for (left, right), k in zip(sides, masks, strict=True)]
+        contexts = []
+        for row, (ids, offsets) in enumerate(self.encoding.with_offsets(texts)):
+            slot = len(sides[row][0]) + len(mask)
+            place = next(
+                i
+                for i, (token, (_, end)) in enumerate(zip(ids, offsets, strict=True))
+                if token == self.tokenizer.mask_token_id and end == slot
+            )
+            before = self._special_before(prompts[row])
+            whole = before + ids + self.encoding.after
+            if len(whole) > self.max_tokens:
+                raise CapabilityError(
+                    f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "
+                    "shorten the template or use fewer demonstrations"
+                )
+            contexts.append(Context(whole, len(before) + place))
+        return contexts

@@ -1,0 +1,59 @@
+"""Encoder-decoder models: the sentinel stands in the slot, the decoder fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptlab.engine.question import Context, Question
+from promptlab.errors import CapabilityError
+from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.prompt import Prompt
+
+SENTINEL = "<extra_id_0>"
+
+
+def sentinel_id(tokenizer: object) -> int | None:
+    """The id of T5's first sentinel, or ``None`` for a model that has none."""
+    found = tokenizer.get_vocab().get(SENTINEL)  # type: ignore[attr-defined]
+    return None if found is None else int(found)
+
+
+class Seq2SeqModel(LocalModel):
+    """With sentinels (T5) any slot is filled; without, the decoder continues a prefix template."""
+
+    family = "seq2seq"
+    can = frozenset({"score", "features", "fill", "generate", "gradients"})
+
+    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+        """One question a prompt."""
+        tokens = tuple(self.encoding.one(answer) for answer in answers)
+        for ids, answer in zip(tokens, answers, strict=True):
+            check_answer_tokens(ids, answer)
+        every = tuple(range(len(answers)))
+        return [
+            [Asked(Question(question.context, tokens), every)]
+            for question in self.slot_contexts(prompts)
+        ]
+
+    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+        """The encoder's input."""
+        sentinel = sentinel_id(self.tokenizer) is not None
+        texts = []
+        for prompt in prompts:
+            left, right = self.sides(prompt)
+            if right.strip() and not sentinel:
+                raise CapabilityError(
+                    f"{self.name} has no sentinel token, so it cannot fill a slot with words on "
+                    "both sides; use a prefix template"
+                )
+            texts.append(left + SENTINEL + right if sentinel else left.rstrip())
+        contexts = []
+        for prompt, ids in zip(prompts, self.encoding.ids(texts), strict=True):
+            whole = self._special_before(prompt) + ids + self.encoding.after
+            if len(whole) > self.max_tokens:
+                raise CapabilityError(
+                    f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "
+                    "shorten the template"
+                )
+            contexts.append(Context(whole))
+        return [Question(context, ()) for context in contexts]

@@ -1,0 +1,95 @@
+"""The one value that passes from the text world to the tensor world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Text:
+    """A stretch of words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place where the answer stands."""
+
+
+@dataclass(frozen=True)
+class Soft:
+    """``count`` learned vectors; ``init`` are words to start from, ``id`` names shared vectors."""
+
+    count: int
+    init: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """``count`` vocabulary tokens that a search has still to find."""
+
+    count: int
+
+
+Segment = Text | Slot | Soft | Trigger
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """An ordered sequence of segments with exactly one `Slot`.
+
+    ``chat`` asks for the model's chat template: everything before the slot becomes the user's
+    turn and the answer opens the assistant's. ``shortened`` names the fields that were cut to
+    fit the context window.
+    """
+
+    segments: tuple[Segment, ...]
+    chat: bool = False
+    shortened: tuple[str, ...] = field(default=())
+
+    @property
+    def slot(self) -> int:
+        """Index of the answer slot among the segments."""
+        return next(i for i, segment in enumerate(self.segments) if isinstance(segment, Slot))
+
+    @property
+    def left(self) -> str:
+        """The words before the slot (learned segments left out)."""
+        return _words(self.segments[: self.slot])
+
+    @property
+    def right(self) -> str:
+        """The words after the slot (learned segments left out)."""
+        return _words(self.segments[self.slot + 1 :])
+
+    @property
+    def is_words(self) -> bool:
+        """Whether the prompt consists of words alone, without soft or trigger segments."""
+        return not any(isinstance(segment, Soft | Trigger) for segment in self.segments)
+
+    def fill(self, answer: str) -> str:
+        """The prompt as a reader sees it with ``answer`` in the slot."""
+        return "".join(_shown(segment, answer) for segment in self.segments)
+
+    def __str__(self) -> str:
+        return self.fill("{mask}")
+
+
+def _words(segments: tuple[Segment, ...]) -> str:
+    return "".join(segment.text for segment in segments if isinstance(segment, Text))
+
+
+def _shown(segment: Segment, answer: str) -> str:
+    match segment:
+        case Text(text):
+            return text
+        case Slot():
+            return answer
+        case Soft(count, init, name):
+            detail = f' "{init}"' if init is not None else ""
+            shared = f" #{name}" if name is not None else ""
+            return f"{{soft:{count}{shared}{detail}}}"
+        case Trigger(count):
+            return f"{{trigger:{count}}}"

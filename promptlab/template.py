@@ -1,0 +1,241 @@
+"""A template turns an example into a prompt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+from promptlab.errors import InputError, TemplateError
+from promptlab.example import Example
+from promptlab.grammar import Field, Piece, parse
+from promptlab.prompt import Prompt, Segment, Slot, Text
+from promptlab.sandbox import jinja_fields, render_jinja
+
+PARTS = ("description", "context", "input", "cue")
+"""The named parts of an instruction template, in the order in which they are rendered."""
+
+Shape = Literal["prefix", "cloze"]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A solved example: its fields and the answer to stand in the slot."""
+
+    fields: Mapping[str, str]
+    answer: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """Readable text with fields and one answer slot, or named parts of an instruction.
+
+    ``text`` holds ``{field}``, ``{mask}``, ``{soft:20}``, ``{trigger:5}``; with ``{{`` or ``{%``
+    in it it is sandboxed Jinja. ``parts`` (any of description, context, input, cue) replace
+    ``text`` and are joined by ``separator``; demonstrations stand before ``input``. ``chat``
+    renders through the model's chat template. Raises `TemplateError` with a caret.
+    """
+
+    text: str | None = None
+    parts: Mapping[str, str] | None = None
+    name: str | None = None
+    separator: str = "\n\n"
+    demonstration_separator: str = "\n\n"
+    chat: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.parts is None):
+            raise TemplateError("give a template either text or parts, not both and not neither")
+        if self.parts is not None:
+            for part in self.parts:
+                if part not in PARTS:
+                    raise TemplateError(f"unknown part {part!r}; parts are {', '.join(PARTS)}")
+        self._check_slot()
+
+    def _check_slot(self) -> None:
+        """Exactly one slot; for Jinja the count is checked on every rendering."""
+        slots = 0
+        for source in self._sources:
+            if is_jinja(source):
+                jinja_fields(source)
+                slots += "mask" in source
+                continue
+            for position in _slot_positions(source):
+                slots += 1
+                if slots > 1:
+                    raise TemplateError(
+                        "a template has exactly one {mask}; this is a second one",
+                        text=source,
+                        position=position,
+                    )
+        if not slots:
+            source = self._sources[-1] if self._sources else ""
+            raise TemplateError(
+                "this template has no answer slot; write {mask} where the answer belongs",
+                text=source,
+                position=len(source),
+            )
+
+    @cached_property
+    def _sources(self) -> tuple[str, ...]:
+        if self.text is not None:
+            return (self.text,)
+        assert self.parts is not None
+        return tuple(self.parts[part] for part in PARTS if part in self.parts)
+
+    @cached_property
+    def _pieces(self) -> Mapping[str, tuple[Piece, ...] | None]:
+        """Parsed pieces by source; ``None`` stands for Jinja, which is rendered as a whole."""
+        return {source: None if is_jinja(source) else parse(source) for source in self._sources}
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the example fields that the template reads, in order of appearance."""
+        names: list[str] = []
+        for source, pieces in self._pieces.items():
+            if pieces is None:
+                names.extend(jinja_fields(source))
+            else:
+                names.extend(piece.name for piece in pieces if isinstance(piece, Field))
+        return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def shape(self) -> Shape:
+        """*prefix* when nothing stands after the slot, else *cloze* (book, section 3.2)."""
+        prompt = self.render(dict.fromkeys(self.fields, "x"))
+        return "cloze" if prompt.segments[prompt.slot + 1 :] else "prefix"
+
+    @property
+    def source(self) -> str:
+        """The template as written, parts joined, for showing to a reader."""
+        return self.separator.join(self._sources)
+
+    def render(
+        self,
+        example: Example | Mapping[str, str],
+        demonstrations: Sequence[Demonstration] = (),
+    ) -> Prompt:
+        """The prompt for one example, after the given solved examples.
+
+        Raises `TemplateError` when the example lacks a field (with the names it has).
+        """
+        fields = example.fields if isinstance(example, Example) else example
+        segments: list[Segment] = []
+        for index, source in enumerate(self._sources):
+            if index:
+                segments.append(Text(self.separator))
+            if demonstrations and source == self._first_example_source:
+                for demonstration in demonstrations:
+                    segments.append(Text(self._solved(demonstration)))
+                    segments.append(Text(self.demonstration_separator))
+            segments.extend(self._render_source(source, fields))
+        prompt = Prompt(tuple(_merge(segments)), chat=self.chat)
+        self._check_rendered(prompt)
+        return prompt
+
+    @property
+    def _example_sources(self) -> tuple[str, ...]:
+        """What is repeated for every demonstration: the whole text, or context, input and cue."""
+        if self.parts is None:
+            return self._sources
+        return tuple(self.parts[p] for p in PARTS if p in self.parts and p != "description")
+
+    @property
+    def _first_example_source(self) -> str:
+        return self._example_sources[0]
+
+    def _solved(self, demonstration: Demonstration) -> str:
+        segments: list[Segment] = []
+        for index, source in enumerate(self._example_sources):
+            if index:
+                segments.append(Text(self.separator))
+            segments.extend(self._render_source(source, demonstration.fields))
+        words = [s for s in segments if isinstance(s, Text | Slot)]
+        return Prompt(tuple(words)).fill(demonstration.answer)
+
+    def _render_source(self, source: str, fields: Mapping[str, str]) -> list[Segment]:
+        pieces = self._pieces[source]
+        if pieces is None:
+            return list(render_jinja(source, fields))
+        return [
+            Text(_value(fields, piece, source)) if isinstance(piece, Field) else piece
+            for piece in pieces
+        ]
+
+    def _check_rendered(self, prompt: Prompt) -> None:
+        slots = sum(isinstance(segment, Slot) for segment in prompt.segments)
+        if slots != 1:
+            raise TemplateError(
+                f"the rendered template has {slots} answer slots; exactly one is needed",
+                text=self.source,
+            )
+
+    def without(self, *parts: str) -> Template:
+        """A copy with the named parts left out (instruction templates only)."""
+        if self.parts is None:
+            raise InputError(f"template {self.name or self.text!r} has no parts to leave out")
+        kept = {part: text for part, text in self.parts.items() if part not in parts}
+        return replace(self, parts=kept)
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data from which `from_settings` makes the same template."""
+        values: dict[str, Any] = {"name": self.name, "chat": self.chat}
+        if self.text is not None:
+            values["text"] = self.text
+        else:
+            values |= {"parts": dict(self.parts or {}), "separator": self.separator}
+        values["demonstration_separator"] = self.demonstration_separator
+        return values
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Template:
+        """The inverse of `settings`."""
+        return cls(**settings)
+
+
+def is_jinja(text: str) -> bool:
+    """Whether a template's text is Jinja rather than the plain grammar."""
+    return "{{" in text or "{%" in text
+
+
+def _slot_positions(source: str) -> list[int]:
+    """Where the slots of a plain source stand, for the caret."""
+    count = sum(isinstance(piece, Slot) for piece in parse(source))
+    positions: list[int] = []
+    start = 0
+    for _ in range(count):
+        start = source.index("{", start)
+        while source[start : source.find("}", start) + 1].strip("{} \t\n") != "mask":
+            start = source.index("{", start + 1)
+        positions.append(start)
+        start += 1
+    return positions
+
+
+def _value(fields: Mapping[str, str], piece: Field, source: str) -> str:
+    if piece.name in fields:
+        return str(fields[piece.name])
+    close = difflib.get_close_matches(piece.name, list(fields), n=1)
+    hint = f"did you mean {{{close[0]}}}? " if close else ""
+    raise TemplateError(
+        f"the data has no field {piece.name!r}; {hint}its fields are "
+        f"{', '.join(sorted(fields)) or 'none'}",
+        text=source,
+        position=piece.position,
+    )
+
+
+def _merge(segments: list[Segment]) -> list[Segment]:
+    """Join neighbouring texts, so that they are tokenised as one string; drop empty ones."""
+    merged: list[Segment] = []
+    for segment in segments:
+        if isinstance(segment, Text):
+            if not segment.text:
+                continue
+            if merged and isinstance(merged[-1], Text):
+                merged[-1] = Text(merged[-1].text + segment.text)
+                continue
+        merged.append(segment)
+    return merged

@@ -1,0 +1,168 @@
+"""A verbalizer maps answers in the slot to labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.errors import VerbalizerError
+
+Aggregation = Literal["sum", "mean", "max"]
+
+
+@dataclass(frozen=True, init=False)
+class Verbalizer:
+    """label → one or more answers, many-to-one allowed.
+
+    ``answers`` maps every label to an answer, a list of answers, or a mapping answer → weight.
+    ``aggregation`` joins a label's answers: ``sum`` of probabilities (AutoPrompt; Shin et al.
+    2020), ``mean`` of log-probabilities, or ``max``. ``length_normalise`` divides an answer's
+    log-likelihood by its number of tokens. Raises `VerbalizerError`.
+    """
+
+    labels: tuple[str, ...]
+    answers: tuple[str, ...]
+    label_of: tuple[int, ...]
+    weights: tuple[float, ...]
+    aggregation: Aggregation
+    length_normalise: bool
+
+    def __init__(
+        self,
+        answers: Mapping[str, str | Sequence[str] | Mapping[str, float]],
+        *,
+        aggregation: Aggregation = "sum",
+        length_normalise: bool = False,
+    ) -> None:
+        if aggregation not in get_args(Aggregation):
+            raise VerbalizerError(
+                f"unknown aggregation {aggregation!r}; it is one of {', '.join(get_args(Aggregation))}"
+            )
+        if len(answers) < 2:
+            raise VerbalizerError(f"a verbalizer needs two labels or more, found {len(answers)}")
+        words: list[str] = []
+        label_of: list[int] = []
+        weights: list[float] = []
+        for index, (label, value) in enumerate(answers.items()):
+            for word, weight in _weighted(label, value).items():
+                words.append(word)
+                label_of.append(index)
+                weights.append(weight)
+        _check_distinct(words, label_of, tuple(answers))
+        for name, item in (
+            ("labels", tuple(answers)),
+            ("answers", tuple(words)),
+            ("label_of", tuple(label_of)),
+            ("weights", tuple(weights)),
+            ("aggregation", aggregation),
+            ("length_normalise", length_normalise),
+        ):
+            object.__setattr__(self, name, item)
+
+    def label_scores(
+        self, logprobs: Float[np.ndarray, "example answer"]
+    ) -> Float[np.ndarray, "example label"]:
+        """Log-probabilities of the labels in nats, normalised over the answer space (eq. 3.2).
+
+        ``logprobs`` ``[example, answer]`` are log-likelihoods in nats, columns as in ``answers``.
+        """
+        columns = [
+            self._join(logprobs[:, [i for i, of in enumerate(self.label_of) if of == label]], label)
+            for label in range(len(self.labels))
+        ]
+        scores = np.stack(columns, axis=1)
+        return scores - _logsumexp(scores)
+
+    def _join(self, logprobs: Float[np.ndarray, "example part"], label: int) -> Any:
+        weights = np.array([w for w, of in zip(self.weights, self.label_of, strict=True) if of == label])
+        if self.aggregation == "sum":
+            return _logsumexp(logprobs + np.log(weights))[:, 0]
+        if self.aggregation == "mean":
+            return logprobs @ (weights / weights.sum())
+        return (logprobs + np.log(weights)).max(axis=1)
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """Refuse a verbalizer that lacks one of ``labels`` or knows one that the task lacks."""
+        missing = [label for label in labels if label not in self.labels]
+        extra = [label for label in self.labels if label not in labels]
+        if missing or extra:
+            problems = [
+                f"no answer for the label {', '.join(map(repr, missing))}" if missing else "",
+                f"answers for {', '.join(map(repr, extra))}, which the task does not have"
+                if extra
+                else "",
+            ]
+            raise VerbalizerError(
+                f"the verbalizer has {' and '.join(filter(None, problems))}; "
+                f"the task's labels are {', '.join(map(repr, labels))}"
+            )
+
+    def first_answer(self, label: str) -> str:
+        """The answer that stands for ``label`` in a demonstration."""
+        index = self.labels.index(label)
+        return self.answers[self.label_of.index(index)]
+
+    def mapping(self) -> dict[str, dict[str, float]]:
+        """label → {answer: weight}."""
+        return {
+            label: {
+                answer: weight
+                for answer, of, weight in zip(self.answers, self.label_of, self.weights, strict=True)
+                if of == index
+            }
+            for index, label in enumerate(self.labels)
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data from which `from_settings` makes the same verbalizer."""
+        return {
+            "answers": self.mapping(),
+            "aggregation": self.aggregation,
+            "length_normalise": self.length_normalise,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Verbalizer:
+        """The inverse of `settings`."""
+        return cls(**settings)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{label}={'/'.join(words)}" for label, words in self.mapping().items())
+
+
+def _weighted(label: str, value: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
+    if isinstance(value, str):
+        value = [value]
+    weighted = dict(value) if isinstance(value, Mapping) else {word: 1.0 for word in value}
+    if not weighted:
+        raise VerbalizerError(f"label {label!r} has no answer; give it at least one word")
+    for word, weight in weighted.items():
+        if not isinstance(word, str) or not word.strip():
+            raise VerbalizerError(
+                f"label {label!r} has the answer {word!r}, which has no tokens; give it a word "
+                "(in YAML, quote words such as yes, no, on, off and numbers)"
+            )
+        if not weight > 0:
+            raise VerbalizerError(f"answer {word!r} of label {label!r} has weight {weight}; use > 0")
+    return weighted
+
+
+def _check_distinct(words: list[str], label_of: list[int], labels: tuple[str, ...]) -> None:
+    seen: dict[str, int] = {}
+    for word, label in zip(words, label_of, strict=True):
+        if word in seen:
+            raise VerbalizerError(
+                f"answer {word!r} stands for both {labels[seen[word]]!r} and {labels[label]!r}; "
+                "every answer maps to one label"
+            )
+        seen[word] = label
+
+
+def _logsumexp(values: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row 1"]:
+    top = values.max(axis=1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    return top + np.log(np.exp(values - top).sum(axis=1, keepdims=True))
