@@ -91,8 +91,8 @@ def _smollm2_tokenizer(converted: Any, length: int) -> Any:
     The file names the pre-tokenizer "smollm": every digit is a piece of its own before the
     byte-level step. Without it, white space before a number is cut otherwise than in training.
     """
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     import transformers
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
     build: Any = transformers.PreTrainedTokenizerFast
     backend = converted.backend_tokenizer
