@@ -1,0 +1,47 @@
+"""A workbench for prompt engineering and prompt learning.
+
+``import promptlab as pl`` is quick: names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Decoding": "decoding",
+    "Demonstration": "template",
+    "DemonstrationChoice": "demonstrations",
+    "Example": "example",
+    "InputError": "errors",
+    "LanguageModel": "models.language_model",
+    "Prediction": "predictions",
+    "Predictions": "predictions",
+    "Predictor": "predictor",
+    "Prompt": "prompt",
+    "PromptClassifier": "classifier",
+    "PromptGenerator": "generator",
+    "PromptlabError": "errors",
+    "Template": "template",
+    "Verbalizer": "verbalizer",
+    "WorkError": "errors",
+    "load": "predictor",
+    "load_model": "models.pool",
+    "load_template": "catalog",
+    "tasks": "catalog",
+    "templates": "catalog",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"promptlab.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'promptlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

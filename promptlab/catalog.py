@@ -1,0 +1,260 @@
+"""The template library: the shipped tasks, the user's own folder, and other packages' templates.
+
+A source is a folder of YAML files, one a task. Shipped templates come first; then the folder
+``$PROMPTLAB_TEMPLATES`` (default: ``templates`` in the user's configuration folder); then every
+package with an entry point in the group ``promptlab.templates`` that names a package of YAML
+files. A full name is ``task/name``; the same full name in two sources is an error that names
+both files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from promptlab.errors import InputError
+from promptlab.template import Template
+from promptlab.verbalizer import Verbalizer
+
+_TASK_KEYS = {"task", "description", "metric", "labels", "examples", "templates"}
+_TEMPLATE_KEYS = {
+    "name", "text", "parts", "separator", "demonstration_separator", "chat", "answers",
+    "aggregation", "parser", "source", "example", "note",
+}  # fmt: skip
+VOCABULARY = "vocabulary"
+"""``answers: vocabulary`` means that any token of the vocabulary is an answer."""
+
+
+@dataclass(frozen=True)
+class LibraryTemplate:
+    """A template with its answers or parser, where it comes from, and what it is for."""
+
+    name: str
+    task: str
+    template: Template
+    source: str
+    path: Path
+    answers: Mapping[str, Any] | None = None
+    aggregation: str = "sum"
+    parser: Mapping[str, Any] | None = None
+    example: Mapping[str, str] = field(default_factory=dict)
+    open_vocabulary: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """``task/name``."""
+        return f"{self.task}/{self.name}"
+
+    @property
+    def verbalizer(self) -> Verbalizer:
+        """The answers as a verbalizer. Raises `InputError` for a template without answers."""
+        if self.answers is None:
+            raise InputError(
+                f"template {self.full_name} has no answers: its reply is "
+                + ("any token" if self.open_vocabulary else "generated and parsed")
+            )
+        return Verbalizer(self.answers, aggregation=self.aggregation)  # type: ignore[arg-type]
+
+    def row(self) -> dict[str, Any]:
+        """The template as a row of ``template list --json``."""
+        return {
+            "name": self.full_name,
+            "task": self.task,
+            "shape": self.template.shape,
+            "text": self.template.source,
+            "answers": None if self.answers is None else self.verbalizer.mapping(),
+            "parser": self.parser,
+            "fields": list(self.template.fields),
+            "source": self.source,
+            "example": dict(self.example),
+            "path": self.path.name,
+        }
+
+
+@dataclass(frozen=True)
+class LibraryTask:
+    """A task of the library: its labels, metric, example inputs and templates."""
+
+    name: str
+    description: str
+    metric: str
+    labels: tuple[str, ...]
+    examples: tuple[Mapping[str, str], ...]
+    templates: Mapping[str, LibraryTemplate]
+
+
+def user_folder() -> Path:
+    """Where a user's own templates are looked for and saved."""
+    chosen = os.environ.get("PROMPTLAB_TEMPLATES")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("promptlab", appauthor=False) / "templates"
+
+
+def library() -> Mapping[str, LibraryTask]:
+    """All tasks by name. Raises `InputError` when two sources define one full name."""
+    return _read_all(tuple((path, path.stat().st_mtime_ns) for path in _files()))
+
+
+def tasks() -> list[LibraryTask]:
+    """All tasks of the library, by name."""
+    return [library()[name] for name in sorted(library())]
+
+
+def templates(task: str | None = None) -> list[LibraryTemplate]:
+    """All templates, or those of one task, by full name."""
+    if task is not None and task not in library():
+        raise InputError(f"the library has no task {task!r}; {_suggest(task, list(library()))}")
+    chosen = tasks() if task is None else [library()[task]]
+    return [item for group in chosen for item in group.templates.values()]
+
+
+def find(name: str) -> LibraryTemplate:
+    """The library's entry for a full name such as ``sentiment/it-was``."""
+    task, _, short = name.partition("/")
+    group = library().get(task)
+    if group is not None and short in group.templates:
+        return group.templates[short]
+    names = [item.full_name for item in templates()]
+    raise InputError(f"the library has no template {name!r}; {_suggest(name, names)}")
+
+
+def load_template(name: str) -> Template:
+    """The template of a full name such as ``sentiment/it-was``."""
+    return find(name).template
+
+
+def _suggest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "`promptlab template list` shows what there is"
+
+
+def _files() -> Iterator[Path]:
+    folders = [Path(str(files("promptlab.library")))]
+    if user_folder().is_dir():
+        folders.append(user_folder())
+    for point in entry_points(group="promptlab.templates"):
+        folders.append(Path(str(files(point.value))))
+    for folder in folders:
+        yield from sorted(folder.glob("*.yaml"))
+
+
+@lru_cache(maxsize=4)
+def _read_all(paths: tuple[tuple[Path, int], ...]) -> Mapping[str, LibraryTask]:
+    found: dict[str, LibraryTask] = {}
+    for path, _ in paths:
+        task = read_task_file(path)
+        if task.name in found:
+            task = _joined(found[task.name], task)
+        found[task.name] = task
+    return found
+
+
+def _joined(first: LibraryTask, second: LibraryTask) -> LibraryTask:
+    for name, item in second.templates.items():
+        if name in first.templates:
+            raise InputError(
+                f"template {item.full_name} is defined twice: in {first.templates[name].path} and "
+                f"in {item.path}; rename one of them"
+            )
+    return LibraryTask(
+        first.name,
+        first.description,
+        first.metric,
+        first.labels,
+        (*first.examples, *second.examples),
+        {**first.templates, **second.templates},
+    )
+
+
+def read_task_file(path: Path) -> LibraryTask:
+    """One YAML file of templates. Raises `InputError` naming the file and the entry."""
+    import yaml
+
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _loader())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    _check_keys(document, _TASK_KEYS, f"{path}", required=("task", "templates"))
+    examples = tuple(document.get("examples") or ())
+    items: dict[str, LibraryTemplate] = {}
+    for entry in document["templates"]:
+        place = f"{path}, template {entry.get('name', '?') if isinstance(entry, dict) else entry!r}"
+        item = _entry(entry, document, examples, path, place)
+        if item.name in items:
+            raise InputError(f"{place}: the name is used twice in this file")
+        items[item.name] = item
+    return LibraryTask(
+        document["task"],
+        document.get("description", ""),
+        document.get("metric", "accuracy"),
+        tuple(str(label) for label in document.get("labels") or ()),
+        examples,
+        items,
+    )
+
+
+def _entry(
+    entry: Any, document: Mapping[str, Any], examples: Any, path: Path, place: str
+) -> LibraryTemplate:
+    _check_keys(entry, _TEMPLATE_KEYS, place, required=("name", "source"))
+    task = document["task"]
+    open_vocabulary = entry.get("answers") == VOCABULARY
+    answers = None if open_vocabulary else entry.get("answers")
+    shape = {k: entry[k] for k in ("separator", "demonstration_separator", "chat") if k in entry}
+    try:
+        template = Template(
+            entry.get("text"), entry.get("parts"), name=f"{task}/{entry['name']}", **shape
+        )
+        item = LibraryTemplate(
+            name=entry["name"],
+            task=task,
+            template=template,
+            source=str(entry["source"]),
+            path=path,
+            answers=answers,
+            aggregation=entry.get("aggregation", "sum"),
+            parser=entry.get("parser"),
+            example=entry.get("example") or (examples[0] if examples else {}),
+            open_vocabulary=open_vocabulary,
+        )
+        if answers is not None and document.get("labels"):
+            item.verbalizer.check_labels([str(label) for label in document["labels"]])
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+    return item
+
+
+def _check_keys(
+    entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()
+) -> None:
+    if not isinstance(entry, dict):
+        raise InputError(f"{place}: expected a mapping, found {type(entry).__name__}")
+    for key in entry:
+        if key not in known:
+            hint = difflib.get_close_matches(str(key), sorted(known), n=1)
+            raise InputError(
+                f"{place}: unknown key {key!r}"
+                + (f"; did you mean {hint[0]!r}?" if hint else f"; known are {', '.join(sorted(known))}")
+            )
+    for key in required:
+        if key not in entry:
+            raise InputError(f"{place}: the key {key!r} is missing")
+
+
+def _loader() -> Any:
+    """The safe loader, in C where it is built in."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

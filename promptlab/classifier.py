@@ -1,0 +1,189 @@
+"""A prompt as a classifier: template, verbalizer, calibration and demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, cast
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.calibration import Calibration, calibration_prompts, check_calibration, prior
+from promptlab.demonstrations import DemonstrationChoice
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel, Scores
+from promptlab.predictions import Prediction, Predictions
+from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.prompt import Prompt
+from promptlab.template import Demonstration, Template
+from promptlab.verbalizer import Verbalizer
+from promptlab.window import render_within
+
+_BATCH_EXAMPLES = 256
+"""At most this many training examples make the prior of batch calibration."""
+
+
+class PromptClassifier(Predictor):
+    """Answers in the slot are scored, mapped to labels, and the best label is predicted.
+
+    ``model`` is a `LanguageModel` or a name for `load_model`. Nothing but *batch* calibration
+    and demonstrations needs ``fit``.
+    """
+
+    def __init__(
+        self,
+        template: Template | str,
+        verbalizer: Verbalizer | Mapping[str, Any],
+        model: LanguageModel | str,
+        *,
+        calibration: Calibration = "none",
+        demonstrations: DemonstrationChoice | int = 0,
+    ) -> None:
+        check_calibration(calibration)
+        self.template = Template(template) if isinstance(template, str) else template
+        self.verbalizer = (
+            verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer)
+        )
+        self.model = _loaded(model)
+        self.model.require("score")
+        self.calibration = calibration
+        self.choice = (
+            DemonstrationChoice(demonstrations)
+            if isinstance(demonstrations, int)
+            else demonstrations
+        )
+        self.demonstrations: list[Demonstration] | None = [] if not self.choice.count else None
+        self._prior: Float[np.ndarray, " answer"] | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that the template reads."""
+        return self.template.fields
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of `predict_proba`'s columns."""
+        return self.verbalizer.labels
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """Draw the demonstrations and find the calibration's prior; ``dev`` is not used."""
+        train = as_examples(examples, self.fields, labels)
+        if found := sorted({e.label for e in train if e.label is not None}):
+            self._check_labels(found)
+        self.demonstrations = [
+            Demonstration(example.fields, self.verbalizer.first_answer(str(example.label)))
+            for example in self.choice.draw(train)
+        ]
+        self._prior = self._find_prior(train)
+        return self
+
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example, with label log-probabilities in nats."""
+        rows = as_examples(examples, self.fields)
+        if not rows:
+            return Predictions()
+        found = self.model.score([self.prompt(row) for row in rows], self.verbalizer.answers)
+        labels = self.verbalizer.label_scores(self._normalised(found) - self._known_prior())
+        weights = found.prompt_tokens + found.answer_tokens.sum(axis=1)
+        seconds = found.seconds * weights / weights.sum()
+        return Predictions(
+            Prediction(
+                example_id=row.id,
+                label=self.labels[int(np.argmax(scores))],
+                target=row.label,
+                scores={k: float(v) for k, v in zip(self.labels, scores, strict=True)},
+                tokens_in=int(found.prompt_tokens[i]),
+                tokens_out=int(found.answer_tokens[i].sum()),
+                seconds=float(seconds[i]),
+            )
+            for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
+        )
+
+    def prompt(self, example: Example) -> Prompt:
+        """The prompt of one example, shortened to the model's window."""
+        if self.demonstrations is None:
+            raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
+        return render_within(
+            self.template, example, self.demonstrations, self.model, self._reserve()
+        )
+
+    def example_prompt(self, example: Input) -> str:
+        """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
+        return str(self.prompt(as_examples([example], self.fields)[0]))
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data; demonstrations and prior are included once fitted."""
+        return {
+            "template": self.template.settings(),
+            "verbalizer": self.verbalizer.settings(),
+            "calibration": self.calibration,
+            "choice": vars(self.choice) | {},
+            "demonstrations": None
+            if self.demonstrations is None
+            else [{"fields": dict(d.fields), "answer": d.answer} for d in self.demonstrations],
+            "prior": None if self._prior is None else self._prior.tolist(),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        made = cls(
+            Template.from_settings(settings["template"]),
+            Verbalizer.from_settings(settings["verbalizer"]),
+            model,
+            calibration=settings["calibration"],
+            demonstrations=DemonstrationChoice(**settings["choice"]),
+        )
+        if settings["demonstrations"] is not None:
+            made.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
+        if settings["prior"] is not None:
+            made._prior = np.array(settings["prior"])
+        return made
+
+    def _check_labels(self, found: Sequence[str]) -> None:
+        unknown = [label for label in found if label not in self.labels]
+        if unknown:
+            self.verbalizer.check_labels([*self.labels, *unknown])
+
+    def _reserve(self) -> int:
+        """Tokens kept free for the longest answer; a byte makes at most one token."""
+        return max(len(answer.encode()) for answer in self.verbalizer.answers) + 1
+
+    def _normalised(self, found: Scores) -> Float[np.ndarray, "example answer"]:
+        if not self.verbalizer.length_normalise:
+            return found.logprobs
+        return cast(Any, found.logprobs / found.answer_tokens)
+
+    def _known_prior(self) -> Float[np.ndarray, " answer"]:
+        if self._prior is None:
+            if self.calibration == "batch":
+                raise not_fitted("batch calibration learns its prior from examples")
+            self._prior = self._find_prior([])
+        return self._prior
+
+    def _find_prior(self, train: Sequence[Example]) -> Float[np.ndarray, " answer"]:
+        demonstrations = self.demonstrations or []
+        prompts = calibration_prompts(self.calibration, self.template, demonstrations)
+        if self.calibration == "batch":
+            if not train:
+                raise InputError("batch calibration needs training examples (labels are not used)")
+            prompts = [self.prompt(example) for example in train[:_BATCH_EXAMPLES]]
+        if not prompts:
+            return np.zeros(len(self.verbalizer.answers))
+        scores = self.model.score(prompts, self.verbalizer.answers)
+        return prior(self.calibration, self._normalised(scores))
+
+
+def _loaded(model: LanguageModel | str) -> LanguageModel:
+    if isinstance(model, LanguageModel):
+        return model
+    from promptlab.models.pool import load_model
+
+    return load_model(model)

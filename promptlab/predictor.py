@@ -1,0 +1,165 @@
+"""The one thing that everything becomes: fit on examples, predict on examples, save, load."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.errors import InputError, NotFittedError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictions import Predictions
+
+FORMAT = 1
+"""Version of ``predictor.json``."""
+
+Input = Example | str | Mapping[str, str]
+
+
+class Predictor(ABC):
+    """``fit(examples) -> self``, ``predict(examples) -> Predictions``, ``save``, ``load``.
+
+    Subclasses register themselves by class name; ``settings`` and ``from_settings`` carry all
+    that is not in files of their own.
+    """
+
+    kinds: ClassVar[dict[str, type[Predictor]]] = {}
+    model: LanguageModel
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        Predictor.kinds[cls.__name__] = cls
+
+    @property
+    @abstractmethod
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that are read."""
+
+    @abstractmethod
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """Learn what is to be learned from labelled examples; returns self."""
+
+    @abstractmethod
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example, in order."""
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data from which `from_settings` makes the same fitted predictor."""
+
+    @classmethod
+    @abstractmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+
+    def example_prompt(self, example: Input) -> str:
+        """The prompt for one example as a reader sees it; empty if there is none."""
+        return ""
+
+    def predict_proba(self, examples: Iterable[Input]) -> Float[np.ndarray, "example label"]:
+        """Label probabilities, columns in the order of the labels."""
+        rows = self.predict(examples)
+        scores = [row.scores for row in rows]
+        if any(score is None for score in scores):
+            raise InputError(f"{type(self).__name__} gives labels without probabilities")
+        return np.exp(np.array([list(score.values()) for score in scores if score is not None]))
+
+    def score(self, examples: Iterable[Input], labels: Sequence[str] | None = None) -> float:
+        """Accuracy in [0, 1], as scikit-learn's classifiers have it."""
+        rows = self.predict(as_examples(examples, self.fields, labels))
+        known = [row.correct for row in rows if row.target is not None]
+        if not known:
+            raise InputError("score needs labelled examples; none of these has a label")
+        return sum(known) / len(known)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``predictor.json`` (and files of its own) into ``folder``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        document = {
+            "format": FORMAT,
+            "predictor": type(self).__name__,
+            "model": self.model.describe(),
+            "settings": self.settings(),
+        }
+        partial = folder / "predictor.json.partial"
+        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+        partial.replace(folder / "predictor.json")
+        return folder
+
+
+def load(
+    folder: str | Path, model: LanguageModel | str | None = None, **options: Any
+) -> Predictor:
+    """Load a saved predictor; ``model`` replaces the one it was fitted with.
+
+    Options go to `load_model`. Raises `InputError` for a folder that holds no predictor.
+    """
+    path = Path(folder) / "predictor.json"
+    if not path.exists():
+        raise InputError(
+            f"{folder} holds no saved predictor (no predictor.json); give the folder that save() "
+            "wrote, or runs/<study>/best"
+        )
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        kind, name = document["predictor"], document["model"]["name"]
+        settings, version = document["settings"], document["format"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no predictor that promptlab wrote ({error!r})") from error
+    if version != FORMAT:
+        raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
+    if kind not in Predictor.kinds:
+        known = ", ".join(sorted(Predictor.kinds))
+        raise InputError(f"{path} holds a {kind!r}, which is unknown here; known are {known}")
+    if not isinstance(model, LanguageModel):
+        from promptlab.models.pool import load_model
+
+        model = load_model(model or name, **options)
+    return Predictor.kinds[kind].from_settings(settings, model)
+
+
+def as_examples(
+    items: Iterable[Input], fields: Sequence[str], labels: Sequence[str] | None = None
+) -> list[Example]:
+    """Examples from examples, mappings or (for one field) plain strings."""
+    examples = [_as_example(item, index, fields) for index, item in enumerate(items)]
+    if labels is None:
+        return examples
+    labels = list(labels)
+    if len(labels) != len(examples):
+        raise InputError(f"{len(examples)} examples and {len(labels)} labels; give one for each")
+    return [
+        Example(example.id, example.fields, str(label))
+        for example, label in zip(examples, labels, strict=True)
+    ]
+
+
+def _as_example(item: Input, index: int, fields: Sequence[str]) -> Example:
+    if isinstance(item, Example):
+        return item
+    if isinstance(item, str):
+        if len(fields) != 1:
+            raise InputError(
+                f"a plain string stands for one field and the template reads {', '.join(fields)}; "
+                "give a mapping"
+            )
+        return Example(str(index), {fields[0]: item})
+    return Example(str(index), dict(item))
+
+
+def not_fitted(what: str) -> NotFittedError:
+    """The error of a ``predict`` that needs a ``fit`` first."""
+    return NotFittedError(f"{what}; call fit(examples) first")
