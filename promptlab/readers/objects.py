@@ -79,7 +79,8 @@ def _parse_json(path: Path, line: int, text: str, form: str) -> Any:
 
     try:
         value = json.loads(text, object_pairs_hook=pairs, parse_constant=lambda _: None)
-        json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()  # fails on half a surrogate pair
         return value
     except UnicodeEncodeError as error:
         raise DataError(
