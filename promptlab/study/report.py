@@ -1,0 +1,173 @@
+"""``report.html``: a study's folder as one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from promptlab.errors import StudyError
+from promptlab.study import plots, wording
+from promptlab.study import report_rows as rows
+from promptlab.study.scale import scale_over
+
+SHOWN_FAILURES = 500
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` from ``leaderboard.json`` and the files beside it; return its path.
+
+    ``study.yaml`` and ``failures.jsonl`` are shown when they are there. The page holds its style,
+    script and plots, and its content policy forbids any request. Every text of the study is
+    escaped. Raises StudyError when the folder holds no leaderboard that can be read.
+    """
+    folder = Path(folder)
+    board = _read_board(folder / "leaderboard.json")
+    failures = _read_failures(folder / "failures.jsonl")
+    yaml = folder / "study.yaml"
+    settings = yaml.read_text(encoding="utf-8") if yaml.is_file() else ""
+    try:
+        page = _page(board, failures, settings)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StudyError(
+            f"{folder / 'leaderboard.json'}: not a leaderboard of this version "
+            f"({type(error).__name__}: {error}); run the study again to write it anew"
+        ) from error
+    path = folder / "report.html"
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(_render(page), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def _render(page: Mapping[str, Any]) -> str:
+    """Fill the template; style and script are let through the content policy by their hashes."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    here = resources.files("promptlab.study")
+    style = here.joinpath("report.css").read_text(encoding="utf-8")
+    script = here.joinpath("report.js").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(
+        here.joinpath("report.html.jinja").read_text(encoding="utf-8")
+    )
+    return template.render(
+        page,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_content_hash(style),
+        script_hash=_content_hash(script),
+    )
+
+
+def _page(
+    board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]], settings: str
+) -> dict[str, Any]:
+    """Everything the template shows."""
+    best = board.get("best") or None
+    trials = list(board["trials"])
+    complete = [trial for trial in trials if trial["state"] == "complete"]
+    measure = wording.measure_of((best or {}).get("dev") or {}, board)
+    winner = best["number"] if best else None
+    importances = board.get("importances") or {}
+    baselines = board.get("baselines") or []
+    scale = scale_over(_values(board, complete, measure))
+    headline, evidence = wording.verdict(board)
+    chance = _baseline_value(baselines, measure)
+    return {
+        "study": board["study"],
+        "objective": board["objective"],
+        "about": rows.about(board),
+        "best": best,
+        "measure": wording.spaced(measure),
+        "headline": headline,
+        "evidence": evidence,
+        "statements": board.get("statements") or [],
+        "tiles": rows.tiles(board, complete, measure),
+        "prompt": rows.prompt_parts(best["prompt"]) if best else [],
+        "ticks": scale.ticks(lambda value: plots.axis_text(measure, value)),
+        "chance": None if chance is None else scale.at(chance),
+        "trials": [
+            rows.trial_row(trial, rank, scale, measure) for rank, trial in enumerate(trials, 1)
+        ],
+        "spread": plots.spread_plot(complete, measure, scale, importances, winner),
+        "history": plots.history_chart(board.get("history") or [], str(board["objective"])),
+        "cost": plots.cost_chart(complete, measure, winner),
+        "importances": plots.importance_bars(importances),
+        "confusion": plots.confusion_grid(board.get("confusion") or {}),
+        "controls": rows.control_rows(best, baselines, scale, measure),
+        "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
+        "n_failures": len(failures),
+        "confusions": rows.confusions(failures[:SHOWN_FAILURES]),
+        "settings": settings,
+    }
+
+
+def _values(
+    board: Mapping[str, Any], complete: Sequence[Mapping[str, Any]], measure: str
+) -> list[float]:
+    """Every value and interval limit that shares the report's horizontal axis."""
+    best = board.get("best") or {}
+    sets = [trial.get("dev") for trial in complete]
+    for row in [best, *(board.get("baselines") or [])]:
+        sets += [row.get("dev"), row.get("test")]
+    values: list[float] = []
+    for scores in sets:
+        if scores and (value := wording.number(scores.get(measure))) is not None:
+            values += [value, *(wording.interval(scores.get("ci95")) or ())]
+    return values
+
+
+def _baseline_value(baselines: Sequence[Mapping[str, Any]], measure: str) -> float | None:
+    """What the majority baseline reaches on dev, for the reference line."""
+    for row in baselines:
+        if row["name"] == "majority":
+            return wording.number((row.get("dev") or row.get("test") or {}).get(measure))
+    return None
+
+
+def _content_hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _read_board(path: Path) -> dict[str, Any]:
+    """The leaderboard file as a mapping with trials and an objective."""
+    if not path.is_file():
+        raise StudyError(
+            f"{path}: no such file; a report needs the folder of a study that has run "
+            "(promptlab study run)"
+        )
+    try:
+        board = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{path}: not valid JSON ({error}); run the study again") from error
+    if not isinstance(board, dict) or not isinstance(board.get("trials"), list):
+        raise StudyError(f"{path}: holds no list of trials; run the study again to write it anew")
+    return board
+
+
+def _read_failures(path: Path) -> list[dict[str, Any]]:
+    """The rows of ``failures.jsonl``; none when there is no such file."""
+    if not path.is_file():
+        return []
+    rows = []
+    with path.open(encoding="utf-8") as stream:
+        for line_number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise StudyError(f"{path}, line {line_number}: not valid JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise StudyError(f"{path}, line {line_number}: expected an object, found {row!r}")
+            rows.append(row)
+    return rows

@@ -1,0 +1,208 @@
+"""What the report's lists show: figures, trials, controls and failures as ready text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from promptlab.study import plots, wording
+from promptlab.study.scale import Scale
+
+_LONGEST_TEXT = 4000  # characters of a prompt or a field
+_SLOT = re.compile(
+    r"(?P<slot>\{mask\}|\[MASK\]|<mask>|<extra_id_\d+>|_{3,})"
+    r"|(?P<soft>\{soft:[^{}]*\})|(?P<trigger>\{trigger:[^{}]*\})"
+)
+
+
+def prompt_parts(prompt: str) -> list[tuple[str, str]]:
+    """``prompt`` cut into (kind, text); the kind is slot, soft or trigger, else empty."""
+    parts: list[tuple[str, str]] = []
+    done = 0
+    for match in _SLOT.finditer(prompt):
+        parts += [("", prompt[done : match.start()]), (match.lastgroup or "", match.group())]
+        done = match.end()
+    parts.append(("", prompt[done:]))
+    return [(kind, _clipped(text)) for kind, text in parts if text]
+
+
+def about(board: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was studied, as (name, value)."""
+    task, model = board.get("task") or {}, board.get("model") or {}
+    device = f"on {model['device']}" if model.get("device") else ""
+    known = [
+        ("task", task.get("name")),
+        ("model", " ".join(filter(None, (model.get("name"), model.get("dtype"), device)))),
+        ("objective", board["objective"]),
+        *((split, task.get(f"n_{split}")) for split in ("train", "dev", "test")),
+    ]
+    return [(name, str(value)) for name, value in known if value not in (None, "")]
+
+
+def tiles(
+    board: Mapping[str, Any], complete: Sequence[Mapping[str, Any]], measure: str
+) -> list[tuple[str, str, str]]:
+    """Key figures as (name, value, remark)."""
+    tiles = []
+    best = board.get("best") or {}
+    for split in ("test", "dev"):
+        scores = best.get(split) or {}
+        value = wording.number(scores.get(measure))
+        if value is not None:
+            ci = wording.interval(scores.get("ci95"))
+            remark = f"n\u00a0=\u00a0{scores.get('n', '?')}"
+            if ci is not None:
+                remark = f"{wording.limits(measure, *ci)}, {remark}"
+            name = f"{wording.spaced(measure)} on {split}"
+            tiles.append((name, wording.metric_value(measure, value), remark))
+    known = [wording.number((trial.get("dev") or {}).get(measure)) for trial in complete]
+    values = [value for value in known if value is not None]
+    if values:
+        ends = wording.limits(measure, min(values), max(values))
+        tiles.append(("spread of the trials", ends, "worst and best on dev"))
+    states = Counter(trial["state"] for trial in board["trials"])
+    remark = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+    tiles.append(("trials", str(len(board["trials"])), remark))
+    unparsed = wording.number(board.get("unparsed_rate"))
+    if unparsed is not None:
+        tiles.append(("unparsed replies", wording.percent(unparsed), "of all replies"))
+    tokens, seconds = wording.number(board.get("tokens")), wording.number(board.get("seconds"))
+    cost = f"{wording.count(tokens)} tokens" if tokens is not None else ""
+    tiles.append(("cost", wording.duration(seconds) if seconds is not None else "not timed", cost))
+    return tiles
+
+
+def trial_row(trial: Mapping[str, Any], rank: int, scale: Scale, measure: str) -> dict[str, Any]:
+    """One line of the leaderboard."""
+    scores = trial.get("dev") or {}
+    value = wording.number(scores.get(measure))
+    ci = wording.interval(scores.get("ci95"))
+    text = "" if value is None else wording.metric_value(measure, value)
+    name = str(trial.get("name") or trial.get("kind") or "")
+    limits = "" if ci is None else wording.limits(measure, *ci)
+    title = f"Trial {trial['number']}: {text}" + (f" ({limits})" if limits else "")
+    return {
+        "rank": rank if trial["state"] == "complete" else "",
+        "number": trial["number"],
+        "name": name,
+        "kind": trial.get("kind") or "",
+        "state": trial["state"],
+        "reason": trial.get("reason"),
+        "value": text,
+        "whisker": None if value is None else plots.whisker(scale, value, ci, title),
+        "standing": _standing(trial),
+        "facts": _facts(trial, scores, limits),
+        "unparsed": _optional(wording.percent, trial.get("unparsed_rate")),
+        "tokens": _optional(wording.count, trial.get("tokens_per_example")),
+        "seconds": _optional(wording.duration, trial.get("seconds")),
+        "prompt": prompt_parts(str(trial.get("prompt") or "")),
+        "settings": [(key, _plain(item)) for key, item in (trial.get("candidate") or {}).items()],
+    }
+
+
+def _standing(trial: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The trial's place against the best one: style, short text, and what it means."""
+    if trial["state"] != "complete":
+        return (trial["state"], trial["state"], "")
+    p = wording.number(trial.get("p_vs_best"))
+    text = wording.p_value(p) if p is not None else ""
+    if trial.get("distinguishable") is None:
+        return ("", text, text)
+    if trial["distinguishable"]:
+        return ("worse", text or "worse", f"measurably worse, {text}".rstrip(", "))
+    return ("level", text or "level", f"not distinguishable, {text}".rstrip(", "))
+
+
+def _facts(
+    trial: Mapping[str, Any], scores: Mapping[str, Any], limits: str
+) -> list[tuple[str, str]]:
+    """All that was measured of a trial, for its opened row."""
+    facts = [("trial", str(trial["number"])), ("kind", str(trial.get("kind") or ""))]
+    if limits:
+        facts.append(("95 % interval", limits))
+    for name, value in scores.items():
+        known = wording.number(value)
+        if name == "n":
+            facts.append(("examples", str(value)))
+        elif known is not None:
+            facts.append((wording.spaced(name), wording.metric_value(name, known)))
+    facts += [
+        ("against the best", _standing(trial)[2]),
+        ("unparsed replies", _optional(wording.percent, trial.get("unparsed_rate"))),
+        ("tokens an example", _optional(wording.count, trial.get("tokens_per_example"))),
+        ("time", _optional(wording.duration, trial.get("seconds"))),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def control_rows(
+    best: Mapping[str, Any] | None,
+    baselines: Sequence[Mapping[str, Any]],
+    scale: Scale,
+    measure: str,
+) -> list[dict[str, Any]]:
+    """The winner and the baselines, dev and test side by side."""
+    rows = []
+    first = [{"name": "winner", **best, "note": best["name"]}] if best else []
+    for row in [*({**entry, "name": "winner"} for entry in first), *baselines]:
+        marks = []
+        for split in ("dev", "test"):
+            scores = row.get(split) or {}
+            value = wording.number(scores.get(measure))
+            if value is not None:
+                text = wording.metric_value(measure, value)
+                ci = wording.interval(scores.get("ci95"))
+                marks.append((split, plots.whisker(scale, value, ci, f"{split}: {text}"), text))
+        rows.append({"name": row["name"], "note": row.get("note") or "", "marks": marks})
+    return rows
+
+
+def failure_row(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """One wrong answer."""
+    scores = failure.get("scores") or {}
+    actual = failure.get("actual")
+    log_probability = wording.number(scores.get(actual)) if isinstance(scores, Mapping) else None
+    fields = failure.get("fields") or {}
+    return {
+        "id": str(failure.get("example_id", "")),
+        "fields": [(str(name), _clipped(str(text))) for name, text in fields.items()],
+        "prompt": prompt_parts(str(failure.get("prompt") or "")),
+        "expected": _clipped(str(failure.get("expected"))),
+        "actual": "(unparsed)" if actual is None else _clipped(str(actual)),
+        "confidence": (
+            "" if log_probability is None else wording.percent(min(1.0, math.exp(log_probability)))
+        ),
+        "confusion": _confusion_of(failure),
+    }
+
+
+def _confusion_of(failure: Mapping[str, Any]) -> str:
+    actual = failure.get("actual")
+    found = "(unparsed)" if actual is None else str(actual)
+    return _clipped(f"{failure.get('expected')} → {found}", 80)
+
+
+def confusions(failures: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """The kinds of mistake, the most frequent first; none when nearly each is its own kind."""
+    counts = Counter(map(_confusion_of, failures))
+    return counts.most_common() if len(counts) <= 60 else []
+
+
+def _optional(text: Callable[[float], str], value: Any) -> str:
+    known = wording.number(value)
+    return "" if known is None else text(known)
+
+
+def _plain(value: Any) -> str:
+    """A setting as text."""
+    return _clipped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _clipped(text: str, longest: int = _LONGEST_TEXT) -> str:
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]} … ({len(text) - longest:,} more characters)"

@@ -1,0 +1,131 @@
+"""Numbers and results as people read them: per cent, p-values, durations, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+_NOT_PER_CENT = {"matthews", "calibration_error", "mean_reciprocal_rank"}
+_PER_CENT = "\u00a0%"
+_TESTS = {"mcnemar_exact": "exact McNemar test", "paired_bootstrap": "paired bootstrap test"}
+
+
+def number(value: Any) -> float | None:
+    """``value`` as a finite float, else ``None``: records may hold null or NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def percent(share: float) -> str:
+    """0.8431 as "84.3 %", with a no-break space."""
+    return f"{100 * share:.1f}{_PER_CENT}"
+
+
+def points(difference: float) -> str:
+    """0.331 as "33.1 points"."""
+    return f"{abs(100 * difference):.1f} points"
+
+
+def metric_value(name: str, value: float) -> str:
+    """A share as per cent; a coefficient, or anything outside [0, 1], as a plain number."""
+    if name in _NOT_PER_CENT or not 0 <= value <= 1:
+        return f"{value:.3f}"
+    return percent(value)
+
+
+def p_value(p: float) -> str:
+    """ "p < 0.001", "p = 0.004" or "p = 0.41"."""
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """252.3 as "4 min 12 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def count(value: float) -> str:
+    """1234567 as "1.23 M", 84210 as "84.2 k"."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e4)):
+        if value >= size:
+            return f"{value / (1e3 if unit == 'k' else size):.3g}\u00a0{unit}"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.1f}"
+
+
+def interval(ci: Any) -> tuple[float, float] | None:
+    """A recorded ``[low, high]``, or ``None`` when there is none."""
+    if not isinstance(ci, (list, tuple)) or len(ci) != 2:
+        return None
+    low, high = number(ci[0]), number(ci[1])
+    return None if low is None or high is None else (low, high)
+
+
+def limits(name: str, low: float, high: float) -> str:
+    """Two values of a metric as "77.3\u201384.6 %"."""
+    first, last = metric_value(name, low), metric_value(name, high)
+    return f"{first.removesuffix(_PER_CENT) if last.endswith(_PER_CENT) else first}\u2013{last}"
+
+
+def verdict(board: Mapping[str, Any]) -> tuple[str, str]:
+    """The result as a headline (what to use, what it is worth) and its evidence."""
+    best = board.get("best")
+    if not best:
+        return ("No trial has finished, so there is nothing to choose from yet.", "")
+    measure = measure_of(best.get("dev") or {}, board)
+    test, dev = best.get("test") or {}, best.get("dev") or {}
+    value = number(test.get(measure))
+    if value is not None:
+        worth = f"{spaced(measure)} {metric_value(measure, value)} on the untouched test split"
+        return (f"Use {best['name']}: {worth}.", f"{_evidence(test, measure)}{_against(board)}")
+    value = number(dev.get(measure))
+    worth = "" if value is None else f": {spaced(measure)} {metric_value(measure, value)} on dev"
+    return (
+        f"Best so far is {best['name']}{worth}.",
+        f"{_evidence(dev, measure)}The test split has not been touched yet.",
+    )
+
+
+def measure_of(scores: Mapping[str, Any], board: Mapping[str, Any]) -> str:
+    """The metric that the report leads with: accuracy where there is one, else the objective."""
+    return "accuracy" if "accuracy" in scores else str(board.get("objective", "accuracy"))
+
+
+def _evidence(scores: Mapping[str, Any], measure: str) -> str:
+    """How sure a value is, as a sentence with a blank after it."""
+    known = []
+    if (ci := interval(scores.get("ci95"))) is not None:
+        known.append(f"95 % interval {limits(measure, *ci)}")
+    if number(scores.get("n")) is not None:
+        known.append(f"{scores['n']} examples")
+    text = ", ".join(known)
+    return f"{text[:1].upper()}{text[1:]}. " if text else ""
+
+
+def _against(board: Mapping[str, Any]) -> str:
+    """The comparison with the baseline as a sentence, empty when none was made."""
+    comparison = board.get("comparison") or {}
+    difference, p = number(comparison.get("difference")), number(comparison.get("p_value"))
+    if difference is None or p is None:
+        return ""
+    name = f"the {spaced(str(comparison.get('baseline', 'majority')))} baseline"
+    test = _TESTS.get(str(comparison.get("test")), spaced(str(comparison.get("test", "test"))))
+    evidence = f"({test}, {p_value(p)})"
+    if p >= 0.05:
+        return f"It cannot be told from {name} {evidence}."
+    side = "better" if difference > 0 else "worse"
+    return f"That is {points(difference)} {side} than {name} {evidence}."
+
+
+def spaced(name: str) -> str:
+    """``macro_f1`` as "macro f1"."""
+    return name.replace("_", " ")
