@@ -1,0 +1,113 @@
+"""What happens while a study or a learner works, as typed values for whoever listens.
+
+The terminal's progress, the web app, the log file and the tests are listeners; nothing prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events."""
+
+    def record(self) -> dict[str, Any]:
+        """The event as JSON data, its type under ``event``."""
+        return {"event": type(self).__name__} | asdict(self)
+
+
+@dataclass(frozen=True)
+class StudyStarted(Event):
+    """A study begins or goes on: ``finished`` of ``planned`` trials are done already."""
+
+    study: str
+    folder: str
+    planned: int
+    finished: int
+    examples: int
+
+
+@dataclass(frozen=True)
+class TrialAsked(Event):
+    """The sampler proposed a candidate."""
+
+    number: int
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """A learner took a step; ``values`` are losses, scores and the like."""
+
+    number: int
+    step: int
+    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BlockScored(Event):
+    """A block of dev examples was predicted; ``value`` is the objective over all so far."""
+
+    number: int
+    done: int
+    examples: int
+    value: float
+
+
+@dataclass(frozen=True)
+class TrialFinished(Event):
+    """A trial is ``complete``, ``pruned`` or ``failed``; ``repeated`` names the trial it equals."""
+
+    number: int
+    name: str
+    state: str
+    value: float | None
+    seconds: float
+    reason: str | None = None
+    repeated: int | None = None
+
+
+@dataclass(frozen=True)
+class Phase(Event):
+    """A named part of the work begins, such as *test* or *report*."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know that stops nothing."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class StudyFinished(Event):
+    """The study is decided and its folder is written."""
+
+    study: str
+    folder: str
+    best: int | None
+
+
+Listener = Callable[[Event], None]
+
+
+class Events:
+    """Hands every event to every listener, in the order in which they subscribed."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = list(listeners)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Hand all later events to ``listener``, too."""
+        self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        """Tell everyone."""
+        for listener in self._listeners:
+            listener(event)

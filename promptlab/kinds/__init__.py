@@ -1,0 +1,1 @@
+"""Kinds of candidates: each declares its dimensions, and fits candidates into predictors."""

@@ -1,0 +1,105 @@
+"""What a kind of candidate is, and how a study finds it."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from promptlab.candidate import Candidate
+from promptlab.errors import StudyError
+from promptlab.events import Events
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictor import Predictor
+from promptlab.task import Task
+
+BUILT_IN = {
+    "template": "promptlab.kinds.template:TemplateKind",
+    "demonstrations": "promptlab.kinds.demonstrations:DemonstrationsKind",
+}
+"""Shipped kinds; any other is named ``package.module:Name`` in the study file."""
+
+
+class Trial(Protocol):
+    """The part of an Optuna trial that a kind uses to declare its dimensions."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of ``choices`` (None, bool, int, float or str)."""
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        """An integer from ``low`` to ``high``, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
+
+
+class KindSettings(BaseModel):
+    """Base of a kind's section in the study file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: str
+
+
+class Kind(ABC):
+    """One kind of candidate in one study: its group's settings, and the task they are for.
+
+    A kind says which dimensions there are (`suggest`) and how candidates become predictors
+    (`fit_many`); the study loop knows nothing else about it.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[KindSettings]]
+
+    def __init__(self, settings: Any, task: Task) -> None:
+        self.settings = settings
+        self.task = task
+
+    @abstractmethod
+    def suggest(self, trial: Trial, prefix: str) -> Candidate:
+        """Declare the group's dimensions to ``trial`` (names start with ``prefix``)."""
+
+    @abstractmethod
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """A fitted predictor for one candidate."""
+
+    def fit_many(
+        self, candidates: Sequence[Candidate], model: LanguageModel, events: Events
+    ) -> Iterator[Predictor | Exception]:
+        """Fitted predictors in order, one by one unless the kind can do better.
+
+        A candidate that cannot be fitted yields its exception, so that the others go on.
+        """
+        for candidate in candidates:
+            try:
+                yield self.fit(candidate, model)
+            except StudyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - told to the study, which records it
+                yield error
+
+
+def find_kind(name: str) -> type[Kind]:
+    """The kind of a name in a study file. Raises `StudyError` listing the names."""
+    path = BUILT_IN.get(name, name)
+    module, colon, attribute = path.partition(":")
+    if not colon:
+        close = difflib.get_close_matches(name, BUILT_IN, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise StudyError(
+            f"unknown kind {name!r}; {hint}kinds are {', '.join(sorted(BUILT_IN))}, or your own "
+            "as package.module:Name"
+        )
+    try:
+        kind = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"the kind {name!r} cannot be imported: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Kind)):
+        raise StudyError(f"{name!r} is no subclass of promptlab.kinds.kind:Kind")
+    return kind

@@ -1,0 +1,253 @@
+"""Kind *template*: template x verbalizer x calibration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from promptlab.calibration import Calibration
+from promptlab.candidate import Candidate
+from promptlab.catalog import LibraryTemplate, find, templates
+from promptlab.classifier import PromptClassifier
+from promptlab.decoding import Decoding
+from promptlab.demonstrations import DemonstrationChoice
+from promptlab.errors import InputError, StudyError
+from promptlab.generator import PromptGenerator
+from promptlab.kinds.kind import Kind, KindSettings, Trial
+from promptlab.models.language_model import LanguageModel
+from promptlab.parser import parser_from_settings
+from promptlab.predictor import Predictor
+from promptlab.task import Task
+from promptlab.template import Template
+from promptlab.verbalizer import Aggregation, Verbalizer
+
+OWN = "own"
+"""The verbalizer that the library gives with the template."""
+
+Answers = dict[str, str | list[str] | dict[str, float]]
+
+
+class InlineTemplate(BaseModel):
+    """A template written out in the study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = None
+    text: str | None = None
+    parts: dict[str, str] | None = None
+    separator: str = "\n\n"
+    demonstration_separator: str = "\n\n"
+    answers: Answers | None = None
+    parser: dict[str, Any] | None = None
+
+
+class FromLibrary(BaseModel):
+    """All templates of one task of the library, or those of one shape."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    shape: Literal["prefix", "cloze"] | None = None
+
+
+class DecodingSettings(BaseModel):
+    """How generated replies are decoded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: int = 64
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+class TemplateSettings(KindSettings):
+    """``templates`` are library names, texts with ``{mask}``, or written out; or all of a task."""
+
+    templates: FromLibrary | list[str | InlineTemplate]
+    verbalizers: list[Literal["own"] | Answers] = Field(default=[OWN], min_length=1)
+    calibration: list[Calibration] = Field(default=["none"], min_length=1)
+    aggregation: list[Aggregation] = Field(default=["sum"], min_length=1)
+    length_normalise: list[bool] = Field(default=[False], min_length=1)
+    chat: list[bool] = Field(default=[False], min_length=1)
+    without: list[list[str]] = Field(default=[[]], min_length=1)
+    decoding: DecodingSettings = DecodingSettings()
+
+
+class Option(BaseModel):
+    """A template with its own answers or parser, under the name that the sampler sees."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str
+    template: Template
+    answers: Mapping[str, Any] | None
+    parser: Mapping[str, Any] | None
+
+
+class TemplateKind(Kind):
+    """Hand-written templates, each with its verbalizers and calibrations."""
+
+    name: ClassVar[str] = "template"
+    Settings: ClassVar[type[KindSettings]] = TemplateSettings
+    settings: TemplateSettings
+
+    def __init__(self, settings: TemplateSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        self.options = {option.name: option for option in self._options()}
+        self.verbalizers = {_verbalizer_name(answers): answers for answers in settings.verbalizers}
+        self._check()
+
+    def suggest(self, trial: Trial, prefix: str) -> Candidate:
+        """template, and what applies to it: verbalizer, aggregation, calibration, parts, chat."""
+        option = self.options[choose(trial, f"{prefix}template", list(self.options))]
+        template = self._template(trial, prefix, option)
+        settings: dict[str, Any] = {"template": template.settings()}
+        labels = [option.name]
+        if option.parser is not None and option.answers is None:
+            settings |= {"parser": dict(option.parser)}
+            settings |= {"decoding": self.settings.decoding.model_dump(mode="json")}
+        else:
+            settings |= self._scored(trial, prefix, option, labels)
+        if template.chat:
+            labels.append("chat")
+        extra = self._extra(trial, prefix, labels)
+        return Candidate.of(self.name, settings | extra, " · ".join(labels))
+
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """A classifier (answers) or a generator (parser), fitted on the training examples."""
+        settings = candidate.settings
+        choice = DemonstrationChoice(**settings.get("demonstrations", {}))
+        template = Template.from_settings(settings["template"])
+        predictor: Predictor
+        if "parser" in settings:
+            decoding = settings["decoding"] | {"stop": tuple(settings["decoding"]["stop"])}
+            predictor = PromptGenerator(
+                template,
+                parser_from_settings(settings["parser"]),
+                model,
+                decoding=Decoding(**decoding),
+                demonstrations=choice,
+            )
+        else:
+            predictor = PromptClassifier(
+                template,
+                Verbalizer.from_settings(settings["verbalizer"]),
+                model,
+                calibration=settings["calibration"],
+                demonstrations=choice,
+            )
+        return predictor.fit(self.task.train)
+
+    def _template(self, trial: Trial, prefix: str, option: Option) -> Template:
+        template = option.template
+        chat = choose(trial, f"{prefix}chat", self.settings.chat)
+        if template.parts is not None and len(self.settings.without) > 1:
+            names = ["+".join(parts) for parts in self.settings.without]
+            left_out = choose(trial, f"{prefix}without", names)
+            template = template.without(*filter(None, left_out.split("+")))
+        elif template.parts is not None:
+            template = template.without(*self.settings.without[0])
+        return Template(
+            template.text,
+            template.parts,
+            template.name,
+            template.separator,
+            template.demonstration_separator,
+            chat or template.chat,
+        )
+
+    def _scored(
+        self, trial: Trial, prefix: str, option: Option, labels: list[str]
+    ) -> dict[str, Any]:
+        chosen = choose(trial, f"{prefix}verbalizer", list(self.verbalizers))
+        answers = option.answers if chosen == OWN else self.verbalizers[chosen]
+        aggregation = choose(trial, f"{prefix}aggregation", self.settings.aggregation)
+        normalise = choose(trial, f"{prefix}length_normalise", self.settings.length_normalise)
+        calibration = choose(trial, f"{prefix}calibration", self.settings.calibration)
+        assert answers is not None and not isinstance(answers, str)
+        verbalizer = Verbalizer(answers, aggregation=aggregation, length_normalise=normalise)
+        labels.extend([] if chosen == OWN else [chosen])
+        labels.extend([] if calibration == "none" else [calibration])
+        labels.extend([] if aggregation == "sum" else [aggregation])
+        labels.extend(["length-normalised"] if normalise else [])
+        return {"verbalizer": verbalizer.settings(), "calibration": calibration}
+
+    def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+        """What a kind built on this one adds to a candidate's settings."""
+        return {}
+
+    def _options(self) -> list[Option]:
+        chosen = self.settings.templates
+        if isinstance(chosen, FromLibrary):
+            items = [
+                item
+                for item in templates(chosen.task)
+                if chosen.shape in (None, item.template.shape) and not item.open_vocabulary
+            ]
+            return [_from_library(item) for item in items]
+        return [self._option(index, entry) for index, entry in enumerate(chosen)]
+
+    def _option(self, index: int, entry: str | InlineTemplate) -> Option:
+        if isinstance(entry, InlineTemplate):
+            name = entry.name or entry.text or f"template {index + 1}"
+            template = Template(
+                entry.text, entry.parts, name, entry.separator, entry.demonstration_separator
+            )
+            return Option(name=name, template=template, answers=entry.answers, parser=entry.parser)
+        if "{" in entry:
+            return Option(name=entry, template=Template(entry), answers=None, parser=None)
+        return _from_library(find(entry))
+
+    def _check(self) -> None:
+        """Everything that can be wrong before a model is needed."""
+        if not self.options:
+            raise StudyError("the group has no templates")
+        for option in self.options.values():
+            missing = [name for name in option.template.fields if name not in self.task.fields]
+            if missing:
+                raise StudyError(
+                    f"template {option.name!r} reads the field {', '.join(map(repr, missing))}, "
+                    f"which the data lacks; its fields are {', '.join(self.task.fields)} (rename "
+                    "one in the study's task section: rename: {old: new})"
+                )
+            if option.answers is None and option.parser is None and OWN in self.verbalizers:
+                raise StudyError(
+                    f"template {option.name!r} has no answers of its own; give it answers, or list "
+                    "verbalizers without 'own'"
+                )
+        self._check_answers()
+
+    def _check_answers(self) -> None:
+        own = [o.answers for o in self.options.values() if o.answers is not None]
+        listed = [answers for answers in self.verbalizers.values() if not isinstance(answers, str)]
+        used = itertools.chain(own if OWN in self.verbalizers else [], listed)
+        for answers in used:
+            verbalizer = Verbalizer(answers)
+            if self.task.labels:
+                verbalizer.check_labels(self.task.labels)
+
+
+def _from_library(item: LibraryTemplate) -> Option:
+    if item.answers is None and item.parser is None:
+        raise InputError(
+            f"template {item.full_name} is for filling blanks (any word is an answer) and cannot "
+            "classify; pick one with answers or a parser"
+        )
+    return Option(
+        name=item.full_name, template=item.template, answers=item.answers, parser=item.parser
+    )
+
+
+def _verbalizer_name(answers: str | Mapping[str, Any]) -> str:
+    return answers if isinstance(answers, str) else str(Verbalizer(answers))
+
+
+def choose(trial: Trial, name: str, choices: Sequence[Any]) -> Any:
+    """A categorical dimension; one choice alone is no dimension."""
+    return choices[0] if len(choices) == 1 else trial.suggest_categorical(name, choices)

@@ -1,0 +1,36 @@
+"""Samplers and pruners by the names that study files use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from promptlab.study.spec import StudySpec
+
+
+def make_sampler(spec: StudySpec, started: int) -> optuna.samplers.BaseSampler:
+    """The sampler; its seed moves on with the trials started, so a continued study does too."""
+    seed = spec.seed + started
+    match spec.sampler:
+        case "random" | "exhaustive":
+            return optuna.samplers.RandomSampler(seed=seed)
+        case "gp":
+            return optuna.samplers.GPSampler(seed=seed)
+        case "nsga2":
+            return optuna.samplers.NSGAIISampler(seed=seed)
+        case _:
+            return optuna.samplers.TPESampler(seed=seed)
+
+
+def make_pruner(spec: StudySpec, blocks: int) -> optuna.pruners.BasePruner:
+    """The pruner; its steps are blocks of dev examples."""
+    makers: dict[str, Any] = {
+        "none": optuna.pruners.NopPruner,
+        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        "wilcoxon": lambda: optuna.pruners.WilcoxonPruner(p_threshold=0.1),
+        "halving": optuna.pruners.SuccessiveHalvingPruner,
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=max(blocks, 1)),
+    }
+    pruner: optuna.pruners.BasePruner = makers[spec.pruner]()
+    return pruner

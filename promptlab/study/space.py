@@ -1,0 +1,91 @@
+"""The search space: groups of candidates, each of a kind, with their own dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from promptlab.candidate import Candidate
+from promptlab.errors import InputError, StudyError
+from promptlab.kinds.kind import Kind, KindSettings, Trial, find_kind
+from promptlab.task import Task
+
+
+class Space:
+    """Every group's kind, made for one task; a trial picks a group, then its dimensions."""
+
+    def __init__(self, groups: Sequence[KindSettings], task: Task) -> None:
+        self.kinds: dict[str, Kind] = {}
+        for index, settings in enumerate(groups):
+            kind = find_kind(settings.kind)
+            try:
+                made = kind(settings, task)
+            except InputError as error:
+                raise StudyError(f"candidates, group {index + 1} ({kind.name}): {error}") from error
+            self.kinds[_group_name(kind.name, index, self.kinds)] = made
+
+    def suggest(self, trial: Trial) -> tuple[str, Candidate]:
+        """The group's name and the candidate that ``trial`` stands for."""
+        names = list(self.kinds)
+        group = names[0] if len(names) == 1 else trial.suggest_categorical("group", names)
+        return group, self.kinds[group].suggest(trial, f"{group}.")
+
+    def enumerate(self, limit: int) -> list[dict[str, Any]] | None:
+        """All distinct candidates as parameters, or ``None`` if infinite or more than ``limit``."""
+        found: dict[str, dict[str, Any]] = {}
+        for trial, candidate in self._walk():
+            if trial.infinite:
+                return None
+            found.setdefault(candidate.key, dict(trial.params))
+            if len(found) > limit:
+                return None
+        return list(found.values())
+
+    def _walk(self) -> Iterator[tuple[_Recorder, Candidate]]:
+        waiting: list[list[int]] = [[]]
+        while waiting:
+            trial = _Recorder(waiting.pop())
+            _, candidate = self.suggest(trial)
+            for depth in range(len(trial.given), len(trial.taken)):
+                for choice in range(1, trial.sizes[depth]):
+                    waiting.append([*trial.taken[:depth], choice])
+            yield trial, candidate
+
+
+class _Recorder:
+    """A trial that takes given choices, then the first of everything, and notes what there was."""
+
+    def __init__(self, given: list[int]) -> None:
+        self.given = given
+        self.taken: list[int] = []
+        self.sizes: list[int] = []
+        self.params: dict[str, Any] = {}
+        self.infinite = False
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if name in self.params:
+            return self.params[name]
+        depth = len(self.taken)
+        index = self.given[depth] if depth < len(self.given) else 0
+        self.taken.append(index)
+        self.sizes.append(len(choices))
+        self.params[name] = choices[index]
+        return choices[index]
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        return int(self.suggest_categorical(name, range(low, high + 1, step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        if step is None:
+            self.infinite = True
+            return low
+        count = int((high - low) / step + 1e-9) + 1
+        return float(self.suggest_categorical(name, [low + step * i for i in range(count)]))
+
+
+def _group_name(kind: str, index: int, taken: dict[str, Kind]) -> str:
+    return kind if kind not in taken else f"{kind}-{index + 1}"

@@ -1,0 +1,255 @@
+"""The study file: strictly validated, every complaint with file, line and key."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from promptlab.errors import InputError, StudyError
+from promptlab.kinds.kind import KindSettings, find_kind
+from promptlab.study.places import line_of, parse_yaml
+
+Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
+Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
+Size = int | float | None
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TaskSection(_Section):
+    """Which data, and how it is divided; the options are those of ``load_task``."""
+
+    data: str
+    seed: int = 13
+    k: int | None = Field(default=None, ge=1)
+    train: Size = None
+    dev: Size = None
+    test: Size = None
+    text: str | None = None
+    label: str | None = None
+    fields: list[str] | None = None
+    rename: dict[str, str] | None = None
+    labels: list[str] | None = None
+    metric: str | None = None
+    max_chars: int = Field(default=100_000, ge=1)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_are_text(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return [str(item) if isinstance(item, int) else item for item in value]
+        return value
+
+
+class ModelSection(_Section):
+    """Which model, where and in which number format."""
+
+    name: str = "smollm2-135m"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    revision: str | None = None
+    family: Literal["masked", "causal", "seq2seq"] | None = None
+    deterministic: bool = False
+
+
+class BudgetSection(_Section):
+    """When the search ends: after so many trials, or so many seconds of search."""
+
+    trials: int = Field(default=50, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+
+
+class StudySpec(_Section):
+    """A whole study. ``block`` examples are scored between two looks at the pruner."""
+
+    study: str
+    description: str = ""
+    task: TaskSection
+    model: ModelSection = ModelSection()
+    candidates: list[KindSettings] = Field(min_length=1)
+    objectives: list[str] = Field(default=["accuracy"], min_length=1)
+    sampler: Sampler = "auto"
+    pruner: Pruner = "none"
+    budget: BudgetSection = BudgetSection()
+    batch: int = Field(default=4, ge=1)
+    block: int = Field(default=50, ge=1)
+    seed: int = 13
+
+    @field_validator("study")
+    @classmethod
+    def _a_folder_name(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+            raise ValueError("a study's name has letters, digits, '.', '_' and '-' alone")
+        return value
+
+    @field_validator("task", "model", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any, info: Any) -> Any:
+        """``task: sst2`` and ``model: smollm2-135m`` stand for the names alone."""
+        if isinstance(value, str):
+            return {"data" if info.field_name == "task" else "name": value}
+        return value
+
+    def document(self) -> dict[str, Any]:
+        """The spec as plain data, kinds' settings included."""
+        values = self.model_dump(mode="json")
+        values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]
+        return values
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of all that decides the study's outcome (its description does not)."""
+        values = self.document()
+        values.pop("description")
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Study files that come with promptlab, by name."""
+    folder = Path(str(files("promptlab.studies")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_study_file(study: str) -> Path:
+    """The file of a path or of a shipped study's name."""
+    path = Path(study)
+    if path.is_file():
+        return path
+    shipped = shipped_studies()
+    if study in shipped:
+        return shipped[study]
+    close = difflib.get_close_matches(study, shipped, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise StudyError(
+        f"there is no study file {study!r} and no shipped study of that name; {hint}shipped are "
+        f"{', '.join(shipped)}"
+    )
+
+
+def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec:
+    """Read and validate a study file; ``changes`` (dotted keys) replace values in it.
+
+    A relative data path is looked for beside the study file first. Raises `StudyError`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read: {error}") from error
+    document, lines = parse_yaml(text, str(path))
+    if not isinstance(document, dict):
+        raise StudyError(f"{path}: a study file is a mapping of keys, found {document!r:.40}")
+    for key, value in (changes or {}).items():
+        _put(document, key.split("."), value)
+    _resolve_data(document, path.parent)
+    return build_spec(document, str(path), lines)
+
+
+def build_spec(
+    document: dict[str, Any], source: str, lines: dict[tuple[str | int, ...], int] | None = None
+) -> StudySpec:
+    """Validate a document. Raises `StudyError` with the line of each complaint."""
+    lines = lines or {}
+    document = dict(document)
+    groups = document.get("candidates")
+    if isinstance(groups, list):
+        document["candidates"] = [
+            _group(entry, index, source, lines) for index, entry in enumerate(groups)
+        ]
+    try:
+        return StudySpec(**document)
+    except ValidationError as error:
+        raise StudyError(_complaints(error, StudySpec, source, lines, ())) from error
+    except TypeError as error:
+        raise StudyError(f"{source}: keys are words: {error}") from error
+
+
+def _group(entry: Any, index: int, source: str, lines: Any) -> KindSettings:
+    place = ("candidates", index)
+    if not isinstance(entry, dict) or "kind" not in entry:
+        raise StudyError(
+            f"{_at(source, lines, place)}: a group of candidates is a mapping with the key 'kind'"
+        )
+    try:
+        settings = find_kind(str(entry["kind"])).Settings
+    except InputError as error:
+        raise StudyError(f"{_at(source, lines, (*place, 'kind'))}: {error}") from error
+    try:
+        return settings(**entry)
+    except ValidationError as error:
+        raise StudyError(_complaints(error, settings, source, lines, place)) from error
+
+
+def _complaints(
+    error: ValidationError, model: type[BaseModel], source: str, lines: Any, start: tuple[Any, ...]
+) -> str:
+    """Every complaint in a line of its own: file, line, key, what was found, what to do."""
+    told: dict[str, None] = {}
+    for problem in error.errors():
+        path = (*start, *_real_path(problem["loc"], (*start,), lines))
+        key = ".".join(str(part) for part in path)
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = _keys(model, problem["loc"][:-1])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            message = f"unknown key; {hint}"
+        elif problem["type"] == "missing":
+            message = "this key is missing"
+        else:
+            message += f" (found {problem['input']!r:.60})"
+        told[f"{_at(source, lines, path)}: {key}: {message}"] = None
+    return "\n".join(told)
+
+
+def _real_path(loc: tuple[Any, ...], start: tuple[Any, ...], lines: Any) -> tuple[Any, ...]:
+    """A pydantic location without the names of union members, which are not in the file."""
+    path: list[Any] = []
+    for part in loc:
+        if not lines or (*start, *path, part) in lines or part == loc[-1]:
+            path.append(part)
+    return tuple(path)
+
+
+def _keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
+    """The keys that are known at ``loc`` inside ``model``."""
+    found: Any = model
+    for part in loc:
+        field = found.model_fields.get(part) if isinstance(part, str) else None
+        inner = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        models = [x for x in inner if isinstance(x, type) and issubclass(x, BaseModel)]
+        if models:
+            found = models[0]
+    return sorted(found.model_fields)
+
+
+def _at(source: str, lines: Any, path: tuple[Any, ...]) -> str:
+    line = line_of(lines, path)
+    return f"{source}, line {line}" if line else source
+
+
+def _put(document: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = document.get(key)
+        if isinstance(inner, str):  # the short form
+            inner = {"data" if key == "task" else "name": inner}
+        document[key] = dict(inner) if isinstance(inner, dict) else {}
+        document = document[key]
+    document[keys[-1]] = value
+
+
+def _resolve_data(document: dict[str, Any], folder: Path) -> None:
+    """A data path that stands relative to the study file becomes absolute."""
+    task = document.get("task")
+    data = task.get("data") if isinstance(task, dict) else task
+    if isinstance(data, str) and not Path(data).is_absolute() and (folder / data).exists():
+        _put(document, ["task", "data"], str((folder / data).resolve()))
