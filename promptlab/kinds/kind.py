@@ -69,6 +69,9 @@ class Kind(ABC):
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """A fitted predictor for one candidate."""
 
+    def check(self, model: LanguageModel) -> None:
+        """Refuse, before anything is written, what can never work with ``model``."""
+
     def fit_many(
         self, candidates: Sequence[Candidate], model: LanguageModel, events: Events
     ) -> Iterator[Predictor | Exception]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,7 @@ from promptlab.predictor import Predictor
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.verbalizer import Aggregation, Verbalizer
+from promptlab.window import render_within
 
 OWN = "own"
 """The verbalizer that the library gives with the template."""
@@ -144,6 +146,23 @@ class TemplateKind(Kind):
             )
         return predictor.fit(self.task.train)
 
+    def check(self, model: LanguageModel) -> None:
+        """Every template with every verbalizer must be sayable to the model."""
+        example = self.task.train[0] if self.task.train else self.task.dev[0]
+        for option in self.options.values():
+            if option.parser is not None and option.answers is None:
+                model.require("generate")
+                continue
+            for chat in self.settings.chat:
+                template = replace(option.template, chat=chat or option.template.chat)
+                prompt = render_within(template, example, (), model, 64)
+                for answers in self.verbalizers.values():
+                    chosen = option.answers if isinstance(answers, str) else answers
+                    try:
+                        model.check([prompt], Verbalizer(chosen or {}).answers)
+                    except InputError as error:
+                        raise StudyError(f"template {option.name!r}: {error}") from error
+
     def _template(self, trial: Trial, prefix: str, option: Option) -> Template:
         template = option.template
         chat = choose(trial, f"{prefix}chat", self.settings.chat)
@@ -153,14 +172,7 @@ class TemplateKind(Kind):
             template = template.without(*filter(None, left_out.split("+")))
         elif template.parts is not None:
             template = template.without(*self.settings.without[0])
-        return Template(
-            template.text,
-            template.parts,
-            template.name,
-            template.separator,
-            template.demonstration_separator,
-            chat or template.chat,
-        )
+        return replace(template, chat=chat or template.chat)
 
     def _scored(
         self, trial: Trial, prefix: str, option: Option, labels: list[str]

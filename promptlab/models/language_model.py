@@ -73,6 +73,10 @@ class LanguageModel(ABC):
             )
 
     @abstractmethod
+    def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """Raise what `score` would raise about prompts and answers, without computing anything."""
+
+    @abstractmethod
     def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
         """Log-likelihood of every answer in every prompt's slot."""
 

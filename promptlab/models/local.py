@@ -69,6 +69,11 @@ class LocalModel(LanguageModel):
         """The weights' number format, such as ``float32``."""
         return str(self.engine.network.dtype).removeprefix("torch.")
 
+    def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """Raise what `score` would raise about prompts and answers, without computing anything."""
+        self._check(prompts)
+        self.questions(prompts, answers)
+
     def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
         """Log-likelihood of every answer in every prompt's slot; exact for several tokens."""
         self._check(prompts)

@@ -69,14 +69,17 @@ class BudgetSection(_Section):
 
 
 class StudySpec(_Section):
-    """A whole study. ``block`` examples are scored between two looks at the pruner."""
+    """A whole study. ``block`` examples are scored between two looks at the pruner.
+
+    Without ``objectives`` the task's own metric decides.
+    """
 
     study: str
     description: str = ""
     task: TaskSection
     model: ModelSection = ModelSection()
     candidates: list[KindSettings] = Field(min_length=1)
-    objectives: list[str] = Field(default=["accuracy"], min_length=1)
+    objectives: list[str] = []
     sampler: Sampler = "auto"
     pruner: Pruner = "none"
     budget: BudgetSection = BudgetSection()

@@ -1,0 +1,36 @@
+"""All groups of commands in one application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptlab import __version__
+from promptlab.cli import data, fill, model, predict, study, template
+
+app = typer.Typer(
+    help="Which prompt to use, how good it really is, and what it costs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(study.app, name="study")
+app.add_typer(template.app, name="template")
+app.add_typer(model.app, name="model")
+app.add_typer(data.app, name="data")
+app.command("predict")(predict.predict)
+app.command("fill")(fill.fill)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Which prompt to use, how good it really is, and what it costs."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,164 @@
+"""A study's folder: what is in it, who may write to it, and whether it fits the study."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from promptlab.cache import disk_errors
+from promptlab.errors import StudyError
+from promptlab.predictions import Predictions
+from promptlab.study.spec import StudySpec
+from promptlab.task import Task
+
+_PACKAGES = ("promptlab-workbench", "torch", "transformers", "optuna", "numpy")
+
+
+class StudyFolder:
+    """``runs/<name>/``: every file appears whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def spec_file(self) -> Path:
+        """The resolved study with versions, seeds and content hashes."""
+        return self.path / "study.yaml"
+
+    @property
+    def storage_url(self) -> str:
+        """Optuna's SQLite storage in the folder."""
+        return f"sqlite:///{(self.path / 'study.db').absolute()}"
+
+    @property
+    def leaderboard_file(self) -> Path:
+        """The result document."""
+        return self.path / "leaderboard.json"
+
+    def predictions_file(self, name: int | str) -> Path:
+        """Predictions of a trial on dev, or ``test`` for the winner's on test."""
+        return self.path / "predictions" / f"{name}.jsonl"
+
+    def predictions(self, name: int | str) -> Predictions:
+        """What `predictions_file` holds."""
+        return Predictions.from_jsonl(self.predictions_file(name))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the study has been decided."""
+        return self.leaderboard_file.exists()
+
+    @contextmanager
+    def open(self, spec: StudySpec, task: Task, model: dict[str, Any]) -> Iterator[None]:
+        """Hold the folder for one process; create it, or check that it is this very study.
+
+        Raises `StudyError` when another process has it or it belongs to another configuration.
+        """
+        self.check(spec, task)
+        with disk_errors(self.path, f"Writing the study folder {self.path}"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise StudyError(
+                    f"another process is running the study in {self.path}; wait for it, or give "
+                    "this run another --name"
+                ) from error
+            try:
+                self.check(spec, task)
+                if not self.spec_file.exists():
+                    self.write("study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False))
+                yield
+            finally:
+                lock.release()
+
+    def check(self, spec: StudySpec, task: Task) -> None:
+        """Raise `StudyError` if the folder holds a study of another configuration."""
+        if not self.spec_file.exists():
+            return
+        known = yaml.safe_load(self.spec_file.read_text(encoding="utf-8"))
+        if known.get("hashes", {}).get("study") != spec.fingerprint:
+            changed = ", ".join(_differences(known.get("spec", {}), spec.document())) or "its file"
+            raise StudyError(
+                f"a study named {spec.study!r} with another configuration is in {self.path} "
+                f"(different: {changed}); give this one another --name, or delete that folder"
+            )
+        if known["hashes"]["task"] != task.fingerprint:
+            raise StudyError(
+                f"the data of {spec.task.data} has changed since the study in {self.path} began; "
+                "give the study another --name"
+            )
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file whole."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        with disk_errors(self.path, f"Writing {path}"):
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        return path
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON document whole."""
+        return self.write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON document, ``None`` if there is none."""
+        path = self.path / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def read_leaderboard(folder: Path) -> dict[str, Any]:
+    """The result of a decided study. Raises `StudyError` if there is none."""
+    board = StudyFolder(folder).read_json("leaderboard.json")
+    if board is None:
+        state = "is not decided yet" if (folder / "study.yaml").exists() else "does not exist"
+        raise StudyError(
+            f"the study in {folder} {state}; `promptlab study run` runs and continues studies, "
+            "`promptlab study list` shows them"
+        )
+    result: dict[str, Any] = board
+    return result
+
+
+def _record(spec: StudySpec, task: Task, model: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "spec": spec.document(),
+        "seeds": {"study": spec.seed, "task": spec.task.seed},
+        "hashes": {"study": spec.fingerprint, "task": task.fingerprint, "model": model["key"]},
+        "model": model,
+        "versions": {"python": platform.python_version()} | _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Dotted keys at which two documents differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new))
+        return [
+            found
+            for key in keys
+            if key != "description"
+            for found in _differences(old.get(key), new.get(key), f"{path}{key}.")
+        ]
+    return [] if old == new else [path.rstrip(".")]

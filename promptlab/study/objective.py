@@ -1,0 +1,57 @@
+"""What a study optimises: metrics of the predictions, and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptlab.metric import get_metric
+from promptlab.predictions import Predictions
+from promptlab.study.statistics import bootstrap_interval, wilson_interval
+
+_COSTS: dict[str, Callable[[Predictions], float]] = {
+    "tokens": lambda rows: rows.tokens / len(rows),
+    "seconds": lambda rows: rows.seconds / len(rows),
+    "unparsed_rate": lambda rows: rows.unparsed_rate,
+}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A number to maximise or minimise over a table of predictions.
+
+    ``tokens`` and ``seconds`` are means per example.
+    """
+
+    name: str
+    compute: Callable[[Predictions], float]
+    maximise: bool
+    per_example: Callable[[Predictions], list[float] | None]
+
+    @property
+    def direction(self) -> str:
+        """Optuna's word for it."""
+        return "maximize" if self.maximise else "minimize"
+
+
+def make_objective(name: str) -> Objective:
+    """A metric's name or a cost: ``tokens``, ``seconds``, ``unparsed_rate``."""
+    if name in _COSTS:
+        return Objective(name, _COSTS[name], False, lambda rows: None)
+    metric = get_metric(name)
+    return Objective(name, metric.compute, metric.higher_is_better, metric.per_example)
+
+
+def summary(rows: Predictions, objectives: Sequence[Objective]) -> dict[str, Any]:
+    """Accuracy with its 95 % interval and n, and every objective."""
+    right = sum(rows.correct)
+    values: dict[str, Any] = {
+        "accuracy": right / len(rows),
+        "ci95": list(wilson_interval(right, len(rows))),
+        "n": len(rows),
+    }
+    first = objectives[0]
+    if first.name != "accuracy" and (each := first.per_example(rows)) is not None:
+        values[f"{first.name}_ci95"] = list(bootstrap_interval(each, seed=0))
+    return values | {o.name: float(o.compute(rows)) for o in objectives}

@@ -1,0 +1,33 @@
+"""Optuna storages by what users type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from promptlab.errors import StudyError
+
+
+def open_storage(where: str) -> optuna.storages.BaseStorage:
+    """``sqlite:///…`` or any database URL, ``journal:PATH``, or ``grpc://host:port``."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if where.startswith("journal:"):
+            from optuna.storages.journal import JournalFileBackend
+
+            return optuna.storages.JournalStorage(
+                JournalFileBackend(where.removeprefix("journal:"))
+            )
+        if where.startswith("grpc://"):
+            host, _, port = where.removeprefix("grpc://").partition(":")
+            return optuna.storages.GrpcStorageProxy(host=host, port=int(port or 13000))
+        options: dict[str, Any] = {}
+        if where.startswith("sqlite"):
+            options = {"connect_args": {"timeout": 60}}
+        return optuna.storages.RDBStorage(where, engine_kwargs=options)
+    except Exception as error:  # noqa: BLE001 - drivers raise errors of their own
+        raise StudyError(
+            f"the storage {where!r} cannot be opened: {str(error).splitlines()[0]}; give a "
+            "database URL such as sqlite:///study.db, journal:FILE, or grpc://HOST:PORT"
+        ) from error
