@@ -210,13 +210,19 @@ def _against_openprompt(kind: str, options: argparse.Namespace) -> Comparison:
 def _demonstrations(
     model: LocalModel, solved: Sequence[Example], tokens: int
 ) -> list[Demonstration]:
-    """Solved sentences, alternating in strength, up to a prefix of about ``tokens`` tokens."""
+    """Solved sentences, alternating in strength, that come nearest to ``tokens`` tokens."""
     words = {"negative": ("bad", "terrible"), "positive": ("good", "great")}
+
+    def distance(demonstrations: Sequence[Demonstration]) -> int:
+        query = {"text": ""}
+        longer = model.count_tokens(FEW_SHOT.render(query, demonstrations))
+        return abs(longer - model.count_tokens(FEW_SHOT.render(query)) - tokens)
+
     chosen: list[Demonstration] = []
     for index, example in enumerate(solved):
         answer = words[str(example.label)][index % 2]
         candidate = [*chosen, Demonstration(example.fields, answer)]
-        if model.count_tokens(FEW_SHOT.render({"text": ""}, candidate)) <= tokens + 8:
+        if distance(candidate) < distance(chosen):
             chosen = candidate
     return chosen
 
