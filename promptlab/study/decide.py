@@ -214,9 +214,10 @@ def _shuffled(run: StudyRun, best: FrozenTrial) -> dict[str, Any]:
 
 def _importances(run: StudyRun) -> dict[str, float]:
     """How much each dimension matters to the first objective (PED-ANOVA), if that can be said."""
+    sign = -1 if run.objectives[0].maximise else 1  # PED-ANOVA looks at what makes values small
     try:
         found = optuna.importance.get_param_importances(
-            run.study, target=lambda trial: trial.values[0]
+            run.study, target=lambda trial: sign * trial.values[0]
         )
     except (ValueError, RuntimeError) as error:
         run.events.emit(Warned(f"no parameter importances: {error}"))

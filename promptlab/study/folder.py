@@ -86,13 +86,15 @@ class StudyFolder:
         if not self.spec_file.exists():
             return
         known = yaml.safe_load(self.spec_file.read_text(encoding="utf-8"))
-        if known.get("hashes", {}).get("study") != spec.fingerprint:
-            changed = ", ".join(_differences(known.get("spec", {}), spec.document())) or "its file"
+        hashes = known["resolved"]["hashes"]
+        if hashes["study"] != spec.fingerprint:
+            known.pop("resolved")
+            changed = ", ".join(_differences(known, spec.document())) or "promptlab's version"
             raise StudyError(
                 f"a study named {spec.study!r} with another configuration is in {self.path} "
                 f"(different: {changed}); give this one another --name, or delete that folder"
             )
-        if known["hashes"]["task"] != task.fingerprint:
+        if hashes["task"] != task.fingerprint:
             raise StudyError(
                 f"the data of {spec.task.data} has changed since the study in {self.path} began; "
                 "give the study another --name"
@@ -100,13 +102,7 @@ class StudyFolder:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file whole."""
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with disk_errors(self.path, f"Writing {path}"):
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        return path
+        return write_whole(self.path / name, text)
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON document whole."""
@@ -116,6 +112,16 @@ class StudyFolder:
         """Read a JSON document, ``None`` if there is none."""
         path = self.path / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file that appears whole or not at all."""
+    with disk_errors(path.parent, f"Writing {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    return path
 
 
 def read_leaderboard(folder: Path) -> dict[str, Any]:
@@ -132,12 +138,14 @@ def read_leaderboard(folder: Path) -> dict[str, Any]:
 
 
 def _record(spec: StudySpec, task: Task, model: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "spec": spec.document(),
-        "seeds": {"study": spec.seed, "task": spec.task.seed},
-        "hashes": {"study": spec.fingerprint, "task": task.fingerprint, "model": model["key"]},
-        "model": model,
-        "versions": {"python": platform.python_version()} | _versions(),
+    """The spec as it was understood; the file itself can be given to ``study run`` again."""
+    return spec.document() | {
+        "resolved": {
+            "seeds": {"study": spec.seed, "task": spec.task.seed},
+            "hashes": {"study": spec.fingerprint, "task": task.fingerprint, "model": model["key"]},
+            "model": model,
+            "versions": {"python": platform.python_version()} | _versions(),
+        }
     }
 
 

@@ -142,6 +142,8 @@ def spread_plot(
 def template_of(trial: Mapping[str, Any]) -> str:
     """The template's name or text, where the trial has one, else the trial's own name."""
     template = (trial.get("candidate") or {}).get("template")
+    if isinstance(template, Mapping):
+        template = template.get("name") or template.get("text")
     return template if isinstance(template, str) else str(trial.get("name", trial.get("kind", "")))
 
 
@@ -276,5 +278,12 @@ def _tones(
 
 
 def _settings(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The candidate's settings with its kind among them."""
-    return {"kind": trial.get("kind"), **(trial.get("candidate") or {})}
+    """The candidate's plain settings with its kind among them; `params` go before what they set."""
+    params = {name.rsplit(".", 1)[-1]: value for name, value in (trial.get("params") or {}).items()}
+    params.pop("group", None)
+    plain = {
+        name: value
+        for name, value in (trial.get("candidate") or {}).items()
+        if not isinstance(value, Mapping)
+    }
+    return {"kind": trial.get("kind"), **plain, **params}

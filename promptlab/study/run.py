@@ -166,7 +166,8 @@ class StudyRun:
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if trial.user_attrs.get("folder") in (None, str(self.folder.path.absolute())):
                 self.study.tell(trial.number, state=TrialState.FAIL)
-                self.study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
+                params = trial.system_attrs.get("fixed_params", {}) | trial.params
+                self.study.enqueue_trial(params, user_attrs={"again": trial.number})
 
     def _finished(self) -> list[optuna.trial.FrozenTrial]:
         """Trials that count towards the budget; lost and requeued ones do not."""

@@ -71,7 +71,8 @@ class BudgetSection(_Section):
 class StudySpec(_Section):
     """A whole study. ``block`` examples are scored between two looks at the pruner.
 
-    Without ``objectives`` the task's own metric decides.
+    Without ``objectives`` the task's own metric decides. ``resolved`` is what a run has written
+    about itself into its folder's ``study.yaml``; it decides nothing.
     """
 
     study: str
@@ -86,6 +87,7 @@ class StudySpec(_Section):
     batch: int = Field(default=4, ge=1)
     block: int = Field(default=50, ge=1)
     seed: int = 13
+    resolved: dict[str, Any] | None = Field(default=None, exclude=True)
 
     @field_validator("study")
     @classmethod

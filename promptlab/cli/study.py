@@ -1,0 +1,261 @@
+"""``promptlab study``: new, run, list, show, report, export."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.output import Json, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from promptlab.cancellation import Cancellation
+    from promptlab.study.spec import StudySpec
+
+app = typer.Typer(help="Run and read studies.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder that holds the studies' folders.")]
+Study = Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")]
+
+
+@app.command("run")
+def run(
+    study: Study,
+    name: Annotated[str | None, typer.Option(help="Another name for the study.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="At most so many trials.")] = None,
+    model: Annotated[str | None, typer.Option(help="Another model.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:0.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed for the search.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="Any Optuna storage: a database URL, journal:FILE, grpc://…")
+    ] = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Run a study, or continue it where it stopped."""
+    from promptlab.study.spec import find_study_file, read_spec
+
+    changes = {
+        "study": name,
+        "budget.trials": trials,
+        "model.name": model,
+        "model.device": device,
+        "model.dtype": dtype,
+        "seed": seed,
+    }
+    path = find_study_file(study)
+    spec = read_spec(path, {key: value for key, value in changes.items() if value is not None})
+    board = _run(spec, out, storage)
+    if as_json:
+        print_json(board)
+    else:
+        _print_board(board, out / spec.study)
+
+
+def _run(spec: StudySpec, out: Path, storage: str | None) -> dict[str, Any]:
+    from promptlab.cli.progress import StudyProgress
+    from promptlab.events import Events
+    from promptlab.study.run import StudyRun
+
+    with StudyProgress() as progress, _interruptible() as cancellation:
+        return StudyRun(
+            spec, out=out, storage=storage, events=Events(progress), cancellation=cancellation
+        ).run()
+
+
+@contextmanager
+def _interruptible() -> Iterator[Cancellation]:
+    """The first Ctrl-C asks the study to stop after its block, the second stops at once."""
+    from promptlab.cancellation import Cancellation
+
+    cancellation = Cancellation()
+    before = signal.getsignal(signal.SIGINT)
+
+    def asked(*_: object) -> None:
+        cancellation.request()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, asked)
+    try:
+        yield cancellation
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@app.command("new")
+def new(
+    data: Annotated[Path, typer.Argument(help="A labelled CSV, JSONL or Parquet file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The study file to write (default: DATA.yaml).")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The text column.")] = None,
+    label: Annotated[str | None, typer.Option(help="The label column.")] = None,
+    task: Annotated[str | None, typer.Option(help="The library's task, such as sentiment.")] = None,
+    model: Annotated[str, typer.Option(help="The model to search for.")] = "smollm2-135m",
+    name: Annotated[str | None, typer.Option(help="The study's name.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the study file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at a labelled file and write a study that runs as it is."""
+    from promptlab.study.proposal import propose, write_proposal
+
+    target = out or data.with_suffix(".yaml")
+    proposal = propose(data, text=text, label=label, task=task, model=model, name=name)
+    write_proposal(proposal, target, overwrite=force)
+    if as_json:
+        print_json(proposal.row() | {"file": str(target)})
+        return
+    for line in proposal.remarks:
+        typer.echo(line)
+    typer.echo(f"\nWrote {target}. Run it with:\n  promptlab study run {target}")
+
+
+@app.command("list")
+def list_studies(out: Out = Path("runs"), as_json: Json = False) -> None:
+    """Shipped studies, and the studies in the output folder."""
+    from promptlab.study.listing import study_rows
+
+    rows = study_rows(out)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("study", "state", "trials", "best", "accuracy", "where"),
+        [
+            (
+                row["name"],
+                row["state"],
+                "" if row["trials"] is None else row["trials"],
+                row["best"] or "",
+                "" if row["accuracy"] is None else f"{row['accuracy']:.3f}",
+                row["path"],
+            )
+            for row in rows
+        ],
+    )
+
+
+@app.command("show")
+def show(
+    study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    trial: Annotated[int | None, typer.Option(help="Show one trial in full.")] = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """The leaderboard of a decided study, or one of its trials."""
+    from promptlab.errors import StudyError
+    from promptlab.study.folder import read_leaderboard
+
+    folder = _folder(study, out)
+    board = read_leaderboard(folder)
+    if trial is None:
+        if as_json:
+            print_json(board)
+        else:
+            _print_board(board, folder)
+        return
+    rows = [row for row in board["trials"] if row["number"] == trial]
+    if not rows:
+        raise StudyError(f"the study {board['study']!r} has no trial {trial}")
+    if as_json:
+        print_json(rows[0])
+        return
+    for key, value in rows[0].items():
+        typer.echo(f"{key}: {value}")
+
+
+@app.command("report")
+def report(
+    study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Write report.html again and say where it is."""
+    from promptlab.study.folder import read_leaderboard
+    from promptlab.study.report import write_report
+
+    folder = _folder(study, out)
+    read_leaderboard(folder)
+    path = write_report(folder)
+    if as_json:
+        print_json({"study": folder.name, "report": str(path)})
+    else:
+        typer.echo(path)
+
+
+@app.command("export")
+def export(
+    study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    to: Annotated[Path, typer.Argument(help="A .json, .csv or .jsonl file, or a new folder.")],
+    trial: Annotated[
+        int | None, typer.Option(help="The trial whose predictions are written (.jsonl).")
+    ] = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), or the prompt (folder)."""
+    from promptlab.study.export import export_study
+
+    written = export_study(_folder(study, out), to, trial=trial)
+    if as_json:
+        print_json({"study": study, "written": [str(path) for path in written]})
+    else:
+        for path in written:
+            typer.echo(path)
+
+
+def _folder(study: str, out: Path) -> Path:
+    """A study's folder by its name or its path."""
+    path = Path(study)
+    return path if (path / "study.yaml").exists() else out / study
+
+
+def _print_board(board: dict[str, Any], folder: Path) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = console()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", board["objective"], "95 %", "p vs best", "tokens", "candidate"):
+        numeric = title not in ("", "candidate", "95 %")
+        table.add_column(
+            title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
+    for rank, row in enumerate(board["trials"], start=1):
+        table.add_row(*_board_cells(row, rank, board["objective"]))
+    terminal.print(table)
+    terminal.print()
+    for baseline in board["baselines"]:
+        dev = baseline["dev"][board["objective"]]
+        terminal.print(f"control {baseline['name']}: {dev:.3f} on dev; {baseline['note']}")
+    terminal.print()
+    terminal.print(Text("The winning prompt:", style="bold"))
+    terminal.print(board["best"]["prompt"], style="cyan")
+    terminal.print()
+    for statement in board["statements"]:
+        terminal.print(statement)
+    terminal.print(
+        f"\n{board['tokens']:,} tokens, {board['seconds']:.0f} s. Everything is in {folder}; "
+        f"open {folder / 'report.html'}"
+    )
+
+
+def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
+    dev = row["dev"]
+    if row["state"] == "failed" or dev is None:
+        return ["failed", "", "", "", "", f"{row['name']}: {row['reason']}"]
+    low, high = dev["ci95"]
+    p = row["p_vs_best"]
+    return [
+        str(rank) if row["state"] == "complete" else row["state"],
+        f"{dev[objective]:.3f}",
+        f"{low:.2f}-{high:.2f}",
+        "" if p is None else f"{p:.3f}",
+        f"{row['tokens_per_example']:.0f}",
+        row["name"],
+    ]

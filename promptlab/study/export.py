@@ -1,0 +1,47 @@
+"""Results copied out of a study's folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from promptlab.errors import StudyError
+from promptlab.study.folder import StudyFolder, read_leaderboard
+
+
+def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Path]:
+    """Write ``to``: the leaderboard (.json, .csv), predictions (.jsonl), or the winner (a folder).
+
+    Predictions are those of ``trial`` on dev, or the winner's on test. Returns what was written.
+    Raises `StudyError` for an unknown ending or trial, or when ``to`` exists already.
+    """
+    read_leaderboard(folder)
+    if to.exists():
+        raise StudyError(f"{to} exists already; give another name or remove it")
+    source = _source(StudyFolder(folder), to, trial)
+    if not source.exists():
+        raise StudyError(f"the study in {folder} has no {source.name}; trials are listed by show")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, to)
+        return sorted(to.iterdir())
+    shutil.copyfile(source, to)
+    return [to]
+
+
+def _source(folder: StudyFolder, to: Path, trial: int | None) -> Path:
+    match to.suffix:
+        case ".json":
+            return folder.leaderboard_file
+        case ".csv":
+            return folder.path / "leaderboard.csv"
+        case ".jsonl":
+            return folder.predictions_file("test" if trial is None else trial)
+        case ".html":
+            return folder.path / "report.html"
+        case "":
+            return folder.path / "best"
+    raise StudyError(
+        f"cannot export to {to.name}: use .json or .csv (leaderboard), .jsonl (predictions), "
+        ".html (report), or a folder (the winning prompt)"
+    )
