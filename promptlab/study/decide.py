@@ -213,11 +213,19 @@ def _shuffled(run: StudyRun, best: FrozenTrial) -> dict[str, Any]:
 
 
 def _importances(run: StudyRun) -> dict[str, float]:
-    """How much each dimension matters to the first objective (PED-ANOVA), if that can be said."""
-    sign = -1 if run.objectives[0].maximise else 1  # PED-ANOVA looks at what makes values small
+    """How much each dimension matters to the first objective, if that can be said.
+
+    Conditional PED-ANOVA (Watanabe et al. 2023). Its top trials are a tenth of all but five at
+    least, below which it is not stable.
+    """
+    complete = run.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    quantile = max(0.1, min(0.5, 5 / len(complete)))
+    sign = -1 if run.objectives[0].maximise else 1  # it looks at what makes values small
     try:
         found = optuna.importance.get_param_importances(
-            run.study, target=lambda trial: sign * trial.values[0]
+            run.study,
+            evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile),
+            target=lambda trial: sign * trial.values[0],
         )
     except (ValueError, RuntimeError) as error:
         run.events.emit(Warned(f"no parameter importances: {error}"))

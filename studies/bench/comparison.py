@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
 
-from promptlab.studies.bench.roofline import Roofline
-
 from promptlab.errors import PromptlabError, WorkError
+from promptlab.studies.bench.roofline import Roofline
 
 Side = Callable[[], float]
 """Does the work once and returns the seconds it took."""

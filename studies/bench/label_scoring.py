@@ -14,6 +14,9 @@ import argparse
 import time
 from collections.abc import Sequence
 
+from promptlab.classifier import PromptClassifier
+from promptlab.example import Example
+from promptlab.models.local import LocalModel
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -33,10 +36,6 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.peer_process import OpenPromptPeer, PeerScores
 from promptlab.studies.bench.roofline import forward_cost
-
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
-from promptlab.models.local import LocalModel
 from promptlab.template import Demonstration, Template
 from promptlab.verbalizer import Verbalizer
 

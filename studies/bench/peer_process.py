@@ -11,10 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from promptlab.errors import WorkError
 from promptlab.studies.bench.environment import openprompt_python
 from promptlab.studies.bench.old_format import write_old_format
-
-from promptlab.errors import WorkError
 
 _PROGRAM = Path(__file__).with_name("openprompt_peer.py")
 

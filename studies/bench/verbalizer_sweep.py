@@ -18,6 +18,12 @@ from statistics import median
 from typing import get_args
 
 import numpy as np
+
+from promptlab.calibration import Calibration, calibration_prompts
+from promptlab.classifier import PromptClassifier
+from promptlab.example import Example
+from promptlab.models.local import LocalModel
+from promptlab.prompt import Prompt
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -35,12 +41,6 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.peer_process import OpenPromptPeer
 from promptlab.studies.bench.roofline import forward_cost
-
-from promptlab.calibration import Calibration, calibration_prompts
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
-from promptlab.models.local import LocalModel
-from promptlab.prompt import Prompt
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
