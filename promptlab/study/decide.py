@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import random
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -222,11 +223,13 @@ def _importances(run: StudyRun) -> dict[str, float]:
     quantile = max(0.1, min(0.5, 5 / len(complete)))
     sign = -1 if run.objectives[0].maximise else 1  # it looks at what makes values small
     try:
-        found = optuna.importance.get_param_importances(
-            run.study,
-            evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile),
-            target=lambda trial: sign * trial.values[0],
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it warns of the direction set above
+            found = optuna.importance.get_param_importances(
+                run.study,
+                evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile),
+                target=lambda trial: sign * trial.values[0],
+            )
     except (ValueError, RuntimeError) as error:
         run.events.emit(Warned(f"no parameter importances: {error}"))
         return {}
