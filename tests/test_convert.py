@@ -10,6 +10,8 @@ import pytest
 from promptlab.errors import InputError
 from promptlab.models.convert import DEFAULT_MODEL, MODELS, model_folder
 
+pytestmark = pytest.mark.default_model
+
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="smollm2-135m, bert-tiny"):

@@ -14,6 +14,8 @@ import pytest
 from promptlab.datasets import DATASETS, data_files, load_task
 from promptlab.errors import AssetError, DataError, InputError
 
+pytestmark = pytest.mark.default_model
+
 
 def test_sst2() -> None:
     task = load_task("sst2")

@@ -15,6 +15,7 @@ from promptlab.interop.openprompt import OpenPromptScorer, check_template_text, 
 from promptlab.interop.openprompt_import import _NotInstalled, load_openprompt
 
 pytest.importorskip("yacs", reason="the extra 'openprompt' is not installed")
+pytestmark = pytest.mark.default_model
 
 CLOZE = '{"placeholder": "text_a"} It was {"mask"}.'
 PREFIX = '{"meta": "text"} It was{"mask"}'

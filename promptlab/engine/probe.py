@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from promptlab.engine.network import Network
 from promptlab.engine.question import Question, Reply
 
 
+@runtime_checkable
 class Runner(Protocol):
     """Answers questions about distinct contexts and counts the tokens it computed."""
 

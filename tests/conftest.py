@@ -1,0 +1,224 @@
+"""Shared fixtures: tiny real models in memory, a small task, a cache folder of the tests' own.
+
+Shapes and types of the tensor code are checked at run time while the tests run.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"  # no test may reach the hub
+
+from jaxtyping import install_import_hook
+
+install_import_hook(
+    [
+        "promptlab.engine",
+        "promptlab.models",
+        "promptlab.calibration",
+        "promptlab.verbalizer",
+        "promptlab.classifier",
+    ],
+    "beartype.beartype",
+)
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+from tiny_models import Pair
+
+from promptlab.example import Example
+from promptlab.models.local import LocalModel
+from promptlab.task import Task
+
+USERS_CACHE = os.environ.get("PROMPTLAB_CACHE")
+"""Where the pinned models and data are kept, so that they are fetched once."""
+
+
+@contextmanager
+def cache_at(folder: str | None) -> Iterator[None]:
+    """PROMPTLAB_CACHE set to ``folder`` (unset for ``None``) for a while."""
+    before = os.environ.pop("PROMPTLAB_CACHE", None)
+    if folder is not None:
+        os.environ["PROMPTLAB_CACHE"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("PROMPTLAB_CACHE", None)
+        if before is not None:
+            os.environ["PROMPTLAB_CACHE"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The tests' cache folder, and no templates from the user's configuration."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["PROMPTLAB_TEMPLATES"] = str(folder / "no-templates")
+    with cache_at(str(folder)):
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def cache_of_this_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests with the marker ``default_model`` use the user's cache, the others ``own_cache``."""
+    if request.node.get_closest_marker("default_model"):
+        with cache_at(USERS_CACHE):
+            yield
+    else:
+        yield
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Every test starts from the same random state."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - what libraries fall back to
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+def wrapped(pair: Pair, name: str, **options: Any) -> LocalModel:
+    """A new `LocalModel` over a pair, with an engine and a store of its own."""
+    from promptlab.models.loading import from_transformers
+
+    return from_transformers(*pair, name=name, **options)
+
+
+@pytest.fixture(scope="session")
+def tiny_causal() -> Pair:
+    """Llama: grouped-query attention, rotary positions, a start token, a chat template."""
+    return tiny_models.llama()
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2() -> Pair:
+    """GPT-2: learned positions, tied head, no special tokens around a text."""
+    return tiny_models.gpt2()
+
+
+@pytest.fixture(scope="session")
+def tiny_sliding() -> Pair:
+    """Mistral with a sliding window of eight tokens."""
+    return tiny_models.mistral()
+
+
+@pytest.fixture(scope="session")
+def tiny_capped() -> Pair:
+    """Gemma 2 with soft-capped logits and full attention."""
+    return tiny_models.gemma2()
+
+
+@pytest.fixture(scope="session")
+def tiny_masked() -> Pair:
+    """BERT with its masked-language-model head."""
+    return tiny_models.bert()
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta() -> Pair:
+    """RoBERTa: byte-level BPE, a mask that takes the space before it."""
+    return tiny_models.roberta()
+
+
+@pytest.fixture(scope="session")
+def tiny_seq2seq() -> Pair:
+    """T5 with sentinels."""
+    return tiny_models.t5()
+
+
+@pytest.fixture(scope="session")
+def tiny_bart() -> Pair:
+    """BART: an encoder-decoder without sentinels."""
+    return tiny_models.bart()
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest) -> Callable[..., LocalModel]:
+    """``fresh("tiny_causal")`` wraps that fixture's pair anew: nothing cached, nothing counted."""
+
+    def make(name: str, **options: Any) -> LocalModel:
+        return wrapped(request.getfixturevalue(name), name, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def causal(tiny_causal: Pair) -> LocalModel:
+    """`tiny_causal` as promptlab sees it."""
+    return wrapped(tiny_causal, "tiny_causal")
+
+
+@pytest.fixture(scope="session")
+def gpt2(tiny_gpt2: Pair) -> LocalModel:
+    """`tiny_gpt2` as promptlab sees it."""
+    return wrapped(tiny_gpt2, "tiny_gpt2")
+
+
+@pytest.fixture(scope="session")
+def masked(tiny_masked: Pair) -> LocalModel:
+    """`tiny_masked` as promptlab sees it."""
+    return wrapped(tiny_masked, "tiny_masked")
+
+
+@pytest.fixture(scope="session")
+def seq2seq(tiny_seq2seq: Pair) -> LocalModel:
+    """`tiny_seq2seq` as promptlab sees it."""
+    return wrapped(tiny_seq2seq, "tiny_seq2seq")
+
+
+@pytest.fixture(scope="session")
+def default_model() -> LocalModel:
+    """The default model in fp32; slot features are kept in memory alone."""
+    from promptlab.models.loading import load
+
+    with cache_at(USERS_CACHE):
+        model = load("smollm2-135m", device="cpu", dtype="float32", cache=False)
+    assert isinstance(model, LocalModel)
+    return model
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path) -> Callable[[Pair], Path]:
+    """Saves a pair as a model folder."""
+
+    def save(pair: Pair, name: str = "model") -> Path:
+        model, tokenizer = pair
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+        return tmp_path / name
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def task() -> Task:
+    """A small sentiment task: 16 training, 12 dev and 12 test examples, half of them positive."""
+    good = ("great", "good", "wonderful", "charming", "witty")
+    bad = ("terrible", "bad", "awful", "dull", "loud")
+    things = ("film", "movie", "plot", "soup")
+    texts = {
+        label: [f"the {thing} was {word} ." for word in words for thing in things]
+        for label, words in (("negative", bad), ("positive", good))
+    }
+    pool = [
+        Example(f"{label}-{number}", {"text": text}, label)
+        for number in range(20)
+        for label, text in ((label, texts[label][number]) for label in texts)
+    ]
+    return Task(
+        "tiny-sentiment",
+        tuple(pool[:16]),
+        tuple(pool[16:28]),
+        tuple(pool[28:]),
+        labels=("negative", "positive"),
+    )
