@@ -30,7 +30,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -38,8 +38,10 @@ import tiny_models
 from tiny_models import Pair
 
 from promptlab.example import Example
-from promptlab.models.local import LocalModel
 from promptlab.task import Task
+
+if TYPE_CHECKING:
+    from promptlab.models.local import LocalModel
 
 USERS_CACHE = os.environ.get("PROMPTLAB_CACHE")
 """Where the pinned models and data are kept, so that they are fetched once."""
@@ -82,7 +84,7 @@ def cache_of_this_test(request: pytest.FixtureRequest) -> Iterator[None]:
 def seeds() -> None:
     """Every test starts from the same random state."""
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - what libraries fall back to
+    np.random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
 
@@ -182,9 +184,7 @@ def default_model() -> LocalModel:
     from promptlab.models.loading import load
 
     with cache_at(USERS_CACHE):
-        model = load("smollm2-135m", device="cpu", dtype="float32", cache=False)
-    assert isinstance(model, LocalModel)
-    return model
+        return load("smollm2-135m", device="cpu", dtype="float32", cache=False)
 
 
 @pytest.fixture

@@ -65,9 +65,7 @@ def word_piece_tokenizer() -> Any:
     core.normalizer = normalizers.BertNormalizer()
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=WORDS, special_tokens=names, show_progress=False
-    )
+    trainer = trainers.WordPieceTrainer(vocab_size=WORDS, special_tokens=names, show_progress=False)
     core.train_from_iterator(CORPUS, trainer)
     _surround(core, "[CLS] $A [SEP]")
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
