@@ -25,7 +25,7 @@ from promptlab.studies.bench.comparison import (
     require_same_ids,
     run,
 )
-from promptlab.studies.bench.lm_eval_peer import HarnessPeer
+from promptlab.studies.bench.lm_eval_peer import HarnessPeer, require_lm_eval
 from promptlab.studies.bench.material import (
     context_ids,
     forget,
@@ -61,6 +61,8 @@ def main() -> None:
 
     options = _arguments()
     torch.set_num_threads(options.threads or torch.get_num_threads())
+    if HARNESS in (options.only or [HARNESS]):
+        require_lm_eval()
     comparisons = {
         kind: _against_harness(options) if kind == HARNESS else _against_openprompt(kind, options)
         for kind in options.only or (HARNESS, *ZERO_SHOT)

@@ -9,6 +9,14 @@ from typing import Any
 from promptlab.errors import CapabilityError
 
 
+def require_lm_eval() -> None:
+    """Raise ``CapabilityError`` when lm-eval is not installed, before anything is loaded."""
+    if importlib.util.find_spec("lm_eval") is None:
+        raise CapabilityError(
+            "the comparison needs lm-eval: pip install 'promptlab-workbench[bench]'"
+        )
+
+
 class HarnessPeer:
     """Answers scored by ``HFLM.loglikelihood``, with its caches on and its own batches.
 
@@ -18,10 +26,7 @@ class HarnessPeer:
     """
 
     def __init__(self, model: Any, tokenizer: Any, *, batch_size: int = 1) -> None:
-        if importlib.util.find_spec("lm_eval") is None:
-            raise CapabilityError(
-                "the comparison needs lm-eval: pip install 'promptlab-workbench[bench]'"
-            )
+        require_lm_eval()
         from lm_eval.models.huggingface import HFLM
 
         self._harness: Any = HFLM(

@@ -31,7 +31,7 @@ from promptlab.studies.bench.comparison import (
     report,
     run,
 )
-from promptlab.studies.bench.lm_eval_peer import HarnessPeer
+from promptlab.studies.bench.lm_eval_peer import HarnessPeer, require_lm_eval
 from promptlab.studies.bench.material import (
     context_ids,
     forget,
@@ -141,6 +141,8 @@ def main() -> None:
 
     options = _arguments()
     torch.set_num_threads(options.threads or torch.get_num_threads())
+    if HARNESS in (options.only or [HARNESS]):
+        require_lm_eval()
     compare = {HARNESS: _against_harness, OPENPROMPT: _against_openprompt}
     comparisons = {kind: compare[kind](options) for kind in options.only or compare}
     report("verbalizer_sweep", comparisons, as_json=options.json)
