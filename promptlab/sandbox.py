@@ -1,42 +1,134 @@
 """Jinja for templates that need logic, in a sandbox.
 
 The slot is ``{{ mask }}``; learned segments are ``{{ soft(20) }}`` and ``{{ trigger(5) }}``. They
-travel through the rendering as private-use characters, which are removed from every field.
+travel through the rendering between marks that hold a random number, so that no text of a field
+can stand for one. What a template can make is bounded: a text or list, all loops
+together, and the whole rendering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import lru_cache, wraps
 from typing import Any
 
 import jinja2
 import jinja2.meta
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptlab.errors import TemplateError
-from promptlab.grammar import parse
+from promptlab.grammar import Field, parse
 from promptlab.prompt import Segment, Text
 
-_OPEN, _CLOSE = "\ue000", "\ue001"
-_MAX_REPEAT = 100_000
+_NONCE = secrets.token_hex(8)
+_OPEN, _CLOSE = f"\ue000{_NONCE}:", f":{_NONCE}\ue001"
+_LARGEST = 10_000_000
+"""Longest text (in characters) or list that a template may make."""
+_TURNS = 100_000
+"""How many times all loops and calls in one rendering may turn together."""
+_GROWING_METHODS = frozenset(
+    ["center", "expandtabs", "join", "ljust", "replace", "rjust", "translate", "zfill"]
+)
+_GROWING_FILTERS = ("batch", "center", "indent", "join", "replace", "slice", "tojson", "wordwrap")
+_turns: ContextVar[int] = ContextVar("turns", default=0)
+
+
+class _Generator(CodeGenerator):
+    """Compiles joined texts and loops to calls that bound them."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
+        """``a ~ b``."""
+        self.write("environment.concatenated((")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
+        """``for item in items``."""
+        counted = nodes.EnvironmentAttribute("counted", lineno=node.lineno)
+        node.iter = nodes.Call(counted, [node.iter], [], None, None, lineno=node.lineno)
+        super().visit_For(node, frame)
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """The sandbox with products and powers bounded, so that a template cannot eat the memory."""
+    """The sandbox with what grows bounded, so that a template cannot eat the memory."""
 
-    intercepted_binops = frozenset(["*", "**"])
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
+    code_generator_class = _Generator
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Multiply or raise, unless the result would be huge."""
-        sizes = [len(x) if isinstance(x, str | list | tuple) else x for x in (left, right)]
-        if operator == "**" or any(isinstance(x, str | list | tuple) for x in (left, right)):
-            product = 1
-            for size in sizes:
-                product *= abs(size) if isinstance(size, int | float) else 1
-            if product > _MAX_REPEAT:
-                raise jinja2.exceptions.SecurityError(f"{operator} makes too large a value")
+        """Compute, unless the result would be huge."""
+        grows = any(isinstance(side, str | list | tuple) for side in (left, right))
+        if operator == "%" and isinstance(left, str):
+            raise jinja2.exceptions.SecurityError("% does not format texts here; use ~")
+        if operator == "+" and grows:
+            _bound(operator, _size(left) + _size(right))
+        elif operator == "**" or (operator == "*" and grows):
+            _bound(operator, *(_size(side) for side in (left, right)))
         return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call, unless a text's method would make a huge one; macros count as turns of loops."""
+        _turn()
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        if isinstance(owner, str) and name in _GROWING_METHODS:
+            _bound(name, *(_size(item) for item in (owner, *args, *kwargs.values())))
+        return super().call(context, function, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Any:
+        """Refuse ``format``, whose widths are bounded by nothing."""
+        if super().wrap_str_format(value) is not None:
+            raise jinja2.exceptions.SecurityError("format is not allowed here; use ~")
+
+    def concatenated(self, parts: tuple[Any, ...]) -> str:
+        """``a ~ b``."""
+        texts = [str(part) for part in parts]
+        _bound("~", sum(map(len, texts)))
+        return "".join(texts)
+
+    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
+        """What a loop goes through, every turn counted."""
+        for item in items:
+            _turn()
+            yield item
+
+
+def _turn() -> None:
+    turned = _turns.get() + 1
+    if turned > _TURNS:
+        raise jinja2.exceptions.SecurityError(f"loops turn more than {_TURNS} times")
+    _turns.set(turned)
+
+
+def _size(value: Any) -> float:
+    """How much a value can multiply a text: its length, a number's own value, at least 1."""
+    if isinstance(value, str | list | tuple | dict):
+        return max(1, len(value))
+    return max(1, abs(value)) if isinstance(value, int | float) else 1
+
+
+def _bound(what: str, *sizes: float) -> None:
+    product = 1.0
+    for size in sizes:
+        product *= min(size, _LARGEST + 1)
+    if product > _LARGEST:
+        raise jinja2.exceptions.SecurityError(f"{what} makes too large a value")
+
+
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter that refuses to make a huge text."""
+
+    @wraps(function)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        _bound(name, *(_size(item) for item in (*args, *kwargs.values())))
+        return function(*args, **kwargs)
+
+    return filtered
 
 
 @lru_cache(maxsize=1)
@@ -44,7 +136,12 @@ def _environment() -> _Sandbox:
     environment = _Sandbox(
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
     )
-    environment.globals.update(soft=_soft, trigger=_trigger, mask=f"{_OPEN}mask{_CLOSE}")
+    for name in _GROWING_FILTERS:
+        environment.filters[name] = _bounded(name, environment.filters[name])
+    for name in ("format", "pprint", "urlize", "xmlattr"):
+        del environment.filters[name]
+    del environment.globals["lipsum"]
+    environment.globals.update(_RESERVED)
     return environment
 
 
@@ -55,6 +152,10 @@ def _soft(count: int, init: str | None = None) -> str:
 
 def _trigger(count: int) -> str:
     return f"{_OPEN}trigger:{int(count)}{_CLOSE}"
+
+
+_RESERVED = {"mask": f"{_OPEN}mask{_CLOSE}", "soft": _soft, "trigger": _trigger}
+"""Names that no field can take."""
 
 
 @lru_cache(maxsize=512)
@@ -71,27 +172,36 @@ def compile_jinja(text: str) -> jinja2.Template:
 def jinja_fields(text: str) -> tuple[str, ...]:
     """Names of the fields that a Jinja template reads, sorted."""
     compile_jinja(text)
-    names = jinja2.meta.find_undeclared_variables(_environment().parse(text))
-    return tuple(sorted(names - {"mask", "soft", "trigger"}))
+    environment = _environment()
+    names = jinja2.meta.find_undeclared_variables(environment.parse(text))
+    return tuple(sorted(names - environment.globals.keys()))
 
 
 def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
     """Render ``text`` with ``fields`` in the sandbox and split it into segments."""
     compiled = compile_jinja(text)
-    clean = {
-        name: value.replace(_OPEN, "").replace(_CLOSE, "") if isinstance(value, str) else value
-        for name, value in fields.items()
-    }
+    _turns.set(0)
     try:
-        rendered = compiled.render(clean)
+        rendered = _collected(compiled.generate({**fields, **_RESERVED}))
     except jinja2.UndefinedError as error:
         raise TemplateError(
-            f"Jinja: {error.message}; the example has the fields {', '.join(sorted(clean))}",
+            f"Jinja: {error.message}; the example has the fields {', '.join(sorted(fields))}",
             text=text,
         ) from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise TemplateError(f"Jinja: {error}", text=text) from error
     return tuple(_split(rendered))
+
+
+def _collected(chunks: Iterator[str]) -> str:
+    """The rendered text, given up when it becomes too long."""
+    kept: list[str] = []
+    length = 0
+    for chunk in chunks:
+        kept.append(chunk)
+        length += len(chunk)
+        _bound("the template", length)
+    return "".join(kept)
 
 
 def _split(rendered: str) -> list[Segment]:
@@ -101,11 +211,8 @@ def _split(rendered: str) -> list[Segment]:
         if index == 0 or not closed:
             words = chunk
         else:
-            segments.extend(s for s in parse(f"{{{marker}}}") if _is_segment(s))
+            pieces = parse(f"{{{marker}}}")
+            segments.extend(piece for piece in pieces if not isinstance(piece, Field))
         if words:
             segments.append(Text(words))
     return segments
-
-
-def _is_segment(piece: object) -> bool:
-    return isinstance(piece, Segment)

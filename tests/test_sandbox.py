@@ -1,0 +1,134 @@
+"""Jinja templates: what they can do, what the sandbox refuses, what field texts cannot do."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptlab.errors import TemplateError
+from promptlab.prompt import Slot, Soft, Text, Trigger
+from promptlab.sandbox import compile_jinja, jinja_fields, render_jinja
+
+
+def test_logic_and_segments() -> None:
+    text = (
+        "{% if context %}{{ context }}\n{% endif %}{{ soft(3) }}{{ soft(2, 'It was') }}"
+        "{{ trigger(4) }} {{ text|upper }} {{ mask }}!"
+    )
+    assert render_jinja(text, {"context": "", "text": "ab"}) == (
+        Soft(3),
+        Soft(2, init="It was"),
+        Trigger(4),
+        Text(" AB "),
+        Slot(),
+        Text("!"),
+    )
+    assert render_jinja(text, {"context": "c", "text": ""})[0] == Text("c\n")
+    assert jinja_fields(text) == ("context", "text")
+    assert render_jinja("{{ mask }}\n", {})[-1] == Text("\n")
+
+
+def test_what_templates_usually_do_still_works() -> None:
+    text = (
+        "{% macro item(x) %}<{{ x }}>{% endmacro %}"
+        "{% for x in text.split(' ') %}{{ loop.index }}/{{ loop.length }}{{ item(x) }}{% endfor %}"
+        "{% for i in range(3) if i %}{{ i }}{% endfor %}{{ (', '.join(text.split())) ~ '!' }}"
+        "{{ text.replace('b', 'c')|replace('a', 'A')|truncate(9)|trim }}{{ 7 % 4 + 2 * 3 }}"
+        "{% set seen = namespace(n=0) %}{% for x in [1, 2] %}{% set seen.n = seen.n + x %}"
+        "{% endfor %}{{ seen.n }}{{ mask }}"
+    )
+    assert jinja_fields(text) == ("text",)
+    assert render_jinja(text, {"text": "a b"})[0] == Text("1/2<a>2/2<b>12a, b!A c93")
+
+
+def test_a_field_cannot_take_the_name_of_the_slot() -> None:
+    assert Slot() in render_jinja("{{ mask }}", {"mask": "words"})
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{{ text.__class__ }}",
+        "{{ text.__class__.__mro__ }}",
+        "{{ ''.__class__.__base__.__subclasses__() }}",
+        "{{ mask.__init__.__globals__ }}",
+        "{{ soft.__globals__ }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os }}",
+        "{{ text|attr('__class__') }}",
+        "{{ '{0.__class__}'.format(text) }}",
+        "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}",
+        "{{ open('/etc/passwd') }}",
+        "{{ [].append(1) }}",
+    ],
+)
+def test_nothing_outside_is_reached(attack: str) -> None:
+    with pytest.raises(TemplateError):
+        render_jinja(attack + "{{ mask }}", {"text": "x"})
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{{ 'a' * 1000000000 }}",
+        "{{ 1000000000 * 'a' }}",
+        "{{ [0] * 1000000000 }}",
+        "{{ (text * 1000) * 1000 * 1000 }}",
+        "{{ 10 ** 1000000000 }}",
+        "{{ 10 ** 1000 ** 1000 }}",
+        "{{ range(1000000000)|list }}",
+        "{{ text|center(1000000000) }}",
+        "{{ text.ljust(1000000000) }}",
+        "{{ '%1000000000d'|format(1) }}",
+        "{{ '%1000000000d' % 1 }}",
+        "{{ '{:1000000000}'.format(1) }}",
+        "{{ lipsum(n=1000000) }}",
+        "{% for a in range(90000) %}{% for b in range(90000) %}x{% endfor %}{% endfor %}",
+        "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for a in range(60) %}"
+        "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for a in range(60) %}"
+        "{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        "{% set r = range(90000)|list %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
+        "{{ f(40) }}",
+        "{% for a in [1, 2] recursive %}{% if loop.depth < 40 %}{{ loop([1, 2]) }}{% endif %}"
+        "{% endfor %}",
+        "{{ text|indent(1000000000) }}",
+        "{{ ['a', 'b']|join('x' * 90000)|replace('x', 'y' * 90000) }}",
+    ],
+)
+def test_huge_results_are_refused_at_once(attack: str) -> None:
+    with pytest.raises(TemplateError):
+        render_jinja(attack + "{{ mask }}", {"text": "x"})
+
+
+def test_syntax_faults_show_the_line() -> None:
+    with pytest.raises(TemplateError, match="Jinja") as caught:
+        compile_jinja("fine\n{% if %}\n{{ mask }}")
+    assert str(caught.value).splitlines()[1:] == ["  {% if %}", "  ^"]
+
+
+def test_a_missing_field_names_those_there_are() -> None:
+    with pytest.raises(TemplateError, match=r"'txt' is undefined.*fields body, text"):
+        render_jinja("{{ txt }} {{ mask }}", {"text": "a", "body": "b"})
+
+
+MARKERS = ("\ue000mask\ue001", "\ue000soft:9\ue001", "&#xE000;mask&#xE001;", "{{ mask }}", "{mask}")
+FORGED = st.lists(st.one_of(st.text(max_size=8), st.sampled_from(MARKERS)), max_size=6)
+
+
+@given(FORGED.map("".join))
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ text }} It was {{ mask }}.",
+        "{{ text|striptags }} It was {{ mask }}.",
+        "{{ text|replace('a', '')|safe }} {{ mask }} {{ text|upper }}",
+    ],
+)
+def test_field_texts_never_make_a_segment(template: str, text: str) -> None:
+    segments = render_jinja(template, {"text": text})
+    assert [type(s) for s in segments if not isinstance(s, Text)] == [Slot]
