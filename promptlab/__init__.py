@@ -33,6 +33,7 @@ _HOMES = {
     "load": "predictor",
     "load_model": "models.pool",
     "load_template": "catalog",
+    "read_leaderboard": "study.folder",
     "tasks": "catalog",
     "templates": "catalog",
 }

@@ -20,7 +20,6 @@ install_import_hook(
         "promptlab.models",
         "promptlab.calibration",
         "promptlab.verbalizer",
-        "promptlab.classifier",
     ],
     "beartype.beartype",
 )

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,8 +102,8 @@ class FeatureStore:
         """Close the file."""
         self._connection.close()
 
-    def _select(self, table: str, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
-        rows: list[tuple[bytes, bytes]] = []
+    def _select(self, table: str, keys: Sequence[bytes]) -> list[tuple[bytes, Any]]:
+        rows: list[tuple[bytes, Any]] = []
         with self._lock:
             for start in range(0, len(keys), _CHUNK):
                 chunk = keys[start : start + _CHUNK]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import optuna
@@ -32,5 +33,7 @@ def make_pruner(spec: StudySpec, blocks: int) -> optuna.pruners.BasePruner:
         "halving": optuna.pruners.SuccessiveHalvingPruner,
         "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=max(blocks, 1)),
     }
-    pruner: optuna.pruners.BasePruner = makers[spec.pruner]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        pruner: optuna.pruners.BasePruner = makers[spec.pruner]()
     return pruner

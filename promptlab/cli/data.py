@@ -1,0 +1,145 @@
+"""``promptlab data``: list, show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.listing import cell, print_listing
+from promptlab.cli.output import Json, print_json
+
+if TYPE_CHECKING:
+    from promptlab.task import Task
+
+app = typer.Typer(help="The pinned data sets, and what is in a data file.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_data(as_json: Json = False) -> None:
+    """The pinned data sets; any CSV, JSONL or Parquet file and any Hub name work, too."""
+    from promptlab.cache import cache_dir
+    from promptlab.datasets import DATASETS
+
+    rows = [
+        {
+            "name": data.name,
+            "task": data.topic,
+            "rows": data.rows,
+            "fields": list(data.fields),
+            "labels": list(data.labels),
+            "metric": data.metric,
+            "splits": dict(data.sizes),
+            "licence": data.licence,
+            "cached": (cache_dir() / "data" / f"{data.name}-{data.sha256[:8]}").is_dir(),
+            "description": data.description,
+            "source": data.source,
+        }
+        for data in DATASETS.values()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_listing(
+        ("name", "task", "rows", "fields", "labels", "metric", "cached", "description"),
+        [
+            (
+                data.name,
+                data.topic,
+                f"{data.rows:,}",
+                ", ".join(data.fields),
+                ", ".join(data.labels) or "open",
+                data.metric,
+                "yes" if row["cached"] else "no",
+                data.description,
+            )
+            for data, row in zip(DATASETS.values(), rows, strict=True)
+        ],
+        numbers=("rows",),
+    )
+
+
+@app.command("show")
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME_OR_FILE", help="A pinned data set, a file, a folder, or a Hub name."
+        ),
+    ],
+    n: Annotated[int, typer.Option("--n", min=0, help="So many examples.")] = 5,
+    text: Annotated[str | None, typer.Option(help="The column that is the text.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column that is the label.")] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="A column that is a field; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of the splits.")] = 13,
+    max_chars: Annotated[
+        int, typer.Option("--max-chars", min=1, help="Longest field accepted, in characters.")
+    ] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """Splits, label counts, fields, fingerprint and the first training examples."""
+    from promptlab.datasets import load_task
+
+    task = load_task(name, text=text, label=label, fields=field, seed=seed, max_chars=max_chars)
+    row = _row(task, n)
+    if as_json:
+        print_json(row)
+        return
+    _print_facts(task, row)
+    if n:
+        typer.echo("")
+        print_listing(
+            ("example", *task.fields, "label"),
+            [
+                (e["id"], *(e["fields"][name] for name in task.fields), e["label"])
+                for e in row["examples"]
+            ],
+        )
+
+
+def _row(task: Task, n: int) -> dict[str, Any]:
+    """The task as JSON data; label counts are empty for open answers."""
+    return {
+        "name": task.name,
+        "metric": task.metric,
+        "fields": list(task.fields),
+        "labels": list(task.labels),
+        "splits": {
+            split: {"rows": len(examples), "labels": _counts(task, split)}
+            for split, examples in task.splits.items()
+        },
+        "fingerprint": task.fingerprint,
+        "examples": [
+            {"id": e.id, "fields": dict(e.fields), "label": e.label} for e in task.train[:n]
+        ],
+    }
+
+
+def _counts(task: Task, split: str) -> dict[str, int]:
+    found = Counter(example.label for example in task.splits[split])
+    return {label: found[label] for label in task.labels}
+
+
+def _print_facts(task: Task, row: dict[str, Any]) -> None:
+    labels = ", ".join(task.labels) or "open answers"
+    total = sum(len(examples) for examples in task.splits.values())
+    for key, value in (
+        ("data", f"{task.name}, {total:,} rows"),
+        ("fields", ", ".join(task.fields)),
+        ("labels", labels),
+        ("metric", task.metric),
+        ("fingerprint", task.fingerprint),
+    ):
+        typer.echo(f"{key:12} {cell(value)}")
+    typer.echo("")
+    print_listing(
+        ("split", "rows", *task.labels),
+        [
+            (split, f"{found['rows']:,}", *found["labels"].values())
+            for split, found in row["splits"].items()
+        ],
+        numbers=("rows", *task.labels),
+    )

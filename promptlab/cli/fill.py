@@ -1,0 +1,165 @@
+"""``promptlab fill``: what a model puts into a slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.listing import cell, print_listing, visible
+from promptlab.cli.options import (
+    DEFAULT_MODEL,
+    Device,
+    Dtype,
+    Field,
+    Model,
+    chosen_fields,
+    find_template,
+    open_model,
+    read_pairs,
+)
+from promptlab.cli.output import Json, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from promptlab.catalog import LibraryTemplate
+    from promptlab.models.language_model import Fill, LanguageModel
+    from promptlab.prompt import Prompt
+    from promptlab.template import Template
+
+_BAR = 20  # characters of the longest bar
+
+
+def fill(
+    templates: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEMPLATE...", help='Text such as "… is {mask}.", or library names.'
+        ),
+    ],
+    field: Field = None,
+    top: Annotated[int, typer.Option(min=1, help="So many tokens.")] = 5,
+    model: Model = DEFAULT_MODEL,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    as_json: Json = False,
+) -> None:
+    """The most probable tokens in the slot; several templates are shown side by side."""
+    found = [find_template(text) for text in templates]
+    fields = _fields(found, read_pairs(field))
+    loaded = open_model(model, device=device, dtype=dtype)
+    prompts = [
+        _prompt(template, values, loaded)
+        for (template, _), values in zip(found, fields, strict=True)
+    ]
+    rows = loaded.fill(prompts, top)
+    _warn(prompts, loaded)
+    if as_json:
+        print_json(_document(found, prompts, rows, loaded))
+    elif len(rows) == 1:
+        _print_bars(prompts[0], rows[0])
+    else:
+        _print_side_by_side(prompts, rows)
+
+
+def _fields(
+    found: Sequence[tuple[Template, LibraryTemplate | None]], given: dict[str, str]
+) -> list[dict[str, str]]:
+    """Every template's own fields; a field that no template reads is refused."""
+    from promptlab.errors import InputError
+
+    read = {name for template, _ in found for name in template.fields}
+    for name in given:
+        if name not in read:
+            reads = ", ".join(sorted(read)) or "no field"
+            raise InputError(f"--field {name}: the template reads {reads}")
+    return [
+        chosen_fields(template, entry, {n: v for n, v in given.items() if n in template.fields})
+        for template, entry in found
+    ]
+
+
+def _prompt(template: Template, fields: dict[str, str], model: LanguageModel) -> Prompt:
+    from promptlab.example import Example
+    from promptlab.window import render_within
+
+    return render_within(template, Example("example", fields), (), model, 1)
+
+
+def _warn(prompts: Sequence[Prompt], model: LanguageModel) -> None:
+    """Say what the answer does not take into account."""
+    for prompt in prompts:
+        if prompt.shortened:
+            typer.echo(f"note: shortened to fit: {', '.join(prompt.shortened)}", err=True)
+        if model.family == "causal" and any(c.isalnum() for c in prompt.right):
+            typer.echo(
+                f"note: {model.name} is causal and does not see what follows the slot: "
+                f"{cell(prompt.right.strip(), 60)!r}",
+                err=True,
+            )
+
+
+def _document(
+    found: Sequence[tuple[Template, LibraryTemplate | None]],
+    prompts: Sequence[Prompt],
+    rows: Sequence[Sequence[Fill]],
+    model: LanguageModel,
+) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "templates": [
+            {
+                "template": template.source,
+                "name": None if entry is None else entry.full_name,
+                "prompt": str(prompt),
+                "shortened": list(prompt.shortened),
+                "tokens": [vars(token) for token in row],
+            }
+            for (template, entry), prompt, row in zip(found, prompts, rows, strict=True)
+        ],
+    }
+
+
+def _print_bars(prompt: Prompt, row: Sequence[Fill]) -> None:
+    typer.echo(visible(str(prompt)) + "\n")
+    longest = max(token.probability for token in row) or 1.0
+    print_listing(
+        ("token", "probability", ""),
+        [
+            (
+                _word(token, prompt),
+                f"{token.probability:.4f}",
+                "█" * max(1, round(_BAR * token.probability / longest)),
+            )
+            for token in row
+        ],
+        numbers=("probability",),
+    )
+
+
+def _print_side_by_side(prompts: Sequence[Prompt], rows: Sequence[Sequence[Fill]]) -> None:
+    columns = [cell(prompt, 60) for prompt in prompts]
+    print_listing(
+        ("", *columns),
+        [
+            (
+                rank,
+                *(
+                    f"{_word(row[rank - 1], prompt)}  {row[rank - 1].probability:.4f}"
+                    for prompt, row in zip(prompts, rows, strict=True)
+                ),
+            )
+            for rank in range(1, min(map(len, rows)) + 1)
+        ],
+    )
+
+
+def _word(token: Fill, prompt: Prompt) -> str:
+    """The token as a word; ``##`` marks one that would be glued to the word before the slot."""
+    if token.token.startswith(" "):
+        return token.token.strip() or "␣"
+    if token.token.isspace() or not token.token:
+        return repr(token.token)[1:-1] or "(nothing)"
+    glued = prompt.left.endswith(" ") and token.token[0].isalnum()
+    return f"##{token.token}" if glued else token.token

@@ -1,0 +1,94 @@
+"""Options that several commands share, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from promptlab.cli.output import console
+
+if TYPE_CHECKING:
+    from promptlab.catalog import LibraryTemplate
+    from promptlab.models.language_model import LanguageModel
+    from promptlab.template import Template
+
+DEFAULT_MODEL = "smollm2-135m"
+
+Model = Annotated[
+    str, typer.Option("--model", help="A pinned model, a folder, or a Hugging Face id.")
+]
+OptionalModel = Annotated[
+    str | None, typer.Option("--model", help="A pinned model, a folder, or a Hugging Face id.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:0.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+Field = Annotated[
+    list[str] | None, typer.Option("--field", help="A field as name=value; may be repeated.")
+]
+
+
+def read_pairs(given: Sequence[str] | None, option: str = "--field") -> dict[str, str]:
+    """``name=value`` options as a mapping. Raises `InputError` for anything else."""
+    from promptlab.errors import InputError
+
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, mark, value = text.partition("=")
+        if not mark or not name.strip():
+            raise InputError(f"{option} {text!r} is not name=value, such as {option} text=good")
+        if name.strip() in pairs:
+            raise InputError(f"{option} names {name.strip()!r} twice; give it once")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:
+    """A library template by full name, or a template from its own text (it holds a brace)."""
+    from promptlab.catalog import find, library
+    from promptlab.errors import InputError
+    from promptlab.template import Template
+
+    if "{" in name_or_text:
+        return Template(name_or_text), None
+    if name_or_text in library():
+        raise InputError(
+            f"{name_or_text!r} is a task of the library; name one of its templates "
+            f"(`promptlab template list --task {name_or_text}` shows them)"
+        )
+    try:
+        entry = find(name_or_text)
+    except InputError as error:
+        raise InputError(f"{error} A template's own text would hold {{mask}}.") from error
+    return entry.template, entry
+
+
+def chosen_fields(
+    template: Template, entry: LibraryTemplate | None, given: dict[str, str]
+) -> dict[str, str]:
+    """The fields to render: those given, else those of the library entry's example.
+
+    Raises `InputError` for a field that the template does not read, and for one that is missing.
+    """
+    from promptlab.errors import InputError
+
+    known = {} if entry is None else entry.example
+    fields = {name: str(known[name]) for name in template.fields if name in known} | given
+    for name in given:
+        if name not in template.fields:
+            reads = ", ".join(template.fields) or "no field"
+            raise InputError(f"--field {name}: the template reads {reads}")
+    missing = [name for name in template.fields if name not in fields]
+    if missing:
+        wanted = " ".join(f"--field {name}=..." for name in missing)
+        raise InputError(f"the template reads {', '.join(map(repr, missing))}; give {wanted}")
+    return fields
+
+
+def open_model(name: str, *, device: str = "auto", dtype: str = "auto") -> LanguageModel:
+    """Load a model, saying so on standard error when that is a terminal."""
+    with console(stderr=True).status(f"Loading {name} …"):
+        from promptlab.models.pool import load_model
+
+        return load_model(name, device=device, dtype=dtype)

@@ -1,0 +1,163 @@
+"""The rows to predict: from a file that is checked whole, or from standard input as they come."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from promptlab.columns import LABEL_NAMES, TEXT_NAMES, Columns
+from promptlab.errors import DataError
+from promptlab.example import Example
+from promptlab.readers import Row, Rows, check_lengths, read_rows, text_of
+from promptlab.readers.objects import _json_rows, _parse_json
+
+STANDARD_INPUT = Path("standard input")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows in blocks; ``columns`` are those of all rows, for standard input of the first block.
+
+    ``whole`` holds all rows of a file.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    blocks: Iterator[Rows]
+    whole: Rows | None = None
+
+
+def open_records(source: str, *, block: int, max_chars: int) -> Records:
+    """Open a data file, or for ``-`` JSON Lines on standard input.
+
+    A file is read and checked whole, so that its last line cannot spoil the work of hours;
+    standard input is read a block at a time. Raises `DataError` naming the line.
+    """
+    if source != "-":
+        rows = read_rows(source, max_chars=max_chars)
+        return Records(source, rows.columns, _blocks_of(rows, block), rows)
+    blocks = _read_lines(sys.stdin.buffer, block, max_chars)
+    first = next(blocks, None)
+    if first is None:
+        raise DataError(
+            f"{STANDARD_INPUT} holds no rows; pipe in JSON objects, one a line, such as "
+            '{"text": "..."}'
+        )
+    return Records(str(STANDARD_INPUT), first.columns, chain([first], blocks))
+
+
+def _blocks_of(rows: Rows, size: int) -> Iterator[Rows]:
+    for start in range(0, len(rows), size):
+        yield dataclasses.replace(rows, rows=rows.rows[start : start + size])
+
+
+def _read_lines(stream: Iterable[bytes], size: int, max_chars: int) -> Iterator[Rows]:
+    """Blocks of ``size`` objects; blank lines are skipped but counted."""
+    found: list[tuple[int, Any]] = []
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{STANDARD_INPUT}, line {number}, byte {error.start + 1}: not UTF-8; convert it "
+                "with iconv"
+            ) from error
+        if not line.strip():
+            continue
+        form = "Each line must be one whole JSON object"
+        found.append((number, _parse_json(STANDARD_INPUT, number, line, form)))
+        if len(found) == size:
+            yield _block(found, max_chars)
+            found = []
+    if found:
+        yield _block(found, max_chars)
+
+
+def _block(found: Sequence[tuple[int, Any]], max_chars: int) -> Rows:
+    rows = _json_rows(STANDARD_INPUT, found)
+    check_lengths(rows, max_chars)
+    return rows
+
+
+def match_columns(
+    columns: Sequence[str],
+    fields: Sequence[str],
+    *,
+    source: str,
+    asked: Mapping[str, str] | None = None,
+    label: str | None = None,
+) -> Columns:
+    """Which column is which of a predictor's ``fields``, and which is the label, if any.
+
+    ``asked`` names the column of a field and ``label`` the label's. Otherwise a field is the
+    column of its name (case aside), or, when one field is left, the only column with a usual
+    name for a text, or the only column left. The label is the column called label, else the only
+    one out of `LABEL_NAMES`. Raises `DataError` with the names of the columns.
+    """
+    asked = asked or {}
+    for field in asked:
+        if field not in fields:
+            raise DataError(f"--column {field}: the predictor reads {_list(fields)}")
+    for name in (*asked.values(), *([label] if label else [])):
+        if name not in columns:
+            raise DataError(f"{source} has no column {name!r}; its columns are {_list(columns)}")
+    chosen = {field: asked.get(field) or _named(field, columns) for field in fields}
+    left = [c for c in columns if c not in chosen.values()]
+    label = label or _label(left)
+    for field in [field for field, column in chosen.items() if column is None]:
+        chosen[field] = _guessed([c for c in left if c != label], list(chosen.values()))
+        if chosen[field] is None:
+            raise DataError(
+                f"{source} has no column {field!r}, which the predictor reads; its columns are "
+                f"{_list(columns)}. Name one: --column {field}=COLUMN"
+            )
+    named = {column: field for field, column in chosen.items() if column is not None}
+    if len(named) < len(fields):
+        raise DataError(f"{source}: every field needs a column of its own; found {_list(named)}")
+    return Columns(named, label)
+
+
+def examples_of(rows: Rows, columns: Columns) -> list[Example]:
+    """Examples named by their line, with the label of those that have one. Raises `DataError`."""
+    if not columns.fields:  # the prompt is the same for every row
+        return [Example(str(row.line), {}, _label_of(row, columns.label)) for row in rows]
+    return [
+        Example(str(row.line), example.fields, _label_of(row, columns.label))
+        for row, example in zip(rows, Columns(columns.fields).examples(rows), strict=True)
+    ]
+
+
+def _label_of(row: Row, column: str | None) -> str | None:
+    return None if column is None else text_of(row.values.get(column)).strip() or None
+
+
+def _named(field: str, columns: Sequence[str]) -> str | None:
+    if field in columns:
+        return field
+    same = [c for c in columns if c.strip().lower() == field.lower()]
+    return same[0] if len(same) == 1 else None
+
+
+def _guessed(left: Sequence[str], others: Sequence[str | None]) -> str | None:
+    """A column for the one field that is still without."""
+    if sum(other is None for other in others) > 1:
+        return None
+    usual = [c for c in left if c.strip().lower() in TEXT_NAMES]
+    if len(usual) == 1:
+        return usual[0]
+    return left[0] if len(left) == 1 else None
+
+
+def _label(left: Sequence[str]) -> str | None:
+    known = [c for c in left if c.strip().lower() in LABEL_NAMES]
+    exact = [c for c in known if c.strip().lower() == "label"]
+    return (exact or known)[0] if len(exact or known) == 1 else None
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,165 @@
+"""Where predicted rows go: a CSV or JSONL file that appears whole or not at all, or a pipe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from promptlab.errors import DataError, InputError, WorkError
+from promptlab.readers import text_of
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+def choose_format(asked: Format | None, out: Path | None, source: str) -> Format:
+    """The asked format, else the one that ``out`` ends in, else CSV for CSV, JSONL for the rest.
+
+    Raises `InputError` for an ending that is neither.
+    """
+    if asked is not None:
+        return asked
+    if out is None:
+        return Format.csv if source.lower().endswith(".csv") else Format.jsonl
+    ending = out.suffix.lower().lstrip(".")
+    if ending not in list(Format):
+        raise InputError(
+            f"--out {out}: cannot tell the format from the ending {out.suffix or 'nothing'!r}; end "
+            "it in .csv or .jsonl, or give --format"
+        )
+    return Format(ending)
+
+
+class RowFile:
+    """Writes rows as they come; values stay what they were.
+
+    With a ``path`` the rows go into a hidden file beside it, which takes its name on `commit`;
+    leaving the context without one removes it. Without a path they go to standard output. A cell
+    that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read: the data is the
+    user's, and nothing here executes it. Raises `InputError` when the file cannot be created,
+    `WorkError` when it cannot be written.
+    """
+
+    def __init__(self, path: Path | None, form: Format) -> None:
+        self.path = path
+        self.form = form
+        self._columns: list[str] = []
+        self._partial: Path | None = None
+        self._stream: TextIO = sys.stdout
+
+    def __enter__(self) -> Self:
+        if self.path is None:
+            return self
+        target = self.path
+        if target.is_dir():
+            raise InputError(f"--out {target} is a folder; name a file in it")
+        if not target.exists() or target.is_file():  # else a device or a pipe, written as it is
+            resolved = target.resolve()
+            self._partial = resolved.with_name(f".{resolved.name}.{os.getpid()}.partial")
+            target = self._partial
+        try:
+            self._stream = target.open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise InputError(
+                f"--out {self.path} cannot be written: {error.strerror or error}"
+            ) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.path is not None:
+            try:
+                self._stream.close()
+            except OSError as failed:
+                if error is None:
+                    raise self._failed(failed) from failed
+            finally:
+                if self._partial is not None:
+                    self._partial.unlink(missing_ok=True)
+
+    def start(self, columns: Sequence[str]) -> None:
+        """Fix the columns of a CSV file and write its header."""
+        self._columns = list(columns)
+        if self.form is Format.csv:
+            self._write([dict(zip(columns, columns, strict=True))])
+
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write a block of rows and pass it on to the operating system."""
+        self._write(rows)
+
+    def commit(self) -> None:
+        """Give the file its name."""
+        if self._partial is None or self.path is None:
+            return
+        try:
+            self._stream.close()
+            self._partial.replace(self.path.resolve())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        lines = self._csv_rows(rows) if self.form is Format.csv else map(json_line, rows)
+        try:
+            if self.form is Format.csv:
+                csv.writer(self._stream, lineterminator="\n").writerows(lines)
+            else:
+                self._stream.writelines(lines)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _csv_rows(self, rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+        known = set(self._columns)
+        found = []
+        for row in rows:
+            for name in row:
+                if name not in known:
+                    raise DataError(
+                        f"the key {name!r} comes up after the header of the CSV was written "
+                        f"({', '.join(self._columns)}); use --format jsonl, or give every row all "
+                        "keys"
+                    )
+            found.append([text_of(row.get(name)) for name in self._columns])
+        return found
+
+    def _failed(self, error: OSError) -> WorkError:
+        where = self.path or "standard output"
+        return WorkError(
+            f"{where} cannot be written: {error.strerror or error}; no output was kept"
+        )
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as one line of strict JSON."""
+    return json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON data: what is not a number becomes null, dates and the like text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

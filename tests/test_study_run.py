@@ -1,0 +1,276 @@
+"""The study loop on a tiny real model: results, resuming, pruning, honesty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_material import study_document, write_reviews
+
+import promptlab as pl
+from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.errors import StudyError, WorkError
+from promptlab.events import Event, Events, TrialFinished
+from promptlab.models.local import LocalModel
+from promptlab.predictions import Predictions
+from promptlab.study.run import StudyRun
+from promptlab.study.spec import build_spec
+
+
+class Heard:
+    """A listener that keeps every event."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def finished(self) -> list[TrialFinished]:
+        return [event for event in self.events if isinstance(event, TrialFinished)]
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path, masked: LocalModel
+) -> Callable[..., tuple[StudyRun, Heard]]:
+    """Makes a run of the small study; keyword arguments change its document."""
+    data = write_reviews(tmp_path / "reviews.csv")
+
+    def make(
+        *, cancellation: Cancellation | None = None, storage: str | None = None, **changes: Any
+    ) -> tuple[StudyRun, Heard]:
+        heard = Heard()
+        run = StudyRun(
+            build_spec(study_document(data, **changes), "test"),
+            out=tmp_path / "runs",
+            events=Events(heard),
+            cancellation=cancellation,
+            storage=storage,
+            model=masked,
+        )
+        return run, heard
+
+    return make
+
+
+def test_the_folder_and_the_document(start: Callable[..., Any], tmp_path: Path) -> None:
+    run, heard = start()
+    board = run.run()
+    assert len(board["trials"]) == 22 == len(heard.finished)
+    values = [row["dev"]["accuracy"] for row in board["trials"]]
+    assert values == sorted(values, reverse=True)
+    for part in ("dev", "test"):
+        low, high = board["best"][part]["ci95"]
+        assert low <= board["best"][part]["accuracy"] <= high
+    assert board["best"]["test"]["n"] == 40
+    assert {"test", "p_value", "n_discordant"} <= set(board["comparison"])
+    assert [b["name"] for b in board["baselines"]] == ["majority", "content-free", "shuffled-labels"]
+    assert board["unparsed_rate"] == 0.0
+    assert board["tokens"] > 0
+    assert board["seconds"] > 0
+    assert board["importances"]
+    folder = tmp_path / "runs" / "reviews"
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "study.yaml", "study.db", "leaderboard.json", "leaderboard.csv", "predictions",
+        "failures.jsonl", "best", "report.html", "test.lock.json",
+    }  # fmt: skip
+    assert not list(folder.rglob("*.partial"))
+    assert json.loads((folder / "leaderboard.json").read_text()) == json.loads(json.dumps(board))
+
+
+def test_numbers_come_from_the_predictions(start: Callable[..., Any], masked: LocalModel) -> None:
+    run, _ = start()
+    board = run.run()
+    for row in board["trials"]:
+        rows = run.folder.predictions(row["number"])
+        assert sum(rows.correct) / len(rows) == row["dev"]["accuracy"]
+        assert [r.example_id for r in rows] == [e.id for e in run.examples]
+    best = pl.load(run.folder.path / "best", masked)
+    again = best.predict(run.task.test)
+    assert again.labels == run.folder.predictions("test").labels
+    shown = sum(sum(row) for row in board["confusion"]["matrix"])
+    assert shown == 40
+    failures = (run.folder.path / "failures.jsonl").read_text().splitlines()
+    dev = run.folder.predictions(board["best"]["number"])
+    assert len(failures) == len(dev.failures())
+
+
+def test_test_examples_are_seen_by_the_winner_alone(
+    start: Callable[..., Any], masked: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = start()
+    seen: list[str] = []
+    original = type(masked).score
+
+    def watched(self: LocalModel, prompts: Any, answers: Any) -> Any:
+        seen.extend(str(prompt) for prompt in prompts)
+        return original(self, prompts, answers)
+
+    monkeypatch.setattr(type(masked), "score", watched)
+    run.run()
+    for example in run.task.test:
+        assert sum(example.fields["text"] in prompt for prompt in seen) == 1
+
+
+def test_a_decided_study_is_read_not_run(start: Callable[..., Any]) -> None:
+    first, _ = start()
+    board = first.run()
+    second, heard = start()
+    assert second.run() == json.loads(json.dumps(board))
+    assert not heard.finished
+
+
+def test_cancelled_and_continued_equals_uninterrupted(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    cancellation = Cancellation()
+    run, heard = start(cancellation=cancellation)
+
+    def stop_after_five(event: Event) -> None:
+        if isinstance(event, TrialFinished) and event.number >= 5:
+            cancellation.request()
+
+    run.events.subscribe(stop_after_five)
+    with pytest.raises(Cancelled):
+        run.run()
+    kept = {event.name for event in heard.finished}
+    assert 0 < len(kept) < 22
+    assert not run.folder.finished
+    second, later = start()
+    board = second.run()
+    again = {event.name for event in later.finished}
+    assert not kept & again
+    assert len(kept | again) == 22
+    whole, _ = start(study="whole")
+    expected = whole.run()
+    by_name = {row["name"]: row["dev"] for row in expected["trials"]}
+    assert {row["name"]: row["dev"] for row in board["trials"]} == by_name
+    assert board["best"]["name"] == expected["best"]["name"]
+    assert board["best"]["test"] == expected["best"]["test"]
+
+
+def test_another_configuration_under_the_same_name(start: Callable[..., Any]) -> None:
+    start()[0].run()
+    with pytest.raises(StudyError, match=r"another configuration.*different: budget.trials, seed"):
+        start(seed=99, budget={"trials": 4})[0].run()
+
+
+def test_changed_data_under_the_same_name(start: Callable[..., Any], tmp_path: Path) -> None:
+    start()[0].run()
+    write_reviews(tmp_path / "reviews.csv", rows=95)
+    with pytest.raises(StudyError, match="has changed since"):
+        start()[0].run()
+
+
+def test_test_is_not_spent_twice(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    run.run()
+    lock = run.folder.path / "test.lock.json"
+    lock.write_text(json.dumps({"trial": 999, "candidate": "other"}))
+    run.folder.leaderboard_file.unlink()
+    with pytest.raises(StudyError, match="was spent on trial 999"):
+        start()[0].run()
+
+
+def test_two_runs_of_one_folder(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    caught: list[str] = []
+
+    def run_again(event: Event) -> None:
+        if isinstance(event, TrialFinished) and not caught:
+            try:
+                start()[0].run()
+            except StudyError as error:
+                caught.append(str(error))
+
+    run.events.subscribe(run_again)
+    run.run()
+    assert "another process is running" in caught[0]
+
+
+def test_equal_candidates_are_judged_once(start: Callable[..., Any]) -> None:
+    run, heard = start(sampler="random", budget={"trials": 30}, candidates=[
+        {
+            "kind": "template",
+            "templates": ["{text} It was {mask}."],
+            "verbalizers": [{"negative": "bad", "positive": "good"}],
+            "calibration": ["none", "contextual"],
+        }
+    ])  # fmt: skip
+    board = run.run()
+    assert len(heard.finished) == 30
+    assert len(board["trials"]) == 2
+    assert sum(event.repeated is None for event in heard.finished) == 2
+
+
+@pytest.mark.parametrize("pruner", ["median", "wilcoxon", "halving"])
+def test_pruned_trials_stop_early(start: Callable[..., Any], pruner: str) -> None:
+    run, _ = start(pruner=pruner, sampler="random", block=3)
+    board = run.run()
+    pruned = [row for row in board["trials"] if row["state"] == "pruned"]
+    for row in pruned:
+        assert len(run.folder.predictions(row["number"])) < 30
+        assert "pruned after" in row["reason"]
+    assert board["best"]["dev"]["n"] == 30
+    if pruner == "halving":
+        assert pruned
+
+
+def test_several_objectives(start: Callable[..., Any]) -> None:
+    run, _ = start(objectives=["macro_f1", "tokens"], sampler="tpe", budget={"trials": 12})
+    board = run.run()
+    assert board["objective"] == "macro_f1"
+    assert {"macro_f1", "tokens", "accuracy"} <= set(board["best"]["dev"])
+    assert board["comparison"]["test"] == "mcnemar_exact"
+
+
+def test_other_storages(start: Callable[..., Any], tmp_path: Path) -> None:
+    run, _ = start(study="journal", storage=f"journal:{tmp_path / 'log'}")
+    assert run.run()["best"]
+    assert (tmp_path / "log").exists()
+    with pytest.raises(StudyError, match="cannot be opened"):
+        start(study="nowhere", storage="nodatabase://x")[0].run()
+
+
+def test_a_bad_study_leaves_nothing_behind(start: Callable[..., Any], tmp_path: Path) -> None:
+    groups = [{"kind": "template", "templates": ["sentiment/it-wsa"]}]
+    with pytest.raises(StudyError):
+        start(candidates=groups)[0].run()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_no_time_for_a_single_trial(start: Callable[..., Any]) -> None:
+    with pytest.raises(WorkError, match="no trial was completed"):
+        start(budget={"trials": 5, "seconds": 1e-9})[0].run()
+
+
+def test_a_failing_trial_is_recorded_and_the_others_go_on(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptlab.kinds.template import TemplateKind
+
+    original = TemplateKind.fit
+
+    def breaking(self: TemplateKind, candidate: Any, model: Any) -> Any:
+        if candidate.settings["calibration"] == "pmi":
+            raise WorkError("broken on purpose")
+        return original(self, candidate, model)
+
+    monkeypatch.setattr(TemplateKind, "fit", breaking)
+    board = start()[0].run()
+    failed = [row for row in board["trials"] if row["state"] == "failed"]
+    assert len(failed) == 3
+    assert all("broken on purpose" in row["reason"] for row in failed)
+    assert board["best"]["dev"]["n"] == 30
+
+
+def test_predictions_survive_the_file(tmp_path: Path) -> None:
+    rows = Predictions([pl.Prediction("1", "a", "b", {"a": -0.1, "b": -2.4}, tokens_in=3)])
+    rows.to_jsonl(tmp_path / "rows.jsonl")
+    assert list(Predictions.from_jsonl(tmp_path / "rows.jsonl")) == list(rows)
