@@ -34,7 +34,7 @@ class Template:
 
     ``text`` holds ``{field}``, ``{mask}``, ``{soft:20}``, ``{trigger:5}``; with ``{{`` or ``{%``
     in it it is sandboxed Jinja. ``parts`` (any of description, context, input, cue) replace
-    ``text`` and are joined by ``separator``; demonstrations stand before ``input``. ``chat``
+    ``text`` and are joined by ``separator``; demonstrations stand after the description. ``chat``
     renders through the model's chat template. Raises `TemplateError` with a caret.
     """
 
@@ -52,6 +52,11 @@ class Template:
             for part in self.parts:
                 if part not in PARTS:
                     raise TemplateError(f"unknown part {part!r}; parts are {', '.join(PARTS)}")
+        for source in self._sources:
+            if not isinstance(source, str):
+                raise TemplateError(
+                    f"a template is text, found {source!r} ({type(source).__name__}); quote it"
+                )
         self._check_slot()
 
     def _check_slot(self) -> None:
@@ -126,7 +131,7 @@ class Template:
         for index, source in enumerate(self._sources):
             if index:
                 segments.append(Text(self.separator))
-            if demonstrations and source == self._first_example_source:
+            if index == self._first_repeated:
                 for demonstration in demonstrations:
                     segments.append(Text(self._solved(demonstration)))
                     segments.append(Text(self.demonstration_separator))
@@ -135,20 +140,15 @@ class Template:
         self._check_rendered(prompt)
         return prompt
 
-    @property
-    def _example_sources(self) -> tuple[str, ...]:
-        """What is repeated for every demonstration: the whole text, or context, input and cue."""
-        if self.parts is None:
-            return self._sources
-        return tuple(self.parts[p] for p in PARTS if p in self.parts and p != "description")
-
-    @property
-    def _first_example_source(self) -> str:
-        return self._example_sources[0]
+    @cached_property
+    def _first_repeated(self) -> int:
+        """Index of the first source that every demonstration repeats: all but a description."""
+        described = self.parts is not None and "description" in self.parts
+        return 1 if described and len(self._sources) > 1 else 0
 
     def _solved(self, demonstration: Demonstration) -> str:
         segments: list[Segment] = []
-        for index, source in enumerate(self._example_sources):
+        for index, source in enumerate(self._sources[self._first_repeated :]):
             if index:
                 segments.append(Text(self.separator))
             segments.extend(self._render_source(source, demonstration.fields))
@@ -173,9 +173,15 @@ class Template:
             )
 
     def without(self, *parts: str) -> Template:
-        """A copy with the named parts left out (instruction templates only)."""
+        """A copy with the named parts left out (instruction templates only).
+
+        A part that the template does not have is no error, an unknown name is.
+        """
         if self.parts is None:
             raise InputError(f"template {self.name or self.text!r} has no parts to leave out")
+        for part in parts:
+            if part not in PARTS:
+                raise InputError(f"unknown part {part!r}; parts are {', '.join(PARTS)}")
         kept = {part: text for part, text in self.parts.items() if part not in parts}
         return replace(self, parts=kept)
 

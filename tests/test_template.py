@@ -119,14 +119,14 @@ def test_parts_can_be_left_out() -> None:
     assert template.without("context").without("context").fields == ("text",)
     with pytest.raises(TemplateError, match="no answer slot"):
         template.without("cue")
-    with pytest.raises(InputError, match="unknown part 'descripton'.*description, context"):
+    with pytest.raises(InputError, match=r"unknown part 'descripton'.*description, context"):
         template.without("descripton")
     with pytest.raises(InputError, match="has no parts"):
         Template("{mask}").without("cue")
 
 
 def test_faults_of_parts() -> None:
-    with pytest.raises(TemplateError, match="unknown part 'intro'.*description, context, input"):
+    with pytest.raises(TemplateError, match=r"unknown part 'intro'.*description, context, input"):
         Template(parts={"intro": "x", "cue": "{mask}"})
     with pytest.raises(TemplateError, match="second one"):
         Template(parts={"input": "{text} {mask}", "cue": "{mask}"})
@@ -136,6 +136,9 @@ def test_faults_of_parts() -> None:
         Template()
     with pytest.raises(TemplateError, match="no answer slot"):
         Template(parts={})
+    for made in ({"text": 5}, {"parts": {"cue": None}}):
+        with pytest.raises(TemplateError, match="a template is text, found (5|None)"):
+            Template(**made)  # type: ignore[arg-type]
 
 
 DEMONSTRATIONS = (
