@@ -22,6 +22,7 @@ from promptlab.engine.store import FeatureStore
 from promptlab.errors import AssetError, InputError
 from promptlab.models.causal import CausalModel
 from promptlab.models.convert import MODELS, model_folder
+from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
@@ -118,10 +119,12 @@ def _runner(
         return CausalRunner(network, budget, shares=shares)
     if kind == "masked":
         return MaskedRunner(network, budget)
-    config = network.model.config
-    start = (int(config.decoder_start_token_id),)
+    start = (int(network.model.config.decoder_start_token_id),)
     sentinel = sentinel_id(tokenizer)
-    return Seq2SeqRunner(network, budget, start if sentinel is None else (*start, sentinel))
+    # Without sentinels the decoder has learned to write whole texts, special tokens (BART's <s>)
+    # in front included.
+    begun = Encoding(tokenizer).before if sentinel is None else (sentinel,)
+    return Seq2SeqRunner(network, budget, (*start, *begun))
 
 
 def _sample(network: Network, kind: str) -> dict[str, Any]:
