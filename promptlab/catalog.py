@@ -183,7 +183,7 @@ def read_task_file(path: Path) -> LibraryTask:
     import yaml
 
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _loader())
+        document = yaml.load(path.read_text(encoding="utf-8"), _loader())  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
     _check_keys(document, _TASK_KEYS, f"{path}", required=("task", "templates"))
@@ -236,9 +236,7 @@ def _entry(
     return item
 
 
-def _check_keys(
-    entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()
-) -> None:
+def _check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()) -> None:
     if not isinstance(entry, dict):
         raise InputError(f"{place}: expected a mapping, found {type(entry).__name__}")
     for key in entry:
@@ -246,7 +244,11 @@ def _check_keys(
             hint = difflib.get_close_matches(str(key), sorted(known), n=1)
             raise InputError(
                 f"{place}: unknown key {key!r}"
-                + (f"; did you mean {hint[0]!r}?" if hint else f"; known are {', '.join(sorted(known))}")
+                + (
+                    f"; did you mean {hint[0]!r}?"
+                    if hint
+                    else f"; known are {', '.join(sorted(known))}"
+                )
             )
     for key in required:
         if key not in entry:

@@ -100,9 +100,7 @@ class Predictor(ABC):
         return folder
 
 
-def load(
-    folder: str | Path, model: LanguageModel | str | None = None, **options: Any
-) -> Predictor:
+def load(folder: str | Path, model: LanguageModel | str | None = None, **options: Any) -> Predictor:
     """Load a saved predictor; ``model`` replaces the one it was fitted with.
 
     Options go to `load_model`. Raises `InputError` for a folder that holds no predictor.

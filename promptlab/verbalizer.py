@@ -40,7 +40,8 @@ class Verbalizer:
     ) -> None:
         if aggregation not in get_args(Aggregation):
             raise VerbalizerError(
-                f"unknown aggregation {aggregation!r}; it is one of {', '.join(get_args(Aggregation))}"
+                f"unknown aggregation {aggregation!r}; "
+                f"it is one of {', '.join(get_args(Aggregation))}"
             )
         if len(answers) < 2:
             raise VerbalizerError(f"a verbalizer needs two labels or more, found {len(answers)}")
@@ -78,7 +79,9 @@ class Verbalizer:
         return scores - _logsumexp(scores)
 
     def _join(self, logprobs: Float[np.ndarray, "example part"], label: int) -> Any:
-        weights = np.array([w for w, of in zip(self.weights, self.label_of, strict=True) if of == label])
+        weights = np.array(
+            [w for w, of in zip(self.weights, self.label_of, strict=True) if of == label]
+        )
         if self.aggregation == "sum":
             return _logsumexp(logprobs + np.log(weights))[:, 0]
         if self.aggregation == "mean":
@@ -111,7 +114,9 @@ class Verbalizer:
         return {
             label: {
                 answer: weight
-                for answer, of, weight in zip(self.answers, self.label_of, self.weights, strict=True)
+                for answer, of, weight in zip(
+                    self.answers, self.label_of, self.weights, strict=True
+                )
                 if of == index
             }
             for index, label in enumerate(self.labels)
@@ -137,7 +142,7 @@ class Verbalizer:
 def _weighted(label: str, value: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
     if isinstance(value, str):
         value = [value]
-    weighted = dict(value) if isinstance(value, Mapping) else {word: 1.0 for word in value}
+    weighted = dict(value) if isinstance(value, Mapping) else dict.fromkeys(value, 1.0)
     if not weighted:
         raise VerbalizerError(f"label {label!r} has no answer; give it at least one word")
     for word, weight in weighted.items():
@@ -147,7 +152,9 @@ def _weighted(label: str, value: str | Sequence[str] | Mapping[str, float]) -> d
                 "(in YAML, quote words such as yes, no, on, off and numbers)"
             )
         if not weight > 0:
-            raise VerbalizerError(f"answer {word!r} of label {label!r} has weight {weight}; use > 0")
+            raise VerbalizerError(
+                f"answer {word!r} of label {label!r} has weight {weight}; use > 0"
+            )
     return weighted
 
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from promptlab.errors import TemplateError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Text
 from promptlab.template import Demonstration, Template
 
-_BYTES_A_TOKEN = 1
-"""A tokenizer makes at most one token a byte, so short prompts need no counting."""
+_TOKENS_A_CHARACTER = 4
+"""A tokenizer makes at most one token a byte of UTF-8, so short prompts need no counting."""
+_SPECIAL_TOKENS = 16
 
 
 def render_within(
@@ -29,7 +30,8 @@ def render_within(
     """
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations)
-    if len(str(prompt).encode()) + 16 <= limit * _BYTES_A_TOKEN and not prompt.chat:
+    characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
+    if characters * _TOKENS_A_CHARACTER + _SPECIAL_TOKENS <= limit and not prompt.chat:
         return prompt
     if model.count_tokens(prompt) <= limit:
         return prompt

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
+import typer
+
 from promptlab.cli.output import console
 
 CELL = 160
@@ -50,7 +52,12 @@ def print_listing(
         )
     for row in rows:
         table.add_row(*[cell(value) for value in row])
-    terminal.print(table)
+    if not piped:
+        terminal.print(table)
+        return
+    with terminal.capture() as captured:
+        terminal.print(table)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _shown(character: str, lines: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -115,15 +116,16 @@ def _checked(name: str, device: str, dtype: str) -> dict[str, Any]:
 
 
 def _prompts(model: LocalModel, start: int) -> list[Any]:
-    """Prompts of 64 tokens (or half the window) that share no beginning."""
+    """Prompts of 64 tokens (or half the window), each in an order of its own: nothing is shared."""
     from promptlab.prompt import Prompt, Slot, Text
 
-    words = "a film about people who read long books on the train to the sea and back again "
+    words = ["a", "film", "about", "people", "who", "read", "long", "books", "on", "the", "train", "to", "the", "sea", "and", "back", "again"]
     limit = min(_PROMPT_TOKENS, model.max_tokens // 2)
-    return [
-        Prompt((Text(model.cut(f"{number} {words * 8}", limit)), Slot()))
-        for number in range(start, start + _PROMPTS)
-    ]
+    prompts = []
+    for number in range(start, start + _PROMPTS):
+        order = random.Random(number).choices(words, k=2 * _PROMPT_TOKENS)
+        prompts.append(Prompt((Text(model.cut(" ".join(order), limit)), Slot())))
+    return prompts
 
 
 def _reading_speed(model: LocalModel) -> float:

@@ -114,12 +114,12 @@ class RowFile:
             raise self._failed(error) from error
 
     def _write(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        lines = self._csv_rows(rows) if self.form is Format.csv else map(json_line, rows)
         try:
             if self.form is Format.csv:
-                csv.writer(self._stream, lineterminator="\n").writerows(lines)
+                cells = self._csv_rows(rows)
+                csv.writer(self._stream, lineterminator="\n").writerows(cells)
             else:
-                self._stream.writelines(lines)
+                self._stream.writelines(json_line(row) for row in rows)
             self._stream.flush()
         except BrokenPipeError:
             raise

@@ -198,7 +198,7 @@ def export(
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), or the prompt (folder)."""
+    """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), prompt (folder)."""
     from promptlab.study.export import export_study
 
     written = export_study(_folder(study, out), to, trial=trial)

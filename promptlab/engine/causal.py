@@ -42,7 +42,11 @@ class CausalRunner:
         return replies.finished(len(questions))
 
     def _walk(
-        self, node: PrefixNode, questions: Sequence[Question], state: PrefixState | None, replies: Replies
+        self,
+        node: PrefixNode,
+        questions: Sequence[Question],
+        state: PrefixState | None,
+        replies: Replies,
     ) -> None:
         if node.ids:
             state = self._prefill(node.ids, state)
@@ -51,7 +55,9 @@ class CausalRunner:
             lengths = [_branched_length(questions[index], start) for index in node.rows]
             self.budget.run(
                 lengths,
-                lambda batch: self._branched([node.rows[i] for i in batch], questions, state, replies),
+                lambda batch: self._branched(
+                    [node.rows[i] for i in batch], questions, state, replies
+                ),
             )
         for child in node.children:
             self._walk(child, questions, state, replies)
@@ -71,10 +77,16 @@ class CausalRunner:
         return recorded(cache)
 
     def _branched(
-        self, indices: list[int], questions: Sequence[Question], state: PrefixState | None, replies: Replies
+        self,
+        indices: list[int],
+        questions: Sequence[Question],
+        state: PrefixState | None,
+        replies: Replies,
     ) -> None:
         start = state.length if state else 0
-        rows, probes, branches = [], [], []
+        rows: list[list[int]] = []
+        probes: list[Probe] = []
+        branches: list[list[Span]] = []
         for row, index in enumerate(indices):
             tokens, spans = _branched_row(questions[index], start)
             rows.append(tokens)
@@ -88,7 +100,10 @@ class CausalRunner:
             inputs["attention_mask"] = _additive(mask, self.network)
             inputs["position_ids"] = positions.to(ids.device)
         if state is not None:
-            inputs |= {"past_key_values": frozen_cache(state, self.network.layers), "use_cache": True}
+            inputs |= {
+                "past_key_values": frozen_cache(state, self.network.layers),
+                "use_cache": True,
+            }
         self.computed_tokens += sum(map(len, rows))
         replies.probe(self.network, probes, **inputs)
 
@@ -101,7 +116,7 @@ class CausalRunner:
                 owners.append((index, tail, number == 0))
 
         def work(batch: list[int]) -> None:
-            probes = []
+            probes: list[Probe] = []
             for row, item in enumerate(batch):
                 index, tail, first = owners[item]
                 probes.extend(self._plain_probes(questions[index], index, row, tail, first))

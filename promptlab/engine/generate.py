@@ -59,7 +59,9 @@ def _batch(
     for row in output.tolist():
         new = row[1:] if encoder_decoder else row[width:]
         new = [token for token in new if token != tokenizer.pad_token_id]
-        texts.append((_stopped(tokenizer.decode(new, skip_special_tokens=True), decoding), len(new)))
+        texts.append(
+            (_stopped(tokenizer.decode(new, skip_special_tokens=True), decoding), len(new))
+        )
     return texts
 
 

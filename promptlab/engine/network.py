@@ -138,9 +138,7 @@ class Network:
         return bias[ids].float()
 
     @torch.inference_mode()
-    def vocabulary_logprobs(
-        self, features: Float[Tensor, "row dim"]
-    ) -> Float[Tensor, "row vocab"]:
+    def vocabulary_logprobs(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Log-probabilities in nats of the whole vocabulary from features."""
         weight = self.head.weight
         logits = (features.to(weight.device, weight.dtype) @ weight.T).float()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -41,6 +42,11 @@ class FrozenPrefixLayer(DynamicLayer):
             )
         return self.full
 
+    def recorded(self) -> LayerState:
+        """Prefix and own states of the last forward."""
+        assert self.full is not None
+        return self.full
+
     def get_seq_length(self) -> int:
         """Tokens in the prefix."""
         return self.length
@@ -66,7 +72,7 @@ def frozen_cache(state: PrefixState | None, layers: int) -> Cache:
 
 def recorded(cache: Cache) -> PrefixState:
     """The prefix state that one forward through a `frozen_cache` has produced."""
-    layers = tuple(layer.full for layer in cache.layers)
+    layers = tuple(cast(FrozenPrefixLayer, layer).recorded() for layer in cache.layers)
     return PrefixState(layers, layers[0][0].shape[-2])
 
 
@@ -79,9 +85,7 @@ class PrefixNode:
     children: list[PrefixNode] = field(default_factory=list)
 
 
-def prefix_tree(
-    sequences: Sequence[tuple[int, ...]], *, worth: int = 32
-) -> PrefixNode:
+def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = 32) -> PrefixNode:
     """Group token sequences by what they share.
 
     A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
@@ -119,9 +123,7 @@ def _common(sequences: Sequence[tuple[int, ...]], order: list[int], start: int) 
     return max(end, start)
 
 
-def _branches(
-    sequences: Sequence[tuple[int, ...]], order: list[int], at: int
-) -> list[list[int]]:
+def _branches(sequences: Sequence[tuple[int, ...]], order: list[int], at: int) -> list[list[int]]:
     """Split sorted sequences by the token at ``at``."""
     groups: list[list[int]] = []
     previous: int | None = None

@@ -97,9 +97,7 @@ def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Tensor, "
     return ids.to(device)
 
 
-def padding_mask(
-    rows: Sequence[Sequence[int]], device: torch.device
-) -> Int[Tensor, "row token"]:
+def padding_mask(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Tensor, "row token"]:
     """1 where a row of `padded` has a token."""
     lengths = torch.tensor([len(row) for row in rows])
     return (torch.arange(int(lengths.max()))[None] < lengths[:, None]).long().to(device)

@@ -54,12 +54,12 @@ class Seq2SeqRunner:
         encoded = self.network.encode_inputs(
             input_ids=padded(contexts, device), attention_mask=mask
         )
-        owner = torch.tensor(owners, device=device)
+        chosen = torch.tensor(owners, device=device)
         replies.probe(
             self.network,
             probes,
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded[owner]),
-            attention_mask=mask[owner],
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded[chosen]),
+            attention_mask=mask[chosen],
             decoder_input_ids=padded(rows, device),
             use_cache=False,
         )

@@ -22,6 +22,8 @@ from promptlab.errors import WorkError
 _CHUNK = 500
 MAX_BYTES = 4 * 1024**3
 """Size above which a store is emptied when it is opened."""
+MEMORY_BYTES = 256 * 1024**2
+"""How much of it is kept at hand in memory."""
 
 
 def context_key(context: Context) -> bytes:
@@ -50,6 +52,7 @@ class FeatureStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self._memory: dict[bytes, Reply] = {}
         self._lock = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,22 +75,33 @@ class FeatureStore:
 
     def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The replies (without tails) that are known among ``keys``."""
-        found: dict[bytes, Reply] = {}
-        for key, value in self._select("slots", keys):
+        found = {key: self._memory[key] for key in keys if key in self._memory}
+        for key, value in self._select("slots", [key for key in keys if key not in found]):
             numbers = np.frombuffer(value, dtype=np.float32)
-            found[key] = Reply(numbers[:-1], float(numbers[-1]))
+            found[key] = self._remember(key, Reply(numbers[:-1], float(numbers[-1])))
         return found
+
+    def _remember(self, key: bytes, reply: Reply) -> Reply:
+        """Keep a reply at hand; when there are too many, forget the older half."""
+        if len(self._memory) * reply.feature.nbytes > MEMORY_BYTES:
+            for old in list(self._memory)[: len(self._memory) // 2]:
+                del self._memory[old]
+        self._memory[key] = reply
+        return reply
 
     def tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         """The tail scores in nats that are known among ``keys``."""
         return dict(self._select("tails", keys))
 
-    def save(self, slots: Iterable[tuple[bytes, Reply]], tails: Iterable[tuple[bytes, float]]) -> None:
+    def save(
+        self, slots: Iterable[tuple[bytes, Reply]], tails: Iterable[tuple[bytes, float]]
+    ) -> None:
         """Keep what was computed."""
-        rows = [
-            (key, np.append(reply.feature, np.float32(reply.log_normaliser)).tobytes())
-            for key, reply in slots
-        ]
+        rows = []
+        for key, reply in slots:
+            kept = self._remember(key, Reply(reply.feature, reply.log_normaliser))
+            value = np.append(kept.feature, np.float32(kept.log_normaliser)).tobytes()
+            rows.append((key, value))
         try:
             with self._lock, self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO slots VALUES (?, ?)", rows)
@@ -109,6 +123,7 @@ class FeatureStore:
                 chunk = keys[start : start + _CHUNK]
                 marks = ",".join("?" * len(chunk))
                 rows += self._connection.execute(
-                    f"SELECT key, value FROM {table} WHERE key IN ({marks})", chunk
+                    f"SELECT key, value FROM {table} WHERE key IN ({marks})",
+                    chunk,
                 ).fetchall()
         return rows

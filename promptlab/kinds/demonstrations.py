@@ -26,7 +26,7 @@ class DemonstrationsKind(TemplateKind):
 
     name: ClassVar[str] = "demonstrations"
     Settings: ClassVar[type[KindSettings]] = DemonstrationsSettings
-    settings: DemonstrationsSettings  # type: ignore[assignment]
+    settings: DemonstrationsSettings
 
     def __init__(self, settings: DemonstrationsSettings, task: Task) -> None:
         super().__init__(settings, task)

@@ -30,7 +30,9 @@ class Trial(Protocol):
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """One of ``choices`` (None, bool, int, float or str)."""
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
         """An integer from ``low`` to ``high``, both included."""
 
     def suggest_float(
@@ -69,7 +71,7 @@ class Kind(ABC):
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """A fitted predictor for one candidate."""
 
-    def check(self, model: LanguageModel) -> None:
+    def check(self, model: LanguageModel) -> None:  # noqa: B027 - most kinds need no check
         """Refuse, before anything is written, what can never work with ``model``."""
 
     def fit_many(
@@ -84,7 +86,7 @@ class Kind(ABC):
                 yield self.fit(candidate, model)
             except StudyError:
                 raise
-            except Exception as error:  # noqa: BLE001 - told to the study, which records it
+            except Exception as error:
                 yield error
 
 

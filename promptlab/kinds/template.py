@@ -72,7 +72,7 @@ class TemplateSettings(KindSettings):
     """``templates`` are library names, texts with ``{mask}``, or written out; or all of a task."""
 
     templates: FromLibrary | list[str | InlineTemplate]
-    verbalizers: list[Literal["own"] | Answers] = Field(default=[OWN], min_length=1)
+    verbalizers: list[Literal["own"] | Answers] = Field(default=["own"], min_length=1)
     calibration: list[Calibration] = Field(default=["none"], min_length=1)
     aggregation: list[Aggregation] = Field(default=["sum"], min_length=1)
     length_normalise: list[bool] = Field(default=[False], min_length=1)

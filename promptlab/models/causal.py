@@ -36,7 +36,10 @@ class CausalModel(LocalModel):
     def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
         """The text before the slot, trailing white space left to the answer."""
         lefts = [self.sides(prompt)[0] for prompt in prompts]
-        kept = [l if p.chat else l.rstrip() for l, p in zip(lefts, prompts, strict=True)]
+        kept = [
+            left if prompt.chat else left.rstrip()
+            for left, prompt in zip(lefts, prompts, strict=True)
+        ]
         return [
             Question(Context((self._start(prompt) + ids) or self._nothing()), ())
             for prompt, ids in zip(prompts, self.encoding.ids(kept), strict=True)

@@ -76,7 +76,9 @@ class StudyFolder:
             try:
                 self.check(spec, task)
                 if not self.spec_file.exists():
-                    self.write("study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False))
+                    self.write(
+                        "study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False)
+                    )
                 yield
             finally:
                 lock.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from promptlab.metric import get_metric
 from promptlab.predictions import Predictions
@@ -30,7 +30,7 @@ class Objective:
     per_example: Callable[[Predictions], list[float] | None]
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """Optuna's word for it."""
         return "maximize" if self.maximise else "minimize"
 

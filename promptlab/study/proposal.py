@@ -164,7 +164,7 @@ def _from_library(
         fits = set(entry.template.fields) <= set(read.fields)
         if entry.answers is None or not fits:
             continue
-        settings = {"name": entry.full_name}
+        settings: dict[str, Any] = {"name": entry.full_name}
         settings |= (
             {"text": entry.template.text}
             if entry.template.text is not None

@@ -71,7 +71,9 @@ class StudyRun:
         Raises `StudyError` before anything is written when the study cannot run, `Cancelled` when
         asked to stop, `WorkError` when no trial succeeds.
         """
-        self.task = load_task(**self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data)
+        self.task = load_task(
+            **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
+        )
         self.objectives = [
             make_objective(name) for name in self.spec.objectives or [self.task.metric]
         ]
@@ -295,9 +297,7 @@ class StudyRun:
         value = earlier.values[0] if earlier.values else None
         state = earlier.state.name.lower()
         self.events.emit(
-            TrialFinished(
-                trial.number, candidate.name, state, value, 0.0, repeated=earlier.number
-            )
+            TrialFinished(trial.number, candidate.name, state, value, 0.0, repeated=earlier.number)
         )
 
     def _fail(
@@ -318,9 +318,7 @@ class StudyRun:
         reason: str | None = None,
     ) -> None:
         seconds = time.perf_counter() - started
-        self.events.emit(
-            TrialFinished(trial.number, candidate.name, state, value, seconds, reason)
-        )
+        self.events.emit(TrialFinished(trial.number, candidate.name, state, value, seconds, reason))
 
     def fit(self, trial: optuna.trial.FrozenTrial, task: Task | None = None) -> Predictor:
         """The predictor of a finished trial, fitted again (on another task for controls)."""

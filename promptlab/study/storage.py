@@ -26,7 +26,7 @@ def open_storage(where: str) -> optuna.storages.BaseStorage:
         if where.startswith("sqlite"):
             options = {"connect_args": {"timeout": 60}}
         return optuna.storages.RDBStorage(where, engine_kwargs=options)
-    except Exception as error:  # noqa: BLE001 - drivers raise errors of their own
+    except Exception as error:
         raise StudyError(
             f"the storage {where!r} cannot be opened: {str(error).splitlines()[0]}; give a "
             "database URL such as sqlite:///study.db, journal:FILE, or grpc://HOST:PORT"
