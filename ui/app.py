@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -27,7 +25,7 @@ def build_app(model: str = DEFAULT_MODEL, runs: Path = Path("runs")) -> gr.Block
 
     ``runs`` is the folder that holds the studies' folders; nothing else is read.
     """
-    load = _once(model)
+    load = partial(pl.load_model, model)
     app = gr.Blocks(title="promptlab", analytics_enabled=False, fill_width=True)
     with app:
         panel(_head(model))
@@ -80,7 +78,8 @@ def serve(
         )
     except OSError as problem:
         raise pl.InputError(
-            f"cannot listen on {host}:{port} ({problem}); choose another --port or --host"
+            f"cannot listen on {host}:{port}: the port is taken, or the address is not one of this "
+            "machine's; choose another --port or --host"
         ) from problem
     if block:
         app.block_thread()
@@ -89,17 +88,6 @@ def serve(
 
 def _head(model: str) -> Markup:
     return Markup('<header class="pl-top"><b>promptlab</b><span>{}</span></header>').format(model)
-
-
-def _once(model: str) -> Callable[[], Any]:
-    """Loads the model at the first call; calls meanwhile wait for it."""
-    lock = threading.Lock()
-
-    def load() -> Any:
-        with lock:
-            return pl.load_model(model)
-
-    return load
 
 
 def _theme() -> gr.themes.Base:

@@ -33,6 +33,11 @@ def find_templates(words: str = "", task: str = ALL, shape: str = "all") -> list
     ]
 
 
+def _answer(item: Any) -> dict[str, Any]:
+    """A row for the API, without ``path``: Gradio's client takes that for a file to fetch."""
+    return {key: value for key, value in item.row().items() if key != "path"}
+
+
 def _searched(item: Any) -> str:
     answers = "" if item.answers is None else str(item.answers)
     return f"{item.full_name}\n{item.template.source}\n{answers}\n{item.source}".lower()
@@ -88,7 +93,7 @@ def tab() -> None:
     def templates(words: str = "", task: str = ALL, shape: str = "all") -> list[dict[str, Any]]:
         """The templates found, as rows with name, task, shape, text and answers."""
         try:
-            return [item.row() for item in find_templates(words, task, shape)]
+            return [_answer(item) for item in find_templates(words, task, shape)]
         except pl.PromptlabError as problem:
             raise gr.Error(str(problem)) from problem
 

@@ -1,0 +1,267 @@
+"""The web workbench, started for real on a free loopback port and driven by Gradio's client."""
+
+from __future__ import annotations
+
+import ast
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from tiny_models import Pair
+from typer.testing import CliRunner
+
+pytest.importorskip("gradio")
+
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+import promptlab as pl
+from promptlab.ui import fill, labels, library, results
+from promptlab.ui.app import serve
+from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
+
+UI = Path(str(sys.modules["promptlab.ui"].__file__)).parent
+HOSTILE = "<script>alert(1)</script>"
+BOARD = {
+    "study": "tiny",
+    "objective": "accuracy",
+    "task": {"name": HOSTILE, "n_dev": 12},
+    "statements": [f"Trial 0 is best. {HOSTILE}"],
+    "trials": [
+        {
+            "number": 0,
+            "state": "complete",
+            "kind": "template",
+            "name": HOSTILE,
+            "prompt": HOSTILE,
+            "dev": {"accuracy": 0.75, "ci95": [0.5, 0.9], "n": 12},
+            "tokens_per_example": 7.5,
+        },
+        {
+            "number": 1,
+            "state": "complete",
+            "name": "worse",
+            "dev": {"accuracy": 0.5, "ci95": [0.3, 0.7], "n": 12},
+            "p_vs_best": 0.01,
+            "distinguishable": True,
+        },
+        {"number": 2, "state": "failed", "name": "broken", "reason": "no slot"},
+    ],
+    "baselines": [{"name": "majority", "dev": {"accuracy": 0.5, "ci95": [0.3, 0.7]}}],
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[list[Any]]:
+    """Addresses beyond this machine that anything connects to or looks up."""
+    seen: list[Any] = []
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def connecting(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and not address[0].startswith(("127.", "::1", "localhost")):
+            seen.append(address)
+        connect(self, address)
+
+    def looking_up(host: Any, *args: Any, **options: Any) -> Any:
+        if host not in (None, "127.0.0.1", "localhost", "::1", b"127.0.0.1"):
+            seen.append(host)
+        return look_up(host, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connecting)
+        patch.setattr(socket, "getaddrinfo", looking_up)
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_causal: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ui") / "model"
+    for part in tiny_causal:
+        part.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs")
+    for name in ("tiny", "begun"):
+        (path / name).mkdir()
+        (path / name / "study.yaml").write_text("study: tiny\n")
+    (path / "tiny" / "leaderboard.json").write_text(json.dumps(BOARD))
+    (path.parent / "leaderboard.json").write_text("{}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def client(outside: list[Any], folder: Path, runs: Path) -> Iterator[Client]:
+    app = serve(port=free_port(), model=str(folder), runs=runs, block=False)
+    assert app.local_url.startswith("http://127.0.0.1:")
+    try:
+        yield Client(app.local_url, verbose=False)
+    finally:
+        app.close(verbose=False)
+
+
+def test_templates_are_filled_side_by_side(client: Client, folder: Path) -> None:
+    texts = ["The capital of {country} is {mask}.", "no slot", "{country} : {mask} of it"]
+    rows = client.predict("\n".join(texts), "country = Poland", 3, api_name="/fill")
+    assert [row["template"] for row in rows] == texts
+    assert "no answer slot" in rows[1]["error"]
+    prompt = pl.Template(texts[0]).render({"country": "Poland"})
+    known = pl.load_model(str(folder)).fill([prompt], 3)[0]
+    assert [fill["token_id"] for fill in rows[0]["fills"]] == [item.token_id for item in known]
+    assert rows[0]["prompt"] == str(prompt)
+    assert rows[0]["note"] == "" and "left to right" in rows[2]["note"]
+
+
+def test_labels_with_and_without_calibration(client: Client, folder: Path) -> None:
+    template, answers = "{text} It was {mask}.", {"negative": ["bad"], "positive": ["good"]}
+    found = client.predict(
+        template, "negative: bad\npositive: good", "text = a film", api_name="/label_probabilities"
+    )
+    assert list(found["probabilities"]) == ["none", "contextual"]
+    for name, shares in found["probabilities"].items():
+        model: Any = pl.PromptClassifier(template, answers, str(folder), calibration=name)
+        expected = model.predict_proba([{"text": "a film"}])[0]
+        assert list(shares.values()) == pytest.approx(list(expected), abs=1e-5)
+
+
+def test_what_cannot_be_read_is_told(client: Client) -> None:
+    with pytest.raises(AppError, match="fields, line 1: expected name = value"):
+        client.predict("{a} {mask}", "a Poland", api_name="/fill")
+    with pytest.raises(AppError, match="the label 'a' stands twice"):
+        client.predict("{mask}", "a: x\na: y", api_name="/label_probabilities")
+    with pytest.raises(AppError, match="no task 'nothing'"):
+        client.predict("", "nothing", api_name="/templates")
+
+
+def test_the_library_is_searched_and_rendered(client: Client) -> None:
+    rows = client.predict("great", "sentiment", "cloze", api_name="/templates")
+    assert rows and all(row["task"] == "sentiment" and row["shape"] == "cloze" for row in rows)
+    assert len(client.predict(api_name="/templates")) == len(pl.templates())
+    shown = client.predict("sentiment/it-was", api_name="/render_template")
+    assert shown.endswith("It was {mask}.")
+    with pytest.raises(AppError, match="no template"):
+        client.predict("../secret", api_name="/render_template")
+
+
+def test_studies_are_listed_and_read(client: Client) -> None:
+    assert client.predict(api_name="/studies") == ["tiny"]
+    assert client.predict("tiny", api_name="/leaderboard")["study"] == "tiny"
+    for name in ("begun", "..", "../runs/tiny"):
+        with pytest.raises(AppError, match="no decided study"):
+            client.predict(name, api_name="/leaderboard")
+
+
+def test_the_documented_endpoints(client: Client) -> None:
+    documented = client.view_api(return_format="dict")
+    assert isinstance(documented, dict)
+    assert sorted(documented["named_endpoints"]) == [
+        "/fill",
+        "/label_probabilities",
+        "/leaderboard",
+        "/render_template",
+        "/studies",
+        "/templates",
+    ]
+
+
+def test_nothing_outside_was_asked(client: Client, outside: list[Any]) -> None:
+    client.predict("{mask}", api_name="/fill")
+    assert outside == []
+
+
+def test_a_login_is_asked_for(folder: Path, runs: Path) -> None:
+    import httpx
+
+    options: Any = {"model": str(folder), "runs": runs, "block": False}
+    app = serve(port=free_port(), login=("promptlab", "secret"), **options)
+    try:
+        assert httpx.get(f"{app.local_url}config").status_code == 401
+        with pytest.raises(pl.InputError, match="the port is taken"):
+            serve(port=int(app.server_port), **options)
+    finally:
+        app.close(verbose=False)
+
+
+def test_texts_are_shown_as_text(causal: Any, runs: Path) -> None:
+    rows = fill.fill_templates(causal, f"{HOSTILE}{{x}} {{mask}}\n{HOSTILE}", f"x = {HOSTILE}", 3)
+    scored = labels.label_probabilities(
+        causal, f"{HOSTILE} {{mask}}", f"a: bad\n{HOSTILE}: good", "", "pmi"
+    )
+    item = library.find_templates("", "sentiment")[0]
+    drawn = [
+        fill.draw(rows),
+        labels.draw(scored),
+        library.draw([item]),
+        results.draw(results.read_board(runs, "tiny")),
+    ]
+    assert "<script" not in "".join(drawn)
+    assert all("&lt;script&gt;" in text for text in (drawn[0], drawn[1], drawn[3]))
+
+
+def test_a_board_shows_intervals_and_standing(runs: Path) -> None:
+    drawn = str(results.draw(results.read_board(runs, "tiny")))
+    assert "left:50.00%;width:40.00%" in drawn  # the interval from 0.5 to 0.9
+    for text in ("best on dev", "worse, p = 0.01", "majority", "no slot", "7.5"):
+        assert text in drawn
+    assert "no trials" in results.draw({"trials": []})
+    assert results.undecided(runs) == ["begun"]
+
+
+def test_boxes() -> None:
+    assert read_templates("a {mask}\\nb\n\n c") == ["a {mask}\nb", " c"]
+    assert read_fields("a = x = y\n\nb=") == {"a": "x = y", "b": ""}
+    assert read_answers("good: fine, very good\nbad: poor") == {
+        "good": ["fine", "very good"],
+        "bad": ["poor"],
+    }
+    for faulty in ("", "{mask}\n" * 9, "x" * (LONGEST + 1)):
+        with pytest.raises(pl.InputError):
+            read_templates(faulty)
+
+
+def test_a_prompt_longer_than_the_window_is_told(causal: Any) -> None:
+    row = fill.fill_templates(causal, "{x} {mask}", f"x = {'film ' * 5000}", 3)[0]
+    assert f"takes {causal.max_tokens}" in row["error"]
+
+
+def test_only_public_names_are_used() -> None:
+    for path in UI.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names if alias.name.startswith("promptlab")]
+                assert set(names) <= {"promptlab"}, path
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                assert not str(node.module).startswith("promptlab"), path
+            elif (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "pl"
+            ):
+                assert node.attr in pl.__all__, (path, node.attr)
+
+
+def test_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from promptlab.cli.ui import ui
+
+    for name in [name for name in sys.modules if name.startswith("promptlab.ui.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    app = typer.Typer()
+    app.command()(ui)
+    result = CliRunner().invoke(app, [])
+    assert isinstance(result.exception, pl.InputError)
+    assert 'pip install "promptlab-workbench[ui]"' in str(result.exception)
