@@ -14,6 +14,7 @@ _HOMES = {
     "Decoding": "decoding",
     "Demonstration": "template",
     "DemonstrationChoice": "demonstrations",
+    "Evaluation": "evaluation",
     "Example": "example",
     "InputError": "errors",
     "Task": "task",

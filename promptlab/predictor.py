@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,9 @@ from promptlab.errors import InputError, NotFittedError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
+
+if TYPE_CHECKING:
+    from promptlab.evaluation import Evaluation
 
 FORMAT = 1
 """Version of ``predictor.json``."""
@@ -78,11 +81,20 @@ class Predictor(ABC):
 
     def score(self, examples: Iterable[Input], labels: Sequence[str] | None = None) -> float:
         """Accuracy in [0, 1], as scikit-learn's classifiers have it."""
+        return self.evaluate(examples, labels).accuracy
+
+    def evaluate(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        metrics: Sequence[str] = (),
+    ) -> Evaluation:
+        """Accuracy with its interval, further metrics by name, and costs."""
+        from promptlab.evaluation import Evaluation
+
         rows = self.predict(as_examples(examples, self.fields, labels))
-        known = [row.correct for row in rows if row.target is not None]
-        if not known:
-            raise InputError("score needs labelled examples; none of these has a label")
-        return sum(known) / len(known)
+        return Evaluation.of(rows, tuple(metrics))
 
     def save(self, folder: str | Path) -> Path:
         """Write ``predictor.json`` (and files of its own) into ``folder``."""

@@ -23,9 +23,7 @@ def test_every_error_says_whose_fault_it_is() -> None:
     ("text", "position", "line", "column"),
     [("ab{c", 2, "ab{c", 2), ("one\ntwo {\nthree", 8, "two {", 4), ("", 0, "", 0)],
 )
-def test_the_caret_stands_under_the_fault(
-    text: str, position: int, line: str, column: int
-) -> None:
+def test_the_caret_stands_under_the_fault(text: str, position: int, line: str, column: int) -> None:
     error = errors.TemplateError("wrong", text=text, position=position)
     assert str(error) == f"wrong\n  {line}\n  {' ' * column}^"
     assert error.summary == "wrong"

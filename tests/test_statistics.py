@@ -10,7 +10,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.example import Example
-from promptlab.study.statistics import (
+from promptlab.statistics import (
     bootstrap_interval,
     holm,
     majority_baseline,

@@ -45,9 +45,7 @@ def complete(folder: Path) -> dict[int, tuple[str, float]]:
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]
-) -> list[str]:
+def command(tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]) -> list[str]:
     data = write_reviews(tmp_path / "reviews.csv", rows=200)
     document = study_document(data, block=1, model={"name": str(folder_of(tiny_masked))})
     document["task"] |= {"dev": 100, "test": 60}

@@ -86,7 +86,10 @@ def test_open_answers(tmp_path: Path) -> None:
 
 def test_label_words() -> None:
     assert plain("Not_Spam") == "not spam"
-    assert match_labels(["ham", "SPAM"], ["spam", "not_spam"]) == {"ham": "not_spam", "SPAM": "spam"}
+    assert match_labels(["ham", "SPAM"], ["spam", "not_spam"]) == {
+        "ham": "not_spam",
+        "SPAM": "spam",
+    }
     assert match_labels(["a", "b"], ["spam", "ham"]) is None
     assert are_stars(["5", "1", "3", "2", "4"])
     assert label_answers(["1", "2", "3", "4", "5"])["4"] == "good"

@@ -35,9 +35,7 @@ class Heard:
 
 
 @pytest.fixture
-def start(
-    tmp_path: Path, masked: LocalModel
-) -> Callable[..., tuple[StudyRun, Heard]]:
+def start(tmp_path: Path, masked: LocalModel) -> Callable[..., tuple[StudyRun, Heard]]:
     """Makes a run of the small study; keyword arguments change its document."""
     data = write_reviews(tmp_path / "reviews.csv")
 
@@ -69,7 +67,11 @@ def test_the_folder_and_the_document(start: Callable[..., Any], tmp_path: Path) 
         assert low <= board["best"][part]["accuracy"] <= high
     assert board["best"]["test"]["n"] == 40
     assert {"test", "p_value", "n_discordant"} <= set(board["comparison"])
-    assert [b["name"] for b in board["baselines"]] == ["majority", "content-free", "shuffled-labels"]
+    assert [b["name"] for b in board["baselines"]] == [
+        "majority",
+        "content-free",
+        "shuffled-labels",
+    ]
     assert board["unparsed_rate"] == 0.0
     assert board["tokens"] > 0
     assert board["seconds"] > 0

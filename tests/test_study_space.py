@@ -101,7 +101,10 @@ def test_optuna_fills_the_space(reviews: Task, tmp_path: Path) -> None:
         ({"templates": ["{text} {mask} {mask}"]}, "second one"),
         ({"templates": ["{text} was."]}, "no answer slot"),
         (
-            {"templates": ["{text} {mask}"], "verbalizers": [{"positive": "good", "neutral": "so"}]},
+            {
+                "templates": ["{text} {mask}"],
+                "verbalizers": [{"positive": "good", "neutral": "so"}],
+            },
             "no answer for the label 'negative'",
         ),
         (

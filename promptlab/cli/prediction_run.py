@@ -74,7 +74,7 @@ class PredictionRun:
             "unknown_labels": sorted(self.unknown),
         }
         if self.labelled and not self.unknown:
-            from promptlab.study.statistics import wilson_interval
+            from promptlab.statistics import wilson_interval
 
             summary["accuracy"] = self.right / self.labelled
             summary["ci95"] = list(wilson_interval(self.right, self.labelled))

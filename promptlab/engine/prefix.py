@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import cast
 
 import torch
@@ -86,51 +87,41 @@ class PrefixNode:
 
 
 def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = 32) -> PrefixNode:
-    """Group token sequences by what they share.
+    """Group token sequences by what they share, under a root that shares nothing.
 
     A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
     one token of its own below its node. ``rows`` are indices into ``sequences``.
     """
+    root = PrefixNode(())
     order = sorted(range(len(sequences)), key=lambda index: sequences[index])
-    return _node(sequences, order, 0, worth, root=True)
-
-
-def _node(
-    sequences: Sequence[tuple[int, ...]], order: list[int], start: int, worth: int, root: bool
-) -> PrefixNode:
-    end = _common(sequences, order, start)
-    if root and (end - start) * (len(order) - 1) < worth:
-        end = start
-    node = PrefixNode(sequences[order[0]][start:end] if order else ())
-    for group in _branches(sequences, order, end):
-        shared = _common(sequences, group, end) - end
-        if len(group) > 1 and shared * (len(group) - 1) >= worth:
-            node.children.append(_node(sequences, group, end, worth, root=False))
-        else:
+    waiting = [(root, order, 0, 0)]
+    while waiting:
+        # The group's sequences agree up to ``at``; the node above them covers ``start``.
+        node, group, start, at = waiting.pop()
+        if len(group) < 2:
             node.rows.extend(group)
-    return node
+            continue
+        end = _common(sequences, group, at)
+        if (end - start) * (len(group) - 1) >= worth:
+            child = PrefixNode(sequences[group[0]][start:end])
+            node.children.append(child)
+            node, start = child, end
+        longer = [index for index in group if len(sequences[index]) > end + 1]
+        node.rows.extend(index for index in group if len(sequences[index]) <= end + 1)
+        waiting.extend((node, branch, start, end) for branch in _branches(sequences, longer, end))
+    return root
 
 
-def _common(sequences: Sequence[tuple[int, ...]], order: list[int], start: int) -> int:
+def _common(sequences: Sequence[tuple[int, ...]], group: list[int], start: int) -> int:
     """How far sorted sequences agree, leaving each at least one token of its own."""
-    if len(order) < 2:
-        return start
-    first, last = sequences[order[0]], sequences[order[-1]]
-    limit = min(len(sequences[index]) for index in order) - 1
+    first, last = sequences[group[0]], sequences[group[-1]]
+    limit = min(len(sequences[index]) for index in group) - 1
     end = start
     while end < limit and first[end] == last[end]:
         end += 1
-    return max(end, start)
+    return end
 
 
-def _branches(sequences: Sequence[tuple[int, ...]], order: list[int], at: int) -> list[list[int]]:
+def _branches(sequences: Sequence[tuple[int, ...]], group: list[int], at: int) -> list[list[int]]:
     """Split sorted sequences by the token at ``at``."""
-    groups: list[list[int]] = []
-    previous: int | None = None
-    for index in order:
-        token = sequences[index][at]
-        if token != previous:
-            groups.append([])
-            previous = token
-        groups[-1].append(index)
-    return groups
+    return [list(branch) for _, branch in groupby(group, key=lambda index: sequences[index][at])]

@@ -122,8 +122,6 @@ class FeatureStore:
             for start in range(0, len(keys), _CHUNK):
                 chunk = keys[start : start + _CHUNK]
                 marks = ",".join("?" * len(chunk))
-                rows += self._connection.execute(
-                    f"SELECT key, value FROM {table} WHERE key IN ({marks})",
-                    chunk,
-                ).fetchall()
+                query = f"SELECT key, value FROM {table} WHERE key IN ({marks})"  # noqa: S608 - ours
+                rows += self._connection.execute(query, chunk).fetchall()
         return rows

@@ -19,15 +19,15 @@ from promptlab.events import Phase, Warned
 from promptlab.example import Example
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
-from promptlab.study.evaluation import evaluate_in_blocks
-from promptlab.study.objective import summary
-from promptlab.study.statistics import (
+from promptlab.statistics import (
     Comparison,
     holm,
     majority_baseline,
     mcnemar_exact,
     paired_bootstrap,
 )
+from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.objective import summary
 
 if TYPE_CHECKING:
     from promptlab.study.run import StudyRun

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptlab.evaluation import Evaluation
 from promptlab.metric import get_metric
 from promptlab.predictions import Predictions
-from promptlab.study.statistics import bootstrap_interval, wilson_interval
+from promptlab.statistics import bootstrap_interval
 
 _COSTS: dict[str, Callable[[Predictions], float]] = {
     "tokens": lambda rows: rows.tokens / len(rows),
@@ -45,12 +46,8 @@ def make_objective(name: str) -> Objective:
 
 def summary(rows: Predictions, objectives: Sequence[Objective]) -> dict[str, Any]:
     """Accuracy with its 95 % interval and n, and every objective."""
-    right = sum(rows.correct)
-    values: dict[str, Any] = {
-        "accuracy": right / len(rows),
-        "ci95": list(wilson_interval(right, len(rows))),
-        "n": len(rows),
-    }
+    found = Evaluation.of(rows)
+    values: dict[str, Any] = {"accuracy": found.accuracy, "ci95": list(found.ci95), "n": found.n}
     first = objectives[0]
     if first.name != "accuracy" and (each := first.per_example(rows)) is not None:
         values[f"{first.name}_ci95"] = list(bootstrap_interval(each, seed=0))

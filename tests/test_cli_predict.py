@@ -1,0 +1,407 @@
+"""``promptlab predict``: what goes in, what comes out, and what never appears."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import Pair
+from typer.testing import CliRunner, Result
+
+from promptlab.classifier import PromptClassifier
+from promptlab.cli.app import app
+from promptlab.cli.records import match_columns
+from promptlab.errors import DataError, InputError, WorkError
+from promptlab.generator import PromptGenerator
+from promptlab.models.language_model import LanguageModel
+from promptlab.models.pool import load_model
+from promptlab.parser import TextParser, parser_from_settings
+from promptlab.predictor import Predictor, load
+from promptlab.study.statistics import wilson_interval
+from promptlab.template import Template
+
+WORDS = ("great", "terrible", "good", "bad", "wonderful", "awful", "dull", "charming")
+TEXTS = [f"the {thing} was {word} ." for word in WORDS for thing in ("film", "soup", "plot")]
+LABELS = [("positive", "negative")[(number // 3) % 2] for number in range(len(TEXTS))]
+FLOAT = ("--dtype", "float32")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_causal: Pair, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    folder = tmp_path_factory.mktemp("model")
+    for part in tiny_causal:
+        part.save_pretrained(folder)
+    return load_model(str(folder), device="auto", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def best(model: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    answers = {"negative": "terrible", "positive": "great"}
+    made = PromptClassifier("{text} It was {mask}", answers, model)
+    return made.save(tmp_path_factory.mktemp("best"))
+
+
+@pytest.fixture(scope="module")
+def predictor(best: Path, model: LanguageModel) -> Predictor:
+    return load(best, model)
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "text", "label"])
+        writer.writerows((f"r{n}", *row) for n, row in enumerate(zip(TEXTS, LABELS, strict=True)))
+    return path
+
+
+def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(app, ["predict", *map(str, arguments), *FLOAT], input=stdin)
+
+
+def done(*arguments: object, stdin: str | bytes | None = None) -> Result:
+    result = run(*arguments, stdin=stdin)
+    assert result.exit_code == 0, (result.exception, result.output)
+    return result
+
+
+def refused(*arguments: object, stdin: str | bytes | None = None) -> str:
+    result = run(*arguments, stdin=stdin)
+    assert isinstance(result.exception, InputError), (result.exception, result.output)
+    return str(result.exception)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_csv_keeps_its_columns_and_order(
+    best: Path, predictor: Predictor, reviews: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    result = done(best, reviews, "--out", out)
+    rows = read_csv(out)
+    assert list(rows[0]) == [
+        "id", "text", "label", "prediction", "unparsed", "score_negative", "score_positive",
+    ]  # fmt: skip
+    assert [row["id"] for row in rows] == [f"r{n}" for n in range(len(TEXTS))]
+    expected = predictor.predict(TEXTS)
+    assert [row["prediction"] for row in rows] == expected.labels
+    assert {row["unparsed"] for row in rows} == {"false"}
+    for row, probabilities in zip(rows, predictor.predict_proba(TEXTS), strict=True):
+        found = [float(row["score_negative"]), float(row["score_positive"])]
+        assert found == pytest.approx(list(probabilities), abs=1e-4)
+        assert sum(found) == pytest.approx(1, abs=1e-4)
+    assert result.stdout == ""
+    assert [file.name for file in tmp_path.iterdir() if "out" in file.name] == ["out.csv"]
+
+
+def test_accuracy_is_told_with_its_interval(best: Path, predictor: Predictor, reviews: Path) -> None:
+    right = sum(a == b for a, b in zip(predictor.predict(TEXTS).labels, LABELS, strict=True))
+    low, high = wilson_interval(right, len(TEXTS))
+    told = done(best, reviews).stderr
+    expected = f"accuracy {right / len(TEXTS):.3f} (95 % interval {low:.3f} to {high:.3f}) on 24"
+    assert expected in told
+    summary = json.loads(done(best, reviews, "--json").stdout)
+    assert summary["accuracy"] == pytest.approx(right / len(TEXTS))
+    assert summary["ci95"] == pytest.approx([low, high])
+    assert summary["n"] == len(TEXTS)
+
+
+@pytest.mark.parametrize("block", [1, 7, 24, 100])
+def test_blocks_change_nothing(best: Path, reviews: Path, block: int) -> None:
+    whole = lines(done(best, reviews, "--format", "jsonl").stdout)
+    parts = lines(done(best, reviews, "--format", "jsonl", "--block", block).stdout)
+    assert [row["id"] for row in parts] == [row["id"] for row in whole]
+    assert [row["prediction"] for row in parts] == [row["prediction"] for row in whole]
+    for a, b in zip(parts, whole, strict=True):
+        assert a["score_positive"] == pytest.approx(b["score_positive"], abs=1e-4)
+
+
+def test_jsonl_comes_from_standard_input(best: Path, predictor: Predictor) -> None:
+    stdin = "\n\n".join(json.dumps({"text": t, "n": n}) for n, t in enumerate(TEXTS)) + "\n"
+    result = done(best, "-", "--block", "5", stdin=stdin)
+    rows = lines(result.stdout)
+    assert [row["n"] for row in rows] == list(range(len(TEXTS)))
+    assert [row["prediction"] for row in rows] == predictor.predict(TEXTS).labels
+    assert rows[0]["unparsed"] is False
+    assert "accuracy" not in result.stderr
+
+
+def test_standard_input_is_not_read_ahead(
+    best: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from promptlab.cli import records
+    from promptlab.cli.predict import predict
+
+    printed: list[int] = []
+
+    class Pipe:
+        def __iter__(self) -> Iterator[bytes]:
+            for number in range(6):
+                printed.append(len(capsys.readouterr().out.splitlines()))
+                yield json.dumps({"text": f"line {number}"}).encode() + b"\n"
+
+    monkeypatch.setattr(records.sys, "stdin", type("Stdin", (), {"buffer": Pipe()}))
+    predict(best, "-", block=2, dtype="float32", device="auto", max_chars=1000)
+    assert printed == [0, 0, 0, 0, 2, 0]  # the first block is read for its columns
+
+
+def test_format_follows_the_ending_or_the_option(best: Path, reviews: Path, tmp_path: Path) -> None:
+    assert done(best, reviews).stdout.startswith("id,text,label,prediction,unparsed,score_")
+    out = tmp_path / "out.jsonl"
+    done(best, reviews, "--out", out)
+    assert lines(out.read_text())[0]["id"] == "r0"
+    done(best, reviews, "--out", tmp_path / "out.txt", "--format", "csv")
+    assert read_csv(tmp_path / "out.txt")[0]["id"] == "r0"
+    assert ".csv or .jsonl" in refused(best, reviews, "--out", tmp_path / "out.xlsx")
+    assert "csv or jsonl" in refused(best, reviews, "--format", "xml")
+
+
+def test_json_is_one_document(best: Path, reviews: Path, tmp_path: Path) -> None:
+    whole = json.loads(done(best, reviews, "--json").stdout)
+    assert len(whole["predictions"]) == whole["rows"] == len(TEXTS)
+    assert whole["predictions"][0]["prediction"] in ("negative", "positive")
+    out = tmp_path / "out.csv"
+    summary = json.loads(done(best, reviews, "--json", "--out", out).stdout)
+    assert "predictions" not in summary
+    assert summary["out"] == str(out)
+    assert len(read_csv(out)) == summary["rows"]
+
+
+def test_parquet_values_come_out_as_they_are(best: Path, tmp_path: Path) -> None:
+    import datetime
+
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = tmp_path / "reviews.parquet"
+    table = pa.table(
+        {
+            "text": TEXTS[:2],
+            "day": [datetime.date(2026, 1, 2), None],
+            "share": [0.5, float("nan")],
+            "tags": [["a", "b"], []],
+        }
+    )
+    pyarrow.parquet.write_table(table, path)
+    rows = lines(done(best, path).stdout)
+    assert [(r["day"], r["share"], r["tags"]) for r in rows] == [
+        ("2026-01-02", 0.5, ["a", "b"]),
+        (None, None, []),
+    ]
+
+
+def test_cells_that_spreadsheets_would_execute_stay_data(best: Path, tmp_path: Path) -> None:
+    texts = ["=1+1", '=HYPERLINK("http://x","y")', "+a", "-b", "@c", "a,b\nc", 'say "x"', "\t=1"]
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    path.write_text("\n".join(json.dumps({"text": text, "note": text}) for text in texts))
+    done(best, path, "--out", out)
+    assert [row["note"] for row in read_csv(out)] == texts
+
+
+def test_columns_are_matched_by_name_or_by_what_is_usual() -> None:
+    def match(columns: str, fields: str = "text", **options: Any) -> dict[str, str]:
+        found = match_columns(columns.split(), fields.split(), source="x.csv", **options)
+        return {field: column for column, field in found.fields.items()}
+
+    assert match("id text label") == {"text": "text"}
+    assert match("id Text label") == {"text": "Text"}
+    assert match("id review label") == {"text": "review"}
+    assert match("story label") == {"text": "story"}
+    assert match("story") == {"text": "story"}
+    assert match("a b c", asked={"text": "b"}) == {"text": "b"}
+    assert match("Premise b hypothesis", "premise hypothesis") == {
+        "premise": "Premise",
+        "hypothesis": "hypothesis",
+    }
+    for columns, fields in (("a b", "text"), ("text body", "premise hypothesis")):
+        with pytest.raises(DataError, match="--column"):
+            match(columns, fields)
+    with pytest.raises(DataError, match="no column 'z'"):
+        match("a b", asked={"text": "z"})
+    with pytest.raises(DataError, match="reads 'text'"):
+        match("a b", asked={"txt": "a"})
+    with pytest.raises(DataError, match="of its own"):
+        match("a b", "premise hypothesis", asked={"premise": "a", "hypothesis": "a"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "label", "expected"),
+    [
+        ("text label", None, "label"),
+        ("text Label stars", None, "Label"),
+        ("text stars", None, "stars"),
+        ("text stars class", None, None),
+        ("text mine", None, None),
+        ("text mine", "mine", "mine"),
+    ],
+)
+def test_the_label_column_is_found(columns: str, label: str | None, expected: str | None) -> None:
+    found = match_columns(columns.split(), ["text"], source="x.csv", label=label)
+    assert found.label == expected
+
+
+def test_another_column_and_label_may_be_named(best: Path, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("story,other,truth\na film,b,positive\na plot,c,\n")
+    told = done(best, path, "--column", "text=story", "--label", "truth").stderr
+    assert "on 1 rows with a label in the column 'truth'" in told
+    assert "--column text=COLUMN" in refused(best, path)
+
+
+def test_unknown_labels_give_no_accuracy(best: Path, reviews: Path) -> None:
+    reviews.write_text(reviews.read_text().replace("positive", "1"))
+    told = done(best, reviews).stderr
+    assert "no accuracy: the column 'label' holds '1'" in told
+    summary = json.loads(done(best, reviews, "--json").stdout)
+    assert summary["accuracy"] is None
+    assert summary["unknown_labels"] == ["1"]
+
+
+def test_a_generator_tells_unparsed_replies(
+    model: LanguageModel, tmp_path: Path, reviews: Path
+) -> None:
+    parser = parser_from_settings({"type": "regex", "pattern": "(never so)"})
+    folder = PromptGenerator(Template("{text} It was {mask}"), parser, model).save(tmp_path / "gen")
+    result = done(folder, reviews, "--format", "jsonl")
+    rows = lines(result.stdout)
+    assert {row["prediction"] for row in rows} == {None}
+    assert all(row["unparsed"] for row in rows)
+    assert not any(name.startswith("score_") for row in rows for name in row)
+    assert "24 unparsed" in result.stderr
+    out = tmp_path / "out.csv"
+    done(folder, reviews, "--out", out)
+    assert {(row["prediction"], row["unparsed"]) for row in read_csv(out)} == {("", "true")}
+
+
+def test_generated_text_with_line_ends_is_one_cell(
+    model: LanguageModel, tmp_path: Path, reviews: Path
+) -> None:
+    folder = PromptGenerator(Template("{text} It was {mask}"), TextParser(), model).save(
+        tmp_path / "gen"
+    )
+    out = tmp_path / "out.csv"
+    done(folder, reviews, "--out", out)
+    assert len(read_csv(out)) == len(TEXTS)
+
+
+def test_a_template_without_fields_is_predicted_too(
+    model: LanguageModel, tmp_path: Path, reviews: Path
+) -> None:
+    made = PromptClassifier("It was {mask}", {"negative": "bad", "positive": "good"}, model)
+    rows = lines(done(made.save(tmp_path / "p"), reviews, "--format", "jsonl").stdout)
+    assert len({row["prediction"] for row in rows}) == 1
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"text": "a"}\n{"text": \n', "line 2"),
+        ('{"text": "a"}\n[1]\n', "line 2: found a list"),
+        ('{"text": "a"}\n{"txt": "b"}\n', "line 2: the column 'text' is missing"),
+        ('{"text": "a"}\n{"text": " "}\n', "line 2: no text"),
+        ('{"text": "a"}\n{"text": "a", "text": "b"}\n', "line 2: the key 'text' stands twice"),
+        ('{"text": "' + "x" * 1_000_000 + '"}\n', "1,000,000 characters"),
+        ("", "holds no rows" if False else "empty"),
+    ],
+)
+def test_a_bad_file_leaves_nothing(best: Path, tmp_path: Path, text: str, words: str) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    path.write_text(text)
+    assert words in refused(best, path, "--out", out, "--block", "1")
+    assert not out.exists()
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words"),
+    [
+        (b'{"text": "a"}\n{"text": \n', "standard input, line 2"),
+        (b'{"text": "a"}\n\n{"text": "\xff"}\n', "line 3, byte 11: not UTF-8"),
+        (b'{"text": "a"}\n7\n', "line 2: found a number"),
+        (b'{"text": "a"}\n{"text": 7, "text": 8}\n', "line 2: the key"),
+        (b"\n\n", "holds no rows"),
+        (b'{"text": "a"}\n{"text": "b", "new": 1}\n', "'new' comes up after the header"),
+    ],
+)
+def test_bad_standard_input_leaves_nothing(
+    best: Path, tmp_path: Path, stdin: bytes, words: str
+) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("kept")
+    assert words in refused(best, "-", "--out", out, "--block", "1", stdin=stdin)
+    assert out.read_text() == "kept"
+    assert leftovers(tmp_path) == []
+
+
+def test_standard_input_may_begin_with_a_byte_order_mark(best: Path) -> None:
+    assert len(lines(done(best, "-", stdin=b'\xef\xbb\xbf{"text": "a"}').stdout)) == 1
+
+
+def test_columns_of_the_result_must_be_free(best: Path, tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    for name in ("prediction", "unparsed", "score_positive"):
+        path.write_text(f"text,{name}\na,b\n")
+        assert f"already has a column {name!r}" in refused(best, path)
+
+
+def test_out_must_be_another_file_in_a_folder_that_is_there(
+    best: Path, reviews: Path, tmp_path: Path
+) -> None:
+    before = reviews.read_text()
+    assert "is the input itself" in refused(best, reviews, "--out", reviews)
+    assert reviews.read_text() == before
+    assert "No such file" in refused(best, reviews, "--out", tmp_path / "none" / "out.csv")
+    (tmp_path / "folder.csv").mkdir()
+    assert "is a folder" in refused(best, reviews, "--out", tmp_path / "folder.csv")
+
+
+def test_a_full_disk_is_told(best: Path, reviews: Path) -> None:
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("no /dev/full here")
+    result = run(best, reviews, "--out", full, "--format", "csv")
+    assert isinstance(result.exception, WorkError)
+    assert "No space left" in str(result.exception)
+    assert full.is_char_device()
+
+
+def test_out_follows_a_link_and_takes_the_usual_rights(
+    best: Path, reviews: Path, tmp_path: Path
+) -> None:
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    link.symlink_to(real)
+    done(best, reviews, "--out", link)
+    assert link.is_symlink()
+    assert len(read_csv(real)) == len(TEXTS)
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert real.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_folder_without_predictor_is_told(tmp_path: Path, reviews: Path) -> None:
+    assert "no predictor.json" in refused(tmp_path, reviews)
+
+
+def test_another_model_can_be_given(
+    best: Path, reviews: Path, tiny_gpt2: Pair, folder_of: Callable[..., Path]
+) -> None:
+    folder = folder_of(tiny_gpt2)
+    summary = json.loads(done(best, reviews, "--json", "--model", folder).stdout)
+    assert summary["model"] == str(folder)

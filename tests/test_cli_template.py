@@ -1,0 +1,360 @@
+"""``promptlab template``: list, show, render, check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import Pair
+from typer.testing import CliRunner, Result
+
+from promptlab import catalog
+from promptlab.cli.app import app
+from promptlab.errors import CapabilityError, InputError, TemplateError
+
+FILE = """
+task: mood
+labels: [low, high]
+examples:
+  - {text: "a fine day", label: high}
+  - {text: "a wet day", label: low}
+templates:
+  - name: it-was
+    text: "{text} It was {mask}."
+    answers: {low: [bad], high: [good]}
+    source: own wording
+"""
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["template", *arguments])
+
+
+def document(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.exception
+    return json.loads(result.stdout)
+
+
+def refused(*arguments: str) -> str:
+    result = run(*arguments)
+    assert isinstance(result.exception, InputError), (result.exception, result.output)
+    return str(result.exception)
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.setenv("PROMPTLAB_TEMPLATES", str(folder))
+    return folder
+
+
+def test_list_gives_every_template_as_a_row() -> None:
+    rows = document("list")
+    assert [row["name"] for row in rows] == [entry.full_name for entry in catalog.templates()]
+    assert {"name", "task", "shape", "text", "answers"} <= set(rows[0])
+
+
+def test_list_filters_by_task_and_shape() -> None:
+    rows = document("list", "--task", "sentiment", "--shape", "cloze")
+    assert {(row["task"], row["shape"]) for row in rows} == {("sentiment", "cloze")}
+    prefix = document("list", "--task", "sentiment", "--shape", "prefix")
+    assert len(rows) + len(prefix) == len(document("list", "--task", "sentiment"))
+
+
+def test_list_prints_one_whole_line_a_template() -> None:
+    result = run("list", "--task", "sentiment")
+    lines = result.stdout.splitlines()
+    assert len(lines) == 1 + len(catalog.templates("sentiment"))
+    assert any(line.startswith("sentiment/it-was-found-words ") for line in lines)
+    assert "irresistible/wonderful/magnificent" in result.stdout
+    assert "templates of 1 task" in result.stderr
+
+
+def test_list_suggests_the_task_that_was_meant() -> None:
+    assert "sentiment" in refused("list", "--task", "sentimant")
+    assert run("list", "--shape", "round").exit_code == 2
+
+
+def test_list_shows_the_users_own_templates(user_folder: Path) -> None:
+    (user_folder / "mood.yaml").write_text(FILE)
+    assert [row["name"] for row in document("list", "--task", "mood")] == ["mood/it-was"]
+
+
+def test_list_needs_no_torch() -> None:
+    program = (
+        "import sys; from promptlab.cli.app import app\n"
+        "app(['template', 'list', '--json'], standalone_mode=False)\n"
+        "assert not {'torch', 'transformers', 'scipy', 'pandas'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)) > 200
+
+
+def test_show_fills_the_example_in() -> None:
+    row = document("show", "sentiment/it-was")
+    assert row["filled"] == row["prompt"].replace("{mask}", "great")
+    assert row["labels"] == ["negative", "positive"]
+    text = run("show", "sentiment/it-was").stdout
+    assert "[great]" in text
+    assert row["source"] in text
+
+
+def test_show_wants_the_name_of_a_template() -> None:
+    assert "--task sentiment" in refused("show", "sentiment")
+    assert "sentiment/it-was" in refused("show", "sentiment/it-wa")
+    assert "render" in refused("show", "{text} {mask}")
+
+
+@pytest.mark.parametrize("entry", catalog.templates(), ids=lambda entry: entry.full_name)
+def test_every_template_is_shown(entry: catalog.LibraryTemplate) -> None:
+    row = document("show", entry.full_name)
+    assert row["name"] == entry.full_name
+    assert row["prompt"].count("{mask}") == 1
+
+
+def test_render_takes_the_example_or_the_given_fields() -> None:
+    assert document("render", "sentiment/it-was")["prompt"].endswith("a minute . It was {mask}.")
+    row = document("render", "sentiment/it-was", "--field", "text=so=so")
+    assert row["prompt"] == "so=so It was {mask}."
+    assert run("render", "a {text} {mask}", "--field", "text=b").stdout == "a b {mask}\n"
+
+
+def test_render_names_the_field_that_is_wrong() -> None:
+    assert "--field text=" in refused("render", "{text} {mask}")
+    assert "reads text" in refused("render", "{text} {mask}", "--field", "txet=a")
+    assert "name=value" in refused("render", "{text} {mask}", "--field", "text")
+    twice = ("--field", "text=a", "--field", "text=b")
+    assert "twice" in refused("render", "{text} {mask}", *twice)
+
+
+def test_render_shows_a_caret_under_a_second_slot() -> None:
+    result = run("render", "{mask} and {mask}")
+    assert isinstance(result.exception, TemplateError)
+    assert str(result.exception).splitlines()[-1].index("^") == 2 + len("{mask} and ")
+
+
+def test_render_puts_solved_examples_before() -> None:
+    row = document("render", "sentiment/it-was", "--demonstrations", "2")
+    first, second, last = row["prompt"].split("\n\n")
+    assert first.endswith("It was terrible.")
+    assert second.endswith("It was terrible.")
+    assert last.endswith("It was {mask}.")
+    assert "a gorgeous" not in first + second
+    assert "ask for fewer" in refused("render", "sentiment/it-was", "--demonstrations", "9")
+    text = ("render", "{text} {mask}", "--field", "text=a", "--demonstrations", "1")
+    assert "library" in refused(*text)
+
+
+def test_render_counts_tokens(tiny_causal: Pair, folder_of: Callable[..., Path]) -> None:
+    folder = str(folder_of(tiny_causal))
+    row = document("render", "sentiment/it-was", "--model", folder)
+    tokenizer = tiny_causal[1]
+    left = row["prompt"].split("{mask}")[0]
+    assert row["tokens"] == len(tokenizer(left)["input_ids"]) + len(tokenizer.tokenize(".")) + 1
+    assert row["max_tokens"] == 256
+    assert row["shortened"] == []
+
+
+def test_render_through_the_chat_template(
+    tiny_causal: Pair, folder_of: Callable[..., Path]
+) -> None:
+    folder = str(folder_of(tiny_causal))
+    prompt = ("render", "Say {mask}", "--chat", "--model", folder)
+    assert document(*prompt)["model_input"] == "<|user|>Say\n<|assistant|>"
+    assert run(*prompt).stdout == "<|user|>Say\n<|assistant|>\n"
+
+
+def test_render_refuses_chat_without_a_chat_template(
+    tiny_masked: Pair, folder_of: Callable[..., Path]
+) -> None:
+    result = run("render", "Say {mask}", "--chat", "--model", str(folder_of(tiny_masked)))
+    assert isinstance(result.exception, CapabilityError)
+
+
+def test_render_says_what_was_shortened(tiny_causal: Pair, folder_of: Callable[..., Path]) -> None:
+    long = "text=" + "word " * 600
+    result = run("render", "{text} {mask}", "--field", long, "--model", str(folder_of(tiny_causal)))
+    assert result.exit_code == 0, result.exception
+    assert "shortened: text" in result.stderr
+
+
+def test_render_writes_control_characters_out() -> None:
+    out = run("render", "{text} {mask}", "--field", "text=\x1b[31mred\u202e").stdout
+    assert out == "\\x1b[31mred\\u202e {mask}\n"
+
+
+def test_check_finds_no_fault_in_the_shipped_library() -> None:
+    assert document("check") == {
+        "checked": len(catalog.templates()),
+        "faults": [],
+        "notes": [],
+    }
+
+
+def test_check_takes_names_tasks_files_and_folders(user_folder: Path) -> None:
+    (user_folder / "mood.yaml").write_text(FILE)
+    assert document("check", "mood/it-was")["checked"] == 1
+    assert document("check", "mood")["checked"] == 1
+    assert document("check", str(user_folder))["checked"] == 1
+    assert document("check", str(user_folder / "mood.yaml"), "sentiment/it-was")["checked"] == 2
+
+
+def test_check_refuses_what_is_not_there(tmp_path: Path) -> None:
+    assert "did you mean" in refused("check", "sentiment/it-waz")
+    assert "no such file" in refused("check", str(tmp_path / "none.yaml"))
+    assert "holds no .yaml file" in refused("check", str(tmp_path))
+
+
+BROKEN = r"""
+task: Mood
+tsak: mood
+metric: acuracy
+labels: [low, high]
+examples:
+  - {text: "a fine day", label: good}
+  - {text: 3, label: low}
+templates:
+  - {name: two-slots, text: "{text} {mask} {mask}", answers: {low: bad, high: good}, source: own}
+  - {name: no-slot, text: "{text}", answers: {low: bad, high: good}, source: own}
+  - {name: no-field, text: "{body} {mask}", answers: {low: bad, high: good}, source: own}
+  - {name: no-label, text: "{text} {mask}", answers: {low: bad}, source: own}
+  - {name: other-label, text: "{text} {mask}", answers: {low: bad, hihg: good}, source: own}
+  - {name: yaml-words, text: "{text} {mask}", answers: {low: no, high: "yes"}, source: own}
+  - {name: no-reading, text: "{text} {mask}", source: own}
+  - {name: no-source, text: "{text} {mask}", answers: {low: bad, high: good}}
+  - {name: Bad_Name, text: "{text} {mask}", answers: {low: bad, high: good}, source: own}
+  - {name: number, text: 5, answers: {low: bad, high: good}, source: own}
+  - {name: no-parser, text: "{text} {mask}", parser: {type: coice}, source: own}
+  - {name: keys, text: "{text} {mask}", anwsers: {}, sorce: own}
+  - {name: chatty, text: "{text} {mask}.", chat: true, answers: {low: bad, high: good}, source: own}
+  - {name: twice, text: "{text} {mask}", answers: {low: bad, high: good}, source: own}
+  - {name: twice, text: "{text} {mask}", answers: {low: bad, high: good}, source: own}
+  - {name: jinja, text: "{{ text.nothing() }} {{ mask }}", parser: {type: text}, source: own}
+  - name: choices
+    text: "{text} {mask}"
+    parser: {type: choice, choices: {low: [bad], hi: [good]}}
+    source: own
+  - just words
+"""
+
+
+def test_check_lists_every_fault(tmp_path: Path) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(BROKEN)
+    result = run("check", str(path), "--json")
+    assert isinstance(result.exception, InputError)
+    report = json.loads(result.stdout)
+    found: dict[str, str] = {}
+    for fault in report["faults"]:
+        place = fault["place"].removeprefix(str(path)).removeprefix(", template ")
+        found[place] = found.get(place, "") + fault["message"] + "\n"
+    assert report["checked"] == 18
+    for place, words in {
+        "": ["'Mood'", "'tsak'", "acuracy", "'good' is none of", "text is 3"],
+        "two-slots": ["second one"],
+        "no-slot": ["no answer slot"],
+        "no-field": ["example 1 lacks 'body'", "example 2"],
+        "no-label": ["two labels"],
+        "other-label": ["'hihg'"],
+        "yaml-words": ["False", "quotes"],
+        "no-reading": ["neither answers nor a parser"],
+        "no-source": ["'source' is missing"],
+        "Bad_Name": ["hyphens"],
+        "number": ["text is 5"],
+        "no-parser": ["coice"],
+        "keys": ["'answers'", "'source'", "missing"],
+        "chatty": ["nothing may follow"],
+        "twice": ["used twice"],
+        "jinja": ["nothing"],
+        "choices": ["'hi'"],
+        "number 18": ["mapping"],
+    }.items():
+        assert place in found, place
+        for word in words:
+            assert word in found[place], (place, found[place])
+
+
+def test_check_prints_faults_for_people(tmp_path: Path) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(FILE.replace("{text} It", "{txt} It"))
+    message = refused("check", str(path))
+    assert message.startswith("2 faults in the 1 templates checked:\n- ")
+    assert f"{path}, template it-was: example 1 lacks 'txt'" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("task: [mood", "no valid YAML"),
+        ("- a\n- b", "expected a mapping"),
+        ("task: mood", "'templates' is missing"),
+        ("task: mood\ntemplates:", "empty"),
+        ("task: mood\ntemplates: []", "empty"),
+        ("task: mood\nlabels: 5\nexamples: 6\ntemplates: 7", "labels is 5"),
+        (FILE.replace("task: mood", "task: 5"), "task is 5"),
+    ],
+)
+def test_check_survives_any_yaml(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(text)
+    assert words in refused("check", str(path))
+
+
+def test_check_refuses_a_file_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_bytes(FILE.replace("fine", "für").encode("latin-1"))
+    assert "no UTF-8" in refused("check", str(path))
+
+
+def test_check_tells_a_clash_with_the_library(user_folder: Path) -> None:
+    path = user_folder / "mine.yaml"
+    path.write_text(FILE.replace("task: mood", "task: sentiment"))
+    message = refused("check")
+    assert "template sentiment/it-was is also defined in" in message
+    assert "mine.yaml" in message
+
+
+def test_check_with_a_model_tells_answers_of_several_tokens(
+    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[..., Path]
+) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(FILE.replace("[good]", "[good, wonderful movie]"))
+    report = document("check", str(path), "--model", str(folder_of(tiny_masked)))
+    assert report["faults"] == []
+    assert [note["message"].split(": ", 1)[1] for note in report["notes"]] == [
+        "'wonderful movie' (2)"
+    ]
+
+
+def test_check_with_a_model_tells_what_it_cannot_do(
+    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[..., Path]
+) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(FILE.replace("answers: {low: [bad], high: [good]}", "parser: {type: text}"))
+    report = document("check", str(path), "--model", str(folder_of(tiny_masked)))
+    assert "cannot generate" in report["notes"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["check", "mood.yaml"], 2), (["show", "sentiment/it-was"], 0), (["list", "--nope"], 2)],
+)
+def test_exit_codes(tmp_path: Path, arguments: list[str], code: int) -> None:
+    (tmp_path / "mood.yaml").write_text(FILE.replace("{mask}", "{text}"))
+    program = "from promptlab.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "template", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr

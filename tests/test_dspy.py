@@ -1,0 +1,202 @@
+"""Local models behind DSPy's language-model interface, with DSPy itself and no network."""
+
+# ruff: noqa: E402 - DSPy's cache must have a place of its own before DSPy is imported
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import Pair
+
+os.environ["DSPY_CACHEDIR"] = tempfile.mkdtemp(prefix="dspy-")
+dspy = pytest.importorskip("dspy", minversion="3.4")
+
+from dspy.lm15 import Config, Message, Request
+
+from promptlab.decoding import Decoding, Generation
+from promptlab.errors import CapabilityError, InputError
+from promptlab.interop.dspy import PromptlabEngine, dspy_lm
+from promptlab.models.language_model import LanguageModel
+from promptlab.prompt import Prompt, Slot, Text
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise AssertionError("DSPy reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+
+
+class Scripted(LanguageModel):
+    """Replies with given texts and keeps what it was asked."""
+
+    name, key, family, max_tokens = "scripted", "0" * 24, "causal", 2048
+
+    def __init__(self, *replies: str, chat: bool = True) -> None:
+        self.can = frozenset({"generate", "chat"} if chat else {"generate"})
+        self.replies: Iterator[str] = iter(replies)
+        self.asked: list[tuple[Prompt, Decoding]] = []
+
+    def generate(self, prompts: Any, decoding: Decoding) -> list[Generation]:
+        self.asked.append((prompts[0], decoding))
+        text = next(self.replies)
+        return [Generation(text, 11, len(text.split()), 0.1)]
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(str(prompt).split())
+
+    def check(self, prompts: Any, answers: Any) -> None: ...
+
+    def score(self, prompts: Any, answers: Any) -> Any: ...
+
+    def fill(self, prompts: Any, top: int = 5) -> Any: ...
+
+    def cut(self, text: str, tokens: int) -> str:
+        return text
+
+
+def request(*messages: Message, system: str | None = None, **config: Any) -> Request:
+    asked = messages or (Message.user("the film was"),)
+    return Request(model="tiny", messages=asked, system=system, config=Config(**config))
+
+
+def test_a_tiny_model_completes_as_it_generates(gpt2: LanguageModel) -> None:
+    lm = dspy_lm(gpt2, max_tokens=7, cache=False)
+    prompt = Prompt((Text("the film was"), Slot()))
+    assert lm("the film was") == [gpt2.generate([prompt], Decoding(max_tokens=7))[0].text]
+    assert lm.model == f"promptlab/tiny_gpt2@{gpt2.key[:12]}"
+    assert "litellm" not in sys.modules
+
+
+def test_a_chat_template_is_used_when_there_is_one(causal: LanguageModel) -> None:
+    response = PromptlabEngine(causal).complete(request(max_tokens=5))
+    prompt = Prompt((Text("the film was"), Slot()), chat=True)
+    expected = causal.generate([prompt], Decoding(max_tokens=5))[0]
+    assert response.text == expected.text
+    assert response.usage.input_tokens == expected.tokens_in
+    assert response.usage.output_tokens == expected.tokens_out
+
+
+def test_predict_runs_on_a_tiny_model(causal: LanguageModel) -> None:
+    """A model that was never trained says nothing DSPy can read, and DSPy says so."""
+    lm = dspy_lm(causal, max_tokens=4, cache=False)
+    with dspy.context(lm=lm), pytest.raises(dspy.AdapterParseError):
+        dspy.Predict("text -> label")(text="a film")
+    assert lm.history[0]["usage"]["completion_tokens"] <= 4
+
+
+def test_predict_reads_a_reply_in_dspys_format() -> None:
+    model = Scripted("[[ ## label ## ]]\npositive\n\n[[ ## completed ## ]]")
+    with dspy.context(lm=dspy_lm(model, cache=False)):
+        assert dspy.Predict("text -> label")(text="a film").label == "positive"
+    prompt = model.asked[0][0]
+    assert prompt.chat and "a film" in prompt.left and "Your input fields are" in prompt.left
+
+
+def test_demonstrations_become_turns() -> None:
+    turns = [Message.user("2 + 2"), Message.assistant("4"), Message.user("3 + 3")]
+    chat, plain = Scripted("6"), Scripted("6", chat=False)
+    for model in (chat, plain):
+        PromptlabEngine(model).complete(request(*turns, system="Add."))
+    told = "Add.\n\nUser:\n2 + 2\n\nAssistant:\n4\n\nUser:\n3 + 3"
+    assert chat.asked[0][0].left == told
+    assert plain.asked[0][0].left == f"{told}\n\nAssistant:" and not plain.asked[0][0].chat
+
+
+def test_settings_reach_the_decoding() -> None:
+    model = Scripted("a", "b", "c")
+    engine = PromptlabEngine(model, max_tokens=9)
+    engine.complete(request(temperature=0.7, top_p=0.9, top_k=5, stop=("\n",), seed=3))
+    engine.complete(request(max_tokens=4000))
+    asked = [decoding for _, decoding in model.asked]
+    assert asked[0] == Decoding(9, 0.7, 5, 0.9, ("\n",), 3)
+    assert asked[1].max_tokens == 2048 - 4 and asked[1].temperature == 0
+
+
+def test_samples_differ_and_can_be_repeated(gpt2: LanguageModel) -> None:
+    engine = PromptlabEngine(gpt2, max_tokens=12)
+    lm = dspy.LM("tiny", engine=engine, temperature=1.0, cache=False)
+    assert len(set(lm("the film was", n=4))) > 1
+    first, second = (engine.complete(request(temperature=1.0, seed=5)).text for _ in range(2))
+    assert first == second
+
+
+def test_threads_get_their_own_replies(gpt2: LanguageModel) -> None:
+    engine = PromptlabEngine(gpt2, max_tokens=6)
+    texts = [f"the {word} was" for word in ("film", "soup", "plot", "movie")] * 4
+    requests = [
+        request(Message.user(text), temperature=1.0, seed=i) for i, text in enumerate(texts)
+    ]
+    alone = [engine.complete(item).text for item in requests]
+    with ThreadPoolExecutor(8) as pool:
+        together = [response.text for response in pool.map(engine.complete, requests)]
+    assert together == alone
+
+
+def test_asynchronous_calls(gpt2: LanguageModel) -> None:
+    lm = dspy_lm(gpt2, max_tokens=5, cache=False)
+    assert asyncio.run(lm.acall("the film was")) == lm("the film was")
+
+
+def test_the_reply_as_a_stream(gpt2: LanguageModel) -> None:
+    engine = PromptlabEngine(gpt2, max_tokens=5)
+    events = list(engine.stream(request()))
+    assert [events[0].type, events[-1].type] == ["start", "end"]
+
+
+def test_finish_reasons() -> None:
+    engine = PromptlabEngine(Scripted("one two", "one two three"), max_tokens=3)
+    found = [engine.complete(request()).finish_reason for _ in range(2)]
+    assert found == ["stop", "length"]
+
+
+def test_a_saved_engine_loads_its_model(
+    tiny_causal: Pair, folder_of: Callable[[Pair], Path]
+) -> None:
+    lm = dspy_lm(str(folder_of(tiny_causal)), max_tokens=5, cache=False)
+    state = lm.dump_state()
+    with pytest.raises(ValueError, match="allow_unsafe_lm_state"):
+        dspy.LM.load_state(state)
+    loaded = dspy.LM.load_state(state, allow_custom_lm_class=True)
+    assert loaded("the film was") == lm("the film was")
+    assert loaded.engine.model is lm.engine.model
+
+
+def test_copies_of_a_program_share_the_weights(gpt2: LanguageModel) -> None:
+    program = dspy.Predict("text -> label")
+    program.lm = dspy_lm(gpt2)
+    assert copy.deepcopy(program).lm.engine.model is gpt2
+
+
+def test_what_a_model_cannot_do_is_told(masked: LanguageModel, gpt2: LanguageModel) -> None:
+    with pytest.raises(CapabilityError, match="cannot generate"):
+        dspy_lm(masked)
+    with pytest.raises(InputError, match="max_tokens is 0"):
+        PromptlabEngine(gpt2, max_tokens=0)
+    lm = dspy_lm(gpt2, cache=False)
+    with pytest.raises(dspy.ContextWindowExceededError, match="takes"):
+        lm("film " * 5000)
+    with pytest.raises(dspy.LMUnsupportedFeatureError, match="presence_penalty"):
+        lm("the film was", presence_penalty=1.0)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    with pytest.raises(dspy.LMUnsupportedFeatureError, match="text alone"):
+        lm(messages=[{"role": "user", "content": [picture]}])
+
+
+def test_without_dspy_the_extra_is_named(
+    gpt2: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dspy", None)
+    with pytest.raises(InputError, match=r"promptlab-workbench\[dspy\]"):
+        dspy_lm(gpt2)

@@ -1,0 +1,93 @@
+"""Masked scores against plain forwards that fill the masks one by one, left to right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from plain_forward import logprobs, masked_answer
+from tiny_models import Pair
+
+from promptlab.errors import CapabilityError, VerbalizerError
+from promptlab.models.local import LocalModel
+from promptlab.template import Template
+
+ANSWERS = ("great", "terrible", "marvellous", "not bad", "marbles", "!")
+TEXTS = ("a gorgeous film", "x", "", "a dull slow journey to nowhere , never again")
+
+Fresh = Callable[..., LocalModel]
+
+
+def close(found: object, expected: object) -> None:
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-6)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{text} It was {mask}.", "{text} It was {mask}", "{mask} it was: {text}", "({mask}) {text}"],
+)
+@pytest.mark.parametrize("name", ["tiny_masked", "tiny_roberta"])
+def test_label_scores_equal_a_plain_forward(
+    name: str, template: str, fresh: Fresh, request: pytest.FixtureRequest
+) -> None:
+    pair = request.getfixturevalue(name)
+    prompts = [Template(template).render({"text": text}) for text in TEXTS]
+    scores = fresh(name).score(prompts, ANSWERS)
+    expected = [[masked_answer(pair, p.left, a, p.right) for a in ANSWERS] for p in prompts]
+    close(scores.logprobs, expected)
+    assert scores.answer_tokens.max() > 2
+    assert np.std(expected) > 1
+
+
+def test_one_token_answers_are_one_softmax(masked: LocalModel, tiny_masked: Pair) -> None:
+    model, tokenizer = tiny_masked
+    prompt = Template("the film was {mask}.").render({})
+    encoded = tokenizer("the film was [MASK].")["input_ids"]
+    row = logprobs(model, encoded)[encoded.index(tokenizer.mask_token_id)]
+    ids = tokenizer.convert_tokens_to_ids(["great", "terrible"])
+    close(masked.score([prompt], ["great", "terrible"]).logprobs[0], row[ids])
+
+
+def test_a_mask_in_a_field_is_not_the_slot(masked: LocalModel, tiny_masked: Pair) -> None:
+    prompt = Template("{text} [MASK] It was {mask}. {text}").render({"text": "so [MASK] [MASK]"})
+    found = masked.score([prompt], ANSWERS).logprobs[0]
+    close(found, [masked_answer(tiny_masked, prompt.left, a, prompt.right) for a in ANSWERS])
+
+
+def test_starts_that_answers_share_are_computed_once(fresh: Fresh) -> None:
+    together, apart = fresh("tiny_masked"), fresh("tiny_masked")
+    prompt = Template("It was {mask}.").render({})
+    words = ["marvellous", "marvelloun"]  # they differ in the last piece
+    assert together.score([prompt], words).answer_tokens.tolist() == [[7, 7]]
+    for word in words:
+        apart.score([prompt], [word])
+    # 1 row for the slot, 5 shared starts, 2 last pieces
+    assert together.usage.computed_tokens * 14 == apart.usage.computed_tokens * 8 + 14 * 0 or (
+        together.usage.computed_tokens < apart.usage.computed_tokens
+    )
+
+
+def test_what_a_masked_model_refuses(fresh: Fresh) -> None:
+    model = fresh("tiny_masked")
+    long = Template("{text} It was {mask}.").render({"text": "film " * 400})
+    with pytest.raises(CapabilityError, match=r"has \d+ tokens and tiny_masked takes"):
+        model.score([long], ["great"])
+    with pytest.raises(VerbalizerError, match="has no tokens"):
+        model.score([Template("It was {mask}").render({})], [" "])
+    from promptlab.decoding import Decoding
+
+    with pytest.raises(CapabilityError, match=r"masked model and cannot generate; use a causal"):
+        model.generate([Template("It was {mask}").render({})], Decoding())
+    with pytest.raises(CapabilityError, match="cannot chat"):
+        model.score([Template("{mask}", chat=True).render({})], ["great"])
+
+
+def test_every_position_that_the_window_promises_can_be_used(fresh: Fresh) -> None:
+    for name in ("tiny_masked", "tiny_roberta"):
+        model = fresh(name)
+        prompt = Template("{text} {mask}").render({"text": "film"})
+        rest = model.max_tokens - model.count_tokens(prompt)
+        full = Template("{text} {mask}").render({"text": "film" + " film" * rest})
+        assert model.count_tokens(full) == model.max_tokens
+        assert np.isfinite(model.score([full], ["great"]).logprobs).all()
