@@ -14,9 +14,7 @@ Sequences = list[tuple[int, ...]]
 IDS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12).map(tuple), max_size=12)
 
 
-def placed(
-    node: PrefixNode, before: tuple[int, ...] = ()
-) -> list[tuple[int, tuple[int, ...]]]:
+def placed(node: PrefixNode, before: tuple[int, ...] = ()) -> list[tuple[int, tuple[int, ...]]]:
     """Every row's index with what the nodes above it cover."""
     ids = before + node.ids
     found = [(row, ids) for row in node.rows]
