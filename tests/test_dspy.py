@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from tiny_models import Pair
 
-os.environ["DSPY_CACHEDIR"] = tempfile.mkdtemp(prefix="dspy-")
+CACHE = tempfile.TemporaryDirectory(prefix="dspy-")
+os.environ["DSPY_CACHEDIR"] = CACHE.name
 dspy = pytest.importorskip("dspy", minversion="3.4")
 
 from dspy.lm15 import Config, Message, Request
@@ -76,7 +77,6 @@ def test_a_tiny_model_completes_as_it_generates(gpt2: LanguageModel) -> None:
     prompt = Prompt((Text("the film was"), Slot()))
     assert lm("the film was") == [gpt2.generate([prompt], Decoding(max_tokens=7))[0].text]
     assert lm.model == f"promptlab/tiny_gpt2@{gpt2.key[:12]}"
-    assert "litellm" not in sys.modules
 
 
 def test_a_chat_template_is_used_when_there_is_one(causal: LanguageModel) -> None:
@@ -88,12 +88,21 @@ def test_a_chat_template_is_used_when_there_is_one(causal: LanguageModel) -> Non
     assert response.usage.output_tokens == expected.tokens_out
 
 
-def test_predict_runs_on_a_tiny_model(causal: LanguageModel) -> None:
-    """A model that was never trained says nothing DSPy can read, and DSPy says so."""
-    lm = dspy_lm(causal, max_tokens=4, cache=False)
-    with dspy.context(lm=lm), pytest.raises(dspy.AdapterParseError):
-        dspy.Predict("text -> label")(text="a film")
-    assert lm.history[0]["usage"]["completion_tokens"] <= 4
+class Plain(dspy.Adapter):  # type: ignore[misc,name-defined,unused-ignore]
+    """The input fields as the prompt, the whole reply as the output field."""
+
+    def format(self, signature: Any, demos: Any, inputs: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{"role": "user", "content": " ".join(inputs.values())}]
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        return dict.fromkeys(signature.output_fields, completion)
+
+
+def test_predict_completes_on_a_tiny_model(causal: LanguageModel) -> None:
+    with dspy.context(lm=dspy_lm(causal, max_tokens=4, cache=False), adapter=Plain()):
+        label = dspy.Predict("text -> label")(text="the film was").label
+    prompt = Prompt((Text("the film was"), Slot()), chat=True)
+    assert label == causal.generate([prompt], Decoding(max_tokens=4))[0].text != ""
 
 
 def test_predict_reads_a_reply_in_dspys_format() -> None:
@@ -121,7 +130,7 @@ def test_settings_reach_the_decoding() -> None:
     engine.complete(request(max_tokens=4000))
     asked = [decoding for _, decoding in model.asked]
     assert asked[0] == Decoding(9, 0.7, 5, 0.9, ("\n",), 3)
-    assert asked[1].max_tokens == 2048 - 4 and asked[1].temperature == 0
+    assert asked[1].max_tokens == 2048 - 3 and asked[1].temperature == 0
 
 
 def test_samples_differ_and_can_be_repeated(gpt2: LanguageModel) -> None:
