@@ -77,10 +77,10 @@ def test_check_tells_what_a_model_can_do(
 
 def test_check_prints_a_line_a_fact(tiny_causal: Pair, folder_of: Callable[..., Path]) -> None:
     folder = str(folder_of(tiny_causal))
-    lines = dict(
-        (line[:14].strip(), line[15:])
+    lines = {
+        line[:14].strip(): line[15:]
         for line in run("check", folder, "--dtype", "float32").stdout.splitlines()
-    )
+    }
     assert lines["model"] == folder
     assert lines["window"] == "256 tokens"
     assert lines["shared prefix"] == "yes"

@@ -18,6 +18,7 @@ app = typer.Typer(help="The pinned models, and what a model can do here.", no_ar
 
 _MEASURED_SECONDS = 1.0
 _PROMPTS, _PROMPT_TOKENS, _NEW_TOKENS = 8, 64, 16
+_WORDS = "a film about people who read long books on the train to the sea and back again"
 
 
 @app.command("list")
@@ -119,7 +120,7 @@ def _prompts(model: LocalModel, start: int) -> list[Any]:
     """Prompts of 64 tokens (or half the window), each in an order of its own: nothing is shared."""
     from promptlab.prompt import Prompt, Slot, Text
 
-    words = ["a", "film", "about", "people", "who", "read", "long", "books", "on", "the", "train", "to", "the", "sea", "and", "back", "again"]
+    words = _WORDS.split()
     limit = min(_PROMPT_TOKENS, model.max_tokens // 2)
     prompts = []
     for number in range(start, start + _PROMPTS):

@@ -70,7 +70,7 @@ def _read_lines(stream: Iterable[bytes], size: int, max_chars: int) -> Iterator[
         if not line.strip():
             continue
         form = "Each line must be one whole JSON object"
-        found.append((number, _parse_json(STANDARD_INPUT, number, line, form)))
+        found.append((number, _parse_json(STANDARD_INPUT, number, line.strip(), form)))
         if len(found) == size:
             yield _block(found, max_chars)
             found = []

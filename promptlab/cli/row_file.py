@@ -117,7 +117,7 @@ class RowFile:
         try:
             if self.form is Format.csv:
                 cells = self._csv_rows(rows)
-                csv.writer(self._stream, lineterminator="\n").writerows(cells)
+                csv.writer(_UnixLines(self._stream)).writerows(cells)
             else:
                 self._stream.writelines(json_line(row) for row in rows)
             self._stream.flush()
@@ -145,6 +145,21 @@ class RowFile:
         return WorkError(
             f"{where} cannot be written: {error.strerror or error}; no output was kept"
         )
+
+
+class _UnixLines:
+    """Ends rows by a line feed alone.
+
+    The writer itself is left to end them by carriage return and line feed, because it quotes only
+    cells that hold a character of its line ends.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        """Write one row."""
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def json_line(row: Mapping[str, Any]) -> str:
