@@ -62,10 +62,10 @@ def predict(
     chosen = _format(form, target, source)
     _refuse_same_file(target, source)
     records = open_records(source, block=block, max_chars=max_chars)
-    started = time.perf_counter()
     with RowFile(target, chosen) as output:
         predictor = _load(folder, model, device, dtype)
         run = PredictionRun(predictor, records, asked=asked, label=label)
+        started = time.perf_counter()
         _predict(run, output, kept)
         output.commit()
     summary = run.summary() | {
