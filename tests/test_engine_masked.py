@@ -9,6 +9,7 @@ import pytest
 from plain_forward import logprobs, masked_answer
 from tiny_models import Pair
 
+from promptlab.decoding import Decoding
 from promptlab.errors import CapabilityError, VerbalizerError
 from promptlab.models.local import LocalModel
 from promptlab.template import Template
@@ -56,16 +57,13 @@ def test_a_mask_in_a_field_is_not_the_slot(masked: LocalModel, tiny_masked: Pair
 
 
 def test_starts_that_answers_share_are_computed_once(fresh: Fresh) -> None:
-    together, apart = fresh("tiny_masked"), fresh("tiny_masked")
+    model = fresh("tiny_masked")
     prompt = Template("It was {mask}.").render({})
-    words = ["marvellous", "marvelloun"]  # they differ in the last piece
-    assert together.score([prompt], words).answer_tokens.tolist() == [[7, 7]]
-    for word in words:
-        apart.score([prompt], [word])
-    # 1 row for the slot, 5 shared starts, 2 last pieces
-    assert together.usage.computed_tokens * 14 == apart.usage.computed_tokens * 8 + 14 * 0 or (
-        together.usage.computed_tokens < apart.usage.computed_tokens
-    )
+    words = ["marvellous", "marvelloun"]  # seven pieces each, the last one differs
+    scores = model.score([prompt], words)
+    assert scores.answer_tokens.tolist() == [[7, 7]]
+    assert model.usage.computed_tokens == 7 * scores.prompt_tokens[0]
+    assert scores.logprobs[0, 0] != scores.logprobs[0, 1]
 
 
 def test_what_a_masked_model_refuses(fresh: Fresh) -> None:
@@ -75,8 +73,6 @@ def test_what_a_masked_model_refuses(fresh: Fresh) -> None:
         model.score([long], ["great"])
     with pytest.raises(VerbalizerError, match="has no tokens"):
         model.score([Template("It was {mask}").render({})], [" "])
-    from promptlab.decoding import Decoding
-
     with pytest.raises(CapabilityError, match=r"masked model and cannot generate; use a causal"):
         model.generate([Template("It was {mask}").render({})], Decoding())
     with pytest.raises(CapabilityError, match="cannot chat"):

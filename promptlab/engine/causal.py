@@ -67,12 +67,12 @@ class CausalRunner:
         cache = frozen_cache(state, self.network.layers)
         device = self.network.device
         positions = torch.arange(start, start + len(ids), device=device)[None]
-        self.network.encode(
-            input_ids=torch.tensor([ids], device=device),
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
+        inputs = {"input_ids": torch.tensor([ids], device=device), "position_ids": positions}
+
+        def work(batch: list[int]) -> None:
+            self.network.encode(**inputs, past_key_values=cache, use_cache=True)
+
+        self.budget.run([len(ids)], work)
         self.computed_tokens += len(ids)
         return recorded(cache)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from promptlab.engine.batch import TokenBudget
 from promptlab.engine.memory import peak_bytes
 from promptlab.engine.network import Network
 from promptlab.engine.probe import Runner
@@ -27,6 +28,7 @@ class Engine:
         self.runner = runner
         self.store = store
         self.usage = Usage()
+        self.generation_budget = TokenBudget(runner.budget.tokens)
 
     def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " continuation"]]:
         """Log-likelihood in nats of every continuation of every question.

@@ -1,4 +1,4 @@
-"""Generated text: batches of prompts of like length, padded on the left."""
+"""Generated text: batches of prompts of like length."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from promptlab.decoding import Decoding, Generation
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.engine import Engine
+from promptlab.engine.probe import padded, padding_mask
 from promptlab.engine.question import Usage
 
 
@@ -19,7 +19,6 @@ def generate(
 ) -> list[Generation]:
     """Continue every context; stop strings are cut off. Sampling is seeded per batch."""
     replies: dict[int, Generation] = {}
-    budget = TokenBudget(getattr(engine.runner, "budget", TokenBudget(2048)).tokens)
 
     def work(batch: list[int]) -> None:
         started = time.perf_counter()
@@ -30,7 +29,7 @@ def generate(
         tokens = sum(r.tokens_in + r.tokens_out for r in (replies[i] for i in batch))
         engine.usage += Usage(tokens, tokens, seconds)
 
-    budget.run([len(ids) + decoding.max_tokens for ids in contexts], work)
+    engine.generation_budget.run([len(ids) + decoding.max_tokens for ids in contexts], work)
     return [replies[index] for index in range(len(contexts))]
 
 
@@ -41,35 +40,47 @@ def _batch(
     decoding: Decoding,
 ) -> list[tuple[str, int]]:
     network = engine.network
-    width = max(map(len, contexts))
-    ids = torch.zeros((len(contexts), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, context in enumerate(contexts):
-        ids[row, width - len(context) :] = torch.tensor(context)
-        mask[row, width - len(context) :] = 1
-    torch.manual_seed(decoding.seed)
-    output = network.generate(
-        input_ids=ids.to(network.device),
-        attention_mask=mask.to(network.device),
-        tokenizer=tokenizer,
-        **_arguments(decoding, tokenizer),
-    )
     encoder_decoder = network.model.config.is_encoder_decoder
+    ids, mask = padded(contexts, network.device), padding_mask(contexts, network.device)
+    if not encoder_decoder:  # what is continued stands at the end of its row
+        shifts = [ids.shape[1] - len(context) for context in contexts]
+        ids, mask = (
+            torch.stack([row.roll(shift) for row, shift in zip(rows, shifts, strict=True)])
+            for rows in (ids, mask)
+        )
+    output = network.generate(
+        seed=decoding.seed,
+        input_ids=ids, attention_mask=mask, tokenizer=tokenizer, **_arguments(decoding, tokenizer)
+    )
+    start = 1 if encoder_decoder else ids.shape[1]
     texts = []
     for row in output.tolist():
-        new = row[1:] if encoder_decoder else row[width:]
-        new = [token for token in new if token != tokenizer.pad_token_id]
+        new = _written(row[start:], tokenizer)
         texts.append(
             (_stopped(tokenizer.decode(new, skip_special_tokens=True), decoding), len(new))
         )
     return texts
 
 
+def _written(row: list[int], tokenizer: Any) -> list[int]:
+    """What stands before the padding, and (T5) before the sentinel that ends the slot's words."""
+    end = len(row)
+    while end and row[end - 1] == _padding(tokenizer):
+        end -= 1
+    sentinel = tokenizer.get_vocab().get("<extra_id_1>")
+    return row[: row.index(sentinel)] if sentinel in row[:end] else row[:end]
+
+
+def _padding(tokenizer: Any) -> int:
+    known = [tokenizer.pad_token_id, tokenizer.eos_token_id, 0]
+    return next(int(token) for token in known if token is not None)
+
+
 def _arguments(decoding: Decoding, tokenizer: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "max_new_tokens": decoding.max_tokens,
         "do_sample": decoding.temperature > 0,
-        "pad_token_id": tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
+        "pad_token_id": _padding(tokenizer),
     }
     if decoding.temperature > 0:
         arguments |= {

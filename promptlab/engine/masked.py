@@ -27,16 +27,18 @@ class MaskedRunner:
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question; its continuations are as long as its context has masks."""
         rows: list[tuple[int, ...]] = []
-        probes: list[Probe] = []
+        probes: list[tuple[Probe, ...]] = []
         for index, question in enumerate(questions):
-            for row, probe in _rows(question, index, affine=self.network.affine):
+            for row, places in _rows(question, index, affine=self.network.affine):
                 rows.append(row)
-                probes.append(probe)
+                probes.append(places)
         replies = Replies()
 
         def work(batch: list[int]) -> None:
             tokens = [rows[item] for item in batch]
-            placed = [replace(probes[item], row=row) for row, item in enumerate(batch)]
+            placed = [
+                replace(probe, row=row) for row, item in enumerate(batch) for probe in probes[item]
+            ]
             replies.probe(
                 self.network,
                 placed,
@@ -51,16 +53,18 @@ class MaskedRunner:
 
 def _rows(
     question: Question, index: int, *, affine: bool
-) -> Iterator[tuple[tuple[int, ...], Probe]]:
-    """The slot's row, then a row for each distinct (filled start, next token)."""
+) -> Iterator[tuple[tuple[int, ...], tuple[Probe, ...]]]:
+    """The slot's row, then a row for each distinct start that fills some of the masks."""
     ids, position = question.context.ids, question.context.position
-    for probe in slot_probes(question, index, 0, position, affine=affine):
-        yield ids, probe
-    wanted: dict[tuple[tuple[int, ...], int], list[tuple[int, ...]]] = {}
+    yield ids, tuple(slot_probes(question, index, 0, position, affine=affine))
+    wanted: dict[tuple[int, ...], dict[int, list[tuple[int, ...]]]] = {}
     for continuation in question.continuations:
         for filled in range(1, len(continuation)):
-            key = (continuation[:filled], continuation[filled])
-            wanted.setdefault(key, []).append(continuation)
-    for (start, target), tails in wanted.items():
-        row = ids[:position] + start + ids[position + len(start) :]
-        yield row, Probe(index, 0, position + len(start), target, tuple(tails))
+            targets = wanted.setdefault(continuation[:filled], {})
+            targets.setdefault(continuation[filled], []).append(continuation)
+    for start, targets in wanted.items():
+        place = position + len(start)
+        yield (
+            ids[:position] + start + ids[place:],
+            tuple(Probe(index, 0, place, target, tuple(c)) for target, c in targets.items()),
+        )

@@ -47,6 +47,8 @@ class Network:
         self._rows: Tensor | None = None
         self._columns: Tensor | None = None
         self._feature: Tensor | None = None
+        self._given: Tensor | None = None
+        self._sample: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._body(model).register_forward_hook(self._gather)
         self.head.register_forward_pre_hook(self._keep)
@@ -106,9 +108,11 @@ class Network:
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
 
     @torch.inference_mode()
-    def generate(self, **inputs: Any) -> Int[Tensor, "row token"]:
-        """Run transformers' own generation loop."""
-        with self._lock:
+    def generate(self, *, seed: int, **inputs: Any) -> Int[Tensor, "row token"]:
+        """Run transformers' own generation loop, sampling from ``seed``."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with self._lock, torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
             return cast(Tensor, self.model.generate(**inputs))
 
     def _read(self, logits: Tensor, features: Tensor, targets: Tensor) -> Probed:
@@ -140,15 +144,31 @@ class Network:
     @torch.inference_mode()
     def vocabulary_logprobs(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Log-probabilities in nats of the whole vocabulary from features."""
+        if not self.affine:
+            return self._headed(features).log_softmax(-1)
         weight = self.head.weight
         logits = (features.to(weight.device, weight.dtype) @ weight.T).float()
         bias = getattr(self.head, "bias", None)
         return (logits if bias is None else logits + bias.float()).log_softmax(-1)
 
+    def _headed(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
+        """Logits of features through all that the model does after its body (caps, scales).
+
+        The features take the place of what the head would read in a small forward.
+        """
+        with self._lock:
+            self._given = features.to(self.device, self.dtype)[None]
+            try:
+                logits: Tensor = self.model(**self._sample).logits[0]
+            finally:
+                self._given = None
+        return logits.float()
+
     @torch.inference_mode()
     def check(self, **inputs: Any) -> None:
         """Compare gathered and plain outputs on a small input; fall back where they differ."""
         self.gathers = self.affine = True
+        self._sample = inputs
         plain = self._plain(**inputs)
         width = plain.shape[1]
         rows = torch.tensor([0, 0], device=self.device)
@@ -191,8 +211,11 @@ class Network:
         output["last_hidden_state"] = hidden[self._rows, self._columns][None]
         return output
 
-    def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+    def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
+        if self._given is not None:
+            return (self._given, *args[1:])
         self._feature = args[0]
+        return None
 
 
 def _vocabulary_head(model: Any) -> Any:

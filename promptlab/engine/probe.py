@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.question import Question, Reply
 
@@ -19,6 +20,7 @@ from promptlab.engine.question import Question, Reply
 class Runner(Protocol):
     """Answers questions about distinct contexts and counts the tokens it computed."""
 
+    budget: TokenBudget
     computed_tokens: int
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:

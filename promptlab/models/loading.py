@@ -110,7 +110,7 @@ def from_transformers(
         key=key,
         tokenizer=tokenizer,
         engine=engine,
-        max_tokens=_window(model.config, tokenizer),
+        max_tokens=_window(model, tokenizer),
     )
 
 
@@ -196,11 +196,15 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
         raise InputError(f"the {what} of {source} cannot be loaded: {error}") from error
 
 
-def _window(config: Any, tokenizer: Any) -> int:
+def _window(model: Any, tokenizer: Any) -> int:
     """The context window in tokens."""
-    text = config.get_text_config()
+    text = model.config.get_text_config()
     limit = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
     limits = [int(n) for n in (limit, tokenizer.model_max_length) if n and n < 10**9]
+    for name, table in model.named_modules():
+        # RoBERTa counts positions from the padding's on, so it has fewer than its table has rows.
+        if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None:
+            limits.append(table.num_embeddings - table.padding_idx - 1)
     return min(limits, default=512)
 
 
