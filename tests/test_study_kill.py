@@ -39,7 +39,7 @@ def complete(folder: Path) -> dict[int, tuple[str, float]]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
     study = optuna.load_study(study_name="reviews", storage=storage)
     return {
-        trial.number: (trial.user_attrs["key"], trial.values[0])
+        trial.number: (trial.user_attrs["asked"]["key"], trial.values[0])
         for trial in study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     }
 

@@ -255,7 +255,7 @@ def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
         str(rank) if row["state"] == "complete" else row["state"],
         f"{dev[objective]:.3f}",
         f"{low:.2f}-{high:.2f}",
-        "" if p is None else f"{p:.3f}",
+        "" if p is None else "<.001" if p < 0.001 else f"{p:.3f}",
         f"{row['tokens_per_example']:.0f}",
         row["name"],
     ]

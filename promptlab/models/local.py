@@ -19,6 +19,9 @@ from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.prompt import Prompt
 
+REMEMBERED = 20_000
+"""So many encoded prompts are kept in memory."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -43,6 +46,7 @@ class LocalModel(LanguageModel):
         self.engine = engine
         self.max_tokens = max_tokens
         self.encoding = Encoding(tokenizer)
+        self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
         if getattr(tokenizer, "chat_template", None):
             self.can = self.can | {"chat"}
 
@@ -83,7 +87,7 @@ class LocalModel(LanguageModel):
         lengths = np.zeros(len(prompts), dtype=np.int64)
         asked = [
             (row, item)
-            for row, items in enumerate(self.questions(prompts, answers))
+            for row, items in enumerate(self._asked(prompts, tuple(answers)))
             for item in items
         ]
         found = self.engine.score([item.question for _, item in asked])
@@ -126,6 +130,17 @@ class LocalModel(LanguageModel):
         """The beginning of ``text``, at most ``tokens`` tokens long."""
         ids, offsets = self.encoding.with_offsets([text])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
+
+    def _asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
+        """`questions`, remembered: calibrations and repeated studies ask the same again."""
+        new = [p for p in dict.fromkeys(prompts) if (p, answers) not in self._remembered]
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.clear()
+            new = list(dict.fromkeys(prompts))
+        if new:
+            for prompt, asked in zip(new, self.questions(new, answers), strict=True):
+                self._remembered[prompt, answers] = asked
+        return [self._remembered[prompt, answers] for prompt in prompts]
 
     def sides(self, prompt: Prompt) -> tuple[str, str]:
         """The words before and after the slot; with ``chat`` in the model's chat template."""

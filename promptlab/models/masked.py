@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
 from promptlab.prompt import Prompt
-
-REMEMBERED = 20_000
-"""So many encoded prompts are kept."""
 
 
 class MaskedModel(LocalModel):
@@ -19,10 +15,6 @@ class MaskedModel(LocalModel):
 
     family = "masked"
     can = frozenset({"score", "features", "fill", "gradients"})
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._known: dict[tuple[Prompt, int], Context] = {}
 
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
         """For every prompt one question for each answer length in tokens."""
@@ -51,19 +43,6 @@ class MaskedModel(LocalModel):
         return ids
 
     def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
-        """The contexts of prompts with so many masks each; remembered for the next verbalizer."""
-        pairs = list(zip(prompts, masks, strict=True))
-        new = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
-        if len(self._known) > REMEMBERED:
-            self._known.clear()
-            new = list(dict.fromkeys(pairs))
-        found = self._encoded([prompt for prompt, _ in new], [k for _, k in new])
-        self._known.update(zip(new, found, strict=True))
-        return [self._known[pair] for pair in pairs]
-
-    def _encoded(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
-        if not prompts:
-            return []
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
         sides = [self.sides(prompt) for prompt in prompts]
         texts = [left + mask * k + right for (left, right), k in zip(sides, masks, strict=True)]

@@ -36,9 +36,14 @@ ALPHA = 0.05
 CONTENT_FREE = "N/A"
 
 
+def known(trial: FrozenTrial) -> dict[str, Any]:
+    """All that a run has written about a trial: its candidate, and what was found."""
+    return {**trial.user_attrs.get("asked", {}), **trial.user_attrs.get("found", {})}
+
+
 def decide(run: StudyRun) -> dict[str, Any]:
     """The leaderboard document but for ``seconds``; writes everything else of the folder."""
-    trials = [t for t in run.study.get_trials(deepcopy=False) if "repeats" not in t.user_attrs]
+    trials = [t for t in run.study.get_trials(deepcopy=False) if "repeats" not in known(t)]
     complete = sorted(
         (t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: _rank(run, t)
     )
@@ -60,11 +65,11 @@ def decide(run: StudyRun) -> dict[str, Any]:
         "trials": rows,
         "best": {
             "number": best.number,
-            "kind": best.user_attrs["kind"],
-            "name": best.user_attrs["name"],
-            "candidate": best.user_attrs["candidate"],
-            "prompt": best.user_attrs["prompt"],
-            "dev": best.user_attrs["dev"],
+            "kind": known(best)["kind"],
+            "name": known(best)["name"],
+            "candidate": known(best)["candidate"],
+            "prompt": known(best)["prompt"],
+            "dev": known(best)["dev"],
             "test": summary(test, run.objectives),
         },
         "baselines": _baselines(run, best, winner, majority),
@@ -95,7 +100,7 @@ def compare(run: StudyRun, a: Predictions, b: Predictions) -> Comparison:
 def _rank(run: StudyRun, trial: FrozenTrial) -> tuple[float, float, int]:
     """Best value first; among equals the cheaper prompt, then the earlier trial."""
     sign = -1 if run.objectives[0].maximise else 1
-    return (sign * trial.values[0], trial.user_attrs["tokens_per_example"], trial.number)
+    return (sign * trial.values[0], known(trial)["tokens_per_example"], trial.number)
 
 
 def _trial_rows(
@@ -108,28 +113,28 @@ def _trial_rows(
     p_values = holm([compare(run, best, tables[t.number]).p_value for t in others])
     against = {t.number: p for t, p in zip(others, p_values, strict=True)}
     left = [t for t in trials if t.state == TrialState.PRUNED]
-    left += [t for t in trials if t.state == TrialState.FAIL and "reason" in t.user_attrs]
+    left += [t for t in trials if t.state == TrialState.FAIL and "reason" in known(t)]
     return [_trial_row(t, against.get(t.number)) for t in [*complete, *left]]
 
 
 def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
     state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
-    known = trial.user_attrs
+    facts = known(trial)
     return {
         "number": trial.number,
         "state": state,
-        "kind": known.get("kind"),
-        "name": known.get("name"),
-        "candidate": known.get("candidate"),
+        "kind": facts.get("kind"),
+        "name": facts.get("name"),
+        "candidate": facts.get("candidate"),
         "params": trial.params,
-        "prompt": known.get("prompt"),
-        "dev": known.get("dev"),
-        "unparsed_rate": known.get("unparsed_rate"),
-        "tokens_per_example": known.get("tokens_per_example"),
-        "seconds": known.get("seconds"),
+        "prompt": facts.get("prompt"),
+        "dev": facts.get("dev"),
+        "unparsed_rate": facts.get("unparsed_rate"),
+        "tokens_per_example": facts.get("tokens_per_example"),
+        "seconds": facts.get("seconds"),
         "p_vs_best": p_value,
         "distinguishable": None if p_value is None else p_value < ALPHA,
-        "reason": known.get("reason"),
+        "reason": facts.get("reason"),
     }
 
 
@@ -139,7 +144,7 @@ def _touch_test(run: StudyRun, best: FrozenTrial, winner: Predictor) -> Predicti
     A run killed in between repeats the same winner; another winner is refused.
     """
     lock = run.folder.read_json("test.lock.json")
-    record = {"trial": best.number, "candidate": best.user_attrs["key"]}
+    record = {"trial": best.number, "candidate": known(best)["key"]}
     if lock is None:
         run.folder.write_json("test.lock.json", record)
     elif lock != record:
@@ -261,7 +266,7 @@ def _confusion(run: StudyRun, rows: Predictions) -> dict[str, Any] | None:
 
 
 def _tokens(run: StudyRun, complete: list[FrozenTrial]) -> int:
-    return sum(round(t.user_attrs["tokens_per_example"] * len(run.examples)) for t in complete)
+    return sum(round(known(t)["tokens_per_example"] * len(run.examples)) for t in complete)
 
 
 def _statements(run: StudyRun, board: dict[str, Any], comparison: Comparison) -> list[str]:

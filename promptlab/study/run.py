@@ -27,7 +27,7 @@ from promptlab.events import (
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
-from promptlab.study.decide import decide
+from promptlab.study.decide import decide, known
 from promptlab.study.evaluation import evaluate_in_blocks, evaluation_order
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective, summary
@@ -166,7 +166,8 @@ class StudyRun:
     def _requeue_lost(self) -> None:
         """Trials that a killed run of this folder left unfinished are asked for again."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            if trial.user_attrs.get("folder") in (None, str(self.folder.path.absolute())):
+            owner = known(trial).get("folder")
+            if owner in (None, str(self.folder.path.absolute())):
                 self.study.tell(trial.number, state=TrialState.FAIL)
                 params = trial.system_attrs.get("fixed_params", {}) | trial.params
                 self.study.enqueue_trial(params, user_attrs={"again": trial.number})
@@ -178,7 +179,7 @@ class StudyRun:
             trial
             for trial in trials
             if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-            or (trial.state == TrialState.FAIL and "reason" in trial.user_attrs)
+            or (trial.state == TrialState.FAIL and "reason" in known(trial))
         ]
 
     def _search(self, started: float) -> None:
@@ -189,7 +190,7 @@ class StudyRun:
                 break
             self._batch([self._ask() for _ in range(min(left, self.spec.batch))])
         if not any(t.state == TrialState.COMPLETE for t in self._finished()):
-            reasons = [t.user_attrs.get("reason") for t in self._finished()]
+            reasons = [known(t).get("reason") for t in self._finished()]
             raise WorkError(
                 "no trial was completed: "
                 + (str(reasons[0]) if reasons else "the time was over before the first ended")
@@ -197,15 +198,15 @@ class StudyRun:
 
     def _ask(self) -> tuple[optuna.Trial, str, Candidate]:
         trial = self.study.ask()
-        trial.set_user_attr("folder", str(self.folder.path.absolute()))
         group, candidate = self.space.suggest(trial)
-        for key, value in (
-            ("kind", candidate.kind),
-            ("candidate", candidate.settings),
-            ("name", candidate.name),
-            ("key", candidate.key),
-        ):
-            trial.set_user_attr(key, value)
+        asked = {
+            "folder": str(self.folder.path.absolute()),
+            "kind": candidate.kind,
+            "candidate": candidate.settings,
+            "name": candidate.name,
+            "key": candidate.key,
+        }
+        trial.set_user_attr("asked", asked)
         self.events.emit(TrialAsked(trial.number, candidate.kind, candidate.name))
         return trial, group, candidate
 
@@ -213,7 +214,7 @@ class StudyRun:
         """Fit and judge a batch, one group after the other; equal candidates once."""
         new: dict[str, list[tuple[optuna.Trial, Candidate]]] = {}
         repeated: list[tuple[optuna.Trial, Candidate]] = []
-        keys = {t.user_attrs.get("key") for t in self._finished()}
+        keys = {known(t)["key"] for t in self._finished()}
         for trial, group, candidate in asked:
             if candidate.key in keys:
                 repeated.append((trial, candidate))
@@ -259,9 +260,9 @@ class StudyRun:
         except (InputError, WorkError) as error:
             self._fail(trial, candidate, error, started)
             return
-        self._record(trial, candidate, fitted, rows, started)
+        reason = f"pruned after {len(rows)} examples" if pruned else None
+        self._record(trial, fitted, rows, started, reason)
         if pruned:
-            trial.set_user_attr("reason", f"pruned after {len(rows)} examples")
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, [float(o.compute(rows)) for o in self.objectives])
@@ -271,28 +272,34 @@ class StudyRun:
     def _record(
         self,
         trial: optuna.Trial,
-        candidate: Candidate,
         fitted: Predictor,
         rows: Predictions,
         started: float,
+        reason: str | None,
     ) -> None:
         """Everything about the trial goes to disk before it is told: told means kept."""
         rows.to_jsonl(self.folder.predictions_file(trial.number))
-        trial.set_user_attr("dev", summary(rows, self.objectives))
-        trial.set_user_attr("prompt", fitted.example_prompt(self.examples[0]))
-        trial.set_user_attr("unparsed_rate", rows.unparsed_rate)
-        trial.set_user_attr("tokens_per_example", rows.tokens / len(rows))
-        trial.set_user_attr("seconds", time.perf_counter() - started)
-        trial.set_user_attr("value", float(self.objectives[0].compute(rows)))
+        found: dict[str, Any] = {
+            "dev": summary(rows, self.objectives),
+            "prompt": fitted.example_prompt(self.examples[0]),
+            "unparsed_rate": rows.unparsed_rate,
+            "tokens_per_example": rows.tokens / len(rows),
+            "seconds": time.perf_counter() - started,
+        }
+        if reason is not None:
+            found["reason"] = reason
+        trial.set_user_attr("found", found)
 
     def _repeat(self, trial: optuna.Trial, candidate: Candidate) -> None:
         """An equal candidate was judged before: the same values, no work."""
-        earlier = next(t for t in self._finished() if t.user_attrs.get("key") == candidate.key)
-        trial.set_user_attr("repeats", earlier.number)
+        earlier = next(t for t in self._finished() if known(t)["key"] == candidate.key)
+        found = {"repeats": earlier.number}
+        if (reason := known(earlier).get("reason")) is not None:
+            found["reason"] = reason
+        trial.set_user_attr("found", found)
         if earlier.state == TrialState.COMPLETE:
             self.study.tell(trial, earlier.values)
         else:
-            trial.set_user_attr("reason", earlier.user_attrs.get("reason", ""))
             self.study.tell(trial, state=earlier.state)
         value = earlier.values[0] if earlier.values else None
         state = earlier.state.name.lower()
@@ -304,7 +311,7 @@ class StudyRun:
         self, trial: optuna.Trial, candidate: Candidate, error: Exception, started: float
     ) -> None:
         reason = f"{type(error).__name__}: {error}"
-        trial.set_user_attr("reason", reason)
+        trial.set_user_attr("found", {"reason": reason})
         self.study.tell(trial, state=TrialState.FAIL)
         self._tell(trial, candidate, "failed", None, started, reason)
 
@@ -322,8 +329,8 @@ class StudyRun:
 
     def fit(self, trial: optuna.trial.FrozenTrial, task: Task | None = None) -> Predictor:
         """The predictor of a finished trial, fitted again (on another task for controls)."""
-        attributes = trial.user_attrs
-        candidate = Candidate.of(attributes["kind"], attributes["candidate"], attributes["name"])
+        facts = known(trial)
+        candidate = Candidate.of(facts["kind"], facts["candidate"], facts["name"])
         kinds = [k for k in self.space.kinds.values() if k.name == candidate.kind]
         kind = kinds[0] if task is None else type(kinds[0])(kinds[0].settings, task)
         return kind.fit(candidate, self.model)

@@ -9,6 +9,21 @@ import optuna
 from promptlab.errors import StudyError
 
 
+def _sqlite(where: str) -> optuna.storages.RDBStorage:
+    """SQLite with a write-ahead log: quick commits that survive a killed process."""
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(where, engine_kwargs={"connect_args": {"timeout": 60}})
+
+    def tune(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(storage.engine, "connect", tune)
+    storage.engine.dispose()
+    return storage
+
+
 def open_storage(where: str) -> optuna.storages.BaseStorage:
     """``sqlite:///…`` or any database URL, ``journal:PATH``, or ``grpc://host:port``."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -22,10 +37,9 @@ def open_storage(where: str) -> optuna.storages.BaseStorage:
         if where.startswith("grpc://"):
             host, _, port = where.removeprefix("grpc://").partition(":")
             return optuna.storages.GrpcStorageProxy(host=host, port=int(port or 13000))
-        options: dict[str, Any] = {}
         if where.startswith("sqlite"):
-            options = {"connect_args": {"timeout": 60}}
-        return optuna.storages.RDBStorage(where, engine_kwargs=options)
+            return _sqlite(where)
+        return optuna.storages.RDBStorage(where)
     except Exception as error:
         raise StudyError(
             f"the storage {where!r} cannot be opened: {str(error).splitlines()[0]}; give a "

@@ -32,7 +32,7 @@ def sst2_examples(
         kept = [row for row in kept if len(tokenizer(row.fields["text"])["input_ids"]) in tokens]
     if len(kept) < count:
         raise InputError(f"{count} sentences are asked for and SST-2 has {len(kept)} such ones")
-    random.Random(seed).shuffle(kept)  # noqa: S311 - a seeded draw, no secret
+    random.Random(seed).shuffle(kept)
     return kept[:count]
 
 
