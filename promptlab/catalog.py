@@ -23,8 +23,8 @@ from promptlab.errors import InputError
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
-_TASK_KEYS = {"task", "description", "metric", "labels", "examples", "templates"}
-_TEMPLATE_KEYS = {
+TASK_KEYS = {"task", "description", "metric", "labels", "examples", "templates"}
+TEMPLATE_KEYS = {
     "name", "text", "parts", "separator", "demonstration_separator", "chat", "answers",
     "aggregation", "parser", "source", "example", "note",
 }  # fmt: skip
@@ -102,7 +102,7 @@ def user_folder() -> Path:
 
 def library() -> Mapping[str, LibraryTask]:
     """All tasks by name. Raises `InputError` when two sources define one full name."""
-    return _read_all(tuple((path, path.stat().st_mtime_ns) for path in _files()))
+    return _read_all(tuple((path, path.stat().st_mtime_ns) for path in source_files()))
 
 
 def tasks() -> list[LibraryTask]:
@@ -140,7 +140,8 @@ def _suggest(name: str, names: list[str]) -> str:
     return "`promptlab template list` shows what there is"
 
 
-def _files() -> Iterator[Path]:
+def source_files() -> Iterator[Path]:
+    """The YAML files of all sources: shipped, the user's, other packages'."""
     folders = [Path(str(files("promptlab.library")))]
     if user_folder().is_dir():
         folders.append(user_folder())
@@ -183,15 +184,17 @@ def read_task_file(path: Path) -> LibraryTask:
     import yaml
 
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _loader())  # noqa: S506 - a safe loader
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml_loader())  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
-    _check_keys(document, _TASK_KEYS, f"{path}", required=("task", "templates"))
+    check_keys(document, TASK_KEYS, f"{path}", required=("task", "templates"))
+    if not isinstance(document["templates"], list):
+        raise InputError(f"{path}: 'templates' is a list of templates, one at least")
     examples = tuple(document.get("examples") or ())
     items: dict[str, LibraryTemplate] = {}
     for entry in document["templates"]:
         place = f"{path}, template {entry.get('name', '?') if isinstance(entry, dict) else entry!r}"
-        item = _entry(entry, document, examples, path, place)
+        item = read_entry(entry, document, examples, path, place)
         if item.name in items:
             raise InputError(f"{place}: the name is used twice in this file")
         items[item.name] = item
@@ -205,10 +208,17 @@ def read_task_file(path: Path) -> LibraryTask:
     )
 
 
-def _entry(
+def read_entry(
     entry: Any, document: Mapping[str, Any], examples: Any, path: Path, place: str
 ) -> LibraryTemplate:
-    _check_keys(entry, _TEMPLATE_KEYS, place, required=("name", "source"))
+    """One entry of a task's document. Raises `InputError` that begins with ``place``."""
+    check_keys(entry, TEMPLATE_KEYS, place, required=("name", "source"))
+    for key in ("name", "text", "separator", "demonstration_separator"):
+        if not isinstance(entry.get(key, ""), str):
+            raise InputError(f"{place}: {key!r} is text, found {entry[key]!r}; put it in quotes")
+    parts = entry.get("parts", {})
+    if not isinstance(parts, dict) or not all(isinstance(part, str) for part in parts.values()):
+        raise InputError(f"{place}: 'parts' maps names of parts to text")
     task = document["task"]
     open_vocabulary = entry.get("answers") == VOCABULARY
     answers = None if open_vocabulary else entry.get("answers")
@@ -236,7 +246,8 @@ def _entry(
     return item
 
 
-def _check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()) -> None:
+def check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()) -> None:
+    """Refuse an entry that is no mapping, has an unknown key, or lacks a required one."""
     if not isinstance(entry, dict):
         raise InputError(f"{place}: expected a mapping, found {type(entry).__name__}")
     for key in entry:
@@ -255,7 +266,7 @@ def _check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str,
             raise InputError(f"{place}: the key {key!r} is missing")
 
 
-def _loader() -> Any:
+def yaml_loader() -> Any:
     """The safe loader, in C where it is built in."""
     import yaml
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of ``predictor.json``."""
+
+_HOMES = {
+    "PromptClassifier": "promptlab.classifier",
+    "PromptGenerator": "promptlab.generator",
+}
+"""Where the shipped predictors are defined, imported when one is loaded."""
 
 Input = Example | str | Mapping[str, str]
 
@@ -131,9 +138,14 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         raise InputError(f"{path} is no predictor that promptlab wrote ({error!r})") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
+    if kind in _HOMES:
+        import_module(_HOMES[kind])
     if kind not in Predictor.kinds:
-        known = ", ".join(sorted(Predictor.kinds))
-        raise InputError(f"{path} holds a {kind!r}, which is unknown here; known are {known}")
+        known = ", ".join(sorted({*Predictor.kinds, *_HOMES}))
+        raise InputError(
+            f"{path} holds a {kind!r}, which is unknown here; known are {known}. Import the "
+            "module that defines it first"
+        )
     if not isinstance(model, LanguageModel):
         from promptlab.models.pool import load_model
 

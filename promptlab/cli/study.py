@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.output import Json, console, print_json, print_table
+from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
     from promptlab.cancellation import Cancellation
@@ -124,7 +125,7 @@ def list_studies(out: Out = Path("runs"), as_json: Json = False) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table(
+    print_listing(
         ("study", "state", "trials", "best", "accuracy", "where"),
         [
             (
@@ -166,7 +167,7 @@ def show(
         print_json(rows[0])
         return
     for key, value in rows[0].items():
-        typer.echo(f"{key}: {value}")
+        typer.echo(f"{key}: {visible(str(value))}")
 
 
 @app.command("report")
@@ -220,6 +221,8 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
     from rich.text import Text
 
     terminal = console()
+    if not terminal.is_terminal:
+        terminal.width = 160
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("", board["objective"], "95 %", "p vs best", "tokens", "candidate"):
         numeric = title not in ("", "candidate", "95 %")
@@ -235,7 +238,7 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
         terminal.print(f"control {baseline['name']}: {dev:.3f} on dev; {baseline['note']}")
     terminal.print()
     terminal.print(Text("The winning prompt:", style="bold"))
-    terminal.print(board["best"]["prompt"], style="cyan")
+    terminal.print(visible(board["best"]["prompt"]), style="cyan")
     terminal.print()
     for statement in board["statements"]:
         terminal.print(statement)

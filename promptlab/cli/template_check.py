@@ -53,7 +53,7 @@ def check_templates(targets: Sequence[str], model: LanguageModel | None = None) 
     report = CheckReport()
     wanted: dict[Path, set[str] | None] = {}
     for path, name in [found for target in targets for found in _resolved(target)] or [
-        (path, None) for path in catalog._files()
+        (path, None) for path in catalog.source_files()
     ]:
         known = wanted.setdefault(path, set())
         if name is None or known is None:
@@ -123,7 +123,7 @@ def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
     import yaml
 
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), catalog._loader())  # noqa: S506
+        document = yaml.load(path.read_text(encoding="utf-8"), catalog.yaml_loader())  # noqa: S506
     except yaml.YAMLError as error:
         fault(f"no valid YAML: {error}")
     except UnicodeDecodeError as error:
@@ -139,7 +139,7 @@ def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
 
 def _check_clashes(wanted: Mapping[Path, set[str] | None], report: CheckReport) -> None:
     """Names that another file of the library has, or that two of the checked files share."""
-    files = {path.resolve(): path for path in [*catalog._files(), *wanted]}
+    files = {path.resolve(): path for path in [*catalog.source_files(), *wanted]}
     places: dict[str, Path] = {}
     for path in files.values():
         for name in _names(path):

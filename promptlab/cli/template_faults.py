@@ -34,7 +34,7 @@ _ENTRY_TYPES: dict[str, tuple[type, str]] = {
 
 def check_document(document: Mapping[str, Any], fault: Fault) -> None:
     """The task's own keys: known, complete, and of the right kind."""
-    for message in _key_faults(document, catalog._TASK_KEYS, ("task", "templates")):
+    for message in _key_faults(document, catalog.TASK_KEYS, ("task", "templates")):
         fault(message)
     task, labels, entries = (document.get(key) for key in ("task", "labels", "templates"))
     if "task" in document and not (isinstance(task, str) and _KEBAB.fullmatch(task)):
@@ -81,7 +81,7 @@ def check_entry(
     """Faults and notes of one template."""
     if not isinstance(entry, dict):
         return [f"expected a mapping, found {type(entry).__name__}"], []
-    faults = _key_faults(entry, catalog._TEMPLATE_KEYS, ("name", "source"))
+    faults = _key_faults(entry, catalog.TEMPLATE_KEYS, ("name", "source"))
     for key, (kind, wanted) in _ENTRY_TYPES.items():
         if key in entry and not isinstance(entry[key], kind):
             faults.append(f"{key} is {entry[key]!r}; give {wanted}")
@@ -98,7 +98,7 @@ def check_entry(
     examples = document.get("examples")
     examples = [e for e in examples if isinstance(e, dict)] if isinstance(examples, list) else []
     try:
-        item = catalog._entry(entry, document, examples, path, place)
+        item = catalog.read_entry(entry, document, examples, path, place)
     except InputError as error:
         return [str(error).removeprefix(f"{place}: ")], []
     except TypeError as error:
@@ -229,7 +229,7 @@ def _key_faults(entry: Mapping[str, Any], known: set[str], required: Sequence[st
     faults = []
     for key in entry:
         try:
-            catalog._check_keys({key: None}, known, "")
+            catalog.check_keys({key: None}, known, "")
         except InputError as error:
             faults.append(str(error).removeprefix(": "))
     faults += [f"the key {key!r} is missing" for key in required if key not in entry]
