@@ -36,18 +36,18 @@ class TokenBudget:
 
         Raises `WorkError` when a single row does not fit.
         """
-        waiting = list(range(len(lengths)))
+        waiting = self.batches(lengths)[::-1]
         while waiting:
-            batch = [waiting[i] for i in self.batches([lengths[w] for w in waiting])[0]]
+            batch = waiting.pop()
             try:
                 work(batch)
             except (RuntimeError, MemoryError) as error:
                 if not _out_of_memory(error):
                     raise
                 self._halve(max(lengths[index] for index in batch), len(batch), error)
-                continue
-            done = set(batch)
-            waiting = [index for index in waiting if index not in done]
+                left = batch + [index for group in waiting for index in group]
+                groups = self.batches([lengths[index] for index in left])
+                waiting = [[left[i] for i in group] for group in reversed(groups)]
 
     def _halve(self, longest: int, rows: int, error: BaseException) -> None:
         if torch.cuda.is_available():

@@ -21,10 +21,17 @@ VERSION = 1
 
 
 class Engine:
-    """Log-likelihoods of continuations at the slots of contexts."""
+    """Log-likelihoods of continuations at the slots of contexts.
 
-    def __init__(self, network: Network, runner: Runner, store: FeatureStore) -> None:
+    With ``deterministic`` (and a runner that runs every row alone) a question's result does not
+    depend on the other questions, to the last bit.
+    """
+
+    def __init__(
+        self, network: Network, runner: Runner, store: FeatureStore, *, deterministic: bool = False
+    ) -> None:
         self.network = network
+        self.deterministic = deterministic
         self.runner = runner
         self.store = store
         self.usage = Usage()
@@ -49,6 +56,8 @@ class Engine:
 
     def features(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context dim"]:
         """The slot's feature vectors in fp32."""
+        if not contexts:
+            return np.zeros((0, self.network.head.weight.shape[1]), dtype=np.float32)
         replies = self._replies([Question(context, ()) for context in contexts])
         return np.stack([reply.feature for reply in replies])
 
@@ -131,7 +140,10 @@ class Engine:
         ids = torch.tensor(tokens, device=self.network.device)
         rows = self.network.head_rows(ids).cpu().numpy()
         bias = self.network.head_bias(ids).cpu().numpy()
-        scores = np.stack([reply.feature for reply in replies]) @ rows.T + bias
+        if self.deterministic:  # a product's last bit depends on how many rows it has
+            scores = np.stack([rows @ reply.feature for reply in replies]) + bias
+        else:
+            scores = np.stack([reply.feature for reply in replies]) @ rows.T + bias
         scores -= np.array([[reply.log_normaliser] for reply in replies])
         return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
 

@@ -167,32 +167,39 @@ class Network:
     @torch.inference_mode()
     def check(self, **inputs: Any) -> None:
         """Compare gathered and plain outputs on a small input; fall back where they differ."""
-        self.gathers = self.affine = True
         self._sample = inputs
         plain = self._plain(**inputs)
-        width = plain.shape[1]
         rows = torch.tensor([0, 0], device=self.device)
-        columns = torch.tensor([0, width - 1], device=self.device)
-        with self._lock, self._probing(rows, columns):
-            logits, feature = self.model(**inputs).logits, self._feature
+        columns = torch.tensor([0, plain.shape[1] - 1], device=self.device)
+        feature = None if self._feature is None else self._feature[rows, columns].float()
         expected = plain[rows, columns].float()
         scale = TOLERANCE * max(1.0, float(expected.std()))
         if self.dtype != torch.float32:
             scale *= 100
-        self.gathers = logits.shape[1] == len(rows) and _near(
-            logits.reshape(len(rows), -1).float(), expected, scale
+        self.gathers = self._gathers_like(expected, rows, columns, scale)
+        self.affine = False
+        if feature is not None:
+            ids = torch.arange(self.head.weight.shape[0], device=self.device)
+            product = feature @ self.head.weight.float().T + self.head_bias(ids)
+            self.affine = _near(product, expected, scale)
+
+    def _gathers_like(
+        self, expected: Tensor, rows: Tensor, columns: Tensor, tolerance: float
+    ) -> bool:
+        """Whether the hook on the body makes the model give ``expected`` at the places alone."""
+        self.gathers = True
+        try:
+            with self._lock, self._probing(rows, columns):
+                logits: Tensor = self.model(**self._sample).logits
+        except (RuntimeError, IndexError, ValueError):
+            return False
+        return logits.shape[1] == len(rows) and _near(
+            logits.reshape(len(rows), -1).float(), expected, tolerance
         )
-        if feature is None:
-            self.affine = False
-            return
-        feature = feature[0] if self.gathers else feature[rows, columns]
-        ids = torch.arange(self.head.weight.shape[0], device=self.device)
-        product = feature.float() @ self.head.weight.float().T + self.head_bias(ids)
-        self.affine = product.shape == expected.shape and _near(product, expected, scale)
 
     def _plain(self, **inputs: Any) -> Tensor:
         with self._lock:
-            self._rows = self._columns = None
+            self._rows = self._columns = self._feature = None
             logits: Tensor = self.model(**inputs).logits
         return logits
 

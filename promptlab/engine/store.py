@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from promptlab.cache import disk_errors
 from promptlab.engine.question import Context, Reply
 from promptlab.errors import WorkError
 
@@ -55,23 +56,42 @@ class FeatureStore:
         self._memory: dict[bytes, Reply] = {}
         self._lock = threading.Lock()
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and path.stat().st_size > MAX_BYTES:
-                path.unlink()
-        self._connection = sqlite3.connect(
-            ":memory:" if path is None else path, timeout=60, check_same_thread=False
+            with disk_errors(path.parent, "Keeping features"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if path.exists() and path.stat().st_size > MAX_BYTES:
+                    _remove(path)
+        try:
+            self._connection = self._opened()
+        except sqlite3.OperationalError as error:
+            raise self._unwritable(error) from error
+        except sqlite3.DatabaseError:  # damaged, and nothing but a cache: begin anew
+            assert path is not None
+            _remove(path)
+            self._connection = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        place = ":memory:" if self.path is None else self.path
+        connection = sqlite3.connect(place, timeout=60, check_same_thread=False)
+        try:
+            if self.path is not None:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=NORMAL")
+            for table, kind in (("slots", "BLOB"), ("tails", "REAL")):
+                connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {table} (key BLOB PRIMARY KEY, value {kind}) "
+                    "WITHOUT ROWID"
+                )
+            connection.commit()
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def _unwritable(self, error: Exception) -> WorkError:
+        return WorkError(
+            f"cannot write the feature cache {self.path}: {error}; make room on that disk or "
+            "set PROMPTLAB_CACHE to a folder that has some"
         )
-        with self._lock:
-            if path is not None:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-                self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS slots (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
-            )
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS tails (key BLOB PRIMARY KEY, value REAL) WITHOUT ROWID"
-            )
-            self._connection.commit()
 
     def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The replies (without tails) that are known among ``keys``."""
@@ -107,10 +127,7 @@ class FeatureStore:
                 self._connection.executemany("INSERT OR REPLACE INTO slots VALUES (?, ?)", rows)
                 self._connection.executemany("INSERT OR REPLACE INTO tails VALUES (?, ?)", tails)
         except sqlite3.OperationalError as error:
-            raise WorkError(
-                f"cannot write the feature cache {self.path}: {error}; make room on that disk or "
-                "set PROMPTLAB_CACHE to a folder that has some"
-            ) from error
+            raise self._unwritable(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -125,3 +142,9 @@ class FeatureStore:
                 query = f"SELECT key, value FROM {table} WHERE key IN ({marks})"  # noqa: S608 - ours
                 rows += self._connection.execute(query, chunk).fetchall()
         return rows
+
+
+def _remove(path: Path) -> None:
+    """Delete a database with the files that SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

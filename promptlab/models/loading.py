@@ -104,7 +104,8 @@ def from_transformers(
         network.check(**_sample(network, kind))
     key = _key(weights or _tensor_key(model), str(network.dtype), budget.tokens, shares)
     path = cache_dir() / "features" / f"{key}.db" if cache else None
-    engine = Engine(network, _runner(network, kind, budget, shares, tokenizer), FeatureStore(path))
+    runner = _runner(network, kind, budget, shares, tokenizer)
+    engine = Engine(network, runner, FeatureStore(path), deterministic=deterministic)
     return _CLASSES[kind](
         name=name,
         key=key,
