@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from promptlab.cache import cache_dir
 from promptlab.engine.batch import TokenBudget
@@ -33,6 +34,10 @@ from promptlab.models.weights import weights_key
 CUDA_BUDGET = 65_536
 CPU_BUDGETS = {torch.float32: 512, torch.bfloat16: 2048}
 """Tokens a forward, by measurement: in fp32 larger batches only fall out of the cache."""
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "spm.model",
+    "sentencepiece.bpe.model", "source.spm",
+)  # fmt: skip
 _CLASSES: dict[str, type[LocalModel]] = {
     "causal": CausalModel,
     "masked": MaskedModel,
@@ -164,6 +169,12 @@ def _check_folder(folder: Path) -> None:
             f"{folder} has no weights: no *.safetensors file{found} "
             "(model.save_pretrained(folder) writes one)"
         )
+    # Without its files transformers would make a tokenizer that knows no words.
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise InputError(
+            f"{folder} has no tokenizer: none of {', '.join(_TOKENIZER_FILES)} "
+            "(tokenizer.save_pretrained(folder) writes one)"
+        )
 
 
 def _pretrained(what: str, source: str, revision: str | None, **options: Any) -> Any:
@@ -178,7 +189,7 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }
     if what not in ("config", "tokenizer"):
-        options |= {"use_safetensors": True, "attn_implementation": "sdpa"}
+        options |= {"use_safetensors": True}
     transformers.utils.logging.disable_progress_bar()
     try:
         return classes[what].from_pretrained(
@@ -193,7 +204,7 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
             f"({str(error).strip().splitlines()[0]}). On a connected machine run: "
             f"hf download {source} --local-dir DIR, copy DIR here and give its path as the model"
         ) from error
-    except (ValueError, KeyError, json.JSONDecodeError) as error:
+    except (ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"the {what} of {source} cannot be loaded: {error}") from error
 
 
