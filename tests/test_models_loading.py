@@ -82,13 +82,13 @@ def test_folders_that_are_no_models(folder_of: Save, tiny_gpt2: Pair, tmp_path: 
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty is no model folder: it has no config\.json"):
         load(str(tmp_path / "empty"))
-    with pytest.raises(InputError, match="the model folder .*none does not exist"):
+    with pytest.raises(InputError, match=r"the model folder .*none does not exist"):
         load(str(tmp_path / "none"))
     with pytest.raises(InputError, match=r"the model folder \./none does not exist"):
         load("./none")
     folder = folder_of(tiny_gpt2)
     (folder / "config.json").write_text("{not json")
-    with pytest.raises(InputError, match="the config of .* cannot be read"):
+    with pytest.raises(InputError, match=r"the config of .* cannot be read"):
         load(str(folder))
 
 
@@ -116,7 +116,7 @@ def test_an_architecture_without_a_head(folder_of: Save, tiny_masked: Pair) -> N
         load(str(folder), device="cpu", dtype="float32")
     assert load(str(folder), device="cpu", dtype="float32", family="masked").family == "masked"
     edited(folder, architectures=None)
-    with pytest.raises(InputError, match="architecture unknown.*family="):
+    with pytest.raises(InputError, match=r"architecture unknown.*family="):
         load(str(folder))
 
 
@@ -124,7 +124,7 @@ def test_an_architecture_nobody_knows(folder_of: Save, tiny_gpt2: Pair) -> None:
     folder = edited(
         folder_of(tiny_gpt2), model_type="mystery", architectures=["MysteryForCausalLM"]
     )
-    with pytest.raises(InputError, match="the config of .* cannot be loaded"):
+    with pytest.raises(InputError, match=r"the config of .* cannot be loaded"):
         load(str(folder))
 
 
