@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from promptlab.errors import WorkError
+from promptlab.errors import DiskError
 
 Progress = Callable[[str], None]
 """Receives one line of text about work that takes a while."""
@@ -47,12 +47,12 @@ def room_text(folder: Path) -> str:
 
 
 def require_room(folder: Path, size: int, purpose: str) -> None:
-    """Raise `WorkError` before work starts when ``folder`` has fewer than ``size`` bytes free."""
+    """Raise `DiskError` before work starts when ``folder`` has fewer than ``size`` bytes free."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if shutil.disk_usage(existing).free < size:
-        raise WorkError(
+        raise DiskError(
             f"{purpose} needs {size_text(size)} of disk, but {room_text(existing)}: make room, "
             "or set PROMPTLAB_CACHE to a folder on a larger disk"
         )
@@ -60,21 +60,48 @@ def require_room(folder: Path, size: int, purpose: str) -> None:
 
 @contextmanager
 def disk_errors(folder: Path, purpose: str) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder into a `WorkError` that says what to do."""
+    """Turn a full disk or a forbidden folder into a `DiskError` that says what to do."""
+    elsewhere = "set PROMPTLAB_CACHE to" if _inside_cache(folder) else "name"
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkError(
-                f"{purpose}: the disk is full ({room_text(folder)}); make room, or set "
-                "PROMPTLAB_CACHE to a folder on a larger disk"
+        if is_full(error):
+            raise DiskError(
+                f"{purpose}: the disk is full ({room_text(folder)}); make room, or {elsewhere} "
+                "a folder on a larger disk"
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise WorkError(
+            raise DiskError(
                 f"{purpose}: {error.filename or folder} cannot be written ({error.strerror}); "
-                "set PROMPTLAB_CACHE to a folder of your own"
+                f"{elsewhere} a folder of your own"
             ) from error
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk or the user's quota has no room left."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _inside_cache(folder: Path) -> bool:
+    return folder.absolute().is_relative_to(cache_dir())
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write a file or folder to, which takes its name at the end.
+
+    ``path`` appears whole or not at all; nothing is left of what failed. Raises `DiskError`.
+    """
+    with disk_errors(path.parent, f"Writing {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        remove(partial)  # what a killed process left behind
+        try:
+            yield partial
+            partial.replace(path)
+        finally:
+            remove(partial)
 
 
 @contextmanager
@@ -113,7 +140,7 @@ def build_once(
 
     ``build`` creates a file or a folder beside ``path``, which is renamed when it is complete:
     ``path`` exists whole or not at all, and two processes never build at once. Raises
-    `WorkError` when the disk is full or the folder cannot be written.
+    `DiskError` when the disk is full or the folder cannot be written.
     """
     if path.exists():
         return path

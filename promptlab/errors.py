@@ -11,9 +11,12 @@
     │   ├── CapabilityError   the model cannot do what was asked of it
     │   └── NotFittedError    ``predict`` before ``fit``
     └── WorkError             the work failed although the input was right (exit code 1)
-        └── AssetError        a model or data set could not be fetched or verified
+        ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
+        └── DiskError         the disk is full or a folder forbidden (exit code 2)
 
-Messages say what was found, where, and what to do about it.
+`AssetError` and `DiskError` have the exit code of wrong input because it is the user's machine,
+not promptlab, that must be mended before the same command can succeed. Messages say what was
+found, where, and what to do about it.
 """
 
 from __future__ import annotations
@@ -69,7 +72,15 @@ class WorkError(PromptlabError):
 
 
 class AssetError(WorkError):
-    """A pinned model or data set could not be fetched or did not match its hash."""
+    """A model or data set could not be fetched, or a pinned one did not match its hash."""
+
+    exit_code = 2
+
+
+class DiskError(WorkError):
+    """The disk is full or a folder cannot be written; the message names it and the mend."""
+
+    exit_code = 2
 
 
 def _caret(text: str, position: int) -> str:

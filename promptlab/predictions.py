@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, overload
 
+from promptlab.cache import written_whole
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -99,13 +101,9 @@ class Predictions(Sequence[Prediction]):
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line; the file appears whole or not at all."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", encoding="utf-8") as stream:
+        with written_whole(Path(path)) as partial, partial.open("w", encoding="utf-8") as stream:
             for row in self._rows:
                 stream.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
-        partial.replace(path)
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:

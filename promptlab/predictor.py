@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.cache import written_whole
 from promptlab.errors import InputError, NotFittedError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
@@ -106,16 +107,14 @@ class Predictor(ABC):
     def save(self, folder: str | Path) -> Path:
         """Write ``predictor.json`` (and files of its own) into ``folder``."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         document = {
             "format": FORMAT,
             "predictor": type(self).__name__,
             "model": self.model.describe(),
             "settings": self.settings(),
         }
-        partial = folder / "predictor.json.partial"
-        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
-        partial.replace(folder / "predictor.json")
+        with written_whole(folder / "predictor.json") as partial:
+            partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
         return folder
 
 

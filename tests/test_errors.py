@@ -13,9 +13,10 @@ def test_every_error_says_whose_fault_it_is() -> None:
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.PromptlabError)
     ]
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     for kind in kinds:
-        assert kind.exit_code == (2 if issubclass(kind, errors.InputError) else 1)
+        mended_by_the_user = (errors.InputError, errors.AssetError, errors.DiskError)
+        assert kind.exit_code == (2 if issubclass(kind, mended_by_the_user) else 1)
         assert kind.__name__ in (errors.__doc__ or "")
 
 

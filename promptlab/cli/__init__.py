@@ -7,21 +7,39 @@ import sys
 
 
 def main() -> None:
-    """Run ``promptlab``; exit 0 done, 2 the input is wrong, 1 the work failed.
+    """Run ``promptlab``; exit 0 done, 2 the input or the machine is to be mended, 1 work failed.
 
     Waiting threads sleep instead of spinning, and tokenizers do not start threads of their own:
     beside another busy process either would cost far more than it gains.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from promptlab.cache import is_full
     from promptlab.cli.app import app
-    from promptlab.errors import PromptlabError
+    from promptlab.errors import DiskError, PromptlabError
 
     try:
         app(prog_name="promptlab")
     except PromptlabError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        print(f"Error: {_full_place(error)}: the disk is full; make room there", file=sys.stderr)
+        sys.exit(DiskError.exit_code)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
+
+
+def _full_place(error: OSError) -> str:
+    """What could not be written; standard output is closed to what it still holds."""
+    if error.filename:
+        return str(error.filename)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return "standard output"
+    return "a file"

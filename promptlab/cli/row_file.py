@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from promptlab.errors import DataError, InputError, WorkError
+from promptlab.cache import is_full, room_text
+from promptlab.errors import DataError, DiskError, InputError, WorkError
 from promptlab.readers import text_of
 
 
@@ -49,7 +50,7 @@ class RowFile:
     leaving the context without one removes it. Without a path they go to standard output. A cell
     that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read: the data is the
     user's, and nothing here executes it. Raises `InputError` when the file cannot be created,
-    `WorkError` when it cannot be written.
+    `DiskError` when the disk is full, `WorkError` when it cannot be written otherwise.
     """
 
     def __init__(self, path: Path | None, form: Format) -> None:
@@ -142,6 +143,12 @@ class RowFile:
 
     def _failed(self, error: OSError) -> WorkError:
         where = self.path or "standard output"
+        if is_full(error):
+            room = "" if self.path is None else f" ({room_text(self.path.absolute().parent)})"
+            return DiskError(
+                f"{where} cannot be written: {error.strerror}{room}; no output was kept. Make "
+                "room, or write to another disk"
+            )
         return WorkError(
             f"{where} cannot be written: {error.strerror or error}; no output was kept"
         )

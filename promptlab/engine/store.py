@@ -18,7 +18,7 @@ import numpy as np
 
 from promptlab.cache import disk_errors
 from promptlab.engine.question import Context, Reply
-from promptlab.errors import WorkError
+from promptlab.errors import DiskError
 
 _CHUNK = 500
 MAX_BYTES = 4 * 1024**3
@@ -48,7 +48,7 @@ def _digest(*parts: Sequence[int]) -> bytes:
 class FeatureStore:
     """Features ``[dim]`` in fp32 and log-normalisers by context, tail scores by continuation.
 
-    ``path`` ``None`` keeps them in memory alone. Raises `WorkError` when the disk is full.
+    ``path`` ``None`` keeps them in memory alone. Raises `DiskError` when the disk is full.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -87,8 +87,8 @@ class FeatureStore:
             raise
         return connection
 
-    def _unwritable(self, error: Exception) -> WorkError:
-        return WorkError(
+    def _unwritable(self, error: Exception) -> DiskError:
+        return DiskError(
             f"cannot write the feature cache {self.path}: {error}; make room on that disk or "
             "set PROMPTLAB_CACHE to a folder that has some"
         )

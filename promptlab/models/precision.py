@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import platform
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from promptlab.cache import cache_dir, locked, to_stderr
+from promptlab.cache import cache_dir, locked, to_stderr, written_whole
 from promptlab.errors import InputError
 
 WORTH = 1.3
@@ -53,13 +54,21 @@ def _remembered_gain(config: Any) -> float:
     key += f" threads-{torch.get_num_threads()}"
     path = cache_dir() / "machine.json"
     with locked(path, "Measuring this machine", to_stderr):
-        known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        known = _known_gains(path)
         if key not in known:
             known[key] = round(_measured_gain(width), 2)
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text(json.dumps(known, indent=1))
-            partial.replace(path)
+            with written_whole(path) as partial:
+                partial.write_text(json.dumps(known, indent=1))
     return known[key]
+
+
+def _known_gains(path: Path) -> dict[str, float]:
+    """The gains measured before; none when the file is missing or damaged."""
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _measured_gain(width: int) -> float:

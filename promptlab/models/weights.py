@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from promptlab.cache import cache_dir
+from promptlab.cache import cache_dir, written_whole
 
 
 def weights_key(source: str, revision: str | None = None) -> str:
@@ -33,8 +33,6 @@ def _file_key(path: Path) -> bytes:
         return bytes.fromhex(known.read_text())
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").digest()
-    known.parent.mkdir(parents=True, exist_ok=True)
-    partial = known.with_name(known.name + ".partial")
-    partial.write_text(found.hex())
-    partial.replace(known)
+    with written_whole(known) as partial:
+        partial.write_text(found.hex())
     return found

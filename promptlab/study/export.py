@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from promptlab.cache import written_whole
 from promptlab.errors import StudyError
 from promptlab.study.folder import StudyFolder, read_leaderboard
 
@@ -21,12 +22,12 @@ def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Pa
     source = _source(StudyFolder(folder), to, trial)
     if not source.exists():
         raise StudyError(f"the study in {folder} has no {source.name}; trials are listed by show")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, to)
-        return sorted(to.iterdir())
-    shutil.copyfile(source, to)
-    return [to]
+    with written_whole(to) as partial:
+        if source.is_dir():
+            shutil.copytree(source, partial)
+        else:
+            shutil.copyfile(source, partial)
+    return sorted(to.iterdir()) if to.is_dir() else [to]
 
 
 def _source(folder: StudyFolder, to: Path, trial: int | None) -> Path:

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from promptlab.cache import disk_errors
-from promptlab.errors import StudyError
+from promptlab.cache import disk_errors, remove, written_whole
+from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.predictions import Predictions
 from promptlab.study.spec import StudySpec
 from promptlab.task import Task
@@ -60,10 +60,13 @@ class StudyFolder:
     def open(self, spec: StudySpec, task: Task, model: dict[str, Any]) -> Iterator[None]:
         """Hold the folder for one process; create it, or check that it is this very study.
 
-        Raises `StudyError` when another process has it or it belongs to another configuration.
+        A folder that was created here is removed again when the study cannot go on before its
+        first trial is finished. Raises `StudyError` when another process has it or it belongs to
+        another configuration, `DiskError` when it cannot be written.
         """
         self.check(spec, task)
         with disk_errors(self.path, f"Writing the study folder {self.path}"):
+            created = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock")
             try:
@@ -80,6 +83,10 @@ class StudyFolder:
                         "study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False)
                     )
                 yield
+            except (InputError, DiskError, OSError):
+                if created and not self.predictions_file(0).parent.exists():
+                    remove(self.path)
+                raise
             finally:
                 lock.release()
 
@@ -118,11 +125,8 @@ class StudyFolder:
 
 def write_whole(path: Path, text: str) -> Path:
     """Write a text file that appears whole or not at all."""
-    with disk_errors(path.parent, f"Writing {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
+    with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
     return path
 
 

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from promptlab.cache import written_whole
 from promptlab.errors import StudyError
 from promptlab.study import plots, wording
 from promptlab.study import report_rows as rows
@@ -38,9 +39,8 @@ def write_report(folder: Path) -> Path:
             f"({type(error).__name__}: {error}); run the study again to write it anew"
         ) from error
     path = folder / "report.html"
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(_render(page), encoding="utf-8")
-    partial.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text(_render(page), encoding="utf-8")
     return path
 
 

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.candidate import Candidate
 from promptlab.datasets import load_task
-from promptlab.errors import InputError, StudyError, WorkError
+from promptlab.errors import DiskError, InputError, StudyError, WorkError
 from promptlab.events import (
     BlockScored,
     Events,
@@ -35,7 +35,7 @@ from promptlab.study.report import write_report
 from promptlab.study.samplers import make_pruner, make_sampler
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
-from promptlab.study.storage import open_storage
+from promptlab.study.storage import open_storage, storage_errors
 from promptlab.task import Task
 
 _MOST_ENUMERATED = 10_000
@@ -69,7 +69,7 @@ class StudyRun:
         """The leaderboard document (also in ``leaderboard.json``).
 
         Raises `StudyError` before anything is written when the study cannot run, `Cancelled` when
-        asked to stop, `WorkError` when no trial succeeds.
+        asked to stop, `WorkError` when no trial succeeds, `DiskError` when the disk is full.
         """
         self.task = load_task(
             **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
@@ -85,7 +85,10 @@ class StudyRun:
         for kind in self.space.kinds.values():
             kind.check(self.model)
         self.examples = evaluation_order(self.task.dev, self.spec.seed)
-        with self.folder.open(self.spec, self.task, self.model.describe()):
+        with (
+            self.folder.open(self.spec, self.task, self.model.describe()),
+            storage_errors(self.storage),
+        ):
             return self._run()
 
     def _load_model(self) -> LanguageModel:
@@ -237,6 +240,8 @@ class StudyRun:
         self, trial: optuna.Trial, candidate: Candidate, fitted: Predictor | Exception
     ) -> None:
         started = time.perf_counter()
+        if isinstance(fitted, DiskError):  # no fault of this candidate: the others would fail too
+            raise fitted
         if isinstance(fitted, Exception):
             self._fail(trial, candidate, fitted, started)
             return
@@ -255,7 +260,7 @@ class StudyRun:
             rows, pruned = evaluate_in_blocks(
                 fitted, self.examples, self.spec.block, self.cancellation, block_done
             )
-        except Cancelled:
+        except (Cancelled, DiskError):
             raise
         except (InputError, WorkError) as error:
             self._fail(trial, candidate, error, started)

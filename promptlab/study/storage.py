@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
 
-from promptlab.errors import StudyError
+from promptlab.errors import DiskError, StudyError, WorkError
 
 
 def _sqlite(where: str) -> optuna.storages.RDBStorage:
@@ -44,4 +46,25 @@ def open_storage(where: str) -> optuna.storages.BaseStorage:
         raise StudyError(
             f"the storage {where!r} cannot be opened: {str(error).splitlines()[0]}; give a "
             "database URL such as sqlite:///study.db, journal:FILE, or grpc://HOST:PORT"
+        ) from error
+
+
+@contextmanager
+def storage_errors(where: str) -> Iterator[None]:
+    """Tell what goes wrong in the storage ``where`` in a sentence: `DiskError`, or `WorkError`."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = str(getattr(error.__cause__ or error, "orig", None) or error.__cause__ or error)
+        first = cause.splitlines()[0]
+        if "disk is full" in cause or "readonly database" in cause:
+            raise DiskError(
+                f"the storage {where} cannot be written: {first}; make room, or name another "
+                "place by --out or --storage. The same command continues the study"
+            ) from error
+        raise WorkError(
+            f"the storage {where} failed: {first}; the same command continues the study"
         ) from error
