@@ -18,7 +18,7 @@ from promptlab.predictor import Input, Predictor, as_examples, not_fitted
 from promptlab.prompt import Prompt
 from promptlab.template import Demonstration, Template
 from promptlab.verbalizer import Verbalizer
-from promptlab.window import render_within
+from promptlab.window import render_within, shortening
 
 _BATCH_EXAMPLES = 256
 """At most this many training examples make the prior of batch calibration."""
@@ -89,8 +89,10 @@ class PromptClassifier(Predictor):
         rows = as_examples(examples, self.fields)
         if not rows:
             return Predictions()
-        found = self.model.score([self.prompt(row) for row in rows], self.verbalizer.answers)
-        labels = self.verbalizer.label_scores(self._normalised(found) - self._known_prior())
+        prior = self._known_prior()
+        prompts = [self.prompt(row) for row in rows]
+        found = self.model.score(prompts, self.verbalizer.answers)
+        labels = self.verbalizer.label_scores(self._normalised(found) - prior)
         weights = found.prompt_tokens + found.answer_tokens.sum(axis=1)
         seconds = found.seconds * weights / weights.sum()
         return Predictions(
@@ -102,6 +104,7 @@ class PromptClassifier(Predictor):
                 tokens_in=int(found.prompt_tokens[i]),
                 tokens_out=int(found.answer_tokens[i].sum()),
                 seconds=float(seconds[i]),
+                trace=shortening(prompts[i]),
             )
             for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
         )

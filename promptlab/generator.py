@@ -13,7 +13,7 @@ from promptlab.parser import Parser, parser_from_settings
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, Predictor, as_examples, not_fitted
 from promptlab.template import Demonstration, Template
-from promptlab.window import render_within
+from promptlab.window import render_within, shortening
 
 
 class PromptGenerator(Predictor):
@@ -89,8 +89,9 @@ class PromptGenerator(Predictor):
                 tokens_in=reply.tokens_in,
                 tokens_out=reply.tokens_out,
                 seconds=reply.seconds,
+                trace=shortening(prompt),
             )
-            for row, reply, label in zip(rows, made, found, strict=True)
+            for row, prompt, reply, label in zip(rows, prompts, made, found, strict=True)
         )
 
     def example_prompt(self, example: Input) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from promptlab.errors import TemplateError
@@ -35,34 +35,40 @@ def render_within(
         return prompt
     if model.count_tokens(prompt) <= limit:
         return prompt
-    shortest = _shortened(template, example, demonstrations, model, 0)
-    if model.count_tokens(shortest) > limit:
+    # From here on no field is longer than the window, however long the text was.
+    fields = _cut(example.fields, model, limit)
+    solved = [replace(d, fields=_cut(d.fields, model, limit)) for d in demonstrations]
+
+    def rendered(tokens: int) -> Prompt:
+        shorter = [replace(d, fields=_cut(d.fields, model, tokens)) for d in solved]
+        return template.render(_cut(fields, model, tokens), shorter)
+
+    least = model.count_tokens(rendered(0))
+    if least > limit:
         raise TemplateError(
-            f"the template alone has {model.count_tokens(shortest)} tokens without any field, and "
-            f"{model.name} has room for {limit} beside the answer; use a shorter template or "
-            "fewer demonstrations",
+            f"the template alone has {least} tokens without any field, and {model.name} has room "
+            f"for {limit} beside the answer; use a shorter template or fewer demonstrations",
             text=template.source,
         )
     low, high = 0, limit
     while low < high:  # the largest common field length that fits
         middle = (low + high + 1) // 2
-        candidate = _shortened(template, example, demonstrations, model, middle)
-        low, high = (middle, high) if model.count_tokens(candidate) <= limit else (low, middle - 1)
-    return _shortened(template, example, demonstrations, model, low)
-
-
-def _shortened(
-    template: Template,
-    example: Example,
-    demonstrations: Sequence[Demonstration],
-    model: LanguageModel,
-    tokens: int,
-) -> Prompt:
-    """The prompt with every field cut to ``tokens`` tokens."""
-    fields = {name: model.cut(value, tokens) for name, value in example.fields.items()}
-    cut = [name for name in template.fields if fields.get(name) != example.fields.get(name)]
-    solved = [
-        replace(d, fields={name: model.cut(value, tokens) for name, value in d.fields.items()})
-        for d in demonstrations
+        fits = model.count_tokens(rendered(middle)) <= limit
+        low, high = (middle, high) if fits else (low, middle - 1)
+    whole = [example.fields, *(d.fields for d in demonstrations)]
+    names = [
+        name
+        for name in template.fields
+        if any(name in v and model.cut(v[name], low) != v[name] for v in whole)
     ]
-    return replace(template.render(fields, solved), shortened=tuple(cut))
+    return replace(rendered(low), shortened=tuple(names))
+
+
+def shortening(prompt: Prompt) -> dict[str, list[str]] | None:
+    """What a prediction's trace says of fields that were cut; ``None`` when none was."""
+    return {"shortened": list(prompt.shortened)} if prompt.shortened else None
+
+
+def _cut(fields: Mapping[str, str], model: LanguageModel, tokens: int) -> dict[str, str]:
+    """Every field cut to ``tokens`` tokens."""
+    return {name: model.cut(value, tokens) for name, value in fields.items()}
