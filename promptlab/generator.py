@@ -74,9 +74,10 @@ class PromptGenerator(Predictor):
             for row in rows
         ]
         decoding = self.decoding
-        if demonstrations and not decoding.stop:
+        separator = self.template.demonstration_separator
+        if demonstrations and separator and not decoding.stop:
             # After demonstrations a model goes on inventing further examples.
-            decoding = replace(decoding, stop=(self.template.demonstration_separator,))
+            decoding = replace(decoding, stop=(separator,))
         made = self.model.generate(prompts, decoding)
         found = [self.parser.parse(reply.text) for reply in made]
         return Predictions(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,11 @@ def _load(name: str, known: Sequence[str]) -> dict[str, Any]:
     try:
         import datasets
     except ImportError as error:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]}? " if close else ""
         raise DataError(
             f"{name!r} is no file or folder here, and none of the pinned data sets "
-            f"({', '.join(known)}). To load it from the Hugging Face Hub: "
+            f"({', '.join(known)}). {hint}To load it from the Hugging Face Hub: "
             "pip install datasets"
         ) from error
     path, _, config = name.partition(":")

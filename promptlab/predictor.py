@@ -133,7 +133,7 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         document = json.loads(path.read_text(encoding="utf-8"))
         kind, name = document["predictor"], document["model"]["name"]
         settings, version = document["settings"], document["format"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no predictor that promptlab wrote ({error!r})") from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
@@ -149,7 +149,13 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         from promptlab.models.pool import load_model
 
         model = load_model(model or name, **options)
-    return Predictor.kinds[kind].from_settings(settings, model)
+    try:
+        return Predictor.kinds[kind].from_settings(settings, model)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "
+            "save the predictor again"
+        ) from error
 
 
 def as_examples(

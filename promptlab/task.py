@@ -256,7 +256,7 @@ def _labels_of(
     if known and len(found) < 2:
         raise DataError(
             f"{source}: every row has the label {next(iter(found))!r}; a task needs two classes "
-            "or more"
+            "or more: add rows of another class, or name another column as the label"
         )
     return known
 

@@ -101,7 +101,8 @@ class Verbalizer:
             ]
             raise VerbalizerError(
                 f"the verbalizer has {' and '.join(filter(None, problems))}; "
-                f"the task's labels are {', '.join(map(repr, labels))}"
+                f"the task's labels are {', '.join(map(repr, labels))}; give each of them answers, "
+                "and no other"
             )
 
     def first_answer(self, label: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,6 +16,17 @@ from promptlab.engine.question import Question, Reply
 
 Span = tuple[tuple[int, ...], int]
 """A continuation and the column where its branch begins."""
+
+MOST_BRANCHED = 64
+"""Branches in a row have at most so many tokens, or as many as the context if that is longer."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A question, or as many of its continuations as go into one row; ``index`` is the whole's."""
+
+    index: int
+    question: Question
 
 
 class CausalRunner:
@@ -38,13 +50,15 @@ class CausalRunner:
         if not self.shares:
             self._run_plain(questions, replies)
         elif questions:
-            self._walk(prefix_tree([q.context.ids for q in questions]), questions, None, replies)
+            parts = [part for index, q in enumerate(questions) for part in _parts(q, index)]
+            tree = prefix_tree([part.question.context.ids for part in parts])
+            self._walk(tree, parts, None, replies)
         return replies.finished(len(questions))
 
     def _walk(
         self,
         node: PrefixNode,
-        questions: Sequence[Question],
+        parts: Sequence[_Part],
         state: PrefixState | None,
         replies: Replies,
     ) -> None:
@@ -52,15 +66,14 @@ class CausalRunner:
             state = self._prefill(node.ids, state)
         start = state.length if state else 0
         if node.rows:
-            lengths = [_branched_length(questions[index], start) for index in node.rows]
+            rows = [parts[index] for index in node.rows]
+            lengths = [_branched_length(part.question, start) for part in rows]
             self.budget.run(
                 lengths,
-                lambda batch: self._branched(
-                    [node.rows[i] for i in batch], questions, state, replies
-                ),
+                lambda batch: self._branched([rows[i] for i in batch], state, replies),
             )
         for child in node.children:
-            self._walk(child, questions, state, replies)
+            self._walk(child, parts, state, replies)
 
     def _prefill(self, ids: tuple[int, ...], state: PrefixState | None) -> PrefixState:
         start = state.length if state else 0
@@ -77,25 +90,21 @@ class CausalRunner:
         return recorded(cache)
 
     def _branched(
-        self,
-        indices: list[int],
-        questions: Sequence[Question],
-        state: PrefixState | None,
-        replies: Replies,
+        self, parts: Sequence[_Part], state: PrefixState | None, replies: Replies
     ) -> None:
         start = state.length if state else 0
         rows: list[list[int]] = []
         probes: list[Probe] = []
         branches: list[list[Span]] = []
-        for row, index in enumerate(indices):
-            tokens, spans = _branched_row(questions[index], start)
+        for row, part in enumerate(parts):
+            tokens, spans = _branched_row(part.question, start)
             rows.append(tokens)
             branches.append(spans)
-            probes.extend(self._branched_probes(questions[index], index, row, start, spans))
+            probes.extend(self._branched_probes(part.question, part.index, row, start, spans))
         ids = padded(rows, self.network.device)
         inputs: dict[str, object] = {"input_ids": ids, "use_cache": False}
         if state is not None or any(branches):
-            own = [len(questions[index].context.ids) - start for index in indices]
+            own = [len(part.question.context.ids) - start for part in parts]
             mask, positions = _branch_mask(own, branches, ids.shape[1], start)
             inputs["attention_mask"] = _additive(mask, self.network)
             inputs["position_ids"] = positions.to(ids.device)
@@ -143,6 +152,20 @@ class CausalRunner:
             yield from slot_probes(question, index, row, slot, affine=self.network.affine)
         for offset, target in enumerate(tail[1:], start=1):
             yield Probe(index, row, slot + offset, target, (tail,))
+
+
+def _parts(question: Question, index: int) -> Iterator[_Part]:
+    """The question in parts that fit a row: siblings do not see but still cost each other."""
+    most = max(MOST_BRANCHED, len(question.context.ids))
+    taken: list[tuple[int, ...]] = []
+    length = 0
+    for continuation in question.continuations:
+        if taken and length + len(continuation) - 1 > most:
+            yield _Part(index, Question(question.context, tuple(taken)))
+            taken, length = [], 0
+        taken.append(continuation)
+        length += len(continuation) - 1
+    yield _Part(index, Question(question.context, tuple(taken)))
 
 
 def _branched_length(question: Question, start: int) -> int:

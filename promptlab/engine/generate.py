@@ -50,7 +50,10 @@ def _batch(
         )
     output = network.generate(
         seed=decoding.seed,
-        input_ids=ids, attention_mask=mask, tokenizer=tokenizer, **_arguments(decoding, tokenizer)
+        input_ids=ids,
+        attention_mask=mask,
+        tokenizer=tokenizer,
+        **_arguments(decoding, tokenizer),
     )
     start = 1 if encoder_decoder else ids.shape[1]
     texts = []

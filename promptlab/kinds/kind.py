@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from promptlab.candidate import Candidate
 from promptlab.errors import StudyError
@@ -47,6 +47,16 @@ class KindSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
+    _place: str = PrivateAttr("")
+
+    @property
+    def place(self) -> str:
+        """File and line of the section, empty when it was read from none."""
+        return self._place
+
+    def stands_at(self, place: str) -> None:
+        """Remember file and line for messages."""
+        self._place = place
 
 
 class Kind(ABC):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -236,13 +235,21 @@ class TemplateKind(Kind):
         self._check_answers()
 
     def _check_answers(self) -> None:
-        own = [o.answers for o in self.options.values() if o.answers is not None]
-        listed = [answers for answers in self.verbalizers.values() if not isinstance(answers, str)]
-        used = itertools.chain(own if OWN in self.verbalizers else [], listed)
-        for answers in used:
-            verbalizer = Verbalizer(answers)
-            if self.task.labels:
-                verbalizer.check_labels(self.task.labels)
+        used: list[tuple[str, Any]] = []
+        if OWN in self.verbalizers:
+            used += [
+                (f"template {name!r}", option.answers)
+                for name, option in self.options.items()
+                if option.answers is not None
+            ]
+        used += [("verbalizers", v) for v in self.verbalizers.values() if not isinstance(v, str)]
+        for place, answers in used:
+            try:
+                verbalizer = Verbalizer(answers)
+                if self.task.labels:
+                    verbalizer.check_labels(self.task.labels)
+            except InputError as error:
+                raise StudyError(f"{place}: {error}") from error
 
 
 def _from_library(item: LibraryTemplate) -> Option:

@@ -67,7 +67,8 @@ def load(
         source = str(folder)
         _check_folder(folder)
     elif source.startswith((".", "/", "~")):
-        raise InputError(f"the model folder {source} does not exist")
+        state = "is a file, no folder" if folder.exists() else "does not exist"
+        raise InputError(f"the model folder {source} {state}; name one that holds config.json")
     config = _pretrained("config", source, revision)
     chosen_device = choose_device(device)
     asked = "float32" if deterministic and dtype == "auto" else dtype

@@ -47,17 +47,17 @@ def read_rows(path: str | Path, *, max_chars: int = MAX_CHARS) -> Rows:
             f"data files end in {', '.join(READERS)}"
         )
     if not path.exists():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
         raise DataError(f"{path} is a folder; name one file in it")
     try:
         if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty")
+            raise DataError(f"{path} is empty; fill it with rows, or name another file")
         rows = READERS[path.suffix.lower()](path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if not rows.rows:
-        raise DataError(f"{path} holds no rows")
+        raise DataError(f"{path} holds no rows; add some below its header, or name another file")
     check_lengths(rows, max_chars)
     return rows
 

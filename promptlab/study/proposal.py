@@ -16,6 +16,7 @@ from promptlab.study.folder import write_whole
 from promptlab.study.label_words import are_numbers, are_stars, label_answers, match_labels
 from promptlab.study.spec import build_spec
 from promptlab.task import Task
+from promptlab.template import Template
 
 SEARCH_SECONDS = 240
 _TOKENS_A_SECOND = 500
@@ -29,7 +30,7 @@ GENERIC = (
     "Text: {text}\nLabel: {mask}",
     "{text}\nIn one word, this is: {mask}",
     "{text} The category is {mask}.",
-    "[{mask}] {text}",
+    "The following is {mask}: {text}",
 )
 """Templates that fit any classification; ``{text}`` stands for all fields."""
 
@@ -100,8 +101,17 @@ def write_proposal(proposal: Proposal, path: Path, *, overwrite: bool = False) -
     if path.exists() and not overwrite:
         raise StudyError(f"{path} exists already; --force overwrites it, --out names another file")
     remarks = "".join(f"# {line}\n" for line in proposal.remarks)
-    text = yaml.safe_dump(proposal.document, sort_keys=False, allow_unicode=True, width=100)
+    text = yaml.dump(
+        proposal.document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100
+    )
     write_whole(path, remarks + text)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal values out again instead of referring to them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _columns(text: str | None, label: str | None) -> dict[str, str]:
@@ -157,7 +167,10 @@ def _from_library(
 ) -> list[dict[str, Any]]:
     """The task's templates that read the data's fields alone, answers under the data's labels."""
     preferred = PREFERRED.get(item.name, ())
-    order = [*preferred, *(name for name in item.templates if name not in preferred)]
+    others = [name for name in item.templates if name not in preferred]
+    # Fields after the slot are scored once an answer by a causal model: such templates come last.
+    others.sort(key=lambda name: _fields_after_slot(item.templates[name].template))
+    order = [*preferred, *others]
     chosen = []
     for name in order:
         entry = item.templates[name]
@@ -175,6 +188,11 @@ def _from_library(
             settings["answers"] = {label: _plain(answers[paired[label]]) for label in read.labels}
         chosen.append(settings)
     return chosen[:_MOST_TEMPLATES]
+
+
+def _fields_after_slot(template: Template) -> bool:
+    marked = template.render({name: f"<{name}>" for name in template.fields})
+    return any(f"<{name}>" in marked.right for name in template.fields)
 
 
 def _plain(answers: Any) -> Any:

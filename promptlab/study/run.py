@@ -74,16 +74,18 @@ class StudyRun:
         self.task = load_task(
             **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
         )
-        self.objectives = [
-            make_objective(name) for name in self.spec.objectives or [self.task.metric]
-        ]
+        key = "objectives" if self.spec.objectives else "metric of the task"
+        try:
+            names = self.spec.objectives or [self.task.metric]
+            self.objectives = [make_objective(name) for name in names]
+        except InputError as error:
+            raise StudyError(f"study {self.spec.study!r}, {key}: {error}") from error
         self.space = Space(self.spec.candidates, self.task)
         self.folder.check(self.spec, self.task)
         if self.folder.finished:
             return read_leaderboard(self.folder.path)
         self.model = self._model or self._load_model()
-        for kind in self.space.kinds.values():
-            kind.check(self.model)
+        self.space.check(self.model)
         self.examples = evaluation_order(self.task.dev, self.spec.seed)
         with (
             self.folder.open(self.spec, self.task, self.model.describe()),

@@ -8,6 +8,7 @@ from typing import Any
 from promptlab.candidate import Candidate
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.kind import Kind, KindSettings, Trial, find_kind
+from promptlab.models.language_model import LanguageModel
 from promptlab.task import Task
 
 
@@ -21,8 +22,16 @@ class Space:
             try:
                 made = kind(settings, task)
             except InputError as error:
-                raise StudyError(f"candidates, group {index + 1} ({kind.name}): {error}") from error
+                raise StudyError(f"{_place(settings, index)}: {error}") from error
             self.kinds[_group_name(kind.name, index, self.kinds)] = made
+
+    def check(self, model: LanguageModel) -> None:
+        """Refuse what can never work with ``model``. Raises `StudyError` naming the group."""
+        for index, kind in enumerate(self.kinds.values()):
+            try:
+                kind.check(model)
+            except InputError as error:
+                raise StudyError(f"{_place(kind.settings, index)}: {error}") from error
 
     def suggest(self, trial: Trial) -> tuple[str, Candidate]:
         """The group's name and the candidate that ``trial`` stands for."""
@@ -85,6 +94,11 @@ class _Recorder:
             return low
         count = int((high - low) / step + 1e-9) + 1
         return float(self.suggest_categorical(name, [low + step * i for i in range(count)]))
+
+
+def _place(settings: KindSettings, index: int) -> str:
+    file = f"{settings.place}: " if settings.place else ""
+    return f"{file}candidates, group {index + 1} ({settings.kind})"
 
 
 def _group_name(kind: str, index: int, taken: dict[str, Kind]) -> str:

@@ -8,13 +8,14 @@ import json
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.kind import KindSettings, find_kind
-from promptlab.study.places import line_of, parse_yaml
+from promptlab.study.complaints import CHANGED, at, complaints
+from promptlab.study.places import parse_yaml
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
@@ -130,6 +131,8 @@ def find_study_file(study: str) -> Path:
     path = Path(study)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise StudyError(f"{study} is a folder; name the study file in it, such as study.yaml")
     shipped = shipped_studies()
     if study in shipped:
         return shipped[study]
@@ -148,13 +151,24 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise StudyError(
+            f"{path}, line {line}: holds bytes that are no UTF-8 text; a study file is YAML, "
+            "saved as UTF-8"
+        ) from error
     document, lines = parse_yaml(text, str(path))
     if not isinstance(document, dict):
-        raise StudyError(f"{path}: a study file is a mapping of keys, found {document!r:.40}")
+        found = "nothing" if document is None else f"{document!r:.40}"
+        raise StudyError(
+            f"{path}: a study file is a mapping with the keys study, task and candidates, found "
+            f"{found}"
+        )
     for key, value in (changes or {}).items():
         _put(document, key.split("."), value)
+        lines[tuple(key.split("."))] = CHANGED
     _resolve_data(document, path.parent)
     return build_spec(document, str(path), lines)
 
@@ -164,6 +178,9 @@ def build_spec(
 ) -> StudySpec:
     """Validate a document. Raises `StudyError` with the line of each complaint."""
     lines = lines or {}
+    for key in document:
+        if not isinstance(key, str):
+            raise StudyError(f"{source}: the key {key!r} is no word; quote it or remove it")
     document = dict(document)
     groups = document.get("candidates")
     if isinstance(groups, list):
@@ -173,73 +190,25 @@ def build_spec(
     try:
         return StudySpec(**document)
     except ValidationError as error:
-        raise StudyError(_complaints(error, StudySpec, source, lines, ())) from error
-    except TypeError as error:
-        raise StudyError(f"{source}: keys are words: {error}") from error
+        raise StudyError(complaints(error, StudySpec, document, source, lines, ())) from error
 
 
 def _group(entry: Any, index: int, source: str, lines: Any) -> KindSettings:
     place = ("candidates", index)
     if not isinstance(entry, dict) or "kind" not in entry:
         raise StudyError(
-            f"{_at(source, lines, place)}: a group of candidates is a mapping with the key 'kind'"
+            f"{at(source, lines, place)}: a group of candidates is a mapping with the key 'kind'"
         )
     try:
         settings = find_kind(str(entry["kind"])).Settings
     except InputError as error:
-        raise StudyError(f"{_at(source, lines, (*place, 'kind'))}: {error}") from error
+        raise StudyError(f"{at(source, lines, (*place, 'kind'))}: {error}") from error
     try:
-        return settings(**entry)
+        made = settings.model_validate(entry)
     except ValidationError as error:
-        raise StudyError(_complaints(error, settings, source, lines, place)) from error
-
-
-def _complaints(
-    error: ValidationError, model: type[BaseModel], source: str, lines: Any, start: tuple[Any, ...]
-) -> str:
-    """Every complaint in a line of its own: file, line, key, what was found, what to do."""
-    told: dict[str, None] = {}
-    for problem in error.errors():
-        path = (*start, *_real_path(problem["loc"], (*start,), lines))
-        key = ".".join(str(part) for part in path)
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            known = _keys(model, problem["loc"][:-1])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-            message = f"unknown key; {hint}"
-        elif problem["type"] == "missing":
-            message = "this key is missing"
-        else:
-            message += f" (found {problem['input']!r:.60})"
-        told[f"{_at(source, lines, path)}: {key}: {message}"] = None
-    return "\n".join(told)
-
-
-def _real_path(loc: tuple[Any, ...], start: tuple[Any, ...], lines: Any) -> tuple[Any, ...]:
-    """A pydantic location without the names of union members, which are not in the file."""
-    path: list[Any] = []
-    for part in loc:
-        if not lines or (*start, *path, part) in lines or part == loc[-1]:
-            path.append(part)
-    return tuple(path)
-
-
-def _keys(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
-    """The keys that are known at ``loc`` inside ``model``."""
-    found: Any = model
-    for part in loc:
-        field = found.model_fields.get(part) if isinstance(part, str) else None
-        inner = [] if field is None else [field.annotation, *get_args(field.annotation)]
-        models = [x for x in inner if isinstance(x, type) and issubclass(x, BaseModel)]
-        if models:
-            found = models[0]
-    return sorted(found.model_fields)
-
-
-def _at(source: str, lines: Any, path: tuple[Any, ...]) -> str:
-    line = line_of(lines, path)
-    return f"{source}, line {line}" if line else source
+        raise StudyError(complaints(error, settings, entry, source, lines, place)) from error
+    made.stands_at(at(source, lines, place))
+    return made
 
 
 def _put(document: dict[str, Any], keys: list[str], value: Any) -> None:
