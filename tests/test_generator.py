@@ -1,0 +1,125 @@
+"""Prompt generators: replies are parsed, and what fails is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from promptlab.decoding import Decoding, Generation
+from promptlab.demonstrations import DemonstrationChoice
+from promptlab.errors import CapabilityError, InputError, NotFittedError
+from promptlab.example import Example
+from promptlab.generator import PromptGenerator
+from promptlab.models.local import LocalModel
+from promptlab.parser import ChoiceParser, NumberParser, TextParser
+from promptlab.predictor import load
+from promptlab.prompt import Prompt
+from promptlab.task import Task
+from promptlab.template import Template
+
+CHOICES = ChoiceParser((("positive", ("positive", "good")), ("negative", ("negative", "bad"))))
+Fresh = Callable[..., LocalModel]
+
+
+@pytest.fixture
+def scripted(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> tuple[LocalModel, list[Decoding]]:
+    """A model that says what the prompt's text asks it to, and how it was decoded."""
+    model, used = fresh("tiny_causal"), []
+
+    def generate(prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
+        used.append(decoding)
+        said = [p.left.rpartition("Review: ")[2].partition("\n")[0] for p in prompts]
+        return [Generation(f" {text}", 7, 3, 0.5) for text in said]
+
+    monkeypatch.setattr(model, "generate", generate)
+    return model, used
+
+
+TEMPLATE = Template(parts={"input": "Review: {text}", "cue": "Sentiment: {mask}"}, separator="\n")
+
+
+def test_replies_are_parsed_and_the_rest_is_counted(
+    scripted: tuple[LocalModel, list[Decoding]],
+) -> None:
+    model, _ = scripted
+    texts = ["good", "Bad!", "what?", "positive or negative"]
+    rows = [Example(str(n), {"text": text}, "positive") for n, text in enumerate(texts)]
+    found = PromptGenerator(TEMPLATE, CHOICES, model).predict(rows)
+    assert found.labels == ["positive", "negative", None, None]
+    assert found.unparsed_rate == 0.5
+    assert [row.unparsed for row in found] == [False, False, True, True]
+    assert [row.text for row in found] == [" good", " Bad!", " what?", " positive or negative"]
+    assert found.correct == [True, False, False, False]
+    assert (found.tokens, found.seconds) == (40, 2.0)
+    assert PromptGenerator(TEMPLATE, CHOICES, model).score(rows) == 0.25
+
+
+def test_demonstrations_bring_their_separator_as_a_stop(
+    scripted: tuple[LocalModel, list[Decoding]], task: Task
+) -> None:
+    model, used = scripted
+    generator = PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=2)
+    with pytest.raises(NotFittedError, match="2 demonstrations"):
+        generator.predict(["good"])
+    generator.fit(task.train).predict(["good"])
+    prompt = generator.example_prompt("good")
+    assert prompt.count("Sentiment: positive") == prompt.count("Sentiment: negative") == 1
+    assert prompt.endswith("Review: good\nSentiment: {mask}")
+    PromptGenerator(TEMPLATE, CHOICES, model).predict(["good"])
+    own = Decoding(stop=("#",))
+    PromptGenerator(TEMPLATE, CHOICES, model, decoding=own, demonstrations=1).fit(
+        task.train
+    ).predict(["good"])
+    joined = Template("{text} {mask}", demonstration_separator="")
+    PromptGenerator(joined, CHOICES, model, demonstrations=1).fit(task.train).predict(["good"])
+    assert [decoding.stop for decoding in used] == [("\n\n",), (), ("#",), ()]
+
+
+def test_a_real_model_generates(fresh: Fresh) -> None:
+    generator = PromptGenerator(
+        "{text} It was {mask}", TextParser(), fresh("tiny_gpt2"), decoding=Decoding(max_tokens=4)
+    )
+    found = generator.predict(["a film", "the soup was cold"])
+    assert all(row.text and row.tokens_out <= 4 for row in found)
+    assert len(generator.predict([])) == 0
+
+
+def test_long_inputs_leave_room_for_the_reply(fresh: Fresh) -> None:
+    model = fresh("tiny_gpt2")
+    generator = PromptGenerator(
+        "{text} It was {mask}", TextParser(), model, decoding=Decoding(max_tokens=20)
+    )
+    (row,) = generator.predict(["the soup was cold " * 100])
+    assert row.tokens_in <= 256 - 20
+    assert row.trace == {"shortened": ["text"]}
+
+
+def test_saved_generators_come_back(causal: LocalModel, task: Task, tmp_path: Path) -> None:
+    decoding = Decoding(max_tokens=5, temperature=0.7, top_k=9, stop=("\n", "."), seed=3)
+    fitted = PromptGenerator(
+        TEMPLATE,
+        CHOICES,
+        causal,
+        decoding=decoding,
+        demonstrations=DemonstrationChoice(3, 21, "grouped"),
+    ).fit(task.train)
+    again = load(fitted.save(tmp_path), causal)
+    assert isinstance(again, PromptGenerator)
+    assert again.decoding == decoding
+    assert again.settings() == fitted.settings()
+    assert [r.text for r in again.predict(task.dev)] == [r.text for r in fitted.predict(task.dev)]
+
+
+def test_a_masked_model_cannot_write(masked: LocalModel) -> None:
+    with pytest.raises(CapabilityError, match="cannot generate; use a causal or seq2seq model"):
+        PromptGenerator("{text} {mask}", NumberParser(), masked)
+
+
+def test_a_reply_longer_than_the_window(gpt2: LocalModel) -> None:
+    generator = PromptGenerator(
+        "{text} {mask}", NumberParser(), gpt2, decoding=Decoding(max_tokens=500)
+    )
+    with pytest.raises(InputError, match=r"has room for -?[0-9]+ beside the answer"):
+        generator.predict(["x"])
