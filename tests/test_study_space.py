@@ -111,7 +111,7 @@ def test_optuna_fills_the_space(reviews: Task, tmp_path: Path) -> None:
             {"templates": ["{text} {mask}"], "verbalizers": [{"positive": "", "negative": "bad"}]},
             "no tokens",
         ),
-        ({"templates": ["capitals/capital-of"]}, "cannot classify"),
+        ({"templates": ["capitals/capital-of"]}, "list verbalizers: [targets]"),
         ({"templates": []}, "no templates"),
     ],
 )

@@ -27,6 +27,8 @@ from promptlab.window import render_within
 
 OWN = "own"
 """The verbalizer that the library gives with the template."""
+TARGETS = "targets"
+"""The closed candidate set of a task with open answers: every label of the data is an answer."""
 
 Answers = dict[str, str | list[str] | dict[str, float]]
 
@@ -71,7 +73,7 @@ class TemplateSettings(KindSettings):
     """``templates`` are library names, texts with ``{mask}``, or written out; or all of a task."""
 
     templates: FromLibrary | list[str | InlineTemplate]
-    verbalizers: list[Literal["own"] | Answers] = Field(default=["own"], min_length=1)
+    verbalizers: list[Literal["own", "targets"] | Answers] = Field(default=["own"], min_length=1)
     calibration: list[Calibration] = Field(default=["none"], min_length=1)
     aggregation: list[Aggregation] = Field(default=["sum"], min_length=1)
     length_normalise: list[bool] = Field(default=[False], min_length=1)
@@ -101,7 +103,10 @@ class TemplateKind(Kind):
     def __init__(self, settings: TemplateSettings, task: Task) -> None:
         super().__init__(settings, task)
         self.options = {option.name: option for option in self._options()}
-        self.verbalizers = {_verbalizer_name(answers): answers for answers in settings.verbalizers}
+        self.verbalizers = {
+            _verbalizer_name(answers): _targets(task) if answers == TARGETS else answers
+            for answers in settings.verbalizers
+        }
         self._check()
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
@@ -199,7 +204,8 @@ class TemplateKind(Kind):
             items = [
                 item
                 for item in templates(chosen.task)
-                if chosen.shape in (None, item.template.shape) and not item.open_vocabulary
+                if chosen.shape in (None, item.template.shape)
+                and (OWN not in self.settings.verbalizers or not item.open_vocabulary)
             ]
             return [_from_library(item) for item in items]
         return [self._option(index, entry) for index, entry in enumerate(chosen)]
@@ -213,7 +219,14 @@ class TemplateKind(Kind):
             return Option(name=name, template=template, answers=entry.answers, parser=entry.parser)
         if "{" in entry:
             return Option(name=entry, template=Template(entry), answers=None, parser=None)
-        return _from_library(find(entry))
+        item = find(entry)
+        if item.open_vocabulary and OWN in self.settings.verbalizers:
+            raise InputError(
+                f"template {item.full_name} is for filling blanks (any word is an answer) and has "
+                "no answers of its own; list verbalizers: [targets] to choose among the data's "
+                "labels"
+            )
+        return _from_library(item)
 
     def _check(self) -> None:
         """Everything that can be wrong before a model is needed."""
@@ -253,14 +266,15 @@ class TemplateKind(Kind):
 
 
 def _from_library(item: LibraryTemplate) -> Option:
-    if item.answers is None and item.parser is None:
-        raise InputError(
-            f"template {item.full_name} is for filling blanks (any word is an answer) and cannot "
-            "classify; pick one with answers or a parser"
-        )
     return Option(
         name=item.full_name, template=item.template, answers=item.answers, parser=item.parser
     )
+
+
+def _targets(task: Task) -> dict[str, str]:
+    """Every label that the data has, as an answer that stands for itself."""
+    found = {e.label for split in task.splits.values() for e in split if e.label is not None}
+    return {label: label for label in sorted(found)}
 
 
 def _verbalizer_name(answers: str | Mapping[str, Any]) -> str:

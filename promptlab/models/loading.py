@@ -198,7 +198,7 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
         )
     except OSError as error:
         if Path(source).is_dir():
-            raise InputError(f"the {what} of {source} cannot be read: {error}") from error
+            raise InputError(_unreadable(what, source, error)) from error
         raise AssetError(
             f"the model {source!r} is neither a pinned name ({', '.join(MODELS)}) nor a folder, "
             "and could not be fetched from the Hugging Face hub "
@@ -206,7 +206,15 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
             f"hf download {source} --local-dir DIR, copy DIR here and give its path as the model"
         ) from error
     except (ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"the {what} of {source} cannot be loaded: {error}") from error
+        raise InputError(_unreadable(what, source, error)) from error
+
+
+def _unreadable(what: str, source: str, error: Exception) -> str:
+    part = what if what in ("config", "tokenizer") else f"weights (as a {what} model)"
+    return (
+        f"the {part} of {source} cannot be read: {str(error).strip().splitlines()[0]}; save or "
+        "download the model again"
+    )
 
 
 def _window(model: Any, tokenizer: Any) -> int:

@@ -93,9 +93,8 @@ def _path(problem: Any, document: Any) -> tuple[Any, ...]:
     """Where in ``document`` the problem is; names of union members are not in it."""
     path: list[Any] = []
     for part in problem["loc"]:
-        if isinstance(document, Mapping) and part in document:
-            document = document[part]
-        elif isinstance(document, list | tuple) and isinstance(part, int):
+        listed = isinstance(document, list | tuple) and isinstance(part, int)
+        if listed or (isinstance(document, Mapping) and part in document):
             document = document[part]
         elif not (problem["type"] == "missing" and part == problem["loc"][-1]):
             continue
