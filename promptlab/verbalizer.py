@@ -43,6 +43,8 @@ class Verbalizer:
                 f"unknown aggregation {aggregation!r}; "
                 f"it is one of {', '.join(get_args(Aggregation))}"
             )
+        if not isinstance(answers, Mapping):
+            raise VerbalizerError(f"answers map each label to its words, found {answers!r}")
         if len(answers) < 2:
             raise VerbalizerError(f"a verbalizer needs two labels or more, found {len(answers)}")
         words: list[str] = []
@@ -143,6 +145,11 @@ class Verbalizer:
 def _weighted(label: str, value: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
     if isinstance(value, str):
         value = [value]
+    if not isinstance(value, Mapping | Sequence):
+        raise VerbalizerError(
+            f"label {label!r} has the answer {value!r}; give a word, a list of words, or words "
+            "with weights (in YAML, quote words such as yes, no, on, off and numbers)"
+        )
     weighted = dict(value) if isinstance(value, Mapping) else dict.fromkeys(value, 1.0)
     if not weighted:
         raise VerbalizerError(f"label {label!r} has no answer; give it at least one word")
