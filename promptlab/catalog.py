@@ -188,23 +188,33 @@ def read_task_file(path: Path) -> LibraryTask:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
     check_keys(document, TASK_KEYS, f"{path}", required=("task", "templates"))
-    if not isinstance(document["templates"], list):
-        raise InputError(f"{path}: 'templates' is a list of templates, one at least")
+    if not isinstance(document["task"], str):
+        raise InputError(f"{path}: 'task' is text, found {document['task']!r}; put it in quotes")
+    for key, kind, of in (
+        ("templates", dict, "templates, one at least"),
+        ("labels", object, "class names"),
+        ("examples", dict, "mappings from fields to texts"),
+    ):
+        items = document.get(key)
+        if items is None and key != "templates":
+            continue
+        if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
+            raise InputError(f"{path}: {key!r} is a list of {of}")
     examples = tuple(document.get("examples") or ())
-    items: dict[str, LibraryTemplate] = {}
+    found: dict[str, LibraryTemplate] = {}
     for entry in document["templates"]:
         place = f"{path}, template {entry.get('name', '?') if isinstance(entry, dict) else entry!r}"
         item = read_entry(entry, document, examples, path, place)
-        if item.name in items:
+        if item.name in found:
             raise InputError(f"{place}: the name is used twice in this file")
-        items[item.name] = item
+        found[item.name] = item
     return LibraryTask(
         document["task"],
         document.get("description", ""),
         document.get("metric", "accuracy"),
         tuple(str(label) for label in document.get("labels") or ()),
         examples,
-        items,
+        found,
     )
 
 

@@ -76,6 +76,9 @@ def test_an_impossible_answer_harms_nobody() -> None:
     [
         ({"a": "x"}, "two labels or more, found 1"),
         ({}, "two labels or more, found 0"),
+        (["x", "y"], "answers map each label to its words, found"),
+        ({"a": True, "b": "y"}, r"'a' has the answer True; .*in YAML, quote"),
+        ({"a": None, "b": "y"}, "'a' has the answer None"),
         ({"a": [], "b": "y"}, "'a' has no answer"),
         ({"a": "  ", "b": "y"}, "'a' has the answer '  ', which has no tokens"),
         ({"a": [True], "b": "y"}, r"answer True, .*quote words such as yes, no"),
