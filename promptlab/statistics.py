@@ -157,19 +157,28 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def majority_label(examples: Sequence[Example]) -> str:
     """The most frequent label; of several, the first in alphabetical order."""
+    return _by_frequency(examples)[0]
+
+
+def _by_frequency(examples: Sequence[Example]) -> list[str]:
+    """The labels, the most frequent first."""
     counts = Counter(example.label for example in examples if example.label is not None)
     if not counts:
         raise InputError("majority label: none of the examples has a label")
-    return min(counts, key=lambda label: (-counts[label], label))
+    return sorted(counts, key=lambda label: (-counts[label], label))
 
 
 def majority_baseline(train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
     """Predict the majority label of ``train`` for every one of ``examples``.
 
-    Every study must beat this control: it knows the labels' shares and nothing else.
+    Every study must beat this control: it knows the labels' shares and nothing else. Its ranking,
+    for metrics that want one, are the labels by frequency.
     """
-    label = majority_label(train)
-    return Predictions(Prediction(example.id, label, example.label) for example in examples)
+    ranking = _by_frequency(train)
+    return Predictions(
+        Prediction(example.id, ranking[0], example.label, trace={"ranking": ranking})
+        for example in examples
+    )
 
 
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile

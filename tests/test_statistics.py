@@ -187,3 +187,12 @@ def test_majority() -> None:
     assert [row.example_id for row in predictions] == ["4", "5", "6"]
     with pytest.raises(InputError, match="none of the examples"):
         majority_label(test[2:])
+
+
+def test_the_majority_control_has_a_ranking() -> None:
+    from promptlab.metric import get_metric
+
+    train = [Example(str(i), {}, label) for i, label in enumerate("aabbbc")]
+    rows = majority_baseline(train, [Example("x", {}, "a"), Example("y", {}, "b")])
+    assert get_metric("precision_at_1").compute(rows) == 0.5
+    assert get_metric("precision_at_2").compute(rows) == 1.0
