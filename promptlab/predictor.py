@@ -134,7 +134,9 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         kind, name = document["predictor"], document["model"]["name"]
         settings, version = document["settings"], document["format"]
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no predictor that promptlab wrote ({error!r}); save it again") from error
+        raise InputError(
+            f"{path} is no predictor that promptlab wrote ({error!r}); save it again"
+        ) from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
     if kind in _HOMES:

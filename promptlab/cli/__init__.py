@@ -26,20 +26,9 @@ def main() -> None:
     except OSError as error:
         if not is_full(error):
             raise
-        print(f"Error: {_full_place(error)}: the disk is full; make room there", file=sys.stderr)
+        place = error.filename or "the output"
+        print(f"Error: {place} cannot be written: the disk is full; make room", file=sys.stderr)
         sys.exit(DiskError.exit_code)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
-
-
-def _full_place(error: OSError) -> str:
-    """What could not be written; standard output is closed to what it still holds."""
-    if error.filename:
-        return str(error.filename)
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return "standard output"
-    return "a file"

@@ -211,10 +211,8 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
 
 def _unreadable(what: str, source: str, error: Exception) -> str:
     part = what if what in ("config", "tokenizer") else f"weights (as a {what} model)"
-    return (
-        f"the {part} of {source} cannot be read: {str(error).strip().splitlines()[0].rstrip('.')}; save or "
-        "download the model again"
-    )
+    cause = str(error).strip().splitlines()[0].rstrip(".")
+    return f"the {part} of {source} cannot be read: {cause}; save or download the model again"
 
 
 def _window(model: Any, tokenizer: Any) -> int:
