@@ -28,6 +28,8 @@ def choose_device(asked: str = "auto") -> torch.device:
             raise InputError(f"unknown device {asked!r}; use auto, cpu, cuda or cuda:0") from error
         if device.type not in ("cpu", "cuda", "mps"):
             raise InputError(f"unknown device {asked!r}; use auto, cpu, cuda or cuda:0")
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError("no CUDA device is available here; use --device cpu or auto")
         if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
             raise InputError(
                 f"there is no device {asked!r} here (CUDA devices: {torch.cuda.device_count()}); "
