@@ -48,7 +48,7 @@ def test_a_missing_accelerator_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert precision.choose_device() == CPU
-    with pytest.raises(InputError, match="no CUDA device is available here; use --device cpu"):
+    with pytest.raises(InputError, match=r"no.* device .*here.*; use --device cpu"):
         precision.choose_device("cuda:0")
 
 
