@@ -88,6 +88,18 @@ def test_nested_prefixes_and_branches(
     assert least <= computed < sum(map(len, TREE)) / 2
 
 
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_capped", "tiny_sliding"])
+def test_many_continuations_of_one_context(
+    name: str, fresh: Fresh, request: pytest.FixtureRequest
+) -> None:
+    pair, model = request.getfixturevalue(name), fresh(name)
+    many = tuple((n % 9 + 4, *range(n, n + n % 5)) for n in range(10, 130))
+    contexts = [(*SHARED, 3), (*SHARED, 4), (9,)]
+    found = model.engine.score([Question(Context(ids), many) for ids in contexts])
+    for ids, values in zip(contexts, found, strict=True):
+        close(values, [causal_continuation(pair, ids, c) for c in many])
+
+
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_gpt2"])
 def test_sharing_equals_no_sharing(name: str, fresh: Fresh) -> None:
     shared, plain = fresh(name), fresh(name)
