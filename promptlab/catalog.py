@@ -107,14 +107,15 @@ def library() -> Mapping[str, LibraryTask]:
 
 def tasks() -> list[LibraryTask]:
     """All tasks of the library, by name."""
-    return [library()[name] for name in sorted(library())]
+    return [task for _, task in sorted(library().items())]
 
 
 def templates(task: str | None = None) -> list[LibraryTemplate]:
     """All templates, or those of one task, by full name."""
-    if task is not None and task not in library():
-        raise InputError(f"the library has no task {task!r}; {_suggest(task, list(library()))}")
-    chosen = tasks() if task is None else [library()[task]]
+    known = library()
+    if task is not None and task not in known:
+        raise InputError(f"the library has no task {task!r}; {_suggest(task, list(known))}")
+    chosen = tasks() if task is None else [known[task]]
     return [item for group in chosen for item in group.templates.values()]
 
 
