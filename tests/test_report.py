@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StudyError
+from promptlab.statistics import wilson_interval
 from promptlab.study.report import write_report
 from promptlab.study.report_rows import prompt_parts
-from promptlab.statistics import wilson_interval
 
 HOSTILE = "</script></style><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7*7 }} \"'&"
 TEMPLATES = {

@@ -276,3 +276,21 @@ def test_predictions_survive_the_file(tmp_path: Path) -> None:
     rows = Predictions([pl.Prediction("1", "a", "b", {"a": -0.1, "b": -2.4}, tokens_in=3)])
     rows.to_jsonl(tmp_path / "rows.jsonl")
     assert list(Predictions.from_jsonl(tmp_path / "rows.jsonl")) == list(rows)
+
+
+def test_lost_trials_are_queued_once_whenever_the_run_is_killed(tmp_path: Path) -> None:
+    import optuna
+
+    from promptlab.study.folder import StudyFolder
+    from promptlab.study.trials import requeue_lost
+
+    study = optuna.create_study()
+    study.enqueue_trial({"x": 1})
+    study.ask()  # killed before its parameters were looked at
+    folder = StudyFolder(tmp_path)
+    study.enqueue_trial({"x": 1}, user_attrs={"again": 0})  # killed while it was requeued
+    requeue_lost(study, folder)
+    requeue_lost(study, folder)
+    states = [trial.state.name for trial in study.get_trials()]
+    assert states == ["FAIL", "WAITING"]
+    assert study.ask().suggest_int("x", 0, 3) == 1

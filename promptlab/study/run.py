@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,18 +26,16 @@ from promptlab.events import (
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
-from promptlab.study.decide import decide, known
+from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluate_in_blocks, evaluation_order
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective, summary
 from promptlab.study.report import write_report
-from promptlab.study.samplers import make_pruner, make_sampler
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
-from promptlab.study.storage import open_storage, storage_errors
-from promptlab.task import Task
-
-_MOST_ENUMERATED = 10_000
+from promptlab.study.state import StudyState, known
+from promptlab.study.storage import storage_errors
+from promptlab.study.trials import finished, open_study, queue_candidates, requeue_lost
 
 
 class StudyRun:
@@ -101,22 +98,24 @@ class StudyRun:
 
     def _run(self) -> dict[str, Any]:
         started = time.perf_counter()
-        self.study = self._open_study()
-        self.planned = self._queue()
-        self._requeue_lost()
+        self.study = open_study(
+            self.spec, self.storage, self.objectives, -(-len(self.examples) // self.spec.block)
+        )
+        self.planned = queue_candidates(self.spec, self.space, self.study)
+        requeue_lost(self.study, self.folder)
         self.events.emit(
             StudyStarted(
                 self.spec.study,
                 str(self.folder.path),
                 self.planned,
-                len(self._finished()),
+                len(finished(self.study)),
                 len(self.examples),
             )
         )
         before = float(self.study.user_attrs.get("seconds", 0.0))
         try:
             self._search(started - before)
-            board = decide(self)
+            board = decide(self._state())
         finally:
             seconds = before + time.perf_counter() - started
             self.study.set_user_attr("seconds", seconds)
@@ -128,74 +127,29 @@ class StudyRun:
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), best))
         return board
 
-    def _open_study(self) -> optuna.Study:
-        storage = open_storage(self.storage)
-        study = optuna.create_study(
-            study_name=self.spec.study,
-            storage=storage,
-            directions=[objective.direction for objective in self.objectives],
-            pruner=make_pruner(self.spec, -(-len(self.examples) // self.spec.block)),
-            load_if_exists=True,
+    def _state(self) -> StudyState:
+        return StudyState(
+            spec=self.spec,
+            folder=self.folder,
+            task=self.task,
+            model=self.model,
+            space=self.space,
+            objectives=self.objectives,
+            examples=self.examples,
+            study=self.study,
+            events=self.events,
+            cancellation=self.cancellation,
         )
-        known = study.user_attrs.setdefault("fingerprint", self.spec.fingerprint)
-        if known != self.spec.fingerprint:
-            raise StudyError(
-                f"the storage holds another study named {self.spec.study!r}; give this one "
-                "another --name"
-            )
-        study.set_user_attr("fingerprint", self.spec.fingerprint)
-        study.sampler = make_sampler(self.spec, len(study.get_trials(deepcopy=False)))
-        return study
-
-    def _queue(self) -> int:
-        """Put all candidates of a small enough space into the queue; how many trials there are."""
-        trials = self.spec.budget.trials
-        if self.spec.sampler not in ("auto", "exhaustive"):
-            return trials
-        every = self.space.enumerate(_MOST_ENUMERATED)
-        if every is None or (self.spec.sampler == "auto" and len(every) > trials):
-            if self.spec.sampler == "exhaustive":
-                raise StudyError(
-                    "an exhaustive study needs a finite space of at most "
-                    f"{_MOST_ENUMERATED} candidates; use the sampler tpe or random"
-                )
-            return trials
-        self.exhaustive = True
-        if "queued" not in self.study.user_attrs:
-            random.Random(self.spec.seed).shuffle(every)
-            for params in every[:trials]:
-                self.study.enqueue_trial(params, skip_if_exists=True)
-            self.study.set_user_attr("queued", min(trials, len(every)))
-        return min(trials, len(every))
-
-    def _requeue_lost(self) -> None:
-        """Trials that a killed run of this folder left unfinished are asked for again."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            owner = known(trial).get("folder")
-            if owner in (None, str(self.folder.path.absolute())):
-                self.study.tell(trial.number, state=TrialState.FAIL)
-                params = trial.system_attrs.get("fixed_params", {}) | trial.params
-                self.study.enqueue_trial(params, user_attrs={"again": trial.number})
-
-    def _finished(self) -> list[optuna.trial.FrozenTrial]:
-        """Trials that count towards the budget; lost and requeued ones do not."""
-        trials = self.study.get_trials(deepcopy=False)
-        return [
-            trial
-            for trial in trials
-            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-            or (trial.state == TrialState.FAIL and "reason" in known(trial))
-        ]
 
     def _search(self, started: float) -> None:
         limit = self.spec.budget.seconds
-        while (left := self.planned - len(self._finished())) > 0:
+        while (left := self.planned - len(finished(self.study))) > 0:
             self.cancellation.check()
             if limit is not None and time.perf_counter() - started > limit:
                 break
             self._batch([self._ask() for _ in range(min(left, self.spec.batch))])
-        if not any(t.state == TrialState.COMPLETE for t in self._finished()):
-            reasons = [known(t).get("reason") for t in self._finished()]
+        if not any(t.state == TrialState.COMPLETE for t in finished(self.study)):
+            reasons = [known(t).get("reason") for t in finished(self.study)]
             raise WorkError(
                 "no trial was completed: "
                 + (str(reasons[0]) if reasons else "the time was over before the first ended")
@@ -219,7 +173,7 @@ class StudyRun:
         """Fit and judge a batch, one group after the other; equal candidates once."""
         new: dict[str, list[tuple[optuna.Trial, Candidate]]] = {}
         repeated: list[tuple[optuna.Trial, Candidate]] = []
-        keys = {known(t)["key"] for t in self._finished()}
+        keys = {known(t)["key"] for t in finished(self.study)}
         for trial, group, candidate in asked:
             if candidate.key in keys:
                 repeated.append((trial, candidate))
@@ -299,7 +253,7 @@ class StudyRun:
 
     def _repeat(self, trial: optuna.Trial, candidate: Candidate) -> None:
         """An equal candidate was judged before: the same values, no work."""
-        earlier = next(t for t in self._finished() if known(t)["key"] == candidate.key)
+        earlier = next(t for t in finished(self.study) if known(t)["key"] == candidate.key)
         found = {"repeats": earlier.number}
         if (reason := known(earlier).get("reason")) is not None:
             found["reason"] = reason
@@ -333,11 +287,3 @@ class StudyRun:
     ) -> None:
         seconds = time.perf_counter() - started
         self.events.emit(TrialFinished(trial.number, candidate.name, state, value, seconds, reason))
-
-    def fit(self, trial: optuna.trial.FrozenTrial, task: Task | None = None) -> Predictor:
-        """The predictor of a finished trial, fitted again (on another task for controls)."""
-        facts = known(trial)
-        candidate = Candidate.of(facts["kind"], facts["candidate"], facts["name"])
-        kinds = [k for k in self.space.kinds.values() if k.name == candidate.kind]
-        kind = kinds[0] if task is None else type(kinds[0])(kinds[0].settings, task)
-        return kind.fit(candidate, self.model)

@@ -1,0 +1,92 @@
+"""The trials of a study: opened, queued, and taken up again after a killed run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from promptlab.errors import StudyError
+from promptlab.study.folder import StudyFolder
+from promptlab.study.objective import Objective
+from promptlab.study.samplers import make_pruner, make_sampler
+from promptlab.study.space import Space
+from promptlab.study.spec import StudySpec
+from promptlab.study.state import known
+from promptlab.study.storage import open_storage
+
+_MOST_ENUMERATED = 10_000
+
+
+def open_study(
+    spec: StudySpec, storage: str, objectives: Sequence[Objective], blocks: int
+) -> optuna.Study:
+    """Create the study in ``storage``, or take it up again. Raises `StudyError` if it is another.
+
+    ``blocks`` is how often a trial reports to the pruner.
+    """
+    study = optuna.create_study(
+        study_name=spec.study,
+        storage=open_storage(storage),
+        directions=[objective.direction for objective in objectives],
+        pruner=make_pruner(spec, blocks),
+        load_if_exists=True,
+    )
+    if study.user_attrs.get("fingerprint", spec.fingerprint) != spec.fingerprint:
+        raise StudyError(
+            f"the storage holds another study named {spec.study!r}; give this one another --name"
+        )
+    study.set_user_attr("fingerprint", spec.fingerprint)
+    study.sampler = make_sampler(spec, len(study.get_trials(deepcopy=False)))
+    return study
+
+
+def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
+    """Queue all candidates if the space is small enough; how many trials there will be."""
+    trials = spec.budget.trials
+    if spec.sampler not in ("auto", "exhaustive"):
+        return trials
+    every = space.enumerate(_MOST_ENUMERATED)
+    if every is None or (spec.sampler == "auto" and len(every) > trials):
+        if spec.sampler == "exhaustive":
+            raise StudyError(
+                "an exhaustive study needs a finite space of at most "
+                f"{_MOST_ENUMERATED} candidates; use the sampler tpe or random"
+            )
+        return trials
+    if "queued" not in study.user_attrs:
+        random.Random(spec.seed).shuffle(every)
+        for params in every[:trials]:
+            study.enqueue_trial(params, skip_if_exists=True)
+        study.set_user_attr("queued", min(trials, len(every)))
+    return min(trials, len(every))
+
+
+def requeue_lost(study: optuna.Study, folder: StudyFolder) -> None:
+    """Ask again for the trials that a killed run of this folder left unfinished.
+
+    The new trial is queued before the old one is closed, and names it, so that being killed here
+    neither loses nor doubles one.
+    """
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get("again") for trial in trials}
+    for trial in trials:
+        owner = known(trial).get("folder", str(folder.path.absolute()))
+        if trial.state != TrialState.RUNNING or owner != str(folder.path.absolute()):
+            continue
+        if trial.number not in again:
+            params = trial.system_attrs.get("fixed_params", {}) | trial.params
+            study.enqueue_trial(params, user_attrs={"again": trial.number})
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count towards the budget; lost and requeued ones do not."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        or (trial.state == TrialState.FAIL and "reason" in known(trial))
+    ]
