@@ -201,3 +201,24 @@ def test_what_it_cannot_score_is_refused() -> None:
     causal, other = causal_model()
     with pytest.raises(TemplateError):
         OpenPromptScorer(causal, other, '{"mask"} it was', WORDS, 24)
+
+
+@pytest.mark.parametrize(
+    ("build", "theirs", "ours"),
+    [
+        (masked_model, CLOZE, "{text} It was {mask}."),
+        (causal_model, PREFIX, "{text} It was {mask}"),
+    ],
+)
+def test_promptlab_and_openprompt_agree(build: Any, theirs: str, ours: str) -> None:
+    """ManualTemplate + ManualVerbalizer + PromptForClassification beside our own classifier."""
+    from promptlab.classifier import PromptClassifier
+    from promptlab.models.loading import from_transformers
+
+    model, tokenizer = build()
+    scorer = OpenPromptScorer(model, tokenizer, theirs, WORDS, max_tokens=32)
+    expected = scorer.score(examples())
+    rows = PromptClassifier(ours, WORDS, from_transformers(model, tokenizer)).predict(examples())
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row.scores is not None
+        assert row.scores == pytest.approx(wanted, abs=1e-5)

@@ -100,7 +100,7 @@ def from_transformers(
 
     ``weights`` is a content hash of its weights; without it they are hashed here.
     """
-    kind = family or _family(model.config, name)
+    kind = family or _family(model.config, name, type(model).__name__)
     network = Network(model)
     on_gpu = network.device.type == "cuda"
     tokens = CUDA_BUDGET if on_gpu else CPU_BUDGETS.get(network.dtype, 512)
@@ -144,9 +144,9 @@ def _sample(network: Network, kind: str) -> dict[str, Any]:
     return {"input_ids": ids}
 
 
-def _family(config: Any, source: str) -> Family:
-    """Masked, causal or seq2seq, by the architecture that the folder names."""
-    architecture = (config.architectures or [""])[0]
+def _family(config: Any, source: str, architecture: str = "") -> Family:
+    """Masked, causal or seq2seq, by the architecture that the folder names (or the class)."""
+    architecture = architecture or (config.architectures or [""])[0]
     if config.is_encoder_decoder:
         return "seq2seq"
     if architecture.endswith(("ForCausalLM", "LMHeadModel")):
