@@ -200,3 +200,17 @@ def test_the_window_is_the_smaller_of_models_and_tokenizers(tiny_gpt2: Pair) -> 
         assert from_transformers(model, tokenizer).max_tokens == 100
     finally:
         tokenizer.model_max_length = before
+
+
+def test_missing_weights_are_refused_and_not_drawn_at_random(
+    tiny_masked: Pair, folder_of: Callable[[Pair], Path]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder_of(tiny_masked) / "model.safetensors"
+    tensors = load_file(path)
+    dropped = next(name for name in tensors if "query.weight" in name)
+    del tensors[dropped]
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"1 tensors are missing, such as .*query\.weight"):
+        load(str(path.parent), device="cpu", dtype="float32", cache=False)

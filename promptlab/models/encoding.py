@@ -9,6 +9,10 @@ from typing import Any
 Offsets = list[tuple[int, int]]
 
 
+_REMEMBERED = 2000
+"""Texts of more characters are not kept: answers and templates are short, documents are not."""
+
+
 class Encoding:
     """A fast tokenizer with its surrounding special tokens told apart.
 
@@ -32,8 +36,8 @@ class Encoding:
         return [tuple(row) for row in encoded]
 
     def one(self, text: str) -> tuple[int, ...]:
-        """Token ids of one text, remembered."""
-        return self._cached(text)
+        """Token ids of one text; short ones are remembered."""
+        return self._cached(text) if len(text) <= _REMEMBERED else self._single(text)
 
     def with_offsets(self, texts: Sequence[str]) -> list[tuple[tuple[int, ...], Offsets]]:
         """Token ids of every text with the characters ``(start, end)`` each stands for."""

@@ -189,13 +189,15 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
         "masked": transformers.AutoModelForMaskedLM,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }
-    if what not in ("config", "tokenizer"):
-        options |= {"use_safetensors": True}
+    is_model = what not in ("config", "tokenizer")
+    if is_model:
+        options |= {"use_safetensors": True, "output_loading_info": True}
     transformers.utils.logging.disable_progress_bar()
     try:
-        return classes[what].from_pretrained(
+        found = classes[what].from_pretrained(
             source, revision=revision, trust_remote_code=False, **options
         )
+        return _whole(found, what, source) if is_model else found
     except OSError as error:
         if Path(source).is_dir():
             raise InputError(_unreadable(what, source, error)) from error
@@ -207,6 +209,19 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
         ) from error
     except (ValueError, KeyError, SafetensorError) as error:
         raise InputError(_unreadable(what, source, error)) from error
+
+
+def _whole(found: tuple[Any, dict[str, Any]], what: str, source: str) -> Any:
+    """The model, unless weights were missing: transformers would draw them at random."""
+    model, info = found
+    missing = sorted(map(str, info.get("missing_keys") or ()))
+    if missing:
+        raise InputError(
+            f"the weights of {source} do not fit a {what} model: {len(missing)} tensors are "
+            f"missing, such as {missing[0]}; use a checkpoint with this architecture, or say "
+            "which family it is with family="
+        )
+    return model
 
 
 def _unreadable(what: str, source: str, error: Exception) -> str:
