@@ -454,12 +454,12 @@ def test_a_full_disk_under_the_storage(
 ) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from promptlab.study import run
+    from promptlab.study import trials
 
     def fails(where: str) -> Any:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
-    monkeypatch.setattr(run, "open_storage", fails)
+    monkeypatch.setattr(trials, "open_storage", fails)
     study().refuses("study.db", "database or disk is full", "make room", "continues the study")
     assert not (here / "runs" / "reviews").exists()
 
