@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -103,7 +103,7 @@ class Predictions(Sequence[Prediction]):
         """Write one JSON object a line; the file appears whole or not at all."""
         with written_whole(Path(path)) as partial, partial.open("w", encoding="utf-8") as stream:
             for row in self._rows:
-                stream.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+                stream.write(json.dumps(vars(row), ensure_ascii=False) + "\n")
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:
