@@ -14,17 +14,17 @@ from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel, Scores
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
-from promptlab.prompt import Prompt
-from promptlab.template import Demonstration, Template
+from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.template import Template
+from promptlab.template_predictor import TemplatePredictor
 from promptlab.verbalizer import Verbalizer
-from promptlab.window import render_within, shortening
+from promptlab.window import shortening
 
 _BATCH_EXAMPLES = 256
 """At most this many training examples make the prior of batch calibration."""
 
 
-class PromptClassifier(Predictor):
+class PromptClassifier(TemplatePredictor):
     """Answers in the slot are scored, mapped to labels, and the best label is predicted.
 
     ``model`` is a `LanguageModel` or a name for `load_model`. Nothing but *batch* calibration
@@ -41,25 +41,12 @@ class PromptClassifier(Predictor):
         demonstrations: DemonstrationChoice | int = 0,
     ) -> None:
         check_calibration(calibration)
-        self.template = Template(template) if isinstance(template, str) else template
         self.verbalizer = (
             verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer)
         )
-        self.model = _loaded(model)
-        self.model.require("score")
+        super().__init__(template, model, demonstrations, needs="score")
         self.calibration = calibration
-        self.choice = (
-            DemonstrationChoice(demonstrations)
-            if isinstance(demonstrations, int)
-            else demonstrations
-        )
-        self.demonstrations: list[Demonstration] | None = [] if not self.choice.count else None
         self._prior: Float[np.ndarray, " answer"] | None = None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The example fields that the template reads."""
-        return self.template.fields
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -77,10 +64,7 @@ class PromptClassifier(Predictor):
         train = as_examples(examples, self.fields, labels)
         if found := sorted({e.label for e in train if e.label is not None}):
             self._check_labels(found)
-        self.demonstrations = [
-            Demonstration(example.fields, self.verbalizer.first_answer(str(example.label)))
-            for example in self.choice.draw(train)
-        ]
+        self._draw(train)
         self._prior = self._find_prior(train)
         return self
 
@@ -109,28 +93,11 @@ class PromptClassifier(Predictor):
             for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
         )
 
-    def prompt(self, example: Example) -> Prompt:
-        """The prompt of one example, shortened to the model's window."""
-        if self.demonstrations is None:
-            raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
-        return render_within(
-            self.template, example, self.demonstrations, self.model, self._reserve()
-        )
-
-    def example_prompt(self, example: Input) -> str:
-        """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
-        return str(self.prompt(as_examples([example], self.fields)[0]))
-
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations and prior are included once fitted."""
-        return {
-            "template": self.template.settings(),
+        return super().settings() | {
             "verbalizer": self.verbalizer.settings(),
             "calibration": self.calibration,
-            "choice": vars(self.choice) | {},
-            "demonstrations": None
-            if self.demonstrations is None
-            else [{"fields": dict(d.fields), "answer": d.answer} for d in self.demonstrations],
             "prior": None if self._prior is None else self._prior.tolist(),
         }
 
@@ -144,11 +111,13 @@ class PromptClassifier(Predictor):
             calibration=settings["calibration"],
             demonstrations=DemonstrationChoice(**settings["choice"]),
         )
-        if settings["demonstrations"] is not None:
-            made.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
+        made._restore(settings)
         if settings["prior"] is not None:
             made._prior = np.array(settings["prior"])
         return made
+
+    def _answer(self, label: str) -> str:
+        return self.verbalizer.first_answer(label)
 
     def _check_labels(self, found: Sequence[str]) -> None:
         unknown = [label for label in found if label not in self.labels]
@@ -182,11 +151,3 @@ class PromptClassifier(Predictor):
             return np.zeros(len(self.verbalizer.answers))
         scores = self.model.score(prompts, self.verbalizer.answers)
         return prior(self.calibration, self._normalised(scores))
-
-
-def _loaded(model: LanguageModel | str) -> LanguageModel:
-    if isinstance(model, LanguageModel):
-        return model
-    from promptlab.models.pool import load_model
-
-    return load_model(model)

@@ -11,12 +11,13 @@ from promptlab.demonstrations import DemonstrationChoice
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, parser_from_settings
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
-from promptlab.template import Demonstration, Template
-from promptlab.window import render_within, shortening
+from promptlab.predictor import Input, as_examples
+from promptlab.template import Template
+from promptlab.template_predictor import TemplatePredictor
+from promptlab.window import shortening
 
 
-class PromptGenerator(Predictor):
+class PromptGenerator(TemplatePredictor):
     """The model writes the answer and a parser reads it.
 
     A reply that cannot be parsed has the label ``None`` and counts as ``unparsed``; it is never
@@ -27,27 +28,14 @@ class PromptGenerator(Predictor):
         self,
         template: Template | str,
         parser: Parser,
-        model: LanguageModel,
+        model: LanguageModel | str,
         *,
         decoding: Decoding | None = None,
         demonstrations: DemonstrationChoice | int = 0,
     ) -> None:
-        self.template = Template(template) if isinstance(template, str) else template
+        super().__init__(template, model, demonstrations, needs="generate")
         self.parser = parser
-        self.model = model
-        self.model.require("generate")
         self.decoding = decoding or Decoding()
-        self.choice = (
-            DemonstrationChoice(demonstrations)
-            if isinstance(demonstrations, int)
-            else demonstrations
-        )
-        self.demonstrations: list[Demonstration] | None = [] if not self.choice.count else None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The example fields that the template reads."""
-        return self.template.fields
 
     def fit(
         self,
@@ -57,25 +45,16 @@ class PromptGenerator(Predictor):
         dev: Iterable[Input] = (),
     ) -> Self:
         """Draw the demonstrations; ``dev`` is not used."""
-        train = as_examples(examples, self.fields, labels)
-        self.demonstrations = [
-            Demonstration(example.fields, str(example.label)) for example in self.choice.draw(train)
-        ]
+        self._draw(as_examples(examples, self.fields, labels))
         return self
 
     def predict(self, examples: Iterable[Input]) -> Predictions:
         """One prediction an example: the parsed reply, with the reply itself in ``text``."""
         rows = as_examples(examples, self.fields)
-        if self.demonstrations is None:
-            raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
-        demonstrations = self.demonstrations
-        prompts = [
-            render_within(self.template, row, demonstrations, self.model, self.decoding.max_tokens)
-            for row in rows
-        ]
+        prompts = [self.prompt(row) for row in rows]
         decoding = self.decoding
         separator = self.template.demonstration_separator
-        if demonstrations and separator and not decoding.stop:
+        if self.demonstrations and separator and not decoding.stop:
             # After demonstrations a model goes on inventing further examples.
             decoding = replace(decoding, stop=(separator,))
         made = self.model.generate(prompts, decoding)
@@ -95,21 +74,11 @@ class PromptGenerator(Predictor):
             for row, prompt, reply, label in zip(rows, prompts, made, found, strict=True)
         )
 
-    def example_prompt(self, example: Input) -> str:
-        """The prompt for one example as a reader sees it."""
-        row = as_examples([example], self.fields)[0]
-        return str(self.template.render(row, self.demonstrations or ()))
-
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {
-            "template": self.template.settings(),
+        return super().settings() | {
             "parser": self.parser.settings(),
             "decoding": self.decoding.settings(),
-            "choice": vars(self.choice) | {},
-            "demonstrations": None
-            if self.demonstrations is None
-            else [{"fields": dict(d.fields), "answer": d.answer} for d in self.demonstrations],
         }
 
     @classmethod
@@ -123,6 +92,11 @@ class PromptGenerator(Predictor):
             decoding=Decoding(**decoding),
             demonstrations=DemonstrationChoice(**settings["choice"]),
         )
-        if settings["demonstrations"] is not None:
-            made.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
+        made._restore(settings)
         return made
+
+    def _answer(self, label: str) -> str:
+        return label
+
+    def _reserve(self) -> int:
+        return self.decoding.max_tokens

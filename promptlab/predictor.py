@@ -43,9 +43,10 @@ class Predictor(ABC):
     kinds: ClassVar[dict[str, type[Predictor]]] = {}
     model: LanguageModel
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
-        Predictor.kinds[cls.__name__] = cls
+        if register:
+            Predictor.kinds[cls.__name__] = cls
 
     @property
     @abstractmethod
