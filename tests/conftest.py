@@ -33,6 +33,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+pytest.register_assert_rewrite("command_line")
+
 import tiny_models
 from tiny_models import Pair
 
