@@ -294,3 +294,26 @@ def test_lost_trials_are_queued_once_whenever_the_run_is_killed(tmp_path: Path) 
     states = [trial.state.name for trial in study.get_trials()]
     assert states == ["FAIL", "WAITING"]
     assert study.ask().suggest_int("x", 0, 3) == 1
+
+
+def test_a_trial_killed_before_it_is_told_does_not_count(tmp_path: Path) -> None:
+    import optuna
+
+    from promptlab.study.folder import StudyFolder
+    from promptlab.study.trials import finished, requeue_lost
+
+    study = optuna.create_study()
+    trial = study.ask()
+    trial.set_user_attr("asked", {"key": "a", "folder": str(tmp_path.absolute())})
+    trial.set_user_attr("found", {"reason": "pruned after 10 examples"})  # killed here
+    requeue_lost(study, StudyFolder(tmp_path))
+    assert finished(study) == []
+    assert [t.state.name for t in study.get_trials()] == ["FAIL", "WAITING"]
+
+
+def test_a_report_that_was_not_reached_is_written(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    run.run()
+    run.folder.report_file.unlink()
+    start()[0].run()
+    assert run.folder.report_file.exists()

@@ -26,11 +26,12 @@ from promptlab.study.controls import baselines
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
+from promptlab.study.trials import finished
 
 
 def decide(state: StudyState) -> dict[str, Any]:
     """The leaderboard document but for ``seconds``; writes everything else of the folder."""
-    trials = [t for t in state.study.get_trials(deepcopy=False) if "repeats" not in known(t)]
+    trials = [t for t in finished(state.study) if "repeats" not in known(t)]
     complete = sorted(
         (t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: _rank(state, t)
     )
@@ -89,7 +90,7 @@ def _trial_rows(
     p_values = holm([state.compare(best, tables[t.number]).p_value for t in others])
     against = {t.number: p for t, p in zip(others, p_values, strict=True)}
     left = [t for t in trials if t.state == TrialState.PRUNED]
-    left += [t for t in trials if t.state == TrialState.FAIL and "reason" in known(t)]
+    left += [t for t in trials if t.state == TrialState.FAIL]
     return [_trial_row(t, against.get(t.number)) for t in [*complete, *left]]
 
 

@@ -43,6 +43,11 @@ class StudyFolder:
         """The result document."""
         return self.path / "leaderboard.json"
 
+    @property
+    def report_file(self) -> Path:
+        """The report for people."""
+        return self.path / "report.html"
+
     def predictions_file(self, name: int | str) -> Path:
         """Predictions of a trial on dev, or ``test`` for the winner's on test."""
         return self.path / "predictions" / f"{name}.jsonl"

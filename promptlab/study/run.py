@@ -80,6 +80,8 @@ class StudyRun:
         self.space = Space(self.spec.candidates, self.task)
         self.folder.check(self.spec, self.task)
         if self.folder.finished:
+            if not self.folder.report_file.exists():  # killed between the two
+                write_report(self.folder.path)
             return read_leaderboard(self.folder.path)
         self.model = self._model or self._load_model()
         self.space.check(self.model)
@@ -181,8 +183,10 @@ class StudyRun:
                 keys.add(candidate.key)
                 new.setdefault(group, []).append((trial, candidate))
         for group, items in new.items():
-            for (trial, candidate), fitted in zip(items, self._fit(group, items), strict=True):
-                self._judge(trial, candidate, fitted)
+            fits = self._fit(group, items)
+            for trial, candidate in items:
+                started = time.perf_counter()
+                self._judge(trial, candidate, next(fits), started)
         for trial, candidate in repeated:
             self._repeat(trial, candidate)
 
@@ -193,9 +197,12 @@ class StudyRun:
         return self.space.kinds[group].fit_many(candidates, self.model, self.events)
 
     def _judge(
-        self, trial: optuna.Trial, candidate: Candidate, fitted: Predictor | Exception
+        self,
+        trial: optuna.Trial,
+        candidate: Candidate,
+        fitted: Predictor | Exception,
+        started: float,
     ) -> None:
-        started = time.perf_counter()
         if isinstance(fitted, DiskError):  # no fault of this candidate: the others would fail too
             raise fitted
         if isinstance(fitted, Exception):

@@ -83,10 +83,20 @@ def requeue_lost(study: optuna.Study, folder: StudyFolder) -> None:
 
 
 def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count towards the budget; lost and requeued ones do not."""
+    """Trials that count towards the budget; lost and requeued ones do not.
+
+    A lost trial may have its reason written already (it was killed before it was told), so what
+    tells it apart is that another one was queued in its place.
+    """
+    trials = study.get_trials(deepcopy=False)
+    again = {trial.user_attrs.get("again") for trial in trials}
     return [
         trial
-        for trial in study.get_trials(deepcopy=False)
+        for trial in trials
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        or (trial.state == TrialState.FAIL and "reason" in known(trial))
+        or (
+            trial.state == TrialState.FAIL
+            and "reason" in known(trial)
+            and trial.number not in again
+        )
     ]
