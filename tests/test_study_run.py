@@ -317,3 +317,13 @@ def test_a_report_that_was_not_reached_is_written(start: Callable[..., Any]) -> 
     run.folder.report_file.unlink()
     start()[0].run()
     assert run.folder.report_file.exists()
+
+
+def test_a_storage_without_its_folder(start: Callable[..., Any], tmp_path: Path) -> None:
+    import shutil
+
+    storage = f"journal:{tmp_path / 'log'}"
+    start(storage=storage)[0].run()
+    shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(StudyError, match="predictions are not in"):
+        start(storage=storage)[0].run()

@@ -53,8 +53,14 @@ class StudyFolder:
         return self.path / "predictions" / f"{name}.jsonl"
 
     def predictions(self, name: int | str) -> Predictions:
-        """What `predictions_file` holds."""
-        return Predictions.from_jsonl(self.predictions_file(name))
+        """What `predictions_file` holds. Raises `StudyError` if it is not there."""
+        path = self.predictions_file(name)
+        if not path.exists():
+            raise StudyError(
+                f"the storage knows trial {name}, but its predictions are not in {path}: bring the "
+                "folder back that the trial was run in, or give this run another --name"
+            )
+        return Predictions.from_jsonl(path)
 
     @property
     def finished(self) -> bool:
