@@ -10,9 +10,10 @@
     │   ├── StudyError        a study file or an existing study is wrong
     │   ├── CapabilityError   the model cannot do what was asked of it
     │   └── NotFittedError    ``predict`` before ``fit``
-    └── WorkError             the work failed although the input was right (exit code 1)
-        ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
-        └── DiskError         the disk is full or a folder forbidden (exit code 2)
+    ├── WorkError             the work failed although the input was right (exit code 1)
+    │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
+    │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
+    └── Pruned                a learner gave a candidate up; the study goes on
 
 `AssetError` and `DiskError` have the exit code of wrong input because it is the user's machine,
 not promptlab, that must be mended before the same command can succeed. Messages say what was
@@ -81,6 +82,13 @@ class DiskError(WorkError):
     """The disk is full or a folder cannot be written; the message names it and the mend."""
 
     exit_code = 2
+
+
+class Pruned(PromptlabError):
+    """A learner gave a candidate up; the message is the reason.
+
+    A study records the trial as pruned with that reason and goes on.
+    """
 
 
 def _caret(text: str, position: int) -> str:

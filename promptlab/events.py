@@ -21,13 +21,17 @@ class Event:
 
 @dataclass(frozen=True)
 class StudyStarted(Event):
-    """A study begins or goes on: ``finished`` of ``planned`` trials are done already."""
+    """A study begins or goes on: ``finished`` of ``planned`` trials are done already.
+
+    ``maximise`` says whether larger values of the first objective are better.
+    """
 
     study: str
     folder: str
     planned: int
     finished: int
     examples: int
+    maximise: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,16 @@ class TrialAsked(Event):
 
 @dataclass(frozen=True)
 class Step(Event):
-    """A learner took a step; ``values`` are losses, scores and the like."""
+    """A learner took a step.
+
+    ``values`` are numbers, among them ``loss`` (nats) and ``dev`` (the dev score, where larger is
+    better) when they are known; ``notes`` are texts, such as the tokens found so far.
+    """
 
     number: int
     step: int
     values: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

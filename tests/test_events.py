@@ -24,12 +24,13 @@ def test_every_listener_hears_everything_in_order() -> None:
 
 
 def test_records_are_json_and_say_what_they_are() -> None:
-    record = Step(3, 7, {"loss": 0.25}).record()
+    record = Step(3, 7, {"loss": 0.25}, {"tokens": "a b"}).record()
     assert json.loads(json.dumps(record)) == {
         "event": "Step",
         "number": 3,
         "step": 7,
         "values": {"loss": 0.25},
+        "notes": {"tokens": "a b"},
     }
     kinds = [
         kind

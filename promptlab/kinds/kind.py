@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
+from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
-from promptlab.errors import StudyError
-from promptlab.events import Events
+from promptlab.errors import DiskError, StudyError, WorkError
+from promptlab.kinds.fitting import Asked, Finished, Fitting
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Predictor
 from promptlab.task import Task
@@ -62,12 +63,19 @@ class KindSettings(BaseModel):
 class Kind(ABC):
     """One kind of candidate in one study: its group's settings, and the task they are for.
 
-    A kind says which dimensions there are (`suggest`) and how candidates become predictors
-    (`fit_many`); the study loop knows nothing else about it.
+    A kind says which dimensions there are (`suggest`) and how candidates become predictors; the
+    study loop knows nothing else about it. A kind that fits candidates one by one gives `fit`; one
+    that learns several at once is a `LearningKind` and gives `fit_many`.
+
+    ``keeps``: fitting is dear, so a fitted predictor is saved before it is judged, and loaded
+    instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
+    all of a study's candidates are queued.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[KindSettings]]
+    keeps: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Any, task: Task) -> None:
         self.settings = settings
@@ -79,25 +87,58 @@ class Kind(ABC):
 
     @abstractmethod
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
-        """A fitted predictor for one candidate."""
+        """A fitted predictor for one candidate. Raises `Pruned` to give it up with a reason."""
 
     def check(self, model: LanguageModel) -> None:  # noqa: B027 - most kinds need no check
         """Refuse, before anything is written, what can never work with ``model``."""
 
-    def fit_many(
-        self, candidates: Sequence[Candidate], model: LanguageModel, events: Events
-    ) -> Iterator[Predictor | Exception]:
-        """Fitted predictors in order, one by one unless the kind can do better.
+    def know(self, finished: Sequence[Finished]) -> None:  # noqa: B027 - most build on nothing
+        """Take in the study's complete trials so far, before a candidate is asked for."""
 
-        A candidate that cannot be fitted yields its exception, so that the others go on.
+    def fit_many(
+        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+    ) -> Iterator[tuple[int, Predictor | Exception]]:
+        """Trial numbers with fitted predictors or what went wrong, as they get ready.
+
+        One by one here, in the given order. A candidate that cannot be fitted, or was given up
+        (`Pruned`), yields its exception, so that the others go on.
         """
-        for candidate in candidates:
+        for item in asked:
+            fitting.cancellation.check()
             try:
-                yield self.fit(candidate, model)
-            except StudyError:
+                yield item.number, self.fit(item.candidate, model)
+            except (StudyError, DiskError, Cancelled):
                 raise
             except Exception as error:
-                yield error
+                yield item.number, error
+
+
+class LearningKind(Kind):
+    """A kind that learns several candidates at once: it gives `fit_many`, `fit` follows from it.
+
+    Outside of a study `fit` judges by the task's metric, tells nobody and keeps no checkpoints.
+    """
+
+    keeps: ClassVar[bool] = True
+
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """A fitted predictor for one candidate: a batch of one."""
+        return fit_one(self, candidate, model, Fitting(self.task.metric))
+
+    @abstractmethod
+    def fit_many(
+        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+    ) -> Iterator[tuple[int, Predictor | Exception]]:
+        """Fitted predictors or what went wrong as they get ready, ``fitting.another``'s, too."""
+
+
+def fit_one(kind: Kind, candidate: Candidate, model: LanguageModel, fitting: Fitting) -> Predictor:
+    """The predictor that ``kind`` fits for one candidate. Raises what went wrong."""
+    for _, fitted in kind.fit_many([Asked(0, candidate)], model, fitting):
+        if isinstance(fitted, Exception):
+            raise fitted
+        return fitted
+    raise WorkError(f"the kind {kind.name!r} fitted nothing for {candidate.name!r}")
 
 
 def find_kind(name: str) -> type[Kind]:
