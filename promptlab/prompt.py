@@ -69,6 +69,11 @@ class Prompt:
         """Whether the prompt consists of words alone, without soft or trigger segments."""
         return not any(isinstance(segment, Soft | Trigger) for segment in self.segments)
 
+    @property
+    def learned_tokens(self) -> int:
+        """Soft and trigger tokens of the prompt."""
+        return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
+
     def fill(self, answer: str) -> str:
         """The prompt as a reader sees it with ``answer`` in the slot."""
         return "".join(_shown(segment, answer) for segment in self.segments)

@@ -31,7 +31,8 @@ def render_within(
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations)
     characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
-    if characters * _TOKENS_A_CHARACTER + _SPECIAL_TOKENS <= limit and not prompt.chat:
+    most = characters * _TOKENS_A_CHARACTER + prompt.learned_tokens + model.prefix_tokens
+    if most + _SPECIAL_TOKENS <= limit and not prompt.chat:
         return prompt
     if model.count_tokens(prompt) <= limit:
         return prompt

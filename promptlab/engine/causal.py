@@ -11,7 +11,7 @@ from torch import Tensor
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixNode, PrefixState, frozen_cache, prefix_tree, recorded
-from promptlab.engine.probe import Probe, Replies, padded, slot_probes
+from promptlab.engine.probe import FamilyRunner, Probe, Replies, additive, padded, slot_probes
 from promptlab.engine.question import Question, Reply
 
 Span = tuple[tuple[int, ...], int]
@@ -29,20 +29,19 @@ class _Part:
     question: Question
 
 
-class CausalRunner:
+class CausalRunner(FamilyRunner):
     """Shared prefixes once, then one row a context with its continuations as branches.
 
     A branch attends the context and itself, not its siblings, so a context is computed once for
     any number of multi-token answers. Ragged rows need no padding mask: a causal model cannot
     see what stands to the right. Without ``shares`` (sliding windows, recurrent layers) every
-    continuation gets a plain row of its own.
+    continuation gets a plain row of its own. A learned prefix of n tokens stands for the first n
+    ids of every context.
     """
 
     def __init__(self, network: Network, budget: TokenBudget, *, shares: bool) -> None:
-        self.network = network
-        self.budget = budget
+        super().__init__(network, budget)
         self.shares = shares
-        self.computed_tokens = 0
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question; contexts must be distinct and not empty."""
@@ -51,8 +50,9 @@ class CausalRunner:
             self._run_plain(questions, replies)
         elif questions:
             parts = [part for index, q in enumerate(questions) for part in _parts(q, index)]
-            tree = prefix_tree([part.question.context.ids for part in parts])
-            self._walk(tree, parts, None, replies)
+            start = self.prefix.length if self.prefix else 0
+            tree = prefix_tree([part.question.context.ids[start:] for part in parts])
+            self._walk(tree, parts, self.prefix, replies)
         return replies.finished(len(questions))
 
     def _walk(
@@ -67,7 +67,7 @@ class CausalRunner:
         start = state.length if state else 0
         if node.rows:
             rows = [parts[index] for index in node.rows]
-            lengths = [_branched_length(part.question, start) for part in rows]
+            lengths = [branched_length(part.question, start) for part in rows]
             self.budget.run(
                 lengths,
                 lambda batch: self._branched([rows[i] for i in batch], state, replies),
@@ -97,16 +97,19 @@ class CausalRunner:
         probes: list[Probe] = []
         branches: list[list[Span]] = []
         for row, part in enumerate(parts):
-            tokens, spans = _branched_row(part.question, start)
+            tokens, spans = branched_row(part.question, start)
             rows.append(tokens)
             branches.append(spans)
-            probes.extend(self._branched_probes(part.question, part.index, row, start, spans))
+            places = (part.index, row, start)
+            affine = self.network.affine
+            probes.extend(self.branched_probes(part.question, *places, spans, affine=affine))
         ids = padded(rows, self.network.device)
         inputs: dict[str, object] = {"input_ids": ids, "use_cache": False}
         if state is not None or any(branches):
             own = [len(part.question.context.ids) - start for part in parts]
-            mask, positions = _branch_mask(own, branches, ids.shape[1], start)
-            inputs["attention_mask"] = _additive(mask, self.network)
+            mask, positions = branch_mask(own, branches, ids.shape[1], start)
+            mask = mask.to(ids.device)
+            inputs["attention_mask"] = additive(mask, self.network.dtype)
             inputs["position_ids"] = positions.to(ids.device)
         if state is not None:
             inputs |= {
@@ -128,30 +131,44 @@ class CausalRunner:
             probes: list[Probe] = []
             for row, item in enumerate(batch):
                 index, tail, first = owners[item]
-                probes.extend(self._plain_probes(questions[index], index, row, tail, first))
+                probes.extend(self.plain_probes(questions[index], index, row, tail, first=first))
             ids = padded([rows[item] for item in batch], self.network.device)
             self.computed_tokens += sum(len(rows[item]) for item in batch)
             replies.probe(self.network, probes, input_ids=ids, use_cache=False)
 
         self.budget.run([len(row) for row in rows], work)
 
-    def _branched_probes(
-        self, question: Question, index: int, row: int, start: int, spans: list[Span]
+    def branched_probes(
+        self,
+        question: Question,
+        index: int,
+        row: int,
+        start: int,
+        spans: list[Span],
+        *,
+        affine: bool,
     ) -> Iterator[Probe]:
+        """Where to read a row of `branched_row`: its slot, and every later token of a branch.
+
+        Learned vectors in a branch are read by what follows but are no words to be likely.
+        """
         slot = len(question.context.ids) - start - 1
-        yield from slot_probes(question, index, row, slot, affine=self.network.affine)
+        yield from slot_probes(question, index, row, slot, affine=affine)
         for continuation, column in spans:
             for offset, target in enumerate(continuation[1:]):
-                yield Probe(index, row, column + offset, target, (continuation,))
+                if target < self.network.virtual.start:
+                    yield Probe(index, row, column + offset, target, (continuation,))
 
-    def _plain_probes(
-        self, question: Question, index: int, row: int, tail: tuple[int, ...], first: bool
+    def plain_probes(
+        self, question: Question, index: int, row: int, tail: tuple[int, ...], *, first: bool
     ) -> Iterator[Probe]:
+        """Where to read a row that holds the context and one continuation."""
         slot = len(question.context.ids) - 1
         if first:
             yield from slot_probes(question, index, row, slot, affine=self.network.affine)
         for offset, target in enumerate(tail[1:], start=1):
-            yield Probe(index, row, slot + offset, target, (tail,))
+            if target < self.network.virtual.start:
+                yield Probe(index, row, slot + offset, target, (tail,))
 
 
 def _parts(question: Question, index: int) -> Iterator[_Part]:
@@ -168,11 +185,12 @@ def _parts(question: Question, index: int) -> Iterator[_Part]:
     yield _Part(index, Question(question.context, tuple(taken)))
 
 
-def _branched_length(question: Question, start: int) -> int:
+def branched_length(question: Question, start: int) -> int:
+    """Tokens of the row that `branched_row` makes."""
     return len(question.context.ids) - start + sum(len(c) - 1 for c in question.continuations)
 
 
-def _branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]:
+def branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]:
     """The row's tokens after the prefix: the context's rest, then every branch."""
     tokens = list(question.context.ids[start:])
     spans: list[Span] = []
@@ -183,7 +201,7 @@ def _branched_row(question: Question, start: int) -> tuple[list[int], list[Span]
     return tokens, spans
 
 
-def _branch_mask(
+def branch_mask(
     own: list[int], branches: list[list[Span]], width: int, start: int
 ) -> tuple[Tensor, Tensor]:
     """Who sees whom ``[row, 1, token, start + token]`` and positions ``[row, token]``."""
@@ -197,10 +215,3 @@ def _branch_mask(
             positions[row, column:end] = torch.arange(start + length, start + length + end - column)
     prefix = torch.ones(len(own), width, start, dtype=torch.bool)
     return torch.cat([prefix, mask], dim=-1)[:, None], positions
-
-
-def _additive(mask: Tensor, network: Network) -> Tensor:
-    """A boolean mask as what is added to the attention scores."""
-    full = torch.zeros(mask.shape, dtype=network.dtype)
-    full.masked_fill_(~mask, torch.finfo(network.dtype).min)
-    return full.to(network.device)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.memory import peak_bytes
 from promptlab.engine.network import Network
+from promptlab.engine.prefix import learned_state
 from promptlab.engine.probe import Runner
 from promptlab.engine.question import Context, Question, Reply, Usage
 from promptlab.engine.store import FeatureStore, context_key, tail_key
@@ -36,6 +39,33 @@ class Engine:
         self.store = store
         self.usage = Usage()
         self.generation_budget = TokenBudget(runner.budget.tokens)
+        self.vectors: Float[Tensor, "token dim"] | None = None
+        self.learned = ""
+
+    def adapted(
+        self,
+        vectors: Float[Tensor, "token dim"] | None,
+        prefix: Float[Tensor, "layer 2 head token dim"] | None,
+        learned: str,
+        *,
+        keep: bool = True,
+    ) -> Engine:
+        """An engine over the same network in which virtual tokens and a prefix stand for these.
+
+        ``learned`` is their content hash, part of every key. Without ``keep`` nothing that is
+        computed goes to the store: vectors that are still being learned are never seen again.
+        """
+        other = copy.copy(self)
+        other.usage = Usage()
+        other.vectors = None if vectors is None else vectors.to(self.network.device)
+        if prefix is not None:
+            state = learned_state(prefix.to(self.network.device, self.network.dtype))
+            other.runner = self.runner.after(state)
+        if vectors is not None or prefix is not None:
+            other.learned = learned
+        if not keep:
+            other.store = FeatureStore(None)
+        return other
 
     def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " continuation"]]:
         """Log-likelihood in nats of every continuation of every question.
@@ -70,7 +100,7 @@ class Engine:
         started = time.perf_counter()
         before = self.runner.computed_tokens
         merged = _merge(questions)
-        keys = {context: context_key(context) for context in merged}
+        keys = {context: context_key(context, self.learned) for context in merged}
         known = self.store.slots(list(keys.values()))
         tails = self._known_tails(merged)
         missing: list[Question] = []
@@ -102,7 +132,7 @@ class Engine:
         self, merged: dict[Context, tuple[tuple[int, ...], ...]]
     ) -> dict[tuple[Context, tuple[int, ...]], float]:
         pairs = {
-            tail_key(context, c): (context, c)
+            tail_key(context, c, self.learned): (context, c)
             for context, continuations in merged.items()
             for c in continuations
             if self._has_tail(c)
@@ -120,12 +150,14 @@ class Engine:
         tails: dict[tuple[Context, tuple[int, ...]], float],
     ) -> None:
         new_tails = []
-        replies = self.runner.run(missing)
+        with self.network.learned(self.vectors):
+            replies = self.runner.run(missing)
         for question, reply in zip(missing, replies, strict=True):
             known[keys[question.context]] = reply
             for continuation, value in reply.tails.items():
                 tails[question.context, continuation] = value
-                new_tails.append((tail_key(question.context, continuation), value))
+                key = tail_key(question.context, continuation, self.learned)
+                new_tails.append((key, value))
         self.store.save(
             ((keys[q.context], reply) for q, reply in zip(missing, replies, strict=True)), new_tails
         )

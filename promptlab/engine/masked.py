@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from promptlab.engine.batch import TokenBudget
+import torch
+
 from promptlab.engine.network import Network
-from promptlab.engine.probe import Probe, Replies, padded, padding_mask, slot_probes
+from promptlab.engine.prefix import PrefixState, frozen_cache
+from promptlab.engine.probe import (
+    FamilyRunner,
+    Probe,
+    Replies,
+    additive,
+    padded,
+    padding_mask,
+    slot_probes,
+)
 from promptlab.engine.question import Question, Reply
 
 
-class MaskedRunner:
+class MaskedRunner(FamilyRunner):
     """One row a context, and one for every start of a continuation that follows the slot.
 
     An answer of k tokens has the likelihood of k mask tokens filled from left to right,
@@ -19,17 +30,12 @@ class MaskedRunner:
     answers of k tokens, unlike the mean over one position's logits.
     """
 
-    def __init__(self, network: Network, budget: TokenBudget) -> None:
-        self.network = network
-        self.budget = budget
-        self.computed_tokens = 0
-
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question; its continuations are as long as its context has masks."""
         rows: list[tuple[int, ...]] = []
         probes: list[tuple[Probe, ...]] = []
         for index, question in enumerate(questions):
-            for row, places in _rows(question, index, affine=self.network.affine):
+            for row, places in masked_rows(question, index, affine=self.network.affine):
                 rows.append(row)
                 probes.append(places)
         replies = Replies()
@@ -39,19 +45,30 @@ class MaskedRunner:
             placed = [
                 replace(probe, row=row) for row, item in enumerate(batch) for probe in probes[item]
             ]
-            replies.probe(
-                self.network,
-                placed,
-                input_ids=padded(tokens, self.network.device),
-                attention_mask=padding_mask(tokens, self.network.device),
-            )
+            replies.probe(self.network, placed, **masked_inputs(self.network, tokens, self.prefix))
             self.computed_tokens += sum(map(len, tokens))
 
         self.budget.run([len(row) for row in rows], work)
         return replies.finished(len(questions))
 
 
-def _rows(
+def masked_inputs(
+    network: Network, tokens: Sequence[tuple[int, ...]], prefix: PrefixState | None
+) -> dict[str, Any]:
+    """Ids and attention mask of rows, and a learned prefix that all of them attend."""
+    ids, mask = padded(tokens, network.device), padding_mask(tokens, network.device)
+    if prefix is None:
+        return {"input_ids": ids, "attention_mask": mask}
+    seen = torch.ones((len(tokens), prefix.length), dtype=torch.long, device=network.device)
+    whole = torch.cat([seen, mask], dim=1).bool()[:, None, None]
+    return {
+        "input_ids": ids,
+        "attention_mask": additive(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
+        "past_key_values": frozen_cache(prefix, network.layers, counts=False),
+    }
+
+
+def masked_rows(
     question: Question, index: int, *, affine: bool
 ) -> Iterator[tuple[tuple[int, ...], tuple[Probe, ...]]]:
     """The slot's row, then a row for each distinct start that fills some of the masks."""

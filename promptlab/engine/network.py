@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from promptlab.engine.virtual import VirtualTokens
+
 TOLERANCE = 1e-3
 """Largest difference in nats, relative to the logits' spread, that the check at load accepts."""
 
@@ -42,12 +44,14 @@ class Network:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self.head = _vocabulary_head(model)
+        self.virtual = VirtualTokens(model)
         self.gathers = True
         self.affine = True
         self._rows: Tensor | None = None
         self._columns: Tensor | None = None
         self._feature: Tensor | None = None
         self._given: Tensor | None = None
+        self._headless = False
         self._sample: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._body(model).register_forward_hook(self._gather)
@@ -75,6 +79,16 @@ class Network:
         config = self.model.config.get_text_config(decoder=True)
         return int(config.num_hidden_layers)
 
+    @contextmanager
+    def learned(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
+        """While inside, virtual token ids stand for the rows of ``vectors``."""
+        with self._lock:
+            before, self.virtual.table = self.virtual.table, vectors
+            try:
+                yield
+            finally:
+                self.virtual.table = before
+
     @torch.inference_mode()
     def probe(
         self,
@@ -95,6 +109,44 @@ class Network:
             logits, features = logits[rows, columns], features[rows, columns]
         return self._read(logits.reshape(len(rows), -1), features.reshape(len(rows), -1), targets)
 
+    def features_with_graph(
+        self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
+    ) -> Float[Tensor, "probe dim"]:
+        """The features at the places in fp32, with their graph; the head is left out."""
+        with self._lock, self._probing(rows, columns):
+            self._headless = True
+            try:
+                self.model(**inputs)
+            finally:
+                self._headless = False
+            features = self._feature
+        assert features is not None
+        if not self.gathers:
+            features = features[rows, columns]
+        return features.reshape(len(rows), -1).float()
+
+    def logits_with_graph(
+        self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
+    ) -> Float[Tensor, "probe vocab"]:
+        """The logits at the places in fp32, with the graph that leads back to what is learned."""
+        with self._lock, self._probing(rows, columns):
+            logits: Tensor = self.model(**inputs).logits
+        if not self.gathers:
+            logits = logits[rows, columns]
+        return logits.reshape(len(rows), -1).float()
+
+    @torch.inference_mode()
+    def try_cache(self, cache: Any) -> bool:
+        """Run a small input with ``cache``; whether the model takes one."""
+        options = {"use_cache": True} if self._sample.get("decoder_input_ids") is not None else {}
+        try:
+            with self._lock:
+                self._rows = self._columns = None
+                self.model(**self._sample, past_key_values=cache, **options)
+        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+            return False
+        return True
+
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:
         """Run the base model alone (a prefix): no head."""
@@ -104,6 +156,10 @@ class Network:
     @torch.inference_mode()
     def encode_inputs(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """Run the encoder of an encoder-decoder model."""
+        return self.encode_inputs_with_graph(**inputs)
+
+    def encode_inputs_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
+        """`encode_inputs` with its graph."""
         with self._lock:
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
 
@@ -222,7 +278,8 @@ class Network:
         if self._given is not None:
             return (self._given, *args[1:])
         self._feature = args[0]
-        return None
+        # No rows: the head and all that follows it cost nothing.
+        return (args[0][..., :0, :], *args[1:]) if self._headless else None
 
 
 def _vocabulary_head(model: Any) -> Any:

@@ -12,21 +12,29 @@ from itertools import groupby
 from typing import cast
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
+
+from promptlab.engine.network import Network
 
 LayerState = tuple[Tensor, Tensor]
-"""Keys and values of one layer, each ``[1, head, token, dim]``."""
+"""Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
 
 
 class FrozenPrefixLayer(DynamicLayer):
-    """A cache layer that lends its prefix to every row and stores nothing."""
+    """A cache layer that lends its prefix to every row and stores nothing.
 
-    def __init__(self, state: LayerState | None) -> None:
+    A prefix of one row is lent to all. Without ``counts`` its tokens take no positions: absolute
+    positions of masked models begin after it with 0, as without it.
+    """
+
+    def __init__(self, state: LayerState | None, *, counts: bool = True) -> None:
         super().__init__()
         self.prefix = state
         self.full: LayerState | None = None
         self.length = 0 if state is None else state[0].shape[-2]
+        self.seen = self.length if counts else 0
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
@@ -36,7 +44,9 @@ class FrozenPrefixLayer(DynamicLayer):
             self.full = (key_states, value_states)
         else:
             rows = key_states.shape[0]
-            keys, values = (state.expand(rows, -1, -1, -1) for state in self.prefix)
+            keys, values = (
+                state.to(key_states.dtype).expand(rows, -1, -1, -1) for state in self.prefix
+            )
             self.full = (
                 torch.cat([keys, key_states], dim=-2),
                 torch.cat([values, value_states], dim=-2),
@@ -49,8 +59,8 @@ class FrozenPrefixLayer(DynamicLayer):
         return self.full
 
     def get_seq_length(self) -> int:
-        """Tokens in the prefix."""
-        return self.length
+        """Tokens in the prefix, as far as they take positions."""
+        return self.seen
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Key length and offset for a query of the given length."""
@@ -65,16 +75,40 @@ class PrefixState:
     length: int
 
 
-def frozen_cache(state: PrefixState | None, layers: int) -> Cache:
+def frozen_cache(state: PrefixState | None, layers: int, *, counts: bool = True) -> Cache:
     """A transformers cache over ``state`` (or over nothing) that never grows."""
     states: Sequence[LayerState | None] = [None] * layers if state is None else state.layers
-    return Cache(layers=[FrozenPrefixLayer(layer) for layer in states])
+    return Cache(layers=[FrozenPrefixLayer(layer, counts=counts) for layer in states])
+
+
+def learned_state(prefix: Float[Tensor, "layer 2 head token dim"]) -> PrefixState:
+    """A learned prefix as what the layers attend to."""
+    layers = tuple((layer[0][None], layer[1][None]) for layer in prefix)
+    return PrefixState(layers, prefix.shape[-2])
 
 
 def recorded(cache: Cache) -> PrefixState:
     """The prefix state that one forward through a `frozen_cache` has produced."""
     layers = tuple(cast(FrozenPrefixLayer, layer).recorded() for layer in cache.layers)
     return PrefixState(layers, layers[0][0].shape[-2])
+
+
+def prefix_shape(network: Network) -> tuple[int, int, int] | None:
+    """Layers, key heads and head size of a prefix for this network; ``None`` if it takes none.
+
+    Found by running the model once with an empty cache that notes what it is given.
+    """
+    cache = frozen_cache(None, network.layers)
+    decoder = network.model.config.is_encoder_decoder
+    given = EncoderDecoderCache(cache, frozen_cache(None, network.layers)) if decoder else cache
+    if not network.try_cache(given):
+        return None
+    layers = [cast(FrozenPrefixLayer, layer).full for layer in cache.layers]
+    shapes = {None if full is None else (full[0].shape[1], full[0].shape[3]) for full in layers}
+    if len(shapes) != 1 or None in shapes:
+        return None
+    heads, size = next(shape for shape in shapes if shape is not None)
+    return len(layers), heads, size
 
 
 @dataclass

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
+from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Question, Reply
 
 
@@ -26,6 +28,26 @@ class Runner(Protocol):
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question, in order."""
         ...
+
+    def after(self, prefix: PrefixState) -> Runner:
+        """A runner on the same network whose rows all attend a learned prefix."""
+        ...
+
+
+class FamilyRunner:
+    """What the runners of all families share: network, budget, count and learned prefix."""
+
+    def __init__(self, network: Network, budget: TokenBudget) -> None:
+        self.network = network
+        self.budget = budget
+        self.computed_tokens = 0
+        self.prefix: PrefixState | None = None
+
+    def after(self, prefix: PrefixState) -> Runner:
+        """A runner on the same network whose rows all attend a learned prefix."""
+        other = copy.copy(self)
+        other.prefix = prefix
+        return cast(Runner, other)
 
 
 @dataclass(frozen=True)
@@ -103,3 +125,9 @@ def padding_mask(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Ten
     """1 where a row of `padded` has a token."""
     lengths = torch.tensor([len(row) for row in rows])
     return (torch.arange(int(lengths.max()))[None] < lengths[:, None]).long().to(device)
+
+
+def additive(mask: Bool[Tensor, ...], dtype: torch.dtype) -> Tensor:
+    """A boolean mask as what is added to the attention scores."""
+    full = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return full.masked_fill_(~mask, torch.finfo(dtype).min)

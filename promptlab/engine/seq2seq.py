@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from transformers.cache_utils import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
-from promptlab.engine.probe import Probe, Replies, padded, padding_mask, slot_probes
+from promptlab.engine.prefix import PrefixState, frozen_cache
+from promptlab.engine.probe import (
+    FamilyRunner,
+    Probe,
+    Replies,
+    padded,
+    padding_mask,
+    slot_probes,
+)
 from promptlab.engine.question import Question, Reply
 
 
-class Seq2SeqRunner:
-    """The decoder starts with ``start`` (its start token, and the sentinel if there is one)."""
+class Seq2SeqRunner(FamilyRunner):
+    """The decoder starts with ``start`` (its start token, and the sentinel if there is one).
+
+    A learned prefix is attended by the decoder's self-attention.
+    """
 
     def __init__(self, network: Network, budget: TokenBudget, start: tuple[int, ...]) -> None:
-        self.network = network
-        self.budget = budget
+        super().__init__(network, budget)
         self.start = start
-        self.computed_tokens = 0
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question."""
@@ -35,35 +46,48 @@ class Seq2SeqRunner:
     def _batch(self, batch: list[int], questions: Sequence[Question], replies: Replies) -> None:
         device = self.network.device
         contexts = [questions[index].context.ids for index in batch]
-        rows: list[tuple[int, ...]] = []
-        owners: list[int] = []
-        probes: list[Probe] = []
-        slot = len(self.start) - 1
-        for owner, index in enumerate(batch):
-            for number, tail in enumerate(_tails(questions[index])):
-                if number == 0:
-                    affine = self.network.affine
-                    probes.extend(
-                        slot_probes(questions[index], index, len(rows), slot, affine=affine)
-                    )
-                for offset, target in enumerate(tail[1:], start=1):
-                    probes.append(Probe(index, len(rows), slot + offset, target, (tail,)))
-                rows.append(self.start + tail[:-1])
-                owners.append(owner)
+        chosen = [questions[index] for index in batch]
+        rows, owners, probes = self.rows(chosen, batch, affine=self.network.affine)
         mask = padding_mask(contexts, device)
         encoded = self.network.encode_inputs(
             input_ids=padded(contexts, device), attention_mask=mask
         )
-        chosen = torch.tensor(owners, device=device)
+        owner = torch.tensor(owners, device=device)
         replies.probe(
             self.network,
             probes,
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded[chosen]),
-            attention_mask=mask[chosen],
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded[owner]),
+            attention_mask=mask[owner],
             decoder_input_ids=padded(rows, device),
-            use_cache=False,
+            **decoder_cache(self.prefix, self.network.layers),
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
+
+    def rows(
+        self, questions: Sequence[Question], numbers: Sequence[int], *, affine: bool
+    ) -> tuple[list[tuple[int, ...]], list[int], list[Probe]]:
+        """The decoder's rows, the question (by place) each belongs to, and where to read them."""
+        rows: list[tuple[int, ...]] = []
+        owners: list[int] = []
+        probes: list[Probe] = []
+        slot = len(self.start) - 1
+        for owner, (question, number) in enumerate(zip(questions, numbers, strict=True)):
+            for count, tail in enumerate(_tails(question)):
+                if count == 0:
+                    probes.extend(slot_probes(question, number, len(rows), slot, affine=affine))
+                for offset, target in enumerate(tail[1:], start=1):
+                    probes.append(Probe(number, len(rows), slot + offset, target, (tail,)))
+                rows.append(self.start + tail[:-1])
+                owners.append(owner)
+        return rows, owners, probes
+
+
+def decoder_cache(prefix: PrefixState | None, layers: int) -> dict[str, Any]:
+    """The decoder's arguments for a learned prefix, or for none."""
+    if prefix is None:
+        return {"use_cache": False}
+    cache = EncoderDecoderCache(frozen_cache(prefix, layers), frozen_cache(None, layers))
+    return {"past_key_values": cache, "use_cache": True}
 
 
 def _tails(question: Question) -> list[tuple[int, ...]]:

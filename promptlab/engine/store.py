@@ -27,18 +27,18 @@ MEMORY_BYTES = 256 * 1024**2
 """How much of it is kept at hand in memory."""
 
 
-def context_key(context: Context) -> bytes:
-    """Content hash of a context: its token ids and the place read."""
-    return _digest(context.ids, (context.position,))
+def context_key(context: Context, learned: str = "") -> bytes:
+    """Content hash of a context: its token ids, the place read, and what was learned (a hash)."""
+    return _digest(learned, context.ids, (context.position,))
 
 
-def tail_key(context: Context, continuation: tuple[int, ...]) -> bytes:
+def tail_key(context: Context, continuation: tuple[int, ...], learned: str = "") -> bytes:
     """Content hash of a context with a continuation."""
-    return _digest(context.ids, (context.position,), continuation)
+    return _digest(learned, context.ids, (context.position,), continuation)
 
 
-def _digest(*parts: Sequence[int]) -> bytes:
-    digest = hashlib.sha256()
+def _digest(learned: str, *parts: Sequence[int]) -> bytes:
+    digest = hashlib.sha256(learned.encode())
     for part in parts:
         digest.update(len(part).to_bytes(4, "little"))
         digest.update(np.asarray(part, dtype=np.int32).tobytes())

@@ -24,29 +24,45 @@ class CausalModel(LocalModel):
 
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
         """One question a prompt (more only if answers change how the text before them splits)."""
-        sides = [self.sides(prompt) for prompt in prompts]
-        lefts = self.encoding.ids([left for left, _ in sides])
-        filled = self.encoding.ids([left + a + right for left, right in sides for a in answers])
+        pieces = [self.pieces(prompt) for prompt in prompts]
+        lefts = self.encoding.ids([piece.left for piece in pieces])
+        filled = self.encoding.ids([p.left + a + p.right for p in pieces for a in answers])
         result = []
-        for row, prompt in enumerate(prompts):
+        for row, (prompt, piece) in enumerate(zip(prompts, pieces, strict=True)):
             whole = filled[row * len(answers) : (row + 1) * len(answers)]
-            result.append(self._split(self._start(prompt), lefts[row], whole, answers))
+            if piece.after:
+                whole = [ids + piece.after for ids in whole]
+            start = self._start(prompt) + piece.before
+            result.append(self._split(start, lefts[row], whole, answers))
         return result
 
     def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
         """The text before the slot, trailing white space left to the answer."""
-        lefts = [self.sides(prompt)[0] for prompt in prompts]
+        pieces = [self.pieces(prompt) for prompt in prompts]
         kept = [
-            left if prompt.chat else left.rstrip()
-            for left, prompt in zip(lefts, prompts, strict=True)
+            piece.left if prompt.chat else piece.left.rstrip()
+            for piece, prompt in zip(pieces, prompts, strict=True)
         ]
         return [
-            Question(Context((self._start(prompt) + ids) or self._nothing()), ())
-            for prompt, ids in zip(prompts, self.encoding.ids(kept), strict=True)
+            Question(Context(self._context(self._start(prompt) + piece.before + ids)), ())
+            for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
         ]
 
     def _start(self, prompt: Prompt) -> tuple[int, ...]:
-        return self._special_before(prompt)
+        """A learned prefix, and the special tokens before the text.
+
+        The prefix is in the context as so many ids beyond the vocabulary, which the runner
+        replaces by its keys and values.
+        """
+        first = self.engine.network.virtual.start
+        if self.learned is not None and self.learned.vectors is not None:
+            first += len(self.learned.vectors)
+        prefix = tuple(range(first, first + self.prefix_tokens))
+        return prefix + self._special_before(prompt)
+
+    def _context(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Ids to be read after; a start token when there is nothing but a learned prefix."""
+        return ids if len(ids) > self.prefix_tokens else ids + self._nothing()
 
     def _split(
         self,
@@ -58,7 +74,7 @@ class CausalModel(LocalModel):
         shared = len(left)
         for ids in whole:
             shared = _agreement(left[:shared], ids)
-        context = (start + left[:shared]) or self._nothing()
+        context = self._context(start + left[:shared])
         for ids, answer in zip(whole, answers, strict=True):
             check_answer_tokens(ids[shared:], answer)
             self._check_length(len(context) + len(ids) - shared)

@@ -64,6 +64,11 @@ class LanguageModel(ABC):
     max_tokens: int
     can: frozenset[Capability]
 
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens of a learned prefix that every prompt of this model carries."""
+        return 0
+
     def require(self, capability: Capability) -> None:
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,11 +15,14 @@ import numpy as np
 from promptlab.decoding import Decoding, Generation
 from promptlab.engine.engine import Engine
 from promptlab.engine.generate import generate
+from promptlab.engine.prefix import prefix_shape
 from promptlab.engine.question import Question, Usage
-from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
-from promptlab.prompt import Prompt
+from promptlab.models.learned import Learned
+from promptlab.models.pieces import Pieces, Stretch, left_side, marked, right_side, unmarked
+from promptlab.prompt import Prompt, Segment, Slot, Text
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
@@ -46,6 +51,9 @@ class LocalModel(LanguageModel):
         self.engine = engine
         self.max_tokens = max_tokens
         self.encoding = Encoding(tokenizer)
+        self.base: LocalModel = self
+        self.learned: Learned | None = None
+        self._prefix_shape: tuple[int, int, int] | None
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
         if getattr(tokenizer, "chat_template", None):
             self.can = self.can | {"chat"}
@@ -57,6 +65,77 @@ class LocalModel(LanguageModel):
     @abstractmethod
     def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
         """For every prompt the context whose slot is filled by one token (no continuations)."""
+
+    def adapted(self, learned: Learned, *, keep: bool = True) -> LocalModel:
+        """The same model with learned parts: it scores prompts with soft and trigger segments.
+
+        The weights are shared and stay as they are. Without ``keep`` its features are not cached.
+        Raises `InputError` with both numbers when the parts do not fit the model.
+        """
+        self._check_parts(learned)
+        view = copy.copy(self)
+        view.base = self.base
+        view.learned = learned
+        view.key = hashlib.sha256(f"{self.base.key} {learned.key}".encode()).hexdigest()[:24]
+        view.engine = self.base.engine.adapted(
+            learned.vectors, learned.prefix, learned.key, keep=keep
+        )
+        view._remembered = {}
+        return view
+
+    @property
+    def prefix_tokens(self) -> int:
+        """Tokens of the learned prefix, if there is one."""
+        return self.learned.prefix_length if self.learned else 0
+
+    @property
+    def prefix_shape(self) -> tuple[int, int, int] | None:
+        """Layers, key heads and head size of a learned prefix; ``None`` if it takes none.
+
+        A causal model with sliding windows or recurrent layers keeps other state, so it takes none.
+        """
+        if not getattr(self.base.engine.runner, "shares", True):
+            return None
+        if not hasattr(self.base, "_prefix_shape"):
+            self.base._prefix_shape = prefix_shape(self.engine.network)
+        return self.base._prefix_shape
+
+    def fits(self, learned: Learned | None = None) -> dict[str, Any]:
+        """What something learned for this model depends on."""
+        virtual = self.engine.network.virtual
+        facts: dict[str, Any] = {
+            "model": self.name,
+            "family": self.family,
+            "width": virtual.width,
+            "vocabulary": virtual.start,
+            "layers": self.engine.network.layers,
+        }
+        if learned is None or learned.prefix is not None:
+            shape = self.prefix_shape
+            facts["prefix_shape"] = None if shape is None else list(shape)
+        return facts
+
+    def _check_parts(self, learned: Learned) -> None:
+        virtual = self.engine.network.virtual
+        if learned.vectors is not None and learned.vectors.shape[1] != virtual.width:
+            raise InputError(
+                f"the vectors have width {learned.vectors.shape[1]} and {self.name} has width "
+                f"{virtual.width}; use the model they were learned for"
+            )
+        top = max((t for tokens in learned.triggers for t in tokens), default=0)
+        if top >= virtual.start:
+            raise InputError(
+                f"the trigger token {top} is outside of the vocabulary of {self.name}, which has "
+                f"{virtual.start} tokens; use the model it was found for"
+            )
+        if learned.prefix is not None:
+            layers, _, heads, _, size = learned.prefix.shape
+            if (layers, heads, size) != self.prefix_shape:
+                raise InputError(
+                    f"the prefix has {layers} layers, {heads} heads of size {size} and "
+                    f"{self.name} takes {self.prefix_shape or 'no prefix at all'}; use the model "
+                    "it was learned for"
+                )
 
     @property
     def usage(self) -> Usage:
@@ -123,7 +202,8 @@ class LocalModel(LanguageModel):
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
         left, right = self.sides(prompt)
-        around = len(self.encoding.before) + len(self.encoding.after)
+        around = len(self.encoding.before) + len(self.encoding.after) + prompt.learned_tokens
+        around += self.prefix_tokens
         return around + len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
 
     def cut(self, text: str, tokens: int) -> str:
@@ -146,15 +226,38 @@ class LocalModel(LanguageModel):
         """The words before and after the slot; with ``chat`` in the model's chat template."""
         if not prompt.chat:
             return prompt.left, prompt.right
+        self._check_chat(prompt)
+        return self._chat(prompt.left), ""
+
+    def pieces(self, prompt: Prompt) -> Pieces:
+        """What stands around the slot, learned segments as token ids."""
+        if prompt.is_words:
+            return Pieces((), *self.sides(prompt), ())
+        assert self.learned is not None
+        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        slot = prompt.slot
+        left, right = prompt.segments[:slot], prompt.segments[slot + 1 :]
+        count = sum(not isinstance(segment, Text) for segment in left)
+        if prompt.chat:
+            self._check_chat(prompt)
+            before = left_side(unmarked(self._chat(marked(left)), ids[:count]), self.encoding)
+        else:
+            before = left_side(_stretches(left, ids[:count]), self.encoding)
+        return Pieces(*before, *right_side(_stretches(right, ids[count:]), self.encoding))
+
+    def _check_chat(self, prompt: Prompt) -> None:
         self.require("chat")
-        if prompt.right.strip():
+        if prompt.right.strip() or prompt.segments[prompt.slot + 1 :]:
             raise TemplateError(
                 "a chat prompt ends at its slot: the answer is the assistant's reply, so nothing "
                 f"may follow {{mask}} (found {prompt.right.strip()!r})"
             )
-        turns = [{"role": "user", "content": prompt.left.strip()}]
-        text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        return str(text), ""
+
+    def _chat(self, words: str) -> str:
+        turns = [{"role": "user", "content": words.strip()}]
+        return str(
+            self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        )
 
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records."""
@@ -162,7 +265,7 @@ class LocalModel(LanguageModel):
 
     def _check(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
-            if not prompt.is_words:
+            if not prompt.is_words and self.learned is None:
                 raise CapabilityError(
                     f"the prompt {str(prompt)!r} has soft or trigger tokens that nothing has "
                     "learned yet; fit it with a kind that learns them, or use a template of words"
@@ -171,6 +274,15 @@ class LocalModel(LanguageModel):
     def _special_before(self, prompt: Prompt) -> tuple[int, ...]:
         """Special tokens before the text; a chat template brings its own."""
         return () if prompt.chat else self.encoding.before
+
+
+def _stretches(segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
+    learned = iter(ids)
+    return [
+        segment.text if isinstance(segment, Text) else next(learned)
+        for segment in segments
+        if not isinstance(segment, Slot)
+    ]
 
 
 def check_answer_tokens(ids: Sequence[int], answer: str) -> None:

@@ -18,7 +18,7 @@ class MaskedModel(LocalModel):
 
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
         """For every prompt one question for each answer length in tokens."""
-        spaced = [p.left[-1:].isspace() for p in prompts]
+        spaced = [self.pieces(p).left[-1:].isspace() for p in prompts]
         tokens = {
             space: [self._answer(answer, space) for answer in answers] for space in set(spaced)
         }
@@ -44,18 +44,19 @@ class MaskedModel(LocalModel):
 
     def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
-        sides = [self.sides(prompt) for prompt in prompts]
-        texts = [left + mask * k + right for (left, right), k in zip(sides, masks, strict=True)]
+        pieces = [self.pieces(prompt) for prompt in prompts]
+        texts = [p.left + mask * k + p.right for p, k in zip(pieces, masks, strict=True)]
         contexts = []
         for row, (ids, offsets) in enumerate(self.encoding.with_offsets(texts)):
-            slot = len(sides[row][0]) + len(mask)
+            piece = pieces[row]
+            slot = len(piece.left) + len(mask)
             place = next(
                 i
                 for i, (token, (_, end)) in enumerate(zip(ids, offsets, strict=True))
                 if token == mask_id and end == slot
             )
-            before = self._special_before(prompts[row])
-            whole = before + ids + self.encoding.after
+            before = self._special_before(prompts[row]) + piece.before
+            whole = before + ids + piece.after + self.encoding.after
             if len(whole) > self.max_tokens:
                 raise CapabilityError(
                     f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "

@@ -39,17 +39,20 @@ class Seq2SeqModel(LocalModel):
         """The encoder's input."""
         sentinel = sentinel_id(self.tokenizer) is not None
         texts = []
-        for prompt in prompts:
-            left, right = self.sides(prompt)
-            if right.strip() and not sentinel:
+        pieces = [self.pieces(prompt) for prompt in prompts]
+        for piece in pieces:
+            left, right = piece.left, piece.right
+            if (right.strip() or piece.after) and not sentinel:
                 raise CapabilityError(
                     f"{self.name} has no sentinel token, so it cannot fill a slot with words on "
                     "both sides; use a prefix template"
                 )
             texts.append(left + SENTINEL + right if sentinel else left.rstrip())
         contexts = []
-        for prompt, ids in zip(prompts, self.encoding.ids(texts), strict=True):
-            whole = self._special_before(prompt) + ids + self.encoding.after
+        encoded = self.encoding.ids(texts)
+        for prompt, piece, ids in zip(prompts, pieces, encoded, strict=True):
+            around = self._special_before(prompt) + piece.before, piece.after + self.encoding.after
+            whole = around[0] + ids + around[1]
             if len(whole) > self.max_tokens:
                 raise CapabilityError(
                     f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "

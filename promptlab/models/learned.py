@@ -1,0 +1,170 @@
+"""What was learned for a frozen model: vectors, trigger tokens, a prefix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from promptlab.cache import written_whole
+from promptlab.errors import InputError
+from promptlab.prompt import Segment, Soft, Trigger
+
+FORMAT = 1
+"""Version of ``learned.json``."""
+TENSORS, FACTS = "learned.safetensors", "learned.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """The learned parts of a prompt, found by its segments.
+
+    ``vectors`` ``[token, dim]`` hold the soft segments one after the other, ``soft`` their names
+    and lengths (a shared id, else the segment's number among those without one), ``triggers``
+    the token ids of each trigger segment in order, ``prefix`` ``[layer, 2, head, token, dim]``
+    keys and values that every layer attends. All in fp32. ``facts`` are notes for people.
+    """
+
+    vectors: Float[Tensor, "token dim"] | None = None
+    soft: tuple[tuple[str, int], ...] = ()
+    triggers: tuple[tuple[int, ...], ...] = ()
+    prefix: Float[Tensor, "layer 2 head length size"] | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def prefix_length(self) -> int:
+        """Tokens of the learned prefix."""
+        return 0 if self.prefix is None else int(self.prefix.shape[-2])
+
+    @property
+    def key(self) -> str:
+        """Content hash of all that changes what the model computes."""
+        digest = hashlib.sha256(json.dumps([self.soft, self.triggers]).encode())
+        for tensor in (self.vectors, self.prefix):
+            if tensor is not None:
+                digest.update(str(tuple(tensor.shape)).encode())
+                digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:24]
+
+    def ids(self, segments: Sequence[Segment], start: int) -> Iterator[tuple[int, ...]]:
+        """For each soft or trigger segment of a prompt its token ids; vectors' begin at ``start``.
+
+        Raises `InputError` when the prompt asks for what was not learned.
+        """
+        places = self._places()
+        triggers = iter(self.triggers)
+        for name, segment in learned_segments(segments):
+            if isinstance(segment, Soft):
+                if name not in places or places[name][1] != segment.count:
+                    found = f"{places[name][1]} vectors" if name in places else "none"
+                    raise InputError(
+                        f"the template has {segment.count} soft tokens here and {found} were "
+                        "learned for them; use the template that was learned"
+                    )
+                first = start + places[name][0]
+                yield tuple(range(first, first + segment.count))
+            else:
+                tokens = next(triggers, ())
+                if len(tokens) != segment.count:
+                    raise InputError(
+                        f"the template has {segment.count} trigger tokens here and {len(tokens)} "
+                        "were found for them; use the template that was searched"
+                    )
+                yield tokens
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        places, start = {}, 0
+        for name, count in self.soft:
+            places[name] = (start, count)
+            start += count
+        return places
+
+    def save(self, folder: Path, fits: dict[str, Any]) -> None:
+        """Write ``learned.safetensors`` and ``learned.json``; ``fits`` says which model it is for.
+
+        Both files appear whole or not at all.
+        """
+        tensors = {"vectors": self.vectors, "prefix": self.prefix}
+        kept = {k: t.detach().cpu().contiguous() for k, t in tensors.items() if t is not None}
+        with written_whole(folder / TENSORS) as partial:
+            save_file(kept, partial)
+        document = {
+            "format": FORMAT,
+            "fits": fits,
+            "soft": [list(item) for item in self.soft],
+            "triggers": [list(tokens) for tokens in self.triggers],
+            "facts": self.facts,
+        }
+        with written_whole(folder / FACTS) as partial:
+            partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, fits: dict[str, Any]) -> Learned:
+        """What `save` wrote, for a model with the facts ``fits``.
+
+        Raises `InputError` with both numbers when it was learned for a model of another width,
+        vocabulary or depth.
+        """
+        try:
+            document = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise InputError(
+                    f"{folder / FACTS} has format {document['format']}; this promptlab reads "
+                    f"format {FORMAT}"
+                )
+            with safe_open(folder / TENSORS, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            made = cls(
+                vectors=tensors.get("vectors"),
+                soft=tuple((str(name), int(count)) for name, count in document["soft"]),
+                triggers=tuple(tuple(map(int, ids)) for ids in document["triggers"]),
+                prefix=tensors.get("prefix"),
+                facts=document["facts"],
+            )
+            check_fits(document["fits"], fits, str(folder))
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise InputError(
+                f"what was learned cannot be read from {folder}: {error!r}; save it again"
+            ) from error
+        return made
+
+
+_TOLD = {
+    "width": "vectors of width {}",
+    "vocabulary": "a vocabulary of {} tokens",
+    "layers": "{} layers",
+    "prefix_shape": "keys and values of shape {} (layers, heads, size)",
+    "family": "{} model",
+}
+
+
+def check_fits(wanted: dict[str, Any], found: dict[str, Any], source: str) -> None:
+    """Refuse a model that differs from the one something was learned for, with both numbers."""
+    for key, words in _TOLD.items():
+        if key in wanted and wanted[key] != found.get(key):
+            raise InputError(
+                f"{source} was learned for {wanted.get('model')} with "
+                f"{words.format(wanted[key])}; {found.get('model')} has "
+                f"{words.format(found.get(key))}; load it with the model it was learned for"
+            )
+
+
+def learned_segments(segments: Sequence[Segment]) -> Iterator[tuple[str, Soft | Trigger]]:
+    """Soft and trigger segments with their names: a shared id, else their number of their sort."""
+    soft = triggers = 0
+    for segment in segments:
+        if isinstance(segment, Soft):
+            name = f"#{segment.id}" if segment.id is not None else str(soft)
+            soft += segment.id is None
+            yield name, segment
+        elif isinstance(segment, Trigger):
+            yield str(triggers), segment
+            triggers += 1
