@@ -24,6 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
     ("classifier", "datasets", "generator", "predictor", "template_predictor", "window"),
+    # what is learned on a frozen model
+    ("tuning",),
     ("kinds",),
     ("study",),
     ("interop",),

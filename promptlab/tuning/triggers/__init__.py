@@ -1,0 +1,1 @@
+"""Discrete trigger tokens found by gradient: one search, three ways to propose candidates."""

@@ -1,0 +1,75 @@
+"""Where a trigger search stands: all that is needed to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from promptlab.cache import written_whole
+from promptlab.errors import InputError
+from promptlab.tuning.triggers.oracle import Tokens
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A trigger that the search took on, at ``step`` (0: the one that it started from).
+
+    ``loss`` is its mean loss in nats on that step's examples, ``score`` its dev score, and
+    ``words`` its text.
+    """
+
+    step: int
+    tokens: Tokens
+    words: str
+    loss: float
+    score: float
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """``step`` steps are done, ``tokens`` is the trigger now, ``best`` the best on dev so far.
+
+    ``recent`` are the steps (and their triggers) whose gradients the momentum still remembers.
+    Random draws depend on the step's number alone, so nothing else has to be kept.
+    """
+
+    step: int
+    tokens: Tokens
+    best: Accepted
+    recent: tuple[tuple[int, Tokens], ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON data from which `of` makes the same state."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> SearchState:
+        """The inverse of `record`; raises `InputError` for anything else."""
+        try:
+            best = Accepted(**record["best"])
+            return cls(
+                int(record["step"]),
+                tuple(record["tokens"]),
+                replace(best, tokens=tuple(best.tokens)),
+                tuple((int(step), tuple(tokens)) for step, tokens in record["recent"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is not the state of a trigger search: {error!r}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the state to a file, whole or not at all."""
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(self.record()), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> SearchState:
+        """Read what `save` wrote; raises `InputError` if the file holds something else."""
+        try:
+            return cls.of(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, InputError) as error:
+            raise InputError(
+                f"{path} is not the state of a trigger search ({error}); delete it to start anew"
+            ) from error
