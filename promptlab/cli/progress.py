@@ -11,6 +11,7 @@ from promptlab.events import (
     BlockScored,
     Event,
     Phase,
+    Step,
     StudyStarted,
     TrialAsked,
     TrialFinished,
@@ -19,6 +20,7 @@ from promptlab.events import (
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table
 
 _SHOWN = 8
 
@@ -29,16 +31,19 @@ class StudyProgress:
     In a terminal the lines stay in place; elsewhere every finished trial is a line of its own.
     """
 
-    def __init__(self, *, maximise: bool = True) -> None:
+    def __init__(self, *, maximise: bool = True, unit: str = "trials") -> None:
         from rich.live import Live
 
         self._console = console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-        self._sign = -1 if maximise else 1
+        self._sign = -1  # larger is better, until the study says otherwise
+        self._unit = unit
         self._board: list[tuple[float, int, str]] = []
         self._planned = self._finished = 0
         self._phase = ""
         self._running = ""
+        self._names: dict[int, str] = {}
+        self._learning: dict[int, Step] = {}
         self._share = 0.0
         self._started = time.monotonic()
 
@@ -60,11 +65,16 @@ class StudyProgress:
         match event:
             case StudyStarted():
                 self._planned, self._finished = event.planned, event.finished
+                self._sign = -1 if event.maximise else 1
                 self._phase = "search"
                 if event.finished:
-                    self._say(f"continuing: {event.finished} of {event.planned} trials are done")
+                    self._say(
+                        f"continuing: {event.finished} of {event.planned} {self._unit} are done"
+                    )
             case TrialAsked():
-                self._running = event.name
+                self._running = self._names[event.number] = event.name
+            case Step():
+                self._learn(event)
             case BlockScored():
                 self._share = event.done / event.examples
             case TrialFinished():
@@ -77,8 +87,16 @@ class StudyProgress:
         if self._live.is_started:
             self._live.update(self._view())
 
+    def _learn(self, event: Step) -> None:
+        """The last of everything that a learner said; a step without a dev score keeps the last."""
+        last = self._learning.get(event.number, event)
+        values, notes = last.values | event.values, last.notes | event.notes
+        self._learning[event.number] = Step(event.number, event.step, values, notes)
+
     def _finish(self, event: TrialFinished) -> None:
         self._finished += 1
+        self._learning.pop(event.number, None)
+        self._names.pop(event.number, None)
         self._share = 0.0
         value = "" if event.value is None else f"{event.value:.3f} "
         if event.state == "complete" and event.value is not None and event.repeated is None:
@@ -108,11 +126,31 @@ class StudyProgress:
         bar.add_row(
             f"{self._phase:8}",
             ProgressBar(total=total, completed=min(done, total), width=40),
-            f"{self._finished}/{self._planned} trials, {seconds:.0f} s",
+            f"{self._finished}/{self._planned} {self._unit}, {seconds:.0f} s",
         )
-        board = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("best so far", "trial", "candidate"):
-            board.add_column(title, overflow="ellipsis", no_wrap=True)
+        board = _table("best so far", "trial", "candidate")
         for value, number, name in sorted(self._board)[:_SHOWN]:
             board.add_row(f"{self._sign * value:.3f}", str(number), name)
-        return Group(bar, f"now: {self._running}"[: self._console.width - 1], board)
+        now = f"now: {self._running}"[: self._console.width - 1]
+        return Group(bar, now, *([self._learners()] if self._learning else []), board)
+
+    def _learners(self) -> Table:
+        """Who is learning, how far, and how well."""
+        from rich.text import Text
+
+        table = _table("learning", "step", "loss", "dev", "candidate")
+        for number, step in list(self._learning.items())[-_SHOWN:]:
+            found = [step.values.get(name) for name in ("loss", "dev")]
+            told = ["" if value is None else f"{value:.3f}" for value in found]
+            text = " · ".join(filter(None, (self._names.get(number), *step.notes.values())))
+            table.add_row(str(number), str(step.step), *told, Text(text))
+        return table
+
+
+def _table(*titles: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    return table

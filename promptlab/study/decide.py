@@ -23,6 +23,7 @@ from promptlab.study.board import (
     task_facts,
 )
 from promptlab.study.controls import baselines
+from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
@@ -112,6 +113,7 @@ def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
         "p_vs_best": p_value,
         "distinguishable": None if p_value is None else p_value < ALPHA,
         "reason": facts.get("reason"),
+        "curve": curve_of(trial),
     }
 
 

@@ -16,9 +16,13 @@ from filelock import FileLock, Timeout
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.predictions import Predictions
-from promptlab.study.spec import StudySpec
+from promptlab.study.sections import StudyFile
 from promptlab.task import Task
 
+SMALL = 10_000_000
+"""Bytes of a loser's fitted predictor that is worth its disk."""
+_WORK = ("predictions", "fitted", "checkpoints", "cells")
+"""What has cost time to make."""
 _PACKAGES = ("promptlab-workbench", "torch", "transformers", "optuna", "numpy")
 
 
@@ -52,6 +56,29 @@ class StudyFolder:
         """Predictions of a trial on dev, or ``test`` for the winner's on test."""
         return self.path / "predictions" / f"{name}.jsonl"
 
+    def fitted(self, key: str) -> Path:
+        """Where the fitted predictor of a candidate is kept, if its kind keeps it."""
+        return self.path / "fitted" / key
+
+    @property
+    def steps(self) -> Path:
+        """What learners did, a file a trial."""
+        return self.path / "steps"
+
+    def drop_checkpoints(self, key: str) -> None:
+        """Remove how far a candidate's learner was: its trial has been told."""
+        for path in (self.path / "checkpoints").glob(f"{key}.*"):
+            remove(path)
+
+    def drop_losers(self, winner: str) -> None:
+        """Remove the kept predictors of all but the ``winner`` (a candidate's key) that are large.
+
+        Those above 10 MB cost disk; the small ones stay to be looked at.
+        """
+        for path in (self.path / "fitted").glob("*"):
+            if path.name != winner and _size(path) > SMALL:
+                remove(path)
+
     def predictions(self, name: int | str) -> Predictions:
         """What `predictions_file` holds. Raises `StudyError` if it is not there."""
         path = self.predictions_file(name)
@@ -68,12 +95,12 @@ class StudyFolder:
         return self.leaderboard_file.exists()
 
     @contextmanager
-    def open(self, spec: StudySpec, task: Task, model: dict[str, Any]) -> Iterator[None]:
+    def open(self, spec: StudyFile, task: Task, model: dict[str, Any]) -> Iterator[None]:
         """Hold the folder for one process; create it, or check that it is this very study.
 
         A folder that was created here is removed again when the study cannot go on before its
-        first trial is finished. Raises `StudyError` when another process has it or it belongs to
-        another configuration, `DiskError` when it cannot be written.
+        first trial is finished or anything is learned. Raises `StudyError` when another process
+        has it or it belongs to another configuration, `DiskError` when it cannot be written.
         """
         self.check(spec, task)
         with disk_errors(self.path, f"Writing the study folder {self.path}"):
@@ -95,13 +122,13 @@ class StudyFolder:
                     )
                 yield
             except (InputError, DiskError, OSError):
-                if created and not self.predictions_file(0).parent.exists():
+                if created and not any((self.path / name).exists() for name in _WORK):
                     remove(self.path)
                 raise
             finally:
                 lock.release()
 
-    def check(self, spec: StudySpec, task: Task) -> None:
+    def check(self, spec: StudyFile, task: Task) -> None:
         """Raise `StudyError` if the folder holds a study of another configuration."""
         if not self.spec_file.exists():
             return
@@ -134,6 +161,10 @@ class StudyFolder:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def write_whole(path: Path, text: str) -> Path:
     """Write a text file that appears whole or not at all."""
     with written_whole(path) as partial:
@@ -154,7 +185,7 @@ def read_leaderboard(folder: Path) -> dict[str, Any]:
     return result
 
 
-def _record(spec: StudySpec, task: Task, model: dict[str, Any]) -> dict[str, Any]:
+def _record(spec: StudyFile, task: Task, model: dict[str, Any]) -> dict[str, Any]:
     """The spec as it was understood; the file itself can be given to ``study run`` again."""
     return spec.document() | {
         "resolved": {

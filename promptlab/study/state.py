@@ -13,9 +13,11 @@ from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
 from promptlab.events import Events
 from promptlab.example import Example
+from promptlab.kinds.fitting import Fitting
+from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
-from promptlab.predictor import Predictor
+from promptlab.predictor import Predictor, load
 from promptlab.statistics import Comparison, mcnemar_exact, paired_bootstrap
 from promptlab.study.folder import StudyFolder
 from promptlab.study.objective import Objective
@@ -44,14 +46,39 @@ class StudyState:
     events: Events
     cancellation: Cancellation
 
-    def fit(self, trial: FrozenTrial, task: Task | None = None) -> Predictor:
-        """The predictor of a finished trial, fitted again (on another task for controls)."""
+    def judge(self, rows: Predictions) -> float:
+        """The first objective, its sign changed if need be so that larger is better."""
+        objective = self.objectives[0]
+        return (1 if objective.maximise else -1) * float(objective.compute(rows))
+
+    def candidate_of(self, trial: FrozenTrial) -> Candidate:
+        """What a trial was asked to be."""
         facts = known(trial)
-        candidate = Candidate.of(facts["kind"], facts["candidate"], facts["name"])
-        kind = next(k for k in self.space.kinds.values() if k.name == candidate.kind)
+        return Candidate.of(facts["kind"], facts["candidate"], facts["name"])
+
+    def group_of(self, trial: FrozenTrial) -> str:
+        """The group of the space that a trial was asked from."""
+        group: str = known(trial)["group"]
+        return group
+
+    def kept(self, candidate: Candidate) -> Predictor | None:
+        """The fitted predictor that is kept of a candidate, if there is one."""
+        folder = self.folder.fitted(candidate.key)
+        return load(folder, self.model) if folder.exists() else None
+
+    def fit(self, trial: FrozenTrial, task: Task | None = None) -> Predictor:
+        """The predictor of a finished trial, loaded if it is kept, else fitted again.
+
+        Controls give another ``task``, on which it is always fitted anew.
+        """
+        candidate = self.candidate_of(trial)
+        kind = self.space.kinds[self.group_of(trial)]
         if task is not None:
             kind = type(kind)(kind.settings, task)
-        return kind.fit(candidate, self.model)
+        elif kind.keeps and (kept := self.kept(candidate)) is not None:
+            return kept
+        fitting = Fitting(self.judge, cancellation=self.cancellation)
+        return fit_one(kind, candidate, self.model, fitting)
 
     def compare(self, a: Predictions, b: Predictions) -> Comparison:
         """a with b on the same examples: McNemar for accuracy, else a paired bootstrap."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -58,10 +59,24 @@ def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
         return trials
     if "queued" not in study.user_attrs:
         random.Random(spec.seed).shuffle(every)
+        every.sort(key=lambda params: _rank(space, params))
         for params in every[:trials]:
             study.enqueue_trial(params, skip_if_exists=True)
         study.set_user_attr("queued", min(trials, len(every)))
     return min(trials, len(every))
+
+
+def _rank(space: Space, params: dict[str, Any]) -> int:
+    """How many kinds of the study must come before the kind of these parameters."""
+    group = params.get("group") or next(iter(space.kinds))
+    after = {kind.name: kind.after for kind in space.kinds.values()}
+
+    def depth(name: str, above: tuple[str, ...]) -> int:
+        if name in above:
+            raise StudyError(f"the kinds {' and '.join(above)} each want to come after the other")
+        return max((1 + depth(n, (*above, name)) for n in after[name] if n in after), default=0)
+
+    return depth(space.kinds[group].name, ())
 
 
 def requeue_lost(study: optuna.Study, folder: StudyFolder) -> None:

@@ -1,0 +1,169 @@
+"""Asking for trials, in batches or one by one, so that none is lost or judged twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from promptlab.candidate import Candidate
+from promptlab.events import TrialAsked
+from promptlab.kinds.fitting import Asked, Finished
+from promptlab.kinds.kind import Kind
+from promptlab.study.curves import CURVE
+from promptlab.study.state import StudyState, known
+from promptlab.study.steps import StepLog
+from promptlab.study.trials import finished
+
+
+@dataclass(frozen=True)
+class OpenTrial:
+    """A trial that was asked for and not told yet, its group and its candidate."""
+
+    trial: optuna.Trial
+    group: str
+    candidate: Candidate
+
+    @property
+    def asked(self) -> Asked:
+        """As its kind sees it."""
+        return Asked(self.trial.number, self.candidate)
+
+
+class Asking:
+    """Which trials are open. ``over`` says whether the time for asking has passed.
+
+    A trial that cannot be handed to the learner that asked for it (another group's, a candidate
+    that is known, open, or fitted already) is put aside and comes first in a later batch.
+    """
+
+    def __init__(self, state: StudyState, planned: int, over: Callable[[], bool]) -> None:
+        self._state = state
+        self._planned = planned
+        self._over = over
+        self._open: dict[int, OpenTrial] = {}
+        self._aside: list[OpenTrial] = []
+
+    def batch(self, size: int) -> list[OpenTrial]:
+        """``size`` trials, those put aside first."""
+        taken, self._aside = self._aside[:size], self._aside[size:]
+        return taken + [self._ask() for _ in range(size - len(taken))]
+
+    def another(self, group: str) -> OpenTrial | None:
+        """One more trial of ``group``, if the budget has one left and it needs fitting."""
+        if self._over() or self._state.cancellation.requested:
+            return None
+        done = finished(self._state.study)
+        numbers = {trial.number for trial in done}
+        self._open = {n: item for n, item in self._open.items() if n not in numbers}
+        keys = {known(trial)["key"] for trial in done}
+        for item in self._aside:
+            if item.group == group and self._is_new(item, keys):
+                self._aside.remove(item)
+                return item
+        left = self._planned - len(done) - len(self._open)
+        if left <= 0 or len(self._aside) >= self._state.spec.batch:
+            return None
+        item = self._ask()
+        if item.group == group and self._is_new(item, keys):
+            return item
+        self._aside.append(item)
+        return None
+
+    def close(self) -> None:
+        """The search is over: what was put aside is not judged any more, and never counts."""
+        for item in self._aside:
+            self._state.study.tell(item.trial, state=TrialState.FAIL)
+        self._aside = []
+
+    def _is_new(self, item: OpenTrial, keys: set[str]) -> bool:
+        """Neither judged nor fitted yet, nor open as a trial that was asked for earlier."""
+        key = item.candidate.key
+        for other in self._open.values():
+            if other is item:
+                break
+            if other.candidate.key == key:
+                return False
+        return key not in keys and not self._state.folder.fitted(key).exists()
+
+    def _ask(self) -> OpenTrial:
+        self._tell_kinds()
+        trial = self._state.study.ask()
+        lost = self._lost(trial)
+        if lost is None:
+            group, candidate = self._state.space.suggest(trial)
+        else:
+            group, candidate = self._again(trial, lost)
+        asked = {
+            "folder": str(self._state.folder.path.absolute()),
+            "group": group,
+            "kind": candidate.kind,
+            "candidate": candidate.settings,
+            "name": candidate.name,
+            "key": candidate.key,
+        }
+        trial.set_user_attr("asked", asked)
+        self._state.events.emit(TrialAsked(trial.number, candidate.kind, candidate.name))
+        item = OpenTrial(trial, group, candidate)
+        self._open[trial.number] = item
+        return item
+
+    def _lost(self, trial: optuna.Trial) -> FrozenTrial | None:
+        """The lost trial in whose place this one stands, if its candidate is known.
+
+        Its steps are taken over from whichever trial before it wrote some.
+        """
+        number = trial.user_attrs.get("again")
+        if number is None:
+            return None
+        trials = self._state.study.get_trials(deepcopy=False)
+        log = StepLog(self._state.folder.steps)
+        while number is not None:
+            lost: FrozenTrial = trials[number]
+            log.take_over(number, trial.number)
+            if "asked" in lost.user_attrs:
+                return lost
+            number = lost.user_attrs.get("again")
+        return None
+
+    def _again(self, trial: optuna.Trial, lost: FrozenTrial) -> tuple[str, Candidate]:
+        """The very candidate of the lost trial: its kind might suggest another one by now."""
+        for name, found in lost.distributions.items():  # the values are those queued
+            match found:
+                case CategoricalDistribution():
+                    trial.suggest_categorical(name, found.choices)
+                case IntDistribution():
+                    trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
+                case FloatDistribution():
+                    trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
+        if CURVE in lost.user_attrs:
+            trial.set_user_attr(CURVE, lost.user_attrs[CURVE])
+        return self._state.group_of(lost), self._state.candidate_of(lost)
+
+    def _tell_kinds(self) -> None:
+        """Kinds whose candidates build on earlier ones hear of those that are complete."""
+        curious = [k for k in self._state.space.kinds.values() if type(k).know is not Kind.know]
+        if not curious:
+            return
+        found = [
+            self._finished(trial)
+            for trial in finished(self._state.study)
+            if trial.state == TrialState.COMPLETE and "repeats" not in known(trial)
+        ]
+        for kind in curious:
+            kind.know(found)
+
+    def _finished(self, trial: FrozenTrial) -> Finished:
+        candidate = self._state.candidate_of(trial)
+        folder = self._state.folder.fitted(candidate.key)
+        sign = 1 if self._state.objectives[0].maximise else -1
+        return Finished(
+            trial.number,
+            candidate.kind,
+            candidate,
+            sign * trial.values[0],
+            folder if folder.exists() else None,
+        )

@@ -1,0 +1,163 @@
+"""Judging a trial: its predictor on dev in blocks, all found written down, and then told."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import Any
+
+from optuna.trial import TrialState
+
+from promptlab.cache import written_whole
+from promptlab.cancellation import Cancelled
+from promptlab.errors import DiskError, InputError, Pruned, StudyError, WorkError
+from promptlab.events import BlockScored, TrialFinished
+from promptlab.predictions import Predictions
+from promptlab.predictor import Predictor
+from promptlab.study.asking import OpenTrial
+from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
+from promptlab.study.objective import summary
+from promptlab.study.state import StudyState, known
+from promptlab.study.trials import finished
+
+
+class Judging:
+    """Every trial is told once, after everything about it is on disk: told means kept."""
+
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+
+    def judge(
+        self, item: OpenTrial, fitted: Predictor | Exception, seconds: float = 0.0
+    ) -> TrialState:
+        """Judge what came of a trial's candidate in ``seconds`` of fitting; how it ended.
+
+        Raises what stops the whole study.
+        """
+        started = time.perf_counter() - seconds
+        if isinstance(fitted, Exception):
+            return self._not_fitted(item, fitted, started)
+        try:
+            self._keep(item, fitted)
+            rows, pruned = evaluate_in_blocks(
+                fitted,
+                self._state.examples,
+                self._state.spec.block,
+                self._state.cancellation,
+                self._block_done(item),
+            )
+        except (Cancelled, DiskError):
+            raise
+        except (InputError, WorkError) as error:
+            return self._not_fitted(item, error, started)
+        reason = f"pruned after {len(rows)} examples" if pruned else None
+        self._record(item, fitted, rows, started, reason)
+        values = [float(objective.compute(rows)) for objective in self._state.objectives]
+        state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+        self._tell(item, state, values, started)
+        return state
+
+    def repeat(self, item: OpenTrial) -> None:
+        """An equal candidate was judged before: the same values, no work."""
+        study = self._state.study
+        earlier = next(t for t in finished(study) if known(t)["key"] == item.candidate.key)
+        found = {"repeats": earlier.number}
+        if (reason := known(earlier).get("reason")) is not None:
+            found["reason"] = reason
+        item.trial.set_user_attr("found", found)
+        if earlier.state == TrialState.COMPLETE:
+            study.tell(item.trial, earlier.values)
+        else:
+            study.tell(item.trial, state=earlier.state)
+        value = earlier.values[0] if earlier.values else None
+        state = _NAMES[earlier.state]
+        self._state.events.emit(
+            TrialFinished(
+                item.trial.number, item.candidate.name, state, value, 0.0, repeated=earlier.number
+            )
+        )
+
+    def _not_fitted(self, item: OpenTrial, error: Exception, started: float) -> TrialState:
+        if isinstance(error, (StudyError, DiskError, Cancelled)):
+            raise error  # no fault of this candidate: the others would fail too
+        given_up = isinstance(error, Pruned)
+        reason = str(error) if given_up else f"{type(error).__name__}: {error}"
+        seconds = time.perf_counter() - started
+        item.trial.set_user_attr("found", {"reason": reason, "seconds": seconds})
+        state = TrialState.PRUNED if given_up else TrialState.FAIL
+        self._tell(item, state, [], started, reason)
+        return state
+
+    def _keep(self, item: OpenTrial, fitted: Predictor) -> None:
+        """A dear predictor is saved before it is judged, whole or not at all."""
+        folder = self._state.folder.fitted(item.candidate.key)
+        if self._state.space.kinds[item.group].keeps and not folder.exists():
+            with written_whole(folder) as partial:
+                fitted.save(partial)
+
+    def _block_done(self, item: OpenTrial) -> BlockDone:
+        """Report a block to the pruner; what was dear to learn is judged to the end."""
+        objective, spec, trial = self._state.objectives[0], self._state.spec, item.trial
+        whole = self._state.space.kinds[item.group].keeps
+
+        def block_done(number: int, rows: Predictions) -> bool:
+            value = float(objective.compute(rows))
+            scored = BlockScored(trial.number, len(rows), len(self._state.examples), value)
+            self._state.events.emit(scored)
+            if whole or len(self._state.objectives) > 1 or spec.pruner == "none":
+                return False
+            latest = rows[number * spec.block :]
+            report = latest if spec.pruner == "wilcoxon" else rows
+            trial.report(float(objective.compute(report)), step=number)
+            with warnings.catch_warnings():  # that the best trial has no blocks to compare with
+                warnings.simplefilter("ignore", UserWarning)
+                return trial.should_prune()
+
+        return block_done
+
+    def _record(
+        self,
+        item: OpenTrial,
+        fitted: Predictor,
+        rows: Predictions,
+        started: float,
+        reason: str | None,
+    ) -> None:
+        rows.to_jsonl(self._state.folder.predictions_file(item.trial.number))
+        found: dict[str, Any] = {
+            "dev": summary(rows, self._state.objectives),
+            "prompt": fitted.example_prompt(self._state.examples[0]),
+            "unparsed_rate": rows.unparsed_rate,
+            "tokens_per_example": rows.tokens / len(rows),
+            "seconds": time.perf_counter() - started,
+        }
+        if reason is not None:
+            found["reason"] = reason
+        item.trial.set_user_attr("found", found)
+
+    def _tell(
+        self,
+        item: OpenTrial,
+        state: TrialState,
+        values: list[float],
+        started: float,
+        reason: str | None = None,
+    ) -> None:
+        if state == TrialState.COMPLETE:
+            self._state.study.tell(item.trial, values)
+        else:
+            self._state.study.tell(item.trial, state=state)
+        if self._state.space.kinds[item.group].keeps:
+            self._state.folder.drop_checkpoints(item.candidate.key)
+        seconds = time.perf_counter() - started
+        value = values[0] if values else None
+        number, name = item.trial.number, item.candidate.name
+        self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+
+
+_NAMES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+"""The states in the words of events and leaderboards."""

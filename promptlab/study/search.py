@@ -1,0 +1,103 @@
+"""The search: ask in batches, fit each group's candidates together, judge each as it gets ready."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from optuna.trial import TrialState
+
+from promptlab.cache import remove
+from promptlab.errors import InputError, WorkError
+from promptlab.events import Warned
+from promptlab.predictor import Predictor
+from promptlab.study.asking import Asking, OpenTrial
+from promptlab.study.curves import Curves
+from promptlab.study.judging import Judging
+from promptlab.study.learning import StudyFitting
+from promptlab.study.state import StudyState, known
+from promptlab.study.trials import finished
+
+
+class Search:
+    """Spends a study's budget: ``planned`` trials, and its seconds since ``started``."""
+
+    def __init__(self, state: StudyState, planned: int, started: float) -> None:
+        self._state = state
+        self._planned = planned
+        self._started = started
+        self._asking = Asking(state, planned, self._over)
+        self._judging = Judging(state)
+        self._curves: dict[str, Curves] = {}
+
+    def run(self) -> None:
+        """Judge until the budget is spent. Raises `WorkError` when no trial is complete then."""
+        study = self._state.study
+        while (left := self._planned - len(finished(study))) > 0 and not self._over():
+            self._state.cancellation.check()
+            self._batch(self._asking.batch(min(left, self._state.spec.batch)))
+        self._asking.close()
+        if not any(t.state == TrialState.COMPLETE for t in finished(study)):
+            reasons = [known(t).get("reason") for t in finished(study)]
+            raise WorkError(
+                "no trial was completed: "
+                + (str(reasons[0]) if reasons else "the time was over before the first ended")
+            )
+
+    def _over(self) -> bool:
+        limit = self._state.spec.budget.seconds
+        return limit is not None and time.perf_counter() - self._started > limit
+
+    def _batch(self, items: Sequence[OpenTrial]) -> None:
+        """Fit and judge a batch, one group after the other; equal candidates once."""
+        new: dict[str, list[OpenTrial]] = {}
+        repeated: list[OpenTrial] = []
+        keys = {known(trial)["key"] for trial in finished(self._state.study)}
+        for item in items:
+            if item.candidate.key in keys:
+                repeated.append(item)
+            else:
+                keys.add(item.candidate.key)
+                new.setdefault(item.group, []).append(item)
+        for each in new.values():
+            self._group(each)
+        for item in repeated:
+            self._judging.repeat(item)
+
+    def _group(self, items: Sequence[OpenTrial]) -> None:
+        """Judge what an earlier run has fitted, then fit the others together."""
+        curves = self._curves_of(items[0].candidate.kind)
+        unfitted = []
+        for item in items:
+            curves.take_over(item.trial.number, item.trial)
+            kept = self._kept(item)
+            if kept is None:
+                unfitted.append(item)
+            else:
+                self._judge(curves, item, kept, 0.0)
+        if not unfitted:
+            return
+        for result in StudyFitting(self._state, self._asking, curves, unfitted).results():
+            self._judge(curves, *result)
+
+    def _judge(
+        self, curves: Curves, item: OpenTrial, fitted: Predictor | Exception, seconds: float
+    ) -> None:
+        curves.close(item.trial.number, self._judging.judge(item, fitted, seconds))
+
+    def _kept(self, item: OpenTrial) -> Predictor | None:
+        """What an earlier run fitted; one that cannot be read is fitted again."""
+        if not self._state.space.kinds[item.group].keeps:
+            return None
+        try:
+            return self._state.kept(item.candidate)
+        except InputError as error:
+            self._state.events.emit(Warned(f"{item.candidate.name} is fitted again: {error}"))
+            remove(self._state.folder.fitted(item.candidate.key))
+            return None
+
+    def _curves_of(self, kind: str) -> Curves:
+        if kind not in self._curves:
+            earlier = [t for t in finished(self._state.study) if known(t).get("kind") == kind]
+            self._curves[kind] = Curves(self._state.spec, kind, earlier)
+        return self._curves[kind]

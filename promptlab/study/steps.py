@@ -1,0 +1,73 @@
+"""What learners did, step by step: written as it happens, to be watched and plotted later."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from promptlab.cache import disk_errors
+from promptlab.events import Event, Step
+
+
+class StepLog:
+    """A listener that appends every `Step` to ``<folder>/<trial>.jsonl``, a line each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._mended: set[int] = set()
+
+    def file(self, number: int) -> Path:
+        """The steps of one trial."""
+        return self.folder / f"{number}.jsonl"
+
+    def __call__(self, event: Event) -> None:
+        """Write a step; other events are none of its business. Raises `DiskError`."""
+        if not isinstance(event, Step):
+            return
+        values = {name: _finite(value) for name, value in event.values.items()}
+        line = json.dumps({"step": event.step, "values": values, "notes": event.notes})
+        path = self.file(event.number)
+        with disk_errors(self.folder, f"Writing {path}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("ab+") as stream:
+                if event.number not in self._mended:
+                    self._mended.add(event.number)
+                    _end_line(stream)
+                stream.write(line.encode() + b"\n")
+
+    def take_over(self, lost: int, number: int) -> None:
+        """The trial ``number`` goes on where ``lost``, killed in its midst, stopped."""
+        if self.file(lost).exists() and not self.file(number).exists():
+            self.file(lost).replace(self.file(number))
+
+
+def read_steps(path: Path) -> list[dict[str, Any]]:
+    """Steps in order as ``{step, values, notes}``; of a step taken again the last line counts.
+
+    A line that a killed process left unfinished is passed over. Without a file there are none.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    if not path.exists():
+        return []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[row["step"]] = row
+    return [found[step] for step in sorted(found)]
+
+
+def _end_line(stream: Any) -> None:
+    """Close the line that a killed process may have left open."""
+    if stream.seek(0, 2):
+        stream.seek(-1, 2)
+        if stream.read(1) != b"\n":
+            stream.write(b"\n")
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no NaN: a diverged loss is null."""
+    return float(value) if math.isfinite(value) else None
