@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -77,11 +77,40 @@ class ForwardCost:
             total += self._tokens(0, shared)
         return total + sum(self._tokens(shared, length) for length in rows)
 
+    def training_flops(
+        self,
+        lengths: Iterable[int],
+        *,
+        slots: int,
+        known: Sequence[int] | None = None,
+        frozen: bool = True,
+    ) -> float:
+        """FLOPs of a training step, forward and backward; learned vectors count as tokens.
+
+        A product with a frozen weight costs the same once more in the backward, for the gradient
+        of what goes in; with ``frozen`` false once more again, for the weight's. Both sides of
+        attention's two products carry gradients, so their backward is always twice the forward.
+        The first ``known[i]`` tokens of row i have stored keys and values: they are not computed
+        and take no gradient, but later tokens attend to them (once forward, once backward).
+        """
+        rows = list(lengths)
+        starts = [0] * len(rows) if known is None else list(known)
+        passes = 2.0 if frozen else 3.0
+        total = passes * 2.0 * self.head * slots
+        for end, start in zip(rows, starts, strict=True):
+            seen = 2.0 * start + 3.0 * (self._context(start, end) - start)
+            per_token = passes * 2.0 * self.body + 4.0 * self.layers * seen * self.width
+            total += (end - start) * per_token
+        return total
+
     def _tokens(self, start: int, end: int) -> float:
         """Tokens ``start`` to ``end`` of one row."""
-        count = end - start
-        context = (start + end + 1) / 2 if self.causal else end
-        return count * (2.0 * self.body + 4.0 * self.layers * context * self.width)
+        context = self._context(start, end)
+        return (end - start) * (2.0 * self.body + 4.0 * self.layers * context * self.width)
+
+    def _context(self, start: int, end: int) -> float:
+        """How many tokens those from ``start`` to ``end`` attend to, on average."""
+        return (start + end + 1) / 2 if self.causal else end
 
 
 @cache
