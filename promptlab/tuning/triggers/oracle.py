@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,7 @@ Tokens = tuple[int, ...]
 """Token ids of a trigger, all segments of the template in a row."""
 
 
+@runtime_checkable
 class TriggerOracle(Protocol):
     """Losses of triggers on a labelled set whose examples are known by their index.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +45,14 @@ class SearchState:
         return asdict(self)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> SearchState:
+    def of(cls, record: Any) -> SearchState:
         """The inverse of `record`; raises `InputError` for anything else."""
         try:
-            best = Accepted(**record["best"])
+            best = record["best"]
             return cls(
                 int(record["step"]),
                 tuple(record["tokens"]),
-                replace(best, tokens=tuple(best.tokens)),
+                Accepted(**(best | {"tokens": tuple(best["tokens"])})),
                 tuple((int(step), tuple(tokens)) for step, tokens in record["recent"]),
             )
         except (KeyError, TypeError, ValueError) as error:
