@@ -82,6 +82,22 @@ def bootstrap_interval(
     return (float(interval.low), float(interval.high))
 
 
+def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Student's interval of the mean of a few independent runs: mean ± t(n - 1) s/√n, by scipy.
+
+    For values of several seeds, whose spread is unknown. Raises `InputError` for fewer than two.
+    """
+    from scipy.stats import t
+
+    _check_level(level)
+    sample = _finite("t_interval", values)
+    if len(sample) < 2:
+        raise InputError("t_interval: the spread of one value is unknown; give at least two")
+    mean = float(sample.mean())
+    reach = float(t.ppf(0.5 + level / 2, len(sample) - 1) * sample.std(ddof=1)) / len(sample) ** 0.5
+    return (mean - reach, mean + reach)
+
+
 def mcnemar_exact(a_correct: Sequence[bool], b_correct: Sequence[bool]) -> Comparison:
     """Exact McNemar test of two classifiers on the same examples (McNemar 1947, exact form).
 

@@ -15,6 +15,7 @@ from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
     from promptlab.cancellation import Cancellation
+    from promptlab.study.curve_spec import CurveSpec
     from promptlab.study.spec import StudySpec
 
 app = typer.Typer(help="Run and read studies.", no_args_is_help=True)
@@ -38,7 +39,7 @@ def run(
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Run a study, or continue it where it stopped."""
+    """Run a study or a learning curve, or continue it where it stopped."""
     from promptlab.study.spec import find_study_file, read_spec
 
     changes = {
@@ -55,14 +56,25 @@ def run(
     if as_json:
         print_json(board)
     else:
-        _print_board(board, out / spec.study)
+        _print_result(board, out / spec.study)
 
 
-def _run(spec: StudySpec, out: Path, storage: str | None) -> dict[str, Any]:
+def _run(spec: StudySpec | CurveSpec, out: Path, storage: str | None) -> dict[str, Any]:
     from promptlab.cli.progress import StudyProgress
+    from promptlab.errors import StudyError
     from promptlab.events import Events
+    from promptlab.study.curve_run import CurveRun
+    from promptlab.study.curve_spec import CurveSpec
     from promptlab.study.run import StudyRun
 
+    if isinstance(spec, CurveSpec):
+        if storage is not None:
+            raise StudyError(
+                "--storage: a learning curve keeps its cells in its own folder and searches "
+                "nothing; leave --storage out"
+            )
+        with StudyProgress(unit="cells") as progress, _interruptible() as cancellation:
+            return CurveRun(spec, out=out, events=Events(progress), cancellation=cancellation).run()
     with StudyProgress() as progress, _interruptible() as cancellation:
         return StudyRun(
             spec, out=out, storage=storage, events=Events(progress), cancellation=cancellation
@@ -148,7 +160,7 @@ def show(
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """The leaderboard of a decided study, or one of its trials."""
+    """The leaderboard of a decided study or one of its trials; the table of a learning curve."""
     from promptlab.errors import StudyError
     from promptlab.study.folder import read_leaderboard
 
@@ -158,8 +170,12 @@ def show(
         if as_json:
             print_json(board)
         else:
-            _print_board(board, folder)
+            _print_result(board, folder)
         return
+    if "trials" not in board:
+        raise StudyError(
+            f"--trial: the study {board['study']!r} is a learning curve: it has cells, no trials"
+        )
     rows = [row for row in board["trials"] if row["number"] == trial]
     if not rows:
         raise StudyError(f"the study {board['study']!r} has no trial {trial}")
@@ -214,6 +230,16 @@ def _folder(study: str, out: Path) -> Path:
     """A study's folder by its name or its path."""
     path = Path(study)
     return path if (path / "study.yaml").exists() else out / study
+
+
+def _print_result(board: dict[str, Any], folder: Path) -> None:
+    from promptlab.cli.curve import print_curve
+    from promptlab.study.curve_spec import LEARNING_CURVE
+
+    if board.get("kind") == LEARNING_CURVE:
+        print_curve(board, folder)
+    else:
+        _print_board(board, folder)
 
 
 def _print_board(board: dict[str, Any], folder: Path) -> None:

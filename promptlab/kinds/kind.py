@@ -132,9 +132,14 @@ class LearningKind(Kind):
         """Fitted predictors or what went wrong as they get ready, ``fitting.another``'s, too."""
 
 
-def fit_one(kind: Kind, candidate: Candidate, model: LanguageModel, fitting: Fitting) -> Predictor:
-    """The predictor that ``kind`` fits for one candidate. Raises what went wrong."""
-    for _, fitted in kind.fit_many([Asked(0, candidate)], model, fitting):
+def fit_one(
+    kind: Kind, candidate: Candidate, model: LanguageModel, fitting: Fitting, number: int = 0
+) -> Predictor:
+    """The predictor that ``kind`` fits for one candidate. Raises what went wrong.
+
+    ``number`` is what events call it by.
+    """
+    for _, fitted in kind.fit_many([Asked(number, candidate)], model, fitting):
         if isinstance(fitted, Exception):
             raise fitted
         return fitted

@@ -14,6 +14,8 @@ from promptlab.cache import written_whole
 from promptlab.errors import StudyError
 from promptlab.study import plots, wording
 from promptlab.study import report_rows as rows
+from promptlab.study.curve_report import curve_page
+from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.scale import scale_over
 
 SHOWN_FAILURES = 500
@@ -32,7 +34,10 @@ def write_report(folder: Path) -> Path:
     yaml = folder / "study.yaml"
     settings = yaml.read_text(encoding="utf-8") if yaml.is_file() else ""
     try:
-        page = _page(board, failures, settings)
+        if board.get("kind") == LEARNING_CURVE:
+            template, page = "curve.html.jinja", curve_page(board)
+        else:
+            template, page = "report.html.jinja", _page(board, failures)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StudyError(
             f"{folder / 'leaderboard.json'}: not a leaderboard of this version "
@@ -40,25 +45,26 @@ def write_report(folder: Path) -> Path:
         ) from error
     path = folder / "report.html"
     with written_whole(path) as partial:
-        partial.write_text(_render(page), encoding="utf-8")
+        partial.write_text(_render(template, page | {"settings": settings}), encoding="utf-8")
     return path
 
 
-def _render(page: Mapping[str, Any]) -> str:
-    """Fill the template; style and script are let through the content policy by their hashes."""
-    from jinja2 import Environment, StrictUndefined
+def _render(name: str, page: Mapping[str, Any]) -> str:
+    """Fill a template; style and script are let through the content policy by their hashes."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     here = resources.files("promptlab.study")
     style = here.joinpath("report.css").read_text(encoding="utf-8")
     script = here.joinpath("report.js").read_text(encoding="utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda part: here.joinpath(part).read_text(encoding="utf-8")),
     )
-    template = environment.from_string(
-        here.joinpath("report.html.jinja").read_text(encoding="utf-8")
-    )
-    return template.render(
+    return environment.get_template(name).render(
         page,
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -67,10 +73,8 @@ def _render(page: Mapping[str, Any]) -> str:
     )
 
 
-def _page(
-    board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]], settings: str
-) -> dict[str, Any]:
-    """Everything the template shows."""
+def _page(board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Everything the template of a search shows but its settings."""
     best = board.get("best") or None
     trials = list(board["trials"])
     complete = [trial for trial in trials if trial["state"] == "complete"]
@@ -106,7 +110,6 @@ def _page(
         "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
         "n_failures": len(failures),
         "confusions": rows.confusions(failures[:SHOWN_FAILURES]),
-        "settings": settings,
     }
 
 
@@ -139,7 +142,7 @@ def _content_hash(text: str) -> str:
 
 
 def _read_board(path: Path) -> dict[str, Any]:
-    """The leaderboard file as a mapping with trials and an objective."""
+    """The result document: a search's trials, or a learning curve's cells."""
     if not path.is_file():
         raise StudyError(
             f"{path}: no such file; a report needs the folder of a study that has run "
@@ -149,8 +152,11 @@ def _read_board(path: Path) -> dict[str, Any]:
         board = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise StudyError(f"{path}: not valid JSON ({error}); run the study again") from error
-    if not isinstance(board, dict) or not isinstance(board.get("trials"), list):
-        raise StudyError(f"{path}: holds no list of trials; run the study again to write it anew")
+    rows = "trials"
+    if isinstance(board, dict) and board.get("kind") == LEARNING_CURVE:
+        rows = "cells"
+    if not isinstance(board, dict) or not isinstance(board.get(rows), list):
+        raise StudyError(f"{path}: holds no list of {rows}; run the study again to write it anew")
     return board
 
 

@@ -13,16 +13,22 @@ from promptlab.task import Task
 
 
 class Space:
-    """Every group's kind, made for one task; a trial picks a group, then its dimensions."""
+    """Every group's kind, made for one task; a trial picks a group, then its dimensions.
 
-    def __init__(self, groups: Sequence[KindSettings], task: Task) -> None:
+    ``names`` is what messages call the groups.
+    """
+
+    def __init__(
+        self, groups: Sequence[KindSettings], task: Task, names: Sequence[str] | None = None
+    ) -> None:
         self.kinds: dict[str, Kind] = {}
+        self._names = names or [f"candidates, group {n}" for n in range(1, len(groups) + 1)]
         for index, settings in enumerate(groups):
             kind = find_kind(settings.kind)
             try:
                 made = kind(settings, task)
             except InputError as error:
-                raise StudyError(f"{_place(settings, index)}: {error}") from error
+                raise StudyError(f"{self._place(settings, index)}: {error}") from error
             self.kinds[_group_name(kind.name, index, self.kinds)] = made
 
     def check(self, model: LanguageModel) -> None:
@@ -31,7 +37,7 @@ class Space:
             try:
                 kind.check(model)
             except InputError as error:
-                raise StudyError(f"{_place(kind.settings, index)}: {error}") from error
+                raise StudyError(f"{self._place(kind.settings, index)}: {error}") from error
 
     def suggest(self, trial: Trial) -> tuple[str, Candidate]:
         """The group's name and the candidate that ``trial`` stands for."""
@@ -49,6 +55,28 @@ class Space:
             if len(found) > limit:
                 return None
         return list(found.values())
+
+    def single(self) -> Candidate:
+        """The one candidate of a single group. Raises `StudyError` naming what has several values.
+
+        Settings whose values all make the same candidate are no choice.
+        """
+        first: Candidate | None = None
+        for trial, candidate in self._walk():
+            first = first or candidate
+            if trial.infinite or candidate.key != first.key:
+                (kind,) = self.kinds.values()
+                told = ", ".join(name.partition(".")[2] for name in trial.varying)
+                raise StudyError(
+                    f"{self._place(kind.settings, 0)}: stands for more than one candidate (several "
+                    f"values of {told}); give each a single value, or list the others apart"
+                )
+        assert first is not None
+        return first
+
+    def _place(self, settings: KindSettings, index: int) -> str:
+        file = f"{settings.place}: " if settings.place else ""
+        return f"{file}{self._names[index]} ({settings.kind})"
 
     def _walk(self) -> Iterator[tuple[_Recorder, Candidate]]:
         waiting: list[list[int]] = [[]]
@@ -69,7 +97,18 @@ class _Recorder:
         self.taken: list[int] = []
         self.sizes: list[int] = []
         self.params: dict[str, Any] = {}
-        self.infinite = False
+        self.unbounded: list[str] = []
+
+    @property
+    def infinite(self) -> bool:
+        """Whether a dimension has more values than can be counted."""
+        return bool(self.unbounded)
+
+    @property
+    def varying(self) -> list[str]:
+        """The dimensions with more than one value."""
+        several = [name for name, size in zip(self.params, self.sizes, strict=True) if size > 1]
+        return several + self.unbounded
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         if name in self.params:
@@ -90,15 +129,10 @@ class _Recorder:
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         if step is None:
-            self.infinite = True
+            self.unbounded.append(name)
             return low
         count = int((high - low) / step + 1e-9) + 1
         return float(self.suggest_categorical(name, [low + step * i for i in range(count)]))
-
-
-def _place(settings: KindSettings, index: int) -> str:
-    file = f"{settings.place}: " if settings.place else ""
-    return f"{file}candidates, group {index + 1} ({settings.kind})"
 
 
 def _group_name(kind: str, index: int, taken: dict[str, Kind]) -> str:

@@ -3,121 +3,54 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
-import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.kind import KindSettings, find_kind
 from promptlab.study.complaints import CHANGED, at, complaints
+from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec, Method
 from promptlab.study.places import parse_yaml
+from promptlab.study.sections import Section, StudyFile
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
-Size = int | float | None
+SEARCH = "search"
+"""The kind of a study that searches; a study file that names no kind is one."""
+_Lines = Mapping[tuple[str | int, ...], int]
+_Spec = TypeVar("_Spec", bound=StudyFile)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TaskSection(_Section):
-    """Which data, and how it is divided; the options are those of ``load_task``."""
-
-    data: str
-    seed: int = 13
-    k: int | None = Field(default=None, ge=1)
-    train: Size = None
-    dev: Size = None
-    test: Size = None
-    text: str | None = None
-    label: str | None = None
-    fields: list[str] | None = None
-    rename: dict[str, str] | None = None
-    labels: list[str] | None = None
-    metric: str | None = None
-    max_chars: int = Field(default=100_000, ge=1)
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _labels_are_text(cls, value: Any) -> Any:
-        if isinstance(value, list):
-            return [str(item) if isinstance(item, int) else item for item in value]
-        return value
-
-
-class ModelSection(_Section):
-    """Which model, where and in which number format."""
-
-    name: str = "smollm2-135m"
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    revision: str | None = None
-    family: Literal["masked", "causal", "seq2seq"] | None = None
-    deterministic: bool = False
-
-
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """When the search ends: after so many trials, or so many seconds of search."""
 
     trials: int = Field(default=50, ge=1)
     seconds: float | None = Field(default=None, gt=0)
 
 
-class StudySpec(_Section):
-    """A whole study. ``block`` examples are scored between two looks at the pruner.
+class StudySpec(StudyFile):
+    """A search. ``block`` examples are scored between two looks at the pruner.
 
-    Without ``objectives`` the task's own metric decides. ``resolved`` is what a run has written
-    about itself into its folder's ``study.yaml``; it decides nothing.
+    Without ``objectives`` the task's own metric decides.
     """
 
-    study: str
-    description: str = ""
-    task: TaskSection
-    model: ModelSection = ModelSection()
+    kind: Literal["search"] = Field(default="search", exclude=True)
     candidates: list[KindSettings] = Field(min_length=1)
-    objectives: list[str] = []
+    objectives: list[str] = Field(default=[])
     sampler: Sampler = "auto"
     pruner: Pruner = "none"
     budget: BudgetSection = BudgetSection()
-    batch: int = Field(default=4, ge=1)
-    block: int = Field(default=50, ge=1)
-    seed: int = 13
-    resolved: dict[str, Any] | None = Field(default=None, exclude=True)
-
-    @field_validator("study")
-    @classmethod
-    def _a_folder_name(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-            raise ValueError("a study's name has letters, digits, '.', '_' and '-' alone")
-        return value
-
-    @field_validator("task", "model", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any, info: Any) -> Any:
-        """``task: sst2`` and ``model: smollm2-135m`` stand for the names alone."""
-        if isinstance(value, str):
-            return {"data" if info.field_name == "task" else "name": value}
-        return value
+    batch: int = Field(default=8, ge=1)
 
     def document(self) -> dict[str, Any]:
         """The spec as plain data, kinds' settings included."""
-        values = self.model_dump(mode="json")
+        values = super().document()
         values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]
         return values
-
-    @property
-    def fingerprint(self) -> str:
-        """Content hash of all that decides the study's outcome (its description does not)."""
-        values = self.document()
-        values.pop("description")
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -144,7 +77,7 @@ def find_study_file(study: str) -> Path:
     )
 
 
-def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec:
+def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec | CurveSpec:
     """Read and validate a study file; ``changes`` (dotted keys) replace values in it.
 
     A relative data path is looked for beside the study file first. Raises `StudyError`.
@@ -175,30 +108,67 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec:
 
 def build_spec(
     document: dict[str, Any], source: str, lines: dict[tuple[str | int, ...], int] | None = None
-) -> StudySpec:
-    """Validate a document. Raises `StudyError` with the line of each complaint."""
+) -> StudySpec | CurveSpec:
+    """Validate a document; its ``kind`` says what it must hold.
+
+    Raises `StudyError` with the line of each complaint.
+    """
     lines = lines or {}
     for key in document:
         if not isinstance(key, str):
             raise StudyError(f"{source}: the key {key!r} is no word; quote it or remove it")
     document = dict(document)
+    kind = document.get("kind", SEARCH)
+    if kind == LEARNING_CURVE:
+        return _curve(document, source, lines)
+    if kind != SEARCH:
+        raise StudyError(
+            f"{at(source, lines, ('kind',))}: kind: a study is a {SEARCH!r} (the default) or a "
+            f"{LEARNING_CURVE!r} (found {kind!r:.60})"
+        )
     groups = document.get("candidates")
     if isinstance(groups, list):
         document["candidates"] = [
-            _group(entry, index, source, lines) for index, entry in enumerate(groups)
+            _group(entry, ("candidates", index), source, lines)
+            for index, entry in enumerate(groups)
         ]
+    return _validated(StudySpec, document, source, lines)
+
+
+def _curve(document: dict[str, Any], source: str, lines: _Lines) -> CurveSpec:
+    entries = document.get("methods")
+    if isinstance(entries, list):
+        methods: dict[str, Method] = {}
+        for index, entry in enumerate(entries):
+            place = ("methods", index)
+            given = dict(entry) if isinstance(entry, dict) else entry
+            name = given.pop("name", given.get("kind")) if isinstance(given, dict) else None
+            settings = _group(given, place, source, lines)
+            where = f"{at(source, lines, (*place, 'name'))}: methods.{index}.name"
+            if not isinstance(name, str) or not name.strip():
+                raise StudyError(f"{where}: must be text (found {name!r:.60})")
+            if name in methods:
+                raise StudyError(
+                    f"{where}: two methods are called {name!r}; give each a name of its own"
+                )
+            methods[name] = Method(name=name, settings=settings)
+        document["methods"] = list(methods.values())
+    return _validated(CurveSpec, document, source, lines)
+
+
+def _validated(model: type[_Spec], document: dict[str, Any], source: str, lines: _Lines) -> _Spec:
     try:
-        return StudySpec(**document)
+        spec = model(**document)
     except ValidationError as error:
-        raise StudyError(complaints(error, StudySpec, document, source, lines, ())) from error
+        raise StudyError(complaints(error, model, document, source, lines, ())) from error
+    spec.stands_in(source, lines)
+    return spec
 
 
-def _group(entry: Any, index: int, source: str, lines: Any) -> KindSettings:
-    place = ("candidates", index)
+def _group(entry: Any, place: tuple[str, int], source: str, lines: _Lines) -> KindSettings:
     if not isinstance(entry, dict) or "kind" not in entry:
-        raise StudyError(
-            f"{at(source, lines, place)}: a group of candidates is a mapping with the key 'kind'"
-        )
+        what = "a group of candidates" if place[0] == "candidates" else "a method"
+        raise StudyError(f"{at(source, lines, place)}: {what} is a mapping with the key 'kind'")
     try:
         settings = find_kind(str(entry["kind"])).Settings
     except InputError as error:

@@ -8,7 +8,8 @@ from typing import Any
 
 _NOT_PER_CENT = {"matthews", "calibration_error", "mean_reciprocal_rank"}
 _PER_CENT = "\u00a0%"
-_TESTS = {"mcnemar_exact": "exact McNemar test", "paired_bootstrap": "paired bootstrap test"}
+TESTS = {"mcnemar_exact": "exact McNemar test", "paired_bootstrap": "paired bootstrap test"}
+"""The tests' names as they stand in a sentence."""
 
 
 def number(value: Any) -> float | None:
@@ -118,7 +119,7 @@ def _against(board: Mapping[str, Any]) -> str:
     if difference is None or p is None:
         return ""
     name = f"the {spaced(str(comparison.get('baseline', 'majority')))} baseline"
-    test = _TESTS.get(str(comparison.get("test")), spaced(str(comparison.get("test", "test"))))
+    test = TESTS.get(str(comparison.get("test")), spaced(str(comparison.get("test", "test"))))
     evidence = f"({test}, {p_value(p)})"
     if p >= 0.05:
         return f"It cannot be told from {name} {evidence}."

@@ -1,0 +1,219 @@
+"""A learning curve is run: every cell is fitted, predicts test, and is kept; it can be killed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.candidate import Candidate
+from promptlab.datasets import load_task
+from promptlab.errors import DiskError, InputError, NotFittedError, StudyError, WorkError
+from promptlab.events import (
+    BlockScored,
+    Events,
+    Phase,
+    StudyFinished,
+    StudyStarted,
+    TrialAsked,
+    TrialFinished,
+)
+from promptlab.kinds.fitting import Fitting
+from promptlab.kinds.kind import find_kind, fit_one
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictions import Predictions
+from promptlab.predictor import Predictor
+from promptlab.study.curve_cell import Cell, CellFiles, Found, State, cells_of
+from promptlab.study.curve_plan import Plan
+from promptlab.study.curve_result import curve_document, curve_table
+from promptlab.study.curve_spec import CurveSpec
+from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.objective import make_objective
+from promptlab.study.report import write_report
+
+
+class CurveRun:
+    """One learning curve in one folder.
+
+    ``run`` starts it, continues it where a killed or cancelled run stopped, or returns the result
+    of a finished one. No cell is chosen, so test decides nothing.
+    """
+
+    def __init__(
+        self,
+        spec: CurveSpec,
+        *,
+        out: Path = Path("runs"),
+        events: Events | None = None,
+        cancellation: Cancellation | None = None,
+        model: LanguageModel | None = None,
+    ) -> None:
+        self.spec = spec
+        self.folder = StudyFolder(out / spec.study)
+        self.files = CellFiles(self.folder.path, spec.slugs)
+        self.events = events or Events()
+        self.cancellation = cancellation or Cancellation()
+        self._model = model
+
+    def run(self) -> dict[str, Any]:
+        """The result document (also in ``leaderboard.json``).
+
+        Raises `StudyError` before anything is written when the study cannot run, `Cancelled` when
+        asked to stop, `WorkError` when no cell succeeds, `DiskError` when the disk is full.
+        """
+        self.task = load_task(
+            **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
+        )
+        try:
+            self.objective = make_objective(self.task.metric)
+        except InputError as error:
+            raise StudyError(f"{self.spec.place('task', 'metric')}: {error}") from error
+        self.plan = Plan(self.spec, self.task)
+        self.folder.check(self.spec, self.task)
+        if self.folder.finished:
+            if not self.folder.report_file.exists():  # killed between the two
+                write_report(self.folder.path)
+            return read_leaderboard(self.folder.path)
+        self.model = self._model or self._load_model()
+        self.plan.check(self.model)
+        with self.folder.open(self.spec, self.task, self.model.describe()):
+            return self._run()
+
+    def _load_model(self) -> LanguageModel:
+        from promptlab.models.pool import load_model
+
+        self.events.emit(Phase("loading the model"))
+        return load_model(**self.spec.model.model_dump(exclude_none=True))
+
+    def _run(self) -> dict[str, Any]:
+        cells = cells_of(self.spec)
+        known = [self.files.found(cell) for cell in cells]
+        self.events.emit(
+            StudyStarted(
+                self.spec.study,
+                str(self.folder.path),
+                len(cells),
+                sum(found is not None for found in known),
+                len(self.task.test),
+            )
+        )
+        every = [found or self._compute(cell) for cell, found in zip(cells, known, strict=True)]
+        if not any(found.complete for found in every):
+            raise WorkError(f"no cell was completed: {every[0].reason}")
+        self.events.emit(Phase("comparing"))
+        document = curve_document(
+            self.spec, self.task, self.model.describe(), self.plan.first_candidates, every,
+            self.files,
+        )  # fmt: skip
+        self.folder.write("leaderboard.csv", curve_table(every))
+        self.folder.write_json("leaderboard.json", document)
+        self.events.emit(Phase("report"))
+        write_report(self.folder.path)
+        self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), None))
+        return document
+
+    def _compute(self, cell: Cell) -> Found:
+        """Fit, predict and keep one cell; what goes wrong with it is its result."""
+        self.cancellation.check()
+        candidate = self.plan.candidates[cell.method, cell.seed]
+        self.events.emit(TrialAsked(cell.number, candidate.kind, cell.name))
+        found = self._repeated(cell) or self._attempted(cell, candidate)
+        self.events.emit(
+            TrialFinished(
+                cell.number, cell.name, found.state, found.value, found.seconds, found.reason
+            )
+        )
+        return found
+
+    def _attempted(self, cell: Cell, candidate: Candidate) -> Found:
+        started = time.perf_counter()
+        rows: Predictions | None = None
+        try:
+            rows = self._predicted(cell, candidate)
+            found = self._judged(cell, rows, time.perf_counter() - started)
+        except (Cancelled, DiskError):
+            raise
+        except _NeedsExamples as error:
+            found = self._without(cell, "needs examples", str(error), started)
+        except Exception as error:  # whatever a learner raises is this cell's result alone
+            rows = None
+            found = self._without(cell, "failed", f"{type(error).__name__}: {error}", started)
+        self.files.keep(found, rows)
+        return found
+
+    def _repeated(self, cell: Cell) -> Found | None:
+        """Without examples there is no draw: the same candidate need not be judged once a seed."""
+        if cell.size or self.spec.dev_per_class is not None:
+            return None
+        key = self.plan.candidates[cell.method, cell.seed].key
+        for seed in self.spec.seeds[: self.spec.seeds.index(cell.seed)]:
+            if self.plan.candidates[cell.method, seed].key != key:
+                continue
+            earlier = self.files.found(dataclasses.replace(cell, seed=seed))
+            if earlier is None:
+                continue
+            found = dataclasses.replace(
+                earlier, seed=cell.seed, tokens=0, seconds=0.0, repeats=seed
+            )
+            self.files.keep(found, self.files.predictions(earlier) if earlier.complete else None)
+            return found
+        return None
+
+    def _predicted(self, cell: Cell, candidate: Candidate) -> Predictions:
+        try:
+            fitted = self._fitted(cell, candidate)
+        except InputError as error:
+            if cell.size:
+                raise
+            raise _NeedsExamples(str(error)) from error
+
+        def block_done(number: int, rows: Predictions) -> bool:
+            value = float(self.objective.compute(rows))
+            self.events.emit(BlockScored(cell.number, len(rows), len(self.task.test), value))
+            return False
+
+        try:
+            rows, _ = evaluate_in_blocks(
+                fitted, self.task.test, self.spec.block, self.cancellation, block_done
+            )
+        except NotFittedError as error:
+            if cell.size:
+                raise
+            raise _NeedsExamples(str(error)) from error
+        return rows
+
+    def _fitted(self, cell: Cell, candidate: Candidate) -> Predictor:
+        settings = self.plan.methods[cell.method].for_seed(cell.seed)
+        kind = find_kind(settings.kind)(settings, self.plan.task_of(cell.size, cell.seed))
+        sign = 1.0 if self.objective.maximise else -1.0
+        fitting = Fitting(
+            lambda rows: sign * float(self.objective.compute(rows)),
+            events=self.events,
+            cancellation=self.cancellation,
+            folder=self.files.work(cell),
+        )
+        return fit_one(kind, candidate, self.model, fitting, number=cell.number)
+
+    def _judged(self, cell: Cell, rows: Predictions, seconds: float) -> Found:
+        return Found(
+            cell.method,
+            cell.size,
+            cell.seed,
+            "complete",
+            n=len(rows),
+            value=float(self.objective.compute(rows)),
+            unparsed_rate=rows.unparsed_rate,
+            tokens=rows.tokens,
+            seconds=seconds,
+        )
+
+    def _without(self, cell: Cell, state: State, reason: str, started: float) -> Found:
+        seconds = time.perf_counter() - started
+        return Found(cell.method, cell.size, cell.seed, state, seconds=seconds, reason=reason)
+
+
+class _NeedsExamples(WorkError):
+    """A method that cannot work without training examples was given none."""
