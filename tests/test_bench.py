@@ -76,6 +76,38 @@ def test_a_shared_prefix_is_counted_once() -> None:
         forward_cost(configurations()[1][0], masked=True)
 
 
+@pytest.mark.parametrize(("config", "masked"), configurations())
+@pytest.mark.parametrize("frozen", [True, False])
+def test_training_flops_are_those_that_torch_counts(
+    config: Any, masked: bool, frozen: bool
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    auto: Any = AutoModelForMaskedLM if masked else AutoModelForCausalLM
+    model = auto.from_config(config, attn_implementation="eager").requires_grad_(not frozen)
+    rows, tokens = 3, 12
+    inputs = torch.randn(rows, tokens, 32, requires_grad=True)
+    with FlopCounterMode(display=False) as counter:
+        model(inputs_embeds=inputs).logits.sum().backward()
+    cost = forward_cost(config, masked=masked)
+    found = cost.training_flops([tokens] * rows, slots=rows * tokens, frozen=frozen)
+    # As above, three times: forward, and the gradients of both sides of each product.
+    square = 3 * 4 * cost.layers * cost.width * rows * tokens * (tokens - 1) / 2
+    assert found + (0 if masked else square) == pytest.approx(counter.get_total_flops(), rel=1e-6)
+
+
+def test_known_tokens_are_attended_to_and_nothing_more() -> None:
+    cost = forward_cost(configurations()[1][0], masked=False)
+    forward = cost.flops([20], slots=0) - cost.flops([12], slots=0)
+    known = cost.training_flops([20], slots=0, known=[12])
+    # Attention among the eight new tokens alone takes once more than twice a forward.
+    among = 4 * cost.layers * cost.width * 8 * (1 + 8) / 2
+    assert known == pytest.approx(2 * forward + among)
+    assert known < cost.training_flops([20], slots=0) - cost.training_flops([12], slots=0)
+    with pytest.raises(ValueError, match="shorter"):
+        cost.training_flops([20, 21], slots=0, known=[12])
+
+
 def test_sides_take_turns_and_warm_up_does_not_count() -> None:
     calls: list[str] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import Pair
-from torch.utils.flop_counter import FlopCounterMode
 
 from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError
@@ -36,7 +34,6 @@ from promptlab.studies.bench.peft_peer import (
     prompt_tuning,
     soft_after_example,
 )
-from promptlab.studies.bench.roofline import forward_cost
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
@@ -318,38 +315,3 @@ def test_trigger_rows_stand_before_the_slot(masked: LocalModel, causal: LocalMod
     row = searchable(causal)[0][0]
     assert row.slot == len(row.ids) - 1 == row.places[-1]
     assert list(row.ids[:-3]) == causal.tokenizer(f"{text} so")["input_ids"]
-
-
-@pytest.mark.parametrize("name", ["tiny_masked", "tiny_causal", "tiny_gpt2"])
-@pytest.mark.parametrize("frozen", [True, False])
-def test_training_flops_are_those_that_torch_counts(name: str, frozen: bool, request: Any) -> None:
-    model = copied(request.getfixturevalue(name)).requires_grad_(not frozen)
-    model.set_attn_implementation("eager")
-    masked = name == "tiny_masked"
-    rows, tokens = 3, 12
-    inputs = torch.randn(rows, tokens, 32, requires_grad=True)
-    with FlopCounterMode(display=False) as counter:
-        model(inputs_embeds=inputs).logits.sum().backward()
-    cost = forward_cost(model.config, masked=masked)
-    found = cost.training_flops([tokens] * rows, slots=rows * tokens, frozen=frozen)
-    # The counter sees the whole square of a causal model's attention, half of which is needed.
-    square = 3 * 4 * cost.layers * cost.width * rows * tokens * (tokens - 1) / 2
-    expected = found + (0 if masked else square)
-    assert expected == pytest.approx(counter.get_total_flops(), rel=1e-6)
-
-
-def test_known_tokens_are_attended_to_and_nothing_more(tiny_causal: Pair) -> None:
-    cost = forward_cost(tiny_causal[0].config, masked=False)
-    weights = 2 * cost.flops([20], slots=0) - 2 * cost.flops([12], slots=0)
-    known = cost.training_flops([20], slots=0, known=[12])
-    # Attention within the eight new tokens takes once more than twice a forward.
-    within = 4 * cost.layers * cost.width * 8 * (1 + 8) / 2
-    assert known == pytest.approx(weights + within)
-    assert known < cost.training_flops([20], slots=0) - cost.training_flops([12], slots=0)
-    with pytest.raises(ValueError, match="shorter"):
-        cost.training_flops([20, 21], slots=0, known=[12])
-
-
-def test_peft_is_one_that_was_tried() -> None:
-    major, minor = importlib.metadata.version("peft").split(".")[:2]
-    assert (0, 17) <= (int(major), int(minor)) < (0, 22)

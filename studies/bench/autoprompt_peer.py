@@ -104,9 +104,8 @@ def autoprompt(
     model.eval()
     try:
         with _embedding_gradient(model) as gradients:
-            return _Search(model, label_words, allowed, procedure, gradients).run(
-                train, dev, initial
-            )
+            search = _Search(model, label_words, allowed, procedure, gradients)
+            return search.run(train, dev, initial)
     finally:
         model.zero_grad(set_to_none=True)
         for parameter, value in zip(model.parameters(), before, strict=True):
@@ -129,18 +128,14 @@ class _Batch:
 
         longest = max(len(row.ids) for row in rows)
         padding = [longest - len(row.ids) for row in rows]
-        return cls(
-            *(
-                torch.tensor(values, device=device)
-                for values in (
-                    [[*row.ids, *([0] * k)] for row, k in zip(rows, padding, strict=True)],
-                    [[1] * (longest - k) + [0] * k for k in padding],
-                    [row.places for row in rows],
-                    [row.slot for row in rows],
-                    [row.label for row in rows],
-                )
-            )
+        columns = (
+            [[*row.ids, *([0] * k)] for row, k in zip(rows, padding, strict=True)],
+            [[1] * (longest - k) + [0] * k for k in padding],
+            [row.places for row in rows],
+            [row.slot for row in rows],
+            [row.label for row in rows],
         )
+        return cls(*(torch.tensor(values, device=device) for values in columns))
 
     def filled(self, trigger: Any) -> Any:
         """The ids with ``trigger`` in its places."""
@@ -262,8 +257,7 @@ class _Search:
 
     def _draw(self, train: Sequence[TriggerRow]) -> Iterator[_Batch]:
         """The first batches of a new order of the training rows."""
-        order = self.random.sample(range(len(train)), len(train))
-        size = self.procedure.batch_size
+        order, size = self.random.sample(range(len(train)), len(train)), self.procedure.batch_size
         for step in range(self.procedure.accumulation_steps):
             chosen = order[step * size : (step + 1) * size]
             if chosen:
