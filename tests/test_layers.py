@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "demonstrations", "errors", "evaluation", "events", "example", "extraction", "grammar",
+        "demonstrations", "errors", "evaluation", "events", "example", "extraction", "fitting", "grammar",
         "hub", "metric", "number", "parser", "predictions", "prompt", "readers", "sandbox",
         "spans", "split", "statistics", "task", "template", "verbalizer",
     ),
@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # loading, one file a family, pinned assets
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
-    ("classifier", "datasets", "generator", "predictor", "template_predictor", "window"),
+    ("classifier", "datasets", "generator", "mixture", "predictor", "template_predictor", "window"),
     # what is learned on a frozen model
     ("tuning",),
     ("kinds",),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
 from promptlab.errors import DiskError, StudyError, WorkError
-from promptlab.kinds.fitting import Asked, Finished, Fitting
+from promptlab.fitting import Asked, Finished, Fitting
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Predictor
 from promptlab.task import Task
@@ -93,7 +93,11 @@ class Kind(ABC):
         """Refuse, before anything is written, what can never work with ``model``."""
 
     def know(self, finished: Sequence[Finished]) -> None:  # noqa: B027 - most build on nothing
-        """Take in the study's complete trials so far, before a candidate is asked for."""
+        """Take in the study's complete trials so far, before a candidate is asked for.
+
+        A kind that suggests by them must give different candidates for different parameters even
+        when it knows of none: all of a small space's are counted at the start.
+        """
 
     def fit_many(
         self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting

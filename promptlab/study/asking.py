@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.candidate import Candidate
 from promptlab.events import TrialAsked
-from promptlab.kinds.fitting import Asked, Finished
+from promptlab.fitting import Asked, Finished
 from promptlab.kinds.kind import Kind
 from promptlab.study.curves import CURVE
 from promptlab.study.state import StudyState, known
@@ -37,7 +37,8 @@ class Asking:
     """Which trials are open. ``over`` says whether the time for asking has passed.
 
     A trial that cannot be handed to the learner that asked for it (another group's, a candidate
-    that is known, open, or fitted already) is put aside and comes first in a later batch.
+    that is known, open, or fitted already) is put aside and comes first in a later batch. One
+    whose kind comes after others waits, without a candidate, until theirs are told.
     """
 
     def __init__(self, state: StudyState, planned: int, over: Callable[[], bool]) -> None:
@@ -46,38 +47,73 @@ class Asking:
         self._over = over
         self._open: dict[int, OpenTrial] = {}
         self._aside: list[OpenTrial] = []
+        self._waiting: list[tuple[optuna.Trial, str]] = []
+        self._done = 0
 
     def batch(self, size: int) -> list[OpenTrial]:
-        """``size`` trials, those put aside first."""
+        """Up to ``size`` trials, at least one: those put aside, those that waited, and new ones."""
         taken, self._aside = self._aside[:size], self._aside[size:]
-        return taken + [self._ask() for _ in range(size - len(taken))]
+        self._look()
+        for trial, group in list(self._waiting):
+            if len(taken) < size and not self._must_wait(group):
+                taken.append(self._released(trial, group))
+        while len(taken) < size and self._left() > 0:
+            item = self._ask()
+            if item is not None:
+                taken.append(item)
+        return taken or [self._released(*self._waiting[0])]
 
     def another(self, group: str) -> OpenTrial | None:
         """One more trial of ``group``, if the budget has one left and it needs fitting."""
         if self._over() or self._state.cancellation.requested:
             return None
-        done = finished(self._state.study)
-        numbers = {trial.number for trial in done}
-        self._open = {n: item for n, item in self._open.items() if n not in numbers}
-        keys = {known(trial)["key"] for trial in done}
+        keys = self._look()
         for item in self._aside:
             if item.group == group and self._is_new(item, keys):
                 self._aside.remove(item)
                 return item
-        left = self._planned - len(done) - len(self._open)
-        if left <= 0 or len(self._aside) >= self._state.spec.batch:
+        if self._left() <= 0 or len(self._aside) + len(self._waiting) >= self._state.spec.batch:
             return None
-        item = self._ask()
-        if item.group == group and self._is_new(item, keys):
-            return item
-        self._aside.append(item)
+        asked = self._ask()
+        if asked is None or (asked.group == group and self._is_new(asked, keys)):
+            return asked
+        self._aside.append(asked)
         return None
 
     def close(self) -> None:
         """The search is over: what was put aside is not judged any more, and never counts."""
-        for item in self._aside:
-            self._state.study.tell(item.trial, state=TrialState.FAIL)
-        self._aside = []
+        for trial in [item.trial for item in self._aside] + [trial for trial, _ in self._waiting]:
+            self._state.study.tell(trial, state=TrialState.FAIL)
+        self._aside, self._waiting = [], []
+
+    def _look(self) -> set[str]:
+        """Forget the open trials that were told since; the keys of all that were."""
+        done = finished(self._state.study)
+        numbers = {trial.number for trial in done}
+        self._open = {n: item for n, item in self._open.items() if n not in numbers}
+        self._done = len(done)
+        return {known(trial)["key"] for trial in done}
+
+    def _left(self) -> int:
+        """How many trials may still be asked for."""
+        return self._planned - self._done - len(self._open) - len(self._waiting)
+
+    def _must_wait(self, group: str) -> bool:
+        """Whether kinds that this group's comes after have trials open, waiting or queued."""
+        kinds = self._state.space.kinds
+        earlier = {name for name, kind in kinds.items() if kind.name in kinds[group].after}
+        if not earlier:
+            return False
+        queued = self._state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        groups = {item.group for item in self._open.values()} | {name for _, name in self._waiting}
+        groups |= {trial.system_attrs.get("fixed_params", {}).get("group") for trial in queued}
+        return bool(groups & earlier)
+
+    def _released(self, trial: optuna.Trial, group: str) -> OpenTrial:
+        """A trial that waited gets its candidate."""
+        self._waiting.remove((trial, group))
+        self._tell_kinds()
+        return self._opened(trial, *self._state.space.suggest(trial))
 
     def _is_new(self, item: OpenTrial, keys: set[str]) -> bool:
         """Neither judged nor fitted yet, nor open as a trial that was asked for earlier."""
@@ -89,14 +125,20 @@ class Asking:
                 return False
         return key not in keys and not self._state.folder.fitted(key).exists()
 
-    def _ask(self) -> OpenTrial:
+    def _ask(self) -> OpenTrial | None:
+        """A new trial, or None: it has to wait."""
         self._tell_kinds()
         trial = self._state.study.ask()
         lost = self._lost(trial)
-        if lost is None:
-            group, candidate = self._state.space.suggest(trial)
-        else:
-            group, candidate = self._again(trial, lost)
+        if lost is not None:
+            return self._opened(trial, *self._again(trial, lost))
+        group = self._state.space.group(trial)
+        if self._must_wait(group):
+            self._waiting.append((trial, group))
+            return None
+        return self._opened(trial, *self._state.space.suggest(trial))
+
+    def _opened(self, trial: optuna.Trial, group: str, candidate: Candidate) -> OpenTrial:
         asked = {
             "folder": str(self._state.folder.path.absolute()),
             "group": group,

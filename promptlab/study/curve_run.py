@@ -20,7 +20,7 @@ from promptlab.events import (
     TrialAsked,
     TrialFinished,
 )
-from promptlab.kinds.fitting import Fitting
+from promptlab.fitting import Fitting
 from promptlab.kinds.kind import find_kind, fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
@@ -98,6 +98,7 @@ class CurveRun:
                 len(cells),
                 sum(found is not None for found in known),
                 len(self.task.test),
+                maximise=self.objective.maximise,
             )
         )
         every = [found or self._compute(cell) for cell, found in zip(cells, known, strict=True)]

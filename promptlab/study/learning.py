@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from promptlab.cancellation import Cancelled
 from promptlab.errors import DiskError, StudyError, WorkError
 from promptlab.events import Events
-from promptlab.kinds.fitting import Asked, Fitting
+from promptlab.fitting import Asked, Fitting
 from promptlab.kinds.kind import Kind
 from promptlab.predictor import Predictor
 from promptlab.study.asking import Asking, OpenTrial

@@ -41,9 +41,16 @@ class Space:
 
     def suggest(self, trial: Trial) -> tuple[str, Candidate]:
         """The group's name and the candidate that ``trial`` stands for."""
-        names = list(self.kinds)
-        group = names[0] if len(names) == 1 else trial.suggest_categorical("group", names)
+        group = self.group(trial)
         return group, self.kinds[group].suggest(trial, f"{group}.")
+
+    def group(self, trial: Trial) -> str:
+        """The name of the group that ``trial`` picks."""
+        names = list(self.kinds)
+        if len(names) == 1:
+            return names[0]
+        group: str = trial.suggest_categorical("group", names)
+        return group
 
     def enumerate(self, limit: int) -> list[dict[str, Any]] | None:
         """All distinct candidates as parameters, or ``None`` if infinite or more than ``limit``."""

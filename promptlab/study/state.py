@@ -13,7 +13,7 @@ from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
 from promptlab.events import Events
 from promptlab.example import Example
-from promptlab.kinds.fitting import Fitting
+from promptlab.fitting import Fitting
 from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions

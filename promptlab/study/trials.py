@@ -49,6 +49,8 @@ def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
     trials = spec.budget.trials
     if spec.sampler not in ("auto", "exhaustive"):
         return trials
+    if (queued := study.user_attrs.get("queued")) is not None:
+        return int(queued)  # kinds that build on earlier trials would count others by now
     every = space.enumerate(_MOST_ENUMERATED)
     if every is None or (spec.sampler == "auto" and len(every) > trials):
         if spec.sampler == "exhaustive":
@@ -57,12 +59,11 @@ def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
                 f"{_MOST_ENUMERATED} candidates; use the sampler tpe or random"
             )
         return trials
-    if "queued" not in study.user_attrs:
-        random.Random(spec.seed).shuffle(every)
-        every.sort(key=lambda params: _rank(space, params))
-        for params in every[:trials]:
-            study.enqueue_trial(params, skip_if_exists=True)
-        study.set_user_attr("queued", min(trials, len(every)))
+    random.Random(spec.seed).shuffle(every)
+    every.sort(key=lambda params: _rank(space, params))
+    for params in every[:trials]:
+        study.enqueue_trial(params, skip_if_exists=True)
+    study.set_user_attr("queued", min(trials, len(every)))
     return min(trials, len(every))
 
 
