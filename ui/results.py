@@ -47,7 +47,12 @@ def draw(board: Mapping[str, Any]) -> Markup:
     statements = joined(Markup("<li>{}</li>").format(s) for s in board.get("statements") or ())
     trials = board.get("trials") or []
     if not trials:
-        return note(_about(board)) + note("This study has no trials.")
+        told = "This study has no trials."
+        if board.get("cells"):
+            told = "A learning curve: its plot and its tables are in report.html."
+        return Markup('{}<ul class="pl-told">{}</ul>{}').format(
+            note(_about(board)), statements, note(told)
+        )
     rows = [_trial(rank, row, measure) for rank, row in enumerate(trials[:_MOST_ROWS], 1)]
     rows += [_baseline(row, measure) for row in board.get("baselines") or ()]
     left = len(trials) - _MOST_ROWS
