@@ -25,6 +25,7 @@ FORMAT = 1
 """Version of ``predictor.json``."""
 
 _HOMES = {
+    "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
     "PromptGenerator": "promptlab.generator",
 }
@@ -106,8 +107,12 @@ class Predictor(ABC):
         return Evaluation.of(rows, tuple(metrics))
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``predictor.json`` (and files of its own) into ``folder``."""
+        """Write ``predictor.json`` (and files of its own) into ``folder``.
+
+        What was learned for the model goes into ``learned.safetensors`` and ``learned.json``.
+        """
         folder = Path(folder)
+        self._save_parts(folder)
         document = {
             "format": FORMAT,
             "predictor": type(self).__name__,
@@ -117,6 +122,15 @@ class Predictor(ABC):
         with written_whole(folder / "predictor.json") as partial:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
         return folder
+
+    def _save_parts(self, folder: Path) -> None:
+        """Files of its own: what was learned for the model, if anything was."""
+        self.model.save_learned(folder)
+
+    @classmethod
+    def _load_parts(cls, folder: Path, model: LanguageModel) -> LanguageModel:
+        """The model with what `_save_parts` kept. Raises `InputError` if it does not fit."""
+        return model.with_learned(folder)
 
 
 def load(folder: str | Path, model: LanguageModel | str | None = None, **options: Any) -> Predictor:
@@ -152,6 +166,7 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         from promptlab.models.pool import load_model
 
         model = load_model(model or name, **options)
+    model = Predictor.kinds[kind]._load_parts(Path(folder), model)
     try:
         return Predictor.kinds[kind].from_settings(settings, model)
     except (KeyError, TypeError, AttributeError) as error:

@@ -90,20 +90,18 @@ class GradientScorer:
             with self.network.learned(vectors):
                 found = self.score([items[index] for index in batch], normalised=normalised)
                 value = loss(batch, found)
-                grads = torch.autograd.grad(
-                    value, leaves, allow_unused=True, retain_graph=vectors is not None
-                )
+                grads = torch.autograd.grad(value, leaves, allow_unused=True)
             total += float(value.detach())
             for kept, grad in zip(sums, grads, strict=True):
                 if grad is not None:
                     kept += grad
 
-        for batch in self._groups(items):
+        for batch in self.groups(items):
             lengths = [self.planner.length(items[index]) for index in batch]
             self.budget.run(lengths, _numbered(work, batch))
         return total, sums
 
-    def _groups(self, items: Sequence[Item]) -> list[list[int]]:
+    def groups(self, items: Sequence[Item]) -> list[list[int]]:
         """Items that may stand in one batch: those of a decoder need prefixes of one length."""
         if not self.planner.equal_states:
             return [list(range(len(items)))]

@@ -138,14 +138,18 @@ class Network:
     @torch.inference_mode()
     def try_cache(self, cache: Any) -> bool:
         """Run a small input with ``cache``; whether the model takes one."""
-        options = {"use_cache": True} if self._sample.get("decoder_input_ids") is not None else {}
         try:
-            with self._lock:
-                self._rows = self._columns = None
-                self.model(**self._sample, past_key_values=cache, **options)
+            self.run_with_cache(cache, **self._sample)
         except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
             return False
         return True
+
+    @torch.inference_mode()
+    def run_with_cache(self, cache: Any, **inputs: Any) -> None:
+        """Run the model for what it leaves in ``cache``."""
+        options = {"use_cache": True} if "decoder_input_ids" in inputs else {}
+        with self._lock:
+            self.model(**inputs, past_key_values=cache, **options)
 
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:

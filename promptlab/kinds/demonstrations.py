@@ -8,8 +8,9 @@ from pydantic import Field
 
 from promptlab.demonstrations import Order
 from promptlab.errors import StudyError
+from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import KindSettings, Trial
-from promptlab.kinds.template import TemplateKind, TemplateSettings, choose
+from promptlab.kinds.template import TemplateKind, TemplateSettings
 from promptlab.task import FEW_SHOT_SEEDS, Task
 
 

@@ -21,6 +21,9 @@ from promptlab.task import Task
 BUILT_IN = {
     "template": "promptlab.kinds.template:TemplateKind",
     "demonstrations": "promptlab.kinds.demonstrations:DemonstrationsKind",
+    "soft_prompt": "promptlab.kinds.soft_prompt:SoftPromptKind",
+    "p_tuning": "promptlab.kinds.soft_prompt:PTuningKind",
+    "prefix": "promptlab.kinds.prefix:PrefixKind",
 }
 """Shipped kinds; any other is named ``package.module:Name`` in the study file."""
 

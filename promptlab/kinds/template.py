@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import InputError, StudyError
 from promptlab.generator import PromptGenerator
+from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import parser_from_settings
@@ -279,8 +280,3 @@ def _targets(task: Task) -> dict[str, str]:
 
 def _verbalizer_name(answers: str | Mapping[str, Any]) -> str:
     return answers if isinstance(answers, str) else str(Verbalizer(answers))
-
-
-def choose(trial: Trial, name: str, choices: Sequence[Any]) -> Any:
-    """A categorical dimension; one choice alone is no dimension."""
-    return choices[0] if len(choices) == 1 else trial.suggest_categorical(name, choices)

@@ -76,7 +76,7 @@ class CausalModel(LocalModel):
             shared = _agreement(left[:shared], ids)
         context = self._context(start + left[:shared])
         for ids, answer in zip(whole, answers, strict=True):
-            check_answer_tokens(ids[shared:], answer)
+            check_answer_tokens(ids[shared:], answer, self.unknown)
             self._check_length(len(context) + len(ids) - shared)
         tails = tuple(ids[shared:] for ids in whole)
         return [Asked(Question(Context(context), tails), tuple(range(len(answers))))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -100,6 +101,16 @@ class LanguageModel(ABC):
     @abstractmethod
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
+
+    def save_learned(self, folder: Path) -> None:  # noqa: B027 - most models have learned nothing
+        """Write what was learned for this model into ``folder``; nothing if nothing was."""
+
+    def with_learned(self, folder: Path) -> LanguageModel:
+        """This model with what `save_learned` has written, itself if that is nothing.
+
+        Raises `InputError` with both numbers when it was learned for another model.
+        """
+        return self
 
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records."""

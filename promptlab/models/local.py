@@ -8,6 +8,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
-from promptlab.models.learned import Learned
+from promptlab.models.learned import FACTS, Learned
 from promptlab.models.pieces import Pieces, Stretch, left_side, marked, right_side, unmarked
 from promptlab.prompt import Prompt, Segment, Slot, Text
 
@@ -51,6 +52,9 @@ class LocalModel(LanguageModel):
         self.engine = engine
         self.max_tokens = max_tokens
         self.encoding = Encoding(tokenizer)
+        # GPT-2's unknown token is its end of text, which no word is read as.
+        unknown = tokenizer.unk_token_id
+        self.unknown = None if unknown in self.encoding.after else unknown
         self.base: LocalModel = self
         self.learned: Learned | None = None
         self._prefix_shape: tuple[int, int, int] | None
@@ -166,7 +170,7 @@ class LocalModel(LanguageModel):
         lengths = np.zeros(len(prompts), dtype=np.int64)
         asked = [
             (row, item)
-            for row, items in enumerate(self._asked(prompts, tuple(answers)))
+            for row, items in enumerate(self.asked(prompts, tuple(answers)))
             for item in items
         ]
         found = self.engine.score([item.question for _, item in asked])
@@ -211,7 +215,7 @@ class LocalModel(LanguageModel):
         ids, offsets = self.encoding.with_offsets([text])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
 
-    def _asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
+    def asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
         """`questions`, remembered: calibrations and repeated studies ask the same again."""
         new = [p for p in dict.fromkeys(prompts) if (p, answers) not in self._remembered]
         if len(self._remembered) > REMEMBERED:
@@ -260,8 +264,21 @@ class LocalModel(LanguageModel):
         )
 
     def describe(self) -> dict[str, object]:
-        """Plain facts for reports and records."""
-        return super().describe() | {"device": self.device, "dtype": self.dtype}
+        """Plain facts for reports and records; of what was learned its hash."""
+        facts = super().describe() | {"device": self.device, "dtype": self.dtype}
+        facts["key"] = self.base.key
+        return facts if self.learned is None else facts | {"learned": self.learned.key}
+
+    def save_learned(self, folder: Path) -> None:
+        """Write ``learned.safetensors`` and ``learned.json``; nothing if nothing was learned."""
+        if self.learned is not None:
+            self.learned.save(folder, self.fits(self.learned))
+
+    def with_learned(self, folder: Path) -> LanguageModel:
+        """This model with what `save_learned` has written, itself if that is nothing."""
+        if not (folder / FACTS).exists():
+            return self
+        return self.adapted(Learned.load(folder, self.fits()))
 
     def _check(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
@@ -285,9 +302,14 @@ def _stretches(segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]) -> l
     ]
 
 
-def check_answer_tokens(ids: Sequence[int], answer: str) -> None:
-    """Refuse an answer of which the tokenizer makes no token."""
+def check_answer_tokens(ids: Sequence[int], answer: str, unknown: int | None) -> None:
+    """Refuse an answer of which the tokenizer makes no token, or its token for unknown words."""
     if not ids:
         raise VerbalizerError(
             f"the answer {answer!r} has no tokens in this model's vocabulary; use another word"
+        )
+    if unknown is not None and unknown in ids:
+        raise VerbalizerError(
+            f"the answer {answer!r} is outside of this model's vocabulary (its tokenizer reads it "
+            "as an unknown word); use another word"
         )

@@ -39,7 +39,7 @@ class MaskedModel(LocalModel):
 
     def _answer(self, answer: str, spaced: bool) -> tuple[int, ...]:
         ids = self.encoding.one(f" {answer}" if spaced else answer)
-        check_answer_tokens(ids, answer)
+        check_answer_tokens(ids, answer, self.unknown)
         return ids
 
     def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:

@@ -28,7 +28,7 @@ class Seq2SeqModel(LocalModel):
         """One question a prompt."""
         tokens = tuple(self.encoding.one(answer) for answer in answers)
         for ids, answer in zip(tokens, answers, strict=True):
-            check_answer_tokens(ids, answer)
+            check_answer_tokens(ids, answer, self.unknown)
         every = tuple(range(len(answers)))
         return [
             [Asked(Question(question.context, tokens), every)]

@@ -1,0 +1,132 @@
+"""Kinds *soft_prompt* and *p_tuning*: learned vectors in the prompt."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from promptlab.candidate import Candidate
+from promptlab.errors import StudyError
+from promptlab.kinds.dimensions import choose
+from promptlab.kinds.kind import KindSettings, Trial
+from promptlab.kinds.tuned import TunedKind, TunedSettings
+from promptlab.models.learned import Learned
+from promptlab.models.local import LocalModel
+from promptlab.template import Template
+from promptlab.tuning.encoder import EncoderName
+from promptlab.tuning.initial import Init
+from promptlab.tuning.learner import Learner
+from promptlab.tuning.soft import Start, make_learner, soft_segments, softened, with_soft
+from promptlab.verbalizer import Verbalizer
+
+Beginning = Literal["random", "vocabulary", "text", "labels", "template"]
+
+
+class SoftPromptSettings(TunedSettings):
+    """Where the vectors stand, how many there are, and where they start.
+
+    A template without ``{soft:N}`` gets its vectors in front (Lester et al. 2021). ``length``
+    replaces every N. ``init``: *random*, *vocabulary*, *text* (``init_text``), *labels* (the
+    answer words), or *template*: the template's own words become the vectors (OptiPrompt).
+    ``members`` > 1 learns a mixture of so many soft prompts.
+    """
+
+    length: list[int] = Field(default=[], min_length=0)
+    init: list[Beginning] = Field(default=["vocabulary"], min_length=1)
+    init_text: list[str] = Field(default=[])
+    encoder: list[EncoderName] = Field(default=["none"], min_length=1)
+    hidden: int | None = Field(default=None, ge=1)
+    members: list[int] = Field(default=[1], min_length=1)
+
+
+class SoftPromptKind(TunedKind):
+    """Prompt tuning (Lester et al. 2021), hybrid prompts, mixtures of soft prompts."""
+
+    name: ClassVar[str] = "soft_prompt"
+    Settings: ClassVar[type[KindSettings]] = SoftPromptSettings
+    settings: SoftPromptSettings
+
+    def __init__(self, settings: SoftPromptSettings, task: Any) -> None:
+        super().__init__(settings, task)
+        for length in [*settings.length, *settings.members]:
+            if length < 1:
+                raise StudyError(f"length and members are at least 1, found {length}")
+        if "text" in settings.init and not settings.init_text:
+            raise StudyError("init: text needs init_text, a list of texts to start from")
+        for option in self.options.values():
+            if "template" not in settings.init:
+                soft_segments(with_soft(option.template, None))
+
+    def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+        settings = self.settings
+        init = choose(trial, f"{prefix}init", settings.init)
+        found: dict[str, Any] = {"init": init}
+        if init == "text":
+            found["init_text"] = choose(trial, f"{prefix}init_text", settings.init_text)
+        if settings.length and init != "template":
+            found["length"] = choose(trial, f"{prefix}length", settings.length)
+            labels.append(f"{found['length']} vectors")
+        found["encoder"] = choose(trial, f"{prefix}encoder", settings.encoder)
+        found["members"] = choose(trial, f"{prefix}members", settings.members)
+        found["hidden"] = settings.hidden
+        labels.append(f"from {init}")
+        labels.extend([found["encoder"]] if found["encoder"] != "none" else [])
+        labels.extend([f"{found['members']} mixed"] if found["members"] > 1 else [])
+        return found | self._trained_dimensions(trial, prefix, labels)
+
+    def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner]:
+        settings = candidate.settings
+        template = self._soft_template(
+            Template.from_settings(settings["template"]),
+            settings["init"],
+            settings.get("length"),
+            model,
+        )
+        answers: tuple[str, ...] = ()
+        if "verbalizer" in settings:
+            answers = Verbalizer.from_settings(settings["verbalizer"]).answers
+        init: Init = "vocabulary" if settings["init"] == "template" else settings["init"]
+        seed = settings["training"]["seed"]
+        learner = make_learner(
+            model,
+            template,
+            Start(init, seed, settings.get("init_text"), answers),
+            encoder=settings["encoder"],
+            hidden=settings["hidden"],
+            members=settings["members"],
+        )
+        return template, learner
+
+    def _soft_template(
+        self, template: Template, init: str, length: int | None, model: LocalModel
+    ) -> Template:
+        if init == "template":
+            return softened(template, model)
+        return with_soft(template, length)
+
+    def _largest(self, template: Template, model: LocalModel) -> list[tuple[Template, LocalModel]]:
+        found = []
+        length = max(self.settings.length, default=None)
+        for init in self.settings.init:
+            soft = self._soft_template(template, init, length, model)
+            segments = soft_segments(soft)
+            count = sum(segment.count for segment in segments.values())
+            table = torch.zeros(count, model.engine.network.virtual.width)
+            named = tuple((name, segment.count) for name, segment in segments.items())
+            found.append((soft, model.adapted(Learned(table, named), keep=False)))
+        return found
+
+
+class PTuningSettings(SoftPromptSettings):
+    """Vectors through an encoder while they are trained; its kind is searched."""
+
+    encoder: list[EncoderName] = Field(default=["lstm"], min_length=1)
+
+
+class PTuningKind(SoftPromptKind):
+    """P-tuning (Liu et al. 2021): vectors anywhere, beside hard anchor tokens, through an LSTM."""
+
+    name: ClassVar[str] = "p_tuning"
+    Settings: ClassVar[type[KindSettings]] = PTuningSettings

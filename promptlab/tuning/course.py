@@ -1,0 +1,110 @@
+"""The whole way of a batch of candidates: steps, evaluations, pruning, and who comes next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from promptlab.errors import DiskError, Pruned
+from promptlab.events import Step
+from promptlab.fitting import Asked, Fitting
+from promptlab.tuning.exercises import Exercises, LabelExercises
+from promptlab.tuning.pack import Pack
+from promptlab.tuning.trainee import Trainee
+
+Make = Callable[[Asked], Trainee]
+
+
+class Course:
+    """Trains the asked candidates ``room`` at a time in one pack.
+
+    Whoever is finished or given up leaves, and the next one takes its rows: first those asked,
+    then what ``fitting.another`` gives. Every step is told as an event, every evaluation on dev
+    is reported, and the checkpoint of each candidate is written at its evaluations.
+    """
+
+    def __init__(self, pack: Pack, make: Make, fitting: Fitting, *, room: int) -> None:
+        self.pack = pack
+        self.make = make
+        self.fitting = fitting
+        self.room = room
+        self._more = True
+
+    def run(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Trainee | Exception]]:
+        """Trainees with their best parameters, or what went wrong, as they get ready."""
+        waiting = deque(asked)
+        active: list[Trainee] = []
+        while True:
+            yield from self._join(active, waiting)
+            if not active:
+                return
+            self.fitting.cancellation.check()
+            for trainee, found in zip(list(active), self.pack.step(active), strict=True):
+                error = found if isinstance(found, Exception) else self._after(trainee, found)
+                if error is not None or trainee.finished:
+                    active.remove(trainee)
+                    yield trainee.number, error or self._done(trainee)
+
+    def _join(
+        self, active: list[Trainee], waiting: deque[Asked]
+    ) -> Iterator[tuple[int, Trainee | Exception]]:
+        while len(active) < self.room and (item := self._next(waiting)) is not None:
+            try:
+                trainee = self.make(item)
+                error = None if trainee.progress.evaluations else self._evaluate(trainee)
+            except DiskError:
+                raise
+            except Exception as problem:
+                yield item.number, problem
+                continue
+            if error is not None or trainee.finished:
+                yield item.number, error or self._done(trainee)
+            else:
+                active.append(trainee)
+
+    def _next(self, waiting: deque[Asked]) -> Asked | None:
+        if waiting:
+            return waiting.popleft()
+        found = self.fitting.another() if self._more else None
+        self._more = found is not None
+        return found
+
+    def _after(self, trainee: Trainee, loss: float) -> Exception | None:
+        values = {"loss": loss}
+        step = trainee.progress.step
+        if trainee.evaluates:
+            try:
+                error = self._evaluate(trainee)
+            except Pruned as problem:
+                error = problem
+            if error is not None:
+                return error
+            values |= {
+                "dev": trainee.progress.curve[-1][1],
+                "dev_loss": trainee.progress.curve[-1][2],
+            }
+        self.fitting.events.emit(Step(trainee.number, step, values))
+        return None
+
+    def _evaluate(self, trainee: Trainee) -> Exception | None:
+        """Score dev; why the candidate is to be given up, if it is."""
+        value, loss = self.judged(trainee, trainee.dev)
+        trainee.evaluated(value, loss)
+        if self.fitting.report(trainee.number, trainee.progress.evaluations, value):
+            return Pruned(
+                f"given up at step {trainee.progress.step}: its dev score {value:.3f} is behind "
+                "the others' at that point"
+            )
+        return None
+
+    def judged(self, trainee: Trainee, exercises: Exercises) -> tuple[float, float]:
+        """The judge's value (for texts: minus the loss) and the mean loss in nats."""
+        scores, loss = self.pack.scores(trainee, exercises)
+        if not isinstance(exercises, LabelExercises):
+            return -loss, loss
+        rows = exercises.predictions(range(len(exercises)), scores)
+        return self.fitting.judge(rows), loss
+
+    def _done(self, trainee: Trainee) -> Trainee:
+        trainee.take_best()
+        return trainee

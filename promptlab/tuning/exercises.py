@@ -1,0 +1,230 @@
+"""Labelled examples as what the network is trained on: questions, right answers, losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from promptlab.classifier import PromptClassifier
+from promptlab.engine.fixed import WORTH, FixedStates
+from promptlab.engine.gradients import Item
+from promptlab.engine.prefix import PrefixState
+from promptlab.engine.question import Context, Question
+from promptlab.example import Example
+from promptlab.generator import PromptGenerator
+from promptlab.models.local import Asked, LocalModel
+from promptlab.predictions import Prediction, Predictions
+from promptlab.tuning.label_loss import LabelLoss
+
+Scored = list[Float[Tensor, " continuation"]]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One example: its questions with the answers they are about, and the right label."""
+
+    example: Example
+    asked: tuple[Asked, ...]
+    label: int
+    tokens: int
+
+
+class Exercises(ABC):
+    """Examples of one candidate, asked through a model whose virtual ids begin at ``start``."""
+
+    def __init__(self, exercises: Sequence[Exercise], *, start: int, shares: bool) -> None:
+        self.exercises = list(exercises)
+        self.start = start
+        self.shares = shares
+
+    def __len__(self) -> int:
+        return len(self.exercises)
+
+    @property
+    @abstractmethod
+    def normalised(self) -> bool:
+        """Whether likelihoods over the whole vocabulary are needed."""
+
+    @abstractmethod
+    def losses(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, " example"]:
+        """The loss of each of these examples in nats, from all members' scores."""
+
+    def scores(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, "example label"] | None:
+        """Log-probabilities of the labels in nats; ``None`` where there are no labels."""
+        return None
+
+    def fixed(self, number: int) -> tuple[int, ...]:
+        """The ids before all that is learned; empty where keeping their state is not worth it."""
+        if not self.shares:
+            return ()
+        ids = self.exercises[number].asked[0].question.context.ids
+        first = next((i for i, token in enumerate(ids) if token >= self.start), len(ids))
+        first = min(first, len(ids) - 1)
+        return ids[:first] if first >= WORTH else ()
+
+    def item(
+        self,
+        number: int,
+        offsets: Sequence[int],
+        *,
+        prefix: PrefixState | None = None,
+        states: FixedStates | None = None,
+    ) -> Item:
+        """What is scored for an example: its questions once a member, at the members' vectors."""
+        asked = self.exercises[number].asked
+        state = prefix
+        if prefix is None and states is not None and (ids := self.fixed(number)):
+            state = states.get(ids)
+        questions = tuple(self._moved(one.question, offset) for offset in offsets for one in asked)
+        return Item(questions, state)
+
+    def _moved(self, question: Question, offset: int) -> Question:
+        """The question with its virtual ids moved to where this candidate's vectors stand."""
+        if not offset:
+            return question
+        context = Context(self._shifted(question.context.ids, offset), question.context.position)
+        return Question(context, tuple(self._shifted(c, offset) for c in question.continuations))
+
+    def _shifted(self, ids: tuple[int, ...], offset: int) -> tuple[int, ...]:
+        return tuple(token + offset if token >= self.start else token for token in ids)
+
+
+class LabelExercises(Exercises):
+    """Cross-entropy over the labels that the verbalizer makes of the answers."""
+
+    def __init__(
+        self, classifier: PromptClassifier, examples: Sequence[Example], *, shares: bool
+    ) -> None:
+        model = classifier.model
+        assert isinstance(model, LocalModel)
+        self.verbalizer = classifier.verbalizer
+        self.loss = LabelLoss(self.verbalizer)
+        prompts = [classifier.prompt(example) for example in examples]
+        rows = model.asked(prompts, self.verbalizer.answers)
+        labels = self.verbalizer.labels
+        made = [
+            Exercise(
+                example,
+                tuple(row),
+                labels.index(str(example.label)),
+                sum(len(one.question.context.ids) for one in row),
+            )
+            for example, row in zip(examples, rows, strict=True)
+        ]
+        super().__init__(made, start=model.engine.network.virtual.start, shares=shares)
+        self._single = all(
+            len(one.asked) == 1 and all(len(c) == 1 for c in one.asked[0].question.continuations)
+            for one in made
+        )
+
+    @property
+    def normalised(self) -> bool:
+        """Not where all answers are single tokens of one slot: the normaliser cancels."""
+        return not self._single
+
+    def scores(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, "example label"]:
+        """Log-probabilities of the labels in nats."""
+        members = 1 if mixture is None else len(mixture)
+        rows = [
+            self._answers(number, found, member)
+            for number, found in zip(numbers, scored, strict=True)
+            for member in range(members)
+        ]
+        lengths = [self._lengths(number) for number in numbers for _ in range(members)]
+        scores = self.loss.label_scores(torch.stack(rows), torch.tensor(lengths))
+        if mixture is None:
+            return scores
+        parts = scores.view(len(numbers), members, -1)
+        weights = mixture.log_softmax(0).to(parts.device)
+        return (parts + weights[None, :, None]).logsumexp(1)
+
+    def losses(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, " example"]:
+        """Cross-entropy of the right label."""
+        scores = self.scores(numbers, scored, mixture)
+        right = torch.tensor([self.exercises[n].label for n in numbers], device=scores.device)
+        return -scores.gather(1, right[:, None])[:, 0]
+
+    def predictions(
+        self, numbers: Sequence[int], scores: Float[np.ndarray, "example label"]
+    ) -> Predictions:
+        """The table for a judge, of labels with these log-probabilities."""
+        labels = self.verbalizer.labels
+        return Predictions(
+            Prediction(
+                example_id=self.exercises[number].example.id,
+                label=labels[int(np.argmax(row))],
+                target=self.exercises[number].example.label,
+                scores=dict(zip(labels, map(float, row), strict=True)),
+                tokens_in=self.exercises[number].tokens,
+            )
+            for number, row in zip(numbers, scores, strict=True)
+        )
+
+    def _answers(self, number: int, scored: Scored, member: int) -> Float[Tensor, " answer"]:
+        """The answers' likelihoods in the verbalizer's order."""
+        asked = self.exercises[number].asked
+        parts = scored[member * len(asked) : (member + 1) * len(asked)]
+        if len(asked) == 1:
+            return parts[0]
+        order = [answer for one in asked for answer in one.answers]
+        return torch.cat(list(parts))[torch.tensor(order).argsort()]
+
+    def _lengths(self, number: int) -> list[int]:
+        found = {
+            answer: len(continuation)
+            for one in self.exercises[number].asked
+            for answer, continuation in zip(one.answers, one.question.continuations, strict=True)
+        }
+        return [found[answer] for answer in range(len(self.verbalizer.answers))]
+
+
+def text_exercises(
+    generator: PromptGenerator, examples: Sequence[Example], *, shares: bool
+) -> TextExercises:
+    """Exercises in writing each example's label (its target text) in the slot."""
+    model = generator.model
+    assert isinstance(model, LocalModel)
+    made = []
+    for example in examples:
+        (asked,) = model.questions([generator.prompt(example)], [str(example.label)])
+        tokens = sum(len(one.question.context.ids) for one in asked)
+        made.append(Exercise(example, tuple(asked), 0, tokens))
+    return TextExercises(made, start=model.engine.network.virtual.start, shares=shares)
+
+
+class TextExercises(Exercises):
+    """The language model's own loss on the target text, in nats a token."""
+
+    @property
+    def normalised(self) -> bool:
+        """Always: a text's likelihood is among all texts."""
+        return True
+
+    def losses(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, " example"]:
+        """Mean negative log-likelihood of the target's tokens."""
+        parts = []
+        for number, found in zip(numbers, scored, strict=True):
+            length = len(self.exercises[number].asked[0].question.continuations[0])
+            values = torch.stack([one[0] for one in found])
+            if mixture is None:
+                parts.append(-values[0] / length)
+            else:
+                weights = mixture.log_softmax(0).to(values.device)
+                parts.append(-(values + weights).logsumexp(0) / length)
+        return torch.stack(parts)
