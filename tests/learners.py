@@ -60,8 +60,10 @@ class Learner(LearningKind):
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         waiting = list(asked)
         learning: dict[int, tuple[Asked, int]] = {}
-        while waiting or learning or (more := fitting.another()):
+        while True:
             if not waiting and not learning:
+                if (more := fitting.another()) is None:
+                    return
                 waiting.append(more)
             while waiting and len(learning) < self.settings.room:
                 item = waiting.pop(0)
