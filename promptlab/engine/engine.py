@@ -45,7 +45,7 @@ class Engine:
     def adapted(
         self,
         vectors: Float[Tensor, "token dim"] | None,
-        prefix: Float[Tensor, "layer 2 head token dim"] | None,
+        prefix: Float[Tensor, "layer 2 head length size"] | None,
         learned: str,
         *,
         keep: bool = True,
@@ -63,6 +63,21 @@ class Engine:
             other.runner = self.runner.after(state)
         if vectors is not None or prefix is not None:
             other.learned = learned
+        if not keep:
+            other.store = FeatureStore(None)
+        return other
+
+    def over(self, network: Network, learned: str, *, keep: bool = True) -> Engine:
+        """The same engine over another network of the same shape: one with trained weights.
+
+        ``learned`` is the content hash of these weights, part of every key; ``keep`` as above.
+        """
+        other = copy.copy(self)
+        other.usage = Usage()
+        other.network = network
+        other.runner = self.runner.over(network)
+        other.generation_budget = TokenBudget(self.generation_budget.tokens)
+        other.learned = learned
         if not keep:
             other.store = FeatureStore(None)
         return other

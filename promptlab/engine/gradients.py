@@ -12,7 +12,7 @@ from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
-from promptlab.engine.plan import Plan, Planner, planner_for
+from promptlab.engine.plan import Plan, Planner, attended, planner_for
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.probe import Runner
 from promptlab.engine.question import Question
@@ -87,7 +87,8 @@ class GradientScorer:
 
         def work(batch: list[int]) -> None:
             nonlocal total
-            with self.network.learned(vectors):
+            longest = max(attended(items[index]) for index in batch)
+            with self.network.learned(vectors), self.network.short_attention(longest):
                 found = self.score([items[index] for index in batch], normalised=normalised)
                 value = loss(batch, found)
                 grads = torch.autograd.grad(value, leaves, allow_unused=True)

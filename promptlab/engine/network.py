@@ -12,8 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
 
+SHORT = 256
+"""Rows of so many tokens are short: the memory of plain attention does not matter."""
 TOLERANCE = 1e-3
 """Largest difference in nats, relative to the logits' spread, that the check at load accepts."""
 
@@ -63,6 +66,17 @@ class Network:
         body = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
         return cast(nn.Module, body)
 
+    def private(self) -> Network:
+        """A network of its own over copies of the weights in fp32; training it leaves this as is.
+
+        fp32 although this one may be in bf16: a step of 2e-5 of a weight is lost in its 8 bits.
+        """
+        with self._lock:
+            model = copied(self.model, lambda hook: _owner(hook) in (self, self.virtual))
+        other = Network(model)
+        other.gathers, other.affine, other._sample = self.gathers, self.affine, self._sample
+        return other
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -88,6 +102,18 @@ class Network:
                 yield
             finally:
                 self.virtual.table = before
+
+    @contextmanager
+    def short_attention(self, longest: int) -> Iterator[None]:
+        """While inside, attention over at most ``longest`` tokens is two plain products on a CPU.
+
+        For short rows torch's fused attention has a backward of twice the time in bf16.
+        """
+        if self.device.type != "cpu" or longest > SHORT:
+            yield
+            return
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
 
     @torch.inference_mode()
     def probe(
@@ -166,6 +192,13 @@ class Network:
         """`encode_inputs` with its graph."""
         with self._lock:
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
+
+    def hidden_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
+        """The last hidden states (an encoder-decoder's: the encoder's) in fp32, with their graph."""
+        seq2seq = self.model.config.is_encoder_decoder
+        body = self.model.get_encoder() if seq2seq else self.model.base_model
+        with self._lock:
+            return cast(Tensor, body(**inputs).last_hidden_state).float()
 
     @torch.inference_mode()
     def generate(self, *, seed: int, **inputs: Any) -> Int[Tensor, "row token"]:
@@ -284,6 +317,11 @@ class Network:
         self._feature = args[0]
         # No rows: the head and all that follows it cost nothing.
         return (args[0][..., :0, :], *args[1:]) if self._headless else None
+
+
+def _owner(hook: Any) -> Any:
+    """The object whose method a hook is."""
+    return getattr(hook, "__self__", None)
 
 
 def _vocabulary_head(model: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -28,6 +28,7 @@ from promptlab.engine.question import Question
 from promptlab.engine.seq2seq import Seq2SeqRunner, decoder_cache
 
 
+@runtime_checkable
 class Scoreable(Protocol):
     """An item of a batch: questions, and the state of their contexts' first tokens."""
 
@@ -100,6 +101,7 @@ class Plan:
         return torch.tensor([target for _, _, target in self._terms])
 
 
+@runtime_checkable
 class Planner(Protocol):
     """How the items of one family become a forward."""
 
@@ -110,6 +112,13 @@ class Planner(Protocol):
 
     def plan(self, items: Sequence[Scoreable]) -> Plan:
         """One forward for all items."""
+
+
+def attended(item: Scoreable) -> int:
+    """The most tokens that one token of an item's rows may attend."""
+    return max(
+        len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in item.questions
+    )
 
 
 def planner_for(runner: Runner) -> Planner:

@@ -33,6 +33,10 @@ class Runner(Protocol):
         """A runner on the same network whose rows all attend a learned prefix."""
         ...
 
+    def over(self, network: Network) -> Runner:
+        """The same runner on another network, with a budget of its own."""
+        ...
+
 
 class FamilyRunner:
     """What the runners of all families share: network, budget, count and learned prefix."""
@@ -47,6 +51,14 @@ class FamilyRunner:
         """A runner on the same network whose rows all attend a learned prefix."""
         other = copy.copy(self)
         other.prefix = prefix
+        return cast(Runner, other)
+
+    def over(self, network: Network) -> Runner:
+        """The same runner on another network, with a budget of its own."""
+        other = copy.copy(self)
+        other.network = network
+        other.budget = TokenBudget(self.budget.tokens)
+        other.computed_tokens = 0
         return cast(Runner, other)
 
 
