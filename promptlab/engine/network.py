@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
@@ -194,7 +195,7 @@ class Network:
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
 
     def hidden_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
-        """The last hidden states (an encoder-decoder's: the encoder's) in fp32, with their graph."""
+        """The last hidden states in fp32 with their graph; an encoder-decoder's encoder's."""
         seq2seq = self.model.config.is_encoder_decoder
         body = self.model.get_encoder() if seq2seq else self.model.base_model
         with self._lock:

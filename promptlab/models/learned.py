@@ -1,4 +1,4 @@
-"""What was learned for a frozen model: vectors, trigger tokens, a prefix."""
+"""What was learned for a model: vectors, trigger tokens, a prefix, tuned weights, a head."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from promptlab.cache import written_whole
 from promptlab.errors import InputError
+from promptlab.models.tuned import TunedWeights
 from promptlab.prompt import Segment, Soft, Trigger
 
 FORMAT = 1
@@ -30,7 +31,9 @@ class Learned:
     ``vectors`` ``[token, dim]`` hold the soft segments one after the other, ``soft`` their names
     and lengths (a shared id, else the segment's number among those without one), ``triggers``
     the token ids of each trigger segment in order, ``prefix`` ``[layer, 2, head, token, dim]``
-    keys and values that every layer attends. All in fp32. ``facts`` are notes for people.
+    keys and values that every layer attends, ``weights`` what became of the model's own,
+    ``head`` ``[label, dim]`` and ``head_bias`` ``[label]`` a classifier on its last hidden state.
+    All in fp32. ``facts`` are notes for people.
     """
 
     vectors: Float[Tensor, "token dim"] | None = None
@@ -38,6 +41,9 @@ class Learned:
     triggers: tuple[tuple[int, ...], ...] = ()
     prefix: Float[Tensor, "layer 2 head length size"] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    weights: TunedWeights | None = None
+    head: Float[Tensor, "label dim"] | None = None
+    head_bias: Float[Tensor, " label"] | None = None
 
     @property
     def prefix_length(self) -> int:
@@ -48,7 +54,8 @@ class Learned:
     def key(self) -> str:
         """Content hash of all that changes what the model computes."""
         digest = hashlib.sha256(json.dumps([self.soft, self.triggers]).encode())
-        for tensor in (self.vectors, self.prefix):
+        digest.update(self.weights.key.encode() if self.weights is not None else b"")
+        for tensor in (self.vectors, self.prefix, self.head, self.head_bias):
             if tensor is not None:
                 digest.update(str(tuple(tensor.shape)).encode())
                 digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
@@ -90,9 +97,10 @@ class Learned:
     def save(self, folder: Path, fits: dict[str, Any]) -> None:
         """Write ``learned.safetensors`` and ``learned.json``; ``fits`` says which model it is for.
 
-        Both files appear whole or not at all.
+        Tuned weights go into ``weights.safetensors``. Files appear whole or not at all.
         """
-        tensors = {"vectors": self.vectors, "prefix": self.prefix}
+        names = ("vectors", "prefix", "head", "head_bias")
+        tensors = {name: getattr(self, name) for name in names}
         kept = {k: t.detach().cpu().contiguous() for k, t in tensors.items() if t is not None}
         with written_whole(folder / TENSORS) as partial:
             save_file(kept, partial)
@@ -103,6 +111,9 @@ class Learned:
             "triggers": [list(tokens) for tokens in self.triggers],
             "facts": self.facts,
         }
+        if self.weights is not None:
+            self.weights.save(folder)
+            document["weights"] = {"lora": self.weights.lora}
         with written_whole(folder / FACTS) as partial:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
@@ -120,6 +131,7 @@ class Learned:
                     f"{folder / FACTS} has format {document['format']}; this promptlab reads "
                     f"format {FORMAT}"
                 )
+            check_fits(document["fits"], fits, str(folder))
             with safe_open(folder / TENSORS, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             made = cls(
@@ -128,13 +140,19 @@ class Learned:
                 triggers=tuple(tuple(map(int, ids)) for ids in document["triggers"]),
                 prefix=tensors.get("prefix"),
                 facts=document["facts"],
+                weights=_weights(folder, document.get("weights")),
+                head=tensors.get("head"),
+                head_bias=tensors.get("head_bias"),
             )
-            check_fits(document["fits"], fits, str(folder))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(
                 f"what was learned cannot be read from {folder}: {error!r}; save it again"
             ) from error
         return made
+
+
+def _weights(folder: Path, facts: dict[str, Any] | None) -> TunedWeights | None:
+    return None if facts is None else TunedWeights.load(folder, facts["lora"])
 
 
 _TOLD = {

@@ -23,6 +23,7 @@ from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.models.learned import FACTS, Learned
 from promptlab.models.pieces import Pieces, Stretch, left_side, marked, right_side, unmarked
+from promptlab.models.tuned import check_trains
 from promptlab.prompt import Prompt, Segment, Slot, Text
 
 REMEMBERED = 20_000
@@ -73,19 +74,35 @@ class LocalModel(LanguageModel):
     def adapted(self, learned: Learned, *, keep: bool = True) -> LocalModel:
         """The same model with learned parts: it scores prompts with soft and trigger segments.
 
-        The weights are shared and stay as they are. Without ``keep`` its features are not cached.
-        Raises `InputError` with both numbers when the parts do not fit the model.
+        The weights are shared and stay as they are; tuned ones are put into a copy in fp32.
+        Without ``keep`` its features are not cached. Raises `InputError` with both numbers when
+        the parts do not fit the model.
         """
         self._check_parts(learned)
+        engine = self.base.engine
+        if learned.weights is not None:
+            network = learned.weights.merged(engine.network)
+            engine = engine.over(network, learned.key, keep=keep)
         view = copy.copy(self)
         view.base = self.base
         view.learned = learned
         view.key = hashlib.sha256(f"{self.base.key} {learned.key}".encode()).hexdigest()[:24]
-        view.engine = self.base.engine.adapted(
-            learned.vectors, learned.prefix, learned.key, keep=keep
-        )
+        view.engine = engine.adapted(learned.vectors, learned.prefix, learned.key, keep=keep)
         view._remembered = {}
         return view
+
+    def private(self) -> LocalModel:
+        """A model of its own over copies of the weights in fp32, which may be trained.
+
+        Nothing that it computes is kept. Raises `CapabilityError` for quantised weights.
+        """
+        base = self.base
+        check_trains(base.engine.network, self.name)
+        other = copy.copy(base)
+        other.base = other
+        other.engine = base.engine.over(base.engine.network.private(), "", keep=False)
+        other._remembered = {}
+        return other
 
     @property
     def prefix_tokens(self) -> int:
@@ -132,6 +149,8 @@ class LocalModel(LanguageModel):
                 f"the trigger token {top} is outside of the vocabulary of {self.name}, which has "
                 f"{virtual.start} tokens; use the model it was found for"
             )
+        if learned.weights is not None:
+            learned.weights.check(self.base.engine.network, self.name)
         if learned.prefix is not None:
             layers, _, heads, _, size = learned.prefix.shape
             if (layers, heads, size) != self.prefix_shape:
