@@ -18,6 +18,7 @@ install_import_hook(
     [
         "promptlab.engine",
         "promptlab.models",
+        "promptlab.tuning",
         "promptlab.calibration",
         "promptlab.verbalizer",
     ],
