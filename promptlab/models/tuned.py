@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,7 +115,7 @@ def with_lora(
     chosen = None if targets == "default" else targets
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=chosen, lora_dropout=0.0)  # type: ignore[arg-type]
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), _quiet():
             torch.manual_seed(seed)
             wrapped = get_peft_model(network.model, config)
     except ValueError as error:
@@ -148,6 +150,14 @@ def changed_tensors(network: Network, original: Network) -> dict[str, Tensor]:
     }
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """peft warns of layers stored transposed (GPT-2's), and then does what is right."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
 def freed() -> None:
     """Give back the memory of copies nobody holds: hooks and networks hold each other."""
     gc.collect()
@@ -159,7 +169,8 @@ def _merge(network: Network, weights: TunedWeights) -> None:
     from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
     facts = {k: v for k, v in (weights.lora or {}).items() if k in LORA_FACTS and k != "peft_type"}
-    wrapped = get_peft_model(network.model, LoraConfig(**facts))
+    with _quiet():
+        wrapped = get_peft_model(network.model, LoraConfig(**facts))
     set_peft_model_state_dict(wrapped, dict(weights.tensors))
     wrapped.merge_and_unload()
     for parameter in network.model.parameters():

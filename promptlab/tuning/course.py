@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
 
 from promptlab.errors import DiskError, Pruned
 from promptlab.events import Step
 from promptlab.fitting import Asked, Fitting
-from promptlab.tuning.exercises import Exercises, LabelExercises
-from promptlab.tuning.pack import Pack
+from promptlab.tuning.exercises import Exercises, LabelledExercises
 from promptlab.tuning.trainee import Trainee
 
 Make = Callable[[Asked], Trainee]
+
+
+class Stepper(Protocol):
+    """Runs the network for trainees: `promptlab.tuning.pack.Pack`, or one for a head."""
+
+    def step(self, trainees: Sequence[Trainee]) -> list[float | Exception]:
+        """One step for each; its loss in nats, or why it was given up."""
+
+    def scores(self, trainee: Trainee, exercises: Exercises) -> tuple[np.ndarray, float]:
+        """Label log-probabilities ``[example, label]`` (empty for texts), and the mean loss."""
 
 
 class Course:
@@ -23,7 +35,7 @@ class Course:
     is reported, and the checkpoint of each candidate is written at its evaluations.
     """
 
-    def __init__(self, pack: Pack, make: Make, fitting: Fitting, *, room: int) -> None:
+    def __init__(self, pack: Stepper, make: Make, fitting: Fitting, *, room: int) -> None:
         self.pack = pack
         self.make = make
         self.fitting = fitting
@@ -100,7 +112,7 @@ class Course:
     def judged(self, trainee: Trainee, exercises: Exercises) -> tuple[float, float]:
         """The judge's value (for texts: minus the loss) and the mean loss in nats."""
         scores, loss = self.pack.scores(trainee, exercises)
-        if not isinstance(exercises, LabelExercises):
+        if not isinstance(exercises, LabelledExercises):
             return -loss, loss
         rows = exercises.predictions(range(len(exercises)), scores)
         return self.fitting.judge(rows), loss

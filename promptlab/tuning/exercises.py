@@ -99,7 +99,42 @@ class Exercises(ABC):
         return tuple(token + offset if token >= self.start else token for token in ids)
 
 
-class LabelExercises(Exercises):
+class LabelledExercises(Exercises):
+    """Cross-entropy over labels, whatever their log-probabilities are made of."""
+
+    labels: tuple[str, ...]
+
+    @abstractmethod
+    def scores(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, "example label"]:
+        """Log-probabilities of the labels in nats."""
+
+    def losses(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, " example"]:
+        """Cross-entropy of the right label."""
+        scores = self.scores(numbers, scored, mixture)
+        right = torch.tensor([self.exercises[n].label for n in numbers], device=scores.device)
+        return -scores.gather(1, right[:, None])[:, 0]
+
+    def predictions(
+        self, numbers: Sequence[int], scores: Float[np.ndarray, "example label"]
+    ) -> Predictions:
+        """The table for a judge, of labels with these log-probabilities."""
+        return Predictions(
+            Prediction(
+                example_id=self.exercises[number].example.id,
+                label=self.labels[int(np.argmax(row))],
+                target=self.exercises[number].example.label,
+                scores=dict(zip(self.labels, map(float, row), strict=True)),
+                tokens_in=self.exercises[number].tokens,
+            )
+            for number, row in zip(numbers, scores, strict=True)
+        )
+
+
+class LabelExercises(LabelledExercises):
     """Cross-entropy over the labels that the verbalizer makes of the answers."""
 
     def __init__(
@@ -111,7 +146,7 @@ class LabelExercises(Exercises):
         self.loss = LabelLoss(self.verbalizer)
         prompts = [classifier.prompt(example) for example in examples]
         rows = model.asked(prompts, self.verbalizer.answers)
-        labels = self.verbalizer.labels
+        self.labels = labels = self.verbalizer.labels
         made = [
             Exercise(
                 example,
@@ -149,30 +184,6 @@ class LabelExercises(Exercises):
         parts = scores.view(len(numbers), members, -1)
         weights = mixture.log_softmax(0).to(parts.device)
         return (parts + weights[None, :, None]).logsumexp(1)
-
-    def losses(
-        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
-    ) -> Float[Tensor, " example"]:
-        """Cross-entropy of the right label."""
-        scores = self.scores(numbers, scored, mixture)
-        right = torch.tensor([self.exercises[n].label for n in numbers], device=scores.device)
-        return -scores.gather(1, right[:, None])[:, 0]
-
-    def predictions(
-        self, numbers: Sequence[int], scores: Float[np.ndarray, "example label"]
-    ) -> Predictions:
-        """The table for a judge, of labels with these log-probabilities."""
-        labels = self.verbalizer.labels
-        return Predictions(
-            Prediction(
-                example_id=self.exercises[number].example.id,
-                label=labels[int(np.argmax(row))],
-                target=self.exercises[number].example.label,
-                scores=dict(zip(labels, map(float, row), strict=True)),
-                tokens_in=self.exercises[number].tokens,
-            )
-            for number, row in zip(numbers, scores, strict=True)
-        )
 
     def _answers(self, number: int, scored: Scored, member: int) -> Float[Tensor, " answer"]:
         """The answers' likelihoods in the verbalizer's order."""

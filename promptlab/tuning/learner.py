@@ -39,6 +39,15 @@ class Learner(nn.Module):
         self.mixture = nn.Parameter(torch.zeros(members)) if members > 1 else None
 
     @property
+    def weights(self) -> Sequence[nn.Parameter]:
+        """The network's own parameters that are trained, too; none on a frozen one."""
+        return ()
+
+    def groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        """The trained parameters, and by how much of the learning rate."""
+        return [([p for p in self.parameters() if p.requires_grad], 1.0)]
+
+    @property
     def tokens(self) -> int:
         """Rows of the table: soft tokens of all members."""
         return self.members * sum(count for _, count in self.soft)

@@ -85,6 +85,7 @@ class Pack:
         leaves = [] if table is None else [table]
         leaves += [o.prefix_leaf for o in outputs if o.prefix_leaf is not None]
         leaves += [o.mixture_leaf for o in outputs if o.mixture_leaf is not None]
+        leaves += [weight for trainee in trainees for weight in trainee.learner.weights]
         normalised = any(trainee.train.normalised for trainee in trainees)
         _, gradients = self.scorer.gradients(
             items, loss, leaves, vectors=table, normalised=normalised
@@ -104,7 +105,7 @@ class Pack:
         found: dict[int, Tensor],
     ) -> float | Exception:
         pairs: list[tuple[Tensor, Tensor]] = []
-        if outputs.vectors is not None:
+        if outputs.vectors is not None and outputs.vectors.requires_grad:
             assert table is not None
             end = outputs.offset + len(outputs.vectors)
             pairs.append((outputs.vectors, found[id(table)][outputs.offset : end]))
@@ -113,6 +114,7 @@ class Pack:
         if outputs.mixture_leaf is not None:
             assert trainee.learner.mixture is not None
             pairs.append((trainee.learner.mixture, found[id(outputs.mixture_leaf)]))
+        pairs += [(weight, found[id(weight)]) for weight in trainee.learner.weights]
         try:
             trainee.step(loss, pairs)
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,7 +45,8 @@ class Trainee:
     """Trains a `Learner`; several of them take their steps in one batch, exactly as if apart.
 
     Which examples a step sees follows from seed and step alone, so a training that goes on from
-    a checkpoint goes on as if it had never stopped.
+    a checkpoint goes on as if it had never stopped. Checkpoints, written at evaluations, are
+    at least ``spacing`` seconds apart.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Trainee:
         number: int = 0,
         checkpoint: Path | None = None,
         chance: float = math.log(2),
+        spacing: float = 0.0,
     ) -> None:
         self.learner = learner
         self.training = training
@@ -68,8 +71,14 @@ class Trainee:
         self.progress = Progress()
         self.most = training.most_steps(len(train))
         self.period = training.period(len(train))
+        self.spacing = spacing
+        self._saved_at = -math.inf
+        groups = [(params, scale) for params, scale in learner.groups() if params]
+        self._scales = [scale for _, scale in groups]
         self.optimizer = torch.optim.AdamW(
-            learner.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+            [{"params": params} for params, _ in groups],
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
         )
         self._best: dict[str, Tensor] = _copied(learner.state_dict())
         self._resume()
@@ -116,8 +125,9 @@ class Trainee:
         norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), self.training.clip)
         if not torch.isfinite(norm):
             raise Pruned(f"the gradient is {float(norm)} at step {self.progress.step}")
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.training.rate(self.progress.step, self.most)
+        rate = self.training.rate(self.progress.step, self.most)
+        for group, scale in zip(self.optimizer.param_groups, self._scales, strict=True):
+            group["lr"] = rate * scale
         self.optimizer.step()
         self.progress.step += 1
 
@@ -147,7 +157,9 @@ class Trainee:
             self._best = _copied(self.learner.state_dict())
         else:
             progress.waited += 1
-        self.save()
+        if self.finished or time.monotonic() - self._saved_at >= self.spacing:
+            self.save()
+            self._saved_at = time.monotonic()
 
     def take_best(self) -> None:
         """Put the parameters of the best evaluation back."""
