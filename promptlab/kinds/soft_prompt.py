@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -9,7 +10,9 @@ from pydantic import Field
 
 from promptlab.candidate import Candidate
 from promptlab.errors import StudyError
+from promptlab.fitting import Finished
 from promptlab.kinds.dimensions import choose
+from promptlab.kinds.earlier import Earlier, best_first
 from promptlab.kinds.kind import KindSettings, Trial
 from promptlab.kinds.tuned import TunedKind, TunedSettings
 from promptlab.models.learned import Learned
@@ -21,7 +24,9 @@ from promptlab.tuning.learner import Learner
 from promptlab.tuning.soft import Start, make_learner, soft_segments, softened, with_soft
 from promptlab.verbalizer import Verbalizer
 
-Beginning = Literal["random", "vocabulary", "text", "labels", "template"]
+Beginning = Literal["random", "vocabulary", "text", "labels", "template", "best"]
+HARD = ("template", "triggers")
+"""Kinds whose prompts a soft prompt may start from."""
 
 
 class SoftPromptSettings(TunedSettings):
@@ -29,7 +34,8 @@ class SoftPromptSettings(TunedSettings):
 
     A template without ``{soft:N}`` gets its vectors in front (Lester et al. 2021). ``length``
     replaces every N. ``init``: *random*, *vocabulary*, *text* (``init_text``), *labels* (the
-    answer words), or *template*: the template's own words become the vectors (OptiPrompt).
+    answer words), *template*: the template's own words become the vectors (OptiPrompt), or
+    *best*: those of the study's best hard prompt so far, its trigger tokens included.
     ``members`` > 1 learns a mixture of so many soft prompts.
     """
 
@@ -55,9 +61,30 @@ class SoftPromptKind(TunedKind):
                 raise StudyError(f"length and members are at least 1, found {length}")
         if "text" in settings.init and not settings.init_text:
             raise StudyError("init: text needs init_text, a list of texts to start from")
+        self._best: Earlier | None = None
+        if "best" in settings.init:
+            self.after = HARD  # type: ignore[misc]  # only this group waits for them
         for option in self.options.values():
-            if "template" not in settings.init:
+            if not {"template", "best"} & set(settings.init):
                 soft_segments(with_soft(option.template, None))
+
+    def know(self, finished: Sequence[Finished]) -> None:
+        """The best hard prompt so far."""
+        self._best = next(iter(best_first(finished, HARD)), None)
+
+    def suggest(self, trial: Trial, prefix: str) -> Candidate:
+        """What `TemplateKind` suggests, and how the vectors start and are trained.
+
+        A candidate that starts from the best hard prompt has that prompt's template and answers.
+        """
+        candidate = super().suggest(trial, prefix)
+        settings = candidate.settings
+        if settings["init"] != "best" or self._best is None:
+            return candidate
+        best = self._best
+        settings |= {"template": best.template, "verbalizer": best.verbalizer}
+        settings |= {"from": best.record()}
+        return Candidate.of(self.name, settings, f"{candidate.name} ({best.name})")
 
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         settings = self.settings
@@ -65,7 +92,7 @@ class SoftPromptKind(TunedKind):
         found: dict[str, Any] = {"init": init}
         if init == "text":
             found["init_text"] = choose(trial, f"{prefix}init_text", settings.init_text)
-        if settings.length and init != "template":
+        if settings.length and init not in ("template", "best"):
             found["length"] = choose(trial, f"{prefix}length", settings.length)
             labels.append(f"{found['length']} vectors")
         found["encoder"] = choose(trial, f"{prefix}encoder", settings.encoder)
@@ -78,16 +105,18 @@ class SoftPromptKind(TunedKind):
 
     def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner]:
         settings = candidate.settings
-        template = self._soft_template(
+        template, starts = self._soft_template(
             Template.from_settings(settings["template"]),
             settings["init"],
             settings.get("length"),
             model,
+            settings.get("from", {}).get("triggers", ()),
         )
         answers: tuple[str, ...] = ()
         if "verbalizer" in settings:
             answers = Verbalizer.from_settings(settings["verbalizer"]).answers
-        init: Init = "vocabulary" if settings["init"] == "template" else settings["init"]
+        own = settings["init"] in ("template", "best")
+        init: Init = "vocabulary" if own else settings["init"]
         seed = settings["training"]["seed"]
         learner = make_learner(
             model,
@@ -96,21 +125,28 @@ class SoftPromptKind(TunedKind):
             encoder=settings["encoder"],
             hidden=settings["hidden"],
             members=settings["members"],
+            starts=starts,
         )
         return template, learner
 
     def _soft_template(
-        self, template: Template, init: str, length: int | None, model: LocalModel
-    ) -> Template:
-        if init == "template":
-            return softened(template, model)
-        return with_soft(template, length)
+        self,
+        template: Template,
+        init: str,
+        length: int | None,
+        model: LocalModel,
+        triggers: Sequence[Sequence[int]] = (),
+    ) -> tuple[Template, dict[str, tuple[int, ...]]]:
+        """The template with its soft segments, and the tokens they start from if it says so."""
+        if init in ("template", "best"):
+            return softened(template, model, [tuple(ids) for ids in triggers])
+        return with_soft(template, length), {}
 
     def _largest(self, template: Template, model: LocalModel) -> list[tuple[Template, LocalModel]]:
         found = []
         length = max(self.settings.length, default=None)
         for init in self.settings.init:
-            soft = self._soft_template(template, init, length, model)
+            soft, _ = self._soft_template(template, init, length, model)
             segments = soft_segments(soft)
             count = sum(segment.count for segment in segments.values())
             table = torch.zeros(count, model.engine.network.virtual.width)

@@ -31,6 +31,7 @@ from promptlab.tuning.exercises import Exercises, LabelExercises, text_exercises
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Schedule, Training
+from promptlab.tuning.words import nearest_tokens
 from promptlab.verbalizer import Verbalizer
 
 ROOM = 8
@@ -195,6 +196,9 @@ class TunedKind(LearningKind, TemplateKind):
             "training": settings["training"],
         }
         learned = joined(trained.learner.learned(facts))
+        if learned.vectors is not None:
+            near = nearest_tokens(model, learned.vectors)
+            facts["words"] = [[one.token for one in tokens] for tokens in near]
         predictor = self._over(settings, template, model.adapted(learned))
         if isinstance(predictor, PromptGenerator):
             return predictor.fit(self.task.train)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from promptlab.engine.fixed import FixedStates
 from promptlab.errors import CapabilityError, InputError
-from promptlab.grammar import Field, Piece, parse
+from promptlab.grammar import Piece
 from promptlab.models.learned import learned_segments
 from promptlab.models.local import LocalModel
-from promptlab.prompt import Slot, Soft, Text, Trigger
-from promptlab.template import Template, is_jinja
+from promptlab.prompt import Soft, Text, Trigger
+from promptlab.template import Template
 from promptlab.tuning.encoder import Encoder, EncoderName, Plain, make_encoder
 from promptlab.tuning.initial import Init, initial_ids, initial_vectors
 from promptlab.tuning.learner import Learner, flat_prefix
+from promptlab.tuning.rewriting import in_front, rewritten
 
 
 @dataclass(frozen=True)
@@ -52,27 +53,39 @@ def with_soft(template: Template, length: int | None) -> Template:
         [template.text] if template.text is not None else list((template.parts or {}).values())
     )
     if not any("{soft:" in source for source in sources if source):
-        return _in_front(template, f"{{soft:{length or 20}}}")
+        return in_front(template, f"{{soft:{length or 20}}}")
     if length is None:
         return template
-    return _rewritten(template, lambda p: replace(p, count=length) if isinstance(p, Soft) else p)
+    return rewritten(template, lambda p: replace(p, count=length) if isinstance(p, Soft) else p)
 
 
-def softened(template: Template, model: LocalModel) -> Template:
-    """The template whose own words are vectors that start as those words (OptiPrompt)."""
+def softened(
+    template: Template, model: LocalModel, triggers: Sequence[tuple[int, ...]] = ()
+) -> tuple[Template, dict[str, tuple[int, ...]]]:
+    """The template whose own words are vectors, and the tokens that those start as.
 
-    def soft(piece: Piece) -> Piece:
+    Starting exactly from a hard prompt, hand-written or with the tokens of a trigger search, is
+    OptiPrompt (Zhong et al. 2021; Qin & Eisner 2021). White space beside the words stays.
+    """
+    starts: list[tuple[int, ...]] = []
+    found = iter(triggers)
+
+    def soft(piece: Piece) -> Piece | list[Piece]:
+        if isinstance(piece, Trigger):
+            starts.append(next(found))
+            return Soft(piece.count)
         if not isinstance(piece, Text) or not piece.text.strip():
             return piece
-        words = piece.text.strip().replace('"', "'")
-        return Soft(len(model.encoding.one(f" {words}")), init=words)
+        kept = piece.text.rstrip()
+        starts.append(model.encoding.one(kept))
+        return [Soft(len(starts[-1])), Text(piece.text[len(kept) :])]
 
-    made = _rewritten(template, soft)
-    if not soft_segments(made):
+    made = rewritten(template, soft)
+    if not starts:
         raise InputError(
             f"the template {template.name or template.source!r} has no words to soften"
         )
-    return made
+    return made, {str(number): ids for number, ids in enumerate(starts)}
 
 
 def make_learner(
@@ -84,10 +97,11 @@ def make_learner(
     hidden: int | None = None,
     members: int = 1,
     prefix: int = 0,
+    starts: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Learner:
     """What is learned for a template: its soft segments, and ``prefix`` tokens in every layer.
 
-    Raises `InputError` when there is nothing to learn, `CapabilityError` for a prefix on a model
+    ``starts`` are token ids that named segments start from, whatever ``start`` says. Raises `InputError` when there is nothing to learn, `CapabilityError` for a prefix on a model
     that takes none.
     """
     segments = soft_segments(template)
@@ -97,10 +111,10 @@ def make_learner(
     tables = []
     for member in range(members if segments else 0):
         seed = start.seed + 7919 * member
-        for place, segment in enumerate(segments.values()):
-            tables.append(
-                _segment_start(model, segment, replace(start, seed=seed + 104729 * place))
-            )
+        for place, (name, segment) in enumerate(segments.items()):
+            own = replace(start, seed=seed + 104729 * place)
+            ids = (starts or {}).get(name)
+            tables.append(_segment_start(model, segment, own, ids))
     vectors = torch.cat(tables) if tables else None
     return Learner(
         soft=[(name, segment.count) for name, segment in segments.items()],
@@ -113,13 +127,18 @@ def make_learner(
     )
 
 
-def _segment_start(model: LocalModel, segment: Soft, start: Start) -> torch.Tensor:
-    if segment.init is not None:
+def _segment_start(
+    model: LocalModel, segment: Soft, start: Start, given: tuple[int, ...] | None
+) -> torch.Tensor:
+    chosen: tuple[int, ...] | None
+    if given is not None:
+        chosen = given
+    elif segment.init is not None:
         # Words inside a text follow a space: so do these.
         ids = model.encoding.one(f" {segment.init.strip()}")
         if not ids:
             raise InputError(f"the soft segment's words {segment.init!r} have no tokens")
-        chosen: tuple[int, ...] | None = tuple(ids[i % len(ids)] for i in range(segment.count))
+        chosen = tuple(ids[i % len(ids)] for i in range(segment.count))
     else:
         chosen = initial_ids(
             model, segment.count, start.init, seed=start.seed, text=start.text,
@@ -180,51 +199,3 @@ def network_states(
         both = EncoderDecoderCache(cache, frozen_cache(None, network.layers))
         network.run_with_cache(both, input_ids=tokens, decoder_input_ids=tokens)
     return recorded(cache).layers
-
-
-def _in_front(template: Template, soft: str) -> Template:
-    if template.text is not None:
-        _refuse_jinja(template.text)
-        return replace(template, text=soft + template.text)
-    parts = dict(template.parts or {})
-    first = next(iter(parts))
-    _refuse_jinja(parts[first])
-    return replace(template, parts=parts | {first: soft + parts[first]})
-
-
-def _rewritten(template: Template, change: object) -> Template:
-    if template.text is not None:
-        return replace(template, text=_changed(template.text, change))
-    parts = {name: _changed(text, change) for name, text in (template.parts or {}).items()}
-    return replace(template, parts=parts)
-
-
-def _changed(source: str, change: object) -> str:
-    _refuse_jinja(source)
-    assert callable(change)
-    return "".join(_written(change(piece)) for piece in parse(source))
-
-
-def _refuse_jinja(source: str) -> None:
-    if is_jinja(source):
-        raise InputError(
-            f"soft tokens cannot be put into the Jinja template {source[:60]!r}; write a plain "
-            "template with {soft:N}"
-        )
-
-
-def _written(piece: Piece) -> str:
-    """A piece in the plain grammar."""
-    match piece:
-        case Field(name):
-            return f"{{{name}}}"
-        case Text(text):
-            return text.replace("{", "\\{").replace("}", "\\}")
-        case Slot():
-            return "{mask}"
-        case Soft(count, init, name):
-            shared = f" #{name}" if name is not None else ""
-            words = f' "{init}"' if init is not None else ""
-            return f"{{soft:{count}{shared}{words}}}"
-        case Trigger(count):
-            return f"{{trigger:{count}}}"

@@ -1,0 +1,121 @@
+"""Back to words: what learned vectors are nearest to, and the prompt that those words make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from promptlab.grammar import Piece
+from promptlab.models.learned import Learned
+from promptlab.models.local import LocalModel
+from promptlab.prompt import Soft, Trigger
+from promptlab.template import Template
+from promptlab.tuning.rewriting import rewritten
+
+_CHUNK = 8192
+"""Rows of the embedding compared at a time."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A token near a learned vector: its text, its id, and the cosine of the angle between them."""
+
+    token: str
+    token_id: int
+    cosine: float
+
+
+def nearest_tokens(
+    model: LocalModel, vectors: Float[Tensor, "token dim"], top: int = 3
+) -> list[list[Nearest]]:
+    """For every vector its nearest vocabulary tokens by cosine, nearest first.
+
+    Special tokens are left out. Lester et al. 2021, section 7, read prompts in this way.
+    """
+    found, ids = _nearest(model, vectors, top)
+    return [
+        [
+            Nearest(model.encoding.token(int(token)), int(token), float(cosine))
+            for cosine, token in zip(cosines, tokens, strict=True)
+        ]
+        for cosines, tokens in zip(found, ids, strict=True)
+    ]
+
+
+def in_words(template: Template, learned: Learned, model: LocalModel) -> tuple[Template, Learned]:
+    """The discrete prompt nearest to a soft one: its template with triggers, and their tokens.
+
+    Every soft segment becomes a trigger segment that holds its vectors' nearest tokens, so the
+    prompt is made of exactly these tokens however they would be read as text.
+    """
+    assert learned.vectors is not None
+    tokens = [near[0].token_id for near in nearest_tokens(model, learned.vectors, 1)]
+    places: dict[str, tuple[int, ...]] = {}
+    start = 0
+    for name, count in learned.soft:
+        places[name] = tuple(tokens[start : start + count])
+        start += count
+    triggers: list[tuple[int, ...]] = []
+    found = iter(learned.triggers)
+    unnamed = 0
+
+    def words(piece: Piece) -> Piece:
+        nonlocal unnamed
+        if isinstance(piece, Trigger):
+            triggers.append(next(found))
+        if not isinstance(piece, Soft):
+            return piece
+        name = f"#{piece.id}" if piece.id is not None else str(unnamed)
+        unnamed += piece.id is None
+        triggers.append(places[name])
+        return Trigger(piece.count)
+
+    made = rewritten(template, words)
+    facts = {"words": [model.tokenizer.decode(ids) for ids in triggers]}
+    return made, Learned(triggers=tuple(triggers), prefix=learned.prefix, facts=facts)
+
+
+def spelled(template: Template, learned: Learned, model: LocalModel) -> str:
+    """A template with the words of its trigger tokens in their places, for people."""
+    found = iter(learned.triggers)
+
+    def words(piece: Piece) -> Piece:
+        if not isinstance(piece, Trigger):
+            return piece
+        from promptlab.prompt import Text
+
+        return Text(_word(model, next(found)))
+
+    return rewritten(replace(template), words).source
+
+
+def _word(model: LocalModel, ids: Sequence[int]) -> str:
+    text = str(model.tokenizer.decode(list(ids)))
+    return text if text.startswith(" ") else f" {text}"
+
+
+def _nearest(
+    model: LocalModel, vectors: Float[Tensor, "token dim"], top: int
+) -> tuple[Float[Tensor, "token top"], Int[Tensor, "token top"]]:
+    virtual = model.engine.network.virtual
+    device = model.engine.network.device
+    wanted = torch.nn.functional.normalize(vectors.to(device).float(), dim=1)
+    special = torch.tensor(sorted(model.tokenizer.all_special_ids), device=device)
+    best = torch.full((len(vectors), top), -2.0, device=device)
+    ids = torch.zeros((len(vectors), top), dtype=torch.long, device=device)
+    with torch.no_grad():
+        for start in range(0, virtual.start, _CHUNK):
+            rows = torch.arange(start, min(start + _CHUNK, virtual.start), device=device)
+            table = torch.nn.functional.normalize(virtual.vectors(rows), dim=1)
+            cosines = wanted @ table.T
+            inside = special[(special >= start) & (special < start + len(rows))] - start
+            cosines[:, inside] = -2.0
+            joined = torch.cat([best, cosines], dim=1)
+            chosen = torch.cat([ids, rows.expand(len(vectors), -1)], dim=1)
+            best, order = joined.topk(top, dim=1)
+            ids = chosen.gather(1, order)
+    return best.cpu(), ids.cpu()
