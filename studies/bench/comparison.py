@@ -97,7 +97,7 @@ class Comparison:
         }
 
 
-def alternate(own: Side, peer: Side, *, warm_up: int, repeats: int) -> Timing:
+def alternate(own: Side, peer: Side, *, warm_up: int, repeats: int, device: str = "cpu") -> Timing:
     """Time both sides in turn, A B A B, after ``warm_up`` rounds that do not count.
 
     The matrix-product peak is measured before every round; the best counts.
@@ -105,11 +105,11 @@ def alternate(own: Side, peer: Side, *, warm_up: int, repeats: int) -> Timing:
     for _ in range(warm_up):
         own()
         peer()
-    roofline = Roofline.measure()
+    roofline = Roofline.measure(device)
     rounds = []
     for _ in range(repeats):
         rounds.append((own(), peer()))
-        roofline = roofline.best(Roofline.measure())
+        roofline = roofline.best(Roofline.measure(device))
     first, second = zip(*rounds, strict=True)
     return Timing(first, second, roofline)
 

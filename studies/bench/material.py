@@ -67,9 +67,9 @@ def sst2_examples(
     return kept[:count]
 
 
-def own_model(name: str) -> LocalModel:
-    """promptlab's model in fp32 on the CPU, with nothing remembered on disk."""
-    return load(name, device="cpu", dtype="float32", cache=False)
+def own_model(name: str, *, dtype: str = "float32", device: str = "cpu") -> LocalModel:
+    """promptlab's model, in fp32 on the CPU unless told, with nothing remembered on disk."""
+    return load(name, device=device, dtype=dtype, cache=False)
 
 
 def forget(model: LocalModel) -> None:
@@ -78,7 +78,9 @@ def forget(model: LocalModel) -> None:
     model.engine.store = FeatureStore(None)
 
 
-def plain_model(name: str, *, masked: bool, dtype: str = "float32") -> tuple[Any, Any]:
+def plain_model(
+    name: str, *, masked: bool, dtype: str = "float32", device: str = "cpu"
+) -> tuple[Any, Any]:
     """The same weights as a plain transformers model, and its tokenizer.
 
     ``dtype`` is torch's name of a number format, fp32 unless told.
@@ -88,7 +90,7 @@ def plain_model(name: str, *, masked: bool, dtype: str = "float32") -> tuple[Any
 
     folder: str | Path = model_folder(name) if name in MODELS else name
     auto: Any = transformers.AutoModelForMaskedLM if masked else transformers.AutoModelForCausalLM
-    model = auto.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
+    model = auto.from_pretrained(folder, dtype=getattr(torch, dtype)).eval().to(device)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
     return model, tokenizer
 

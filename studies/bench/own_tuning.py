@@ -1,0 +1,189 @@
+"""promptlab's side of the prompt tuning benchmarks, and the same runs as its peers take them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from promptlab.classifier import PromptClassifier
+from promptlab.example import Example
+from promptlab.generator import PromptGenerator
+from promptlab.models.local import LocalModel
+from promptlab.parser import TextParser
+from promptlab.studies.bench.comparison import require_same_ids
+from promptlab.studies.bench.material import TrainingRow, training_rows
+from promptlab.studies.bench.peft_peer import Space, TuningRun
+from promptlab.template import Template
+from promptlab.tuning.exercises import Exercises, LabelExercises, text_exercises
+from promptlab.tuning.pack import Pack
+from promptlab.tuning.soft import Start, make_learner
+from promptlab.tuning.trainee import Trainee
+from promptlab.tuning.training import Training
+from promptlab.verbalizer import Verbalizer
+
+VERBALIZER = Verbalizer({"negative": "terrible", "positive": "great"})
+CUE = " It was"
+WORDS = Template("{text}" + CUE + " {mask}")
+"""The prompt without vectors, as the peers get it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where ``tokens`` learned vectors stand: before everything, or between example and cue."""
+
+    tokens: int
+    after: bool = False
+
+    @property
+    def template(self) -> Template:
+        """The prompt with its vectors."""
+        soft = f"{{soft:{self.tokens}}}"
+        return Template(
+            "{text} " + soft + CUE + " {mask}" if self.after else soft + "{text}" + CUE + " {mask}"
+        )
+
+    @property
+    def peer_after(self) -> str:
+        """The words that the peers' vectors stand before; nothing for all of them."""
+        return CUE if self.after else ""
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """What the runs of a benchmark differ in."""
+
+    learning_rate: float = 0.01
+    batch: int = 16
+    seed: int = 13
+
+
+class OwnTuning:
+    """One prompt tuning that can be begun again and again, by promptlab's own classes.
+
+    The vectors start from a vocabulary sample; AdamW without weight decay, warm-up or clipping.
+    With ``space`` *answers* the loss is the cross-entropy among the answers, else that over the
+    vocabulary. Raises `WorkError` when the peer would not read the same tokens.
+    """
+
+    def __init__(
+        self,
+        model: LocalModel,
+        examples: Sequence[Example],
+        place: Place,
+        hyper: Hyper,
+        *,
+        steps: int,
+        space: Space = "answers",
+    ) -> None:
+        self.place, self.space, self.steps = place, space, steps
+        self.training = Training(
+            hyper.learning_rate,
+            steps=steps,
+            batch_size=hyper.batch,
+            warmup=0.0,
+            schedule="constant",
+            clip=1e9,
+            evaluate_every=steps,
+            seed=hyper.seed,
+        )
+        template = place.template
+        self._learner = make_learner(model, template, Start("vocabulary", hyper.seed))
+        view = model.adapted(self._learner.learned()[0], keep=False)
+        self.exercises = _exercises(view, template, examples, space)
+        words = PromptClassifier(WORDS, VERBALIZER, model)
+        self.rows = training_rows(words, examples, after=place.peer_after)
+        require_same_ids(
+            [self._own_ids(number) for number in range(len(self.rows))],
+            [_with_vectors(row, place.tokens) for row in self.rows],
+        )
+
+    def trainee(self) -> Trainee:
+        """A new beginning."""
+        learner = copy.deepcopy(self._learner)
+        return Trainee(learner, self.training, self.exercises, self.exercises)
+
+    def run(self) -> TuningRun:
+        """The same for a peer: the first vectors, and the rows of every step."""
+        trainee = self.trainee()
+        batches = []
+        for step in range(self.steps):
+            trainee.progress.step = step
+            batches.append(trainee.batch())
+        vectors = self._learner.vectors()
+        assert vectors is not None
+        return TuningRun(
+            vectors.detach().float().numpy().copy(), self.training.learning_rate, batches
+        )
+
+    def lengths(self) -> list[int]:
+        """Tokens of every row of every step, the vectors among them."""
+        return [
+            len(self.rows[number].ids) + self.place.tokens
+            for batch in self.run().batches
+            for number in batch
+        ]
+
+    def known(self) -> list[int]:
+        """The tokens of the same rows whose keys and values are kept across the steps."""
+        return [
+            len(self.exercises.fixed(number)) for batch in self.run().batches for number in batch
+        ]
+
+    def first_lengths(self) -> list[int]:
+        """The lengths of what is computed once and kept."""
+        numbers = {number for batch in self.run().batches for number in batch}
+        return [length for n in sorted(numbers) if (length := len(self.exercises.fixed(n)))]
+
+    def _own_ids(self, number: int) -> list[int]:
+        ids = self.exercises.exercises[number].asked[0].question.context.ids
+        start = self.exercises.start
+        return [token if token < start else start - token - 1 for token in ids]
+
+
+@dataclass(frozen=True)
+class OwnResult:
+    """Every tuning's mean loss in nats before each step's update, and the wall seconds of all."""
+
+    losses: list[list[float]]
+    seconds: float
+
+
+def train(model: LocalModel, tunings: Sequence[OwnTuning]) -> OwnResult:
+    """All steps of the tunings in one pack, begun anew; nothing that was kept before is known."""
+    trainees = [tuning.trainee() for tuning in tunings]
+    losses: list[list[float]] = [[] for _ in trainees]
+    start = time.perf_counter()
+    pack = Pack(model)
+    for _ in range(tunings[0].steps):
+        for curve, loss in zip(losses, pack.step(trainees), strict=True):
+            if isinstance(loss, Exception):
+                raise loss
+            curve.append(loss)
+    return OwnResult(losses, time.perf_counter() - start)
+
+
+def padded_lengths(tuning: OwnTuning) -> list[int]:
+    """Tokens of every row of every step as a peer pads them: to its batch's longest row."""
+    padded = []
+    for batch in tuning.run().batches:
+        longest = max(len(tuning.rows[number].ids) for number in batch)
+        padded += [longest + tuning.place.tokens] * len(batch)
+    return padded
+
+
+def _exercises(
+    view: LocalModel, template: Template, examples: Sequence[Example], space: Space
+) -> Exercises:
+    shares = bool(getattr(view.engine.runner, "shares", False))
+    if space == "answers":
+        return LabelExercises(PromptClassifier(template, VERBALIZER, view), examples, shares=shares)
+    words = dict(zip(VERBALIZER.labels, VERBALIZER.answers, strict=True))
+    written = [replace(example, label=words[str(example.label)]) for example in examples]
+    return text_exercises(PromptGenerator(template, TextParser(), view), written, shares=shares)
+
+
+def _with_vectors(row: TrainingRow, tokens: int) -> list[int]:
+    """A peer's row with negative numbers for the vectors."""
+    return [*row.ids[: row.soft_at], *(-1 - n for n in range(tokens)), *row.ids[row.soft_at :]]
