@@ -25,7 +25,7 @@ Row = list[int | Tensor]
 
 @dataclass(frozen=True)
 class Parts:
-    """What was learned: vectors by segment (a shared id ``#x``, else a number), triggers, prefix."""
+    """Vectors by segment (a shared id ``#x``, else a number), triggers, and a prefix."""
 
     vectors: Mapping[str, Tensor] = field(default_factory=dict)
     triggers: Sequence[Tensor | tuple[int, ...]] = ()

@@ -82,7 +82,7 @@ class Engine:
             other.store = FeatureStore(None)
         return other
 
-    def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " continuation"]]:
+    def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " _continuation"]]:
         """Log-likelihood in nats of every continuation of every question.
 
         Equal contexts are computed once, and what the store knows is not computed at all.

@@ -35,10 +35,10 @@ class Item:
         return self.state.length if self.state is not None else 0
 
 
-Scored = list[list[Float[Tensor, " continuation"]]]
+Scored = list[list[Float[Tensor, " _continuation"]]]
 """For every item and question the log-likelihoods of its continuations."""
 Loss = Callable[[list[int], Scored], Tensor]
-"""From the numbers of a batch's items and what was scored, one number in nats."""
+"""From the numbers of a batch's items and what was scored, one or several numbers in nats."""
 
 
 class GradientScorer:
@@ -76,13 +76,14 @@ class GradientScorer:
         *,
         vectors: Float[Tensor, "token dim"] | None,
         normalised: bool,
-    ) -> tuple[float, list[Tensor]]:
-        """The summed loss of all items and its gradient for each of ``leaves``.
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The losses summed over all items, and their sum's gradient for each of ``leaves``.
 
-        The items go through the network in batches of the token budget, longest first; the sum
-        does not depend on how they are batched. ``vectors`` stand for the virtual tokens.
+        The items go through the network in batches of the token budget, longest first; the sums
+        do not depend on how they are batched, nor on batches that had to be halved. ``vectors``
+        stand for the virtual tokens.
         """
-        total = 0.0
+        total: Tensor = torch.zeros(())
         sums = [torch.zeros_like(leaf) for leaf in leaves]
 
         def work(batch: list[int]) -> None:
@@ -91,8 +92,8 @@ class GradientScorer:
             with self.network.learned(vectors), self.network.short_attention(longest):
                 found = self.score([items[index] for index in batch], normalised=normalised)
                 value = loss(batch, found)
-                grads = torch.autograd.grad(value, leaves, allow_unused=True)
-            total += float(value.detach())
+                grads = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
+            total = total.to(value.device) + value.detach()
             for kept, grad in zip(sums, grads, strict=True):
                 if grad is not None:
                     kept += grad

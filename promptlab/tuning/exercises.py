@@ -22,7 +22,7 @@ from promptlab.models.local import Asked, LocalModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.tuning.label_loss import LabelLoss
 
-Scored = list[Float[Tensor, " continuation"]]
+Scored = list[Float[Tensor, " _continuation"]]
 
 
 @dataclass(frozen=True)

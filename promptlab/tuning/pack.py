@@ -65,10 +65,9 @@ class Pack:
             for number in batch:
                 items.append(self._item(trainee, trainee.train, number, outputs[which]))
                 owners.append((which, number))
-        losses = [0.0] * len(trainees)
 
         def loss(numbers: list[int], scored: ScoredItems) -> Tensor:
-            total = torch.zeros((), device=self.network.device)
+            shares = [torch.zeros((), device=self.network.device) for _ in trainees]
             for which, trainee in enumerate(trainees):
                 mine = [place for place, n in enumerate(numbers) if owners[n][0] == which]
                 if mine:
@@ -77,23 +76,21 @@ class Pack:
                         [scored[place] for place in mine],
                         outputs[which].mixture_leaf,
                     )
-                    share = found.sum() / len(batches[which])
-                    losses[which] += float(share.detach())
-                    total = total + share
-            return total
+                    shares[which] = found.sum() / len(batches[which])
+            return torch.stack(shares)
 
         leaves = [] if table is None else [table]
         leaves += [o.prefix_leaf for o in outputs if o.prefix_leaf is not None]
         leaves += [o.mixture_leaf for o in outputs if o.mixture_leaf is not None]
         leaves += [weight for trainee in trainees for weight in trainee.learner.weights]
         normalised = any(trainee.train.normalised for trainee in trainees)
-        _, gradients = self.scorer.gradients(
+        losses, gradients = self.scorer.gradients(
             items, loss, leaves, vectors=table, normalised=normalised
         )
         found = {id(leaf): grad for leaf, grad in zip(leaves, gradients, strict=True)}
         return [
-            self._stepped(trainee, losses[which], outputs[which], table, found)
-            for which, trainee in enumerate(trainees)
+            self._stepped(trainee, loss_of, outputs[which], table, found)
+            for which, (trainee, loss_of) in enumerate(zip(trainees, losses.tolist(), strict=True))
         ]
 
     def _stepped(
