@@ -36,8 +36,14 @@ SEVERAL = {"negative": ["bad", "so dull"], "positive": {"good": 2.0, "rather cha
 TRIGGERS: tuple[Tokens, ...] = ((40, 50, 60), (41, 50, 60), (100, 90, 80), (40, 51, 61))
 
 
-def oracle(model: LocalModel, template: str, task: Task, answers: Any, **more: Any) -> Any:
+def oracle(
+    model: LocalModel, template: str, task: Task, answers: Any, **more: Any
+) -> ScoredTriggers:
     return ScoredTriggers(model, Template(template), Verbalizer(answers), task.train[:5], **more)
+
+
+def test_it_is_an_oracle(fresh: Fresh, task: Task) -> None:
+    assert isinstance(oracle(fresh("tiny_masked"), TEMPLATES[0], task, SINGLE), TriggerOracle)
 
 
 def slow(made: ScoredTriggers, tokens: Tokens, task: Task) -> list[float]:
@@ -60,7 +66,6 @@ def test_losses_are_those_of_the_fitted_classifier(
 ) -> None:
     for answers in (SINGLE, SEVERAL):
         made = oracle(fresh(name), template, task, answers)
-        assert isinstance(made, TriggerOracle)
         expected = np.array([slow(made, tokens, task) for tokens in TRIGGERS])
         np.testing.assert_allclose(made.losses(TRIGGERS, range(5)), expected, atol=1e-5)
         assert np.ptp(expected, axis=0).min() > 1e-4  # triggers matter
@@ -101,7 +106,8 @@ def reference(made: ScoredTriggers, tokens: Tokens, numbers: list[int]) -> np.nd
         total = total - chosen.log_softmax(0)[exercise.label] / len(numbers)
     (grad,) = torch.autograd.grad(total, vectors)
     rows = embed(torch.arange(made.vocabulary)).detach()
-    return (grad @ rows.T - (grad * vectors.detach()).sum(1, keepdim=True)).numpy()
+    changes = grad @ rows.T - (grad * vectors.detach()).sum(1, keepdim=True)
+    return np.asarray(changes.numpy())
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,8 @@ def test_the_gradient_is_plain_autograds(
     made = oracle(fresh(name), template, task, SINGLE)
     found = made.gradient(TRIGGERS[0], [0, 1, 2, 4])
     assert found.shape == (3, made.vocabulary)
-    np.testing.assert_allclose(found, reference(made, TRIGGERS[0], [0, 1, 2, 4]), atol=1e-5)
+    expected = reference(made, TRIGGERS[0], [0, 1, 2, 4])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert np.abs(found[range(3), TRIGGERS[0]]).max() < 1e-5
 
 

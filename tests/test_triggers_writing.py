@@ -47,10 +47,8 @@ def test_whole_words_survive(fresh: Fresh, task: Task, name: str, template: str)
 def test_pieces_that_merge_do_not_survive(fresh: Fresh, task: Task, name: str) -> None:
     """*gre* + *at* would be read as *great*."""
     model = fresh(name)
-    (great,) = tokens_of(model, " great")
     head = tokens_of(model, " g")[-1]
     tail = model.tokenizer.convert_tokens_to_ids("##r" if name == "tiny_masked" else "r")
-    assert (head, tail) != (great,)
     made = oracle(model, TEMPLATES[0], task)
     again = tokens_of(model, " gr")
     assert made.survives((head, tail)) == (again == (head, tail))

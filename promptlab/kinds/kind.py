@@ -24,6 +24,10 @@ BUILT_IN = {
     "soft_prompt": "promptlab.kinds.soft_prompt:SoftPromptKind",
     "p_tuning": "promptlab.kinds.soft_prompt:PTuningKind",
     "prefix": "promptlab.kinds.prefix:PrefixKind",
+    "finetune": "promptlab.kinds.finetune:FinetuneKind",
+    "head": "promptlab.kinds.head:HeadKind",
+    "words": "promptlab.kinds.words:WordsKind",
+    "triggers": "promptlab.kinds.triggers:TriggersKind",
 }
 """Shipped kinds; any other is named ``package.module:Name`` in the study file."""
 

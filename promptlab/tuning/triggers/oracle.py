@@ -15,12 +15,12 @@ Tokens = tuple[int, ...]
 
 @runtime_checkable
 class TriggerOracle(Protocol):
-    """Losses of triggers on a labelled set whose examples are known by their index.
+    """Losses of triggers on a labelled set whose examples are known by their index."""
 
-    ``vocabulary`` is the number of tokens that a trigger may be made of.
-    """
-
-    vocabulary: int
+    @property
+    def vocabulary(self) -> int:
+        """The number of tokens that a trigger may be made of."""
+        ...
 
     def losses(
         self, tokens: Sequence[Tokens], examples: Sequence[int]

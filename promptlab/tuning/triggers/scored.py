@@ -15,16 +15,16 @@ from promptlab.classifier import PromptClassifier
 from promptlab.engine.fixed import FixedStates
 from promptlab.engine.gradients import GradientScorer, Item, Scored
 from promptlab.engine.question import Context, Question
-from promptlab.errors import TemplateError
 from promptlab.example import Example
 from promptlab.metric import get_metric
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
 from promptlab.predictions import Predictions
-from promptlab.prompt import Prompt, Soft, Trigger
+from promptlab.prompt import Prompt
 from promptlab.template import Template
 from promptlab.tuning.exercises import LabelExercises
 from promptlab.tuning.triggers.oracle import Tokens
+from promptlab.tuning.triggers.places import reading, softened, trigger_lengths
 from promptlab.tuning.triggers.writing import Writing
 from promptlab.verbalizer import Verbalizer
 
@@ -83,11 +83,10 @@ class ScoredTriggers:
         soft = tuple((str(number), count) for number, count in enumerate(self.lengths))
         zeros = torch.zeros((sum(self.lengths), self.network.virtual.width))
         view = self.model.adapted(Learned(zeros, soft), keep=False)
-        return PromptClassifier(_softened(template), self.verbalizer, view)
+        return PromptClassifier(softened(template), self.verbalizer, view)
 
     def _prompt(self, example: Example) -> Prompt:
-        tokens = tuple((0,) * count for count in self.lengths)
-        view = self.model.adapted(Learned(triggers=tokens))
+        view = reading(self.model, self.template)
         return PromptClassifier(self.template, self.verbalizer, view).prompt(example)
 
     @property
@@ -166,7 +165,7 @@ class ScoredTriggers:
     def _changes(
         self, gradient: Float[Tensor, "token dim"], current: Float[Tensor, "token dim"]
     ) -> Float[np.ndarray, "token vocab"]:
-        """``gradient . (E_v - E_current)`` for every entry v, a piece of the embedding at a time."""
+        """``gradient . (E_v - E_current)`` for every entry v, some rows at a time."""
         virtual, device = self.network.virtual, self.network.device
         parts = []
         with torch.no_grad():
@@ -217,39 +216,3 @@ class ScoredTriggers:
         if exercises.shares:
             fixed = [exercises.fixed(number) for number in dict.fromkeys(numbers)]
             self.states.prepare([ids for ids in fixed if ids])
-
-
-class _Softened(Template):
-    """A template whose triggers are rendered as vectors."""
-
-    def render(self, *args: Any, **kwargs: Any) -> Prompt:
-        prompt = super().render(*args, **kwargs)
-        segments = (Soft(s.count) if isinstance(s, Trigger) else s for s in prompt.segments)
-        return replace(prompt, segments=tuple(segments))
-
-
-def _softened(template: Template) -> Template:
-    return _Softened.from_settings(template.settings())
-
-
-def trigger_lengths(template: Template) -> tuple[int, ...]:
-    """Tokens of every trigger segment of a template, in order.
-
-    Raises `TemplateError` when there is none, or when vectors are to be learned, too.
-    """
-    prompt = template.render(dict.fromkeys(template.fields, "x"))
-    if any(isinstance(segment, Soft) for segment in prompt.segments):
-        raise TemplateError(
-            "a trigger search cannot learn {soft:N} vectors; write words or {trigger:N} in their "
-            "place",
-            text=template.source,
-            position=max(0, template.source.find("soft")),
-        )
-    lengths = tuple(s.count for s in prompt.segments if isinstance(s, Trigger))
-    if not lengths:
-        raise TemplateError(
-            "this template has no trigger to search; write {trigger:3} where it belongs",
-            text=template.source,
-            position=len(template.source),
-        )
-    return lengths

@@ -8,6 +8,7 @@ from dataclasses import replace
 from promptlab.models.local import Asked, LocalModel
 from promptlab.prompt import Prompt, Segment, Slot, Text, Trigger
 from promptlab.tuning.triggers.oracle import Tokens
+from promptlab.tuning.triggers.places import parted
 
 
 class Writing:
@@ -24,11 +25,7 @@ class Writing:
 
     def split(self, tokens: Tokens) -> tuple[Tokens, ...]:
         """The trigger's tokens, segment by segment."""
-        parts, start = [], 0
-        for length in self.lengths:
-            parts.append(tuple(tokens[start : start + length]))
-            start += length
-        return tuple(parts)
+        return parted(self.lengths, tokens)
 
     def written(self, prompt: Prompt, tokens: Tokens) -> Prompt:
         """The prompt in words alone.

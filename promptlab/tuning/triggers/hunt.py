@@ -1,0 +1,80 @@
+"""A trigger search on its whole way: told, kept, judged, and given up when others are better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promptlab.errors import Pruned
+from promptlab.events import Step
+from promptlab.fitting import Fitting
+from promptlab.tuning.triggers.filter import TokenFilter
+from promptlab.tuning.triggers.recipe import Recipe
+from promptlab.tuning.triggers.scored import ScoredTriggers
+from promptlab.tuning.triggers.state import Accepted, SearchState
+
+EVALUATED = 5
+"""The best dev score so far is reported every so many steps."""
+
+
+class Hunt:
+    """One search for a trigger.
+
+    Every accepted trigger is a `Step` event of the trial ``number``. The state is kept in the
+    file ``kept`` after every step, and a file that is there already is gone on from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        oracle: ScoredTriggers,
+        tokens: TokenFilter,
+        fitting: Fitting | None = None,
+        *,
+        number: int = 0,
+        kept: Path | None = None,
+        adversarial: bool = False,
+    ) -> None:
+        self.recipe = recipe
+        self.oracle = oracle
+        self.fitting = fitting or Fitting()
+        self.number = number
+        self.kept = kept
+        self.search = recipe.search(oracle, tokens, adversarial=adversarial, on_accepted=self._tell)
+
+    def run(self) -> Accepted:
+        """The best trigger on dev. Raises `Pruned` when it is given up."""
+        state = self._first()
+        states = self.search.run(state)
+        while True:
+            self._keep(state)
+            if state.step % EVALUATED == 0:
+                self._report(state)
+            self.fitting.cancellation.check()
+            following = next(states, None)
+            if following is None:
+                return state.best
+            state = following
+
+    def _first(self) -> SearchState:
+        if self.kept is not None and self.kept.exists():
+            return SearchState.load(self.kept)
+        tokens = self.recipe.beginning(self.search, self.oracle.model, self.oracle.length)
+        return self.search.start(tokens)
+
+    def _keep(self, state: SearchState) -> None:
+        if self.kept is not None:
+            self.kept.parent.mkdir(parents=True, exist_ok=True)
+            state.save(self.kept)
+
+    def _report(self, state: SearchState) -> None:
+        best = state.best
+        if self.fitting.report(self.number, state.step, best.score):
+            raise Pruned(
+                f"after {state.step} steps the best trigger, {best.words!r}, has a dev score of "
+                f"{best.score:.3f}, which is behind the other trials"
+            )
+
+    def _tell(self, accepted: Accepted) -> None:
+        values = {"loss": accepted.loss, "dev": accepted.score}
+        notes = {"tokens": " ".join(map(str, accepted.tokens)), "words": accepted.words}
+        self.fitting.events.emit(Step(self.number, accepted.step, values, notes))
