@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from promptlab.candidate import Candidate
 from promptlab.classifier import PromptClassifier
@@ -15,9 +15,9 @@ from promptlab.errors import CapabilityError, DataError, InputError, StudyError
 from promptlab.example import Example
 from promptlab.fitting import Asked, Fitting
 from promptlab.generator import PromptGenerator
-from promptlab.kinds.dimensions import Range, pick
 from promptlab.kinds.kind import LearningKind, Trial
 from promptlab.kinds.template import TemplateKind, TemplateSettings
+from promptlab.kinds.training import TrainingSettings, first_training, training_dimensions
 from promptlab.mixture import MixtureClassifier
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import Learned
@@ -28,45 +28,20 @@ from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.tuning.course import Course
 from promptlab.tuning.exercises import Exercises, LabelExercises, text_exercises
+from promptlab.tuning.learner import Learner
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.trainee import Trainee
-from promptlab.tuning.training import Schedule, Training
-from promptlab.tuning.words import nearest_tokens
+from promptlab.tuning.training import Training
 from promptlab.verbalizer import Verbalizer
 
 ROOM = 8
 """A prompt must leave at least so many tokens of the window for the example's own words."""
 
 
-class TunedSettings(TemplateSettings):
-    """How the learned parts of a template group are trained; lists and ranges are searched.
+class TunedSettings(TrainingSettings, TemplateSettings):
+    """A template group with learned parts. ``pack`` candidates are trained in one batch."""
 
-    The names are those of `promptlab.tuning.training.Training`. ``pack`` candidates are trained
-    in one batch.
-    """
-
-    learning_rate: list[float] | Range = Field(default=[0.03], min_length=1)
-    batch_size: list[int] = Field(default=[16], min_length=1)
-    weight_decay: list[float] | Range = Field(default=[0.0], min_length=1)
-    seed: list[int] = Field(default=[13], min_length=1)
-    schedule: list[Schedule] = Field(default=["linear"], min_length=1)
-    epochs: int = 20
-    steps: int | None = None
-    warmup: float = 0.06
-    clip: float = 1.0
-    evaluate_every: int | None = None
-    patience: int = 5
-    dev_examples: int = 200
     pack: int = Field(default=8, ge=1)
-
-    @field_validator("learning_rate")
-    @classmethod
-    def _above_zero(cls, value: list[float] | Range) -> list[float] | Range:
-        numbers = [value.low] if isinstance(value, Range) else value
-        for number in numbers:
-            if not (math.isfinite(number) and number > 0):
-                raise ValueError(f"a learning rate must be above 0, found {number}")
-        return value
 
 
 class TunedKind(LearningKind, TemplateKind):
@@ -76,8 +51,12 @@ class TunedKind(LearningKind, TemplateKind):
 
     def __init__(self, settings: TunedSettings, task: Task) -> None:
         super().__init__(settings, task)
-        self._training(_first(settings))  # numbers that can never work are refused at once
-        check_examples(task)
+        Training(**first_training(settings))  # numbers that can never work are refused at once
+        self._check_examples()
+
+    def _check_examples(self) -> None:
+        """Refuse a task that nothing can be learned from."""
+        check_examples(self.task)
 
     def check(self, model: LanguageModel) -> None:
         """The model must give gradients, and every template with its learned parts have room."""
@@ -123,55 +102,44 @@ class TunedKind(LearningKind, TemplateKind):
 
     def _trained_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """The training's dimensions; what is searched is named in ``labels``."""
-        found: dict[str, Any] = {}
-        for key, short in (
-            ("learning_rate", "lr"),
-            ("batch_size", "batch"),
-            ("weight_decay", "decay"),
-            ("schedule", ""),
-            ("seed", "seed"),
-        ):
-            values = getattr(self.settings, key)
-            found[key] = pick(trial, f"{prefix}{key}", values)
-            if isinstance(values, Range) or len(values) > 1:
-                value = found[key]
-                told = f"{value:.3g}" if isinstance(value, float) else str(value)
-                labels.append(f"{short} {told}".strip())
-        for key in ("epochs", "steps", "warmup", "clip", "evaluate_every", "patience"):
-            found[key] = getattr(self.settings, key)
-        found["dev_examples"] = self.settings.dev_examples
-        return {"training": found}
-
-    def _training(self, settings: dict[str, Any]) -> Training:
-        return Training(**settings)
+        return {"training": training_dimensions(self.settings, trial, prefix, labels)}
 
     def _trainee(self, item: Asked, model: LocalModel, fitting: Fitting) -> Trainee:
-        settings = item.candidate.settings
         template, learner = self._learner(item.candidate, model)
-        training = self._training(settings["training"])
+        training = Training(**item.candidate.settings["training"])
+        return self._in_training(item, template, learner, training, model, fitting)
+
+    def _in_training(
+        self,
+        item: Asked,
+        template: Template,
+        learner: Learner,
+        training: Training,
+        model: LocalModel,
+        fitting: Fitting,
+        *,
+        spacing: float = 0.0,
+    ) -> Trainee:
+        """The learner with what it is trained on; it goes on from its checkpoint if there is one.
+
+        On a frozen network the states of what stands before all that is learned are shared.
+        """
         view = model.adapted(placeholder(learner, model), keep=False)
-        predictor = self._over(settings, template, view)
+        predictor = self._over(item.candidate.settings, template, view)
         predictor.fit(self.task.train)  # draws demonstrations, checks labels
         dev = self.task.dev[: training.dev_examples]
-        labels = max(2, len(self.task.labels))
+        shares = getattr(view.engine.runner, "shares", False) and not view.prefix_tokens
+        shares = shares and not learner.weights
         return Trainee(
             learner,
             training,
-            self._exercises(predictor, self.task.train, view),
-            self._exercises(predictor, dev, view),
+            _exercises(predictor, self.task.train, shares=shares),
+            _exercises(predictor, dev, shares=shares),
             number=item.number,
             checkpoint=fitting.checkpoint(item.candidate),
-            chance=math.log(labels) if isinstance(predictor, PromptClassifier) else 1.0,
+            chance=chance(self.task) if isinstance(predictor, PromptClassifier) else 1.0,
+            spacing=spacing,
         )
-
-    def _exercises(
-        self, predictor: Predictor, examples: Sequence[Example], view: LocalModel
-    ) -> Exercises:
-        shares = getattr(view.engine.runner, "shares", False) and not view.prefix_tokens
-        if isinstance(predictor, PromptGenerator):
-            return text_exercises(predictor, examples, shares=shares)
-        assert isinstance(predictor, PromptClassifier)
-        return LabelExercises(predictor, examples, shares=shares)
 
     def _over(self, settings: dict[str, Any], template: Template, model: LocalModel) -> Any:
         """The predictor of a candidate over a model (calibration not yet learned)."""
@@ -186,26 +154,46 @@ class TunedKind(LearningKind, TemplateKind):
         return PromptClassifier(template, Verbalizer.from_settings(settings["verbalizer"]), model)
 
     def _predictor(self, candidate: Candidate, model: LocalModel, trained: Trainee) -> Predictor:
-        settings = candidate.settings
         template, _ = self._learner(candidate, model)
-        progress = trained.progress
-        facts = {
-            "steps": progress.step,
-            "best_step": progress.best_step,
-            "curve": [list(point) for point in progress.curve],
-            "training": settings["training"],
-        }
+        facts = training_facts(candidate, trained)
         learned = joined(trained.learner.learned(facts))
-        if learned.vectors is not None:
-            near = nearest_tokens(model, learned.vectors)
-            facts["words"] = [[one.token for one in tokens] for tokens in near]
-        predictor = self._over(settings, template, model.adapted(learned))
-        if isinstance(predictor, PromptGenerator):
-            return predictor.fit(self.task.train)
-        predictor.calibration = settings["calibration"]
+        settings, view = candidate.settings, model.adapted(learned)
         if trained.learner.members > 1:
-            return MixtureClassifier(predictor, trained.learner.mixture_weights())
-        return predictor.fit(self.task.train)
+            mixed = self._over(settings, template, view)
+            mixed.calibration = settings["calibration"]
+            return MixtureClassifier(mixed, trained.learner.mixture_weights())
+        return self._fitted(settings, template, view)
+
+    def _fitted(self, settings: dict[str, Any], template: Template, model: LocalModel) -> Predictor:
+        """The predictor over a model with all that was learned, calibrated as it is to be."""
+        predictor = self._over(settings, template, model)
+        if isinstance(predictor, PromptClassifier):
+            predictor.calibration = settings["calibration"]
+        fitted: Predictor = predictor.fit(self.task.train)
+        return fitted
+
+
+def _exercises(predictor: Predictor, examples: Sequence[Example], *, shares: bool) -> Exercises:
+    if isinstance(predictor, PromptGenerator):
+        return text_exercises(predictor, examples, shares=shares)
+    assert isinstance(predictor, PromptClassifier)
+    return LabelExercises(predictor, examples, shares=shares)
+
+
+def chance(task: Task) -> float:
+    """The loss of guessing among the task's labels in nats."""
+    return math.log(max(2, len(task.labels)))
+
+
+def training_facts(candidate: Candidate, trained: Trainee) -> dict[str, Any]:
+    """Notes on how something was learned, kept with it."""
+    progress = trained.progress
+    return {
+        "steps": progress.step,
+        "best_step": progress.best_step,
+        "curve": [list(point) for point in progress.curve],
+        "training": candidate.settings["training"],
+    }
 
 
 def trainable(model: LanguageModel) -> LocalModel:
@@ -259,14 +247,3 @@ def joined(members: Sequence[Learned]) -> Learned:
     return Learned(
         torch.cat(tables), first.soft * len(members), first.triggers, first.prefix, first.facts
     )
-
-
-def _first(settings: TunedSettings) -> dict[str, Any]:
-    """One setting of every dimension, to be checked."""
-    found = {}
-    for key in ("learning_rate", "batch_size", "weight_decay", "seed", "schedule"):
-        values = getattr(settings, key)
-        found[key] = values.low if isinstance(values, Range) else values[0]
-    for key in ("epochs", "steps", "warmup", "clip", "evaluate_every", "patience", "dev_examples"):
-        found[key] = getattr(settings, key)
-    return found

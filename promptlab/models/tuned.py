@@ -102,6 +102,18 @@ def check_trains(network: Network, name: str) -> None:
         )
 
 
+def check_targets(network: Network, targets: str) -> None:
+    """Raise `InputError` for an architecture that peft has no *default* layers for."""
+    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
+
+    architecture = str(network.model.config.model_type)
+    if targets == "default" and architecture not in KNOWN:
+        raise InputError(
+            f"peft has no default layers for low-rank updates of the architecture {architecture}; "
+            "set targets: all-linear"
+        )
+
+
 def with_lora(
     network: Network, rank: int, alpha: float, targets: str, *, seed: int
 ) -> tuple[Any, dict[str, Any]]:
@@ -112,17 +124,12 @@ def with_lora(
     """
     from peft import LoraConfig, get_peft_model
 
+    check_targets(network, targets)
     chosen = None if targets == "default" else targets
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=chosen, lora_dropout=0.0)  # type: ignore[arg-type]
-    try:
-        with torch.random.fork_rng(), _quiet():
-            torch.manual_seed(seed)
-            wrapped = get_peft_model(network.model, config)
-    except ValueError as error:
-        raise InputError(
-            f"peft has no default layers for {type(network.model).__name__} ({error}); set "
-            "targets: all-linear"
-        ) from error
+    with torch.random.fork_rng(), _quiet():
+        torch.manual_seed(seed)
+        wrapped = get_peft_model(network.model, config)
     facts = wrapped.peft_config["default"].to_dict()
     kept = {key: facts[key] for key in LORA_FACTS}
     kept["target_modules"] = sorted(kept["target_modules"])

@@ -1,0 +1,49 @@
+"""One phase of a training that has several; steps and evaluations are counted through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from promptlab.candidate import Candidate
+from promptlab.events import Event, Events, Step
+from promptlab.fitting import Asked, Fitting
+from promptlab.predictions import Predictions
+from promptlab.tuning.trainee import Progress
+
+
+class Phase(Fitting):
+    """``fitting`` for the phase ``name``, which comes after phases with the progress ``before``."""
+
+    def __init__(self, fitting: Fitting, name: str, before: Progress | None = None) -> None:
+        super().__init__(
+            fitting.judge,
+            events=Events(self._pass_on),
+            cancellation=fitting.cancellation,
+            folder=fitting.folder,
+        )
+        self.whole = fitting
+        self.name = name
+        self.before = before or Progress()
+
+    def judge(self, rows: Predictions) -> float:
+        """The whole fitting's judgement."""
+        return self.whole.judge(rows)
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Evaluations are counted from the first phase on."""
+        return self.whole.report(number, self.before.evaluations + step, value)
+
+    def another(self) -> Asked | None:
+        """A phase is one candidate's."""
+        return None
+
+    def checkpoint(self, candidate: Candidate) -> Path | None:
+        """A file of the phase's own."""
+        path = self.whole.checkpoint(candidate)
+        return path and path.with_name(f"{candidate.key}.{self.name}.safetensors")
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Step):
+            event = replace(event, step=self.before.step + event.step)
+        self.whole.events.emit(event)
