@@ -28,11 +28,8 @@ def statements(objective: str, board: dict[str, Any], comparison: Comparison) ->
         f"(accuracy {test['accuracy']:.3f}, 95 % interval {test['ci95'][0]:.3f} to "
         f"{test['ci95'][1]:.3f}, n = {test['n']})."
     ]
-    verdict = "better than" if comparison.difference > 0 else "worse than"
-    if comparison.p_value >= ALPHA:
-        verdict = "not distinguishable from"
     told.append(
-        f"On test it is {verdict} the majority baseline ({comparison.test}, "
+        f"On test it is {verdict(comparison)} the majority baseline ({comparison.test}, "
         f"p = {comparison.p_value:.2g}, {comparison.n_discordant} discordant examples)."
     )
     rows = [row for row in board["trials"] if row["state"] == "complete"]
@@ -52,6 +49,13 @@ def statements(objective: str, board: dict[str, Any], comparison: Comparison) ->
             "distinguishably worse on dev after Holm's correction."
         )
     return told
+
+
+def verdict(comparison: Comparison) -> str:
+    """A comparison in two or three words."""
+    if comparison.p_value >= ALPHA:
+        return "not distinguishable from"
+    return "better than" if comparison.difference > 0 else "worse than"
 
 
 def confusion(task: Task, rows: Predictions) -> dict[str, Any] | None:

@@ -21,11 +21,13 @@ from promptlab.study.board import (
     leaderboard_csv,
     statements,
     task_facts,
+    verdict,
 )
 from promptlab.study.controls import baselines
 from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.objective import summary
+from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
 
@@ -40,11 +42,13 @@ def decide(state: StudyState) -> dict[str, Any]:
     winner = state.fit(best)
     winner.save(state.folder.path / "best")
     rows = _trial_rows(state, trials, complete)
-    test = _touch_test(state, best, winner)
+    reference = choose_reference(state, complete, best)
+    _lock_test(state, best, reference)
+    test = _on_test(state, "test", winner)
     majority = majority_baseline(state.task.train, state.task.test)
     comparison = state.compare(test, majority)
     dev = state.folder.predictions(best.number)
-    board = {
+    board: dict[str, Any] = {
         "study": state.spec.study,
         "description": state.spec.description,
         "task": task_facts(state.task),
@@ -70,6 +74,9 @@ def decide(state: StudyState) -> dict[str, Any]:
         "tokens": _tokens(state, complete) + test.tokens,
     }
     board["statements"] = statements(state.objectives[0].name, board, comparison)
+    board["comparisons"] = [board["comparison"]]
+    if reference is not None:
+        _compare(state, board, reference, test)
     state.folder.write("failures.jsonl", failure_lines(state, winner, dev))
     state.folder.write("leaderboard.csv", leaderboard_csv(rows))
     return board
@@ -117,13 +124,15 @@ def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
     }
 
 
-def _touch_test(state: StudyState, best: FrozenTrial, winner: Predictor) -> Predictions:
-    """The winner's predictions on test. The lock is written before test is looked at.
+def _lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
+    """Write down who looks at test, before it is looked at.
 
-    A run killed in between repeats the same winner; another winner is refused.
+    A run killed after that repeats the same winner; another winner is refused.
     """
     lock = state.folder.read_json("test.lock.json")
     record = {"trial": best.number, "candidate": known(best)["key"]}
+    if reference is not None:
+        record["reference"] = known(reference.trial)["key"]
     if lock is None:
         state.folder.write_json("test.lock.json", record)
     elif lock != record:
@@ -132,13 +141,28 @@ def _touch_test(state: StudyState, best: FrozenTrial, winner: Predictor) -> Pred
             f"winner is now trial {best.number}; test data decides nothing, so start a study with "
             "another --name"
         )
-    path = state.folder.predictions_file("test")
+
+
+def _on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
+    """A predictor's predictions on test, kept under ``name``."""
+    path = state.folder.predictions_file(name)
     if path.exists():
         return Predictions.from_jsonl(path)
-    state.events.emit(Phase("test"))
-    rows, _ = evaluate_in_blocks(winner, state.task.test, state.spec.block, state.cancellation)
+    state.events.emit(Phase(name))
+    rows, _ = evaluate_in_blocks(predictor, state.task.test, state.spec.block, state.cancellation)
     rows.to_jsonl(path)
     return rows
+
+
+def _compare(
+    state: StudyState, board: dict[str, Any], reference: Reference, test: Predictions
+) -> None:
+    """Add the reference, and how the winner does beside it on test."""
+    other = _on_test(state, "test-baseline", state.fit(reference.trial))
+    comparison = state.compare(test, other)
+    board["baselines"].append(reference.baseline(state, other))
+    board["comparisons"].append(reference.record(comparison))
+    board["statements"].insert(2, told(reference, comparison, verdict(comparison)))
 
 
 def _importances(state: StudyState) -> dict[str, float]:

@@ -65,6 +65,11 @@ class StudyRun:
         except InputError as error:
             raise StudyError(f"study {self.spec.study!r}, {key}: {error}") from error
         self.space = Space(self.spec.candidates, self.task)
+        if self.spec.baseline not in (None, *self.space.kinds):
+            raise StudyError(
+                f"study {self.spec.study!r}, baseline: there is no group {self.spec.baseline!r}; "
+                f"the groups are {', '.join(self.space.kinds)}"
+            )
         self.folder.check(self.spec, self.task)
         if self.folder.finished:
             board = read_leaderboard(self.folder.path)

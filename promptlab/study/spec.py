@@ -35,7 +35,8 @@ class BudgetSection(Section):
 class StudySpec(StudyFile):
     """A search. ``block`` examples are scored between two looks at the pruner.
 
-    Without ``objectives`` the task's own metric decides.
+    Without ``objectives`` the task's own metric decides. ``baseline`` names the group (its kind,
+    such as *template*) whose best candidate the winner is compared with on test.
     """
 
     kind: Literal["search"] = Field(default="search", exclude=True)
@@ -45,10 +46,13 @@ class StudySpec(StudyFile):
     pruner: Pruner = "none"
     budget: BudgetSection = BudgetSection()
     batch: int = Field(default=8, ge=1)
+    baseline: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The spec as plain data, kinds' settings included."""
         values = super().document()
+        if self.baseline is None:
+            values.pop("baseline")
         values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]
         return values
 

@@ -1,0 +1,74 @@
+"""The candidate that the winner is compared with on test, beside the majority class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from promptlab.predictions import Predictions
+from promptlab.statistics import Comparison
+from promptlab.study.objective import summary
+from promptlab.study.state import StudyState, known
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A complete trial, chosen on dev alone, and why."""
+
+    trial: FrozenTrial
+    why: str
+
+    @property
+    def name(self) -> str:
+        """The candidate's name."""
+        return str(known(self.trial)["name"])
+
+    def record(self, comparison: Comparison) -> dict[str, Any]:
+        """The comparison for the result document."""
+        return {"baseline": self.name, "trial": self.trial.number, "why": self.why} | asdict(
+            comparison
+        )
+
+    def baseline(self, state: StudyState, test: Predictions) -> dict[str, Any]:
+        """Its row among the baselines."""
+        return {
+            "name": self.name,
+            "dev": known(self.trial)["dev"],
+            "test": summary(test, state.objectives),
+            "note": self.why,
+        }
+
+
+def choose_reference(
+    state: StudyState, complete: Sequence[FrozenTrial], best: FrozenTrial
+) -> Reference | None:
+    """The best trial on dev of the group that the study names as its ``baseline``.
+
+    Without a name, a winner that was learned is compared with the best candidate that was not:
+    what did learning buy? ``complete`` is sorted, best first.
+    """
+    wanted = state.spec.baseline
+    if wanted is None:
+        kind = state.space.kinds[state.group_of(best)]
+        if not kind.keeps:
+            return None
+        groups = {name for name, kind in state.space.kinds.items() if not kind.keeps}
+        why = "the best candidate on dev of those that learn nothing by gradient"
+    else:
+        groups, why = {wanted}, f"the best candidate on dev of the group {wanted!r}"
+    for trial in complete:
+        if trial.number != best.number and state.group_of(trial) in groups:
+            return Reference(trial, why)
+    return None
+
+
+def told(reference: Reference, comparison: Comparison, verdict: str) -> str:
+    """The comparison as a sentence."""
+    return (
+        f"On test it is {verdict} {reference.name}, {reference.why} ({comparison.test}, "
+        f"difference {comparison.difference:+.3f}, p = {comparison.p_value:.2g}, "
+        f"{comparison.n_discordant} discordant examples)."
+    )
