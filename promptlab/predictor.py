@@ -25,6 +25,7 @@ FORMAT = 1
 """Version of ``predictor.json``."""
 
 _HOMES = {
+    "HeadClassifier": "promptlab.head",
     "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
     "PromptGenerator": "promptlab.generator",

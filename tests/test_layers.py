@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # loading, one file a family, pinned assets
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
-    ("classifier", "datasets", "generator", "mixture", "predictor", "template_predictor", "window"),
+    ("classifier", "datasets", "generator", "head", "mixture", "predictor", "template_predictor", "window"),
     # what is learned on a frozen model
     ("tuning",),
     ("kinds",),

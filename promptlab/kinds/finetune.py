@@ -34,13 +34,12 @@ from promptlab.predictor import Predictor
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.tuning.backbone import Backbone, WeightsName
-from promptlab.tuning.course import Course
+from promptlab.tuning.course import trained_alone
 from promptlab.tuning.finetune import WeightLearner
 from promptlab.tuning.learner import Learner
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.phase import Phase
 from promptlab.tuning.soft import soft_segments
-from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Training
 
 Mode = Literal["soft", "model", "soft_then_model", "both"]
@@ -147,7 +146,7 @@ class FinetuneKind(SoftPromptKind):
             first = Phase(fitting, "soft")
             soft = replace(training, learning_rate=settings["soft_learning_rate"])
             make = self._in_training(item, template, prompt, soft, model, first)
-            before = _trained(make, item, model, first).progress
+            before = trained_alone(make, Pack(model), item, first).progress
         backbone = Backbone(model, low_rank(item.candidate), seed=training.seed)
         together = settings["mode"] == "both"
         scale = settings["soft_learning_rate"] / training.learning_rate if together else 0.0
@@ -156,7 +155,7 @@ class FinetuneKind(SoftPromptKind):
         tuned = self._in_training(
             item, template, learner, training, backbone.model, phase, spacing=backbone.spacing
         )
-        trained = _trained(tuned, item, backbone.model, phase)
+        trained = trained_alone(tuned, Pack(backbone.model), item, phase)
         (learned,) = learner.learned(training_facts(item.candidate, trained))
         return replace(learned, weights=backbone.tuned())
 
@@ -194,11 +193,3 @@ class FinetuneKind(SoftPromptKind):
         if not plain or set(self.settings.mode) != {"model"}:
             found += super()._largest(template, model)
         return found
-
-
-def _trained(trainee: Trainee, item: Asked, model: LocalModel, fitting: Fitting) -> Trainee:
-    """The trainee after its whole course. Raises what went wrong."""
-    for _, found in Course(Pack(model), lambda _: trainee, fitting, room=1).run([item]):
-        if isinstance(found, Exception):
-            raise found
-    return trainee

@@ -159,9 +159,10 @@ def changed_tensors(network: Network, original: Network) -> dict[str, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """peft warns of layers stored transposed (GPT-2's), and then does what is right."""
+    """peft warns of layers stored transposed (GPT-2's), and of its own use of old names."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+        for category in (UserWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
         yield
 
 

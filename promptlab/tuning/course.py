@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from promptlab.errors import DiskError, Pruned
+from promptlab.cancellation import Cancelled
+from promptlab.errors import DiskError, Pruned, StudyError
 from promptlab.events import Step
 from promptlab.fitting import Asked, Fitting
 from promptlab.tuning.exercises import Exercises, LabelledExercises
@@ -17,6 +18,7 @@ from promptlab.tuning.trainee import Trainee
 Make = Callable[[Asked], Trainee]
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """Runs the network for trainees: `promptlab.tuning.pack.Pack`, or one for a head."""
 
@@ -64,7 +66,7 @@ class Course:
             try:
                 trainee = self.make(item)
                 error = None if trainee.progress.evaluations else self._evaluate(trainee)
-            except DiskError:
+            except (StudyError, DiskError, Cancelled):
                 raise
             except Exception as problem:
                 yield item.number, problem
@@ -120,3 +122,14 @@ class Course:
     def _done(self, trainee: Trainee) -> Trainee:
         trainee.take_best()
         return trainee
+
+
+def trained_alone(trainee: Trainee, pack: Stepper, item: Asked, fitting: Fitting) -> Trainee:
+    """The trainee of one candidate after its whole course. Raises what went wrong.
+
+    ``fitting`` gives no other candidate (`Phase`).
+    """
+    for _, found in Course(pack, lambda _: trainee, fitting, room=1).run([item]):
+        if isinstance(found, Exception):
+            raise found
+    return trainee
