@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from promptlab.decoding import Decoding, Generation
 from promptlab.engine.engine import Engine
+from promptlab.engine.network import Network
+from promptlab.engine.prefix import PrefixState
 from promptlab.engine.probe import padded, padding_mask
 from promptlab.engine.question import Usage
 
@@ -40,22 +43,18 @@ def _batch(
     decoding: Decoding,
 ) -> list[tuple[str, int]]:
     network = engine.network
-    encoder_decoder = network.model.config.is_encoder_decoder
-    ids, mask = padded(contexts, network.device), padding_mask(contexts, network.device)
-    if not encoder_decoder:  # what is continued stands at the end of its row
-        shifts = [ids.shape[1] - len(context) for context in contexts]
-        ids, mask = (
-            torch.stack([row.roll(shift) for row, shift in zip(rows, shifts, strict=True)])
-            for rows in (ids, mask)
+    encoder_decoder = bool(network.model.config.is_encoder_decoder)
+    prefix = engine.runner.prefix
+    if encoder_decoder:
+        inputs = _encoder_inputs(network, contexts, prefix)
+        start = inputs["decoder_input_ids"].shape[1] if prefix else 1
+    else:
+        inputs = _decoder_inputs(network, contexts, prefix)
+        start = inputs["input_ids"].shape[1]
+    with network.learned(engine.vectors):
+        output = network.generate(
+            seed=decoding.seed, tokenizer=tokenizer, **inputs, **_arguments(decoding, tokenizer)
         )
-    output = network.generate(
-        seed=decoding.seed,
-        input_ids=ids,
-        attention_mask=mask,
-        tokenizer=tokenizer,
-        **_arguments(decoding, tokenizer),
-    )
-    start = 1 if encoder_decoder else ids.shape[1]
     texts = []
     for row in output.tolist():
         new = _written(row[start:], tokenizer)
@@ -63,6 +62,60 @@ def _batch(
             (_stopped(tokenizer.decode(new, skip_special_tokens=True), decoding), len(new))
         )
     return texts
+
+
+def _decoder_inputs(
+    network: Network, contexts: Sequence[tuple[int, ...]], prefix: PrefixState | None
+) -> dict[str, Any]:
+    """Rows padded on the left: what is continued stands at their ends.
+
+    A learned prefix stands before the padding, and its keys and values in the cache.
+    """
+    length = prefix.length if prefix else 0
+    own = [context[length:] for context in contexts]
+    ids, mask = padded(own, network.device), padding_mask(own, network.device)
+    shifts = [ids.shape[1] - len(context) for context in own]
+    ids, mask = (
+        torch.stack([row.roll(shift) for row, shift in zip(rows, shifts, strict=True)])
+        for rows in (ids, mask)
+    )
+    if prefix is None:
+        return {"input_ids": ids, "attention_mask": mask}
+    before = torch.ones((len(own), length), dtype=torch.long, device=network.device)
+    return {
+        "input_ids": torch.cat([before, ids], dim=1),
+        "attention_mask": torch.cat([before, mask], dim=1),
+        "past_key_values": _growing(prefix, len(own), network),
+    }
+
+
+def _encoder_inputs(
+    network: Network, contexts: Sequence[tuple[int, ...]], prefix: PrefixState | None
+) -> dict[str, Any]:
+    inputs: dict[str, Any] = {
+        "input_ids": padded(contexts, network.device),
+        "attention_mask": padding_mask(contexts, network.device),
+    }
+    if prefix is None:
+        return inputs
+    start = network.model.config.decoder_start_token_id
+    inputs["decoder_input_ids"] = torch.full(
+        (len(contexts), prefix.length + 1), start, device=network.device
+    )
+    own = _growing(prefix, len(contexts), network)
+    inputs["past_key_values"] = EncoderDecoderCache(own, DynamicCache())
+    return inputs
+
+
+def _growing(prefix: PrefixState, rows: int, network: Network) -> DynamicCache:
+    """A cache that begins with the prefix in every row."""
+    cache = DynamicCache()
+    for layer, (keys, values) in enumerate(prefix.layers):
+        expanded = [
+            state.to(network.dtype).expand(rows, -1, -1, -1).clone() for state in (keys, values)
+        ]
+        cache.update(expanded[0], expanded[1], layer)
+    return cache
 
 
 def _written(row: list[int], tokenizer: Any) -> list[int]:

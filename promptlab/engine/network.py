@@ -73,7 +73,7 @@ class Network:
         fp32 although this one may be in bf16: a step of 2e-5 of a weight is lost in its 8 bits.
         """
         with self._lock:
-            model = copied(self.model, lambda hook: _owner(hook) in (self, self.virtual))
+            model = copied(self.model, lambda hook: isinstance(_owner(hook), _HOOKED))
         other = Network(model)
         other.gathers, other.affine, other._sample = self.gathers, self.affine, self._sample
         return other
@@ -318,6 +318,9 @@ class Network:
         self._feature = args[0]
         # No rows: the head and all that follows it cost nothing.
         return (args[0][..., :0, :], *args[1:]) if self._headless else None
+
+
+_HOOKED = (Network, VirtualTokens)
 
 
 def _owner(hook: Any) -> Any:

@@ -24,6 +24,7 @@ class Runner(Protocol):
 
     budget: TokenBudget
     computed_tokens: int
+    prefix: PrefixState | None
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question, in order."""
