@@ -1,0 +1,199 @@
+"""Soft-prompt training, side by side with peft's prompt tuning and with a plain loop.
+
+``python studies/bench/soft_prompt.py --json``
+
+*answers* and *vocabulary*: vectors before everything, one trial, against peft's
+``PromptTuningConfig``: same token ids, first vectors, batches and number format, AdamW with the
+same learning rate and no decay. With *answers* both sides take the cross-entropy among the
+answers, with *vocabulary* both take that over the whole vocabulary, as peft's users do. *after*:
+vectors between the example and the cue, several epochs over the same longer examples, against a
+loop that computes the whole rows anew; what promptlab keeps is computed anew in every repeat.
+``max_difference`` is that of the losses step by step. Masked models are left out: peft tunes
+prompts of masked models for its sequence classification alone, which trains a new head as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+from promptlab.example import Example
+from promptlab.studies.bench.comparison import (
+    Comparison,
+    alternate,
+    largest_difference,
+    report,
+    run,
+)
+from promptlab.studies.bench.material import own_model, plain_model, sst2_examples
+from promptlab.studies.bench.own_tuning import Hyper, OwnTuning, Place, padded_lengths, train
+from promptlab.studies.bench.peft_peer import (
+    TuningResult,
+    prompt_tuning,
+    soft_after_example,
+)
+from promptlab.studies.bench.roofline import ForwardCost, forward_cost
+
+KINDS = ("answers", "vocabulary", "after")
+TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1}
+FORMATS: dict[str, Literal["fp32", "bf16"]] = {"float32": "fp32", "bfloat16": "bf16"}
+PEERS = {"after": "a loop that recomputes the example"}
+TARGETS = {"after": 4.0}
+
+
+def main() -> None:
+    """Read the arguments, compare, print."""
+    import torch
+
+    options = _arguments()
+    torch.set_num_threads(options.threads or torch.get_num_threads())
+    model = own_model(options.model, dtype=options.dtype, device=options.device)
+    plain, tokenizer = plain_model(
+        options.model, masked=False, dtype=options.dtype, device=options.device
+    )
+    comparisons = {
+        kind: compare(kind, model, plain, tokenizer, options) for kind in options.only or KINDS
+    }
+    report("soft_prompt", comparisons, as_json=options.json)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--only", action="append", choices=KINDS, help="one row (repeatable)")
+    parser.add_argument("--model", default="smollm2-135m", help="causal model: name or folder")
+    parser.add_argument("--dtype", default="float32", choices=TOLERANCES, help="of both sides")
+    parser.add_argument("--device", default="cpu", help="of both sides: cpu or cuda")
+    parser.add_argument("--vectors", type=int, default=20)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--examples", type=int, default=48, help="training sentences")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2, help="steps a repeat")
+    parser.add_argument("--after-examples", type=int, default=4, help="*after*: in one batch")
+    parser.add_argument("--after-tokens", type=int, default=128, help="*after*: tokens an example")
+    parser.add_argument("--after-epochs", type=int, default=8, help="*after*: epochs a repeat")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds that count")
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not")
+    parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
+    parser.add_argument("--seed", type=int, default=13)
+    return parser.parse_args()
+
+
+def compare(
+    kind: str, model: Any, plain: Any, tokenizer: Any, options: argparse.Namespace
+) -> Comparison:
+    """One row: both sides in turn on a tuning of their own kind."""
+    after = kind == "after"
+    examples = (
+        reviews(options.after_examples, options.after_tokens, options.seed, tokenizer)
+        if after
+        else sst2_examples(options.examples, options.seed)
+    )
+    hyper = Hyper(options.learning_rate, len(examples) if after else options.batch, options.seed)
+    tuning = OwnTuning(
+        model,
+        examples,
+        Place(options.vectors, after),
+        hyper,
+        steps=options.after_epochs if after else options.steps,
+        space="vocabulary" if kind == "vocabulary" else "answers",
+    )
+    own_losses: list[list[float]] = []
+    peer_losses: list[list[float]] = []
+    tuned = tuning.run()
+
+    def own_side() -> float:
+        found = train(model, [tuning])
+        own_losses[:] = found.losses
+        return found.seconds
+
+    def peer_side() -> float:
+        found = _peer(after)(plain, tuning.rows, tuned, space=tuning.space)
+        peer_losses[:] = [list(found.losses)]
+        return found.seconds
+
+    timing = alternate(
+        own_side,
+        peer_side,
+        warm_up=options.warm_up,
+        repeats=options.repeats,
+        device=options.device,
+    )
+    own_flops, peer_flops = _flops(tuning, forward_cost(plain.config, masked=False))
+    rows = len(tuning.lengths())
+    return Comparison(
+        peer=PEERS.get(kind, "peft prompt tuning"),
+        timing=timing,
+        own_flops=own_flops,
+        peer_flops=peer_flops,
+        max_difference=largest_difference(own_losses, peer_losses),
+        tolerance=TOLERANCES[options.dtype],
+        target=TARGETS.get(kind, 2.0),
+        dtype=FORMATS[options.dtype],
+        details={
+            "model": options.model,
+            "device": options.device,
+            "loss_normalised_over": tuning.space,
+            "vectors": options.vectors,
+            "batch": hyper.batch,
+            "examples": len(examples),
+            "steps_a_repeat": tuning.steps,
+            "step_seconds": {
+                "promptlab": sorted(timing.own)[len(timing.own) // 2] / tuning.steps,
+                "peer": sorted(timing.peer)[len(timing.peer) // 2] / tuning.steps,
+            },
+            "mean_tokens": sum(tuning.lengths()) / rows,
+            "peer_padded_tokens": sum(padded_lengths(tuning)) / rows,
+            "kept_tokens": sum(tuning.known()) / rows,
+            "losses": {"promptlab": own_losses[0], "peer": peer_losses[0]},
+        },
+    )
+
+
+def reviews(count: int, tokens: int, seed: int, tokenizer: Any) -> list[Example]:
+    """Longer examples: SST-2 sentences of one label in a row, at most ``tokens`` tokens each."""
+
+    def length(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    found: list[Example] = []
+    begun: dict[str, Example] = {}
+    for sentence in sst2_examples(60 * count, seed):
+        label = str(sentence.label)
+        before = begun.get(label)
+        if before is None:
+            begun[label] = sentence
+            continue
+        text = f"{before.fields['text']} {sentence.fields['text']}"
+        if length(text) <= tokens:
+            begun[label] = replace(before, fields={"text": text})
+            continue
+        found.append(before)
+        begun[label] = sentence
+        if len(found) == count:
+            break
+    return found
+
+
+def _peer(after: bool) -> Callable[..., TuningResult]:
+    return soft_after_example if after else prompt_tuning
+
+
+def _flops(tuning: OwnTuning, cost: ForwardCost) -> tuple[float, float]:
+    """What the work needs, and what the peer spends: padding, the head everywhere."""
+    lengths, padded = tuning.lengths(), padded_lengths(tuning)
+    # Among answers the head's few rows for them cost nothing.
+    slots = len(lengths) if tuning.space == "vocabulary" else 0
+    own = cost.training_flops(lengths, slots=slots, known=tuning.known())
+    own += cost.flops(tuning.first_lengths(), slots=0)
+    if tuning.place.after:
+        return own, cost.training_flops(padded, slots=len(padded))
+    if tuning.space == "vocabulary":
+        padded = [length + 1 for length in padded]  # the answer stands in the row
+    return own, cost.training_flops(padded, slots=sum(padded))
+
+
+if __name__ == "__main__":
+    run(main)
