@@ -10,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from study_material import study_document, write_reviews
 
 import promptlab as pl
 from promptlab.cancellation import Cancellation, Cancelled
@@ -21,6 +22,8 @@ from promptlab.fitting import Asked, Fitting
 from promptlab.kinds.kind import find_kind
 from promptlab.kinds.triggers import TriggersKind, TriggersSettings
 from promptlab.models.local import LocalModel
+from promptlab.study.run import StudyRun
+from promptlab.study.spec import build_spec
 from promptlab.task import Task
 
 Fresh = Callable[..., LocalModel]
@@ -82,7 +85,7 @@ def test_every_method_finds_a_trigger_that_is_saved_and_loaded(
     assert steps[0].step == 0
     assert len(steps) > 1
     assert steps[-1].values["loss"] < steps[0].values["loss"]
-    best = max(steps, key=lambda step: step.values["dev"])
+    best = max(steps, key=lambda step: (step.values["dev"], step.step))
     learned = predictor.model.learned  # type: ignore[attr-defined]
     assert " ".join(str(t) for part in learned.triggers for t in part) == best.notes["tokens"]
     assert learned.facts["words"] == best.notes["words"]
@@ -240,3 +243,15 @@ def test_a_start_that_the_model_lacks_is_its_own_trials_failure(fresh: Fresh, ta
     made = kind(task, start=["mask"])
     with pytest.raises(InputError, match="no mask token"):
         made.fit(candidates(made)[0], fresh("tiny_causal"))
+
+
+def test_a_study_holds_triggers_beside_hard_templates(tmp_path: Path, masked: LocalModel) -> None:
+    group = {"kind": "triggers", "templates": [TEXT], "verbalizers": [ANSWERS], "seed": [1, 2]}
+    data = write_reviews(tmp_path / "reviews.csv")
+    document = study_document(data)
+    document["candidates"] = [document["candidates"][0], group | QUICK]
+    run = StudyRun(build_spec(document, "test"), out=tmp_path / "runs", model=masked)
+    run.run()
+    board = json.loads((tmp_path / "runs" / run.spec.study / "leaderboard.json").read_text())
+    rows = [row for row in board["trials"] if row["kind"] == "triggers"]
+    assert {row["state"] for row in rows} == {"complete"}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from promptlab.classifier import PromptClassifier
 from promptlab.errors import Pruned
 from promptlab.events import Step
+from promptlab.example import Example
 from promptlab.fitting import Fitting
+from promptlab.models.local import LocalModel
+from promptlab.template import Template
 from promptlab.tuning.triggers.filter import TokenFilter
 from promptlab.tuning.triggers.recipe import Recipe
 from promptlab.tuning.triggers.scored import ScoredTriggers
 from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.verbalizer import Verbalizer
 
 EVALUATED = 5
 """The best dev score so far is reported every so many steps."""
@@ -78,3 +85,37 @@ class Hunt:
         values = {"loss": accepted.loss, "dev": accepted.score}
         notes = {"tokens": " ".join(map(str, accepted.tokens)), "words": accepted.words}
         self.fitting.events.emit(Step(self.number, accepted.step, values, notes))
+
+
+def find_trigger(
+    template: Template | str,
+    verbalizer: Verbalizer | Mapping[str, Any],
+    model: LocalModel,
+    examples: Sequence[Example],
+    *,
+    dev: Sequence[Example] = (),
+    recipe: Recipe | None = None,
+    target: str | None = None,
+    adversarial: bool = False,
+    fitting: Fitting | None = None,
+) -> tuple[PromptClassifier, Accepted]:
+    """The template with the best trigger that a search finds, ready to predict.
+
+    Helpful by default. With ``target`` the trigger makes the model say that label whatever the
+    example's is; ``adversarial`` makes it as wrong as it can be (both Wallace et al. 2019). ``dev``
+    (else the examples) chooses among the triggers of the search.
+    """
+    oracle = ScoredTriggers(
+        model,
+        template if isinstance(template, Template) else Template(template),
+        verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer),
+        examples,
+        dev=dev,
+        judge=fitting.judge if fitting is not None else None,
+        target=target,
+    )
+    tokens = TokenFilter(model.encoding, oracle.vocabulary)
+    recipe = recipe or Recipe()
+    best = Hunt(recipe, oracle, tokens, fitting, adversarial=adversarial).run()
+    facts = {"method": recipe.method, "step": best.step, "loss": best.loss, "dev": best.score}
+    return oracle.predictor(best.tokens, facts), best

@@ -28,7 +28,7 @@ class SearchSettings:
     ``batch`` examples a gradient and ``accumulate`` such batches a step; candidates are compared
     on ``comparison`` other examples (``None``: as many as ``batch``) in ``blocks`` blocks of a
     race (1: no race). ``momentum`` in [0, 1) is the weight of the steps before. After ``patience``
-    steps without a better dev score the search ends (``None``: never). Raises `InputError`.
+    steps without a dev score as good the search ends (``None``: never). Raises `InputError`.
     """
 
     steps: int = 100
@@ -123,7 +123,8 @@ class TriggerSearch:
         best = state.best
         if loss < before:
             accepted = self._accept(state.step + 1, tokens, loss)
-            best = accepted if accepted.score > best.score else best
+            # Of equal dev scores the later one counts: its training loss is lower.
+            best = accepted if accepted.score >= best.score else best
         else:
             tokens = state.tokens
         return SearchState(
