@@ -75,10 +75,27 @@ def state_of(trainee: Trainee) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in trainee.learner.state_dict().items()}
 
 
+def given_by(trainee: Trainee) -> dict[str, torch.Tensor]:
+    """What the learner gives out now: vectors, prefix and mixture weights.
+
+    Inside an encoder Adam makes steps of the learning rate out of gradients that are rounding.
+    """
+    learner = trainee.learner
+    found = {"vectors": learner.vectors(), "prefix": learner.prefix()}
+    found["mixture"] = torch.tensor(learner.mixture_weights())
+    return {name: tensor.detach() for name, tensor in found.items() if tensor is not None}
+
+
 def assert_same(
     left: Mapping[str, torch.Tensor], right: Mapping[str, torch.Tensor], tolerance: float
 ) -> None:
     """Equal within an absolute tolerance; 0 means bit by bit."""
     assert left.keys() == right.keys()
     for name, tensor in left.items():
-        torch.testing.assert_close(tensor, right[name], atol=tolerance, rtol=0.0, msg=name)
+        torch.testing.assert_close(
+            tensor,
+            right[name],
+            atol=tolerance,
+            rtol=0.0,
+            msg=lambda found, name=name: f"{name}: {found}",
+        )

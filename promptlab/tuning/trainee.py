@@ -147,8 +147,14 @@ class Trainee:
             )
 
     def evaluated(self, value: float, loss: float) -> None:
-        """Take in an evaluation on dev; the best parameters are kept, the checkpoint is written."""
+        """Take in an evaluation on dev; the best parameters are kept, the checkpoint is written.
+
+        Raises `Pruned` when value or loss are no numbers.
+        """
         progress = self.progress
+        for name, number in (("dev score", value), ("loss on dev", loss)):
+            if not math.isfinite(number):
+                raise Pruned(f"the {name} is {number} at step {progress.step}")
         progress.evaluations += 1
         progress.curve.append((progress.step, value, loss))
         found = (value, -loss)
@@ -179,8 +185,19 @@ class Trainee:
         found = load_checkpoint(self.checkpoint)
         if found is None:
             return
-        tensors, facts = found
-        self.learner.load_state_dict(_under("now", tensors))
+        begun = self._best
+        try:
+            self._restore(*found)
+        except (KeyError, RuntimeError, TypeError, ValueError):
+            # Not of this learner: as with a damaged file, training begins anew.
+            self.learner.load_state_dict(begun)
+            self._best, self.progress = begun, Progress()
+
+    def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Take over what `save` wrote."""
+        progress = _progress(facts)
+        for part in ("best", "now"):
+            self.learner.load_state_dict(_under(part, tensors))
         self._best = _under("best", tensors)
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in _under("adam", tensors).items():
@@ -188,7 +205,7 @@ class Trainee:
             state.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.progress = _progress(facts)
+        self.progress = progress
 
 
 def _progress(facts: dict[str, Any]) -> Progress:

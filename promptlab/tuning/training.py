@@ -48,7 +48,7 @@ class Training:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
-        if self.weight_decay < 0 or not 0 <= self.warmup < 1 or self.clip <= 0:
+        if not (self.weight_decay >= 0 and 0 <= self.warmup < 1 and self.clip > 0):
             raise InputError(
                 f"weight_decay is {self.weight_decay}, warmup {self.warmup} and clip {self.clip}; "
                 "they must be at least 0, a share from 0 to below 1, and above 0"
