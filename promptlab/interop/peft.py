@@ -1,0 +1,140 @@
+"""PEFT folders: soft prompts and prefixes to and from ``adapter_model.safetensors``.
+
+A PEFT prompt is one block of vectors at position 0, or keys and values for every layer. Anything
+else (vectors inside the text, several blocks, special tokens before them) has no place in its
+format, so it is refused with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from promptlab.cache import written_whole
+from promptlab.classifier import PromptClassifier
+from promptlab.errors import InputError
+from promptlab.generator import PromptGenerator
+from promptlab.models.learned import Learned, learned_segments
+from promptlab.models.local import LocalModel
+from promptlab.prompt import Soft
+from promptlab.tuning.learner import flat_prefix
+
+CONFIG, WEIGHTS, TENSOR = "adapter_config.json", "adapter_model.safetensors", "prompt_embeddings"
+_TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
+
+
+def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Path) -> Path:
+    """Write a learned prompt as a PEFT folder; peft loads it on the same base model.
+
+    Raises `InputError` with the reason where the format cannot hold it without loss.
+    """
+    folder = Path(folder)
+    model = predictor.model
+    if not isinstance(model, LocalModel) or model.learned is None:
+        raise InputError("there is nothing to export to PEFT: this predictor has no learned parts")
+    learned = model.learned
+    if model.family not in _TASKS:
+        raise InputError(
+            f"PEFT's prompts are for causal and seq2seq models, and {model.name} is a "
+            f"{model.family} one; keep the folder that save() writes"
+        )
+    if learned.triggers or (learned.vectors is not None and learned.prefix is not None):
+        raise InputError(
+            "a PEFT folder holds one soft prompt or one prefix; this predictor has trigger tokens "
+            "or both of them; keep the folder that save() writes"
+        )
+    network = model.engine.network
+    facts: dict[str, Any] = {
+        "base_model_name_or_path": model.name,
+        "task_type": _TASKS[model.family],
+        "inference_mode": True,
+        "num_layers": network.layers,
+        "num_transformer_submodules": 1,
+    }
+    if learned.prefix is not None:
+        tensor = flat_prefix(learned.prefix)
+        _, _, heads, count, size = learned.prefix.shape
+        facts |= {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": count}
+        facts |= {"token_dim": heads * size, "num_attention_heads": heads}
+        facts |= {"prefix_projection": False}
+    else:
+        _check_place(predictor, model)
+        assert learned.vectors is not None
+        tensor = learned.vectors
+        facts |= {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": len(tensor)}
+        heads = network.model.config.get_text_config().num_attention_heads
+        facts |= {"token_dim": tensor.shape[1], "num_attention_heads": heads}
+        facts |= {"prompt_tuning_init": "RANDOM"}
+        if model.family == "seq2seq":
+            # PEFT gives its prompt to the encoder alone in this case, as promptlab does.
+            facts["num_transformer_submodules"] = 1
+    with written_whole(folder / WEIGHTS) as partial:
+        save_file({TENSOR: tensor.detach().float().cpu().contiguous()}, partial)
+    with written_whole(folder / CONFIG) as partial:
+        partial.write_text(json.dumps(facts, indent=2), encoding="utf-8")
+    return folder
+
+
+def import_peft(folder: str | Path, model: LocalModel) -> Learned:
+    """What a PEFT folder holds: vectors for ``{soft:N}`` at a template's start, or a prefix.
+
+    Raises `InputError` for another kind of adapter, or one that does not fit the model.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        tensor = load_file(folder / WEIGHTS)[TENSOR].float()
+        kind, count = config["peft_type"], int(config["num_virtual_tokens"])
+        submodules = int(config.get("num_transformer_submodules") or 1)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(
+            f"{folder} is no PEFT folder with a soft prompt or a prefix ({error!r}); it needs "
+            f"{CONFIG} and {WEIGHTS} with the tensor {TENSOR}"
+        ) from error
+    if submodules != 1 or len(tensor) != count:
+        raise InputError(
+            f"{folder} has {len(tensor)} rows for {count} virtual tokens in {submodules} "
+            "submodules; only one submodule can be read"
+        )
+    if kind in ("PROMPT_TUNING", "P_TUNING"):
+        learned = Learned(vectors=tensor, soft=(("0", count),), facts={"from": "peft"})
+    elif kind == "PREFIX_TUNING":
+        shape = model.prefix_shape
+        width = None if shape is None else shape[0] * 2 * shape[1] * shape[2]
+        if shape is None or tensor.shape[1] != width:
+            raise InputError(
+                f"{folder} has a prefix of {tensor.shape[1]} numbers a token and {model.name} "
+                f"takes {width or 'no prefix'}; use the model it was learned for"
+            )
+        layers, heads, size = shape
+        prefix = tensor.view(count, layers, 2, heads, size).permute(1, 2, 3, 0, 4).contiguous()
+        learned = Learned(prefix=prefix, facts={"from": "peft"})
+    else:
+        raise InputError(
+            f"{folder} holds a {kind} adapter; soft prompts and prefixes can be read "
+            "(PROMPT_TUNING, P_TUNING, PREFIX_TUNING)"
+        )
+    model.adapted(learned)  # refuses what does not fit
+    return learned
+
+
+def _check_place(predictor: PromptClassifier | PromptGenerator, model: LocalModel) -> None:
+    """Refuse vectors that do not stand as one block at position 0."""
+    template = predictor.template
+    prompt = template.render(dict.fromkeys(template.fields, "x"))
+    blocks = [segment for _, segment in learned_segments(prompt.segments)]
+    if len(blocks) != 1 or not isinstance(prompt.segments[0], Soft):
+        raise InputError(
+            f"a PEFT soft prompt is one block at the very start; this template has {len(blocks)} "
+            "learned segments, or words before them; keep the folder that save() writes"
+        )
+    if model.encoding.before and not prompt.chat:
+        tokens = model.tokenizer.convert_ids_to_tokens(list(model.encoding.before))
+        raise InputError(
+            f"{model.name} puts {' '.join(tokens)} before the vectors and PEFT would put it after "
+            "them; keep the folder that save() writes"
+        )

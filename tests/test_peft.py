@@ -1,0 +1,99 @@
+"""PEFT folders: what peft itself computes with an exported prompt is what promptlab computes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny_models
+import torch
+from tiny_models import Pair
+
+from promptlab.classifier import PromptClassifier
+from promptlab.errors import InputError
+from promptlab.interop.peft import export_peft, import_peft
+from promptlab.models.learned import Learned
+from promptlab.models.loading import from_transformers
+from promptlab.models.local import LocalModel
+
+TEXT = "the film was good ."
+ANSWERS = {"negative": " bad", "positive": " good"}
+
+
+def learned(model: LocalModel, *, prefix: bool) -> Learned:
+    generator = torch.Generator().manual_seed(5)
+    if not prefix:
+        width = model.engine.network.virtual.width
+        return Learned(vectors=torch.randn(4, width, generator=generator), soft=(("0", 4),))
+    assert model.prefix_shape is not None
+    layers, heads, size = model.prefix_shape
+    return Learned(prefix=torch.randn(layers, 2, heads, 4, size, generator=generator))
+
+
+def classifier(model: LocalModel, *, prefix: bool) -> PromptClassifier:
+    template = "{text} It was{mask}" if prefix else "{soft:4}{text} It was{mask}"
+    return PromptClassifier(template, ANSWERS, model.adapted(learned(model, prefix=prefix)))
+
+
+@pytest.mark.parametrize("prefix", [False, True])
+def test_peft_computes_the_same(tiny_gpt2: Pair, tmp_path: Path, prefix: bool) -> None:
+    from peft import PeftModel
+
+    plain = tiny_models.gpt2()[0]  # the same seeded weights, without hooks
+    model = from_transformers(*tiny_gpt2)
+    own = classifier(model, prefix=prefix)
+    folder = export_peft(own, tmp_path / "adapter")
+    tuned = PeftModel.from_pretrained(plain, folder).eval()
+    ids = model.encoding.one(f"{TEXT} It was")
+    tokens = [model.encoding.one(answer)[0] for answer in ANSWERS.values()]
+    with torch.no_grad():
+        logits = tuned(input_ids=torch.tensor([ids])).logits[0, -1]
+    expected = logits.log_softmax(-1)[tokens].log_softmax(-1)
+    (row,) = own.predict([TEXT])
+    assert row.scores is not None
+    assert list(row.scores.values()) == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("prefix", [False, True])
+def test_there_and_back(tiny_gpt2: Pair, tmp_path: Path, prefix: bool) -> None:
+    model = from_transformers(*tiny_gpt2)
+    folder = export_peft(classifier(model, prefix=prefix), tmp_path / "adapter")
+    again = import_peft(folder, model)
+    assert again.key == learned(model, prefix=prefix).key
+
+
+def test_what_peft_cannot_hold_is_refused(
+    tiny_gpt2: Pair, tiny_causal: Pair, tiny_masked: Pair, tmp_path: Path
+) -> None:
+    gpt2 = from_transformers(*tiny_gpt2)
+    parts = learned(gpt2, prefix=False)
+    inside = PromptClassifier("{text} {soft:4} It was{mask}", ANSWERS, gpt2.adapted(parts))
+    with pytest.raises(InputError, match="at the very start"):
+        export_peft(inside, tmp_path / "a")
+    llama = from_transformers(*tiny_causal)
+    with pytest.raises(InputError, match="<s> before the vectors"):
+        export_peft(classifier(llama, prefix=False), tmp_path / "b")
+    bert = from_transformers(*tiny_masked)
+    with pytest.raises(InputError, match="masked"):
+        export_peft(classifier(bert, prefix=True), tmp_path / "c")
+    with pytest.raises(InputError, match="nothing to export"):
+        export_peft(PromptClassifier("{text} It was{mask}", ANSWERS, gpt2), tmp_path / "d")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_does_not_fit_is_refused(tiny_gpt2: Pair, tmp_path: Path) -> None:
+    model = from_transformers(*tiny_gpt2)
+    folder = export_peft(classifier(model, prefix=False), tmp_path / "adapter")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    for change, words in (
+        ({"peft_type": "LORA"}, "LORA adapter"),
+        ({"num_virtual_tokens": 7}, "4 rows for 7"),
+        ({"num_transformer_submodules": 2}, "2 submodules"),
+        ({"peft_type": "PREFIX_TUNING"}, "32 numbers a token"),
+    ):
+        (folder / "adapter_config.json").write_text(json.dumps(config | change))
+        with pytest.raises(InputError, match=words):
+            import_peft(folder, model)
+    with pytest.raises(InputError, match="no PEFT folder"):
+        import_peft(tmp_path, model)
