@@ -1,0 +1,101 @@
+"""promptlab's side of the trigger search benchmark, and the same material for its peer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from promptlab.classifier import PromptClassifier
+from promptlab.example import Example
+from promptlab.models.local import LocalModel
+from promptlab.studies.bench.autoprompt_peer import Evaluation, TriggerSearch, Work
+from promptlab.studies.bench.comparison import require_same_ids
+from promptlab.studies.bench.material import TriggerRow, trigger_rows
+from promptlab.template import Template
+from promptlab.tuning.triggers.filter import TokenFilter
+from promptlab.tuning.triggers.recipe import Recipe
+from promptlab.tuning.triggers.scored import ScoredTriggers
+from promptlab.tuning.triggers.state import Accepted
+from promptlab.verbalizer import Verbalizer
+
+VERBALIZER = Verbalizer(
+    {"negative": ["terrible", "bad", "awful"], "positive": ["great", "good", "wonderful"]}
+)
+WORDS = {"masked": "{text} {mask} .", "causal": "{text} {mask}"}
+"""The prompts without triggers, which stand right before the slot."""
+
+
+class SearchTask:
+    """What both sides search on; promptlab's part is made anew for every search."""
+
+    def __init__(
+        self,
+        model: LocalModel,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        *,
+        length: int,
+        recipe: Recipe,
+    ) -> None:
+        self.model, self.train, self.dev = model, train, dev
+        self.recipe = recipe
+        words = WORDS[model.family]
+        self.template = Template(words.replace("{mask}", f"{{trigger:{length}}} {{mask}}"))
+        classifier = PromptClassifier(Template(words), VERBALIZER, model)
+        self.train_rows, self.words = trigger_rows(classifier, train, length=length)
+        self.dev_rows, _ = trigger_rows(classifier, dev, length=length)
+        self.tokens = TokenFilter(model.encoding, model.engine.network.virtual.start)
+        oracle = self.oracle()
+        search = recipe.search(oracle, self.tokens)
+        self.allowed = search.allowed
+        self.initial = recipe.beginning(search, model, length)
+        require_same_ids(
+            [_own_ids(oracle, number) for number in range(len(train))],
+            [_without_triggers(row) for row in self.train_rows],
+        )
+
+    def oracle(self) -> ScoredTriggers:
+        """promptlab's losses and gradients, nothing computed yet."""
+        return ScoredTriggers(self.model, self.template, VERBALIZER, self.train, dev=self.dev)
+
+
+def own_search(
+    task: SearchTask, *, seed: int, until: float | None = None, limit_seconds: float | None = None
+) -> TriggerSearch:
+    """promptlab's search, until a dev accuracy is reached or the time is over."""
+    oracle = task.oracle()
+    recipe = replace(task.recipe, seed=seed)
+    history: list[Evaluation] = []
+
+    def accepted(found: Accepted) -> None:
+        history.append(Evaluation(time.perf_counter() - start, found.score, found.tokens))
+
+    search = recipe.search(oracle, task.tokens, on_accepted=accepted)
+    start = time.perf_counter()
+    state = search.start(task.initial)
+    states = search.run(state)
+    while not (
+        (until is not None and history[-1].dev_accuracy >= until)
+        or (limit_seconds is not None and time.perf_counter() - start >= limit_seconds)
+    ):
+        following = next(states, None)
+        if following is None:
+            break
+        state = following
+    seconds = time.perf_counter() - start
+    length = round(sum(len(row.ids) for row in task.train_rows) / len(task.train_rows))
+    gradients = state.step * recipe.accumulate * min(recipe.batch, len(task.train))
+    work = Work()
+    work.forward[length] = search.losses.computed + len(history) * len(task.dev)
+    work.training[length] = gradients
+    return TriggerSearch(history, seconds, state.step, work)
+
+
+def _own_ids(oracle: ScoredTriggers, number: int) -> list[int]:
+    ids = oracle.train.exercises[number].asked[0].question.context.ids
+    return [-1 if token >= oracle.vocabulary else token for token in ids]
+
+
+def _without_triggers(row: TriggerRow) -> list[int]:
+    return [-1 if place in row.places else token for place, token in enumerate(row.ids)]
