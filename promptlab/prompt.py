@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,41 @@ class Prompt:
         """Soft and trigger tokens of the prompt."""
         return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
 
+    def spelled(self, words: Iterable[str]) -> Prompt:
+        """The same prompt with the ``words`` of its trigger segments, in order, in their places."""
+        spelling = Spelling(words)
+        return replace(self, segments=tuple(made for s in self.segments for made in spelling(s)))
+
     def fill(self, answer: str) -> str:
         """The prompt as a reader sees it with ``answer`` in the slot."""
         return "".join(_shown(segment, answer) for segment in self.segments)
 
     def __str__(self) -> str:
         return self.fill("{mask}")
+
+
+class Spelling:
+    """Puts words in the places of trigger segments, a blank apart from what stands beside them.
+
+    It is given the segments (or a template's pieces) one after the other.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = iter(words)
+        self._last = ""
+        self._after = False
+
+    def __call__(self, piece: Any) -> list[Any]:
+        """What becomes of a piece; what is no trigger stays, perhaps after a blank."""
+        if isinstance(piece, Trigger):
+            word = next(self._words).strip(" ")
+            gap = " " if self._last and not self._last.isspace() else ""
+            self._last, self._after = word[-1:], True
+            return [Text(gap + word)]
+        text = piece.text if isinstance(piece, Text) else "x"
+        gap = " " if self._after and text[:1].isalnum() else ""
+        self._last, self._after = text[-1:] or self._last, self._after and not text
+        return [Text(gap), piece] if gap else [piece]
 
 
 def _words(segments: tuple[Segment, ...]) -> str:

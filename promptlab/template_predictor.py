@@ -63,7 +63,7 @@ class TemplatePredictor(Predictor, register=False):
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
-        return str(self.prompt(as_examples([example], self.fields)[0]))
+        return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations are included once drawn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -16,8 +17,8 @@ from promptlab.example import Example
 from promptlab.fitting import Asked, Fitting
 from promptlab.generator import PromptGenerator
 from promptlab.kinds.kind import LearningKind, Trial
-from promptlab.kinds.template import TemplateKind, TemplateSettings
-from promptlab.kinds.training import TrainingSettings, first_training, training_dimensions
+from promptlab.kinds.template import Option, TemplateKind, TemplateSettings
+from promptlab.kinds.training import TrainingSettings, every_training, training_dimensions
 from promptlab.mixture import MixtureClassifier
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import Learned
@@ -32,8 +33,11 @@ from promptlab.tuning.learner import Learner
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Training
+from promptlab.tuning.words import nearest_facts, nearest_words
 from promptlab.verbalizer import Verbalizer
 
+_STARTED = ("init", "init_text", "encoder", "from")
+"""Settings that say where learned parts started."""
 ROOM = 8
 """A prompt must leave at least so many tokens of the window for the example's own words."""
 
@@ -51,7 +55,8 @@ class TunedKind(LearningKind, TemplateKind):
 
     def __init__(self, settings: TunedSettings, task: Task) -> None:
         super().__init__(settings, task)
-        Training(**first_training(settings))  # numbers that can never work are refused at once
+        for numbers in every_training(settings):
+            Training(**numbers)  # what can never work is refused at once
         self._check_examples()
 
     def _check_examples(self) -> None:
@@ -65,14 +70,25 @@ class TunedKind(LearningKind, TemplateKind):
         for option in self.options.values():
             try:
                 for template, view in self._largest(option.template, local):
-                    check_room(template, view)
-                    for answers in self.verbalizers.values():
-                        chosen = option.answers if isinstance(answers, str) else answers
-                        if chosen is not None:
-                            words = Verbalizer(chosen).answers
-                            view.check([template.render(example)], words)
+                    for chat in self.settings.chat:
+                        chosen = replace(template, chat=chat or template.chat)
+                        self._check_prompts(option, chosen, view, example)
             except InputError as error:
                 raise StudyError(f"template {option.name!r}: {error}") from error
+
+    def _check_prompts(
+        self, option: Option, template: Template, view: LocalModel, example: Example
+    ) -> None:
+        """The template must have room for words and answers, and these must be sayable."""
+        check_room(template, view)
+        if option.parser is not None and option.answers is None:
+            view.require("generate")
+            return
+        for answers in self.verbalizers.values():
+            chosen = option.answers if isinstance(answers, str) else answers
+            if chosen is not None:
+                classifier = PromptClassifier(template, Verbalizer(chosen), view)
+                view.check([classifier.prompt(example)], classifier.verbalizer.answers)
 
     def fit_many(
         self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
@@ -85,7 +101,12 @@ class TunedKind(LearningKind, TemplateKind):
             candidates[item.number] = item.candidate
             return self._trainee(item, local, fitting)
 
-        course = Course(Pack(local), make, fitting, room=self.settings.pack)
+        def notes(trainee: Trainee) -> dict[str, str]:
+            vectors = trainee.learner.vectors()
+            return {} if vectors is None else {"words": nearest_words(local, vectors.detach())}
+
+        pack = Pack(local)
+        course = Course(pack, make, fitting, room=self.settings.pack, notes=notes)
         for number, trained in course.run(asked):
             if isinstance(trained, Exception):
                 yield number, trained
@@ -155,8 +176,8 @@ class TunedKind(LearningKind, TemplateKind):
 
     def _predictor(self, candidate: Candidate, model: LocalModel, trained: Trainee) -> Predictor:
         template, _ = self._learner(candidate, model)
-        facts = training_facts(candidate, trained)
-        learned = joined(trained.learner.learned(facts))
+        learned = joined(trained.learner.learned(training_facts(candidate, trained)))
+        learned.facts.update(nearest_facts(model, learned))
         settings, view = candidate.settings, model.adapted(learned)
         if trained.learner.members > 1:
             mixed = self._over(settings, template, view)
@@ -193,6 +214,7 @@ def training_facts(candidate: Candidate, trained: Trainee) -> dict[str, Any]:
         "best_step": progress.best_step,
         "curve": [list(point) for point in progress.curve],
         "training": candidate.settings["training"],
+        "start": {key: candidate.settings[key] for key in _STARTED if key in candidate.settings},
     }
 
 

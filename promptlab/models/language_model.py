@@ -70,6 +70,11 @@ class LanguageModel(ABC):
         """Tokens of a learned prefix that every prompt of this model carries."""
         return 0
 
+    @property
+    def learning_tokens(self) -> int:
+        """Tokens that went through the model while this model's learned parts were learned."""
+        return 0
+
     def require(self, capability: Capability) -> None:
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:
@@ -101,6 +106,10 @@ class LanguageModel(ABC):
     @abstractmethod
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
+
+    def shown(self, prompt: Prompt) -> str:
+        """A prompt as a reader sees it, ``{mask}`` in the slot; trigger tokens as their words."""
+        return str(prompt)
 
     def save_learned(self, folder: Path) -> None:  # noqa: B027 - most models have learned nothing
         """Write what was learned for this model into ``folder``; nothing if nothing was."""

@@ -24,7 +24,7 @@ from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.models.learned import FACTS, Learned
 from promptlab.models.pieces import Pieces, Stretch, left_side, marked, right_side, unmarked
 from promptlab.models.tuned import check_trains
-from promptlab.prompt import Prompt, Segment, Slot, Text
+from promptlab.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
@@ -108,6 +108,11 @@ class LocalModel(LanguageModel):
     def prefix_tokens(self) -> int:
         """Tokens of the learned prefix, if there is one."""
         return self.learned.prefix_length if self.learned else 0
+
+    @property
+    def learning_tokens(self) -> int:
+        """Tokens that went through the model while the learned parts were learned."""
+        return int(self.learned.facts.get("tokens", 0)) if self.learned else 0
 
     @property
     def prefix_shape(self) -> tuple[int, int, int] | None:
@@ -224,10 +229,15 @@ class LocalModel(LanguageModel):
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
-        left, right = self.sides(prompt)
-        around = len(self.encoding.before) + len(self.encoding.after) + prompt.learned_tokens
-        around += self.prefix_tokens
-        return around + len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
+        around = len(self.encoding.before) + len(self.encoding.after) + self.prefix_tokens
+        if prompt.is_words:
+            left, right = self.sides(prompt)
+            return around + len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
+        # Words are cut into tokens between learned segments, whatever these are.
+        counts = [(0,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
+        found = self._pieces(prompt, counts)
+        sides = (self.encoding.one(found.left), self.encoding.one(found.right))
+        return around + sum(map(len, (found.before, *sides, found.after))) + 1
 
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
@@ -257,7 +267,11 @@ class LocalModel(LanguageModel):
         if prompt.is_words:
             return Pieces((), *self.sides(prompt), ())
         assert self.learned is not None
-        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        return self._pieces(
+            prompt, list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        )
+
+    def _pieces(self, prompt: Prompt, ids: Sequence[tuple[int, ...]]) -> Pieces:
         slot = prompt.slot
         left, right = prompt.segments[:slot], prompt.segments[slot + 1 :]
         count = sum(not isinstance(segment, Text) for segment in left)
@@ -281,6 +295,13 @@ class LocalModel(LanguageModel):
         return str(
             self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         )
+
+    def shown(self, prompt: Prompt) -> str:
+        """A prompt as a reader sees it, its trigger tokens as the words that were found."""
+        triggers = self.learned.triggers if self.learned else ()
+        if len(triggers) != sum(isinstance(segment, Trigger) for segment in prompt.segments):
+            return str(prompt)
+        return str(prompt.spelled(str(self.tokenizer.decode(list(ids))) for ids in triggers))
 
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records; of what was learned its hash."""

@@ -16,6 +16,7 @@ from promptlab.tuning.exercises import Exercises, LabelledExercises
 from promptlab.tuning.trainee import Trainee
 
 Make = Callable[[Asked], Trainee]
+Notes = Callable[[Trainee], dict[str, str]]
 
 
 @runtime_checkable
@@ -34,14 +35,24 @@ class Course:
 
     Whoever is finished or given up leaves, and the next one takes its rows: first those asked,
     then what ``fitting.another`` gives. Every step is told as an event, every evaluation on dev
-    is reported, and the checkpoint of each candidate is written at its evaluations.
+    is reported, and the checkpoint of each candidate is written at its evaluations. ``notes``
+    says what is to be told of a trainee at an evaluation beside its numbers.
     """
 
-    def __init__(self, pack: Stepper, make: Make, fitting: Fitting, *, room: int) -> None:
+    def __init__(
+        self,
+        pack: Stepper,
+        make: Make,
+        fitting: Fitting,
+        *,
+        room: int,
+        notes: Notes = lambda trainee: {},
+    ) -> None:
         self.pack = pack
         self.make = make
         self.fitting = fitting
         self.room = room
+        self.notes = notes
         self._more = True
 
     def run(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Trainee | Exception]]:
@@ -84,7 +95,7 @@ class Course:
         return found
 
     def _after(self, trainee: Trainee, loss: float) -> Exception | None:
-        values = {"loss": loss}
+        values, notes = {"loss": loss}, {}
         step = trainee.progress.step
         if trainee.evaluates:
             try:
@@ -97,7 +108,8 @@ class Course:
                 "dev": trainee.progress.curve[-1][1],
                 "dev_loss": trainee.progress.curve[-1][2],
             }
-        self.fitting.events.emit(Step(trainee.number, step, values))
+            notes = self.notes(trainee)
+        self.fitting.events.emit(Step(trainee.number, step, values, notes))
         return None
 
     def _evaluate(self, trainee: Trainee) -> Exception | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor
 from promptlab.grammar import Piece
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
-from promptlab.prompt import Soft, Trigger
+from promptlab.prompt import Soft, Spelling, Trigger
 from promptlab.template import Template
 from promptlab.tuning.rewriting import rewritten
 
@@ -76,26 +76,30 @@ def in_words(template: Template, learned: Learned, model: LocalModel) -> tuple[T
 
     made = rewritten(template, words)
     facts = {"words": [model.tokenizer.decode(ids) for ids in triggers]}
-    return made, Learned(triggers=tuple(triggers), prefix=learned.prefix, facts=facts)
+    return made, Learned(
+        triggers=tuple(triggers), prefix=learned.prefix, facts=facts, weights=learned.weights
+    )
 
 
-def spelled(template: Template, learned: Learned, model: LocalModel) -> str:
-    """A template with the words of its trigger tokens in their places, for people."""
-    found = iter(learned.triggers)
-
-    def words(piece: Piece) -> Piece:
-        if not isinstance(piece, Trigger):
-            return piece
-        from promptlab.prompt import Text
-
-        return Text(_word(model, next(found)))
-
-    return rewritten(replace(template), words).source
+def nearest_facts(model: LocalModel, learned: Learned, top: int = 3) -> dict[str, Any]:
+    """Notes on vectors for people: of every one its nearest tokens as (token, cosine), in order."""
+    if learned.vectors is None:
+        return {}
+    found = nearest_tokens(model, learned.vectors, top)
+    return {
+        "nearest": [[[near.token, round(near.cosine, 4)] for near in vector] for vector in found]
+    }
 
 
-def _word(model: LocalModel, ids: Sequence[int]) -> str:
-    text = str(model.tokenizer.decode(list(ids)))
-    return text if text.startswith(" ") else f" {text}"
+def nearest_words(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> str:
+    """The nearest token of every vector in one line, for those who watch a training."""
+    return " ".join(near[0].token.strip() for near in nearest_tokens(model, vectors, 1))
+
+
+def spelled(template: Template, learned: Learned, model: LocalModel) -> Template:
+    """A template with the words of its trigger tokens in their places, as it can be typed."""
+    words = [str(model.tokenizer.decode(list(ids))) for ids in learned.triggers]
+    return rewritten(template, Spelling(words))
 
 
 def _nearest(
