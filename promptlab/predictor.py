@@ -168,6 +168,7 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
 
         model = load_model(model or name, **options)
     model = Predictor.kinds[kind]._load_parts(Path(folder), model)
+    _check_learned(path, document["model"], model)
     try:
         return Predictor.kinds[kind].from_settings(settings, model)
     except (KeyError, TypeError, AttributeError) as error:
@@ -175,6 +176,17 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
             f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "
             "save the predictor again"
         ) from error
+
+
+def _check_learned(path: Path, saved: Mapping[str, Any], model: LanguageModel) -> None:
+    """Refuse other learned parts than those that the predictor was saved with, or none."""
+    wanted, found = saved.get("learned"), model.describe().get("learned")
+    if wanted != found:
+        state = "are missing" if found is None else "are others"
+        raise InputError(
+            f"{path}: the learned parts beside it {state} (their hash is {found}, it was saved "
+            f"with {wanted}); copy the whole folder that save() wrote"
+        )
 
 
 def as_examples(

@@ -11,6 +11,7 @@ from promptlab.candidate import Candidate
 from promptlab.errors import CapabilityError, StudyError
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import KindSettings, Trial
+from promptlab.kinds.training import Numbers
 from promptlab.kinds.tuned import TunedKind, TunedSettings
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
@@ -29,7 +30,7 @@ class PrefixSettings(TunedSettings):
     *text*, *labels*) start it at their own keys and values.
     """
 
-    learning_rate: Any = Field(default=[0.01])
+    learning_rate: Numbers = Field(default=[0.01])
     length: list[int] = Field(default=[10], min_length=1)
     init: list[Init] = Field(default=["vocabulary"], min_length=1)
     init_text: list[str] = Field(default=[])

@@ -61,12 +61,29 @@ class SoftPromptKind(TunedKind):
                 raise StudyError(f"length and members are at least 1, found {length}")
         if "text" in settings.init and not settings.init_text:
             raise StudyError("init: text needs init_text, a list of texts to start from")
+        self._check_mixtures()
         self._best: Earlier | None = None
         if "best" in settings.init:
             self.after = HARD  # type: ignore[misc]  # only this group waits for them
         for option in self.options.values():
             if not {"template", "best"} & set(settings.init):
                 soft_segments(with_soft(option.template, None))
+
+    def _check_mixtures(self) -> None:
+        """Mixtures are of label probabilities: not of texts, and they are not calibrated."""
+        if max(self.settings.members) == 1:
+            return
+        for option in self.options.values():
+            if option.answers is None and option.parser is not None:
+                raise StudyError(
+                    f"template {option.name!r} generates text, and a mixture of soft prompts "
+                    "(members above 1) needs answers; give it answers, or members: [1]"
+                )
+        if set(self.settings.calibration) != {"none"}:
+            raise StudyError(
+                "a mixture of soft prompts (members above 1) is not calibrated; write "
+                "calibration: [none], or members: [1]"
+            )
 
     def know(self, finished: Sequence[Finished]) -> None:
         """The best hard prompt so far."""
@@ -79,7 +96,7 @@ class SoftPromptKind(TunedKind):
         """
         candidate = super().suggest(trial, prefix)
         settings = candidate.settings
-        if settings["init"] != "best" or self._best is None:
+        if settings.get("init") != "best" or self._best is None:
             return candidate
         best = self._best
         settings |= {"template": best.template, "verbalizer": best.verbalizer}
@@ -87,6 +104,11 @@ class SoftPromptKind(TunedKind):
         return Candidate.of(self.name, settings, f"{candidate.name} ({best.name})")
 
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+        found = self._soft_dimensions(trial, prefix, labels)
+        return found | self._trained_dimensions(trial, prefix, labels)
+
+    def _soft_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+        """How many vectors there are and where they start."""
         settings = self.settings
         init = choose(trial, f"{prefix}init", settings.init)
         found: dict[str, Any] = {"init": init}
@@ -101,7 +123,7 @@ class SoftPromptKind(TunedKind):
         labels.append(f"from {init}")
         labels.extend([found["encoder"]] if found["encoder"] != "none" else [])
         labels.extend([f"{found['members']} mixed"] if found["members"] > 1 else [])
-        return found | self._trained_dimensions(trial, prefix, labels)
+        return found
 
     def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner]:
         settings = candidate.settings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -15,7 +16,8 @@ SEARCHED = ("batch_size", "weight_decay", "schedule", "seed")
 GIVEN = ("epochs", "steps", "warmup", "clip", "evaluate_every", "patience", "dev_examples")
 _SHORT = {"batch_size": "batch", "weight_decay": "decay", "schedule": ""}
 
-Numbers = list[float] | Range
+Numbers = Annotated[list[float], Field(min_length=1)] | Range
+"""Choices, at least one, or a range."""
 
 
 def above_zero(value: Numbers) -> Numbers:
@@ -32,9 +34,9 @@ class TrainingSettings(KindSettings):
     The names are those of `promptlab.tuning.training.Training`.
     """
 
-    learning_rate: Numbers = Field(default=[0.03], min_length=1)
+    learning_rate: Numbers = Field(default=[0.03])
     batch_size: list[int] = Field(default=[16], min_length=1)
-    weight_decay: list[float] | Range = Field(default=[0.0], min_length=1)
+    weight_decay: Numbers = Field(default=[0.0])
     seed: list[int] = Field(default=[13], min_length=1)
     schedule: list[Schedule] = Field(default=["linear"], min_length=1)
     epochs: int = 20
@@ -84,3 +86,13 @@ def first_training(settings: TrainingSettings) -> dict[str, Any]:
         values = getattr(settings, key)
         found[key] = values.low if isinstance(values, Range) else values[0]
     return found | {key: getattr(settings, key) for key in GIVEN}
+
+
+def every_training(settings: TrainingSettings) -> Iterator[dict[str, Any]]:
+    """Trainings in which every value of every dimension occurs, to be checked."""
+    first = first_training(settings)
+    yield first
+    for key in ("learning_rate", *SEARCHED):
+        values = getattr(settings, key)
+        if not isinstance(values, Range):
+            yield from (first | {key: value} for value in values[1:])
