@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlab.cli.board import print_result
 from promptlab.cli.listing import print_listing, visible
-from promptlab.cli.output import Json, console, print_json
+from promptlab.cli.output import Json, print_json
+from promptlab.cli.steps import show_steps
 
 if TYPE_CHECKING:
     from promptlab.cancellation import Cancellation
@@ -56,7 +58,7 @@ def run(
     if as_json:
         print_json(board)
     else:
-        _print_result(board, out / spec.study)
+        print_result(board, out / spec.study)
 
 
 def _run(spec: StudySpec | CurveSpec, out: Path, storage: str | None) -> dict[str, Any]:
@@ -156,21 +158,41 @@ def list_studies(out: Out = Path("runs"), as_json: Json = False) -> None:
 @app.command("show")
 def show(
     study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    number: Annotated[
+        int | None, typer.Argument(metavar="[TRIAL]", help="One trial, as --trial.")
+    ] = None,
     trial: Annotated[int | None, typer.Option(help="Show one trial in full.")] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="What was learned step by step; also while it runs.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="With --steps: print steps as they are taken.")
+    ] = False,
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """The leaderboard of a decided study or one of its trials; the table of a learning curve."""
+    """The leaderboard of a decided study or one of its trials; the table of a learning curve.
+
+    --steps needs no decided study: it lists the trials that have learned, or the steps of one.
+    With --follow every step is printed on a line of its own (--json: as one JSON object) until
+    the study is decided or you stop it.
+    """
     from promptlab.errors import StudyError
     from promptlab.study.folder import read_leaderboard
 
     folder = _folder(study, out)
+    trial = number if trial is None else trial
+    if follow and not steps:
+        raise StudyError("--follow goes with --steps")
+    if steps:
+        show_steps(folder, trial, follow=follow, as_json=as_json)
+        return
     board = read_leaderboard(folder)
     if trial is None:
         if as_json:
             print_json(board)
         else:
-            _print_result(board, folder)
+            print_result(board, folder)
         return
     if "trials" not in board:
         raise StudyError(
@@ -230,61 +252,3 @@ def _folder(study: str, out: Path) -> Path:
     """A study's folder by its name or its path."""
     path = Path(study)
     return path if (path / "study.yaml").exists() else out / study
-
-
-def _print_result(board: dict[str, Any], folder: Path) -> None:
-    from promptlab.cli.curve import print_curve
-    from promptlab.study.curve_spec import LEARNING_CURVE
-
-    if board.get("kind") == LEARNING_CURVE:
-        print_curve(board, folder)
-    else:
-        _print_board(board, folder)
-
-
-def _print_board(board: dict[str, Any], folder: Path) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = console()
-    if not terminal.is_terminal:
-        terminal.width = 160
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", board["objective"], "95 %", "p vs best", "tokens", "candidate"):
-        numeric = title not in ("", "candidate", "95 %")
-        table.add_column(
-            title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
-        )
-    for rank, row in enumerate(board["trials"], start=1):
-        table.add_row(*_board_cells(row, rank, board["objective"]))
-    terminal.print(table)
-    terminal.print()
-    for baseline in board["baselines"]:
-        dev = baseline["dev"][board["objective"]]
-        terminal.print(f"control {baseline['name']}: {dev:.3f} on dev; {baseline['note']}")
-    terminal.print()
-    terminal.print(Text("The winning prompt:", style="bold"))
-    terminal.print(visible(board["best"]["prompt"]), style="cyan")
-    terminal.print()
-    for statement in board["statements"]:
-        terminal.print(statement)
-    terminal.print(
-        f"\n{board['tokens']:,} tokens, {board['seconds']:.0f} s. Everything is in {folder}; "
-        f"open {folder / 'report.html'}"
-    )
-
-
-def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
-    dev = row["dev"]
-    if row["state"] == "failed" or dev is None:
-        return ["failed", "", "", "", "", f"{row['name']}: {row['reason']}"]
-    low, high = dev["ci95"]
-    p = row["p_vs_best"]
-    return [
-        str(rank) if row["state"] == "complete" else row["state"],
-        f"{dev[objective]:.3f}",
-        f"{low:.2f}-{high:.2f}",
-        "" if p is None else "<.001" if p < 0.001 else f"{p:.3f}",
-        f"{row['tokens_per_example']:.0f}",
-        row["name"],
-    ]

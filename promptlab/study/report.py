@@ -14,8 +14,10 @@ from promptlab.cache import written_whole
 from promptlab.errors import StudyError
 from promptlab.study import plots, wording
 from promptlab.study import report_rows as rows
+from promptlab.study.comparison_rows import comparison_rows
 from promptlab.study.curve_report import curve_page
 from promptlab.study.curve_spec import LEARNING_CURVE
+from promptlab.study.learning_report import learning_page
 from promptlab.study.scale import scale_over
 
 SHOWN_FAILURES = 500
@@ -37,7 +39,7 @@ def write_report(folder: Path) -> Path:
         if board.get("kind") == LEARNING_CURVE:
             template, page = "curve.html.jinja", curve_page(board)
         else:
-            template, page = "report.html.jinja", _page(board, failures)
+            template, page = "report.html.jinja", _page(board, failures, folder)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StudyError(
             f"{folder / 'leaderboard.json'}: not a leaderboard of this version "
@@ -73,7 +75,9 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
     )
 
 
-def _page(board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _page(
+    board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]], folder: Path
+) -> dict[str, Any]:
     """Everything the template of a search shows but its settings."""
     best = board.get("best") or None
     trials = list(board["trials"])
@@ -107,6 +111,8 @@ def _page(board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]]) -> di
         "importances": plots.importance_bars(importances),
         "confusion": plots.confusion_grid(board.get("confusion") or {}),
         "controls": rows.control_rows(best, baselines, scale, measure),
+        "comparisons": comparison_rows(board),
+        "learning": learning_page(board, folder),
         "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
         "n_failures": len(failures),
         "confusions": rows.confusions(failures[:SHOWN_FAILURES]),

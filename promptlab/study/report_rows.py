@@ -13,6 +13,9 @@ from promptlab.study import plots, wording
 from promptlab.study.scale import Scale
 
 _LONGEST_TEXT = 4000  # characters of a prompt or a field
+_OWN_SLOT = re.compile(
+    r"(?P<slot>\{mask\})|(?P<soft>\{soft:[^{}]*\})|(?P<trigger>\{trigger:[^{}]*\})"
+)
 _SLOT = re.compile(
     r"(?P<slot>\{mask\}|\[MASK\]|<mask>|<extra_id_\d+>|_{3,})"
     r"|(?P<soft>\{soft:[^{}]*\})|(?P<trigger>\{trigger:[^{}]*\})"
@@ -23,7 +26,9 @@ def prompt_parts(prompt: str) -> list[tuple[str, str]]:
     """``prompt`` cut into (kind, text); the kind is slot, soft or trigger, else empty."""
     parts: list[tuple[str, str]] = []
     done = 0
-    for match in _SLOT.finditer(prompt):
+    # a prompt with {mask} has no other slot: its [MASK] is a token that a search put there
+    marks = _OWN_SLOT if "{mask}" in prompt else _SLOT
+    for match in marks.finditer(prompt):
         parts += [("", prompt[done : match.start()]), (match.lastgroup or "", match.group())]
         done = match.end()
     parts.append(("", prompt[done:]))

@@ -43,10 +43,16 @@ class StepLog:
             self.file(lost).replace(self.file(number))
 
 
-def read_steps(path: Path) -> list[dict[str, Any]]:
-    """Steps in order as ``{step, values, notes}``; of a step taken again the last line counts.
+def step_files(folder: Path) -> dict[int, Path]:
+    """The files of the trials of a study's folder that have taken steps, by their numbers."""
+    files = (folder / "steps").glob("*.jsonl")
+    return dict(sorted((int(path.stem), path) for path in files if path.stem.isdigit()))
 
-    A line that a killed process left unfinished is passed over. Without a file there are none.
+
+def read_steps(path: Path) -> list[dict[str, Any]]:
+    """Steps of a trial's file in order as ``{step, values, notes}``.
+
+    Of a step taken again the last line counts. A line that a killed process left unfinished is passed over. Without a file there are none.
     """
     found: dict[int, dict[str, Any]] = {}
     if not path.exists():

@@ -112,13 +112,23 @@ def _evidence(scores: Mapping[str, Any], measure: str) -> str:
     return f"{text[:1].upper()}{text[1:]}. " if text else ""
 
 
+def comparisons(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the winner is compared with on test, the chosen reference before the majority class."""
+    rows = [row for row in board.get("comparisons") or [board.get("comparison")] if row]
+    return sorted(rows, key=lambda row: "why" not in row)
+
+
 def _against(board: Mapping[str, Any]) -> str:
-    """The comparison with the baseline as a sentence, empty when none was made."""
-    comparison = board.get("comparison") or {}
+    """The comparisons as sentences, empty when none was made."""
+    return " ".join(filter(None, map(_told, comparisons(board))))
+
+
+def _told(comparison: Mapping[str, Any]) -> str:
     difference, p = number(comparison.get("difference")), number(comparison.get("p_value"))
     if difference is None or p is None:
         return ""
-    name = f"the {spaced(str(comparison.get('baseline', 'majority')))} baseline"
+    name = str(comparison.get("baseline", "majority"))
+    name = f"{name}, {comparison['why']}" if "why" in comparison else f"the {spaced(name)} baseline"
     test = TESTS.get(str(comparison.get("test")), spaced(str(comparison.get("test", "test"))))
     evidence = f"({test}, {p_value(p)})"
     if p >= 0.05:

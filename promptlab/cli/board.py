@@ -1,0 +1,100 @@
+"""A decided study in the terminal: leaderboard, comparisons, controls, prompt and result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from promptlab.cli.listing import visible
+from promptlab.cli.output import console
+
+
+def print_result(board: dict[str, Any], folder: Path) -> None:
+    """A study's leaderboard, or a learning curve's table, and the result in words."""
+    from promptlab.cli.curve import print_curve
+    from promptlab.study.curve_spec import LEARNING_CURVE
+
+    if board.get("kind") == LEARNING_CURVE:
+        print_curve(board, folder)
+    else:
+        _print_board(board, folder)
+
+
+def _print_board(board: dict[str, Any], folder: Path) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = console()
+    if not terminal.is_terminal:
+        terminal.width = 160
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", board["objective"], "95 %", "p vs best", "tokens", "candidate"):
+        numeric = title not in ("", "candidate", "95 %")
+        table.add_column(
+            title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
+    for rank, row in enumerate(board["trials"], start=1):
+        table.add_row(*_board_cells(row, rank, board["objective"]))
+    terminal.print(table)
+    terminal.print()
+    for line in _compared(board):
+        terminal.print(visible(line))
+    for baseline in _controls(board):
+        dev = baseline["dev"][board["objective"]]
+        terminal.print(f"control {baseline['name']}: {dev:.3f} on dev; {baseline['note']}")
+    terminal.print()
+    terminal.print(Text("The winning prompt:", style="bold"))
+    terminal.print(visible(board["best"]["prompt"]), style="cyan")
+    terminal.print()
+    for statement in board["statements"]:
+        terminal.print(statement)
+    terminal.print(
+        f"\n{board['tokens']:,} tokens, {board['seconds']:.0f} s. Everything is in {folder}; "
+        f"open {folder / 'report.html'}"
+    )
+
+
+def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
+    dev = row["dev"]
+    if row["state"] == "failed" or dev is None:
+        return ["failed", "", "", "", "", f"{row['name']}: {row['reason']}"]
+    low, high = dev["ci95"]
+    p = row["p_vs_best"]
+    return [
+        str(rank) if row["state"] == "complete" else row["state"],
+        f"{dev[objective]:.3f}",
+        f"{low:.2f}-{high:.2f}",
+        "" if p is None else "<.001" if p < 0.001 else f"{p:.3f}",
+        f"{row['tokens_per_example']:.0f}",
+        row["name"],
+    ]
+
+
+def _chosen(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Comparisons with candidates of the study; the others are with controls."""
+    return [row for row in board.get("comparisons") or [] if "why" in row]
+
+
+def _controls(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """The baselines that are no candidates."""
+    names = {row["baseline"] for row in _chosen(board)}
+    return [row for row in board["baselines"] if row["name"] not in names]
+
+
+def _compared(board: dict[str, Any]) -> list[str]:
+    """The winner beside each chosen candidate on test, a line each."""
+    from promptlab.study.wording import TESTS, p_value
+
+    objective, own = board["objective"], board["best"]["test"]
+    tests = {row["name"]: row["test"] for row in board["baselines"]}
+    lines = []
+    for row in _chosen(board):
+        low, high = row["ci95"]
+        lines.append(
+            f"compared with {row['baseline']} ({row['why']}): {own[objective]:.3f} against "
+            f"{tests[row['baseline']][objective]:.3f} on test, difference "
+            f"{row['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}), "
+            f"{p_value(row['p_value'])} ({TESTS.get(row['test'], row['test'])}, "
+            f"{row['n_discordant']} examples differ)"
+        )
+    return lines

@@ -1,0 +1,51 @@
+"""What the report's table of comparisons shows: the winner beside others on the test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptlab.study import wording
+
+
+def comparison_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The winner against each of what it is compared with on test, the reference first."""
+    best = board.get("best") or {}
+    measure = wording.measure_of(best.get("test") or {}, board)
+    tests = {row["name"]: row.get("test") or {} for row in board.get("baselines") or []}
+    rows = [_comparison(row, tests, best, measure) for row in wording.comparisons(board)]
+    return [row for row in rows if row is not None]
+
+
+def _comparison(
+    row: Mapping[str, Any],
+    tests: Mapping[str, Mapping[str, Any]],
+    best: Mapping[str, Any],
+    measure: str,
+) -> dict[str, Any] | None:
+    difference, p = wording.number(row.get("difference")), wording.number(row.get("p_value"))
+    if difference is None or p is None:
+        return None
+    name = str(row.get("baseline"))
+    ci = wording.interval(row.get("ci95"))
+    style, standing = "level", "not distinguishable"
+    if p < 0.05:
+        style, standing = ("better", "better") if difference > 0 else ("worse", "worse")
+    return {
+        "name": name,
+        "why": row.get("why") or "",
+        "own": _value(best.get("test") or {}, measure),
+        "other": _value(tests.get(name, {}), measure),
+        "difference": f"{100 * difference:+.1f} points",
+        "limits": "" if ci is None else f"{100 * ci[0]:+.1f} to {100 * ci[1]:+.1f}",
+        "p": wording.p_value(p),
+        "test": wording.TESTS.get(str(row.get("test")), str(row.get("test"))),
+        "discordant": row.get("n_discordant", ""),
+        "style": style,
+        "standing": standing,
+    }
+
+
+def _value(scores: Mapping[str, Any], measure: str) -> str:
+    value = wording.number(scores.get(measure))
+    return "" if value is None else wording.metric_value(measure, value)
