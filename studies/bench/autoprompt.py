@@ -95,7 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="bert-tiny", help="masked or causal: name or folder")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--device", default="cpu", help="of both sides: cpu or cuda")
-    parser.add_argument("--train", type=int, default=128, help="training sentences")
+    parser.add_argument("--train", type=int, default=64, help="training sentences")
     parser.add_argument("--dev", type=int, default=128, help="dev sentences")
     parser.add_argument("--length", type=int, default=3, help="trigger tokens")
     parser.add_argument("--seconds", type=float, default=35.0, help="at most for one search")
@@ -188,10 +188,7 @@ def _comparison(
     timing: Timing,
     options: argparse.Namespace,
 ) -> SearchComparison:
-    found = [one.best != one.history[0] for one in peer]
-    pairs = [
-        pair for pair, better in zip(zip(own, peer, strict=True), found, strict=True) if better
-    ]
+    pairs = [(a, b) for a, b in zip(own, peer, strict=True) if b.best != b.history[0]]
     if not pairs:
         raise WorkError(
             f"in {options.seconds:g} s the peer found no better trigger than the first one with "

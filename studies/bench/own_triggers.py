@@ -37,12 +37,13 @@ class SearchTask:
         *,
         length: int,
         recipe: Recipe,
+        verbalizer: Verbalizer = VERBALIZER,
     ) -> None:
         self.model, self.train, self.dev = model, train, dev
-        self.recipe = recipe
+        self.recipe, self.verbalizer = recipe, verbalizer
         words = WORDS[model.family]
         self.template = Template(words.replace("{mask}", f"{{trigger:{length}}} {{mask}}"))
-        classifier = PromptClassifier(Template(words), VERBALIZER, model)
+        classifier = PromptClassifier(Template(words), verbalizer, model)
         self.train_rows, self.words = trigger_rows(classifier, train, length=length)
         self.dev_rows, _ = trigger_rows(classifier, dev, length=length)
         self.tokens = TokenFilter(model.encoding, model.engine.network.virtual.start)
@@ -57,7 +58,7 @@ class SearchTask:
 
     def oracle(self) -> ScoredTriggers:
         """promptlab's losses and gradients, nothing computed yet."""
-        return ScoredTriggers(self.model, self.template, VERBALIZER, self.train, dev=self.dev)
+        return ScoredTriggers(self.model, self.template, self.verbalizer, self.train, dev=self.dev)
 
 
 def own_search(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
+from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.studies.bench.comparison import (
     Comparison,
@@ -153,14 +154,17 @@ def compare(
 
 
 def reviews(count: int, tokens: int, seed: int, tokenizer: Any) -> list[Example]:
-    """Longer examples: SST-2 sentences of one label in a row, at most ``tokens`` tokens each."""
+    """Longer examples: SST-2 sentences of one label in a row, at most ``tokens`` tokens each.
+
+    Raises `InputError` when there are too few sentences.
+    """
 
     def length(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     found: list[Example] = []
     begun: dict[str, Example] = {}
-    for sentence in sst2_examples(60 * count, seed):
+    for sentence in sst2_examples(count * (tokens // 8 + 2), seed):
         label = str(sentence.label)
         before = begun.get(label)
         if before is None:
@@ -173,8 +177,8 @@ def reviews(count: int, tokens: int, seed: int, tokenizer: Any) -> list[Example]
         found.append(before)
         begun[label] = sentence
         if len(found) == count:
-            break
-    return found
+            return found
+    raise InputError(f"{count} examples of {tokens} tokens are asked for and SST-2 has fewer")
 
 
 def _peer(after: bool) -> Callable[..., TuningResult]:
