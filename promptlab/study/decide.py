@@ -116,6 +116,7 @@ def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
         "dev": facts.get("dev"),
         "unparsed_rate": facts.get("unparsed_rate"),
         "tokens_per_example": facts.get("tokens_per_example"),
+        "learning_tokens": facts.get("learning_tokens", 0),
         "seconds": facts.get("seconds"),
         "p_vs_best": p_value,
         "distinguishable": None if p_value is None else p_value < ALPHA,
@@ -202,4 +203,9 @@ def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any
 
 
 def _tokens(state: StudyState, complete: list[FrozenTrial]) -> int:
-    return sum(round(known(t)["tokens_per_example"] * len(state.examples)) for t in complete)
+    """Tokens of predictions on dev, and of what was learned before them."""
+    return sum(
+        round(known(t)["tokens_per_example"] * len(state.examples))
+        + int(known(t).get("learning_tokens", 0))
+        for t in complete
+    )

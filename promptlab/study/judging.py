@@ -129,6 +129,7 @@ class Judging:
             "prompt": fitted.example_prompt(self._state.examples[0]),
             "unparsed_rate": rows.unparsed_rate,
             "tokens_per_example": rows.tokens / len(rows),
+            "learning_tokens": fitted.model.learning_tokens,
             "seconds": time.perf_counter() - started,
         }
         if reason is not None:

@@ -65,6 +65,7 @@ class Pack:
             for number in batch:
                 items.append(self._item(trainee, trainee.train, number, outputs[which]))
                 owners.append((which, number))
+                trainee.progress.tokens += self.scorer.planner.length(items[-1])
 
         def loss(numbers: list[int], scored: ScoredItems) -> Tensor:
             shares = [torch.zeros((), device=self.network.device) for _ in trainees]
@@ -125,6 +126,7 @@ class Pack:
         numbers = list(range(len(exercises)))
         self._prepare(exercises, numbers, outputs[0])
         items = [self._item(trainee, exercises, number, outputs[0]) for number in numbers]
+        trainee.progress.tokens += sum(map(self.scorer.planner.length, items))
         rows: dict[int, np.ndarray] = {}
         losses: dict[int, float] = {}
 

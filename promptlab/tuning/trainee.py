@@ -28,10 +28,12 @@ SMOOTHING = 0.9
 class Progress:
     """Plain facts of a training: where it is, and its best evaluation so far.
 
-    ``best`` is (value on dev, minus the mean loss there); ``curve`` holds (step, value, loss).
+    ``best`` is (value on dev, minus the mean loss there); ``curve`` holds (step, value, loss);
+    ``tokens`` went through the network for training and evaluation.
     """
 
     step: int = 0
+    tokens: int = 0
     evaluations: int = 0
     first_loss: float | None = None
     smoothed: float | None = None
@@ -69,6 +71,7 @@ class Trainee:
         self.checkpoint = checkpoint
         self.chance = chance
         self.progress = Progress()
+        self._shuffled: tuple[int, list[int]] = (-1, [])
         self.most = training.most_steps(len(train))
         self.period = training.period(len(train))
         self.spacing = spacing
@@ -106,9 +109,11 @@ class Trainee:
         return chosen
 
     def _order(self, epoch: int) -> list[int]:
-        order = list(range(len(self.train)))
-        random.Random(f"{self.training.seed} {epoch}").shuffle(order)
-        return order
+        if self._shuffled[0] != epoch:
+            order = list(range(len(self.train)))
+            random.Random(f"{self.training.seed} {epoch}").shuffle(order)
+            self._shuffled = (epoch, order)
+        return self._shuffled[1]
 
     def step(self, loss: float, gradients: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Take one step from the loss (a mean over the batch) and output gradients.
