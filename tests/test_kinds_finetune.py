@@ -182,7 +182,7 @@ def test_without_examples_it_is_the_untrained_prompt(fresh: Fresh, task: Task) -
 
 def test_what_diverges_is_pruned(fresh: Fresh, task: Task) -> None:
     made = kind(task, learning_rate=[1e6], steps=30, warmup=0.0)
-    with pytest.raises(Pruned, match="diverged|loss is|gradient is"):
+    with pytest.raises(Pruned, match=r"diverged|loss is|gradient is"):
         made.fit(candidate(made), fresh("tiny_masked"))
 
 

@@ -174,11 +174,11 @@ def test_a_head_that_does_not_fit(fresh: Fresh, task: Task, tmp_path: Path) -> N
     with pytest.raises(NotFittedError, match="not been trained"):
         HeadClassifier("{text}", task.labels, model).predict(["a film"])
     narrow = model.adapted(Learned(head=torch.zeros(3, 24), head_bias=torch.zeros(3)))
-    with pytest.raises(InputError, match="3 labels.*width 24.*2 labels.*width 32"):
+    with pytest.raises(InputError, match=r"3 labels.*width 24.*2 labels.*width 32"):
         HeadClassifier("{text}", task.labels, narrow)
     made = kind(task, weights=["frozen"])
     made.fit(candidate(made), model).save(tmp_path)
-    with pytest.raises(InputError, match="vocabulary of 244 tokens.*vocabulary of 482 tokens"):
+    with pytest.raises(InputError, match=r"vocabulary of 244 tokens.*vocabulary of 482 tokens"):
         pl.load(tmp_path, fresh("tiny_causal"))
 
 
@@ -192,7 +192,7 @@ def test_long_texts_are_cut_to_the_window(fresh: Fresh, task: Task) -> None:
 
 def test_what_diverges_is_pruned(fresh: Fresh, task: Task) -> None:
     made = kind(task, learning_rate=[1e6], head_learning_rate=[1e6], steps=30, warmup=0.0)
-    with pytest.raises(Pruned, match="diverged|loss is|gradient is"):
+    with pytest.raises(Pruned, match=r"diverged|loss is|gradient is"):
         made.fit(candidate(made), fresh("tiny_masked"))
 
 
