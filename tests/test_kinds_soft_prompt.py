@@ -213,6 +213,7 @@ JINJA = "{{ text }} It was {{ mask }}"
             {"templates": template("{soft:2 #a} {text} {soft:3 #a} {mask}")},
             ("the shared soft segment #a has 2 tokens in one place and 3 in another",),
         ),
+        ({"templates": template("{text} {mask} {soft:3}")}, ("{soft:3}", "would change nothing")),
         ({"templates": template(JINJA)}, ("Jinja", "{soft:N}")),
         ({"templates": template(JINJA), "init": ["template"]}, ("Jinja", "{soft:N}")),
         ({"members": [2], "calibration": ["batch"]}, ("mixture", "not calibrated")),

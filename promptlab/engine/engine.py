@@ -141,7 +141,9 @@ class Engine:
         ]
 
     def _has_tail(self, continuation: tuple[int, ...]) -> bool:
-        return len(continuation) > 1 or not self.network.affine
+        """Whether more is to be read than the first token; learned vectors are no words."""
+        start = self.network.virtual.start
+        return not self.network.affine or any(token < start for token in continuation[1:])
 
     def _known_tails(
         self, merged: dict[Context, tuple[tuple[int, ...], ...]]

@@ -25,6 +25,7 @@ from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
 from promptlab.parser import parser_from_settings
 from promptlab.predictor import Predictor
+from promptlab.prompt import Soft, Text
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.tuning.course import Course
@@ -81,6 +82,7 @@ class TunedKind(LearningKind, TemplateKind):
     ) -> None:
         """The template must have room for words and answers, and these must be sayable."""
         check_room(template, view)
+        check_read(template, view)
         if option.parser is not None and option.answers is None:
             view.require("generate")
             return
@@ -250,6 +252,17 @@ def check_room(template: Template, model: LocalModel) -> None:
             f"the template has {alone} tokens without any text, {prompt.learned_tokens} of them "
             f"learned in the prompt and {model.prefix_tokens} in a prefix; {model.name} takes "
             f"{model.max_tokens}, which leaves no room for the text: learn fewer tokens"
+        )
+
+
+def check_read(template: Template, model: LocalModel) -> None:
+    """Refuse learned vectors at the very end of what a causal model reads: they change nothing."""
+    prompt = template.render(dict.fromkeys(template.fields, "x"))
+    words = [s for s in prompt.segments if not isinstance(s, Text) or s.text.strip()]
+    if model.family == "causal" and isinstance(words[-1], Soft):
+        raise InputError(
+            f"nothing follows the last {{soft:{words[-1].count}}}, and a causal model reads from "
+            "left to right, so these vectors would change nothing; put them before {mask}"
         )
 
 
