@@ -4,8 +4,8 @@
 
 Both sides search the same template with the same examples, label words, allowed tokens and first
 tokens; promptlab with the settings of its `Recipe`, the peer with those of the published program
-(100 iterations of 10 batches of 32, 10 candidates compared by accuracy), as far as the time for a
-search goes. Every seed is one pair of searches: the peer's best dev accuracy is the mark, and each
+(100 iterations of 10 batches of 32, as far as the examples and the time for a search go, and 10
+candidates compared by accuracy). Every seed is one pair of searches: the peer's best dev accuracy is the mark, and each
 side's time is that until a trigger with at least that accuracy was known. ``ratio`` is the median
 of the pairs' quotients. ``max_difference`` compares promptlab's losses of the triggers found with
 those of a plain forward, row by row.
@@ -116,8 +116,8 @@ def compare(task: SearchTask, plain: Any, options: argparse.Namespace) -> Search
     own: list[TriggerSearch] = []
     peer: list[TriggerSearch] = []
 
-    def limit() -> float:
-        return options.seconds if len(peer) >= options.warm_up else WARM_UP_SECONDS
+    def limit(done: int) -> float:
+        return options.seconds if done >= options.warm_up else WARM_UP_SECONDS
 
     def peer_side() -> float:
         procedure = Procedure(
@@ -126,7 +126,7 @@ def compare(task: SearchTask, plain: Any, options: argparse.Namespace) -> Search
             batch_size=options.batch,
             candidates=options.candidates,
             score=options.score,
-            limit_seconds=limit(),
+            limit_seconds=limit(len(peer)),
             seed=options.seed + len(peer),
         )
         peer.append(peer_search(task, plain, procedure))
@@ -135,8 +135,7 @@ def compare(task: SearchTask, plain: Any, options: argparse.Namespace) -> Search
     def own_side() -> float:
         seed = options.seed + len(own)
         mark = peer[-1].best.dev_accuracy
-        seconds = options.seconds if len(own) >= options.warm_up else WARM_UP_SECONDS
-        own.append(own_search(task, seed=seed, until=mark, limit_seconds=seconds))
+        own.append(own_search(task, seed=seed, until=mark, limit_seconds=limit(len(own))))
         return own[-1].seconds
 
     timing = alternate(

@@ -15,6 +15,7 @@ from promptlab.parser import TextParser
 from promptlab.studies.bench.comparison import require_same_ids
 from promptlab.studies.bench.material import TrainingRow, training_rows
 from promptlab.studies.bench.peft_peer import Space, TuningRun
+from promptlab.studies.bench.roofline import ForwardCost
 from promptlab.template import Template
 from promptlab.tuning.exercises import Exercises, LabelExercises, text_exercises
 from promptlab.tuning.pack import Pack
@@ -144,10 +145,14 @@ class OwnTuning:
 
 @dataclass(frozen=True)
 class OwnResult:
-    """Every tuning's mean loss in nats before each step's update, and the wall seconds of all."""
+    """Every tuning's mean loss in nats before each step's update, and the wall seconds of all.
+
+    ``computed_tokens`` went through the network, kept ones once.
+    """
 
     losses: list[list[float]]
     seconds: float
+    computed_tokens: int
 
 
 def train(model: LocalModel, tunings: Sequence[OwnTuning]) -> OwnResult:
@@ -161,7 +166,26 @@ def train(model: LocalModel, tunings: Sequence[OwnTuning]) -> OwnResult:
             if isinstance(loss, Exception):
                 raise loss
             curve.append(loss)
-    return OwnResult(losses, time.perf_counter() - start)
+    return OwnResult(losses, time.perf_counter() - start, pack.computed_tokens)
+
+
+def own_flops(tunings: Sequence[OwnTuning], cost: ForwardCost, computed_tokens: int) -> float:
+    """What the work needs.
+
+    Where fewer tokens were computed than the rows have, vectors in front went through the network
+    once a step, as they are the same in all rows. Among answers the head costs nothing.
+    """
+    lengths = sum(sum(one.lengths()) for one in tunings)
+    total = 0.0
+    for one in tunings:
+        known, tokens = one.known(), one.place.tokens
+        if not one.place.after and computed_tokens < lengths:
+            known = [tokens] * len(known)
+            total += cost.training_flops([tokens] * one.steps, slots=0)
+        slots = len(known) if one.space == "vocabulary" else 0
+        total += cost.training_flops(one.lengths(), slots=slots, known=known)
+        total += cost.flops(one.first_lengths(), slots=0)
+    return total
 
 
 def padded_lengths(tuning: OwnTuning) -> list[int]:

@@ -27,7 +27,14 @@ from promptlab.studies.bench.comparison import (
     run,
 )
 from promptlab.studies.bench.material import own_model, plain_model, sst2_examples
-from promptlab.studies.bench.own_tuning import Hyper, OwnTuning, Place, padded_lengths, train
+from promptlab.studies.bench.own_tuning import (
+    Hyper,
+    OwnTuning,
+    Place,
+    own_flops,
+    padded_lengths,
+    train,
+)
 from promptlab.studies.bench.peft_peer import eight_runs
 from promptlab.studies.bench.roofline import forward_cost
 
@@ -95,11 +102,13 @@ def compare(
     separate: list[list[float]] = []
     peer: list[list[float]] = []
     separate_seconds: list[float] = []
+    computed: list[int] = []
     runs = [tuning.run() for tuning in tunings]
 
     def own_side() -> float:
         found = train(model, tunings)
         packed[:] = found.losses
+        computed.append(found.computed_tokens)
         return found.seconds
 
     def peer_side() -> float:
@@ -126,7 +135,7 @@ def compare(
     return Comparison(
         peer=f"{len(tunings)} runs of peft prompt tuning",
         timing=timing,
-        own_flops=cost.training_flops(lengths, slots=len(lengths) if vocabulary else 0),
+        own_flops=own_flops(tunings, cost, computed[-1]),
         peer_flops=cost.training_flops(
             [length + vocabulary for length in padded], slots=sum(padded) + in_row
         ),
@@ -151,6 +160,7 @@ def compare(
             "steps_a_repeat": options.steps,
             "mean_tokens": sum(lengths) / len(lengths),
             "peer_padded_tokens": sum(padded) / len(padded),
+            "computed_tokens": {"promptlab": computed[-1], "peer": sum(padded)},
             "own_separate": {
                 "seconds": median(counted),
                 "repeats": counted,

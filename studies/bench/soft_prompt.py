@@ -29,7 +29,14 @@ from promptlab.studies.bench.comparison import (
     run,
 )
 from promptlab.studies.bench.material import own_model, plain_model, sst2_examples
-from promptlab.studies.bench.own_tuning import Hyper, OwnTuning, Place, padded_lengths, train
+from promptlab.studies.bench.own_tuning import (
+    Hyper,
+    OwnTuning,
+    Place,
+    own_flops,
+    padded_lengths,
+    train,
+)
 from promptlab.studies.bench.peft_peer import (
     TuningResult,
     prompt_tuning,
@@ -103,11 +110,13 @@ def compare(
     )
     own_losses: list[list[float]] = []
     peer_losses: list[list[float]] = []
+    computed: list[int] = []
     tuned = tuning.run()
 
     def own_side() -> float:
         found = train(model, [tuning])
         own_losses[:] = found.losses
+        computed.append(found.computed_tokens)
         return found.seconds
 
     def peer_side() -> float:
@@ -122,13 +131,13 @@ def compare(
         repeats=options.repeats,
         device=options.device,
     )
-    own_flops, peer_flops = _flops(tuning, forward_cost(plain.config, masked=False))
+    cost = forward_cost(plain.config, masked=False)
     rows = len(tuning.lengths())
     return Comparison(
         peer=PEERS.get(kind, "peft prompt tuning"),
         timing=timing,
-        own_flops=own_flops,
-        peer_flops=peer_flops,
+        own_flops=own_flops([tuning], cost, computed[-1]),
+        peer_flops=_peer_flops(tuning, cost),
         max_difference=largest_difference(own_losses, peer_losses),
         tolerance=TOLERANCES[options.dtype],
         target=TARGETS.get(kind, 2.0),
@@ -147,6 +156,10 @@ def compare(
             },
             "mean_tokens": sum(tuning.lengths()) / rows,
             "peer_padded_tokens": sum(padded_lengths(tuning)) / rows,
+            "computed_tokens": {
+                "promptlab": computed[-1],
+                "peer": sum(padded_lengths(tuning)),
+            },
             "kept_tokens": sum(tuning.known()) / rows,
             "losses": {"promptlab": own_losses[0], "peer": peer_losses[0]},
         },
@@ -185,18 +198,14 @@ def _peer(after: bool) -> Callable[..., TuningResult]:
     return soft_after_example if after else prompt_tuning
 
 
-def _flops(tuning: OwnTuning, cost: ForwardCost) -> tuple[float, float]:
-    """What the work needs, and what the peer spends: padding, the head everywhere."""
-    lengths, padded = tuning.lengths(), padded_lengths(tuning)
-    # Among answers the head's few rows for them cost nothing.
-    slots = len(lengths) if tuning.space == "vocabulary" else 0
-    own = cost.training_flops(lengths, slots=slots, known=tuning.known())
-    own += cost.flops(tuning.first_lengths(), slots=0)
+def _peer_flops(tuning: OwnTuning, cost: ForwardCost) -> float:
+    """What the peer spends: padding, and with peft the head everywhere."""
+    padded = padded_lengths(tuning)
     if tuning.place.after:
-        return own, cost.training_flops(padded, slots=len(padded))
+        return cost.training_flops(padded, slots=len(padded))
     if tuning.space == "vocabulary":
         padded = [length + 1 for length in padded]  # the answer stands in the row
-    return own, cost.training_flops(padded, slots=sum(padded))
+    return cost.training_flops(padded, slots=sum(padded))
 
 
 if __name__ == "__main__":
