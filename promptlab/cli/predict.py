@@ -63,7 +63,7 @@ def predict(
     _refuse_same_file(target, source)
     records = open_records(source, block=block, max_chars=max_chars)
     with RowFile(target, chosen) as output:
-        predictor = _load(folder, model, device, dtype)
+        predictor = load_predictor(folder, model, device, dtype)
         run = PredictionRun(predictor, records, asked=asked, label=label)
         started = time.perf_counter()
         _predict(run, output, kept)
@@ -115,7 +115,8 @@ def _shown(run: PredictionRun, *, printing: bool) -> Iterator[list[dict[str, Any
             progress.advance(bar, len(rows))
 
 
-def _load(folder: Path, model: str | None, device: str, dtype: str) -> Predictor:
+def load_predictor(folder: Path, model: str | None, device: str, dtype: str) -> Predictor:
+    """Load a saved predictor, saying so on standard error when that is a terminal."""
     with console(stderr=True).status(f"Loading {folder} …"):
         # these two make their kinds known to `load` when they are imported
         import promptlab.classifier

@@ -52,7 +52,8 @@ def step_files(folder: Path) -> dict[int, Path]:
 def read_steps(path: Path) -> list[dict[str, Any]]:
     """Steps of a trial's file in order as ``{step, values, notes}``.
 
-    Of a step taken again the last line counts. A line that a killed process left unfinished is passed over. Without a file there are none.
+    Of a step taken again the last line counts. A line that a killed process left unfinished is
+    passed over. Without a file there are none.
     """
     found: dict[int, dict[str, Any]] = {}
     if not path.exists():
