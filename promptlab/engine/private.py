@@ -9,7 +9,7 @@ from typing import Any
 
 
 def copied(model: Any, owned: Callable[[Any], bool]) -> Any:
-    """A deep copy of a transformers model in fp32, without the hooks that are ``owned`` by networks.
+    """A deep copy of a transformers model in fp32, without the hooks that networks have ``owned``.
 
     Weights that are one tensor in the model (a tied head) are one tensor in the copy.
     """
