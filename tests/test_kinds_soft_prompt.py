@@ -274,7 +274,7 @@ def test_a_model_that_gives_no_gradients(
     model = {"name": str(tmp_path / "quantised"), "device": "cpu", "dtype": "float32"}
     for kind in ("soft_prompt", "p_tuning", "prefix"):
         study(model=model, candidates=[group(kind=kind)]).refuses(
-            "study.yaml, line ", "cannot gradients; use a local model that is not quantised"
+            "study.yaml, line ", "cannot give gradients; use a local model that is not quantised"
         )
 
 

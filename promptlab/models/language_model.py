@@ -27,6 +27,13 @@ _REMEDY: dict[str, str] = {
     "chat": "use an instruct model, or a template without chat",
 }
 
+_DOING: dict[str, str] = {
+    "features": "give features",
+    "fill": "fill slots",
+    "gradients": "give gradients",
+    "chat": "chat",
+}
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -79,7 +86,7 @@ class LanguageModel(ABC):
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:
             raise CapabilityError(
-                f"{self.name} is a {self.family} model and cannot {capability}; "
+                f"{self.name} is a {self.family} model and cannot {_DOING.get(capability, capability)}; "
                 f"{_REMEDY[capability]}"
             )
 

@@ -101,8 +101,9 @@ def make_learner(
 ) -> Learner:
     """What is learned for a template: its soft segments, and ``prefix`` tokens in every layer.
 
-    ``starts`` are token ids that named segments start from, whatever ``start`` says. Raises `InputError` when there is nothing to learn, `CapabilityError` for a prefix on a model
-    that takes none.
+    ``starts`` are token ids that named segments start from, whatever ``start`` says. Raises
+    `InputError` when there is nothing to learn, `CapabilityError` for a prefix on a model that
+    takes none.
     """
     segments = soft_segments(template)
     if not segments and not prefix:
