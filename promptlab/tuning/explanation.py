@@ -137,7 +137,9 @@ def _reading(predictor: Predictor) -> tuple[Predictor | None, str]:
         return _over(predictor, template, model.base if plain else model.adapted(rest)), ""
     if learned.prefix is not None:
         return None, "a prefix is keys and values of every layer, which are near to no words"
-    return None, "the model's weights were trained: the template is words already"
+    if learned.weights is not None:
+        return None, "the model's weights alone were learned: the template is words already"
+    return None, "learning has left all as it was: the template is words already"
 
 
 def _over(

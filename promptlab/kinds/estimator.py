@@ -1,0 +1,235 @@
+"""Learning without a study: a recipe whose ``fit`` gives a fitted predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from promptlab.errors import DataError, InputError
+from promptlab.events import Events, Listener
+from promptlab.example import Example
+from promptlab.fitting import Fitting
+from promptlab.kinds.kind import KindSettings, Trial, find_kind, fit_one
+from promptlab.models.language_model import LanguageModel
+from promptlab.parser import Parser
+from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.split import divide
+from promptlab.task import Task
+from promptlab.template import Template
+from promptlab.verbalizer import Verbalizer
+
+HELD_OUT = 0.25
+"""The share of the training examples that stands in for dev where there is none."""
+Answers = Verbalizer | Mapping[str, Any]
+
+
+class Estimator:
+    """One candidate of a study's kind, learned on its own.
+
+    ``model`` is a `LanguageModel` or a name for `load_model`; it stays as it is. ``settings`` are
+    those of the kind in a study file, with one value where a study would list several. Raises
+    `InputError` for a setting that is unknown or cannot be.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(
+        self, model: LanguageModel | str, settings: Mapping[str, Any], *, metric: str = "accuracy"
+    ) -> None:
+        self.model = model
+        self.metric = metric
+        self.settings = _validated(find_kind(self.kind).Settings, self.kind, settings)
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Example] = (),
+        listener: Listener | None = None,
+        checkpoints: str | Path | None = None,
+    ) -> Predictor:
+        """Learn from labelled examples; the fitted predictor.
+
+        Training stops by ``dev``; without it a quarter of the examples, drawn by class, is held
+        out. ``listener`` is told every `Step`. In the folder ``checkpoints`` a killed training is
+        kept, and the same call goes on from there. Raises `InputError`, or `Pruned` when the loss
+        diverges.
+        """
+        task = self._task(examples, labels, list(dev))
+        kind = find_kind(self.kind)(self.settings, task)
+        model = self._model()
+        kind.check(model)
+        fitting = Fitting(
+            self.metric,
+            events=Events(listener) if listener else None,
+            folder=None if checkpoints is None else Path(checkpoints),
+        )
+        return fit_one(kind, kind.suggest(_Only(), ""), model, fitting)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that are read."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in their order; empty: those of the examples, or open answers."""
+        return ()
+
+    def _model(self) -> LanguageModel:
+        if isinstance(self.model, LanguageModel):
+            return self.model
+        from promptlab.models.pool import load_model
+
+        self.model = load_model(self.model)
+        return self.model
+
+    def _task(
+        self, examples: Iterable[Input], labels: Sequence[str] | None, dev: list[Example]
+    ) -> Task:
+        train = as_examples(examples, self.fields, labels)
+        if any(example.label is None for example in [*train, *dev]):
+            raise DataError("an example has no label, and learning needs one for each")
+        strange = {str(e.label) for e in [*train, *dev]} - set(self.labels)
+        if self.labels and strange:
+            raise DataError(
+                f"examples have the label {', '.join(map(repr, sorted(strange)[:5]))}, for which "
+                f"there are no answers; there are for {', '.join(map(repr, self.labels))}"
+            )
+        known = self.labels or (() if self._open else tuple(sorted({str(e.label) for e in train})))
+        if train and not dev:
+            count = max(len(known), 1, round(len(train) * HELD_OUT))
+            sizes = {"dev": count, "train": None}
+            told = "the training data (no dev is given, so a part is held out)"
+            parts = divide(train, sizes, seed=13, stratified=bool(known), source=told)
+            train, dev = list(parts["train"]), list(parts["dev"])
+        return Task(
+            "the given data",
+            _numbered("train", train),
+            _numbered("dev", dev),
+            (),
+            labels=known,
+            metric=self.metric,
+            fields=self.fields,
+        )
+
+    @property
+    def _open(self) -> bool:
+        """Whether answers are open: replies are parsed, not chosen among labels."""
+        return False
+
+
+class TemplateEstimator(Estimator):
+    """What learns for one template and its answers: a `Verbalizer`, a mapping, or a `Parser`."""
+
+    def __init__(
+        self,
+        template: Template | str,
+        answers: Answers | Parser,
+        model: LanguageModel | str,
+        settings: Mapping[str, Any],
+        *,
+        metric: str = "accuracy",
+    ) -> None:
+        self.template = Template(template) if isinstance(template, str) else template
+        self.answers = answers if isinstance(answers, Verbalizer | Parser) else Verbalizer(answers)
+        super().__init__(
+            model,
+            {"templates": [_written_out(self.template, self.answers)]}
+            | _scoring(self.template, self.answers)
+            | dict(settings),
+            metric=metric,
+        )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that the template reads."""
+        return self.template.fields
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The verbalizer's labels."""
+        return self.answers.labels if isinstance(self.answers, Verbalizer) else ()
+
+    @property
+    def _open(self) -> bool:
+        return not isinstance(self.answers, Verbalizer)
+
+
+def _written_out(template: Template, answers: Verbalizer | Parser) -> dict[str, Any]:
+    """The template as a study file writes it out."""
+    found: dict[str, Any] = {
+        "name": template.name,
+        "text": template.text,
+        "parts": None if template.parts is None else dict(template.parts),
+        "separator": template.separator,
+        "demonstration_separator": template.demonstration_separator,
+    }
+    if isinstance(answers, Verbalizer):
+        return found | {"answers": answers.settings()["answers"]}
+    return found | {"parser": answers.settings()}
+
+
+def _scoring(template: Template, answers: Verbalizer | Parser) -> dict[str, Any]:
+    found: dict[str, Any] = {"chat": template.chat}
+    if isinstance(answers, Verbalizer):
+        found["aggregation"] = answers.aggregation
+        found["length_normalise"] = answers.length_normalise
+    return found
+
+
+def _validated(model: type[KindSettings], kind: str, settings: Mapping[str, Any]) -> KindSettings:
+    """The kind's section with every value that a study would list alone in a list."""
+    section: dict[str, Any] = {"kind": kind}
+    for name, value in settings.items():
+        field = model.model_fields.get(name)
+        if field is None or not isinstance(field.default, list) or name == "templates":
+            section[name] = value
+        elif isinstance(value, list | tuple | range) and name != "without":
+            raise InputError(
+                f"{name} is {value!r}; one value is learned with (a study searches several)"
+            )
+        elif value is not None:
+            section[name] = [value]
+    try:
+        return model.model_validate(section)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if isinstance(part, str))
+        known = ", ".join(sorted(set(model.model_fields) - {"kind", "templates"}))
+        told = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            told = f"unknown; settings are {known}"
+        raise InputError(f"{place}: {told} (found {first['input']!r:.60})") from error
+
+
+def _numbered(split: str, examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Examples with ids of their own: those given may stand twice."""
+    return tuple(
+        Example(f"{split}-{number}", example.fields, example.label)
+        for number, example in enumerate(examples)
+    )
+
+
+class _Only(Trial):
+    """A trial that searches nothing: of one choice there is nothing to ask for."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """The first choice."""
+        return choices[0]
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """The lowest number."""
+        return low
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The lowest number."""
+        return low
