@@ -1,4 +1,4 @@
-"""The web workbench: one page with a tab for filling, the library, and studies."""
+"""The web workbench: one page with a tab for filling, the library, studies, and learning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from . import fill, library, results
+from . import fill, learn, library, results
 from .drawing import panel
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -35,6 +35,8 @@ def build_app(model: str = DEFAULT_MODEL, runs: Path = Path("runs")) -> gr.Block
             library.tab()
         with gr.Tab("Studies", id="studies"):
             results.tab(app, runs)
+        with gr.Tab("Learn", id="learn") as page:
+            learn.tab(app, runs, page)
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
     return app
 

@@ -54,7 +54,9 @@ def draw(board: Mapping[str, Any]) -> Markup:
             note(_about(board)), statements, note(told)
         )
     rows = [_trial(rank, row, measure) for rank, row in enumerate(trials[:_MOST_ROWS], 1)]
-    rows += [_baseline(row, measure) for row in board.get("baselines") or ()]
+    compared = {row["baseline"] for row in board.get("comparisons") or () if "why" in row}
+    for row in board.get("baselines") or ():
+        rows.append(_baseline(row, measure, "compared" if row["name"] in compared else "control"))
     left = len(trials) - _MOST_ROWS
     return Markup(
         '{}<ul class="pl-told">{}</ul><table class="pl-board">'
@@ -96,8 +98,8 @@ def _trial(rank: int, row: Mapping[str, Any], measure: str) -> Markup:
     )
 
 
-def _baseline(row: Mapping[str, Any], measure: str) -> Markup:
-    name = Markup("{} {}").format(chip("control"), row.get("name"))
+def _baseline(row: Mapping[str, Any], measure: str, role: str) -> Markup:
+    name = Markup("{} {}").format(chip(role), row.get("name"))
     return _line("", name, row.get("note"), row.get("dev") or {}, measure, Markup(""), None)
 
 
