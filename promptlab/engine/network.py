@@ -181,6 +181,10 @@ class Network:
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:
         """Run the base model alone (a prefix): no head."""
+        return self.encode_with_graph(**inputs)
+
+    def encode_with_graph(self, **inputs: Any) -> Any:
+        """`encode` with its graph, for what it leaves in a cache."""
         with self._lock:
             return self.model.base_model(**inputs)
 

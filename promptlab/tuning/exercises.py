@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -71,6 +72,25 @@ class Exercises(ABC):
         first = next((i for i, token in enumerate(ids) if token >= self.start), len(ids))
         first = min(first, len(ids) - 1)
         return ids[:first] if first >= WORTH else ()
+
+    @cached_property
+    def lead(self) -> tuple[int, ...]:
+        """The ids that all contexts begin with, if vectors are among them; else nothing.
+
+        Their keys and values are the same in every row, so a step computes them once.
+        """
+        if not self.shares or len(self.exercises) < 2:
+            return ()
+        rows = [e.asked[0].question.context.ids for e in self.exercises]
+        most = min(map(len, rows)) - 1
+        first, last = min(rows), max(rows)
+        length = next((i for i in range(most) if first[i] != last[i]), most)
+        lead = first[:length]
+        return lead if any(token >= self.start for token in lead) else ()
+
+    def led(self, offset: int) -> tuple[int, ...]:
+        """`lead` with its virtual ids where this candidate's vectors stand."""
+        return self._shifted(self.lead, offset)
 
     def item(
         self,

@@ -12,18 +12,19 @@ from torch import Tensor
 from promptlab.engine.fixed import FixedStates
 from promptlab.engine.gradients import GradientScorer, Item
 from promptlab.engine.gradients import Scored as ScoredItems
-from promptlab.engine.prefix import PrefixState, learned_state
+from promptlab.engine.prefix import PrefixState, learned_state, states_with_graph
 from promptlab.models.local import LocalModel
 from promptlab.tuning.exercises import Exercises
 from promptlab.tuning.trainee import Trainee
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Outputs:
     """What a trainee's learner gives out at this step, and leaves in its place.
 
     The gradient is taken at the leaves, once for each batch, and goes back through an encoder
-    once for all.
+    once for all. ``lead`` are the keys and values of what all rows begin with: they, too, are
+    computed once, and the gradient for them goes back to the vectors once.
     """
 
     offset: int
@@ -32,6 +33,8 @@ class _Outputs:
     prefix_leaf: Tensor | None
     state: PrefixState | None
     mixture_leaf: Tensor | None
+    lead: Tensor | None = None
+    lead_leaf: Tensor | None = None
 
 
 class Pack:
@@ -48,15 +51,17 @@ class Pack:
         self.network = network
         self.scorer = GradientScorer(network, model.engine.runner)
         self.states = FixedStates(network, model.engine.runner.budget)
+        self._lead_tokens = 0
 
     @property
     def computed_tokens(self) -> int:
         """Tokens that went through the network so far."""
-        return self.scorer.computed_tokens + self.states.computed_tokens
+        return self.scorer.computed_tokens + self.states.computed_tokens + self._lead_tokens
 
     def step(self, trainees: Sequence[Trainee]) -> list[float | Exception]:
         """One step for each; its loss (mean over its batch, nats), or why it was given up."""
         outputs, table = self._outputs(trainees)
+        self._lead(trainees, [trainee.train for trainee in trainees], outputs, table)
         batches = [trainee.batch() for trainee in trainees]
         items: list[Item] = []
         owners: list[tuple[int, int]] = []
@@ -82,6 +87,7 @@ class Pack:
 
         leaves = [] if table is None else [table]
         leaves += [o.prefix_leaf for o in outputs if o.prefix_leaf is not None]
+        leaves += [o.lead_leaf for o in outputs if o.lead_leaf is not None]
         leaves += [o.mixture_leaf for o in outputs if o.mixture_leaf is not None]
         leaves += [weight for trainee in trainees for weight in trainee.learner.weights]
         normalised = any(trainee.train.normalised for trainee in trainees)
@@ -89,6 +95,8 @@ class Pack:
             items, loss, leaves, vectors=table, normalised=normalised
         )
         found = {id(leaf): grad for leaf, grad in zip(leaves, gradients, strict=True)}
+        if table is not None:
+            self._add_leads(outputs, table, found)
         return [
             self._stepped(trainee, loss_of, outputs[which], table, found)
             for which, (trainee, loss_of) in enumerate(zip(trainees, losses.tolist(), strict=True))
@@ -119,10 +127,25 @@ class Pack:
             return error
         return loss
 
+    def _add_leads(
+        self, outputs: Sequence[_Outputs], table: Tensor, found: dict[int, Tensor]
+    ) -> None:
+        """Take the gradients for what rows begin with back to the table."""
+        led = [o for o in outputs if o.lead is not None and o.lead_leaf is not None]
+        if not led:
+            return
+        (gradient,) = torch.autograd.grad(
+            [o.lead for o in led if o.lead is not None],
+            table,
+            [found[id(o.lead_leaf)].to(self.network.dtype) for o in led],
+        )
+        found[id(table)] += gradient
+
     @torch.no_grad()
     def scores(self, trainee: Trainee, exercises: Exercises) -> tuple[np.ndarray, float]:
         """Label log-probabilities ``[example, label]`` (empty for texts), and the mean loss."""
         outputs, table = self._outputs([trainee])
+        self._lead([trainee], [exercises], outputs, table)
         numbers = list(range(len(exercises)))
         self._prepare(exercises, numbers, outputs[0])
         items = [self._item(trainee, exercises, number, outputs[0]) for number in numbers]
@@ -172,6 +195,31 @@ class Pack:
         if not tables:
             return made, None
         return made, self._leaf(torch.cat(tables))
+
+    def _lead(
+        self,
+        trainees: Sequence[Trainee],
+        exercises: Sequence[Exercises],
+        outputs: Sequence[_Outputs],
+        table: Tensor | None,
+    ) -> None:
+        """Compute once, with its graph, what all rows of a trainee begin with."""
+        led = [
+            (output, one.led(output.offset))
+            for trainee, one, output in zip(trainees, exercises, outputs, strict=True)
+            if output.state is None and trainee.learner.members == 1 and one.lead
+        ]
+        if not led:
+            return
+        rows = [ids for _, ids in led]
+        longest = max(map(len, rows))
+        with self.network.learned(table), self.network.short_attention(longest):
+            states = states_with_graph(self.network, rows)
+        self._lead_tokens += sum(map(len, rows))
+        for (output, _), state in zip(led, states, strict=True):
+            output.lead = state
+            output.lead_leaf = self._leaf(state.float())
+            output.state = learned_state(output.lead_leaf)
 
     def _leaf(self, tensor: Tensor) -> Tensor:
         leaf = tensor.detach().to(self.network.device).clone()
