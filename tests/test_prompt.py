@@ -26,3 +26,14 @@ def test_learned_segments_are_shown_and_no_words() -> None:
 def test_prompts_are_values() -> None:
     assert Prompt((Slot(),)) == Prompt((Slot(),))
     assert len({Prompt((Slot(),)), Prompt((Slot(),)), Prompt((Slot(),), chat=True)}) == 2
+
+
+def test_trigger_words_stand_a_blank_apart() -> None:
+    slot = Slot()
+    for segments, shown in (
+        ((Text("a film "), Trigger(2), Text(" "), slot), "a film odd words {mask}"),
+        ((Text("a film"), Trigger(2), slot, Text(".")), "a film odd words {mask}."),
+        ((Trigger(2), Text("a film. It was "), slot), "odd words a film. It was {mask}"),
+        ((slot, Trigger(2), Text(", it was.")), "{mask} odd words, it was."),
+    ):
+        assert str(Prompt(segments).spelled([" odd words"])) == shown

@@ -21,7 +21,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
-from promptlab.ui import fill, labels, library, results
+from promptlab.ui import fill, labels, learn, library, results
 from promptlab.ui.app import serve
 from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
 
@@ -54,6 +54,12 @@ BOARD = {
     ],
     "baselines": [{"name": "majority", "dev": {"accuracy": 0.5, "ci95": [0.3, 0.7]}}],
 }
+
+STEPS = [
+    {"step": 0, "values": {"loss": 0.9, "dev": 0.5}, "notes": {"tokens": "1 2", "words": "a b"}},
+    {"step": 1, "values": {"loss": None}, "notes": {}},
+    {"step": 2, "values": {"loss": 0.7, "dev": 0.75}, "notes": {"words": f"a {HOSTILE}"}},
+]
 
 
 def free_port() -> int:
@@ -100,6 +106,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (path / name / "study.yaml").write_text("study: tiny\n")
     (path / "tiny" / "leaderboard.json").write_text(json.dumps(BOARD))
     (path.parent / "leaderboard.json").write_text("{}")
+    steps = path / "begun" / "steps"
+    steps.mkdir()
+    (steps / "3.jsonl").write_text("".join(json.dumps(row) + "\n" for row in STEPS))
     return path
 
 
@@ -171,10 +180,25 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/fill",
         "/label_probabilities",
         "/leaderboard",
+        "/learning_steps",
+        "/learning_trials",
         "/render_template",
         "/studies",
         "/templates",
     ]
+
+
+def test_a_running_search_is_watched(client: Client, runs: Path) -> None:
+    assert client.predict("begun", api_name="/learning_trials") == [3]
+    assert client.predict("begun", 3, api_name="/learning_steps") == STEPS
+    for name, trial in (("tiny", 3), ("../runs/begun", 3), ("begun", 4)):
+        with pytest.raises(AppError, match=r"no study named|has taken no steps"):
+            client.predict(name, trial, api_name="/learning_steps")
+    drawn = str(learn.draw(learn.read(runs, "begun", 3)))
+    assert drawn.count("<polyline") == 2 and "<script" not in drawn
+    assert "<mark>&lt;script&gt;alert(1)&lt;/script&gt;</mark>" in drawn
+    assert "the best dev score 0.75 at step 2" in drawn
+    assert "No step" in learn.draw([])
 
 
 def test_nothing_outside_was_asked(client: Client, outside: list[Any]) -> None:
