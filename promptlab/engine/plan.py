@@ -215,8 +215,12 @@ class MaskedPlanner:
         self.network = network
 
     def length(self, item: Scoreable) -> int:
-        """Tokens of all rows."""
-        return sum(len(row) for q in item.questions for row, _ in masked_rows(q, 0, affine=False))
+        """Tokens of all rows: one a question, and one for every start that fills some masks."""
+        return sum(
+            len(q.context.ids)
+            * (1 + len({c[:end] for c in q.continuations for end in range(1, len(c))}))
+            for q in item.questions
+        )
 
     def plan(self, items: Sequence[Scoreable]) -> Plan:
         """Every row with its padding mask."""

@@ -34,6 +34,8 @@ from promptlab.models.weights import weights_key
 CUDA_BUDGET = 65_536
 CPU_BUDGETS = {torch.float32: 512, torch.bfloat16: 2048}
 """Tokens a forward, by measurement: in fp32 larger batches only fall out of the cache."""
+NARROW, MOST_NARROW = 512, 4096
+"""A narrower network takes more tokens at a time, but no more than so many."""
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "spm.model",
     "sentencepiece.bpe.model", "source.spm",
@@ -103,7 +105,7 @@ def from_transformers(
     kind = family or _family(model.config, name, type(model).__name__)
     network = Network(model)
     on_gpu = network.device.type == "cuda"
-    tokens = CUDA_BUDGET if on_gpu else CPU_BUDGETS.get(network.dtype, 512)
+    tokens = CUDA_BUDGET if on_gpu else _cpu_budget(network)
     budget = TokenBudget(1 if deterministic else tokens)
     shares = kind == "causal" and not deterministic and shares_prefixes(network)
     if kind != "causal":
@@ -119,6 +121,12 @@ def from_transformers(
         engine=engine,
         max_tokens=_window(model, tokenizer),
     )
+
+
+def _cpu_budget(network: Network) -> int:
+    """Tokens a forward on a CPU: what fits its cache."""
+    base = CPU_BUDGETS.get(network.dtype, 512)
+    return max(base, min(MOST_NARROW, base * NARROW // max(1, network.virtual.width)))
 
 
 def _runner(

@@ -192,15 +192,23 @@ class TriggerSearch:
         (As far as the training set has others.)
         """
         settings = self.settings
-        size = settings.comparison or settings.batch
+        size = settings.comparison or min(settings.batch, self._most)
         used = {int(i) for b in self._batches(step, settings.batch, settings.accumulate) for i in b}
         order = self._random(step, 2).permutation(self.examples).tolist()
         fresh = [i for i in order if i not in used] + [i for i in order if i in used]
         return fresh[:size]
 
+    @property
+    def _most(self) -> int:
+        """The most examples a gradient is taken on: half, so that others are left to compare on.
+
+        On all of them every step would propose and compare the same again.
+        """
+        return max(1, self.examples // 2)
+
     def _batches(self, step: int, size: int, count: int) -> list[Int[np.ndarray, " example"]]:
         """``count`` batches without repetition inside a batch, distinct as far as possible."""
-        size = min(size, self.examples)
+        size = min(size, self._most)
         rng = self._random(step, 0)
         found: list[Int[np.ndarray, " example"]] = []
         while len(found) < count:
