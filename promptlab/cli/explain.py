@@ -89,6 +89,10 @@ def _examples(
             raise DataError(
                 f"{data} is a pinned data set with columns of its own: drop --column and --label"
             )
+    elif not Path(data).exists() and not Path(data).suffix:
+        raise DataError(
+            f"{data} is neither a pinned data set ({', '.join(DATASETS)}) nor a file that is there"
+        )
     else:
         examples = _from_file(data, predictor, asked, label, limit, max_chars)
     known = tuple(getattr(predictor, "labels", ()))

@@ -41,6 +41,7 @@ from promptlab.tuning.pack import Pack
 from promptlab.tuning.phase import Phase
 from promptlab.tuning.soft import soft_segments
 from promptlab.tuning.training import Training
+from promptlab.tuning.words import nearest_facts
 
 Mode = Literal["soft", "model", "soft_then_model", "both"]
 _TOLD = {
@@ -157,6 +158,7 @@ class FinetuneKind(SoftPromptKind):
         )
         trained = trained_alone(tuned, Pack(backbone.model), item, phase)
         (learned,) = learner.learned(training_facts(item.candidate, trained))
+        learned.facts.update(nearest_facts(backbone.model, learned))
         return replace(learned, weights=backbone.tuned())
 
     def _check_examples(self) -> None:
