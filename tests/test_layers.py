@@ -14,16 +14,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "demonstrations", "errors", "evaluation", "events", "example", "extraction", "fitting", "grammar",
-        "hub", "metric", "number", "parser", "predictions", "prompt", "readers", "sandbox",
-        "spans", "split", "statistics", "task", "template", "verbalizer",
+        "demonstrations", "errors", "evaluation", "events", "example", "extraction", "fitting",
+        "grammar", "hub", "metric", "number", "parser", "predictions", "prompt", "readers",
+        "sandbox", "spans", "split", "statistics", "task", "template", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
     # loading, one file a family, pinned assets
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
-    ("classifier", "datasets", "generator", "head", "mixture", "predictor", "template_predictor", "window"),
+    (
+        "classifier", "datasets", "generator", "head", "mixture", "predictor",
+        "template_predictor", "window",
+    ),
     # what is learned on a frozen model
     ("tuning",),
     ("kinds",),

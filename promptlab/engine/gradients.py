@@ -12,7 +12,8 @@ from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
-from promptlab.engine.plan import Plan, Planner, attended, planner_for
+from promptlab.engine.plan import Plan, Planner, attended
+from promptlab.engine.planners import planner_for
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.probe import Runner
 from promptlab.engine.question import Question

@@ -85,9 +85,9 @@ class LanguageModel(ABC):
     def require(self, capability: Capability) -> None:
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:
+            doing = _DOING.get(capability, capability)
             raise CapabilityError(
-                f"{self.name} is a {self.family} model and cannot {_DOING.get(capability, capability)}; "
-                f"{_REMEDY[capability]}"
+                f"{self.name} is a {self.family} model and cannot {doing}; {_REMEDY[capability]}"
             )
 
     @abstractmethod
