@@ -112,7 +112,6 @@ def test_filling_equals_a_plain_softmax(
         assert fills[0].token == tokenizer.decode([fills[0].token_id])
 
 
-@torch.inference_mode()
 @pytest.mark.parametrize("name", ["tiny_seq2seq", "tiny_bart"])
 def test_seq2seq_filling(name: str, fresh: Fresh, request: pytest.FixtureRequest) -> None:
     network, tokenizer = request.getfixturevalue(name)
