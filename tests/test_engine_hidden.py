@@ -53,5 +53,5 @@ def test_the_graph_leads_to_the_weights(request: pytest.FixtureRequest) -> None:
     for parameter in network.model.parameters():
         parameter.requires_grad_(True)
     reader = HiddenReader(network, model.engine.runner, "first")
-    reader.with_graph(ROWS).sum().backward()
+    reader.with_graph(ROWS).square().sum().backward()
     assert network.virtual.embedding.weight.grad.abs().sum() > 0

@@ -89,7 +89,12 @@ def made(task: Task, model: LocalModel, settings: dict[str, Any]) -> Trainee:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_ten_steps_of_a_pack_are_those_of_each_alone(name: str, task: Task, fresh: Fresh) -> None:
+def test_ten_steps_of_a_pack_are_those_of_each_alone(
+    name: str, task: Task, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is compared is the arithmetic of the pack: AdamW would make a full step of a gradient
+    # that is zero but for rounding, and rounding depends on what a row is batched with.
+    monkeypatch.setattr("promptlab.tuning.trainee.EPSILON", 1e-5)
     model = fresh(name)
     several = [*MIXED, *PREFIXES]
     apart = [made(task, model, one) for one in several]

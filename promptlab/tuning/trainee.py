@@ -22,6 +22,8 @@ from promptlab.tuning.training import Training
 DIVERGED = 3.0
 """A smoothed loss of so many times the first one (or chance, if that is more) is divergence."""
 SMOOTHING = 0.9
+EPSILON = 1e-8
+"""AdamW's own; with it a gradient of rounding size, too, makes a step of full size."""
 
 
 @dataclass
@@ -82,6 +84,7 @@ class Trainee:
             [{"params": params} for params, _ in groups],
             lr=training.learning_rate,
             weight_decay=training.weight_decay,
+            eps=EPSILON,
         )
         self._best: dict[str, Tensor] = _copied(learner.state_dict())
         self._resume()
