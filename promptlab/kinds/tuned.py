@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -115,13 +116,13 @@ class TunedKind(LearningKind, TemplateKind):
             else:
                 yield number, self._predictor(candidates[number], local, trained)
 
+    @abstractmethod
     def _largest(self, template: Template, model: LocalModel) -> list[tuple[Template, LocalModel]]:
         """The template with its longest learned parts, and a model that can read it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Any]:
         """The candidate's template as it is trained, and what is learned for it."""
-        raise NotImplementedError
 
     def _trained_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """The training's dimensions; what is searched is named in ``labels``."""

@@ -22,9 +22,9 @@ from promptlab.errors import CapabilityError, InputError, TemplateError, Verbali
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.models.learned import FACTS, Learned
-from promptlab.models.pieces import Pieces, Stretch, left_side, marked, right_side, unmarked
+from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
 from promptlab.models.tuned import check_trains
-from promptlab.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
+from promptlab.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
@@ -279,8 +279,8 @@ class LocalModel(LanguageModel):
             self._check_chat(prompt)
             before = left_side(unmarked(self._chat(marked(left)), ids[:count]), self.encoding)
         else:
-            before = left_side(_stretches(left, ids[:count]), self.encoding)
-        return Pieces(*before, *right_side(_stretches(right, ids[count:]), self.encoding))
+            before = left_side(stretches(left, ids[:count]), self.encoding)
+        return Pieces(*before, *right_side(stretches(right, ids[count:]), self.encoding))
 
     def _check_chat(self, prompt: Prompt) -> None:
         self.require("chat")
@@ -331,15 +331,6 @@ class LocalModel(LanguageModel):
     def _special_before(self, prompt: Prompt) -> tuple[int, ...]:
         """Special tokens before the text; a chat template brings its own."""
         return () if prompt.chat else self.encoding.before
-
-
-def _stretches(segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
-    learned = iter(ids)
-    return [
-        segment.text if isinstance(segment, Text) else next(learned)
-        for segment in segments
-        if not isinstance(segment, Slot)
-    ]
 
 
 def check_answer_tokens(ids: Sequence[int], answer: str, unknown: int | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptlab.models.encoding import Encoding
-from promptlab.prompt import Segment, Text
+from promptlab.prompt import Segment, Slot, Text
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,16 @@ def _ids(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[int, ...]:
         if text:
             ids += encoding.one(text)
     return ids
+
+
+def stretches(segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
+    """Words and learned segments of one side of the slot; ``ids`` are the learned ones'."""
+    learned = iter(ids)
+    return [
+        segment.text if isinstance(segment, Text) else next(learned)
+        for segment in segments
+        if not isinstance(segment, Slot)
+    ]
 
 
 MARK = "\ue000{}\ue001"
