@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,7 @@ HELD_OUT = 0.25
 Answers = Verbalizer | Mapping[str, Any]
 
 
-class Estimator:
+class Estimator(ABC):
     """One candidate of a study's kind, learned on its own.
 
     ``model`` is a `LanguageModel` or a name for `load_model`; it stays as it is. ``settings`` are
@@ -71,9 +72,9 @@ class Estimator:
         return fit_one(kind, kind.suggest(_Only(), ""), model, fitting)
 
     @property
+    @abstractmethod
     def fields(self) -> tuple[str, ...]:
         """The example fields that are read."""
-        raise NotImplementedError
 
     @property
     def labels(self) -> tuple[str, ...]:
