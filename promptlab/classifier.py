@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.asks import Outcome, Score, Solving, scored
 from promptlab.calibration import Calibration, calibration_prompts, check_calibration, prior
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import InputError
@@ -17,6 +18,7 @@ from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.template import Template
 from promptlab.template_predictor import TemplatePredictor
+from promptlab.trace import Branch
 from promptlab.verbalizer import Verbalizer
 from promptlab.window import shortening
 
@@ -92,6 +94,20 @@ class PromptClassifier(TemplatePredictor):
             )
             for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
         )
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The best label, as a step of a strategy; `predict` does the same for a whole batch."""
+        prompt = self.prompt(example)
+        answers = tuple(self.verbalizer.answers)
+        found, after = yield from scored(branch, "label", Score(self.model, prompt, answers))
+        logprobs = np.array(found.logprobs)
+        if self.verbalizer.length_normalise:
+            logprobs = logprobs / np.array(found.answer_tokens)
+        values = self.verbalizer.label_scores(logprobs[None] - self._known_prior())[0]
+        scores = {k: float(v) for k, v in zip(self.labels, values, strict=True)}
+        label = max(scores, key=scores.__getitem__)
+        after.note(label=label, probability=float(np.exp(scores[label])))
+        return Outcome(label, scores=scores, facts=shortening(prompt) or {})
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations and prior are included once fitted."""

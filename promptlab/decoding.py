@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from promptlab.errors import InputError
+
+Finish = Literal["stop", "length", "error"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,19 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Generation:
-    """A generated text and what it cost."""
+    """A generated text and what it cost.
+
+    ``finish`` says whether the model or a stop string ended it, or ``max_tokens`` did.
+    ``logprob`` is the log-probability of its tokens in nats under the model at temperature 1, if
+    that is known. ``error`` says why there is no text: this request failed and others did not.
+    ``cached`` marks a reply that was paid for earlier.
+    """
 
     text: str
     tokens_in: int
     tokens_out: int
     seconds: float
+    finish: Finish = "stop"
+    logprob: float | None = None
+    error: str | None = None
+    cached: bool = False

@@ -11,6 +11,7 @@
     │   ├── CapabilityError   the model cannot do what was asked of it
     │   └── NotFittedError    ``predict`` before ``fit``
     ├── WorkError             the work failed although the input was right (exit code 1)
+    │   ├── AskError          one example's request failed, others did not
     │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
     │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
     └── Pruned                a learner gave a candidate up; the study goes on
@@ -70,6 +71,10 @@ class NotFittedError(InputError):
 
 class WorkError(PromptlabError):
     """The work failed although the input was right."""
+
+
+class AskError(WorkError):
+    """What was asked of a model for one example failed; the other examples go on."""
 
 
 class AssetError(WorkError):

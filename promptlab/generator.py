@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
+from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
+from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, parser_from_settings
-from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, as_examples
 from promptlab.template import Template
 from promptlab.template_predictor import TemplatePredictor
+from promptlab.trace import Branch
 from promptlab.window import shortening
 
 
@@ -48,31 +50,21 @@ class PromptGenerator(TemplatePredictor):
         self._draw(as_examples(examples, self.fields, labels))
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
-        """One prediction an example: the parsed reply, with the reply itself in ``text``."""
-        rows = as_examples(examples, self.fields)
-        prompts = [self.prompt(row) for row in rows]
-        decoding = self.decoding
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The parsed reply, with the reply itself in ``text``."""
+        prompt = self.prompt(example)
+        ask = Generate(self.model, prompt, self._decoding(), sample)
+        reply, after = yield from generated(branch, "answer", ask)
+        label = self.parser.parse(reply.text)
+        after.note(label=label)
+        return Outcome(label, reply.text, logprob=reply.logprob, facts=shortening(prompt) or {})
+
+    def _decoding(self) -> Decoding:
         separator = self.template.demonstration_separator
-        if self.demonstrations and separator and not decoding.stop:
+        if self.demonstrations and separator and not self.decoding.stop:
             # After demonstrations a model goes on inventing further examples.
-            decoding = replace(decoding, stop=(separator,))
-        made = self.model.generate(prompts, decoding)
-        found = [self.parser.parse(reply.text) for reply in made]
-        return Predictions(
-            Prediction(
-                example_id=row.id,
-                label=label,
-                target=row.label,
-                text=reply.text,
-                unparsed=label is None,
-                tokens_in=reply.tokens_in,
-                tokens_out=reply.tokens_out,
-                seconds=reply.seconds,
-                trace=shortening(prompt),
-            )
-            for row, prompt, reply, label in zip(rows, prompts, made, found, strict=True)
-        )
+            return replace(self.decoding, stop=(separator,))
+        return self.decoding
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""

@@ -18,7 +18,9 @@ class Prediction:
     ``label`` is the predicted class or the parsed reply, ``None`` when the reply was
     ``unparsed``. ``scores`` are log-probabilities in nats, normalised over the labels.
     ``tokens_in`` and ``tokens_out`` count prompt and answer tokens, ``seconds`` is this
-    example's share of the wall time. ``trace`` is whatever a strategy wants kept (JSON data).
+    example's share of the wall time. ``trace`` is whatever a strategy wants kept (JSON data; a
+    `Trace` under ``steps``). ``error`` says why an example has no answer at all, such as an
+    endpoint that did not answer; such a row counts as unparsed and is reported apart.
     """
 
     example_id: str
@@ -31,6 +33,7 @@ class Prediction:
     tokens_out: int = 0
     seconds: float = 0.0
     trace: Any = None
+    error: str | None = None
 
     @property
     def correct(self) -> bool:
@@ -84,6 +87,11 @@ class Predictions(Sequence[Prediction]):
     def unparsed_rate(self) -> float:
         """Share of rows whose reply could not be parsed, in [0, 1]."""
         return sum(row.unparsed for row in self._rows) / len(self) if self._rows else 0.0
+
+    @property
+    def errors(self) -> list[str]:
+        """Why examples have no answer, one text for each that failed."""
+        return [row.error for row in self._rows if row.error is not None]
 
     @property
     def tokens(self) -> int:

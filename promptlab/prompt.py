@@ -43,13 +43,15 @@ class Prompt:
     """An ordered sequence of segments with exactly one `Slot`.
 
     ``chat`` asks for the model's chat template: everything before the slot becomes the user's
-    turn and the answer opens the assistant's. ``shortened`` names the fields that were cut to
-    fit the context window.
+    turn and the answer opens the assistant's. ``prefill`` is what the assistant has said already
+    (reasoning whose conclusion is asked for): the answer goes on from there. ``shortened`` names
+    the fields that were cut to fit the context window.
     """
 
     segments: tuple[Segment, ...]
     chat: bool = False
     shortened: tuple[str, ...] = field(default=())
+    prefill: str = ""
 
     @property
     def slot(self) -> int:
@@ -76,6 +78,20 @@ class Prompt:
         """Soft and trigger tokens of the prompt."""
         return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
 
+    def going_on(self, said: str) -> Prompt:
+        """The prompt after ``said``, which the model has answered or is made to say, at its slot.
+
+        What stood after the slot is dropped. With ``chat`` it becomes the assistant's prefill.
+        """
+        if self.chat:
+            return replace(self, prefill=self.prefill + said)
+        before = self.segments[: self.slot]
+        if said and before and isinstance(before[-1], Text):
+            before = (*before[:-1], Text(before[-1].text + said))
+        elif said:
+            before = (*before, Text(said))
+        return replace(self, segments=(*before, Slot()))
+
     def spelled(self, words: Iterable[str]) -> Prompt:
         """The same prompt with the ``words`` of its trigger segments, in order, in their places."""
         spelling = Spelling(words)
@@ -83,6 +99,8 @@ class Prompt:
 
     def fill(self, answer: str) -> str:
         """The prompt as a reader sees it with ``answer`` in the slot."""
+        if self.prefill:
+            answer = f"\n\n[assistant] {self.prefill}{answer}"
         return "".join(_shown(segment, answer) for segment in self.segments)
 
     def __str__(self) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.example import Example
 from promptlab.models.language_model import Capability, LanguageModel
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.prompt import Prompt
+from promptlab.strategy import Strategy
 from promptlab.template import Demonstration, Template
 from promptlab.window import render_within
 
 
-class TemplatePredictor(Predictor, register=False):
+class TemplatePredictor(Strategy, register=False):
     """A predictor that shows a model one template, with or without demonstrations.
 
     ``template`` may be its text, ``model`` a name for `load_model`, ``demonstrations`` their

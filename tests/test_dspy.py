@@ -49,7 +49,9 @@ class Scripted(LanguageModel):
         self.replies: Iterator[str] = iter(replies)
         self.asked: list[tuple[Prompt, Decoding]] = []
 
-    def generate(self, prompts: Any, decoding: Decoding) -> list[Generation]:
+    def generate(
+        self, prompts: Any, decoding: Decoding, *, samples: Any = None
+    ) -> list[Generation]:
         self.asked.append((prompts[0], decoding))
         text = next(self.replies)
         return [Generation(text, 11, len(text.split()), 0.1)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from scripted_model import ScriptedModel
 
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import CapabilityError, InputError, NotFittedError
 from promptlab.example import Example
@@ -15,7 +16,6 @@ from promptlab.generator import PromptGenerator
 from promptlab.models.local import LocalModel
 from promptlab.parser import ChoiceParser, NumberParser, TextParser
 from promptlab.predictor import load
-from promptlab.prompt import Prompt
 from promptlab.task import Task
 from promptlab.template import Template
 
@@ -24,26 +24,18 @@ Fresh = Callable[..., LocalModel]
 
 
 @pytest.fixture
-def scripted(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> tuple[LocalModel, list[Decoding]]:
-    """A model that says what the prompt's text asks it to, and how it was decoded."""
-    model, used = fresh("tiny_causal"), []
-
-    def generate(prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
-        used.append(decoding)
-        said = [p.left.rpartition("Review: ")[2].partition("\n")[0] for p in prompts]
-        return [Generation(f" {text}", 7, 3, 0.5) for text in said]
-
-    monkeypatch.setattr(model, "generate", generate)
-    return model, used
+def scripted() -> ScriptedModel:
+    """A model that says what the prompt's text asks it to."""
+    return ScriptedModel(lambda prompt, _: " " + prompt.rpartition("Review: ")[2].split("\n")[0])
 
 
 TEMPLATE = Template(parts={"input": "Review: {text}", "cue": "Sentiment: {mask}"}, separator="\n")
 
 
 def test_replies_are_parsed_and_the_rest_is_counted(
-    scripted: tuple[LocalModel, list[Decoding]],
+    scripted: ScriptedModel,
 ) -> None:
-    model, _ = scripted
+    model = scripted
     texts = ["good", "Bad!", "what?", "positive or negative"]
     rows = [Example(str(n), {"text": text}, "positive") for n, text in enumerate(texts)]
     found = PromptGenerator(TEMPLATE, CHOICES, model).predict(rows)
@@ -52,14 +44,15 @@ def test_replies_are_parsed_and_the_rest_is_counted(
     assert [row.unparsed for row in found] == [False, False, True, True]
     assert [row.text for row in found] == [" good", " Bad!", " what?", " positive or negative"]
     assert found.correct == [True, False, False, False]
-    assert (found.tokens, found.seconds) == (40, 2.0)
+    assert found[0].tokens_out == 1
+    assert found.seconds == pytest.approx(0.04)
     assert PromptGenerator(TEMPLATE, CHOICES, model).score(rows) == 0.25
 
 
 def test_demonstrations_bring_their_separator_as_a_stop(
-    scripted: tuple[LocalModel, list[Decoding]], task: Task
+    scripted: ScriptedModel, task: Task
 ) -> None:
-    model, used = scripted
+    model, used = scripted, scripted.decodings
     generator = PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=2)
     with pytest.raises(NotFittedError, match="2 demonstrations"):
         generator.predict(["good"])
@@ -93,7 +86,8 @@ def test_long_inputs_leave_room_for_the_reply(fresh: Fresh) -> None:
     )
     (row,) = generator.predict(["the soup was cold " * 100])
     assert row.tokens_in <= 256 - 20
-    assert row.trace == {"shortened": ["text"]}
+    assert row.trace["shortened"] == ["text"]
+    assert len(row.trace["steps"]) == 1
 
 
 def test_saved_generators_come_back(causal: LocalModel, task: Task, tmp_path: Path) -> None:

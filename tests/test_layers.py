@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
         "demonstrations", "errors", "evaluation", "events", "example", "extraction", "fitting",
         "grammar", "hub", "metric", "number", "parser", "predictions", "prompt", "readers",
-        "sandbox", "spans", "split", "statistics", "task", "template", "verbalizer",
+        "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
@@ -24,9 +24,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
     (
-        "classifier", "datasets", "generator", "head", "mixture", "predictor",
-        "template_predictor", "window",
+        "asks", "classifier", "datasets", "driver", "generator", "head", "mixture", "predictor",
+        "retrieval", "selection", "strategy", "template_predictor", "window",
     ),
+    # reasoning over several asks, and several predictors together
+    ("ensemble", "strategies"),
     # what is learned on a frozen model
     ("tuning",),
     ("kinds",),

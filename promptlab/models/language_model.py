@@ -103,8 +103,20 @@ class LanguageModel(ABC):
         """The most probable tokens at every prompt's slot, best first."""
 
     @abstractmethod
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
-        """The text that continues every prompt at its slot."""
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        *,
+        samples: Sequence[int] | None = None,
+    ) -> list[Generation]:
+        """The text that continues every prompt at its slot.
+
+        ``samples`` numbers the texts wanted of equal prompts (0 for all without it): sampled text
+        depends on the prompt, ``decoding`` with its seed, and this number, and on nothing else.
+        A request that fails alone (too long for the window, refused by an endpoint) gives a
+        `Generation` with ``error``; the others are not lost.
+        """
 
     @abstractmethod
     def count_tokens(self, prompt: Prompt) -> int:

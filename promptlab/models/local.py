@@ -220,7 +220,13 @@ class LocalModel(LanguageModel):
             for row in logprobs
         ]
 
-    def generate(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Generation]:
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        *,
+        samples: Sequence[int] | None = None,
+    ) -> list[Generation]:
         """The text that continues every prompt at its slot."""
         self.require("generate")
         self._check(prompts)
@@ -260,7 +266,7 @@ class LocalModel(LanguageModel):
         if not prompt.chat:
             return prompt.left, prompt.right
         self._check_chat(prompt)
-        return self._chat(prompt.left), ""
+        return self._chat(prompt.left) + prompt.prefill, ""
 
     def pieces(self, prompt: Prompt) -> Pieces:
         """What stands around the slot, learned segments as token ids."""

@@ -1,0 +1,1 @@
+"""Several predictors together: votes, means, cascades, and what is distilled from them."""

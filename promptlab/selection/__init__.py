@@ -1,0 +1,1 @@
+"""Which demonstrations stand in a prompt, in which order and place."""

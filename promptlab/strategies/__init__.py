@@ -1,0 +1,1 @@
+"""Strategies: several asks an example, each strategy a predictor that others can wrap."""

@@ -1,0 +1,67 @@
+"""A strategy: a predictor that solves one example after the other by asking models."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from promptlab.asks import Outcome, Solving
+from promptlab.driver import drive
+from promptlab.errors import AskError
+from promptlab.example import Example
+from promptlab.predictions import Prediction, Predictions
+from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.trace import Branch, Trace
+
+
+class Strategy(Predictor, register=False):
+    """A predictor written as `solve` for one example, so that others can wrap it.
+
+    All examples of a `predict` are solved side by side, and what they ask at the same time is
+    one batch for the model. An example whose request fails has no label and an ``error``.
+    """
+
+    @abstractmethod
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """Solve one example, noting every step below ``branch``.
+
+        ``sample`` numbers repeated solutions: every number gives another one where text is
+        sampled, and the same number the same one.
+        """
+
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example; every step is kept in its trace."""
+        rows = as_examples(examples, self.fields)
+        return solve_all(self, rows)
+
+
+def solve_all(strategy: Strategy, rows: Sequence[Example]) -> Predictions:
+    """The predictions of a strategy, every one with the trace of its steps."""
+    traces = [Trace() for _ in rows]
+    found = drive(
+        [strategy.solve(row, trace.root) for row, trace in zip(rows, traces, strict=True)]
+    )
+    return Predictions(
+        _prediction(row, outcome, trace)
+        for row, outcome, trace in zip(rows, found, traces, strict=True)
+    )
+
+
+def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Prediction:
+    failed = isinstance(found, AskError)
+    outcome = Outcome(None) if isinstance(found, AskError) else found
+    facts: dict[str, Any] = {**outcome.facts, **(trace.record() if len(trace) else {})}
+    return Prediction(
+        example_id=row.id,
+        label=outcome.label,
+        target=row.label,
+        scores=None if outcome.scores is None else dict(outcome.scores),
+        text=outcome.text,
+        unparsed=outcome.label is None,
+        tokens_in=trace.tokens_in,
+        tokens_out=trace.tokens_out,
+        seconds=trace.seconds,
+        trace=facts or None,
+        error=str(found) if failed else None,
+    )
