@@ -26,6 +26,7 @@ from promptlab.study.board import (
 from promptlab.study.controls import baselines
 from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.gains import gains
 from promptlab.study.objective import summary
 from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.state import StudyState, known
@@ -77,6 +78,10 @@ def decide(state: StudyState) -> dict[str, Any]:
     board["comparisons"] = [board["comparison"]]
     if reference is not None:
         _compare(state, board, reference, test)
+    board["gains"] = []
+    for gain in gains(state, complete):
+        board["gains"].append(gain.record())
+        board["statements"].append(gain.told(f"the baseline group {state.spec.baseline!r}"))
     state.folder.write("failures.jsonl", failure_lines(state, winner, dev))
     state.folder.write("leaderboard.csv", leaderboard_csv(rows))
     return board

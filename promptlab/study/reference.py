@@ -47,8 +47,9 @@ def choose_reference(
 ) -> Reference | None:
     """The best trial on dev of the group that the study names as its ``baseline``.
 
-    Without a name, a winner that was learned is compared with the best candidate that was not:
-    what did learning buy? ``complete`` is sorted, best first.
+    When the winner is of that group itself, the best of all other groups: is the dearer one worth
+    anything? Without a name, a winner that was learned is compared with the best candidate that was
+    not: what did learning buy? ``complete`` is sorted, best first.
     """
     wanted = state.spec.baseline
     if wanted is None:
@@ -57,8 +58,11 @@ def choose_reference(
             return None
         groups = {name for name, kind in state.space.kinds.items() if not kind.keeps}
         why = "the best candidate on dev of those that learn nothing by gradient"
-    else:
+    elif state.group_of(best) != wanted:
         groups, why = {wanted}, f"the best candidate on dev of the group {wanted!r}"
+    else:
+        groups = set(state.space.kinds) - {wanted}
+        why = f"the best candidate on dev outside of the baseline group {wanted!r}"
     for trial in complete:
         if trial.number != best.number and state.group_of(trial) in groups:
             return Reference(trial, why)

@@ -1,0 +1,82 @@
+"""What every group of candidates gains over the cheap one that the study names as its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from promptlab.statistics import holm
+from promptlab.study.board import ALPHA
+from promptlab.study.state import StudyState, known
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A group's best trial on dev beside the baseline group's best, on the same dev examples.
+
+    ``p_value`` is corrected by Holm over the groups; ``tokens_ratio`` says how many times as many
+    tokens an example takes. Being the best of a group flatters the larger group on dev: what
+    decides is the comparison on test.
+    """
+
+    group: str
+    trial: int
+    name: str
+    value: float
+    baseline_value: float
+    difference: float
+    p_value: float
+    tokens_ratio: float
+
+    @property
+    def verdict(self) -> str:
+        """Better, worse, or neither, in words."""
+        if self.p_value >= ALPHA:
+            return "no measurable gain over"
+        return "measurably better than" if self.difference > 0 else "measurably worse than"
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self) | {"verdict": self.verdict}
+
+    def told(self, baseline: str) -> str:
+        """The gain as a sentence."""
+        return (
+            f"On dev {self.group} ({self.name}) has {self.value:.3f} beside "
+            f"{self.baseline_value:.3f}: {self.verdict} {baseline} "
+            f"(difference {self.difference:+.3f}, Holm-corrected p = {self.p_value:.2g}) "
+            f"for {self.tokens_ratio:.1f} times the tokens."
+        )
+
+
+def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
+    """One a group beside the study's ``baseline`` group; none without such a group.
+
+    ``complete`` is sorted, best first.
+    """
+    first: dict[str, FrozenTrial] = {}
+    for trial in complete:
+        first.setdefault(state.group_of(trial), trial)
+    baseline = first.pop(state.spec.baseline or "", None)
+    if baseline is None or not first:
+        return []
+    rows = state.folder.predictions(baseline.number)
+    cost = max(known(baseline)["tokens_per_example"], 1e-9)
+    found = [state.compare(state.folder.predictions(t.number), rows) for t in first.values()]
+    p_values = holm([comparison.p_value for comparison in found])
+    return [
+        Gain(
+            group=group,
+            trial=trial.number,
+            name=str(known(trial)["name"]),
+            value=trial.values[0],
+            baseline_value=baseline.values[0],
+            difference=comparison.difference,
+            p_value=p_value,
+            tokens_ratio=known(trial)["tokens_per_example"] / cost,
+        )
+        for (group, trial), comparison, p_value in zip(first.items(), found, p_values, strict=True)
+    ]
