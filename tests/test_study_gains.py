@@ -37,6 +37,9 @@ def test_groups_are_told_beside_the_baseline(
     )
     told = [text for text in board["statements"] if f"the baseline group {baseline!r}" in text]
     assert any(gain["verdict"] in text for text in told)
+    page = (tmp_path / baseline / "reviews" / "report.html").read_text(encoding="utf-8")
+    assert "Is the dearer way worth it?" in page
+    assert f"{gain['tokens_ratio']:.1f} times" in page
     # The winner is compared on test with the best of the other side, whichever side it is on.
     winner = board["best"]["kind"]
     compared = board["comparisons"][1]["trial"]

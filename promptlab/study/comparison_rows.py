@@ -1,4 +1,4 @@
-"""What the report's table of comparisons shows: the winner beside others on the test split."""
+"""What the report's tables of comparisons show: groups on dev, and the winner on test."""
 
 from __future__ import annotations
 
@@ -15,6 +15,29 @@ def comparison_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
     tests = {row["name"]: row.get("test") or {} for row in board.get("baselines") or []}
     rows = [_comparison(row, tests, best, measure) for row in wording.comparisons(board)]
     return [row for row in rows if row is not None]
+
+
+def gain_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every group's best candidate on dev beside the baseline group's best."""
+    measure = str(board["objective"])
+    return [
+        {
+            "group": str(row["group"]).replace("_", " "),
+            "name": row["name"],
+            "value": wording.metric_value(measure, row["value"]),
+            "baseline": wording.metric_value(measure, row["baseline_value"]),
+            "difference": f"{100 * row['difference']:+.1f} points",
+            "p": wording.p_value(row["p_value"]),
+            "tokens": f"{row['tokens_ratio']:.1f} times",
+            "style": _GAIN_STYLES.get(row["verdict"].rpartition(" ")[0], "level"),
+            "standing": row["verdict"].rpartition(" ")[0],
+        }
+        for row in board.get("gains") or []
+    ]
+
+
+_GAIN_STYLES = {"measurably better": "better", "measurably worse": "worse"}
+"""How a gain's verdict is coloured; none is level."""
 
 
 def _comparison(

@@ -14,7 +14,7 @@ from promptlab.cache import written_whole
 from promptlab.errors import StudyError
 from promptlab.study import plots, wording
 from promptlab.study import report_rows as rows
-from promptlab.study.comparison_rows import comparison_rows
+from promptlab.study.comparison_rows import comparison_rows, gain_rows
 from promptlab.study.curve_report import curve_page
 from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.learning_report import learning_page
@@ -111,6 +111,7 @@ def _page(
         "importances": plots.importance_bars(importances),
         "confusion": plots.confusion_grid(board.get("confusion") or {}),
         "controls": rows.control_rows(best, baselines, scale, measure),
+        "gains": gain_rows(board),
         "comparisons": comparison_rows(board),
         "learning": learning_page(board, folder),
         "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
