@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.kept import KeptStates
 from promptlab.engine.memory import peak_bytes
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import learned_state
@@ -63,9 +64,7 @@ class Engine:
             other.runner = self.runner.after(state)
         if vectors is not None or prefix is not None:
             other.learned = learned
-        if not keep:
-            other.store = FeatureStore(None)
-        return other
+        return other._keeping(self.kept, keep)
 
     def over(self, network: Network, learned: str, *, keep: bool = True) -> Engine:
         """The same engine over another network of the same shape: one with trained weights.
@@ -78,9 +77,21 @@ class Engine:
         other.runner = self.runner.over(network)
         other.generation_budget = TokenBudget(self.generation_budget.tokens)
         other.learned = learned
+        return other._keeping(self.kept, keep)
+
+    @property
+    def kept(self) -> KeptStates | None:
+        """States that earlier calls have left; ``None`` where none are kept."""
+        return self.runner.kept
+
+    def _keeping(self, kept: KeptStates | None, keep: bool) -> Engine:
+        """This new view with the states that go with what it learned, or with nothing kept."""
         if not keep:
-            other.store = FeatureStore(None)
-        return other
+            self.store = FeatureStore(None)
+            kept = None
+        kept = None if kept is None else kept.of(self.learned)
+        self.runner = self.runner.keeping(kept)
+        return self
 
     def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " _continuation"]]:
         """Log-likelihood in nats of every continuation of every question.

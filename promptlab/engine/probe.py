@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.kept import KeptStates
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Question, Reply
@@ -25,6 +26,7 @@ class Runner(Protocol):
     budget: TokenBudget
     computed_tokens: int
     prefix: PrefixState | None
+    kept: KeptStates | None
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question, in order."""
@@ -38,6 +40,10 @@ class Runner(Protocol):
         """The same runner on another network, with a budget of its own."""
         ...
 
+    def keeping(self, kept: KeptStates | None) -> Runner:
+        """The same runner with this memory of states (or none)."""
+        ...
+
 
 class FamilyRunner:
     """What the runners of all families share: network, budget, count and learned prefix."""
@@ -47,11 +53,13 @@ class FamilyRunner:
         self.budget = budget
         self.computed_tokens = 0
         self.prefix: PrefixState | None = None
+        self.kept: KeptStates | None = None
 
     def after(self, prefix: PrefixState) -> Runner:
         """A runner on the same network whose rows all attend a learned prefix."""
         other = copy.copy(self)
         other.prefix = prefix
+        other.kept = None
         return cast(Runner, other)
 
     def over(self, network: Network) -> Runner:
@@ -60,6 +68,13 @@ class FamilyRunner:
         other.network = network
         other.budget = TokenBudget(self.budget.tokens)
         other.computed_tokens = 0
+        other.kept = None
+        return cast(Runner, other)
+
+    def keeping(self, kept: KeptStates | None) -> Runner:
+        """The same runner with this memory of states (or none)."""
+        other = copy.copy(self)
+        other.kept = kept
         return cast(Runner, other)
 
 

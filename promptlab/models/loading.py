@@ -14,7 +14,9 @@ from promptlab.cache import cache_dir
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import VERSION, Engine
+from promptlab.engine.kept import KeptStates
 from promptlab.engine.masked import MaskedRunner
+from promptlab.engine.memory import kept_budget
 from promptlab.engine.network import Network
 from promptlab.engine.probe import Runner
 from promptlab.engine.seq2seq import Seq2SeqRunner
@@ -133,7 +135,9 @@ def _runner(
     network: Network, kind: str, budget: TokenBudget, shares: bool, tokenizer: Any
 ) -> Runner:
     if kind == "causal":
-        return CausalRunner(network, budget, shares=shares)
+        runner = CausalRunner(network, budget, shares=shares)
+        room = kept_budget(network.device) if shares else 0
+        return runner.keeping(KeptStates(room)) if room else runner
     if kind == "masked":
         return MaskedRunner(network, budget)
     start = (int(network.model.config.decoder_start_token_id),)
