@@ -155,27 +155,36 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         ) from error
     if version != FORMAT:
         raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
-    if kind in _HOMES:
-        import_module(_HOMES[kind])
-    if kind not in Predictor.kinds:
-        known = ", ".join(sorted({*Predictor.kinds, *_HOMES}))
-        raise InputError(
-            f"{path} holds a {kind!r}, which is unknown here; known are {known}. Import the "
-            "module that defines it first"
-        )
+    try:
+        found = named_predictor(kind)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     if not isinstance(model, LanguageModel):
         from promptlab.models.pool import load_model
 
         model = load_model(model or name, **options)
-    model = Predictor.kinds[kind]._load_parts(Path(folder), model)
+    model = found._load_parts(Path(folder), model)
     _check_learned(path, document["model"], model)
     try:
-        return Predictor.kinds[kind].from_settings(settings, model)
+        return found.from_settings(settings, model)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "
             "save the predictor again"
         ) from error
+
+
+def named_predictor(name: str) -> type[Predictor]:
+    """The predictor class of a name in a saved document. Raises `InputError` listing the names."""
+    if name in _HOMES:
+        import_module(_HOMES[name])
+    if name not in Predictor.kinds:
+        known = ", ".join(sorted({*Predictor.kinds, *_HOMES}))
+        raise InputError(
+            f"the predictor {name!r} is unknown here; known are {known}. Import the module that "
+            "defines it first"
+        )
+    return Predictor.kinds[name]
 
 
 def _check_learned(path: Path, saved: Mapping[str, Any], model: LanguageModel) -> None:

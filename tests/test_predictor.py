@@ -119,7 +119,7 @@ def test_folders_without_a_predictor(causal: LocalModel, tmp_path: Path) -> None
         ({"format": 99}, "has format 99; this promptlab reads format 1"),
         (
             {"predictor": "Oracle"},
-            "holds a 'Oracle', which is unknown here; known are .*Classifier",
+            "the predictor 'Oracle' is unknown here; known are .*Classifier",
         ),
     ],
 )

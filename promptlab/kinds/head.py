@@ -79,6 +79,7 @@ class HeadKind(LearningKind):
 
     name: ClassVar[str] = "head"
     Settings: ClassVar[type[KindSettings]] = HeadSettings
+    solves: ClassVar[bool] = False
     settings: HeadSettings
 
     def __init__(self, settings: HeadSettings, task: Task) -> None:

@@ -76,13 +76,15 @@ class Kind(ABC):
 
     ``keeps``: fitting is dear, so a fitted predictor is saved before it is judged, and loaded
     instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
-    all of a study's candidates are queued.
+    all of a study's candidates are queued. ``solves``: its predictors are strategies, so that
+    other kinds can be put around them.
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[KindSettings]]
     keeps: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
+    solves: ClassVar[bool] = True
 
     def __init__(self, settings: Any, task: Task) -> None:
         self.settings = settings

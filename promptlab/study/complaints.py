@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from promptlab.kinds.kind import KindSettings, find_kind
 from promptlab.study.places import line_of
 
 CHANGED = 0
@@ -51,7 +52,7 @@ def complaints(
     deepest = [path for path in found if not any(_inside(other, path) for other in found)]
     told = [
         f"{at(source, lines, (*start, *path))}: {'.'.join(map(str, (*start, *path)))}: "
-        f"{_message(found[path], model)}"
+        f"{_message(found[path], model, document)}"
         for path in deepest
     ]
     if len(told) > _MOST:
@@ -67,12 +68,12 @@ def at(source: str, lines: Lines, path: Sequence[str | int]) -> str:
     return f"{source}, line {line}" if line else source
 
 
-def _message(problems: Sequence[Any], model: type[BaseModel]) -> str:
+def _message(problems: Sequence[Any], model: type[BaseModel], document: Any) -> str:
     first = problems[0]
     wanted = [_WANTED[p["type"]] for p in problems if p["type"] in _WANTED]
     value = first["input"]
     if first["type"] == "extra_forbidden":
-        known = _keys(model, first["loc"][:-1])
+        known = _keys(model, first["loc"][:-1], document)
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
         return f"unknown key; {hint}"
@@ -102,16 +103,24 @@ def _path(problem: Any, document: Any) -> tuple[Any, ...]:
     return tuple(path)
 
 
-def _keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
-    """The keys that are known at ``location``, which names union members, inside ``model``."""
+def _keys(model: type[BaseModel], location: Sequence[Any], document: Any) -> list[str]:
+    """The keys that are known at ``location``, which names union members, inside ``model``.
+
+    A group of candidates inside another one has the keys of the kind that ``document`` names.
+    """
     found, inner = model, list[type[BaseModel]]()
     for part in location:
+        listed = isinstance(document, list | tuple) and isinstance(part, int)
+        if listed or (isinstance(document, Mapping) and part in document):
+            document = document[part]
         named = [member for member in inner if member.__name__ == part]
         if isinstance(part, str) and part in found.model_fields:
             inner = list(_models(found.model_fields[part].annotation))
             named = inner if len(inner) == 1 else []
         if named:
             found = named[0]
+        if found is KindSettings and isinstance(document, Mapping):
+            found = find_kind(str(document["kind"])).Settings
     return sorted(found.model_fields)
 
 

@@ -1,0 +1,78 @@
+"""Strategies around other predictors: how the inner one is kept, fitted, saved and loaded."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictor import Input, Predictor, as_examples, named_predictor
+from promptlab.strategy import Strategy
+
+
+def inner_settings(predictor: Predictor) -> dict[str, Any]:
+    """Plain JSON data of a predictor inside another one: its class name and its settings."""
+    return {"predictor": type(predictor).__name__, "settings": predictor.settings()}
+
+
+def inner_from_settings(data: Mapping[str, Any], model: LanguageModel) -> Predictor:
+    """The inverse of `inner_settings`. Raises `InputError` for a class that is unknown here."""
+    return named_predictor(data["predictor"]).from_settings(data["settings"], model)
+
+
+def as_strategy(predictor: Predictor, wrapper: str) -> Strategy:
+    """The predictor, if it solves example by example; raises `InputError` naming ``wrapper``."""
+    if isinstance(predictor, Strategy):
+        return predictor
+    raise InputError(
+        f"{wrapper} wraps strategies, which solve one example after the other, and "
+        f"{type(predictor).__name__} is none; use a prompt that scores or generates, or a strategy"
+    )
+
+
+class WrappingStrategy(Strategy, register=False):
+    """A strategy that solves an example by another one, ``inner``, whose model is its own.
+
+    A subclass gives `solve`, and `learn` if it learns something beside its inner strategy.
+    """
+
+    def __init__(self, inner: Predictor) -> None:
+        self.inner = as_strategy(inner, type(self).__name__)
+        self.model = self.inner.model
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that are read: the inner strategy's."""
+        return self.inner.fields
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """Fit the inner strategy, then learn what the outer one learns."""
+        train = as_examples(examples, self.fields, labels)
+        self.learn(train)
+        self.inner.fit(self.enriched(train, training=True), dev=self.enriched(list(dev)))
+        return self
+
+    def learn(self, train: Sequence[Example]) -> None:
+        """What is learned before the inner strategy is fitted; nothing here."""
+
+    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+        """The examples as the inner strategy is fitted on them: as they are here."""
+        return as_examples(examples, self.fields)
+
+    def example_prompt(self, example: Input) -> str:
+        """The inner strategy's prompt."""
+        return self.inner.example_prompt(example)
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data; subclasses add what is their own."""
+        return {"inner": inner_settings(self.inner)}
