@@ -102,6 +102,14 @@ class LanguageModel(ABC):
     def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
         """The most probable tokens at every prompt's slot, best first."""
 
+    def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
+        """The slots' vectors, to which the vocabulary's rows are applied.
+
+        Raises `CapabilityError` for a model that shows none.
+        """
+        self.require("features")
+        raise NotImplementedError(f"{type(self).__name__} says that it gives features")
+
     @abstractmethod
     def generate(
         self,

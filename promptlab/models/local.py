@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from promptlab.decoding import Decoding, Generation
 from promptlab.engine.engine import Engine
@@ -219,6 +220,11 @@ class LocalModel(LanguageModel):
             ]
             for row in logprobs
         ]
+
+    def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
+        """The slots' vectors in fp32, kept by the store of features."""
+        self._check(prompts)
+        return self.engine.features([q.context for q in self.slot_contexts(prompts)])
 
     def generate(
         self,
