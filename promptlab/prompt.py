@@ -44,14 +44,16 @@ class Prompt:
 
     ``chat`` asks for the model's chat template: everything before the slot becomes the user's
     turn and the answer opens the assistant's. ``prefill`` is what the assistant has said already
-    (reasoning whose conclusion is asked for): the answer goes on from there. ``shortened`` names
-    the fields that were cut to fit the context window.
+    (reasoning whose conclusion is asked for): the answer goes on from there. ``turns`` are the
+    (role, words) of a conversation before the user's turn, roles *system*, *user*, *assistant*.
+    ``shortened`` names the fields that were cut to fit the context window.
     """
 
     segments: tuple[Segment, ...]
     chat: bool = False
     shortened: tuple[str, ...] = field(default=())
     prefill: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
 
     @property
     def slot(self) -> int:
@@ -101,7 +103,10 @@ class Prompt:
         """The prompt as a reader sees it with ``answer`` in the slot."""
         if self.prefill:
             answer = f"\n\n[assistant] {self.prefill}{answer}"
-        return "".join(_shown(segment, answer) for segment in self.segments)
+        said = [f"[{role}] {words}\n\n" for role, words in self.turns]
+        opened = "[user] " if said else ""
+        shown = "".join(_shown(segment, answer) for segment in self.segments)
+        return "".join(said) + opened + shown
 
     def __str__(self) -> str:
         return self.fill("{mask}")

@@ -20,6 +20,7 @@ from promptlab.engine.generate import generate
 from promptlab.engine.prefix import prefix_shape
 from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
+from promptlab.models.chat import chat_text
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.models.learned import FACTS, Learned
@@ -272,7 +273,7 @@ class LocalModel(LanguageModel):
         if not prompt.chat:
             return prompt.left, prompt.right
         self._check_chat(prompt)
-        return self._chat(prompt.left) + prompt.prefill, ""
+        return self._chat(prompt, prompt.left) + prompt.prefill, ""
 
     def pieces(self, prompt: Prompt) -> Pieces:
         """What stands around the slot, learned segments as token ids."""
@@ -289,7 +290,9 @@ class LocalModel(LanguageModel):
         count = sum(not isinstance(segment, Text) for segment in left)
         if prompt.chat:
             self._check_chat(prompt)
-            before = left_side(unmarked(self._chat(marked(left)), ids[:count]), self.encoding)
+            before = left_side(
+                unmarked(self._chat(prompt, marked(left)), ids[:count]), self.encoding
+            )
         else:
             before = left_side(stretches(left, ids[:count]), self.encoding)
         return Pieces(*before, *right_side(stretches(right, ids[count:]), self.encoding))
@@ -302,11 +305,8 @@ class LocalModel(LanguageModel):
                 f"may follow {{mask}} (found {prompt.right.strip()!r})"
             )
 
-    def _chat(self, words: str) -> str:
-        turns = [{"role": "user", "content": words.strip()}]
-        return str(
-            self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        )
+    def _chat(self, prompt: Prompt, words: str) -> str:
+        return chat_text(self.tokenizer, (*prompt.turns, ("user", words.strip())))
 
     def shown(self, prompt: Prompt) -> str:
         """A prompt as a reader sees it, its trigger tokens as the words that were found."""
