@@ -9,16 +9,29 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.kept import LEAST
 from promptlab.engine.network import Network
-from promptlab.engine.prefix import PrefixNode, PrefixState, frozen_cache, prefix_tree, recorded
-from promptlab.engine.probe import FamilyRunner, Probe, Replies, additive, padded, slot_probes
+from promptlab.engine.prefix import (
+    WORTH,
+    PrefixNode,
+    PrefixState,
+    frozen_cache,
+    prefix_tree,
+    recorded,
+)
+from promptlab.engine.probe import FamilyRunner, Probe, Replies, padded, slot_probes
 from promptlab.engine.question import Question, Reply
+from promptlab.engine.stacked import after_states
 
 Span = tuple[tuple[int, ...], int]
 """A continuation and the column where its branch begins."""
 
 MOST_BRANCHED = 64
 """Branches in a row have at most so many tokens, or as many as the context if that is longer."""
+COPIED = 4
+"""A kept token of a row's own state counts as the fourth of a computed one in a batch."""
+NO_TOKEN = -1
+"""Stands after a path all of which may have been kept."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +64,96 @@ class CausalRunner(FamilyRunner):
         elif questions:
             parts = [part for index, q in enumerate(questions) for part in _parts(q, index)]
             start = self.prefix.length if self.prefix else 0
-            tree = prefix_tree([part.question.context.ids[start:] for part in parts])
-            self._walk(tree, parts, self.prefix, replies)
+            contexts = [part.question.context.ids for part in parts]
+            recent = self.kept.recent if self.kept else []
+            tree = prefix_tree([ids[start:] for ids in (*contexts, *recent)])
+            self._walk(tree, contexts[0][:start], parts, self.prefix, replies)
+            if self.kept:
+                self.kept.note([question.context.ids for question in questions])
         return replies.finished(len(questions))
 
     def _walk(
         self,
         node: PrefixNode,
+        path: tuple[int, ...],
         parts: Sequence[_Part],
         state: PrefixState | None,
         replies: Replies,
     ) -> None:
+        """Answer the node's rows and those below it; ``path`` leads to the node's parent.
+
+        Rows beyond ``parts`` are contexts of earlier calls: they show what is worth keeping.
+        """
+        if not any(index < len(parts) for index in node.below()):
+            return
+        path += node.ids
         if node.ids:
-            state = self._prefill(node.ids, state)
-        start = state.length if state else 0
-        if node.rows:
-            rows = [parts[index] for index in node.rows]
-            lengths = [branched_length(part.question, start) for part in rows]
-            self.budget.run(
-                lengths,
-                lambda batch: self._branched([rows[i] for i in batch], state, replies),
-            )
+            state = self._shared(path, len(node.ids), sum(1 for _ in node.below()), state)
+        rows = [parts[index] for index in node.rows if index < len(parts)]
+        if rows:
+            self._answer(rows, state, replies)
         for child in node.children:
-            self._walk(child, parts, state, replies)
+            self._walk(child, path, parts, state, replies)
+
+    def _shared(
+        self, path: tuple[int, ...], own: int, rows: int, state: PrefixState | None
+    ) -> PrefixState:
+        """The state of ``path``, the last ``own`` tokens of which ``rows`` rows share.
+
+        From what was kept, but for a few last tokens that are cheaper computed with each row.
+        """
+        start = state.length if state else 0
+        known = self._known((*path, NO_TOKEN), start + 1)
+        if known is not None:
+            state, start = known, known.length
+            if (len(path) - start) * (rows - 1) < WORTH:
+                return known
+        if start < len(path):
+            state = self._prefill(path[start:], state)
+            if self.kept and own >= WORTH:
+                self.kept.keep(path, state)
+        assert state is not None
+        return state
+
+    def _known(self, ids: tuple[int, ...], least: int) -> PrefixState | None:
+        """The kept state of a beginning of ``ids`` with at least ``least`` tokens."""
+        if self.kept is None or self.kept.reach(ids) < least:
+            return None
+        found = self.kept.longest(ids)
+        # Another thread may have pushed it out meanwhile.
+        return found if found is not None and found.length >= least else None
+
+    def _answer(self, parts: Sequence[_Part], state: PrefixState | None, replies: Replies) -> None:
+        """Rows that start from ``state``, and those for which more has been kept."""
+        start = state.length if state else 0
+        reached = [self._reach(part, start) for part in parts]
+        plain = [part for part, reach in zip(parts, reached, strict=True) if reach == start]
+        self.budget.run(
+            [branched_length(part.question, start) for part in plain],
+            lambda batch: self._branched([plain[i] for i in batch], [state] * len(batch), replies),
+        )
+        more = [(part, reach) for part, reach in zip(parts, reached, strict=True) if reach > start]
+        self.budget.run(
+            [branched_length(p.question, reach) + reach // COPIED for p, reach in more],
+            lambda batch: self._continued([more[i] for i in batch], state, replies),
+        )
+
+    def _reach(self, part: _Part, start: int) -> int:
+        """Up to where a state is kept, if that is worthwhile beyond ``start``."""
+        reach = self.kept.reach(part.question.context.ids) if self.kept else 0
+        return reach if reach - start >= LEAST else start
+
+    def _continued(
+        self, rows: Sequence[tuple[_Part, int]], state: PrefixState | None, replies: Replies
+    ) -> None:
+        """Rows that each start from a kept state; ``state`` for one that is kept no longer."""
+        found: dict[tuple[int, ...], PrefixState | None] = {}
+        for part, reach in rows:
+            ids = part.question.context.ids
+            if ids[:reach] not in found:
+                found[ids[:reach]] = self._known(ids[: reach + 1], reach) or state
+        states = [found[part.question.context.ids[:reach]] for part, reach in rows]
+        self._branched([part for part, _ in rows], states, replies)
 
     def _prefill(self, ids: tuple[int, ...], state: PrefixState | None) -> PrefixState:
         start = state.length if state else 0
@@ -90,13 +170,14 @@ class CausalRunner(FamilyRunner):
         return recorded(cache)
 
     def _branched(
-        self, parts: Sequence[_Part], state: PrefixState | None, replies: Replies
+        self, parts: Sequence[_Part], states: Sequence[PrefixState | None], replies: Replies
     ) -> None:
-        start = state.length if state else 0
+        """One batch, each row after its own state."""
+        starts = [state.length if state else 0 for state in states]
         rows: list[list[int]] = []
         probes: list[Probe] = []
         branches: list[list[Span]] = []
-        for row, part in enumerate(parts):
+        for row, (part, start) in enumerate(zip(parts, starts, strict=True)):
             tokens, spans = branched_row(part.question, start)
             rows.append(tokens)
             branches.append(spans)
@@ -105,17 +186,14 @@ class CausalRunner(FamilyRunner):
             probes.extend(self.branched_probes(part.question, *places, spans, affine=affine))
         ids = padded(rows, self.network.device)
         inputs: dict[str, object] = {"input_ids": ids, "use_cache": False}
-        if state is not None or any(branches):
-            own = [len(part.question.context.ids) - start for part in parts]
-            mask, positions = branch_mask(own, branches, ids.shape[1], start)
-            mask = mask.to(ids.device)
-            inputs["attention_mask"] = additive(mask, self.network.dtype)
-            inputs["position_ids"] = positions.to(ids.device)
-        if state is not None:
-            inputs |= {
-                "past_key_values": frozen_cache(state, self.network.layers),
-                "use_cache": True,
-            }
+        if any(starts) or any(branches):
+            own = [
+                len(part.question.context.ids) - start
+                for part, start in zip(parts, starts, strict=True)
+            ]
+            mask, positions = branch_mask(own, branches, ids.shape[1])
+            inputs |= after_states(self.network, mask, states)
+            inputs["position_ids"] = (positions + torch.tensor(starts)[:, None]).to(ids.device)
         self.computed_tokens += sum(map(len, rows))
         replies.probe(self.network, probes, **inputs)
 
@@ -201,17 +279,14 @@ def branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]
     return tokens, spans
 
 
-def branch_mask(
-    own: list[int], branches: list[list[Span]], width: int, start: int
-) -> tuple[Tensor, Tensor]:
-    """Who sees whom ``[row, 1, token, start + token]`` and positions ``[row, token]``."""
+def branch_mask(own: list[int], branches: list[list[Span]], width: int) -> tuple[Tensor, Tensor]:
+    """Who sees whom ``[row, 1, token, token]`` and positions from 0 on ``[row, token]``."""
     causal = torch.ones(width, width, dtype=torch.bool).tril()
     mask = causal.repeat(len(own), 1, 1)
-    positions = torch.arange(start, start + width).repeat(len(own), 1)
+    positions = torch.arange(width).repeat(len(own), 1)
     for row, (length, spans) in enumerate(zip(own, branches, strict=True)):
         for continuation, column in spans:
             end = column + len(continuation) - 1
             mask[row, column:end, length:column] = False
-            positions[row, column:end] = torch.arange(start + length, start + length + end - column)
-    prefix = torch.ones(len(own), width, start, dtype=torch.bool)
-    return torch.cat([prefix, mask], dim=-1)[:, None], positions
+            positions[row, column:end] = torch.arange(length, length + end - column)
+    return mask[:, None], positions

@@ -7,7 +7,7 @@ from the state its generation has left, a node of a search from its parent's.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +18,8 @@ from promptlab.engine.prefix import LayerState, PrefixState
 
 LEAST = 16
 """A kept beginning of fewer tokens is not worth starting from."""
+RECENT = 64
+"""So many contexts of earlier calls are compared with those of a new one."""
 
 
 @dataclass(eq=False)
@@ -76,10 +78,13 @@ class KeptStates:
     def __init__(self, budget_bytes: int) -> None:
         self._memory = _Memory(budget_bytes)
         self._learned = ""
+        self._recent: deque[tuple[int, ...]] = deque(maxlen=RECENT)
 
     def of(self, learned: str) -> KeptStates:
         """The states that go with what was learned (its content hash); the budget is shared."""
-        other = KeptStates.__new__(KeptStates)
+        if learned == self._learned:
+            return self
+        other = KeptStates(0)
         other._memory, other._learned = self._memory, learned
         return other
 
@@ -99,6 +104,7 @@ class KeptStates:
             self._memory.roots.clear()
             self._memory.order.clear()
             self._memory.bytes = 0
+            self._recent.clear()
 
     def reach(self, ids: Sequence[int]) -> int:
         """Length in tokens of the state that `longest` would give; 0 if none."""
@@ -119,6 +125,21 @@ class KeptStates:
             # Tensors of a node are never changed, so they are joined outside of the lock.
             segments = [(node.layers, taken) for node, taken in path]
         return PrefixState(tuple(_joined(segments)), sum(taken for _, taken in segments))
+
+    @property
+    def recent(self) -> list[tuple[int, ...]]:
+        """Contexts computed by earlier calls, whose states were not kept."""
+        with self._memory.lock:
+            return list(self._recent)
+
+    def note(self, contexts: Sequence[tuple[int, ...]]) -> None:
+        """Remember the ids of a few contexts: what a later call shares with them is worth keeping.
+
+        One use is no reason to keep a state; a second one shows what will be asked again.
+        """
+        step = max(1, 8 * len(contexts) // RECENT)
+        with self._memory.lock:
+            self._recent.extend(contexts[::step])
 
     def keep(self, ids: Sequence[int], state: PrefixState) -> None:
         """Keep the state of the first ``state.length`` of ``ids``; only what is new is copied.

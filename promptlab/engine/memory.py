@@ -34,7 +34,7 @@ def kept_budget(device: torch.device) -> int:
     chosen = os.environ.get(KEPT_BYTES)
     if chosen:
         if not chosen.isdecimal():
-            raise InputError(f"{KEPT_BYTES} is {chosen!r}; set it to a number of bytes, or unset it")
+            raise InputError(f"{KEPT_BYTES} is {chosen!r}; set it to a number of bytes")
         return int(chosen)
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0]) // 10

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import pad
 from transformers.modeling_outputs import BaseModelOutput
 
 from promptlab.engine.causal import (
@@ -20,10 +18,11 @@ from promptlab.engine.causal import (
 from promptlab.engine.masked import MaskedRunner, masked_rows
 from promptlab.engine.network import Network
 from promptlab.engine.plan import Plan, Planner, Scoreable
-from promptlab.engine.prefix import LayerState, PrefixState, frozen_cache
-from promptlab.engine.probe import Probe, Runner, additive, padded, padding_mask
+from promptlab.engine.prefix import PrefixState
+from promptlab.engine.probe import Probe, Runner, padded, padding_mask
 from promptlab.engine.question import Question
 from promptlab.engine.seq2seq import Seq2SeqRunner, decoder_cache
+from promptlab.engine.stacked import after_states, stacked
 
 
 def planner_for(runner: Runner) -> Planner:
@@ -68,9 +67,9 @@ class CausalPlanner:
         ids = padded(rows, network.device)
         inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
         if any(branches) or any(states):
-            mask, positions = branch_mask(own, branches, ids.shape[1], 0)
+            mask, positions = branch_mask(own, branches, ids.shape[1])
             starts = torch.tensor([state.length if state else 0 for state in states])
-            inputs |= _after_states(network, mask, states)
+            inputs |= after_states(network, mask, states)
             inputs["position_ids"] = (positions + starts[:, None]).to(ids.device)
         return Plan(inputs, sum(map(len, rows))).read(items, probes)
 
@@ -147,7 +146,7 @@ class MaskedPlanner:
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": seen}
         if any(states):
             mask = seen.bool().cpu()[:, None, None].expand(-1, 1, ids.shape[1], -1)
-            inputs |= _after_states(self.network, mask, states, counts=False)
+            inputs |= after_states(self.network, mask, states, counts=False)
             inputs.pop("use_cache")
         return Plan(inputs, sum(map(len, rows))).read(items, probes)
 
@@ -180,12 +179,12 @@ class Seq2SeqPlanner:
             input_ids=padded(contexts, network.device), attention_mask=mask
         )
         owner = torch.tensor(owners, device=network.device)
-        stacked = _stacked([states[index] for index in owners]) if any(states) else None
+        before = stacked([states[index] for index in owners]) if any(states) else None
         inputs = {
             "encoder_outputs": BaseModelOutput(last_hidden_state=encoded[owner]),
             "attention_mask": mask[owner],
             "decoder_input_ids": padded(rows, network.device),
-            **decoder_cache(stacked, network.layers),
+            **decoder_cache(before, network.layers),
         }
         tokens = sum(map(len, contexts)) + sum(map(len, rows))
         return Plan(inputs, tokens).read(items, probes)
@@ -198,42 +197,3 @@ def _tails(question: Question) -> list[tuple[int, ...]]:
 def _first_tokens(question: Question, number: int, row: int, slot: int) -> Iterable[Probe]:
     for continuation in question.continuations:
         yield Probe(number, row, slot, continuation[0], (continuation,))
-
-
-def _after_states(
-    network: Network, mask: Tensor, states: Sequence[PrefixState | None], *, counts: bool = True
-) -> dict[str, Any]:
-    """Inputs for rows after states of their own: a cache, and who sees which of its tokens.
-
-    ``mask`` is ``[row, 1, token, token]`` among the rows' own tokens.
-    """
-    longest = max(state.length if state else 0 for state in states)
-    if longest == 0:
-        return {"attention_mask": additive(mask, network.dtype).to(network.device)}
-    lengths = torch.tensor([state.length if state else 0 for state in states])
-    seen = torch.arange(longest)[None] >= (longest - lengths)[:, None]
-    before = seen[:, None, None].expand(-1, 1, mask.shape[2], -1)
-    whole = torch.cat([before, mask], dim=-1)
-    return {
-        "attention_mask": additive(whole, network.dtype).to(network.device),
-        "past_key_values": frozen_cache(_stacked(states), network.layers, counts=counts),
-        "use_cache": True,
-    }
-
-
-def _stacked(states: Sequence[PrefixState | None]) -> PrefixState:
-    """States of rows as one of many rows, padded on the left to the longest."""
-    first = next(state for state in states if state is not None)
-    if all(state is first for state in states):
-        return first
-    longest = max(state.length if state else 0 for state in states)
-    shape = first.layers[0][0][:, :, :0]
-
-    def rows(layer: int, part: int) -> Tensor:
-        found = [state.layers[layer][part] if state else shape for state in states]
-        return torch.cat([pad(one, (0, 0, longest - one.shape[2], 0)) for one in found])
-
-    layers: list[LayerState] = [
-        (rows(layer, 0), rows(layer, 1)) for layer in range(len(first.layers))
-    ]
-    return PrefixState(tuple(layers), longest)

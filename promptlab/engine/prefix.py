@@ -6,7 +6,7 @@ its own, as if the row had been computed whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import cast
@@ -20,6 +20,9 @@ from promptlab.engine.network import Network
 
 LayerState = tuple[Tensor, Tensor]
 """Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
+
+WORTH = 32
+"""Sharing has to save so many tokens to be worth a forward of its own."""
 
 
 class FrozenPrefixLayer(DynamicLayer):
@@ -142,8 +145,14 @@ class PrefixNode:
     rows: list[int] = field(default_factory=list)
     children: list[PrefixNode] = field(default_factory=list)
 
+    def below(self) -> Iterator[int]:
+        """All rows that end here or in a child."""
+        yield from self.rows
+        for child in self.children:
+            yield from child.below()
 
-def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = 32) -> PrefixNode:
+
+def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> PrefixNode:
     """Group token sequences by what they share, under a root that shares nothing.
 
     A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least

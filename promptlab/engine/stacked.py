@@ -1,0 +1,53 @@
+"""States of different rows in one batch: each row attends its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from promptlab.engine.network import Network
+from promptlab.engine.prefix import LayerState, PrefixState, frozen_cache
+from promptlab.engine.probe import additive
+
+
+def after_states(
+    network: Network, mask: Tensor, states: Sequence[PrefixState | None], *, counts: bool = True
+) -> dict[str, Any]:
+    """Inputs for rows after states of their own: a cache, and who sees which of its tokens.
+
+    ``mask`` is ``[row, 1, token, token]`` among the rows' own tokens.
+    """
+    longest = max(state.length if state else 0 for state in states)
+    if longest == 0:
+        return {"attention_mask": additive(mask.to(network.device), network.dtype)}
+    lengths = torch.tensor([state.length if state else 0 for state in states])
+    seen = torch.arange(longest)[None] >= (longest - lengths)[:, None]
+    before = seen[:, None, None].expand(-1, 1, mask.shape[2], -1)
+    whole = torch.cat([before, mask], dim=-1).to(network.device)
+    return {
+        "attention_mask": additive(whole, network.dtype),
+        "past_key_values": frozen_cache(stacked(states), network.layers, counts=counts),
+        "use_cache": True,
+    }
+
+
+def stacked(states: Sequence[PrefixState | None]) -> PrefixState:
+    """States of rows as one of many rows, padded on the left to the longest."""
+    first = next(state for state in states if state is not None)
+    if all(state is first for state in states):
+        return first
+    longest = max(state.length if state else 0 for state in states)
+    shape = first.layers[0][0][:, :, :0]
+
+    def rows(layer: int, part: int) -> Tensor:
+        found = [state.layers[layer][part] if state else shape for state in states]
+        return torch.cat([pad(one, (0, 0, longest - one.shape[2], 0)) for one in found])
+
+    layers: list[LayerState] = [
+        (rows(layer, 0), rows(layer, 1)) for layer in range(len(first.layers))
+    ]
+    return PrefixState(tuple(layers), longest)
