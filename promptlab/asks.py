@@ -72,14 +72,15 @@ class Outcome:
 
     ``label`` is ``None`` when the last reply could not be parsed. ``text`` is that reply,
     ``scores`` are normalised log-probabilities of labels in nats if there are any, ``logprob``
-    the log-probability of all that was generated for it, ``reasoning`` the text before the answer.
-    ``facts`` are kept in the prediction's trace.
+    the log-probability of all that was generated for it and ``tokens`` the number of its tokens,
+    ``reasoning`` the text before the answer. ``facts`` are kept in the prediction's trace.
     """
 
     label: str | None
     text: str | None = None
     scores: Mapping[str, float] | None = None
     logprob: float | None = None
+    tokens: int = 0
     reasoning: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 

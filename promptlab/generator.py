@@ -57,11 +57,22 @@ class PromptGenerator(TemplatePredictor):
         reply, after = yield from generated(branch, "answer", ask)
         label = self.parser.parse(reply.text)
         after.note(label=label)
-        return Outcome(label, reply.text, logprob=reply.logprob, facts=shortening(prompt) or {})
+        return Outcome(
+            label,
+            reply.text,
+            logprob=reply.logprob,
+            tokens=reply.tokens_out,
+            facts=shortening(prompt) or {},
+        )
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """How replies are decoded."""
+        return (self.decoding,)
 
     def _decoding(self) -> Decoding:
         separator = self.template.demonstration_separator
-        if self.demonstrations and separator and not self.decoding.stop:
+        if self.demonstrates and separator and not self.decoding.stop:
             # After demonstrations a model goes on inventing further examples.
             return replace(self.decoding, stop=(separator,))
         return self.decoding

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from promptlab.asks import Outcome, Solving
+from promptlab.decoding import Decoding
 from promptlab.driver import drive
 from promptlab.errors import AskError
 from promptlab.example import Example
@@ -21,6 +22,14 @@ class Strategy(Predictor, register=False):
     All examples of a `predict` are solved side by side, and what they ask at the same time is
     one batch for the model. An example whose request fails has no label and an ``error``.
     """
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """How its texts are decoded, none for a strategy that generates none.
+
+        Solutions of other sample numbers can only differ where one of these samples.
+        """
+        return ()
 
     @abstractmethod
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:

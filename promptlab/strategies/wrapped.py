@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
+from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
@@ -47,6 +48,11 @@ class WrappingStrategy(Strategy, register=False):
     def fields(self) -> tuple[str, ...]:
         """The example fields that are read: the inner strategy's."""
         return self.inner.fields
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """The inner strategy's."""
+        return self.inner.decodings
 
     def fit(
         self,
