@@ -9,6 +9,7 @@
     │   ├── DataError         a data file or a task is wrong (names file and line)
     │   ├── StudyError        a study file or an existing study is wrong
     │   ├── CapabilityError   the model cannot do what was asked of it
+    │   ├── EndpointError     an endpoint refuses every request: wrong key, unknown model
     │   └── NotFittedError    ``predict`` before ``fit``
     ├── WorkError             the work failed although the input was right (exit code 1)
     │   ├── AskError          one example's request failed, others did not
@@ -63,6 +64,10 @@ class StudyError(InputError):
 
 class CapabilityError(InputError):
     """The model cannot do what was asked; the message names what could."""
+
+
+class EndpointError(InputError):
+    """An endpoint refuses every request: a wrong key, no credit, an unknown model or URL."""
 
 
 class NotFittedError(InputError):

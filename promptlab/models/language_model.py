@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,7 +20,7 @@ Capability = Literal["score", "features", "fill", "generate", "gradients", "chat
 
 _REMEDY: dict[str, str] = {
     "generate": "use a causal or seq2seq model",
-    "score": "use a local model, or an endpoint that returns log-probabilities",
+    "score": "use a local model, or a template with a parser, which reads the generated reply",
     "features": "use a local model",
     "fill": "use a local model",
     "gradients": "use a local model that is not quantised",
@@ -147,6 +147,10 @@ class LanguageModel(ABC):
         Raises `InputError` with both numbers when it was learned for another model.
         """
         return self
+
+    def spent(self) -> dict[str, Any] | None:
+        """What an endpoint's replies have cost so far; ``None`` for a local model."""
+        return None
 
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records."""

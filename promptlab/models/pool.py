@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from typing import Any
 
 from promptlab.models.language_model import LanguageModel
-from promptlab.models.loading import load
+from promptlab.models.remote.address import is_remote
+
+
+def load(name: str, **options: Any) -> LanguageModel:
+    """A new model: at an endpoint, or with its weights on this machine."""
+    if is_remote(name, options.get("endpoint")):
+        from promptlab.models.remote.model import load_remote
+
+        return load_remote(name, **options)
+    from promptlab.models.loading import load as load_local
+
+    return load_local(name, **{k: v for k, v in options.items() if k != "endpoint"})
 
 
 class ModelPool:
-    """Keeps at most ``size`` models; the one used longest ago goes first."""
+    """Keeps at most ``size`` local models; the one used longest ago goes first.
+
+    Remote models take no memory and stay.
+    """
 
     def __init__(self, size: int = 2) -> None:
         self.size = size
-        self._models: OrderedDict[tuple[Any, ...], LanguageModel] = OrderedDict()
+        self._models: OrderedDict[tuple[str, str], LanguageModel] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str, **options: Any) -> LanguageModel:
         """The loaded model, loading it at the first call with these options."""
-        key = (name, *sorted(options.items()))
+        key = (name, json.dumps(options, sort_keys=True, default=str))
         with self._lock:
             if key not in self._models:
-                while len(self._models) >= self.size:
-                    self._models.popitem(last=False)
+                local = [key for key, model in self._models.items() if model.family != "remote"]
+                if not is_remote(name, options.get("endpoint")):
+                    for old in local[: max(0, len(local) - self.size + 1)]:
+                        del self._models[old]
                 self._models[key] = load(name, **options)
             self._models.move_to_end(key)
             return self._models[key]
@@ -34,9 +51,11 @@ POOL = ModelPool()
 
 
 def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
-    """A language model by pinned name, folder or Hugging Face id, loaded once a process.
+    """A language model by pinned name, folder, Hugging Face id or endpoint, loaded once a process.
 
     Options: ``device`` (auto, cpu, cuda), ``dtype`` (auto, float32, bfloat16, float16),
-    ``revision``, ``family``, ``deterministic``, ``cache``. Raises `InputError` or `AssetError`.
+    ``revision``, ``family``, ``deterministic``, ``cache``. A name ``remote:MODEL@URL``, or a
+    model's name with ``endpoint=URL``, is a `RemoteModel` with the options of `RemoteOptions`.
+    Raises `InputError` or `AssetError`.
     """
     return POOL.get(name, **options)

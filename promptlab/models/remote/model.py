@@ -1,0 +1,210 @@
+"""A language model behind an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from promptlab.cache import cache_dir
+from promptlab.decoding import Decoding, Generation
+from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
+from promptlab.models.remote import request as requests
+from promptlab.models.remote.address import Address, find_key
+from promptlab.models.remote.fetching import Answer, Failure, Fetcher
+from promptlab.models.remote.options import RemoteOptions
+from promptlab.models.remote.patience import Backoff, Clock, RateLimit, Wait
+from promptlab.models.remote.request import Request, make_request
+from promptlab.models.remote.spending import Spending
+from promptlab.models.remote.store import ReplyStore
+from promptlab.models.remote.transport import Transport
+from promptlab.prompt import Prompt
+
+MAX_TOKENS = 8192
+"""The context window of an endpoint that does not tell its own."""
+_WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")
+"""What endpoints call the context window in ``/models``."""
+
+
+class RemoteModel(LanguageModel):
+    """Generates over HTTP with any endpoint that speaks OpenAI's protocol.
+
+    ``name`` is ``remote:MODEL@URL``, or the model's name beside ``endpoint``; ``options`` are
+    those of `RemoteOptions`. The key comes from the environment (``PROMPTLAB_API_KEY``, else
+    ``OPENAI_API_KEY``, or the variable that ``key_env`` names). Replies are kept on disk, and a
+    kept one costs nothing. ``backoff``, ``pause`` and ``clock`` replace how time is spent.
+    Raises `InputError` for a URL or an option that cannot be.
+    """
+
+    family = "remote"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        endpoint: str | None = None,
+        backoff: Backoff | None = None,
+        pause: Wait | None = None,
+        clock: Clock = time.monotonic,
+        **options: Any,
+    ) -> None:
+        self.address = Address.of(name, endpoint)
+        self.options = RemoteOptions.of(**options)
+        self.name = self.address.name
+        self.key = _key(self.address, self.options)
+        self.can = frozenset({"generate", "chat"} if self.options.api == "chat" else {"generate"})
+        self.spending = Spending(self.options.price)
+        find_key(self.options.key_env)  # that it is there is said now
+        self.transport = Transport(self.address, self.options)
+        self.max_tokens = self.options.max_tokens or self._told_window()
+        self._store = (
+            ReplyStore(cache_dir() / "replies" / f"{self.key}.db") if self.options.cache else None
+        )
+        self._fetcher = Fetcher(
+            self.transport,
+            self.options,
+            store=self._store,
+            spending=self.spending,
+            backoff=backoff or Backoff(),
+            rate=RateLimit(
+                self.options.requests_per_minute, self.options.tokens_per_minute, clock=clock
+            ),
+            pause=pause,
+        )
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        decoding: Decoding,
+        *,
+        samples: Sequence[int] | None = None,
+    ) -> list[Generation]:
+        """The text that continues every prompt, asked for side by side.
+
+        Equal requests are sent once. Raises `EndpointError` for a wrong key or an unknown model;
+        any other failure is the ``error`` of its own `Generation`.
+        """
+        numbers = [0] * len(prompts) if samples is None else list(samples)
+        asked = [
+            make_request(self.address, self.options, prompt, decoding, number)
+            for prompt, number in zip(prompts, numbers, strict=True)
+        ]
+        unique = {request.key: request for request in asked}
+        kept = {} if self._store is None else self._store.find(list(unique))
+        found: dict[bytes, Answer | Failure] = {
+            key: Answer(**record) for key, record in kept.items()
+        }
+        known = set(found)
+        found |= self._fetcher.fetch([r for key, r in unique.items() if key not in known])
+        made = []
+        for request in asked:
+            made.append(self._generation(request, found[request.key], decoding, known))
+            known.add(request.key)  # an equal request after it has cost nothing
+        return made
+
+    def _generation(
+        self, request: Request, found: Answer | Failure, decoding: Decoding, known: set[bytes]
+    ) -> Generation:
+        cached = request.key in known
+        if isinstance(found, Failure):
+            return Generation("", request.tokens, 0, found.seconds, "error", error=found.message)
+        if cached:
+            self.spending.add(cached=1)
+        used = (found.tokens_in, found.tokens_out, 0.0 if cached else found.seconds)
+        if not found.text.strip():
+            return Generation("", *used, "error", error=self._empty(found), cached=cached)
+        text, stopped = _until(found.text, decoding.stop)
+        finish = "length" if found.reason == "length" and not stopped else "stop"
+        return Generation(text, *used, finish, cached=cached)
+
+    def _empty(self, found: Answer) -> str:
+        reason = f" (finish reason {found.reason!r})" if found.reason else ""
+        why = ""
+        if found.reason == "length":
+            why = "; give it more tokens (max_tokens)"
+            if found.thought:
+                why = "; all went into its hidden reasoning, so give it more (max_tokens)"
+        return f"{self.name} replied with an empty text{reason}{why}"
+
+    def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
+        """Raise `CapabilityError`: an endpoint's answers cannot be scored."""
+        self._cannot("score")
+
+    def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
+        """Raise `CapabilityError`: an endpoint's answers cannot be scored."""
+        self._cannot("score")
+
+    def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
+        """Raise `CapabilityError`: slots are filled by local models alone."""
+        self._cannot("fill")
+
+    def _cannot(self, capability: Capability) -> NoReturn:
+        self.require(capability)
+        raise AssertionError(capability)
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """About how many tokens the prompt has: one for four bytes of UTF-8."""
+        return requests.count_tokens(prompt)
+
+    def cut(self, text: str, tokens: int) -> str:
+        """The beginning of ``text``, about ``tokens`` tokens long."""
+        return requests.cut(text, tokens)
+
+    def spent(self) -> dict[str, Any]:
+        """Requests, retries, failures, kept replies, tokens and ``dollars`` so far."""
+        return self.spending.record()
+
+    def describe(self) -> dict[str, object]:
+        """Plain facts, with all options that `load_model` needs again; never a key."""
+        facts: dict[str, object] = {"endpoint": self.address.url, "options": self.options.given()}
+        return super().describe() | facts
+
+    def close(self) -> None:
+        """Give connections and the file of replies back."""
+        self.transport.close()
+        if self._store is not None:
+            self._store.close()
+
+    def _told_window(self) -> int:
+        """The context window by ``/models``, or a usual one."""
+        rows = self.transport.about()
+        own = [row for row in rows if row.get("id") == self.address.model]
+        for row in own or (rows if len(rows) == 1 else []):
+            for name in _WINDOWS:
+                if type(row.get(name)) is int and row[name] >= 2:
+                    return int(row[name])
+        return MAX_TOKENS
+
+
+def load_remote(
+    name: str,
+    *,
+    endpoint: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    revision: str | None = None,
+    family: str | None = None,
+    deterministic: bool = False,
+    **options: Any,
+) -> RemoteModel:
+    """A remote model by its name and options.
+
+    What says how local weights are loaded and computed (``device``, ``dtype``, ``revision``,
+    ``family``, ``deterministic``) is the endpoint's own affair and left to it.
+    """
+    return RemoteModel(name, endpoint=endpoint, **options)
+
+
+def _until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """The text before the first stop string, and whether there was one."""
+    places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
+    return (text[: min(places)], True) if places else (text, False)
+
+
+def _key(address: Address, options: RemoteOptions) -> str:
+    """Content hash of what replies depend on beside the request."""
+    parts = [requests.VERSION, address.url, address.model, options.api, options.prefill]
+    content = json.dumps([*parts, options.extra], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:24]

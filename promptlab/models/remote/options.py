@@ -1,0 +1,91 @@
+"""What can be chosen about a remote model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from promptlab.errors import InputError
+
+TRANSPORT = frozenset(
+    {
+        "concurrency", "connect_timeout", "read_timeout", "retries", "requests_per_minute",
+        "tokens_per_minute", "stream", "price", "key_env", "cache",
+    }
+)  # fmt: skip
+"""Options that decide how replies are fetched and paid, not what they say."""
+
+_SECRETS = frozenset(
+    {"api_key", "apikey", "key", "token", "access_token", "authorization", "password", "secret"}
+)
+
+
+class Price(BaseModel):
+    """Dollars for a million tokens of prompts (``input``) and of replies (``output``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+    def of(self, tokens_in: int, tokens_out: int) -> float:
+        """Dollars."""
+        return (tokens_in * self.input + tokens_out * self.output) / 1e6
+
+
+class RemoteOptions(BaseModel):
+    """How a remote model is asked.
+
+    ``api`` is chat completions or plain ``completions``. Timeouts are in seconds, the read
+    timeout between two pieces of a reply. ``max_tokens`` is the context window (default: what the
+    endpoint says of itself, else 8192). ``prefill`` says how a chat goes on after what the
+    assistant has said: *turn* asks for it in a further user turn, which works everywhere,
+    *continue* has vLLM extend the very message. ``extra`` is put into every request as it is
+    (``null`` takes a field out). ``cache`` keeps replies on disk.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    api: Literal["chat", "completions"] = "chat"
+    concurrency: int = Field(default=8, ge=1, le=1024)
+    connect_timeout: float = Field(default=10.0, gt=0)
+    read_timeout: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=5, ge=0, le=100)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    stream: bool = False
+    price: Price | None = None
+    key_env: str | None = None
+    max_tokens: int | None = Field(default=None, ge=2)
+    prefill: Literal["turn", "continue"] = "turn"
+    extra: dict[str, Any] = Field(default={})
+    cache: bool = True
+
+    @field_validator("extra")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if name.lower().replace("-", "_") in _SECRETS:
+                raise ValueError("keys come from the environment alone; take it out of extra")
+        return value
+
+    @classmethod
+    def of(cls, **options: Any) -> Self:
+        """Options from keyword arguments. Raises `InputError` naming every wrong one."""
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            told = []
+            for problem in error.errors(include_input=False, include_url=False):
+                place = ".".join(map(str, problem["loc"]))
+                if problem["type"] == "extra_forbidden":
+                    known = ", ".join(sorted(cls.model_fields))
+                    told.append(f"{place}: a remote model has no such option; it has {known}")
+                else:
+                    told.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
+            raise InputError("\n".join(told)) from None  # its text repeats what was given
+
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults, as plain JSON data."""
+        return self.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,66 @@
+"""What replies of an endpoint have cost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from promptlab.models.remote.options import Price
+
+COUNTS = (
+    "requests", "retries", "failed", "cached", "estimated", "tokens_in", "tokens_out",
+)  # fmt: skip
+
+
+class Spending:
+    """Counts of all requests so far, and their price; used by several threads.
+
+    ``requests`` are replies that were paid for, ``retries`` further tries, ``failed`` requests
+    without a reply, ``cached`` replies that were kept already, ``estimated`` replies whose tokens
+    the endpoint did not tell. Tokens are those that were paid for.
+    """
+
+    def __init__(self, price: Price | None) -> None:
+        self._price = price
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(COUNTS, 0)
+
+    def add(self, **counts: int) -> None:
+        """Count on."""
+        with self._lock:
+            for name, count in counts.items():
+                self._counts[name] += count
+
+    def record(self) -> dict[str, Any]:
+        """The counts, and ``dollars`` (``None`` without a price)."""
+        with self._lock:
+            counts = dict(self._counts)
+        price = self._price
+        return counts | {
+            "dollars": None
+            if price is None
+            else price.of(counts["tokens_in"], counts["tokens_out"])
+        }
+
+
+def told(spent: Mapping[str, Any]) -> str:
+    """What was spent, in a sentence's words."""
+    parts = [f"{spent['requests']:,} replies paid for"]
+    if spent["cached"]:
+        parts.append(f"{spent['cached']:,} kept from before")
+    if spent["retries"]:
+        parts.append(f"{spent['retries']:,} repeated tries")
+    if spent["failed"]:
+        parts.append(f"{spent['failed']:,} failed")
+    parts.append(f"{spent['tokens_in']:,} + {spent['tokens_out']:,} tokens")
+    if spent["estimated"]:
+        parts.append(f"tokens of {spent['estimated']:,} replies estimated")
+    dollars = spent["dollars"]
+    parts.append("no price given" if dollars is None else dollars_text(dollars))
+    return ", ".join(parts)
+
+
+def dollars_text(dollars: float) -> str:
+    """``"$0.0123"``: cents, and for small sums two figures."""
+    return f"${dollars:,.2f}" if dollars >= 1 or dollars == 0 else f"${dollars:.2g}"

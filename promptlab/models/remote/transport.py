@@ -1,0 +1,199 @@
+"""One request over HTTP, and what its failure means."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from promptlab.errors import EndpointError
+from promptlab.models.remote.address import Address, find_key, key_variable
+from promptlab.models.remote.options import RemoteOptions
+from promptlab.models.remote.reply import (
+    BrokenReplyError,
+    Reply,
+    ReplyStream,
+    code_of,
+    message_of,
+    read_reply,
+)
+
+RETRIED = frozenset({408, 409, 425, 429})
+"""Statuses that may pass, beside all from 500 on."""
+_ASKED_SECONDS = 10.0
+"""How long the endpoint is asked about itself."""
+
+
+class PassingError(Exception):
+    """A failure that may pass: ``wait`` seconds were asked for, ``silent``: nothing answered."""
+
+    def __init__(self, message: str, *, wait: float | None = None, silent: bool = False) -> None:
+        super().__init__(message)
+        self.wait = wait
+        self.silent = silent
+
+
+class RefusedError(Exception):
+    """The endpoint refuses this one request, and would again."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Transport:
+    """Sends requests to one endpoint; used by several threads.
+
+    The key is read from the environment for every request and kept nowhere; what the endpoint
+    says is passed on without it.
+    """
+
+    def __init__(self, address: Address, options: RemoteOptions) -> None:
+        self.address = address
+        self.options = options
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def send(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """One reply.
+
+        Raises `PassingError`, `RefusedError`, or `EndpointError` when no request can succeed.
+        """
+        try:
+            return self._streamed(path, body) if body.get("stream") else self._whole(path, body)
+        except BrokenReplyError as error:
+            raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
+        except httpx.RequestError as error:
+            raise PassingError(self._unreached(error), silent=True) from error
+
+    def about(self) -> list[dict[str, Any]]:
+        """What the endpoint's ``/models`` says; nothing if it does not say it at once."""
+        try:
+            found = self._open().get(
+                f"{self.address.url}/models", headers=self._headers(), timeout=_ASKED_SECONDS
+            )
+            rows = found.raise_for_status().json()["data"]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return []
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+    def close(self) -> None:
+        """Give the connections back."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _open(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                options = self.options
+                self._client = httpx.Client(
+                    timeout=httpx.Timeout(
+                        options.read_timeout, connect=options.connect_timeout, pool=None
+                    ),
+                    limits=httpx.Limits(
+                        max_connections=None, max_keepalive_connections=options.concurrency
+                    ),
+                    trust_env=not self.address.is_here,
+                )
+            return self._client
+
+    def _headers(self) -> dict[str, str]:
+        key = find_key(self.options.key_env)
+        return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    def _whole(self, path: str, body: Mapping[str, Any]) -> Reply:
+        url = self.address.url + path
+        found = self._open().post(url, json=dict(body), headers=self._headers())
+        if not found.is_success:
+            raise self._failure(found)
+        return read_reply(found.text)
+
+    def _streamed(self, path: str, body: Mapping[str, Any]) -> Reply:
+        stream = ReplyStream()
+        url = self.address.url + path
+        headers = self._headers()
+        with self._open().stream("POST", url, json=dict(body), headers=headers) as found:
+            if not found.is_success:
+                found.read()
+                raise self._failure(found)
+            kind = found.headers.get("content-type", "")
+            if "event-stream" not in kind:
+                found.read()
+                return read_reply(found.text)  # it does not stream
+            try:
+                stream.read(found.iter_lines())
+            except httpx.RequestError as error:
+                if not stream.whole:
+                    raise BrokenReplyError(f"the stream was cut ({_cause(error)})") from error
+        return stream.reply()
+
+    def _failure(self, found: httpx.Response) -> Exception:
+        """What a status other than success means."""
+        status = found.status_code
+        said = self._without_key(message_of(found.text))
+        told = f"{self.address.url} answered {status} {found.reason_phrase}".rstrip() + f": {said}"
+        quota = code_of(found.text) == "insufficient_quota"
+        if status in (401, 403) or quota:
+            return EndpointError(f"{told}; {self._key_hint(quota)}")
+        if status == 404 or (status == 400 and f"'{self.address.model}'" in said):
+            return EndpointError(f"{told}; {self._model_hint()}")
+        if found.is_redirect:
+            return EndpointError(f"{told}; it moved: give the URL it answers at")
+        if status in RETRIED or status >= 500:
+            return PassingError(told, wait=_asked_wait(found.headers))
+        return RefusedError(told, status)
+
+    def _without_key(self, text: str) -> str:
+        key = find_key(self.options.key_env)
+        return text if key is None else text.replace(key, "***")
+
+    def _key_hint(self, quota: bool) -> str:
+        if quota:
+            return "its account has no credit left"
+        name = key_variable(self.options.key_env)
+        return f"set the environment variable {name} to a key for this endpoint and model"
+
+    def _model_hint(self) -> str:
+        names = [str(row.get("id")) for row in self.about()][:20]
+        known = f"; it has {', '.join(names)}" if names else ""
+        return (
+            f"either it has no model {self.address.model!r}{known}, or its URL is another one "
+            "(most end in /v1)"
+        )
+
+    def _unreached(self, error: httpx.RequestError) -> str:
+        url = self.address.url
+        if isinstance(error, httpx.ConnectTimeout):
+            return f"{url} could not be reached within {self.options.connect_timeout:g} s"
+        if isinstance(error, httpx.ReadTimeout):
+            return f"{url} sent nothing for {self.options.read_timeout:g} s (read_timeout)"
+        if isinstance(error, httpx.ConnectError):
+            return f"{url} cannot be reached ({self._without_key(str(error))})"
+        return f"{url}: the connection broke ({self._without_key(_cause(error))})"
+
+
+def _cause(error: httpx.RequestError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that ``Retry-After`` asks for, as a number or as a date."""
+    asked = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(asked)
+        except ValueError:
+            return None
+        if then.tzinfo is None:
+            then = then.replace(tzinfo=datetime.UTC)
+        seconds = (then - datetime.datetime.now(datetime.UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
