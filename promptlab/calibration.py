@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from promptlab.errors import InputError
 from promptlab.prompt import Prompt, Text
-from promptlab.template import Demonstration, Template
+from promptlab.template import Demonstration, Placement, Template
 
 Calibration = Literal["none", "contextual", "pmi", "batch"]
 CONTENT_FREE = ("N/A", "", "[MASK]")
@@ -26,7 +26,10 @@ def check_calibration(name: str) -> None:
 
 
 def calibration_prompts(
-    calibration: Calibration, template: Template, demonstrations: Sequence[Demonstration]
+    calibration: Calibration,
+    template: Template,
+    demonstrations: Sequence[Demonstration],
+    placement: Placement = "before",
 ) -> list[Prompt]:
     """The prompts without content whose scores make the prior (none for *none* and *batch*).
 
@@ -36,7 +39,8 @@ def calibration_prompts(
     inputs: tuple[str, ...] = {"contextual": CONTENT_FREE, "pmi": ("",)}.get(calibration, ())
     prompts = []
     for content in inputs:
-        prompt = template.render(dict.fromkeys(template.fields, content), demonstrations)
+        fields = dict.fromkeys(template.fields, content)
+        prompt = template.render(fields, demonstrations, placement)
         prompts.append(_stripped(prompt))
     return prompts
 

@@ -16,7 +16,9 @@ from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel, Scores
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, as_examples, not_fitted
-from promptlab.template import Template
+from promptlab.prompt import Prompt
+from promptlab.selection.turns import spread
+from promptlab.template import Demonstration, Template
 from promptlab.template_predictor import TemplatePredictor
 from promptlab.trace import Branch
 from promptlab.verbalizer import Verbalizer
@@ -24,6 +26,8 @@ from promptlab.window import shortening
 
 _BATCH_EXAMPLES = 256
 """At most this many training examples make the prior of batch calibration."""
+_PRIOR_EXAMPLES = 16
+"""The neighbours of so many training examples stand before the content-free inputs."""
 
 
 class PromptClassifier(TemplatePredictor):
@@ -75,6 +79,7 @@ class PromptClassifier(TemplatePredictor):
         rows = as_examples(examples, self.fields)
         if not rows:
             return Predictions()
+        self.prepare(rows)
         prior = self._known_prior()
         prompts = [self.prompt(row) for row in rows]
         found = self.model.score(prompts, self.verbalizer.answers)
@@ -157,13 +162,57 @@ class PromptClassifier(TemplatePredictor):
         return self._prior
 
     def _find_prior(self, train: Sequence[Example]) -> Float[np.ndarray, " answer"]:
-        demonstrations = self.demonstrations or []
-        prompts = calibration_prompts(self.calibration, self.template, demonstrations)
         if self.calibration == "batch":
             if not train:
                 raise InputError("batch calibration needs training examples (labels are not used)")
-            prompts = [self.prompt(example) for example in train[:_BATCH_EXAMPLES]]
+            asked = list(train[:_BATCH_EXAMPLES])
+            self.prepare(asked)
+            prompts = [self.prompt(example) for example in asked]
+        else:
+            prompts = [p for shown in self._usual(train) for p in self._content_free(shown)]
         if not prompts:
             return np.zeros(len(self.verbalizer.answers))
         scores = self.model.score(prompts, self.verbalizer.answers)
         return prior(self.calibration, self._normalised(scores))
+
+    def _usual(self, train: Sequence[Example]) -> list[list[Demonstration]]:
+        """What content-free inputs are put after: the demonstrations.
+
+        Where every input has its own: those of some training examples, so that one prior is found
+        for all, and not one an input at several times its cost.
+        """
+        if self.neighbours is None:
+            return [self.demonstrations or []]
+        asked = spread(train, _PRIOR_EXAMPLES)
+        self.prepare(asked)
+        return [self.demonstrations_of(example) for example in asked]
+
+    def _content_free(self, shown: Sequence[Demonstration]) -> list[Prompt]:
+        return calibration_prompts(self.calibration, self.template, shown, self.choice.placement)
+
+    def label_scores(
+        self, shown: Sequence[Sequence[Example]], examples: Sequence[Example]
+    ) -> Float[np.ndarray, "shown example label"]:
+        """Calibrated label log-probabilities in nats after each row of demonstrations.
+
+        One call of the model for all of them.
+        """
+        rows = [self._solved(row) for row in shown]
+        asked = [[self._shown(e, row) for e in examples] for row in rows]
+        free = [self._content_free(row) for row in rows]
+        prompts = [
+            p for own, content_free in zip(asked, free, strict=True) for p in own + content_free
+        ]
+        found = self._normalised(self.model.score(prompts, self.verbalizer.answers))
+        each = found.reshape(len(rows), -1, found.shape[1])
+        scores = []
+        for values in each:
+            own, content_free = values[: len(examples)], values[len(examples) :]
+            basis = own if self.calibration == "batch" else content_free
+            taken = prior(self.calibration, basis) if len(basis) else np.zeros(own.shape[1])
+            scores.append(self.verbalizer.label_scores(own - taken))
+        return np.stack(scores)
+
+    def columns(self, examples: Sequence[Example]) -> list[int]:
+        """The columns of the examples' own labels in `label_scores`."""
+        return [self.labels.index(str(example.label)) for example in examples]

@@ -1,68 +1,138 @@
-"""Which solved examples stand in the prompt, and in which order."""
+"""Which solved examples stand in the prompt, in which order, and where."""
 
 from __future__ import annotations
 
-import random
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.retrieval.index import Similarity
+from promptlab.selection.order import arranged
+from promptlab.selection.turns import drawn, enough
+from promptlab.template import Placement
 
-Order = Literal["random", "grouped", "alternating"]
+Selection = Literal["random", "nearest", "diverse", "bootstrapped", "confident", "first"]
+Order = Literal[
+    "random",
+    "grouped",
+    "alternating",
+    "given",
+    "nearest_last",
+    "nearest_first",
+    "global_entropy",
+    "local_entropy",
+    "searched",
+]
+
+PER_INPUT = ("nearest_last", "nearest_first")
+"""Orders by likeness to the input, for demonstrations that every input has of its own."""
+TRIED = ("global_entropy", "local_entropy", "searched")
+"""Orders for which several are tried with the model when the predictor is fitted."""
 
 
 @dataclass(frozen=True)
 class DemonstrationChoice:
-    """``count`` demonstrations drawn from the training examples with ``seed``.
+    """``count`` demonstrations out of the training examples: which, in which order, and where.
 
-    Classes take turns, so counts differ by one at most. ``order`` is *random* (shuffled with the
-    seed), *grouped* by label, or *alternating* between labels.
+    ``selection``: *random* (drawn with ``seed``); *nearest* to each input by ``similarity``
+    (*bm25* or *embedding*); *diverse* (one set that covers the training examples best);
+    *bootstrapped* (drawn among those that the model answers rightly by itself) or *confident*
+    (those of them it is surest of); *first* of the training examples. ``balanced`` lets classes
+    take turns, so that counts differ by one at most: the default but for *nearest* and *first*.
+
+    ``order``: *random* (shuffled with the seed), *grouped* by label, *alternating* between
+    labels, *given* (as among the training examples), for *nearest* also *nearest_last* (its
+    default) and *nearest_first*, for the others *global_entropy* and *local_entropy* (Lu et al.
+    2022) and *searched* (the right labels of ``probes`` other training examples likeliest), each
+    the best of at most ``permutations`` orders. ``placement`` is *before* or *after* the input,
+    as `Template.render` has it.
     """
 
     count: int = 0
     seed: int = 13
-    order: Order = "random"
+    order: Order | None = None
+    selection: Selection = "random"
+    similarity: Similarity = "bm25"
+    balanced: bool | None = None
+    placement: Placement = "before"
+    permutations: int = 24
+    probes: int = 32
 
     def __post_init__(self) -> None:
         if self.count < 0:
             raise InputError(f"the number of demonstrations is {self.count}; use 0 or more")
-        if self.order not in get_args(Order):
+        _check("selection", self.selection, get_args(Selection))
+        _check("similarity", self.similarity, get_args(Similarity))
+        _check("placement", self.placement, get_args(Placement))
+        if self.order is None:
+            object.__setattr__(self, "order", default_order(self.selection))
+        if self.balanced is None:
+            object.__setattr__(self, "balanced", self.selection not in ("nearest", "first"))
+        _check("order", str(self.order), get_args(Order))
+        if self.order not in orders_of(self.selection):
             raise InputError(
-                f"unknown order {self.order!r}; it is one of {', '.join(get_args(Order))}"
+                f"the order {self.order} does not go with the selection {self.selection}: "
+                + (
+                    "every input has demonstrations of its own there; use nearest_last, "
+                    "nearest_first, random, grouped, alternating or given"
+                    if self.per_input
+                    else "its demonstrations are the same for every input; use an order without "
+                    "nearest, or the selection nearest"
+                )
             )
+        for name in ("permutations", "probes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; use 1 or more")
+
+    @property
+    def per_input(self) -> bool:
+        """Whether every input has demonstrations of its own."""
+        return self.selection == "nearest"
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed can make another prompt."""
+        if self.selection in ("random", "bootstrapped"):
+            return True
+        if self.count < 2:
+            return False
+        sampled = math.factorial(min(self.count, 20)) > self.permutations
+        return self.order == "random" or (self.order in TRIED and sampled)
 
     def draw(self, examples: Sequence[Example]) -> list[Example]:
-        """The chosen examples in order; every one has a label. Raises `InputError` if too few."""
+        """The chosen examples in order, for selections and orders that need no model.
+
+        Every one has a label. Raises `InputError` if there are too few, or a model is needed.
+        """
         if not self.count:
             return []
-        labelled = [example for example in examples if example.label is not None]
-        if len(labelled) < self.count:
+        if self.selection not in ("random", "first") or self.order in TRIED:
             raise InputError(
-                f"{self.count} demonstrations are asked for and there are {len(labelled)} "
-                "labelled training examples; ask for fewer or give more"
+                f"selection {self.selection} in order {self.order} needs a fitted predictor; fit "
+                "one, or use selection random and another order"
             )
-        source = random.Random(self.seed)
-        chosen = _turns(labelled, self.count, source)
-        if self.order == "grouped":
-            chosen.sort(key=lambda example: str(example.label))
-        elif self.order == "random":
-            source.shuffle(chosen)
-        return chosen
+        labelled = enough(examples, self.count)
+        if self.selection == "first":
+            return arranged(labelled[: self.count], str(self.order), self.seed, labelled)
+        chosen, source = drawn(labelled, self.count, self.seed, balanced=bool(self.balanced))
+        return arranged(chosen, str(self.order), source, labelled)
 
 
-def _turns(examples: Sequence[Example], count: int, source: random.Random) -> list[Example]:
-    """``count`` examples, one of each class in turn."""
-    by_label: dict[str, list[Example]] = {}
-    for example in examples:
-        by_label.setdefault(str(example.label), []).append(example)
-    queues = [by_label[label] for label in sorted(by_label)]
-    for queue in queues:
-        source.shuffle(queue)
-    chosen: list[Example] = []
-    while len(chosen) < count:
-        for queue in queues:
-            if queue and len(chosen) < count:
-                chosen.append(queue.pop())
-    return chosen
+def default_order(selection: str) -> Order:
+    """The order of a selection for which none is asked for."""
+    defaults: dict[str, Order] = {"nearest": "nearest_last", "first": "given"}
+    return defaults.get(selection, "random")
+
+
+def orders_of(selection: str) -> tuple[str, ...]:
+    """The orders that go with a selection."""
+    left_out = TRIED if selection == "nearest" else PER_INPUT
+    return tuple(order for order in get_args(Order) if order not in left_out)
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InputError(f"unknown {name} {value!r}; it is one of {', '.join(known)}")

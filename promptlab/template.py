@@ -18,6 +18,8 @@ PARTS = ("description", "context", "input", "cue")
 """The named parts of an instruction template, in the order in which they are rendered."""
 
 Shape = Literal["prefix", "cloze"]
+Placement = Literal["before", "after"]
+"""Where demonstrations stand: before the input, or after it (see `Template.render`)."""
 
 
 @dataclass(frozen=True)
@@ -121,21 +123,29 @@ class Template:
         self,
         example: Example | Mapping[str, str],
         demonstrations: Sequence[Demonstration] = (),
+        placement: Placement = "before",
     ) -> Prompt:
-        """The prompt for one example, after the given solved examples.
+        """The prompt for one example with the given solved examples.
+
+        ``placement`` *before* puts them before the input, after a description. *after* puts them
+        between an instruction's input and its cue; where the slot is in no cue of its own
+        (`cue_apart`), after everything, so that the prompt becomes a cloze.
 
         Raises `TemplateError` when the example lacks a field (with the names it has).
         """
         fields = example.fields if isinstance(example, Example) else example
+        solved = [Text(self._solved(demonstration)) for demonstration in demonstrations]
+        gap = Text(self.demonstration_separator)
+        place = self._first_repeated if placement == "before" else self._cue
         segments: list[Segment] = []
         for index, source in enumerate(self._sources):
             if index:
                 segments.append(Text(self.separator))
-            if index == self._first_repeated:
-                for demonstration in demonstrations:
-                    segments.append(Text(self._solved(demonstration)))
-                    segments.append(Text(self.demonstration_separator))
+            if index == place:
+                segments.extend(piece for text in solved for piece in (text, gap))
             segments.extend(self._render_source(source, fields))
+        if place == len(self._sources):
+            segments.extend(piece for text in solved for piece in (gap, text))
         prompt = Prompt(tuple(_merge(segments)), chat=self.chat)
         self._check_rendered(prompt)
         return prompt
@@ -145,6 +155,28 @@ class Template:
         """Index of the first source that every demonstration repeats: all but a description."""
         described = self.parts is not None and "description" in self.parts
         return 1 if described and len(self._sources) > 1 else 0
+
+    @property
+    def cue_apart(self) -> bool:
+        """Whether demonstrations *after* the input stand before the slot nevertheless."""
+        return self._cue < len(self._sources)
+
+    @cached_property
+    def _cue(self) -> int:
+        """Index of the cue if it holds the slot and something to answer stands before it.
+
+        Otherwise the number of sources: the end.
+        """
+        last = len(self._sources) - 1
+        if self.parts is None or "cue" not in self.parts or last <= self._first_repeated:
+            return len(self._sources)
+        pieces = self._pieces[self._sources[last]]
+        slotted = (
+            "mask" in self._sources[last]
+            if pieces is None
+            else any(isinstance(piece, Slot) for piece in pieces)
+        )
+        return last if slotted else len(self._sources)
 
     def _solved(self, demonstration: Demonstration) -> str:
         segments: list[Segment] = []

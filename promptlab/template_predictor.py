@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from promptlab.demonstrations import DemonstrationChoice
+from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.models.language_model import Capability, LanguageModel
+from promptlab.predictions import Predictions
 from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.prompt import Prompt
+from promptlab.selection.nearest import Neighbours
+from promptlab.selection.select import select
+from promptlab.selection.turns import enough
 from promptlab.strategy import Strategy
 from promptlab.template import Demonstration, Template
 from promptlab.window import render_within
@@ -20,7 +28,8 @@ class TemplatePredictor(Strategy, register=False):
     """A predictor that shows a model one template, with or without demonstrations.
 
     ``template`` may be its text, ``model`` a name for `load_model`, ``demonstrations`` their
-    number. Drawn demonstrations are ``None`` until ``fit``, unless there are to be none.
+    number. ``demonstrations`` are ``None`` until ``fit``, unless there are to be none, and stay so
+    where every input has its own (``neighbours``).
     """
 
     def __init__(
@@ -40,6 +49,8 @@ class TemplatePredictor(Strategy, register=False):
             else demonstrations
         )
         self.demonstrations: list[Demonstration] | None = None if self.choice.count else []
+        self.neighbours: Neighbours | None = None
+        self._check_placement(needs)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -56,37 +67,116 @@ class TemplatePredictor(Strategy, register=False):
 
     def prompt(self, example: Example) -> Prompt:
         """The prompt of one example, shortened to the model's window."""
+        return self._shown(example, self.demonstrations_of(example))
+
+    def demonstrations_of(self, example: Example) -> list[Demonstration]:
+        """The demonstrations of one example's prompt: everybody's, or its own nearest ones."""
+        if self.neighbours is not None:
+            return self._solved(self.neighbours.of(example))
         if self.demonstrations is None:
             raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
-        return render_within(
-            self.template, example, self.demonstrations, self.model, self._reserve()
-        )
+        return self.demonstrations
+
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Find what the prompts of these examples need, all at once."""
+        if self.neighbours is not None:
+            self.neighbours.prepare(examples)
+
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example, in order."""
+        rows = as_examples(examples, self.fields)
+        self.prepare(rows)
+        return super().predict(rows)
+
+    @property
+    def demonstrates(self) -> bool:
+        """Whether there are demonstrations in the prompts."""
+        return bool(self.demonstrations) or self.neighbours is not None
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
         return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
-        """Plain JSON data; demonstrations are included once drawn."""
+        """Plain JSON data; demonstrations, or the pool they come from, once fitted."""
         drawn = self.demonstrations
-        return {
+        found: dict[str, Any] = {
             "template": self.template.settings(),
             "choice": dict(vars(self.choice)),
             "demonstrations": None
             if drawn is None
             else [{"fields": dict(d.fields), "answer": d.answer} for d in drawn],
         }
+        return found if self.neighbours is None else found | {"pool": self.neighbours.settings()}
+
+    def alone(self, train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
+        """What is predicted for ``examples`` without any demonstration."""
+        bare = dict(vars(DemonstrationChoice()))
+        made = type(self).from_settings(
+            self.settings() | {"choice": bare, "demonstrations": [], "prior": None}, self.model
+        )
+        return made.fit(train).predict(examples)
+
+    def label_scores(
+        self, shown: Sequence[Sequence[Example]], examples: Sequence[Example]
+    ) -> Float[np.ndarray, "shown example label"]:
+        """Label log-probabilities in nats after each of several rows of demonstrations.
+
+        Raises `InputError` for a predictor that scores no labels.
+        """
+        raise InputError(
+            f"the order {self.choice.order} goes by the probabilities of labels, and "
+            f"{type(self).__name__} writes its answers; use random, grouped, alternating or given"
+        )
+
+    def columns(self, examples: Sequence[Example]) -> list[int]:
+        """The columns of the examples' own labels in `label_scores`."""
+        raise InputError(f"{type(self).__name__} scores no labels")
+
+    def _shown(self, example: Example, demonstrations: Sequence[Demonstration]) -> Prompt:
+        return render_within(
+            self.template,
+            example,
+            demonstrations,
+            self.model,
+            self._reserve(),
+            self.choice.placement,
+        )
+
+    def _solved(self, examples: Sequence[Example]) -> list[Demonstration]:
+        return [Demonstration(e.fields, self._answer(str(e.label))) for e in examples]
 
     def _draw(self, train: Sequence[Example]) -> None:
-        self.demonstrations = [
-            Demonstration(example.fields, self._answer(str(example.label)))
-            for example in self.choice.draw(train)
-        ]
+        if self.choice.per_input and self.choice.count:
+            pool = enough(train, self.choice.count)
+            self.neighbours = Neighbours(self.choice, pool, self.fields, self.model)
+        else:
+            self.demonstrations = self._solved(select(self.choice, train, self))
 
     def _restore(self, settings: Mapping[str, Any]) -> None:
         """Take over the demonstrations that `settings` kept."""
         if settings["demonstrations"] is not None:
             self.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
+        if settings.get("pool") is not None:
+            self.neighbours = Neighbours.from_settings(
+                settings["pool"], self.choice, self.fields, self.model
+            )
+
+    def _check_placement(self, needs: Capability) -> None:
+        """Refuse demonstrations behind the slot where nothing would read them."""
+        if self.choice.placement == "before" or not self.choice.count or self.template.cue_apart:
+            return
+        unread = needs == "generate" and self.model.family != "seq2seq"
+        if unread or self.template.chat:
+            what = (
+                "a chat prompt ends at its slot"
+                if self.template.chat
+                else (f"{self.model.name} writes its reply before it reads on")
+            )
+            raise InputError(
+                f"placement after puts the demonstrations behind the slot of this template, and "
+                f"{what}; use an instruction template whose cue holds the slot, or before"
+            )
 
 
 def _loaded(model: LanguageModel | str) -> LanguageModel:

@@ -9,7 +9,7 @@ from promptlab.errors import TemplateError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
 from promptlab.prompt import Prompt, Text
-from promptlab.template import Demonstration, Template
+from promptlab.template import Demonstration, Placement, Template
 
 _TOKENS_A_CHARACTER = 4
 """A tokenizer makes at most one token a byte of UTF-8, so short prompts need no counting."""
@@ -22,6 +22,7 @@ def render_within(
     demonstrations: Sequence[Demonstration],
     model: LanguageModel,
     reserve: int,
+    placement: Placement = "before",
 ) -> Prompt:
     """Render, and shorten the longest fields to a common length when the window is too small.
 
@@ -29,7 +30,7 @@ def render_within(
     Raises `TemplateError` when not even empty fields make the prompt fit.
     """
     limit = model.max_tokens - reserve
-    prompt = template.render(example, demonstrations)
+    prompt = template.render(example, demonstrations, placement)
     characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
     most = characters * _TOKENS_A_CHARACTER + prompt.learned_tokens + model.prefix_tokens
     if most + _SPECIAL_TOKENS <= limit and not prompt.chat:
@@ -42,7 +43,7 @@ def render_within(
 
     def rendered(tokens: int) -> Prompt:
         shorter = [replace(d, fields=_cut(d.fields, model, tokens)) for d in solved]
-        return template.render(_cut(fields, model, tokens), shorter)
+        return template.render(_cut(fields, model, tokens), shorter, placement)
 
     least = model.count_tokens(rendered(0))
     if least > limit:

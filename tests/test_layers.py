@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "demonstrations", "errors", "evaluation", "events", "example", "extraction", "fitting",
+        "errors", "evaluation", "events", "example", "extraction", "fitting",
         "grammar", "hub", "metric", "number", "parser", "predictions", "prompt", "readers",
         "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
     ),
@@ -24,8 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
     (
-        "asks", "classifier", "datasets", "driver", "generator", "head", "mixture", "predictor",
-        "retrieval", "selection", "strategy", "template_predictor", "window",
+        "asks", "classifier", "datasets", "demonstrations", "driver", "generator",
+        "head", "mixture", "predictor", "retrieval", "selection", "strategy", "template_predictor", "window",
     ),
     # reasoning over several asks, and several predictors together
     ("ensemble", "strategies"),

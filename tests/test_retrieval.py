@@ -96,7 +96,7 @@ def test_settings_and_refusals(fresh: Fresh) -> None:
     assert index.settings() == {"similarity": "bm25", "texts": list(TEXTS)}
     again = index_from_settings(index.settings())
     assert again.search(["dull film"], 6) == index.search(["dull film"], 6)
-    with pytest.raises(CapabilityError, match="scripted is a causal model.*use similarity bm25"):
+    with pytest.raises(CapabilityError, match=r"scripted is a causal model.*use similarity bm25"):
         make_index("embedding", TEXTS, ScriptedModel())
     with pytest.raises(InputError, match="embedding needs a model"):
         make_index("embedding", TEXTS)
