@@ -1,0 +1,140 @@
+"""How an answer is got at a prompt's slot: generated and parsed, or chosen among labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from promptlab.asks import Generate, Outcome, Score, Solving, generated, scored
+from promptlab.decoding import Decoding, Generation
+from promptlab.errors import AskError, InputError
+from promptlab.models.language_model import LanguageModel
+from promptlab.parser import Parser, TextParser, parser_from_settings
+from promptlab.prompt import Prompt
+from promptlab.trace import Branch
+from promptlab.verbalizer import Verbalizer
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A reply that ``parser`` reads, or with a ``verbalizer`` the likeliest label.
+
+    A scored label is always one of the labels, so that nothing is unparsed.
+    """
+
+    parser: Parser | None = None
+    verbalizer: Verbalizer | None = None
+    decoding: Decoding = field(default_factory=lambda: Decoding(max_tokens=16))
+
+    def __post_init__(self) -> None:
+        if self.verbalizer is not None and self.parser is not None:
+            raise InputError(
+                "an answer is either parsed from a reply or scored among labels; give a parser or "
+                "a verbalizer"
+            )
+        if self.verbalizer is None and self.parser is None:
+            object.__setattr__(self, "parser", TextParser())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels to choose among; none for replies that are parsed."""
+        return self.verbalizer.labels if self.verbalizer else ()
+
+    @property
+    def reserve(self) -> int:
+        """Tokens of the window that the answer may take."""
+        if self.verbalizer is None:
+            return self.decoding.max_tokens
+        return max(len(answer.encode()) for answer in self.verbalizer.answers) + 1
+
+    def require(self, model: LanguageModel) -> None:
+        """Raise `CapabilityError` for a model that cannot answer so."""
+        model.require("score" if self.verbalizer else "generate")
+
+    def parse(self, reply: str) -> str | None:
+        """What the parser reads in a reply."""
+        assert self.parser is not None
+        return self.parser.parse(reply)
+
+    def solve(
+        self, model: LanguageModel, prompt: Prompt, branch: Branch, name: str, sample: int = 0
+    ) -> Solving[tuple[Outcome, Branch]]:
+        """The answer at the prompt's slot, and the place in the trace after the step ``name``.
+
+        Raises `AskError` naming the step for an empty reply.
+        """
+        if self.verbalizer is not None:
+            return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
+        ask = Generate(model, prompt, self.decoding, sample)
+        reply, after = yield from generated(branch, name, ask)
+        label = self.parse(spoken(reply, name, model))
+        after.note(label=label)
+        outcome = Outcome(label, reply.text, logprob=reply.logprob, tokens=reply.tokens_out)
+        return outcome, after
+
+    def _scored(
+        self,
+        model: LanguageModel,
+        prompt: Prompt,
+        branch: Branch,
+        name: str,
+        verbalizer: Verbalizer,
+    ) -> Solving[tuple[Outcome, Branch]]:
+        ask = Score(model, prompt, tuple(verbalizer.answers))
+        found, after = yield from scored(branch, name, ask)
+        logprobs = np.array(found.logprobs)
+        if verbalizer.length_normalise:
+            logprobs = logprobs / np.array(found.answer_tokens)
+        values = verbalizer.label_scores(logprobs[None])[0]
+        scores = {k: float(v) for k, v in zip(verbalizer.labels, values, strict=True)}
+        label = max(scores, key=scores.__getitem__)
+        after.note(label=label, probability=float(np.exp(scores[label])))
+        return Outcome(label, scores=scores), after
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "parser": None if self.parser is None else self.parser.settings(),
+            "verbalizer": None if self.verbalizer is None else self.verbalizer.settings(),
+            "decoding": self.decoding.settings(),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Answering:
+        """The inverse of `settings`."""
+        parser, verbalizer = settings["parser"], settings["verbalizer"]
+        return cls(
+            None if parser is None else parser_from_settings(parser),
+            None if verbalizer is None else Verbalizer.from_settings(verbalizer),
+            decoding_from_settings(settings["decoding"]),
+        )
+
+
+def decoding_from_settings(settings: Mapping[str, Any]) -> Decoding:
+    """The decoding of plain JSON data, whose stop strings are a list there."""
+    return Decoding(**{**settings, "stop": tuple(settings.get("stop", ()))})
+
+
+def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
+    """The text of a reply. Raises `AskError` naming the step when there is none."""
+    if reply.text.strip():
+        return reply.text
+    raise AskError(
+        f"step {step!r}: {model.name} wrote nothing; use another template, an instruct model with "
+        "its chat template (chat: true), or sampling (temperature above 0)"
+    )
+
+
+def going_on(prompt: Prompt, said: str) -> Prompt:
+    """`Prompt.going_on` with exactly one blank or line end between what stands there and ``said``.
+
+    A reply begins with the blank that the prompt's end may have already, or without one where an
+    endpoint strips it.
+    """
+    before = prompt.prefill if prompt.chat else prompt.left
+    if not before or before[-1].isspace():
+        return prompt.going_on(said.lstrip())
+    return prompt.going_on(said if not said or said[0].isspace() else f" {said}")

@@ -1,0 +1,254 @@
+"""A chain of named steps, each a prompt that may read what the steps before it said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from promptlab.asks import Outcome, Solving, Together
+from promptlab.decoding import Decoding
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.parser import Parser
+from promptlab.predictor import Input, as_examples
+from promptlab.strategies.answering import Answering
+from promptlab.strategy import Strategy
+from promptlab.template import Template
+from promptlab.trace import Branch
+from promptlab.verbalizer import Verbalizer
+from promptlab.window import render_within
+
+_BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named prompt of a chain.
+
+    Its template reads the example's fields and earlier steps' answers as ``{name of the step}``.
+    With ``map`` it is asked once for every entry of the list that the step of that name answered
+    (a JSON list, or lines), which its template reads as ``{item}``.
+    """
+
+    name: str
+    template: Template
+    answering: Answering = field(default_factory=lambda: Answering(decoding=Decoding()))
+    map: str | None = None
+    item: str = "item"
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        template: Template | str,
+        *,
+        parser: Parser | None = None,
+        verbalizer: Verbalizer | Mapping[str, Any] | None = None,
+        decoding: Decoding | None = None,
+        map: str | None = None,
+        item: str = "item",
+    ) -> Step:
+        """A step from its parts; replies are taken as text without a parser or a verbalizer."""
+        if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
+            verbalizer = Verbalizer(verbalizer)
+        template = Template(template) if isinstance(template, str) else template
+        return cls(name, template, Answering(parser, verbalizer, decoding or Decoding()), map, item)
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "name": self.name,
+            "template": self.template.settings(),
+            "answering": self.answering.settings(),
+            "map": self.map,
+            "item": self.item,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Step:
+        """The inverse of `settings`."""
+        return cls(
+            settings["name"],
+            Template.from_settings(settings["template"]),
+            Answering.from_settings(settings["answering"]),
+            settings["map"],
+            settings["item"],
+        )
+
+
+class Chain(Strategy):
+    """Named steps one after the other; the last one gives the answer.
+
+    Every step sees the example's fields and what the steps before it answered. A step whose reply
+    is empty fails the example, and the error names the step; a reply that an earlier step's parser
+    cannot read, or a list without entries to map over, leaves the example unparsed.
+    """
+
+    def __init__(self, steps: Sequence[Step], model: LanguageModel | str) -> None:
+        if isinstance(model, str):
+            from promptlab.models.pool import load_model
+
+            model = load_model(model)
+        self.steps = tuple(steps)
+        self.model = model
+        _check(self.steps)
+        for step in self.steps:
+            step.answering.require(model)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that some step reads."""
+        return chain_fields(self.steps)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the last step chooses among, if it does."""
+        return self.steps[-1].answering.labels
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """Those of all steps that generate."""
+        return tuple(s.answering.decoding for s in self.steps if s.answering.verbalizer is None)
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """Nothing is learned."""
+        return self
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The last step's answer; the trace has every step under the one before it."""
+        said: dict[str, str] = {}
+        shortened: set[str] = set()
+        for number, step in enumerate(self.steps):
+            found, branch = yield from self._step(step, example, said, branch, sample, shortened)
+            facts = {"shortened": sorted(shortened)} if shortened else {}
+            if number == len(self.steps) - 1:
+                return replace(found, facts=facts)
+            if found.label is None:
+                return Outcome(None, found.text, facts=facts | {"unparsed_step": step.name})
+            said[step.name] = found.label
+        raise AssertionError("a chain has steps")
+
+    def _step(
+        self,
+        step: Step,
+        example: Example,
+        said: Mapping[str, str],
+        branch: Branch,
+        sample: int,
+        shortened: set[str],
+    ) -> Solving[tuple[Outcome, Branch]]:
+        fields = {**example.fields, **said}
+        if step.map is None:
+            return (yield from self._one(step, fields, branch, sample, shortened))
+        items = entries(said[step.map])
+        after = branch.step(step.name, items=len(items))
+        parts: list[tuple[Outcome, Branch]] = yield Together(
+            [
+                self._one(step, fields | {step.item: item}, after, sample, shortened)
+                for item in items
+            ]
+        )
+        answers = [found.label for found, _ in parts]
+        text = "\n".join(found.text or found.label or "" for found, _ in parts)
+        if not answers or any(answer is None for answer in answers):
+            return Outcome(None, text), after
+        return Outcome("\n".join(map(str, answers)), text), after
+
+    def _one(
+        self,
+        step: Step,
+        fields: Mapping[str, str],
+        branch: Branch,
+        sample: int,
+        shortened: set[str],
+    ) -> Solving[tuple[Outcome, Branch]]:
+        prompt = render_within(
+            step.template, Example("", fields), (), self.model, step.answering.reserve
+        )
+        shortened.update(prompt.shortened)
+        return (yield from step.answering.solve(self.model, prompt, branch, step.name, sample))
+
+    def example_prompt(self, example: Input) -> str:
+        """The first step's prompt; the others read what it says."""
+        (row,) = as_examples([example], self.fields)
+        return self.model.shown(self.steps[0].template.render(row))
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {"steps": [step.settings() for step in self.steps]}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        return cls([Step.from_settings(step) for step in settings["steps"]], model)
+
+
+def chain_fields(steps: Sequence[Step]) -> tuple[str, ...]:
+    """The example fields that some step reads: those that no step makes."""
+    names: dict[str, None] = {}
+    known: set[str] = set()
+    for step in steps:
+        own = known | ({step.item} if step.map else set())
+        names |= dict.fromkeys(name for name in step.template.fields if name not in own)
+        known.add(step.name)
+    return tuple(names)
+
+
+def entries(text: str) -> list[str]:
+    """The entries of a list as a model writes one: a JSON list, or lines with or without bullets.
+
+    Empty entries are left out.
+    """
+    start, end = text.find("["), text.rfind("]")
+    if 0 <= start < end:
+        try:
+            found = json.loads(text[start : end + 1])
+        except ValueError:
+            found = None
+        if isinstance(found, list):
+            words = [e if isinstance(e, str) else json.dumps(e, ensure_ascii=False) for e in found]
+            return [word.strip() for word in words if word.strip()]
+    lines = [_BULLET.sub("", line).strip() for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+def _check(steps: Sequence[Step]) -> None:
+    if not steps:
+        raise InputError("a chain has no steps; give it one at least")
+    names = [step.name for step in steps]
+    for number, step in enumerate(steps):
+        if not step.name.isidentifier():
+            raise InputError(
+                f"the step {step.name!r} needs a name that a template can read: letters, digits "
+                "and _"
+            )
+        if step.name in names[:number]:
+            raise InputError(f"two steps are called {step.name!r}; give each a name of its own")
+        later = [name for name in step.template.fields if name in names[number:]]
+        if later:
+            raise InputError(
+                f"step {step.name!r} reads {{{later[0]}}}, which is not said before it; put that "
+                "step first, or name the steps otherwise than the data's fields"
+            )
+        if step.map is None:
+            continue
+        if step.map not in names[:number]:
+            raise InputError(
+                f"step {step.name!r} maps over {step.map!r}, which is no step before it; those are "
+                f"{', '.join(names[:number]) or 'none'}"
+            )
+        if step.item not in step.template.fields:
+            raise InputError(
+                f"step {step.name!r} maps over {step.map!r} and its template does not read "
+                f"{{{step.item}}}"
+            )

@@ -1,0 +1,98 @@
+"""What a tree search may know of a problem: states, legal thoughts, solutions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from promptlab.errors import InputError
+
+BUILT_IN = {"game24": "promptlab.strategies.game24:Game24"}
+"""Shipped problems; any other is named ``package.module:Name``."""
+
+
+@dataclass(frozen=True)
+class Thought:
+    """A legal thought in its canonical form, and the state after it (text, as prompts show it)."""
+
+    text: str
+    state: str
+
+
+class Problem(ABC):
+    """The rules of a problem, so that illegal thoughts are pruned without asking a model.
+
+    A state is text; paths that come to equal states are one. Subclasses take no arguments.
+    """
+
+    fields: tuple[str, ...] = ()
+    """The example fields that are read."""
+
+    @abstractmethod
+    def begin(self, fields: Mapping[str, str]) -> str:
+        """The state before the first thought."""
+
+    @abstractmethod
+    def follow(self, state: str, thought: str) -> Thought | str:
+        """The thought and the state after it, or why it is not legal."""
+
+    @abstractmethod
+    def solved(self, state: str) -> bool:
+        """Whether a state is a solution."""
+
+    def ended(self, state: str) -> bool:
+        """Whether nothing can follow a state (solved or not)."""
+        return self.solved(state)
+
+    @abstractmethod
+    def answer(self, fields: Mapping[str, str], thoughts: Sequence[str]) -> str:
+        """What a path of thoughts answers, complete or not."""
+
+    def moves(self, state: str) -> Iterator[str] | None:
+        """Every legal thought of a state in a fixed order; ``None`` if they cannot be listed."""
+        return None
+
+
+class FreeProblem(Problem):
+    """A problem without rules: every thought is legal, the path is the state."""
+
+    def begin(self, fields: Mapping[str, str]) -> str:
+        """Nothing has been thought."""
+        return ""
+
+    def follow(self, state: str, thought: str) -> Thought | str:
+        """The thought is added as a line."""
+        return Thought(thought, f"{state}\n{thought}" if state else thought)
+
+    def solved(self, state: str) -> bool:
+        """Nobody knows."""
+        return False
+
+    def answer(self, fields: Mapping[str, str], thoughts: Sequence[str]) -> str:
+        """The last thought."""
+        return thoughts[-1] if thoughts else ""
+
+
+def find_problem(name: str | None) -> Problem:
+    """The problem of a name; without one, a problem without rules.
+
+    Raises `InputError` listing the names.
+    """
+    if name is None:
+        return FreeProblem()
+    path = BUILT_IN.get(name, name)
+    module, colon, attribute = path.partition(":")
+    if not colon:
+        raise InputError(
+            f"unknown problem {name!r}; problems are {', '.join(sorted(BUILT_IN))}, or your own as "
+            "package.module:Name"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"the problem {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Problem)):
+        raise InputError(f"{name!r} is no subclass of promptlab.strategies.problem:Problem")
+    return found()
