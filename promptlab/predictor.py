@@ -25,6 +25,8 @@ FORMAT = 1
 """Version of ``predictor.json``."""
 
 _HOMES = {
+    "Cascade": "promptlab.ensemble.cascade",
+    "Ensemble": "promptlab.ensemble.ensemble",
     "HeadClassifier": "promptlab.head",
     "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
@@ -82,6 +84,10 @@ class Predictor(ABC):
         """The prompt for one example as a reader sees it; empty if there is none."""
         return ""
 
+    def facts(self) -> dict[str, Any]:
+        """What a report tells of this predictor beside its prompt (JSON data); mostly nothing."""
+        return {}
+
     def predict_proba(self, examples: Iterable[Input]) -> Float[np.ndarray, "example label"]:
         """Label probabilities, columns in the order of the labels."""
         rows = self.predict(examples)
@@ -133,6 +139,11 @@ class Predictor(ABC):
         """The model with what `_save_parts` kept. Raises `InputError` if it does not fit."""
         return model.with_learned(folder)
 
+    @classmethod
+    def _restored(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The saved predictor: `from_settings`, unless it has files of its own in ``folder``."""
+        return cls.from_settings(settings, model)
+
 
 def load(folder: str | Path, model: LanguageModel | str | None = None, **options: Any) -> Predictor:
     """Load a saved predictor; ``model`` replaces the one it was fitted with.
@@ -162,11 +173,13 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     if not isinstance(model, LanguageModel):
         from promptlab.models.pool import load_model
 
-        model = load_model(model or name, **options)
+        # How an endpoint is asked belongs to the model that was saved, not to another one.
+        saved = {} if model else document["model"].get("options", {})
+        model = load_model(model or name, **{**saved, **options})
     model = found._load_parts(Path(folder), model)
     _check_learned(path, document["model"], model)
     try:
-        return found.from_settings(settings, model)
+        return found._restored(Path(folder), settings, model)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "

@@ -86,10 +86,8 @@ class StudyRun:
             return self._run()
 
     def _load_model(self) -> LanguageModel:
-        from promptlab.models.pool import load_model
-
         self.events.emit(Phase("loading the model"))
-        return load_model(**self.spec.model.model_dump(exclude_none=True))
+        return self.spec.model.load()
 
     def _run(self) -> dict[str, Any]:
         started = time.perf_counter()

@@ -6,13 +6,27 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from promptlab.models.language_model import LanguageModel
+from promptlab.models.remote.address import is_remote
+from promptlab.models.remote.options import TRANSPORT, RemoteOptions
 from promptlab.study.complaints import at
 
 Size = int | float | None
+_LOCAL = ("name", "device", "dtype", "revision", "family", "deterministic")
+"""What every model's section is written with."""
 
 
 class Section(BaseModel):
@@ -46,8 +60,11 @@ class TaskSection(Section):
         return value
 
 
-class ModelSection(Section):
-    """Which model, where and in which number format."""
+class ModelSection(RemoteOptions, Section):
+    """Which model, where and in which number format.
+
+    ``endpoint`` is the URL of a remote model; `RemoteOptions` are for those alone.
+    """
 
     name: str = "smollm2-135m"
     device: str = "auto"
@@ -55,6 +72,30 @@ class ModelSection(Section):
     revision: str | None = None
     family: Literal["masked", "causal", "seq2seq"] | None = None
     deterministic: bool = False
+    endpoint: str | None = None
+
+    @model_validator(mode="after")
+    def _an_endpoint_for_its_options(self) -> Self:
+        given = sorted(self.model_fields_set & set(RemoteOptions.model_fields) - {"cache"})
+        if given and not is_remote(self.name, self.endpoint):
+            raise ValueError(
+                f"{', '.join(given)}: only remote models have this; give the section an endpoint "
+                "(its URL), or name the model remote:MODEL@URL"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A local model's section is written without what it does not have."""
+        values: dict[str, Any] = plain(self)
+        used = [n for n in self.model_fields_set if n in values and n not in _LOCAL]
+        return {name: values[name] for name in (*_LOCAL, *sorted(used)) if name in values}
+
+    def load(self) -> LanguageModel:
+        """The model, from the pool. Raises `InputError` or `AssetError`."""
+        from promptlab.models.pool import load_model
+
+        return load_model(**self.model_dump(exclude_none=True))
 
 
 class StudyFile(Section):
@@ -107,5 +148,7 @@ class StudyFile(Section):
         """Content hash of all that decides the study's outcome (its description does not)."""
         values = self.document()
         values.pop("description")
+        # How replies are fetched and paid decides nothing, so that it may change on the way.
+        values["model"] = {k: v for k, v in values["model"].items() if k not in TRANSPORT}
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 from promptlab.models.remote.dialect import Dialect
 from promptlab.models.remote.options import RemoteOptions
@@ -32,7 +32,7 @@ class Answer:
     thought: bool = False
 
     @classmethod
-    def of(cls, reply: Reply, request: Request, seconds: float) -> Self:
+    def of(cls, reply: Reply, request: Request, seconds: float) -> Answer:
         """What came for a request."""
         known = reply.tokens_in is not None and reply.tokens_out is not None
         return cls(

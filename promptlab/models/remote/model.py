@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding, Finish, Generation
 from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
 from promptlab.models.remote.address import Address, find_key
@@ -116,7 +116,7 @@ class RemoteModel(LanguageModel):
         if not found.text.strip():
             return Generation("", *used, "error", error=self._empty(found), cached=cached)
         text, stopped = _until(found.text, decoding.stop)
-        finish = "length" if found.reason == "length" and not stopped else "stop"
+        finish: Finish = "length" if found.reason == "length" and not stopped else "stop"
         return Generation(text, *used, finish, cached=cached)
 
     def _empty(self, found: Answer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -71,7 +71,7 @@ class RemoteOptions(BaseModel):
         return value
 
     @classmethod
-    def of(cls, **options: Any) -> Self:
+    def of(cls, **options: Any) -> RemoteOptions:
         """Options from keyword arguments. Raises `InputError` naming every wrong one."""
         try:
             return cls.model_validate(options)

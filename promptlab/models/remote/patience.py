@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-Wait = Callable[[float], None]
+Wait = Callable[[float], object]
 """Lets so many seconds pass."""
 Clock = Callable[[], float]
 """Seconds since some moment."""
