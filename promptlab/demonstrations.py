@@ -11,6 +11,7 @@ from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.retrieval.index import Similarity
 from promptlab.selection.order import arranged
+from promptlab.selection.select import MEASURED
 from promptlab.selection.turns import drawn, enough
 from promptlab.template import Placement
 
@@ -29,8 +30,6 @@ Order = Literal[
 
 PER_INPUT = ("nearest_last", "nearest_first")
 """Orders by likeness to the input, for demonstrations that every input has of its own."""
-TRIED = ("global_entropy", "local_entropy", "searched")
-"""Orders for which several are tried with the model when the predictor is fitted."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class DemonstrationChoice:
         if self.count < 2:
             return False
         sampled = math.factorial(min(self.count, 20)) > self.permutations
-        return self.order == "random" or (self.order in TRIED and sampled)
+        return self.order == "random" or (self.order in MEASURED and sampled)
 
     def draw(self, examples: Sequence[Example]) -> list[Example]:
         """The chosen examples in order, for selections and orders that need no model.
@@ -109,7 +108,7 @@ class DemonstrationChoice:
         """
         if not self.count:
             return []
-        if self.selection not in ("random", "first") or self.order in TRIED:
+        if self.selection not in ("random", "first") or self.order in MEASURED:
             raise InputError(
                 f"selection {self.selection} in order {self.order} needs a fitted predictor; fit "
                 "one, or use selection random and another order"
@@ -129,7 +128,7 @@ def default_order(selection: str) -> Order:
 
 def orders_of(selection: str) -> tuple[str, ...]:
     """The orders that go with a selection."""
-    left_out = TRIED if selection == "nearest" else PER_INPUT
+    left_out = MEASURED if selection == "nearest" else PER_INPUT
     return tuple(order for order in get_args(Order) if order not in left_out)
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ANSWERED = 256
 """So many training examples at most are put to the model to see which it answers rightly."""
 
+MEASURED = ("global_entropy", "local_entropy", "searched")
+"""Orders for which several are tried with the model when the predictor is fitted."""
+
 
 class Shower(Protocol):
     """What the choice needs of the predictor whose prompts the demonstrations are for."""
@@ -48,6 +51,11 @@ class Shower(Protocol):
         """The columns of the examples' own labels in `label_scores`."""
 
 
+def needs_label_scores(name: str) -> bool:
+    """Whether the selection or order of this name goes by the probabilities of labels."""
+    return name in ("confident", *MEASURED)
+
+
 def select(choice: DemonstrationChoice, train: Sequence[Example], shower: Shower) -> list[Example]:
     """The demonstrations that every input shares, in order. Raises `InputError` for too few."""
     if not choice.count:
@@ -62,7 +70,7 @@ def select(choice: DemonstrationChoice, train: Sequence[Example], shower: Shower
         chosen = diverse(choice, labelled, shower)
     else:
         chosen = answered(choice, labelled, shower)
-    if choice.order in ("global_entropy", "local_entropy", "searched"):
+    if choice.order in MEASURED:
         return best_order(choice, chosen, labelled, shower)
     return arranged(chosen, str(choice.order), source, labelled)
 

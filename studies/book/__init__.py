@@ -1,0 +1,1 @@
+"""The demonstrations of the reference textbook, each as one command with the default model."""
