@@ -11,9 +11,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Cascade": "ensemble.cascade",
     "Decoding": "decoding",
     "Demonstration": "template",
     "DemonstrationChoice": "demonstrations",
+    "Ensemble": "ensemble.ensemble",
     "Evaluation": "evaluation",
     "Example": "example",
     "FineTuned": "kinds.estimators",

@@ -1,1 +1,1 @@
-"""Several predictors together: votes, means, cascades, and what is distilled from them."""
+"""Several predictors as one."""

@@ -1,0 +1,102 @@
+"""A predictor whose predictions of some examples are known already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictions import Prediction, Predictions
+from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.split import content_key
+
+
+class Recalled(Predictor, register=False):
+    """Answers ``examples`` from their ``table`` of kept predictions; asks the member otherwise.
+
+    An example is known by its text, whatever its id. The member itself is made by ``make`` when
+    it is first needed. ``prompt`` is its prompt for the first of ``examples``. Kept rows say the
+    tokens and seconds that they have cost once. Raises `InputError` when the table is another
+    one than that of the examples.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Predictor],
+        table: Predictions,
+        examples: Sequence[Example],
+        model: LanguageModel,
+        *,
+        prompt: str = "",
+    ) -> None:
+        rows = {row.example_id: row for row in table}
+        missing = [example.id for example in examples if example.id not in rows]
+        if missing:
+            raise InputError(
+                f"the kept predictions lack {len(missing)} of {len(examples)} examples, the first "
+                f"is {missing[0]}"
+            )
+        self.model = model
+        self._make = make
+        self._made: Predictor | None = None
+        self._known = {content_key(e): rows[e.id] for e in examples}
+        self._fields = tuple(examples[0].fields) if examples else ()
+        self._first = content_key(examples[0]) if examples else None
+        self._prompt = prompt
+
+    @property
+    def member(self) -> Predictor:
+        """The predictor itself."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that are read; all of them before the member is made."""
+        return self._fields if self._made is None else self._made.fields
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """The member is fitted already; returns self."""
+        return self
+
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example, in order; only unknown examples are asked."""
+        rows = as_examples(examples, self.fields)
+        found: list[Prediction | None] = [self._known.get(content_key(row)) for row in rows]
+        open_rows = [row for row, known in zip(rows, found, strict=True) if known is None]
+        asked = iter(self.member.predict(open_rows) if open_rows else ())
+        return Predictions(
+            next(asked) if known is None else replace(known, example_id=row.id, target=row.label)
+            for row, known in zip(rows, found, strict=True)
+        )
+
+    def example_prompt(self, example: Input) -> str:
+        """The member's prompt, or the one that is kept."""
+        (row,) = as_examples([example], self.fields)
+        if self._made is None and self._prompt and content_key(row) == self._first:
+            return self._prompt
+        return self.member.example_prompt(row)
+
+    def settings(self) -> dict[str, Any]:
+        """The member's."""
+        return self.member.settings()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """Nothing to load: the member is what is saved. Raises `InputError`."""
+        raise InputError("kept predictions are no predictor of their own; load the member")
+
+    def save(self, folder: str | Path) -> Path:
+        """Save the member."""
+        return self.member.save(folder)
