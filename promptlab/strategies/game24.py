@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from promptlab.errors import InputError
 from promptlab.game24 import (
@@ -24,7 +25,8 @@ class Game24(Problem):
     A state is solved when 24 alone is left. The rules look no further ahead than that.
     """
 
-    fields = ("numbers",)
+    fields: ClassVar[tuple[str, ...]] = ("numbers",)
+    lists_moves: ClassVar[bool] = True
 
     def begin(self, fields: Mapping[str, str]) -> str:
         """The puzzle's numbers, sorted."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import ClassVar
 
 from promptlab.errors import InputError
 
@@ -27,8 +28,12 @@ class Problem(ABC):
     A state is text; paths that come to equal states are one. Subclasses take no arguments.
     """
 
-    fields: tuple[str, ...] = ()
+    fields: ClassVar[tuple[str, ...]] = ()
     """The example fields that are read."""
+    has_rules: ClassVar[bool] = True
+    """Whether `solved` can tell a solution."""
+    lists_moves: ClassVar[bool] = False
+    """Whether `moves` lists the legal thoughts."""
 
     @abstractmethod
     def begin(self, fields: Mapping[str, str]) -> str:
@@ -50,13 +55,15 @@ class Problem(ABC):
     def answer(self, fields: Mapping[str, str], thoughts: Sequence[str]) -> str:
         """What a path of thoughts answers, complete or not."""
 
-    def moves(self, state: str) -> Iterator[str] | None:
-        """Every legal thought of a state in a fixed order; ``None`` if they cannot be listed."""
-        return None
+    def moves(self, state: str) -> Iterator[str]:
+        """Every legal thought of a state in a fixed order, if they can be listed."""
+        return iter(())
 
 
 class FreeProblem(Problem):
     """A problem without rules: every thought is legal, the path is the state."""
+
+    has_rules: ClassVar[bool] = False
 
     def begin(self, fields: Mapping[str, str]) -> str:
         """Nothing has been thought."""
@@ -96,3 +103,11 @@ def find_problem(name: str | None) -> Problem:
     if not (isinstance(found, type) and issubclass(found, Problem)):
         raise InputError(f"{name!r} is no subclass of promptlab.strategies.problem:Problem")
     return found()
+
+
+def problem_name(problem: Problem) -> str | None:
+    """The name by which `find_problem` finds a problem again."""
+    if isinstance(problem, FreeProblem):
+        return None
+    place = f"{type(problem).__module__}:{type(problem).__qualname__}"
+    return next((name for name, path in BUILT_IN.items() if path == place), place)

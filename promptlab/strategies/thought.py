@@ -1,0 +1,322 @@
+"""Chain of thought: the model reasons before it answers."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self, get_args
+
+from promptlab.asks import Generate, Outcome, Solving, generated
+from promptlab.decoding import Decoding
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.parser import NumberParser, Parser
+from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.prompt import Prompt, Slot, Text
+from promptlab.strategies.answering import (
+    Answering,
+    decoding_from_settings,
+    going_on,
+    spoken,
+)
+from promptlab.strategies.automatic import Automatic, chosen
+from promptlab.strategies.worked import Worked, worked
+from promptlab.strategy import Strategy
+from promptlab.template import Demonstration, Template
+from promptlab.trace import Branch
+from promptlab.verbalizer import Verbalizer
+from promptlab.window import render_within, shortening
+
+Mode = Literal["zero_shot", "manual", "auto"]
+Extract = Literal["second", "reply"]
+
+TRIGGER = "Let's think step by step."
+"""Kojima et al. 2022."""
+EXTRACTIONS: Mapping[str, str] = {
+    "zero_shot": "Therefore, the answer is",
+    "manual": "The answer is",
+    "auto": "The answer is",
+}
+"""What the answer follows: Kojima et al. 2022, Wei et al. 2022, Zhang et al. 2022."""
+
+_BRACKETS = re.compile(r"\s*\([^()]*\)")
+_ADVERB = re.compile(r"^(?:therefore|thus|hence|so)\b,?\s*", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_ANSWER_TOKENS = 16
+_SPARE_TOKENS = 8
+
+
+class ChainOfThought(Strategy):
+    """Reasoning first, then the answer.
+
+    ``mode``: *zero_shot* puts ``trigger`` before the reasoning (Kojima et al. 2022); *manual*
+    shows worked ``demonstrations`` (Wei et al. 2022), given or drawn from training examples whose
+    ``reasoning_field`` holds their reasoning; *auto* has the model work out training examples of
+    different kinds itself (Zhang et al. 2022, `Automatic`).
+
+    The answer is read by ``parser`` or scored among the labels of ``verbalizer``. ``extract``:
+    *second* asks for it after the reasoning and ``extraction``; *reply* reads it where the
+    reasoning says it itself ("the answer is ..."), else in the whole reply. ``trigger`` and
+    ``extraction`` have the papers' words as defaults.
+    """
+
+    def __init__(
+        self,
+        template: Template | str,
+        model: LanguageModel | str,
+        *,
+        parser: Parser | None = None,
+        verbalizer: Verbalizer | Mapping[str, Any] | None = None,
+        mode: Mode = "zero_shot",
+        trigger: str | None = None,
+        extraction: str | None = None,
+        extract: Extract = "second",
+        demonstrations: Sequence[Worked | Mapping[str, Any]] = (),
+        reasoning_field: str | None = None,
+        count: int = 4,
+        seed: int = 13,
+        automatic: Automatic | None = None,
+        decoding: Decoding | None = None,
+    ) -> None:
+        if isinstance(model, str):
+            from promptlab.models.pool import load_model
+
+            model = load_model(model)
+        if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
+            verbalizer = Verbalizer(verbalizer)
+        self.template = Template(template) if isinstance(template, str) else template
+        self.model = model
+        self.answering = Answering(parser, verbalizer, Decoding(max_tokens=_ANSWER_TOKENS))
+        self.mode, self.extract = mode, extract
+        _check_modes(mode, extract, self.answering, demonstrations, reasoning_field)
+        self.trigger = ("" if mode == "manual" else TRIGGER) if trigger is None else trigger
+        self.extraction = EXTRACTIONS[mode] if extraction is None else extraction
+        self.reasoning_field = reasoning_field
+        self.count, self.seed = count, seed
+        self.automatic = automatic or Automatic()
+        self.decoding = decoding or Decoding(max_tokens=96)
+        self.demonstrations: list[Worked] | None = None if mode != "zero_shot" else []
+        if mode == "manual" and demonstrations:
+            self.demonstrations = [
+                one if isinstance(one, Worked) else Worked(**one) for one in demonstrations
+            ]
+        model.require("generate")
+        self.answering.require(model)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that the template reads."""
+        return self.template.fields
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that are chosen among, if the answer is scored."""
+        return self.answering.labels
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """How the reasoning is decoded; the answer after it is greedy."""
+        return (self.decoding,)
+
+    def fit(
+        self,
+        examples: Iterable[Input],
+        labels: Sequence[str] | None = None,
+        *,
+        dev: Iterable[Input] = (),
+    ) -> Self:
+        """Draw the worked examples, or let the model write them; ``dev`` is not used."""
+        train = as_examples(examples, self.fields, labels)
+        if self.mode == "auto":
+            self.demonstrations = chosen(train, self._zero_shot(), self.count, self.seed)
+        elif self.mode == "manual" and self.reasoning_field is not None:
+            found = worked(train, self.reasoning_field)
+            if len(found) < self.count:
+                raise InputError(
+                    f"{self.count} worked examples are asked for and {len(found)} training "
+                    "examples have a label; ask for fewer or give more"
+                )
+            self.demonstrations = random.Random(self.seed).sample(found, self.count)
+        return self
+
+    def prompt(self, example: Example) -> Prompt:
+        """What the reasoning follows, shortened to the model's window."""
+        if self.demonstrations is None:
+            raise not_fitted(f"{self.count} worked examples are to be found")
+        said = _BRACKETS.sub("", self.extraction)
+        shown = [
+            Demonstration(one.fields, self._worded(one).said(self.trigger, said))
+            for one in self.demonstrations
+        ]
+        prompt = render_within(self.template, example, shown, self.model, self._reserve())
+        return going_on(prompt, self.trigger) if self.trigger else prompt
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The reasoning, then the answer that follows from it."""
+        prompt = self.prompt(example)
+        ask = Generate(self.model, prompt, self._decoding(), sample)
+        reply, after = yield from generated(branch, "reasoning", ask)
+        text = spoken(reply, "reasoning", self.model)
+        facts: dict[str, Any] = {**(shortening(prompt) or {})}
+        reasoning, stated = parted(text, self.extraction)
+        if self.extract == "reply":
+            label = self.answering.parse(text) if stated is None else self._concluded(stated)
+            after.note(label=label, stated=stated is not None)
+            return Outcome(
+                label,
+                text,
+                logprob=reply.logprob,
+                tokens=reply.tokens_out,
+                reasoning=reasoning.strip(),
+                facts=facts,
+            )
+        asked = going_on(going_on(prompt, reasoning.rstrip()), self.extraction)
+        if self.labels:
+            asked = asked.going_on(" ")
+        found, end = yield from self.answering.solve(self.model, asked, after, "answer", sample)
+        if found.text is not None:
+            found = replace(found, label=self._concluded(found.text))
+            end.note(label=found.label)
+        sure = None if reply.logprob is None else reply.logprob + (found.logprob or 0.0)
+        return replace(
+            found,
+            logprob=sure,
+            tokens=reply.tokens_out + found.tokens,
+            reasoning=reasoning.strip(),
+            facts=facts,
+        )
+
+    def _concluded(self, text: str) -> str | None:
+        """The answer in a conclusion: its first line, of a number its first sentence."""
+        line = next((line for line in text.splitlines() if line.strip()), "")
+        parts = [line, text]
+        if isinstance(self.answering.parser, NumberParser):
+            parts = [_SENTENCE_END.split(line.strip(), maxsplit=1)[0], *parts]
+        found = (self.answering.parse(part) for part in parts)
+        return next((answer for answer in found if answer is not None), None)
+
+    def _worded(self, one: Worked) -> Worked:
+        """A worked example whose answer is a label says the label's answer."""
+        verbalizer = self.answering.verbalizer
+        if verbalizer is None or one.answer not in verbalizer.labels:
+            return one
+        return replace(one, answer=verbalizer.first_answer(one.answer).strip())
+
+    def _decoding(self) -> Decoding:
+        separator = self.template.demonstration_separator
+        if self.demonstrations and separator and not self.decoding.stop:
+            return replace(self.decoding, stop=(separator,))  # a model goes on with more examples
+        return self.decoding
+
+    def _reserve(self) -> int:
+        words = Prompt((Text(f"{self.trigger} {self.extraction} "), Slot()))
+        around = self.model.count_tokens(words) + _SPARE_TOKENS
+        return self.decoding.max_tokens + around + self.answering.reserve
+
+    def _zero_shot(self) -> ChainOfThought:
+        """The same without demonstrations: what works out the automatic ones."""
+        return ChainOfThought(
+            self.template,
+            self.model,
+            parser=self.answering.parser,
+            verbalizer=self.answering.verbalizer,
+            trigger=self.trigger,
+            extraction=self.extraction,
+            extract=self.extract,
+            automatic=self.automatic,
+            decoding=replace(self.decoding, temperature=0.0),
+        )
+
+    def example_prompt(self, example: Input) -> str:
+        """The prompt for one example's reasoning as a reader sees it."""
+        return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data; demonstrations are included once found."""
+        found = self.demonstrations
+        return {
+            "template": self.template.settings(),
+            "answering": self.answering.settings(),
+            "mode": self.mode,
+            "trigger": self.trigger,
+            "extraction": self.extraction,
+            "extract": self.extract,
+            "demonstrations": None if found is None else [one.settings() for one in found],
+            "reasoning_field": self.reasoning_field,
+            "count": self.count,
+            "seed": self.seed,
+            "automatic": self.automatic.settings(),
+            "decoding": self.decoding.settings(),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        answering = Answering.from_settings(settings["answering"])
+        drawn = settings["demonstrations"]
+        manual = settings["mode"] == "manual" and settings["reasoning_field"] is None
+        given = drawn if manual else ()
+        made = cls(
+            Template.from_settings(settings["template"]),
+            model,
+            parser=answering.parser,
+            verbalizer=answering.verbalizer,
+            mode=settings["mode"],
+            trigger=settings["trigger"],
+            extraction=settings["extraction"],
+            extract=settings["extract"],
+            demonstrations=given,
+            reasoning_field=settings["reasoning_field"],
+            count=settings["count"],
+            seed=settings["seed"],
+            automatic=Automatic(**settings["automatic"]),
+            decoding=decoding_from_settings(settings["decoding"]),
+        )
+        if drawn is not None:
+            made.demonstrations = [Worked(**one) for one in drawn]
+        return made
+
+
+def parted(reply: str, extraction: str) -> tuple[str, str | None]:
+    """The reasoning, and what follows the last "the answer is" in it, if it says so.
+
+    The phrase is ``extraction`` without a leading "Therefore," and without brackets, in any case.
+    """
+    phrase = _ADVERB.sub("", _BRACKETS.sub("", extraction)).strip().rstrip(":")
+    if not phrase:
+        return reply, None
+    pattern = r"\s+".join(re.escape(word) for word in phrase.split())
+    pattern = rf"(?:\b(?:therefore|thus|hence|so)\b,?\s+)?\b{pattern}:?"
+    found = list(re.finditer(pattern, reply, re.IGNORECASE))
+    if not found or not reply[found[-1].end() :].strip():
+        return reply, None
+    return reply[: found[-1].start()], reply[found[-1].end() :]
+
+
+def _check_modes(
+    mode: str,
+    extract: str,
+    answering: Answering,
+    demonstrations: Sequence[Any],
+    reasoning_field: str | None,
+) -> None:
+    if mode not in get_args(Mode):
+        raise InputError(f"unknown mode {mode!r}; it is one of {', '.join(get_args(Mode))}")
+    if extract not in get_args(Extract):
+        raise InputError(
+            f"unknown extract {extract!r}; it is one of {', '.join(get_args(Extract))}"
+        )
+    if extract == "reply" and answering.labels:
+        raise InputError(
+            "scored labels are asked for after the reasoning: use extract second, or a parser"
+        )
+    if mode == "manual" and bool(demonstrations) == (reasoning_field is not None):
+        raise InputError(
+            "manual chain of thought needs worked demonstrations (fields, reasoning, answer), or "
+            "the name of the training examples' field that holds their reasoning; give one of them"
+        )
+    if mode != "manual" and (demonstrations or reasoning_field is not None):
+        raise InputError(f"mode {mode} takes no worked demonstrations; use mode manual")
