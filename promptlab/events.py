@@ -81,6 +81,24 @@ class TrialFinished(Event):
 
 
 @dataclass(frozen=True)
+class Cost(Event):
+    """What an endpoint has cost so far, in all runs of the study.
+
+    ``requests`` are replies that were paid for, ``cached`` ones that were kept from before;
+    ``estimated`` replies came without token counts. ``dollars`` is ``None`` without a price.
+    """
+
+    requests: int
+    retries: int
+    failed: int
+    cached: int
+    estimated: int
+    tokens_in: int
+    tokens_out: int
+    dollars: float | None
+
+
+@dataclass(frozen=True)
 class Phase(Event):
     """A named part of the work begins, such as *test* or *report*."""
 

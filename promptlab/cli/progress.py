@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from promptlab.cli.output import console
 from promptlab.events import (
     BlockScored,
+    Cost,
     Event,
     Phase,
     Step,
@@ -17,6 +18,7 @@ from promptlab.events import (
     TrialFinished,
     Warned,
 )
+from promptlab.models.remote.spending import told
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -45,6 +47,7 @@ class StudyProgress:
         self._names: dict[int, str] = {}
         self._learning: dict[int, Step] = {}
         self._share = 0.0
+        self._cost = ""
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -82,6 +85,8 @@ class StudyProgress:
             case Phase():
                 self._phase = event.name
                 self._say(f"{event.name} …")
+            case Cost():
+                self._cost = told(event.record())
             case Warned():
                 self._say(f"warning: {event.message}")
         if self._live.is_started:
@@ -131,8 +136,9 @@ class StudyProgress:
         board = _table("best so far", "trial", "candidate")
         for value, number, name in sorted(self._board)[:_SHOWN]:
             board.add_row(f"{self._sign * value:.3f}", str(number), name)
-        now = f"now: {self._running}"[: self._console.width - 1]
-        return Group(bar, now, *([self._learners()] if self._learning else []), board)
+        said = [f"now: {self._running}", self._cost]
+        lines = [line[: self._console.width - 1] for line in said if line]
+        return Group(bar, *lines, *([self._learners()] if self._learning else []), board)
 
     def _learners(self) -> Table:
         """Who is learning, how far, and how well."""

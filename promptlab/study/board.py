@@ -85,7 +85,7 @@ def task_facts(task: Task) -> dict[str, Any]:
 def leaderboard_csv(rows: list[dict[str, Any]]) -> str:
     """The leaderboard as CSV, a row a trial."""
     columns = ["number", "state", "kind", "name", "accuracy", "low", "high", "n", "p_vs_best",
-               "unparsed_rate", "tokens_per_example", "seconds", "prompt"]  # fmt: skip
+               "unparsed_rate", "errors", "tokens_per_example", "seconds", "prompt"]  # fmt: skip
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, extrasaction="ignore")
     writer.writeheader()

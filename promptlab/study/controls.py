@@ -14,6 +14,7 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import majority_baseline
 from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.judging import check_answered
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState
 
@@ -48,7 +49,9 @@ def baselines(
 def _content_free(state: StudyState, winner: Predictor) -> Predictions:
     """The winner's one answer to empty content, judged against every dev label."""
     fields = dict.fromkeys(state.task.fields, CONTENT_FREE)
-    row = winner.predict([Example("content-free", fields)])[0]
+    found = winner.predict([Example("content-free", fields)])
+    check_answered(found)
+    row = found[0]
     return Predictions(
         dataclasses.replace(row, example_id=e.id, target=e.label) for e in state.examples
     )
@@ -64,6 +67,7 @@ def _shuffled(state: StudyState, best: FrozenTrial) -> dict[str, Any]:
     )
     control = state.fit(best, dataclasses.replace(state.task, train=shuffled))
     rows, _ = evaluate_in_blocks(control, state.examples, state.spec.block, state.cancellation)
+    check_answered(rows)
     same = rows.labels == state.folder.predictions(best.number).labels
     note = "the winner fitted on shuffled training labels"
     if same:

@@ -27,6 +27,7 @@ from promptlab.study.controls import baselines
 from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.gains import gains
+from promptlab.study.judging import check_answered, failures_told
 from promptlab.study.objective import summary
 from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.state import StudyState, known
@@ -63,6 +64,7 @@ def decide(state: StudyState) -> dict[str, Any]:
             "name": known(best)["name"],
             "candidate": known(best)["candidate"],
             "prompt": known(best)["prompt"],
+            "facts": winner.facts(),
             "dev": known(best)["dev"],
             "test": summary(test, state.objectives),
         },
@@ -75,6 +77,11 @@ def decide(state: StudyState) -> dict[str, Any]:
         "tokens": _tokens(state, complete) + test.tokens,
     }
     board["statements"] = statements(state.objectives[0].name, board, comparison)
+    board["statements"] += [
+        f"The winner on {split}: {failures_told(rows)}."
+        for split, rows in (("dev", dev), ("test", test))
+        if rows.errors
+    ]
     board["comparisons"] = [board["comparison"]]
     if reference is not None:
         _compare(state, board, reference, test)
@@ -120,6 +127,7 @@ def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
         "prompt": facts.get("prompt"),
         "dev": facts.get("dev"),
         "unparsed_rate": facts.get("unparsed_rate"),
+        "errors": facts.get("errors", 0),
         "tokens_per_example": facts.get("tokens_per_example"),
         "learning_tokens": facts.get("learning_tokens", 0),
         "seconds": facts.get("seconds"),
@@ -156,6 +164,7 @@ def _on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
         return Predictions.from_jsonl(path)
     state.events.emit(Phase(name))
     rows, _ = evaluate_in_blocks(predictor, state.task.test, state.spec.block, state.cancellation)
+    check_answered(rows)
     rows.to_jsonl(path)
     return rows
 
@@ -213,4 +222,5 @@ def _tokens(state: StudyState, complete: list[FrozenTrial]) -> int:
         round(known(t)["tokens_per_example"] * len(state.examples))
         + int(known(t).get("learning_tokens", 0))
         for t in complete
+        if not state.space.kinds[state.group_of(t)].recalls
     )

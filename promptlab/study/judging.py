@@ -10,8 +10,15 @@ from optuna.trial import TrialState
 
 from promptlab.cache import written_whole
 from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, InputError, Pruned, StudyError, WorkError
-from promptlab.events import BlockScored, TrialFinished
+from promptlab.errors import (
+    DiskError,
+    EndpointError,
+    InputError,
+    Pruned,
+    StudyError,
+    WorkError,
+)
+from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.study.asking import OpenTrial
@@ -19,6 +26,9 @@ from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
+
+ENOUGH = 10
+"""When so many examples, and all of them, have failed, the others are not tried."""
 
 
 class Judging:
@@ -46,7 +56,8 @@ class Judging:
                 self._state.cancellation,
                 self._block_done(item),
             )
-        except (Cancelled, DiskError):
+            check_answered(rows)
+        except (Cancelled, DiskError, EndpointError):
             raise
         except (InputError, WorkError) as error:
             return self._not_fitted(item, error, started)
@@ -78,7 +89,7 @@ class Judging:
         )
 
     def _not_fitted(self, item: OpenTrial, error: Exception, started: float) -> TrialState:
-        if isinstance(error, (StudyError, DiskError, Cancelled)):
+        if isinstance(error, (StudyError, DiskError, EndpointError, Cancelled)):
             raise error  # no fault of this candidate: the others would fail too
         given_up = isinstance(error, Pruned)
         reason = str(error) if given_up else f"{type(error).__name__}: {error}"
@@ -101,6 +112,8 @@ class Judging:
         whole = self._state.space.kinds[item.group].keeps
 
         def block_done(number: int, rows: Predictions) -> bool:
+            if len(rows) >= ENOUGH:
+                check_answered(rows)
             value = float(objective.compute(rows))
             scored = BlockScored(trial.number, len(rows), len(self._state.examples), value)
             self._state.events.emit(scored)
@@ -128,12 +141,17 @@ class Judging:
             "dev": summary(rows, self._state.objectives),
             "prompt": fitted.example_prompt(self._state.examples[0]),
             "unparsed_rate": rows.unparsed_rate,
+            "errors": len(rows.errors),
             "tokens_per_example": rows.tokens / len(rows),
             "learning_tokens": fitted.model.learning_tokens,
             "seconds": time.perf_counter() - started,
         }
         if reason is not None:
             found["reason"] = reason
+        if rows.errors:
+            self._state.events.emit(
+                Warned(f"trial {item.trial.number} ({item.candidate.name}): {failures_told(rows)}")
+            )
         item.trial.set_user_attr("found", found)
 
     def _tell(
@@ -154,6 +172,20 @@ class Judging:
         value = values[0] if values else None
         number, name = item.trial.number, item.candidate.name
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+
+
+def check_answered(rows: Predictions) -> None:
+    """Raise `WorkError` with the first reason if every request failed."""
+    if rows and len(rows.errors) == len(rows):
+        raise WorkError(f"all {len(rows)} examples failed: {rows.errors[0]}")
+
+
+def failures_told(rows: Predictions) -> str:
+    """How many examples have no answer, and why the first of them has none."""
+    return (
+        f"{len(rows.errors)} of {len(rows)} examples failed and count as wrong; the first: "
+        f"{rows.errors[0]}"
+    )
 
 
 _NAMES = {

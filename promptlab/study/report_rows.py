@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from promptlab.models.remote.spending import dollars_text
 from promptlab.study import plots, wording
 from promptlab.study.scale import Scale
 
@@ -77,6 +78,9 @@ def tiles(
         tiles.append(("unparsed replies", wording.percent(unparsed), "of all replies"))
     tokens, seconds = wording.number(board.get("tokens")), wording.number(board.get("seconds"))
     cost = f"{wording.count(tokens)} tokens" if tokens is not None else ""
+    dollars = (board.get("cost") or {}).get("dollars")
+    if dollars is not None:
+        cost += f", {dollars_text(dollars)}"
     tiles.append(("cost", wording.duration(seconds) if seconds is not None else "not timed", cost))
     return tiles
 
@@ -138,6 +142,7 @@ def _facts(
     facts += [
         ("against the best", _standing(trial)[2]),
         ("unparsed replies", _optional(wording.percent, trial.get("unparsed_rate"))),
+        ("failed requests", str(trial.get("errors") or "")),
         ("tokens an example", _optional(wording.count, trial.get("tokens_per_example"))),
         ("time", _optional(wording.duration, trial.get("seconds"))),
     ]

@@ -12,6 +12,7 @@ from promptlab.datasets import load_task
 from promptlab.errors import InputError, StudyError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted
 from promptlab.models.language_model import LanguageModel
+from promptlab.study.cost import CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
 from promptlab.study.folder import StudyFolder, read_leaderboard
@@ -107,6 +108,8 @@ class StudyRun:
             )
         )
         before = float(self.study.user_attrs.get("seconds", 0.0))
+        account = CostAccount(self.study, self.model, self.events)
+        self.events.subscribe(account)
         state = self._state()
         try:
             Search(state, planned, started - before).run()
@@ -114,7 +117,9 @@ class StudyRun:
         finally:
             seconds = before + time.perf_counter() - started
             self.study.set_user_attr("seconds", seconds)
+            account.keep()
         board["seconds"] = seconds
+        account.put_into(board)
         self.folder.write_json("leaderboard.json", board)
         self.events.emit(Phase("report"))
         self._finish(board)
