@@ -34,6 +34,7 @@ _HOMES = {
     "StudyRun": "study.run",
     "Task": "task",
     "Template": "template",
+    "TreeOfThoughts": "strategies.tree",
     "Triggers": "kinds.estimators",
     "Verbalizer": "verbalizer",
     "WorkError": "errors",

@@ -31,6 +31,7 @@ _HOMES = {
     "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
     "PromptGenerator": "promptlab.generator",
+    "TreeOfThoughts": "promptlab.strategies.tree",
 }
 """Where the shipped predictors are defined, imported when one is loaded."""
 

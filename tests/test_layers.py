@@ -14,9 +14,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "errors", "evaluation", "events", "example", "extraction", "fitting",
-        "grammar", "hub", "metric", "number", "parser", "predictions", "prompt", "readers",
-        "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
+        "errors", "evaluation", "events", "example", "expression", "extraction", "fitting",
+        "game24", "grammar", "hub", "metric", "number", "parser", "predictions", "prompt",
+        "readers", "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),

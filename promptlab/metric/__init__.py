@@ -13,6 +13,7 @@ from collections.abc import Callable
 from promptlab.errors import InputError
 from promptlab.metric.labels import Accuracy, CalibrationError, MacroF1, Matthews
 from promptlab.metric.metric import MeanMetric, Metric
+from promptlab.metric.puzzles import Solved24
 from promptlab.metric.ranks import MeanReciprocalRank, PrecisionAtK
 from promptlab.metric.spans import SpanF1
 from promptlab.metric.texts import Bleu, ChrF, ExactMatch, NumericMatch, Rouge
@@ -31,6 +32,7 @@ __all__ = [
     "NumericMatch",
     "PrecisionAtK",
     "Rouge",
+    "Solved24",
     "SpanF1",
     "get_metric",
     "metric_names",
@@ -42,6 +44,7 @@ _METRICS: dict[str, Callable[[], Metric]] = {
     "calibration_error": CalibrationError,
     "chrf": ChrF,
     "exact_match": ExactMatch,
+    "game24": Solved24,
     "macro_f1": MacroF1,
     "matthews": Matthews,
     "mean_reciprocal_rank": MeanReciprocalRank,

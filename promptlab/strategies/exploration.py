@@ -205,7 +205,8 @@ class Exploration:
             ask = Generate(self.model, prompt, decoding, sample)
             reply, after = yield from generated(branch, name, ask)
         except AskError as error:
-            return self._failed(branch, name, error)
+            self._failed(branch, name, error)
+            return None
         self.purse.change(price, reply.tokens_in + reply.tokens_out)
         return reply.text, after
 
@@ -219,7 +220,8 @@ class Exploration:
         try:
             found, _ = yield from scored(branch, name, Score(self.model, prompt, answers))
         except AskError as error:
-            return self._failed(branch, name, error)
+            self._failed(branch, name, error)
+            return None
         self.purse.change(price, found.prompt_tokens + sum(found.answer_tokens))
         return found
 
@@ -234,6 +236,6 @@ class Exploration:
         branch.step(name, error=str(error))
 
 
-def _told(**notes: str) -> dict[str, str]:
+def _told(**notes: str) -> dict[str, Any]:
     """Notes that say something."""
     return {name: text for name, text in notes.items() if text}

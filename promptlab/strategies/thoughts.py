@@ -87,4 +87,4 @@ def template_from(settings: Mapping[str, Any] | None) -> Template | None:
 
 def decoding_from(settings: Mapping[str, Any]) -> Decoding:
     """A decoding from its settings."""
-    return Decoding(**settings | {"stop": tuple(settings["stop"])})
+    return Decoding(**{**settings, "stop": tuple(settings["stop"])})
