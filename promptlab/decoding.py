@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,11 @@ Finish = Literal["stop", "length", "error"]
 
 @dataclass(frozen=True)
 class Decoding:
-    """Greedy at ``temperature`` 0, seeded sampling above it; ``stop`` strings end a reply."""
+    """Greedy at ``temperature`` 0, seeded sampling above it; ``stop`` strings end a reply.
+
+    ``top_k`` keeps the likeliest tokens, ``top_p`` of these the fewest that have so much of the
+    probability; ``None`` keeps all. Raises `InputError` for values that make no sense.
+    """
 
     max_tokens: int = 64
     temperature: float = 0.0
@@ -24,8 +29,14 @@ class Decoding:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise InputError(f"max_tokens is {self.max_tokens}; at least 1 token is generated")
-        if self.temperature < 0:
+        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
             raise InputError(f"temperature is {self.temperature}; it is 0 (greedy) or more")
+        if self.top_k is not None and self.top_k < 1:
+            raise InputError(f"top_k is {self.top_k}; at least 1 token is kept, None keeps all")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise InputError(f"top_p is {self.top_p}; it is above 0 and at most 1")
+        if not all(self.stop):
+            raise InputError(f"a stop string is empty in {list(self.stop)}; leave it out")
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -50,3 +61,11 @@ class Generation:
     logprob: float | None = None
     error: str | None = None
     cached: bool = False
+
+
+def too_long(used: int, name: str, limit: int) -> str:
+    """What is said of a prompt that the window cannot hold."""
+    return (
+        f"the prompt has {used} tokens and {name} takes {limit} with the reply; use fewer "
+        "demonstrations or steps, shorter replies (max_tokens), or a model with a longer context"
+    )

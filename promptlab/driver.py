@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from promptlab.asks import Ask, Generate, Score, Scored, Solving
+from promptlab.decoding import too_long
 from promptlab.errors import AskError
 from promptlab.models.language_model import Scores
 
@@ -157,12 +158,4 @@ def _row(found: Scores, row: int, seconds: float) -> Scored:
         tuple(map(int, found.answer_tokens[row])),
         int(found.prompt_tokens[row]),
         seconds,
-    )
-
-
-def too_long(used: int, name: str, limit: int) -> str:
-    """What is said of a prompt that the window cannot hold."""
-    return (
-        f"the prompt has {used} tokens and {name} takes {limit} with the reply; use fewer "
-        "demonstrations or steps, shorter replies (max_tokens), or a model with a longer context"
     )

@@ -42,14 +42,18 @@ class TokenBudget:
             try:
                 work(batch)
             except (RuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
-                self._halve(max(lengths[index] for index in batch), len(batch), error)
+                self.halve(max(lengths[index] for index in batch), len(batch), error)
                 left = batch + [index for group in waiting for index in group]
                 groups = self.batches([lengths[index] for index in left])
                 waiting = [[left[i] for i in group] for group in reversed(groups)]
 
-    def _halve(self, longest: int, rows: int, error: BaseException) -> None:
+    def halve(self, longest: int, rows: int, error: BaseException) -> None:
+        """Remember that so many rows of so many tokens were too much.
+
+        Raises `WorkError` when it was a single row.
+        """
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         if rows == 1:
@@ -60,7 +64,8 @@ class TokenBudget:
         self.tokens = max(1, min(self.tokens, longest * rows) // 2)
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     message = str(error)

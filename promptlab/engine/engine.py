@@ -18,6 +18,7 @@ from promptlab.engine.network import Network
 from promptlab.engine.prefix import learned_state
 from promptlab.engine.probe import Runner
 from promptlab.engine.question import Context, Question, Reply, Usage
+from promptlab.engine.room import writing_budget
 from promptlab.engine.store import FeatureStore, context_key, tail_key
 
 VERSION = 1
@@ -39,7 +40,7 @@ class Engine:
         self.runner = runner
         self.store = store
         self.usage = Usage()
-        self.generation_budget = TokenBudget(runner.budget.tokens)
+        self.generation_budget = writing_budget(network)
         self.vectors: Float[Tensor, "token dim"] | None = None
         self.learned = ""
 

@@ -1,155 +1,222 @@
-"""Generated text: batches of prompts of like length."""
+"""Generated text: every context read once, many rows at work, rows refilled as they end."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding, Generation, too_long
+from promptlab.engine.alone import Alone
+from promptlab.engine.batch import TokenBudget, out_of_memory
 from promptlab.engine.engine import Engine
-from promptlab.engine.network import Network
+from promptlab.engine.joining import joining
+from promptlab.engine.loop import Loop
+from promptlab.engine.memory import peak_bytes
+from promptlab.engine.opening import CausalOpenings, DecoderOpenings
 from promptlab.engine.prefix import PrefixState
-from promptlab.engine.probe import padded, padding_mask
 from promptlab.engine.question import Usage
+from promptlab.engine.room import rows_at_once
+from promptlab.engine.rows import CausalRows, DecoderRows
+from promptlab.engine.writing import Ends, Writing
+
+OnText = Callable[[int, str], None]
+"""Told a request's number and its text so far."""
+FIRST_COLUMNS = 64
+"""Buffers begin with room for so many new tokens and grow when texts become longer."""
+_COUNTING = threading.Lock()
+
+
+@dataclass
+class _Request:
+    """A text to be written once, and the numbers of the equal requests that it answers."""
+
+    writing: Writing
+    owners: list[int] = field(default_factory=list)
 
 
 def generate(
-    engine: Engine, tokenizer: Any, contexts: Sequence[tuple[int, ...]], decoding: Decoding
-) -> list[Generation]:
-    """Continue every context; stop strings are cut off. Sampling is seeded per batch."""
-    replies: dict[int, Generation] = {}
-
-    def work(batch: list[int]) -> None:
-        started = time.perf_counter()
-        texts = _batch(engine, tokenizer, [contexts[index] for index in batch], decoding)
-        seconds = time.perf_counter() - started
-        for index, (text, count) in zip(batch, texts, strict=True):
-            replies[index] = Generation(text, len(contexts[index]), count, seconds / len(batch))
-        tokens = sum(r.tokens_in + r.tokens_out for r in (replies[i] for i in batch))
-        engine.usage += Usage(tokens, tokens, seconds)
-
-    engine.generation_budget.run([len(ids) + decoding.max_tokens for ids in contexts], work)
-    return [replies[index] for index in range(len(contexts))]
-
-
-def _batch(
     engine: Engine,
     tokenizer: Any,
     contexts: Sequence[tuple[int, ...]],
     decoding: Decoding,
-) -> list[tuple[str, int]]:
-    network = engine.network
-    encoder_decoder = bool(network.model.config.is_encoder_decoder)
-    prefix = engine.runner.prefix
-    if encoder_decoder:
-        inputs = _encoder_inputs(network, contexts, prefix)
-        start = inputs["decoder_input_ids"].shape[1] if prefix else 1
-    else:
-        inputs = _decoder_inputs(network, contexts, prefix)
-        start = inputs["input_ids"].shape[1]
-    with network.learned(engine.vectors):
-        output = network.generate(
-            seed=decoding.seed, tokenizer=tokenizer, **inputs, **_arguments(decoding, tokenizer)
-        )
-    texts = []
-    for row in output.tolist():
-        new = _written(row[start:], tokenizer)
-        texts.append(
-            (_stopped(tokenizer.decode(new, skip_special_tokens=True), decoding), len(new))
-        )
-    return texts
+    *,
+    samples: Sequence[int] | None = None,
+    window: int,
+    name: str,
+    on_text: OnText | None = None,
+) -> list[Generation]:
+    """Continue every context.
 
-
-def _decoder_inputs(
-    network: Network, contexts: Sequence[tuple[int, ...]], prefix: PrefixState | None
-) -> dict[str, Any]:
-    """Rows padded on the left: what is continued stands at their ends.
-
-    A learned prefix stands before the padding, and its keys and values in the cache.
+    A text depends on its context, ``decoding`` and its number in ``samples`` alone. ``window`` is
+    the most tokens of prompt and reply (of an encoder-decoder: of each): a context that leaves no
+    room gives a `Generation` with ``error``, in which ``name`` is the model's. ``on_text`` is told
+    of every text as it grows.
     """
-    length = prefix.length if prefix else 0
-    own = [context[length:] for context in contexts]
-    ids, mask = padded(own, network.device), padding_mask(own, network.device)
-    shifts = [ids.shape[1] - len(context) for context in own]
-    ids, mask = (
-        torch.stack([row.roll(shift) for row, shift in zip(rows, shifts, strict=True)])
-        for rows in (ids, mask)
-    )
-    if prefix is None:
-        return {"input_ids": ids, "attention_mask": mask}
-    before = torch.ones((len(own), length), dtype=torch.long, device=network.device)
-    return {
-        "input_ids": torch.cat([before, ids], dim=1),
-        "attention_mask": torch.cat([before, mask], dim=1),
-        "past_key_values": _growing(prefix, len(own), network),
-    }
+    started = time.perf_counter()
+    numbers = [0] * len(contexts) if samples is None else list(samples)
+    engine_writer = _Writer(engine, tokenizer, decoding, window, on_text)
+    requests = engine_writer.requests(contexts, numbers)
+    with torch.inference_mode():
+        engine_writer.write([request.writing for request in requests])
+    replies = [_refused(ids, name, window) for ids in contexts]
+    seconds = time.perf_counter() - started
+    whole = sum(_tokens(request) * len(request.owners) for request in requests)
+    for request in requests:
+        writing = request.writing
+        for owner in request.owners:
+            replies[owner] = Generation(
+                writing.text,
+                len(writing.ids),
+                len(writing.tokens),
+                seconds * _tokens(request) / whole,
+                writing.finish or "length",
+                writing.logprob,
+            )
+    with _COUNTING:
+        engine.usage += Usage(
+            whole, engine_writer.computed, seconds, peak_bytes(engine.network.device)
+        )
+    return replies
 
 
-def _encoder_inputs(
-    network: Network, contexts: Sequence[tuple[int, ...]], prefix: PrefixState | None
-) -> dict[str, Any]:
-    inputs: dict[str, Any] = {
-        "input_ids": padded(contexts, network.device),
-        "attention_mask": padding_mask(contexts, network.device),
-    }
-    if prefix is None:
-        return inputs
-    start = network.model.config.decoder_start_token_id
-    inputs["decoder_input_ids"] = torch.full(
-        (len(contexts), prefix.length + 1), start, device=network.device
-    )
-    own = _growing(prefix, len(contexts), network)
-    inputs["past_key_values"] = EncoderDecoderCache(own, DynamicCache())
-    return inputs
+def _tokens(request: _Request) -> int:
+    return len(request.writing.ids) + len(request.writing.tokens)
 
 
-def _growing(prefix: PrefixState, rows: int, network: Network) -> DynamicCache:
-    """A cache that begins with the prefix in every row."""
-    cache = DynamicCache()
-    for layer, (keys, values) in enumerate(prefix.layers):
-        expanded = [
-            state.to(network.dtype).expand(rows, -1, -1, -1).clone() for state in (keys, values)
-        ]
-        cache.update(expanded[0], expanded[1], layer)
-    return cache
+def _refused(ids: tuple[int, ...], name: str, window: int) -> Generation:
+    message = too_long(len(ids), name, window)
+    return Generation("", len(ids), 0, 0.0, finish="error", error=message)
 
 
-def _written(row: list[int], tokenizer: Any) -> list[int]:
-    """What stands before the padding, and (T5) before the sentinel that ends the slot's words."""
-    end = len(row)
-    while end and row[end - 1] == _padding(tokenizer):
-        end -= 1
-    sentinel = tokenizer.get_vocab().get("<extra_id_1>")
-    return row[: row.index(sentinel)] if sentinel in row[:end] else row[:end]
+class _Writer:
+    """Writes requests on an engine, whatever its model's family."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Any,
+        decoding: Decoding,
+        window: int,
+        on_text: OnText | None,
+    ) -> None:
+        self.engine, self.network = engine, engine.network
+        self.tokenizer, self.decoding = tokenizer, decoding
+        self.window, self.on_text = window, on_text
+        self.ends = Ends.of(self.network.model, tokenizer)
+        self.computed = 0
+        model = self.network.model
+        self.start: int | None = None
+        if model.config.is_encoder_decoder:
+            self.start = int(model.config.decoder_start_token_id)
+
+    def requests(
+        self, contexts: Sequence[tuple[int, ...]], samples: Sequence[int]
+    ) -> list[_Request]:
+        """What is to be written; equal requests once. Contexts beyond the window are left out."""
+        found: dict[tuple[tuple[int, ...], int], _Request] = {}
+        for owner, (ids, sample) in enumerate(zip(contexts, samples, strict=True)):
+            room = self._room(ids)
+            if room < 1:
+                continue
+            key = ids, sample if self.decoding.temperature > 0 else 0
+            if key not in found:
+                found[key] = self._request(ids, key[1], min(room, self.decoding.max_tokens))
+            found[key].owners.append(owner)
+        return list(found.values())
+
+    def _room(self, ids: tuple[int, ...]) -> int:
+        """Tokens that may be written after a context."""
+        if self.start is None:
+            return self.window - len(ids)
+        prefix = self.engine.runner.prefix
+        return self.window - 1 - (prefix.length if prefix else 0) if len(ids) <= self.window else 0
+
+    def _request(self, ids: tuple[int, ...], sample: int, limit: int) -> _Request:
+        request = _Request(Writing(ids, sample, limit, self.decoding, self.tokenizer, self.ends))
+        if self.on_text is not None:
+            heard = partial(_told, self.on_text, request.owners)
+            request.writing = replace(request.writing, on_text=heard)
+        return request
+
+    def write(self, writings: Sequence[Writing]) -> None:
+        """Write all; when memory runs out go on with half of the rows from what has ended."""
+        way = self._way()
+        while waiting := [writing for writing in writings if writing.finish is None]:
+            for writing in waiting:
+                writing.restart()
+            if way is None:
+                self._write_alone(waiting)
+                continue
+            lengths = [len(writing.ids) + writing.limit for writing in waiting]
+            rows = rows_at_once(self.network, self.engine.generation_budget, lengths)
+            try:
+                self._write_together(waiting, rows, late=way)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.engine.generation_budget.halve(max(lengths), rows, error)
+
+    def _way(self) -> bool | None:
+        """Whether rows join late (else all together); ``None`` for one row at a time."""
+        if self.start is None:
+            return True if getattr(self.engine.runner, "shares", False) else None
+        found = "alone" if self.engine.deterministic else joining(self.network, self.start)
+        return None if found == "alone" else found == "late"
+
+    def _write_together(self, writings: Sequence[Writing], rows: int, *, late: bool) -> None:
+        groups = _by_context(writings)
+        engine, contexts = self.engine, list(groups)
+        budget = TokenBudget(min(engine.runner.budget.tokens, engine.generation_budget.tokens))
+        prefix, vectors = engine.runner.prefix, engine.vectors
+        own = max(map(len, contexts)) if self.start is None else 1
+        columns = own + min(FIRST_COLUMNS, max(writing.limit for writing in writings))
+        openings: CausalOpenings | DecoderOpenings
+        if self.start is None:
+            at_work = CausalRows(self.network, vectors, rows=rows, columns=columns)
+            openings = CausalOpenings(
+                self.network, budget, prefix=prefix, kept=engine.kept, vectors=vectors
+            )
+        else:
+            at_work = DecoderRows(
+                self.network, vectors, rows=rows, columns=columns, joins_late=late
+            )
+            openings = DecoderOpenings(
+                self.network, budget, start=self.start, prefix=prefix, vectors=vectors
+            )
+        read, texts = openings.read(contexts), list(groups.values())
+        loop = Loop(at_work, read, texts, self.decoding, rows, self._keep)
+        try:
+            loop.run()
+        finally:
+            self.computed += openings.computed + loop.computed
+
+    def _keep(self, writing: Writing, state: Callable[[], PrefixState]) -> None:
+        """Offer what a finished row has read to the next step, which may go on from there."""
+        kept = self.engine.kept
+        if kept is not None and self.start is None:
+            kept.keep((*writing.ids, *writing.tokens[:-1]), state())
+
+    def _write_alone(self, writings: Sequence[Writing]) -> None:
+        prefix = self.engine.runner.prefix
+        alone = Alone(self.network, self.engine.vectors, self.start, prefix)
+        for ids, texts in _by_context(writings).items():
+            alone.write(ids, texts)
+        self.computed += alone.computed
 
 
-def _padding(tokenizer: Any) -> int:
-    known = [tokenizer.pad_token_id, tokenizer.eos_token_id, 0]
-    return next(int(token) for token in known if token is not None)
+def _by_context(writings: Sequence[Writing]) -> dict[tuple[int, ...], list[Writing]]:
+    groups: dict[tuple[int, ...], list[Writing]] = {}
+    for writing in writings:
+        groups.setdefault(writing.ids, []).append(writing)
+    return groups
 
 
-def _arguments(decoding: Decoding, tokenizer: Any) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "max_new_tokens": decoding.max_tokens,
-        "do_sample": decoding.temperature > 0,
-        "pad_token_id": _padding(tokenizer),
-    }
-    if decoding.temperature > 0:
-        arguments |= {
-            "temperature": decoding.temperature,
-            "top_k": decoding.top_k or 0,
-            "top_p": decoding.top_p or 1.0,
-        }
-    if decoding.stop:
-        arguments["stop_strings"] = list(decoding.stop)
-    return arguments
-
-
-def _stopped(text: str, decoding: Decoding) -> str:
-    """The text up to the first stop string."""
-    ends = [text.find(stop) for stop in decoding.stop if stop in text]
-    return text[: min(ends)] if ends else text
+def _told(on_text: OnText, owners: Sequence[int], text: str) -> None:
+    for owner in owners:
+        on_text(owner, text)

@@ -163,6 +163,13 @@ class Network:
         return logits.reshape(len(rows), -1).float()
 
     @torch.inference_mode()
+    def logits(
+        self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
+    ) -> Float[Tensor, "probe vocab"]:
+        """The logits at the places in fp32; what the model computed is left in a given cache."""
+        return self.logits_with_graph(rows, columns, **inputs)
+
+    @torch.inference_mode()
     def try_cache(self, cache: Any) -> bool:
         """Run a small input with ``cache``; whether the model takes one."""
         try:
@@ -204,14 +211,6 @@ class Network:
         body = self.model.get_encoder() if seq2seq else self.model.base_model
         with self._lock:
             return cast(Tensor, body(**inputs).last_hidden_state).float()
-
-    @torch.inference_mode()
-    def generate(self, *, seed: int, **inputs: Any) -> Int[Tensor, "row token"]:
-        """Run transformers' own generation loop, sampling from ``seed``."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with self._lock, torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            return cast(Tensor, self.model.generate(**inputs))
 
     def _read(self, logits: Tensor, features: Tensor, targets: Tensor) -> Probed:
         logits, features = logits.float(), features.float()

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from promptlab.decoding import Decoding, Generation
 from promptlab.engine.engine import Engine
-from promptlab.engine.generate import generate
+from promptlab.engine.generate import OnText, generate
 from promptlab.engine.prefix import prefix_shape
 from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
@@ -233,12 +233,28 @@ class LocalModel(LanguageModel):
         decoding: Decoding,
         *,
         samples: Sequence[int] | None = None,
+        on_text: OnText | None = None,
     ) -> list[Generation]:
-        """The text that continues every prompt at its slot."""
+        """The text that continues every prompt at its slot.
+
+        ``on_text`` is called with a prompt's number and its text so far, whenever that grows.
+        """
         self.require("generate")
         self._check(prompts)
-        contexts = [question.context.ids for question in self.slot_contexts(prompts)]
-        return generate(self.engine, self.tokenizer, contexts, decoding)
+        return generate(
+            self.engine,
+            self.tokenizer,
+            self.reading(prompts),
+            decoding,
+            samples=samples,
+            window=self.max_tokens,
+            name=self.name,
+            on_text=on_text,
+        )
+
+    def reading(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+        """For every prompt the ids that are read before its slot is written, however many."""
+        return [question.context.ids for question in self.slot_contexts(prompts)]
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""

@@ -37,6 +37,17 @@ class Seq2SeqModel(LocalModel):
 
     def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
         """The encoder's input."""
+        contexts = [Context(ids) for ids in self.reading(prompts)]
+        for context in contexts:
+            if len(context.ids) > self.max_tokens:
+                raise CapabilityError(
+                    f"a prompt has {len(context.ids)} tokens and {self.name} takes "
+                    f"{self.max_tokens}; shorten the template"
+                )
+        return [Question(context, ()) for context in contexts]
+
+    def reading(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+        """The encoder's input, however long."""
         sentinel = sentinel_id(self.tokenizer) is not None
         texts = []
         pieces = [self.pieces(prompt) for prompt in prompts]
@@ -52,11 +63,5 @@ class Seq2SeqModel(LocalModel):
         encoded = self.encoding.ids(texts)
         for prompt, piece, ids in zip(prompts, pieces, encoded, strict=True):
             around = self._special_before(prompt) + piece.before, piece.after + self.encoding.after
-            whole = around[0] + ids + around[1]
-            if len(whole) > self.max_tokens:
-                raise CapabilityError(
-                    f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "
-                    "shorten the template"
-                )
-            contexts.append(Context(whole))
-        return [Question(context, ()) for context in contexts]
+            contexts.append(around[0] + ids + around[1])
+        return contexts

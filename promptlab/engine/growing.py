@@ -1,0 +1,60 @@
+"""Text that grows by tokens, watched for the strings that end it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+UNFINISHED = "\ufffd"
+"""Stands where a character's bytes are not complete yet."""
+
+
+class GrowingText:
+    """The text of tokens that come one by one; every token costs the decoding of a few.
+
+    Tokens are decoded together with the few before them, because a decoder treats the first
+    token of a text in its own way. ``stopped`` says that one of ``stops`` stands in the text.
+    """
+
+    def __init__(self, tokenizer: Any, stops: Sequence[str]) -> None:
+        self.tokenizer = tokenizer
+        self.stops = tuple(stops)
+        self.text = ""
+        self.stopped = False
+        self._tokens: list[int] = []
+        self._open = 0
+        self._known = ""
+        self._longest = max(map(len, self.stops), default=0)
+
+    def add(self, token: int) -> None:
+        """Take in the next token."""
+        self._tokens.append(token)
+        whole = self._decoded(self._tokens)
+        new = whole[len(self._known) :].rstrip(UNFINISHED)
+        tail = self.text[max(0, len(self.text) - self._longest) :] + new
+        self.stopped = self.stopped or any(stop in tail for stop in self.stops)
+        if new and not whole.endswith(UNFINISHED):
+            self.text += new
+            self._tokens = self._tokens[self._open :]
+            self._open = len(self._tokens)
+            self._known = self._decoded(self._tokens)
+
+    @property
+    def shown(self) -> str:
+        """The text up to the first stop string, and without what may become one."""
+        text = cut(self.text, self.stops)
+        if text != self.text:
+            return text
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            if any(stop.startswith(text[-length:]) for stop in self.stops):
+                return text[:-length]
+        return text
+
+    def _decoded(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
+    """The text up to the first stop string."""
+    ends = [text.find(stop) for stop in stops if stop in text]
+    return text[: min(ends)] if ends else text

@@ -1,0 +1,117 @@
+"""A text in the making: one request's tokens, and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.decoding import Decoding, Finish
+from promptlab.engine.growing import GrowingText, cut
+from promptlab.engine.sampling import Stream
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Tokens that end a text: the model's end tokens, and T5's sentinel after the slot's words.
+
+    ``forced`` is a token that every text begins with (BART's ``<s>``).
+    """
+
+    tokens: frozenset[int]
+    sentinel: int | None = None
+    forced: int | None = None
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any) -> Ends:
+        """What a model and its tokenizer say."""
+        settings = model.generation_config
+        found = settings.eos_token_id
+        if found is None:
+            found = getattr(model.config, "eos_token_id", None)
+        tokens = {int(token) for token in _listed(found)} | {
+            int(token) for token in _listed(tokenizer.eos_token_id)
+        }
+        sentinel = tokenizer.get_vocab().get("<extra_id_1>")
+        forced = settings.forced_bos_token_id
+        return cls(
+            frozenset(tokens) | ({int(sentinel)} if sentinel is not None else frozenset()),
+            None if sentinel is None else int(sentinel),
+            None if forced is None or not model.config.is_encoder_decoder else int(forced),
+        )
+
+
+def _listed(found: Any) -> Sequence[Any]:
+    return () if found is None else found if isinstance(found, list | tuple) else (found,)
+
+
+@dataclass(eq=False)
+class Writing:
+    """One request: tokens are added until `finish` is set.
+
+    ``limit`` is the most tokens, the window's rest taken into account. ``logprob`` is the sum of
+    the tokens' log-probabilities in nats.
+    """
+
+    ids: tuple[int, ...]
+    sample: int
+    limit: int
+    decoding: Decoding
+    tokenizer: Any
+    ends: Ends
+    on_text: Callable[[str], None] | None = None
+    tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+    finish: Finish | None = None
+
+    def __post_init__(self) -> None:
+        self._stream = Stream(self.decoding.seed, self.sample, self.ids)
+        watched = bool(self.decoding.stop) or self.on_text is not None
+        self._growing = GrowingText(self.tokenizer, self.decoding.stop) if watched else None
+
+    def number(self) -> float:
+        """The uniform number of the next step."""
+        return self._stream.next() if self.decoding.temperature > 0 else 0.0
+
+    def add(self, token: int, logprob: float) -> None:
+        """Take in the token that was chosen, or the one that every text begins with."""
+        forced = self.ends.forced if not self.tokens else None
+        if forced is not None:
+            token, logprob = forced, 0.0
+        self.tokens.append(token)
+        self.logprob += logprob
+        ended = forced is None and token in self.ends.tokens
+        if ended or self._stopped(token):
+            self.finish = "stop"
+        elif len(self.tokens) >= self.limit:
+            self.finish = "length"
+
+    def restart(self) -> None:
+        """Forget what was written: the same text can be written again."""
+        self.tokens, self.logprob, self.finish = [], 0.0, None
+        self.__post_init__()
+
+    @property
+    def text(self) -> str:
+        """What was written, up to the first stop string."""
+        tokens = self.tokens
+        if self.ends.sentinel in tokens:
+            tokens = tokens[: tokens.index(self.ends.sentinel)]
+        whole = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        return cut(whole, self.decoding.stop)
+
+    def _stopped(self, token: int) -> bool:
+        """Whether a stop string stands in the text; the listener is told what is new."""
+        growing = self._growing
+        if growing is None:
+            return False
+        before = growing.shown if self.on_text is not None else ""
+        growing.add(token)
+        if self.on_text is not None and growing.shown != before:
+            self.on_text(growing.shown)
+        if not growing.stopped:
+            return False
+        # A decoder may join what is decoded as a whole in another way.
+        whole = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
+        growing.stopped = any(stop in whole for stop in self.decoding.stop)
+        return growing.stopped
