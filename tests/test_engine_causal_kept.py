@@ -9,6 +9,7 @@ import pytest
 import torch
 from plain_forward import causal_continuation
 
+from promptlab.decoding import Decoding
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import Engine
 from promptlab.engine.kept import LEAST, KeptStates
@@ -187,3 +188,25 @@ def test_what_was_learned_has_states_of_its_own(prefix: bool, fresh: Fresh) -> N
         assert kept(view.engine).bytes > 0
         assert kept(base.engine).longest(view.slot_contexts(calls[0])[0].context.ids) is None
     assert base.adapted(parts, keep=False).engine.kept is None
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_what_was_written_is_scored_from_its_states(name: str, fresh: Fresh) -> None:
+    model, plain = fresh(name), fresh(name)
+    plain.engine.runner = plain.engine.runner.keeping(None)
+    template = Template("a riddle about {text} is hard , so think about it first : {mask}")
+    prompts = [template.render({"text": word}) for word in ("soup", "a plot", "cold")]
+    decoding = Decoding(max_tokens=12, temperature=1.0)
+    written = model.generate(prompts, decoding)
+    assert [reply.text for reply in plain.generate(prompts, decoding)] == [w.text for w in written]
+    after = [
+        prompt.going_on(f"{reply.text} so it is")
+        for prompt, reply in zip(prompts, written, strict=True)
+    ]
+    before = [one.usage.computed_tokens for one in (model, plain)]
+    found, expected = (one.score(after, ["great", "terrible"]) for one in (model, plain))
+    close(found.logprobs, expected.logprobs)
+    few, many = (
+        one.usage.computed_tokens - start for one, start in zip((model, plain), before, strict=True)
+    )
+    assert few < many / 2
