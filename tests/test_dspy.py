@@ -54,7 +54,11 @@ class Scripted(LanguageModel):
     ) -> list[Generation]:
         self.asked.append((prompts[0], decoding))
         text = next(self.replies)
-        return [Generation(text, 11, len(text.split()), 0.1)]
+        count = len(text.split())
+        finish = "length" if count >= decoding.max_tokens else "stop"
+        if text.startswith("!"):
+            return [Generation("", 11, 0, 0.1, "error", error=text[1:])]
+        return [Generation(text, 11, count, 0.1, finish)]
 
     def count_tokens(self, prompt: Prompt) -> int:
         return len(str(prompt).split())
@@ -112,7 +116,8 @@ def test_predict_reads_a_reply_in_dspys_format() -> None:
     with dspy.context(lm=dspy_lm(model, cache=False)):
         assert dspy.Predict("text -> label")(text="a film").label == "positive"
     prompt = model.asked[0][0]
-    assert prompt.chat and "a film" in prompt.left and "Your input fields are" in prompt.left
+    assert prompt.chat and "a film" in prompt.left
+    assert prompt.turns[0][0] == "system" and "Your input fields are" in prompt.turns[0][1]
 
 
 def test_demonstrations_become_turns() -> None:
@@ -120,9 +125,20 @@ def test_demonstrations_become_turns() -> None:
     chat, plain = Scripted("6"), Scripted("6", chat=False)
     for model in (chat, plain):
         PromptlabEngine(model).complete(request(*turns, system="Add."))
-    told = "Add.\n\nUser:\n2 + 2\n\nAssistant:\n4\n\nUser:\n3 + 3"
-    assert chat.asked[0][0].left == told
-    assert plain.asked[0][0].left == f"{told}\n\nAssistant:" and not plain.asked[0][0].chat
+    asked = chat.asked[0][0]
+    assert asked.turns == (("system", "Add."), ("user", "2 + 2"), ("assistant", "4"))
+    assert asked.left == "3 + 3" and asked.chat
+    told = "Add.\n\nUser:\n2 + 2\n\nAssistant:\n4\n\nUser:\n3 + 3\n\nAssistant:"
+    assert plain.asked[0][0].left == told and not plain.asked[0][0].chat
+
+
+def test_a_last_turn_of_the_assistants_is_gone_on_from() -> None:
+    turns = [Message.user("2 + 2"), Message.assistant("That is")]
+    chat, plain = Scripted("4"), Scripted("4", chat=False)
+    for model in (chat, plain):
+        PromptlabEngine(model).complete(request(*turns))
+    assert (chat.asked[0][0].left, chat.asked[0][0].prefill) == ("2 + 2", "That is")
+    assert plain.asked[0][0].left == "User:\n2 + 2\n\nAssistant:\nThat is"
 
 
 def test_settings_reach_the_decoding() -> None:
@@ -136,11 +152,39 @@ def test_settings_reach_the_decoding() -> None:
 
 
 def test_samples_differ_and_can_be_repeated(gpt2: LanguageModel) -> None:
+    def replies() -> list[str]:
+        lm = dspy_lm(gpt2, max_tokens=12, temperature=1.0, cache=False)
+        return [*lm("the film was", n=5), *lm("the film was", rollout_id=1)]
+
+    first = replies()
+    assert len(set(first)) == 6
+    assert replies() == first
     engine = PromptlabEngine(gpt2, max_tokens=12)
-    lm = dspy.LM("tiny", engine=engine, temperature=1.0, cache=False)
-    assert len(set(lm("the film was", n=4))) > 1
-    first, second = (engine.complete(request(temperature=1.0, seed=5)).text for _ in range(2))
-    assert first == second
+    same, again = (engine.complete(request(temperature=1.0, seed=5)).text for _ in range(2))
+    assert same == again
+
+
+def test_rollouts_pass_by_dspys_cache(gpt2: LanguageModel) -> None:
+    lm = dspy_lm(gpt2, max_tokens=12, temperature=1.0)
+    first, second = lm("the plot was"), lm("the plot was", rollout_id=1)
+    assert first != second
+    assert lm("the plot was") == first and lm("the plot was", rollout_id=1) == second
+
+
+def test_greedy_replies_are_remembered() -> None:
+    model = Scripted("a", "b")
+    engine = PromptlabEngine(model)
+    assert [engine.complete(request()).text for _ in range(2)] == ["a", "a"]
+    assert len(model.asked) == 1
+
+
+def test_calls_of_several_threads_are_one_batch(gpt2: LanguageModel) -> None:
+    engine = PromptlabEngine(gpt2, max_tokens=20)
+    requests = [request(Message.user(f"film {i} was")) for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(engine.complete, requests))
+    batches = engine.desk.batches
+    assert sum(batches) == 24 and len(batches) < 24
 
 
 def test_threads_get_their_own_replies(gpt2: LanguageModel) -> None:
@@ -168,8 +212,15 @@ def test_the_reply_as_a_stream(gpt2: LanguageModel) -> None:
 
 def test_finish_reasons() -> None:
     engine = PromptlabEngine(Scripted("one two", "one two three"), max_tokens=3)
-    found = [engine.complete(request()).finish_reason for _ in range(2)]
-    assert found == ["stop", "length"]
+    asked = [request(Message.user(text)) for text in ("a", "b")]
+    assert [engine.complete(item).finish_reason for item in asked] == ["stop", "length"]
+
+
+def test_a_failed_reply_is_an_error_of_dspys() -> None:
+    lm = dspy_lm(Scripted("!the endpoint is gone", "fine"), cache=False)
+    with pytest.raises(dspy.LMProviderError, match="the endpoint is gone"):
+        lm("a")
+    assert lm("b") == ["fine"]
 
 
 def test_a_saved_engine_loads_its_model(

@@ -44,7 +44,7 @@ def test_a_template_without_system_turns_gets_it_with_the_first_user(tokenizer: 
 def test_a_refused_conversation_is_told(tokenizer: Any) -> None:
     tokenizer.chat_template = FUSSY
     for turns in ([("user", "a")], [("system", "s"), ("user", "a")]):
-        with pytest.raises(InputError, match="refuses this conversation.*never"):
+        with pytest.raises(InputError, match=r"refuses this conversation.*never"):
             chat_text(tokenizer, turns)
 
 

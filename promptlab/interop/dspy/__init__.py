@@ -1,0 +1,52 @@
+"""DSPy beside everything else: the local engine as its model, its programs as candidates.
+
+``dspy_lm`` makes a ``dspy.LM`` of a promptlab model, `ScoringAdapter` scores a signature's
+choices, `DspyProgram` is a DSPy program as a predictor, `as_dspy_module` a predictor as a part of
+a DSPy program, `traced` keeps what a program asked. DSPy is imported when one of them is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from promptlab.interop.dspy.adapter import ScoringAdapter
+    from promptlab.interop.dspy.engine import AsyncPromptlabEngine, PromptlabEngine, dspy_lm
+    from promptlab.interop.dspy.module import as_dspy_module
+    from promptlab.interop.dspy.optimizer import Optimizer
+    from promptlab.interop.dspy.program import DspyProgram
+    from promptlab.interop.dspy.recording import traced
+    from promptlab.interop.dspy.state import export_program, import_program
+
+_HOMES = {
+    "AsyncPromptlabEngine": "engine",
+    "DspyProgram": "program",
+    "Optimizer": "optimizer",
+    "PromptlabEngine": "engine",
+    "ScoringAdapter": "adapter",
+    "as_dspy_module": "module",
+    "dspy_lm": "engine",
+    "export_program": "state",
+    "import_program": "state",
+    "traced": "recording",
+}
+
+__all__ = [
+    "AsyncPromptlabEngine",
+    "DspyProgram",
+    "Optimizer",
+    "PromptlabEngine",
+    "ScoringAdapter",
+    "as_dspy_module",
+    "dspy_lm",
+    "export_program",
+    "import_program",
+    "traced",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

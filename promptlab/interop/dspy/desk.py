@@ -1,0 +1,111 @@
+"""Where DSPy's calls reach a promptlab model: gathered, remembered, counted and traced."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from promptlab.asks import Generate, Score, Scored, Solving
+from promptlab.cancellation import Cancellation
+from promptlab.decoding import Decoding, Generation
+from promptlab.driver import drive, too_long
+from promptlab.errors import AskError
+from promptlab.interop.dspy.gathering import Gathering
+from promptlab.models.language_model import LanguageModel
+from promptlab.prompt import Prompt
+
+REMEMBERED = 20_000
+"""So many replies are kept in memory."""
+
+
+class TooLong(AskError):
+    """The prompt leaves no room for a reply in the model's window."""
+
+
+class Desk:
+    """Answers single asks about one model, from any thread, in batches.
+
+    The same ask gets the same answer without new work: greedy text, scores, and sampled text of
+    the same sample number. `sample` numbers repeated requests, so that the k-th time the same is
+    asked the k-th sample is given, whatever other threads ask. ``spent`` counts the tokens that
+    went through the model.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.cancellation = Cancellation()
+        self.spent = 0
+        self._gathering: Gathering[Generate | Score, Any] = Gathering(_answered)
+        self._samples: Counter[tuple[Prompt, Decoding]] = Counter()
+        self._known: dict[Any, Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def batches(self) -> list[int]:
+        """How many asks were answered together, the last batches."""
+        return list(self._gathering.batches)
+
+    def sample(self, prompt: Prompt, decoding: Decoding) -> int:
+        """The next sample number of this request; always 0 where nothing is drawn."""
+        if not decoding.temperature:
+            return 0
+        with self._lock:
+            self._samples[prompt, decoding] += 1
+            return self._samples[prompt, decoding] - 1
+
+    def generate(self, prompt: Prompt, decoding: Decoding, sample: int = 0) -> Generation:
+        """The text that continues ``prompt``. Raises `AskError` when there is none."""
+        key = (prompt, decoding, sample)
+        ask = Generate(self.model, prompt, decoding, sample)
+        reply: Generation = self._answer(key, ask)
+        return reply
+
+    def score(self, prompt: Prompt, answers: Sequence[str]) -> Scored:
+        """The log-likelihoods of ``answers``. Raises `AskError` when the prompt is too long."""
+        key = (prompt, tuple(answers))
+        found: Scored = self._answer(key, Score(self.model, prompt, tuple(answers)))
+        return found
+
+    def fitted(self, decoding: Decoding, prompt: Prompt) -> Decoding:
+        """``decoding`` with no more tokens than the window has room for beside the prompt.
+
+        Raises `TooLong` when there is no room at all.
+        """
+        used = self.model.count_tokens(prompt)
+        room = self.model.max_tokens - used
+        if room < 1:
+            raise TooLong(too_long(used, self.model.name, self.model.max_tokens))
+        if room >= decoding.max_tokens:
+            return decoding
+        return Decoding(**{**vars(decoding), "max_tokens": room})
+
+    def _answer(self, key: Any, ask: Generate | Score) -> Any:
+        self.cancellation.check()
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+        found = self._gathering.ask(ask)
+        if isinstance(found, AskError):
+            raise AskError(str(found)) from found
+        with self._lock:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = found
+            self.spent += _tokens(found)
+        return found
+
+
+def _answered(asks: Sequence[Generate | Score]) -> list[Any]:
+    return drive([_asking(ask) for ask in asks])
+
+
+def _asking(ask: Generate | Score) -> Solving[Any]:
+    return (yield ask)
+
+
+def _tokens(found: Generation | Scored) -> int:
+    if isinstance(found, Scored):
+        return found.prompt_tokens + sum(found.answer_tokens)
+    return found.tokens_in + found.tokens_out

@@ -1,0 +1,70 @@
+"""Programs by name: DSPy's own modules and a user's, their state and their first page."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from promptlab.errors import InputError
+from promptlab.interop.dspy.adapters import AdapterChoice
+from promptlab.interop.dspy.installed import dspy_package
+
+PROGRAMS = ("predict", "chain_of_thought")
+
+
+def make_program(name: str, signature: Any) -> Any:
+    """A new ``dspy.Module`` of that name for ``signature``.
+
+    ``package.module:Name`` is a module class of yours, called with the signature, or with nothing
+    if it takes nothing. Raises `InputError` for anything else.
+    """
+    dspy = dspy_package()
+    if name == "predict":
+        return dspy.Predict(signature)
+    if name == "chain_of_thought":
+        return dspy.ChainOfThought(signature)
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise InputError(
+            f"unknown program {name!r}; it is {', '.join(PROGRAMS)}, or a dspy.Module of your own "
+            "as package.module:Name"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"the program {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, dspy.Module)):
+        raise InputError(f"{name!r} is no subclass of dspy.Module")
+    return found(signature) if _takes_signature(found) else found()
+
+
+def plain_state(program: Any) -> dict[str, Any]:
+    """The state of every predictor as JSON data: demonstrations, instructions, prefixes."""
+    state: dict[str, Any] = json.loads(json.dumps(program.dump_state(), default=str))
+    return state
+
+
+def example_page(program: Any, adapter: AdapterChoice, values: Mapping[str, str]) -> str:
+    """What the program's first predictor shows its model for an example, as a reader sees it.
+
+    Inputs that other predictors would give stand as ``{name}``.
+    """
+    predictors = program.predictors()
+    if not predictors:
+        return ""
+    predictor = predictors[0]
+    inputs = {name: values.get(name, f"{{{name}}}") for name in predictor.signature.input_fields}
+    demos = [dict(demo) for demo in predictor.demos]
+    messages = adapter.make().format(predictor.signature, demos, inputs)
+    if len(messages) == 1:
+        return str(messages[0]["content"])
+    return "\n\n".join(f"[{message['role']}] {message['content']}" for message in messages)
+
+
+def _takes_signature(found: type) -> bool:
+    parameters = list(inspect.signature(found.__init__).parameters.values())[1:]  # type: ignore[misc]
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return bool(parameters) and parameters[0].kind in kinds and parameters[0].name != "callbacks"
