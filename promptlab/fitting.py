@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
@@ -29,7 +30,10 @@ class Finished:
     """A complete trial, as kinds are told of it whose candidates build on earlier ones.
 
     ``value`` is the first objective on dev, its sign changed if need be so that larger is better;
-    ``folder`` holds the fitted predictor if its kind keeps it.
+    ``folder`` holds the fitted predictor if its kind keeps it. ``predictions`` is the file of its
+    predictions on dev, ``tokens`` what they took an example, ``prompt`` its prompt for the first
+    of them; ``member()`` gives the fitted predictor itself. Where they must not be used, because
+    a control fits everything anew on other examples, there are no predictions.
     """
 
     number: int
@@ -37,6 +41,11 @@ class Finished:
     candidate: Candidate
     value: float
     folder: Path | None
+    group: str = ""
+    predictions: Path | None = None
+    tokens: float = 0.0
+    prompt: str = ""
+    member: Callable[[], Any] | None = field(default=None, compare=False)
 
 
 class Fitting:

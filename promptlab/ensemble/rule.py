@@ -62,7 +62,7 @@ def combined(
     weighted sum of log-probabilities and the labels' biases. All others: the weighted mean of
     probabilities over the members that have not abstained.
     """
-    weights = np.array(rule.weights) * ballot.spoke
+    weights: np.ndarray = np.array(rule.weights) * ballot.spoke
     if not ballot.spoke[np.array(rule.weights) != 0].any():
         return None
     logs = np.log(np.maximum(ballot.probabilities, LEAST))
@@ -73,7 +73,7 @@ def combined(
     mean = weights @ ballot.probabilities
     if method == "majority":
         count = len(ballot.labels)
-        share = np.bincount(np.maximum(ballot.votes, 0), weights, minlength=count)
-        share = (1 - smoothing) * share + smoothing / count
+        votes = np.bincount(np.maximum(ballot.votes, 0), weights, minlength=count)
+        share = (1 - smoothing) * votes + smoothing / count
         mean = (1 - _TIE) * share + _TIE * mean
     return np.log(np.maximum(mean, LEAST))

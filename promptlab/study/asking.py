@@ -11,9 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.candidate import Candidate
 from promptlab.events import TrialAsked
-from promptlab.fitting import Asked, Finished
-from promptlab.kinds.kind import Kind
+from promptlab.fitting import Asked
 from promptlab.study.curves import CURVE
+from promptlab.study.earlier import tell
 from promptlab.study.state import StudyState, known
 from promptlab.study.steps import StepLog
 from promptlab.study.trials import finished
@@ -187,25 +187,4 @@ class Asking:
 
     def _tell_kinds(self) -> None:
         """Kinds whose candidates build on earlier ones hear of those that are complete."""
-        curious = [k for k in self._state.space.kinds.values() if type(k).know is not Kind.know]
-        if not curious:
-            return
-        found = [
-            self._finished(trial)
-            for trial in finished(self._state.study)
-            if trial.state == TrialState.COMPLETE and "repeats" not in known(trial)
-        ]
-        for kind in curious:
-            kind.know(found)
-
-    def _finished(self, trial: FrozenTrial) -> Finished:
-        candidate = self._state.candidate_of(trial)
-        folder = self._state.folder.fitted(candidate.key)
-        sign = 1 if self._state.objectives[0].maximise else -1
-        return Finished(
-            trial.number,
-            candidate.kind,
-            candidate,
-            sign * trial.values[0],
-            folder if folder.exists() else None,
-        )
+        tell(self._state, list(self._state.space.kinds.values()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -19,16 +18,13 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
 from promptlab.statistics import Comparison, mcnemar_exact, paired_bootstrap
+from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
 from promptlab.study.objective import Objective
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
+from promptlab.study.trials import known as known
 from promptlab.task import Task
-
-
-def known(trial: FrozenTrial) -> dict[str, Any]:
-    """All that a run has written about a trial: its candidate, and what was found."""
-    return {**trial.user_attrs.get("asked", {}), **trial.user_attrs.get("found", {})}
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,7 @@ class StudyState:
             kind = type(kind)(kind.settings, task)
         elif kind.keeps and (kept := self.kept(candidate)) is not None:
             return kept
+        tell(self, [kind], task)
         fitting = Fitting(self.judge, cancellation=self.cancellation)
         return fit_one(kind, candidate, self.model, fitting)
 

@@ -15,10 +15,14 @@ from promptlab.study.objective import Objective
 from promptlab.study.samplers import make_pruner, make_sampler
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
-from promptlab.study.state import known
 from promptlab.study.storage import open_storage
 
 _MOST_ENUMERATED = 10_000
+
+
+def known(trial: FrozenTrial) -> dict[str, Any]:
+    """All that a run has written about a trial: its candidate, and what was found."""
+    return {**trial.user_attrs.get("asked", {}), **trial.user_attrs.get("found", {})}
 
 
 def open_study(

@@ -1,0 +1,53 @@
+"""The complete trials of a study, as kinds are told of them that build on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from optuna.trial import FrozenTrial, TrialState
+
+from promptlab.fitting import Finished
+from promptlab.kinds.kind import Kind
+from promptlab.study.trials import finished, known
+from promptlab.task import Task
+
+if TYPE_CHECKING:
+    from promptlab.study.state import StudyState
+
+
+def tell(state: StudyState, kinds: Sequence[Kind], task: Task | None = None) -> None:
+    """Tell the kinds that listen of all complete trials so far.
+
+    With another ``task`` they hear of predictors that are fitted anew on it, without the
+    predictions of those that were judged.
+    """
+    curious = [kind for kind in kinds if type(kind).know is not Kind.know]
+    if not curious:
+        return
+    complete = [
+        _finished(state, trial, task)
+        for trial in finished(state.study)
+        if trial.state == TrialState.COMPLETE and "repeats" not in known(trial)
+    ]
+    for kind in curious:
+        kind.know(complete)
+
+
+def _finished(state: StudyState, trial: FrozenTrial, task: Task | None) -> Finished:
+    facts, candidate = known(trial), state.candidate_of(trial)
+    folder = state.folder.fitted(candidate.key)
+    sign = 1 if state.objectives[0].maximise else -1
+    return Finished(
+        number=trial.number,
+        kind=candidate.kind,
+        candidate=candidate,
+        value=sign * trial.values[0],
+        folder=folder if folder.exists() else None,
+        group=state.group_of(trial),
+        predictions=None if task else state.folder.predictions_file(trial.number),
+        tokens=float(facts.get("tokens_per_example") or 0.0),
+        prompt=str(facts.get("prompt") or ""),
+        member=partial(state.fit, trial, task),
+    )
