@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlab.cli.endpoint_check import endpoint_lines, endpoint_row
 from promptlab.cli.listing import print_listing, visible
-from promptlab.cli.options import DEFAULT_MODEL, Device, Dtype
+from promptlab.cli.options import DEFAULT_MODEL, Device, Dtype, ModelOption, read_model_options
 from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
+    from promptlab.errors import InputError
     from promptlab.models.local import LocalModel
 
 app = typer.Typer(help="The pinned models, and what a model can do here.", no_args_is_help=True)
@@ -67,19 +69,47 @@ def list_models(as_json: Json = False) -> None:
 @app.command("check")
 def check(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A pinned model, a folder, or a Hugging Face id.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A pinned model, a folder, a Hugging Face id, or remote:MODEL@URL.",
+        ),
     ] = DEFAULT_MODEL,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    option: ModelOption = None,
     as_json: Json = False,
 ) -> None:
-    """Load a model and say what it can do here, and how fast."""
-    row = _checked(name, device, dtype)
+    """Load a model and say what it can do here, and how fast.
+
+    A remote model is asked nine short questions, whose cost is told.
+    """
+    from promptlab.models.remote.address import is_remote
+
+    options = read_model_options(option)
+    remote = is_remote(name, options.get("endpoint"))
+    if options and not remote:
+        raise _no_remote_model(options)
+    row = _checked_endpoint(name, options) if remote else _checked(name, device, dtype)
     if as_json:
         print_json(row)
         return
-    for key, value in _lines(row):
+    for key, value in endpoint_lines(row) if remote else _lines(row):
         typer.echo(f"{key:14} {visible(value)}")
+
+
+def _no_remote_model(options: dict[str, Any]) -> InputError:
+    from promptlab.errors import InputError
+
+    return InputError(
+        f"--model-option {', '.join(options)}: only remote models have options; name one as "
+        "remote:MODEL@URL"
+    )
+
+
+def _checked_endpoint(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    with console(stderr=True).status("Asking the endpoint …"):
+        return endpoint_row(name, options)
 
 
 def _checked(name: str, device: str, dtype: str) -> dict[str, Any]:

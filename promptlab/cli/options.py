@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "smollm2-135m"
 
-Model = Annotated[
-    str, typer.Option("--model", help="A pinned model, a folder, or a Hugging Face id.")
-]
-OptionalModel = Annotated[
-    str | None, typer.Option("--model", help="A pinned model, a folder, or a Hugging Face id.")
-]
+_MODEL_HELP = "A pinned model, a folder, a Hugging Face id, or remote:MODEL@URL."
+Model = Annotated[str, typer.Option("--model", help=_MODEL_HELP)]
+OptionalModel = Annotated[str | None, typer.Option("--model", help=_MODEL_HELP)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:0.")]
 Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32, bfloat16 or float16.")]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-option",
+        help="An option of a remote model as name=value, such as api=completions, concurrency=4 "
+        "or 'price={input: 0.15, output: 0.6}'; may be repeated.",
+    ),
+]
 Field = Annotated[
     list[str] | None, typer.Option("--field", help="A field as name=value; may be repeated.")
 ]
@@ -42,6 +47,21 @@ def read_pairs(given: Sequence[str] | None, option: str = "--field") -> dict[str
             raise InputError(f"{option} names {name.strip()!r} twice; give it once")
         pairs[name.strip()] = value
     return pairs
+
+
+def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
+    """``name=value`` options of a model, the values as YAML. Raises `InputError`."""
+    import yaml
+
+    from promptlab.errors import InputError
+
+    options = {}
+    for name, text in read_pairs(given, "--model-option").items():
+        try:
+            options[name] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--model-option {name}: the value is no YAML") from error
+    return options
 
 
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:

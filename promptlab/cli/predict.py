@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell
-from promptlab.cli.options import Device, Dtype, OptionalModel, read_pairs
+from promptlab.cli.listing import cell, visible
+from promptlab.cli.options import (
+    Device,
+    Dtype,
+    ModelOption,
+    OptionalModel,
+    read_model_options,
+    read_pairs,
+)
 from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ def predict(
     model: OptionalModel = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
+    option: ModelOption = None,
     column: Annotated[
         list[str] | None,
         typer.Option("--column", help="The column of a field as field=column; may be repeated."),
@@ -63,12 +71,14 @@ def predict(
     _refuse_same_file(target, source)
     records = open_records(source, block=block, max_chars=max_chars)
     with RowFile(target, chosen) as output:
-        predictor = load_predictor(folder, model, device, dtype)
+        predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
         run = PredictionRun(predictor, records, asked=asked, label=label)
         started = time.perf_counter()
         _predict(run, output, kept)
+        check_answered(run)
         output.commit()
     summary = run.summary() | {
+        "cost": predictor.model.spent(),
         "seconds": round(time.perf_counter() - started, 3),
         "out": None if target is None else str(target),
     }
@@ -115,7 +125,13 @@ def _shown(run: PredictionRun, *, printing: bool) -> Iterator[list[dict[str, Any
             progress.advance(bar, len(rows))
 
 
-def load_predictor(folder: Path, model: str | None, device: str, dtype: str) -> Predictor:
+def load_predictor(
+    folder: Path,
+    model: str | None,
+    device: str,
+    dtype: str,
+    options: Mapping[str, Any] | None = None,
+) -> Predictor:
     """Load a saved predictor, saying so on standard error when that is a terminal."""
     with console(stderr=True).status(f"Loading {folder} …"):
         # these two make their kinds known to `load` when they are imported
@@ -123,7 +139,15 @@ def load_predictor(folder: Path, model: str | None, device: str, dtype: str) -> 
         import promptlab.generator  # noqa: F401
         from promptlab.predictor import load
 
-        return load(folder, model, device=device, dtype=dtype)
+        return load(folder, model, device=device, dtype=dtype, **(options or {}))
+
+
+def check_answered(run: PredictionRun) -> None:
+    """Raise `WorkError` with the first reason if every row's request failed."""
+    from promptlab.errors import WorkError
+
+    if run.rows and run.failed == run.rows:
+        raise WorkError(f"all {run.rows:,} examples failed: {run.first_error}")
 
 
 def _format(asked: str | None, out: Path | None, source: str) -> Format:
@@ -152,6 +176,16 @@ def _report(summary: dict[str, Any]) -> None:
         f"{summary['seconds']:.1f} s",
         err=True,
     )
+    if summary["failed"]:
+        typer.echo(
+            f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
+            f"{visible(summary['first_error'])}",
+            err=True,
+        )
+    if summary["cost"] is not None:
+        from promptlab.models.remote.spending import told
+
+        typer.echo(f"cost: {told(summary['cost'])}", err=True)
     if summary["unknown_labels"]:
         names = cell(", ".join(map(repr, summary["unknown_labels"])))
         typer.echo(

@@ -13,14 +13,15 @@ from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Row
 
-PREDICTION, UNPARSED, SCORE = "prediction", "unparsed", "score_"
+PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
 
 
 class PredictionRun:
     """Predicts records block by block, in order, and counts as it goes.
 
     Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``, and
-    ``score_<label>``, the label's probability, from predictors that give them. Raises `DataError`
+    ``score_<label>``, the label's probability, from predictors that give them; with a remote
+    model also ``error``, why its request failed, if it did. Raises `DataError`
     before anything is predicted when a file's columns or rows do not fit the predictor.
     """
 
@@ -39,16 +40,24 @@ class PredictionRun:
         )
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]
+        self.error_columns = [ERROR] if predictor.model.family == "remote" else []
         self._refuse_clash(self.score_columns)
         if records.whole is not None:
             examples_of(records.whole, self.matched)
-        self.rows = self.unparsed = self.tokens = self.labelled = self.right = 0
+        self.rows = self.unparsed = self.tokens = self.labelled = self.right = self.failed = 0
+        self.first_error: str | None = None
         self.unknown: set[str] = set()
 
     @property
     def columns(self) -> list[str]:
         """The columns of the result; those of the scores are known after the first block."""
-        return [*self.records.columns, PREDICTION, UNPARSED, *self.score_columns]
+        return [
+            *self.records.columns,
+            PREDICTION,
+            UNPARSED,
+            *self.score_columns,
+            *self.error_columns,
+        ]
 
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
         """The finished rows of one block after the other."""
@@ -58,13 +67,18 @@ class PredictionRun:
             if not self.rows:
                 self._name_scores(found)
             self._count(examples, found)
-            yield [_finished(row, made) for row, made in zip(rows, found, strict=True)]
+            yield [
+                _finished(row, made) | {name: made.error for name in self.error_columns}
+                for row, made in zip(rows, found, strict=True)
+            ]
 
     def summary(self) -> dict[str, Any]:
         """Counts and, where every label is known to the predictor, accuracy with its interval."""
         summary: dict[str, Any] = {
             "rows": self.rows,
             "unparsed": self.unparsed,
+            "failed": self.failed,
+            "first_error": self.first_error,
             "tokens": self.tokens,
             "model": self.predictor.model.name,
             "label_column": self.matched.label,
@@ -87,7 +101,7 @@ class PredictionRun:
         self._refuse_clash(self.score_columns)
 
     def _refuse_clash(self, scores: list[str]) -> None:
-        for name in (PREDICTION, UNPARSED, *scores):
+        for name in (PREDICTION, UNPARSED, *scores, *self.error_columns):
             if name in self.records.columns:
                 raise DataError(
                     f"{self.records.name} already has a column {name!r}, where the result would "
@@ -98,6 +112,8 @@ class PredictionRun:
         self.rows += len(found)
         self.unparsed += sum(row.unparsed for row in found)
         self.tokens += found.tokens
+        self.failed += len(found.errors)
+        self.first_error = self.first_error or next(iter(found.errors), None)
         for example, row in zip(examples, found, strict=True):
             if example.label is None:
                 continue

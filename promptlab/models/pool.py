@@ -7,8 +7,11 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
+from promptlab.errors import InputError
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.address import is_remote
+
+_LOCAL = frozenset({"device", "dtype", "revision", "family", "deterministic", "cache"})
 
 
 def load(name: str, **options: Any) -> LanguageModel:
@@ -17,9 +20,15 @@ def load(name: str, **options: Any) -> LanguageModel:
         from promptlab.models.remote.model import load_remote
 
         return load_remote(name, **options)
+    strange = sorted(options.keys() - _LOCAL)
+    if strange:
+        raise InputError(
+            f"{', '.join(strange)}: {name} is a local model, whose options are "
+            f"{', '.join(sorted(_LOCAL))}; name a remote one as remote:MODEL@URL"
+        )
     from promptlab.models.loading import load as load_local
 
-    return load_local(name, **{k: v for k, v in options.items() if k != "endpoint"})
+    return load_local(name, **options)
 
 
 class ModelPool:
