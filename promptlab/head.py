@@ -85,6 +85,12 @@ class HeadClassifier(Predictor):
         """The text for one example as the model reads it."""
         return self.texts.text(as_examples([example], self.fields)[0])
 
+    def facts(self) -> dict[str, Any]:
+        """How it was distilled, if it was."""
+        learned = self.texts.model.learned
+        found = None if learned is None else learned.facts.get("distillation")
+        return {} if found is None else {"distillation": found}
+
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; the head's numbers are among the model's learned parts."""
         return {"input": self.input, "labels": list(self.labels)}

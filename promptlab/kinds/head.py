@@ -46,7 +46,8 @@ from promptlab.tuning.phase import Phase
 from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Training
 
-_RATES = RATES | {"frozen": 1e-3}
+HEAD_RATES = RATES | {"frozen": 1e-3}
+"""The learning rate of the weights below a head; of the head alone where they are frozen."""
 
 
 class HeadSettings(TrainingSettings, WeightSettings):
@@ -63,7 +64,7 @@ class HeadSettings(TrainingSettings, WeightSettings):
     @model_validator(mode="before")
     @classmethod
     def _rate_of_weights(cls, values: Any) -> Any:
-        return with_rates(values, ["full"], _RATES)
+        return with_rates(values, ["full"], HEAD_RATES)
 
     @field_validator("head_learning_rate")
     @classmethod
@@ -155,9 +156,14 @@ class HeadKind(LearningKind):
         if not self.task.train:
             return learner.learned({"untrained": True})[0]
         trainee = self._trainee(item, learner, texts, fitting, backbone)
-        trained_alone(trainee, HeadPack(reader, frozen=frozen), item, fitting)
-        (learned,) = learner.learned(training_facts(candidate, trainee))
+        pack = HeadPack(reader, frozen=frozen)
+        trained_alone(trainee, pack, item, fitting)
+        (learned,) = learner.learned(self._facts(candidate, trainee, pack))
         return replace(learned, weights=backbone.tuned() if backbone else None)
+
+    def _facts(self, candidate: Candidate, trainee: Trainee, pack: HeadPack) -> dict[str, Any]:
+        """Notes on the training, kept with the head."""
+        return training_facts(candidate, trainee)
 
     def _trainee(
         self,

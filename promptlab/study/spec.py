@@ -36,7 +36,9 @@ class StudySpec(StudyFile):
     """A search. ``block`` examples are scored between two looks at the pruner.
 
     Without ``objectives`` the task's own metric decides. ``baseline`` names the group (its kind,
-    such as *template*) whose best candidate the winner is compared with on test.
+    such as *template*) whose best candidate the winner is compared with on test. ``regression``
+    is a file of earlier failures (`promptlab failures export --format suite`) on which winner and
+    baseline are run after the decision.
     """
 
     kind: Literal["search"] = Field(default="search", exclude=True)
@@ -47,12 +49,14 @@ class StudySpec(StudyFile):
     budget: BudgetSection = BudgetSection()
     batch: int = Field(default=8, ge=1)
     baseline: str | None = None
+    regression: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The spec as plain data, kinds' settings included."""
         values = super().document()
-        if self.baseline is None:
-            values.pop("baseline")
+        for key in ("baseline", "regression"):
+            if values[key] is None:
+                values.pop(key)
         values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]
         return values
 
@@ -199,5 +203,19 @@ def _resolve_data(document: dict[str, Any], folder: Path) -> None:
     """A data path that stands relative to the study file becomes absolute."""
     task = document.get("task")
     data = task.get("data") if isinstance(task, dict) else task
-    if isinstance(data, str) and not Path(data).is_absolute() and (folder / data).exists():
-        _put(document, ["task", "data"], str((folder / data).resolve()))
+    if (found := _beside(data, folder)) is not None:
+        _put(document, ["task", "data"], found)
+    if (found := _beside(document.get("regression"), folder)) is not None:
+        document["regression"] = found
+    groups = document.get("candidates")
+    for place, group in enumerate(groups if isinstance(groups, list) else []):
+        given = group.get("unlabelled") if isinstance(group, dict) else None
+        if (found := _beside(given, folder)) is not None:
+            groups[place] = group | {"unlabelled": found}
+
+
+def _beside(path: Any, folder: Path) -> str | None:
+    """The absolute path of a file beside the study file, if that is what is named."""
+    if isinstance(path, str) and not Path(path).is_absolute() and (folder / path).exists():
+        return str((folder / path).resolve())
+    return None
