@@ -27,6 +27,7 @@ FORMAT = 1
 _HOMES = {
     "Cascade": "promptlab.ensemble.cascade",
     "Ensemble": "promptlab.ensemble.ensemble",
+    "DspyProgram": "promptlab.interop.dspy.program",
     "HeadClassifier": "promptlab.head",
     "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
@@ -81,6 +82,11 @@ class Predictor(ABC):
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
 
+    @property
+    def learning_tokens(self) -> int:
+        """Tokens that went through models while this predictor was fitted."""
+        return self.model.learning_tokens
+
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it; empty if there is none."""
         return ""
@@ -95,6 +101,8 @@ class Predictor(ABC):
         scores = [row.scores for row in rows]
         if any(score is None for score in scores):
             raise InputError(f"{type(self).__name__} gives labels without probabilities")
+        if len({tuple(score) for score in scores if score is not None}) > 1:
+            raise InputError(f"{type(self).__name__} gives open answers, not a fixed set of labels")
         return np.exp(np.array([list(score.values()) for score in scores if score is not None]))
 
     def score(self, examples: Iterable[Input], labels: Sequence[str] | None = None) -> float:
