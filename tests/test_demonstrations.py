@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.demonstrations import DemonstrationChoice, Order
+from promptlab.demonstrations import DemonstrationChoice, Order, orders_of
 from promptlab.errors import InputError
 from promptlab.example import Example
 
@@ -55,3 +55,61 @@ def test_too_few_and_nonsense() -> None:
         DemonstrationChoice(-1)
     with pytest.raises(InputError, match=r"unknown order 'sorted'.*random, grouped, alternating"):
         DemonstrationChoice(1, order="sorted")  # type: ignore[arg-type]
+
+
+def test_first_given_and_unbalanced() -> None:
+    first = DemonstrationChoice(12, selection="first").draw(POOL)
+    assert [e.id for e in first] == [str(n) for n in range(12)]
+    grouped = DemonstrationChoice(12, selection="first", order="alternating").draw(POOL)
+    assert [e.label for e in grouped][:5] == ["a", "b", "a", "b", "a"]
+    given_order = DemonstrationChoice(6, order="given").draw(POOL)
+    assert [int(e.id) for e in given_order] == sorted(int(e.id) for e in given_order)
+    sizes = {
+        Counter(e.label for e in DemonstrationChoice(6, n, balanced=False).draw(POOL))["a"]
+        for n in range(12)
+    }
+    assert len(sizes) > 1
+
+
+def test_defaults_and_settings_of_before() -> None:
+    assert DemonstrationChoice(2).order == "random"
+    assert DemonstrationChoice(2, selection="nearest").order == "nearest_last"
+    assert DemonstrationChoice(2, selection="first").order == "given"
+    assert DemonstrationChoice(2).balanced
+    assert not DemonstrationChoice(2, selection="nearest").balanced
+    old = DemonstrationChoice(**{"count": 4, "seed": 21, "order": "grouped"})
+    assert old == DemonstrationChoice(**vars(old))
+    assert (old.selection, old.placement) == ("random", "before")
+
+
+def test_what_depends_on_the_seed() -> None:
+    assert DemonstrationChoice(1).uses_seed
+    assert DemonstrationChoice(3, selection="bootstrapped", order="given").uses_seed
+    assert not DemonstrationChoice(3, selection="nearest").uses_seed
+    assert DemonstrationChoice(3, selection="nearest", order="random").uses_seed
+    assert not DemonstrationChoice(1, selection="diverse").uses_seed
+    assert not DemonstrationChoice(4, selection="diverse", order="searched").uses_seed
+    assert DemonstrationChoice(5, selection="diverse", order="searched").uses_seed
+    assert not DemonstrationChoice(8, selection="first").uses_seed
+
+
+def test_choices_that_cannot_be() -> None:
+    assert "nearest_last" not in orders_of("random")
+    with pytest.raises(InputError, match="order searched does not go with the selection nearest"):
+        DemonstrationChoice(2, order="searched", selection="nearest")
+    with pytest.raises(InputError, match="order nearest_last does not go with the selection rand"):
+        DemonstrationChoice(2, order="nearest_last")
+    with pytest.raises(InputError, match=r"unknown selection 'best'; it is one of random, near"):
+        DemonstrationChoice(2, selection="best")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="unknown placement 'over'"):
+        DemonstrationChoice(2, placement="over")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="unknown similarity 'words'"):
+        DemonstrationChoice(2, similarity="words")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="permutations is 0"):
+        DemonstrationChoice(2, permutations=0)
+    with pytest.raises(InputError, match="selection diverse in order random needs a fitted"):
+        DemonstrationChoice(2, selection="diverse").draw(POOL)
+    with pytest.raises(InputError, match="in order searched needs a fitted predictor"):
+        DemonstrationChoice(2, order="searched").draw(POOL)
+    with pytest.raises(InputError, match="9 demonstrations are asked for and there are 4"):
+        DemonstrationChoice(9, balanced=False).draw(POOL[:4])

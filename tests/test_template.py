@@ -172,6 +172,38 @@ def test_demonstrations_with_parts_alike_and_with_a_description_alone() -> None:
     assert str(alone.render(FIELDS, DEMONSTRATIONS[:1])) == "dull? bad\n\nfine? {mask}"
 
 
+def test_demonstrations_after_the_input() -> None:
+    whole = Template(parts=PARTS)
+    assert whole.cue_apart
+    assert str(whole.render(FIELDS, DEMONSTRATIONS[:1], "after")) == (
+        "Say how it feels.\n\n"
+        "Source: web\n\nReview: fine\n\n"
+        "Source: book\n\nReview: dull\n\nSentiment: bad\n\n"
+        "Sentiment: {mask}"
+    )
+    text = Template("{text} It was {mask}.", demonstration_separator="\n")
+    assert not text.cue_apart
+    assert text.render(FIELDS, DEMONSTRATIONS[:1], "after").segments == (
+        Text("fine It was "),
+        Slot(),
+        Text(".\ndull It was bad."),
+    )
+    assert text.render(FIELDS, (), "after") == text.render(FIELDS)
+    for parts in (
+        {"description": "Say it.", "cue": "{text} {mask}"},
+        {"input": "{text} {mask}", "cue": "So it is."},
+        {"cue": "{text} {mask}"},
+        {"input": "{text} {mask}"},
+    ):
+        assert not Template(parts=parts).cue_apart
+        assert str(Template(parts=parts).render(FIELDS, DEMONSTRATIONS[:1], "after")).endswith(
+            str(
+                Template(parts=parts).without("description").render(DEMONSTRATIONS[0].fields)
+            ).replace("{mask}", "bad")
+        )
+    assert Template(parts={"input": "{text}", "cue": "Now {{ mask }}"}).cue_apart
+
+
 def test_demonstrations_of_jinja_and_learned_segments() -> None:
     template = Template("{{ soft(2) }}{{ text|upper }}: {{ mask }}")
     assert template.render(FIELDS, DEMONSTRATIONS[:1]).segments == (
