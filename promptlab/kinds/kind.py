@@ -21,11 +21,15 @@ from promptlab.task import Task
 BUILT_IN = {
     "template": "promptlab.kinds.template:TemplateKind",
     "demonstrations": "promptlab.kinds.demonstrations:DemonstrationsKind",
+    "dspy": "promptlab.interop.dspy.kind:DspyKind",
     "soft_prompt": "promptlab.kinds.soft_prompt:SoftPromptKind",
     "p_tuning": "promptlab.kinds.soft_prompt:PTuningKind",
     "prefix": "promptlab.kinds.prefix:PrefixKind",
     "finetune": "promptlab.kinds.finetune:FinetuneKind",
     "head": "promptlab.kinds.head:HeadKind",
+    "ensemble": "promptlab.kinds.ensemble:EnsembleKind",
+    "distillation": "promptlab.kinds.distillation:DistillationKind",
+    "tree_of_thoughts": "promptlab.kinds.tree_of_thoughts:TreeOfThoughtsKind",
     "words": "promptlab.kinds.words:WordsKind",
     "triggers": "promptlab.kinds.triggers:TriggersKind",
 }
@@ -77,7 +81,8 @@ class Kind(ABC):
     ``keeps``: fitting is dear, so a fitted predictor is saved before it is judged, and loaded
     instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
     all of a study's candidates are queued. ``solves``: its predictors are strategies, so that
-    other kinds can be put around them.
+    other kinds can be put around them. ``recalls``: dev is predicted from kept predictions of
+    others, without tokens of its own.
     """
 
     name: ClassVar[str]
@@ -85,6 +90,7 @@ class Kind(ABC):
     keeps: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
     solves: ClassVar[bool] = True
+    recalls: ClassVar[bool] = False
 
     def __init__(self, settings: Any, task: Task) -> None:
         self.settings = settings
