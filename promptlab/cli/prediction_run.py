@@ -68,7 +68,7 @@ class PredictionRun:
                 self._name_scores(found)
             self._count(examples, found)
             yield [
-                _finished(row, made) | {name: made.error for name in self.error_columns}
+                _finished(row, made) | dict.fromkeys(self.error_columns, made.error)
                 for row, made in zip(rows, found, strict=True)
             ]
 

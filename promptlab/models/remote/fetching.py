@@ -115,7 +115,7 @@ class Fetcher:
     def _one(self, request: Request, stop: threading.Event) -> Answer | Failure:
         """One request until it is answered, refused, or tried too often."""
         started = time.perf_counter()
-        pause = self._pause or stop.wait
+        pause = stop.wait if self._pause is None else self._pause
         body = self._body(request)
         reserved = request.tokens + int(request.body.get("max_tokens", 0))
         tried = 0

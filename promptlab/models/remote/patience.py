@@ -41,7 +41,7 @@ class Admission:
     """A request that went out at a moment, and the tokens that it is counted with."""
 
     moment: float
-    tokens: float
+    tokens: int
 
 
 class RateLimit:
@@ -65,7 +65,7 @@ class RateLimit:
         self._held_until = 0.0
         self._lock = threading.Lock()
 
-    def admit(self, tokens: float, wait: Wait, stopped: Callable[[], bool]) -> Admission:
+    def admit(self, tokens: int, wait: Wait, stopped: Callable[[], bool]) -> Admission:
         """Wait until a request of about so many tokens may go out; at once when ``stopped``."""
         while True:
             with self._lock:
@@ -78,7 +78,7 @@ class RateLimit:
                     return admission
             wait(seconds)
 
-    def settle(self, admission: Admission, tokens: float) -> None:
+    def settle(self, admission: Admission, tokens: int) -> None:
         """The request had so many tokens in truth."""
         with self._lock:
             admission.tokens = tokens
@@ -88,7 +88,7 @@ class RateLimit:
         with self._lock:
             self._held_until = max(self._held_until, self._clock() + seconds)
 
-    def _missing(self, now: float, tokens: float) -> float:
+    def _missing(self, now: float, tokens: int) -> float:
         """Seconds until there may be room."""
         while self._window and self._window[0].moment <= now - MINUTE:
             self._window.popleft()
