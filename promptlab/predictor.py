@@ -26,12 +26,17 @@ FORMAT = 1
 
 _HOMES = {
     "Cascade": "promptlab.ensemble.cascade",
-    "Ensemble": "promptlab.ensemble.ensemble",
+    "Chain": "promptlab.strategies.chain",
+    "ChainOfThought": "promptlab.strategies.thought",
     "DspyProgram": "promptlab.interop.dspy.program",
+    "Ensemble": "promptlab.ensemble.ensemble",
+    "GeneratedKnowledge": "promptlab.strategies.knowledge",
     "HeadClassifier": "promptlab.head",
     "MixtureClassifier": "promptlab.mixture",
     "PromptClassifier": "promptlab.classifier",
     "PromptGenerator": "promptlab.generator",
+    "Retrieval": "promptlab.strategies.retrieval",
+    "SelfConsistency": "promptlab.strategies.consistency",
     "TreeOfThoughts": "promptlab.strategies.tree",
 }
 """Where the shipped predictors are defined, imported when one is loaded."""

@@ -143,7 +143,7 @@ class Judging:
             "unparsed_rate": rows.unparsed_rate,
             "errors": len(rows.errors),
             "tokens_per_example": rows.tokens / len(rows),
-            "learning_tokens": fitted.model.learning_tokens,
+            "learning_tokens": fitted.learning_tokens,
             "seconds": time.perf_counter() - started,
         }
         if reason is not None:

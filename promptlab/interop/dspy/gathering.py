@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from promptlab.errors import WorkError
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -23,6 +25,7 @@ _LOOK = 0.0005
 class _Ticket(Generic[Item]):
     item: Item
     done: bool = False
+    settled: bool = False
     answer: Any = None
     error: Exception | None = None
 
@@ -73,6 +76,8 @@ class Gathering(Generic[Item, Answer]):
         finally:
             with self._changed:
                 for ticket in batch:
+                    if not ticket.settled:  # the one who worked for all was interrupted
+                        ticket.error = WorkError("the call was interrupted")
                     ticket.done = True
                 self._busy = False
                 self._changed.notify_all()
@@ -87,10 +92,10 @@ class Gathering(Generic[Item, Answer]):
             answers = self._work([ticket.item for ticket in batch])
         except Exception as error:
             if len(batch) == 1:
-                batch[0].error = error
+                batch[0].error, batch[0].settled = error, True
                 return
             for ticket in batch:
                 self._answer([ticket])
             return
         for ticket, answer in zip(batch, answers, strict=True):
-            ticket.answer = answer
+            ticket.answer, ticket.settled = answer, True

@@ -57,11 +57,12 @@ def export_program(classifier: PromptClassifier, path: str | Path) -> Any:
     shows the same prompts. Raises `InputError` naming what DSPy's state has no place for.
     """
     found = _exported(classifier)
+    from dspy.utils.saving import get_dependency_versions
+
+    metadata = {"dependency_versions": get_dependency_versions()}
+    document = {**found.dump_state(), "metadata": metadata}
     with written_whole(Path(path)) as partial:
-        partial.unlink(missing_ok=True)
-        target = partial.with_suffix(".json")
-        found.save(str(target))
-        target.replace(partial)
+        partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
     return found.signature
 
 
@@ -210,4 +211,4 @@ def _drawn(classifier: PromptClassifier) -> list[Demonstration]:
 
 def _plain(text: str) -> str:
     """Words with their braces kept from meaning a field."""
-    return text.replace("\\", "\\\\").replace("{", "\\{").replace("}", "\\}")
+    return text.replace("{", "\\{").replace("}", "\\}")
