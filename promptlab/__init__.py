@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cascade": "ensemble.cascade",
+    "Chain": "strategies.chain",
+    "ChainOfThought": "strategies.thought",
     "Decoding": "decoding",
     "Demonstration": "template",
     "DemonstrationChoice": "demonstrations",
@@ -19,6 +21,7 @@ _HOMES = {
     "Evaluation": "evaluation",
     "Example": "example",
     "FineTuned": "kinds.estimators",
+    "GeneratedKnowledge": "strategies.knowledge",
     "Head": "kinds.estimators",
     "InputError": "errors",
     "LanguageModel": "models.language_model",
@@ -30,7 +33,10 @@ _HOMES = {
     "PromptClassifier": "classifier",
     "PromptGenerator": "generator",
     "PromptlabError": "errors",
+    "Retrieval": "strategies.retrieval",
+    "SelfConsistency": "strategies.consistency",
     "SoftPrompt": "kinds.estimators",
+    "Step": "strategies.chain",
     "StudyRun": "study.run",
     "Task": "task",
     "Template": "template",

@@ -1,0 +1,227 @@
+"""Retrieval: the passages that are like an example stand in its prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from promptlab.asks import Outcome, Solving
+from promptlab.errors import InputError
+from promptlab.example import Example
+from promptlab.models.language_model import LanguageModel
+from promptlab.predictions import Predictions
+from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.retrieval.index import Hit, Index, Similarity, make_index
+from promptlab.strategies.passages import passage_of, read_passages
+from promptlab.strategies.wrapped import WrappingStrategy, inner_from_settings
+from promptlab.trace import Branch
+
+TRAIN = "train"
+"""The passages are the training examples with their answers."""
+SEPARATOR = "\n"
+REMEMBERED = 10_000
+"""At most about so many searches are remembered."""
+
+
+class Shelf:
+    """Passages, and which of them are near an example.
+
+    ``owners`` are the ids of the training examples that the passages are made of: an example
+    never finds its own.
+    """
+
+    def __init__(
+        self,
+        passages: Sequence[str],
+        k: int,
+        method: Similarity,
+        model: LanguageModel,
+        owners: Sequence[str] | None = None,
+    ) -> None:
+        if k < 1:
+            raise InputError(f"k is {k}; at least one passage is looked for")
+        if not passages:
+            raise InputError("there are no passages to look in; give at least one")
+        self.k = k
+        self.owners = None if owners is None else tuple(owners)
+        self.index: Index = make_index(method, passages, model)
+        self._places = {owner: place for place, owner in enumerate(self.owners or ())}
+        self._remembered: dict[tuple[str, int], list[Hit]] = {}
+
+    @classmethod
+    def of_training(
+        cls, train: Sequence[Example], fields: Sequence[str], k: int, method: Similarity,
+        model: LanguageModel,
+    ) -> Shelf:  # fmt: skip
+        """The training examples' texts and answers as passages."""
+        owners = [example.id for example in train]
+        return cls([passage_of(e, fields) for e in train], k, method, model, owners)
+
+    def near(
+        self, examples: Sequence[Example], fields: Sequence[str], *, training: bool = False
+    ) -> list[list[Hit]]:
+        """At most ``k`` passages an example, nearest first; none without a word in common."""
+        queries = ["\n".join(example.fields[name] for name in fields) for example in examples]
+        found = self._search(queries, self.k + training)
+        chosen = []
+        for example, hits in zip(examples, found, strict=True):
+            own = self._places.get(example.id) if training else None
+            kept = [(place, value) for place, value in hits if place != own]
+            if self.index.similarity == "bm25":
+                kept = [(place, value) for place, value in kept if value > 0]
+            chosen.append(kept[: self.k])
+        return chosen
+
+    def _search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
+        """What the index finds, remembered: several solutions of an example search for the same."""
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.clear()
+        new = [q for q in dict.fromkeys(queries) if (q, count) not in self._remembered]
+        for query, hits in zip(new, self.index.search(new, count), strict=True):
+            self._remembered[query, count] = hits
+        return [self._remembered[query, count] for query in queries]
+
+    def text(self, hits: Sequence[Hit]) -> str:
+        """The passages as they stand in the prompt."""
+        return SEPARATOR.join(self.index.texts[place] for place, _ in hits)
+
+    def enriched(
+        self,
+        examples: Sequence[Example],
+        fields: Sequence[str],
+        field: str,
+        *,
+        training: bool = False,
+    ) -> list[Example]:
+        """The examples with their passages in ``field``."""
+        found = self.near(examples, fields, training=training)
+        return [
+            replace(example, fields={**example.fields, field: self.text(hits)})
+            for example, hits in zip(examples, found, strict=True)
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "passages": list(self.index.texts),
+            "k": self.k,
+            "method": self.index.similarity,
+            "owners": None if self.owners is None else list(self.owners),
+        }
+
+
+class Retrieval(WrappingStrategy):
+    """The ``k`` passages nearest to an example are put into the field ``field`` of ``inner``.
+
+    ``passages`` is a list of texts, a file (`read_passages`), or *train*: the training examples
+    with their answers, found when it is fitted. ``method`` is *bm25* or *embedding* (the model's
+    own vectors). What is searched with is ``query``, all other fields without it. A text that BM25
+    finds no word of has no passages: the field is empty.
+    """
+
+    def __init__(
+        self,
+        inner: Predictor,
+        passages: Sequence[str] | str | Path,
+        *,
+        k: int = 3,
+        method: Similarity = "bm25",
+        field: str = "context",
+        query: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(inner)
+        self.k, self.method, self.field = k, method, field
+        if field not in self.inner.fields:
+            raise InputError(
+                f"the inner strategy reads {', '.join(self.inner.fields)} and not the passages; "
+                f"put {{{field}}} into its template"
+            )
+        self.query = self.inner_fields if query is None else tuple(query)
+        if not self.query:
+            raise InputError("nothing is left to search with: name the fields in query")
+        self.shelf: Shelf | None = None
+        if isinstance(passages, str) and passages == TRAIN:
+            return
+        texts = read_passages(passages) if isinstance(passages, str | Path) else list(passages)
+        self.shelf = Shelf(texts, k, method, self.model)
+
+    @property
+    def inner_fields(self) -> tuple[str, ...]:
+        """The example's own fields that the inner strategy reads."""
+        return tuple(name for name in self.inner.fields if name != self.field)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is searched with, and what the inner strategy reads."""
+        return tuple(dict.fromkeys((*self.inner_fields, *self.query)))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The inner strategy's labels, if it has some."""
+        return tuple(getattr(self.inner, "labels", ()))
+
+    def learn(self, train: Sequence[Example]) -> None:
+        """Shelve the training examples, if these are the passages."""
+        if self.shelf is None or self.shelf.owners is not None:
+            self.shelf = Shelf.of_training(train, self.query, self.k, self.method, self.model)
+
+    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+        """The examples with their passages."""
+        rows = as_examples(examples, self.fields)
+        return self._known.enriched(rows, self.query, self.field, training=training)
+
+    def predict(self, examples: Iterable[Input]) -> Predictions:
+        """One prediction an example; all are searched for at once."""
+        rows = as_examples(examples, self.fields)
+        self._known.near(rows, self.query)  # all searched for at once, and remembered
+        return super().predict(rows)
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The inner strategy's answer to the example with its passages."""
+        (hits,) = self._known.near([example], self.query)
+        text = self._known.text(hits)
+        places = [place for place, _ in hits]
+        after = branch.step("retrieve", reply=text, passages=places)
+        given = replace(example, fields={**example.fields, self.field: text})
+        found = yield from self.inner.solve(given, after, sample)
+        return replace(found, facts={**found.facts, "passages": places})
+
+    @property
+    def _known(self) -> Shelf:
+        if self.shelf is None:
+            raise not_fitted("the passages are the training examples")
+        return self.shelf
+
+    def example_prompt(self, example: Input) -> str:
+        """The inner strategy's prompt with the example's passages."""
+        rows = as_examples([example], self.fields)
+        return self.inner.example_prompt(self._known.enriched(rows, self.query, self.field)[0])
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data, the passages included once they are known."""
+        return super().settings() | {
+            "k": self.k,
+            "method": self.method,
+            "field": self.field,
+            "query": list(self.query),
+            "shelf": None if self.shelf is None else self.shelf.settings(),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        made = cls(
+            inner_from_settings(settings["inner"], model),
+            TRAIN,
+            k=settings["k"],
+            method=settings["method"],
+            field=settings["field"],
+            query=settings["query"],
+        )
+        if (kept := settings["shelf"]) is not None:
+            made.shelf = Shelf(
+                kept["passages"], kept["k"], kept["method"], model, owners=kept["owners"]
+            )
+        return made
