@@ -12,7 +12,7 @@ from study_material import study_document, write_reviews
 
 import promptlab as pl
 from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import StudyError, WorkError
+from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.models.local import LocalModel
 from promptlab.predictions import Predictions
@@ -327,3 +327,28 @@ def test_a_storage_without_its_folder(start: Callable[..., Any], tmp_path: Path)
     shutil.rmtree(tmp_path / "runs")
     with pytest.raises(StudyError, match="predictions are not in"):
         start(storage=storage)[0].run()
+
+
+def test_a_winner_that_shuffled_labels_do_not_fit_is_told(
+    start: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from promptlab.cli.board import print_result
+    from promptlab.study.state import StudyState
+
+    fit = StudyState.fit
+
+    def refuse(self: StudyState, trial: Any, task: Any = None) -> Any:
+        if task is not None:
+            raise InputError("the model by itself answers 1 of 20 training examples rightly")
+        return fit(self, trial)
+
+    monkeypatch.setattr(StudyState, "fit", refuse)
+    run, _ = start()
+    board = run.run()
+    shuffled = board["baselines"][2]
+    assert (shuffled["name"], shuffled["dev"]) == ("shuffled-labels", None)
+    print_result(board, tmp_path / "runs" / "reviews")
+    assert "control shuffled-labels: the winner cannot be fitted" in capsys.readouterr().out

@@ -40,8 +40,9 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
     for line in _compared(board):
         terminal.print(visible(line))
     for baseline in _controls(board):
-        dev = baseline["dev"][board["objective"]]
-        terminal.print(f"control {baseline['name']}: {dev:.3f} on dev; {baseline['note']}")
+        dev = baseline["dev"] and f"{baseline['dev'][board['objective']]:.3f} on dev"
+        told = "; ".join(filter(None, [dev, baseline["note"]]))
+        terminal.print(visible(f"control {baseline['name']}: {told}", lines=False))
     terminal.print()
     terminal.print(Text("The winning prompt:", style="bold"))
     terminal.print(visible(board["best"]["prompt"]), style="cyan")

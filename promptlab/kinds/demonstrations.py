@@ -59,7 +59,9 @@ class DemonstrationsKind(TemplateKind):
                     f"{count} demonstrations are asked for and there are {len(task.train)} "
                     "training examples; use a count from 1 to that"
                 )
-        self.orders = {selection: self._orders(selection) for selection in settings.selection}
+        self.orders: dict[str, list[str]] = {
+            selection: self._orders(selection) for selection in settings.selection
+        }
         self._check_orders()
 
     def check(self, model: LanguageModel) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from promptlab.errors import InputError
 from promptlab.events import Phase
 from promptlab.example import Example
 from promptlab.predictions import Predictions
@@ -65,7 +66,11 @@ def _shuffled(state: StudyState, best: FrozenTrial) -> dict[str, Any]:
         dataclasses.replace(example, label=label)
         for example, label in zip(state.task.train, labels, strict=True)
     )
-    control = state.fit(best, dataclasses.replace(state.task, train=shuffled))
+    try:
+        control = state.fit(best, dataclasses.replace(state.task, train=shuffled))
+    except InputError as error:  # no demonstration is answered rightly any more, for one
+        note = f"the winner cannot be fitted on shuffled training labels: {error}"
+        return {"name": "shuffled-labels", "dev": None, "test": None, "note": note}
     rows, _ = evaluate_in_blocks(control, state.examples, state.spec.block, state.cancellation)
     check_answered(rows)
     same = rows.labels == state.folder.predictions(best.number).labels
