@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scripted_model import ScriptedModel
 
 import promptlab as pl
+from promptlab.calibration import calibration_prompts
 from promptlab.classifier import PromptClassifier
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import CapabilityError, InputError
@@ -340,3 +341,52 @@ def test_neighbours_of_two_fields() -> None:
     assert [e.id for e in near.of(asked)] == ["b"]
     same = Example("q", {"premise": "Blue  whale", "hypothesis": "a whale", "other": "?"})
     assert [e.id for e in near.of(same)] == ["a"]
+
+
+def test_demonstrations_after_the_slot_are_refused_where_nothing_reads_them(task: Task) -> None:
+    choice = DemonstrationChoice(2, placement="after")
+    model = ScriptedModel(lambda prompt, sample: "great")
+    with pytest.raises(InputError, match=r"behind the slot.*scripted writes its reply before"):
+        PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=choice)
+    with pytest.raises(InputError, match="a chat prompt ends at its slot"):
+        PromptClassifier(replace(TEMPLATE, chat=True), WORDS, model, demonstrations=choice)
+    parts = Template(parts={"input": "Review: {text}", "cue": "Sentiment: {mask}"}, chat=True)
+    made = PromptGenerator(parts, CHOICES, model, demonstrations=choice).fit(task.train)
+    said = made.example_prompt(task.dev[0])
+    assert said.index(task.dev[0].fields["text"]) < said.index("Sentiment: ")
+    assert said.endswith("Sentiment: {mask}")
+
+
+def test_after_is_saved_and_is_where_the_calibration_looks(causal: LocalModel, task: Task) -> None:
+    choice = DemonstrationChoice(2, placement="after")
+    fitted = classifier(causal, choice, calibration="contextual").fit(task.train)
+    again = PromptClassifier.from_settings(json.loads(json.dumps(fitted.settings())), causal)
+    assert str(again.prompt(task.dev[0])) == str(fitted.prompt(task.dev[0]))
+    assert again.predict(task.dev).labels == fitted.predict(task.dev).labels
+    free = calibration_prompts("contextual", TEMPLATE, fitted.demonstrations or [], "after")
+    assert str(free[0]).startswith("N/A It was {mask}.\n")
+    found = causal.score(free, fitted.verbalizer.answers).logprobs
+    shares = np.exp(found) / np.exp(found).sum(axis=1, keepdims=True)
+    assert fitted.settings()["prior"] == pytest.approx(np.log(shares.mean(axis=0)), abs=1e-5)
+
+
+def test_what_is_explained_of_nearest_ones(task: Task) -> None:
+    from promptlab.cli.explanation import _nearest
+    from promptlab.tuning.explanation import explain
+
+    choice = DemonstrationChoice(2, selection="nearest")
+    fitted = classifier(ScriptedModel(), choice).fit(task.train)
+    found = explain(fitted)["own_demonstrations"]
+    assert found == {"count": 2, "similarity": "bm25", "order": "nearest_last", "pool": 16}
+    assert _nearest(found).startswith("for every input the 2 nearest of 16 training examples")
+
+
+def test_shared_demonstrations_are_computed_once(fresh: Fresh, task: Task) -> None:
+    def computed(selection: Any) -> int:
+        model = fresh("tiny_causal")
+        fitted = classifier(model, DemonstrationChoice(4, selection=selection)).fit(task.train)
+        before = model.usage.computed_tokens
+        fitted.predict(task.dev)
+        return model.usage.computed_tokens - before
+
+    assert computed("random") < 0.5 * computed("nearest")

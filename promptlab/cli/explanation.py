@@ -42,9 +42,20 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
             ("demonstration", f"{' · '.join(shown['fields'].values())} → {shown['answer']}")
             for shown in document.get("demonstrations", ())
         ),
+        ("demonstrations", _nearest(document.get("own_demonstrations"))),
         *_learned_facts(document["learned"] or {}),
     ]
     return [(name, cell(value, 400)) for name, value in known if value not in (None, "")]
+
+
+def _nearest(choice: dict[str, Any] | None) -> str:
+    """Demonstrations that every input has of its own."""
+    if choice is None:
+        return ""
+    return (
+        f"for every input the {choice['count']} nearest of {choice['pool']} training examples "
+        f"({choice['similarity']}, {choice['order'].replace('_', ' ')})"
+    )
 
 
 def _answers(settings: dict[str, Any] | None) -> str:

@@ -68,6 +68,13 @@ def _prompt(predictor: Predictor) -> dict[str, Any]:
             {"fields": dict(shown.fields), "answer": shown.answer}
             for shown in predictor.demonstrations or []
         ]
+        if predictor.neighbours is not None:
+            found["own_demonstrations"] = {
+                "count": predictor.choice.count,
+                "similarity": predictor.choice.similarity,
+                "order": predictor.choice.order,
+                "pool": len(predictor.neighbours.pool),
+            }
     return found
 
 
