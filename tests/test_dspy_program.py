@@ -143,7 +143,7 @@ def test_the_prompt_shows_instructions_and_demonstrations() -> None:
 def test_the_same_seed_gives_the_same_program() -> None:
     def once(seed: int) -> Any:
         sampling = Decoding(max_tokens=9, temperature=1.0)
-        plan = Plan(Optimizer("bootstrap_random_search"), seed=seed, train_examples=6)
+        plan = Plan(Optimizer("bootstrap_few_shot"), seed=seed, train_examples=6)
         made = DspyProgram(FORM, model(), program="chain_of_thought", plan=plan, decoding=sampling)
         random.seed()  # what is drawn elsewhere must not matter
         return made.fit(TASK.train, dev=TASK.dev).settings()["state"]

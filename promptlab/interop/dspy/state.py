@@ -185,7 +185,8 @@ def _parts(template: Template) -> tuple[str, dict[str, str], str]:
     if not lines or list(prefixes)[-1] != "mask" or len(prefixes) != len(lines):
         raise refused
     cue = prefixes.pop("mask")
-    return parts.get("description", ""), prefixes, cue
+    description = parts.get("description", "").replace("\\{", "{").replace("\\}", "}")
+    return description, prefixes, cue
 
 
 def _probe(signature: Any) -> dict[str, str]:
