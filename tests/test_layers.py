@@ -14,7 +14,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "errors", "evaluation", "events", "example", "expression", "extraction", "fitting",
+        "errors", "evaluation", "events", "example", "expression", "extraction", "failures",
+        "fitting",
         "game24", "grammar", "hub", "metric", "number", "parser", "predictions", "prompt",
         "readers", "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
     ),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from promptlab import __version__
-from promptlab.cli import data, explain, fill, model, predict, study, template, ui
+from promptlab.cli import data, explain, failures, fill, model, predict, study, template, ui
 
 app = typer.Typer(
     help="Which prompt to use, how good it really is, and what it costs.",
@@ -20,6 +20,7 @@ app.add_typer(study.app, name="study")
 app.add_typer(template.app, name="template")
 app.add_typer(model.app, name="model")
 app.add_typer(data.app, name="data")
+app.add_typer(failures.app, name="failures")
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("fill")(fill.fill)

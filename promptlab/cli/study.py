@@ -1,4 +1,4 @@
-"""``promptlab study``: new, run, list, show, report, export."""
+"""``promptlab study``: new, run, list, show, trace, report, export."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from promptlab.cli.board import print_result
 from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.output import Json, print_json
 from promptlab.cli.steps import show_steps
+from promptlab.cli.trace import trace
 
 if TYPE_CHECKING:
     from promptlab.cancellation import Cancellation
@@ -206,6 +207,9 @@ def show(
         return
     for key, value in rows[0].items():
         typer.echo(f"{key}: {visible(str(value))}")
+
+
+app.command("trace")(trace)
 
 
 @app.command("report")

@@ -6,8 +6,12 @@ import csv
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+from promptlab.ensemble.panel import Panel, plain
+from promptlab.example import Example
+from promptlab.failures import Asked, Failure
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import Comparison
@@ -104,19 +108,24 @@ def failure_lines(state: StudyState, winner: Predictor, dev: Predictions) -> str
     lines = []
     for row in dev.failures():
         example = examples[row.example_id]
-        lines.append(
-            json.dumps(
-                {
-                    "example_id": row.example_id,
-                    "split": "dev",
-                    "fields": dict(example.fields),
-                    "prompt": winner.example_prompt(example),
-                    "expected": row.target,
-                    "actual": row.text if row.unparsed else row.label,
-                    "unparsed": row.unparsed,
-                    "scores": row.scores,
-                },
-                ensure_ascii=False,
-            )
-        )
+        failure = Failure.of(row, example, asked_of(winner, example), "dev")
+        lines.append(json.dumps(failure.record(), ensure_ascii=False))
     return "".join(line + "\n" for line in lines)
+
+
+def asked_of(predictor: Predictor, example: Example) -> list[Asked]:
+    """What a predictor asks about an example: its prompt, or those of an ensemble's members."""
+    if isinstance(predictor, Panel):
+        members = zip(predictor.names, predictor.members, strict=True)
+        return [
+            replace(one, name=name)
+            for name, member in members
+            for one in asked_of(plain(member), example)
+        ]
+    inner: Any = predictor
+    while not hasattr(inner, "verbalizer") and hasattr(inner, "inner"):
+        inner = inner.inner
+    verbalizer = getattr(getattr(inner, "classifier", inner), "verbalizer", None)
+    labels = verbalizer.labels if verbalizer is not None else ()
+    answers = {label: verbalizer.first_answer(label) for label in labels}
+    return [Asked(predictor.example_prompt(example), answers)]

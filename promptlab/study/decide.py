@@ -28,8 +28,11 @@ from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.gains import gains
 from promptlab.study.judging import check_answered, failures_told
+from promptlab.study.made_of import made_of
 from promptlab.study.objective import summary
 from promptlab.study.reference import Reference, choose_reference, told
+from promptlab.study.regression import read_suite, run_suite
+from promptlab.study.regression import told as regression_told
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
 
@@ -77,6 +80,7 @@ def decide(state: StudyState) -> dict[str, Any]:
         "tokens": _tokens(state, complete) + test.tokens,
     }
     board["statements"] = statements(state.objectives[0].name, board, comparison)
+    board["statements"] += made_of(board["best"]["facts"])
     board["statements"] += [
         f"The winner on {split}: {failures_told(rows)}."
         for split, rows in (("dev", dev), ("test", test))
@@ -89,6 +93,7 @@ def decide(state: StudyState) -> dict[str, Any]:
     for gain in gains(state, complete):
         board["gains"].append(gain.record())
         board["statements"].append(gain.told(f"the baseline group {state.spec.baseline!r}"))
+    _regression(state, board, winner, reference)
     state.folder.write("failures.jsonl", failure_lines(state, winner, dev))
     state.folder.write("leaderboard.csv", leaderboard_csv(rows))
     return board
@@ -178,6 +183,18 @@ def _compare(
     board["baselines"].append(reference.baseline(state, other))
     board["comparisons"].append(reference.record(comparison))
     board["statements"].insert(2, told(reference, comparison, verdict(comparison)))
+
+
+def _regression(
+    state: StudyState, board: dict[str, Any], winner: Predictor, reference: Reference | None
+) -> None:
+    """Try earlier failures again, if the study names a file of them."""
+    if state.spec.regression is None:
+        return
+    suite = read_suite(state.spec.regression, state.task)
+    other = None if reference is None else (reference.name, state.fit(reference.trial))
+    board["regression"] = run_suite(state, suite, winner, other)
+    board["statements"].append(regression_told(board["regression"]))
 
 
 def _importances(state: StudyState) -> dict[str, float]:

@@ -12,12 +12,13 @@ from typing import Any
 
 from promptlab.cache import written_whole
 from promptlab.errors import StudyError
-from promptlab.study import plots, wording
+from promptlab.study import made_of, plots, wording
 from promptlab.study import report_rows as rows
 from promptlab.study.comparison_rows import comparison_rows, gain_rows
 from promptlab.study.curve_report import curve_page
 from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.learning_report import learning_page
+from promptlab.study.regression import told as regression_told
 from promptlab.study.scale import scale_over
 
 SHOWN_FAILURES = 500
@@ -88,6 +89,7 @@ def _page(
     baselines = board.get("baselines") or []
     scale = scale_over(_values(board, complete, measure))
     headline, evidence = wording.verdict(board)
+    facts = (best or {}).get("facts") or {}
     chance = _baseline_value(baselines, measure)
     return {
         "study": board["study"],
@@ -114,10 +116,21 @@ def _page(
         "gains": gain_rows(board),
         "comparisons": comparison_rows(board),
         "learning": learning_page(board, folder),
+        "members": made_of.member_rows(facts),
+        "members_by": "goes on below" if "measure" in facts.get("ensemble", {}) else "weight",
+        "regression": _regression(board),
         "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
         "n_failures": len(failures),
         "confusions": rows.confusions(failures[:SHOWN_FAILURES]),
     }
+
+
+def _regression(board: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the table of earlier failures shows; none without a suite."""
+    found = board.get("regression")
+    if not found:
+        return None
+    return {**found, "told": regression_told(found), "rows": found["rows"][:SHOWN_FAILURES]}
 
 
 def _values(

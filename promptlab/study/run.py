@@ -17,6 +17,7 @@ from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective
+from promptlab.study.regression import read_suite
 from promptlab.study.report import write_report
 from promptlab.study.search import Search
 from promptlab.study.space import Space
@@ -71,6 +72,8 @@ class StudyRun:
                 f"study {self.spec.study!r}, baseline: there is no group {self.spec.baseline!r}; "
                 f"the groups are {', '.join(self.space.kinds)}"
             )
+        if self.spec.regression is not None:
+            read_suite(self.spec.regression, self.task)
         self.folder.check(self.spec, self.task)
         if self.folder.finished:
             board = read_leaderboard(self.folder.path)

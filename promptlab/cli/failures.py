@@ -1,0 +1,117 @@
+"""``promptlab failures``: list, correct, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.output import Json, print_json
+
+if TYPE_CHECKING:
+    from promptlab.failures import Failure, FailureLog
+
+app = typer.Typer(help="The log of a study's failures.", no_args_is_help=True)
+
+Source = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study's name, its folder, or a failures.jsonl.")
+]
+Runs = Annotated[Path, typer.Option("--out", help="Folder that holds the studies' folders.")]
+
+
+@app.command("list")
+def list_failures(study: Source, out: Runs = Path("runs"), as_json: Json = False) -> None:
+    """Every wrong answer of a study's winner on dev, with what was corrected by hand."""
+    log = _log(study, out)
+    if as_json:
+        print_json([failure.record() for failure in log.failures])
+        return
+    print_listing(
+        ("id", "expected", "actual", "corrected", "input"),
+        [
+            (
+                one.example_id,
+                one.expected or "",
+                _actual(one),
+                _corrected(one),
+                " | ".join(one.fields.values()),
+            )
+            for one in log.failures
+        ],
+    )
+
+
+@app.command("correct")
+def correct(
+    study: Source,
+    example_id: Annotated[str, typer.Argument(metavar="ID", help="The example's id.")],
+    expected: Annotated[
+        str | None, typer.Option(help="The answer that is right; the data's label is not.")
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="The actual answer is acceptable.")
+    ] = False,
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    out: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Keep a hand correction in corrections.jsonl beside the log."""
+    log = _log(study, out)
+    failure = log.correct(example_id, expected=expected, accept=accept, note=note)
+    if as_json:
+        print_json(failure.record())
+    else:
+        typer.echo(f"{example_id}: {visible(_corrected(failure))}; in {log.corrections_file}")
+
+
+@app.command("export")
+def export(
+    study: Source,
+    form: Annotated[
+        Literal["sft", "suite"],
+        typer.Option("--format", help="Dialogues for fine-tuning, or a regression suite."),
+    ],
+    file: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
+    runs: Annotated[
+        Path, typer.Option("--runs", help="Folder that holds the studies' folders.")
+    ] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Write failures, corrected, as dialogues (sft), or for the next study's ``regression``."""
+    from promptlab.errors import DataError
+    from promptlab.failures import write_lines
+
+    log = _log(study, runs)
+    if file.exists():
+        raise DataError(f"{file} exists already; give another name or remove it")
+    records = log.fine_tuning() if form == "sft" else log.suite()
+    write_lines(file, records)
+    if as_json:
+        print_json({"file": str(file), "records": len(records), "failures": len(log.failures)})
+    else:
+        typer.echo(f"Wrote {len(records)} records of {len(log.failures)} failures to {file}")
+
+
+def _log(study: str, out: Path) -> FailureLog:
+    from promptlab.failures import FAILURES, FailureLog
+
+    path = Path(study)
+    known = path.is_file() or (path / FAILURES).exists()
+    return FailureLog(path if known else out / study)
+
+
+def _actual(failure: Failure) -> str:
+    if failure.error:
+        return f"(error: {failure.error})"
+    return f"(unparsed) {failure.actual or ''}" if failure.unparsed else failure.actual or ""
+
+
+def _corrected(failure: Failure) -> str:
+    if failure.correction is None:
+        return ""
+    note = f" ({failure.correction.note})" if failure.correction.note else ""
+    if failure.correction.accept:
+        return f"accepted as it is{note}"
+    return f"{failure.correction.expected}{note}"

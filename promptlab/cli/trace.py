@@ -1,0 +1,98 @@
+"""``promptlab study trace``: what a trial's predictor did, step by step, as trees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.listing import cell, visible
+from promptlab.cli.output import Json, print_json
+
+if TYPE_CHECKING:
+    from promptlab.predictions import Prediction
+
+
+def trace(
+    study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    trial: Annotated[
+        int | None, typer.Option(help="A trial's predictions on dev (the winner's if not given).")
+    ] = None,
+    example: Annotated[str | None, typer.Option(help="The id of one example.")] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Whole prompts and replies of every step.")
+    ] = False,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong predictions.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many examples.")] = 10,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the studies' folders.")] = Path(
+        "runs"
+    ),
+    as_json: Json = False,
+) -> None:
+    """The steps that were taken for every example, drawn as a tree."""
+    from promptlab.errors import StudyError
+    from promptlab.study.folder import StudyFolder, read_leaderboard
+
+    folder = Path(study) if (Path(study) / "study.yaml").exists() else out / study
+    number = read_leaderboard(folder)["best"]["number"] if trial is None else trial
+    path = StudyFolder(folder).predictions_file(number)
+    if not path.exists():
+        raise StudyError(f"the study in {folder} has no predictions of trial {number}")
+    rows = _chosen(StudyFolder(folder).predictions(number), example, wrong=wrong)
+    if example is not None and not rows:
+        raise StudyError(f"trial {number} of the study in {folder} has no example {example!r}")
+    if not any(_steps(row) for row in rows):
+        raise StudyError(
+            f"trial {number} of the study in {folder} kept no steps here: a prompt whose answers "
+            "are scored takes one step, which is its prediction; ask for another trial"
+        )
+    if as_json:
+        print_json([_record(row, number) for row in rows[:limit]])
+        return
+    for row in rows[:limit]:
+        _print(row, prompts=prompts)
+    if len(rows) > limit:
+        typer.echo(f"... and {len(rows) - limit} more (--limit, --example, --wrong)", err=True)
+
+
+def _chosen(rows: Sequence[Prediction], example: str | None, *, wrong: bool) -> list[Prediction]:
+    found = [row for row in rows if example is None or row.example_id == example]
+    return [row for row in found if not (wrong and row.correct)]
+
+
+def _steps(row: Prediction) -> Mapping[str, Any] | None:
+    return row.trace if isinstance(row.trace, Mapping) and "steps" in row.trace else None
+
+
+def _record(row: Prediction, number: int) -> dict[str, Any]:
+    from promptlab.trace import Trace
+
+    steps = _steps(row)
+    return {
+        "trial": number,
+        "example_id": row.example_id,
+        "label": row.label,
+        "target": row.target,
+        "correct": row.correct,
+        "unparsed": row.unparsed,
+        "error": row.error,
+        "tokens_in": row.tokens_in,
+        "tokens_out": row.tokens_out,
+        "steps": [] if steps is None else [vars(step) for step in Trace.from_record(steps)],
+    }
+
+
+def _print(row: Prediction, *, prompts: bool) -> None:
+    from promptlab.trace import Trace
+
+    said = "unparsed" if row.label is None else cell(row.label)
+    verdict = "right" if row.correct else f"wrong, expected {cell(row.target or '?')}"
+    typer.echo(f"{cell(row.example_id)}: {said} ({verdict})")
+    if row.error:
+        typer.echo(f"   error: {visible(row.error)}")
+    steps = _steps(row)
+    if steps is not None:
+        typer.echo(visible(Trace.from_record(steps).tree(prompts=prompts)))
+    typer.echo("")
