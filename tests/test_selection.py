@@ -389,4 +389,4 @@ def test_shared_demonstrations_are_computed_once(fresh: Fresh, task: Task) -> No
         fitted.predict(task.dev)
         return model.usage.computed_tokens - before
 
-    assert computed("random") < 0.5 * computed("nearest")
+    assert computed("random") < 0.75 * computed("nearest")
