@@ -132,17 +132,29 @@ def require_same_ids(own: Sequence[Sequence[int]], peer: Sequence[Sequence[int]]
             )
 
 
-def report(name: str, comparisons: Mapping[str, Comparison], *, as_json: bool) -> None:
-    """Print all comparisons; the first one's figures stand at the top of the document."""
+def report(
+    name: str,
+    comparisons: Mapping[str, Comparison],
+    *,
+    as_json: bool,
+    more: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Print all comparisons; the first one's figures stand at the top of the document.
+
+    ``more`` are findings of another form, each with its own ``reached``.
+    """
     main = next(iter(comparisons.values()))
+    others = dict(more or {})
     if as_json:
         document = {
             "benchmark": name,
             "ratio": main.ratio,
             "max_difference": main.max_difference,
             "roofline_percent": main.roofline_percent,
-            "reached": all(one.reached for one in comparisons.values()),
+            "reached": all(one.reached for one in comparisons.values())
+            and all(one["reached"] for one in others.values()),
             "comparisons": {key: one.document() for key, one in comparisons.items()},
+            **others,
         }
         print(json.dumps(document, indent=2))
         return
@@ -154,6 +166,10 @@ def report(name: str, comparisons: Mapping[str, Comparison], *, as_json: bool) -
             f"{one.peer_roofline_percent:.0f} % of the roofline"
         )
         for label, value in one.details.items():
+            print(f"  {label}: {value}")
+    for key, found in others.items():
+        print(f"{key}:")
+        for label, value in found.items():
             print(f"  {label}: {value}")
 
 

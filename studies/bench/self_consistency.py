@@ -25,6 +25,7 @@ from promptlab.decoding import Decoding, Generation
 from promptlab.errors import WorkError
 from promptlab.models.local import LocalModel
 from promptlab.prompt import Prompt, Slot, Text
+from promptlab.studies.bench.adaptive_votes import adaptive_votes
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -123,7 +124,12 @@ def main() -> None:
         kind: compare(kind, model, (plain, tokenizer), prompt, ids, cost, options)
         for kind in options.only or TIMED
     }
-    report("self_consistency", found, as_json=options.json)
+    more = {}
+    if options.questions:
+        more["adaptive"] = adaptive_votes(
+            model, questions=options.questions, samples=options.samples, seed=options.seed
+        )
+    report("self_consistency", found, as_json=options.json, more=more)
 
 
 def compare(
@@ -213,6 +219,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=24, help="of a whole sample")
     parser.add_argument("--repeats", type=int, default=5, help="rounds that count")
     parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not")
+    parser.add_argument(
+        "--questions", type=int, default=64, help="of the adaptive part; 0 leaves it out"
+    )
+    parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     return parser.parse_args()
 
