@@ -36,6 +36,7 @@ _HOMES = {
     "Retrieval": "strategies.retrieval",
     "SelfConsistency": "strategies.consistency",
     "SoftPrompt": "kinds.estimators",
+    "SpanDecomposition": "strategies.decomposition",
     "Step": "strategies.chain",
     "StudyRun": "study.run",
     "Task": "task",

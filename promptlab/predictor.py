@@ -37,6 +37,7 @@ _HOMES = {
     "PromptGenerator": "promptlab.generator",
     "Retrieval": "promptlab.strategies.retrieval",
     "SelfConsistency": "promptlab.strategies.consistency",
+    "SpanDecomposition": "promptlab.strategies.decomposition",
     "TreeOfThoughts": "promptlab.strategies.tree",
 }
 """Where the shipped predictors are defined, imported when one is loaded."""

@@ -20,7 +20,13 @@ from promptlab.task import Task
 
 BUILT_IN = {
     "template": "promptlab.kinds.template:TemplateKind",
+    "decomposition": "promptlab.kinds.decomposition:DecompositionKind",
     "demonstrations": "promptlab.kinds.demonstrations:DemonstrationsKind",
+    "self_consistency": "promptlab.kinds.consistency:SelfConsistencyKind",
+    "retrieval": "promptlab.kinds.retrieval:RetrievalKind",
+    "knowledge": "promptlab.kinds.knowledge:KnowledgeKind",
+    "chain_of_thought": "promptlab.kinds.thought:ChainOfThoughtKind",
+    "chain": "promptlab.kinds.chain:ChainKind",
     "dspy": "promptlab.interop.dspy.kind:DspyKind",
     "soft_prompt": "promptlab.kinds.soft_prompt:SoftPromptKind",
     "p_tuning": "promptlab.kinds.soft_prompt:PTuningKind",
