@@ -126,6 +126,7 @@ def asked_of(predictor: Predictor, example: Example) -> list[Asked]:
     while not hasattr(inner, "verbalizer") and hasattr(inner, "inner"):
         inner = inner.inner
     verbalizer = getattr(getattr(inner, "classifier", inner), "verbalizer", None)
-    labels = verbalizer.labels if verbalizer is not None else ()
-    answers = {label: verbalizer.first_answer(label) for label in labels}
+    answers = {}
+    if verbalizer is not None:
+        answers = {label: verbalizer.first_answer(label) for label in verbalizer.labels}
     return [Asked(predictor.example_prompt(example), answers)]

@@ -208,10 +208,10 @@ def _resolve_data(document: dict[str, Any], folder: Path) -> None:
     if (found := _beside(document.get("regression"), folder)) is not None:
         document["regression"] = found
     groups = document.get("candidates")
-    for place, group in enumerate(groups if isinstance(groups, list) else []):
+    for group in groups if isinstance(groups, list) else []:
         given = group.get("unlabelled") if isinstance(group, dict) else None
         if (found := _beside(given, folder)) is not None:
-            groups[place] = group | {"unlabelled": found}
+            group["unlabelled"] = found
 
 
 def _beside(path: Any, folder: Path) -> str | None:
