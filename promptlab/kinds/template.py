@@ -212,22 +212,15 @@ class TemplateKind(Kind):
         return [self._option(index, entry) for index, entry in enumerate(chosen)]
 
     def _option(self, index: int, entry: str | InlineTemplate) -> Option:
-        if isinstance(entry, InlineTemplate):
-            name = entry.name or entry.text or f"template {index + 1}"
-            template = Template(
-                entry.text, entry.parts, name, entry.separator, entry.demonstration_separator
-            )
-            return Option(name=name, template=template, answers=entry.answers, parser=entry.parser)
-        if "{" in entry:
-            return Option(name=entry, template=Template(entry), answers=None, parser=None)
-        item = find(entry)
-        if item.open_vocabulary and OWN in self.settings.verbalizers:
-            raise InputError(
-                f"template {item.full_name} is for filling blanks (any word is an answer) and has "
-                "no answers of its own; list verbalizers: [targets] to choose among the data's "
-                "labels"
-            )
-        return _from_library(item)
+        if isinstance(entry, str) and "{" not in entry:
+            item = find(entry)
+            if item.open_vocabulary and OWN in self.settings.verbalizers:
+                raise InputError(
+                    f"template {item.full_name} is for filling blanks (any word is an answer) and "
+                    "has no answers of its own; list verbalizers: [targets] to choose among the "
+                    "data's labels"
+                )
+        return read_option(index, entry)
 
     def _check(self) -> None:
         """Everything that can be wrong before a model is needed."""
@@ -264,6 +257,19 @@ class TemplateKind(Kind):
                     verbalizer.check_labels(self.task.labels)
             except InputError as error:
                 raise StudyError(f"{place}: {error}") from error
+
+
+def read_option(index: int, entry: str | InlineTemplate) -> Option:
+    """A template of a study file: written out, a text with ``{mask}``, or a library name."""
+    if isinstance(entry, InlineTemplate):
+        name = entry.name or entry.text or f"template {index + 1}"
+        template = Template(
+            entry.text, entry.parts, name, entry.separator, entry.demonstration_separator
+        )
+        return Option(name=name, template=template, answers=entry.answers, parser=entry.parser)
+    if "{" in entry:
+        return Option(name=entry, template=Template(entry), answers=None, parser=None)
+    return _from_library(find(entry))
 
 
 def _from_library(item: LibraryTemplate) -> Option:

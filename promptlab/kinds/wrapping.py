@@ -102,7 +102,13 @@ class WrappingKind(Kind):
 
     def fit_inner(self, settings: Mapping[str, Any], model: LanguageModel) -> Strategy:
         """The fitted strategy of a candidate's ``inner``."""
-        fitted = self.inner.fit(inner_candidate(settings["inner"]), model)
+        return self.fitted_inner(self.inner, settings, model)
+
+    def fitted_inner(
+        self, kind: Kind, settings: Mapping[str, Any], model: LanguageModel
+    ) -> Strategy:
+        """What ``kind``, the inner one for some task, fits for a candidate's ``inner``."""
+        fitted = kind.fit(inner_candidate(settings["inner"]), model)
         if not isinstance(fitted, Strategy):
             raise StudyError(_no_strategy(self.inner.name, type(fitted).__name__))
         return fitted

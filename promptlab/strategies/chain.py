@@ -95,7 +95,7 @@ class Chain(Strategy):
             model = load_model(model)
         self.steps = tuple(steps)
         self.model = model
-        _check(self.steps)
+        check_steps(self.steps)
         for step in self.steps:
             step.answering.require(model)
 
@@ -222,7 +222,8 @@ def entries(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _check(steps: Sequence[Step]) -> None:
+def check_steps(steps: Sequence[Step]) -> None:
+    """Raise `InputError` for names, lists and fields that make no chain."""
     if not steps:
         raise InputError("a chain has no steps; give it one at least")
     names = [step.name for step in steps]

@@ -1,0 +1,365 @@
+"""Kinds of strategies: dimensions, names, what candidates become, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_model import ScriptedModel
+
+from promptlab.candidate import Candidate
+from promptlab.errors import CapabilityError, StudyError
+from promptlab.example import Example
+from promptlab.kinds.kind import find_kind
+from promptlab.kinds.wrapping import read_group
+from promptlab.models.language_model import Capability
+from promptlab.predictor import Predictor
+from promptlab.strategies.chain import Chain
+from promptlab.strategies.consistency import SelfConsistency
+from promptlab.strategies.knowledge import GeneratedKnowledge
+from promptlab.strategies.retrieval import Retrieval
+from promptlab.strategies.thought import ChainOfThought
+from promptlab.study.space import Space
+from promptlab.task import Task
+
+ASK = {"name": "ask", "text": "Q: {question}\nA: {mask}", "parser": {"type": "number"}}
+READ = {"name": "read", "text": "{context}\nQ: {question}\nA: {mask}", "parser": {"type": "number"}}
+KNOW = {
+    "name": "know",
+    "text": "{knowledge} {question} {mask}",
+    "answers": {"no": "no", "yes": "yes"},
+}
+THOUGHT = {"kind": "chain_of_thought", "templates": [ASK]}
+READING = {"kind": "template", "templates": [READ]}
+KNOWING = {"kind": "template", "templates": [KNOW]}
+ONE_STEP = [{"name": "a", "templates": ["{question} {mask}"]}]
+BARE = {"fields": {}, "reasoning": "r", "answer": "1"}
+WARM = {"max_tokens": 32, "temperature": 0.7}
+
+
+def example(question: str, label: str, number: int) -> Example:
+    return Example(str(number), {"question": question}, label)
+
+
+TASK = Task(
+    "sums",
+    tuple(example(f"{n} and 1 pears", str(n + 1), n) for n in range(6)),
+    tuple(example(f"{n} and 2 pears", str(n + 2), 10 + n) for n in range(3)),
+    (example("5 and 5", "10", 20),),
+    metric="numeric_match",
+    fields=("question",),
+)
+CHOICE = Task(
+    "choice",
+    tuple(example(f"is {n} even", "no" if n % 2 else "yes", n) for n in range(4)),
+    (example("is 8 even", "yes", 10),),
+    (example("is 9 even", "no", 11),),
+    labels=("no", "yes"),
+    fields=("question",),
+)
+
+
+class Given:
+    """A trial whose parameters are given."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.params = params
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        assert self.params[name] in choices
+        return self.params[name]
+
+    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> int:
+        return int(self.params[name])
+
+    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
+        return float(self.params[name])
+
+
+def space(group: Mapping[str, Any], task: Task = TASK) -> Space:
+    return Space([read_group(group)], task)
+
+
+def candidates(made: Space) -> list[Candidate]:
+    return [made.suggest(Given(params))[1] for params in made.enumerate(500) or []]
+
+
+def fitted(group: Mapping[str, Any], model: ScriptedModel, task: Task = TASK) -> Predictor:
+    made = space(group, task)
+    made.check(model)
+    (kind,) = made.kinds.values()
+    found = kind.fit(candidates(made)[0], model)
+    again = type(found).from_settings(found.settings(), model)
+    assert again.settings() == found.settings()
+    assert again.predict(task.dev).labels == found.predict(task.dev).labels
+    return found
+
+
+def adder(prompt: str, sample: int) -> str:
+    words = prompt.rpartition("Q: ")[2].split()
+    return f" {int(words[0]) + int(words[2])}"
+
+
+def test_they_are_built_in() -> None:
+    for name in ("chain", "chain_of_thought", "knowledge", "retrieval", "self_consistency"):
+        assert find_kind(name).name == name
+
+
+def test_chain_of_thought_dimensions_belong_to_their_mode() -> None:
+    group = THOUGHT | {
+        "mode": ["zero_shot", "manual", "auto"],
+        "demonstrations": [{"fields": {"question": "1 and 1"}, "reasoning": "r", "answer": "2"}],
+        "trigger": ["Let's think.", "Step by step:"],
+        "extract": ["second", "reply"],
+        "count": [2, 3],
+        "by": ["tfidf"],
+        "temperature": [0.0, 0.7],
+    }
+    made = space(group)
+    names = [c.name for c in candidates(made)]
+    assert len(names) == len(set(names))
+    assert len(names) == (2 + 1 + 2 * 2) * 2 * 2
+    assert "ask · chain of thought, manual · 1 worked" in names
+    zero = "ask · chain of thought, zero-shot"
+    assert f"{zero} · Step by step: · answer from the reply · temperature 0.7" in names
+    assert "ask · chain of thought, automatic · Let's think. · 3 worked (seed 13)" in names
+
+
+def test_chain_of_thought_is_fitted() -> None:
+    model = ScriptedModel(adder)
+    made = fitted(THOUGHT | {"decoding": WARM}, model)
+    assert isinstance(made, ChainOfThought)
+    assert made.predict(TASK.dev).labels == ["2", "3", "4"]
+    assert (made.decoding.temperature, made.decoding.max_tokens) == (0.7, 32)
+    auto = fitted(THOUGHT | {"mode": ["auto"], "count": [2]}, model)
+    assert isinstance(auto, ChainOfThought)
+    assert len(auto.demonstrations or []) == 2
+    scored = THOUGHT | {
+        "templates": ["{question} {mask}"],
+        "verbalizers": [{"no": "no", "yes": "yes"}],
+    }
+    assert fitted(scored, ScriptedModel(lambda p, n: " hm"), CHOICE).predict(CHOICE.dev)[0].scores
+
+
+def test_self_consistency_wraps() -> None:
+    group = {
+        "kind": "self_consistency",
+        "inner": THOUGHT | {"temperature": [0.5, 1.0]},
+        "samples": [3, 5],
+        "vote": ["majority", "weighted", "semantic"],
+        "adaptive": ["none", "beta"],
+    }
+    found = candidates(space(group))
+    assert len(found) == 2 * 2 * (2 + 1 + 1)
+    names = {c.name for c in found}
+    zero = "ask · chain of thought, zero-shot"
+    assert f"{zero} · temperature 0.5 · self-consistency of 3 · adaptive (beta)" in names
+    assert (
+        "ask · chain of thought, zero-shot · temperature 1 · self-consistency of 5 · weighted"
+        in names
+    )
+    made = fitted(group | {"vote": ["majority"]}, ScriptedModel(adder))
+    assert isinstance(made, SelfConsistency)
+    assert isinstance(made.inner, ChainOfThought)
+    assert made.predict(TASK.dev).labels == ["2", "3", "4"]
+
+
+def test_retrieval_wraps() -> None:
+    group = {
+        "kind": "retrieval",
+        "inner": {"kind": "demonstrations", "templates": [READ], "count": [1], "seed": [13]},
+        "passages": "train",
+        "k": [1, 2],
+        "method": ["bm25"],
+    }
+    found = candidates(space(group))
+    assert [c.name for c in found] == [
+        "read · 1 demonstration (seed 13) · 1 retrieved training example (bm25)",
+        "read · 1 demonstration (seed 13) · 2 retrieved training examples (bm25)",
+    ]
+    model = ScriptedModel(adder)
+    made = fitted(group, model)
+    assert isinstance(made, Retrieval)
+    made.predict(TASK.dev[1:2])
+    prompt = model.calls[-1][0][0]
+    assert prompt.count("Answer:") == 2  # the demonstration's passage and the input's
+    demonstration = made.inner.demonstrations[0]  # type: ignore[attr-defined]
+    assert demonstration.fields["question"] not in demonstration.fields["context"]
+
+
+def test_passages_from_a_file_are_part_of_the_candidate(tmp_path: Path) -> None:
+    file = tmp_path / "facts.txt"
+    file.write_text("pears are green\n1 and 2 are 3\n", encoding="utf-8")
+    group: dict[str, Any] = {
+        "kind": "retrieval",
+        "inner": READING,
+    }
+    one = read_group(group | {"passages": "facts.txt"})
+    one.stands_at(f"{tmp_path / 'study.yaml'}, line 3")
+    first = candidates(Space([one], TASK))[0]
+    listed = candidates(space(group | {"passages": ["pears are green", "1 and 2 are 3"]}))[0]
+    assert first.key == listed.key
+    file.write_text("pears are yellow\n", encoding="utf-8")
+    assert candidates(Space([one], TASK))[0].key != first.key
+    model = ScriptedModel(adder)
+    made = fitted(group | {"passages": ["pears are green"]}, model)
+    assert made.predict(TASK.dev[:1])[0].trace["passages"] == [0]
+
+
+def test_knowledge_wraps() -> None:
+    group = {
+        "kind": "knowledge",
+        "inner": {"kind": "template", "templates": [KNOW], "calibration": ["none", "batch"]},
+        "templates": ["Tell of: {question} {mask}"],
+        "demonstrations": [{"fields": {"question": "is 4 even"}, "knowledge": "4 is even."}],
+        "count": [2, 3],
+        "choose": ["confidence", "vote"],
+        "bare": [True, False],
+    }
+    found = candidates(space(group, CHOICE))
+    assert len(found) == 2 * 2 * 2 * 2
+    assert found[0].name == "know · generated knowledge, 2 statements · by confidence"
+
+    def rate(prompt: str, answer: str) -> float:
+        return float(("EVEN" in prompt) == (answer == "yes"))
+
+    model = ScriptedModel(lambda p, n: " EVEN" if "8" in p.split("\n\n")[-1] else " odd", rate)
+    made = fitted(group, model, CHOICE)
+    assert isinstance(made, GeneratedKnowledge)
+    assert made.predict([*CHOICE.dev, *CHOICE.test]).labels == ["yes", "no"]
+    batch = next(c for c in found if "batch" in c.name)
+    model.calls.clear()
+    space(group, CHOICE).kinds["knowledge"].fit(batch, model)
+    assert [len(call) for call in model.calls] == [len(CHOICE.train)]
+
+
+def test_chains() -> None:
+    group = {
+        "kind": "chain",
+        "steps": [
+            {"name": "facts", "templates": ["Facts of {question}: {mask}", "Q: {question} {mask}"]},
+            {"name": "sum", "templates": [ASK | {"text": "Q: {facts} and {question} {mask}"}]},
+        ],
+        "chat": [False, True],
+    }
+    found = candidates(space(group))
+    assert len(found) == 4
+    assert found[-1].name.endswith("→ sum · chat") or found[0].name.endswith("→ sum")
+    made = fitted(group, ScriptedModel(lambda p, n: " 3"))
+    assert isinstance(made, Chain)
+    assert made.predict(TASK.dev).labels == ["3", "3", "3"]
+    labelled = {
+        "kind": "chain",
+        "steps": [
+            {"name": "a", "templates": ["{question} {mask}"], "answers": {"no": "n", "yes": "y"}}
+        ],
+    }
+    assert fitted(labelled, ScriptedModel(), CHOICE).predict(CHOICE.dev)[0].scores
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        (THOUGHT | {"mode": ["manual"]}, "mode manual needs worked demonstrations"),
+        (THOUGHT | {"reasoning_field": "solution"}, "demonstrations are for the mode manual"),
+        (
+            THOUGHT
+            | {"mode": ["manual"], "demonstrations": [BARE]},
+            "demonstration 1 has no field 'question'",
+        ),
+        (THOUGHT | {"mode": ["auto"], "count": [99]}, "99 worked examples are asked for"),
+        (
+            THOUGHT | {"templates": [KNOW | {"text": "{question} {mask}"}], "extract": ["reply"]},
+            "extract reply reads the answer",
+        ),
+        ({"kind": "self_consistency", "inner": THOUGHT}, "temperature 0, so all would be alike"),
+        (
+            {"kind": "self_consistency", "inner": {"kind": "retrieval", "passages": "train",
+             "inner": READING}},
+            "has temperature 0",
+        ),
+        (
+            {"kind": "self_consistency", "samples": [0], "inner": THOUGHT | {"decoding": WARM}},
+            "samples is 0",
+        ),
+        (
+            {"kind": "retrieval", "passages": [], "inner": READING},
+            "there are no passages",
+        ),
+        (
+            {"kind": "retrieval", "passages": "no.txt", "inner": READING},
+            "no.txt: there is no such file of passages",
+        ),
+        (
+            {"kind": "retrieval", "passages": "train", "field": "question", "inner": THOUGHT},
+            "the data has a field 'question' itself",
+        ),
+        (
+            {"kind": "retrieval", "passages": "train", "query": ["answer"],
+             "inner": READING},
+            "query names the field 'answer'",
+        ),
+        (
+            {"kind": "knowledge", "templates": ["{topic} {mask}"], "inner": THOUGHT},
+            "reads the field 'topic'",
+        ),
+        (
+            {"kind": "chain", "steps": [{"name": "a", "templates": ["{nothing} {mask}"]}]},
+            "read the field 'nothing'",
+        ),
+        (
+            {"kind": "chain", "steps": [{"name": "a", "templates": ["{b} {mask}"]},
+             {"name": "b", "templates": ["{question} {mask}"]}]},
+            "not said before it",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_refused(group: dict[str, Any], told: str) -> None:
+    with pytest.raises(StudyError, match=told):
+        space(group)
+
+
+def test_calibration_is_refused_after_reasoning() -> None:
+    with pytest.raises(ValueError, match="answers after reasoning are not calibrated"):
+        read_group(THOUGHT | {"calibration": ["batch"]})
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        THOUGHT,
+        {"kind": "self_consistency", "inner": THOUGHT | {"decoding": WARM}},
+        {"kind": "knowledge", "inner": KNOWING, "templates": ["{question} {mask}"]},
+        {"kind": "chain", "steps": ONE_STEP},
+        {"kind": "retrieval", "passages": "train", "inner": READING},
+    ],
+)  # fmt: skip
+def test_a_masked_model_is_refused_before_anything_runs(group: dict[str, Any]) -> None:
+    model = ScriptedModel()
+    can: frozenset[Capability] = frozenset({"score", "fill", "features"})
+    model.can, model.family, model.name = can, "masked", "bert"
+    task = CHOICE if group["kind"] == "knowledge" else TASK
+    with pytest.raises(
+        (StudyError, CapabilityError), match="bert is a masked model and cannot generate"
+    ):
+        space(group, task).check(model)
+    assert model.calls == []
+
+
+def test_a_model_without_a_chat_template_is_refused() -> None:
+    model = ScriptedModel()
+    model.can = frozenset({"score", "generate"})
+    for group in (
+        THOUGHT | {"chat": [True]},
+        {
+            "kind": "chain",
+            "chat": [True],
+            "steps": ONE_STEP,
+        },
+    ):
+        with pytest.raises(StudyError, match="cannot chat; use an instruct model"):
+            space(group).check(model)
+    with pytest.raises(StudyError, match="gives no vectors"):
+        space(THOUGHT | {"mode": ["auto"], "by": ["embedding"]}).check(model)
