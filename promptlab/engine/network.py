@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
 
@@ -49,6 +50,7 @@ class Network:
             parameter.requires_grad_(False)
         self.head = _vocabulary_head(model)
         self.virtual = VirtualTokens(model)
+        self.packed = PackedLinears(model)
         self.gathers = True
         self.affine = True
         self._rows: Tensor | None = None
@@ -167,7 +169,8 @@ class Network:
         self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
     ) -> Float[Tensor, "probe vocab"]:
         """The logits at the places in fp32; what the model computed is left in a given cache."""
-        return self.logits_with_graph(rows, columns, **inputs)
+        with self._lock, self.packed.active():
+            return self.logits_with_graph(rows, columns, **inputs)
 
     @torch.inference_mode()
     def try_cache(self, cache: Any) -> bool:
@@ -188,7 +191,8 @@ class Network:
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:
         """Run the base model alone (a prefix): no head."""
-        return self.encode_with_graph(**inputs)
+        with self._lock, self.packed.active():
+            return self.encode_with_graph(**inputs)
 
     def encode_with_graph(self, **inputs: Any) -> Any:
         """`encode` with its graph, for what it leaves in a cache."""
@@ -198,7 +202,8 @@ class Network:
     @torch.inference_mode()
     def encode_inputs(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """Run the encoder of an encoder-decoder model."""
-        return self.encode_inputs_with_graph(**inputs)
+        with self._lock, self.packed.active():
+            return self.encode_inputs_with_graph(**inputs)
 
     def encode_inputs_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """`encode_inputs` with its graph."""

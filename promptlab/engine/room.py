@@ -9,7 +9,7 @@ import torch
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 
-MOST_ROWS = {"cpu": 64, "cuda": 256}
+MOST_ROWS = {"cpu": 48, "cuda": 256}
 """Rows at once, by measurement: more make a step as much longer as they add."""
 MOST_BYTES = 2 * 1024**3
 """Keys and values of the rows at work on a CPU take no more."""
