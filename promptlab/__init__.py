@@ -35,6 +35,7 @@ _HOMES = {
     "PromptlabError": "errors",
     "Retrieval": "strategies.retrieval",
     "SelfConsistency": "strategies.consistency",
+    "RemoteModel": "models.remote.model",
     "SoftPrompt": "kinds.estimators",
     "SpanDecomposition": "strategies.decomposition",
     "Step": "strategies.chain",

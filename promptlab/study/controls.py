@@ -15,9 +15,9 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import majority_baseline
 from promptlab.study.evaluation import evaluate_in_blocks
-from promptlab.study.judging import check_answered
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState
+from promptlab.study.unanswered import check_answered
 
 CONTENT_FREE = "N/A"
 

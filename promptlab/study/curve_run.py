@@ -10,7 +10,14 @@ from typing import Any
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.candidate import Candidate
 from promptlab.datasets import load_task
-from promptlab.errors import DiskError, InputError, NotFittedError, StudyError, WorkError
+from promptlab.errors import (
+    DiskError,
+    EndpointError,
+    InputError,
+    NotFittedError,
+    StudyError,
+    WorkError,
+)
 from promptlab.events import (
     BlockScored,
     Events,
@@ -33,6 +40,7 @@ from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective
 from promptlab.study.report import write_report
+from promptlab.study.unanswered import check_answered
 
 
 class CurveRun:
@@ -133,7 +141,7 @@ class CurveRun:
         try:
             rows = self._predicted(cell, candidate)
             found = self._judged(cell, rows, time.perf_counter() - started)
-        except (Cancelled, DiskError):
+        except (Cancelled, DiskError, EndpointError):
             raise
         except _NeedsExamples as error:
             found = self._without(cell, "needs examples", str(error), started)
@@ -182,6 +190,7 @@ class CurveRun:
             if cell.size:
                 raise
             raise _NeedsExamples(str(error)) from error
+        check_answered(rows)
         return rows
 
     def _fitted(self, cell: Cell, candidate: Candidate) -> Predictor:

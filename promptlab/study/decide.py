@@ -27,7 +27,6 @@ from promptlab.study.controls import baselines
 from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.gains import gains
-from promptlab.study.judging import check_answered, failures_told
 from promptlab.study.made_of import made_of
 from promptlab.study.objective import summary
 from promptlab.study.reference import Reference, choose_reference, told
@@ -35,6 +34,7 @@ from promptlab.study.regression import read_suite, run_suite
 from promptlab.study.regression import told as regression_told
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
+from promptlab.study.unanswered import check_answered, failures_told
 
 
 def decide(state: StudyState) -> dict[str, Any]:

@@ -26,9 +26,7 @@ from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
-
-ENOUGH = 10
-"""When so many examples, and all of them, have failed, the others are not tried."""
+from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
 
 
 class Judging:
@@ -172,20 +170,6 @@ class Judging:
         value = values[0] if values else None
         number, name = item.trial.number, item.candidate.name
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
-
-
-def check_answered(rows: Predictions) -> None:
-    """Raise `WorkError` with the first reason if every request failed."""
-    if rows and len(rows.errors) == len(rows):
-        raise WorkError(f"all {len(rows)} examples failed: {rows.errors[0]}")
-
-
-def failures_told(rows: Predictions) -> str:
-    """How many examples have no answer, and why the first of them has none."""
-    return (
-        f"{len(rows.errors)} of {len(rows)} examples failed and count as wrong; the first: "
-        f"{rows.errors[0]}"
-    )
 
 
 _NAMES = {
