@@ -93,7 +93,7 @@ def adaptive_votes(
             "other_verdicts": test.n_discordant,
             "p_value": test.p_value,
             "difference": test.difference,
-            "interval": list(test.interval),
+            "interval": list(test.ci95),
         }
     first = next(iter(rules.values()))
     return {
