@@ -39,6 +39,9 @@ class Strategy(Predictor, register=False):
         sampled, and the same number the same one.
         """
 
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Find at once what the prompts of these examples need; `solve` would one by one."""
+
     def predict(self, examples: Iterable[Input]) -> Predictions:
         """One prediction an example; every step is kept in its trace."""
         rows = as_examples(examples, self.fields)
@@ -47,6 +50,7 @@ class Strategy(Predictor, register=False):
 
 def solve_all(strategy: Strategy, rows: Sequence[Example]) -> Predictions:
     """The predictions of a strategy, every one with the trace of its steps."""
+    strategy.prepare(rows)
     traces = [Trace() for _ in rows]
     found = drive(
         [strategy.solve(row, trace.root) for row, trace in zip(rows, traces, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,12 +81,6 @@ class TemplatePredictor(Strategy, register=False):
         """Find what the prompts of these examples need, all at once."""
         if self.neighbours is not None:
             self.neighbours.prepare(examples)
-
-    def predict(self, examples: Iterable[Input]) -> Predictions:
-        """One prediction an example, in order."""
-        rows = as_examples(examples, self.fields)
-        self.prepare(rows)
-        return super().predict(rows)
 
     @property
     def demonstrates(self) -> bool:

@@ -390,3 +390,21 @@ def test_shared_demonstrations_are_computed_once(fresh: Fresh, task: Task) -> No
         return model.usage.computed_tokens - before
 
     assert computed("random") < 0.75 * computed("nearest")
+
+
+def test_what_is_nearest_to_all_examples_is_found_at_once(
+    fresh: Fresh, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptlab.strategies.consistency import SelfConsistency
+
+    model = fresh("tiny_causal")
+    choice = DemonstrationChoice(2, selection="nearest", similarity="embedding")
+    decoding = pl.Decoding(max_tokens=2, temperature=1.0)
+    inner = PromptGenerator(TEMPLATE, CHOICES, model, decoding=decoding, demonstrations=choice)
+    asked: list[int] = []
+    features = model.features
+    monkeypatch.setattr(model, "features", lambda p: asked.append(len(p)) or features(p))
+    for made in (inner, SelfConsistency(inner, samples=2)):
+        asked.clear()
+        made.fit(task.train).predict(task.dev)
+        assert sorted(asked) == [12, 16]

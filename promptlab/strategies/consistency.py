@@ -75,6 +75,10 @@ class SelfConsistency(WrappingStrategy):
         if self.vote == "semantic":
             self._compare(list(dict.fromkeys(e.label for e in train if e.label is not None)))
 
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """What the inner strategy needs for all examples."""
+        self.inner.prepare(examples)
+
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """The elected answer, with the votes among its facts."""
         ballot_box = _BallotBox()
