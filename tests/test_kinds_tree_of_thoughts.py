@@ -127,10 +127,12 @@ def test_a_problem_needs_its_field() -> None:
         Space([group(vote=[])], task("text"))
 
 
-def test_the_shipped_study_is_valid() -> None:
-    spec = read_spec(find_study_file("game24"))
+@pytest.mark.parametrize(("name", "candidates"), [("game24", 5), ("game24-control", 2)])
+def test_the_shipped_studies_are_valid(name: str, candidates: int) -> None:
+    spec = read_spec(find_study_file(name))
     again = build_spec(spec.document(), "again")
     assert again.document() == spec.document()
     assert find_kind("tree_of_thoughts") is TreeOfThoughtsKind
     space = Space(spec.candidates, TASK)  # type: ignore[union-attr]
-    assert len(space.enumerate(50) or []) == 5
+    assert len(space.enumerate(50) or []) == candidates
+    assert spec.baseline in space.kinds  # type: ignore[union-attr]

@@ -80,7 +80,11 @@ class TreeOfThoughts(Strategy):
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """Search, then answer from the best path, which the trace marks as chosen."""
-        tree = self._exploration(example.fields, branch, sample)
+        try:
+            tree = self._exploration(example.fields, branch, sample)
+        except InputError as error:  # fields without content, for one: there is nothing to search
+            branch.step("start", error=str(error))
+            return Outcome(None, facts={"tree": {"ended": "no such problem", "why": str(error)}})
         ended = yield from self.search.run(tree)
         best = tree.best
         facts = {"tree": _summary(tree, ended, best)}
