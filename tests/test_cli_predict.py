@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from promptlab.classifier import PromptClassifier
 from promptlab.cli.app import app
 from promptlab.cli.records import match_columns
+from promptlab.decoding import Decoding
 from promptlab.errors import DataError, InputError, WorkError
 from promptlab.generator import PromptGenerator
 from promptlab.models.language_model import LanguageModel
@@ -22,6 +23,7 @@ from promptlab.models.pool import load_model
 from promptlab.parser import TextParser, parser_from_settings
 from promptlab.predictor import Predictor, load
 from promptlab.statistics import wilson_interval
+from promptlab.strategies.consistency import SelfConsistency
 from promptlab.template import Template
 
 WORDS = ("great", "terrible", "good", "bad", "wonderful", "awful", "dull", "charming")
@@ -418,3 +420,16 @@ def test_another_model_can_be_given(
     folder = folder_of(tiny_gpt2)
     summary = json.loads(done(best, reviews, "--json", "--model", folder).stdout)
     assert summary["model"] == str(folder)
+
+
+def test_steps_are_drawn_and_votes_on_open_answers_are_no_columns(
+    model: LanguageModel, reviews: Path, tmp_path: Path
+) -> None:
+    warm = Decoding(max_tokens=4, temperature=1.0)
+    inner = PromptGenerator("{text} It was {mask}", TextParser(), model, decoding=warm)
+    folder = SelfConsistency(inner, samples=2).save(tmp_path / "votes")
+    out = tmp_path / "out.csv"
+    drawn = done(folder, reviews, "--trace", "--out", out).stderr
+    assert set(read_csv(out)[0]) == {"id", "text", "label", "prediction", "unparsed"}
+    assert drawn.count("├─ sample  (number=0") == len(TEXTS)
+    assert drawn.count("answer  (label=") == 2 * len(TEXTS)

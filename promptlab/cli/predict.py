@@ -23,6 +23,7 @@ from promptlab.cli.output import Json, console, print_json
 if TYPE_CHECKING:
     from promptlab.cli.prediction_run import PredictionRun
     from promptlab.cli.row_file import Format, RowFile
+    from promptlab.predictions import Predictions
     from promptlab.predictor import Predictor
 
 
@@ -52,6 +53,9 @@ def predict(
     max_chars: Annotated[
         int, typer.Option("--max-chars", min=1, help="Longest field accepted, in characters.")
     ] = 100_000,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Add predictions to the rows of a file, in order.
@@ -72,7 +76,8 @@ def predict(
     records = open_records(source, block=block, max_chars=max_chars)
     with RowFile(target, chosen) as output:
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
-        run = PredictionRun(predictor, records, asked=asked, label=label)
+        drawn = _draw if trace else None
+        run = PredictionRun(predictor, records, asked=asked, label=label, predicted=drawn)
         started = time.perf_counter()
         _predict(run, output, kept)
         check_answered(run)
@@ -148,6 +153,13 @@ def check_answered(run: PredictionRun) -> None:
 
     if run.rows and run.failed == run.rows:
         raise WorkError(f"all {run.rows:,} examples failed: {run.first_error}")
+
+
+def _draw(found: Predictions) -> None:
+    from promptlab.cli.trace import print_trace
+
+    for row in found:
+        print_trace(row, err=True)
 
 
 def _format(asked: str | None, out: Path | None, source: str) -> Format:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptlab.cli.records import Records, examples_of, match_columns
@@ -32,8 +32,10 @@ class PredictionRun:
         *,
         asked: Mapping[str, str] | None = None,
         label: str | None = None,
+        predicted: Callable[[Predictions], None] | None = None,
     ) -> None:
         self.predictor = predictor
+        self.predicted = predicted
         self.records = records
         self.matched = match_columns(
             records.columns, predictor.fields, source=records.name, asked=asked, label=label
@@ -67,8 +69,11 @@ class PredictionRun:
             if not self.rows:
                 self._name_scores(found)
             self._count(examples, found)
+            if self.predicted is not None:
+                self.predicted(found)
             yield [
-                _finished(row, made) | dict.fromkeys(self.error_columns, made.error)
+                _finished(row, made, self.score_columns)
+                | dict.fromkeys(self.error_columns, made.error)
                 for row, made in zip(rows, found, strict=True)
             ]
 
@@ -95,7 +100,12 @@ class PredictionRun:
         return summary
 
     def _name_scores(self, found: Predictions) -> None:
-        """Score columns of a predictor that does not say its labels beforehand."""
+        """Score columns of a predictor that does not say its labels beforehand.
+
+        Open answers have none: every row would have columns of its own.
+        """
+        if hasattr(self.predictor, "labels") and not self.labels:
+            return
         scored = next((row.scores for row in found if row.scores), {})
         self.score_columns = [f"{SCORE}{label}" for label in scored]
         self._refuse_clash(self.score_columns)
@@ -123,10 +133,11 @@ class PredictionRun:
                 self.unknown.add(example.label)
 
 
-def _finished(row: Row, made: Prediction) -> dict[str, Any]:
+def _finished(row: Row, made: Prediction, columns: Sequence[str]) -> dict[str, Any]:
     probabilities = {
         f"{SCORE}{label}": float(f"{math.exp(value):.6g}")
         for label, value in (made.scores or {}).items()
+        if f"{SCORE}{label}" in columns
     }
     return {
         **row.values,

@@ -52,7 +52,7 @@ def trace(
         print_json([_record(row, number) for row in rows[:limit]])
         return
     for row in rows[:limit]:
-        _print(row, prompts=prompts)
+        print_trace(row, prompts=prompts)
     if len(rows) > limit:
         typer.echo(f"... and {len(rows) - limit} more (--limit, --example, --wrong)", err=True)
 
@@ -84,15 +84,17 @@ def _record(row: Prediction, number: int) -> dict[str, Any]:
     }
 
 
-def _print(row: Prediction, *, prompts: bool) -> None:
+def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) -> None:
+    """One example's prediction and its steps as a tree; with ``err`` on standard error."""
     from promptlab.trace import Trace
 
     said = "unparsed" if row.label is None else cell(row.label)
     verdict = "right" if row.correct else f"wrong, expected {cell(row.target or '?')}"
-    typer.echo(f"{cell(row.example_id)}: {said} ({verdict})")
+    known = "" if err and row.target is None else f" ({verdict})"
+    typer.echo(f"{cell(row.example_id)}: {said}{known}", err=err)
     if row.error:
-        typer.echo(f"   error: {visible(row.error)}")
+        typer.echo(f"   error: {visible(row.error)}", err=err)
     steps = _steps(row)
     if steps is not None:
-        typer.echo(visible(Trace.from_record(steps).tree(prompts=prompts)))
-    typer.echo("")
+        typer.echo(visible(Trace.from_record(steps).tree(prompts=prompts)), err=err)
+    typer.echo("", err=err)
