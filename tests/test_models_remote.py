@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,16 @@ def test_an_assistant_that_has_begun_to_speak(endpoint: Endpoint) -> None:
     assert asked["messages"][2]["content"].startswith("Go on exactly where you stopped")
     assert extended["messages"] == asked["messages"][:2]
     assert (extended["continue_final_message"], extended["add_generation_prompt"]) == (True, False)
+
+
+def test_earlier_turns_are_messages(endpoint: Endpoint) -> None:
+    turns = (("system", "be brief"), ("user", "a"), ("assistant", "b"))
+    prompt = replace(plain("c", chat=True), turns=turns)
+    model = RemoteModel(endpoint.name)
+    model.generate([prompt], Decoding())
+    said = [(turn["role"], turn["content"]) for turn in endpoint.calls[0].body["messages"]]
+    assert said == [*turns, ("user", "c")]
+    assert model.count_tokens(prompt) > model.count_tokens(plain("c", chat=True))
 
 
 def test_what_a_remote_model_cannot_do(endpoint: Endpoint) -> None:

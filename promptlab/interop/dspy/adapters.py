@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -73,7 +72,7 @@ class FittingAdapter(dspy.Adapter):  # type: ignore[name-defined, misc, unused-i
         lm_kwargs: dict[str, Any],
         signature: Any,
         demos: list[dict[str, Any]],
-        inputs: Mapping[str, Any],
+        inputs: dict[str, Any],
     ) -> Any:
         """What the one adapter or the other makes of it."""
         own = tuple(signature.output_fields) in self._outputs

@@ -9,8 +9,8 @@ from typing import Any
 
 from promptlab.asks import Generate, Score, Scored, Solving
 from promptlab.cancellation import Cancellation
-from promptlab.decoding import Decoding, Generation
-from promptlab.driver import drive, too_long
+from promptlab.decoding import Decoding, Generation, too_long
+from promptlab.driver import drive
 from promptlab.errors import AskError
 from promptlab.interop.dspy.gathering import Gathering
 from promptlab.models.language_model import LanguageModel

@@ -72,7 +72,7 @@ _BEFORE: dict[str, int] = {}
 
 
 def _install() -> None:
-    sys.stdout, sys.stderr = _Muffler(sys.stdout), _Muffler(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Muffler(sys.stdout), _Muffler(sys.stderr)
     for name in _LOGGERS:
         _BEFORE[name] = logging.getLogger(name).level
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

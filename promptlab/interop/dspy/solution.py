@@ -46,7 +46,8 @@ class Solution:
         """Log-probabilities in nats, if the label is the value of a scored field."""
         for step in reversed(trace.steps):
             found = step.notes.get("probabilities")
-            known = found is not None and set(found) == set(self.form.labels)
-            if known and step.notes["value"] == self.label:
+            if not found or set(found) != set(self.form.labels):
+                continue
+            if step.notes["value"] == self.label:
                 return {name: math.log(max(found[name], _LEAST)) for name in self.form.labels}
         return None

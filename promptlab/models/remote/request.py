@@ -85,7 +85,8 @@ def check_prompt(prompt: Prompt, options: RemoteOptions, name: str) -> None:
 
 def count_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt has: a token for four bytes, and the chat's own."""
-    return text_tokens(prompt.left) + text_tokens(prompt.prefill) + (4 if prompt.chat else 1)
+    said = sum(text_tokens(words) + 4 for _, words in prompt.turns)
+    return said + text_tokens(prompt.left) + text_tokens(prompt.prefill) + (4 if prompt.chat else 1)
 
 
 def text_tokens(text: str) -> int:
@@ -106,7 +107,8 @@ def _seed(seed: int, sample: int) -> int:
 
 def _turns(prompt: Prompt, options: RemoteOptions) -> dict[str, Any]:
     """The messages, and what makes an endpoint extend the last one."""
-    turns = [{"role": "user", "content": prompt.left.strip()}]
+    turns = [{"role": role, "content": words} for role, words in prompt.turns]
+    turns.append({"role": "user", "content": prompt.left.strip()})
     if not prompt.prefill:
         return {"messages": turns}
     turns.append({"role": "assistant", "content": prompt.prefill})
