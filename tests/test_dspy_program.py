@@ -17,7 +17,7 @@ import promptlab as pl
 from promptlab.cancellation import Cancelled
 from promptlab.decoding import Decoding
 from promptlab.errors import CapabilityError, InputError, WorkError
-from promptlab.interop.dspy import DspyProgram, Optimizer, as_dspy_module
+from promptlab.interop.dspy import DspyProgram, Optimizer, as_dspy_module, dspy_program
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.fitting import Plan
 from promptlab.interop.dspy.form import Form
@@ -51,6 +51,13 @@ def test_every_optimizer_compiles_and_its_program_is_saved(
     assert again.predict(TASK.test).labels == rows.labels
     assert not list((tmp_path / "saved").glob("*.pkl"))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_program_for_a_task() -> None:
+    made = dspy_program(TASK, model(), optimizer={"name": "labeled_few_shot", "k": 2})
+    assert made.fit(TASK.train).evaluate(TASK.test).accuracy == 1.0
+    assert made.predict_proba(TASK.test).shape == (4, 2)
+    assert len(made.module.demos) == 2
 
 
 def test_the_saved_state_is_dspys_own(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptlab.interop.dspy.engine import AsyncPromptlabEngine, PromptlabEngine, dspy_lm
     from promptlab.interop.dspy.module import as_dspy_module
     from promptlab.interop.dspy.optimizer import Optimizer
-    from promptlab.interop.dspy.program import DspyProgram
+    from promptlab.interop.dspy.program import DspyProgram, dspy_program
     from promptlab.interop.dspy.recording import traced
     from promptlab.interop.dspy.state import export_program, import_program
 
@@ -27,6 +27,7 @@ _HOMES = {
     "ScoringAdapter": "adapter",
     "as_dspy_module": "module",
     "dspy_lm": "engine",
+    "dspy_program": "program",
     "export_program": "state",
     "import_program": "state",
     "traced": "recording",
@@ -40,6 +41,7 @@ __all__ = [
     "ScoringAdapter",
     "as_dspy_module",
     "dspy_lm",
+    "dspy_program",
     "export_program",
     "import_program",
     "traced",

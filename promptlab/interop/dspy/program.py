@@ -25,6 +25,7 @@ from promptlab.interop.dspy.solution import Solution
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.task import Task
 
 AT_ONCE = 32
 """So many examples are solved side by side; what they ask at a time is one batch."""
@@ -189,9 +190,16 @@ class DspyProgram(Predictor):
 
 
 def dspy_program(
-    task: Any, model: LanguageModel | str, *, instructions: str = "", **options: Any
+    task: Task,
+    model: LanguageModel | str,
+    *,
+    optimizer: str | Mapping[str, Any] = "none",
+    instructions: str = "",
+    **options: Any,
 ) -> DspyProgram:
-    """A program for a task's fields and labels; ``options`` are those of `DspyProgram`."""
-    optimizer = Optimizer.of(options.pop("optimizer", "none"))
-    plan = options.pop("plan", Plan(optimizer, metric=task.metric))
-    return DspyProgram(Form.of(task, instructions), model, plan=plan, **options)
+    """A program for a task's fields, labels and metric; ``options`` are those of `DspyProgram`.
+
+    ``optimizer`` is a name, or a mapping of its name and settings.
+    """
+    plan = Plan(Optimizer.of(optimizer), metric=task.metric)
+    return DspyProgram(Form.of(task, instructions), model, **{"plan": plan, **options})
