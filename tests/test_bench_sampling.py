@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -22,9 +21,7 @@ from promptlab.studies.bench import tree
 from promptlab.studies.bench.adaptive_votes import (
     RULES,
     Remembered,
-    adaptive_votes,
-    chain_sums,
-    demonstrations,
+    sum_votes,
 )
 from promptlab.studies.bench.roofline import Roofline, forward_cost
 from promptlab.studies.bench.self_consistency import TIMED, compare
@@ -40,34 +37,23 @@ def quick_roofline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answered(prompt: str, sample: int) -> str:
-    """Right, but for three of eight samples where more than two numbers are added."""
-    words = re.findall(r"What is (.*)\?", prompt)[-1].replace("+ ", "+").replace("- ", "-").split()
-    wrong = len(words) > 2 and sample in (1, 4, 6)
-    return f"steps. The answer is {sum(map(int, words)) + wrong}."
+    """Right, but for three of eight samples where the first number is large."""
+    first, _, second = prompt.rsplit("\n", 1)[-1].partition(" = ")[0].split()
+    wrong = int(first) > 15 and sample in (1, 4, 6)
+    return str(int(first) + int(second) + wrong)
 
 
 def test_rules_vote_on_the_same_samples() -> None:
     model = ScriptedModel(answered)
-    found = adaptive_votes(model, questions=20, samples=8, seed=1)
-    assert sum(map(len, model.calls)) == 8 * 20  # drawn once, for all rules
+    found = sum_votes(model, questions=30, samples=8, seed=1)
+    assert sum(map(len, model.calls)) <= 8 * 30  # drawn once, for all rules
     assert found["accuracy_of_all"] == 1.0
     assert len(found["rules"]) == len(RULES)
     for rule in found["rules"].values():
         assert rule["accuracy"] == 1.0 and rule["p_value"] == 1.0
-    assert 3 / 8 >= found["rules"]["certain 0.95"]["saved"] > 0
-    assert found["rules"]["beta 0.9"]["saved"] > found["rules"]["certain 0.95"]["saved"]
-    assert found["reached"] == (found["rules"]["beta 0.9"]["saved"] >= 0.5)
-
-
-def test_sums_and_their_worked_steps() -> None:
-    rows = chain_sums(50, 3)
-    assert rows == chain_sums(50, 3) and len({row.fields["sum"] for row in rows}) > 40
-    for row in rows:
-        text = row.fields["sum"].replace("+ ", "+").replace("- ", "-")
-        assert row.label == str(sum(map(int, text.split())))
-    first = demonstrations()[0]
-    assert first.fields == {"sum": "4 + 3 - 6"}
-    assert first.reasoning == "4 + 3 = 7, 7 - 6 = 1." and first.answer == "1"
+    saved = [rule["saved"] for rule in found["rules"].values()]
+    assert saved == sorted(saved, reverse=True) and 3 / 8 >= saved[-1] > 0
+    assert "reached" not in found
 
 
 def test_a_remembered_model_is_the_model() -> None:

@@ -141,7 +141,7 @@ def report(
 ) -> None:
     """Print all comparisons; the first one's figures stand at the top of the document.
 
-    ``more`` are findings of another form, each with its own ``reached``.
+    ``more`` are findings of another form, some with a ``reached`` of their own.
     """
     main = next(iter(comparisons.values()))
     others = dict(more or {})
@@ -152,7 +152,7 @@ def report(
             "max_difference": main.max_difference,
             "roofline_percent": main.roofline_percent,
             "reached": all(one.reached for one in comparisons.values())
-            and all(one["reached"] for one in others.values()),
+            and all(one.get("reached", True) for one in others.values()),
             "comparisons": {key: one.document() for key, one in comparisons.items()},
             **others,
         }

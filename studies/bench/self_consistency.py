@@ -10,7 +10,7 @@ same on both sides, take most of the time. The same weights, token ids, number f
 in one process, turn by turn; ``max_difference`` is that of the likeliest reply's log-probability.
 
 *adaptive*: self-consistency that stops as soon as its vote is settled, against the vote of all n
-samples; both vote on the same samples.
+samples, on the same samples of SST-2; *adaptive_sums* tells the same of sums.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from promptlab.decoding import Decoding, Generation
 from promptlab.errors import WorkError
 from promptlab.models.local import LocalModel
 from promptlab.prompt import Prompt, Slot, Text
-from promptlab.studies.bench.adaptive_votes import adaptive_votes
+from promptlab.studies.bench.adaptive_votes import review_votes, sum_votes
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -126,9 +126,9 @@ def main() -> None:
     }
     more = {}
     if options.questions:
-        more["adaptive"] = adaptive_votes(
-            model, questions=options.questions, samples=options.samples, seed=options.seed
-        )
+        drawn = {"questions": options.questions, "samples": options.samples, "seed": options.seed}
+        more["adaptive"] = review_votes(model, **drawn)
+        more["adaptive_sums"] = sum_votes(model, **drawn)
     report("self_consistency", found, as_json=options.json, more=more)
 
 
@@ -220,7 +220,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5, help="rounds that count")
     parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not")
     parser.add_argument(
-        "--questions", type=int, default=64, help="of the adaptive part; 0 leaves it out"
+        "--questions", type=int, default=128, help="of the adaptive part; 0 leaves it out"
     )
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
