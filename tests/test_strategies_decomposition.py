@@ -156,6 +156,28 @@ def test_contextual_calibration_takes_off_the_models_habit() -> None:
     assert better.predict([TRAIN[1]])[0].label == "Paris -> LOC"
 
 
+def test_solved_phrases_stand_before_the_prompt(tmp_path: Path) -> None:
+    model = ScriptedModel(rate=lambda text, answer: knows(text.split("\n\n")[-1], answer))
+    with pytest.raises(NotFittedError, match="3 demonstrations are to be drawn"):
+        made(model, bias=0.0, demonstrations=3).predict(["Paris"])
+    fitted = made(model, demonstrations=3).fit(TRAIN)
+    *shown, asked = fitted.example_prompt({"text": "Warsaw"}).split("\n\n")
+    assert asked == "Warsaw Warsaw is {mask} entity."
+    answers = sorted(line.partition(" is ")[2] for line in shown)
+    assert answers == ["a location entity.", "a person entity.", "not a named entity."]
+    # Sentences whose solutions are shown are not tuned on.
+    tuned_on = {prompt.split("\n\n")[-1].split(" .")[0] for prompt in model.scored}
+    sources = {line.split(" .")[0] for line in shown}
+    assert not tuned_on & sources or len(sources) == len(TRAIN)
+    fitted.save(tmp_path)
+    again = load(tmp_path, model)
+    assert again.settings() == fitted.settings()
+    assert again.example_prompt({"text": "Warsaw"}) == fitted.example_prompt({"text": "Warsaw"})
+    assert made(model, demonstrations=3).fit(TRAIN).settings() == fitted.settings()
+    with pytest.raises(InputError, match="99 solved phrases are to be shown"):
+        made(model, demonstrations=99).fit(TRAIN)
+
+
 def test_a_long_text_fails_alone() -> None:
     rows = made(ScriptedModel(rate=knows, max_tokens=12), bias=2.0).predict(
         ["Paris .", "far " * 30]

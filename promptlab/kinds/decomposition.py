@@ -17,6 +17,7 @@ from promptlab.predictor import Predictor
 from promptlab.spans import read_spans
 from promptlab.strategies.decomposition import SPAN, SpanDecomposition, outside_label, text_field
 from promptlab.strategies.stretches import Keep, Selection
+from promptlab.task import FEW_SHOT_SEEDS
 from promptlab.verbalizer import Verbalizer
 
 
@@ -29,6 +30,8 @@ class DecompositionSettings(TemplateSettings):
     keep: list[Keep] = Field(default=["words"], min_length=1)
     selection: list[Selection] = Field(default=["optimal"], min_length=1)
     bias: list[float | Literal["tuned"]] = Field(default=["tuned"], min_length=1)
+    demonstrations: list[int] = Field(default=[0], min_length=1)
+    seed: list[int] = Field(default=[FEW_SHOT_SEEDS[0]], min_length=1)
 
 
 class DecompositionKind(TemplateKind):
@@ -50,6 +53,11 @@ class DecompositionKind(TemplateKind):
             values = getattr(self.settings, name)
             settings[name] = choose(trial, f"{prefix}{name}", values)
             labels.extend([f"{name} {settings[name]}"] if len(values) > 1 else [])
+        count = choose(trial, f"{prefix}demonstrations", self.settings.demonstrations)
+        if count:
+            seed = choose(trial, f"{prefix}seed", self.settings.seed)
+            settings |= {"demonstrations": count, "seed": seed}
+            labels.append(f"{count} demonstrations (seed {seed})")
         return Candidate.of(self.name, settings, " · ".join(labels))
 
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:

@@ -18,9 +18,10 @@ from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.prompt import Prompt
 from promptlab.spans import Span, write_spans
 from promptlab.strategies.span_bias import Margins, best_bias, true_spans, values
+from promptlab.strategies.span_demonstrations import draw_solved
 from promptlab.strategies.stretches import Keep, Selection, Stretch, select, stretches
 from promptlab.strategy import Strategy
-from promptlab.template import Template
+from promptlab.template import Demonstration, Template
 from promptlab.trace import Branch, Trace
 from promptlab.verbalizer import Verbalizer
 
@@ -38,6 +39,7 @@ class SpanDecomposition(Strategy):
     label for no name (``outside``: by default *O* or *none*). What is taken are stretches that do
     not overlap, of a type likelier than no name by more than ``bias`` nats; *tuned*: the bias of
     the best span F1 on the examples of ``fit``. The label is their ``phrase -> TYPE`` lines.
+    ``demonstrations`` solved phrases, drawn with ``seed``, stand before the prompt.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class SpanDecomposition(Strategy):
         selection: Selection = "optimal",
         calibration: Calibration = "none",
         bias: float | Literal["tuned"] = "tuned",
+        demonstrations: int = 0,
+        seed: int = 13,
     ) -> None:
         self.template = Template(template) if isinstance(template, str) else template
         self.verbalizer = (
@@ -62,8 +66,10 @@ class SpanDecomposition(Strategy):
         self.outside = outside_label(self.verbalizer) if outside is None else outside
         self.longest, self.keep, self.selection = longest, keep, selection
         self.calibration, self.bias = calibration, bias
+        self.count, self.seed = demonstrations, seed
         self.model = _loaded(model)
         self._check()
+        self.demonstrations: list[Demonstration] | None = None if demonstrations else []
         self._tuned: float | None = None
         self._prior: Float[np.ndarray, " answer"] | None = None
 
@@ -89,10 +95,13 @@ class SpanDecomposition(Strategy):
         *,
         dev: Iterable[Input] = (),
     ) -> Self:
-        """Tune the bias on the examples, and on ``dev`` if it is given."""
-        rows = [*as_examples(examples, self.fields, labels), *as_examples(dev, self.fields)]
+        """Draw the demonstrations; tune the bias on the other examples, and ``dev`` if given."""
+        rows = as_examples(examples, self.fields, labels)
+        shown = self._draw(rows) if self.count else set()
+        left = [row for row in rows if row.id not in shown] + as_examples(dev, self.fields)
+        self._prior = None
         if self.bias == "tuned":
-            self._tuned = self._best_bias(rows)
+            self._tuned = self._best_bias(left or rows)
         return self
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
@@ -105,7 +114,9 @@ class SpanDecomposition(Strategy):
 
     def prompt(self, example: Example, phrase: str) -> Prompt:
         """The prompt about one phrase of an example."""
-        return self.template.render({**example.fields, SPAN: phrase})
+        if self.demonstrations is None:
+            raise not_fitted(f"{self.count} demonstrations are to be drawn")
+        return self.template.render({**example.fields, SPAN: phrase}, self.demonstrations)
 
     def example_prompt(self, example: Input) -> str:
         """The prompt about the first stretch of a text."""
@@ -114,7 +125,7 @@ class SpanDecomposition(Strategy):
         return self.model.shown(self.prompt(row, found[0].phrase)) if found else ""
 
     def settings(self) -> dict[str, Any]:
-        """Plain JSON data; the tuned bias is included once fitted."""
+        """Plain JSON data; the tuned bias and the demonstrations are included once fitted."""
         return {
             "template": self.template.settings(),
             "verbalizer": self.verbalizer.settings(),
@@ -125,17 +136,24 @@ class SpanDecomposition(Strategy):
             "selection": self.selection,
             "calibration": self.calibration,
             "bias": self.bias,
+            "demonstrations": self.count,
+            "seed": self.seed,
             "tuned": self._tuned,
+            "shown": None
+            if self.demonstrations is None
+            else [{"fields": dict(d.fields), "answer": d.answer} for d in self.demonstrations],
         }
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
         given = dict(settings)
-        tuned = given.pop("tuned", None)
+        tuned, shown = given.pop("tuned", None), given.pop("shown", None)
         template = Template.from_settings(given.pop("template"))
         made = cls(template, Verbalizer.from_settings(given.pop("verbalizer")), model, **given)
         made._tuned = tuned
+        if shown is not None:
+            made.demonstrations = [Demonstration(**one) for one in shown]
         return made
 
     def _check(self) -> None:
@@ -156,6 +174,8 @@ class SpanDecomposition(Strategy):
                 f"the verbalizer has no label {self.outside!r}; its labels are "
                 f"{', '.join(self.verbalizer.labels)}"
             )
+        if self.count < 0:
+            raise InputError(f"the number of demonstrations is {self.count}; use 0 or more")
         if self.longest < 1:
             raise InputError(f"stretches of up to {self.longest} words; use 1 or more")
         for name, value, known in (
@@ -164,6 +184,15 @@ class SpanDecomposition(Strategy):
         ):
             if value not in get_args(known):
                 raise InputError(f"{name} is one of {', '.join(get_args(known))}; found {value!r}")
+
+    def _draw(self, rows: Sequence[Example]) -> set[str]:
+        """Draw the demonstrations; the ids of the examples that they are taken from."""
+        solved = draw_solved(rows, self._stretches, self.outside, self.count, self.seed)
+        self.demonstrations = [
+            Demonstration({**row.fields, SPAN: phrase}, self.verbalizer.first_answer(label))
+            for row, phrase, label in solved
+        ]
+        return {row.id for row, _, _ in solved}
 
     def _stretches(self, example: Example) -> list[Stretch]:
         return stretches(example.fields[self.text].split(), self.longest, self.keep)
@@ -206,7 +235,8 @@ class SpanDecomposition(Strategy):
 
     def _known_prior(self) -> Float[np.ndarray, " answer"]:
         if self._prior is None:
-            prompts = calibration_prompts(self.calibration, self.template, [])
+            shown = self.demonstrations or []
+            prompts = calibration_prompts(self.calibration, self.template, shown)
             if not prompts:
                 self._prior = np.zeros(len(self.verbalizer.answers))
             else:
