@@ -1,9 +1,8 @@
 """Four prompts for one fact, and their mean: the capital of Canada.
 
 ``python -m promptlab.studies.book.ensemble`` prints by how many points of probability *Ottawa* is
-ahead of the most probable other word after each of four prompts, and after their mean, beside the
-figures of the textbook (other prompts, another model). The prompts are wordings of our own; one
-was chosen because the model gets it wrong.
+ahead of the most probable other word after each of four prompts, and after their mean. The prompts
+are wordings of our own; one was chosen because the model gets it wrong.
 """
 
 from __future__ import annotations
@@ -27,9 +26,6 @@ PROMPTS = (
     "The Parliament of Canada meets in {mask}",
 )
 ANSWER = "Ottawa"
-BOOK = (1.5, -6.1, 5.1, 15.4)
-BOOK_MEAN = 8.3
-"""Margins in points as the textbook has them."""
 MEAN = "mean of all"
 
 
@@ -45,7 +41,6 @@ class Margin:
     runner_up: str
     runner_up_probability: float
     points: float
-    book: float | None
 
 
 def margins(
@@ -66,12 +61,9 @@ def margins(
     if not own:
         raise pl.InputError(f"{answer!r} is no single token of {model.name}; ask for another word")
     right = max(own, key=lambda token: float(table[:, token].sum()))
-    default = tuple(prompts) == PROMPTS and answer == ANSWER
-    books = [*BOOK, BOOK_MEAN] if default else [None] * (len(prompts) + 1)
     rows = [*table, table.mean(axis=0)]
     return [
-        _margin(name, row, right, words, book)
-        for name, row, book in zip([*prompts, MEAN], rows, books, strict=True)
+        _margin(name, row, right, words) for name, row in zip([*prompts, MEAN], rows, strict=True)
     ]
 
 
@@ -80,13 +72,12 @@ def _margin(
     row: Float[np.ndarray, " vocab"],
     right: int,
     words: dict[int, str],
-    book: float | None,
 ) -> Margin:
     others = row.copy()
     others[right] = -1.0
     second = int(others.argmax())
     ahead = 100 * float(row[right] - row[second])
-    return Margin(name, float(row[right]), words[second], float(row[second]), ahead, book)
+    return Margin(name, float(row[right]), words[second], float(row[second]), ahead)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_json({"model": model.name, "answer": given.answer, "lines": rows})
         return 0
     print_listing(
-        ("prompt", f"P({given.answer})", "best other", "P(other)", "ahead by", "book"),
+        ("prompt", f"P({given.answer})", "best other", "P(other)", "ahead by"),
         [
             (
                 line.prompt,
@@ -116,11 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 line.runner_up.strip() or repr(line.runner_up),
                 f"{line.runner_up_probability:.3f}",
                 f"{line.points:+.1f}",
-                "" if line.book is None else f"{line.book:+.1f}",
             )
             for line in found
         ],
-        numbers=("P(other)", f"P({given.answer})", "ahead by", "book"),
+        numbers=("P(other)", f"P({given.answer})", "ahead by"),
     )
     return 0
 

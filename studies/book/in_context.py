@@ -2,7 +2,7 @@
 
 ``python -m promptlab.studies.book.in_context`` prints how likely the default model finds *Ottawa*
 after "The capital of Canada is" without a demonstration, after one, and after two of which the
-second stands before or after the first; beside the figures of the textbook (another model).
+second stands before or after the first.
 """
 
 from __future__ import annotations
@@ -19,13 +19,8 @@ from promptlab.cli.listing import print_listing
 from promptlab.cli.output import print_json
 
 TEMPLATE = pl.Template("The capital of {country} is {mask}", demonstration_separator=". ")
-BOOK: dict[str, tuple[float | None, str]] = {
-    "no demonstration": (0.284, ""),
-    "one": (0.341, ""),
-    "two, the second before": (None, "no longer first"),
-    "two, the second after": (0.408, ""),
-}
-"""P(Ottawa) as the textbook has it; it gives no number for the second line but one."""
+SHOWN = ("no demonstration", "one", "two, the second before", "two, the second after")
+"""The four prompts of the textbook's table."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +38,6 @@ class Line:
     share: float
     rank: int
     leader: str
-    book: float | None
-    book_note: str
 
 
 def lines(
@@ -68,7 +61,7 @@ def lines(
     shown = [[], [first], [second, first], [first, second]]
     return [
         _line(model, name, country, [(other, known[other]) for other in names], capitals, known)
-        for name, names in zip(BOOK, shown, strict=True)
+        for name, names in zip(SHOWN, shown, strict=True)
     ]
 
 
@@ -91,7 +84,6 @@ def _line(
     scores = classifier.predict([asked])[0].scores or {}
     best = sorted(scores, key=lambda capital: -scores[capital])
     logprob = model.score([classifier.prompt(asked)], [answer]).logprobs[0, 0]
-    book, note = BOOK[name]
     return Line(
         name,
         classifier.example_prompt(asked),
@@ -99,8 +91,6 @@ def _line(
         float(np.exp(scores[answer])),
         best.index(answer) + 1,
         best[0],
-        book,
-        note,
     )
 
 
@@ -119,13 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except pl.PromptlabError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
-    books = given.country == "Canada"
     if given.json:
         rows = [asdict(line) for line in found]
         print_json({"model": model.name, "country": given.country, "lines": rows})
         return 0
     print_listing(
-        ("demonstrations", "prompt", "P(answer)", "among capitals", "rank", "first", "book"),
+        ("demonstrations", "prompt", "P(answer)", "among capitals", "rank", "first"),
         [
             (
                 line.demonstrations,
@@ -134,11 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"{line.share:.3f}",
                 line.rank,
                 line.leader,
-                (line.book_note or f"{line.book:.3f}") if books else "",
             )
             for line in found
         ],
-        numbers=("P(answer)", "among capitals", "rank", "book"),
+        numbers=("P(answer)", "among capitals", "rank"),
     )
     return 0
 
