@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import plain_generation
@@ -200,7 +201,7 @@ def test_samples_of_a_prompt_read_it_once(name: str, fresh: Fresh) -> None:
 def test_equal_requests_are_written_once(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     replies = model.generate(prompts()[:1] * 3, Decoding(max_tokens=5), samples=[0, 1, 2])
-    assert len(set(reply.text for reply in replies)) == 1
+    assert len({reply.text for reply in replies}) == 1
     assert model.usage.computed_tokens < 2 * replies[0].tokens_in + 5
 
 
@@ -266,7 +267,7 @@ def test_a_listener_sees_texts_grow(fresh: Fresh) -> None:
         )
         for number, reply in enumerate(replies):
             told = [text for index, text in heard if index == number]
-            assert all(b.startswith(a) for a, b in zip(told, told[1:], strict=False))
+            assert all(b.startswith(a) for a, b in pairwise(told))
             assert reply.text.startswith(told[-1] if told else "")
 
 

@@ -68,7 +68,7 @@ class PackedLinears:
         return self._usable
 
     def _fits(self) -> bool:
-        wanted = sum(_weight(module).nbytes for module in self.modules)
+        wanted = sum(_parameter(module).nbytes for module in self.modules)
         try:
             whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         except (AttributeError, ValueError, OSError):  # a system that does not tell
@@ -87,7 +87,7 @@ class PackedLinears:
         return bool((found - plain).abs().max() <= 1e-4 * plain.abs().max().clamp(min=1.0))
 
     def _layer(self, module: nn.Module) -> _Layer:
-        parameter: Any = module.weight
+        parameter = _parameter(module)
         version = (parameter.data_ptr(), parameter._version)
         layer = self._layers.get(module)
         if layer is None or layer.version != version:
@@ -99,24 +99,30 @@ class PackedLinears:
 def _packable(module: nn.Module) -> bool:
     if type(module) not in (nn.Linear, Conv1D):
         return False
-    weight: Any = module.weight
+    weight = _parameter(module)
     fitting = weight.device.type == "cpu" and weight.dtype == torch.float32
     return fitting and weight.numel() >= LEAST_WEIGHTS
 
 
+def _parameter(module: nn.Module) -> Tensor:
+    weight: Any = module.weight
+    found: Tensor = weight
+    return found
+
+
 def _weight(module: nn.Module) -> Tensor:
     """The weight ``[out, in]``."""
-    weight: Any = module.weight
-    return weight.detach().T.contiguous() if isinstance(module, Conv1D) else weight.detach()
+    weight = _parameter(module).detach()
+    return weight.T.contiguous() if isinstance(module, Conv1D) else weight
 
 
 def _packed(module: nn.Module) -> Callable[[Tensor], Tensor]:
     operations: Any = torch.ops.mkldnn
     weight = operations._reorder_linear_weight(_weight(module), ROWS)
-    bias, multiply = module.bias, operations._linear_pointwise
+    multiply = operations._linear_pointwise
 
     def forward(rows: Tensor) -> Tensor:
-        product: Tensor = multiply(rows, weight, bias, "none", [], "")
+        product: Tensor = multiply(rows, weight, module.bias, "none", [], "")
         return product
 
     return forward
