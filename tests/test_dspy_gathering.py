@@ -31,6 +31,21 @@ def test_a_lone_caller_does_not_wait() -> None:
     assert time.perf_counter() - started < 0.2
 
 
+def test_expected_callers_are_waited_for() -> None:
+    gathering = Gathering(lambda items: list(items))
+    gathering.expect(6)
+    together = threading.Barrier(6)
+
+    def ask(item: int) -> int:
+        together.wait()
+        time.sleep(0.001 * item)
+        return gathering.ask(item)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(ask, range(6))) == list(range(6))
+    assert len(gathering.batches) <= 2
+
+
 def test_an_error_is_its_own_callers() -> None:
     together = threading.Barrier(3)
 

@@ -47,6 +47,10 @@ class Desk:
         """How many asks were answered together, the last batches."""
         return list(self._gathering.batches)
 
+    def expect(self, callers: int) -> None:
+        """Say that so many threads are about to ask."""
+        self._gathering.expect(callers)
+
     def sample(self, prompt: Prompt, decoding: Decoding) -> int:
         """The next sample number of this request; always 0 where nothing is drawn."""
         if not decoding.temperature:

@@ -46,6 +46,10 @@ class Gathering(Generic[Item, Answer]):
         self._last = 1
         self.batches: deque[int] = deque(maxlen=1000)
 
+    def expect(self, callers: int) -> None:
+        """Say that so many will call at once, so that the first does not go ahead alone."""
+        self._last = max(1, callers)
+
     def ask(self, item: Item) -> Answer:
         """The answer to ``item``. Raises what ``work`` raises for it."""
         ticket = _Ticket(item)

@@ -102,7 +102,9 @@ class DspyProgram(Predictor):
         rows = as_examples(examples, self.fields)
         if not rows:
             return Predictions()
-        with quiet(), ThreadPoolExecutor(min(AT_ONCE, len(rows))) as pool:
+        callers = min(AT_ONCE, len(rows))
+        self.lm.engine.desk.expect(callers)
+        with quiet(), ThreadPoolExecutor(callers) as pool:
             futures = [pool.submit(copy_context().run, self._solve, row) for row in rows]
             return Predictions([future.result() for future in futures])
 
