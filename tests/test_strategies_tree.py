@@ -385,3 +385,22 @@ def test_what_cannot_work_is_refused(masked: Any) -> None:
         Search("wide")  # type: ignore[arg-type]
     (row,) = tree(model).predict([{"numbers": "four"}])
     assert row.unparsed and "has numbers such as '4 5 6 10'" in facts(row)["why"]
+
+
+def test_a_real_model_writes_the_same_tree_in_any_batch(causal: Any) -> None:
+    made = TreeOfThoughts(
+        Thoughts(Template("{text} {steps}{mask}"), "sample", 2,
+                 Decoding(max_tokens=4, temperature=1.0, seed=5)),
+        Judgement(Template("{text} {steps}It was {mask}"), worths={"good": 1.0, "bad": 0.0}),
+        causal,
+        search=Search(depth=2, beam=2),
+    )  # fmt: skip
+    texts = ["the film was", "a dull plot", "the soup"]
+    together = made.predict(texts)
+    assert not together.errors
+    for text, row in zip(texts, together, strict=True):
+        (alone,) = made.predict([text])
+        assert alone.label == row.label
+        assert [s.reply for s in Trace.from_record(alone.trace)] == [
+            s.reply for s in Trace.from_record(row.trace)
+        ]  # fmt: skip
