@@ -157,6 +157,8 @@ def test_earlier_turns_are_messages(endpoint: Endpoint) -> None:
     model.generate([prompt], Decoding())
     said = [(turn["role"], turn["content"]) for turn in endpoint.calls[0].body["messages"]]
     assert said == [*turns, ("user", "c")]
+    model.generate([replace(plain("", chat=True), turns=turns[:2])], Decoding())
+    assert len(endpoint.calls[-1].body["messages"]) == 2  # no turn without words
     assert model.count_tokens(prompt) > model.count_tokens(plain("c", chat=True))
 
 
@@ -375,7 +377,7 @@ def test_a_key_that_the_endpoint_repeats_is_not_repeated(
     def script(call: Call, number: int) -> Any:
         assert call.headers["Authorization"] == f"Bearer {SECRET}"
         if call.words == "fine":
-            return said("fine")
+            return said(f"fine {SECRET}")
         return refused(status, f"Incorrect API key provided: {SECRET}.")
 
     with serving(script) as endpoint:

@@ -194,7 +194,7 @@ def test_what_no_request_can_succeed_with_ends_all_at_once(
     model, waits = model_at(endpoint, concurrency=2)
     with pytest.raises(EndpointError, match=f"answered {answer.status}.*{told}"):
         ask(model, *map(str, range(50)))
-    assert len(endpoint.calls) < 10
+    assert len(endpoint.calls) <= 2
     assert waits == []
 
 

@@ -97,7 +97,7 @@ class Fetcher:
         """
         stop = threading.Event()
         pool = self._pool()
-        futures = {pool.submit(self._one, request, stop): request.key for request in requests}
+        futures = {pool.submit(self._guarded, request, stop): request.key for request in requests}
         try:
             return {futures[future]: future.result() for future in as_completed(futures)}
         finally:
@@ -111,6 +111,14 @@ class Fetcher:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(self._options.concurrency, "remote")
             return self._threads
+
+    def _guarded(self, request: Request, stop: threading.Event) -> Answer | Failure:
+        """One request; an error that concerns them all stops the others here and now."""
+        try:
+            return self._one(request, stop)
+        except BaseException:
+            stop.set()
+            raise
 
     def _one(self, request: Request, stop: threading.Event) -> Answer | Failure:
         """One request until it is answered, refused, or tried too often."""
@@ -145,7 +153,8 @@ class Fetcher:
                 answer = Answer.of(reply, request, time.perf_counter() - begun)
                 self._rate.settle(admission, answer.tokens_in + answer.tokens_out)
                 return self._taken(request, answer)
-        self._spending.add(failed=1)
+        if tried:
+            self._spending.add(failed=1)
         return Failure(message, time.perf_counter() - started)
 
     def _body(self, request: Request) -> Mapping[str, Any]:

@@ -108,7 +108,8 @@ def _seed(seed: int, sample: int) -> int:
 def _turns(prompt: Prompt, options: RemoteOptions) -> dict[str, Any]:
     """The messages, and what makes an endpoint extend the last one."""
     turns = [{"role": role, "content": words} for role, words in prompt.turns]
-    turns.append({"role": "user", "content": prompt.left.strip()})
+    if not turns or prompt.left.strip():
+        turns.append({"role": "user", "content": prompt.left.strip()})
     if not prompt.prefill:
         return {"messages": turns}
     turns.append({"role": "assistant", "content": prompt.prefill})

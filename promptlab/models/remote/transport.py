@@ -113,7 +113,7 @@ class Transport:
         found = self._open().post(url, json=dict(body), headers=self._headers())
         if not found.is_success:
             raise self._failure(found)
-        return read_reply(found.text)
+        return read_reply(self._without_key(found.text))
 
     def _streamed(self, path: str, body: Mapping[str, Any]) -> Reply:
         stream = ReplyStream()
@@ -126,9 +126,9 @@ class Transport:
             kind = found.headers.get("content-type", "")
             if "event-stream" not in kind:
                 found.read()
-                return read_reply(found.text)  # it does not stream
+                return read_reply(self._without_key(found.text))  # it does not stream
             try:
-                stream.read(found.iter_lines())
+                stream.read(map(self._without_key, found.iter_lines()))
             except httpx.RequestError as error:
                 if not stream.whole:
                     raise BrokenReplyError(f"the stream was cut ({_cause(error)})") from error
@@ -137,9 +137,10 @@ class Transport:
     def _failure(self, found: httpx.Response) -> Exception:
         """What a status other than success means."""
         status = found.status_code
-        said = self._without_key(message_of(found.text))
+        text = self._without_key(found.text)
+        said = message_of(text)
         told = f"{self.address.url} answered {status} {found.reason_phrase}".rstrip() + f": {said}"
-        quota = code_of(found.text) == "insufficient_quota"
+        quota = code_of(text) == "insufficient_quota"
         if status in (401, 403) or quota:
             return EndpointError(f"{told}; {self._key_hint(quota)}")
         if status == 404 or (status == 400 and f"'{self.address.model}'" in said):
