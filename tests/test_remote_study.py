@@ -132,15 +132,16 @@ def test_a_study_goes_on_where_its_endpoint_failed_for_good(
         return rated(call, number)
 
     endpoint.script = script
-    path = study_file(endpoint, tmp_path)
-    ended = command("study", "run", path, "--out", tmp_path / "runs", stays=True)
+    path = study_file(endpoint, tmp_path, model="smollm2-135m")
+    asked = ("study", "run", path, "--model", endpoint.name, "--out", tmp_path / "runs")
+    ended = command(*asked, stays=True)
     assert ended.code == 2
     assert "401" in ended.err
     assert "PROMPTLAB_API_KEY" in ended.err
     assert SECRET not in ended.out + ended.err
     assert len(endpoint.calls) < limit + 20
     limit = 10**6
-    done = command("study", "run", path, "--out", tmp_path / "runs")
+    done = command(*asked)
     assert done.code == 0, done.err
     board = json.loads((tmp_path / "runs/remote/leaderboard.json").read_text())
     assert board["best"]["dev"]["accuracy"] == 1.0
