@@ -84,16 +84,30 @@ class CausalRunner(FamilyRunner):
 
         Rows beyond ``parts`` are contexts of earlier calls: they show what is worth keeping.
         """
-        if not any(index < len(parts) for index in node.below()):
-            return
         path += node.ids
         if node.ids:
             state = self._shared(path, len(node.ids), sum(1 for _ in node.below()), state)
         rows = [parts[index] for index in node.rows if index < len(parts)]
+        children = []
+        for child in node.children:
+            found = [parts[index] for index in child.below() if index < len(parts)]
+            if len(found) == 1 and not self._teaches(child, path, found[0]):
+                rows += found  # in a batch with others
+            elif found:
+                children.append(child)
         if rows:
             self._answer(rows, state, replies)
-        for child in node.children:
+        for child in children:
             self._walk(child, path, parts, state, replies)
+
+    def _teaches(self, node: PrefixNode, path: tuple[int, ...], part: _Part) -> bool:
+        """Whether what a row alone shares with earlier calls is more than what was kept of it."""
+        ids, end = part.question.context.ids, len(path)
+        below: PrefixNode | None = node
+        while below is not None:
+            end += len(below.ids)
+            below = next((n for n in below.children if n.ids == ids[end : end + len(n.ids)]), None)
+        return end - self._reach(part, 0) >= WORTH
 
     def _shared(
         self, path: tuple[int, ...], own: int, rows: int, state: PrefixState | None

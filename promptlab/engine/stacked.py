@@ -44,10 +44,20 @@ def stacked(states: Sequence[PrefixState | None]) -> PrefixState:
     shape = first.layers[0][0][:, :, :0]
 
     def rows(layer: int, part: int) -> Tensor:
-        found = [state.layers[layer][part] if state else shape for state in states]
-        return torch.cat([pad(one, (0, 0, longest - one.shape[2], 0)) for one in found])
+        return _stacked([s.layers[layer][part] if s else shape for s in states], longest)
 
     layers: list[LayerState] = [
         (rows(layer, 0), rows(layer, 1)) for layer in range(len(first.layers))
     ]
     return PrefixState(tuple(layers), longest)
+
+
+def _stacked(parts: Sequence[Tensor], longest: int) -> Tensor:
+    """Keys or values ``[1, head, token, dim]`` of several rows; zeros on the left."""
+    if any(part.requires_grad for part in parts):
+        return torch.cat([pad(part, (0, 0, longest - part.shape[2], 0)) for part in parts])
+    _, heads, _, size = parts[0].shape
+    made = parts[0].new_zeros(len(parts), heads, longest, size)  # copied once, not twice
+    for row, part in enumerate(parts):
+        made[row, :, longest - part.shape[2] :] = part[0]
+    return made
