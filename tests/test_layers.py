@@ -15,9 +15,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
         "errors", "evaluation", "events", "example", "expression", "extraction", "failures",
-        "fitting",
-        "game24", "grammar", "hub", "metric", "number", "parser", "predictions", "prompt",
-        "readers", "reasoning", "sandbox", "spans", "split", "statistics", "task", "template", "trace", "verbalizer",
+        "fitting", "game24", "grammar", "hub", "metric", "number", "parser", "predictions",
+        "prompt", "readers", "reasoning", "sandbox", "spans", "split", "statistics", "task",
+        "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
@@ -25,8 +25,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
     (
-        "asks", "classifier", "datasets", "demonstrations", "driver", "generator",
-        "head", "mixture", "predictor", "retrieval", "selection", "strategy", "template_predictor", "window",
+        "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "head",
+        "mixture", "predictor", "retrieval", "selection", "strategy", "template_predictor",
+        "window",
     ),
     # reasoning over several asks, and several predictors together
     ("ensemble", "strategies"),

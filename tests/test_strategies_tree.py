@@ -17,6 +17,7 @@ from promptlab.game24 import is_solution, moves, read_numbers, solutions
 from promptlab.parser import RegexParser
 from promptlab.predictions import Prediction
 from promptlab.predictor import load
+from promptlab.strategies.consistency import SelfConsistency
 from promptlab.strategies.judgement import Judgement
 from promptlab.strategies.node import Budget
 from promptlab.strategies.problem import FreeProblem, Problem, Thought, find_problem
@@ -361,6 +362,26 @@ def test_problems_of_ones_own() -> None:
         find_problem("no.such:Thing")
     with pytest.raises(InputError, match="is no subclass"):
         find_problem("promptlab.errors:InputError")
+
+
+def test_votes_of_several_trees() -> None:
+    def some(prompt: str, sample: int) -> str:
+        lines = all_moves(prompt, sample).splitlines()[1:-1]
+        return lines[sample * 7 % len(lines)]
+
+    inner = tree(
+        ScriptedModel(some, oracle),
+        thoughts=Thoughts(PROPOSE, "sample", 4, Decoding(temperature=0.7)),
+        search=Search(beam=2),
+    )
+    votes = SelfConsistency(inner, samples=3)
+    (row,) = votes.predict(examples("4 4 6 8"))
+    trace = Trace.from_record(row.trace)
+    assert sum(step.name == "start" for step in trace) == 3
+    asked = {number for call in inner.model.calls for _, number in call}  # type: ignore[attr-defined]
+    assert asked == set(range(12))  # every solution has samples of its own
+    again = SelfConsistency.from_settings(votes.settings(), inner.model)
+    assert again.predict(examples("4 4 6 8")).labels == [row.label]
 
 
 def test_what_cannot_work_is_refused(masked: Any) -> None:

@@ -61,6 +61,14 @@ class TreeOfThoughts(Strategy):
         return (*found, "score") if self.judgement.scores else tuple(found)
 
     @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """Those of thoughts, of judgements that are written, and of the answer step."""
+        used = [self.thoughts.decoding] if self.thoughts.asks else []
+        used += [self.judgement.decoding] if self.judgement.writes else []
+        used += [self.decoding] if self.answer is not None else []
+        return tuple(used)
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The example fields that the templates and the problem read."""
         names = list(self.problem.fields)
