@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from plain_forward import causal_continuation
 
 from promptlab.decoding import Decoding
@@ -15,6 +19,7 @@ from promptlab.engine.engine import Engine
 from promptlab.engine.kept import LEAST, KeptStates
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Context, Question
+from promptlab.engine.store import FeatureStore
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
 from promptlab.template import Template
@@ -126,6 +131,55 @@ def test_a_few_more_shared_tokens_are_computed_with_the_rows(fresh: Fresh) -> No
     assert not forwards
     computed(model, asked(*((*SHARED, *BRANCH, n) for n in range(2))))
     assert forwards == [BRANCH]
+
+
+def test_a_row_that_is_known_to_its_end_stays_in_its_batch(fresh: Fresh) -> None:
+    model = fresh("tiny_gpt2")
+    questions = asked(*((*SHARED, n, 3) for n in range(100, 104)), BRANCH, (7, 8, 9))
+    first = model.engine.score(questions)
+    runner = model.engine.runner
+    assert isinstance(runner, CausalRunner)
+    kept(model.engine).keep(BRANCH, state(model, BRANCH))
+    batches: list[int] = []
+    branched = runner._branched
+
+    def counted(parts: Any, states: Any, replies: Any) -> None:
+        batches.append(len(parts))
+        branched(parts, states, replies)
+
+    runner._branched = counted  # type: ignore[method-assign]
+    model.engine.store = FeatureStore(None)
+    for left, right in zip(model.engine.score(questions), first, strict=True):
+        close(left, right)
+    assert sum(batches) == len(questions) and len(batches) <= 3
+
+
+FRAGMENTS = (SHARED, BRANCH, (1, 2), (3,), tuple(range(200, 235)))
+CONTEXTS = st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=4).map(
+    lambda parts: tuple(token for part in parts for token in part)
+)
+
+
+@given(calls=st.lists(st.lists(CONTEXTS, min_size=1, max_size=5, unique=True), max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_any_calls_in_any_order_equal_scoring_alone(
+    calls: list[list[tuple[int, ...]]], gpt2: LocalModel
+) -> None:
+    model = copy.copy(gpt2.engine)
+    model.store = FeatureStore(None)
+    model.runner = model.runner.keeping(KeptStates(100_000))
+    for contexts in calls:
+        questions = asked(*contexts)
+        for question, values in zip(questions, model.score(questions), strict=True):
+            if question not in KNOWN:
+                plain = copy.copy(model)
+                plain.store, plain.runner = FeatureStore(None), model.runner.keeping(None)
+                KNOWN[question] = plain.score([question])[0]
+            close(values, KNOWN[question])
+
+
+KNOWN: dict[Question, np.ndarray] = {}
+"""What was scored alone."""
 
 
 @pytest.mark.parametrize("room", [0, 3000, 30_000])
