@@ -18,7 +18,7 @@ app = typer.Typer(help="The pinned data sets, and what is in a data file.", no_a
 
 @app.command("list")
 def list_data(as_json: Json = False) -> None:
-    """The pinned data sets; any CSV, JSONL or Parquet file and any Hub name work, too."""
+    """The pinned data sets; any data file, any Hub name and reasoning-gym:NAME work, too."""
     from promptlab.cache import cache_dir
     from promptlab.datasets import DATASETS
 
@@ -65,7 +65,8 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME_OR_FILE", help="A pinned data set, a file, a folder, or a Hub name."
+            metavar="NAME_OR_FILE",
+            help="A pinned data set, a file, a folder, a Hub name, or reasoning-gym:NAME.",
         ),
     ],
     n: Annotated[int, typer.Option("--n", min=0, help="So many examples.")] = 5,
