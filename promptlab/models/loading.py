@@ -63,6 +63,8 @@ def load(
 
     ``deterministic`` computes in fp32, one row at a time without sharing, so that a result never
     depends on what it was batched with. ``cache=False`` keeps slot features in memory alone.
+    What prompts share between calls is kept in memory, up to ``$PROMPTLAB_KEPT_BYTES`` (by default
+    a twentieth of the machine's memory, at most 1 GiB, or a tenth of a CUDA device's).
     Raises `InputError` for a folder without weights, `AssetError` when nothing can be fetched.
     """
     source = str(model_folder(name)) if name in MODELS else name
