@@ -241,7 +241,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2-135m", help="causal model: name or folder")
     parser.add_argument("--puzzles", type=int, default=2, choices=range(1, len(PUZZLES) + 1))
     parser.add_argument("--thoughts", type=int, default=5, help="at most so many a state")
-    parser.add_argument("--tokens", type=int, default=64, help="of a proposal")
+    parser.add_argument("--tokens", type=int, default=48, help="of a proposal")
     parser.add_argument("--beam", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=1, help="rounds; tokens are the same in all")
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
