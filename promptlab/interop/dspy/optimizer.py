@@ -25,7 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "init_temperature": 1.0, "program_aware_proposer": False, "data_aware_proposer": False,
         "tip_aware_proposer": True, "fewshot_aware_proposer": True,
     },
-    "gepa": {"max_metric_calls": 120, "reflection_minibatch_size": 3, "use_merge": False},
+    "gepa": {"max_metric_calls": 60, "reflection_minibatch_size": 3, "use_merge": False},
     "simba": {"bsize": 8, "num_candidates": 3, "max_steps": 2, "max_demos": 2},
 }  # fmt: skip
 """The settings that may be given, as DSPy names them, with what they are if they are not."""
