@@ -59,3 +59,8 @@ def test_the_verdict_in_words(difference: float, p: float, said: str) -> None:
     assert gain.verdict == said
     assert f"{said} X" in gain.told("X")
     assert "12.5 times the tokens" in gain.told("X")
+
+
+def test_a_baseline_without_a_model_has_no_tokens_to_compare_with() -> None:
+    gain = Gain("tree", 4, "a tree", 0.4, 0.3, 0.1, 0.5, None)
+    assert gain.told("X").endswith("and the baseline asks no model.")

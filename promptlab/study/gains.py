@@ -18,7 +18,7 @@ class Gain:
     """A group's best trial on dev beside the baseline group's best, on the same dev examples.
 
     ``p_value`` is corrected by Holm over the groups; ``tokens_ratio`` says how many times as many
-    tokens an example takes. Being the best of a group flatters the larger group on dev: what
+    tokens an example takes, ``None`` if the baseline takes none. Being the best of a group flatters the larger group on dev: what
     decides is the comparison on test.
     """
 
@@ -29,7 +29,7 @@ class Gain:
     baseline_value: float
     difference: float
     p_value: float
-    tokens_ratio: float
+    tokens_ratio: float | None
 
     @property
     def verdict(self) -> str:
@@ -48,8 +48,14 @@ class Gain:
             f"On dev {self.group} ({self.name}) has {self.value:.3f} beside "
             f"{self.baseline_value:.3f}: {self.verdict} {baseline} "
             f"(difference {self.difference:+.3f}, Holm-corrected p = {self.p_value:.2g}) "
-            f"for {self.tokens_ratio:.1f} times the tokens."
+            f"{self._cost}."
         )
+
+    @property
+    def _cost(self) -> str:
+        if self.tokens_ratio is None:
+            return "and the baseline asks no model"
+        return f"for {self.tokens_ratio:.1f} times the tokens"
 
 
 def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
@@ -64,7 +70,7 @@ def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
     if baseline is None or not first:
         return []
     rows = state.folder.predictions(baseline.number)
-    cost = max(known(baseline)["tokens_per_example"], 1e-9)
+    cost = known(baseline)["tokens_per_example"]
     found = [state.compare(state.folder.predictions(t.number), rows) for t in first.values()]
     p_values = holm([comparison.p_value for comparison in found])
     return [
@@ -76,7 +82,7 @@ def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
             baseline_value=baseline.values[0],
             difference=comparison.difference,
             p_value=p_value,
-            tokens_ratio=known(trial)["tokens_per_example"] / cost,
+            tokens_ratio=known(trial)["tokens_per_example"] / cost if cost else None,
         )
         for (group, trial), comparison, p_value in zip(first.items(), found, p_values, strict=True)
     ]
