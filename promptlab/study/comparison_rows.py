@@ -28,7 +28,7 @@ def gain_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
             "baseline": wording.metric_value(measure, row["baseline_value"]),
             "difference": f"{100 * row['difference']:+.1f} points",
             "p": wording.p_value(row["p_value"]),
-            "tokens": f"{row['tokens_ratio']:.1f} times" if row["tokens_ratio"] else "",
+            "tokens": "" if row["tokens_ratio"] is None else f"{row['tokens_ratio']:.1f} times",
             "style": _GAIN_STYLES.get(row["verdict"].rpartition(" ")[0], "level"),
             "standing": row["verdict"].rpartition(" ")[0],
         }

@@ -18,8 +18,8 @@ class Gain:
     """A group's best trial on dev beside the baseline group's best, on the same dev examples.
 
     ``p_value`` is corrected by Holm over the groups; ``tokens_ratio`` says how many times as many
-    tokens an example takes, ``None`` if the baseline takes none. Being the best of a group flatters the larger group on dev: what
-    decides is the comparison on test.
+    tokens an example takes, ``None`` if the baseline takes none. Being the best of a group
+    flatters the larger group on dev: what decides is the comparison on test.
     """
 
     group: str
