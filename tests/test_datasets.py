@@ -48,6 +48,10 @@ def test_rte_and_gsm8k_come_from_the_same_wheel() -> None:
     assert (gsm8k.labels, gsm8k.metric, len(gsm8k.test)) == ((), "numeric_match", 991)
     assert all(float(e.label or "x") is not None for e in gsm8k.train)
     assert set(gsm8k.train[0].fields) == {"question"}
+    solved = load_task("gsm8k", fields=["question", "solution"])
+    assert solved.train[0].fields["solution"].rpartition("#### ")[2] == solved.train[0].label
+    with pytest.raises(DataError, match="drop fields"):
+        load_task("gsm8k", fields=["solution"])
 
 
 def test_capitals() -> None:

@@ -13,7 +13,8 @@ from promptlab.errors import CapabilityError, InputError, NotFittedError, WorkEr
 from promptlab.example import Example
 from promptlab.parser import NumberParser, TextParser
 from promptlab.strategies.automatic import Automatic, nearest_first, question_vectors
-from promptlab.strategies.thought import ChainOfThought, parted
+from promptlab.strategies.conclusion import concluded, parted
+from promptlab.strategies.thought import ChainOfThought
 from promptlab.strategies.worked import Worked, steps_of, worked
 from promptlab.template import Template
 
@@ -130,6 +131,14 @@ def test_a_stated_answer_is_asked_for_once_more_in_its_place() -> None:
 )  # fmt: skip
 def test_parted(reply: str, extraction: str, parts: tuple[str, str | None]) -> None:
     assert parted(reply, extraction) == parts
+
+
+def test_concluded() -> None:
+    assert concluded(" 12. Then 5 more.", NumberParser()) == "12"
+    assert concluded(" $1,200.50.", NumberParser()) == "1200.5"
+    assert concluded("\n\nso\n7", NumberParser()) == "7"
+    assert concluded(" none", NumberParser()) is None
+    assert concluded("\n Paris\nIt is big.", TextParser()) == "Paris"
 
 
 def test_manual_demonstrations_are_shown_with_their_reasoning() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, get_args
@@ -13,7 +12,7 @@ from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import NumberParser, Parser
+from promptlab.parser import Parser
 from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.prompt import Prompt, Slot, Text
 from promptlab.strategies.answering import (
@@ -23,6 +22,7 @@ from promptlab.strategies.answering import (
     spoken,
 )
 from promptlab.strategies.automatic import Automatic, chosen
+from promptlab.strategies.conclusion import concluded, parted, unbracketed
 from promptlab.strategies.worked import Worked, worked
 from promptlab.strategy import Strategy
 from promptlab.template import Demonstration, Template
@@ -42,9 +42,6 @@ EXTRACTIONS: Mapping[str, str] = {
 }
 """What the answer follows: Kojima et al. 2022, Wei et al. 2022, Zhang et al. 2022."""
 
-_BRACKETS = re.compile(r"\s*\([^()]*\)")
-_ADVERB = re.compile(r"^(?:therefore|thus|hence|so)\b,?\s*", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 _ANSWER_TOKENS = 16
 _SPARE_TOKENS = 8
 
@@ -146,7 +143,7 @@ class ChainOfThought(Strategy):
         """What the reasoning follows, shortened to the model's window."""
         if self.demonstrations is None:
             raise not_fitted(f"{self.count} worked examples are to be found")
-        said = _BRACKETS.sub("", self.extraction)
+        said = unbracketed(self.extraction)
         shown = [
             Demonstration(one.fields, self._worded(one).said(self.trigger, said))
             for one in self.demonstrations
@@ -163,7 +160,7 @@ class ChainOfThought(Strategy):
         facts: dict[str, Any] = {**(shortening(prompt) or {})}
         reasoning, stated = parted(text, self.extraction)
         if self.extract == "reply":
-            label = self.answering.parse(text) if stated is None else self._concluded(stated)
+            label = self.answering.parse(text) if stated is None else self._read(stated)
             after.note(label=label, stated=stated is not None)
             return Outcome(
                 label,
@@ -178,7 +175,7 @@ class ChainOfThought(Strategy):
             asked = asked.going_on(" ")
         found, end = yield from self.answering.solve(self.model, asked, after, "answer", sample)
         if found.text is not None:
-            found = replace(found, label=self._concluded(found.text))
+            found = replace(found, label=self._read(found.text))
             end.note(label=found.label)
         sure = None if reply.logprob is None else reply.logprob + (found.logprob or 0.0)
         return replace(
@@ -189,14 +186,9 @@ class ChainOfThought(Strategy):
             facts=facts,
         )
 
-    def _concluded(self, text: str) -> str | None:
-        """The answer in a conclusion: its first line, of a number its first sentence."""
-        line = next((line for line in text.splitlines() if line.strip()), "")
-        parts = [line, text]
-        if isinstance(self.answering.parser, NumberParser):
-            parts = [_SENTENCE_END.split(line.strip(), maxsplit=1)[0], *parts]
-        found = (self.answering.parse(part) for part in parts)
-        return next((answer for answer in found if answer is not None), None)
+    def _read(self, conclusion: str) -> str | None:
+        assert self.answering.parser is not None
+        return concluded(conclusion, self.answering.parser)
 
     def _worded(self, one: Worked) -> Worked:
         """A worked example whose answer is a label says the label's answer."""
@@ -278,22 +270,6 @@ class ChainOfThought(Strategy):
         if drawn is not None:
             made.demonstrations = [Worked(**one) for one in drawn]
         return made
-
-
-def parted(reply: str, extraction: str) -> tuple[str, str | None]:
-    """The reasoning, and what follows the last "the answer is" in it, if it says so.
-
-    The phrase is ``extraction`` without a leading "Therefore," and without brackets, in any case.
-    """
-    phrase = _ADVERB.sub("", _BRACKETS.sub("", extraction)).strip().rstrip(":")
-    if not phrase:
-        return reply, None
-    pattern = r"\s+".join(re.escape(word) for word in phrase.split())
-    pattern = rf"(?:\b(?:therefore|thus|hence|so)\b,?\s+)?\b{pattern}:?"
-    found = list(re.finditer(pattern, reply, re.IGNORECASE))
-    if not found or not reply[found[-1].end() :].strip():
-        return reply, None
-    return reply[: found[-1].start()], reply[found[-1].end() :]
 
 
 def _check_modes(
