@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.kept import LEAST
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import (
@@ -22,9 +22,6 @@ from promptlab.engine.prefix import (
 from promptlab.engine.probe import FamilyRunner, Probe, Replies, padded, slot_probes
 from promptlab.engine.question import Question, Reply
 from promptlab.engine.stacked import after_states
-
-Span = tuple[tuple[int, ...], int]
-"""A continuation and the column where its branch begins."""
 
 MOST_BRANCHED = 64
 """Branches in a row have at most so many tokens, or as many as the context if that is longer."""
@@ -275,32 +272,3 @@ def _parts(question: Question, index: int) -> Iterator[_Part]:
         taken.append(continuation)
         length += len(continuation) - 1
     yield _Part(index, Question(question.context, tuple(taken)))
-
-
-def branched_length(question: Question, start: int) -> int:
-    """Tokens of the row that `branched_row` makes."""
-    return len(question.context.ids) - start + sum(len(c) - 1 for c in question.continuations)
-
-
-def branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]:
-    """The row's tokens after the prefix: the context's rest, then every branch."""
-    tokens = list(question.context.ids[start:])
-    spans: list[Span] = []
-    for continuation in question.continuations:
-        if len(continuation) > 1:
-            spans.append((continuation, len(tokens)))
-            tokens.extend(continuation[:-1])
-    return tokens, spans
-
-
-def branch_mask(own: list[int], branches: list[list[Span]], width: int) -> tuple[Tensor, Tensor]:
-    """Who sees whom ``[row, 1, token, token]`` and positions from 0 on ``[row, token]``."""
-    causal = torch.ones(width, width, dtype=torch.bool).tril()
-    mask = causal.repeat(len(own), 1, 1)
-    positions = torch.arange(width).repeat(len(own), 1)
-    for row, (length, spans) in enumerate(zip(own, branches, strict=True)):
-        for continuation, column in spans:
-            end = column + len(continuation) - 1
-            mask[row, column:end, length:column] = False
-            positions[row, column:end] = torch.arange(length, length + end - column)
-    return mask[:, None], positions

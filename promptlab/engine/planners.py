@@ -8,13 +8,8 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
-from promptlab.engine.causal import (
-    CausalRunner,
-    Span,
-    branch_mask,
-    branched_length,
-    branched_row,
-)
+from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
+from promptlab.engine.causal import CausalRunner
 from promptlab.engine.masked import MaskedRunner, masked_rows
 from promptlab.engine.network import Network
 from promptlab.engine.plan import Plan, Planner, Scoreable
