@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,10 @@ from promptlab.predictions import Prediction, Predictions
 if TYPE_CHECKING:
     import numpy as np
 
+Counts = Sequence[Sequence[float]]
+"""Counts of every example whose sums give a corpus metric."""
+OfSums = Callable[[Any], Any]
+"""A corpus metric from sums of counts, the counts along the last axis."""
 Interval = tuple[float, float]
 
 _DRAWN_AT_ONCE = 4_000_000  # numbers: 32 MB of doubles
@@ -154,6 +158,58 @@ def paired_bootstrap(
     p_value = max((1 + int(extreme)) / (1 + resamples), 2.0 ** (1 - discordant))
     low, high = np.quantile(means, [0.025, 0.975])
     return Comparison(name, min(1.0, p_value), discordant, observed, (float(low), float(high)))
+
+
+def paired_bootstrap_of(
+    counts_a: Counts, counts_b: Counts, measure: OfSums, seed: int, *, resamples: int = 9999
+) -> Comparison:
+    """Paired bootstrap test of two corpus metrics, such as F1, on the same examples.
+
+    Examples are resampled, their counts summed, and ``measure`` taken of the sums. Interval and
+    p-value are those of `paired_bootstrap`, with the metric's difference for the mean.
+    """
+    import numpy as np
+
+    name = "paired_bootstrap"
+    n = _paired(name, counts_a, counts_b)
+    both = np.stack([np.asarray(counts_a, dtype=float), np.asarray(counts_b, dtype=float)])
+    observed = _apart(measure(both.sum(axis=1)))
+    discordant = int(np.any(both[0] != both[1], axis=-1).sum())
+    if discordant == 0:
+        return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0))
+    drawn = _resampled(both, resamples, seed)
+    differences = _apart(np.moveaxis(measure(drawn), 1, 0))
+    extreme = np.count_nonzero(np.abs(differences - observed) >= abs(observed) - 1e-12)
+    p_value = max((1 + int(extreme)) / (1 + resamples), 2.0 ** (1 - discordant))
+    low, high = np.quantile(differences, [0.025, 0.975])
+    limits = (float(low), float(high))
+    return Comparison(name, min(1.0, p_value), discordant, float(observed), limits)
+
+
+def bootstrap_interval_of(
+    counts: Counts, measure: OfSums, seed: int, *, resamples: int = 9999
+) -> Interval:
+    """Percentile bootstrap interval at 95 % of a corpus metric, examples resampled."""
+    import numpy as np
+
+    drawn = _resampled(np.asarray(counts, dtype=float)[None], resamples, seed)
+    low, high = np.quantile(measure(drawn)[:, 0], [0.025, 0.975])
+    return (float(low), float(high))
+
+
+def _resampled(counts: Any, resamples: int, seed: int) -> Any:
+    """Sums over resampled examples ``[resample, side, count]`` of ``[side, example, count]``."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    n = counts.shape[1]
+    # How often each example is drawn: its counts so many times, all in one product.
+    times = random.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+    return np.einsum("rn,snc->rsc", times, counts, optimize=True)
+
+
+def _apart(pair: Any) -> Any:
+    return pair[0] - pair[1]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

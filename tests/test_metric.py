@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
+import numpy as np
 import pytest
 
 from promptlab.errors import InputError
@@ -142,6 +143,21 @@ def test_span_f1_on_tags() -> None:
     assert SpanF1().compute(table(("none", "none"), (None, ""))) == 1.0
     with pytest.raises(InputError, match="neither"):
         SpanF1().compute(table(("a", "Rome is a place")))
+
+
+def test_span_f1_of_counts_is_seqeval_s() -> None:
+    pytest.importorskip("seqeval")
+    rows = table(
+        ("Rome -> LOC\nAnna -> PER", "Anna -> PER\nRome -> LOC"),
+        ("B-PER I-PER O B-LOC", "B-PER I-PER O O"),
+        ("Rome -> PER", "Rome -> LOC"),
+        (None, "none"),
+        ("x -> PER\nx -> PER", "x -> PER"),
+    )
+    metric = SpanF1()
+    for part in (rows, rows[:1], rows[2:3], rows[3:4], rows[1:]):
+        sums = np.array(metric.counts(part)).sum(axis=0)
+        assert metric.of_counts(sums) == pytest.approx(metric.compute(part))
 
 
 def test_rouge_equals_its_package() -> None:

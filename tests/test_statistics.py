@@ -6,17 +6,20 @@ import math
 import random
 from functools import cache
 
+import numpy as np
 import pytest
 
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.statistics import (
     bootstrap_interval,
+    bootstrap_interval_of,
     holm,
     majority_baseline,
     majority_label,
     mcnemar_exact,
     paired_bootstrap,
+    paired_bootstrap_of,
     wilson_interval,
 )
 
@@ -196,3 +199,35 @@ def test_the_majority_control_has_a_ranking() -> None:
     rows = majority_baseline(train, [Example("x", {}, "a"), Example("y", {}, "b")])
     assert get_metric("precision_at_1").compute(rows) == 0.5
     assert get_metric("precision_at_2").compute(rows) == 1.0
+
+
+def test_a_corpus_metric_that_is_a_mean_is_tested_like_a_mean() -> None:
+    random = np.random.default_rng(1)
+    a, b = random.random(40), random.random(40)
+    counts = [[[value, 1.0] for value in side] for side in (a, b)]
+
+    def mean(sums: np.ndarray) -> np.ndarray:
+        return sums[..., 0] / sums[..., 1]
+
+    found = paired_bootstrap_of(counts[0], counts[1], mean, 3)
+    plain = paired_bootstrap(list(a), list(b), 3)
+    assert found.difference == pytest.approx(plain.difference)
+    assert found.n_discordant == plain.n_discordant == 40
+    assert found.p_value == pytest.approx(plain.p_value, abs=0.02)
+    assert found.ci95 == pytest.approx(plain.ci95, abs=0.02)
+    low, high = bootstrap_interval_of(counts[0], mean, 3)
+    assert low < a.mean() < high
+    assert high - low == pytest.approx(3.92 * a.std() / 40**0.5, rel=0.1)
+    same = paired_bootstrap_of(counts[0], counts[0], mean, 3)
+    assert (same.p_value, same.difference, same.n_discordant) == (1.0, 0.0, 0)
+
+
+def test_a_difference_of_f1_is_found_and_chance_is_not() -> None:
+    better = [[3.0, 4.0, 4.0]] * 20 + [[1.0, 2.0, 4.0]] * 20
+    worse = [[2.0, 4.0, 4.0]] * 20 + [[0.0, 2.0, 4.0]] * 20
+
+    def f1(sums: np.ndarray) -> np.ndarray:
+        return 2 * sums[..., 0] / (sums[..., 1] + sums[..., 2])
+
+    assert paired_bootstrap_of(better, worse, f1, 5).p_value < 0.01
+    assert paired_bootstrap_of(better, better[::-1], f1, 5).p_value > 0.5

@@ -8,6 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import ModuleType
 
+import numpy as np
+from jaxtyping import Float
+
 from promptlab.errors import InputError
 from promptlab.predictions import Prediction, Predictions
 
@@ -30,6 +33,19 @@ class Metric(ABC):
     def per_example(self, predictions: Predictions) -> list[float] | None:
         """One value a row, in order, or ``None``."""
         return None
+
+    def counts(self, predictions: Predictions) -> list[tuple[float, ...]] | None:
+        """Counts of every row whose sums over the rows give the metric, or ``None``.
+
+        They are what a bootstrap over examples needs where the metric is no mean.
+        """
+        return None
+
+    def of_counts(
+        self, sums: Float[np.ndarray, "*resample count"]
+    ) -> Float[np.ndarray, "*resample"]:
+        """The metric of sums of `counts`."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import numpy as np
+from jaxtyping import Float
+
 from promptlab.errors import InputError
 from promptlab.metric.metric import Metric, judged, optional
 from promptlab.predictions import Prediction, Predictions
@@ -32,6 +35,25 @@ class SpanF1(Metric):
         if all(tag == "O" for tags in (*truth, *found) for tag in tags):
             return 1.0
         return float(seqeval.f1_score(truth, found, zero_division=0))
+
+    def counts(self, predictions: Predictions) -> list[tuple[float, ...]]:
+        """Spans that are right, found, and true in every row, as seqeval reads them."""
+        labeling = optional("seqeval.metrics.sequence_labeling", "seqeval")
+        found = []
+        for row, target in judged(predictions):
+            truth, guess = (
+                set(labeling.get_entities(tags)) for tags in _tag_sequences(row, target)
+            )
+            found.append((float(len(truth & guess)), float(len(guess)), float(len(truth))))
+        return found
+
+    def of_counts(
+        self, sums: Float[np.ndarray, "*resample count"]
+    ) -> Float[np.ndarray, "*resample"]:
+        """2 right / (found + true), 1 where there is no span on either side."""
+        right, found, true = sums[..., 0], sums[..., 1], sums[..., 2]
+        spans = found + true
+        return np.where(spans > 0, 2 * right / np.maximum(spans, 1), 1.0)
 
 
 def _tag_sequences(row: Prediction, target: str) -> tuple[list[str], list[str]]:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from promptlab.evaluation import Evaluation
 from promptlab.metric import get_metric
+from promptlab.metric.metric import Metric
 from promptlab.predictions import Predictions
-from promptlab.statistics import bootstrap_interval
+from promptlab.statistics import bootstrap_interval, bootstrap_interval_of
 
 _COSTS: dict[str, Callable[[Predictions], float]] = {
     "tokens": lambda rows: rows.tokens / len(rows),
@@ -22,13 +23,15 @@ _COSTS: dict[str, Callable[[Predictions], float]] = {
 class Objective:
     """A number to maximise or minimise over a table of predictions.
 
-    ``tokens`` and ``seconds`` are means per example.
+    ``tokens`` and ``seconds`` are means per example. ``metric`` is the metric it measures, if it
+    is no cost.
     """
 
     name: str
     compute: Callable[[Predictions], float]
     maximise: bool
     per_example: Callable[[Predictions], list[float] | None]
+    metric: Metric | None = None
 
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
@@ -41,7 +44,7 @@ def make_objective(name: str) -> Objective:
     if name in _COSTS:
         return Objective(name, _COSTS[name], False, lambda rows: None)
     metric = get_metric(name)
-    return Objective(name, metric.compute, metric.higher_is_better, metric.per_example)
+    return Objective(name, metric.compute, metric.higher_is_better, metric.per_example, metric)
 
 
 def summary(rows: Predictions, objectives: Sequence[Objective]) -> dict[str, Any]:
@@ -51,4 +54,7 @@ def summary(rows: Predictions, objectives: Sequence[Objective]) -> dict[str, Any
     first = objectives[0]
     if first.name != "accuracy" and (each := first.per_example(rows)) is not None:
         values[f"{first.name}_ci95"] = list(bootstrap_interval(each, seed=0))
+    elif first.metric is not None and (counts := first.metric.counts(rows)) is not None:
+        limits = bootstrap_interval_of(counts, first.metric.of_counts, seed=0)
+        values[f"{first.name}_ci95"] = list(limits)
     return values | {o.name: float(o.compute(rows)) for o in objectives}

@@ -17,7 +17,7 @@ from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
-from promptlab.statistics import Comparison, mcnemar_exact, paired_bootstrap
+from promptlab.statistics import Comparison, mcnemar_exact, paired_bootstrap, paired_bootstrap_of
 from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
 from promptlab.study.objective import Objective
@@ -83,6 +83,11 @@ class StudyState:
         if objective.name == "accuracy":
             return mcnemar_exact(a.correct, b.correct)
         left, right = objective.per_example(a), objective.per_example(b)
+        if objective.metric is not None and left is None:
+            counts = [objective.metric.counts(rows) for rows in (a, b)]
+            if counts[0] is not None and counts[1] is not None:
+                measure = objective.metric.of_counts
+                return paired_bootstrap_of(counts[0], counts[1], measure, self.spec.seed)
         if left is None or right is None:
             return mcnemar_exact(a.correct, b.correct)
         return paired_bootstrap(left, right, seed=self.spec.seed)
