@@ -171,7 +171,7 @@ def paired_bootstrap_of(
     import numpy as np
 
     name = "paired_bootstrap"
-    n = _paired(name, counts_a, counts_b)
+    _paired(name, counts_a, counts_b)
     both = np.stack([np.asarray(counts_a, dtype=float), np.asarray(counts_b, dtype=float)])
     observed = _apart(measure(both.sum(axis=1)))
     discordant = int(np.any(both[0] != both[1], axis=-1).sum())

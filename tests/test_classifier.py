@@ -155,7 +155,7 @@ def test_labels_must_fit(gpt2: LocalModel) -> None:
 def test_what_cannot_classify(fresh: Fresh) -> None:
     silent = fresh("tiny_gpt2")
     silent.can = frozenset({"generate"})
-    with pytest.raises(CapabilityError, match="cannot score; use a local model, or a template with a parser"):
+    with pytest.raises(CapabilityError, match="cannot score; use a local model, or a template"):
         PromptClassifier(TEMPLATE, WORDS, silent)
     with pytest.raises(InputError, match="unknown calibration"):
         PromptClassifier(TEMPLATE, WORDS, silent, calibration="x")  # type: ignore[arg-type]
