@@ -85,7 +85,8 @@ class Cascade(Panel):
             if said is None:
                 break
             sure = sureness(found, number, self.measure)
-            self._note(trace, number, said, found, **{self.measure: round(sure, 6)})
+            told = {self.measure: round(sure, 6)} if sure >= 0 else {}
+            self._note(trace, number, said, found, **told)
             if found.votes[number] >= 0:
                 scores = np.log(np.maximum(found.probabilities[number], LEAST))
         return self._prediction(row, asked, trace, found, scores)

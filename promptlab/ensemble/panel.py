@@ -167,8 +167,7 @@ class Panel(Predictor, register=False):
             tokens_in=said.tokens_in,
             tokens_out=said.tokens_out,
             seconds=said.seconds,
-            **notes,
-            **facts,
+            **(notes | facts),
         )
 
     def example_prompt(self, example: Input) -> str:
