@@ -39,7 +39,7 @@ class SpanF1(Metric):
     def counts(self, predictions: Predictions) -> list[tuple[float, ...]]:
         """Spans that are right, found, and true in every row, as seqeval reads them."""
         labeling = optional("seqeval.metrics.sequence_labeling", "seqeval")
-        found = []
+        found: list[tuple[float, ...]] = []
         for row, target in judged(predictions):
             truth, guess = (
                 set(labeling.get_entities(tags)) for tags in _tag_sequences(row, target)
