@@ -7,9 +7,11 @@ import copy
 import pytest
 import torch
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.pytorch_utils import Conv1D
 
 from promptlab.engine import packed
+from promptlab.engine.network import Network
 from promptlab.engine.packed import PackedLinears
 
 
@@ -70,3 +72,26 @@ def test_a_torch_without_the_operation_computes_plain(monkeypatch: pytest.Monkey
     assert not layers.usable
     with layers.active():
         assert plain(torch.ones(1, 256)).shape == (1, 4)
+
+
+def test_a_network_is_read_through_its_packed_layers() -> None:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, vocab_size=600,
+    )  # fmt: skip
+    network = Network(LlamaForCausalLM(config))
+    assert network.packed.usable
+    rows, columns = torch.tensor([0, 1]), torch.tensor([4, 6])
+    targets = torch.tensor([3, -1])
+    ids = torch.randint(600, (2, 7))
+    found = network.probe(rows, columns, targets, input_ids=ids)
+    logits = network.model(ids).logits[rows, columns].log_softmax(-1)
+    assert float(found.target[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)
+    hidden = network.model.model(ids).last_hidden_state[rows, columns]
+    assert torch.allclose(found.features, hidden, atol=1e-5)
+    with torch.no_grad():
+        network.model.lm_head.weight.mul_(2.0)
+    again = network.probe(rows, columns, targets, input_ids=ids)
+    logits = network.model(ids).logits[rows, columns].log_softmax(-1)
+    assert float(again.target[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)

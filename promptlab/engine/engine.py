@@ -21,7 +21,7 @@ from promptlab.engine.question import Context, Question, Reply, Usage
 from promptlab.engine.room import writing_budget
 from promptlab.engine.store import FeatureStore, context_key, tail_key
 
-VERSION = 1
+VERSION = 2
 """Part of every cache key; raised when the engine's results change."""
 
 

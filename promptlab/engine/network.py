@@ -130,7 +130,7 @@ class Network:
 
         ``targets`` are token ids whose log-probability is wanted, -1 for none.
         """
-        with self._lock, self._probing(rows, columns):
+        with self._lock, self._probing(rows, columns), self.packed.active():
             output = self.model(**inputs)
             logits, features = output.logits, self._feature
         assert features is not None

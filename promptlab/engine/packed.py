@@ -101,7 +101,8 @@ def _packable(module: nn.Module) -> bool:
         return False
     weight = _parameter(module)
     fitting = weight.device.type == "cpu" and weight.dtype == torch.float32
-    return fitting and weight.numel() >= LEAST_WEIGHTS
+    # Tensors made in inference mode do not tell when they were changed.
+    return fitting and not weight.is_inference() and weight.numel() >= LEAST_WEIGHTS
 
 
 def _parameter(module: nn.Module) -> Tensor:
