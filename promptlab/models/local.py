@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -17,15 +14,13 @@ from jaxtyping import Float
 from promptlab.decoding import Decoding, Generation
 from promptlab.engine.engine import Engine
 from promptlab.engine.generate import OnText, generate
-from promptlab.engine.prefix import prefix_shape
 from promptlab.engine.question import Question, Usage
-from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
+from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.chat import chat_text
 from promptlab.models.encoding import Encoding
-from promptlab.models.language_model import Fill, LanguageModel, Scores
-from promptlab.models.learned import FACTS, Learned
+from promptlab.models.language_model import Fill, Scores
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
-from promptlab.models.tuned import check_trains
 from promptlab.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
@@ -40,7 +35,7 @@ class Asked:
     answers: tuple[int, ...]
 
 
-class LocalModel(LanguageModel):
+class LocalModel(AdaptableModel):
     """A transformers model behind an `Engine`.
 
     Subclasses, one a family, say how a prompt with its answers becomes questions.
@@ -58,9 +53,7 @@ class LocalModel(LanguageModel):
         # GPT-2's unknown token is its end of text, which no word is read as.
         unknown = tokenizer.unk_token_id
         self.unknown = None if unknown in self.encoding.after else unknown
-        self.base: LocalModel = self
-        self.learned: Learned | None = None
-        self._prefix_shape: tuple[int, int, int] | None
+        self.base = cast(Any, self)
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
         if getattr(tokenizer, "chat_template", None):
             self.can = self.can | {"chat"}
@@ -73,99 +66,8 @@ class LocalModel(LanguageModel):
     def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
         """For every prompt the context whose slot is filled by one token (no continuations)."""
 
-    def adapted(self, learned: Learned, *, keep: bool = True) -> LocalModel:
-        """The same model with learned parts: it scores prompts with soft and trigger segments.
-
-        The weights are shared and stay as they are; tuned ones are put into a copy in fp32.
-        Without ``keep`` its features are not cached. Raises `InputError` with both numbers when
-        the parts do not fit the model.
-        """
-        self._check_parts(learned)
-        engine = self.base.engine
-        if learned.weights is not None:
-            network = learned.weights.merged(engine.network)
-            engine = engine.over(network, learned.key, keep=keep)
-        view = copy.copy(self)
-        view.base = self.base
-        view.learned = learned
-        view.key = hashlib.sha256(f"{self.base.key} {learned.key}".encode()).hexdigest()[:24]
-        view.engine = engine.adapted(learned.vectors, learned.prefix, learned.key, keep=keep)
-        view._remembered = {}
-        return view
-
-    def private(self) -> LocalModel:
-        """A model of its own over copies of the weights in fp32, which may be trained.
-
-        Nothing that it computes is kept. Raises `CapabilityError` for quantised weights.
-        """
-        base = self.base
-        check_trains(base.engine.network, self.name)
-        other = copy.copy(base)
-        other.base = other
-        other.engine = base.engine.over(base.engine.network.private(), "", keep=False)
-        other._remembered = {}
-        return other
-
-    @property
-    def prefix_tokens(self) -> int:
-        """Tokens of the learned prefix, if there is one."""
-        return self.learned.prefix_length if self.learned else 0
-
-    @property
-    def learning_tokens(self) -> int:
-        """Tokens that went through the model while the learned parts were learned."""
-        return int(self.learned.facts.get("tokens", 0)) if self.learned else 0
-
-    @property
-    def prefix_shape(self) -> tuple[int, int, int] | None:
-        """Layers, key heads and head size of a learned prefix; ``None`` if it takes none.
-
-        A causal model with sliding windows or recurrent layers keeps other state, so it takes none.
-        """
-        if not getattr(self.base.engine.runner, "shares", True):
-            return None
-        if not hasattr(self.base, "_prefix_shape"):
-            self.base._prefix_shape = prefix_shape(self.engine.network)
-        return self.base._prefix_shape
-
-    def fits(self, learned: Learned | None = None) -> dict[str, Any]:
-        """What something learned for this model depends on."""
-        virtual = self.engine.network.virtual
-        facts: dict[str, Any] = {
-            "model": self.name,
-            "family": self.family,
-            "width": virtual.width,
-            "vocabulary": virtual.start,
-            "layers": self.engine.network.layers,
-        }
-        if learned is None or learned.prefix is not None:
-            shape = self.prefix_shape
-            facts["prefix_shape"] = None if shape is None else list(shape)
-        return facts
-
-    def _check_parts(self, learned: Learned) -> None:
-        virtual = self.engine.network.virtual
-        if learned.vectors is not None and learned.vectors.shape[1] != virtual.width:
-            raise InputError(
-                f"the vectors have width {learned.vectors.shape[1]} and {self.name} has width "
-                f"{virtual.width}; use the model they were learned for"
-            )
-        top = max((t for tokens in learned.triggers for t in tokens), default=0)
-        if top >= virtual.start:
-            raise InputError(
-                f"the trigger token {top} is outside of the vocabulary of {self.name}, which has "
-                f"{virtual.start} tokens; use the model it was found for"
-            )
-        if learned.weights is not None:
-            learned.weights.check(self.base.engine.network, self.name)
-        if learned.prefix is not None:
-            layers, _, heads, _, size = learned.prefix.shape
-            if (layers, heads, size) != self.prefix_shape:
-                raise InputError(
-                    f"the prefix has {layers} layers, {heads} heads of size {size} and "
-                    f"{self.name} takes {self.prefix_shape or 'no prefix at all'}; use the model "
-                    "it was learned for"
-                )
+    def _forget(self) -> None:
+        self._remembered = {}
 
     @property
     def usage(self) -> Usage:
@@ -336,17 +238,6 @@ class LocalModel(LanguageModel):
         facts = super().describe() | {"device": self.device, "dtype": self.dtype}
         facts["key"] = self.base.key
         return facts if self.learned is None else facts | {"learned": self.learned.key}
-
-    def save_learned(self, folder: Path) -> None:
-        """Write ``learned.safetensors`` and ``learned.json``; nothing if nothing was learned."""
-        if self.learned is not None:
-            self.learned.save(folder, self.fits(self.learned))
-
-    def with_learned(self, folder: Path) -> LanguageModel:
-        """This model with what `save_learned` has written, itself if that is nothing."""
-        if not (folder / FACTS).exists():
-            return self
-        return self.adapted(Learned.load(folder, self.fits()))
 
     def _check(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
