@@ -6,7 +6,7 @@ import copy
 import hashlib
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from promptlab.engine.engine import Engine
 from promptlab.engine.prefix import prefix_shape
@@ -14,6 +14,8 @@ from promptlab.errors import InputError
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import FACTS, Learned
 from promptlab.models.tuned import check_trains
+
+M = TypeVar("M", bound="AdaptableModel")
 
 
 class AdaptableModel(LanguageModel):
@@ -23,7 +25,7 @@ class AdaptableModel(LanguageModel):
     """
 
     engine: Engine
-    base: Self
+    base: Any
     learned: Learned | None = None
     _prefix_shape: tuple[int, int, int] | None
 
@@ -31,7 +33,7 @@ class AdaptableModel(LanguageModel):
     def _forget(self) -> None:
         """Begin without anything remembered: a view encodes prompts in its own way."""
 
-    def adapted(self, learned: Learned, *, keep: bool = True) -> Self:
+    def adapted(self: M, learned: Learned, *, keep: bool = True) -> M:
         """The same model with learned parts: it scores prompts with soft and trigger segments.
 
         The weights are shared and stay as they are; tuned ones are put into a copy in fp32.
@@ -51,12 +53,12 @@ class AdaptableModel(LanguageModel):
         view._forget()
         return view
 
-    def private(self) -> Self:
+    def private(self: M) -> M:
         """A model of its own over copies of the weights in fp32, which may be trained.
 
         Nothing that it computes is kept. Raises `CapabilityError` for quantised weights.
         """
-        base = self.base
+        base: M = self.base
         check_trains(base.engine.network, self.name)
         other = copy.copy(base)
         other.base = other
@@ -130,7 +132,7 @@ class AdaptableModel(LanguageModel):
         if self.learned is not None:
             self.learned.save(folder, self.fits(self.learned))
 
-    def with_learned(self, folder: Path) -> Self:
+    def with_learned(self: M, folder: Path) -> M:
         """This model with what `save_learned` has written, itself if that is nothing."""
         if not (folder / FACTS).exists():
             return self

@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -53,7 +53,7 @@ class LocalModel(AdaptableModel):
         # GPT-2's unknown token is its end of text, which no word is read as.
         unknown = tokenizer.unk_token_id
         self.unknown = None if unknown in self.encoding.after else unknown
-        self.base = cast(Any, self)
+        self.base = self
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
         if getattr(tokenizer, "chat_template", None):
             self.can = self.can | {"chat"}
