@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -41,6 +42,11 @@ class Decoding:
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Decoding:
+        """The inverse of `settings`, also after JSON, where stop strings are a list."""
+        return cls(**{**settings, "stop": tuple(settings.get("stop", ()))})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from promptlab.asks import Ask, Generate, Score, Scored, Solving
 from promptlab.decoding import too_long
 from promptlab.errors import AskError
 from promptlab.models.language_model import Scores
+from promptlab.window import surely_fits
 
 T = TypeVar("T")
 
@@ -136,12 +137,14 @@ def _scored(asks: Sequence[tuple[_Task, Score]]) -> list[tuple[_Task, Any]]:
     first = asks[0][1]
     answers: list[tuple[_Task, Any]] = []
     fitting: list[tuple[_Task, Score]] = []
+    limit = first.model.max_tokens
     for task, ask in asks:
-        used = ask.model.count_tokens(ask.prompt)
-        if used < ask.model.max_tokens:
+        fits = surely_fits(ask.prompt, ask.model, limit - 1)
+        used = 0 if fits else ask.model.count_tokens(ask.prompt)
+        if used < limit:
             fitting.append((task, ask))
         else:
-            answers.append((task, AskError(too_long(used, ask.model.name, ask.model.max_tokens))))
+            answers.append((task, AskError(too_long(used, ask.model.name, limit))))
     if not fitting:
         return answers
     found = first.model.score([ask.prompt for _, ask in fitting], first.answers)

@@ -87,12 +87,11 @@ class PromptGenerator(TemplatePredictor):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        decoding = settings["decoding"] | {"stop": tuple(settings["decoding"]["stop"])}
         made = cls(
             Template.from_settings(settings["template"]),
             parser_from_settings(settings["parser"]),
             model,
-            decoding=Decoding(**decoding),
+            decoding=Decoding.from_settings(settings["decoding"]),
             demonstrations=DemonstrationChoice(**settings["choice"]),
         )
         made._restore(settings)

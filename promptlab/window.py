@@ -31,11 +31,7 @@ def render_within(
     """
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations, placement)
-    characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
-    most = characters * _TOKENS_A_CHARACTER + prompt.learned_tokens + model.prefix_tokens
-    if most + _SPECIAL_TOKENS <= limit and not prompt.chat:
-        return prompt
-    if model.count_tokens(prompt) <= limit:
+    if surely_fits(prompt, model, limit) or model.count_tokens(prompt) <= limit:
         return prompt
     # From here on no field is longer than the window, however long the text was.
     fields = _cut(example.fields, model, limit)
@@ -64,6 +60,13 @@ def render_within(
         if any(name in v and model.cut(v[name], low) != v[name] for v in whole)
     ]
     return replace(rendered(low), shortened=tuple(names))
+
+
+def surely_fits(prompt: Prompt, model: LanguageModel, limit: int) -> bool:
+    """Whether the prompt has at most ``limit`` tokens by its length alone, without counting."""
+    characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
+    most = characters * _TOKENS_A_CHARACTER + prompt.learned_tokens + model.prefix_tokens
+    return not prompt.chat and most + _SPECIAL_TOKENS <= limit
 
 
 def shortening(prompt: Prompt) -> dict[str, list[str]] | None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptlab.candidate import Candidate
+from promptlab.decoding import Decoding
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
@@ -20,7 +21,7 @@ from promptlab.kinds.template import (
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import parser_from_settings
 from promptlab.predictor import Predictor
-from promptlab.strategies.answering import Answering, decoding_from_settings
+from promptlab.strategies.answering import Answering
 from promptlab.strategies.chain import Chain, Step, chain_fields, check_steps
 from promptlab.task import Task
 from promptlab.template import Template
@@ -132,6 +133,6 @@ def _step(settings: StepSettings, option: Option, *, chat: bool) -> Step:
     answering = Answering(
         None if parser is None else parser_from_settings(parser),
         None if answers is None else Verbalizer(answers),
-        decoding_from_settings(settings.decoding.model_dump(mode="json")),
+        Decoding.from_settings(settings.decoding.model_dump(mode="json")),
     )
     return Step(settings.name, template, answering, settings.map, settings.item)

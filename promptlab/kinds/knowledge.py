@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from promptlab.decoding import Decoding
 from promptlab.errors import StudyError
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import KindSettings, Trial
 from promptlab.kinds.template import DecodingSettings, InlineTemplate, read_option
 from promptlab.kinds.wrapping import WrappingKind, WrappingSettings, make_inner
 from promptlab.models.language_model import LanguageModel
-from promptlab.strategies.answering import decoding_from_settings
 from promptlab.strategies.knowledge import WRITING, Choice, GeneratedKnowledge, Writer, informed
 from promptlab.strategies.wrapped import WrappingStrategy
 from promptlab.strategy import Strategy
@@ -141,7 +141,7 @@ def _writer(settings: Mapping[str, Any], model: LanguageModel) -> Writer:
     return Writer(
         Template.from_settings(settings["template"]),
         model,
-        decoding_from_settings(settings["decoding"]),
+        Decoding.from_settings(settings["decoding"]),
         tuple(Demonstration(d["fields"], d["knowledge"]) for d in settings["demonstrations"]),
     )
 

@@ -133,12 +133,11 @@ class TemplateKind(Kind):
         template = Template.from_settings(settings["template"])
         predictor: Predictor
         if "parser" in settings:
-            decoding = settings["decoding"] | {"stop": tuple(settings["decoding"]["stop"])}
             predictor = PromptGenerator(
                 template,
                 parser_from_settings(settings["parser"]),
                 model,
-                decoding=Decoding(**decoding),
+                decoding=Decoding.from_settings(settings["decoding"]),
                 demonstrations=choice,
             )
         else:

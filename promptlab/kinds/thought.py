@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from promptlab.calibration import Calibration
 from promptlab.candidate import Candidate
+from promptlab.decoding import Decoding
 from promptlab.errors import StudyError
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import KindSettings, Trial
@@ -16,7 +17,6 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.parser import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.retrieval.embedding import check_embeds
-from promptlab.strategies.answering import decoding_from_settings
 from promptlab.strategies.automatic import Automatic, By
 from promptlab.strategies.thought import EXTRACTIONS, TRIGGER, ChainOfThought, Extract, Mode
 from promptlab.task import Task
@@ -99,7 +99,7 @@ class ChainOfThoughtKind(TemplateKind):
             parser=None if scored else parser_from_settings(settings["parser"]),
             verbalizer=Verbalizer.from_settings(settings["verbalizer"]) if scored else None,
             automatic=Automatic(**thought.get("automatic", {})),
-            decoding=decoding_from_settings(settings["decoding"]),
+            decoding=Decoding.from_settings(settings["decoding"]),
             **{key: value for key, value in thought.items() if key != "automatic"},
         )
         return made.fit(self.task.train)

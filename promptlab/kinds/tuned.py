@@ -168,12 +168,11 @@ class TunedKind(LearningKind, TemplateKind):
     def _over(self, settings: dict[str, Any], template: Template, model: LocalModel) -> Any:
         """The predictor of a candidate over a model (calibration not yet learned)."""
         if "parser" in settings:
-            decoding = settings["decoding"] | {"stop": tuple(settings["decoding"]["stop"])}
             return PromptGenerator(
                 template,
                 parser_from_settings(settings["parser"]),
                 model,
-                decoding=Decoding(**decoding),
+                decoding=Decoding.from_settings(settings["decoding"]),
             )
         return PromptClassifier(template, Verbalizer.from_settings(settings["verbalizer"]), model)
 

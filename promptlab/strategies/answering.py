@@ -109,13 +109,8 @@ class Answering:
         return cls(
             None if parser is None else parser_from_settings(parser),
             None if verbalizer is None else Verbalizer.from_settings(verbalizer),
-            decoding_from_settings(settings["decoding"]),
+            Decoding.from_settings(settings["decoding"]),
         )
-
-
-def decoding_from_settings(settings: Mapping[str, Any]) -> Decoding:
-    """The decoding of plain JSON data, whose stop strings are a list there."""
-    return Decoding(**{**settings, "stop": tuple(settings.get("stop", ()))})
 
 
 def spoken(reply: Generation, step: str, model: LanguageModel) -> str:

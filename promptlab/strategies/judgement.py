@@ -12,7 +12,7 @@ import numpy as np
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.parser import ChoiceParser, NumberParser
-from promptlab.strategies.thoughts import decoding_from, template_from
+from promptlab.strategies.thoughts import template_from
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
@@ -129,6 +129,6 @@ class Judgement:
             settings["worths"],
             Verbalizer.from_settings(settings["verbalizer"]),
             settings["samples"],
-            decoding_from(settings["decoding"]),
+            Decoding.from_settings(settings["decoding"]),
             settings["seed"],
         )

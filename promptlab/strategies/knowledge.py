@@ -16,7 +16,7 @@ from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Input, Predictor, as_examples
-from promptlab.strategies.answering import decoding_from_settings, spoken
+from promptlab.strategies.answering import spoken
 from promptlab.strategies.voting import shares
 from promptlab.strategies.wrapped import WrappingStrategy, inner_from_settings
 from promptlab.template import Demonstration, Template
@@ -60,7 +60,7 @@ class Writer:
         return cls(
             Template.from_settings(settings["template"]),
             model,
-            decoding_from_settings(settings["decoding"]),
+            Decoding.from_settings(settings["decoding"]),
             tuple(Demonstration(**d) for d in settings["demonstrations"]),
         )
 

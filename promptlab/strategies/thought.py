@@ -17,7 +17,6 @@ from promptlab.predictor import Input, as_examples, not_fitted
 from promptlab.prompt import Prompt, Slot, Text
 from promptlab.strategies.answering import (
     Answering,
-    decoding_from_settings,
     going_on,
     spoken,
 )
@@ -265,7 +264,7 @@ class ChainOfThought(Strategy):
             count=settings["count"],
             seed=settings["seed"],
             automatic=Automatic(**settings["automatic"]),
-            decoding=decoding_from_settings(settings["decoding"]),
+            decoding=Decoding.from_settings(settings["decoding"]),
         )
         if drawn is not None:
             made.demonstrations = [Worked(**one) for one in drawn]

@@ -76,15 +76,10 @@ class Thoughts:
             template_from(settings["template"]),
             settings["method"],
             settings["count"],
-            decoding_from(settings["decoding"]),
+            Decoding.from_settings(settings["decoding"]),
         )
 
 
 def template_from(settings: Mapping[str, Any] | None) -> Template | None:
     """A template from its settings, if there are any."""
     return None if settings is None else Template.from_settings(settings)
-
-
-def decoding_from(settings: Mapping[str, Any]) -> Decoding:
-    """A decoding from its settings."""
-    return Decoding(**{**settings, "stop": tuple(settings["stop"])})

@@ -17,7 +17,7 @@ from promptlab.strategies.judgement import Judgement
 from promptlab.strategies.node import Node
 from promptlab.strategies.problem import Problem, find_problem, problem_name
 from promptlab.strategies.search import Search
-from promptlab.strategies.thoughts import Thoughts, decoding_from, template_from
+from promptlab.strategies.thoughts import Thoughts, template_from
 from promptlab.strategy import Strategy
 from promptlab.template import Template
 from promptlab.trace import Branch
@@ -143,7 +143,7 @@ class TreeOfThoughts(Strategy):
             problem=settings["problem"],
             answer=template_from(settings["answer"]),
             parser=None if parser is None else parser_from_settings(parser),
-            decoding=decoding_from(settings["decoding"]),
+            decoding=Decoding.from_settings(settings["decoding"]),
         )
 
     def _check(self) -> None:

@@ -131,14 +131,13 @@ class DspyProgram(Predictor):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        decoding = settings["decoding"] | {"stop": tuple(settings["decoding"]["stop"])}
         made = cls(
             Form.from_settings(settings["form"]),
             model,
             program=settings["program"],
             adapter=AdapterChoice(**settings["adapter"]),
             plan=Plan.from_settings(settings["plan"]),
-            decoding=Decoding(**decoding),
+            decoding=Decoding.from_settings(settings["decoding"]),
         )
         made._train = [Example(**row) for row in settings["train"]]
         if made._train:
