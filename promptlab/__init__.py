@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Cancellation": "cancellation",
+    "Cancelled": "cancellation",
     "Cascade": "ensemble.cascade",
     "Chain": "strategies.chain",
     "ChainOfThought": "strategies.thought",
@@ -18,6 +20,7 @@ _HOMES = {
     "Demonstration": "template",
     "DemonstrationChoice": "demonstrations",
     "Ensemble": "ensemble.ensemble",
+    "Events": "events",
     "Evaluation": "evaluation",
     "Example": "example",
     "FineTuned": "kinds.estimators",
@@ -46,11 +49,13 @@ _HOMES = {
     "Triggers": "kinds.estimators",
     "Verbalizer": "verbalizer",
     "WorkError": "errors",
+    "data_set_names": "datasets",
     "explain": "tuning.explanation",
     "load": "predictor",
     "load_model": "models.pool",
     "load_task": "datasets",
     "load_template": "catalog",
+    "model_names": "models.convert",
     "read_leaderboard": "study.folder",
     "read_steps": "study.steps",
     "tasks": "catalog",

@@ -338,3 +338,8 @@ DATASETS: dict[str, Dataset] = {
         ),
     )
 }
+
+
+def data_set_names() -> list[str]:
+    """Names of the pinned data sets that `load_task` opens."""
+    return list(DATASETS)

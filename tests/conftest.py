@@ -233,3 +233,41 @@ def task() -> Task:
         tuple(pool[28:]),
         labels=("negative", "positive"),
     )
+
+
+@pytest.fixture(scope="session")
+def workbench(
+    own_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The address of the app over the default model, as ``promptlab ui`` serves it; its runs."""
+    pytest.importorskip("gradio")
+    from browser import free_port
+
+    from promptlab.ui.app import serve
+
+    runs = tmp_path_factory.mktemp("workbench") / "runs"
+    with cache_at(USERS_CACHE):
+        app = serve(port=free_port(), models=["smollm2-135m", "bert-tiny"], runs=runs, block=False)
+    yield app.local_url, runs
+    app.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The machine's browser; tests of one file share it."""
+    import browser
+
+    pytest.importorskip("playwright")
+    if browser.CHROMIUM is None:
+        pytest.skip("there is no chromium on this machine (Debian's package: chromium)")
+    with browser.chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Any, workbench: tuple[str, Path]) -> Iterator[Any]:
+    """A window of one user on the app; it must not complain, nor ask another host."""
+    from browser import opened
+
+    with opened(chromium, workbench[0]) as shown:
+        yield shown

@@ -89,7 +89,7 @@ def test_imports_point_one_way(path: Path) -> None:
         assert other <= own, f"{module_of(path)}:{line} imports {name} from a later layer"
 
 
-@pytest.mark.parametrize("path", sorted((TOP / "ui").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((TOP / "ui").rglob("*.py")), ids=lambda path: path.name)
 def test_the_app_uses_public_names_alone(path: Path) -> None:
     for line, name in imported(path):
         public = name == "promptlab" or name.startswith("promptlab.ui")

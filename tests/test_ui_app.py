@@ -21,9 +21,11 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
-from promptlab.ui import fill, labels, learn, library, results
+from promptlab.ui import learn, library
 from promptlab.ui.app import serve
 from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
+from promptlab.ui.live import results
+from promptlab.ui.play import fill, labels
 
 UI = Path(str(sys.modules["promptlab.ui"].__file__)).parent
 HOSTILE = "<script>alert(1)</script>"
@@ -114,7 +116,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(outside: list[Any], folder: Path, runs: Path) -> Iterator[Client]:
-    app = serve(port=free_port(), model=str(folder), runs=runs, block=False)
+    app = serve(port=free_port(), models=[str(folder)], runs=runs, block=False)
     assert app.local_url.startswith("http://127.0.0.1:")
     try:
         yield Client(app.local_url, verbose=False)
@@ -209,7 +211,7 @@ def test_nothing_outside_was_asked(client: Client, outside: list[Any]) -> None:
 def test_a_login_is_asked_for(folder: Path, runs: Path) -> None:
     import httpx
 
-    options: Any = {"model": str(folder), "runs": runs, "block": False}
+    options: Any = {"models": [str(folder)], "runs": runs, "block": False}
     app = serve(port=free_port(), login=("promptlab", "secret"), **options)
     try:
         assert httpx.get(f"{app.local_url}config").status_code == 401
@@ -262,7 +264,7 @@ def test_a_prompt_longer_than_the_window_is_told(causal: Any) -> None:
 
 
 def test_only_public_names_are_used() -> None:
-    for path in UI.glob("*.py"):
+    for path in UI.rglob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

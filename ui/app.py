@@ -1,9 +1,9 @@
-"""The web workbench: one page with a tab for filling, the library, studies, and learning."""
+"""The web workbench: one page, a tab for each kind of work."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,31 +12,34 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from . import fill, learn, library, results
+from . import learn, library, playground, study
 from .drawing import panel
+from .workbench import Workbench
 
 DEFAULT_MODEL = "smollm2-135m"
 _LARGEST_UPLOAD = "5mb"
 _MOST_WAITING = 64
+_TABS = (
+    ("Playground", playground.tab),
+    ("Study", study.tab),
+    ("Learn", learn.tab),
+    ("Library", library.tab),
+)
 
 
-def build_app(model: str = DEFAULT_MODEL, runs: Path = Path("runs")) -> gr.Blocks:
-    """The app, not yet listening; ``model`` is loaded once, at its first use.
+def build_app(models: Sequence[str] = (DEFAULT_MODEL,), runs: Path = Path("runs")) -> gr.Blocks:
+    """The app, not yet listening. ``models`` are on offer, the first one is the default.
 
-    ``runs`` is the folder that holds the studies' folders; nothing else is read.
+    ``runs`` is the folder that holds the studies' folders.
     """
-    load = partial(pl.load_model, model)
+    bench = Workbench(tuple(models), runs)
     app = gr.Blocks(title="promptlab", analytics_enabled=False, fill_width=True)
     with app:
-        panel(_head(model))
-        with gr.Tab("Fill", id="fill"):
-            fill.tab(app, load)
-        with gr.Tab("Library", id="library"):
-            library.tab()
-        with gr.Tab("Studies", id="studies"):
-            results.tab(app, runs)
-        with gr.Tab("Learn", id="learn") as page:
-            learn.tab(app, runs, page)
+        panel(Markup('<header class="pl-top"><b>promptlab</b></header>'))
+        with gr.Tabs(elem_id="tabs"):
+            for title, lay_out in _TABS:
+                with gr.Tab(title, id=title.lower()) as page:
+                    lay_out(app, bench, page)
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
     return app
 
@@ -45,19 +48,19 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     *,
-    model: str = DEFAULT_MODEL,
+    models: Sequence[str] = (DEFAULT_MODEL,),
     runs: Path = Path("runs"),
     login: tuple[str, str] | None = None,
     block: bool = True,
 ) -> gr.Blocks:
-    """Load the model and listen on ``host``:``port``; with ``block`` until interrupted.
+    """Load the first of ``models`` and listen on ``host``:``port``.
 
-    ``login`` is a user's name and password to ask for. Raises `InputError` when the port is
-    taken, and whatever `load_model` raises.
+    With ``block`` it returns when interrupted. ``login`` is a user's name and password to ask
+    for. Raises `InputError` when the port is taken, and whatever `load_model` raises.
     """
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(pl.load_model, model)
-        app = build_app(model, runs)
+        loading = pool.submit(pl.load_model, models[0])
+        app = build_app(models, runs)
         loading.result()
     try:
         app.launch(
@@ -76,7 +79,7 @@ def serve(
             ssr_mode=False,
             footer_links=["api"],
             theme=_theme(),
-            css_paths=str(files("promptlab.ui") / "style.css"),
+            css_paths=sorted((Path(str(files("promptlab.ui"))) / "style").glob("*.css")),
         )
     except OSError as problem:
         raise pl.InputError(
@@ -86,10 +89,6 @@ def serve(
     if block:
         app.block_thread()
     return app
-
-
-def _head(model: str) -> Markup:
-    return Markup('<header class="pl-top"><b>promptlab</b><span>{}</span></header>').format(model)
 
 
 def _theme() -> gr.themes.Base:

@@ -15,6 +15,7 @@ import promptlab as pl
 
 from .curves import curve
 from .drawing import error, grid, joined, note, panel
+from .workbench import Workbench, told
 
 _SECONDS = 2.0
 """Between two looks at a running trial."""
@@ -115,22 +116,23 @@ def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, int | float) else ""
 
 
-def tab(app: gr.Blocks, runs: Path, page: gr.Tab) -> None:
+def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it; it looks again by itself once ``page`` was opened."""
+    runs = bench.runs
 
     def learning_trials(study: str) -> list[int]:
         """Numbers of the trials of a study that have taken steps."""
         try:
             return trials(runs, study)
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
     def learning_steps(study: str, trial: int) -> list[dict[str, Any]]:
         """The steps of a trial so far: step, values and notes."""
         try:
             return read(runs, study, int(trial))
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
     def look(study: str | None, trial: int | None) -> tuple[Any, Any, str]:
         names = learning(runs)

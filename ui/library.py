@@ -12,6 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from .drawing import chip, error, joined, note, panel, prompt_text, slot_position
+from .workbench import Workbench, told
 
 ALL = "all tasks"
 SHAPES = ["all", "prefix", "cloze"]
@@ -87,7 +88,7 @@ def render_example(item: Any) -> Markup:
     return prompt_text(str(prompt), slot_position(prompt))
 
 
-def tab() -> None:
+def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
 
     def templates(words: str = "", task: str = ALL, shape: str = "all") -> list[dict[str, Any]]:
@@ -95,7 +96,7 @@ def tab() -> None:
         try:
             return [_answer(item) for item in find_templates(words, task, shape)]
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
     def render(name: str) -> str:
         """A template with its own example, ``{mask}`` in the slot."""
@@ -105,7 +106,7 @@ def tab() -> None:
                 raise pl.InputError(f"the library has no template {name!r}")
             return str(item.template.render(item.example))
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
     def show(words: str, task: str, shape: str) -> str:
         try:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli.options import DEFAULT_MODEL
 from promptlab.cli.output import console
 from promptlab.errors import InputError
 
@@ -19,9 +20,13 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
-    model: Annotated[str, typer.Option(help="Model name, folder or Hugging Face id.")] = (
-        "smollm2-135m"
-    ),
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model on offer: name, folder, Hugging Face id or remote:MODEL@URL; may be "
+            "repeated, the first one is loaded at once. Without any: the pinned models."
+        ),
+    ] = None,
     runs: Annotated[Path, typer.Option(help="Folder that holds the studies' folders.")] = Path(
         "runs"
     ),
@@ -38,11 +43,14 @@ def ui(
         raise InputError(
             'the web workbench needs Gradio; run: pip install "promptlab-workbench[ui]"'
         ) from error
+    from promptlab.models.convert import model_names
+
     password = os.environ.get(PASSWORD)
     told = console(stderr=True)
-    told.print(f"Loading {model} …")
+    models = model or [DEFAULT_MODEL, *(name for name in model_names() if name != DEFAULT_MODEL)]
+    told.print(f"Loading {models[0]} …")
     login = (USER, password) if password else None
-    app = serve(host, port, model=model, runs=runs, login=login, block=False)
+    app = serve(host, port, models=models, runs=runs, login=login, block=False)
     told.print(f"The workbench is at {app.local_url} (stop it with Ctrl-C).")
     if host not in _LOOPBACK and login is None:
         told.print(f"Anyone who reaches {host} can use it; set {PASSWORD} to ask for a password.")

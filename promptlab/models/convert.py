@@ -181,3 +181,8 @@ MODELS: dict[str, PinnedModel] = {
         ),
     )
 }
+
+
+def model_names() -> list[str]:
+    """Names of the pinned models; `load_model` takes folders and Hugging Face ids, too."""
+    return list(MODELS)

@@ -1,4 +1,4 @@
-"""The tab *Studies*: decided studies with leaderboard, intervals and the result in words."""
+"""The section *Results*: decided studies with leaderboard, intervals and the result in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from .drawing import chip, error, joined, note, panel, share_text, whisker
+from ..drawing import chip, error, joined, note, panel, share_text, whisker
+from ..workbench import Workbench, told
 
 _MOST_ROWS = 200
 _BOARD = "leaderboard.json"
@@ -156,8 +157,9 @@ def _shown(measure: str, value: float) -> str:
     return share_text(value) if measure != "matthews" and 0 <= value <= 1 else f"{value:.3f}"
 
 
-def tab(app: gr.Blocks, runs: Path) -> None:
-    """Lay the tab out and connect it."""
+def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+    """Lay the section out and connect it."""
+    runs = bench.runs
 
     def studies() -> list[str]:
         """Names of the decided studies, the newest first."""
@@ -168,7 +170,7 @@ def tab(app: gr.Blocks, runs: Path) -> None:
         try:
             return read_board(runs, name)
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
     def show(name: str | None) -> str:
         if name is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from math import exp
 from typing import Any
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from .drawing import (
+from ..drawing import (
     bar,
     card,
     error,
@@ -23,13 +23,14 @@ from .drawing import (
     share_text,
     slot_position,
 )
-from .forms import (
+from ..forms import (
     LONGEST,
     read_answers,
     read_fields,
     shown_answers,
     shown_fields,
 )
+from ..workbench import Workbench, told
 
 START = "sentiment/it-was"
 CALIBRATIONS = [
@@ -103,22 +104,28 @@ def classification_templates() -> dict[str, Any]:
     }
 
 
-def section(app: gr.Blocks, load: Callable[[], pl.LanguageModel]) -> None:
-    """Lay the section out and connect it."""
+def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> None:
+    """Lay the section out and connect it; ``chosen`` are the boxes of the model bar."""
     library = classification_templates()
 
     def scored(
-        template: str, answers: str, fields: str = "", calibration: str = "contextual"
+        template: str,
+        answers: str,
+        fields: str = "",
+        calibration: str = "contextual",
+        model: str = "",
     ) -> dict[str, Any]:
         """Probabilities of the labels (``label: answer, answer`` a line) for one example."""
         try:
-            return label_probabilities(load(), template, answers, fields, calibration)
+            loaded = bench.load(model)
+            return label_probabilities(loaded, template, answers, fields, calibration)
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
-    def show(template: str, answers: str, fields: str, calibration: str) -> str:
+    def show(template: str, answers: str, fields: str, calibration: str, *model: str) -> str:
         try:
-            return str(draw(label_probabilities(load(), template, answers, fields, calibration)))
+            loaded = bench.load(*model)
+            return str(draw(label_probabilities(loaded, template, answers, fields, calibration)))
         except pl.PromptlabError as problem:
             return str(error(problem))
 
@@ -129,7 +136,6 @@ def section(app: gr.Blocks, load: Callable[[], pl.LanguageModel]) -> None:
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
-            gr.Markdown("### Label probabilities")
             name = gr.Dropdown(list(library), value=START, label="Start from the library")
             first = pick(START)
             template = gr.Textbox(first[0], label="Template", lines=2, max_lines=8)
@@ -141,7 +147,7 @@ def section(app: gr.Blocks, load: Callable[[], pl.LanguageModel]) -> None:
             button = gr.Button("Score", variant="primary")
         with gr.Column(scale=7, min_width=320):
             result = panel(name="label-result")
-    boxes = [template, answers, fields, calibration]
+    boxes: list[Any] = [template, answers, fields, calibration, *chosen]
     options: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     picked = name.input(pick, name, boxes[:3], api_visibility="private")
     picked.then(show, boxes, result, api_visibility="private", **options)

@@ -1,9 +1,9 @@
-"""The tab *Fill*: words for the slot of several templates, and probabilities of labels."""
+"""Fill in the blank: words for the slot of several templates, and probabilities of labels."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,8 +12,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from . import labels
-from .drawing import (
+from ..drawing import (
     bar,
     card,
     error,
@@ -24,10 +23,8 @@ from .drawing import (
     share_text,
     slot_position,
 )
-from .forms import read_fields, read_templates
-
-Load = Callable[[], "pl.LanguageModel"]
-"""Gives the one model of the app, loading it at the first call."""
+from ..forms import read_fields, read_templates
+from ..workbench import Workbench, told
 
 TEMPLATES = """\
 The capital of {country} is {mask}.
@@ -112,25 +109,26 @@ def _word(token: str) -> str:
     return token.strip() or token.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "␣") or "∅"
 
 
-def tab(app: gr.Blocks, load: Load) -> None:
-    """Lay the tab out and connect it."""
+def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> None:
+    """Lay the section out and connect it; ``chosen`` are the boxes of the model bar."""
 
-    def fill(templates: str, fields: str = "", top: int = 8) -> list[dict[str, Any]]:
+    def fill(
+        templates: str, fields: str = "", top: int = 8, model: str = ""
+    ) -> list[dict[str, Any]]:
         """The most probable words for the slot of every template (one a line)."""
         try:
-            return fill_templates(load(), templates, fields, top)
+            return fill_templates(bench.load(model), templates, fields, top)
         except pl.PromptlabError as problem:
-            raise gr.Error(str(problem)) from problem
+            raise told(problem) from problem
 
-    def show(templates: str, fields: str, top: int) -> str:
+    def show(templates: str, fields: str, top: int, *model: str) -> str:
         try:
-            return str(draw(fill_templates(load(), templates, fields, top)))
+            return str(draw(fill_templates(bench.load(*model), templates, fields, top)))
         except pl.PromptlabError as problem:
             return str(error(problem))
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
-            gr.Markdown("### Fill in the blank")
             templates = gr.Textbox(
                 TEMPLATES,
                 label="Templates, one a line",
@@ -146,11 +144,10 @@ def tab(app: gr.Blocks, load: Load) -> None:
     gr.on(
         [button.click, templates.submit, fields.submit, top.release, app.load],
         show,
-        [templates, fields, top],
+        [templates, fields, top, *chosen],
         result,
         api_visibility="private",
         concurrency_id="model",
         concurrency_limit=1,
     )
     api(fill, api_name="fill", concurrency_id="model", concurrency_limit=1)
-    labels.section(app, load)

@@ -1,0 +1,1 @@
+"""Studies as they run and when they are decided."""
