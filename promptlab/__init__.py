@@ -58,6 +58,7 @@ _HOMES = {
     "model_names": "models.convert",
     "read_leaderboard": "study.folder",
     "read_steps": "study.steps",
+    "spreadsheet_safe": "spreadsheet",
     "tasks": "catalog",
     "templates": "catalog",
 }

@@ -16,8 +16,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
         "errors", "evaluation", "events", "example", "expression", "extraction", "failures",
         "fitting", "game24", "grammar", "hub", "metric", "number", "parser", "predictions",
-        "prompt", "readers", "reasoning", "sandbox", "spans", "split", "statistics", "task",
-        "template", "trace", "verbalizer",
+        "prompt", "readers", "reasoning", "sandbox", "spans", "split", "spreadsheet", "statistics",
+        "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
