@@ -5,14 +5,20 @@ from __future__ import annotations
 import gradio as gr
 
 from .model_bar import model_bar
-from .play import fill, labels
+from .play import fill, labels, preview
+from .play.shared import SECTIONS
 from .workbench import Workbench
+
+_SECTIONS = {"fill": fill.section, "labels": labels.section}
+"""``section(app, bench, shared, page)`` lays one out on its tab ``page``; ids as in `SECTIONS`."""
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
-    """Lay the tab out: one bar for the model, a section below it for each thing to try."""
+    """Lay the tab out: one bar for the model, the prompt, a section for each thing to try."""
     chosen = model_bar(bench)
-    with gr.Tab("Fill", id="fill"):
-        fill.section(app, bench, chosen)
-    with gr.Tab("Labels", id="labels"):
-        labels.section(app, bench, chosen)
+    with gr.Tabs(elem_id="play") as tabs:
+        with gr.Tab("Prompt", id="prompt"):
+            shared = preview.section(app, bench, chosen, tabs, uses=tuple(_SECTIONS))
+        for name, section in _SECTIONS.items():
+            with gr.Tab(SECTIONS[name], id=name) as opened:
+                section(app, bench, shared, opened)

@@ -25,6 +25,7 @@ from ..drawing import (
 )
 from ..forms import read_fields, read_templates
 from ..workbench import Workbench, told
+from .shared import Shared
 
 TEMPLATES = """\
 The capital of {country} is {mask}.
@@ -109,8 +110,8 @@ def _word(token: str) -> str:
     return token.strip() or token.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "␣") or "∅"
 
 
-def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> None:
-    """Lay the section out and connect it; ``chosen`` are the boxes of the model bar."""
+def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+    """Lay the section out and connect it; it fills when its tab is opened."""
 
     def fill(
         templates: str, fields: str = "", top: int = 8, model: str = ""
@@ -142,12 +143,13 @@ def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> 
         with gr.Column(scale=7, min_width=320):
             result = panel(name="fill-result")
     gr.on(
-        [button.click, templates.submit, fields.submit, top.release, app.load],
+        [button.click, templates.submit, fields.submit, top.release, page.select],
         show,
-        [templates, fields, top, *chosen],
+        [templates, fields, top, *shared.model],
         result,
         api_visibility="private",
         concurrency_id="model",
         concurrency_limit=1,
     )
+    shared.carry("fill", template=templates, fields=fields, as_line=True)
     api(fill, api_name="fill", concurrency_id="model", concurrency_limit=1)

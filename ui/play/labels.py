@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import exp
 from typing import Any
 
@@ -31,6 +30,7 @@ from ..forms import (
     shown_fields,
 )
 from ..workbench import Workbench, told
+from .shared import Shared
 
 START = "sentiment/it-was"
 CALIBRATIONS = [
@@ -104,8 +104,8 @@ def classification_templates() -> dict[str, Any]:
     }
 
 
-def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> None:
-    """Lay the section out and connect it; ``chosen`` are the boxes of the model bar."""
+def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+    """Lay the section out and connect it; it scores when its tab is opened."""
     library = classification_templates()
 
     def scored(
@@ -147,16 +147,24 @@ def section(app: gr.Blocks, bench: Workbench, chosen: Sequence[gr.Dropdown]) -> 
             button = gr.Button("Score", variant="primary")
         with gr.Column(scale=7, min_width=320):
             result = panel(name="label-result")
-    boxes: list[Any] = [template, answers, fields, calibration, *chosen]
+    boxes: list[Any] = [template, answers, fields, calibration, *shared.model]
     options: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     picked = name.input(pick, name, boxes[:3], api_visibility="private")
     picked.then(show, boxes, result, api_visibility="private", **options)
     gr.on(
-        [button.click, template.submit, answers.submit, fields.submit, calibration.input, app.load],
+        [
+            button.click,
+            template.submit,
+            answers.submit,
+            fields.submit,
+            calibration.input,
+            page.select,
+        ],
         show,
         boxes,
         result,
         api_visibility="private",
         **options,
     )
+    shared.carry("labels", template=template, answers=answers, fields=fields)
     api(scored, api_name="label_probabilities", **options)

@@ -1,0 +1,73 @@
+"""What the sections of the playground share: the model's boxes and the current template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+SECTIONS = {"fill": "Fill", "labels": "Labels", "generate": "Generate", "strategy": "Strategy"}
+"""The sections that a template can be carried to: id and title of their tabs."""
+_COPY = "(...values) => values"
+_COPY_AS_LINE = "(text, ...values) => [text.replaceAll('\\n', '\\\\n'), ...values]"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Components; their values are one user's own, and no other state is kept.
+
+    ``model`` are the boxes of the model bar, whose values are the arguments of `Workbench.load`.
+    ``template`` holds the current template's text, ``fields`` its example (``name = value`` a
+    line, for `forms.read_fields`), ``chat`` whether it goes through the model's chat template,
+    ``answers`` the answers of a template from the library (``label: answer, answer`` a line,
+    empty without any). ``tabs`` are the playground's own tabs, ``uses`` the buttons
+    *Use in …* by the section's id.
+    """
+
+    model: Sequence[gr.Dropdown]
+    template: gr.Textbox
+    fields: gr.Textbox
+    chat: gr.Checkbox
+    answers: gr.Textbox
+    tabs: gr.Tabs
+    uses: dict[str, gr.Button] = field(default_factory=dict)
+
+    def carry(
+        self,
+        section: str,
+        *,
+        template: gr.Textbox,
+        fields: gr.Textbox | None = None,
+        chat: gr.Checkbox | None = None,
+        answers: gr.Textbox | None = None,
+        as_line: bool = False,
+    ) -> Any:
+        """Let the button *Use in …* of ``section`` copy the current values into its boxes.
+
+        The section's tab is opened, too. ``as_line`` writes line breaks as ``\\n``. The event's
+        dependency comes back, for a ``.then``.
+        """
+        pairs = [
+            (self.template, template),
+            (self.fields, fields),
+            (self.chat, chat),
+            (self.answers, answers),
+        ]
+        wanted = [(own, box) for own, box in pairs if box is not None]
+        button = self.uses[section]
+        button.click(
+            lambda: gr.Tabs(selected=section),
+            None,
+            self.tabs,
+            api_visibility="private",
+            queue=False,
+        )
+        return button.click(
+            None,
+            [own for own, _ in wanted],
+            [box for _, box in wanted],
+            js=_COPY_AS_LINE if as_line else _COPY,
+            api_visibility="private",
+        )
