@@ -78,3 +78,60 @@ def test_load_model_uses_the_one_pool(loads: list[str], monkeypatch: pytest.Monk
     assert load_model("x", device="cpu") is load_model("x", device="cpu")
     load_model()
     assert loads == ["x", "smollm2-135m"]
+
+
+def test_a_loaded_model_is_had_while_another_is_loading(
+    loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ModelPool()
+    a = pool.get("a")
+    begun, go_on = threading.Event(), threading.Event()
+    quick = pool_module.load
+
+    def slow(name: str, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(5)
+        return quick(name, **options)
+
+    monkeypatch.setattr(pool_module, "load", slow)
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(pool.get("b")))
+    thread.start()
+    assert begun.wait(5)
+    assert pool.get("a") is a
+    go_on.set()
+    thread.join()
+    assert found == [pool.get("b")]
+    assert loads == ["a", "b"]
+
+
+def test_who_waited_for_a_load_that_failed_tries_again(
+    loads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = ModelPool()
+    quick, tries = pool_module.load, []
+
+    def failing_once(name: str, **options: Any) -> Any:
+        tries.append(name)
+        time.sleep(0.05)
+        if len(tries) == 1:
+            raise InputError("not yet")
+        return quick(name, **options)
+
+    monkeypatch.setattr(pool_module, "load", failing_once)
+    found: list[object] = []
+
+    def get() -> None:
+        try:
+            found.append(pool.get("a"))
+        except InputError as error:
+            found.append(str(error))
+
+    threads = [threading.Thread(target=get) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found.count("not yet") == 1
+    assert [one for one in found if one != "not yet"] == [pool.get("a")] * 2
+    assert len(tries) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from promptlab.engine.store import FeatureStore, context_key, tail_key
 
 VERSION = 2
 """Part of every cache key; raised when the engine's results change."""
+_COUNTING = threading.Lock()
 
 
 class Engine:
@@ -125,7 +127,6 @@ class Engine:
 
     def _replies(self, questions: Sequence[Question]) -> list[Reply]:
         started = time.perf_counter()
-        before = self.runner.computed_tokens
         merged = _merge(questions)
         keys = {context: context_key(context, self.learned) for context in merged}
         known = self.store.slots(list(keys.values()))
@@ -135,13 +136,14 @@ class Engine:
             wanted = tuple(c for c in continuations if (context, c) not in tails)
             if keys[context] not in known or wanted:
                 missing.append(Question(context, wanted))
-        if missing:
-            self._compute(missing, keys, known, tails)
-        self.usage += Usage(
-            sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
-            self.runner.computed_tokens - before,
-            time.perf_counter() - started,
-            peak_bytes(self.network.device),
+        computed = self._compute(missing, keys, known, tails) if missing else 0
+        self.count(
+            Usage(
+                sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
+                computed,
+                time.perf_counter() - started,
+                peak_bytes(self.network.device),
+            )
         )
         return [
             Reply(
@@ -177,10 +179,14 @@ class Engine:
         keys: dict[Context, bytes],
         known: dict[bytes, Reply],
         tails: dict[tuple[Context, tuple[int, ...]], float],
-    ) -> None:
+    ) -> int:
+        """Find out what is missing; how many tokens went through the network for it."""
         new_tails = []
+        # A runner of this call's own counts what this call computes, whoever else is at work.
+        runner = copy.copy(self.runner)
+        runner.computed_tokens = 0
         with self.network.learned(self.vectors):
-            replies = self.runner.run(missing)
+            replies = runner.run(missing)
         for question, reply in zip(missing, replies, strict=True):
             known[keys[question.context]] = reply
             for continuation, value in reply.tails.items():
@@ -190,6 +196,14 @@ class Engine:
         self.store.save(
             ((keys[q.context], reply) for q, reply in zip(missing, replies, strict=True)), new_tails
         )
+        with _COUNTING:
+            self.runner.computed_tokens += runner.computed_tokens
+        return runner.computed_tokens
+
+    def count(self, usage: Usage) -> None:
+        """Add what a call has cost."""
+        with _COUNTING:
+            self.usage += usage
 
     def _first_tokens(
         self, questions: Sequence[Question], replies: Sequence[Reply]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,6 @@ OnText = Callable[[int, str], None]
 """Told a request's number and its text so far."""
 FIRST_COLUMNS = 64
 """Buffers begin with room for so many new tokens and grow when texts become longer."""
-_COUNTING = threading.Lock()
 
 
 @dataclass
@@ -78,10 +76,7 @@ def generate(
                 writing.finish or "length",
                 writing.logprob,
             )
-    with _COUNTING:
-        engine.usage += Usage(
-            whole, engine_writer.computed, seconds, peak_bytes(engine.network.device)
-        )
+    engine.count(Usage(whole, engine_writer.computed, seconds, peak_bytes(engine.network.device)))
     return replies
 
 

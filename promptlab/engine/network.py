@@ -11,8 +11,8 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from promptlab.engine.attention import PLAIN_ATTENTION
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
@@ -42,6 +42,9 @@ class Network:
     A hook on the base model keeps only the probed positions, so the vocabulary head sees them
     alone; another on the head keeps its input, the *feature*. Both are checked once against the
     plain forward (`check`); where they differ the plain forward is used instead.
+
+    Several threads may use it: the lock is held for one forward at a time, so a short call waits
+    for a step of a long one and not for its end.
     """
 
     def __init__(self, model: Any) -> None:
@@ -98,13 +101,9 @@ class Network:
 
     @contextmanager
     def learned(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
-        """While inside, virtual token ids stand for the rows of ``vectors``."""
-        with self._lock:
-            before, self.virtual.table = self.virtual.table, vectors
-            try:
-                yield
-            finally:
-                self.virtual.table = before
+        """While inside, this thread's virtual token ids stand for the rows of ``vectors``."""
+        with self.virtual.standing_for(vectors):
+            yield
 
     @contextmanager
     def short_attention(self, longest: int) -> Iterator[None]:
@@ -115,7 +114,7 @@ class Network:
         if self.device.type != "cpu" or longest > SHORT:
             yield
             return
-        with sdpa_kernel(SDPBackend.MATH):
+        with PLAIN_ATTENTION:
             yield
 
     @torch.inference_mode()

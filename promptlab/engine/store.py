@@ -54,7 +54,7 @@ class FeatureStore:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._memory: dict[bytes, Reply] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         if path is not None:
             with disk_errors(path.parent, "Keeping features"):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,8 @@ class FeatureStore:
 
     def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The replies (without tails) that are known among ``keys``."""
-        found = {key: self._memory[key] for key in keys if key in self._memory}
+        with self._lock:  # what is kept may be dropped by another thread
+            found = {key: self._memory[key] for key in keys if key in self._memory}
         for key, value in self._select("slots", [key for key in keys if key not in found]):
             numbers = np.frombuffer(value, dtype=np.float32)
             found[key] = self._remember(key, Reply(numbers[:-1], float(numbers[-1])))
@@ -103,10 +104,11 @@ class FeatureStore:
 
     def _remember(self, key: bytes, reply: Reply) -> Reply:
         """Keep a reply at hand; when there are too many, forget the older half."""
-        if len(self._memory) * reply.feature.nbytes > MEMORY_BYTES:
-            for old in list(self._memory)[: len(self._memory) // 2]:
-                del self._memory[old]
-        self._memory[key] = reply
+        with self._lock:
+            if len(self._memory) * reply.feature.nbytes > MEMORY_BYTES:
+                for old in list(self._memory)[: len(self._memory) // 2]:
+                    del self._memory[old]
+            self._memory[key] = reply
         return reply
 
     def tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:

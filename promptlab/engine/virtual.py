@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jaxtyping import Float
@@ -9,8 +12,17 @@ from torch import Tensor, nn, where
 from torch.nn.functional import embedding as looked_up
 
 
+class _Place(threading.local):
+    """What the ids stand for in one thread, and those of the forward that it is in."""
+
+    table: Float[Tensor, "token dim"] | None = None
+    ids: Tensor | None = None
+
+
 class VirtualTokens:
     """Makes the ids from ``start`` on stand for the rows of ``table``.
+
+    Every thread has a table of its own: views with other vectors run side by side on one network.
 
     Hooks on the model's input embedding put the vectors in, so that everything else (prefix
     trees, batches, positions, cache keys) goes on working with token ids. ``start`` is the
@@ -22,12 +34,26 @@ class VirtualTokens:
         embedding = model.get_input_embeddings()
         self.embedding = embedding
         self.start, self.width = (int(n) for n in embedding.weight.shape)
-        self.table: Float[Tensor, "token dim"] | None = None
-        self._ids: Tensor | None = None
+        self._place = _Place()
         for module in model.modules():
             if isinstance(module, nn.Embedding) and module.weight is embedding.weight:
                 module.register_forward_pre_hook(self._within)
                 module.register_forward_hook(self._replaced)
+
+    @property
+    def table(self) -> Float[Tensor, "token dim"] | None:
+        """The vectors that this thread's ids stand for."""
+        return self._place.table
+
+    @contextmanager
+    def standing_for(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
+        """While inside, this thread's virtual ids stand for the rows of ``vectors``."""
+        place = self._place
+        before, place.table = place.table, vectors
+        try:
+            yield
+        finally:
+            place.table = before
 
     def vectors(self, ids: Tensor) -> Float[Tensor, "token dim"]:
         """What the embedding gives for real token ids ``[token]``, in fp32."""
@@ -37,12 +63,13 @@ class VirtualTokens:
     def _within(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
         if self.table is None:
             return None
-        self._ids = args[0]
+        self._place.ids = args[0]
         return (args[0].clamp(max=self.start - 1), *args[1:])
 
     def _replaced(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Any:
-        if self.table is None or self._ids is None:
+        place = self._place
+        if place.table is None or place.ids is None:
             return None
-        ids, self._ids = self._ids, None
-        rows = looked_up((ids - self.start).clamp(min=0), self.table)
+        ids, place.ids = place.ids, None
+        rows = looked_up((ids - self.start).clamp(min=0), place.table)
         return where((ids >= self.start)[..., None], rows.to(output.dtype), output)

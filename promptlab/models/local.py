@@ -177,14 +177,15 @@ class LocalModel(AdaptableModel):
 
     def asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
         """`questions`, remembered: calibrations and repeated studies ask the same again."""
-        new = [p for p in dict.fromkeys(prompts) if (p, answers) not in self._remembered]
         if len(self._remembered) > REMEMBERED:
-            self._remembered.clear()
-            new = list(dict.fromkeys(prompts))
+            # Emptied by replacing it: other threads go on with the one that they have.
+            self._remembered = {}
+        remembered = self._remembered
+        new = [p for p in dict.fromkeys(prompts) if (p, answers) not in remembered]
         if new:
             for prompt, asked in zip(new, self.questions(new, answers), strict=True):
-                self._remembered[prompt, answers] = asked
-        return [self._remembered[prompt, answers] for prompt in prompts]
+                remembered[prompt, answers] = asked
+        return [remembered[prompt, answers] for prompt in prompts]
 
     def sides(self, prompt: Prompt) -> tuple[str, str]:
         """The words before and after the slot; with ``chat`` in the model's chat template."""

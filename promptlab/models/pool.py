@@ -11,6 +11,8 @@ from promptlab.errors import InputError
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.address import is_remote
 
+_LOADING = threading.Lock()
+"""Local models are loaded one by one: transformers sets torch's default dtype meanwhile."""
 _LOCAL = frozenset({"device", "dtype", "revision", "family", "deterministic", "cache"})
 
 
@@ -34,26 +36,46 @@ def load(name: str, **options: Any) -> LanguageModel:
 class ModelPool:
     """Keeps at most ``size`` local models; the one used longest ago goes first.
 
-    Remote models take no memory and stay.
+    Remote models take no memory and stay. Used by several threads: who wants a model that is
+    being loaded waits for it, and nobody else does. A load that failed leaves nothing behind.
     """
 
     def __init__(self, size: int = 2) -> None:
         self.size = size
         self._models: OrderedDict[tuple[str, str], LanguageModel] = OrderedDict()
         self._lock = threading.Lock()
+        self._gates: dict[tuple[str, str], threading.Lock] = {}
 
     def get(self, name: str, **options: Any) -> LanguageModel:
         """The loaded model, loading it at the first call with these options."""
         key = (name, json.dumps(options, sort_keys=True, default=str))
         with self._lock:
-            if key not in self._models:
+            if key in self._models:
+                return self._used(key)
+            gate = self._gates.setdefault(key, threading.Lock())
+        with gate:
+            with self._lock:
+                if key in self._models:  # loaded while we waited
+                    return self._used(key)
+            model = self._loaded(name, options)
+            with self._lock:
+                self._models[key] = model
+                return self._used(key)
+
+    def _used(self, key: tuple[str, str]) -> LanguageModel:
+        self._models.move_to_end(key)
+        return self._models[key]
+
+    def _loaded(self, name: str, options: dict[str, Any]) -> LanguageModel:
+        """A new model; a local one after room was made for it, and no two of them at once."""
+        if is_remote(name, options.get("endpoint")):
+            return load(name, **options)
+        with _LOADING:
+            with self._lock:
                 local = [key for key, model in self._models.items() if model.family != "remote"]
-                if not is_remote(name, options.get("endpoint")):
-                    for old in local[: max(0, len(local) - self.size + 1)]:
-                        del self._models[old]
-                self._models[key] = load(name, **options)
-            self._models.move_to_end(key)
-            return self._models[key]
+                for old in local[: max(0, len(local) - self.size + 1)]:
+                    del self._models[old]
+            return load(name, **options)
 
 
 POOL = ModelPool()
