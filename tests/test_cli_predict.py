@@ -14,9 +14,8 @@ from typer.testing import CliRunner, Result
 
 from promptlab.classifier import PromptClassifier
 from promptlab.cli.app import app
-from promptlab.cli.records import match_columns
 from promptlab.decoding import Decoding
-from promptlab.errors import DataError, InputError, WorkError
+from promptlab.errors import InputError, WorkError
 from promptlab.generator import PromptGenerator
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.pool import load_model
@@ -145,7 +144,7 @@ def test_jsonl_comes_from_standard_input(best: Path, predictor: Predictor) -> No
 def test_standard_input_is_not_read_ahead(
     best: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from promptlab.cli import records
+    from promptlab.batch import records
     from promptlab.cli.predict import predict
 
     printed: list[int] = []
@@ -223,48 +222,6 @@ def test_cells_that_spreadsheets_would_execute_stay_data(best: Path, tmp_path: P
     path.write_text("\n".join(json.dumps({"text": text, "note": text}) for text in texts))
     done(best, path, "--out", out)
     assert [row["note"] for row in read_csv(out)] == texts
-
-
-def test_columns_are_matched_by_name_or_by_what_is_usual() -> None:
-    def match(columns: str, fields: str = "text", **options: Any) -> dict[str, str]:
-        found = match_columns(columns.split(), fields.split(), source="x.csv", **options)
-        return {field: column for column, field in found.fields.items()}
-
-    assert match("id text label") == {"text": "text"}
-    assert match("id Text label") == {"text": "Text"}
-    assert match("id review label") == {"text": "review"}
-    assert match("story label") == {"text": "story"}
-    assert match("story") == {"text": "story"}
-    assert match("a b c", asked={"text": "b"}) == {"text": "b"}
-    assert match("Premise b hypothesis", "premise hypothesis") == {
-        "premise": "Premise",
-        "hypothesis": "hypothesis",
-    }
-    for columns, fields in (("a b", "text"), ("text body", "premise hypothesis")):
-        with pytest.raises(DataError, match="--column"):
-            match(columns, fields)
-    with pytest.raises(DataError, match="no column 'z'"):
-        match("a b", asked={"text": "z"})
-    with pytest.raises(DataError, match="reads 'text'"):
-        match("a b", asked={"txt": "a"})
-    with pytest.raises(DataError, match="of its own"):
-        match("a b", "premise hypothesis", asked={"premise": "a", "hypothesis": "a"})
-
-
-@pytest.mark.parametrize(
-    ("columns", "label", "expected"),
-    [
-        ("text label", None, "label"),
-        ("text Label stars", None, "Label"),
-        ("text stars", None, "stars"),
-        ("text stars class", None, None),
-        ("text mine", None, None),
-        ("text mine", "mine", "mine"),
-    ],
-)
-def test_the_label_column_is_found(columns: str, label: str | None, expected: str | None) -> None:
-    found = match_columns(columns.split(), ["text"], source="x.csv", label=label)
-    assert found.label == expected
 
 
 def test_another_column_and_label_may_be_named(best: Path, tmp_path: Path) -> None:
@@ -433,3 +390,11 @@ def test_steps_are_drawn_and_votes_on_open_answers_are_no_columns(
     assert set(read_csv(out)[0]) == {"id", "text", "label", "prediction", "unparsed"}
     assert drawn.count("├─ sample  (number=0") == len(TEXTS)
     assert drawn.count("answer  (label=") == 2 * len(TEXTS)
+
+
+def test_cells_are_made_safe_for_spreadsheets_when_asked(best: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    path.write_text("text,note\n=1+1,-1\n")
+    told = done(best, path, "--out", out, "--spreadsheet-safe").stderr
+    assert [(row["text"], row["note"]) for row in read_csv(out)] == [("'=1+1", "-1")]
+    assert "1 cells got an apostrophe" in told

@@ -13,10 +13,11 @@ import promptlab
 LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
-        "cache", "calibration", "cancellation", "candidate", "catalog", "columns", "decoding",
-        "errors", "evaluation", "events", "example", "expression", "extraction", "failures",
-        "fitting", "game24", "grammar", "hub", "metric", "number", "parser", "predictions",
-        "prompt", "readers", "reasoning", "sandbox", "spans", "split", "spreadsheet", "statistics",
+        "cache", "calibration", "cancellation", "candidate", "catalog", "clusters", "columns",
+        "decoding", "entry_check", "errors", "evaluation", "events", "example", "expression",
+        "extraction", "failures", "fitting", "game24", "grammar", "hub", "library_exchange",
+        "library_file", "library_text", "metric", "number", "parser", "predictions", "prompt",
+        "readers", "reasoning", "sandbox", "spans", "split", "spreadsheet", "statistics",
         "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
@@ -29,6 +30,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mixture", "predictor", "retrieval", "selection", "strategy", "template_predictor",
         "window",
     ),
+    # a saved predictor over whole files
+    ("batch",),
     # reasoning over several asks, and several predictors together
     ("ensemble", "strategies"),
     # what is learned on a frozen model

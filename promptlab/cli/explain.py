@@ -130,7 +130,7 @@ def _from_file(
     limit: int | None,
     max_chars: int,
 ) -> list[Example]:
-    from promptlab.cli.records import examples_of, match_columns
+    from promptlab.batch.records import examples_of, match_columns
     from promptlab.errors import DataError
     from promptlab.readers import read_rows
 

@@ -21,8 +21,8 @@ from promptlab.cli.options import (
 from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
-    from promptlab.cli.prediction_run import PredictionRun
-    from promptlab.cli.row_file import Format, RowFile
+    from promptlab.batch.prediction import BatchPrediction
+    from promptlab.batch.row_file import RowFile
     from promptlab.predictions import Predictions
     from promptlab.predictor import Predictor
 
@@ -56,64 +56,76 @@ def predict(
     trace: Annotated[
         bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
     ] = False,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet-safe",
+            help="Put an apostrophe before CSV cells that a spreadsheet would run as formulas.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Add predictions to the rows of a file, in order.
 
     All columns stay; prediction, unparsed and a probability score_LABEL for each label are added.
     Where the input has true labels the accuracy is told. The --out file appears whole or not at
-    all. --json prints one summary, with the rows in it unless they go to --out.
+    all. Cells are written exactly as they were read, unless --spreadsheet-safe. --json prints one
+    summary, with the rows in it unless they go to --out.
     """
-    from promptlab.cli.prediction_run import PredictionRun
-    from promptlab.cli.records import open_records
-    from promptlab.cli.row_file import RowFile
+    from promptlab.batch.file import read_format, refuse_same_file
+    from promptlab.batch.prediction import BatchPrediction
+    from promptlab.batch.records import open_records
+    from promptlab.batch.row_file import RowFile
 
     target = None if out is None or str(out) == "-" else out
     asked = read_pairs(column, "--column")
     kept: list[dict[str, Any]] | None = [] if as_json and target is None else None
-    chosen = _format(form, target, source)
-    _refuse_same_file(target, source)
+    chosen = read_format(form, target, source)
+    refuse_same_file(target, source)
     records = open_records(source, block=block, max_chars=max_chars)
-    with RowFile(target, chosen) as output:
+    with RowFile(target, chosen, safe=spreadsheet_safe) as output:
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
-        drawn = _draw if trace else None
-        run = PredictionRun(predictor, records, asked=asked, label=label, predicted=drawn)
+        batch = BatchPrediction(predictor, records, columns=asked, label=label)
         started = time.perf_counter()
-        _predict(run, output, kept)
-        check_answered(run)
+        _predict(batch, output, kept, trace=trace)
+        batch.check_answered()
         output.commit()
-    summary = run.summary() | {
+    summary = batch.summary() | {
+        "made_text": output.made_text,
         "cost": predictor.model.spent(),
         "seconds": round(time.perf_counter() - started, 3),
         "out": None if target is None else str(target),
     }
     if as_json:
-        from promptlab.cli.row_file import plain
+        from promptlab.batch.row_file import plain
 
         print_json(summary if kept is None else summary | {"predictions": plain(kept)})
     _report(summary)
 
 
-def _predict(run: PredictionRun, output: RowFile, kept: list[dict[str, Any]] | None) -> None:
+def _predict(
+    batch: BatchPrediction, output: RowFile, kept: list[dict[str, Any]] | None, *, trace: bool
+) -> None:
     """Write every block as soon as it is predicted, or keep it."""
     started = False
-    for rows in _shown(run, printing=output.path is None and kept is None):
+    for rows in _shown(batch, printing=output.path is None and kept is None):
+        if trace:
+            _draw(batch.last)
         if kept is not None:
             kept += rows
             continue
         if not started:
-            output.start(run.columns)
+            output.start(batch.columns)
             started = True
         output.write(rows)
 
 
-def _shown(run: PredictionRun, *, printing: bool) -> Iterator[list[dict[str, Any]]]:
-    """The run's blocks under a progress bar, unless the terminal shows the rows themselves."""
+def _shown(batch: BatchPrediction, *, printing: bool) -> Iterator[list[dict[str, Any]]]:
+    """The blocks under a progress bar, unless the terminal shows the rows themselves."""
     import sys
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    whole = run.records.whole
     with Progress(
         "predicting",
         BarColumn(),
@@ -124,8 +136,8 @@ def _shown(run: PredictionRun, *, printing: bool) -> Iterator[list[dict[str, Any
         redirect_stdout=False,
         disable=printing and sys.stdout.isatty(),
     ) as progress:
-        bar = progress.add_task("", total=None if whole is None else len(whole))
-        for rows in run.blocks():
+        bar = progress.add_task("", total=batch.total)
+        for rows in batch.blocks():
             yield rows
             progress.advance(bar, len(rows))
 
@@ -147,36 +159,11 @@ def load_predictor(
         return load(folder, model, device=device, dtype=dtype, **(options or {}))
 
 
-def check_answered(run: PredictionRun) -> None:
-    """Raise `WorkError` with the first reason if every row's request failed."""
-    from promptlab.errors import WorkError
-
-    if run.rows and run.failed == run.rows:
-        raise WorkError(f"all {run.rows:,} examples failed: {run.first_error}")
-
-
 def _draw(found: Predictions) -> None:
     from promptlab.cli.trace import print_trace
 
     for row in found:
         print_trace(row, err=True)
-
-
-def _format(asked: str | None, out: Path | None, source: str) -> Format:
-    from promptlab.cli.row_file import Format, choose_format
-    from promptlab.errors import InputError
-
-    if asked is not None and asked not in list(Format):
-        raise InputError(f"--format {asked!r} is unknown; use {' or '.join(Format)}")
-    return choose_format(None if asked is None else Format(asked), out, source)
-
-
-def _refuse_same_file(out: Path | None, source: str) -> None:
-    from promptlab.errors import InputError
-
-    given = Path(source)
-    if out is not None and out.is_file() and given.is_file() and out.samefile(given):
-        raise InputError(f"--out {out} is the input itself; write to another file")
 
 
 def _report(summary: dict[str, Any]) -> None:
@@ -194,6 +181,8 @@ def _report(summary: dict[str, Any]) -> None:
             f"{visible(summary['first_error'])}",
             err=True,
         )
+    if summary["made_text"]:
+        typer.echo(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets", err=True)
     if summary["cost"] is not None:
         from promptlab.models.remote.spending import told
 

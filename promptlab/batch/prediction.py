@@ -1,54 +1,80 @@
-"""A saved predictor over records: blocks of finished rows, and what they come to."""
+"""A predictor over rows: blocks of finished rows, and what they come to."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from promptlab.cli.records import Records, examples_of, match_columns
-from promptlab.errors import DataError
+from promptlab.batch.records import (
+    BLOCK,
+    Records,
+    examples_of,
+    given_records,
+    match_columns,
+    open_records,
+)
+from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.errors import DataError, WorkError
 from promptlab.example import Example
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Row
 
 PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
+_MOST_LABELS = 50
+"""With more of them a confusion table is not made."""
 
 
-class PredictionRun:
-    """Predicts records block by block, in order, and counts as it goes.
+class BatchPrediction:
+    """Predicts rows block by block, in order, and counts as it goes.
 
-    Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``, and
-    ``score_<label>``, the label's probability, from predictors that give them; with a remote
-    model also ``error``, why its request failed, if it did. Raises `DataError`
-    before anything is predicted when a file's columns or rows do not fit the predictor.
+    ``source`` is a data file, or rows as mappings. ``columns`` names the column of a field where
+    its name does not tell (see `guess_columns`), ``label`` the column with true labels, ``""``
+    none. Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``,
+    and ``score_<label>``, the label's probability, from predictors that give them; with a remote
+    model also ``error``, why its request failed, if it did. ``last`` are the newest block's
+    `Predictions`. Raises `DataError` before anything is predicted when a file's columns or rows
+    do not fit the predictor.
     """
 
     def __init__(
         self,
         predictor: Predictor,
-        records: Records,
+        source: str | Path | Sequence[Mapping[str, Any]] | Records,
         *,
-        asked: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | None = None,
         label: str | None = None,
-        predicted: Callable[[Predictions], None] | None = None,
+        block: int = BLOCK,
     ) -> None:
+        if isinstance(source, str | Path):
+            source = open_records(source, block=block)
+        elif not isinstance(source, Records):
+            source = given_records(source, block)
         self.predictor = predictor
-        self.predicted = predicted
-        self.records = records
+        self.records = source
         self.matched = match_columns(
-            records.columns, predictor.fields, source=records.name, asked=asked, label=label
+            source.columns, predictor.fields, source=source.name, asked=columns, label=label
         )
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]
         self.error_columns = [ERROR] if predictor.model.family == "remote" else []
         self._refuse_clash(self.score_columns)
-        if records.whole is not None:
-            examples_of(records.whole, self.matched)
+        if source.whole is not None:
+            examples_of(source.whole, self.matched)
         self.rows = self.unparsed = self.tokens = self.labelled = self.right = self.failed = 0
+        self.cancelled = False
+        self.last = Predictions()
         self.first_error: str | None = None
         self.unknown: set[str] = set()
+        self._pairs: Counter[tuple[str, str | None]] = Counter()
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are; None while that is not known."""
+        return None if self.records.whole is None else len(self.records.whole)
 
     @property
     def columns(self) -> list[str]:
@@ -61,24 +87,35 @@ class PredictionRun:
             *self.error_columns,
         ]
 
-    def blocks(self) -> Iterator[list[dict[str, Any]]]:
-        """The finished rows of one block after the other."""
+    def blocks(self, cancellation: Cancellation | None = None) -> Iterator[list[dict[str, Any]]]:
+        """The finished rows of one block after the other, until ``cancellation`` is asked for."""
         for rows in self.records.blocks:
+            if _stopped(cancellation):
+                self.cancelled = True
+                return
             examples = examples_of(rows, self.matched)
             found = self.predictor.predict(examples)
             if not self.rows:
                 self._name_scores(found)
             self._count(examples, found)
-            if self.predicted is not None:
-                self.predicted(found)
+            self.last = found
             yield [
                 _finished(row, made, self.score_columns)
                 | dict.fromkeys(self.error_columns, made.error)
                 for row, made in zip(rows, found, strict=True)
             ]
 
+    def check_answered(self) -> None:
+        """Raise `WorkError` with the first reason if every row's request failed."""
+        if self.rows and self.failed == self.rows:
+            raise WorkError(f"all {self.rows:,} examples failed: {self.first_error}")
+
     def summary(self) -> dict[str, Any]:
-        """Counts and, where every label is known to the predictor, accuracy with its interval."""
+        """Counts and, where every label is known to the predictor, how good it is.
+
+        That is ``accuracy`` with ``ci95``, its 95 % interval, and ``confusion``: how many ``rows``
+        with a ``label`` got a ``prediction`` (None where unparsed).
+        """
         summary: dict[str, Any] = {
             "rows": self.rows,
             "unparsed": self.unparsed,
@@ -90,6 +127,7 @@ class PredictionRun:
             "accuracy": None,
             "ci95": None,
             "n": self.labelled,
+            "confusion": [],
             "unknown_labels": sorted(self.unknown),
         }
         if self.labelled and not self.unknown:
@@ -97,6 +135,11 @@ class PredictionRun:
 
             summary["accuracy"] = self.right / self.labelled
             summary["ci95"] = list(wilson_interval(self.right, self.labelled))
+            if self.labels and len(self.labels) <= _MOST_LABELS:
+                summary["confusion"] = [
+                    {"label": label, "prediction": made, "rows": count}
+                    for (label, made), count in self._pairs.items()
+                ]
         return summary
 
     def _name_scores(self, found: Predictions) -> None:
@@ -131,6 +174,18 @@ class PredictionRun:
             self.right += row.correct
             if self.labels and example.label not in self.labels:
                 self.unknown.add(example.label)
+            else:
+                self._pairs[example.label, row.label] += 1
+
+
+def _stopped(cancellation: Cancellation | None) -> bool:
+    """Whether to stop here; waits while the work is paused."""
+    try:
+        if cancellation is not None:
+            cancellation.check()
+    except Cancelled:
+        return True
+    return False
 
 
 def _finished(row: Row, made: Prediction, columns: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Self, TextIO
 from promptlab.cache import is_full, room_text
 from promptlab.errors import DataError, DiskError, InputError, WorkError
 from promptlab.readers import text_of
+from promptlab.spreadsheet import spreadsheet_safe
 
 
 class Format(StrEnum):
@@ -37,8 +38,8 @@ def choose_format(asked: Format | None, out: Path | None, source: str) -> Format
     ending = out.suffix.lower().lstrip(".")
     if ending not in list(Format):
         raise InputError(
-            f"--out {out}: cannot tell the format from the ending {out.suffix or 'nothing'!r}; end "
-            "it in .csv or .jsonl, or give --format"
+            f"{out}: cannot tell the format from the ending {out.suffix or 'nothing'!r}; end it in "
+            ".csv or .jsonl, or name the format"
         )
     return Format(ending)
 
@@ -48,14 +49,18 @@ class RowFile:
 
     With a ``path`` the rows go into a hidden file beside it, which takes its name on `commit`;
     leaving the context without one removes it. Without a path they go to standard output. A cell
-    that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read: the data is the
-    user's, and nothing here executes it. Raises `InputError` when the file cannot be created,
-    `DiskError` when the disk is full, `WorkError` when it cannot be written otherwise.
+    that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read, because programs read
+    these files too; with ``safe`` the cells of a CSV file that a spreadsheet would run are made
+    text by `spreadsheet_safe`, and ``made_text`` counts them. Raises `InputError` when the file
+    cannot be created, `DiskError` when the disk is full, `WorkError` when it cannot be written
+    otherwise.
     """
 
-    def __init__(self, path: Path | None, form: Format) -> None:
+    def __init__(self, path: Path | None, form: Format, *, safe: bool = False) -> None:
         self.path = path
         self.form = form
+        self.safe = safe
+        self.made_text = 0
         self._columns: list[str] = []
         self._partial: Path | None = None
         self._stream: TextIO = sys.stdout
@@ -65,7 +70,7 @@ class RowFile:
             return self
         target = self.path
         if target.is_dir():
-            raise InputError(f"--out {target} is a folder; name a file in it")
+            raise InputError(f"{target} is a folder; name a file in it")
         if not target.exists() or target.is_file():  # else a device or a pipe, written as it is
             resolved = target.resolve()
             self._partial = resolved.with_name(f".{resolved.name}.{os.getpid()}.partial")
@@ -73,9 +78,7 @@ class RowFile:
         try:
             self._stream = target.open("w", encoding="utf-8", newline="")
         except OSError as error:
-            raise InputError(
-                f"--out {self.path} cannot be written: {error.strerror or error}"
-            ) from error
+            raise InputError(f"{self.path} cannot be written: {error.strerror or error}") from error
         return self
 
     def __exit__(
@@ -135,11 +138,18 @@ class RowFile:
                 if name not in known:
                     raise DataError(
                         f"the key {name!r} comes up after the header of the CSV was written "
-                        f"({', '.join(self._columns)}); use --format jsonl, or give every row all "
-                        "keys"
+                        f"({', '.join(self._columns)}); write jsonl, or give every row all keys"
                     )
-            found.append([text_of(row.get(name)) for name in self._columns])
+            found.append([self._cell(row.get(name)) for name in self._columns])
         return found
+
+    def _cell(self, value: Any) -> str:
+        text = text_of(value)
+        if not self.safe or isinstance(value, int | float):
+            return text
+        made: str = spreadsheet_safe(text)
+        self.made_text += made != text
+        return made
 
     def _failed(self, error: OSError) -> WorkError:
         where = self.path or "standard output"

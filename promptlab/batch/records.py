@@ -13,10 +13,13 @@ from typing import Any
 from promptlab.columns import LABEL_NAMES, TEXT_NAMES, Columns
 from promptlab.errors import DataError
 from promptlab.example import Example
-from promptlab.readers import Row, Rows, check_lengths, read_rows, text_of
+from promptlab.readers import MAX_CHARS, Row, Rows, check_lengths, read_rows, text_of
 from promptlab.readers.objects import _json_rows, _parse_json
 
+BLOCK = 64
+"""Rows predicted at a time unless told otherwise."""
 STANDARD_INPUT = Path("standard input")
+GIVEN = Path("the rows")
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,14 @@ class Records:
     whole: Rows | None = None
 
 
-def open_records(source: str, *, block: int, max_chars: int) -> Records:
+def open_records(source: str | Path, *, block: int, max_chars: int = MAX_CHARS) -> Records:
     """Open a data file, or for ``-`` JSON Lines on standard input.
 
     A file is read and checked whole, so that its last line cannot spoil the work of hours;
     standard input is read a block at a time. Raises `DataError` naming the line.
     """
     if source != "-":
-        rows = read_rows(source, max_chars=max_chars)
-        return Records(source, rows.columns, _blocks_of(rows, block), rows)
+        return records_of(read_rows(source, max_chars=max_chars), block)
     blocks = _read_lines(sys.stdin.buffer, block, max_chars)
     first = next(blocks, None)
     if first is None:
@@ -49,6 +51,20 @@ def open_records(source: str, *, block: int, max_chars: int) -> Records:
             '{"text": "..."}'
         )
     return Records(str(STANDARD_INPUT), first.columns, chain([first], blocks))
+
+
+def given_records(given: Sequence[Mapping[str, Any]], block: int = BLOCK) -> Records:
+    """Rows that a program gives, checked like those of a file. Raises `DataError`."""
+    rows = dataclasses.replace(_json_rows(GIVEN, list(enumerate(given, start=1))), unit="row")
+    if not rows.rows:
+        raise DataError('there are no rows; give some, such as [{"text": "..."}]')
+    check_lengths(rows, MAX_CHARS)
+    return records_of(rows, block)
+
+
+def records_of(rows: Rows, block: int) -> Records:
+    """Rows that have been read, ``block`` of them at a time."""
+    return Records(str(rows.path), rows.columns, _blocks_of(rows, block), rows)
 
 
 def _blocks_of(rows: Rows, size: int) -> Iterator[Rows]:
@@ -97,29 +113,47 @@ def match_columns(
     ``asked`` names the column of a field and ``label`` the label's. Otherwise a field is the
     column of its name (case aside), or, when one field is left, the only column with a usual
     name for a text, or the only column left. The label is the column called label, else the only
-    one out of `LABEL_NAMES`. Raises `DataError` with the names of the columns.
+    one out of `LABEL_NAMES`; ``""`` says that there is none. Raises `DataError` with the names of
+    the columns.
     """
     asked = asked or {}
     for field in asked:
         if field not in fields:
-            raise DataError(f"--column {field}: the predictor reads {_list(fields)}")
+            raise DataError(f"no field {field!r}: the predictor reads {_list(fields)}")
     for name in (*asked.values(), *([label] if label else [])):
         if name not in columns:
             raise DataError(f"{source} has no column {name!r}; its columns are {_list(columns)}")
-    chosen = {field: asked.get(field) or _named(field, columns) for field in fields}
-    left = [c for c in columns if c not in chosen.values()]
-    label = label or _label(left)
-    for field in [field for field, column in chosen.items() if column is None]:
-        chosen[field] = _guessed([c for c in left if c != label], list(chosen.values()))
-        if chosen[field] is None:
+    chosen, label = guess_columns(columns, fields, asked=asked, label=label)
+    for field, column in chosen.items():
+        if column is None:
             raise DataError(
                 f"{source} has no column {field!r}, which the predictor reads; its columns are "
-                f"{_list(columns)}. Name one: --column {field}=COLUMN"
+                f"{_list(columns)}. Name the one to read (--column {field}=COLUMN)"
             )
     named = {column: field for field, column in chosen.items() if column is not None}
     if len(named) < len(fields):
         raise DataError(f"{source}: every field needs a column of its own; found {_list(named)}")
     return Columns(named, label)
+
+
+def guess_columns(
+    columns: Sequence[str],
+    fields: Sequence[str],
+    *,
+    asked: Mapping[str, str] | None = None,
+    label: str | None = None,
+) -> tuple[dict[str, str | None], str | None]:
+    """The column of each field, None where the names do not tell, and the label's, if any.
+
+    ``asked`` and ``label`` are taken as they are; `match_columns` has the rule for the rest.
+    """
+    asked = asked or {}
+    chosen = {field: asked.get(field) or _named(field, columns) for field in fields}
+    left = [c for c in columns if c not in chosen.values()]
+    label = (_label(left) if label is None else label) or None
+    for field in [field for field, column in chosen.items() if column is None]:
+        chosen[field] = _guessed([c for c in left if c != label], list(chosen.values()))
+    return chosen, label
 
 
 def examples_of(rows: Rows, columns: Columns) -> list[Example]:
