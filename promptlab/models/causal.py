@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.tokens import Layout, Token, Tokenized, stripped
 from promptlab.prompt import Prompt
 
 
@@ -46,6 +47,25 @@ class CausalModel(LocalModel):
         return [
             Question(Context(self._context(self._start(prompt) + piece.before + ids)), ())
             for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
+        ]
+
+    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+        before = made.parts(laid.before)
+        kept = laid.left if prompt.chat else stripped(laid.left)
+        words = made.words(kept)
+        start = self._start(prompt)
+        prefix, special = start[: self.prefix_tokens], start[self.prefix_tokens :]
+        nothing = () if special or before or words else self._nothing()
+        space = "".join(run.text for run in laid.left)[sum(len(run.text) for run in kept) :]
+        place = (laid.slot[0] - len(space), laid.slot[1])
+        return [
+            *made.prefix(prefix),
+            *made.special((*special, *nothing)),
+            *before,
+            *words,
+            Token(f"{space}{{mask}}", None, "slot", place, read=False),
+            *made.words(laid.right, read=False),
+            *made.parts(laid.after, read=False),
         ]
 
     def _start(self, prompt: Prompt) -> tuple[int, ...]:

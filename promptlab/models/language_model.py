@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.errors import CapabilityError
+from promptlab.models.tokens import Token
 from promptlab.prompt import Prompt
 
 Family = Literal["masked", "causal", "seq2seq", "remote"]
@@ -117,18 +118,31 @@ class LanguageModel(ABC):
         decoding: Decoding,
         *,
         samples: Sequence[int] | None = None,
+        on_text: OnText | None = None,
     ) -> list[Generation]:
         """The text that continues every prompt at its slot.
 
         ``samples`` numbers the texts wanted of equal prompts (0 for all without it): sampled text
         depends on the prompt, ``decoding`` with its seed, and this number, and on nothing else.
         A request that fails alone (too long for the window, refused by an endpoint) gives a
-        `Generation` with ``error``; the others are not lost.
+        `Generation` with ``error``; the others are not lost. ``on_text`` is called with a
+        prompt's number and its text so far, whenever that grows, perhaps from another thread;
+        what it raises ends the call.
         """
 
     @abstractmethod
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
+
+    def tokens(self, prompt: Prompt) -> list[Token]:
+        """What is read of the prompt, token by token, however long; places for what is not learned.
+
+        Raises `CapabilityError` for a model that does not show its tokens.
+        """
+        raise CapabilityError(
+            f"{self.name} is a {self.family} model and does not show its tokens, only about how "
+            "many there are; use a local model to see them"
+        )
 
     @abstractmethod
     def cut(self, text: str, tokens: int) -> str:

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.engine.engine import Engine
-from promptlab.engine.generate import OnText, generate
+from promptlab.engine.generate import generate
 from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.chat import chat_text
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, Scores
+from promptlab.models.laying import laid_out, unlearned
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
+from promptlab.models.tokens import Layout, Token, Tokenized
 from promptlab.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
@@ -140,6 +142,7 @@ class LocalModel(AdaptableModel):
         """The text that continues every prompt at its slot.
 
         ``on_text`` is called with a prompt's number and its text so far, whenever that grows.
+        What it raises (`Cancelled`, for one) ends the call; the model is as it was before.
         """
         self.require("generate")
         self._check(prompts)
@@ -169,6 +172,20 @@ class LocalModel(AdaptableModel):
         found = self._pieces(prompt, counts)
         sides = (self.encoding.one(found.left), self.encoding.one(found.right))
         return around + sum(map(len, (found.before, *sides, found.after))) + 1
+
+    def tokens(self, prompt: Prompt) -> list[Token]:
+        """What is read of the prompt, token by token; places for what is not learned yet."""
+        ids: Sequence[tuple[int | None, ...]] = unlearned(prompt)
+        if ids and self.learned is not None:
+            ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        if prompt.chat:
+            self._check_chat(prompt)
+        chat = (lambda words: self._chat(prompt, words)) if prompt.chat else None
+        return self._read(prompt, laid_out(prompt, ids, chat), Tokenized(self.encoding))
+
+    @abstractmethod
+    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+        """The tokens of a prompt laid out, in the order in which they are read."""
 
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""

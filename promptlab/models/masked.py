@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.tokens import Layout, Run, Token, Tokenized
 from promptlab.prompt import Prompt
 
 
@@ -64,3 +65,14 @@ class MaskedModel(LocalModel):
                 )
             contexts.append(Context(whole, len(before) + place))
         return contexts
+
+    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+        mask = Run(self.tokenizer.mask_token, "slot", laid.slot[0])
+        return [
+            *made.prefix((None,) * self.prefix_tokens),
+            *made.special(self._special_before(prompt)),
+            *made.parts(laid.before),
+            *made.words((*laid.left, mask, *laid.right)),
+            *made.parts(laid.after),
+            *made.special(self.encoding.after),
+        ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.tokens import Layout, Run, Token, Tokenized, stripped
 from promptlab.prompt import Prompt
 
 SENTINEL = "<extra_id_0>"
@@ -54,10 +55,7 @@ class Seq2SeqModel(LocalModel):
         for piece in pieces:
             left, right = piece.left, piece.right
             if (right.strip() or piece.after) and not sentinel:
-                raise CapabilityError(
-                    f"{self.name} has no sentinel token, so it cannot fill a slot with words on "
-                    "both sides; use a prefix template"
-                )
+                raise self._one_sided()
             texts.append(left + SENTINEL + right if sentinel else left.rstrip())
         contexts = []
         encoded = self.encoding.ids(texts)
@@ -65,3 +63,27 @@ class Seq2SeqModel(LocalModel):
             around = self._special_before(prompt) + piece.before, piece.after + self.encoding.after
             contexts.append(around[0] + ids + around[1])
         return contexts
+
+    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+        sentinel = sentinel_id(self.tokenizer) is not None
+        right = "".join(run.text for run in laid.right)
+        if (right.strip() or laid.after) and not sentinel:
+            raise self._one_sided()
+        mask = (Run(SENTINEL, "slot", laid.slot[0]),)
+        words = (*laid.left, *mask, *laid.right) if sentinel else stripped(laid.left)
+        slot = [] if sentinel else [Token("{mask}", None, "slot", laid.slot, read=False)]
+        return [
+            *made.prefix((None,) * self.prefix_tokens),
+            *made.special(self._special_before(prompt)),
+            *made.parts(laid.before),
+            *made.words(words),
+            *made.parts(laid.after),
+            *made.special(self.encoding.after),
+            *slot,
+        ]
+
+    def _one_sided(self) -> CapabilityError:
+        return CapabilityError(
+            f"{self.name} has no sentinel token, so it cannot fill a slot with words on both "
+            "sides; use a prefix template"
+        )

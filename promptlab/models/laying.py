@@ -1,0 +1,106 @@
+"""A prompt laid out for its tokens: chat template, words, learned segments, each in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from promptlab.models.tokens import Layout, Learned, Part, Run, Span
+from promptlab.prompt import Prompt, Slot, Soft, Text, Trigger
+
+Ids = Sequence[tuple[int | None, ...]]
+Chat = Callable[[str], str]
+"""The user's words in the model's chat template."""
+_PROBE = "\ue002"
+_MASK = "{mask}"
+
+
+def laid_out(prompt: Prompt, ids: Ids, chat: Chat | None) -> Layout:
+    """The prompt's layout; ``ids`` are those of its learned segments, in order."""
+    places = _places(prompt)
+    slot = prompt.slot
+    learned = iter(ids)
+    parts = [_part(s, place, learned) for s, place in zip(prompt.segments, places, strict=True)]
+    start, end = places[slot]
+    left = parts[:slot] if chat is None else _in_chat(prompt, parts[:slot], chat, end)
+    return Layout.of([p for p in left if p], (start, end), [p for p in parts[slot + 1 :] if p])
+
+
+def unlearned(prompt: Prompt) -> list[tuple[int | None, ...]]:
+    """Ids of learned segments that nothing has learned yet."""
+    return [(None,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
+
+
+def _places(prompt: Prompt) -> list[Span]:
+    """Where every segment stands in ``str(prompt)``; the slot's holds a prefill, too."""
+    found: list[Span] = []
+    shown = [str(_alone(prompt, index)) for index in range(len(prompt.segments))]
+    end = len(str(prompt)) - sum(map(len, shown))
+    for text in shown:
+        found.append((end, end + len(text)))
+        end += len(text)
+    at = found[prompt.slot][1]
+    found[prompt.slot] = (at - len(_MASK), at)
+    return found
+
+
+def _alone(prompt: Prompt, index: int) -> str:
+    """One segment as a reader sees it."""
+    segment = prompt.segments[index]
+    if isinstance(segment, Text):
+        return segment.text
+    if isinstance(segment, Slot):
+        return Prompt((segment,), prefill=prompt.prefill).fill(_MASK)
+    return Prompt((segment, Slot())).fill("")
+
+
+def _part(segment: object, place: Span, ids: object) -> Part:
+    if isinstance(segment, Text):
+        return (Run(segment.text, "text", place[0]),)
+    if isinstance(segment, Soft | Trigger):
+        kind = "soft" if isinstance(segment, Soft) else "trigger"
+        return Learned(kind, next(ids), place)  # type: ignore[call-overload]
+    return ()
+
+
+def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -> list[Part]:
+    """The user's turn between the words of the chat template, white space around it dropped."""
+    opening, found, closing = chat(_PROBE).partition(_PROBE)
+    runs = _trimmed(parts)
+    words = "".join(run.text for part in runs if not isinstance(part, Learned) for run in part)
+    prefill = Run(prompt.prefill, "text", slot_end - len(_MASK) - len(prompt.prefill))
+    if prompt.is_words:
+        whole = chat(words)
+        if not found or whole != opening + words + closing:
+            return [(Run(whole, "chat"), prefill)]
+        return [(Run(opening, "chat"), *_flat(runs), Run(closing, "chat"), prefill)]
+    return _grouped([(Run(opening, "chat"),), *runs, (Run(closing, "chat"),)])
+
+
+def _trimmed(parts: Sequence[Part]) -> list[Part]:
+    """The parts without the white space at their beginning and end."""
+    kept = list(parts)
+    if kept and not isinstance(kept[0], Learned):
+        run = kept[0][0]
+        words = run.text.lstrip()
+        shown = None if run.shown is None else run.shown + len(run.text) - len(words)
+        kept[0] = (Run(words, run.kind, shown),)
+    if kept and not isinstance(kept[-1], Learned):
+        run = kept[-1][0]
+        kept[-1] = (Run(run.text.rstrip(), run.kind, run.shown),)
+    return kept
+
+
+def _flat(parts: Sequence[Part]) -> list[Run]:
+    return [run for part in parts if not isinstance(part, Learned) for run in part]
+
+
+def _grouped(parts: Sequence[Part]) -> list[Part]:
+    """Neighbouring words joined: a chat template's words and the user's are one string."""
+    groups: list[Part] = []
+    for part in parts:
+        last = groups[-1] if groups else None
+        if isinstance(part, Learned) or last is None or isinstance(last, Learned):
+            groups.append(part)
+        else:
+            groups[-1] = (*last, *part)
+    return groups
