@@ -46,6 +46,12 @@ class LibraryTemplate:
     parser: Mapping[str, Any] | None = None
     example: Mapping[str, str] = field(default_factory=dict)
     open_vocabulary: bool = False
+    note: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether it stands in the user's own folder, where it may be changed."""
+        return self.path.parent == user_folder()
 
     @property
     def full_name(self) -> str:
@@ -102,7 +108,7 @@ def user_folder() -> Path:
 
 def library() -> Mapping[str, LibraryTask]:
     """All tasks by name. Raises `InputError` when two sources define one full name."""
-    return _read_all(tuple((path, path.stat().st_mtime_ns) for path in source_files()))
+    return _read_all(tuple((path, *_state(path)) for path in source_files()))
 
 
 def tasks() -> list[LibraryTask]:
@@ -152,10 +158,16 @@ def source_files() -> Iterator[Path]:
         yield from sorted(folder.glob("*.yaml"))
 
 
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes when a file is written: two writes may fall into one tick of the clock."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
 @lru_cache(maxsize=4)
-def _read_all(paths: tuple[tuple[Path, int], ...]) -> Mapping[str, LibraryTask]:
+def _read_all(paths: tuple[tuple[Path, int, int, int], ...]) -> Mapping[str, LibraryTask]:
     found: dict[str, LibraryTask] = {}
-    for path, _ in paths:
+    for path, *_ in paths:
         task = read_task_file(path)
         if task.name in found:
             task = _joined(found[task.name], task)
@@ -249,6 +261,7 @@ def read_entry(
             parser=entry.get("parser"),
             example=entry.get("example") or (examples[0] if examples else {}),
             open_vocabulary=open_vocabulary,
+            note=str(entry.get("note") or ""),
         )
         if answers is not None and document.get("labels"):
             item.verbalizer.check_labels([str(label) for label in document["labels"]])

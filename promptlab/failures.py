@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from promptlab.cache import written_whole
+from promptlab.cache import locked, written_whole
 from promptlab.errors import DataError
 from promptlab.example import Example
 from promptlab.predictions import Prediction
@@ -95,6 +95,13 @@ class Failure:
         return found if self.correction else {k: v for k, v in found.items() if k != "correction"}
 
     @property
+    def kind(self) -> Literal["wrong", "unparsed", "error"]:
+        """How it failed: a wrong answer, a reply that none could be read from, no reply."""
+        if self.error is not None:
+            return "error"
+        return "unparsed" if self.unparsed else "wrong"
+
+    @property
     def right(self) -> str | None:
         """The answer that is wanted: the corrected one, or the data's."""
         if self.correction is None:
@@ -144,13 +151,8 @@ class FailureLog:
                 f"{path} holds no failure log; give a study that is decided, its folder, or a "
                 f"{FAILURES}"
             )
-        self.corrections = {
-            one.example_id: one for one in _read(self.corrections_file, lambda r: Correction(**r))
-        }
-        self.failures = [
-            replace(one, correction=self.corrections.get(one.example_id))
-            for one in _read(self.path, Failure.from_record)
-        ]
+        self.failures: list[Failure] = _read(self.path, Failure.from_record)
+        self._read_corrections()
 
     @property
     def corrections_file(self) -> Path:
@@ -180,21 +182,50 @@ class FailureLog:
                 "a correction says which answer is expected, or accepts the actual one: give one "
                 "of the two"
             )
-        failure = next((one for one in self.failures if one.example_id == example_id), None)
-        if failure is None:
-            some = ", ".join(one.example_id for one in self.failures[:5])
-            raise DataError(f"{self.path} has no failure {example_id!r}; there are {some}, ...")
+        failure = self.find(example_id)
         if accept and failure.actual is None:
             raise DataError(
                 f"{example_id} has no answer that could be accepted ({failure.error or 'none came'}"
                 "); say which one is expected"
             )
-        made = Correction(example_id, expected, accept, note)
-        self.corrections[example_id] = made
+        with locked(self.corrections_file):
+            self._read_corrections()
+            self.corrections[example_id] = Correction(example_id, expected, accept, note)
+            self._write_corrections()
+        return self.find(example_id)
+
+    def withdraw(self, example_id: str) -> Failure:
+        """Take a correction back; the failure as it was. Raises `DataError` if it has none."""
+        self.find(example_id)
+        with locked(self.corrections_file):
+            self._read_corrections()
+            if self.corrections.pop(example_id, None) is None:
+                raise DataError(f"{example_id} has no correction that could be taken back")
+            self._write_corrections()
+        return self.find(example_id)
+
+    def find(self, example_id: str) -> Failure:
+        """The failure of an example. Raises `DataError` for an unknown id."""
+        for one in self.failures:
+            if one.example_id == example_id:
+                return one
+        some = ", ".join(one.example_id for one in self.failures[:5])
+        raise DataError(f"{self.path} has no failure {example_id!r}; there are {some}, ...")
+
+    def _read_corrections(self) -> None:
+        """Those in the file right now: another process may have added some."""
+        read = _read(self.corrections_file, lambda record: Correction(**record))
+        self.corrections: dict[str, Correction] = {one.example_id: one for one in read}
+        self._place_corrections()
+
+    def _write_corrections(self) -> None:
         write_lines(self.corrections_file, map(asdict, self.corrections.values()))
-        corrected = replace(failure, correction=made)
-        self.failures = [corrected if one is failure else one for one in self.failures]
-        return corrected
+        self._place_corrections()
+
+    def _place_corrections(self) -> None:
+        self.failures = [
+            replace(one, correction=self.corrections.get(one.example_id)) for one in self.failures
+        ]
 
     def fine_tuning(self) -> list[dict[str, Any]]:
         """Dialogues for supervised fine-tuning: the prompt, and the answer that is wanted."""

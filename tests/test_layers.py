@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # what needs a model or an asset: predictors, and the pinned data sets
     (
         "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "head",
-        "mixture", "predictor", "retrieval", "selection", "strategy", "template_predictor",
-        "window",
+        "mixture", "predictor", "rescoring", "retrieval", "selection", "strategy",
+        "template_predictor", "window",
     ),
     # a saved predictor over whole files
     ("batch",),

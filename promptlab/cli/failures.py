@@ -1,4 +1,4 @@
-"""``promptlab failures``: list, correct, export."""
+"""``promptlab failures``: list, correct, cluster, export."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from promptlab.cli.failure_clusters import clusters, open_log
 from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
-    from promptlab.failures import Failure, FailureLog
+    from promptlab.failures import Failure
 
 app = typer.Typer(help="The log of a study's failures.", no_args_is_help=True)
+app.command("clusters")(clusters)
 
 Source = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's name, its folder, or a failures.jsonl.")
@@ -24,7 +26,7 @@ Runs = Annotated[Path, typer.Option("--out", help="Folder that holds the studies
 @app.command("list")
 def list_failures(study: Source, out: Runs = Path("runs"), as_json: Json = False) -> None:
     """Every wrong answer of a study's winner on dev, with what was corrected by hand."""
-    log = _log(study, out)
+    log = open_log(study, out)
     if as_json:
         print_json([failure.record() for failure in log.failures])
         return
@@ -58,7 +60,7 @@ def correct(
     as_json: Json = False,
 ) -> None:
     """Keep a hand correction in corrections.jsonl beside the log."""
-    log = _log(study, out)
+    log = open_log(study, out)
     failure = log.correct(example_id, expected=expected, accept=accept, note=note)
     if as_json:
         print_json(failure.record())
@@ -83,7 +85,7 @@ def export(
     from promptlab.errors import DataError
     from promptlab.failures import write_lines
 
-    log = _log(study, runs)
+    log = open_log(study, runs)
     if file.exists():
         raise DataError(f"{file} exists already; give another name or remove it")
     records = log.fine_tuning() if form == "sft" else log.suite()
@@ -92,14 +94,6 @@ def export(
         print_json({"file": str(file), "records": len(records), "failures": len(log.failures)})
     else:
         typer.echo(f"Wrote {len(records)} records of {len(log.failures)} failures to {file}")
-
-
-def _log(study: str, out: Path) -> FailureLog:
-    from promptlab.failures import FAILURES, FailureLog
-
-    path = Path(study)
-    known = path.is_file() or (path / FAILURES).exists()
-    return FailureLog(path if known else out / study)
 
 
 def _actual(failure: Failure) -> str:

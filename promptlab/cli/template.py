@@ -1,4 +1,4 @@
-"""``promptlab template``: list, show, render, check."""
+"""``promptlab template``: list, show, render, check, import, export."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from promptlab.cli.options import (
     read_pairs,
 )
 from promptlab.cli.output import Json, print_json
+from promptlab.cli.template_exchange import export_names, import_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from promptlab.prompt import Prompt
     from promptlab.template import Demonstration
 
-app = typer.Typer(help="Browse, render and check prompt templates.", no_args_is_help=True)
+app = typer.Typer(help="Browse, render, check and share prompt templates.", no_args_is_help=True)
+app.command("import")(import_file)
+app.command("export")(export_names)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Such as sentiment/it-was.")]
 

@@ -1,0 +1,62 @@
+"""``promptlab template import`` and ``export``: templates from and for other people, as YAML."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptlab.cli.output import Json, print_json
+
+
+def export_names(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Such as sentiment/it-was, or a task.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write (default: print).")] = None,
+) -> None:
+    """Templates as YAML, one document a task, for `template import` elsewhere."""
+    from promptlab.cache import written_whole
+    from promptlab.catalog import templates
+    from promptlab.errors import DataError
+    from promptlab.library_exchange import export_templates
+
+    known = templates()
+    tasks = {item.task for item in known}
+    chosen = [
+        full
+        for name in names
+        for full in ([i.full_name for i in known if i.task == name] if name in tasks else [name])
+    ]
+    text = export_templates(chosen)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists():
+        raise DataError(f"{out} exists already; give another name or remove it")
+    with written_whole(out) as partial:
+        partial.write_text(text, encoding="utf-8")
+    typer.echo(f"Wrote {len(set(chosen))} templates to {out}", err=True)
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A .yaml file of templates.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite your own templates of the same names.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Save every template of a YAML file among your own, or none of them."""
+    from promptlab.catalog import user_folder
+    from promptlab.library_exchange import import_templates
+
+    done = import_templates(file, replace=replace)
+    if as_json:
+        print_json({name: list(names) for name, names in asdict(done).items()})
+        return
+    same = f"; {len(done.unchanged)} were there already" if done.unchanged else ""
+    typer.echo(f"Imported {len(done.saved)} templates to {user_folder()}{same}")
+    for name in done.saved:
+        typer.echo(f"  {name}")

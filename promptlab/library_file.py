@@ -1,0 +1,268 @@
+"""The user's own templates: saved, renamed and deleted in the user's folder, a file a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from promptlab import catalog
+from promptlab.cache import locked, remove, written_whole
+from promptlab.catalog import LibraryTemplate
+from promptlab.entry_check import KEBAB, check_document, check_entry
+from promptlab.errors import InputError
+from promptlab.library_text import changed, read_documents, write_document
+from promptlab.template import Template
+
+OWN_WORDING = "own wording"
+_LONGEST_NAME = 80
+_ABOUT = ("description", "metric", "labels")
+
+
+def save_template(
+    name: str,
+    entry: Mapping[str, Any],
+    *,
+    about: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> LibraryTemplate:
+    """Keep a template of one's own as ``task/name`` in `user_folder`.
+
+    ``entry`` is as in the library's YAML: ``text`` or ``parts``, ``answers`` or ``parser``,
+    ``source``, ``example``, ``note``. A task that is new takes its description, metric and labels
+    from ``about``. Raises `InputError` for what `promptlab template check` would refuse, for a
+    name that others have, and for one's own unless ``replace``.
+    """
+    task, short = split_name(name)
+    made = {"name": short, **{k: v for k, v in entry.items() if k != "name" and v is not None}}
+    with edits() as change:
+        known = _known(name)
+        if known is not None and not known.own:
+            raise InputError(
+                f"{name} is a template of {known.path.name}, which is not yours to change; "
+                f"save it under another name, such as {name}-own"
+            )
+        if known is not None and not replace:
+            raise InputError(
+                f"you have a template {name} already, in {known.path}; replace it, or give this "
+                "one another name"
+            )
+        change.put(task, made, about, replaced=known)
+    return catalog.find(name)
+
+
+def delete_template(name: str) -> None:
+    """Take one of one's own templates out of its file. Raises `InputError` for any other."""
+    with edits() as change:
+        change.drop(own_template(name))
+
+
+def rename_template(name: str, new: str) -> LibraryTemplate:
+    """Give one of one's own templates another name, in another task if that says so.
+
+    Raises `InputError` when it is not one's own, or the new name is taken or no name.
+    """
+    task, short = split_name(new)
+    with edits() as change:
+        item = own_template(name)
+        taken = _known(new)
+        if taken is not None:
+            raise InputError(f"there is a template {new} already, in {taken.path.name}")
+        entry = entry_of(item) | {"name": short}
+        if task == item.task:
+            change.put(task, entry, None, replaced=item)
+        else:
+            change.put(task, entry, None)
+            change.drop(item)
+    return catalog.find(new)
+
+
+def own_template(name: str) -> LibraryTemplate:
+    """One of one's own. Raises `InputError` for a template of another source, or none."""
+    item = catalog.find(name)
+    if not item.own:
+        raise InputError(f"{name} is a template of {item.path.name}, which is not yours to change")
+    return item
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Task and short name of a full name. Raises `InputError` for what may name no file."""
+    task, _, short = name.partition("/")
+    if not (KEBAB.fullmatch(task) and KEBAB.fullmatch(short)) or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"{name[:_LONGEST_NAME]!r} is no name; write task/name in small letters, digits and "
+            f"hyphens, such as sentiment/it-was (at most {_LONGEST_NAME} characters)"
+        )
+    return task, short
+
+
+def entry_of(item: LibraryTemplate) -> dict[str, Any]:
+    """A template as an entry of the library's YAML, with its example."""
+    template, usual = item.template, Template("{mask}")
+    entry: dict[str, Any] = {"name": item.name}
+    if template.parts is None:
+        entry["text"] = template.text
+    else:
+        entry["parts"] = dict(template.parts)
+    for key in ("separator", "demonstration_separator", "chat"):
+        if getattr(template, key) != getattr(usual, key):
+            entry[key] = getattr(template, key)
+    if item.open_vocabulary:
+        entry["answers"] = catalog.VOCABULARY
+    elif item.answers is not None:
+        entry["answers"] = dict(item.answers)
+    if item.aggregation != "sum":
+        entry["aggregation"] = item.aggregation
+    if item.parser is not None:
+        entry["parser"] = dict(item.parser)
+    entry["source"] = item.source
+    if item.example:
+        entry["example"] = dict(item.example)
+    return entry | ({"note": item.note} if item.note else {})
+
+
+class Edits:
+    """Changes to the user's files; they are all made, or none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._documents: dict[Path, tuple[str, dict[str, Any]]] = {}
+        self._added: dict[Path, list[Any]] = {}
+        self._library = catalog.library()
+
+    def put(
+        self,
+        task: str,
+        entry: Mapping[str, Any],
+        about: Mapping[str, Any] | None,
+        *,
+        replaced: LibraryTemplate | None = None,
+    ) -> None:
+        """Add a checked entry to its task's file, or put it in the place of one."""
+        path = self._folder / f"{task}.yaml" if replaced is None else replaced.path
+        text, document = self._read(path) or self._new(task, entry, about)
+        if document["task"] != task:
+            raise InputError(f"{path} holds the task {document['task']!r}, not {task!r}; rename it")
+        entry = self._completed(task, entry)
+        faults = self._faults(task, entry, document, path)
+        if faults:
+            raise InputError("; ".join(faults))
+        self._documents[path] = text, document
+        if replaced is None:
+            self._added.setdefault(path, []).append(entry)
+        else:
+            index = _index(document, replaced.name)
+            self._documents[path] = changed(text, document, index, [entry])
+
+    def drop(self, item: LibraryTemplate) -> None:
+        """Take an entry out; a file that is left without any goes, too."""
+        found = self._read(item.path)
+        if found is not None:
+            text, document = found
+            self._documents[item.path] = changed(text, document, _index(document, item.name), [])
+
+    def write(self) -> None:
+        """Write every changed file whole; what has been written is undone when one fails."""
+        for path, entries in self._added.items():
+            text, document = self._documents[path]
+            end = len(document["templates"])
+            self._documents[path] = changed(text, document, end, entries)
+        before = {p: p.read_bytes() if p.exists() else None for p in self._documents}
+        done: list[Path] = []
+        try:
+            for path, (text, document) in self._documents.items():
+                done.append(path)
+                _write(path, text.encode() if document["templates"] else None)
+            catalog.library()
+        except BaseException:
+            for path in done:
+                _write(path, before[path])
+            raise
+
+    def _read(self, path: Path) -> tuple[str, dict[str, Any]] | None:
+        if path in self._documents:
+            return self._documents[path]
+        if not path.exists():
+            return None
+        text = path.read_text(encoding="utf-8")
+        data = read_documents(text, str(path))[0].data
+        return text, data
+
+    def _new(
+        self, task: str, entry: Mapping[str, Any], about: Mapping[str, Any] | None
+    ) -> tuple[str, dict[str, Any]]:
+        known = self._library.get(task)
+        told = dict(about or {})
+        if known is not None:
+            told = {key: getattr(known, key) for key in _ABOUT}
+        labels = list(told.get("labels") or ([] if known else _labels(entry)))
+        metric = told.get("metric") or ("accuracy" if labels else "exact_match")
+        document = {"task": task, "description": told.get("description") or "", "metric": metric}
+        document |= {"labels": labels} if labels else {}
+        document["templates"] = []
+        return write_document(document), document
+
+    def _completed(self, task: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """The entry with a source, and with an example of its task's that has its fields."""
+        made = dict(entry)
+        if not str(made.get("source") or "").strip():
+            made["source"] = OWN_WORDING
+        if not made.get("example") and task in self._library:
+            examples = self._library[task].examples
+            made.pop("example", None)
+            try:
+                fields = Template(made.get("text"), made.get("parts")).fields
+            except (InputError, TypeError):
+                return made  # what is wrong with it is told by the check
+            fitting = [one for one in examples if all(field in one for field in fields)]
+            if fitting:
+                made["example"] = dict(fitting[0])
+        return made
+
+    def _faults(
+        self, task: str, entry: Mapping[str, Any], document: Mapping[str, Any], path: Path
+    ) -> list[str]:
+        faults: list[str] = []
+        known = self._library.get(task)
+        labels = list(known.labels) if known else document.get("labels")
+        checked = {**document, "templates": [entry]} | ({"labels": labels} if labels else {})
+        check_document(checked, lambda fault: faults.append(str(fault)))
+        return faults + list(check_entry(dict(entry), checked, path).faults)
+
+
+@contextmanager
+def edits() -> Iterator[Edits]:
+    """Hold the user's folder, and write what was changed when nothing was raised."""
+    folder = catalog.user_folder()
+    with locked(folder / "templates"):
+        change = Edits(folder)
+        yield change
+        change.write()
+
+
+def _known(name: str) -> LibraryTemplate | None:
+    task, _, short = name.partition("/")
+    group = catalog.library().get(task)
+    return None if group is None else group.templates.get(short)
+
+
+def _index(document: Mapping[str, Any], name: str) -> int:
+    return [entry["name"] for entry in document["templates"]].index(name)
+
+
+def _labels(entry: Mapping[str, Any]) -> list[str]:
+    """The labels that a template of a new task tells apart."""
+    parser = entry.get("parser")
+    for answers in (entry.get("answers"), parser.get("choices") if isinstance(parser, dict) else 0):
+        if isinstance(answers, Mapping):
+            return [str(label) for label in answers]
+    return []
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is None:
+        remove(path)
+    else:
+        with written_whole(path) as partial:
+            partial.write_bytes(content)
