@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from promptlab.errors import InputError
 
 Finish = Literal["stop", "length", "error"]
+OnText = Callable[[int, str], None]
+"""Told a request's number and its text so far; what it raises ends the call."""
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,20 @@ T = TypeVar("T")
 
 
 def drive(
-    solvings: Sequence[Solving[T]], *, advanced: Callable[[int, int], None] | None = None
+    solvings: Sequence[Solving[T]],
+    *,
+    advanced: Callable[[int, int], None] | None = None,
+    heard: Callable[[str], None] | None = None,
 ) -> list[T | AskError]:
     """Solve all side by side; results in order, an `AskError` where one example failed.
 
     All asks that are open at a time go to their models together: texts to be generated first,
     then answers to be scored. ``advanced`` is told how many of how many are solved after every
-    round. Any other error ends everything.
+    round, ``heard`` any text so far while it is being written. Any other error ends everything,
+    also one that these raise.
     """
     tasks = [_Task(solving) for solving in solvings]
-    driver = _Driver(tasks)
+    driver = _Driver(tasks, heard)
     while driver.open:
         driver.answer_all()
         if advanced is not None:
@@ -47,7 +51,8 @@ class _Task:
 
 
 class _Driver:
-    def __init__(self, tasks: Sequence[_Task]) -> None:
+    def __init__(self, tasks: Sequence[_Task], heard: Callable[[str], None] | None) -> None:
+        self.heard = heard
         self.waiting: list[tuple[_Task, Generate | Score]] = []
         for task in tasks:
             self._advance(task, None)
@@ -64,7 +69,7 @@ class _Driver:
         choices = [(task, ask) for task, ask in waiting if isinstance(ask, Score)]
         answers: dict[_Task, Any] = {}
         for group in _grouped(texts, lambda ask: (id(ask.model), ask.decoding)):
-            answers.update(_generated(group))
+            answers.update(_generated(group, self.heard))
         for group in _grouped(choices, lambda ask: (id(ask.model), ask.answers)):
             answers.update(_scored(group))
         # In the order of asking, so that an example's steps have the same order in any batch.
@@ -121,10 +126,18 @@ def _grouped(asks: Sequence[tuple[_Task, Any]], key: Callable[[Any], Any]) -> li
     return list(groups.values())
 
 
-def _generated(asks: Sequence[tuple[_Task, Generate]]) -> list[tuple[_Task, Any]]:
+def _generated(
+    asks: Sequence[tuple[_Task, Generate]], heard: Callable[[str], None] | None
+) -> list[tuple[_Task, Any]]:
     first = asks[0][1]
+    listening: dict[str, Any] = {}
+    if heard is not None:
+        listening["on_text"] = lambda _, text: heard(text)
     replies = first.model.generate(
-        [ask.prompt for _, ask in asks], first.decoding, samples=[ask.sample for _, ask in asks]
+        [ask.prompt for _, ask in asks],
+        first.decoding,
+        samples=[ask.sample for _, ask in asks],
+        **listening,
     )
     return [
         (task, reply if reply.error is None else AskError(reply.error))

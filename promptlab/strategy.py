@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from promptlab.asks import Outcome, Solving
@@ -14,6 +14,9 @@ from promptlab.example import Example
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Input, Predictor, as_examples
 from promptlab.trace import Branch, Trace
+
+Watch = Callable[[Trace, str], None]
+"""Told the steps so far, and the text that is being written (empty between two requests)."""
 
 
 class Strategy(Predictor, register=False):
@@ -59,6 +62,27 @@ def solve_all(strategy: Strategy, rows: Sequence[Example]) -> Predictions:
         _prediction(row, outcome, trace)
         for row, outcome, trace in zip(rows, found, traces, strict=True)
     )
+
+
+def solve(predictor: Predictor, example: Input, watch: Watch | None = None) -> Prediction:
+    """The prediction for one example, watched while it comes about.
+
+    ``watch`` is called after every round of requests, and whenever a text grows, perhaps from
+    another thread; what it raises (`Cancelled`, for one) ends the work. A predictor that is no
+    `Strategy` is not watched.
+    """
+    (row,) = as_examples([example], predictor.fields)
+    if watch is None or not isinstance(predictor, Strategy):
+        return predictor.predict([row])[0]
+    predictor.prepare([row])
+    trace = Trace()
+    watch(trace, "")
+    (found,) = drive(
+        [predictor.solve(row, trace.root)],
+        advanced=lambda _, __: watch(trace, ""),
+        heard=lambda text: watch(trace, text),
+    )
+    return _prediction(row, found, trace)
 
 
 def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Prediction:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from promptlab.decoding import Decoding, Generation
+from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.models.language_model import Fill, LanguageModel, Scores
 from promptlab.prompt import Prompt
 
@@ -59,12 +59,17 @@ class ScriptedModel(LanguageModel):
         decoding: Decoding,
         *,
         samples: Sequence[int] | None = None,
+        on_text: OnText | None = None,
     ) -> list[Generation]:
         """What ``write`` says."""
         numbers = list(samples or [0] * len(prompts))
         self.decodings.append(decoding)
         self.calls.append([(str(p), n) for p, n in zip(prompts, numbers, strict=True)])
-        return [self._one(p, n) for p, n in zip(prompts, numbers, strict=True)]
+        found = [self._one(p, n) for p, n in zip(prompts, numbers, strict=True)]
+        for number, one in enumerate(found):
+            if on_text is not None and one.text:
+                on_text(number, one.text)
+        return found
 
     def _one(self, prompt: Prompt, number: int) -> Generation:
         said = self.write(str(prompt), number)

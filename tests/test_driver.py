@@ -8,10 +8,13 @@ import pytest
 from scripted_model import ScriptedModel
 
 from promptlab.asks import Generate, Score, Solving, Together, generated, scored
+from promptlab.cancellation import Cancelled
 from promptlab.decoding import Decoding
 from promptlab.driver import drive
 from promptlab.errors import AskError, InputError
 from promptlab.prompt import Prompt, Slot, Text
+from promptlab.strategies.thought import ChainOfThought
+from promptlab.strategy import solve
 from promptlab.trace import Branch, Trace
 
 GREEDY = Decoding()
@@ -132,3 +135,21 @@ def test_rounds_are_told() -> None:
 
     drive([solving(1), solving(2)], advanced=lambda done, all_: told.append((done, all_)))
     assert told == [(1, 2), (2, 2)]
+
+
+def test_one_example_is_watched_and_stopped() -> None:
+    """`solve` tells of steps and texts as they come, and ends with what its watch raises."""
+    model = ScriptedModel(lambda prompt, n: "so 4" if "therefore" not in prompt.lower() else "4")
+    thinking = ChainOfThought("Q: {question}\nA: {mask}", model)
+    seen: list[tuple[int, str]] = []
+    found = solve(thinking, {"question": "2+2?"}, lambda trace, text: seen.append((len(trace), text)))
+    assert found == thinking.predict([{"question": "2+2?"}])[0]
+    assert seen == [(0, ""), (0, "so 4"), (1, ""), (1, "4"), (2, "")]
+
+    def stop(trace: Trace, text: str) -> None:
+        if len(trace):
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        solve(thinking, {"question": "2+2?"}, stop)
+    assert solve(thinking, {"question": "2+2?"}).label == "4"

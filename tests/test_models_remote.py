@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint import Call, Endpoint, refused, said, serving
+from endpoint import Call, Endpoint, refused, said, serving, stream
 
+from promptlab.cancellation import Cancelled
 from promptlab.decoding import Decoding
 from promptlab.errors import CapabilityError, EndpointError, InputError, TemplateError
 from promptlab.generator import PromptGenerator
@@ -435,3 +436,35 @@ def test_a_remote_model_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=dict(os.environ))
+
+
+def test_replies_are_heard_as_they_come(endpoint: Endpoint) -> None:
+    """Asked for as a stream when somebody listens; one that is not streamed comes as a whole."""
+    prompt = plain("one")
+    with serving(lambda call, n: stream("two", " three.", " four")) as opened:
+        model = RemoteModel(opened.name)
+        heard: list[tuple[int, str]] = []
+        found = model.generate(
+            [prompt, prompt],
+            Decoding(stop=(".",)),
+            on_text=lambda number, text: heard.append((number, text)),
+        )
+        assert [one.text for one in found] == ["two three"] * 2
+        assert heard[:4] == [(0, "two"), (1, "two"), (0, "two three"), (1, "two three")]
+        assert opened.calls[-1].body["stream"] is True
+    heard.clear()
+    whole = RemoteModel(endpoint.name)
+    whole.generate([prompt], Decoding(), on_text=lambda number, text: heard.append((number, text)))
+    assert heard == [(0, "re one")]
+
+
+def test_a_listener_stops_a_stream() -> None:
+    def stop(number: int, text: str) -> None:
+        raise Cancelled("stopped")
+
+    with serving(lambda call, n: stream("two", " three")) as opened:
+        model = RemoteModel(opened.name)
+        with pytest.raises(Cancelled):
+            model.generate([plain("one")], Decoding(), on_text=stop)
+        found = model.generate([plain("one")], Decoding(), on_text=lambda *_: None)
+        assert found[0].text == "two three"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from promptlab.decoding import Decoding, Generation, too_long
+from promptlab.decoding import Decoding, Generation, OnText, too_long
 from promptlab.engine.alone import Alone
 from promptlab.engine.batch import TokenBudget, out_of_memory
 from promptlab.engine.engine import Engine
@@ -24,8 +24,6 @@ from promptlab.engine.room import rows_at_once
 from promptlab.engine.rows import CausalRows, DecoderRows
 from promptlab.engine.writing import Ends, Writing
 
-OnText = Callable[[int, str], None]
-"""Told a request's number and its text so far."""
 FIRST_COLUMNS = 64
 """Buffers begin with room for so many new tokens and grow when texts become longer."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from promptlab.models.remote.dialect import Dialect
@@ -17,6 +18,10 @@ from promptlab.models.remote.request import Request, text_tokens
 from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import PassingError, RefusedError, Transport
+
+
+Heard = Callable[[Request, str], None]
+"""Told a request and its reply so far."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +94,17 @@ class Fetcher:
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
-    def fetch(self, requests: Sequence[Request]) -> dict[bytes, Answer | Failure]:
-        """What came of every request, by its key.
+    def fetch(
+        self, requests: Sequence[Request], heard: Heard | None = None
+    ) -> dict[bytes, Answer | Failure]:
+        """What came of every request, by its key; ``heard`` is told of replies as they grow.
 
         An error that concerns all of them (`EndpointError`, `DiskError`) is raised at once; what
         is under way then is still waited for and kept.
         """
         stop = threading.Event()
         pool = self._pool()
-        futures = {pool.submit(self._guarded, request, stop): request.key for request in requests}
+        futures = {pool.submit(self._guarded, r, stop, heard): r.key for r in requests}
         try:
             return {futures[future]: future.result() for future in as_completed(futures)}
         finally:
@@ -112,19 +119,24 @@ class Fetcher:
                 self._threads = ThreadPoolExecutor(self._options.concurrency, "remote")
             return self._threads
 
-    def _guarded(self, request: Request, stop: threading.Event) -> Answer | Failure:
+    def _guarded(
+        self, request: Request, stop: threading.Event, heard: Heard | None
+    ) -> Answer | Failure:
         """One request; an error that concerns them all stops the others here and now."""
         try:
-            return self._one(request, stop)
+            return self._one(request, stop, heard)
         except BaseException:
             stop.set()
             raise
 
-    def _one(self, request: Request, stop: threading.Event) -> Answer | Failure:
+    def _one(
+        self, request: Request, stop: threading.Event, heard: Heard | None
+    ) -> Answer | Failure:
         """One request until it is answered, refused, or tried too often."""
         started = time.perf_counter()
         pause = stop.wait if self._pause is None else self._pause
-        body = self._body(request)
+        body = self._body(request, stream=heard is not None)
+        grown = None if heard is None else partial(heard, request)
         reserved = request.tokens + int(request.body.get("max_tokens", 0))
         tried = 0
         message = "not asked: another request has stopped them all"
@@ -134,7 +146,7 @@ class Fetcher:
             sent = self._dialect.spoken(body)
             begun = time.perf_counter()
             try:
-                reply = self._transport.send(request.path, sent)
+                reply = self._transport.send(request.path, sent, grown)
             except PassingError as error:
                 self._rate.settle(admission, request.tokens)
                 message = f"{error} ({_times(tried)})"
@@ -157,8 +169,8 @@ class Fetcher:
             self._spending.add(failed=1)
         return Failure(message, time.perf_counter() - started)
 
-    def _body(self, request: Request) -> Mapping[str, Any]:
-        if not self._options.stream:
+    def _body(self, request: Request, *, stream: bool) -> Mapping[str, Any]:
+        if not (self._options.stream or stream):
             return request.body
         return {**request.body, "stream": True, "stream_options": {"include_usage": True}}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
-from promptlab.decoding import Decoding, Finish, Generation
+from promptlab.decoding import Decoding, Finish, Generation, OnText
 from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
 from promptlab.models.remote.address import Address, find_key
@@ -80,10 +80,13 @@ class RemoteModel(LanguageModel):
         decoding: Decoding,
         *,
         samples: Sequence[int] | None = None,
+        on_text: OnText | None = None,
     ) -> list[Generation]:
         """The text that continues every prompt, asked for side by side.
 
-        Equal requests are sent once. Raises `EndpointError` for a wrong key or an unknown model;
+        With ``on_text`` replies are asked for as streams; from an endpoint that does not stream,
+        and for a reply that was kept, the whole text comes at the end. Equal requests are sent
+        once. Raises `EndpointError` for a wrong key or an unknown model;
         any other failure is the ``error`` of its own `Generation`.
         """
         numbers = [0] * len(prompts) if samples is None else list(samples)
@@ -97,11 +100,15 @@ class RemoteModel(LanguageModel):
             key: Answer(**record) for key, record in kept.items()
         }
         known = set(found)
-        found |= self._fetcher.fetch([r for key, r in unique.items() if key not in known])
+        missing = [r for key, r in unique.items() if key not in known]
+        heard = None if on_text is None else _heard(asked, decoding, on_text)
+        found |= self._fetcher.fetch(missing, heard)
         made = []
-        for request in asked:
+        for number, request in enumerate(asked):
             made.append(self._generation(request, found[request.key], decoding, known))
             known.add(request.key)  # an equal request after it has cost nothing
+            if on_text is not None and made[-1].text:
+                on_text(number, made[-1].text)
         return made
 
     def _generation(
@@ -201,6 +208,21 @@ def _until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text before the first stop string, and whether there was one."""
     places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
     return (text[: min(places)], True) if places else (text, False)
+
+
+def _heard(
+    asked: Sequence[Request], decoding: Decoding, on_text: OnText
+) -> Callable[[Request, str], None]:
+    """Tells every one of equal requests of the text so far, up to a stop string."""
+    owners: dict[bytes, list[int]] = {}
+    for number, request in enumerate(asked):
+        owners.setdefault(request.key, []).append(number)
+
+    def heard(request: Request, text: str) -> None:
+        for number in owners[request.key]:
+            on_text(number, _until(text, decoding.stop)[0])
+
+    return heard
 
 
 def _key(address: Address, options: RemoteOptions) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,12 @@ def read_reply(text: str) -> Reply:
 class ReplyStream:
     """Puts the pieces of a stream (server-sent events) together.
 
-    A stream is whole when a piece had a finish reason or ``[DONE]`` came.
+    A stream is whole when a piece had a finish reason or ``[DONE]`` came. ``grown`` is told the
+    text so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grown: Callable[[str], None] | None = None) -> None:
+        self._grown = grown
         self._texts: list[str] = []
         self._reason = ""
         self._done = self._thought = False
@@ -102,6 +104,8 @@ class ReplyStream:
         text = delta.get("content") if delta else choice.get("text")
         if isinstance(text, str) and text:
             self._texts.append(text)
+            if self._grown is not None:
+                self._grown("".join(self._texts))
         self._thought = self._thought or _thinks(delta)
         self._reason = str(choice.get("finish_reason") or self._reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -59,13 +59,19 @@ class Transport:
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
-    def send(self, path: str, body: Mapping[str, Any]) -> Reply:
-        """One reply.
+    def send(
+        self, path: str, body: Mapping[str, Any], grown: Callable[[str], None] | None = None
+    ) -> Reply:
+        """One reply; of one that is streamed ``grown`` is told the text so far.
 
         Raises `PassingError`, `RefusedError`, or `EndpointError` when no request can succeed.
         """
         try:
-            return self._streamed(path, body) if body.get("stream") else self._whole(path, body)
+            return (
+                self._streamed(path, body, grown)
+                if body.get("stream")
+                else self._whole(path, body)
+            )
         except BrokenReplyError as error:
             raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
         except httpx.RequestError as error:
@@ -115,8 +121,10 @@ class Transport:
             raise self._failure(found)
         return read_reply(self._without_key(found.text))
 
-    def _streamed(self, path: str, body: Mapping[str, Any]) -> Reply:
-        stream = ReplyStream()
+    def _streamed(
+        self, path: str, body: Mapping[str, Any], grown: Callable[[str], None] | None
+    ) -> Reply:
+        stream = ReplyStream(grown)
         url = self.address.url + path
         headers = self._headers()
         with self._open().stream("POST", url, json=dict(body), headers=headers) as found:
