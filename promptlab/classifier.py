@@ -80,9 +80,18 @@ class PromptClassifier(TemplatePredictor):
         if not rows:
             return Predictions()
         self.prepare(rows)
-        prior = self._known_prior()
+        prior = self.known_prior()
         prompts = [self.prompt(row) for row in rows]
-        found = self.model.score(prompts, self.verbalizer.answers)
+        return self.read(rows, prompts, self.model.score(prompts, self.verbalizer.answers), prior)
+
+    def read(
+        self,
+        rows: Sequence[Example],
+        prompts: Sequence[Prompt],
+        found: Scores,
+        prior: Float[np.ndarray, " answer"],
+    ) -> Predictions:
+        """The table that scored answers make: what `predict` gives for these prompts' scores."""
         labels = self.verbalizer.label_scores(self._normalised(found) - prior)
         weights = found.prompt_tokens + found.answer_tokens.sum(axis=1)
         seconds = found.seconds * weights / weights.sum()
@@ -108,7 +117,7 @@ class PromptClassifier(TemplatePredictor):
         logprobs = np.array(found.logprobs)
         if self.verbalizer.length_normalise:
             logprobs = logprobs / np.array(found.answer_tokens)
-        values = self.verbalizer.label_scores(logprobs[None] - self._known_prior())[0]
+        values = self.verbalizer.label_scores(logprobs[None] - self.known_prior())[0]
         scores = {k: float(v) for k, v in zip(self.labels, values, strict=True)}
         label = max(scores, key=scores.__getitem__)
         after.note(label=label, probability=float(np.exp(scores[label])))
@@ -146,15 +155,18 @@ class PromptClassifier(TemplatePredictor):
             self.verbalizer.check_labels([*self.labels, *unknown])
 
     def _reserve(self) -> int:
-        """Tokens kept free for the longest answer; a byte makes at most one token."""
-        return max(len(answer.encode()) for answer in self.verbalizer.answers) + 1
+        return reserved(self.verbalizer)
 
     def _normalised(self, found: Scores) -> Float[np.ndarray, "example answer"]:
         if not self.verbalizer.length_normalise:
             return found.logprobs
         return cast(Any, found.logprobs / found.answer_tokens)
 
-    def _known_prior(self) -> Float[np.ndarray, " answer"]:
+    def known_prior(self) -> Float[np.ndarray, " answer"]:
+        """What is taken off the answers' log-likelihoods, in nats.
+
+        Raises `NotFittedError` where it is learned from examples and none were shown.
+        """
         if self._prior is None:
             if self.calibration == "batch":
                 raise not_fitted("batch calibration learns its prior from examples")
@@ -162,18 +174,27 @@ class PromptClassifier(TemplatePredictor):
         return self._prior
 
     def _find_prior(self, train: Sequence[Example]) -> Float[np.ndarray, " answer"]:
-        if self.calibration == "batch":
-            if not train:
-                raise InputError("batch calibration needs training examples (labels are not used)")
-            asked = list(train[:_BATCH_EXAMPLES])
-            self.prepare(asked)
-            prompts = [self.prompt(example) for example in asked]
-        else:
-            prompts = [p for shown in self._usual(train) for p in self._content_free(shown)]
+        prompts = self.prior_prompts(train)
         if not prompts:
             return np.zeros(len(self.verbalizer.answers))
-        scores = self.model.score(prompts, self.verbalizer.answers)
-        return prior(self.calibration, self._normalised(scores))
+        return self.prior_of(self.model.score(prompts, self.verbalizer.answers))
+
+    def prior_prompts(self, train: Sequence[Example]) -> list[Prompt]:
+        """The prompts whose scores make the calibration's prior; none for *none*.
+
+        *batch* takes those of training examples. Raises `InputError` when it is given none.
+        """
+        if self.calibration != "batch":
+            return [p for shown in self._usual(train) for p in self._content_free(shown)]
+        if not train:
+            raise InputError("batch calibration needs training examples (labels are not used)")
+        asked = list(train[:_BATCH_EXAMPLES])
+        self.prepare(asked)
+        return [self.prompt(example) for example in asked]
+
+    def prior_of(self, found: Scores) -> Float[np.ndarray, " answer"]:
+        """The prior that the scores of `prior_prompts` make, in nats."""
+        return prior(self.calibration, self._normalised(found))
 
     def _usual(self, train: Sequence[Example]) -> list[list[Demonstration]]:
         """What content-free inputs are put after: the demonstrations.
@@ -216,3 +237,8 @@ class PromptClassifier(TemplatePredictor):
     def columns(self, examples: Sequence[Example]) -> list[int]:
         """The columns of the examples' own labels in `label_scores`."""
         return [self.labels.index(str(example.label)) for example in examples]
+
+
+def reserved(verbalizer: Verbalizer) -> int:
+    """Tokens kept free for the longest answer; a byte makes at most one token."""
+    return max(len(answer.encode()) for answer in verbalizer.answers) + 1

@@ -19,6 +19,7 @@ from promptlab.engine.network import Network
 from promptlab.engine.prefix import learned_state
 from promptlab.engine.probe import Runner
 from promptlab.engine.question import Context, Question, Reply, Usage
+from promptlab.engine.readout import Readout
 from promptlab.engine.room import writing_budget
 from promptlab.engine.store import FeatureStore, context_key, tail_key
 
@@ -120,6 +121,10 @@ class Engine:
         replies = self._replies([Question(context, ()) for context in contexts])
         return np.stack([reply.feature for reply in replies])
 
+    def read(self, contexts: Sequence[Context]) -> Readout:
+        """The slots' features with their log-normalisers, one context at least."""
+        return Readout.of(self._replies([Question(context, ()) for context in contexts]))
+
     def vocabulary(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context vocab"]:
         """Log-probabilities in nats of every vocabulary token at the slots."""
         features = torch.from_numpy(self.features(contexts))
@@ -149,12 +154,12 @@ class Engine:
             Reply(
                 known[keys[q.context]].feature,
                 known[keys[q.context]].log_normaliser,
-                {c: tails[q.context, c] for c in q.continuations if self._has_tail(c)},
+                {c: tails[q.context, c] for c in q.continuations if self.has_tail(c)},
             )
             for q in questions
         ]
 
-    def _has_tail(self, continuation: tuple[int, ...]) -> bool:
+    def has_tail(self, continuation: tuple[int, ...]) -> bool:
         """Whether more is to be read than the first token; learned vectors are no words."""
         start = self.network.virtual.start
         return not self.network.affine or any(token < start for token in continuation[1:])
@@ -166,11 +171,11 @@ class Engine:
             tail_key(context, c, self.learned): (context, c)
             for context, continuations in merged.items()
             for c in continuations
-            if self._has_tail(c)
+            if self.has_tail(c)
         }
         tails = {pairs[key]: value for key, value in self.store.tails(list(pairs)).items()}
         for context, continuations in merged.items():
-            tails |= {(context, c): 0.0 for c in continuations if not self._has_tail(c)}
+            tails |= {(context, c): 0.0 for c in continuations if not self.has_tail(c)}
         return tails
 
     def _compute(
