@@ -26,9 +26,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models",),
     # what needs a model or an asset: predictors, and the pinned data sets
     (
-        "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "head",
-        "mixture", "predictor", "rescoring", "retrieval", "selection", "strategy",
-        "template_predictor", "window",
+        "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "grid",
+        "head", "mixture", "predictor", "rescoring", "retrieval", "selection",
+        "strategy", "template_predictor", "window",
     ),
     # a saved predictor over whole files
     ("batch",),
