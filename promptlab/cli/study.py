@@ -1,4 +1,4 @@
-"""``promptlab study``: new, run, list, show, trace, report, export."""
+"""``promptlab study``: new, run, list, show, trace, plot, report, export."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.board import print_result
+from promptlab.cli.estimate import compare, estimate
 from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.output import Json, print_json
 from promptlab.cli.steps import show_steps
+from promptlab.cli.study_plot import plot
 from promptlab.cli.trace import trace
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ def show(
     from promptlab.errors import StudyError
     from promptlab.study.folder import read_leaderboard
 
-    folder = _folder(study, out)
+    folder = folder_of(study, out)
     trial = number if trial is None else trial
     if follow and not steps:
         raise StudyError("--follow goes with --steps")
@@ -210,6 +212,9 @@ def show(
 
 
 app.command("trace")(trace)
+app.command("estimate")(estimate)
+app.command("compare")(compare)
+app.command("plot")(plot)
 
 
 @app.command("report")
@@ -222,7 +227,7 @@ def report(
     from promptlab.study.folder import read_leaderboard
     from promptlab.study.report import write_report
 
-    folder = _folder(study, out)
+    folder = folder_of(study, out)
     read_leaderboard(folder)
     path = write_report(folder)
     if as_json:
@@ -244,7 +249,7 @@ def export(
     """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), prompt (folder)."""
     from promptlab.study.export import export_study
 
-    written = export_study(_folder(study, out), to, trial=trial)
+    written = export_study(folder_of(study, out), to, trial=trial)
     if as_json:
         print_json({"study": study, "written": [str(path) for path in written]})
     else:
@@ -252,7 +257,7 @@ def export(
             typer.echo(path)
 
 
-def _folder(study: str, out: Path) -> Path:
+def folder_of(study: str, out: Path) -> Path:
     """A study's folder by its name or its path."""
     path = Path(study)
     return path if (path / "study.yaml").exists() else out / study
