@@ -71,6 +71,7 @@ _HOMES = {
     "WorkError": "errors",
     "build_spec": "study.spec",
     "check_study": "study.text",
+    "check_template": "library_file",
     "cluster_failures": "clusters",
     "compare_studies": "study.comparison",
     "data_set_names": "datasets",

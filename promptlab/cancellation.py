@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from promptlab.errors import WorkError
 
@@ -21,6 +22,8 @@ class Cancellation:
         self._flag = threading.Event()
         self._going = threading.Event()
         self._going.set()
+        self._since: float | None = None
+        self._waited = 0.0
 
     def request(self) -> None:
         """Ask the work to stop at its next block or step."""
@@ -46,8 +49,22 @@ class Cancellation:
         """Whether somebody asked to wait."""
         return not self._going.is_set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the work has come to its next block or step and waits there."""
+        return self._since is not None
+
+    def clock(self) -> float:
+        """Seconds on a clock that stands still while the work waits."""
+        since = self._since
+        return (time.perf_counter() if since is None else since) - self._waited
+
     def check(self) -> None:
         """Wait while somebody asked to; raise `Cancelled` if somebody asked to stop."""
-        self._going.wait()
+        if self.paused:
+            self._since = since = time.perf_counter()
+            self._going.wait()
+            self._waited += time.perf_counter() - since
+            self._since = None
         if self.requested:
             raise Cancelled("stopped as asked; the same command continues where it stopped")

@@ -23,7 +23,7 @@ class Event:
 class StudyStarted(Event):
     """A study begins or goes on: ``finished`` of ``planned`` trials are done already.
 
-    ``maximise`` says whether larger values of the first objective are better.
+    ``objective`` names what decides; ``maximise`` says whether larger values of it are better.
     """
 
     study: str
@@ -32,6 +32,7 @@ class StudyStarted(Event):
     finished: int
     examples: int
     maximise: bool = True
+    objective: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,14 @@ class Warned(Event):
     """Something the user should know that stops nothing."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class Stopped(Event):
+    """The study ends before it is decided: ``cancelled`` as somebody asked, or it cannot go on."""
+
+    reason: str
+    cancelled: bool
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import promptlab as pl
+
+if TYPE_CHECKING:
+    from .live.jobs import StudyJobs
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _AUTO = "auto"
 _UPLOADS = ".uploads"
+MB = 1_000_000
+KEPT_SECONDS = 3600
+"""How long uploaded files, and files made for downloading, are kept."""
+
+
+def _own_folder() -> Path:
+    """A folder that only this user reads; gone when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="promptlab-ui-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -23,11 +38,13 @@ class Workbench:
 
     Nothing is read or written outside of ``runs`` (the studies' folders), ``files`` (what is
     made for downloading; gone when the process ends) and the user's folder of templates.
+    ``largest_upload`` is in bytes.
     """
 
     models: tuple[str, ...]
     runs: Path
-    files: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="promptlab-ui-")))
+    files: Path = field(default_factory=_own_folder)
+    largest_upload: int = 10 * MB
 
     def load(self, name: str = "", device: str = _AUTO, dtype: str = _AUTO) -> pl.LanguageModel:
         """A model on offer, loaded once and shared. Raises `InputError` for any other name."""
@@ -50,6 +67,13 @@ class Workbench:
         cuda = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
         return (_AUTO, "cpu", *cuda)
 
+    @cached_property
+    def jobs(self) -> StudyJobs:
+        """The studies that run and wait here, the same for everybody."""
+        from .live.jobs import StudyJobs
+
+        return StudyJobs(self)
+
     def study(self, name: str) -> Path:
         """The folder of a study by its name. Raises `InputError` for a name that is none."""
         folder = self.runs / name
@@ -57,6 +81,15 @@ class Workbench:
         if not inside or not (folder / "study.yaml").is_file():
             raise pl.InputError(f"{self.runs} holds no study named {name!r}")
         return folder
+
+    def download(self, name: str) -> Path:
+        """Where to write a file that somebody downloads as ``name``; old ones are removed."""
+        folder = self.files / "downloads"
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(dir=folder)) / Path(name).name
 
     def keep_upload(self, path: str | Path) -> Path:
         """An uploaded file where a study finds it again: under ``runs``, by its content's hash."""

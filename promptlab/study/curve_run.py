@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ from promptlab.study.curve_plan import Plan
 from promptlab.study.curve_result import curve_document, curve_table
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective
 from promptlab.study.report import write_report
@@ -87,7 +87,11 @@ class CurveRun:
             return read_leaderboard(self.folder.path)
         self.model = self._model or self._load_model()
         self.plan.check(self.model)
-        with self.folder.open(self.spec, self.task, self.model.describe()):
+        with (
+            self.folder.open(self.spec, self.task, self.model.describe()),
+            EventLog(self.folder.path) as log,
+        ):
+            self.events.subscribe(log)
             return self._run()
 
     def _load_model(self) -> LanguageModel:
@@ -105,6 +109,7 @@ class CurveRun:
                 sum(found is not None for found in known),
                 len(self.task.test),
                 maximise=self.objective.maximise,
+                objective=self.objective.name,
             )
         )
         every = [found or self._compute(cell) for cell, found in zip(cells, known, strict=True)]
@@ -136,11 +141,11 @@ class CurveRun:
         return found
 
     def _attempted(self, cell: Cell, candidate: Candidate) -> Found:
-        started = time.perf_counter()
+        started = self.cancellation.clock()
         rows: Predictions | None = None
         try:
             rows = self._predicted(cell, candidate)
-            found = self._judged(cell, rows, time.perf_counter() - started)
+            found = self._judged(cell, rows, self.cancellation.clock() - started)
         except (Cancelled, DiskError, EndpointError):
             raise
         except _NeedsExamples as error:
@@ -219,7 +224,7 @@ class CurveRun:
         )
 
     def _without(self, cell: Cell, state: State, reason: str, started: float) -> Found:
-        seconds = time.perf_counter() - started
+        seconds = self.cancellation.clock() - started
         return Found(cell.method, cell.size, cell.seed, state, seconds=seconds, reason=reason)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.errors import StudyError
@@ -15,7 +13,6 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import holm, majority_baseline
 from promptlab.study.board import (
-    ALPHA,
     confusion,
     failure_lines,
     leaderboard_csv,
@@ -24,15 +21,16 @@ from promptlab.study.board import (
     verdict,
 )
 from promptlab.study.controls import baselines
-from promptlab.study.curves import curve_of
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.gains import gains
+from promptlab.study.importances import importances
 from promptlab.study.made_of import made_of
 from promptlab.study.objective import summary
 from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.regression import read_suite, run_suite
 from promptlab.study.regression import told as regression_told
 from promptlab.study.state import StudyState, known
+from promptlab.study.trial_row import trial_row
 from promptlab.study.trials import finished
 from promptlab.study.unanswered import check_answered, failures_told
 
@@ -116,31 +114,7 @@ def _trial_rows(
     against = {t.number: p for t, p in zip(others, p_values, strict=True)}
     left = [t for t in trials if t.state == TrialState.PRUNED]
     left += [t for t in trials if t.state == TrialState.FAIL]
-    return [_trial_row(t, against.get(t.number)) for t in [*complete, *left]]
-
-
-def _trial_row(trial: FrozenTrial, p_value: float | None) -> dict[str, Any]:
-    state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
-    facts = known(trial)
-    return {
-        "number": trial.number,
-        "state": state,
-        "kind": facts.get("kind"),
-        "name": facts.get("name"),
-        "candidate": facts.get("candidate"),
-        "params": trial.params,
-        "prompt": facts.get("prompt"),
-        "dev": facts.get("dev"),
-        "unparsed_rate": facts.get("unparsed_rate"),
-        "errors": facts.get("errors", 0),
-        "tokens_per_example": facts.get("tokens_per_example"),
-        "learning_tokens": facts.get("learning_tokens", 0),
-        "seconds": facts.get("seconds"),
-        "p_vs_best": p_value,
-        "distinguishable": None if p_value is None else p_value < ALPHA,
-        "reason": facts.get("reason"),
-        "curve": curve_of(trial),
-    }
+    return [trial_row(t, against.get(t.number)) for t in [*complete, *left]]
 
 
 def _lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
@@ -198,26 +172,12 @@ def _regression(
 
 
 def _importances(state: StudyState) -> dict[str, float]:
-    """How much each dimension matters to the first objective, if that can be said.
-
-    Conditional PED-ANOVA (Watanabe et al. 2023). Its top trials are a tenth of all but five at
-    least, below which it is not stable.
-    """
-    complete = state.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    quantile = max(0.1, min(0.5, 5 / len(complete)))
-    sign = -1 if state.objectives[0].maximise else 1  # it looks at what makes values small
+    """How much each dimension matters to the first objective, if that can be said."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # it warns of the direction set above
-            found = optuna.importance.get_param_importances(
-                state.study,
-                evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile),
-                target=lambda trial: sign * trial.values[0],
-            )
+        return importances(state.study, state.objectives[0].maximise)
     except (ValueError, RuntimeError) as error:
         state.events.emit(Warned(f"no parameter importances: {error}"))
         return {}
-    return {name: float(value) for name, value in found.items()}
 
 
 def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any]]:

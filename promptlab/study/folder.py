@@ -21,6 +21,8 @@ from promptlab.task import Task
 
 SMALL = 10_000_000
 """Bytes of a loser's fitted predictor that is worth its disk."""
+_GLANCE = 0.3
+"""Seconds after which a lock that is held is no mere look at it (`StudyFolder.held`)."""
 _WORK = ("predictions", "fitted", "checkpoints", "cells")
 """What has cost time to make."""
 _PACKAGES = ("promptlab-workbench", "torch", "transformers", "optuna", "numpy")
@@ -94,6 +96,18 @@ class StudyFolder:
         """Whether the study has been decided."""
         return self.leaderboard_file.exists()
 
+    @property
+    def held(self) -> bool:
+        """Whether a process, this one or another, is running the study now."""
+        path = self.path / ".lock"
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path).acquire(timeout=0):
+                return False
+        except (Timeout, OSError):
+            return True
+
     @contextmanager
     def open(self, spec: StudyFile, task: Task, model: dict[str, Any]) -> Iterator[None]:
         """Hold the folder for one process; create it, or check that it is this very study.
@@ -108,7 +122,7 @@ class StudyFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.path / ".lock")
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=_GLANCE, poll_interval=0.02)
             except Timeout as error:
                 raise StudyError(
                     f"another process is running the study in {self.path}; wait for it, or give "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import Any
 
@@ -42,7 +41,7 @@ class Judging:
 
         Raises what stops the whole study.
         """
-        started = time.perf_counter() - seconds
+        started = self._state.cancellation.clock() - seconds
         if isinstance(fitted, Exception):
             return self._not_fitted(item, fitted, started)
         try:
@@ -91,7 +90,7 @@ class Judging:
             raise error  # no fault of this candidate: the others would fail too
         given_up = isinstance(error, Pruned)
         reason = str(error) if given_up else f"{type(error).__name__}: {error}"
-        seconds = time.perf_counter() - started
+        seconds = self._state.cancellation.clock() - started
         item.trial.set_user_attr("found", {"reason": reason, "seconds": seconds})
         state = TrialState.PRUNED if given_up else TrialState.FAIL
         self._tell(item, state, [], started, reason)
@@ -142,7 +141,7 @@ class Judging:
             "errors": len(rows.errors),
             "tokens_per_example": rows.tokens / len(rows),
             "learning_tokens": fitted.learning_tokens,
-            "seconds": time.perf_counter() - started,
+            "seconds": self._state.cancellation.clock() - started,
         }
         if reason is not None:
             found["reason"] = reason
@@ -166,7 +165,7 @@ class Judging:
             self._state.study.tell(item.trial, state=state)
         if self._state.space.kinds[item.group].keeps:
             self._state.folder.drop_checkpoints(item.candidate.key)
-        seconds = time.perf_counter() - started
+        seconds = self._state.cancellation.clock() - started
         value = values[0] if values else None
         number, name = item.trial.number, item.candidate.name
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))

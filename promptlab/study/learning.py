@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -67,7 +66,7 @@ class StudyFitting(Fitting):
         asked = [item.asked for item in self._items.values()]
         fits: Iterator[tuple[int, Predictor | Exception]] | None = None
         while True:
-            begun = time.perf_counter()
+            begun = self.cancellation.clock()
             try:
                 fits = fits or self._kind.fit_many(asked, self._state.model, self)
                 number, fitted = next(fits)
@@ -81,7 +80,7 @@ class StudyFitting(Fitting):
                     raise
                 error = raised
                 break
-            self._share(seconds, number, time.perf_counter() - begun)
+            self._share(seconds, number, self.cancellation.clock() - begun)
             if number not in self._items:
                 raise WorkError(f"the kind {self._kind.name!r} gave trial {number} unasked")
             yield self._items.pop(number), fitted, seconds[number]

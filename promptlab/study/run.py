@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.study.cost import CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
+from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective
 from promptlab.study.regression import read_suite
@@ -85,8 +85,10 @@ class StudyRun:
         self.examples = evaluation_order(self.task.dev, self.spec.seed)
         with (
             self.folder.open(self.spec, self.task, self.model.describe()),
+            EventLog(self.folder.path) as log,
             storage_errors(self.storage),
         ):
+            self.events.subscribe(log)
             return self._run()
 
     def _load_model(self) -> LanguageModel:
@@ -94,7 +96,7 @@ class StudyRun:
         return self.spec.model.load()
 
     def _run(self) -> dict[str, Any]:
-        started = time.perf_counter()
+        started = self.cancellation.clock()
         self.study = open_study(
             self.spec, self.storage, self.objectives, -(-len(self.examples) // self.spec.block)
         )
@@ -108,6 +110,7 @@ class StudyRun:
                 len(finished(self.study)),
                 len(self.examples),
                 self.objectives[0].maximise,
+                self.objectives[0].name,
             )
         )
         before = float(self.study.user_attrs.get("seconds", 0.0))
@@ -118,7 +121,7 @@ class StudyRun:
             Search(state, planned, started - before).run()
             board = decide(state)
         finally:
-            seconds = before + time.perf_counter() - started
+            seconds = before + self.cancellation.clock() - started
             self.study.set_user_attr("seconds", seconds)
             account.keep()
         board["seconds"] = seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from optuna.trial import TrialState
@@ -46,7 +45,7 @@ class Search:
 
     def _over(self) -> bool:
         limit = self._state.spec.budget.seconds
-        return limit is not None and time.perf_counter() - self._started > limit
+        return limit is not None and self._state.cancellation.clock() - self._started > limit
 
     def _batch(self, items: Sequence[OpenTrial]) -> None:
         """Fit and judge a batch, one group after the other; equal candidates once."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptlab.cache import disk_errors
 from promptlab.events import Event, Step
+from promptlab.study.event_log import end_line
 
 
 class StepLog:
@@ -34,7 +35,7 @@ class StepLog:
             with path.open("ab+") as stream:
                 if event.number not in self._mended:
                     self._mended.add(event.number)
-                    _end_line(stream)
+                    end_line(stream)
                 stream.write(line.encode() + b"\n")
 
     def take_over(self, lost: int, number: int) -> None:
@@ -65,14 +66,6 @@ def read_steps(path: Path) -> list[dict[str, Any]]:
             continue
         found[row["step"]] = row
     return [found[step] for step in sorted(found)]
-
-
-def _end_line(stream: Any) -> None:
-    """Close the line that a killed process may have left open."""
-    if stream.seek(0, 2):
-        stream.seek(-1, 2)
-        if stream.read(1) != b"\n":
-            stream.write(b"\n")
 
 
 def _finite(value: float) -> float | None:

@@ -1,0 +1,328 @@
+"""Studies at work: one after the other in one thread, queued on disk, the same for everybody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import promptlab as pl
+
+from ..workbench import Workbench
+from .admission import admit
+from .queue_folder import QueueFolder
+
+Spec = Any
+"""A `StudySpec` or a `CurveSpec`."""
+QUEUE = ".queue"
+_PATIENCE = 20.0
+"""Seconds that closing waits for the work to reach the end of its block."""
+
+
+@dataclass
+class Job:
+    """A study that waits or runs; ``file`` keeps it until its own folder does."""
+
+    name: str
+    spec: Spec
+    file: Path
+    cancellation: pl.Cancellation = field(default_factory=pl.Cancellation)
+    begun: bool = False
+    events: pl.Events = field(default_factory=pl.Events)
+
+    def __post_init__(self) -> None:
+        self.events.subscribe(self)
+
+    def __call__(self, event: pl.Event) -> None:
+        """The study's folder holds it from here on."""
+        if isinstance(event, pl.StudyStarted):
+            self.begun = True
+            self.file.unlink(missing_ok=True)
+
+    @property
+    def state(self) -> str:
+        """What a running job does: *running*, *pausing*, *paused* or *stopping*."""
+        if self.cancellation.requested:
+            return "stopping"
+        if self.cancellation.paused:
+            return "paused" if self.cancellation.waiting else "pausing"
+        return "running"
+
+
+class StudyJobs:
+    """Runs the studies that are submitted, one after the other, with the shared models.
+
+    States of a study: *queued*, *running*, *pausing*, *paused*, *stopping* (all of them here),
+    *running elsewhere* (another process has its folder), *interrupted* (whoever ran it is gone),
+    *stopped* (as asked), *failed*, *decided*. Safe to be used by several threads.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+        self._folder = QueueFolder(bench.runs / QUEUE)
+        self._changed = threading.Condition()
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Take up the queue that an earlier server left; what cannot be read is told as failed."""
+        with self._changed:
+            known = {job.file for job in self._jobs()}
+            for _, name, file in self._folder.waiting():
+                if file in known:
+                    continue
+                try:
+                    spec = pl.read_spec(file, {"study": name})
+                except pl.PromptlabError as problem:
+                    self._folder.fail(name, file.read_text("utf-8", "replace"), str(problem))
+                    file.unlink(missing_ok=True)
+                    continue
+                self._waiting.append(Job(name, spec, file))
+            self._wake()
+
+    def submit(self, study: str | Spec, *, name: str | None = None) -> str:
+        """Queue a study, given as YAML text or as a spec, under ``name`` or its own; its name.
+
+        It starts at once when nothing else runs. Raises `InputError` when it cannot be read, when
+        it names what a browser may not (see `admit`), and when there is a study of that name.
+        """
+        document = study
+        if isinstance(study, str):
+            document, lines = pl.parse_yaml(study, "the study")
+            if not isinstance(document, dict):
+                raise pl.InputError("a study is a mapping with the keys study, task and candidates")
+        else:
+            document, lines = study.document(), {}
+        document.pop("resolved", None)
+        admit(document, self._bench)
+        spec = pl.build_spec(document | ({"study": name} if name else {}), "the study", lines)
+        return self._add(spec)
+
+    def submit_shipped(
+        self, study: str, *, name: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> str:
+        """Queue a study that comes with promptlab; its name, by default a free one like its own.
+
+        ``changes`` replace values by dotted keys, such as ``budget.trials`` or ``model.name``.
+        """
+        shipped = pl.shipped_studies()
+        if study not in shipped:
+            raise pl.InputError(f"no shipped study {study!r}; there are {', '.join(shipped)}")
+        given = {key: value for key, value in (changes or {}).items() if value not in (None, "")}
+        spec = pl.read_spec(shipped[study], given | {"study": name or self.free_name(study)})
+        if spec.model.name not in self._bench.models:
+            raise pl.InputError(
+                f"{study} asks for the model {spec.model.name}, which is not on offer here; choose "
+                f"one of {', '.join(self._bench.models)}"
+            )
+        return self._add(spec)
+
+    def free_name(self, name: str) -> str:
+        """``name``, or with the smallest number behind it that makes it new."""
+        with self._changed:
+            taken = {job.name for job in self._jobs()} | set(self._folder.failures())
+            number, free = 1, name
+            while free in taken or (self._bench.runs / free).exists():
+                number += 1
+                free = f"{name}-{number}"
+            return free
+
+    def pause(self, name: str) -> None:
+        """Let a running study wait at its next block or step."""
+        with self._changed:
+            job = self._at_work(name)
+            if not job.cancellation.paused:
+                job.cancellation.pause()
+                job.events.emit(pl.Phase("paused"))
+
+    def resume(self, name: str) -> None:
+        """Let a paused study go on; queue one that was interrupted, stopped or has failed."""
+        with self._changed:
+            if self._running is not None and self._running.name == name:
+                if self._running.cancellation.paused:
+                    self._running.events.emit(pl.Phase("going on"))
+                    self._running.cancellation.resume()
+                return
+            failed = self._folder.failures().get(name)
+            if (self._bench.runs / name / "study.yaml").is_file():
+                self._add(pl.read_spec(self._bench.study(name) / "study.yaml", {"study": name}))
+            elif failed is not None:
+                self.submit(str(failed["study"]), name=name)
+            else:
+                raise pl.InputError(f"there is no study {name!r} to go on with")
+
+    def cancel(self, name: str) -> None:
+        """Stop a study: at its next block, what is finished stays; a queued one leaves the queue.
+
+        Of one that has failed before it began, what was kept of it is removed.
+        """
+        with self._changed:
+            if self._running is not None and self._running.name == name:
+                self._running.cancellation.request()
+                return
+            for job in self._waiting:
+                if job.name == name:
+                    self._waiting.remove(job)
+                    job.file.unlink(missing_ok=True)
+                    return
+            if name not in self._folder.failures():
+                raise pl.InputError(f"the study {name!r} neither runs nor waits here")
+            self._folder.forget(name)
+
+    def state(self, name: str) -> dict[str, Any]:
+        """``state``, ``position`` in the queue (from 1) and a failure's ``message``."""
+        with self._changed:
+            if self._running is not None and self._running.name == name:
+                return _state(self._running.state)
+            for position, job in enumerate(self._waiting, 1):
+                if job.name == name:
+                    return _state("queued", position=position)
+            failed = self._folder.failures().get(name)
+        if failed is not None:
+            return _state("failed", message=str(failed["message"]))
+        return _kept_state(pl.read_progress(self._bench.study(name)))
+
+    def progress(self, name: str) -> dict[str, Any]:
+        """What `promptlab.read_progress` tells of a study, with this server's view of its state."""
+        state = self.state(name)
+        try:
+            found = pl.read_progress(self._bench.study(name))
+        except pl.InputError:  # not begun
+            found = {"study": name, "planned": None, "finished": 0, "trials": [], "running": []}
+        return found | state
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Name and state of every study: what runs first, then the queue, the newest after it."""
+        with self._changed:
+            mine = [job.name for job in self._jobs()]
+            failed = list(self._folder.failures())
+        folders = {path.parent.name: path.parent for path in self._bench.runs.glob("*/study.yaml")}
+        others = sorted({*folders, *failed} - set(mine), key=lambda name: _age(folders.get(name)))
+        return [{"name": name} | self.state(name) for name in [*mine, *others]]
+
+    def close(self) -> None:
+        """Stop the work at its block and end the thread; the queue stays on disk."""
+        with self._changed:
+            self._closed = True
+            if self._running is not None:
+                self._running.cancellation.request()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(_PATIENCE)
+
+    def _jobs(self) -> list[Job]:
+        return [*([self._running] if self._running else []), *self._waiting]
+
+    def _at_work(self, name: str) -> Job:
+        if self._running is None or self._running.name != name:
+            raise pl.InputError(f"the study {name!r} does not run here")
+        return self._running
+
+    def _add(self, spec: Spec) -> str:
+        """Queue a spec under its name, once."""
+        name: str = spec.study
+        with self._changed:
+            if any(job.name == name for job in self._jobs()):
+                raise pl.InputError(f"the study {name!r} is running or queued already")
+            self._refuse_another(name, spec)
+            text = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
+            _, file = self._folder.add(name, text)
+            self._folder.forget(name)
+            self._waiting.append(Job(name, spec, file))
+            self._wake()
+        return name
+
+    def _refuse_another(self, name: str, spec: Spec) -> None:
+        folder = self._bench.runs / name
+        if not (folder / "study.yaml").is_file():
+            return
+        if (folder / "leaderboard.json").exists():
+            raise pl.InputError(
+                f"the study {name!r} is decided; give this one another name, such as "
+                f"{self.free_name(name)}"
+            )
+        known = pl.read_spec(folder / "study.yaml", {"study": name})
+        if known.fingerprint != spec.fingerprint:
+            raise pl.InputError(
+                f"there is a study {name!r} with other settings; give this one another name, such "
+                f"as {self.free_name(name)}"
+            )
+
+    def _wake(self) -> None:
+        """Have a thread for what waits; the lock is held."""
+        if self._waiting and not self._closed and self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="studies", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+                job = self._running = self._waiting.pop(0)
+            try:
+                self._run(job)
+            finally:
+                with self._changed:
+                    self._running = None
+                    self._changed.notify_all()
+
+    def _run(self, job: Job) -> None:
+        """One study from its start, or from where it stopped; failures keep their message."""
+        try:
+            run = (
+                pl.CurveRun if job.spec.document().get("kind") == "learning_curve" else pl.StudyRun
+            )
+            run(
+                job.spec,
+                out=self._bench.runs,
+                events=job.events,
+                cancellation=job.cancellation,
+                model=self._model(job.spec),
+            ).run()
+        except pl.Cancelled:
+            if self._closed and not job.begun:
+                return  # it stays in the queue
+        except pl.PromptlabError as problem:
+            self._fail(job, str(problem))
+        except Exception as problem:  # the thread must live on; the person must know
+            self._fail(job, f"{type(problem).__name__}: {problem}")
+        job.file.unlink(missing_ok=True)
+
+    def _model(self, spec: Spec) -> pl.LanguageModel:
+        """The one that the other tabs use, too."""
+        section = spec.model
+        if section.revision or section.family or section.deterministic or section.endpoint:
+            self._bench.load(section.name)  # refuses what is not on offer
+            model: pl.LanguageModel = section.load()
+            return model
+        return self._bench.load(section.name, section.device, section.dtype)
+
+    def _fail(self, job: Job, message: str) -> None:
+        text = yaml.safe_dump(job.spec.document(), sort_keys=False, allow_unicode=True)
+        self._folder.fail(job.name, text, message)
+
+
+def _state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:
+    return {"state": state, "position": position, "message": message}
+
+
+def _kept_state(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a study that this server neither runs nor queues."""
+    state = {"running": "running elsewhere"}.get(progress["state"], progress["state"])
+    return _state(state, message=progress["message"])
+
+
+def _age(folder: Path | None) -> float:
+    """Newest first: the negative time at which the folder was last changed."""
+    return -folder.stat().st_mtime if folder is not None and folder.exists() else 0.0

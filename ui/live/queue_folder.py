@@ -1,0 +1,60 @@
+"""Studies that wait their turn, on disk: they outlive the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+_QUEUED = re.compile(r"(\d+)-(.+)\.yaml")
+
+
+class QueueFolder:
+    """``<number>-<name>.yaml`` is a study that waits, ``<name>.failed`` one that could not run.
+
+    The smallest number comes first. Every file appears whole or not at all.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def waiting(self) -> list[tuple[int, str, Path]]:
+        """Number, study's name and file of all that wait, the first one first."""
+        found = []
+        for file in self.path.glob("*.yaml"):
+            if match := _QUEUED.fullmatch(file.name):
+                found.append((int(match[1]), match[2], file))
+        return sorted(found)
+
+    def add(self, name: str, text: str) -> tuple[int, Path]:
+        """Put a study at the end; its number and its file."""
+        number = max((number for number, _, _ in self.waiting()), default=0) + 1
+        return number, self._write(f"{number:04d}-{name}.yaml", text)
+
+    def fail(self, name: str, text: str, message: str) -> None:
+        """Keep why a study could not run, and the study."""
+        self._write(f"{name}.failed", json.dumps({"message": message, "study": text}))
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """``message`` and ``study`` (its YAML text) by the name of every study that failed."""
+        found = {}
+        for file in sorted(self.path.glob("*.failed")):
+            row = json.loads(file.read_text(encoding="utf-8"))
+            found[file.name.removesuffix(".failed")] = row
+        return found
+
+    def forget(self, name: str) -> None:
+        """Remove a failure."""
+        (self.path / f"{name}.failed").unlink(missing_ok=True)
+
+    def _write(self, name: str, text: str) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial, path = self.path / f".{name}.partial", self.path / name
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        return path
