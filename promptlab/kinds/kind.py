@@ -171,6 +171,21 @@ def fit_one(
     raise WorkError(f"the kind {kind.name!r} fitted nothing for {candidate.name!r}")
 
 
+def kind_names() -> list[str]:
+    """The shipped kinds of candidates, sorted."""
+    return sorted(BUILT_IN)
+
+
+def kind_schema(name: str) -> dict[str, Any]:
+    """The settings of a shipped kind as a JSON schema, its docstring among them.
+
+    Raises `StudyError` for any other name.
+    """
+    if name not in BUILT_IN:
+        raise StudyError(f"unknown kind {name!r}; shipped are {', '.join(kind_names())}")
+    return find_kind(name).Settings.model_json_schema()
+
+
 def find_kind(name: str) -> type[Kind]:
     """The kind of a name in a study file. Raises `StudyError` listing the names."""
     path = BUILT_IN.get(name, name)

@@ -10,7 +10,14 @@ from promptlab.evaluation import Evaluation
 from promptlab.metric import get_metric
 from promptlab.metric.metric import Metric
 from promptlab.predictions import Predictions
-from promptlab.statistics import bootstrap_interval, bootstrap_interval_of
+from promptlab.statistics import (
+    Comparison,
+    bootstrap_interval,
+    bootstrap_interval_of,
+    mcnemar_exact,
+    paired_bootstrap,
+    paired_bootstrap_of,
+)
 
 _COSTS: dict[str, Callable[[Predictions], float]] = {
     "tokens": lambda rows: rows.tokens / len(rows),
@@ -58,3 +65,18 @@ def summary(rows: Predictions, objectives: Sequence[Objective]) -> dict[str, Any
         limits = bootstrap_interval_of(counts, first.metric.of_counts, seed=0)
         values[f"{first.name}_ci95"] = list(limits)
     return values | {o.name: float(o.compute(rows)) for o in objectives}
+
+
+def paired(objective: Objective, a: Predictions, b: Predictions, *, seed: int) -> Comparison:
+    """a with b on the same examples: McNemar for accuracy, else a paired bootstrap."""
+    if objective.name == "accuracy":
+        return mcnemar_exact(a.correct, b.correct)
+    left, right = objective.per_example(a), objective.per_example(b)
+    if objective.metric is not None and left is None:
+        counts = [objective.metric.counts(rows) for rows in (a, b)]
+        if counts[0] is not None and counts[1] is not None:
+            measure = objective.metric.of_counts
+            return paired_bootstrap_of(counts[0], counts[1], measure, seed)
+    if left is None or right is None:
+        return mcnemar_exact(a.correct, b.correct)
+    return paired_bootstrap(left, right, seed=seed)

@@ -11,6 +11,10 @@ from promptlab.errors import StudyError
 
 Path = tuple[str | int, ...]
 
+_MOST_CHARACTERS = 1_000_000
+_MOST_VALUES = 50_000
+_DEEPEST = 60
+
 
 class _Loader(yaml.SafeLoader):
     """The safe loader, refusing keys that stand twice."""
@@ -28,11 +32,17 @@ class _Loader(yaml.SafeLoader):
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
     """The document and the line (from 1) of every value by its path.
 
-    Raises `StudyError` naming the line of a syntax error.
+    Raises `StudyError` naming the line of a syntax error, and for a document that is no study
+    file's size: longer than a million characters, nested deeper than 60 levels, or of more than
+    50,000 values once its aliases stand for what they name.
     """
+    if len(text) > _MOST_CHARACTERS:
+        raise StudyError(
+            f"{source}: {len(text):,} characters are too many for a study file; at most "
+            f"{_MOST_CHARACTERS:,}"
+        )
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        node, document = _read(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}" if mark else ""
@@ -41,10 +51,55 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
         raise StudyError(f"{source}: this is no valid YAML: {error}") from error
     except StudyError as error:
         raise StudyError(f"{source}, {error}") from error
+    except RecursionError:
+        raise StudyError(f"{source}: the document is nested too deep to be read") from None
+    except ValueError as error:  # 2001-99-99, or a number of five thousand digits
+        raise StudyError(f"{source}: a value cannot be read: {error}; quote it") from error
     lines: dict[Path, int] = {}
     if node is not None:
         _collect(node, (), lines)
     return document, lines
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """The document's nodes and its values; nothing is made of a document that is too large."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        _size(node, {}, 0)
+        return node, loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _size(node: yaml.Node, known: dict[int, int | None], depth: int) -> int:
+    """Values under ``node``, an alias counted as all that it stands for."""
+    line = node.start_mark.line + 1
+    found = known.get(id(node), 0)
+    if found is None:
+        raise StudyError(f"line {line}: a value that holds itself is no part of a study")
+    if found:
+        return found
+    if depth > _DEEPEST:
+        raise StudyError(f"line {line}: nested deeper than {_DEEPEST} levels; write it flatter")
+    known[id(node)] = None
+    inner: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        inner = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        inner = list(node.value)
+    size = 1
+    for part in inner:
+        size += _size(part, known, depth + 1)
+        if size > _MOST_VALUES:
+            raise StudyError(
+                f"line {line}: more than {_MOST_VALUES:,} values, aliases counted as what they "
+                "stand for; no study needs so many"
+            )
+    known[id(node)] = size
+    return size
 
 
 def line_of(lines: dict[Path, int], path: Sequence[Any]) -> int | None:

@@ -23,6 +23,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.address import is_remote
 from promptlab.models.remote.options import TRANSPORT, RemoteOptions
 from promptlab.study.complaints import at
+from promptlab.study.places import line_of
 
 Size = int | float | None
 _LOCAL = ("name", "device", "dtype", "revision", "family", "deterministic")
@@ -138,6 +139,10 @@ class StudyFile(Section):
         """File, line and key of a value, as messages begin: ``"x.yaml, line 7: sizes.2"``."""
         file = f"{at(self._source, self._lines, path)}: " if self._source else ""
         return file + ".".join(map(str, path))
+
+    def line(self, *path: str | int) -> int | None:
+        """The line of a value in its file, or of the nearest value around it."""
+        return line_of(dict(self._lines), path)
 
     def document(self) -> dict[str, Any]:
         """The study as plain data: as a file, the same study again."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from promptlab.candidate import Candidate
@@ -63,6 +64,15 @@ class Space:
                 return None
         return list(found.values())
 
+    def count(self, group: str, limit: int) -> int | None:
+        """How many distinct candidates a group has; ``None`` if infinite or more than ``limit``."""
+        found: set[str] = set()
+        for trial, candidate in _walk(lambda trial: self.kinds[group].suggest(trial, "")):
+            if trial.infinite or len(found) > limit:
+                return None
+            found.add(candidate.key)
+        return len(found)
+
     def single(self) -> Candidate:
         """The one candidate of a single group. Raises `StudyError` naming what has several values.
 
@@ -86,14 +96,43 @@ class Space:
         return f"{file}{self._names[index]} ({settings.kind})"
 
     def _walk(self) -> Iterator[tuple[_Recorder, Candidate]]:
-        waiting: list[list[int]] = [[]]
-        while waiting:
-            trial = _Recorder(waiting.pop())
-            _, candidate = self.suggest(trial)
-            for depth in range(len(trial.given), len(trial.taken)):
-                for choice in range(1, trial.sizes[depth]):
-                    waiting.append([*trial.taken[:depth], choice])
-            yield trial, candidate
+        return _walk(lambda trial: self.suggest(trial)[1])
+
+
+def _walk(suggest: Callable[[Trial], Candidate]) -> Iterator[tuple[_Recorder, Candidate]]:
+    """Every combination of choices, with its candidate."""
+    waiting: list[list[int]] = [[]]
+    while waiting:
+        trial = _Recorder(waiting.pop())
+        candidate = suggest(trial)
+        for depth in range(len(trial.given), len(trial.taken)):
+            for choice in range(1, trial.sizes[depth]):
+                waiting.append([*trial.taken[:depth], choice])
+        yield trial, candidate
+
+
+class Draw:
+    """A trial that takes whatever ``chance`` gives; equal names are given equal values."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self.params: dict[str, Any] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of the choices."""
+        return self.params.setdefault(name, self._chance.choice(list(choices)))
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """A number of the range."""
+        return int(self.params.setdefault(name, self._chance.randrange(low, high + 1, step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number of the range, evenly, whatever ``log`` says."""
+        return float(self.params.setdefault(name, self._chance.uniform(low, high)))
 
 
 class _Recorder:

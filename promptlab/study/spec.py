@@ -100,18 +100,29 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec | 
             f"{path}, line {line}: holds bytes that are no UTF-8 text; a study file is YAML, "
             "saved as UTF-8"
         ) from error
-    document, lines = parse_yaml(text, str(path))
-    if not isinstance(document, dict):
-        found = "nothing" if document is None else f"{document!r:.40}"
-        raise StudyError(
-            f"{path}: a study file is a mapping with the keys study, task and candidates, found "
-            f"{found}"
-        )
+    document, lines = read_document(text, str(path))
     for key, value in (changes or {}).items():
         _put(document, key.split("."), value)
         lines[tuple(key.split("."))] = CHANGED
     _resolve_data(document, path.parent)
     return build_spec(document, str(path), lines)
+
+
+def read_document(
+    text: str, source: str
+) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+    """A study file's mapping, not validated yet, and the line of every value by its path.
+
+    Raises `StudyError`.
+    """
+    document, lines = parse_yaml(text, source)
+    if not isinstance(document, dict):
+        found = "nothing" if document is None else f"{document!r:.40}"
+        raise StudyError(
+            f"{source}: a study file is a mapping with the keys study, task and candidates, found "
+            f"{found}"
+        )
+    return document, lines
 
 
 def build_spec(
@@ -136,11 +147,27 @@ def build_spec(
         )
     groups = document.get("candidates")
     if isinstance(groups, list):
-        document["candidates"] = [
-            _group(entry, ("candidates", index), source, lines)
-            for index, entry in enumerate(groups)
-        ]
+        document["candidates"], wrong = _groups(groups, source, lines)
+        if wrong:
+            document["candidates"] = document["candidates"] or [KindSettings(kind="none")]
+            try:
+                _validated(StudySpec, document, source, lines)
+            except StudyError as error:
+                wrong.insert(0, str(error))
+            raise StudyError("\n".join(wrong))
     return _validated(StudySpec, document, source, lines)
+
+
+def _groups(entries: list[Any], source: str, lines: _Lines) -> tuple[list[KindSettings], list[str]]:
+    """The groups that can be read, and the complaints about the others."""
+    made: list[KindSettings] = []
+    wrong: list[str] = []
+    for index, entry in enumerate(entries):
+        try:
+            made.append(_group(entry, ("candidates", index), source, lines))
+        except StudyError as error:
+            wrong.append(str(error))
+    return made, wrong
 
 
 def _curve(document: dict[str, Any], source: str, lines: _Lines) -> CurveSpec:

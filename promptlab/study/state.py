@@ -17,10 +17,10 @@ from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
-from promptlab.statistics import Comparison, mcnemar_exact, paired_bootstrap, paired_bootstrap_of
+from promptlab.statistics import Comparison
 from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
-from promptlab.study.objective import Objective
+from promptlab.study.objective import Objective, paired
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.trials import known as known
@@ -79,15 +79,4 @@ class StudyState:
 
     def compare(self, a: Predictions, b: Predictions) -> Comparison:
         """a with b on the same examples: McNemar for accuracy, else a paired bootstrap."""
-        objective = self.objectives[0]
-        if objective.name == "accuracy":
-            return mcnemar_exact(a.correct, b.correct)
-        left, right = objective.per_example(a), objective.per_example(b)
-        if objective.metric is not None and left is None:
-            counts = [objective.metric.counts(rows) for rows in (a, b)]
-            if counts[0] is not None and counts[1] is not None:
-                measure = objective.metric.of_counts
-                return paired_bootstrap_of(counts[0], counts[1], measure, self.spec.seed)
-        if left is None or right is None:
-            return mcnemar_exact(a.correct, b.correct)
-        return paired_bootstrap(left, right, seed=self.spec.seed)
+        return paired(self.objectives[0], a, b, seed=self.spec.seed)

@@ -1,0 +1,223 @@
+"""Several decided studies beside each other: by date, by task, and tested on the same examples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from promptlab.errors import DataError, StudyError
+from promptlab.predictions import Predictions
+from promptlab.statistics import Comparison, holm
+from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.objective import make_objective, paired
+
+_SEED = 13
+_LISTED = ("description", "resolved", "study")
+"""Keys of a study that say nothing of what it decided."""
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A decided study: its winner on test, and what it was decided for.
+
+    ``decided`` is when, in ISO form (UTC). ``value`` is the objective on test with ``low`` and
+    ``high``, the ends of its 95 % interval, if it has one. ``tested`` names the test examples:
+    equal names, equal examples.
+    """
+
+    name: str
+    decided: str
+    task: str
+    data: str
+    model: str
+    objective: str
+    winner: str
+    kind: str
+    prompt: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    trials: int
+    tokens: int
+    seconds: float | None
+    tested: str | None
+
+
+@dataclass(frozen=True)
+class StudyPair:
+    """Two studies' winners on the same test examples; ``difference`` is ``a`` less ``b``.
+
+    ``p_holm`` is corrected over all pairs of the comparison.
+    """
+
+    a: str
+    b: str
+    objective: str
+    test: str
+    p_value: float
+    p_holm: float
+    difference: float
+    ci95: tuple[float, float]
+    n: int
+    n_discordant: int
+
+
+@dataclass(frozen=True)
+class StudyComparison:
+    """Studies, the oldest first, and the pairs of them that can be tested."""
+
+    studies: tuple[StudyRow, ...]
+    pairs: tuple[StudyPair, ...]
+
+    def row(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that differs between two studies; ``None`` where it does not stand."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+def compare_studies(folders: Sequence[Path]) -> StudyComparison:
+    """Decided studies by their winners on test.
+
+    Two that judged the same test examples by the same objective are compared by a paired test of
+    these predictions (exact McNemar for accuracy, else a paired bootstrap), with Holm's correction
+    over all pairs. Raises `StudyError` for a study that is not decided, or has no winner.
+    """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise StudyError("a study is named twice; name each once")
+    read = [_read(folder) for folder in folders]
+    rows = sorted((row for row, _ in read), key=lambda row: (row.decided, row.name))
+    tables = {row.name: table for row, table in read}
+    found = [
+        (a, b, _test(a, tables[a.name], tables[b.name]))
+        for a, b in combinations(rows, 2)
+        if a.tested is not None and a.tested == b.tested and a.objective == b.objective
+    ]
+    corrected = holm([comparison.p_value for _, _, comparison in found])
+    pairs = tuple(
+        _pair(a, b, comparison, p) for (a, b, comparison), p in zip(found, corrected, strict=True)
+    )
+    return StudyComparison(tuple(rows), pairs)
+
+
+def study_changes(before: Path, after: Path) -> list[Change]:
+    """What differs between the settings of two studies, a line a setting, in the file's order."""
+    one, other = _settings(before), _settings(after)
+    return list(_changes(one, other, ""))
+
+
+def _read(folder: Path) -> tuple[StudyRow, Predictions]:
+    board = read_leaderboard(folder)
+    best = board.get("best")
+    if not isinstance(best, Mapping):
+        raise StudyError(
+            f"{folder.name} is a learning curve: it has no winner to compare; its own report "
+            "compares its methods"
+        )
+    settings = _settings(folder)
+    kept = StudyFolder(folder)
+    table = kept.predictions("test") if kept.predictions_file("test").exists() else Predictions()
+    objective, test = str(board["objective"]), best["test"]
+    ends = test.get("ci95" if objective == "accuracy" else f"{objective}_ci95") or (None, None)
+    decided = datetime.fromtimestamp(kept.leaderboard_file.stat().st_mtime, UTC)
+    data = str(settings["task"]["data"])
+    row = StudyRow(
+        name=folder.name,
+        decided=decided.isoformat(timespec="seconds"),
+        task=str(board["task"]["name"]),
+        data=data,
+        model=str(board["model"]["name"]),
+        objective=objective,
+        winner=str(best["name"]),
+        kind=str(best["kind"]),
+        prompt=str(best.get("prompt") or ""),
+        value=float(test[objective]),
+        low=ends[0],
+        high=ends[1],
+        n=int(test["n"]),
+        trials=len(board["trials"]),
+        tokens=int(board.get("tokens") or 0),
+        seconds=board.get("seconds"),
+        tested=_fingerprint(str(board["task"]["name"]), table),
+    )
+    return row, table
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = StudyFolder(folder).spec_file
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise StudyError(f"{path} cannot be read: {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("task"), dict):
+        raise StudyError(f"{path} is no study that was run")
+    return {key: value for key, value in found.items() if key not in _LISTED}
+
+
+def _fingerprint(task: str, table: Predictions) -> str | None:
+    """Equal for the same examples of the same task, whatever was said about them."""
+    if not len(table):
+        return None
+    lines = sorted(f"{row.example_id}\t{row.target}" for row in table)
+    return hashlib.sha256("\n".join([task, *lines]).encode()).hexdigest()[:16]
+
+
+def _test(row: StudyRow, a: Predictions, b: Predictions) -> Comparison:
+    places = {found.example_id: found for found in b}
+    try:
+        same = Predictions(places[found.example_id] for found in a)
+    except KeyError as error:
+        raise DataError(f"{row.name}: the predictions on test lack the example {error}") from error
+    return paired(make_objective(row.objective), a, same, seed=_SEED)
+
+
+def _pair(a: StudyRow, b: StudyRow, found: Comparison, p_holm: float) -> StudyPair:
+    return StudyPair(
+        a.name, b.name, a.objective, found.test, found.p_value, p_holm, found.difference,
+        found.ci95, a.n, found.n_discordant,
+    )  # fmt: skip
+
+
+def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(k for k in after if k not in before)]:
+            inner = f"{path}.{key}" if path else str(key)
+            yield from _changes(before.get(key), after.get(key), inner)
+    elif _groups(before) and _groups(after):
+        for number in range(max(len(before), len(after))):
+            one = before[number] if number < len(before) else None
+            other = after[number] if number < len(after) else None
+            same = one is not None and other is not None and one["kind"] == other["kind"]
+            name = f"{path}.{number + 1}"
+            if same:
+                yield from _changes(one, other, f"{name} ({one['kind']})")
+            else:
+                yield Change(name, one, other)
+    else:
+        yield Change(path, before, after)
+
+
+def _groups(value: Any) -> bool:
+    """Whether a value is a list of groups of candidates."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, dict) and "kind" in entry for entry in value)
+    )
