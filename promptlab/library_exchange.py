@@ -12,7 +12,7 @@ from promptlab import catalog
 from promptlab.catalog import LibraryTemplate
 from promptlab.errors import InputError
 from promptlab.library_file import Edits, edits, entry_of, split_name
-from promptlab.library_text import LONGEST, read_documents, write_document
+from promptlab.library_text import LONGEST, read_documents, write_yaml
 
 _MOST = 500
 _SECONDS = 30.0
@@ -57,7 +57,7 @@ def export_templates(names: Iterable[str]) -> str:
         groups.setdefault(item.task, []).append(item)
     if not groups:
         raise InputError("name the templates to export, such as sentiment/it-was")
-    return "---\n".join(write_document(_document(task, items)) for task, items in groups.items())
+    return "---\n".join(write_yaml(_document(task, items)) for task, items in groups.items())
 
 
 def import_templates(path: str | Path, *, replace: bool = False) -> Imported:

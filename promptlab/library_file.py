@@ -12,7 +12,7 @@ from promptlab.cache import locked, remove, written_whole
 from promptlab.catalog import LibraryTemplate
 from promptlab.entry_check import KEBAB, check_document, check_entry
 from promptlab.errors import InputError
-from promptlab.library_text import changed, read_documents, write_document
+from promptlab.library_text import changed, parse_entry, read_documents, write_yaml
 from promptlab.template import Template
 
 OWN_WORDING = "own wording"
@@ -22,34 +22,57 @@ _ABOUT = ("description", "metric", "labels")
 
 def save_template(
     name: str,
-    entry: Mapping[str, Any],
+    entry: Mapping[str, Any] | str,
     *,
     about: Mapping[str, Any] | None = None,
     replace: bool = False,
 ) -> LibraryTemplate:
     """Keep a template of one's own as ``task/name`` in `user_folder`.
 
-    ``entry`` is as in the library's YAML: ``text`` or ``parts``, ``answers`` or ``parser``,
-    ``source``, ``example``, ``note``. A task that is new takes its description, metric and labels
-    from ``about``. Raises `InputError` for what `promptlab template check` would refuse, for a
-    name that others have, and for one's own unless ``replace``.
+    ``entry`` is as in the library's YAML, a mapping or its text: ``text`` or ``parts``,
+    ``answers`` or ``parser``, ``source``, ``example``, ``note``. A task that is new takes its
+    description, metric and labels from ``about``. Raises `InputError` for what `promptlab
+    template check` would refuse, for a name that others have, and for one's own unless
+    ``replace``.
     """
-    task, short = split_name(name)
-    made = {"name": short, **{k: v for k, v in entry.items() if k != "name" and v is not None}}
     with edits() as change:
-        known = _known(name)
-        if known is not None and not known.own:
-            raise InputError(
-                f"{name} is a template of {known.path.name}, which is not yours to change; "
-                f"save it under another name, such as {name}-own"
-            )
-        if known is not None and not replace:
-            raise InputError(
-                f"you have a template {name} already, in {known.path}; replace it, or give this "
-                "one another name"
-            )
-        change.put(task, made, about, replaced=known)
+        _put(change, name, entry, about, replace)
     return catalog.find(name)
+
+
+def check_template(
+    name: str,
+    entry: Mapping[str, Any] | str,
+    *,
+    about: Mapping[str, Any] | None = None,
+    replace: bool = False,
+) -> LibraryTemplate:
+    """The template that `save_template` would save, or the `InputError` that it would raise."""
+    return _put(Edits(catalog.user_folder()), name, entry, about, replace)
+
+
+def _put(
+    change: Edits,
+    name: str,
+    entry: Mapping[str, Any] | str,
+    about: Mapping[str, Any] | None,
+    replace: bool,
+) -> LibraryTemplate:
+    task, short = split_name(name)
+    given = parse_entry(entry) if isinstance(entry, str) else entry
+    made = {"name": short, **{k: v for k, v in given.items() if k != "name" and v is not None}}
+    known = _known(name)
+    if known is not None and not known.own:
+        raise InputError(
+            f"{name} is a template of {known.path.name}, which is not yours to change; "
+            f"save it under another name, such as {name}-own"
+        )
+    if known is not None and not replace:
+        raise InputError(
+            f"you have a template {name} already, in {known.path}; replace it, or give this "
+            "one another name"
+        )
+    return change.put(task, made, about, replaced=known)
 
 
 def delete_template(name: str) -> None:
@@ -138,22 +161,21 @@ class Edits:
         about: Mapping[str, Any] | None,
         *,
         replaced: LibraryTemplate | None = None,
-    ) -> None:
-        """Add a checked entry to its task's file, or put it in the place of one."""
+    ) -> LibraryTemplate:
+        """Add an entry to its task's file, or put it in the place of one; raises its faults."""
         path = self._folder / f"{task}.yaml" if replaced is None else replaced.path
         text, document = self._read(path) or self._new(task, entry, about)
         if document["task"] != task:
             raise InputError(f"{path} holds the task {document['task']!r}, not {task!r}; rename it")
         entry = self._completed(task, entry)
-        faults = self._faults(task, entry, document, path)
-        if faults:
-            raise InputError("; ".join(faults))
+        item = self._checked(task, entry, document, path)
         self._documents[path] = text, document
         if replaced is None:
             self._added.setdefault(path, []).append(entry)
         else:
             index = _index(document, replaced.name)
             self._documents[path] = changed(text, document, index, [entry])
+        return item
 
     def drop(self, item: LibraryTemplate) -> None:
         """Take an entry out; a file that is left without any goes, too."""
@@ -201,7 +223,7 @@ class Edits:
         document = {"task": task, "description": told.get("description") or "", "metric": metric}
         document |= {"labels": labels} if labels else {}
         document["templates"] = []
-        return write_document(document), document
+        return write_yaml(document), document
 
     def _completed(self, task: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The entry with a source, and with an example of its task's that has its fields."""
@@ -220,15 +242,19 @@ class Edits:
                 made["example"] = dict(fitting[0])
         return made
 
-    def _faults(
+    def _checked(
         self, task: str, entry: Mapping[str, Any], document: Mapping[str, Any], path: Path
-    ) -> list[str]:
+    ) -> LibraryTemplate:
         faults: list[str] = []
         known = self._library.get(task)
         labels = list(known.labels) if known else document.get("labels")
-        checked = {**document, "templates": [entry]} | ({"labels": labels} if labels else {})
-        check_document(checked, lambda fault: faults.append(str(fault)))
-        return faults + list(check_entry(dict(entry), checked, path).faults)
+        whole = {**document, "templates": [entry]} | ({"labels": labels} if labels else {})
+        check_document(whole, lambda fault: faults.append(str(fault)))
+        checked = check_entry(dict(entry), whole, path)
+        faults += checked.faults
+        if faults or checked.item is None:
+            raise InputError("\n".join(faults))
+        return checked.item
 
 
 @contextmanager

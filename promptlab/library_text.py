@@ -46,6 +46,20 @@ def read_documents(text: str, source: str) -> list[Document]:
         raise InputError(f"{source}: this is no valid YAML: {error}") from error
 
 
+def parse_entry(text: str, source: str = "entry") -> dict[str, Any]:
+    """One YAML mapping, such as the keys of a template's entry; an empty text has none.
+
+    Raises `InputError` as `read_documents` does, and for what is no mapping.
+    """
+    found = [one.data for one in read_documents(text, source) if one.data is not None]
+    if not found:
+        return {}
+    if len(found) > 1 or not isinstance(found[0], dict):
+        raise InputError(f"{source}: expected keys with values, such as answers: {{good: [fine]}}")
+    made: dict[str, Any] = found[0]
+    return made
+
+
 def _check_events(text: str, source: str) -> None:
     """Refuse what grows when it is read: nodes in nodes without end, and aliases."""
     depth = 0
@@ -113,7 +127,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def write_document(data: Any) -> str:
+def write_yaml(data: Any) -> str:
     """A document as YAML that `read_documents` reads back as the same value."""
     return yaml.dump(
         data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH,
@@ -140,7 +154,7 @@ def changed(
             again = []
         if [one.data for one in again] == [document]:
             return spliced, document
-    return write_document(document), document
+    return write_yaml(document), document
 
 
 def _spliced(text: str, index: int, entries: Sequence[Any]) -> str | None:
@@ -157,7 +171,7 @@ def _spliced(text: str, index: int, entries: Sequence[Any]) -> str | None:
     else:
         begin = end = _without_remarks(lines, starts[-1], _end(node, lines))
     indent = " " * node.start_mark.column
-    new = write_document(list(entries)).splitlines(keepends=True) if entries else []
+    new = write_yaml(list(entries)).splitlines(keepends=True) if entries else []
     before = lines[:begin]
     if before and not before[-1].endswith("\n"):
         before[-1] += "\n"

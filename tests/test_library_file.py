@@ -10,7 +10,7 @@ import pytest
 
 import promptlab as pl
 from promptlab.library_file import entry_of
-from promptlab.library_text import read_documents, write_document
+from promptlab.library_text import read_documents, write_yaml
 
 MINE: dict[str, Any] = {
     "text": "{text} To me it was {mask}.",
@@ -75,6 +75,17 @@ def test_what_cannot_be_saved_is_told(
     assert not list(own.glob("*.yaml")) and not list(own.parent.glob("*.yaml"))
 
 
+def test_an_entry_may_be_yaml(own: Path) -> None:
+    text = 'text: "{text} Well, {mask}."\nanswers: {negative: [bad], positive: [good]}'
+    checked = pl.check_template("sentiment/well", text)
+    assert checked.template.shape == "cloze" and found("sentiment/well") is None
+    assert pl.save_template("sentiment/well", text) == checked
+    with pytest.raises(pl.InputError, match="expected keys with values"):
+        pl.check_template("sentiment/x", "- a")
+    with pytest.raises(pl.InputError, match="neither answers"):
+        pl.check_template("sentiment/x", "text: '{text} {mask}'")
+
+
 def test_a_task_of_ones_own(own: Path) -> None:
     entry = {
         "parts": {"description": "Rate it.", "input": "{body}", "cue": "Rating: {mask}"},
@@ -125,7 +136,7 @@ def test_comments_in_a_hand_written_file_stay(own: Path) -> None:
 )  # fmt: skip
 def test_every_text_is_read_back(text: str) -> None:
     data = {"task": "t", "templates": [{"name": text, "parts": {text: text}, "list": [text, 1]}]}
-    assert [one.data for one in read_documents(write_document(data), "x")] == [data]
+    assert [one.data for one in read_documents(write_yaml(data), "x")] == [data]
 
 
 def test_what_is_exported_is_imported_just_so(own: Path, tmp_path: Path) -> None:
@@ -152,7 +163,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
     good = {"name": "good", "text": "{text} {mask}", "answers": MINE["answers"], "source": "s"}
     entries = [good, good | {"name": "to-me"}, good | {"name": "it-was"}, good | {"name": "../x"},
                good | {"name": "bad", "text": "{text}"}, good]  # fmt: skip
-    path.write_text(write_document({"task": "sentiment", "templates": entries}))
+    path.write_text(write_yaml({"task": "sentiment", "templates": entries}))
     with pytest.raises(pl.InputError) as told:
         pl.import_templates(path)
     lines = str(told.value).splitlines()
@@ -166,7 +177,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
     ):
         assert any(text in line for line in lines), text
     assert (own / "sentiment.yaml").read_bytes() == before
-    path.write_text(write_document({"task": "sentiment", "templates": entries[:2]}))
+    path.write_text(write_yaml({"task": "sentiment", "templates": entries[:2]}))
     assert pl.import_templates(path, replace=True).saved == ("sentiment/good", "sentiment/to-me")
     assert found("sentiment/to-me").template.text == "{text} {mask}"
 
