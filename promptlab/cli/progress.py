@@ -148,7 +148,9 @@ class StudyProgress:
         for number, step in list(self._learning.items())[-_SHOWN:]:
             found = [step.values.get(name) for name in ("loss", "dev")]
             told = ["" if value is None else f"{value:.3f}" for value in found]
-            text = " · ".join(filter(None, (self._names.get(number), *step.notes.values())))
+            text = " · ".join(
+                filter(None, (self._names.get(number), *map(step.notes.get, ("tokens", "words"))))
+            )
             table.add_row(str(number), str(step.step), *told, Text(text))
         return table
 

@@ -35,7 +35,7 @@ from promptlab.tuning.learner import Learner
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Training
-from promptlab.tuning.words import nearest_facts, nearest_words
+from promptlab.tuning.words import nearest_facts, nearest_notes
 from promptlab.verbalizer import Verbalizer
 
 _STARTED = ("init", "init_text", "encoder", "from")
@@ -106,7 +106,7 @@ class TunedKind(LearningKind, TemplateKind):
 
         def notes(trainee: Trainee) -> dict[str, str]:
             vectors = trainee.learner.vectors()
-            return {} if vectors is None else {"words": nearest_words(local, vectors.detach())}
+            return {} if vectors is None else nearest_notes(local, vectors.detach())
 
         pack = Pack(local)
         course = Course(pack, make, fitting, room=self.settings.pack, notes=notes)

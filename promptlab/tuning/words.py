@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,9 +92,15 @@ def nearest_facts(model: LocalModel, learned: Learned, top: int = 3) -> dict[str
     }
 
 
-def nearest_words(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> str:
-    """The nearest token of every vector in one line, for those who watch a training."""
-    return " ".join(near[0].token.strip() for near in nearest_tokens(model, vectors, 1))
+def nearest_notes(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> dict[str, str]:
+    """For those who watch a training: the nearest token of every vector.
+
+    ``words`` is a line of them, ``nearest`` a JSON list of [token, cosine], one a vector.
+    """
+    found = [near[0] for near in nearest_tokens(model, vectors, 1)]
+    pairs = [[near.token, round(near.cosine, 4)] for near in found]
+    words = " ".join(near.token.strip() for near in found)
+    return {"words": words, "nearest": json.dumps(pairs, ensure_ascii=False)}
 
 
 def spelled(template: Template, learned: Learned, model: LocalModel) -> Template:

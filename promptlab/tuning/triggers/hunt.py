@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from promptlab.fitting import Fitting
 from promptlab.models.local import LocalModel
 from promptlab.template import Template
 from promptlab.tuning.triggers.filter import TokenFilter
+from promptlab.tuning.triggers.oracle import Tokens
 from promptlab.tuning.triggers.recipe import Recipe
 from promptlab.tuning.triggers.scored import ScoredTriggers
 from promptlab.tuning.triggers.state import Accepted, SearchState
@@ -26,8 +29,10 @@ EVALUATED = 5
 class Hunt:
     """One search for a trigger.
 
-    Every accepted trigger is a `Step` event of the trial ``number``. The state is kept in the
-    file ``kept`` after every step, and a file that is there already is gone on from.
+    Every accepted trigger is a `Step` event of the trial ``number``; among its notes are the
+    ``pieces`` (its tokens' texts) and what was ``tried`` in that step, both as JSON. The state
+    is kept in the file ``kept`` after every step, and a file that is there already is gone on
+    from.
     """
 
     def __init__(
@@ -84,7 +89,20 @@ class Hunt:
     def _tell(self, accepted: Accepted) -> None:
         values = {"loss": accepted.loss, "dev": accepted.score}
         notes = {"tokens": " ".join(map(str, accepted.tokens)), "words": accepted.words}
+        notes["pieces"] = json.dumps(self._pieces(accepted.tokens), ensure_ascii=False)
+        tried = [
+            [self._pieces(tokens), round(loss, 6)]
+            for tokens, loss in self.search.tried
+            if isfinite(loss)
+        ]
+        if tried:
+            notes["tried"] = json.dumps(tried, ensure_ascii=False)
         self.fitting.events.emit(Step(self.number, accepted.step, values, notes))
+
+    def _pieces(self, tokens: Tokens) -> list[str]:
+        """The text of every token by itself."""
+        encoding = self.oracle.model.encoding
+        return [encoding.token(token) for token in tokens]
 
 
 def find_trigger(

@@ -17,6 +17,8 @@ from promptlab.tuning.triggers.proposal import Proposal, Turn, require_positive
 from promptlab.tuning.triggers.race import race
 from promptlab.tuning.triggers.state import Accepted, SearchState
 
+TRIED = 6
+"""Candidates of a step that are told, the best ones."""
 WINDOW = 8
 """Momentum forgets a gradient after so many steps."""
 
@@ -56,7 +58,8 @@ class TriggerSearch:
 
     ``examples`` is how many the oracle's training set has, ``allowed`` ``[vocab]`` which entries
     a trigger may get, ``survives`` whether a whole trigger is acceptable (say, is the same after
-    decoding and encoding), ``words`` its text. ``on_accepted`` is told every trigger taken on.
+    decoding and encoding), ``words`` its text. ``on_accepted`` is told every trigger taken on;
+    ``tried`` then has the best candidates of that step and the trigger before, with their losses.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class TriggerSearch:
         self.words = words
         self.on_accepted = on_accepted
         self.losses = Losses(oracle, examples, REMEMBERED if settings.remember else 0)
+        self.tried: list[tuple[Tokens, float]] = []
         self._gradients: dict[tuple[int, Tokens], Float[np.ndarray, "token vocab"]] = {}
 
     def start(self, tokens: Tokens) -> SearchState:
@@ -149,6 +153,7 @@ class TriggerSearch:
             before = dict(ranked)[current]
             beam = [tokens for tokens, _ in ranked[:width]]
         self._require_number(current, before)
+        self.tried = [row for i, row in enumerate(ranked) if i < TRIED or row[0] == current]
         return ranked[0], before
 
     def _accept(self, step: int, tokens: Tokens, loss: float) -> Accepted:
