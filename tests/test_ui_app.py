@@ -184,7 +184,10 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/leaderboard",
         "/learning_steps",
         "/learning_trials",
+        "/predict",
+        "/predict_file",
         "/render_template",
+        "/saved_prompts",
         "/studies",
         "/templates",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
@@ -9,31 +10,48 @@ from pathlib import Path
 
 import gradio as gr
 from markupsafe import Markup
+from starlette.middleware import Middleware
 
 import promptlab as pl
 
-from . import learn, library, playground, study
+from . import learn, library, playground, predict, study
 from .drawing import panel
-from .workbench import Workbench
+from .guard import Guard, rules_for
+from .page import Page
+from .workbench import KEPT_SECONDS, MB, Workbench
 
 DEFAULT_MODEL = "smollm2-135m"
-_LARGEST_UPLOAD = "5mb"
+LARGEST_UPLOAD = 10 * MB
 _MOST_WAITING = 64
 _TABS = (
     ("Playground", playground.tab),
     ("Study", study.tab),
     ("Learn", learn.tab),
     ("Library", library.tab),
+    ("Predict", predict.tab),
 )
 
 
-def build_app(models: Sequence[str] = (DEFAULT_MODEL,), runs: Path = Path("runs")) -> gr.Blocks:
+def build_app(
+    models: Sequence[str] = (DEFAULT_MODEL,),
+    runs: Path = Path("runs"),
+    *,
+    largest_upload: int = LARGEST_UPLOAD,
+) -> gr.Blocks:
     """The app, not yet listening. ``models`` are on offer, the first one is the default.
 
-    ``runs`` is the folder that holds the studies' folders.
+    ``runs`` is the folder that holds the studies' folders; uploads have at most
+    ``largest_upload`` bytes.
     """
-    bench = Workbench(tuple(models), runs)
-    app = gr.Blocks(title="promptlab", analytics_enabled=False, fill_width=True)
+    bench = Workbench(tuple(models), runs, largest_upload=largest_upload)
+    # Gradio would else keep uploads where every user of the machine looks in.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(bench.files / "uploads"))
+    app = Page(
+        title="promptlab",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
+    )
     with app:
         panel(Markup('<header class="pl-top"><b>promptlab</b></header>'))
         with gr.Tabs(elem_id="tabs"):
@@ -51,27 +69,34 @@ def serve(
     models: Sequence[str] = (DEFAULT_MODEL,),
     runs: Path = Path("runs"),
     login: tuple[str, str] | None = None,
+    largest_upload: int = LARGEST_UPLOAD,
+    proxied: Sequence[str] = (),
     block: bool = True,
 ) -> gr.Blocks:
     """Load the first of ``models`` and listen on ``host``:``port``.
 
     With ``block`` it returns when interrupted. ``login`` is a user's name and password to ask
-    for. Raises `InputError` when the port is taken, and whatever `load_model` raises.
+    for, ``largest_upload`` in bytes, ``proxied`` are names under which a proxy shows the app.
+    Raises `InputError` when the port is taken, and whatever `load_model` raises.
     """
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(pl.load_model, models[0])
-        app = build_app(models, runs)
+        app = build_app(models, runs, largest_upload=largest_upload)
         loading.result()
+    rules = rules_for(host, largest=largest_upload, login=login is not None, proxied=proxied)
     try:
         app.launch(
             server_name=host,
             server_port=port,
             auth=login,
+            auth_message=None if login is None else f"The user is called {login[0]}.",
+            app_kwargs={"middleware": [Middleware(Guard, rules=rules)]},
+            blocked_paths=_blocked(runs),
             share=False,
             inbrowser=False,
             quiet=True,
             prevent_thread_lock=True,
-            max_file_size=_LARGEST_UPLOAD,
+            max_file_size=largest_upload,
             enable_monitoring=False,
             run_history=False,
             mcp_server=False,
@@ -89,6 +114,16 @@ def serve(
     if block:
         app.block_thread()
     return app
+
+
+def _blocked(runs: Path) -> list[str]:
+    """Folders of which Gradio would hand out files if a function gave it their paths."""
+    temporary = Path(os.environ["GRADIO_TEMP_DIR"]).parent
+    return [
+        str(folder)
+        for folder in (runs.absolute(), Path.cwd())
+        if not temporary.is_relative_to(folder)
+    ]
 
 
 def _theme() -> gr.themes.Base:

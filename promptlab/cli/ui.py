@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,11 +33,23 @@ def ui(
     runs: Annotated[Path, typer.Option(help="Folder that holds the studies' folders.")] = Path(
         "runs"
     ),
+    max_upload: Annotated[
+        str, typer.Option("--max-upload", help="Largest file that may be uploaded, such as 20mb.")
+    ] = "10mb",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            help="A name under which a proxy shows the workbench; may be repeated. Requests for "
+            "other names are refused.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the web workbench on this machine.
 
     With a password in PROMPTLAB_UI_PASSWORD the page asks for the user "promptlab" and it.
     """
+    largest = read_size(max_upload)
     try:
         from promptlab.ui.app import serve
     except ModuleNotFoundError as error:
@@ -50,8 +65,26 @@ def ui(
     models = model or [DEFAULT_MODEL, *(name for name in model_names() if name != DEFAULT_MODEL)]
     told.print(f"Loading {models[0]} …")
     login = (USER, password) if password else None
-    app = serve(host, port, models=models, runs=runs, login=login, block=False)
+    app = serve(
+        host,
+        port,
+        models=models,
+        runs=runs,
+        login=login,
+        largest_upload=largest,
+        proxied=allow_host or (),
+        block=False,
+    )
     told.print(f"The workbench is at {app.local_url} (stop it with Ctrl-C).")
     if host not in _LOOPBACK and login is None:
         told.print(f"Anyone who reaches {host} can use it; set {PASSWORD} to ask for a password.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are removed
     app.block_thread()
+
+
+def read_size(text: str) -> int:
+    """``"20mb"`` as bytes (decimal units). Raises `InputError`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(kb|mb|gb)", text.strip().lower())
+    if found is None or not float(found[1]):
+        raise InputError(f"--max-upload {text!r} is no size; write it like 500kb, 20mb or 1gb")
+    return int(float(found[1]) * {"kb": 10**3, "mb": 10**6, "gb": 10**9}[found[2]])

@@ -1,0 +1,1 @@
+"""The sections of the tab Predict: saved prompts over files and texts."""
