@@ -68,6 +68,11 @@ class Workbench:
         return (_AUTO, "cpu", *cuda)
 
     @cached_property
+    def policy(self) -> pl.StudyPolicy:
+        """What a study that comes in by the browser may name."""
+        return pl.StudyPolicy(self.models, (self.runs / _UPLOADS,), self.devices)
+
+    @cached_property
     def jobs(self) -> StudyJobs:
         """The studies that run and wait here, the same for everybody."""
         from .live.jobs import StudyJobs

@@ -13,7 +13,6 @@ import yaml
 import promptlab as pl
 
 from ..workbench import Workbench
-from .admission import admit
 from .queue_folder import QueueFolder
 
 Spec = Any
@@ -90,18 +89,12 @@ class StudyJobs:
         """Queue a study, given as YAML text or as a spec, under ``name`` or its own; its name.
 
         It starts at once when nothing else runs. Raises `InputError` when it cannot be read, when
-        it names what a browser may not (see `admit`), and when there is a study of that name.
+        it names what a browser may not (`Workbench.policy`), and when its name is taken.
         """
-        document = study
-        if isinstance(study, str):
-            document, lines = pl.parse_yaml(study, "the study")
-            if not isinstance(document, dict):
-                raise pl.InputError("a study is a mapping with the keys study, task and candidates")
-        else:
-            document, lines = study.document(), {}
-        document.pop("resolved", None)
-        admit(document, self._bench)
-        spec = pl.build_spec(document | ({"study": name} if name else {}), "the study", lines)
+        text = study if isinstance(study, str) else _text(study)
+        spec = pl.read_study(text, "the study", policy=self._bench.policy)
+        if name:
+            spec = pl.build_spec(spec.document() | {"study": name}, "the study")
         return self._add(spec)
 
     def submit_shipped(
@@ -232,8 +225,7 @@ class StudyJobs:
             if any(job.name == name for job in self._jobs()):
                 raise pl.InputError(f"the study {name!r} is running or queued already")
             self._refuse_another(name, spec)
-            text = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
-            _, file = self._folder.add(name, text)
+            _, file = self._folder.add(name, _text(spec))
             self._folder.forget(name)
             self._waiting.append(Job(name, spec, file))
             self._wake()
@@ -280,9 +272,7 @@ class StudyJobs:
     def _run(self, job: Job) -> None:
         """One study from its start, or from where it stopped; failures keep their message."""
         try:
-            run = (
-                pl.CurveRun if job.spec.document().get("kind") == "learning_curve" else pl.StudyRun
-            )
+            run = pl.CurveRun if isinstance(job.spec, pl.CurveSpec) else pl.StudyRun
             run(
                 job.spec,
                 out=self._bench.runs,
@@ -309,8 +299,12 @@ class StudyJobs:
         return self._bench.load(section.name, section.device, section.dtype)
 
     def _fail(self, job: Job, message: str) -> None:
-        text = yaml.safe_dump(job.spec.document(), sort_keys=False, allow_unicode=True)
-        self._folder.fail(job.name, text, message)
+        self._folder.fail(job.name, _text(job.spec), message)
+
+
+def _text(spec: Spec) -> str:
+    """A study as the text of its file."""
+    return yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
 
 
 def _state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:

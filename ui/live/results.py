@@ -12,10 +12,13 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import chip, error, joined, note, panel, share_text, whisker
+from ..drawing import card, chip, error, joined, note, panel
 from ..workbench import Workbench, told
+from .board import board_panel, table
+from .outcome import Outcome
+from .words import shown
 
-_MOST_ROWS = 200
+_ALPHA = 0.05
 _BOARD = "leaderboard.json"
 
 
@@ -54,23 +57,57 @@ def draw(board: Mapping[str, Any]) -> Markup:
         return Markup('{}<ul class="pl-told">{}</ul>{}').format(
             note(_about(board)), statements, note(told)
         )
-    rows = [_trial(rank, row, measure) for rank, row in enumerate(trials[:_MOST_ROWS], 1)]
     compared = {row["baseline"] for row in board.get("comparisons") or () if "why" in row}
-    for row in board.get("baselines") or ():
-        rows.append(_baseline(row, measure, "compared" if row["name"] in compared else "control"))
-    left = len(trials) - _MOST_ROWS
-    return Markup(
-        '{}<ul class="pl-told">{}</ul><table class="pl-board">'
-        "<caption>Trials on dev, best first, with 95&nbsp;% intervals; a name opens its prompt"
-        "</caption><thead><tr><th>#</th><th>prompt</th><th>{}</th>"
-        '<th class="pl-wide">0 to 1</th><th>against the best</th><th class="pl-wide">tokens</th>'
-        "</tr></thead><tbody>{}</tbody></table>{}"
-    ).format(
+    baselines = [
+        (row, "compared" if row["name"] in compared else "control")
+        for row in board.get("baselines") or ()
+    ]
+    caption = (
+        "Trials on dev, best first; a name opens its prompt. The shaded band is the interval of "
+        "the best."
+    )
+    return Markup('{}<ul class="pl-told">{}</ul>{}{}').format(
         note(_about(board)),
         statements,
-        measure,
-        joined(rows),
-        note(f"{left} more trials are in leaderboard.csv.") if left > 0 else "",
+        _on_test(board, measure),
+        table(trials, measure, baselines=baselines, caption=caption),
+    )
+
+
+def _on_test(board: Mapping[str, Any], measure: str) -> Markup:
+    """The one look at test: the winner, and the paired tests with what it is compared with."""
+    best = board.get("best") or {}
+    test = best.get("test") or {}
+    if not isinstance(test.get(measure), int | float):
+        return Markup("")
+    ends = test.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
+    between = f"95 % interval {shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
+    tests = joined(_paired(row) for row in board.get("comparisons") or ())
+    return card(
+        "On the untouched test split",
+        Markup('<p class="pl-study-test"><b>{}</b> {} {}, n = {}</p>{}').format(
+            shown(measure, test[measure]), measure, between, test.get("n", "?"), tests
+        ),
+        aside=str(best.get("name") or ""),
+    )
+
+
+def _paired(row: Mapping[str, Any]) -> Markup:
+    """One paired test in a line."""
+    p, difference = row.get("p_value"), row.get("difference")
+    if not isinstance(p, int | float) or not isinstance(difference, int | float):
+        return Markup("")
+    name = str(row.get("baseline"))
+    better = "better than" if difference > 0 else "worse than"
+    verdict = f"{better} {name}" if p < _ALPHA else f"not distinguishable from {name}"
+    told = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # as in the table
+    test = str(row.get("test")).replace("_", " ")
+    return Markup('<p class="pl-note">{} {} ({}, {}; {} examples differ)</p>').format(
+        chip(verdict, "pl-good" if p < _ALPHA and difference > 0 else ""),
+        f"by {100 * difference:+.1f} points",
+        test,
+        told,
+        row.get("n_discordant"),
     )
 
 
@@ -83,78 +120,6 @@ def _about(board: Mapping[str, Any]) -> str:
         *(f"{task[f'n_{s}']} {s}" for s in ("train", "dev", "test") if task.get(f"n_{s}")),
     ]
     return " · ".join(str(part) for part in known if part)
-
-
-def _trial(rank: int, row: Mapping[str, Any], measure: str) -> Markup:
-    complete = row.get("state") == "complete"
-    name = str(row.get("name") or f"trial {row.get('number')}")
-    return _line(
-        str(rank) if complete else "",
-        Markup("{} {}").format(chip(str(row.get("kind") or "")), name),
-        row.get("reason") or row.get("prompt"),
-        row.get("dev") or {},
-        measure,
-        _standing(rank, row) if complete else chip(str(row.get("state"))),
-        row.get("tokens_per_example"),
-    )
-
-
-def _baseline(row: Mapping[str, Any], measure: str, role: str) -> Markup:
-    name = Markup("{} {}").format(chip(role), row.get("name"))
-    return _line("", name, row.get("note"), row.get("dev") or {}, measure, Markup(""), None)
-
-
-def _standing(rank: int, row: Mapping[str, Any]) -> Markup:
-    p = row.get("p_vs_best")
-    if rank == 1:
-        return chip("best on dev", "pl-good")
-    if not isinstance(p, int | float):
-        return Markup("")
-    told = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
-    if row.get("distinguishable"):
-        return chip(f"worse, {told}", "pl-bad")
-    return chip(f"not distinguishable, {told}")
-
-
-def _line(
-    rank: str,
-    name: str,
-    detail: Any,
-    scores: Mapping[str, Any],
-    measure: str,
-    standing: Markup,
-    tokens: Any,
-) -> Markup:
-    value, ends = scores.get(measure), _interval(scores, measure)
-    text, drawn = "", Markup("")
-    if isinstance(value, int | float):
-        text = _shown(measure, value)
-        if ends and 0 <= ends[0] <= ends[1] <= 1:
-            drawn = whisker(value, *ends, f"{text}, 95 % interval {ends[0]:.3f} to {ends[1]:.3f}")
-    between = f"{_shown(measure, ends[0])} – {_shown(measure, ends[1])}" if ends else ""
-    return Markup(
-        '<tr><td>{}</td><td><details><summary>{}</summary><pre class="pl-prompt">{}</pre></details>'
-        '</td><td><b>{}</b><small>{}</small></td><td class="pl-wide">{}</td><td>{}</td>'
-        '<td class="pl-wide">{}</td></tr>'
-    ).format(
-        rank,
-        name,
-        detail or "",
-        text,
-        between,
-        drawn,
-        standing,
-        f"{tokens:.1f}" if isinstance(tokens, int | float) else "",
-    )
-
-
-def _interval(scores: Mapping[str, Any], measure: str) -> tuple[float, float] | None:
-    ends = scores.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
-    return (float(ends[0]), float(ends[1])) if ends and None not in ends else None
-
-
-def _shown(measure: str, value: float) -> str:
-    return share_text(value) if measure != "matthews" and 0 <= value <= 1 else f"{value:.3f}"
 
 
 def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
@@ -172,28 +137,37 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
         except pl.PromptlabError as problem:
             raise told(problem) from problem
 
-    def show(name: str | None) -> str:
+    def show(name: str | None) -> list[Any]:
         if name is None:
-            return str(note(_nothing(runs)))
+            return [str(note(_nothing(runs))), *outcome.updates(None)]
         try:
-            return str(draw(read_board(runs, name)))
+            return [str(draw(read_board(runs, name))), *outcome.updates(name)]
         except pl.PromptlabError as problem:
-            return str(error(problem))
+            return [str(error(problem)), *outcome.updates(None)]
 
-    def refresh(name: str | None) -> tuple[Any, str, str]:
+    def refresh(name: str | None) -> list[Any]:
         names = decided(runs)
         chosen = name if name in names else next(iter(names), None)
         waiting = undecided(runs)
         told = f"Not decided yet: {', '.join(waiting)}." if waiting else ""
-        return gr.Dropdown(names, value=chosen), show(chosen), str(note(told)) if told else ""
+        return [
+            gr.Dropdown(names, value=chosen),
+            str(note(told)) if told else "",
+            *show(chosen),
+        ]
 
     with gr.Row():
-        name = gr.Dropdown([], label="Study", scale=4, min_width=200)
+        name = gr.Dropdown([], label="Study", scale=4, min_width=200, elem_id="result-choice")
         button = gr.Button("Look again", scale=0, min_width=140, size="md", elem_id="look-again")
-    board = panel(name="study-result")
+    outcome = Outcome(bench, name)
+    board = board_panel("study-result")
     waiting = panel()
-    name.input(show, name, board, api_visibility="private")
-    gr.on([app.load, button.click], refresh, name, [name, board, waiting], api_visibility="private")
+    shown = [board, *outcome.outputs]
+    name.input(show, name, shown, show_progress="hidden", api_visibility="private")
+    gr.on(
+        [page.select, button.click], refresh, name, [name, waiting, *shown],
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
     api(studies, api_name="studies")
     api(leaderboard, api_name="leaderboard")
 

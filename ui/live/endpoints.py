@@ -1,0 +1,71 @@
+"""Studies over the app's API: started, followed, steered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio.events import api
+
+import promptlab as pl
+
+from ..workbench import Workbench, told
+from .start import start
+
+
+def endpoints(bench: Workbench) -> None:
+    """Offer the documented endpoints."""
+    jobs = bench.jobs
+
+    def start_study(study: str, name: str = "", trials: int = 0, model: str = "") -> str:
+        """Start a study, or queue it behind those that run; its name.
+
+        ``study`` is a shipped study's name or the YAML text of a study. ``name`` replaces its
+        own; ``trials`` (at most so many) and ``model`` change a shipped one.
+        """
+        try:
+            if "\n" in study or ":" in study:
+                return jobs.submit(study, name=name or None)
+            return start(bench, study, model, trials or None, name)
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+
+    def study_states() -> list[dict[str, Any]]:
+        """Every study's name and state; what runs comes first, then the queue."""
+        return jobs.rows()
+
+    def study_progress(name: str) -> dict[str, Any]:
+        """How far a study is: state, trials finished and planned, the leaderboard so far."""
+        try:
+            return jobs.progress(name)
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+
+    def study_log(name: str, lines: int = 100) -> list[dict[str, Any]]:
+        """The last events of a study, each with its UTC time."""
+        try:
+            return pl.read_log(bench.study(name), tail=min(max(int(lines), 1), 10_000))
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+
+    def pause_study(name: str) -> dict[str, Any]:
+        """Let a running study wait at the end of its block; its state."""
+        return steered(jobs.pause, name)
+
+    def resume_study(name: str) -> dict[str, Any]:
+        """Let a paused study go on; queue one that was interrupted, stopped or has failed."""
+        return steered(jobs.resume, name)
+
+    def cancel_study(name: str) -> dict[str, Any]:
+        """Stop a study at the end of its block (what is finished stays), or unqueue it."""
+        return steered(jobs.cancel, name)
+
+    def steered(action: Any, name: str) -> dict[str, Any]:
+        try:
+            action(name)
+            return next((row for row in jobs.rows() if row["name"] == name), {"name": name})
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+
+    for endpoint in (start_study, study_states, study_progress, study_log, pause_study,
+                     resume_study, cancel_study):  # fmt: skip
+        api(endpoint, api_name=endpoint.__name__)
