@@ -1,0 +1,88 @@
+"""The endpoint ``compare``: a grid in one call."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from gradio.events import api
+
+import promptlab as pl
+
+from ..workbench import Workbench, told
+from .pairs import words
+from .prompts import ListedPrompt, from_library, listed
+from .setup import task_of
+from .sheet import Sheet, make_sheet
+
+
+def compare(sheet: Sheet) -> dict[str, Any]:
+    """Run a sheet to its end: its columns, its rows, and the paired tests of all pairs."""
+    for _ in sheet.grid.run():
+        pass
+    columns = []
+    for head in sheet.heads:
+        rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
+        found = pl.Evaluation.of(rows) if rows else None
+        columns.append(
+            {
+                "column": head.letter,
+                "prompt": head.prompt.short,
+                "template": head.prompt.template,
+                "model": head.model,
+                "error": None if problem is None else str(problem),
+                "accuracy": found and found.accuracy,
+                "ci95": found and list(found.ci95),
+                "unparsed_rate": found and found.unparsed_rate,
+                "tokens_per_example": found and found.tokens / found.n,
+                "labels": rows.labels,
+            }
+        )
+    complete = sheet.complete()
+    tests = pl.paired_tests(complete) if len(complete) > 1 else []
+    return {
+        "examples": [
+            {"id": e.id, "fields": dict(e.fields), "label": e.label} for e in sheet.examples
+        ],
+        "columns": columns,
+        "pairs": [{**vars(test), "ci95": list(test.ci95), "words": words(test)} for test in tests],
+    }
+
+
+def connect(bench: Workbench) -> None:
+    """Offer the endpoint."""
+
+    def compared(
+        data: str,
+        prompts: list[str],
+        models: list[str] | None = None,
+        examples: int = 24,
+        answers: str = "",
+        calibration: str = "none",
+        demonstrations: int = 0,
+    ) -> dict[str, Any]:
+        """Prompts × models over the first dev examples of a pinned data set.
+
+        A prompt is a template's full name (``sentiment/it-was``) or a template's text, for which
+        ``answers`` (``label: answer, answer`` a line) are given. Returns ``columns`` with
+        accuracy, 95 % interval and predicted labels, ``examples``, and ``pairs``: exact McNemar
+        tests with Holm's correction.
+        """
+        try:
+            loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
+            chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
+            return compare(make_sheet(task_of(data, None), examples, chosen, loads))
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+
+    api(compared, api_name="compare", concurrency_id="model", concurrency_limit=1)
+
+
+def _prompt(name: str, answers: str, calibration: str, demonstrations: int) -> ListedPrompt:
+    known = {item.full_name: item for item in pl.templates()}
+    if name not in known:
+        return listed("", name, answers, calibration, demonstrations)
+    item = known[name]
+    if not answers.strip():
+        return from_library(item, calibration, demonstrations)
+    return listed(name, item.template.source, answers, calibration, demonstrations)

@@ -1,0 +1,93 @@
+"""Paired tests between columns: one pair in words, all pairs as a matrix."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+import promptlab as pl
+
+from ..drawing import joined, note
+from .sheet import Sheet
+
+WAITING = "Two filled columns are needed for a paired test."
+
+
+def words(test: pl.PairedTest) -> str:
+    """The test as a sentence, with the interval of the difference."""
+    low, high = (100 * end for end in test.ci95)
+    return (
+        f"{test} The difference in accuracy is {100 * test.difference:+.1f} points "
+        f"(95 % interval {low:+.1f} to {high:+.1f}; n = {test.n})."
+    )
+
+
+def draw_pair(sheet: Sheet, first: str, second: str) -> Markup:
+    """Two columns in words, with their four counts. Raises `InputError`."""
+    a, b = sheet.head(first).letter, sheet.head(second).letter
+    if a == b:
+        raise pl.InputError("choose two different columns")
+    columns = sheet.complete()
+    for letter in (a, b):
+        if letter not in columns:
+            raise pl.InputError(f"column {letter} is not filled to the end")
+    (test,) = pl.paired_tests({a: columns[a], b: columns[b]})
+    both = sum(x and y for x, y in zip(columns[a].correct, columns[b].correct, strict=True))
+    neither = test.n - both - test.only_a - test.only_b
+    return Markup(
+        '<p class="pl-compare-sentence {}">{}</p>'
+        '<table class="pl-compare-counts"><tr><td></td><th scope="col">{b} right</th>'
+        '<th scope="col">{b} wrong</th></tr><tr><th scope="row">{a} right</th><td>{}</td>'
+        '<td class="pl-apart">{}</td></tr><tr><th scope="row">{a} wrong</th>'
+        '<td class="pl-apart">{}</td><td>{}</td></tr></table>'
+    ).format(
+        "pl-compare-apart" if test.distinguishable else "",
+        words(test),
+        both,
+        test.only_a,
+        test.only_b,
+        neither,
+        a=a,
+        b=b,
+    )
+
+
+def draw_matrix(sheet: Sheet) -> Markup:
+    """Every pair of filled columns, p-values corrected by Holm over all of them."""
+    columns = sheet.complete()
+    if len(columns) < 2:
+        return note(WAITING)
+    tests = {frozenset((test.a, test.b)): test for test in pl.paired_tests(columns)}
+    rows = joined(
+        Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
+            sheet.head(row).name,
+            row,
+            joined(_pair(tests.get(frozenset((row, column))), row, column) for column in columns),
+        )
+        for row in columns
+    )
+    heads = joined(Markup('<th scope="col">{}</th>').format(letter) for letter in columns)
+    return Markup(
+        '<div class="pl-compare-scroll"><table class="pl-compare-matrix"><thead><tr><td></td>{}'
+        "</tr></thead><tbody>{}</tbody></table></div>{}"
+    ).format(
+        heads,
+        rows,
+        note(
+            f"Row against column: difference in points, then the exact McNemar p-value, "
+            f"corrected by Holm over {len(tests)} pair{'s' if len(tests) > 1 else ''}. Coloured: "
+            "distinguishable (p ≤ .05). Dev examples only."
+        ),
+    )
+
+
+def _pair(test: pl.PairedTest | None, row: str, column: str) -> Markup:
+    if test is None:
+        return Markup('<td class="pl-compare-same">–</td>')
+    difference = 100 * test.difference * (1 if test.a == row else -1)
+    tone = ""
+    if test.distinguishable:
+        tone = "pl-right" if difference > 0 else "pl-wrong"
+    p = "p < .001" if test.p_holm < 0.001 else f"p = {test.p_holm:.3f}".replace("0.", ".")
+    return Markup('<td class="{}" title="{}"><b>{:+.1f}</b><small>{}</small></td>').format(
+        tone, f"{row} against {column}: {test}", difference, p
+    )
