@@ -9,14 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import gradio as gr
-from markupsafe import Markup
 from starlette.middleware import Middleware
 
 import promptlab as pl
 
-from . import learn, library, playground, predict, study
-from .drawing import panel
+from . import compare, learn, library, playground, predict, study
 from .guard import Guard, rules_for
+from .masthead import keep_in_address, masthead
 from .page import Page
 from .workbench import KEPT_SECONDS, MB, Workbench
 
@@ -25,6 +24,7 @@ LARGEST_UPLOAD = 10 * MB
 _MOST_WAITING = 64
 _TABS = (
     ("Playground", playground.tab),
+    ("Compare", compare.tab),
     ("Study", study.tab),
     ("Learn", learn.tab),
     ("Library", library.tab),
@@ -53,11 +53,14 @@ def build_app(
         delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
     )
     with app:
-        panel(Markup('<header class="pl-top"><b>promptlab</b></header>'))
-        with gr.Tabs(elem_id="tabs"):
+        masthead(app)
+        pages = {}
+        with gr.Tabs(elem_id="tabs") as tabs:
             for title, lay_out in _TABS:
                 with gr.Tab(title, id=title.lower()) as page:
                     lay_out(app, bench, page)
+                pages[title.lower()] = page
+        keep_in_address(app, tabs, pages)
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
     return app
 
