@@ -5,11 +5,16 @@ from __future__ import annotations
 import gradio as gr
 
 from .model_bar import model_bar
-from .play import fill, labels, preview
+from .play import fill, generation, labels, preview, strategy
 from .play.shared import SECTIONS
 from .workbench import Workbench
 
-_SECTIONS = {"fill": fill.section, "labels": labels.section}
+_SECTIONS = {
+    "fill": fill.section,
+    "labels": labels.section,
+    "generate": generation.section,
+    "strategy": strategy.section,
+}
 """``section(app, bench, shared, page)`` lays one out on its tab ``page``; ids as in `SECTIONS`."""
 
 

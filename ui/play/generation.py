@@ -1,0 +1,160 @@
+"""The section *Generate*: text that continues a prompt, seen while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+import promptlab as pl
+
+from ..drawing import error, note, panel
+from ..workbench import Workbench, told
+from .shared import Shared
+from .writing import (
+    begin,
+    draw_stopped,
+    draw_writing,
+    draw_written,
+    read_asked,
+    read_prompt,
+    record,
+)
+
+PROMPT = """\
+Q: Lea has 5 pens and buys 3 more. How many pens does she have?
+A: She has 8 pens.
+
+Q: Tom has 3 apples and buys 4 more. How many apples does he have?
+A:"""
+_ABOUT = "Write a prompt and press Generate: the text appears here, token by token."
+_QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
+"""Long texts have a queue of their own, so that short calls do not wait for their end."""
+
+
+def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+    """Lay the section out and connect it."""
+
+    def generate(
+        prompt: str,
+        fields: str = "",
+        chat: bool = False,
+        max_tokens: int = 64,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        stop: str = "",
+        samples: int = 1,
+        model: str = "",
+    ) -> dict[str, Any]:
+        """Continue a prompt, or fill a template at its {mask} with ``fields`` (name = value lines).
+
+        ``stop`` has a stop string a line; ``samples`` texts are drawn at a temperature above 0.
+        Answers with the prompt as it was read, its tokens, seconds, and the texts, each with its
+        finish (stop, length), tokens and log-probability in nats.
+        """
+        try:
+            asked = read_asked(
+                prompt, fields, chat, max_tokens, temperature, top_k, top_p, seed, stop, samples
+            )
+            loaded = bench.load(model)
+            work = begin(loaded, asked, pl.Cancellation())
+            for _ in work.latest():
+                continue
+            found: dict[str, Any] = record(loaded, asked, work.result, work.seconds)
+        except pl.PromptlabError as problem:
+            raise told(problem) from problem
+        return found
+
+    def write(*given: Any) -> Iterator[tuple[Any, str, Any, Any]]:
+        boxes, model = given[:-3], given[-3:]
+        cancellation = pl.Cancellation()
+        going, ready = gr.Button(interactive=True), gr.Button(interactive=False)
+        yield cancellation, str(note("Loading the model …")), going, ready
+        try:
+            asked = read_asked(*boxes)
+            loaded = bench.load(*model)
+            loaded.require("generate")
+            prompt, heard = read_prompt(loaded, asked.prompt), None
+            work = begin(loaded, asked, cancellation)
+            for heard in work.latest():
+                drawn = draw_writing(prompt, heard, work.seconds)
+                yield cancellation, str(drawn), going, ready
+            try:
+                drawn = draw_written(record(loaded, asked, work.result, work.seconds))
+            except pl.Cancelled:
+                drawn = draw_stopped(prompt, heard, work.seconds)
+        except pl.PromptlabError as problem:
+            drawn = error(problem)
+        yield None, str(drawn), ready, going
+
+    with gr.Row():
+        with gr.Column(scale=4, min_width=320):
+            text, *boxes, button, stop = _boxes()
+        with gr.Column(scale=7, min_width=320):
+            result = panel(str(note(_ABOUT)), name="generate-result")
+    running = gr.State(None)
+    button.click(
+        write,
+        [text, *boxes, *shared.model],
+        [running, result, stop, button],
+        api_visibility="private",
+        show_progress="hidden",
+        **_QUEUE,
+    )
+    stop.click(request_stop, running, None, api_visibility="private", queue=False)
+    shared.carry("generate", template=text, fields=boxes[0], chat=boxes[1])
+    api(generate, api_name="generate", **_QUEUE)
+
+
+def request_stop(running: pl.Cancellation | None) -> None:
+    """Ask what this user has started to stop at its next step."""
+    if running is not None:
+        running.request()
+
+
+def _boxes() -> list[Any]:
+    """The boxes in the order of `read_asked`, then the two buttons."""
+    text = gr.Textbox(
+        PROMPT,
+        label="Prompt",
+        info="Continued as it stands; with {mask} it is a template, and {name} a field.",
+        lines=6,
+        max_lines=16,
+    )
+    fields = gr.Textbox(
+        "", label="Fields", info="name = value, one a line; for a template.", lines=1, max_lines=8
+    )
+    chat = gr.Checkbox(
+        False, label="As a chat", info="The prompt is the user's turn in the chat template."
+    )
+    with gr.Row():
+        max_tokens = gr.Slider(1, 1024, 64, step=1, label="Tokens at most", min_width=140)
+        temperature = gr.Slider(
+            0, 2, 0, step=0.05, label="Temperature", info="0 is greedy.", min_width=140
+        )
+    with gr.Accordion("More: top-k, top-p, samples, seed, stop strings", open=False):
+        with gr.Row():
+            top_k = gr.Slider(
+                0, 200, 0, step=1, label="Top-k", info="0 keeps all tokens.", min_width=140
+            )
+            top_p = gr.Slider(
+                0.05, 1, 1, step=0.05, label="Top-p", info="1 keeps all tokens.", min_width=140
+            )
+        with gr.Row():
+            samples = gr.Slider(
+                1, 8, 1, step=1, label="Samples side by side", info="Above temperature 0.",
+                min_width=140,
+            )  # fmt: skip
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=140)
+        stop_strings = gr.Textbox(
+            "\\nQ:", label="Stop strings", info="One a line; \\n is a line break.", lines=2
+        )
+    with gr.Row(elem_classes="pl-run-row"):
+        button = gr.Button("Generate", variant="primary", elem_id="generate-run")
+        stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="generate-stop")
+    order = [fields, chat, max_tokens, temperature, top_k, top_p, seed, stop_strings, samples]
+    return [text, *order, button, stop]

@@ -1,0 +1,169 @@
+"""Any strategy on one example: found by name, run, watched, and drawn with its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+import promptlab as pl
+
+from ..drawing import chip, joined, note
+from ..forms import LONGEST, read_fields
+from ..workbench import Workbench
+from . import recipes, recipes_context, recipes_tree
+from .recipe import Recipe
+from .settings import read_settings
+from .traces import draw_trace
+from .watching import Tell, Watched
+
+RECIPES: Mapping[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (*recipes.RECIPES, *recipes_context.RECIPES, *recipes_tree.RECIPES)
+}
+SAVED = "saved: "
+"""Before the name of a decided study: its saved predictor."""
+_MOST_SHOWN = 600
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a strategy is: its trace so far as data, and the text that is being written."""
+
+    record: Mapping[str, Any]
+    steps: int
+    tokens: int
+    text: str
+
+
+def saved(bench: Workbench) -> list[str]:
+    """Decided studies with a saved predictor, as names of strategies, the newest first."""
+    found = {
+        path.parent.parent.name: path.stat().st_mtime
+        for path in bench.runs.glob("*/best/predictor.json")
+    }
+    return [SAVED + name for name in sorted(found, key=lambda name: (-found[name], name))]
+
+
+def build(
+    bench: Workbench, strategy: str, given: Mapping[str, Any], model: tuple[str, ...]
+) -> tuple[Any, dict[str, str]]:
+    """The predictor of a strategy's name with its settings, and the example's fields.
+
+    A saved predictor is loaded with the model that it was saved with. Raises `InputError`.
+    """
+    for name, value in given.items():
+        if isinstance(value, str) and len(value) > LONGEST:
+            raise pl.InputError(f"{name} has {len(value):,} characters; at most {LONGEST:,}")
+    if strategy.startswith(SAVED):
+        fields = read_fields(str(given.get("fields", "")))
+        return _loaded(bench, strategy.removeprefix(SAVED)), fields
+    if strategy not in RECIPES:
+        known = ", ".join([*RECIPES, *saved(bench)])
+        raise pl.InputError(f"unknown strategy {strategy!r}; there are {known}")
+    recipe = RECIPES[strategy]
+    values = read_settings(recipe.settings, given)
+    made = recipe.build(bench.load(*model), values)
+    return made, read_fields(str(values["fields"]))
+
+
+def _loaded(bench: Workbench, name: str) -> Any:
+    folder: Path = bench.study(name) / "best"
+    if not (folder / "predictor.json").is_file():
+        raise pl.InputError(f"the study {name!r} has no saved predictor yet")
+    return pl.load(folder)
+
+
+def saved_fields(bench: Workbench, strategy: str) -> str:
+    """The fields that a saved predictor reads, as lines to fill in."""
+    try:
+        fields = _loaded(bench, strategy.removeprefix(SAVED)).fields
+    except pl.PromptlabError:  # told when it is run
+        return ""
+    return "\n".join(f"{name} = " for name in fields)
+
+
+def begin(
+    predictor: Any, fields: Mapping[str, str], cancellation: pl.Cancellation
+) -> Watched[Step, Any]:
+    """The solution of one example as work that is watched; its result is a `Prediction`."""
+    missing = [name for name in predictor.fields if name not in fields]
+    if missing:
+        raise pl.InputError(
+            f"the example has no field {missing[0]!r}; write a line {missing[0]} = …"
+        )
+
+    def work(tell: Tell[Step]) -> Any:
+        record: Mapping[str, Any] = {}
+        known = -1
+
+        def watch(trace: pl.Trace, text: str) -> None:
+            nonlocal record, known
+            if len(trace) != known:
+                record, known = trace.record(), len(trace)
+            tell(Step(record, known, trace.tokens_in + trace.tokens_out, text))
+
+        return pl.solve(predictor, fields, watch)
+
+    return Watched(work, cancellation)
+
+
+def as_data(prediction: Any, seconds: float) -> dict[str, Any]:
+    """What an API endpoint answers: the prediction, its ``trace`` whole, ``seconds`` in all."""
+    found = asdict(prediction)
+    return found | {"answer": found.pop("label"), "wall_seconds": seconds}
+
+
+def draw_running(step: Step, seconds: float) -> Markup:
+    """Where it is, what is being written, and the trace so far."""
+    status = f"Working … {step.steps} steps, {step.tokens:,} tokens, {seconds:.1f} s"
+    shown = step.text if len(step.text) <= _MOST_SHOWN else "…" + step.text[-_MOST_SHOWN:]
+    writing = Markup('<pre class="pl-generated pl-writing">{}</pre>').format(shown)
+    return joined(
+        [
+            Markup('<p class="pl-live" role="status">{}</p>').format(status),
+            writing if step.text else "",
+            draw_trace(step.record) if step.steps else "",
+        ]
+    )
+
+
+def draw_solved(prediction: Any, seconds: float) -> Markup:
+    """The answer, its cost, the scores of labels, and the trace."""
+    label = prediction.label
+    answer = note("No answer could be read.") if label is None else _answer(str(label))
+    facts = (
+        f"{prediction.tokens_in:,} tokens in, {prediction.tokens_out:,} out, "
+        f"{len((prediction.trace or {}).get('steps', ())):,} steps, {seconds:.2f} s"
+    )
+    tree = (prediction.trace or {}).get("tree")
+    chips = [
+        chip(f"{name.replace('_', ' ')}: {_plain(value)}") for name, value in (tree or {}).items()
+    ]
+    return joined(
+        [
+            Markup('<section class="pl-answer">{}<p>{}{}</p></section>').format(
+                answer, note(facts), joined(chips)
+            ),
+            draw_trace(prediction.trace, prediction.error),
+        ]
+    )
+
+
+def draw_stopped(step: Step | None, seconds: float) -> Markup:
+    """What had been found when it was stopped."""
+    told = note(f"Stopped after {seconds:.1f} s; the steps that were taken stay.")
+    return joined([told, draw_trace(step.record) if step is not None and step.steps else ""])
+
+
+def _answer(label: str) -> Markup:
+    if "\n" in label or len(label) > 120:
+        return Markup('<pre class="pl-generated">{}</pre>').format(label)
+    return Markup('<p class="pl-answer-text">{}</p>').format(label)
+
+
+def _plain(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,50 @@
+"""A tidy layout for trees that are read from left to right: no two branches cross or overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Layout(Generic[K]):
+    """Every node's ``column`` (its depth) and ``row``; rows are 1 apart at least, and begin at 0.
+
+    ``columns`` and ``rows`` are how many there are.
+    """
+
+    places: Mapping[K, tuple[int, float]]
+    columns: int
+    rows: float
+
+
+def tidy(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> Layout[K]:
+    """Leaves stand below each other, a parent in the middle of its children.
+
+    Leaves of different parents are ``gap`` further apart. Deep trees need no deep recursion.
+    """
+    rows: dict[K, float] = {}
+    depths: dict[K, int] = {root: 0}
+    following = 0.0
+    last_parent: K | None = None
+    waiting: list[tuple[K, K | None, bool]] = [(root, None, False)]
+    while waiting:
+        node, parent, returned = waiting.pop()
+        below = children.get(node, ())
+        if returned:
+            rows[node] = (rows[below[0]] + rows[below[-1]]) / 2
+            continue
+        if not below:
+            if rows and parent != last_parent:
+                following += gap
+            rows[node], following, last_parent = following, following + 1, parent
+            continue
+        waiting.append((node, parent, True))
+        for child in reversed(below):
+            depths[child] = depths[node] + 1
+            waiting.append((child, node, False))
+    places = {node: (depths[node], row) for node, row in rows.items()}
+    return Layout(places, max(depths.values()) + 1, max(rows.values()) + 1)
