@@ -215,11 +215,10 @@ def _finished(outcome: Outcome) -> list[Any]:
         *told,
         results_table(outcome.first, summary["fields"], summary["label_column"]),
     ]
-    rows = f"{outcome.rows:,} rows"
     return [
         str(bar),
         gr.Row(visible=True),
-        gr.DownloadButton(f"Download CSV ({rows})", value=str(outcome.files["csv"])),
-        gr.DownloadButton(f"Download JSONL ({rows})", value=str(outcome.files["jsonl"])),
+        gr.DownloadButton(value=str(outcome.files["csv"])),
+        gr.DownloadButton(value=str(outcome.files["jsonl"])),
         str(joined(drawn)),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..drawing import bar, card, chip, grid, joined, note, share_text, whisker
+from ..drawing import bar, card, chip, joined, note, share_text, whisker
 
 _LONGEST_CELL = 240
 _MOST_COLUMNS = 12
@@ -96,7 +96,7 @@ def summary_cards(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup
         )
     if summary["failed"]:
         told += note(f"{summary['failed']:,} rows failed: {summary['first_error']}")
-    return grid(cards) + told
+    return Markup('<div class="pl-predict-cards">{}</div>{}').format(joined(cards), told)
 
 
 def _predicted(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup:
@@ -188,7 +188,7 @@ def time_text(seconds: float) -> str:
     """A duration as people say it: "8 s", "3 min 20 s", "2 h 5 min"."""
     whole = round(seconds)
     if whole < 60:
-        return f"{max(whole, 0)} s" if seconds >= 1 else f"{seconds:.1f} s"
+        return f"{whole} s" if seconds >= 1 else "under 1 s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
