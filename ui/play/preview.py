@@ -220,8 +220,9 @@ def _connect(
         "show_progress": "hidden",
         "trigger_mode": "always_last",
     }
-    written_in = [shared.template.input, shared.chat.input, *(box.input for box in boxes)]
-    gr.on([*written_in, *(box.change for box in shared.model)], show, inputs, outputs, **quiet)
+    # A text box's ``input`` is not told of pasted text; ``change`` is.
+    texts = [shared.template, *boxes, *shared.model]
+    gr.on([*(box.change for box in texts), shared.chat.input], show, inputs, outputs, **quiet)
     app.load(show, inputs, outputs, **quiet)
     picked = [shared.template, shared.chat, shared.answers, parts, state]
     name.input(pick, name, picked, api_visibility="private").success(show, inputs, outputs, **quiet)

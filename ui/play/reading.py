@@ -75,11 +75,14 @@ def read(model: pl.LanguageModel, template: pl.Template, fields: Mapping[str, st
     problem, count = "", None
     try:
         prompt = pl.render_within(template, example, (), model, 1)
+    except pl.InputError as told:  # its tokens are worth showing nevertheless
+        problem = _summary(told)
+    try:
         count = model.count_tokens(prompt)
         tokens = tuple(model.tokens(prompt))
         count = len(tokens)
     except pl.InputError as told:
-        problem = str(told)
+        problem = problem or str(told)
     return Reading(
         prompt,
         stretches(template, example.fields, prompt),
@@ -92,6 +95,11 @@ def read(model: pl.LanguageModel, template: pl.Template, fields: Mapping[str, st
         model.name,
         model.family,
     )
+
+
+def _summary(problem: pl.InputError) -> str:
+    """What is wrong, without the template, which stands above."""
+    return str(getattr(problem, "summary", problem))
 
 
 def stretches(
