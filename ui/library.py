@@ -1,138 +1,102 @@
-"""The tab *Library*: templates by task, shape and words, each shown with its example."""
+"""The tab *Library*: browse, search, render, edit, save, import and export templates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
-from markupsafe import Markup
 
 import promptlab as pl
 
-from .drawing import chip, error, joined, note, panel, prompt_text, slot_position
-from .workbench import Workbench, told
-
-ALL = "all tasks"
-SHAPES = ["all", "prefix", "cloze"]
-_MOST_SHOWN = 60
-
-
-def find_templates(words: str = "", task: str = ALL, shape: str = "all") -> list[Any]:
-    """The library's templates that hold every one of ``words`` in their row.
-
-    Raises `InputError` for an unknown task.
-    """
-    wanted = words.lower().split()
-    chosen = pl.templates(None if task in ("", ALL) else task)
-    return [
-        item
-        for item in chosen
-        if shape in ("", "all", item.template.shape)
-        and all(word in _searched(item) for word in wanted)
-    ]
-
-
-def _answer(item: Any) -> dict[str, Any]:
-    """A row for the API, without ``path``: Gradio's client takes that for a file to fetch."""
-    return {key: value for key, value in item.row().items() if key != "path"}
-
-
-def _searched(item: Any) -> str:
-    answers = "" if item.answers is None else str(item.answers)
-    return f"{item.full_name}\n{item.template.source}\n{answers}\n{item.source}".lower()
-
-
-def draw(items: Sequence[Any]) -> Markup:
-    """One foldable row a template."""
-    told = f"{len(items)} template{'' if len(items) == 1 else 's'}"
-    if len(items) > _MOST_SHOWN:
-        told += f", the first {_MOST_SHOWN} shown; narrow the search to see others"
-    return note(f"{told}.") + joined(_row(item) for item in items[:_MOST_SHOWN])
-
-
-def _row(item: Any) -> Markup:
-    return Markup(
-        '<details class="pl-item"><summary><code>{}</code>{}<span class="pl-line">{}</span>'
-        "</summary>{}</details>"
-    ).format(
-        item.full_name,
-        chip(item.template.shape, f"pl-{item.template.shape}"),
-        item.template.source,
-        _details(item),
-    )
-
-
-def _details(item: Any) -> Markup:
-    facts = [("reads", ", ".join(item.template.fields) or "no field"), ("source", item.source)]
-    if item.answers is not None:
-        facts[:0] = [
-            (f"answers for {label}", ", ".join(words))
-            for label, words in item.verbalizer.mapping().items()
-        ]
-    elif item.open_vocabulary:
-        facts.insert(0, ("answer", "any token of the vocabulary"))
-    elif item.parser is not None:
-        facts.insert(0, ("reply", f"generated, read by the {item.parser.get('type')} parser"))
-    rows = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*fact) for fact in facts)
-    return Markup("<h4>With its example</h4>{}<dl>{}</dl>").format(render_example(item), rows)
-
-
-def render_example(item: Any) -> Markup:
-    """The template's own example in it, the slot marked; or why that cannot be."""
-    try:
-        prompt = item.template.render(item.example)
-    except pl.InputError as problem:
-        return error(problem)
-    return prompt_text(str(prompt), slot_position(prompt))
+from .drawing import error, panel
+from .picking import picked, picker, turned_to
+from .shelf import changing, editor, endpoints, exchange, leaf, rows
+from .shelf.parts import QUIET, LeafView, Shelf, listed, looked_up
+from .workbench import Workbench
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
+    first = pl.templates()[0]
+    filters = _search()
+    shown = gr.State(first.full_name)
+    with gr.Row(elem_classes="pl-library"):
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row(elem_classes="pl-tools"):
+                new = gr.Button("New template", size="sm", min_width=110)
+                give = gr.Button("Export these", size="sm", min_width=110)
+                bring = gr.UploadButton(
+                    "Import YAML", file_types=[".yaml", ".yml"], size="sm", min_width=110
+                )
+                replace = gr.Checkbox(
+                    label="importing may replace mine", container=False, min_width=180
+                )
+            told = panel(name="library-told")
+            drawn = rows.draw(rows.find_templates(), 0, first.full_name)
+            found = picker(str(drawn), "library-result")
+        with gr.Column(scale=6, min_width=320, elem_id="template-shown"):
+            with gr.Column() as column:
+                view = LeafView(first)
+            edit = editor.editor()
+    shelf = Shelf(filters, found, shown, view, told)
+    _browse(page, shelf)
+    changing.connect(shelf, edit, column, new)
+    exchange.connect(bench, shelf, give, bring, replace)
+    endpoints.connect()
 
-    def templates(words: str = "", task: str = ALL, shape: str = "all") -> list[dict[str, Any]]:
-        """The templates found, as rows with name, task, shape, text and answers."""
-        try:
-            return [_answer(item) for item in find_templates(words, task, shape)]
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
 
-    def render(name: str) -> str:
-        """A template with its own example, ``{mask}`` in the slot."""
-        try:
-            item = next((i for i in pl.templates() if i.full_name == name), None)
-            if item is None:
-                raise pl.InputError(f"the library has no template {name!r}")
-            return str(item.template.render(item.example))
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+def _search() -> list[Any]:
+    with gr.Row(elem_classes="pl-library-search"):
+        words = gr.Textbox(
+            "",
+            label="Search",
+            placeholder="words in the name, text, answers, source or note",
+            scale=5,
+            min_width=240,
+        )
+        task = gr.Dropdown(
+            rows.task_choices(), value=rows.ALL, label="Task", scale=3, min_width=180
+        )
+        shape = gr.Radio(rows.SHAPES, value="all", label="Shape", scale=3, min_width=270)
+        own = gr.Checkbox(label="Only my own", scale=1, min_width=150)
+    return [words, task, shape, own]
 
-    def show(words: str, task: str, shape: str) -> str:
+
+def _browse(page: gr.Tab, shelf: Shelf) -> None:
+    """Search as one types, turn pages, choose one, render it with other fields."""
+
+    def turn(words: str, task: str, shape: str, own: bool, shown: str, event: gr.EventData) -> str:
+        return listed(words, task, shape, own, shown, turned_to(event))
+
+    def choose(event: gr.EventData) -> list[Any]:
+        name = picked(event)
+        return [name, *looked_up(name)]
+
+    def render(name: str, fields: str) -> str:
         try:
-            return str(draw(find_templates(words, task, shape)))
+            return str(leaf.rendered_text(leaf.find(name).template, fields))
         except pl.PromptlabError as problem:
             return str(error(problem))
 
-    with gr.Row():
-        words = gr.Textbox(
-            label="Search",
-            placeholder="words in the name, text, answers or source",
-            scale=3,
-            min_width=280,
-        )
-        names = [ALL, *(task.name for task in pl.tasks())]
-        task = gr.Dropdown(names, value="sentiment", label="Task", scale=2)
-        shape = gr.Radio(SHAPES, value="all", label="Shape", scale=2)
-    found = panel(show("", "sentiment", "all"), "library-result")
+    def refresh(*boxes: Any) -> list[Any]:
+        return [gr.Dropdown(rows.task_choices()), listed(*boxes)]
+
+    words, *choices = shelf.filters  # pasting changes a text box and raises no *input*
     gr.on(
-        [words.input, task.input, shape.input],
-        show,
-        [words, task, shape],
-        found,
-        show_progress="hidden",
+        [words.change, *(box.input for box in choices)],
+        listed,
+        shelf.boxes,
+        shelf.found,
         trigger_mode="always_last",
-        api_visibility="private",
+        **QUIET,
     )
-    api(templates, api_name="templates")
-    api(render, api_name="render_template")
+    shelf.found.submit(turn, shelf.boxes, shelf.found, **QUIET)
+    shelf.found.click(choose, None, [shelf.shown, *shelf.view.outputs], **QUIET)
+    shelf.view.fields.change(
+        render,
+        [shelf.shown, shelf.view.fields],
+        shelf.view.prompt,
+        trigger_mode="always_last",
+        **QUIET,
+    )
+    page.select(refresh, shelf.boxes, [shelf.filters[1], shelf.found], **QUIET)

@@ -1,0 +1,129 @@
+"""The editor's boxes: a template of one's own is written, checked as it is typed, and saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..drawing import panel
+from . import draft
+from .draft import PART_NAMES, PARTS, TEXT, Draft
+
+_HINTS = {
+    "description": "What is to be done.",
+    "context": "What is known besides.",
+    "input": "The example's own text: Review: {text}",
+    "cue": "Where the answer belongs: Sentiment: {mask}",
+}
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Its components: ``boxes`` are in the order of `Draft`."""
+
+    column: gr.Column
+    boxes: Sequence[Any]
+    replacing: gr.State
+    save: gr.Button
+    close: gr.Button
+    checked: gr.HTML
+
+    def opened(self, first: Draft, replacing: str = "") -> list[Any]:
+        """New values of ``column``, ``replacing``, ``boxes`` and ``checked``."""
+        return [
+            gr.Column(visible=True),
+            replacing,
+            *first.values(),
+            str(draft.draw(first, replacing)),
+        ]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `opened` has values for."""
+        return [self.column, self.replacing, *self.boxes, self.checked]
+
+
+def save(values: Sequence[Any], replacing: str) -> Any:
+    """Save a draft; one that is edited under another name is renamed. Raises `InputError`."""
+    made = Draft(*(value or "" for value in values))
+    if replacing and made.full_name != replacing:
+        pl.save_template(made.full_name, made.entry())
+        pl.delete_template(replacing)
+    else:
+        pl.save_template(made.full_name, made.entry(), replace=bool(replacing))
+    return made.full_name
+
+
+def editor() -> Editor:
+    """Lay the editor out, hidden, and let it check what is typed."""
+    with gr.Column(visible=False, elem_id="template-editor") as column:
+        with gr.Row():
+            names = [task.name for task in pl.tasks()]
+            task = gr.Dropdown(
+                names,
+                label="Task",
+                info="One that is there, or a new one.",
+                allow_custom_value=True,
+                scale=1,
+                min_width=140,
+            )
+            name = gr.Textbox(
+                label="Name", info="Small letters, digits, hyphens.", scale=1, min_width=140
+            )
+        form = gr.Radio([TEXT, PARTS], value=TEXT, label="Written as")
+        text = gr.Textbox(
+            label="Template",
+            info="{field}, {mask} where the answer belongs; or Jinja.",
+            lines=3,
+            max_lines=14,
+            elem_classes="pl-mono",
+        )
+        with gr.Column(visible=False) as parts:
+            pieces = [
+                gr.Textbox(
+                    label=name.capitalize(), info=_HINTS[name], max_lines=8, elem_classes="pl-mono"
+                )
+                for name in PART_NAMES
+            ]
+        settings = gr.Textbox(
+            label="Answers, or a parser (YAML)",
+            info="answers: {label: [word, word]} – or parser: {type: number}; also separator, "
+            "demonstration_separator, chat, aggregation.",
+            lines=3,
+            max_lines=14,
+            elem_classes="pl-mono",
+        )
+        example = gr.Textbox(
+            label="Example", info="name = value, one field a line.", lines=2, max_lines=8
+        )
+        with gr.Row():
+            source = gr.Textbox(label="Source", info="Whose idea it is.", min_width=140)
+            note = gr.Textbox(label="Note", info="What to know about it.", min_width=140)
+        checked = panel(name="template-checked")
+        with gr.Row():
+            close = gr.Button("Close without saving", min_width=140)
+            saving = gr.Button("Save to my templates", variant="primary", min_width=140)
+    replacing = gr.State("")
+    boxes = [task, name, form, text, *pieces, settings, example, source, note]
+    form.change(
+        lambda form: (gr.Textbox(visible=form == TEXT), gr.Column(visible=form == PARTS)),
+        form,
+        [text, parts],
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    gr.on(
+        [box.change for box in boxes],
+        lambda replacing, *values: str(draft.draw(Draft(*(v or "" for v in values)), replacing)),
+        [replacing, *boxes],
+        checked,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+    return Editor(column, boxes, replacing, saving, close, checked)

@@ -1,0 +1,67 @@
+"""What the library does over the app's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradio.events import api
+
+import promptlab as pl
+
+from ..forms import read_fields
+from ..workbench import told
+from . import leaf, rows
+
+
+def connect() -> None:
+    """Document the endpoints; to be called while the app is laid out."""
+    api(templates, api_name="templates")
+    api(render, api_name="render_template")
+    api(save, api_name="save_template")
+    api(export, api_name="export_templates")
+
+
+def templates(
+    words: str = "", task: str = rows.ALL, shape: str = "all", own: bool = False
+) -> list[dict[str, Any]]:
+    """The templates found, as rows with name, task, shape, text and answers."""
+    try:
+        return [_answer(item) for item in rows.find_templates(words, task, shape, own)]
+    except pl.PromptlabError as problem:
+        raise told(problem) from problem
+
+
+def render(name: str, fields: str = "") -> str:
+    """A template with its own example, or with ``name = value`` a line; ``{mask}`` in the slot."""
+    try:
+        item = leaf.find(name)
+        given = read_fields(fields) if fields.strip() else item.example
+        return str(item.template.render(given))
+    except pl.PromptlabError as problem:
+        raise told(problem) from problem
+
+
+def save(name: str, entry: str, replace: bool = False) -> dict[str, Any]:
+    """Save a template among one's own as ``task/name``.
+
+    ``entry`` is YAML with text or parts, answers or a parser, source, example. Only one's own can
+    be replaced.
+    """
+    try:
+        return _answer(pl.save_template(name, entry, replace=replace))
+    except pl.PromptlabError as problem:
+        raise told(problem) from problem
+
+
+def export(names: list[str]) -> str:
+    """Templates as YAML, one document a task, to be imported elsewhere."""
+    try:
+        text: str = pl.export_templates(names)
+    except pl.PromptlabError as problem:
+        raise told(problem) from problem
+    return text
+
+
+def _answer(item: Any) -> dict[str, Any]:
+    """A row without ``path``: Gradio's client takes that for a file to fetch."""
+    return {key: value for key, value in item.row().items() if key != "path"} | {"own": item.own}

@@ -1,0 +1,81 @@
+"""The section that exchanges: templates taken from a file and given in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+import promptlab as pl
+
+from ..drawing import error, joined
+from ..picking import download
+from ..workbench import Workbench, told
+from . import rows
+from .parts import QUIET, Shelf, changed
+
+_MOST_NAMES = 40
+
+
+def export(bench: Workbench, names: Sequence[str]) -> Path:
+    """A YAML file of these templates to download. Raises `InputError` when there are none."""
+    text = pl.export_templates(names)
+    single = names[0].replace("/", "-") if len(names) == 1 else "templates"
+    path = bench.download(f"{single}.yaml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def take(path: str | None, replace: bool) -> tuple[Markup, list[str]]:
+    """What came of importing an uploaded file, and the names that were saved."""
+    if not path:
+        return Markup(""), []
+    try:
+        done = pl.import_templates(path, replace=replace)
+    except pl.PromptlabError as problem:
+        return error(problem), []
+    return _told(done), list(done.saved)
+
+
+def _told(done: Any) -> Markup:
+    saved, same = len(done.saved), len(done.unchanged)
+    text = f"{saved} template{'' if saved == 1 else 's'} imported."
+    if same:
+        text += f" {same} {'was' if same == 1 else 'were'} there already, just so."
+    names = joined(Markup("<code>{}</code> ").format(name) for name in done.saved[:_MOST_NAMES])
+    return Markup('<p class="pl-done" role="status">{} {}</p>').format(text, names)
+
+
+def connect(
+    bench: Workbench, shelf: Shelf, give: gr.Button, bring: gr.UploadButton, replace: gr.Checkbox
+) -> None:
+    """Import a file; export the template that is shown, or all that are found."""
+
+    def export_one(name: str) -> Path:
+        return _made(bench, [name])
+
+    def export_found(words: str, task: str, shape: str, own: bool) -> Path:
+        return _made(bench, [i.full_name for i in rows.find_templates(words, task, shape, own)])
+
+    def brought(path: str | None, replace: bool, shown: str, *filters: Any) -> list[Any]:
+        drawn, saved = take(path, replace)
+        return [str(drawn), *changed(saved[0] if saved else shown, *filters)]
+
+    download(shelf.view.give, export_one, [shelf.shown], "download-template")
+    download(give, export_found, list(shelf.filters), "download-templates")
+    bring.upload(
+        brought,
+        [bring, replace, shelf.shown, *shelf.filters],
+        [shelf.told, *shelf.outputs],
+        **QUIET,
+    )
+
+
+def _made(bench: Workbench, names: list[str]) -> Path:
+    try:
+        return export(bench, names)
+    except pl.PromptlabError as problem:
+        raise told(problem) from problem

@@ -1,0 +1,109 @@
+"""What the sections of the library share: the search, the list found, the template shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..drawing import error, panel
+from . import leaf, rows
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+class LeafView:
+    """The components that show one template, and what can be done with it."""
+
+    def __init__(self, item: Any) -> None:
+        values = turned(item)
+        self.head = panel(values[0], "template-head")
+        self.prompt = panel(values[1], "template-prompt")
+        self.fields = gr.Textbox(
+            values[2],
+            label="Rendered with",
+            info="name = value, one field a line. Change it and see.",
+            lines=1,
+            max_lines=8,
+            elem_id="template-fields",
+        )
+        with gr.Row(elem_classes="pl-tools") as self.tools:
+            self.edit = gr.Button("Edit", size="sm", visible=item.own, min_width=90)
+            self.copy = gr.Button("Edit a copy", size="sm", min_width=110)
+            self.give = gr.Button("Export", size="sm", min_width=90)
+            self.delete = gr.Button("Delete", size="sm", visible=item.own, min_width=90)
+        with gr.Row(visible=False, elem_classes="pl-tools") as self.confirm:
+            self.sure = gr.Button("Yes, delete it", size="sm", variant="stop", min_width=110)
+            self.keep = gr.Button("Keep it", size="sm", min_width=90)
+        self.facts = panel(values[3], "template-facts")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `turned` has values for."""
+        owned = [self.edit, self.delete, self.confirm]
+        return [self.head, self.prompt, self.fields, self.facts, *owned]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Components; their values are one user's own.
+
+    ``filters`` are the arguments of `rows.find_templates`, ``shown`` the full name of the template
+    in ``view``, ``told`` says what came of an import or a deletion.
+    """
+
+    filters: Sequence[Any]
+    found: gr.HTML
+    shown: gr.State
+    view: LeafView
+    told: gr.HTML
+
+    @property
+    def boxes(self) -> list[Any]:
+        """The arguments of `listed`, the page aside."""
+        return [*self.filters, self.shown]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `changed` has values for."""
+        return [self.shown, self.filters[1], self.found, *self.view.outputs]
+
+
+def changed(name: str, *filters: Any) -> list[Any]:
+    """Everything anew, for a library that has changed; ``name`` is to be shown."""
+    tasks = gr.Dropdown(rows.task_choices())
+    return [name, tasks, listed(*filters, name), *looked_up(name)]
+
+
+def listed(words: str, task: str, shape: str, own: bool, shown: str, page: int = 0) -> str:
+    """The list found, or what is wrong with the question."""
+    try:
+        return str(rows.draw(rows.find_templates(words, task, shape, own), page, shown))
+    except pl.PromptlabError as problem:
+        return str(error(problem))
+
+
+def turned(item: Any) -> list[Any]:
+    """The values of a view."""
+    return [
+        str(leaf.head(item)),
+        str(leaf.rendered(item.template, item.example)),
+        leaf.shown_example(item.template, item.example),
+        str(leaf.facts(item)),
+        gr.Button(visible=item.own),
+        gr.Button(visible=item.own),
+        gr.Row(visible=False),
+    ]
+
+
+def looked_up(name: str) -> list[Any]:
+    """The values of a view for a name that may have gone meanwhile."""
+    try:
+        return turned(leaf.find(name))
+    except pl.PromptlabError as problem:
+        hidden = gr.Button(visible=False)
+        return [str(error(problem)), "", "", "", hidden, hidden, gr.Row(visible=False)]
