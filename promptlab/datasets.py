@@ -343,3 +343,22 @@ DATASETS: dict[str, Dataset] = {
 def data_set_names() -> list[str]:
     """Names of the pinned data sets that `load_task` opens."""
     return list(DATASETS)
+
+
+def data_set_facts(name: str) -> dict[str, Any]:
+    """What a form needs to know of a pinned data set: topic, description, fields, labels, rows,
+    sizes of its splits by default, metric. Raises `DataError` for any other name.
+    """
+    if name not in DATASETS:
+        raise DataError(f"{name!r} is none of the pinned data sets: {', '.join(DATASETS)}")
+    found = DATASETS[name]
+    return {
+        "name": name,
+        "topic": found.topic,
+        "description": found.description,
+        "fields": list(found.fields),
+        "labels": list(found.labels),
+        "rows": found.rows,
+        "sizes": dict(found.sizes),
+        "metric": found.metric,
+    }

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import gradio as gr
 
+from .building import section as building
 from .live import results, running
+from .over_time import comparing
 from .workbench import Workbench
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out: a section for each stage of a study; it opens where studies run."""
-    with gr.Tabs(elem_id="study-stages", selected="run"):
+    with gr.Tabs(elem_id="study-stages", selected="run") as stages:
+        with gr.Tab("Build", id="build") as part:
+            building.section(bench, page, part, stages)
         with gr.Tab("Run", id="run") as part:
             running.section(app, bench, page, part)
         with gr.Tab("Results", id="results") as part:
             results.section(app, bench, part)
+        with gr.Tab("Over time", id="over-time") as part:
+            comparing.section(bench, part)

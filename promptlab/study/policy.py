@@ -132,8 +132,8 @@ class _Look:
             self._on_offer(model, ("model",))
         if not isinstance(model, dict):
             return
-        for key in model:
-            if key not in _MODEL_KEYS:
+        for key, value in model.items():
+            if key not in _MODEL_KEYS and value is not None:
                 self._say(
                     ("model", str(key)),
                     "models are chosen among those on offer here; leave this key out",

@@ -1,0 +1,379 @@
+"""The section *Build*: a form and the study's YAML in step, checked as it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..drawing import error, note, panel
+from ..workbench import DTYPES, Workbench
+from . import checking, cost
+from .beginnings import EMPTY, begin, beginnings, empty, keep, proposed
+from .candidates import Candidates
+from .endpoints import endpoints
+from .form import BOXES, PRUNERS, SAMPLERS, form_values, group_names, groups_of, with_box
+from .yaml_text import read
+
+Change = Callable[[str], str]
+_HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_METRICS = (
+    "accuracy", "macro_f1", "matthews", "exact_match", "numeric_match", "span_f1", "rouge", "bleu",
+    "precision_at_1", "mean_reciprocal_rank", "calibration_error", "game24",
+)  # fmt: skip
+
+
+class Build:
+    """The section's components and what connects them.
+
+    The YAML is the study; a box of the form rewrites its own key there. Text that is typed sets
+    the boxes, and since setting a box is no input of a person, nothing runs in a circle. ``known``
+    are the groups that the cards show, ``version`` counts how often they must be drawn anew.
+    """
+
+    def __init__(self, bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+        self.bench = bench
+        self._begin_row()
+        with gr.Row(elem_classes="pl-build"):
+            with gr.Column(scale=6, min_width=320):
+                self.boxes = self._form()
+                self._cards = gr.Column(elem_id="build-groups")
+                self.search = self._search()
+                self.boxes |= self.search
+            with gr.Column(scale=6, min_width=320, elem_classes="pl-build-text"):
+                self._text()
+        self.version, self.known = gr.State(0), gr.State("")
+        ordered = [self.boxes[box.name] for box in BOXES]
+        self.settled = [self.yaml, self.status, self.estimate, *ordered, self.version, self.known]
+        with self._cards:
+            Candidates(self.yaml, self.version, self._settle, self.settled)
+        self._connect(page, part, stages)
+
+    def _begin_row(self) -> None:
+        with gr.Row(elem_classes="pl-build-begin"):
+            self.start_from = gr.Dropdown(
+                [EMPTY], value=EMPTY, label="Begin with", scale=3, min_width=220,
+                elem_id="begin-with",
+            )  # fmt: skip
+            self.upload = gr.File(
+                label="or with your own labelled data (CSV, TSV, JSONL, Parquet)",
+                file_types=[".csv", ".tsv", ".jsonl", ".json", ".parquet"],
+                file_count="single",
+                scale=4,
+                min_width=260,
+                height=96,
+                elem_id="own-data",
+            )
+        with gr.Row(visible=False, elem_classes="pl-build-columns") as self.columns:
+            self.data_name = gr.State("")
+            self.text_column = gr.Dropdown([], label="Text column", min_width=150)
+            self.label_column = gr.Dropdown([], label="Label column", min_width=150)
+            self.propose = gr.Button(
+                "Propose a study", variant="primary", scale=0, min_width=170, elem_id="propose"
+            )
+        self.begun = panel(name="build-begun")
+
+    def _form(self) -> dict[str, Any]:
+        bench = self.bench
+        found: dict[str, Any] = {}
+        with gr.Group(elem_classes="pl-build-part"):
+            found["name"] = gr.Textbox(label="Name", elem_id="study-name")
+            found["description"] = gr.Textbox(label="Description", lines=2, max_lines=6)
+        with gr.Group(elem_classes="pl-build-part"):
+            found["data"] = gr.Dropdown(
+                pl.data_set_names(),
+                value="sst2",
+                allow_custom_value=True,
+                label="Data",
+                info="A pinned data set, reasoning-gym:NAME, or a file uploaded above.",
+                elem_id="study-data",
+            )
+            with gr.Row():
+                found["text"] = gr.Textbox(label="Text column", min_width=130, visible=False)
+                found["label"] = gr.Textbox(label="Label column", min_width=130, visible=False)
+            with gr.Row(elem_classes="pl-build-boxes"):
+                found["k"] = _number("k a class (train)", "k")
+                found["train"] = _number("train", "train", whole=False)
+                found["dev"] = _number("dev", "dev", whole=False)
+                found["test"] = _number("test", "test", whole=False)
+        with gr.Group(elem_classes="pl-build-part"), gr.Row(elem_classes="pl-build-boxes"):
+            found["model"] = gr.Dropdown(
+                list(bench.models), value=bench.models[0], label="Model", min_width=180
+            )
+            found["device"] = gr.Dropdown(
+                list(bench.devices), value="auto", label="Device", min_width=100
+            )
+            found["dtype"] = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", min_width=100)
+        return found
+
+    def _search(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        with gr.Group(elem_classes="pl-build-part"):
+            with gr.Row(elem_classes="pl-build-boxes"):
+                found["trials"] = _number("at most trials", "trials")
+                found["seconds"] = _number("at most seconds", "seconds", whole=False)
+                found["seed"] = _number("seed", "seed")
+            with gr.Row(elem_classes="pl-build-boxes"):
+                found["sampler"] = gr.Dropdown(
+                    list(SAMPLERS), value="auto", label="Sampler", min_width=130
+                )
+                found["pruner"] = gr.Dropdown(
+                    list(PRUNERS), value="none", label="Pruner", min_width=130
+                )
+                found["baseline"] = gr.Dropdown(
+                    [""], value="", label="Baseline group", min_width=150, allow_custom_value=True
+                )
+            found["objectives"] = gr.Dropdown(
+                [*_METRICS, "tokens", "seconds", "unparsed_rate"],
+                value=[],
+                multiselect=True,
+                label="Objectives",
+                info="None: the metric of the data. The first one decides, costs come beside it.",
+            )
+        return found
+
+    def _text(self) -> None:
+        self.yaml = gr.Code(
+            empty(self.bench),
+            language="yaml",
+            label="study.yaml",
+            lines=24,
+            max_lines=34,
+            elem_id="study-yaml",
+            interactive=True,
+        )
+        self.status = gr.HTML(
+            "",
+            elem_id="study-complaints",
+            elem_classes="pl-panel",
+            apply_default_css=False,
+            js_on_load=checking.TO_LINE,
+        )
+        with gr.Row(elem_classes="pl-build-actions"):
+            self.start = gr.Button("Start", variant="primary", min_width=110, elem_id="build-start")
+            self.ask = gr.Button("Estimate the cost", min_width=150, elem_id="build-estimate")
+            self.download = gr.DownloadButton("Download YAML", min_width=140)
+            self.rename = gr.Button("", visible=False, min_width=160, elem_id="build-rename")
+        self.estimate = panel(name="study-estimate")
+
+    def _connect(self, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+        state = [self.version, self.known]
+        first = gr.State(True)
+        gr.on(
+            [page.select, part.select],
+            self._opened,
+            [self.yaml, first, *state],
+            [first, self.start_from, *self.settled],
+            **_HIDDEN,
+        )
+        self.yaml.input(
+            self._typed,
+            [self.yaml, *state],
+            self.settled[1:],
+            trigger_mode="always_last",
+            **_HIDDEN,
+        )
+        for box in BOXES:
+            self._edit(box.name)
+        self.start_from.input(
+            self._begin,
+            [self.start_from, self.yaml, *state],
+            [*self.settled, self.begun],
+            **_HIDDEN,
+        )
+        self.upload.upload(
+            self._uploaded,
+            self.upload,
+            [self.data_name, self.columns, self.text_column, self.label_column, self.begun],
+            **_HIDDEN,
+        )
+        self.propose.click(
+            self._propose,
+            [
+                self.data_name,
+                self.text_column,
+                self.label_column,
+                self.boxes["model"],
+                self.yaml,
+                *state,
+            ],
+            [*self.settled, self.begun],
+            api_visibility="private",
+        )
+        self.ask.click(
+            self._estimate, self.yaml, self.estimate,
+            api_visibility="private", concurrency_id="model", concurrency_limit=1,
+        )  # fmt: skip
+        self.start.click(
+            self._start, self.yaml, [self.status, self.rename, stages], api_visibility="private"
+        )
+        self.rename.click(
+            self._rename, [self.yaml, *state], [*self.settled, self.rename], **_HIDDEN
+        )
+        self.download.click(self._file, self.yaml, self.download, **_HIDDEN)
+        endpoints(self.bench)
+
+    def _edit(self, name: str) -> None:
+        box = self.boxes[name]
+        events = [box.input]
+        if isinstance(box, gr.Textbox | gr.Number):
+            events = [box.blur, box.submit]
+
+        def take(text: str, given: Any, version: int, known: str) -> list[Any]:
+            return self._settle(text, lambda t: with_box(t, name, given), version, known)
+
+        gr.on(
+            events,
+            take,
+            [self.yaml, box, self.version, self.known],
+            self.settled,
+            trigger_mode="always_last",
+            **_HIDDEN,
+        )
+
+    def _settle(
+        self, text: str, change: Change, version: int, known: str, *, anew: bool = False
+    ) -> list[Any]:
+        """What the section shows after a change; one that cannot be made is told, nothing else."""
+        try:
+            made = change(text)
+        except pl.PromptlabError as problem:
+            wrong = [pl.Complaint(None, str(problem))]
+            skipped = [gr.skip() for _ in BOXES]
+            return [gr.skip(), str(checking.draw(wrong)), gr.skip(), *skipped, gr.skip(), known]
+        if made == text and not anew:
+            return [gr.skip() for _ in self.settled[:-1]] + [known]
+        shown = self._shown(made, version, known)
+        if not anew:
+            shown[-2] = version
+        return [gr.skip() if made == text else made, *shown]
+
+    def _typed(self, text: str, version: int, known: str) -> list[Any]:
+        """The boxes of a text that was typed."""
+        return self._shown(text, version, known)
+
+    def _shown(self, text: str, version: int, known: str) -> list[Any]:
+        """All of `settled` but the text itself."""
+        complaints = checking.complaints_of(self.bench, text)
+        told = str(checking.draw(complaints))
+        try:
+            document = read(text)
+        except pl.PromptlabError:
+            return [told, "", *(gr.skip() for _ in BOXES), gr.skip(), known]
+        groups = json.dumps(groups_of(document), sort_keys=True, default=str)
+        anew = version + 1 if groups != known else version
+        return [told, "", *self._values(document), anew, groups]
+
+    def _values(self, document: dict[str, Any]) -> list[Any]:
+        values = form_values(document)
+        file = str(values["data"] or "") not in pl.data_set_names()
+        updates: list[Any] = []
+        for box in BOXES:
+            value = values[box.name]
+            if box.name == "baseline":
+                names = ["", *group_names(document)]
+                updates.append(gr.update(choices=names, value=value))
+            elif box.name in ("text", "label"):
+                updates.append(gr.update(value=value, visible=file))
+            elif box.name in ("sampler", "pruner", "trials", "seconds", "objectives"):
+                updates.append(gr.update(value=value, visible="methods" not in document))
+            else:
+                updates.append(gr.update(value=value))
+        return updates
+
+    def _opened(self, text: str, first: bool, version: int, known: str) -> list[Any]:
+        names = gr.update(choices=beginnings(self.bench))
+        if not first:
+            return [False, names, *(gr.skip() for _ in self.settled)]
+        return [False, names, gr.skip(), *self._shown(text, version, known)]
+
+    def _begin(self, chosen: str, text: str, version: int, known: str) -> list[Any]:
+        shown = self._settle(text, lambda _: begin(self.bench, chosen), version, "", anew=True)
+        return [*shown, ""]
+
+    def _uploaded(self, path: str | None) -> list[Any]:
+        if path is None:
+            return ["", gr.update(visible=False), gr.skip(), gr.skip(), ""]
+        try:
+            name, columns = keep(self.bench, path)
+        except pl.PromptlabError as problem:
+            return ["", gr.update(visible=False), gr.skip(), gr.skip(), str(error(problem))]
+        text, label = _guess(columns)
+        return [
+            name,
+            gr.update(visible=True),
+            gr.update(choices=columns, value=text),
+            gr.update(choices=columns, value=label),
+            str(note(f"{name.partition('/')[2]}: {len(columns)} columns.")),
+        ]
+
+    def _propose(
+        self, data: str, text: str, label: str, model: str, yaml: str, version: int, known: str
+    ) -> list[Any]:
+        told: list[str] = []
+
+        def change(_: str) -> str:
+            made, remarks = proposed(self.bench, data, text, label, model)
+            told.append(remarks)
+            return made
+
+        shown = self._settle(yaml, change, version, "", anew=True)
+        return [*shown, str(note(" · ".join(told[0].splitlines()))) if told else gr.skip()]
+
+    def _estimate(self, text: str) -> str:
+        try:
+            spec = checking.read_text(self.bench, text)
+            model = self.bench.load(spec.model.name, spec.model.device, spec.model.dtype)
+            found = pl.estimate_study(spec, model, load=checking.open_task)
+            return str(cost.draw(found))
+        except pl.PromptlabError as problem:
+            return str(error(problem))
+
+    def _start(self, text: str) -> list[Any]:
+        """Queue the study and show it at work; a name that is taken gets a free one offered."""
+        complaints = checking.complaints_of(self.bench, text)
+        if complaints:
+            return [str(checking.draw(complaints)), gr.update(visible=False), gr.skip()]
+        spec = checking.read_text(self.bench, text)
+        try:
+            name = self.bench.jobs.submit(text)
+        except pl.PromptlabError as problem:
+            free = self.bench.jobs.free_name(spec.study)
+            button = gr.update(value=f"Rename to {free}", visible=free != spec.study)
+            return [str(error(problem)), button, gr.skip()]
+        told = str(note(f"{name} is queued."))
+        return [told, gr.update(visible=False), gr.Tabs(selected="run")]
+
+    def _rename(self, text: str, version: int, known: str) -> list[Any]:
+        def change(old: str) -> str:
+            return with_box(old, "name", self.bench.jobs.free_name(str(read(old).get("study"))))
+
+        return [*self._settle(text, change, version, known), gr.update(visible=False)]
+
+    def _file(self, text: str) -> Any:
+        path = self.bench.download("study.yaml")
+        path.write_text(text, encoding="utf-8")
+        return gr.DownloadButton(value=str(path))
+
+
+def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+    """Lay the section out and connect it; ``stages`` are the tabs of which ``part`` is one."""
+    Build(bench, page, part, stages)
+
+
+def _number(label: str, name: str, *, whole: bool = True) -> gr.Number:
+    return gr.Number(
+        None, label=label, precision=0 if whole else None, min_width=90, elem_id=f"study-{name}"
+    )
+
+
+def _guess(columns: list[str]) -> tuple[str | None, str | None]:
+    """The columns that texts and labels usually stand in."""
+    low = {name.lower(): name for name in columns}
+    text = next((low[n] for n in ("text", "sentence", "review", "body", "input") if n in low), None)
+    label = next((low[n] for n in ("label", "class", "category", "target", "y") if n in low), None)
+    return text or columns[0], label or columns[-1]

@@ -1,0 +1,1 @@
+"""Decided studies side by side: how the numbers moved, and what was changed between two."""
