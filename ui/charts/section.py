@@ -16,7 +16,7 @@ from ..workbench import Workbench, told
 from .drawn import CHARTS, TOLD, Chart, Key, draw
 
 
-def section(bench: Workbench, study: gr.Dropdown, looked: Sequence[Any]) -> None:
+def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
     """Lay the charts of the ``study`` chosen out.
 
     They look for new trials at every event of ``looked``, such as a timer's tick and the opening

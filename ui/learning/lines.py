@@ -1,0 +1,126 @@
+"""Curves of several trials over each other, as one drawing. Every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from ..curves import Points, thinned
+from ..drawing import joined
+
+_WIDE, _HIGH = 560, 210
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 28
+TONES = 6
+"""Colours of the trials, in turn."""
+
+
+def lines(
+    title: str, curves: Mapping[int, Points], chosen: int | None, step: float | None = None
+) -> Markup:
+    """Values by step of several trials; the ``chosen`` one is strong, ``step`` is marked on it."""
+    thin = {number: thinned(points) for number, points in curves.items() if points}
+    if not thin:
+        return Markup("")
+    place = _Place(thin)
+    strong = thin.get(chosen) if chosen is not None else None
+    drawn = [_line(number, points, place, number == chosen) for number, points in thin.items()]
+    drawn.sort(key=lambda pair: pair[0])
+    told = next(reversed(strong or next(iter(thin.values()))))
+    return Markup(
+        '<figure class="pl-lines"><figcaption>{} <b>{:.4g}</b></figcaption>'
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}: {} trials, now {:.4g} at step {:.0f}">'
+        "{}{}{}</svg></figure>"
+    ).format(
+        title,
+        told[1],
+        _WIDE,
+        _HIGH,
+        title,
+        len(thin),
+        told[1],
+        told[0],
+        place.axes(),
+        joined(line for _, line in drawn),
+        _mark(strong, step, place) if strong and step is not None else "",
+    )
+
+
+class _Place:
+    """Where steps and values stand in the drawing."""
+
+    def __init__(self, curves: Mapping[int, Points]) -> None:
+        points = [point for row in curves.values() for point in row]
+        self.first = min(step for step, _ in points)
+        self.last = max(max(step for step, _ in points), self.first + 1)
+        low, high = min(v for _, v in points), max(v for _, v in points)
+        self.low, self.high = (low, high) if high - low > 1e-9 else (low - 0.5, high + 0.5)
+
+    def x(self, step: float) -> float:
+        share = (step - self.first) / (self.last - self.first)
+        return _LEFT + share * (_WIDE - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return _HIGH - _BOTTOM - share * (_HIGH - _TOP - _BOTTOM)
+
+    def axes(self) -> Markup:
+        """Three grid lines with their values, and the first and last step."""
+        rows = []
+        for share in (0.0, 0.5, 1.0):
+            value = self.low + share * (self.high - self.low)
+            y = self.y(value)
+            rows.append(
+                Markup('<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"></line>'
+                       '<text x="{}" y="{:.1f}" text-anchor="end">{:.3g}</text>')
+                .format(_LEFT, _WIDE - _RIGHT, y, y, _LEFT - 8, y + 4, value)
+            )  # fmt: skip
+        ends = Markup(
+            '<text x="{}" y="{}">step {:.0f}</text>'
+            '<text x="{}" y="{}" text-anchor="end">{:.0f}</text>'
+        ).format(_LEFT, _HIGH - 8, self.first, _WIDE - _RIGHT, _HIGH - 8, self.last)
+        return joined(rows) + ends
+
+
+def _line(number: int, points: Points, place: _Place, strong: bool) -> tuple[bool, Markup]:
+    drawn = [(place.x(step), place.y(value)) for step, value in points]
+    last, (x, y) = points[-1], drawn[-1]
+    return strong, Markup(
+        '<g class="pl-tone-{}{}"><title>trial {}: {:.4g} at step {:.0f}</title>'
+        '<polyline points="{}"></polyline><circle cx="{:.1f}" cy="{:.1f}" r="{}"></circle></g>'
+    ).format(
+        number % TONES,
+        " pl-strong" if strong else "",
+        number,
+        last[1],
+        last[0],
+        " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn),
+        x,
+        y,
+        4 if strong else 3,
+    )
+
+
+def _mark(points: Points, step: float, place: _Place) -> Markup:
+    """The step looked at, as an upright line with the value that was known there."""
+    known = [point for point in points if point[0] <= step] or points[:1]
+    x, y = place.x(max(min(step, place.last), place.first)), place.y(known[-1][1])
+    return Markup(
+        '<line class="pl-now" x1="{:.1f}" x2="{:.1f}" y1="{}" y2="{}"></line>'
+        '<circle class="pl-now" cx="{:.1f}" cy="{:.1f}" r="5"><title>step {:.0f}: {:.4g}</title>'
+        "</circle>"
+    ).format(x, x, _TOP, _HIGH - _BOTTOM, x, y, step, known[-1][1])
+
+
+def legend(names: Mapping[int, str], chosen: int | None, best: Sequence[int] = ()) -> Markup:
+    """Which colour is which trial."""
+    rows = [
+        Markup('<li class="pl-tone-{}{}"><i></i>{}{}</li>').format(
+            number % TONES,
+            " pl-strong" if number == chosen else "",
+            name,
+            Markup(' <span class="pl-chip pl-good">best dev</span>') if number in best else "",
+        )
+        for number, name in names.items()
+    ]
+    return Markup('<ul class="pl-legend">{}</ul>').format(joined(rows))

@@ -1,0 +1,111 @@
+"""What was learned in the end: the prompt in words, its label words, and how near they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+import promptlab as pl
+
+from ..drawing import bar, card, grid, joined, note
+from .words import visible
+
+TOP = 3
+"""Words told of every vector."""
+_ODD = "This is what the vectors are nearest to, not what they mean: words alone are often worse."
+
+
+def explained(folder: Path, model: pl.LanguageModel) -> dict[str, Any]:
+    """`promptlab.explain` of the best predictor of a decided study. Raises `InputError`."""
+    found: dict[str, Any] = pl.explain(pl.load(folder / "best", model), TOP)
+    return found
+
+
+def draw(found: Mapping[str, Any]) -> Markup:
+    """The explanation as cards."""
+    cards = [_prompt(found), _labels(found), _learned(found)]
+    drawn = grid(one for one in cards if one)
+    return drawn + _nearest(found)
+
+
+def _prompt(found: Mapping[str, Any]) -> Markup:
+    searched = (found.get("learned") or {}).get("triggers")
+    if found.get("words"):
+        title = "The final prompt" if searched else "The prompt in its nearest words"
+        return card(title, _text(found["words"]) + (Markup("") if searched else note(_ODD)))
+    text = found.get("template") or found.get("input") or ""
+    why = str(found.get("no_words") or "")
+    return card("The prompt", _text(text) + (note(f"{why[:1].upper()}{why[1:]}.") if why else ""))
+
+
+def _text(text: object) -> Markup:
+    left, slot, right = str(text).partition("{mask}")
+    marked = Markup("<mark>{}</mark>").format(slot) if slot else ""
+    return Markup('<pre class="pl-prompt">{}{}{}</pre>').format(left, marked, right)
+
+
+def _labels(found: Mapping[str, Any]) -> Markup:
+    answers = (found.get("verbalizer") or {}).get("answers")
+    if isinstance(answers, Mapping):
+        rows = [(label, _words(words)) for label, words in answers.items()]
+    else:
+        rows = [(label, "") for label in found.get("labels") or ()]
+    if not rows:
+        return Markup("")
+    lines = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
+    title = "Label words" if isinstance(answers, Mapping) else "Labels"
+    return card(title, Markup('<dl class="pl-labels">{}</dl>').format(lines))
+
+
+def _words(words: Any) -> Markup:
+    listed = [words] if isinstance(words, str) else list(words)
+    return Markup(" ").join(Markup("<code>{}</code>").format(word) for word in listed)
+
+
+def _learned(found: Mapping[str, Any]) -> Markup:
+    learned = found.get("learned") or {}
+    told = []
+    if "vectors" in learned:
+        told.append(("vectors", f"{learned['vectors']} of width {learned['width']}"))
+    if "prefix" in learned:
+        prefix = learned["prefix"]
+        told.append(("prefix", f"{prefix['tokens']} tokens in each of {prefix['layers']} layers"))
+    if "triggers" in learned:
+        told.append(("trigger", ", ".join(repr(one["words"]) for one in learned["triggers"])))
+    if "weights" in learned:
+        kind = "all" if learned["weights"] == "all" else "low-rank updates (LoRA)"
+        told.append(("weights", kind))
+    if "head" in learned:
+        head = learned["head"]
+        told.append(("head", f"{head['labels']} labels of width {head['width']}"))
+    told += [(key.replace("_", " "), learned[key]) for key in _NOTED if key in learned]
+    if not told:
+        return Markup("")
+    lines = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in told)
+    return card("What was learned", Markup('<dl class="pl-labels">{}</dl>').format(lines))
+
+
+_NOTED = ("steps", "best_step", "step")
+
+
+def _nearest(found: Mapping[str, Any]) -> Markup:
+    """Of every vector its nearest words with their cosines."""
+    cards = []
+    for row in found.get("nearest") or ():
+        bars = [
+            bar(
+                visible(str(near["token"])),
+                near["cosine"],
+                f"{near['cosine']:.3f}",
+                detail=f"token {near['token_id']}, distance {1 - near['cosine']:.3f}",
+                strong=place == 0,
+            )
+            for place, near in enumerate(row["tokens"])
+        ]
+        cards.append(card(f"Vector {row['vector'] + 1}", joined(bars)))
+    if not cards:
+        return Markup("")
+    return Markup('<h4 class="pl-learn-title">Nearest words, by cosine</h4>{}').format(grid(cards))

@@ -1,0 +1,171 @@
+"""The form that starts something to be learned, and the study that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import yaml
+from markupsafe import Markup
+
+import promptlab as pl
+
+from ..drawing import error, note, panel
+from ..model_bar import model_bar
+from ..workbench import Workbench
+from .form import Form, document
+from .recipes import ABOUT, DATA, METHODS, QUICK, RATED, WITH_TOKENS, recipe, template
+
+_METHOD, _DATA = "soft_prompt", "rotten-tomatoes"
+
+
+@dataclass(frozen=True)
+class StartForm:
+    """The form's widgets: ``boxes`` in the order of `Form`, the button, and what it was told."""
+
+    boxes: list[Any]
+    button: gr.Button
+    told: gr.HTML
+
+
+def lay_out(bench: Workbench) -> StartForm:
+    """Method, data and model; template and answers; sizes. Another choice brings its settings."""
+    first = QUICK if QUICK in bench.models else bench.models[0]
+    given = recipe(_METHOD, first)
+    with gr.Row():
+        method = gr.Radio(
+            [(title, name) for name, title in METHODS.items()],
+            value=_METHOD, label="What is learned", scale=5, min_width=300,
+            elem_id="learn-method",
+        )  # fmt: skip
+        data = gr.Dropdown(list(DATA), value=_DATA, label="Data set", scale=2, min_width=160)
+    about = panel(str(note(ABOUT[_METHOD])), name="learn-about")
+    models = model_bar(bench)
+    models[0].value = first
+    with gr.Row():
+        text = gr.Textbox(
+            template(_METHOD, _DATA, first, given.tokens), label="Template", lines=2, scale=3,
+            min_width=280, elem_id="learn-template", elem_classes="pl-mono",
+        )  # fmt: skip
+        answers = gr.Textbox(
+            DATA[_DATA].answers, label="Answer words, label: word", lines=2, scale=2, min_width=220
+        )
+    with gr.Row(elem_classes="pl-learn-sizes"):
+        rates = gr.Textbox(
+            given.rates, label="Learning rates", min_width=130, elem_id="learn-rates"
+        )
+        steps = gr.Number(
+            given.steps, label="Steps", precision=0, min_width=90, elem_id="learn-steps"
+        )
+        batch = gr.Number(given.batch, label="Batch", precision=0, min_width=90)
+        tokens = gr.Number(given.tokens, label="Learned tokens", precision=0, min_width=110)
+        tried = gr.Number(
+            given.tried, label="Candidates a step", precision=0, min_width=120, visible=False
+        )
+        shots = gr.Number(given.shots, label="Examples a label", precision=0, min_width=120)
+        dev = gr.Number(given.dev, label="Dev examples", precision=0, min_width=110)
+        every = gr.Number(given.every, label="Look at dev every", precision=0, min_width=120)
+    with gr.Row(elem_classes="pl-learn-go"):
+        button = gr.Button(
+            "Start learning", variant="primary", scale=0, min_width=180, elem_id="learn-start"
+        )
+        told = panel(name="learn-told")
+    boxes = [method, data, *models, text, answers, rates, steps, batch, tokens, tried, shots, dev,
+             every]  # fmt: skip
+    with gr.Accordion("The study that this makes", open=False, elem_classes="pl-learn-study"):
+        shown = panel(str(preview(bench, *(box.value for box in boxes))), name="learn-study")
+    _connect(bench, boxes, about, shown)
+    return StartForm(boxes, button, told)
+
+
+def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML) -> None:
+    """Another method, data set or model brings its settings; every change is shown as a study."""
+    method, data, model = boxes[:3]
+    text, answers, tokens = boxes[5], boxes[6], boxes[10]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [method.input, data.input, model.input], settings, [method, data, model],
+        [about, *boxes[5:]], **quiet,
+    ).then(lambda *values: str(preview(bench, *values)), boxes, shown, **quiet)  # fmt: skip
+    tokens.input(
+        lambda m, d, name, count: template(m, d, name, _whole(count)),
+        [method, data, model, tokens], text, **quiet,
+    )  # fmt: skip
+    gr.on(
+        [box.change for box in (text, answers, *boxes[3:5], *boxes[7:])],
+        lambda *values: str(preview(bench, *values)), boxes, shown,
+        trigger_mode="always_last", **quiet,
+    )  # fmt: skip
+
+
+def _whole(count: Any) -> int:
+    return int(count) if isinstance(count, int | float) and count >= 1 else 1
+
+
+def settings(method: str, data: str, model: str) -> list[Any]:
+    """About the method, then template, answers and sizes that suit it, data and model."""
+    found = recipe(method, model)
+    head = method == "head"
+    return [
+        str(note(ABOUT[method])),
+        gr.Textbox(
+            template(method, data, model, found.tokens),
+            label="Text that the head reads" if head else "Template",
+        ),
+        gr.Textbox(DATA[data].answers, visible=not head),
+        gr.Textbox(found.rates, visible=method in RATED),
+        found.steps,
+        found.batch,
+        gr.Number(found.tokens, visible=method in WITH_TOKENS),
+        gr.Number(found.tried, visible=method == "triggers"),
+        found.shots,
+        found.dev,
+        gr.Number(found.every, visible=method in RATED),
+    ]
+
+
+def preview(bench: Workbench, *values: Any) -> Markup:
+    """The study as YAML, or what is wrong with the form."""
+    try:
+        made = made_study(bench, *values)
+    except pl.PromptlabError as problem:
+        return error(problem)
+    return Markup('<pre class="pl-prompt">{}</pre>').format(_yaml(made))
+
+
+def made_study(bench: Workbench, *values: Any) -> dict[str, Any]:
+    """The study document of the form's values, under a free name. Raises `InputError`."""
+    form = Form(*values)
+    name = bench.jobs.free_name(f"learn-{str(form.method).replace('_', '-')}")
+    return document(form, name)
+
+
+def begin(bench: Workbench, *values: Any) -> str:
+    """Queue the study of the form's values; its name. Raises `InputError`."""
+    name: str = bench.jobs.submit(_yaml(made_study(bench, *values)))
+    return name
+
+
+def begin_named(
+    bench: Workbench, method: str, data: str, model: str, rates: str, steps: int
+) -> str:
+    """`begin` with the page's settings for a method, a data set and a model."""
+    if method not in METHODS or data not in DATA:
+        raise pl.InputError(
+            f"there is no method {method!r} for {data!r}; methods are {', '.join(METHODS)}, data "
+            f"sets {', '.join(DATA)}"
+        )
+    name = model or bench.models[0]
+    given = recipe(method, name)
+    text = template(method, data, name, given.tokens)
+    return begin(
+        bench, method, data, name, "auto", "auto", text, DATA[data].answers, rates or given.rates,
+        steps or given.steps, given.batch, given.tokens, given.tried, given.shots, given.dev,
+        given.every,
+    )  # fmt: skip
+
+
+def _yaml(made: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=92)
+    return text

@@ -1,0 +1,60 @@
+"""The steps that learners of a study have taken, read from its folder while they take more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import promptlab as pl
+
+Steps = Sequence[Mapping[str, Any]]
+_KEPT = 64
+
+
+def learning(runs: Path) -> list[str]:
+    """Names of the studies in which something has been learned, the latest first."""
+    found: dict[str, float] = {}
+    for path in runs.glob("*/steps/*.jsonl"):
+        name = path.parent.parent.name
+        found[name] = max(found.get(name, 0.0), path.stat().st_mtime)
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def trials(runs: Path, name: str) -> list[int]:
+    """Numbers of the trials of a study that have taken steps; `InputError` for other names."""
+    if name not in learning(runs):
+        raise pl.InputError(f"{runs} holds no study named {name!r} in which something was learned")
+    files = (runs / name / "steps").glob("*.jsonl")
+    return sorted(int(path.stem) for path in files if path.stem.isdigit())
+
+
+def read(runs: Path, name: str, trial: int) -> list[dict[str, Any]]:
+    """The steps of a trial so far. Raises `InputError` for a study or a trial without any."""
+    if trial not in trials(runs, name):
+        raise pl.InputError(f"trial {trial} of {name!r} has taken no steps")
+    return known(runs / name / "steps" / f"{trial}.jsonl")
+
+
+def known(path: Path) -> list[dict[str, Any]]:
+    """The steps of a file; one that was not written since is not read again."""
+    stat = path.stat()
+    return _read(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(path: Path, changed: int, size: int) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = pl.read_steps(path)
+    return steps
+
+
+def points(steps: Steps, key: str) -> list[tuple[float, float]]:
+    """(step, value) where the value is known and finite."""
+    found = [(float(row["step"]), (row.get("values") or {}).get(key)) for row in steps]
+    return [
+        (step, float(value))
+        for step, value in found
+        if isinstance(value, int | float) and math.isfinite(value)
+    ]

@@ -1,0 +1,202 @@
+"""What learned parts read like at every step: tokens, how near they are, and what changed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from ..drawing import card, joined, note
+
+_MOST_ROWS = 40
+Steps = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The words of one step.
+
+    ``pieces`` are a token a place, ``cosines`` how near each is to its vector (empty for tokens
+    that were searched), ``tried`` the candidates of the step with their losses in nats.
+    """
+
+    step: int
+    pieces: tuple[str, ...]
+    cosines: tuple[float, ...] = ()
+    tried: tuple[tuple[tuple[str, ...], float], ...] = ()
+    loss: float | None = None
+    dev: float | None = None
+
+    @property
+    def searched(self) -> bool:
+        """Whether these are tokens of a search, not words that vectors are near to."""
+        return not self.cosines
+
+    def changed(self, before: Reading | None) -> tuple[bool, ...]:
+        """Where another token stands than before."""
+        if before is None or len(before.pieces) != len(self.pieces):
+            return (False,) * len(self.pieces)
+        return tuple(a != b for a, b in zip(before.pieces, self.pieces, strict=True))
+
+
+def readings(steps: Steps) -> list[Reading]:
+    """The steps that have words, in order."""
+    return [found for row in steps if (found := _reading(row)) is not None]
+
+
+def _reading(row: Mapping[str, Any]) -> Reading | None:
+    notes, values = row.get("notes") or {}, row.get("values") or {}
+    if not notes.get("words"):
+        return None
+    about = {"loss": _finite(values.get("loss")), "dev": _finite(values.get("dev"))}
+    near = _listed(notes.get("nearest"))
+    if near:
+        pieces, cosines = zip(*((str(token), float(cosine)) for token, cosine in near), strict=True)
+        return Reading(int(row["step"]), pieces, cosines, **about)
+    pieces = tuple(map(str, _listed(notes.get("pieces")) or str(notes["words"]).split()))
+    tried = tuple((tuple(map(str, p)), float(loss)) for p, loss in _listed(notes.get("tried")))
+    return Reading(int(row["step"]), pieces, (), tried, **about)
+
+
+def _listed(text: Any) -> list[Any]:
+    """A list that a note holds as JSON; steps of earlier versions have none."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else []
+    except json.JSONDecodeError:
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def strip(found: Sequence[Reading], at: int | None) -> Markup:
+    """All readings, the latest first, a column a place; ``at`` is the step looked at.
+
+    Of very many the ones in which something changed are shown.
+    """
+    if not found:
+        return Markup("")
+    rows = [(row, row.changed(before)) for before, row in zip([None, *found], found, strict=False)]
+    shown = rows
+    if len(rows) > _MOST_ROWS:
+        shown = [(row, new) for row, new in rows if any(new) or row.step == at]
+        shown = [rows[0], *shown[-_MOST_ROWS:]]
+    columns = max(len(row.pieces) for row, _ in rows)
+    kind = "Trigger tokens" if found[-1].searched else "Nearest word of every learned vector"
+    heat = "" if found[-1].searched else "; the stronger the colour, the nearer the word"
+    table = Markup(
+        '<div class="pl-scroll" tabindex="0"><table class="pl-strip"><caption>{}, the latest step '
+        "first; underlined: changed in that step{}</caption><thead><tr><th>step</th>{}"
+        "<th>loss</th><th>dev</th></tr></thead><tbody>{}</tbody></table></div>"
+    ).format(
+        kind,
+        heat,
+        joined(Markup("<th>{}</th>").format(place) for place in range(1, columns + 1)),
+        joined(_row(row, new, columns, row.step == at) for row, new in reversed(shown)),
+    )
+    left = len(rows) - len(shown)
+    return table + (note(f"{left} steps without a change are left out.") if left > 0 else "")
+
+
+def _row(row: Reading, new: Sequence[bool], columns: int, at: bool) -> Markup:
+    heat = _heat(row)
+    cells = [
+        Markup('<td{} style="--heat:{:.2f}" title="{}">{}</td>').format(
+            Markup(' class="pl-new"') if new[place] else "",
+            heat[place],
+            _told(row, place),
+            token_text(row.pieces[place]),
+        )
+        for place in range(len(row.pieces))
+    ]
+    cells += [Markup("<td></td>")] * (columns - len(cells))
+    return Markup("<tr{}><th>{}</th>{}<td>{}</td><td>{}</td></tr>").format(
+        Markup(' class="pl-at" aria-current="step"') if at else "",
+        row.step,
+        joined(cells),
+        _number(row.loss),
+        _number(row.dev),
+    )
+
+
+def _heat(row: Reading) -> list[float]:
+    """From 0 to 1: how near a word is to its vector."""
+    return [min(max(c, 0.0), 1.0) for c in row.cosines] or [0.0] * len(row.pieces)
+
+
+def _told(row: Reading, place: int) -> str:
+    near = f", cosine {row.cosines[place]:.3f}" if row.cosines else ""
+    return f"place {place + 1}: {row.pieces[place]!r}{near}"
+
+
+def visible(piece: str) -> str:
+    """A token with what would not be seen made visible."""
+    shown = piece.replace("\n", "↵").replace("\t", "⇥")
+    return shown.strip() or "␣" * max(1, len(shown))
+
+
+def token_text(piece: str) -> Markup:
+    """A token in the type of code."""
+    return Markup("<code>{}</code>").format(visible(piece))
+
+
+def moment(found: Sequence[Reading], at: int | None) -> Markup:
+    """One step in full: its tokens large, what changed, and which candidates were tried."""
+    if not found:
+        return Markup("")
+    place = next((i for i, row in enumerate(found) if row.step == at), len(found) - 1)
+    row, before = found[place], found[place - 1] if place else None
+    new = row.changed(before)
+    tokens = joined(
+        Markup('<span class="pl-token{}" style="--heat:{:.2f}" title="{}">{}{}</span>').format(
+            " pl-new" if new[i] else "",
+            _heat(row)[i],
+            _told(row, i),
+            Markup("<s>{}</s> ").format(token_text(before.pieces[i])) if new[i] and before else "",
+            token_text(piece),
+        )
+        for i, piece in enumerate(row.pieces)
+    )
+    values = [f"{k} {v:.4f}" for k, v in (("loss", row.loss), ("dev", row.dev)) if v is not None]
+    body = Markup('<p class="pl-tokens">{}</p>{}').format(tokens, _tried(row, before))
+    return card(f"Step {row.step}", body, aside=" · ".join(values))
+
+
+def _tried(row: Reading, before: Reading | None) -> Markup:
+    """The best candidates of a search's step by their losses; the trigger before is among them."""
+    if not row.tried or before is None:
+        return Markup("")
+    losses = [loss for _, loss in row.tried]
+    low, high = min(losses), max(losses)
+    lines = []
+    for pieces, loss in row.tried:
+        swaps = [
+            Markup("{} {} → {}").format(place + 1, token_text(old), token_text(new))
+            for place, (old, new) in enumerate(zip(before.pieces, pieces, strict=False))
+            if old != new
+        ]
+        share = (loss - low) / (high - low) if high > low else 0.0
+        lines.append(
+            Markup('<tr{}><td>{}</td><td class="pl-loss"><i style="width:{:.0f}%"></i></td>'
+                   "<td>{:.4f}</td></tr>")
+            .format(
+                Markup(' class="pl-taken"') if pieces == row.pieces else "",
+                Markup(", ").join(swaps) or "no swap",
+                12 + 88 * share,
+                loss,
+            )
+        )  # fmt: skip
+    return Markup(
+        '<table class="pl-tried"><caption>Swaps tried in this step: place, old → new token, and '
+        "the loss in nats with it; the smallest was taken</caption><tbody>{}</tbody></table>"
+    ).format(joined(lines))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
