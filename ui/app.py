@@ -15,7 +15,7 @@ import promptlab as pl
 
 from . import compare, learn, library, playground, predict, study
 from .guard import Guard, rules_for
-from .masthead import keep_in_address, masthead
+from .masthead import keep_tab_in_address, masthead
 from .page import Page
 from .workbench import KEPT_SECONDS, MB, Workbench
 
@@ -37,7 +37,7 @@ def build_app(
     runs: Path = Path("runs"),
     *,
     largest_upload: int = LARGEST_UPLOAD,
-) -> gr.Blocks:
+) -> Page:
     """The app, not yet listening. ``models`` are on offer, the first one is the default.
 
     ``runs`` is the folder that holds the studies' folders; uploads have at most
@@ -54,13 +54,12 @@ def build_app(
     )
     with app:
         masthead(app)
-        pages = {}
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs"):
             for title, lay_out in _TABS:
                 with gr.Tab(title, id=title.lower()) as page:
                     lay_out(app, bench, page)
-                pages[title.lower()] = page
-        keep_in_address(app, tabs, pages)
+        keep_tab_in_address(app)
+    app.opening, app.closing = bench.jobs.start, bench.jobs.close
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
     return app
 
@@ -114,6 +113,7 @@ def serve(
             f"cannot listen on {host}:{port}: the port is taken, or the address is not one of this "
             "machine's; choose another --port or --host"
         ) from problem
+    app.opening()
     if block:
         app.block_thread()
     return app
