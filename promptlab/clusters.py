@@ -11,7 +11,6 @@ from promptlab.errors import InputError
 from promptlab.failures import Failure
 
 By = Literal["words", "confusion", "kind"]
-NOTHING, UNPARSED, ERROR = "(none)", "(unparsed)", "(error)"
 _KINDS = {"wrong": "wrong answer", "unparsed": "reply that could not be read", "error": "no reply"}
 _FEWEST = 4
 """Failures below which no groups are sought."""
@@ -36,7 +35,7 @@ class Cluster:
     title: str
     failures: tuple[Failure, ...]
     words: tuple[str, ...] = ()
-    confusion: tuple[str, str] = (NOTHING, NOTHING)
+    confusion: tuple[str, str] = ("(none)", "(none)")
     confused: int = 0
 
     def record(self) -> dict[str, Any]:
@@ -73,22 +72,14 @@ def cluster_failures(
     else:
         groups: dict[str, list[Failure]] = {}
         for one in chosen:
-            title = _KINDS[one.kind] if by == "kind" else " → ".join(confusion_of(one))
+            title = _KINDS[one.kind] if by == "kind" else " → ".join(one.confusion)
             groups.setdefault(title, []).append(one)
         found = [_cluster(title, items) for title, items in groups.items()]
     return sorted(found, key=lambda cluster: (-len(cluster.failures), cluster.title))
 
 
-def confusion_of(failure: Failure) -> tuple[str, str]:
-    """Expected and actual answer as words; what is no answer stands in brackets."""
-    expected = NOTHING if failure.expected is None else failure.expected
-    if failure.kind == "wrong":
-        return expected, NOTHING if failure.actual is None else failure.actual
-    return expected, ERROR if failure.kind == "error" else UNPARSED
-
-
 def _cluster(title: str, failures: Sequence[Failure], words: Sequence[str] = ()) -> Cluster:
-    pairs = Counter(confusion_of(one) for one in failures)
+    pairs = Counter(one.confusion for one in failures)
     pair, confused = pairs.most_common(1)[0]
     return Cluster(title, tuple(failures), tuple(words), pair, confused)
 

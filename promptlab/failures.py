@@ -102,6 +102,14 @@ class Failure:
         return "unparsed" if self.unparsed else "wrong"
 
     @property
+    def confusion(self) -> tuple[str, str]:
+        """Expected and actual answer as words; what is no answer stands in brackets."""
+        expected = "(none)" if self.expected is None else self.expected
+        if self.kind == "wrong":
+            return expected, "(none)" if self.actual is None else self.actual
+        return expected, "(error)" if self.kind == "error" else "(unparsed)"
+
+    @property
     def right(self) -> str | None:
         """The answer that is wanted: the corrected one, or the data's."""
         if self.correction is None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.clusters import confusion_of
 from promptlab.failures import Failure, write_lines
 
 FOOD = ["the soup was cold", "cold soup and stale bread", "a soup without salt", "bread and soup"]
@@ -75,7 +74,7 @@ def test_by_confusion_and_kind() -> None:
         ("no reply", 1),
         ("reply that could not be read", 1),
     ]
-    assert confusion_of(miss(0, "x", actual=None)) == ("a", "(none)")
+    assert miss(0, "x", actual=None).confusion == ("a", "(none)")
 
 
 def test_the_command_line(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
                 bring = gr.UploadButton(
                     "Import YAML", file_types=[".yaml", ".yml"], size="sm", min_width=110
                 )
-                replace = gr.Checkbox(
-                    label="importing may replace mine", container=False, min_width=180
-                )
+            replace = gr.Checkbox(
+                label="An import may replace templates of mine", elem_classes="pl-plain"
+            )
             told = panel(name="library-told")
             drawn = rows.draw(rows.find_templates(), 0, first.full_name)
             found = picker(str(drawn), "library-result")
@@ -57,16 +57,16 @@ def _search() -> list[Any]:
         task = gr.Dropdown(
             rows.task_choices(), value=rows.ALL, label="Task", scale=3, min_width=180
         )
-        shape = gr.Radio(rows.SHAPES, value="all", label="Shape", scale=3, min_width=270)
-        own = gr.Checkbox(label="Only my own", scale=1, min_width=150)
-    return [words, task, shape, own]
+        shape = gr.Dropdown(rows.SHAPES, value="all", label="Shape", scale=2, min_width=120)
+        whose = gr.Dropdown(rows.WHOSE, value="all", label="Whose", scale=2, min_width=120)
+    return [words, task, shape, whose]
 
 
 def _browse(page: gr.Tab, shelf: Shelf) -> None:
     """Search as one types, turn pages, choose one, render it with other fields."""
 
-    def turn(words: str, task: str, shape: str, own: bool, shown: str, event: gr.EventData) -> str:
-        return listed(words, task, shape, own, shown, turned_to(event))
+    def turn(words: str, task: str, shape: str, whose: str, shown: str, event: gr.EventData) -> str:
+        return listed(words, task, shape, whose, shown, turned_to(event))
 
     def choose(event: gr.EventData) -> list[Any]:
         name = picked(event)

@@ -22,11 +22,11 @@ def connect() -> None:
 
 
 def templates(
-    words: str = "", task: str = rows.ALL, shape: str = "all", own: bool = False
+    words: str = "", task: str = rows.ALL, shape: str = "all", whose: str = "all"
 ) -> list[dict[str, Any]]:
-    """The templates found, as rows with name, task, shape, text and answers."""
+    """The templates found (``whose`` all or mine): rows with name, task, shape, text, answers."""
     try:
-        return [_answer(item) for item in rows.find_templates(words, task, shape, own)]
+        return [_answer(item) for item in rows.find_templates(words, task, shape, whose)]
     except pl.PromptlabError as problem:
         raise told(problem) from problem
 

@@ -57,8 +57,8 @@ def connect(
     def export_one(name: str) -> Path:
         return _made(bench, [name])
 
-    def export_found(words: str, task: str, shape: str, own: bool) -> Path:
-        return _made(bench, [i.full_name for i in rows.find_templates(words, task, shape, own)])
+    def export_found(words: str, task: str, shape: str, whose: str) -> Path:
+        return _made(bench, [i.full_name for i in rows.find_templates(words, task, shape, whose)])
 
     def brought(path: str | None, replace: bool, shown: str, *filters: Any) -> list[Any]:
         drawn, saved = take(path, replace)

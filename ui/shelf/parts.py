@@ -79,10 +79,10 @@ def changed(name: str, *filters: Any) -> list[Any]:
     return [name, tasks, listed(*filters, name), *looked_up(name)]
 
 
-def listed(words: str, task: str, shape: str, own: bool, shown: str, page: int = 0) -> str:
+def listed(words: str, task: str, shape: str, whose: str, shown: str, page: int = 0) -> str:
     """The list found, or what is wrong with the question."""
     try:
-        return str(rows.draw(rows.find_templates(words, task, shape, own), page, shown))
+        return str(rows.draw(rows.find_templates(words, task, shape, whose), page, shown))
     except pl.PromptlabError as problem:
         return str(error(problem))
 

@@ -14,17 +14,18 @@ from ..drawing import chip, joined, note
 from ..picking import page_within, pages
 
 ALL = "all tasks"
-SHAPES = ["all", "prefix", "cloze"]
+SHAPES = [("any shape", "all"), ("prefix", "prefix"), ("cloze", "cloze")]
+WHOSE = [("everyone's", "all"), ("mine", "mine")]
 SIZE = 30
 """Rows of one page."""
 
 
 def find_templates(
-    words: str = "", task: str = ALL, shape: str = "all", own: bool = False
+    words: str = "", task: str = ALL, shape: str = "all", whose: str = "all"
 ) -> list[Any]:
     """The library's templates that hold every one of ``words`` in their row.
 
-    ``own`` leaves out what is not the user's. Raises `InputError` for an unknown task.
+    ``whose`` *mine* leaves out what is not the user's own. Raises `InputError` for an unknown task.
     """
     wanted = (words or "").lower().split()
     chosen = pl.templates(None if task in ("", ALL, None) else task)
@@ -32,7 +33,7 @@ def find_templates(
         item
         for item in chosen
         if shape in ("", "all", item.template.shape)
-        and (item.own or not own)
+        and (item.own or whose != "mine")
         and all(word in _searched(item) for word in wanted)
     ]
 

@@ -1,0 +1,55 @@
+"""Failures as files: for fine-tuning, for the next study, for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import promptlab as pl
+
+FORMS = {
+    "sft": ("Fine-tuning dialogues", "dialogues.jsonl"),
+    "suite": ("Regression suite", "suite.jsonl"),
+    "csv": ("Spreadsheet (CSV)", "failures.csv"),
+}
+"""Title of the button and end of the file's name."""
+
+
+def written(form: str, failures: Sequence[Any], source: str) -> str:
+    """The text of a file. Raises `InputError` when nothing would be in it."""
+    if form == "csv":
+        text = table(failures)
+    elif form == "suite":
+        text = _lines(record for one in failures if (record := one.check(source)) is not None)
+    else:
+        text = _lines(record for one in failures for record in one.dialogues())
+    if not text:
+        raise pl.InputError(
+            "none of these failures has an answer that is wanted; correct some by hand first"
+        )
+    return text
+
+
+def table(failures: Sequence[Any]) -> str:
+    """CSV with a column for each field; no cell can be run as a formula."""
+    names = list(dict.fromkeys(name for one in failures for name in one.fields))
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    head = ["id", "split", "prompt", *(f"input: {name}" for name in names), "actual", "expected",
+            "corrected", "accepted", "note", "kind", "reply", "error"]  # fmt: skip
+    writer.writerow([pl.spreadsheet_safe(name) for name in head])
+    for one in failures:
+        said = one.correction
+        row = [one.example_id, one.split, one.prompt, *(one.fields.get(n, "") for n in names),
+               one.actual, one.expected, said.expected if said else "",
+               "yes" if said and said.accept else "", said.note if said else "", one.kind,
+               one.reply, one.error]  # fmt: skip
+        writer.writerow([pl.spreadsheet_safe("" if cell is None else cell) for cell in row])
+    return stream.getvalue()
+
+
+def _lines(records: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
