@@ -25,7 +25,8 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 line = key.start_mark.line + 1
                 raise StudyError(f"line {line}: the key {key.value!r} stands twice")
-            seen.add(getattr(key, "value", ""))
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

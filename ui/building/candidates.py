@@ -69,7 +69,7 @@ class Candidates:
         self, index: int, kind: str, group: dict[str, Any], templates: list[str], *, method: bool
     ) -> None:
         if method:
-            box = gr.Textbox(str(group.get("name", "")), label="name of the line")
+            box = gr.Textbox(str(group.get("name", "")), label="Name of the line")
             self._edit(box, lambda text, given: edited(text, ("methods", index, "name"), given))
         with gr.Row(elem_classes="pl-build-boxes"):
             for setting in shown_of(kind, group):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 import promptlab as pl
 
@@ -41,9 +42,10 @@ class Build:
         with gr.Row(elem_classes="pl-build"):
             with gr.Column(scale=6, min_width=320):
                 self.boxes = self._form()
+                _heading("Candidates")
                 self._cards = gr.Column(elem_id="build-groups")
-                self.search = self._search()
-                self.boxes |= self.search
+                _heading("Search")
+                self.boxes |= self._search()
             with gr.Column(scale=6, min_width=320, elem_classes="pl-build-text"):
                 self._text()
         self.version, self.known = gr.State(0), gr.State("")
@@ -59,13 +61,12 @@ class Build:
                 [EMPTY], value=EMPTY, label="Begin with", scale=3, min_width=220,
                 elem_id="begin-with",
             )  # fmt: skip
-            self.upload = gr.File(
-                label="or with your own labelled data (CSV, TSV, JSONL, Parquet)",
+            self.upload = gr.UploadButton(
+                "or upload your own labelled data",
                 file_types=[".csv", ".tsv", ".jsonl", ".json", ".parquet"],
                 file_count="single",
-                scale=4,
-                min_width=260,
-                height=96,
+                scale=2,
+                min_width=240,
                 elem_id="own-data",
             )
         with gr.Row(visible=False, elem_classes="pl-build-columns") as self.columns:
@@ -81,7 +82,7 @@ class Build:
         bench = self.bench
         found: dict[str, Any] = {}
         with gr.Group(elem_classes="pl-build-part"):
-            found["name"] = gr.Textbox(label="Name", elem_id="study-name")
+            found["name"] = gr.Textbox(label="Name", elem_id="build-name")
             found["description"] = gr.Textbox(label="Description", lines=2, max_lines=6)
         with gr.Group(elem_classes="pl-build-part"):
             found["data"] = gr.Dropdown(
@@ -90,16 +91,16 @@ class Build:
                 allow_custom_value=True,
                 label="Data",
                 info="A pinned data set, reasoning-gym:NAME, or a file uploaded above.",
-                elem_id="study-data",
+                elem_id="build-data",
             )
             with gr.Row():
                 found["text"] = gr.Textbox(label="Text column", min_width=130, visible=False)
                 found["label"] = gr.Textbox(label="Label column", min_width=130, visible=False)
             with gr.Row(elem_classes="pl-build-boxes"):
-                found["k"] = _number("k a class (train)", "k")
-                found["train"] = _number("train", "train", whole=False)
-                found["dev"] = _number("dev", "dev", whole=False)
-                found["test"] = _number("test", "test", whole=False)
+                found["k"] = _number("Train, a class", "k")
+                found["train"] = _number("Train", "train", whole=False)
+                found["dev"] = _number("Dev", "dev", whole=False)
+                found["test"] = _number("Test", "test", whole=False)
         with gr.Group(elem_classes="pl-build-part"), gr.Row(elem_classes="pl-build-boxes"):
             found["model"] = gr.Dropdown(
                 list(bench.models), value=bench.models[0], label="Model", min_width=180
@@ -114,9 +115,9 @@ class Build:
         found: dict[str, Any] = {}
         with gr.Group(elem_classes="pl-build-part"):
             with gr.Row(elem_classes="pl-build-boxes"):
-                found["trials"] = _number("at most trials", "trials")
-                found["seconds"] = _number("at most seconds", "seconds", whole=False)
-                found["seed"] = _number("seed", "seed")
+                found["trials"] = _number("At most trials", "trials")
+                found["seconds"] = _number("At most seconds", "seconds", whole=False)
+                found["seed"] = _number("Seed", "seed")
             with gr.Row(elem_classes="pl-build-boxes"):
                 found["sampler"] = gr.Dropdown(
                     list(SAMPLERS), value="auto", label="Sampler", min_width=130
@@ -365,9 +366,15 @@ def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> No
     Build(bench, page, part, stages)
 
 
+def _heading(text: str) -> gr.HTML:
+    return gr.HTML(
+        Markup('<h3 class="pl-build-head">{}</h3>').format(text), apply_default_css=False
+    )
+
+
 def _number(label: str, name: str, *, whole: bool = True) -> gr.Number:
     return gr.Number(
-        None, label=label, precision=0 if whole else None, min_width=90, elem_id=f"study-{name}"
+        None, label=label, precision=0 if whole else None, min_width=90, elem_id=f"build-{name}"
     )
 
 

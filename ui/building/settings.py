@@ -51,7 +51,7 @@ class Setting:
     @property
     def label(self) -> str:
         """Its name in words."""
-        return self.name.replace("_", " ")
+        return self.name.replace("_", " ").capitalize()
 
 
 @cache

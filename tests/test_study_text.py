@@ -1,0 +1,190 @@
+"""A study from its text: complaints by line, limits, and what a stranger's study may not name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from study_material import study_document, write_reviews
+
+from promptlab.errors import StudyError
+from promptlab.study.policy import StudyPolicy
+from promptlab.study.spec import StudySpec, shipped_studies
+from promptlab.study.text import (
+    Complaint,
+    check_study,
+    read_complaints,
+    read_study,
+    study_complaints,
+)
+
+FAULTY = """\
+study: two words
+task:
+  data: sst2
+candidates:
+  - kind: templat
+  - kind: template
+    tmeplates: []
+objectivs: [accuracy]
+"""
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(12)
+)
+MERGED = "a: &a {x: 1}\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [{', '.join(['*' + chr(97 + n)] * 9)}]}}\n"
+    for n in range(12)
+)
+POLICY = StudyPolicy(models=["tiny"])
+
+
+def text_of(tmp_path: Path, **changes: Any) -> str:
+    document = study_document(write_reviews(tmp_path / "reviews.csv"), **changes)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> StudyPolicy:
+    return StudyPolicy(models=["tiny"], folders=[tmp_path])
+
+
+@pytest.mark.parametrize("name", sorted(shipped_studies()))
+def test_every_shipped_study_is_read_from_its_text(name: str) -> None:
+    policy = StudyPolicy(models=["smollm2-135m", "bert-tiny"])
+    text = shipped_studies()[name].read_text(encoding="utf-8")
+    assert read_study(text, name, policy=policy).study == name
+
+
+def test_every_complaint_has_its_line() -> None:
+    found = study_complaints(FAULTY)
+    assert sorted(one.line or 0 for one in found) == [1, 5, 6, 7, 8]
+    by_line = {one.line: one.text for one in found}
+    assert "did you mean 'template'?" in by_line[5]
+    assert "did you mean 'objectives'?" in by_line[8]
+
+
+def test_what_the_data_says_is_told_by_line(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    assert study_complaints(text) == []
+    wrong = study_complaints(text.replace("{text} A {mask} one.", "{body} A {mask} one."))
+    assert wrong[0].line == text.splitlines().index("- kind: template") + 1
+    assert "'body'" in wrong[0].text
+    lost = study_complaints(text.replace("reviews.csv", "lost.csv"))
+    assert lost[0].line == text.splitlines().index("task:") + 1
+
+
+def test_the_checked_study_gives_its_task_and_space(tmp_path: Path) -> None:
+    spec = read_study(text_of(tmp_path))
+    assert isinstance(spec, StudySpec)
+    task, space = check_study(spec)
+    assert len(task.dev) == 30 and space is not None
+    assert list(space.kinds) == ["template", "demonstrations"]
+
+
+def test_complaints_of_several_lines_stay_together() -> None:
+    message = "x.yaml, line 3: a: wrong\n  {mask\n  ^\nx.yaml: more"
+    assert read_complaints(message, "x.yaml") == [
+        Complaint(3, "a: wrong\n  {mask\n  ^"),
+        Complaint(None, "more"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BOMB, "more than 50,000 values"),
+        (MERGED, "more than 50,000 values"),
+        ("[" * 100_000, "nested too deep"),
+        ("- " * 100 + "x", "nested deeper"),
+        ("a: &a [*a]", "holds itself"),
+        ("study: " + "9" * 5000, "cannot be read"),
+        ("study: 2001-99-99", "cannot be read"),
+        ("x" * 200_001, "too many for a study"),
+        ("study: !!python/object/apply:os.system [ls]", "no valid YAML"),
+        ("? [a, b]\n: c", "line 1"),
+        ("a: 1\na: 2", "stands twice"),
+        ("", "mapping"),
+        ("study: \x00", "YAML"),
+    ],
+)
+def test_hostile_documents_are_refused_quickly(text: str, told: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(StudyError, match=told):
+        read_study(text)
+    assert time.perf_counter() - started < 5
+
+
+def group(**settings: Any) -> dict[str, Any]:
+    return {"candidates": [{"kind": "template", "templates": ["sentiment/it-was"]} | settings]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"task": {"data": "/etc/passwd"}}, "no data set that is on offer"),
+        ({"task": "../reviews.csv"}, "no data set that is on offer"),
+        ({"task": {"data": "someone/dataset"}}, "no data set that is on offer"),
+        ({"task": {"data": "reasoning-gym:chain_sum?max_digits=99999"}}, "up to 999"),
+        ({"task": {"data": "reasoning-gym:gcd", "dev": 10**7}}, "puzzles a split"),
+        ({"task": {"data": "sst2", "metric": "os.path:join"}}, "no metric by name"),
+        ({"objectives": ["subprocess:Popen"]}, "no metric by name"),
+        ({"regression": "/etc/passwd"}, "no file that was uploaded"),
+        ({"model": "/root/model"}, "not on offer"),
+        ({"model": {"name": "tiny", "endpoint": "http://169.254.0.1/v1"}}, "leave this key out"),
+        ({"model": {"name": "tiny", "key_env": "HOME"}}, "leave this key out"),
+        ({"model": {"name": "tiny", "device": "cuda:7"}}, "none of this machine's"),
+        ({"model": "remote:x@http://localhost:1/v1"}, "not on offer"),
+        ({"candidates": [{"kind": "antigravity:Kind"}]}, "no shipped kind"),
+        (
+            {"candidates": [{"kind": "self_consistency", "inner": {"kind": "this:Kind"}}]},
+            "inner.kind: 'this:Kind' is no shipped kind",
+        ),
+        (group(kind="retrieval", passages="/etc/passwd"), "no file that was uploaded"),
+        (group(kind="distillation", unlabelled="/etc/passwd"), "no file that was uploaded"),
+        (group(kind="tree_of_thoughts", problem="os:path"), "code is not imported"),
+        (group(kind="dspy", program=["os:path"]), "code is not imported"),
+        (group(kind="dspy", prompt_model="gpt"), "not on offer"),
+        (group(templates=[{"text": "{mask}", "parser": {"type": "regex", "pattern": "(a+)+b"}}]),
+         "take forever"),
+        (group(templates=["{soft:100000000} {mask}"]), "learned tokens"),
+        (group(decoding={"max_tokens": 10**9}), "too large"),
+        ({"budget": {"trials": 10**9}}, "too many"),
+    ],
+)  # fmt: skip
+def test_a_stranger_reaches_nothing(changes: dict[str, Any], told: str) -> None:
+    base = {"study": "x", "task": "sst2", "model": "tiny"} | group()
+    lines = yaml.safe_dump(base | changes, sort_keys=False)
+    with pytest.raises(StudyError, match=told) as caught:
+        read_study(lines, policy=POLICY)
+    assert "line " in str(caught.value)
+
+
+def test_no_code_is_imported_before_the_policy_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    import promptlab.kinds.kind as kinds
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} was imported")
+
+    monkeypatch.setattr(kinds, "import_module", refuse)
+    text = yaml.safe_dump({"study": "x", "task": "sst2", "candidates": [{"kind": "this:Kind"}]})
+    with pytest.raises(StudyError, match="no shipped kind"):
+        read_study(text, policy=POLICY)
+
+
+def test_files_of_the_folder_are_found_and_links_out_of_it_are_not(
+    tmp_path: Path, policy: StudyPolicy
+) -> None:
+    text = text_of(tmp_path).replace(str(tmp_path / "reviews.csv"), "reviews.csv")
+    spec = read_study(text, policy=policy)
+    assert spec.task.data == str((tmp_path / "reviews.csv").resolve())
+    assert study_complaints(text, policy=policy) == []
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "link.csv").symlink_to(tmp_path / "reviews.csv")
+    outside = StudyPolicy(models=["tiny"], folders=[inner])
+    assert outside.file("link.csv") is None
+    assert outside.file("../reviews.csv") is None
+    assert outside.file("a\0b") is None
