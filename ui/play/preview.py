@@ -119,7 +119,9 @@ def section(
     begun: Typed = {"names": list(first["values"]), "values": first["values"]}
     with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
-            name = gr.Dropdown(_names(), value=START, label="Start from the library")
+            name = gr.Dropdown(
+                _names(), value=START, label="Start from the library", elem_id="prompt-start"
+            )
             template = gr.Textbox(
                 first["template"],
                 label="Template",
@@ -225,7 +227,9 @@ def _connect(
     gr.on([*(box.change for box in texts), shared.chat.input], show, inputs, outputs, **quiet)
     app.load(show, inputs, outputs, **quiet)
     picked = [shared.template, shared.chat, shared.answers, parts, state]
-    name.input(pick, name, picked, api_visibility="private").success(show, inputs, outputs, **quiet)
+    name.change(pick, name, picked, api_visibility="private").success(
+        show, inputs, outputs, **quiet
+    )
     parts.input(choose_parts, [name, parts], shared.template, api_visibility="private").success(
         show, inputs, outputs, **quiet
     )
