@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 import promptlab as pl
 
-from . import compare, learn, library, playground, predict, study
+from . import compare, failures, learn, library, playground, predict, study
 from .guard import Guard, rules_for
 from .masthead import keep_tab_in_address, masthead
 from .page import Page
@@ -28,6 +28,7 @@ _TABS = (
     ("Study", study.tab),
     ("Learn", learn.tab),
     ("Library", library.tab),
+    ("Failures", failures.tab),
     ("Predict", predict.tab),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -10,8 +11,22 @@ from gradio_client.utils import is_file_obj_with_meta
 _REMOTE = ("http:", "https:")
 
 
+def _nothing() -> None:
+    """There is no work."""
+
+
 class Page(gr.Blocks):
     """Refuses files that are named by an address: Gradio would fetch them."""
+
+    opening: Callable[[], None] = staticmethod(_nothing)
+    """To be called when the app listens: work that waits begins."""
+    closing: Callable[[], None] = staticmethod(_nothing)
+    """Called before the app stops listening: work is asked to stop at its block."""
+
+    def close(self, verbose: bool = True) -> None:
+        """Stop the work, then the server."""
+        self.closing()
+        super().close(verbose)
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
