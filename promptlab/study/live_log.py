@@ -63,7 +63,9 @@ class LoggedStudy:
 
     def seconds_left(self, now: float, planned: int, done: int) -> float | None:
         """Of the search, if the rest goes as what this run has done; ``None``: nobody knows."""
-        shares = [row["done"] / row["examples"] for row in self.running.values() if row["examples"]]
+        shares: list[float] = [
+            row["done"] / row["examples"] for row in self.running.values() if row["examples"]
+        ]
         here = self._done_here + sum(shares)
         if here < _ENOUGH or planned <= done:
             return None

@@ -25,7 +25,7 @@ def endpoints(bench: Workbench) -> None:
         try:
             if "\n" in study or ":" in study:
                 return jobs.submit(study, name=name or None)
-            return start(bench, study, model, trials or None, name)
+            return start(bench, study, model, trials, name)
         except pl.PromptlabError as problem:
             raise told(problem) from problem
 
@@ -43,9 +43,11 @@ def endpoints(bench: Workbench) -> None:
     def study_log(name: str, lines: int = 100) -> list[dict[str, Any]]:
         """The last events of a study, each with its UTC time."""
         try:
-            return pl.read_log(bench.study(name), tail=min(max(int(lines), 1), 10_000))
+            folder = bench.study(name)
         except pl.PromptlabError as problem:
             raise told(problem) from problem
+        rows: list[dict[str, Any]] = pl.read_log(folder, tail=min(max(int(lines), 1), 10_000))
+        return rows
 
     def pause_study(name: str) -> dict[str, Any]:
         """Let a running study wait at the end of its block; its state."""

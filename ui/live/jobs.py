@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -185,7 +186,7 @@ class StudyJobs:
         """What `promptlab.read_progress` tells of a study, with this server's view of its state."""
         state = self.state(name)
         try:
-            found = pl.read_progress(self._bench.study(name))
+            found: dict[str, Any] = pl.read_progress(self._bench.study(name))
         except pl.InputError:  # not begun
             found = {"study": name, "planned": None, "finished": 0, "trials": [], "running": []}
         return found | state
@@ -252,6 +253,7 @@ class StudyJobs:
         if self._waiting and not self._closed and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="studies", daemon=True)
             self._thread.start()
+            atexit.register(self.close)
         self._changed.notify_all()
 
     def _work(self) -> None:
@@ -304,7 +306,8 @@ class StudyJobs:
 
 def _text(spec: Spec) -> str:
     """A study as the text of its file."""
-    return yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
+    text: str = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def _state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:

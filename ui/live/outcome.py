@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, panel
+from ..drawing import error
 from ..workbench import Workbench
 
 _FILES = ("report.html", "leaderboard.csv")
@@ -27,7 +27,9 @@ class Outcome:
             self._files = [
                 gr.DownloadButton(f"Download {name}", size="md", min_width=170) for name in _FILES
             ]
-        self._report = panel()
+        self._report = gr.HTML(
+            "", elem_classes=["pl-panel", "pl-report-panel"], apply_default_css=False
+        )
         self._show.click(
             self._framed, study, self._report, show_progress="hidden", api_visibility="private"
         )

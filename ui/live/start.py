@@ -43,11 +43,11 @@ def form(bench: Workbench) -> Form:
         )
         with gr.Row():
             trials = gr.Number(
-                None, label="At most trials", minimum=1, precision=0, min_width=90,
-                placeholder="all", elem_id="study-trials",
+                0, label="At most trials", info="0: as in the study", minimum=0, precision=0,
+                min_width=90, elem_id="study-trials",
             )  # fmt: skip
             name = gr.Textbox(
-                "", label="Name", placeholder="its own", max_lines=1, max_length=80,
+                "", label="Name", info="its own if empty", max_lines=1, max_length=80,
                 min_width=110, elem_id="study-name",
             )  # fmt: skip
         button = gr.Button("Start", variant="primary", elem_id="study-start")
@@ -59,9 +59,9 @@ def start(
     bench: Workbench, study: str, model: str = "", trials: float | None = None, name: str = ""
 ) -> str:
     """Queue a shipped study with these changes; its name. Raises `InputError`."""
-    if trials is not None and trials < 1:
-        raise pl.InputError("trials: at least one")
+    if trials is not None and trials < 0:
+        raise pl.InputError("trials: at least one, or 0 for as many as the study has")
     changes: dict[str, Any] = {"model.name": model}
-    if trials is not None:
+    if trials:
         changes["budget.trials"] = int(trials)
     return bench.jobs.submit_shipped(study, name=(name or "").strip() or None, changes=changes)

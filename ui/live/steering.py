@@ -36,7 +36,7 @@ class Buttons:
 
 def buttons() -> Buttons:
     """Lay them out."""
-    with gr.Row(elem_classes="pl-study-buttons"):
+    with gr.Row(elem_classes=["pl-study-buttons", "pl-study-row"]):
         pause = gr.Button(
             "Pause", size="md", min_width=90, interactive=False, elem_id="study-pause"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from .board import table
 from .words import duration, shown, state_text, tone
 
 _MOST_OPEN = 8
+_MOST_SHOWN = 12
 Progress = Mapping[str, Any]
 
 
@@ -19,7 +21,7 @@ def head(found: Progress) -> Markup:
     """Name, state, progress bar and the figures that matter."""
     state = str(found["state"])
     planned, finished = found.get("planned"), int(found.get("finished") or 0)
-    about = " · ".join(str(found[key]) for key in ("task", "model") if found.get(key))
+    about = " · ".join(_named(found[key]) for key in ("task", "model") if found.get(key))
     unit = "cells" if found.get("kind") == "learning_curve" else "trials"
     counted = f"{finished} of {planned} {unit}" if planned else "not begun yet"
     return Markup(
@@ -62,7 +64,16 @@ def board(found: Progress) -> Markup:
         "interval of the best: what overlaps it much may well be as good."
     )
     live = found["state"] != "decided"
-    return table(trials, str(found["objective"]), caption=caption, live=live)
+    shown = trials[:_MOST_SHOWN]
+    rest = len(trials) - len(shown)
+    more = note(f"{rest} more: in Results when the study is decided." if live else
+                f"{rest} more: in Results.") if rest else Markup("")  # fmt: skip
+    return table(shown, str(found["objective"]), caption=caption, live=live) + more
+
+
+def _named(name: str) -> str:
+    """A data set or a model by its name; of a path, what stands last."""
+    return Path(name).name if name.startswith(("/", ".")) else name
 
 
 def _bar(done: float, planned: int | None, state: str) -> Markup:
@@ -75,8 +86,8 @@ def _bar(done: float, planned: int | None, state: str) -> Markup:
 
 def _share(found: Progress) -> float:
     """Of the open trials, what is done of them."""
-    rows = found.get("running") or ()
-    return sum(row["done"] / row["examples"] for row in rows if row.get("examples"))
+    rows = [row for row in found.get("running") or () if row.get("examples")]
+    return float(sum(row["done"] / row["examples"] for row in rows))
 
 
 def _facts(found: Progress, counted: str, unit: str) -> list[tuple[str, str]]:
