@@ -37,13 +37,22 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
         raise CapabilityError(f"{model.name} does not show its vocabulary; use a local model")
     if model.family == "causal":
         prompts = [prompt.going_on("") for prompt in prompts]
-    probabilities = np.exp(model.score(prompts, [answer]).logprobs[:, 0])
-    found = []
     asked = model.asked(prompts, (answer,))
     contexts = [question.context for question in model.slot_contexts(prompts)]
-    rows = model.engine.vocabulary(contexts)
-    for row, items, probability in zip(rows, asked, probabilities, strict=True):
-        (tokens,) = items[0].question.continuations
-        rank = 1 + int((row > row[tokens[0]]).sum()) if len(tokens) == 1 else None
-        found.append(Standing(answer, float(probability), rank, len(tokens)))
-    return found
+    return [
+        _standing(model, prompt, answer, items[0].question.continuations[0], row)
+        for prompt, items, row in zip(
+            prompts, asked, model.engine.vocabulary(contexts), strict=True
+        )
+    ]
+
+
+def _standing(
+    model: LocalModel, prompt: Prompt, answer: str, tokens: tuple[int, ...], row: np.ndarray
+) -> Standing:
+    """``row`` are the vocabulary's log-probabilities in nats; several tokens are scored whole."""
+    if len(tokens) == 1:
+        rank = 1 + int((row > row[tokens[0]]).sum())
+        return Standing(answer, float(np.exp(row[tokens[0]])), rank, 1)
+    found = model.score([prompt], [answer]).logprobs[0, 0]
+    return Standing(answer, float(np.exp(found)), None, len(tokens))

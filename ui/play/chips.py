@@ -61,7 +61,8 @@ def _facts(reading: Reading) -> Markup:
 
 def _shortened(reading: Reading) -> Markup:
     return Markup('<p class="pl-play-warning">{}</p>').format(
-        f"Too long for {reading.model}: {', '.join(reading.shortened)} shortened to fit."
+        f"Too long for {reading.model}: "
+        f"{', '.join(f'{{{name}}}' for name in reading.shortened)} shortened to fit."
     )
 
 

@@ -1,44 +1,53 @@
-"""Probabilities of labels for one example, with and without calibration."""
+"""Probabilities of labels for one or several inputs, with and without calibration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import exp
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.events import api
 from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import (
-    bar,
-    card,
-    error,
-    grid,
-    note,
-    panel,
-    prompt_text,
-    share_text,
-    slot_position,
-)
-from ..forms import (
-    LONGEST,
-    read_answers,
-    read_fields,
-    shown_answers,
-    shown_fields,
-)
+from ..drawing import bar, card, error, grid, joined, note, panel, prompt_text, share_text
+from ..drawing import slot_position as slot_at
+from ..forms import LONGEST, read_answers, read_fields, shown_answers, shown_fields
 from ..workbench import Workbench, told
 from .shared import Shared
 
 START = "sentiment/it-was"
-CALIBRATIONS = [
-    ("contextual (Zhao et al. 2021)", "contextual"),
-    ("PMI (Holtzman et al. 2021)", "pmi"),
-    ("none", "none"),
-]
+CALIBRATIONS = {
+    "none": ("As scored", "no calibration"),
+    "contextual": ("Contextual", "Zhao et al. 2021: what N/A, nothing and [MASK] score"),
+    "pmi": ("PMI", "Holtzman et al. 2021: what the empty fields score"),
+    "batch": ("Batch", "Zhou et al. 2023: what these inputs score together"),
+}
+"""Title and meaning; *batch* takes its prior from several inputs."""
 _UNCALIBRATED = "none"
+_MOST_INPUTS = 50
+
+
+def read_inputs(text: str) -> list[dict[str, str]]:
+    """One input a block of ``name = value`` lines, blocks apart by a blank line."""
+    if len(text) > LONGEST:
+        raise pl.InputError(f"fields: {len(text):,} characters are too many; at most {LONGEST:,}")
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.strip():
+            blocks[-1].append(line)
+        elif blocks[-1]:
+            blocks.append([])
+    filled = [block for block in blocks if block] or [[]]
+    if len(filled) > _MOST_INPUTS:
+        raise pl.InputError(
+            f"there are {len(filled)} inputs and this page scores {_MOST_INPUTS}; the tab Predict "
+            "takes whole files"
+        )
+    return [read_fields("\n".join(block)) for block in filled]
 
 
 def label_probabilities(
@@ -48,51 +57,163 @@ def label_probabilities(
 
     The uncalibrated probabilities always come first. Raises `InputError`.
     """
+    names = tuple(dict.fromkeys((_UNCALIBRATED, calibration)))
+    found = calibrated(model, template, answers, read_inputs(fields)[:1], names)
+    (row,) = found["inputs"]
+    kept = {key: row[key] for key in ("prompt", "slot", "shortened", "probabilities")}
+    return kept | {"answers": found["answers"], "priors": found["priors"]}
+
+
+def calibrated(
+    model: pl.LanguageModel,
+    template: str,
+    answers: str,
+    inputs: Sequence[dict[str, str]],
+    calibrations: Sequence[str],
+    chat: bool = False,
+) -> dict[str, Any]:
+    """Label probabilities of every input under every calibration.
+
+    ``inputs`` are rows with ``prompt``, ``slot``, ``shortened``, ``fields`` and
+    ``probabilities``; ``priors`` say for each calibration what was taken off, as probabilities of
+    the labels. Raises `InputError`.
+    """
     if len(template) > LONGEST:
         raise pl.InputError(f"the template has {len(template):,} characters; at most {LONGEST:,}")
-    parsed = pl.Template(template)
+    parsed = pl.Template(template, chat=chat)
     verbalizer = pl.Verbalizer(read_answers(answers))
-    example = pl.Example("example", read_fields(fields))
-    probabilities = {}
-    for name in dict.fromkeys((_UNCALIBRATED, calibration)):
+    examples = [pl.Example(str(number), row) for number, row in enumerate(inputs, 1)]
+    rows: list[dict[str, Any]] = [{"fields": row, "probabilities": {}} for row in inputs]
+    priors: dict[str, dict[str, float]] = {}
+    for name in calibrations:
         chosen: Any = name  # the classifier checks it
         classifier = pl.PromptClassifier(parsed, verbalizer, model, calibration=chosen)
-        scores = classifier.predict([example])[0].scores or {}
-        probabilities[name] = {label: exp(nats) for label, nats in scores.items()}
-    prompt = classifier.prompt(example)
-    return {
-        "prompt": str(prompt),
-        "slot": slot_position(prompt),
-        "shortened": list(prompt.shortened),
-        "answers": {label: list(words) for label, words in verbalizer.mapping().items()},
-        "probabilities": probabilities,
-    }
+        if name == "batch":
+            classifier.fit(examples)
+        for row, found in zip(rows, classifier.predict(examples), strict=True):
+            scores = found.scores or {}
+            row["probabilities"][name] = {label: exp(nats) for label, nats in scores.items()}
+        if name != _UNCALIBRATED:
+            priors[name] = _label_prior(classifier)
+    for row, example in zip(rows, examples, strict=True):
+        prompt = classifier.prompt(example)
+        row |= {
+            "prompt": str(prompt),
+            "slot": slot_at(prompt),
+            "shortened": list(prompt.shortened),
+        }
+    mapping = {label: list(words) for label, words in verbalizer.mapping().items()}
+    return {"inputs": rows, "answers": mapping, "priors": priors}
+
+
+def _label_prior(classifier: pl.PromptClassifier) -> dict[str, float]:
+    """What was taken off, as probabilities of the labels."""
+    prior = np.array(classifier.settings()["prior"])
+    scores = classifier.verbalizer.label_scores(prior[None])[0]
+    return {label: exp(nats) for label, nats in zip(classifier.labels, scores, strict=True)}
 
 
 def draw(found: dict[str, Any]) -> Markup:
-    """The prompt, then a card for each calibration."""
-    parts = [prompt_text(found["prompt"], found["slot"])]
-    if found["shortened"]:
-        parts.append(note(f"Shortened to fit the model's window: {', '.join(found['shortened'])}."))
-    parts.append(grid(_card(name, found) for name in found["probabilities"]))
-    return Markup("").join(parts)
+    """One input: a card for each calibration. Several: a line for each, then the priors."""
+    rows = found.get("inputs", [found])
+    if len(rows) == 1:
+        return _one(rows[0], found)
+    return _table(rows, found) + grid(
+        _prior_card(name, prior, found["answers"]) for name, prior in found["priors"].items()
+    )
 
 
-def _card(calibration: str, found: dict[str, Any]) -> Markup:
-    probabilities: dict[str, float] = found["probabilities"][calibration]
-    best = max(probabilities, key=probabilities.__getitem__)
-    bars = Markup("").join(
-        bar(
-            label,
-            share,
-            share_text(share),
-            detail=f"{label}: {', '.join(found['answers'][label])}",
-            strong=label == best,
+def _one(row: dict[str, Any], found: dict[str, Any]) -> Markup:
+    parts = [prompt_text(row["prompt"], row["slot"])]
+    if row["shortened"]:
+        parts.append(note(f"Shortened to fit the model's window: {', '.join(row['shortened'])}."))
+    parts.append(grid(_card(name, row, found) for name in row["probabilities"]))
+    parts.append(
+        note(
+            "The line in a bar is the prior: what the label gets without the input. Calibration "
+            "divides by it."
         )
+        if found["priors"]
+        else Markup("")
+    )
+    return joined(parts)
+
+
+def _card(calibration: str, row: dict[str, Any], found: dict[str, Any]) -> Markup:
+    probabilities: dict[str, float] = row["probabilities"][calibration]
+    best = winner(probabilities)
+    prior = found["priors"].get(calibration, {})
+    bars = joined(
+        _label_bar(label, share, prior.get(label), found["answers"][label], label == best)
         for label, share in probabilities.items()
     )
-    title = "As scored" if calibration == _UNCALIBRATED else f"Calibrated: {calibration}"
-    return card(title, bars, aside=best)
+    title, meaning = CALIBRATIONS[calibration]
+    changed = best != winner(row["probabilities"].get(_UNCALIBRATED, probabilities))
+    told = Markup('<p class="pl-note">{}</p>').format(meaning)
+    drawn = card(title, bars + told, aside=f"{best} \u21c4" if changed else best)
+    return Markup('<div class="pl-play-changed">{}</div>').format(drawn) if changed else drawn
+
+
+def _label_bar(
+    label: str, share: float, prior: float | None, answers: Sequence[str], strong: bool
+) -> Markup:
+    detail = f"{label}: {', '.join(answers)}"
+    drawn = bar(label, share, share_text(share), detail=detail, strong=strong)
+    if prior is None:
+        return drawn
+    told = f"prior {share_text(prior)}"
+    return Markup(
+        '<div class="pl-play-priored">{}<span class="pl-play-prior" title="{}">'
+        '<i style="left:{:.2f}%"></i></span></div>'
+    ).format(drawn, told, 100 * prior)
+
+
+def _prior_card(name: str, prior: dict[str, float], answers: dict[str, list[str]]) -> Markup:
+    bars = joined(
+        bar(label, share, share_text(share), detail=", ".join(answers[label]))
+        for label, share in prior.items()
+    )
+    title, meaning = CALIBRATIONS[name]
+    return card(f"{title}: prior taken off", bars + note(meaning))
+
+
+def _table(rows: Sequence[dict[str, Any]], found: dict[str, Any]) -> Markup:
+    names = list(rows[0]["probabilities"])
+    heads = joined(
+        Markup('<th scope="col" title="{}">{}</th>').format(meaning, title)
+        for title, meaning in (CALIBRATIONS[name] for name in names)
+    )
+    lines = joined(
+        Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
+            row["prompt"], _input(row["fields"]), joined(_cell(row, name) for name in names)
+        )
+        for row in rows
+    )
+    return Markup(
+        '<div class="pl-play-scroll"><table class="pl-play-summary"><thead><tr>'
+        '<th scope="col">input</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(heads, lines)
+
+
+def _input(fields: dict[str, str]) -> str:
+    shown = " \u00b7 ".join(fields.values())
+    return shown if len(shown) <= 120 else f"{shown[:119]}\u2026"
+
+
+def _cell(row: dict[str, Any], name: str) -> Markup:
+    shares: dict[str, float] = row["probabilities"][name]
+    best = winner(shares)
+    changed = best != winner(row["probabilities"].get(_UNCALIBRATED, shares))
+    return Markup("<td{}>{} <small>{}</small></td>").format(
+        Markup(' class="pl-play-flip" title="calibration changes the label"') if changed else "",
+        best,
+        share_text(shares[best]),
+    )
+
+
+def winner(probabilities: dict[str, float]) -> str:
+    """The most probable label."""
+    return max(probabilities, key=probabilities.__getitem__)
 
 
 def classification_templates() -> dict[str, Any]:
@@ -106,7 +227,6 @@ def classification_templates() -> dict[str, Any]:
 
 def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
     """Lay the section out and connect it; it scores when its tab is opened."""
-    library = classification_templates()
 
     def scored(
         template: str,
@@ -122,42 +242,54 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         except pl.PromptlabError as problem:
             raise told(problem) from problem
 
-    def show(template: str, answers: str, fields: str, calibration: str, *model: str) -> str:
+    def show(template: str, answers: str, fields: str, chat: bool, *model: str) -> str:
         try:
             loaded = bench.load(*model)
-            return str(draw(label_probabilities(loaded, template, answers, fields, calibration)))
+            inputs = read_inputs(fields)
+            names = [name for name in CALIBRATIONS if name != "batch" or len(inputs) > 1]
+            return str(draw(calibrated(loaded, template, answers, inputs, names, chat)))
         except pl.PromptlabError as problem:
             return str(error(problem))
 
     def pick(name: str) -> tuple[str, str, str]:
-        item = library[name]
+        item = classification_templates().get(name)
+        if item is None:
+            raise told(pl.InputError(f"the library has no template {name!r} any more"))
         fields = shown_fields(item.template, item.example)
         return item.template.source, shown_answers(item.verbalizer), fields
 
-    with gr.Row():
+    with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
-            name = gr.Dropdown(list(library), value=START, label="Start from the library")
+            name = gr.Dropdown(
+                list(classification_templates()), value=START, label="Start from the library"
+            )
             first = pick(START)
-            template = gr.Textbox(first[0], label="Template", lines=2, max_lines=8)
+            template = gr.Textbox(
+                first[0], label="Template", lines=2, max_lines=8, elem_classes="pl-play-template"
+            )
             answers = gr.Textbox(
                 first[1], label="Answers", info="label: answer, answer – one label a line.", lines=2
             )
-            fields = gr.Textbox(first[2], label="Fields", info="name = value.", lines=2)
-            calibration = gr.Radio(CALIBRATIONS, value="contextual", label="Calibration beside it")
+            fields = gr.Textbox(
+                first[2],
+                label="Inputs",
+                info="name = value, one a line; a blank line begins another input.",
+                lines=3,
+                max_lines=14,
+            )
+            chat = gr.Checkbox(False, label="Through the model's chat template")
             button = gr.Button("Score", variant="primary")
         with gr.Column(scale=7, min_width=320):
             result = panel(name="label-result")
-    boxes: list[Any] = [template, answers, fields, calibration, *shared.model]
+    boxes: list[Any] = [template, answers, fields, chat, *shared.model]
     options: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     picked = name.input(pick, name, boxes[:3], api_visibility="private")
-    picked.then(show, boxes, result, api_visibility="private", **options)
+    picked.success(show, boxes, result, api_visibility="private", **options)
     gr.on(
         [
             button.click,
-            template.submit,
-            answers.submit,
-            fields.submit,
-            calibration.input,
+            *(box.submit for box in (template, answers, fields)),
+            chat.input,
             page.select,
         ],
         show,
@@ -166,5 +298,5 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         api_visibility="private",
         **options,
     )
-    shared.carry("labels", template=template, answers=answers, fields=fields)
+    shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
     api(scored, api_name="label_probabilities", **options)

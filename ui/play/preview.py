@@ -61,10 +61,18 @@ def library_choice(name: str) -> dict[str, Any]:
     return {
         "template": template.source,
         "chat": template.chat,
-        "answers": shown_answers(item.verbalizer) if item.answers is not None else "",
+        "answers": _answers(item),
         "parts": list(template.parts or ()),
         "values": example,
     }
+
+
+def _answers(item: Any) -> str:
+    """Its answers, or the words that its parser takes for labels."""
+    if item.answers is not None:
+        return shown_answers(item.verbalizer)
+    choices = (item.parser or {}).get("choices")
+    return shown_answers(pl.Verbalizer(choices)) if isinstance(choices, dict) else ""
 
 
 def with_parts(name: str, chosen: Sequence[str]) -> str:
@@ -137,7 +145,7 @@ def section(
             chat = gr.Checkbox(False, label="Through the model's chat template")
             with gr.Row(elem_classes="pl-play-uses"):
                 buttons = {
-                    use: gr.Button(f"Use in {SECTIONS[use]}", size="sm", min_width=90)
+                    use: gr.Button(f"Use in {SECTIONS[use]}", size="sm", min_width=150)
                     for use in uses
                 }
         with gr.Column(scale=7, min_width=320):

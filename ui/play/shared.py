@@ -10,8 +10,13 @@ import gradio as gr
 
 SECTIONS = {"fill": "Fill", "labels": "Labels", "generate": "Generate", "strategy": "Strategy"}
 """The sections that a template can be carried to: id and title of their tabs."""
-_COPY = "(...values) => values"
-_COPY_AS_LINE = "(text, ...values) => [text.replaceAll('\\n', '\\\\n'), ...values]"
+_COPY = """(...values) => {
+  const half = values.length / 2;
+  const kept = (value, at) => (value === "" ? values[half + at] : value);
+  return [...values.slice(0, half).map(kept), ...Array(EMPTIED).fill("")];
+}"""
+"""Run in the browser; what is empty (a prompt without answers) leaves the section's own value."""
+_AS_LINE = "values[0] = values[0].replaceAll('\\n', '\\\\n');\n  const half"
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,13 @@ class Shared:
         fields: gr.Textbox | None = None,
         chat: gr.Checkbox | None = None,
         answers: gr.Textbox | None = None,
+        emptied: Sequence[gr.Textbox] = (),
         as_line: bool = False,
     ) -> Any:
         """Let the button *Use in …* of ``section`` copy the current values into its boxes.
 
-        The section's tab is opened, too. ``as_line`` writes line breaks as ``\\n``. The event's
+        The section's tab is opened, too. What stood in ``emptied`` belonged to another prompt.
+        ``as_line`` writes line breaks as ``\\n``. The event's
         dependency comes back, for a ``.then``.
         """
         pairs = [
@@ -64,10 +71,12 @@ class Shared:
             api_visibility="private",
             queue=False,
         )
+        script = _COPY.replace("EMPTIED", str(len(emptied)))
+        script = script.replace("const half", _AS_LINE, 1) if as_line else script
         return button.click(
             None,
-            [own for own, _ in wanted],
-            [box for _, box in wanted],
-            js=_COPY_AS_LINE if as_line else _COPY,
+            [*(own for own, _ in wanted), *(box for _, box in wanted)],
+            [*(box for _, box in wanted), *emptied],
+            js=script,
             api_visibility="private",
         )
