@@ -23,13 +23,13 @@ from .writing import (
     record,
 )
 
-PROMPT = """\
-Q: Lea has 5 pens and buys 3 more. How many pens does she have?
-A: She has 8 pens.
-
-Q: Tom has 3 apples and buys 4 more. How many apples does he have?
-A:"""
+PROMPT = "Q: What is 3 + 4?\nA:"
 _ABOUT = "Write a prompt and press Generate: the text appears here, token by token."
+SHOWN = (
+    "() => {{ const box = document.getElementById('{}'); "
+    "if (box.getBoundingClientRect().top > innerHeight * 0.7) box.scrollIntoView(); }}"
+)
+"""Brings a result into view where it stands below what was pressed, as on a phone."""
 _QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
 """Long texts have a queue of their own, so that short calls do not wait for their end."""
 
@@ -97,6 +97,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         with gr.Column(scale=7, min_width=320):
             result = panel(str(note(_ABOUT)), name="generate-result")
     running = gr.State(None)
+    button.click(None, None, None, js=SHOWN.format("generate-result"), api_visibility="private")
     button.click(
         write,
         [text, *boxes, *shared.model],
@@ -122,7 +123,7 @@ def _boxes() -> list[Any]:
         PROMPT,
         label="Prompt",
         info="Continued as it stands; with {mask} it is a template, and {name} a field.",
-        lines=6,
+        lines=4,
         max_lines=16,
     )
     fields = gr.Textbox(
@@ -132,7 +133,10 @@ def _boxes() -> list[Any]:
         False, label="As a chat", info="The prompt is the user's turn in the chat template."
     )
     with gr.Row():
-        max_tokens = gr.Slider(1, 1024, 64, step=1, label="Tokens at most", min_width=140)
+        button = gr.Button("Generate", variant="primary", elem_id="generate-run")
+        stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="generate-stop")
+    with gr.Row():
+        max_tokens = gr.Slider(1, 1024, 64, step=1, label="Max tokens", min_width=140)
         temperature = gr.Slider(
             0, 2, 0, step=0.05, label="Temperature", info="0 is greedy.", min_width=140
         )
@@ -151,10 +155,7 @@ def _boxes() -> list[Any]:
             )  # fmt: skip
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=140)
         stop_strings = gr.Textbox(
-            "\\nQ:", label="Stop strings", info="One a line; \\n is a line break.", lines=2
+            "", label="Stop strings", info="One a line; \\n is a line break.", lines=2
         )
-    with gr.Row(elem_classes="pl-run-row"):
-        button = gr.Button("Generate", variant="primary", elem_id="generate-run")
-        stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="generate-stop")
     order = [fields, chat, max_tokens, temperature, top_k, top_p, seed, stop_strings, samples]
     return [text, *order, button, stop]

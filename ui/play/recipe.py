@@ -30,7 +30,7 @@ COMMON: tuple[Setting, ...] = (
     Setting("labels", "Labels", "yes: yes\nno: no", "label: answer, answer – one label a line.",
             lines=2),
     Setting("chat", "As a chat", False, "Through the model's chat template."),
-    Setting("max_tokens", "Tokens at most", 64, low=1, high=512),
+    Setting("max_tokens", "Max tokens", 64, low=1, high=512),
     Setting("temperature", "Temperature", 0.0, "0 is greedy.", low=0, high=2, step=0.05),
     Setting("seed", "Seed", 0, low=0, high=9999),
 )  # fmt: skip

@@ -37,7 +37,7 @@ answer = 7"""
 _EXTRACTION = "Therefore, the answer (arabic numerals) is"
 _SHOWN = Setting(
     "examples", "Solved examples", _EXAMPLES,
-    "name = value lines with an answer (and its reasoning); an empty line between two.", lines=7,
+    "name = value lines with an answer (and its reasoning); an empty line between two.", lines=5,
 )  # fmt: skip
 _THINKING = (
     Setting("trigger", "The reasoning begins", "Let's think step by step."),

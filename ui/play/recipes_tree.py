@@ -86,7 +86,7 @@ RECIPES = (
         "tree_game24", "Tree of thoughts: game of 24",
         "Steps towards 24 are proposed, valued and searched (Yao et al. 2023).",
         _game,
-        {"fields": "numbers = 4 9 10 13", "max_tokens": 120, "seed": 0},
+        {"fields": "numbers = 4 5 6 10", "max_tokens": 120, "seed": 0},
         (
             Setting("thoughts", "Thoughts", "moves", "moves: all legal ones, by the rules; "
                     "propose: written by the model.", choices=("moves", "propose")),

@@ -145,9 +145,9 @@ def draw_solved(prediction: Any, seconds: float) -> Markup:
     ]
     return joined(
         [
-            Markup('<section class="pl-answer">{}<p>{}{}</p></section>').format(
-                answer, note(facts), joined(chips)
-            ),
+            Markup(
+                '<section class="pl-answer">{}{}<div class="pl-answer-facts">{}</div></section>'
+            ).format(answer, note(facts), joined(chips)),
             draw_trace(prediction.trace, prediction.error),
         ]
     )

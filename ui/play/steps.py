@@ -18,7 +18,7 @@ _HIDDEN = ("label", "error")
 
 def step_body(step: Any) -> Markup:
     """The prompt with the reply where its slot was, and the small facts of the step."""
-    notes = {name: value for name, value in step.notes.items() if name not in _HIDDEN}
+    notes = facts(step)
     parts = [error(step.notes["error"])] if step.notes.get("error") else []
     if step.prompt:
         parts.append(exchange(_cut(step.prompt), _cut(step.reply)))
@@ -31,6 +31,11 @@ def step_body(step: Any) -> Markup:
     if notes:
         parts.append(Markup('<p class="pl-step-notes">{}</p>').format(told(notes)))
     return joined(parts)
+
+
+def facts(step: Any, *without: str) -> dict[str, Any]:
+    """A step's notes but for those that have a place of their own."""
+    return {name: v for name, v in step.notes.items() if name not in (*_HIDDEN, *without)}
 
 
 def exchange(prompt: str, reply: str) -> Markup:

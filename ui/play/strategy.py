@@ -13,7 +13,7 @@ import promptlab as pl
 from ..drawing import error, note, panel
 from ..forms import read_fields
 from ..workbench import Workbench, told
-from .generation import request_stop
+from .generation import SHOWN, request_stop
 from .recipe import COMMON, LABELS, Recipe
 from .shared import Shared
 from .solving import (
@@ -88,11 +88,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         with gr.Column(scale=4, min_width=320):
             chosen = gr.Dropdown(_offered(bench), value=START, label="Strategy")
             form = _Form(RECIPES[START])
-            with gr.Row(elem_classes="pl-run-row"):
-                button = gr.Button("Run", variant="primary", elem_id="strategy-run")
-                stop = gr.Button(
-                    "Cancel", variant="stop", interactive=False, elem_id="strategy-stop"
-                )
+            button, stop = form.button, form.stop
         with gr.Column(scale=7, min_width=320):
             result = panel(str(note(_ABOUT)), name="strategy-result")
     running = gr.State(None)
@@ -118,6 +114,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         queue=False,
         **private,
     )
+    button.click(None, None, None, js=SHOWN.format("strategy-result"), **private)
     button.click(
         run,
         [chosen, *form.boxes, *shared.model],
@@ -157,6 +154,11 @@ class _Form:
         for setting in COMMON[:5]:
             self.common[setting.name] = self._box(
                 values.get(setting.name, setting), setting.name in values
+            )
+        with gr.Row():
+            self.button = gr.Button("Run", variant="primary", elem_id="strategy-run")
+            self.stop = gr.Button(
+                "Cancel", variant="stop", interactive=False, elem_id="strategy-stop"
             )
         self.own: dict[str, dict[str, Any]] = {}
         self.groups: dict[str, Any] = {}

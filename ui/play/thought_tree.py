@@ -16,10 +16,11 @@ from ..drawing import chip, joined
 from .steps import step_body
 from .tidy import Layout, tidy
 
-COLUMN, ROW, WIDTH, HEIGHT = 232, 58, 188, 46
+COLUMN, ROW, WIDTH, HEIGHT = 188, 56, 152, 44
 """Pixels from one depth to the next, from one row to the next, and of a node."""
 _MARGIN = 10
 _MOST_LISTED = 60
+_LOST = ("pruned", "dead")
 _LEAST_GATHERED = 3
 """Fewer thoughts that were not followed are drawn one by one."""
 _BEGIN = "start"
@@ -88,12 +89,13 @@ def grown(trace: pl.Trace) -> Thought:
             owners[step.number] = child
     for thought in set(owners.values()):
         _gather(thought)
+        thought.children.sort(key=_rank)
     return root
 
 
 def _gather(thought: Thought) -> None:
     """Put what was not followed into one node; beside what was, the best of it stands alone."""
-    left = [one for one in thought.children if one.state == "pruned" and not one.children]
+    left = [one for one in thought.children if one.state in _LOST and not one.children]
     left.sort(key=lambda one: math.inf if one.value is None else -one.value)
     rest = left[1 if len(left) < len(thought.children) else 0 :]
     if len(rest) < _LEAST_GATHERED:
@@ -102,16 +104,23 @@ def _gather(thought: Thought) -> None:
     thought.children.append(Thought(None, rest=[one.step for one in rest]))
 
 
+def _rank(thought: Thought) -> tuple[int, float]:
+    """The chosen path first, then what was followed, by value; what was not followed last."""
+    places = ("chosen", "solved", "kept", "pruned", "dead", "rest")
+    return places.index(thought.state), 0.0 if thought.value is None else -thought.value
+
+
 def draw_tree(trace: pl.Trace) -> Markup:
     """The tree in a box of its own that scrolls; a node's button opens what is known of it."""
     root = grown(trace)
     nodes = list(_walk(root))
     layout = tidy(id(root), {id(one): [id(c) for c in one.children] for one in nodes})
-    most = max((one.value for one in nodes if one.value is not None), default=0.0) or 1.0
+    values = [one.value for one in nodes if one.value is not None]
+    scale = (min(values, default=0.0), max(values, default=0.0))
     key = hashlib.sha256(repr(trace.record()).encode()).hexdigest()[:10]
     width = layout.columns * COLUMN - (COLUMN - WIDTH) + 2 * _MARGIN
     height = layout.rows * ROW - (ROW - HEIGHT) + 2 * _MARGIN
-    drawn = [_node(one, number, layout, most, key) for number, one in enumerate(nodes)]
+    drawn = [_node(one, number, layout, scale, key) for number, one in enumerate(nodes)]
     return Markup(
         '<figure class="pl-tree"><div class="pl-tree-box" tabindex="0" role="group" '
         'aria-label="Tree of thoughts"><div class="pl-tree-plane" '
@@ -158,25 +167,35 @@ def _edges(nodes: list[Thought], layout: Layout[int]) -> Iterator[Markup]:
         ).format(child.state, x, y, middle, y, middle, to_y, to_x, to_y)
 
 
-def _node(one: Thought, number: int, layout: Layout[int], most: float, key: str) -> Markup:
+def _node(
+    one: Thought, number: int, layout: Layout[int], scale: tuple[float, float], key: str
+) -> Markup:
     x, y = _place(one, layout)
     value = one.value
-    share = 0.0 if value is None else min(max(value / most, 0.0), 1.0)
+    share = 0.0 if value is None else _shade(value, *scale)
     text, aside = _texts(one)
-    shown = "" if value is None else _number(value)
-    told = ", ".join(filter(None, [text, f"value {shown}" if shown else "", _fate(one)]))
+    solved = " pl-solves" if one.step is not None and one.step.notes.get("solved") else ""
+    shown = ("✓" if solved else "") if value is None else _number(value)
+    told = ", ".join(
+        filter(None, [text, f"value {shown}" if value is not None else "", _fate(one)])
+    )
     return Markup(
-        '<button type="button" class="pl-thought pl-is-{}" popovertarget="tree-{}-{}" '
+        '<button type="button" class="pl-thought pl-is-{}{}" popovertarget="tree-{}-{}" '
         'style="left:{:.0f}px;top:{:.0f}px;--share:{:.3f}" aria-label="{}" title="{}">'
         '<span class="pl-thought-text">{}</span><span class="pl-thought-aside">{}</span>'
         '<span class="pl-thought-value">{}</span></button>'
-    ).format(one.state, key, number, x, y, share, told, told, text, aside, shown)
+    ).format(one.state, solved, key, number, x, y, share, told, told, text, aside, shown)
+
+
+def _shade(value: float, least: float, most: float) -> float:
+    """How dark a value is drawn among all values of the tree, in [0.1, 1]."""
+    return 1.0 if most <= least else 0.1 + 0.9 * (value - least) / (most - least)
 
 
 def _texts(one: Thought) -> tuple[str, str]:
     """What stands in a node: the thought, and small below it the state that it leads to."""
     if one.rest:
-        return f"{len(one.rest)} more", "not followed"
+        return f"{len(one.rest)} more", _end(one)
     if one.step is None:
         return "start", ""
     state = " ".join(str(one.step.notes.get("state", "")).split())
@@ -194,13 +213,19 @@ def _texts(one: Thought) -> tuple[str, str]:
 def _fate(one: Thought) -> str:
     notes = one.step.notes if one.step is not None else {}
     if one.rest:
-        return "not followed"
+        return _end(one)
     words = [name for name in ("solved", "chosen", "backtracked") if notes.get(name)]
     if notes.get("dead"):
         words.append("dead end")
     if notes.get("pruned"):
         words.append(f"pruned: {notes['pruned']}")
     return ", ".join(words)
+
+
+def _end(one: Thought) -> str:
+    """What became of thoughts that stand in one node."""
+    dead = sum(bool(step.notes.get("dead")) for step in one.rest)
+    return "dead ends" if dead == len(one.rest) else "not followed"
 
 
 def _details(one: Thought, number: int, key: str) -> Markup:
@@ -233,11 +258,11 @@ def _details(one: Thought, number: int, key: str) -> Markup:
     items = joined(
         Markup("<li>{} <small>{}</small></li>").format(*item) for item in listed[:_MOST_LISTED]
     )
-    title = "Not followed" if one.rest else "Thoughts that were left out" if listed else ""
+    title = _end(one).capitalize() if one.rest else "Thoughts that were left out" if listed else ""
     return Markup(
         '<div popover id="tree-{}-{}" class="pl-thought-card"><header><h4>{}</h4>'
         '<button type="button" popovertarget="tree-{}-{}" popovertargetaction="hide" '
-        'aria-label="Close">×</button></header><p class="pl-thought-state">{}</p>{}{}{}</div>'
+        'aria-label="Close">×</button></header><p class="pl-thought-state">{}</p><p class="pl-thought-facts">{}</p>{}{}</div>'
     ).format(
         key,
         number,

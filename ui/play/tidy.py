@@ -22,8 +22,9 @@ class Layout(Generic[K]):
 
 
 def tidy(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> Layout[K]:
-    """Leaves stand below each other, a parent in the middle of its children.
+    """Leaves stand below each other, a parent in the row of its first child.
 
+    So the path of first children is a straight line at the top, in view however tall the tree is.
     Leaves of different parents are ``gap`` further apart. Deep trees need no deep recursion.
     """
     rows: dict[K, float] = {}
@@ -35,7 +36,7 @@ def tidy(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> Layou
         node, parent, returned = waiting.pop()
         below = children.get(node, ())
         if returned:
-            rows[node] = (rows[below[0]] + rows[below[-1]]) / 2
+            rows[node] = rows[below[0]]
             continue
         if not below:
             if rows and parent != last_parent:

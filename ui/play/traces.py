@@ -10,7 +10,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import bar, chip, error, joined, note
-from .steps import preview, short, step_body, told
+from .steps import facts, preview, short, step_body, told
 from .thought_tree import draw_tree, has_thoughts
 
 _MOST_STEPS = 300
@@ -92,25 +92,31 @@ def _below(trace: pl.Trace, parent: int | None, opened: bool) -> list[Markup]:
 
 
 def _step(step: Any, opened: bool) -> Markup:
-    notes = dict(step.notes)
-    failed = notes.pop("error", None)
-    label = notes.get("label")
+    """A step to unfold; one that asked nothing heads those that follow from it."""
+    failed, label = step.notes.get("error"), step.notes.get("label")
     chips = [chip(f"→ {short(label)}", "pl-good")] if label is not None else []
-    chips += [chip("unread", "pl-bad")] if "label" in notes and label is None else []
+    chips += [chip("unread", "pl-bad")] if "label" in step.notes and label is None else []
     chips += [chip("failed", "pl-bad")] if failed else []
-    tokens = f"{step.tokens_in:,} + {step.tokens_out:,} tokens"
+    if not (step.prompt or step.reply or failed):
+        return Markup('<p class="pl-step-head"><b>{}</b><small>{}</small>{}</p>').format(
+            _title(step), told(facts(step, "number")), joined(chips)
+        )
     head = Markup(
         '<span class="pl-step-name">{}</span><span class="pl-step-line">{}</span>'
         '<span class="pl-step-facts">{}<small>{}</small></span>'
     ).format(
-        step.name.replace("_", " "),
-        preview(str(failed or step.reply or told(notes))),
+        _title(step),
+        preview(str(failed or step.reply or told(facts(step)))),
         joined(chips),
-        tokens if step.tokens_in or step.tokens_out else "",
+        f"{step.tokens_in:,} + {step.tokens_out:,} tokens" if step.prompt else "",
     )
-    body = step_body(step)
-    if not body:
-        return Markup('<div class="pl-step pl-step-bare"><p>{}</p></div>').format(head)
     return Markup('<details class="pl-step"{}><summary>{}</summary>{}</details>').format(
-        Markup(" open") if opened else "", head, body
+        Markup(" open") if opened else "", head, step_body(step)
     )
+
+
+def _title(step: Any) -> str:
+    """The step's name; of several alike with its number, counted from 1."""
+    number = step.notes.get("number")
+    name = str(step.name).replace("_", " ")
+    return f"{name} {number + 1}" if isinstance(number, int) else name

@@ -196,7 +196,7 @@ def _text(
 ) -> Markup:
     title = f"Sample {number + 1}" if count > 1 else ""
     shown = Markup('<pre class="pl-generated{}">{}</pre>').format(
-        " pl-writing" if live else "", text
+        " pl-writing" if live else "", text.removeprefix(" ")
     )
     if not text and not live:
         shown = note("Nothing was written: the model ended at once.")
