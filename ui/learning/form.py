@@ -74,6 +74,7 @@ def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
         found |= {"input": [form.template], "weights": ["frozen"]}
     else:
         text = pl.Template(form.template)  # its fault has a caret
+        _check_learned(form.method, form.template)
         found |= {"templates": [text.source], "verbalizers": [read_answers(form.answers)]}
     if form.method == "triggers":
         return found | {
@@ -98,6 +99,21 @@ def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
         "patience": math.ceil(steps / every) + 1,  # all steps are taken: they are to be seen
         "dev_examples": _number(form, "dev"),
     }
+
+
+def _check_learned(method: str, template: str) -> None:
+    """A template must have the places that the method fills, and no others."""
+    wanted = {"soft_prompt": "soft", "p_tuning": "soft", "triggers": "trigger"}.get(method)
+    for place in ("soft", "trigger"):
+        if f"{{{place}:" in template and place != wanted:
+            raise pl.InputError(
+                f"template: {METHODS[method]} learns no {{{place}:N}}; take it out, or choose "
+                "another method"
+            )
+    if wanted and f"{{{wanted}:" not in template:
+        raise pl.InputError(
+            f"template: say where {METHODS[method]} is to learn by {{{wanted}:8}}, for eight tokens"
+        )
 
 
 def read_rates(text: str) -> list[float]:

@@ -53,7 +53,7 @@ class _Place:
         points = [point for row in curves.values() for point in row]
         self.first = min(step for step, _ in points)
         self.last = max(max(step for step, _ in points), self.first + 1)
-        low, high = min(v for _, v in points), max(v for _, v in points)
+        low, high = _ends([value for _, value in points])
         self.low, self.high = (low, high) if high - low > 1e-9 else (low - 0.5, high + 0.5)
 
     def x(self, step: float) -> float:
@@ -61,7 +61,7 @@ class _Place:
         return _LEFT + share * (_WIDE - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
+        share = min((value - self.low) / (self.high - self.low), 1.0)
         return _HIGH - _BOTTOM - share * (_HIGH - _TOP - _BOTTOM)
 
     def axes(self) -> Markup:
@@ -80,6 +80,13 @@ class _Place:
             '<text x="{}" y="{}" text-anchor="end">{:.0f}</text>'
         ).format(_LEFT, _HIGH - 8, self.first, _WIDE - _RIGHT, _HIGH - 8, self.last)
         return joined(rows) + ends
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest value; a few far above all others are drawn at the upper edge."""
+    ordered = sorted(values)
+    low, most = ordered[0], ordered[int(0.95 * (len(ordered) - 1))]
+    return low, min(ordered[-1], low + 1.5 * (most - low)) if most > low else ordered[-1]
 
 
 def _line(number: int, points: Points, place: _Place, strong: bool) -> tuple[bool, Markup]:

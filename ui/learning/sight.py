@@ -90,9 +90,10 @@ class Sight:
         """The trials by their numbers, each with its name."""
         rows = [*(self.progress.get("trials") or ()), *(self.progress.get("running") or ())]
         names = {row["number"]: str(row.get("name") or "") for row in rows if "number" in row}
+        told = differences({number: names.get(number, "") for number in self.steps})
         return {
-            number: f"trial {number}" + (f": {names[number]}" if names.get(number) else "")
-            for number in self.steps
+            number: f"trial {number}: {text}" if text else f"trial {number}"
+            for number, text in told.items()
         }
 
     def head(self) -> str:
@@ -158,6 +159,16 @@ class Sight:
             return "", str(note("What is learned here is near to no words: watch the curves."))
         at = max((row.step for row in found if row.step <= (self.step or 0)), default=found[0].step)
         return str(moment(found, at)), str(strip(found, at))
+
+
+def differences(names: Mapping[int, str]) -> dict[int, str]:
+    """Names without the parts that all of them have, if there are several."""
+    parts = {number: name.split(" · ") for number, name in names.items()}
+    common = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    return {
+        number: " · ".join(part for part in row if part not in common)
+        for number, row in parts.items()
+    }
 
 
 def watched(bench: Workbench) -> list[str]:

@@ -30,6 +30,11 @@ class Watched(Seen):
     trial: int | None = None
     step: int | None = None
 
+    @property
+    def anything(self) -> bool:
+        """Whether a study was there to be shown."""
+        return bool((self.sent.get("study") or [None, None])[1])
+
 
 @dataclass(frozen=True)
 class Places:
@@ -95,8 +100,11 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
         return [str(told), gr.Accordion(open=False), *look(seen)]
 
     def opened(seen: Watched) -> list[Any]:
+        """The form is folded, once, when there is something to be seen."""
         seen.sent.pop("timer", None)
-        return look(seen)
+        found = look(seen)
+        fold = seen.new("folded", True, gr.Accordion(open=False)) if seen.anything else gr.skip()
+        return [fold, *found]
 
     def rest(chosen: gr.SelectData) -> Any:
         """The timer stands still while another tab is open."""
@@ -107,7 +115,7 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
 
     jobs, seen, outputs = bench.jobs, places.seen, places.outputs
     places.timer.tick(look, seen, outputs, queue=False, **_QUIET)
-    page.select(opened, seen, outputs, **_QUIET)
+    page.select(opened, seen, [box, *outputs], **_QUIET)
     for key in ("study", "trial"):
         widget = getattr(places, key)
         widget.input(picked(key), [widget, seen], outputs, **_QUIET)

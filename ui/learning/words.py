@@ -88,23 +88,24 @@ def strip(found: Sequence[Reading], at: int | None) -> Markup:
         shown = [(row, new) for row, new in rows if any(new) or row.step == at]
         shown = [rows[0], *shown[-_MOST_ROWS:]]
     columns = max(len(row.pieces) for row, _ in rows)
+    best = max((row.dev for row, _ in rows if row.dev is not None), default=None)
     kind = "Trigger tokens" if found[-1].searched else "Nearest word of every learned vector"
     heat = "" if found[-1].searched else "; the stronger the colour, the nearer the word"
     table = Markup(
         '<div class="pl-scroll" tabindex="0"><table class="pl-strip"><caption>{}, the latest step '
-        "first; underlined: changed in that step{}</caption><thead><tr><th>step</th>{}"
+        "first; underlined: changed in that step; ★ best on dev{}</caption><thead><tr><th>step</th>{}"
         "<th>loss</th><th>dev</th></tr></thead><tbody>{}</tbody></table></div>"
     ).format(
         kind,
         heat,
         joined(Markup("<th>{}</th>").format(place) for place in range(1, columns + 1)),
-        joined(_row(row, new, columns, row.step == at) for row, new in reversed(shown)),
+        joined(_row(row, new, columns, row.step == at, best) for row, new in reversed(shown)),
     )
     left = len(rows) - len(shown)
     return table + (note(f"{left} steps without a change are left out.") if left > 0 else "")
 
 
-def _row(row: Reading, new: Sequence[bool], columns: int, at: bool) -> Markup:
+def _row(row: Reading, new: Sequence[bool], columns: int, at: bool, best: float | None) -> Markup:
     heat = _heat(row)
     cells = [
         Markup('<td{} style="--heat:{:.2f}" title="{}">{}</td>').format(
@@ -116,11 +117,12 @@ def _row(row: Reading, new: Sequence[bool], columns: int, at: bool) -> Markup:
         for place in range(len(row.pieces))
     ]
     cells += [Markup("<td></td>")] * (columns - len(cells))
-    return Markup("<tr{}><th>{}</th>{}<td>{}</td><td>{}</td></tr>").format(
+    return Markup("<tr{}><th>{}</th>{}<td>{}</td><td{}>{}</td></tr>").format(
         Markup(' class="pl-at" aria-current="step"') if at else "",
         row.step,
         joined(cells),
         _number(row.loss),
+        Markup(' class="pl-best" title="the best dev score"') if row.dev == best else "",
         _number(row.dev),
     )
 
