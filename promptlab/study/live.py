@@ -83,7 +83,8 @@ class StudyWatch:
         maximise = bool(started.get("maximise", True))
         rows, finished = self._rows(objective or "accuracy")
         objective = objective or _guessed(rows)
-        trials = ranked(rows, objective, maximise)
+        curve = self._about["kind"] == LEARNING_CURVE
+        trials = rows if curve else ranked(rows, objective, maximise)
         planned = started.get("planned") or self._planned()
         return self._common(objective, maximise, trials) | {
             "planned": max(planned, finished),

@@ -1,0 +1,211 @@
+"""How far a study is, read from its folder while it runs, when it stopped, and when it is decided."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from curve_material import curve_document
+from filelock import FileLock
+from study_material import study_document, write_reviews
+
+import promptlab as pl
+from promptlab.cancellation import Cancellation
+from promptlab.errors import StudyError
+from promptlab.events import BlockScored, Event, Events, TrialFinished
+from promptlab.models.local import LocalModel
+from promptlab.study.live import StudyWatch
+from promptlab.study.live_log import LoggedStudy
+
+
+@pytest.fixture
+def start(tmp_path: Path, masked: LocalModel) -> Callable[..., Any]:
+    """Makes a run of the small study whose listener is ``heard``."""
+    data = write_reviews(tmp_path / "reviews.csv")
+
+    def make(
+        heard: Callable[[Event], None], cancellation: Cancellation | None = None, **changes: Any
+    ) -> pl.StudyRun:
+        return pl.StudyRun(
+            pl.build_spec(study_document(data, **changes), "test"),
+            out=tmp_path / "runs",
+            events=Events(heard),
+            cancellation=cancellation,
+            model=masked,
+        )
+
+    return make
+
+
+def test_from_its_start_to_its_decision(start: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "reviews"
+    with pytest.raises(StudyError, match="there is no study"):
+        pl.read_progress(folder)
+    seen: list[dict[str, Any]] = []
+    cancellation = Cancellation()
+
+    def heard(event: Event) -> None:
+        if isinstance(event, BlockScored) and event.done == 20:
+            seen.append(pl.read_progress(folder))
+        if isinstance(event, TrialFinished) and event.number == 9:
+            cancellation.request()
+
+    with pytest.raises(pl.Cancelled):
+        start(heard, cancellation).run()
+    assert {row["state"] for row in seen} == {"running"}
+    assert all(row["planned"] == 22 and row["examples"] == 30 for row in seen)
+    counts = [row["finished"] for row in seen]
+    assert counts == sorted(counts) and counts[0] == 0 and counts[-1] >= 5
+    assert any(row["running"] and row["running"][0]["name"] for row in seen)
+    stopped = pl.read_progress(folder)
+    assert stopped["state"] == "stopped" and stopped["running"] == [] and not stopped["message"]
+    values = [row["dev"]["accuracy"] for row in stopped["trials"]]
+    assert values == sorted(values, reverse=True) and len(values) == stopped["finished"]
+    low, high = stopped["trials"][0]["dev"]["ci95"]
+    assert low <= values[0] <= high
+    assert stopped["best"] == stopped["trials"][0]["number"]
+
+    seen.clear()
+    cancellation = Cancellation()
+    board = start(lambda event: None).run()
+    decided = pl.read_progress(folder)
+    assert decided["state"] == "decided"
+    assert decided["trials"] == board["trials"]
+    assert decided["statements"] == board["statements"]
+    assert decided["seconds"] == board["seconds"]
+    assert decided["finished"] == decided["planned"] == 22
+
+
+def test_a_look_at_what_has_not_changed_is_cheap(
+    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(lambda event: None).run()
+    folder = tmp_path / "runs" / "reviews"
+    (folder / "leaderboard.json").unlink()  # as if it were not decided yet
+    watch = StudyWatch(folder)
+    first = watch.look()
+    assert first["state"] == "interrupted" and len(first["trials"]) == 22
+    reads: list[int] = []
+    monkeypatch.setattr(watch, "_read", lambda: reads.append(1))
+    assert watch.look() == first and reads == []
+
+
+def test_whoever_holds_the_folder_runs_it(start: Callable[..., Any], tmp_path: Path) -> None:
+    run = start(lambda event: None)
+    run.run()
+    folder = run.folder.path
+    (folder / "leaderboard.json").unlink()
+    assert pl.read_progress(folder)["state"] == "interrupted"
+    with FileLock(folder / ".lock"):
+        assert pl.read_progress(folder)["state"] == "running"
+    assert pl.read_progress(folder)["state"] == "interrupted"
+    ended = threading.Event()
+
+    def glance() -> None:
+        while not ended.is_set():
+            assert isinstance(run.folder.held, bool)
+
+    thread = threading.Thread(target=glance)
+    thread.start()
+    try:  # looking at the lock keeps nobody from running the study
+        assert run.run()["study"] == "reviews"
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_study_whose_storage_is_elsewhere(start: Callable[..., Any], tmp_path: Path) -> None:
+    run = start(lambda event: None)
+    board = run.run()
+    folder = run.folder.path
+    for file in ("leaderboard.json", "study.db"):
+        (folder / file).unlink()
+    found = StudyWatch(folder).look()
+    assert [row["dev"] for row in found["trials"]] == [row["dev"] for row in board["trials"]]
+    assert found["trials"][0]["kind"] == board["trials"][0]["kind"]
+    (folder / "log.jsonl").unlink()
+    assert StudyWatch(folder).look()["trials"] == []
+
+
+def test_another_study_of_the_same_name(start: Callable[..., Any], tmp_path: Path) -> None:
+    run = start(lambda event: None)
+    run.run()
+    folder = run.folder.path
+    (folder / "leaderboard.json").unlink()
+    assert len(pl.read_progress(folder)["trials"]) == 22
+    shutil.rmtree(folder)
+    start(lambda event: None, budget={"trials": 3}).run()
+    (folder / "leaderboard.json").unlink()
+    assert len(pl.read_progress(folder)["trials"]) == 3
+
+
+def test_a_failure_keeps_its_reason(start: Callable[..., Any], tmp_path: Path) -> None:
+    def heard(event: Event) -> None:
+        if isinstance(event, TrialFinished) and event.number == 3:
+            raise pl.WorkError("the endpoint is gone")
+
+    with pytest.raises(pl.WorkError):
+        start(heard).run()
+    found = pl.read_progress(tmp_path / "runs" / "reviews")
+    assert (found["state"], found["message"]) == ("failed", "the endpoint is gone")
+
+
+def test_a_learning_curve(tmp_path: Path, masked: LocalModel) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    seen: list[dict[str, Any]] = []
+    folder = tmp_path / "runs" / "curve"
+
+    def heard(event: Event) -> None:
+        if isinstance(event, TrialFinished):
+            seen.append(pl.read_progress(folder))
+
+    spec = pl.build_spec(curve_document(data), "test")
+    pl.CurveRun(spec, out=tmp_path / "runs", events=Events(heard), model=masked).run()
+    assert [row["finished"] for row in seen] == list(range(1, 19))
+    assert {row["planned"] for row in seen} == {18}
+    found = pl.read_progress(folder)
+    assert found["state"] == "decided" and found["kind"] == "learning_curve"
+    assert len(found["trials"]) == 18 and found["best"] is None
+    row = found["trials"][0]
+    assert {"method", "size", "seed"} <= set(row) and row["dev"]["n"] == 40
+    assert [e["event"] for e in pl.read_log(folder)][-1] == "StudyFinished"
+
+
+def test_the_clock_of_a_study_stands_while_it_is_paused() -> None:
+    def line(second: int, event: str, **fields: Any) -> dict[str, Any]:
+        return {"time": f"2026-01-01T00:00:{second:02}Z", "event": event, **fields}
+
+    log = LoggedStudy()
+    log.take(line(0, "StudyStarted", planned=4, finished=0, examples=10))
+    log.take(line(10, "TrialFinished", number=0, name="a", state="complete", value=1, seconds=10))
+    log.take(line(12, "Phase", name="paused"))
+    now = log._last + 30  # noqa: SLF001
+    assert log.seconds(now) == 12
+    log.take(line(42, "Phase", name="going on"))
+    assert log.seconds(log._last + 3) == 15  # noqa: SLF001
+    assert log.phase == "search"
+    assert log.seconds_left(log._last, 4, 1) == pytest.approx(36)  # noqa: SLF001
+    log.take(line(50, "StudyStarted", planned=4, finished=1, examples=10))
+    assert log.seconds(log._last + 5) == 12 + 5  # noqa: SLF001
+    assert log.seconds_left(log._last, 4, 4) is None  # noqa: SLF001
+
+
+def test_waiting_does_not_count() -> None:
+    cancellation = Cancellation()
+    before = cancellation.clock()
+    cancellation.pause()
+    threading.Timer(0.2, cancellation.resume).start()
+    thread = threading.Thread(target=cancellation.check)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not cancellation.waiting and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert cancellation.waiting
+    thread.join()
+    assert not cancellation.waiting
+    assert cancellation.clock() - before < 0.19
