@@ -21,11 +21,13 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
-from promptlab.ui import learn, library
+from promptlab.ui import learn
 from promptlab.ui.app import serve
 from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
 from promptlab.ui.live import results
 from promptlab.ui.play import fill, labels
+from promptlab.ui.shelf import leaf
+from promptlab.ui.shelf import rows as shelf
 
 UI = Path(str(sys.modules["promptlab.ui"].__file__)).parent
 HOSTILE = "<script>alert(1)</script>"
@@ -179,6 +181,9 @@ def test_the_documented_endpoints(client: Client) -> None:
     documented = client.view_api(return_format="dict")
     assert isinstance(documented, dict)
     assert sorted(documented["named_endpoints"]) == [
+        "/correct_failure",
+        "/export_templates",
+        "/failures",
         "/fill",
         "/label_probabilities",
         "/leaderboard",
@@ -187,6 +192,7 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/predict",
         "/predict_file",
         "/render_template",
+        "/save_template",
         "/saved_prompts",
         "/studies",
         "/templates",
@@ -229,11 +235,12 @@ def test_texts_are_shown_as_text(causal: Any, runs: Path) -> None:
     scored = labels.label_probabilities(
         causal, f"{HOSTILE} {{mask}}", f"a: bad\n{HOSTILE}: good", "", "pmi"
     )
-    item = library.find_templates("", "sentiment")[0]
+    item = shelf.find_templates("", "sentiment")[0]
     drawn = [
         fill.draw(rows),
         labels.draw(scored),
-        library.draw([item]),
+        shelf.draw([item]),
+        leaf.facts(item),
         results.draw(results.read_board(runs, "tiny")),
     ]
     assert "<script" not in "".join(drawn)

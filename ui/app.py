@@ -17,6 +17,7 @@ from . import compare, failures, learn, library, playground, predict, study
 from .guard import Guard, rules_for
 from .masthead import keep_tab_in_address, masthead
 from .page import Page
+from .sweeping import sweeping
 from .workbench import KEPT_SECONDS, MB, Workbench
 
 DEFAULT_MODEL = "smollm2-135m"
@@ -60,7 +61,7 @@ def build_app(
                 with gr.Tab(title, id=title.lower()) as page:
                     lay_out(app, bench, page)
         keep_tab_in_address(app)
-    app.opening, app.closing = bench.jobs.start, bench.jobs.close
+    app.opening, app.closing, app.files = bench.jobs.start, bench.jobs.close, bench.files
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
     return app
 
@@ -93,7 +94,10 @@ def serve(
             server_port=port,
             auth=login,
             auth_message=None if login is None else f"The user is called {login[0]}.",
-            app_kwargs={"middleware": [Middleware(Guard, rules=rules)]},
+            app_kwargs={
+                "middleware": [Middleware(Guard, rules=rules)],
+                "lifespan": sweeping(app.files, Path(os.environ["GRADIO_TEMP_DIR"])),
+            },
             blocked_paths=_blocked(runs),
             share=False,
             inbrowser=False,

@@ -19,26 +19,20 @@ from .workbench import Workbench, told
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
     with gr.Row(elem_classes="pl-library-search"):
-        study = gr.Dropdown(
-            [], label="Study", info="Decided studies, the newest first.", scale=3, min_width=200
-        )
+        study = gr.Dropdown([], label="Study", scale=3, min_width=200)
         words = gr.Textbox(
             "",
             label="Search",
-            info="Words in the prompt, the input, an answer or a note.",
+            placeholder="words in prompt, input, answers or notes",
             scale=4,
             min_width=200,
         )
         confusion = gr.Dropdown(
-            [("all", "")], value="", label="Confusion", info="Expected → actual.", min_width=170,
+            [("all", "")], value="", label="Confusion", min_width=170,
             scale=3,
         )  # fmt: skip
-        stand = gr.Dropdown(
-            log.STANDS, value="", label="Show", info="How it failed.", min_width=130, scale=2
-        )
-        split = gr.Dropdown(
-            [("all", "")], value="", label="Split", info="Part of the data.", min_width=110, scale=1
-        )
+        stand = gr.Dropdown(log.STANDS, value="", label="Show", min_width=130, scale=2)
+        split = gr.Dropdown([("all", "")], value="", label="Split", min_width=110, scale=1)
     summary = panel(name="failure-summary")
     with gr.Row(elem_classes="pl-misses-tools"):
         by = gr.Radio(groups.WAYS, value=groups.NONE, label="Group by", scale=4, min_width=300)

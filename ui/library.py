@@ -40,6 +40,7 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
             edit = editor.editor()
     shelf = Shelf(filters, found, shown, view, told)
     _browse(page, shelf)
+    _use(app, shelf)
     changing.connect(shelf, edit, column, new)
     exchange.connect(bench, shelf, give, bring, replace)
     endpoints.connect()
@@ -100,3 +101,22 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
         **QUIET,
     )
     page.select(refresh, shelf.boxes, [shelf.filters[1], shelf.found], **QUIET)
+
+
+def _use(app: gr.Blocks, shelf: Shelf) -> None:
+    """Open the playground with the template that is shown, where the page has a playground."""
+    named = {block.elem_id: block for block in app.blocks.values() if block.elem_id}
+    if not {"prompt-start", "play", "tabs"} <= set(named):
+        return
+    shelf.view.use.visible = True
+
+    def opened(name: str) -> list[Any]:
+        names = [item.full_name for item in pl.templates()]
+        return [
+            gr.Dropdown(names, value=name),
+            gr.Tabs(selected="prompt"),
+            gr.Tabs(selected="playground"),
+        ]
+
+    boxes = [named["prompt-start"], named["play"], named["tabs"]]
+    shelf.view.use.click(opened, shelf.shown, boxes, **QUIET)

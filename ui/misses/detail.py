@@ -28,7 +28,7 @@ def draw(failure: Any) -> Markup:
     if failure.reply:
         parts.append(_titled("Reply", _text(failure.reply)))
     if failure.scores:
-        parts.append(_titled("How probable each label was", _bars(failure)))
+        parts.append(_titled("How probable each label was (✓ expected)", _bars(failure)))
     if isinstance(failure.trace, dict) and failure.trace.get("steps"):
         parts.append(_titled("Step by step", draw_trace(failure.trace)))
     parts.append(_titled("Input", _fields(failure.fields)))
@@ -53,7 +53,7 @@ def _bars(failure: Any) -> Markup:
     most = max(shares, key=shares.__getitem__)
     return joined(
         bar(
-            f"{label} (expected)" if label == failure.expected else label,
+            f"✓ {label}" if label == failure.expected else label,
             share,
             share_text(share),
             detail=label,

@@ -26,8 +26,9 @@ def draw(failures: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
         _row(one, one.example_id == shown) for one in failures[page * SIZE : (page + 1) * SIZE]
     )
     return Markup(
-        '<table class="pl-misses" data-shows="failure-shown"><thead><tr><th>Prompt</th>'
-        "<th>Input</th><th>Actual</th><th>Expected</th></tr></thead><tbody>{}</tbody></table>{}"
+        '<div class="pl-misses-frame"><table class="pl-misses" data-shows="failure-shown">'
+        "<thead><tr><th>Prompt</th><th>Input</th><th>Actual</th><th>Expected</th></tr></thead>"
+        "<tbody>{}</tbody></table></div>{}"
     ).format(rows, pages(page, len(failures), SIZE))
 
 

@@ -31,7 +31,10 @@ class LeafView:
             max_lines=8,
             elem_id="template-fields",
         )
-        with gr.Row(elem_classes="pl-tools") as self.tools:
+        with gr.Row(elem_classes="pl-tools"):
+            self.use = gr.Button(
+                "Try in the playground", variant="primary", size="sm", min_width=160, visible=False
+            )
             self.edit = gr.Button("Edit", size="sm", visible=item.own, min_width=90)
             self.copy = gr.Button("Edit a copy", size="sm", min_width=110)
             self.give = gr.Button("Export", size="sm", min_width=90)

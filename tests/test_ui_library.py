@@ -1,0 +1,146 @@
+"""The library's tab without a browser: search, render, edit, exchange, the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import promptlab as pl
+
+gr = pytest.importorskip("gradio")
+
+from promptlab.ui.picking import page_within, pages, picked, turned_to  # noqa: E402
+from promptlab.ui.shelf import draft, editor, endpoints, exchange, leaf, parts, rows  # noqa: E402
+from promptlab.ui.workbench import Workbench  # noqa: E402
+
+HOSTILE = "<script>alert(1)</script> {{ 7 * 7 }}"
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "own"
+    monkeypatch.setenv("PROMPTLAB_TEMPLATES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    return Workbench(("none",), tmp_path / "runs")
+
+
+def saved(name: str = "sentiment/mine", **changes: Any) -> Any:
+    entry = {
+        "text": "{text} Mine: {mask}",
+        "answers": {"negative": ["bad"], "positive": ["good"]},
+        "example": {"text": HOSTILE},
+    }
+    return pl.save_template(name, entry | changes)
+
+
+def test_search_counts_and_pages() -> None:
+    saved(note="a remark nobody else has")
+    assert [item.name for item in rows.find_templates("remark")] == ["mine"]
+    assert [item.name for item in rows.find_templates(whose="mine")] == ["mine"]
+    count = len(pl.templates("sentiment"))
+    assert (f"sentiment ({count})", "sentiment") in rows.task_choices()
+    everything = pl.templates()
+    first, last = rows.draw(everything), rows.draw(everything, 99)
+    assert first.count("data-pick=") == rows.SIZE > last.count("data-pick=") > 0
+    assert 'data-page="1" >Next' in first and 'data-page="-1" disabled>Previous' in first
+    assert "1 your own" in first and "No template holds" in rows.draw([])
+    assert rows.draw(everything, 0, everything[1].full_name).count('aria-current="true"') == 1
+    assert pages(0, 5, 5) == "" and page_within(7, 11, 5) == 2 and page_within(7, 0, 5) == 0
+
+
+def test_what_a_browser_says_is_only_text() -> None:
+    for data, name, page in (
+        ({"pick": "a"}, "a", 0),
+        ({"pick": 3, "page": 2}, "3", 2),
+        ({"page": -4}, "", 0),
+        ({"page": "x"}, "", 0),
+        (None, "", 0),
+    ):
+        event = gr.EventData(None, data)
+        assert (picked(event), turned_to(event)) == (name, page)
+
+
+def test_one_template_in_full() -> None:
+    item = saved(name="sentiment/mine", note=HOSTILE, source=HOSTILE)
+    drawn = "".join(str(part) for part in parts.turned(item) if isinstance(part, str))
+    assert "yours" in drawn and "scored by accuracy" in drawn
+    shown = [leaf.head(item), leaf.facts(item), leaf.rendered(item.template, item.example)]
+    assert "<script" not in "".join(shown) and "{{ 7 * 7 }}" in shown[1]
+    assert "in it" in leaf.rendered_text(item.template, "text = in it")
+    assert "expected name = value" in leaf.rendered_text(item.template, "in it")
+    assert "no field &#39;text&#39;" in leaf.rendered_text(item.template, "x = y")
+    for name in ("named-entities", "capitals", "arithmetic", "yes-no"):
+        for other in pl.templates(name):
+            assert leaf.facts(other) and leaf.reading(other)
+    assert "no template" in parts.looked_up("../x")[0]
+
+
+def test_every_template_goes_through_the_editor_unchanged() -> None:
+    for item in pl.templates():
+        entry, again = pl.entry_of(item), draft.drafted(item).entry()
+        if any(str(text) != str(text).strip() for text in item.example.values()):
+            entry.pop("example"), again.pop("example")
+        assert {k: v for k, v in again.items() if v is not None} == {
+            key: value for key, value in entry.items() if key != "name"
+        }, item.full_name
+
+
+def test_a_draft_is_checked_and_saved() -> None:
+    begun = draft.started()
+    assert "is no name" in draft.draw(begun, "")
+    named = draft.Draft(**vars(begun) | {"name": "said-so"})
+    assert "It can be saved" in draft.draw(named, "")
+    faulty = draft.Draft(**vars(named) | {"text": "{text} It was {mask"})
+    assert "<pre>" in draft.draw(faulty, "") and "^" in draft.draw(faulty, "")
+    for change, message in (
+        ({"settings": "name: x"}, "does not belong here"),
+        ({"settings": "answers: [*a]"}, "alias|valid YAML"),
+        ({"text": "x" * 60_000}, "at most 50,000"),
+        ({"example": "no equals"}, "expected name = value"),
+    ):
+        with pytest.raises(pl.InputError, match=message):
+            draft.checked(draft.Draft(**vars(named) | change), "")
+    assert editor.save(named.values(), "") == "sentiment/said-so"
+    item = leaf.find("sentiment/said-so")
+    assert item.own and draft.copied(item).name == "said-so-own"
+    renamed = draft.Draft(**vars(draft.drafted(item)) | {"name": "said-it"})
+    assert editor.save(renamed.values(), "sentiment/said-so") == "sentiment/said-it"
+    assert [one.name for one in rows.find_templates(whose="mine")] == ["said-it"]
+    with pytest.raises(pl.InputError, match="not yours"):
+        editor.save(draft.drafted(leaf.find("sentiment/it-was")).values(), "")
+
+
+def test_import_and_export(bench: Workbench, tmp_path: Path) -> None:
+    saved()
+    path = exchange.export(bench, ["sentiment/mine"])
+    assert path.name == "sentiment-mine.yaml" and path.is_relative_to(bench.files)
+    pl.delete_template("sentiment/mine")
+    drawn, names = exchange.take(str(path), False)
+    assert names == ["sentiment/mine"] and "1 template imported" in drawn
+    assert "1 was there already" in exchange.take(str(path), False)[0]
+    path.write_text(f"task: {HOSTILE!r}\ntemplates: [{{name: x}}]")
+    drawn, names = exchange.take(str(path), True)
+    assert not names and "pl-error" in drawn and "<script" not in drawn
+    assert exchange.take(None, False) == ("", [])
+
+
+def test_the_api() -> None:
+    row = endpoints.save("sentiment/api", 'text: "{text} {mask}"\nparser: {type: text}')
+    assert row["own"] and row["name"] == "sentiment/api" and "path" not in row
+    assert endpoints.templates(whose="mine") == [row]
+    assert endpoints.render("sentiment/api", "text = x") == "x {mask}"
+    assert pl.parse_entry(endpoints.export(["sentiment/api"]))["task"] == "sentiment"
+    for call in (
+        lambda: endpoints.save("../x", "text: x"),
+        lambda: endpoints.save("sentiment/it-was", "text: '{mask}'\nparser: {type: text}"),
+        lambda: endpoints.export([]),
+        lambda: endpoints.render("nothing"),
+    ):
+        with pytest.raises(gr.Error):
+            call()
