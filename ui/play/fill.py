@@ -105,7 +105,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> Markup:
     head = Markup('<th scope="col">P({})</th><th scope="col">rank</th>').format(answer)
     return Markup(
         '<div class="pl-play-scroll"><table class="pl-play-summary"><thead><tr>'
-        '<th scope="col">template</th><th scope="col">most probable</th>{}</tr></thead><tbody>{}</tbody></table></div>'
+        '<th scope="col">template</th><th scope="col">most probable</th>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>"
     ).format(head if targets else "", joined(_line(row, best) for row in rows))
 
 
