@@ -244,7 +244,7 @@ def test_texts_are_shown_as_text(causal: Any, runs: Path) -> None:
         results.draw(results.read_board(runs, "tiny")),
     ]
     assert "<script" not in "".join(drawn)
-    assert all("&lt;script&gt;" in text for text in (drawn[0], drawn[1], drawn[3]))
+    assert all("&lt;script&gt;" in text for text in (drawn[0], drawn[1], drawn[4]))
 
 
 def test_a_board_shows_intervals_and_standing(runs: Path) -> None:
