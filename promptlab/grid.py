@@ -159,4 +159,5 @@ def _times(count: int) -> str:
 
 
 def _shown(p: float) -> str:
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+    told = "p < .001" if p < 0.001 else f"p = {p:.3f}"
+    return told.replace(" 0.", " .").replace("1.000", "1")

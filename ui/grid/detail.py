@@ -59,7 +59,7 @@ def _bars(cell: pl.Prediction) -> Markup:
         return Markup("")
     return joined(
         bar(
-            f"{label} (expected)" if label == cell.target else label,
+            label,
             exp(nats),
             share_text(exp(nats)),
             detail=f"log-probability {nats:.3f} nats",

@@ -135,7 +135,7 @@ def section(sheet: gr.State, page: gr.Tab) -> gr.Dropdown:
             calibration = gr.Radio(CALIBRATIONS, value="none", label="Calibration")
             with gr.Row():
                 ask = gr.Button("Ask the model", size="md", elem_id="edit-ask", min_width=130)
-                back = gr.Button("Back to the column's own", size="md", min_width=130)
+                back = gr.Button("Undo edits", size="md", min_width=130)
             with gr.Accordion("As an entry of the template library", open=False):
                 entry = gr.Textbox(
                     label="YAML", lines=6, interactive=False, buttons=["copy"], elem_id="edit-yaml"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import joined, note, share_text, whisker
-from .pairs import words
+from .pairs import points, words
 from .prompts import ListedPrompt
 from .sheet import Sheet
 from .table import text_of, verdict
@@ -45,16 +45,17 @@ def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) ->
     low, high = found.ci95
     moved = Markup("")
     if against is not None:
-        points = 100 * (sum(rows.correct) - sum(against.correct)) / len(rows)
-        tone = "pl-up" if points > 0 else "pl-down" if points < 0 else ""
-        moved = Markup('<em class="{}">{}</em>').format(tone, f"{points:+.1f} points")
+        gain = (sum(rows.correct) - sum(against.correct)) / len(rows)
+        tone = "pl-up" if gain > 0 else "pl-down" if gain < 0 else ""
+        told = f"{points(gain)} points" if gain else "as before"
+        moved = Markup('<em class="{}">{}</em>').format(tone, told)
     return Markup(
         '<div class="pl-compare-big"><span>{}</span><b>{}</b>{}<small>{}</small>{}</div>'
     ).format(
         title,
         share_text(found.accuracy),
         moved,
-        f"95 % interval {100 * low:.1f}–{100 * high:.1f} %",
+        f"95 % interval {100 * low:.1f}–{100 * high:.1f}\u00a0%",
         whisker(found.accuracy, low, high, f"{low:.3f} to {high:.3f}, n = {found.n}"),
     )
 

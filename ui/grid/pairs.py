@@ -14,11 +14,16 @@ WAITING = "Two filled columns are needed for a paired test."
 
 def words(test: pl.PairedTest) -> str:
     """The test as a sentence, with the interval of the difference."""
-    low, high = (100 * end for end in test.ci95)
+    low, high = (points(end) for end in test.ci95)
     return (
-        f"{test} The difference in accuracy is {100 * test.difference:+.1f} points "
-        f"(95 % interval {low:+.1f} to {high:+.1f}; n = {test.n})."
+        f"{test} The difference in accuracy is {points(test.difference)} points "
+        f"(95 % interval {low} to {high}; n = {test.n})."
     )
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "\u2212") if round(share, 4) else "0.0"
 
 
 def draw_pair(sheet: Sheet, first: str, second: str) -> Markup:
@@ -61,12 +66,13 @@ def draw_matrix(sheet: Sheet) -> Markup:
         Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
             sheet.head(row).name,
             row,
-            joined(_pair(tests.get(frozenset((row, column))), row, column) for column in columns),
+            joined(_pair(tests.get(frozenset((row, column))), row) for column in columns),
         )
         for row in columns
     )
     heads = joined(Markup('<th scope="col">{}</th>').format(letter) for letter in columns)
     return Markup(
+        '<h4 class="pl-compare-pairs-title">All pairs</h4>'
         '<div class="pl-compare-scroll"><table class="pl-compare-matrix"><thead><tr><td></td>{}'
         "</tr></thead><tbody>{}</tbody></table></div>{}"
     ).format(
@@ -80,14 +86,15 @@ def draw_matrix(sheet: Sheet) -> Markup:
     )
 
 
-def _pair(test: pl.PairedTest | None, row: str, column: str) -> Markup:
+def _pair(test: pl.PairedTest | None, row: str) -> Markup:
     if test is None:
         return Markup('<td class="pl-compare-same">–</td>')
-    difference = 100 * test.difference * (1 if test.a == row else -1)
+    difference = test.difference if test.a == row else -test.difference
     tone = ""
     if test.distinguishable:
         tone = "pl-right" if difference > 0 else "pl-wrong"
-    p = "p < .001" if test.p_holm < 0.001 else f"p = {test.p_holm:.3f}".replace("0.", ".")
-    return Markup('<td class="{}" title="{}"><b>{:+.1f}</b><small>{}</small></td>').format(
-        tone, f"{row} against {column}: {test}", difference, p
+    p = "p < .001" if test.p_holm < 0.001 else f"p = {test.p_holm:.3f}".replace(" 0.", " .")
+    p = p.replace("1.000", "1")
+    return Markup('<td class="{}" title="{}"><b>{}</b><small>{}</small></td>').format(
+        tone, str(test), points(difference), p
     )

@@ -89,11 +89,12 @@ def section(bench: Workbench) -> Setup:
 
 def numbered(prompts: list[known.ListedPrompt]) -> list[str]:
     """The prompts' names in the list, a number where two are alike."""
-    names: list[str] = []
-    for prompt in prompts:
-        same = sum(name.startswith(prompt.short) for name in names)
-        names.append(f"{prompt.short} ({same + 1})" if prompt.short in names else prompt.short)
-    return names
+    shorts = [prompt.short for prompt in prompts]
+    counts = [shorts[: place + 1].count(short) for place, short in enumerate(shorts)]
+    return [
+        f"{short} ({count})" if count > 1 else short
+        for short, count in zip(shorts, counts, strict=True)
+    ]
 
 
 def chosen(prompts: list[known.ListedPrompt], ticked: list[str]) -> list[known.ListedPrompt]:

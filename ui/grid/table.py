@@ -12,6 +12,8 @@ from ..drawing import chip, joined, note, share_text, whisker
 from .sheet import PAGE_ROWS, Head, Sheet
 
 _LONGEST = 400
+_NARROW = 4
+"""So many columns stand side by side without scrolling."""
 SCRIPT = """
 const cells = () => [...element.querySelectorAll('button[data-cell]')];
 const key = (cell) => cell && cell.dataset.cell;
@@ -54,10 +56,11 @@ def draw(sheet: Sheet, keep: str, order: str, page: int) -> Markup:
             len(sheet.heads) + 1, "No example is like that."
         )
     return Markup(
-        '<div class="pl-compare-scroll"><table class="pl-compare-table" style="--columns:{}">'
+        '<div class="pl-compare-scroll {}"><table class="pl-compare-table" style="--columns:{}">'
         '<thead><tr><th class="pl-compare-corner">{}</th>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>{}"
     ).format(
+        "pl-compare-narrow" if len(sheet.heads) <= _NARROW else "",
         len(sheet.heads),
         _counts(sheet),
         joined(_head(sheet, head) for head in sheet.heads),
@@ -121,7 +124,8 @@ def _row(sheet: Sheet, row: int) -> Markup:
     example = sheet.examples[row]
     cells = joined(_cell(sheet, row, head) for head in sheet.heads)
     return Markup(
-        '<tr data-row="{}"><th scope="row"><div class="pl-compare-text">{}</div>{}</th>{}</tr>'
+        '<tr data-row="{}"><th scope="row"><div class="pl-compare-example"><span '
+        'class="pl-compare-text">{}</span>{}</div></th>{}</tr>'
     ).format(row, text_of(sheet, row), chip(str(example.label)), cells)
 
 

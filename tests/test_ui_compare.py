@@ -1,0 +1,178 @@
+"""The functions under the tab Compare, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
+
+import promptlab as pl
+from promptlab.models.local import LocalModel
+from promptlab.task import Task
+from promptlab.ui import compare
+from promptlab.ui.grid import detail, edit, edited, endpoint, pairs, prompts, setup, table
+from promptlab.ui.grid.prompts import ListedPrompt
+from promptlab.ui.grid.sheet import Sheet, make_sheet, open_task
+
+HOSTILE = "<script>alert(1)</script>"
+ANSWERS = "negative: bad\npositive: good"
+PLAIN = ListedPrompt("plain", "{text} It was {mask}", ANSWERS)
+OTHER = ListedPrompt("other", f"{HOSTILE} {{text}} {{mask}}", ANSWERS, "contextual", 2)
+
+
+def filled(model: LocalModel, task: Task, *listed: ListedPrompt, count: int = 10) -> Sheet:
+    sheet = make_sheet(task, count, listed, {"tiny": lambda: model})
+    for _ in compare.work(sheet):
+        pass
+    return sheet
+
+
+@pytest.fixture(scope="module")
+def sheet(causal: LocalModel, task: Task) -> Sheet:
+    return filled(causal, task, PLAIN, OTHER, ListedPrompt("bad", "{nothing} {mask}", ANSWERS))
+
+
+def test_a_grid_is_drawn(sheet: Sheet) -> None:
+    assert sheet.state == "done" and [head.letter for head in sheet.heads] == ["A", "B", "C"]
+    drawn = str(table.draw(sheet, "all", "data", 1))
+    assert drawn.count("data-cell=") == 20 and "<script" not in drawn
+    accuracy = pl.Evaluation.of(sheet.grid.columns["A"]).accuracy
+    assert f"{100 * accuracy:.1f}\u00a0%" in drawn and "tokens each" in drawn
+    assert "nothing" in drawn  # why C could not be run
+    assert "30 of 30" not in drawn and "30 cells" in compare.draw_progress(sheet)
+
+
+def test_disagreements_come_first(sheet: Sheet) -> None:
+    kinds = [sheet.agreement(row) for row in sheet.rows("all", "split")]
+    assert kinds == sorted(kinds, key=["split", "wrong", "right"].index)
+    for keep in ("split", "wrong", "right"):
+        assert {sheet.agreement(row) for row in sheet.rows(keep, "data")} <= {keep}
+    assert sum(len(sheet.rows(keep, "data")) for keep in ("split", "wrong", "right")) == 10
+
+
+def test_large_grids_have_pages(causal: LocalModel, task: Task) -> None:
+    sheet = filled(causal, task, PLAIN, count=12)
+    sheet.grid.columns["A"] = sheet.grid.columns["A"] + sheet.grid.columns["A"]
+    sheet.grid.columns["A"] += sheet.grid.columns["A"]
+    sheet.grid.examples = [*task.dev, *task.dev, *task.dev, *task.dev]
+    assert table.draw(sheet, "all", "data", 1).count("<tr data-row") == 25
+    second = table.draw(sheet, "all", "data", 9)
+    assert second.count("<tr data-row") == 23 and "page 2 of 2" in second
+
+
+def test_a_cell_is_told_in_full(sheet: Sheet) -> None:
+    row, letter = detail.read_cell(sheet, "3:B")
+    drawn = str(detail.draw(sheet, row, letter))
+    assert "&lt;script&gt;" in drawn and "<script" not in drawn
+    assert "{mask}</mark>" in drawn and drawn.count("pl-bar-name") == 2
+    assert "prompt tokens" in drawn
+    for place in ("x", "3:Z", "99:A", "", None, "0:C"):
+        with pytest.raises(pl.InputError):
+            detail.read_cell(sheet, place)
+
+
+def test_pairs_in_words_and_as_a_matrix(sheet: Sheet) -> None:
+    drawn = str(pairs.draw_pair(sheet, "A · plain", "B"))
+    assert "exact McNemar" in drawn or "right on the same" in drawn
+    assert "95 % interval" in drawn and "n = 10" in drawn
+    matrix = pairs.draw_matrix(sheet)
+    assert "over 1 pair." in matrix and matrix.count("<b>") == 2
+    with pytest.raises(pl.InputError, match="two different"):
+        pairs.draw_pair(sheet, "A", "A")
+    with pytest.raises(pl.InputError, match="not filled"):
+        pairs.draw_pair(sheet, "A", "C")
+
+
+def test_answers_are_edited_from_kept_slots(fresh: Callable[..., LocalModel], task: Task) -> None:
+    model = fresh("tiny_causal")
+    sheet = filled(model, task, PLAIN)
+    editing = edit.begin(sheet, "A")
+    spent = model.usage.computed_tokens
+    shown = edit.change(editing, "negative: terrible, bad\npositive: great", "contextual")
+    assert model.usage.computed_tokens == spent
+    words = {"negative": ["terrible", "bad"], "positive": ["great"]}
+    expected = pl.PromptClassifier(PLAIN.template, words, model, calibration="contextual")
+    accuracy = expected.evaluate(sheet.examples).accuracy
+    assert f"<b>{100 * accuracy:.1f}" in shown and "Changed labels" in shown
+    waiting = edit.change(editing, "negative: not a good film\npositive: great", "none")
+    assert "the model has to be asked" in waiting and model.usage.computed_tokens == spent
+    asked = edit.change(editing, "negative: not a good film\npositive: great", "none", ask=True)
+    assert "has to be asked" not in asked and model.usage.computed_tokens > spent
+    with pytest.raises(pl.InputError, match="line 1"):
+        edit.change(editing, "no colon", "none")
+    with pytest.raises(pl.InputError, match="no answer for the label"):
+        edit.change(editing, "negative: bad\nother: good", "none")
+    entry = edit.yaml_of(editing, ANSWERS, "pmi")
+    assert entry.startswith("# calibration: pmi") and "plain-edited" in entry
+
+
+def test_what_is_edited_keeps_its_weights(causal: LocalModel, task: Task) -> None:
+    sheet = filled(causal, task, PLAIN)
+    own = pl.Verbalizer({"negative": {"bad": 2.0}, "positive": "good"}, aggregation="max")
+    classifier = pl.PromptClassifier(PLAIN.template, own, causal)
+    editing = edit.Editing(sheet, "A", pl.Rescorer(classifier, sheet.examples))
+    changed = edit.verbalizer(editing, "negative: bad, terrible\npositive: good")
+    assert changed.weights == (2.0, 1.0, 1.0) and changed.aggregation == "max"
+    drawn = str(edited.draw(sheet, editing.rescorer.base, editing.rescorer.base, "A"))
+    assert "as before" in drawn and "changes no right answer" in drawn
+
+
+def test_replies_that_are_parsed(causal: LocalModel, task: Task) -> None:
+    known = {item.full_name: item for item in pl.templates()}
+    listed = prompts.from_library(known["sentiment/instruct-json"], "contextual")
+    assert listed.calibration == "none" and not listed.answers
+    sheet = filled(causal, task, listed, count=2)
+    assert not sheet.grid.errors and all(row.unparsed for row in sheet.grid.columns["A"])
+    assert "pl-unparsed" in table.draw(sheet, "all", "data", 1)
+    assert "Reply" in detail.draw(sheet, 0, "A")
+    with pytest.raises(pl.InputError, match="no answer words"):
+        edit.begin(sheet, "A")
+
+
+def test_cancelling_keeps_what_is_filled(causal: LocalModel, task: Task) -> None:
+    sheet = make_sheet(task, 12, [PLAIN], {"tiny": lambda: causal})
+    sheet.grid.cancellation.request()
+    assert len(list(compare.work(sheet))) == 1 and sheet.state == "cancelled"
+    assert "Cancelled: 0 of 12 cells" in compare.draw_progress(sheet)
+
+
+def test_the_list_of_prompts() -> None:
+    start = prompts.starting()
+    names = setup.numbered([*start, start[0]])
+    assert len(set(names)) == 4 and names[-1].endswith("(2)")
+    assert setup.chosen([*start, start[0]], names[1:2]) == [start[1]]
+    made = prompts.listed("sentiment/it-was", "{text} so {mask}", ANSWERS, "none", 2)
+    assert made.short == "it-was, edited · 2 shown" and made.library == ""
+    own: Any = ("", "{text} {mask}")
+    for faulty in (("no slot", ANSWERS), (own[1], ""), (own[1], "a"), (own[1], "a: x\na: y")):
+        with pytest.raises(pl.InputError):
+            prompts.listed("", *faulty, "none", 0)
+    with pytest.raises(pl.InputError, match="0 to 32"):
+        prompts.listed(*own, ANSWERS, "none", 99)
+
+
+def test_what_cannot_be_run(task: Task, tmp_path: Path) -> None:
+    load: Any = {"tiny": lambda: None}
+    for count, listed, models in ((0, [PLAIN], load), (9999, [PLAIN], load), (4, [], load),
+                                  (4, [PLAIN], {}), (4, [PLAIN] * 13, load)):  # fmt: skip
+        with pytest.raises(pl.InputError):
+            make_sheet(task, count, listed, models)
+    with pytest.raises(pl.InputError, match="no data set"):
+        open_task("../secret", None)
+    file = tmp_path / "own.csv"
+    file.write_text("body,stars\n" + "".join(f"text {n},{n % 2}\n" for n in range(40)))
+    assert open_task("", file, "body", "stars").labels == ("0", "1")
+    assert "sentiment/it-was" in prompts.fitting(task)
+    assert "spam/contains" not in prompts.fitting(task)
+
+
+def test_the_endpoint_gives_the_grid(causal: LocalModel, task: Task) -> None:
+    sheet = make_sheet(task, 6, [PLAIN, OTHER], {"tiny": lambda: causal})
+    found = endpoint.compare(sheet)
+    assert [column["column"] for column in found["columns"]] == ["A", "B"]
+    assert len(found["examples"]) == 6 and len(found["columns"][0]["labels"]) == 6
+    assert found["pairs"][0]["n"] == 6 and "accuracy" in found["pairs"][0]["words"]
