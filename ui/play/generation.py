@@ -122,6 +122,7 @@ def _boxes() -> list[Any]:
     text = gr.Textbox(
         PROMPT,
         label="Prompt",
+        elem_id="generate-prompt",
         info="Continued as it stands; with {mask} it is a template, and {name} a field.",
         lines=4,
         max_lines=16,
@@ -136,7 +137,9 @@ def _boxes() -> list[Any]:
         button = gr.Button("Generate", variant="primary", elem_id="generate-run")
         stop = gr.Button("Stop", variant="stop", interactive=False, elem_id="generate-stop")
     with gr.Row():
-        max_tokens = gr.Slider(1, 1024, 64, step=1, label="Max tokens", min_width=140)
+        max_tokens = gr.Slider(
+            1, 1024, 64, step=1, label="Max tokens", min_width=140, elem_id="generate-tokens"
+        )
         temperature = gr.Slider(
             0, 2, 0, step=0.05, label="Temperature", info="0 is greedy.", min_width=140
         )

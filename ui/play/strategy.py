@@ -86,7 +86,9 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
-            chosen = gr.Dropdown(_offered(bench), value=START, label="Strategy")
+            chosen = gr.Dropdown(
+                _offered(bench), value=START, label="Strategy", elem_id="strategy-name"
+            )
             form = _Form(RECIPES[START])
             button, stop = form.button, form.stop
         with gr.Column(scale=7, min_width=320):
