@@ -138,6 +138,19 @@ def test_templates_are_filled_side_by_side(client: Client, folder: Path) -> None
     assert rows[0]["note"] == "" and "left to right" in rows[2]["note"]
 
 
+def test_tokens_are_what_the_model_reads(client: Client, folder: Path) -> None:
+    text = "The capital of {country} is {mask}."
+    found = client.predict(text, "country = <b>Poland</b>", api_name="/tokens")
+    prompt = pl.Template(text).render({"country": "<b>Poland</b>"})
+    model: Any = pl.load_model(str(folder))
+    read = [token["id"] for token in found["tokens"] if token["read"]]
+    assert tuple(read) == model.reading([prompt])[0]
+    assert found["prompt"] == str(prompt) and found["window"] == model.max_tokens
+    assert "".join(token["text"] for token in found["tokens"]).endswith(f"{prompt}")
+    with pytest.raises(AppError, match="never closed"):
+        client.predict("a {mask", api_name="/tokens")
+
+
 def test_labels_with_and_without_calibration(client: Client, folder: Path) -> None:
     template, answers = "{text} It was {mask}.", {"negative": ["bad"], "positive": ["good"]}
     found = client.predict(
@@ -185,6 +198,7 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/export_templates",
         "/failures",
         "/fill",
+        "/generate",
         "/label_probabilities",
         "/leaderboard",
         "/learning_steps",
@@ -194,9 +208,37 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/render_template",
         "/save_template",
         "/saved_prompts",
+        "/strategies",
+        "/strategy",
         "/studies",
         "/templates",
+        "/tokens",
     ]
+
+
+def test_texts_are_generated(client: Client, folder: Path) -> None:
+    given: tuple[Any, ...] = ("a film {text} It was {mask}", "text = nobody .")
+    found = client.predict(
+        *given, max_tokens=6, temperature=0.9, samples=2, seed=1, api_name="/generate"
+    )
+    prompt = pl.Template(given[0]).render({"text": "nobody ."})
+    decoding = pl.Decoding(6, 0.9, seed=1)
+    plain = pl.load_model(str(folder)).generate([prompt] * 2, decoding, samples=range(2))
+    assert [one["text"] for one in found["texts"]] == [one.text for one in plain]
+    assert found["tokens_in"] == plain[0].tokens_in
+    with pytest.raises(AppError, match="write a prompt"):
+        client.predict(" ", api_name="/generate")
+
+
+def test_a_question_is_solved_by_any_strategy(client: Client) -> None:
+    listed = {row["name"]: row for row in client.predict(api_name="/strategies")}
+    assert listed["tree_game24"]["settings"]["beam"] == 3
+    found = client.predict(
+        "tree_game24", "numbers = 4 5 6 10", "evaluation = random\nbeam = 2", api_name="/strategy"
+    )
+    assert found["answer"] and pl.Trace.from_record(found["trace"]).steps
+    with pytest.raises(AppError, match="unknown setting 'colour'"):
+        client.predict("direct", "", "colour = red", api_name="/strategy")
 
 
 def test_a_running_search_is_watched(client: Client, runs: Path) -> None:

@@ -197,7 +197,9 @@ def _connect(
         filled = shown_fields(parsed, now["values"])
         return [drawn, filled, now, able, *_boxes(now, before)]
 
-    def pick(full_name: str) -> list[Any]:
+    def pick(full_name: str | None) -> list[Any]:
+        if not full_name:  # cleared
+            return [gr.skip()] * 5
         try:
             found = library_choice(full_name)
         except pl.PromptlabError as problem:
