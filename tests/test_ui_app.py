@@ -21,13 +21,14 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
-from promptlab.ui import learn
 from promptlab.ui.app import serve
 from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
+from promptlab.ui.learning.sight import Sight
 from promptlab.ui.live import results
 from promptlab.ui.play import fill, labels
 from promptlab.ui.shelf import leaf
 from promptlab.ui.shelf import rows as shelf
+from promptlab.ui.workbench import Workbench
 
 UI = Path(str(sys.modules["promptlab.ui"].__file__)).parent
 HOSTILE = "<script>alert(1)</script>"
@@ -201,6 +202,7 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/generate",
         "/label_probabilities",
         "/leaderboard",
+        "/learn",
         "/learning_steps",
         "/learning_trials",
         "/predict",
@@ -211,6 +213,7 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/strategies",
         "/strategy",
         "/studies",
+        "/study_figure",
         "/templates",
         "/tokens",
     ]
@@ -247,11 +250,11 @@ def test_a_running_search_is_watched(client: Client, runs: Path) -> None:
     for name, trial in (("tiny", 3), ("../runs/begun", 3), ("begun", 4)):
         with pytest.raises(AppError, match=r"no study named|has taken no steps"):
             client.predict(name, trial, api_name="/learning_steps")
-    drawn = str(learn.draw(learn.read(runs, "begun", 3)))
+    sight = Sight.of(Workbench(("tiny",), runs), "begun", None, None)
+    drawn = sight.head() + sight.curves() + "".join(sight.words())
     assert drawn.count("<polyline") == 2 and "<script" not in drawn
-    assert "<mark>&lt;script&gt;alert(1)&lt;/script&gt;</mark>" in drawn
-    assert "the best dev score 0.75 at step 2" in drawn
-    assert "No step" in learn.draw([])
+    assert "<code>&lt;script&gt;alert(1)&lt;/script&gt;</code>" in drawn
+    assert "best dev score 0.75 at step 2" in drawn
 
 
 def test_nothing_outside_was_asked(client: Client, outside: list[Any]) -> None:
