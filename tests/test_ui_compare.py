@@ -165,7 +165,11 @@ def test_what_cannot_be_run(task: Task, tmp_path: Path) -> None:
         open_task("../secret", None)
     file = tmp_path / "own.csv"
     file.write_text("body,stars\n" + "".join(f"text {n},{n % 2}\n" for n in range(40)))
-    assert open_task("", file, "body", "stars").labels == ("0", "1")
+    usual = open_task("", file, "body", "stars")
+    assert usual.labels == ("0", "1") and len(usual.dev) == 12
+    larger = open_task("", file, "body", "stars", count=16)
+    assert len(larger.dev) == 16 and larger.test == usual.test  # they come out of train
+    assert open_task("", file, "body", "stars", count=999).dev == usual.dev
     assert "sentiment/it-was" in prompts.fitting(task)
     assert "spam/contains" not in prompts.fitting(task)
 

@@ -133,7 +133,7 @@ def _connect(
         listed: list[Any], ticked: list[str], models: list[str], device: str, dtype: str,
     ) -> tuple[Any, ...]:  # fmt: skip
         try:
-            task = setup.task_of(data, upload, text, label)
+            task = setup.task_of(data, upload, text, label, count)
             loads = {name: partial(bench.load, name, device, dtype) for name in models}
             made = make_sheet(task, count, setup.chosen(listed, ticked), loads)
         except pl.PromptlabError as problem:

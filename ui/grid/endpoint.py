@@ -70,8 +70,9 @@ def connect(bench: Workbench) -> None:
         """
         try:
             loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
+            task = task_of(data, None, count=examples)
             chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
-            return compare(make_sheet(task_of(data, None), examples, chosen, loads))
+            return compare(make_sheet(task, examples, chosen, loads))
         except pl.PromptlabError as problem:
             raise told(problem) from problem
 

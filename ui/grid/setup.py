@@ -102,9 +102,12 @@ def chosen(prompts: list[known.ListedPrompt], ticked: list[str]) -> list[known.L
     return [p for p, name in zip(prompts, numbered(prompts), strict=True) if name in ticked]
 
 
-def task_of(data: str, upload: str | None, text: str = "", label: str = "") -> pl.Task:
-    """The task that the boxes name."""
-    return open_task(data, Path(upload) if upload else None, text or "", label or "")
+def task_of(
+    data: str, upload: str | None, text: str = "", label: str = "", count: float | None = 0
+) -> pl.Task:
+    """The task that the boxes name, with ``count`` dev examples if it has so many."""
+    path = Path(upload) if upload else None
+    return open_task(data, path, text or "", label or "", count=count)
 
 
 def _adding(

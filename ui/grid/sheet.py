@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -120,13 +121,26 @@ def make_sheet(
     return Sheet(task, heads, pl.Grid(makers, examples, task.train), about)
 
 
-def open_task(name: str, upload: Path | None, text: str = "", label: str = "") -> pl.Task:
-    """A pinned data set by its name, or an uploaded file with its columns. Raises `DataError`."""
+def open_task(
+    name: str, upload: Path | None, text: str = "", label: str = "", *, count: float | None = 0
+) -> pl.Task:
+    """A pinned data set by its name, or an uploaded file with its columns. Raises `DataError`.
+
+    Where ``count`` is more than dev has, further examples come out of train, never out of test.
+    """
     if upload is not None:
         columns: dict[str, Any] = {"text": text.strip() or None, "label": label.strip() or None}
-        task: pl.Task = pl.Task.from_file(upload, **columns)
-        return task
-    if name not in pl.data_set_names():
+        opened = partial(pl.Task.from_file, upload, **columns)
+    elif name in pl.data_set_names():
+        opened = partial(pl.load_task, name)
+    else:
         raise pl.InputError(f"there is no data set {name!r}; choose one of the list")
-    found: pl.Task = pl.load_task(name)
-    return found
+    task: pl.Task = opened()
+    wanted = min(int(count or 0), MOST_EXAMPLES)
+    if wanted <= len(task.dev):
+        return task
+    try:
+        larger: pl.Task = opened(dev=wanted)
+    except pl.PromptlabError:  # there are not so many
+        return task
+    return larger if larger.test == task.test else task
