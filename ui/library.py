@@ -71,7 +71,7 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
 
     def choose(event: gr.EventData) -> list[Any]:
         name = picked(event)
-        return [name, *looked_up(name)]
+        return ["", name, *looked_up(name)]
 
     def render(name: str, fields: str) -> str:
         try:
@@ -92,7 +92,7 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
         **QUIET,
     )
     shelf.found.submit(turn, shelf.boxes, shelf.found, **QUIET)
-    shelf.found.click(choose, None, [shelf.shown, *shelf.view.outputs], **QUIET)
+    shelf.found.click(choose, None, [shelf.told, shelf.shown, *shelf.view.outputs], **QUIET)
     shelf.view.fields.change(
         render,
         [shelf.shown, shelf.view.fields],

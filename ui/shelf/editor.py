@@ -73,7 +73,11 @@ def editor() -> Editor:
                 min_width=140,
             )
             name = gr.Textbox(
-                label="Name", info="Small letters, digits, hyphens.", scale=1, min_width=140
+                label="Name",
+                info="Small letters, digits, hyphens.",
+                scale=1,
+                min_width=140,
+                elem_id="draft-name",
             )
         form = gr.Radio([TEXT, PARTS], value=TEXT, label="Written as")
         text = gr.Textbox(
@@ -81,6 +85,7 @@ def editor() -> Editor:
             info="{field}, {mask} where the answer belongs; or Jinja.",
             lines=3,
             max_lines=14,
+            elem_id="draft-text",
             elem_classes="pl-mono",
         )
         with gr.Column(visible=False) as parts:
