@@ -23,7 +23,7 @@ def head(found: Progress) -> Markup:
     planned, finished = found.get("planned"), int(found.get("finished") or 0)
     about = " · ".join(_named(found[key]) for key in ("task", "model") if found.get(key))
     unit = "cells" if found.get("kind") == "learning_curve" else "trials"
-    counted = f"{finished} of {planned} {unit}" if planned else "not begun yet"
+    counted = f"{finished} of {planned}" if planned else "not begun yet"
     return Markup(
         '<header class="pl-study-head"><h3>{}{}</h3><p>{}</p></header>{}{}'
         '<dl class="pl-study-facts">{}</dl>'
@@ -60,8 +60,8 @@ def board(found: Progress) -> Markup:
     if found.get("kind") == "learning_curve":
         return _cells(trials, str(found["objective"]))
     caption = (
-        f"{len(trials)} different prompts judged on dev, best first. The shaded band is the "
-        "interval of the best: what overlaps it much may well be as good."
+        f"{len(trials)} prompt{'s' if len(trials) > 1 else ''} on dev, best first. The shaded band "
+        "is the interval of the best: what overlaps it much may well be as good."
     )
     live = found["state"] != "decided"
     shown = trials[:_MOST_SHOWN]

@@ -1,0 +1,213 @@
+"""Studies in the workbench: in their order, paused, cancelled, resumed, found after a crash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from study_material import study_document, write_reviews
+
+pytest.importorskip("gradio")
+
+import promptlab as pl
+from promptlab.models.local import LocalModel
+from promptlab.ui.live import steering, view, watching
+from promptlab.ui.live.jobs import StudyJobs
+from promptlab.ui.live.view import Seen, Sight
+from promptlab.ui.workbench import Workbench
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def bench(
+    tmp_path: Path, masked: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workbench]:
+    """A workbench whose one model is the tiny one."""
+    bench = Workbench(("tiny",), tmp_path / "runs")
+    monkeypatch.setattr(Workbench, "load", lambda *_: masked)
+    yield bench
+    bench.jobs.close()
+
+
+@pytest.fixture
+def study(tmp_path: Path, bench: Workbench) -> Callable[..., str]:
+    """The text of a small study over an uploaded file."""
+    data = bench.keep_upload(write_reviews(tmp_path / "reviews.csv"))
+
+    def make(**changes: Any) -> str:
+        return yaml.safe_dump(study_document(data, **changes), sort_keys=False)
+
+    return make
+
+
+def wait_for(found: Callable[[], Any], seconds: float = 100.0) -> Any:
+    """What ``found`` gives as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert value, "waited in vain"
+    return value
+
+
+def is_(jobs: StudyJobs, name: str, *states: str) -> Callable[[], bool]:
+    return lambda: jobs.state(name)["state"] in states
+
+
+def test_pause_waits_cancel_keeps_and_resume_ends(
+    bench: Workbench, study: Callable[..., str]
+) -> None:
+    jobs = bench.jobs
+    assert jobs.submit(study(block=1)) == "reviews"
+    wait_for(lambda: (bench.runs / "reviews" / "study.yaml").exists())
+    wait_for(lambda: jobs.progress("reviews")["finished"] >= 2)
+    jobs.pause("reviews")
+    wait_for(is_(jobs, "reviews", "paused"))
+    before = jobs.progress("reviews")
+    time.sleep(0.4)
+    after = jobs.progress("reviews")
+    assert after["finished"] == before["finished"] < 22
+    assert after["seconds"] == before["seconds"]  # the clock stands, too
+    jobs.resume("reviews")
+    wait_for(lambda: jobs.progress("reviews")["finished"] > before["finished"])
+    jobs.cancel("reviews")
+    wait_for(is_(jobs, "reviews", "stopped"))
+    kept = jobs.progress("reviews")["finished"]
+    assert before["finished"] < kept < 22
+    jobs.resume("reviews")
+    wait_for(is_(jobs, "reviews", "decided"))
+    board = pl.read_leaderboard(bench.runs / "reviews")
+    assert len(board["trials"]) == 22
+    phases = [row.get("name") for row in pl.read_log(bench.runs / "reviews")]
+    assert "paused" in phases and "going on" in phases
+    with pytest.raises(pl.InputError, match="is decided; give this one another name"):
+        jobs.resume("reviews")
+    assert jobs.free_name("reviews") == "reviews-2"
+
+
+def test_the_queue_keeps_its_order(bench: Workbench, study: Callable[..., str]) -> None:
+    jobs = bench.jobs
+    jobs.submit(study(block=1), name="a")
+    jobs.pause("a") if wait_for(is_(jobs, "a", "running")) else None
+    for name in ("b", "c", "d"):
+        assert jobs.submit(study(budget={"trials": 2}), name=name) == name
+    with pytest.raises(pl.InputError, match="'b' is running or queued already"):
+        jobs.submit(study(), name="b")
+    assert [jobs.state(name)["position"] for name in "bcd"] == [1, 2, 3]
+    assert [row["name"] for row in jobs.rows()] == ["a", "b", "c", "d"]
+    queued = sorted(path.name for path in (bench.runs / ".queue").glob("*-[bcd].yaml"))
+    assert [name.partition("-")[2] for name in queued] == ["b.yaml", "c.yaml", "d.yaml"]
+    jobs.cancel("c")
+    assert [row["name"] for row in jobs.rows()] == ["a", "b", "d"]
+    jobs.cancel("a")
+    wait_for(is_(jobs, "d", "decided"))
+    ended = {n: (bench.runs / n / "leaderboard.json").stat().st_mtime_ns for n in "bd"}
+    assert ended["b"] < ended["d"] and not (bench.runs / "c").exists()
+    assert list((bench.runs / ".queue").iterdir()) == []
+
+
+def test_a_new_server_finds_the_queue(bench: Workbench, study: Callable[..., str]) -> None:
+    first = StudyJobs(bench)
+    first.submit(study(block=1), name="a")
+    wait_for(lambda: (bench.runs / "a" / "log.jsonl").exists())
+    first.pause("a")
+    first.submit(study(budget={"trials": 2}), name="b")
+    (bench.runs / ".queue" / "0009-c.yaml").write_text("study: c\ntask: nowhere\n")
+    first.close()
+    jobs = bench.jobs
+    assert jobs.state("a")["state"] == "stopped"
+    jobs.start()
+    wait_for(is_(jobs, "b", "decided"))
+    failed = jobs.state("c")
+    assert failed["state"] == "failed" and "candidates" in failed["message"]
+    assert jobs.state("a")["state"] == "stopped"  # goes on only when somebody says so
+    jobs.cancel("c")
+    assert [row["name"] for row in jobs.rows() if row["name"] == "c"] == []
+
+
+def test_failures_keep_their_message(bench: Workbench, study: Callable[..., str]) -> None:
+    text = study(task={"data": "sst2", "text": "nothing"})
+    bench.jobs.submit(text, name="wrong")
+    wait_for(is_(bench.jobs, "wrong", "failed"))
+    told = bench.jobs.state("wrong")["message"]
+    assert "columns of its own" in told
+    assert StudyJobs(bench).state("wrong")["message"] == told
+    assert bench.jobs.progress("wrong")["finished"] == 0
+    assert told in Sight.of(bench, "wrong").head().replace("&#39;", "'")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"model": "another"}, "not on offer"),
+        ({"task": "/etc/passwd"}, "no data set"),
+        ({"candidates": [{"kind": "os:system"}]}, "no shipped kind"),
+        ({"regression": "../secret.jsonl"}, "uploaded"),
+    ],
+)
+def test_what_a_browser_may_not_name(
+    bench: Workbench, study: Callable[..., str], changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(pl.InputError, match=told):
+        bench.jobs.submit(study(**changes))
+    assert bench.jobs.rows() == []
+
+
+def test_names_are_names(bench: Workbench, study: Callable[..., str]) -> None:
+    for name in ("../out", ".queue", "a b", HOSTILE):
+        with pytest.raises(pl.InputError):
+            bench.jobs.submit(study(), name=name)
+        for action in (bench.jobs.pause, bench.jobs.resume, bench.jobs.cancel):
+            with pytest.raises(pl.InputError):
+                action(name)
+    with pytest.raises(pl.InputError, match="no shipped study"):
+        bench.jobs.submit_shipped("../quickstart")
+    with pytest.raises(pl.InputError, match="not on offer"):
+        bench.jobs.submit_shipped("quickstart")
+
+
+def progress(**changes: Any) -> dict[str, Any]:
+    dev = {"accuracy": 0.75, "ci95": [0.6, 0.85], "n": 30}
+    row = {"number": 0, "state": "complete", "kind": "template", "name": HOSTILE, "dev": dev}
+    found: dict[str, Any] = {
+        "study": HOSTILE, "kind": "search", "state": "running", "objective": "accuracy",
+        "planned": 4, "finished": 1, "trials": [row | {"prompt": HOSTILE}], "best": 0,
+        "running": [{"number": 1, "name": HOSTILE, "done": 15, "examples": 30, "value": 0.5}],
+        "seconds": 62.0, "seconds_left": 130.0, "message": "", "statements": [HOSTILE],
+        "task": HOSTILE, "model": HOSTILE,
+    }  # fmt: skip
+    return found | changes
+
+
+def test_what_is_drawn_is_text() -> None:
+    drawn = "".join(
+        draw(progress()) for draw in (watching.head, watching.now, watching.board, watching.told)
+    )
+    assert "<script" not in drawn and "&lt;script&gt;" in drawn
+    for text in ("<dd>1 of 4</dd>", "75.0\u00a0%", "1 min 2 s", "about 2 min 10 s", "best so far"):
+        assert text in drawn
+    assert 'style="width:37.50%"' in drawn  # one and a half of four
+    assert "interrupted" in watching.head(progress(state="interrupted", running=[]))
+
+
+def test_only_what_is_new_is_sent() -> None:
+    seen = Seen()
+    assert seen.new("head", "a") == "a"
+    assert seen.new("head", "a") != "a"
+    assert seen.new("head", "b", "drawn") == "drawn"
+
+
+def test_buttons_make_sense() -> None:
+    def can(state: str, **more: Any) -> tuple[bool, bool, bool]:
+        return steering.makes_sense(view.Sight([], "s", {"state": state, "folder": "f"} | more))
+
+    assert can("running") == (True, False, True)
+    assert can("paused") == (False, True, True)
+    assert can("queued") == (False, False, True)
+    assert can("interrupted") == (False, True, False)
+    assert can("decided") == (False, False, False)
+    assert can("running elsewhere") == (False, False, False)

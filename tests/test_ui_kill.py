@@ -1,0 +1,101 @@
+"""The server is killed in the middle of a study and started again: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from browser import free_port
+from study_material import study_document, write_reviews
+from tiny_models import Pair
+
+pytest.importorskip("gradio")
+
+from gradio_client import Client
+
+import promptlab as pl
+from promptlab.ui.workbench import Workbench
+
+_PATIENCE = 120.0
+
+
+def wait_for(found: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
+    """What ``found`` gives as soon as it is true."""
+    deadline = time.monotonic() + _PATIENCE
+    while not (value := found()) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    assert value, "waited in vain"
+    return value
+
+
+@contextmanager
+def server(model: Path, runs: Path) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+    """``promptlab ui`` in a process of its own, and a client of it; it is killed at the end."""
+    port = free_port()
+    code = "from promptlab.cli import main; main()"
+    command = [sys.executable, "-c", code, "ui", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--model", str(model), "--runs", str(runs)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield wait_for(lambda: _client(port), process), process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _client(port: int) -> Client | None:
+    try:
+        return Client(f"http://127.0.0.1:{port}", verbose=False)
+    except Exception:  # it does not listen yet: httpx's and Gradio's own errors alike
+        return None
+
+
+def test_killed_in_mid_study(
+    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]
+) -> None:
+    model, runs = folder_of(tiny_masked), tmp_path / "runs"
+    data = Workbench((str(model),), runs).keep_upload(
+        write_reviews(tmp_path / "reviews.csv", rows=200)
+    )
+    document = study_document(data, block=2, model=str(model))
+    document["task"] |= {"dev": 100, "test": 60}
+    text = yaml.safe_dump(document, sort_keys=False)
+    with server(model, runs) as (client, process):
+        assert client.predict(text, api_name="/start_study") == "reviews"
+        assert client.predict(text, "second", api_name="/start_study") == "second"
+        wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert pl.read_progress(runs / "reviews")["state"] == "interrupted"
+    kept = {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
+    assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]
+
+    with server(model, runs) as (client, process):
+        found = {row["name"]: row["state"] for row in client.predict(api_name="/study_states")}
+        assert found["reviews"] == "interrupted"
+        assert found["second"] in ("queued", "running")
+        assert client.predict("reviews", api_name="/resume_study")["state"] == "queued"
+        client.predict("second", api_name="/cancel_study")
+        wait_for(
+            lambda: client.predict("reviews", api_name="/study_progress")["state"] == "decided",
+            process,
+        )
+    board = pl.read_leaderboard(runs / "reviews")
+    assert len(board["trials"]) == 22
+    assert kept <= {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
+    started = [row for row in pl.read_log(runs / "reviews") if row["event"] == "StudyStarted"]
+    assert len(started) == 2 and started[1]["finished"] >= 1
