@@ -108,7 +108,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs")
     for name in ("tiny", "begun"):
         (path / name).mkdir()
-        (path / name / "study.yaml").write_text("study: tiny\n")
+        (path / name / "study.yaml").write_text(
+            "study: tiny\ntask: {data: sst2}\nmodel: {name: tiny}\n"
+        )
     (path / "tiny" / "leaderboard.json").write_text(json.dumps(BOARD))
     (path.parent / "leaderboard.json").write_text("{}")
     steps = path / "begun" / "steps"

@@ -155,7 +155,7 @@ def importances(figure: go.Figure) -> go.Figure:
         showlegend=False,
     )
     figure.update_layout(
-        xaxis_title="importance (PED-ANOVA)",
+        xaxis_title="importance",
         yaxis_title=None,
         bargap=0.35,
         height=max(240, (44 if several else 34) * len(names) + 100),

@@ -22,7 +22,7 @@ TOLD = {
     "which prompt it was.",
     "importances": "How much each setting decided whether a trial is among the best (PED-ANOVA). "
     "The shares add up to one.",
-    "parallel": "A line is a trial, from its value through its settings; the darker, the better. "
+    "parallel": "A line is a trial, from its value through its settings; the stronger, the better. "
     "Point at a line or a name to read it in full.",
     "pareto": "Nothing is both better and cheaper than the trials on the front.",
 }

@@ -73,7 +73,7 @@ _QUICK = {
     "soft_prompt": Recipe("0.3, 0.1"),
     "p_tuning": Recipe("0.01, 0.003", tokens=4),
     "prefix": Recipe("0.03, 0.01"),
-    "triggers": Recipe(steps=30, batch=32, tokens=4),
+    "triggers": Recipe(steps=48, batch=32, tokens=4),
     "finetune": Recipe("0.003, 0.001", steps=40),
     "head": Recipe("0.01, 0.001"),
 }

@@ -93,7 +93,8 @@ def strip(found: Sequence[Reading], at: int | None) -> Markup:
     heat = "" if found[-1].searched else "; the stronger the colour, the nearer the word"
     table = Markup(
         '<div class="pl-scroll" tabindex="0"><table class="pl-strip"><caption>{}, the latest step '
-        "first; underlined: changed in that step; ★ best on dev{}</caption><thead><tr><th>step</th>{}"
+        "first; underlined: changed in that step; ★ best on dev{}</caption><thead><tr>"
+        "<th>step</th>{}"
         "<th>loss</th><th>dev</th></tr></thead><tbody>{}</tbody></table></div>"
     ).format(
         kind,

@@ -1,0 +1,209 @@
+"""The Learn tab under its widgets: forms become studies, steps become words and curves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from conftest import wrapped
+from study_material import write_reviews
+from tiny_models import Pair
+
+import promptlab as pl
+from promptlab.study.run import StudyRun
+from promptlab.study.spec import build_spec
+from promptlab.ui.learning import recipes, result
+from promptlab.ui.learning.form import Form, document, read_rates
+from promptlab.ui.learning.lines import legend, lines
+from promptlab.ui.learning.sight import Sight, differences, watched
+from promptlab.ui.learning.start import begin_named, preview, settings
+from promptlab.ui.learning.steps import points
+from promptlab.ui.learning.words import moment, readings, strip, visible
+from promptlab.ui.workbench import Workbench
+
+HOSTILE = "<script>alert(1)</script>"
+SOFT = [
+    {"step": 1, "values": {"loss": 0.9}, "notes": {}},
+    {
+        "step": 2,
+        "values": {"loss": 0.8, "dev": 0.5},
+        "notes": {"words": "a b", "nearest": json.dumps([["a", 0.5], ["b", 0.25]])},
+    },
+    {
+        "step": 4,
+        "values": {"loss": None, "dev": 0.75},
+        "notes": {"words": "a x", "nearest": json.dumps([["a", 0.4], [HOSTILE, 0.125]])},
+    },
+]
+SEARCHED = [
+    {
+        "step": 0,
+        "values": {"loss": 0.9, "dev": 0.5},
+        "notes": {"tokens": "1 2", "words": "a b", "pieces": json.dumps(["a", " b"])},
+    },
+    {
+        "step": 3,
+        "values": {"loss": 0.7, "dev": 0.5},
+        "notes": {
+            "words": "a\n b",
+            "pieces": json.dumps(["\n", " b"]),
+            "tried": json.dumps([[["\n", " b"], 0.7], [["c", " b"], 0.75], [["a", " b"], 0.8]]),
+        },
+    },
+]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    (tmp_path / "runs").mkdir()
+    return Workbench(("tiny", "bert-tiny"), tmp_path / "runs")
+
+
+def form(method: str, model: str = "bert-tiny") -> Form:
+    given = recipes.recipe(method, model)
+    text = recipes.template(method, "rotten-tomatoes", model, given.tokens)
+    return Form(
+        method, "rotten-tomatoes", model, "auto", "auto", text,
+        recipes.DATA["rotten-tomatoes"].answers, given.rates, given.steps, given.batch,
+        given.tokens, given.tried, given.shots, given.dev, given.every,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["bert-tiny", "smollm2-135m"])
+@pytest.mark.parametrize("method", list(recipes.METHODS))
+def test_every_method_is_a_study(method: str, model: str) -> None:
+    for data in recipes.DATA:
+        text = recipes.template(method, data, model, 3)
+        answers = recipes.DATA[data].answers
+        made = document(
+            replace(form(method, model), data=data, template=text, answers=answers), "x"
+        )
+        spec = build_spec(made, "the form")
+        assert [group.kind for group in spec.candidates] == [method]
+        assert spec.budget.trials == max(1, len(made["candidates"][0].get("learning_rate", [])))
+
+
+def test_a_choice_brings_its_settings() -> None:
+    boxes = settings("triggers", "boolq", "smollm2-135m")
+    assert "{trigger:4}" in boxes[1].value and "passage" in boxes[1].value
+    assert not boxes[3].visible and boxes[7].visible
+    head = settings("head", "sst2", "bert-tiny")
+    assert head[1].label == "Text that the head reads" and not head[2].visible
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"rates": "fast"}, "learning rates: expected numbers"),
+        ({"rates": "0"}, "at least one number above 0"),
+        ({"rates": "1,2,3,4,5,6,7"}, "at most 6"),
+        ({"steps": 0}, "steps: expected a whole number from 1 to 2000"),
+        ({"shots": None}, "examples a label"),
+        ({"template": "{text} {mask} {mask}"}, "second one"),
+        ({"template": "{text} {mask}"}, r"say where Soft prompt is to learn by \{soft:8\}"),
+        ({"template": "{trigger:2}{soft:2} {mask}"}, r"learns no \{trigger:N\}"),
+        ({"answers": "good"}, "answers, line 1"),
+        ({"data": "../secret"}, "there is no '../secret'"),
+        ({"method": "magic"}, "there is no 'magic'"),
+    ],
+)
+def test_faults_name_their_field(bench: Workbench, changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(pl.InputError, match=told):
+        document(replace(form("soft_prompt"), **changes), "x")
+    assert "pl-error" in preview(bench, *vars(replace(form("soft_prompt"), **changes)).values())
+
+
+def test_rates_are_read() -> None:
+    assert read_rates(" 0.3; 1e-1, 0.3,") == [0.3, 0.1]
+
+
+def test_words_are_drawn_with_what_changed() -> None:
+    found = readings(SOFT)
+    assert [row.step for row in found] == [2, 4] and not found[0].searched
+    drawn = str(strip(found, 2))
+    assert "<script" not in drawn and "&lt;script&gt;" in drawn
+    assert drawn.count("pl-new") == 1 and drawn.count('class="pl-at"') == 1
+    assert "--heat:0.50" in drawn and "cosine 0.125" in drawn
+    assert "<s>" in moment(found, 4) and "<s>" not in moment(found, 2)
+    assert points(SOFT, "loss") == [(1.0, 0.9), (2.0, 0.8)]
+
+
+def test_a_search_shows_what_it_tried() -> None:
+    found = readings(SEARCHED)
+    assert found[1].pieces == ("\n", " b") and found[1].searched
+    drawn = str(moment(found, 3))
+    assert drawn.count("<tr") == 3 and drawn.count("pl-taken") == 1 and "no swap" in drawn
+    assert "0.7500" in drawn and "↵" in drawn
+    assert visible("  ") == "␣␣" and visible(" b") == "b"
+    assert "Swaps" not in moment(found, 0)
+
+
+def test_steps_of_earlier_versions_and_torn_notes_are_words() -> None:
+    old = [{"step": 5, "values": {}, "notes": {"words": "a b c", "nearest": '[["a"'}}]
+    assert readings(old)[0].pieces == ("a", "b", "c")
+    assert strip([], None) == "" and moment([], None) == ""
+
+
+def test_many_readings_are_those_that_changed() -> None:
+    many = [
+        {"step": n, "values": {"dev": 0.5}, "notes": {"words": "same" if n % 50 else "new"}}
+        for n in range(200)
+    ]
+    drawn = str(strip(readings(many), 199))
+    assert drawn.count("<tr") < 15 and "steps without a change are left out" in drawn
+
+
+def test_curves_lie_over_each_other() -> None:
+    curves = {0: [(1.0, 40.0), *((float(n), 1.0 / n) for n in range(2, 40))], 1: [(1.0, 0.5)]}
+    drawn = str(lines("loss", curves, 0, 5.0))
+    assert drawn.count("<polyline") == 2 and drawn.count("pl-now") == 2
+    assert ">40<" not in drawn  # a first step far off does not flatten the rest
+    assert lines("loss", {0: []}, 0) == ""
+    assert "&lt;script&gt;" in legend({0: HOSTILE}, 0, [0])
+    assert differences({0: "t · lr 1", 1: "t · lr 2"}) == {0: "lr 1", 1: "lr 2"}
+    assert differences({3: "t · lr 1"}) == {3: "t · lr 1"}
+
+
+def test_a_learning_is_watched_to_its_end(
+    bench: Workbench, tmp_path: Path, tiny_masked: Pair
+) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    made = document(replace(form("soft_prompt"), steps=6, every=2), "learn-soft-prompt")
+    made["task"] = {"data": str(data), "k": 6, "dev": 20, "test": 20}
+    model = wrapped(tiny_masked, "tiny")
+    StudyRun(build_spec(made, "test"), out=bench.runs, model=model).run()
+    assert watched(bench) == ["learn-soft-prompt"]
+    sight = Sight.of(bench, None, None, None)
+    assert sight.state == "decided" and sight.study == "learn-soft-prompt"
+    assert len(sight.steps) == 2 and sight.last == sight.step == 6
+    assert sight.curves().count("<polyline") == 4 and "lr 0.3" in sight.curves()
+    back = Sight.of(bench, "learn-soft-prompt", 0, 3.0)
+    assert back.step == 3 and "Step 2" in back.words()[0] and "pl-now" in back.curves()
+    assert back.can == (False, False, False)
+    found = result.explained(bench.study("learn-soft-prompt"), model)
+    drawn = str(result.draw(found))
+    assert "The prompt in its nearest words" in drawn and "Vector 8" in drawn
+    assert "<code>terrible</code>" in drawn and "Label words" in drawn
+
+
+def test_what_is_started_is_queued_under_a_new_name(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(bench.jobs), "_wake", lambda self: None)  # nothing is run here
+    named = [begin_named(bench, "prefix", "sst2", "bert-tiny", "0.1", 4) for _ in range(2)]
+    assert named == ["learn-prefix", "learn-prefix-2"]
+    sight = Sight.of(bench, "learn-prefix", None, None)
+    assert sight.state == "queued" and sight.active and "queued: next" in sight.head()
+    assert sight.can == (False, False, True)
+    bench.jobs.cancel("learn-prefix-2")
+    assert watched(bench) == ["learn-prefix"]
+    with pytest.raises(pl.InputError, match="no method 'magic'"):
+        begin_named(bench, "magic", "sst2", "", "", 0)
+    with pytest.raises(pl.InputError, match="not on offer"):
+        begin_named(bench, "prefix", "sst2", "../model", "0.1", 4)
