@@ -54,6 +54,12 @@ def test_the_capitals_table(page: Any) -> None:
     assert "Warsaw" in page.locator("#fill-result .pl-card").first.inner_text()
     page.get_by_role("button", name="Capitals: Canada").click()
     page.wait_for_selector("#fill-result thead >> text=P(Ottawa)")
+    model = page.get_by_label("Model", exact=True).first
+    model.fill("bert-tiny")
+    model.press("Enter")
+    page.wait_for_selector("#fill-result .pl-note >> text=9 tokens")  # [CLS] and [SEP], too
+    section(page, "Prompt")
+    page.wait_for_selector(f"{READ}.pl-play-slot >> text=[MASK]")
 
 
 def test_soft_and_chat_tokens_are_shown(page: Any) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from promptlab.models.tokens import Layout, Learned, Part, Run, Span
-from promptlab.prompt import Prompt, Slot, Soft, Text, Trigger
+from promptlab.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
 
 Ids = Sequence[tuple[int | None, ...]]
 Chat = Callable[[str], str]
@@ -53,13 +53,12 @@ def _alone(prompt: Prompt, index: int) -> str:
     return Prompt((segment, Slot())).fill("")
 
 
-def _part(segment: object, place: Span, ids: object) -> Part:
+def _part(segment: Segment, place: Span, ids: Iterator[tuple[int | None, ...]]) -> Part:
     if isinstance(segment, Text):
         return (Run(segment.text, "text", place[0]),)
-    if isinstance(segment, Soft | Trigger):
-        kind = "soft" if isinstance(segment, Soft) else "trigger"
-        return Learned(kind, next(ids), place)  # type: ignore[call-overload]
-    return ()
+    if isinstance(segment, Soft):
+        return Learned("soft", next(ids), place)
+    return Learned("trigger", next(ids), place) if isinstance(segment, Trigger) else ()
 
 
 def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -> list[Part]:

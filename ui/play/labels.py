@@ -298,5 +298,6 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         api_visibility="private",
         **options,
     )
+    shared.again(show, boxes, result)
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
     api(scored, api_name="label_probabilities", **options)

@@ -233,8 +233,10 @@ def _connect(
         "trigger_mode": "always_last",
     }
     # A text box's ``input`` is not told of pasted text; ``change`` is.
-    texts = [shared.template, *boxes, *shared.model]
+    texts: list[Any] = [shared.template, *boxes]
     gr.on([*(box.change for box in texts), shared.chat.input], show, inputs, outputs, **quiet)
+    loading = quiet | {"show_progress": "full", "show_progress_on": result}
+    gr.on([box.change for box in shared.model], show, inputs, outputs, **loading)
     app.load(show, inputs, outputs, **quiet)
     picked = [shared.template, shared.chat, shared.answers, parts, state]
     name.change(pick, name, picked, api_visibility="private").success(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,8 +53,8 @@ class Shared:
         """Let the button *Use in …* of ``section`` copy the current values into its boxes.
 
         The section's tab is opened, too. What stood in ``emptied`` belonged to another prompt.
-        ``as_line`` writes line breaks as ``\\n``. The event's
-        dependency comes back, for a ``.then``.
+        ``as_line`` writes line breaks as ``\\n``. The event's dependency comes back, for a
+        ``.then``.
         """
         pairs = [
             (self.template, template),
@@ -79,4 +79,23 @@ class Shared:
             [*(box for _, box in wanted), *emptied],
             js=script,
             api_visibility="private",
+        )
+
+    def again(self, show: Callable[..., str], inputs: Sequence[Any], result: gr.HTML) -> None:
+        """Show a result anew when another model is chosen, if there is one.
+
+        ``show`` takes the values of ``inputs`` and computes with the model.
+        """
+
+        def shown(before: str | None, *values: Any) -> Any:
+            return show(*values) if before else gr.skip()
+
+        gr.on(
+            [box.change for box in self.model],
+            shown,
+            [result, *inputs],
+            result,
+            api_visibility="private",
+            concurrency_id="model",
+            concurrency_limit=1,
         )
