@@ -1,4 +1,4 @@
-"""How far a study is, read from its folder while it runs, when it stopped, and when it is decided."""
+"""How far a study is, read from its folder: while it runs, stopped, and decided."""
 
 from __future__ import annotations
 

@@ -197,7 +197,10 @@ def test_the_documented_endpoints(client: Client) -> None:
     documented = client.view_api(return_format="dict")
     assert isinstance(documented, dict)
     assert sorted(documented["named_endpoints"]) == [
+        "/compare_studies",
+        "/cancel_study",
         "/correct_failure",
+        "/estimate_study",
         "/export_templates",
         "/failures",
         "/fill",
@@ -207,17 +210,24 @@ def test_the_documented_endpoints(client: Client) -> None:
         "/learn",
         "/learning_steps",
         "/learning_trials",
+        "/pause_study",
         "/predict",
         "/predict_file",
         "/render_template",
+        "/resume_study",
         "/save_template",
         "/saved_prompts",
+        "/start_study",
         "/strategies",
         "/strategy",
         "/studies",
         "/study_figure",
+        "/study_log",
+        "/study_progress",
+        "/study_states",
         "/templates",
         "/tokens",
+        "/validate_study",
     ]
 
 

@@ -183,6 +183,14 @@ def progress(**changes: Any) -> dict[str, Any]:
     return found | changes
 
 
+def test_a_folder_that_is_no_study_harms_no_other(bench: Workbench) -> None:
+    for name, text in (("odd", "study: odd\n"), ("broken", "a: [")):
+        (bench.runs / name).mkdir(parents=True)
+        (bench.runs / name / "study.yaml").write_text(text)
+    assert {row["state"] for row in bench.jobs.rows()} == {"unreadable"}
+    assert "no study of this version" in Sight.of(bench, "odd").head()
+
+
 def test_what_is_drawn_is_text() -> None:
     drawn = "".join(
         draw(progress()) for draw in (watching.head, watching.now, watching.board, watching.told)

@@ -54,7 +54,7 @@ class StudyWatch:
         with self._lock:
             stamp = self._stamps()
             if stamp != self._stamp:
-                self._known = self._read()
+                self._known = self._readable()
                 self._stamp = stamp
             return self._known | self._now(self._known)
 
@@ -72,6 +72,16 @@ class StudyWatch:
         files = [path / name for name in names]
         files += [self._folder.steps / f"{number}.jsonl" for number in self._log.running]
         return tuple(_stamp(file) for file in files)
+
+    def _readable(self) -> dict[str, Any]:
+        """What is there, if it is a study's. Raises `StudyError`."""
+        try:
+            return self._read()
+        except (AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            raise StudyError(
+                f"{self._folder.path} holds files that no study of this version has written "
+                f"({type(error).__name__}: {error})"
+            ) from error
 
     def _read(self) -> dict[str, Any]:
         self._take_log()

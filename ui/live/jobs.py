@@ -58,7 +58,7 @@ class StudyJobs:
 
     States of a study: *queued*, *running*, *pausing*, *paused*, *stopping* (all of them here),
     *running elsewhere* (another process has its folder), *interrupted* (whoever ran it is gone),
-    *stopped* (as asked), *failed*, *decided*. Safe to be used by several threads.
+    *stopped* (as asked), *failed*, *decided*, *unreadable*. Safe to be used by several threads.
     """
 
     def __init__(self, bench: Workbench) -> None:
@@ -180,14 +180,18 @@ class StudyJobs:
             failed = self._folder.failures().get(name)
         if failed is not None:
             return _state("failed", message=str(failed["message"]))
-        return _kept_state(pl.read_progress(self._bench.study(name)))
+        folder = self._bench.study(name)
+        try:
+            return _kept_state(pl.read_progress(folder))
+        except pl.PromptlabError as problem:
+            return _state("unreadable", message=str(problem))
 
     def progress(self, name: str) -> dict[str, Any]:
         """What `promptlab.read_progress` tells of a study, with this server's view of its state."""
         state = self.state(name)
         try:
             found: dict[str, Any] = pl.read_progress(self._bench.study(name))
-        except pl.InputError:  # not begun
+        except pl.InputError:  # not begun, or unreadable
             found = {"study": name, "planned": None, "finished": 0, "trials": [], "running": []}
         return found | state
 

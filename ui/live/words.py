@@ -13,7 +13,7 @@ from ..drawing import joined, share_text
 ACTIVE = ("running", "pausing", "paused", "stopping", "queued", "running elsewhere")
 """States in which something is still to be expected."""
 _TONES = {"running": "pl-run", "running elsewhere": "pl-run", "decided": "pl-good"} | {
-    "failed": "pl-bad", "interrupted": "pl-warn", "stopped": "pl-warn",
+    "failed": "pl-bad", "unreadable": "pl-bad", "interrupted": "pl-warn", "stopped": "pl-warn",
     "paused": "pl-warn", "pausing": "pl-warn", "stopping": "pl-warn",
 }  # fmt: skip
 _SAID = {
@@ -26,6 +26,7 @@ _SAID = {
     "stopped": "stopped as asked",
     "failed": "failed",
     "decided": "decided",
+    "unreadable": "cannot be read",
 }
 _PHASES = {
     "loading the model": "Loading the model",
