@@ -10,8 +10,8 @@ pytestmark = pytest.mark.default_model
 
 
 def test_a_grid_and_an_edit(page: Any) -> None:
-    page.wait_for_function("window.promptlabOpened")  # a tab that the address names is open
-    page.get_by_role("tab", name="Compare").click()
+    page.goto(f"{page.url.partition('?')[0]}?tab=compare")
+    page.locator("#compare-run").wait_for(state="visible")
     page.get_by_role("spinbutton", name="Dev examples").fill("8")
     page.click("#compare-run")
     page.get_by_text("24 cells in").wait_for()
