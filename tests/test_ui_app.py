@@ -197,6 +197,7 @@ def test_the_documented_endpoints(client: Client) -> None:
     documented = client.view_api(return_format="dict")
     assert isinstance(documented, dict)
     assert sorted(documented["named_endpoints"]) == [
+        "/compare",
         "/compare_studies",
         "/cancel_study",
         "/correct_failure",
