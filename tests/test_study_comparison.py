@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from promptlab.cli.app import app
 from promptlab.errors import StudyError
 from promptlab.models.local import LocalModel
-from promptlab.statistics import mcnemar_exact
 from promptlab.predictions import Predictions
+from promptlab.statistics import mcnemar_exact
 from promptlab.study.comparison import compare_studies, study_changes
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec

@@ -238,8 +238,8 @@ class _Search(_Costing):
         """The winner on test and with shuffled labels on dev; a reference on test beside it."""
         judged = [group for group in dry if group.high.tokens_in] or list(dry)
         test, dev = len(self.task.test), len(self.task.dev)
-        low = min(judged, key=lambda g: g.low.tokens_in + g.low.learning)
-        high = max(judged, key=lambda g: g.high.tokens_in + g.high.learning)
+        low = min(judged, key=lambda g: g.low.tokens_in + g.low.tokens_out + g.low.learning)
+        high = max(judged, key=lambda g: g.high.tokens_in + g.high.tokens_out + g.high.learning)
         compared = 2 if self.spec.baseline or any(g.high.learning for g in dry) else 1
         one = Span(1.0, 1.0)
         first = self.cost(low, None, one, test + dev)
@@ -253,7 +253,8 @@ class _Search(_Costing):
             candidates=None,
             trials=one,
             tokens_in=Span(first.tokens_in.low, last.tokens_in.high),
-            tokens_out=Span(first.tokens_out.low, last.tokens_out.high),
+            # The group of the most tokens may be one of short replies.
+            tokens_out=Span(*sorted((first.tokens_out.low, last.tokens_out.high))),
             learning=Span(first.learning.low, last.learning.high),
             seconds=seconds,
             notes=("the winner on test, controls, and what it is compared with",),

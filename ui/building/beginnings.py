@@ -89,9 +89,8 @@ def proposed(bench: Workbench, data: str, text: str, label: str, model: str) -> 
 
 
 def _uploaded(bench: Workbench, data: str) -> Path:
-    root = (bench.runs / UPLOADS).resolve()
-    found = (root / data).resolve()
-    if "\0" in data or not found.is_relative_to(root) or not found.is_file():
+    found: Path | None = bench.policy.file(data)
+    if found is None:
         raise pl.InputError(f"{data!r:.80} was not uploaded here")
     return found
 

@@ -73,8 +73,14 @@ def without_group(text: str, index: int) -> str:
 def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """A group of a kind with what it must have, for the study's data."""
     names = templates_for(document)
-    scored = [name for name in names if _answers(name)][:_FEW]
-    written = [name for name in names if not _answers(name)][:_FEW]
+    answered = {
+        f"{task.name}/{name}"
+        for task in pl.tasks()
+        for name, entry in task.templates.items()
+        if entry.answers is not None
+    }
+    scored = [name for name in names if name in answered][:_FEW]
+    written = [name for name in names if name not in answered][:_FEW]
     inner = {"kind": "template", "templates": (written or scored)[:1]}
     needed: dict[str, dict[str, Any]] = {
         "template": {"templates": scored or written, "calibration": ["none", "contextual"]},
@@ -98,13 +104,6 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
 def _appended(text: str, key: str, group: dict[str, Any]) -> str:
     found = groups_of(read_yaml(text))
     return edited(text, (key, len(found)), group) if found else edited(text, (key,), [group])
-
-
-def _answers(name: str) -> bool:
-    task, _, short = name.partition("/")
-    return any(
-        found.name == task and found.templates[short].answers is not None for found in pl.tasks()
-    )
 
 
 def _free(name: str, taken: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ import promptlab as pl
 
 Place = tuple[str | int, ...]
 _WIDTH = 96
-_SHORT = 88
+_SHORT = 58
 
 
 class _Plain(yaml.SafeDumper):
@@ -74,7 +73,7 @@ def value_at(document: Any, place: Place) -> Any:
 
 def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
     """A copy with ``value`` at ``place``, ``None`` taking it out; short forms become mappings."""
-    made = copy.deepcopy(document)
+    made: dict[str, Any] = _unshared(document)
     holder: Any = made
     for depth, part in enumerate(place[:-1]):
         inner = holder[part] if isinstance(holder, list) else holder.get(part)
@@ -95,6 +94,13 @@ def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any
     else:
         holder[last] = value
     return made
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which what aliases shared stands for itself."""
+    if isinstance(value, dict):
+        return {key: _unshared(part) for key, part in value.items()}
+    return [_unshared(part) for part in value] if isinstance(value, list) else value
 
 
 def edited(text: str, place: Place, value: Any) -> str:

@@ -1,0 +1,76 @@
+"""Building a study as a person does: form and YAML in step, faults by line, cost, a start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_material import write_reviews
+
+pytestmark = pytest.mark.default_model
+
+LINES = "[...document.querySelectorAll('#study-yaml .cm-line')].map((line) => line.innerText)"
+
+
+def until(page: Any, text: str) -> None:
+    """Wait until the YAML holds a text."""
+    found = f"() => {LINES}.join('\\n').includes({json.dumps(text)})"
+    page.wait_for_function(found)
+
+
+@pytest.fixture
+def build(page: Any) -> Any:
+    page.get_by_role("tab", name="Study", exact=True).click()
+    page.get_by_role("tab", name="Build", exact=True).click()
+    page.wait_for_selector("#group-0")
+    page.wait_for_selector("#study-complaints .pl-build-valid")
+    return page
+
+
+def test_form_and_text_are_in_step(build: Any) -> None:
+    build.locator("#build-dev input").fill("57")
+    build.keyboard.press("Tab")
+    until(build, "  dev: 57")
+    build.locator("#add-group").click()
+    build.wait_for_selector("#group-1")
+    until(build, "  - kind: template\n    templates:")
+    build.locator("#study-yaml .cm-content").click()
+    build.keyboard.press("Control+End")
+    build.keyboard.type("\nobjectivs: [accuracy]")
+    row = build.locator("#study-complaints button")
+    row.wait_for()
+    number = int(build.evaluate(f"{LINES}.length"))
+    assert f"line {number}" in row.inner_text() and "objectives" in row.inner_text()
+    build.keyboard.press("Control+Home")
+    row.click()
+    build.wait_for_function("() => getSelection().toString().includes('objectivs')")
+    build.keyboard.type("objectives: [macro_f1]")
+    build.wait_for_selector("#study-complaints .pl-build-valid")
+    build.wait_for_selector("text=macro_f1")
+    build.get_by_role("button", name="Estimate the cost").click()
+    build.wait_for_selector("#study-estimate .pl-build-bar")
+    assert build.locator("#study-estimate .pl-build-bar").count() == 3
+
+
+def test_own_data_becomes_a_study_that_is_started(
+    build: Any, workbench: tuple[str, Path], tmp_path: Path
+) -> None:
+    file = write_reviews(tmp_path / "my-reviews.csv")
+    with build.expect_file_chooser() as chooser:
+        build.locator("#own-data").click()
+    chooser.value.set_files(str(file))
+    build.locator("#propose").click()
+    until(build, "study: my-reviews")
+    build.wait_for_selector("#study-complaints .pl-build-valid")
+    build.locator("#build-trials input").fill("1")
+    build.keyboard.press("Tab")
+    until(build, "trials: 1")
+    build.locator("#build-start").click()
+    build.locator("#study-list").get_by_text("my-reviews").first.wait_for()
+    build.get_by_role("tab", name="Build", exact=True).click()
+    build.locator("#build-start").click()
+    build.locator("#build-rename").click()
+    until(build, "study: my-reviews-2")
+    assert (workbench[1] / ".uploads").is_dir()
