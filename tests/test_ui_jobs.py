@@ -54,6 +54,17 @@ def wait_for(found: Callable[[], Any], seconds: float = 100.0) -> Any:
     return value
 
 
+def reaches(jobs: StudyJobs, name: str, finished: int) -> Callable[[], bool]:
+    """Whether so many trials are finished; a study that fails meanwhile says why."""
+
+    def look() -> bool:
+        found = jobs.progress(name)
+        assert found["state"] != "failed", found["message"]
+        return bool(found["finished"] >= finished)
+
+    return look
+
+
 def is_(jobs: StudyJobs, name: str, *states: str) -> Callable[[], bool]:
     return lambda: jobs.state(name)["state"] in states
 
@@ -64,7 +75,7 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
     jobs = bench.jobs
     assert jobs.submit(study(block=1)) == "reviews"
     wait_for(lambda: (bench.runs / "reviews" / "study.yaml").exists())
-    wait_for(lambda: jobs.progress("reviews")["finished"] >= 2)
+    wait_for(reaches(jobs, "reviews", 2))
     jobs.pause("reviews")
     wait_for(is_(jobs, "reviews", "paused"))
     before = jobs.progress("reviews")
@@ -73,7 +84,7 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
     assert after["finished"] == before["finished"] < 22
     assert after["seconds"] == before["seconds"]  # the clock stands, too
     jobs.resume("reviews")
-    wait_for(lambda: jobs.progress("reviews")["finished"] > before["finished"])
+    wait_for(reaches(jobs, "reviews", before["finished"] + 1))
     jobs.cancel("reviews")
     wait_for(is_(jobs, "reviews", "stopped"))
     kept = jobs.progress("reviews")["finished"]

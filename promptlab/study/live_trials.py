@@ -24,17 +24,19 @@ class StoredTrials:
 
     def rows(self) -> tuple[list[dict[str, Any]], int]:
         """A row for every different candidate that was judged, and how many trials are finished."""
+        from promptlab.study.storage import storage_errors
         from promptlab.study.trial_row import trial_row
         from promptlab.study.trials import finished, known
 
-        study = self._opened()
-        if study is None:
-            return [], 0
-        attributes = study.user_attrs
-        self.planned = attributes.get("queued")
-        self.cost = attributes.get("cost")
-        self.seconds = float(attributes.get("seconds", 0.0))
-        done = finished(study)
+        with storage_errors(self._folder.storage_url):
+            study = self._opened()
+            if study is None:
+                return [], 0
+            attributes = study.user_attrs
+            self.planned = attributes.get("queued")
+            self.cost = attributes.get("cost")
+            self.seconds = float(attributes.get("seconds", 0.0))
+            done = finished(study)
         return [trial_row(trial) for trial in done if "repeats" not in known(trial)], len(done)
 
     def close(self) -> None:
