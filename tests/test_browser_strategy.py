@@ -1,4 +1,4 @@
-"""Generate and Strategy as a person uses them: text that streams and stops, a tree that is drawn."""
+"""Generate and Strategy as a person uses them: text that streams and stops, a tree drawn."""
 
 from __future__ import annotations
 

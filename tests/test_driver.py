@@ -142,7 +142,8 @@ def test_one_example_is_watched_and_stopped() -> None:
     model = ScriptedModel(lambda prompt, n: "so 4" if "therefore" not in prompt.lower() else "4")
     thinking = ChainOfThought("Q: {question}\nA: {mask}", model)
     seen: list[tuple[int, str]] = []
-    found = solve(thinking, {"question": "2+2?"}, lambda trace, text: seen.append((len(trace), text)))
+    asked = {"question": "2+2?"}
+    found = solve(thinking, asked, lambda trace, text: seen.append((len(trace), text)))
     assert found == thinking.predict([{"question": "2+2?"}])[0]
     assert seen == [(0, ""), (0, "so 4"), (1, ""), (1, "4"), (2, "")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_a_layout_has_no_overlaps_and_straight_first_children() -> None:
     assert layout.places[0] == (0, 0) and layout.places[1] == (1, 0) and layout.places[4] == (2, 0)
     for column in range(layout.columns):
         rows = sorted(row for depth, row in layout.places.values() if depth == column)
-        assert all(below - above >= 1 for above, below in zip(rows, rows[1:], strict=False))
+        assert all(below - above >= 1 for above, below in pairwise(rows))
     assert layout.columns == 4 and layout.rows == max(r for _, r in layout.places.values()) + 1
     chain = {n: [n + 1] for n in range(5000)}
     assert tidy(0, chain).columns == 5001

@@ -124,8 +124,8 @@ RECIPES = (
             "seed": 0,
         },
         (
-            Setting("steps", "Steps", _STEPS, "name: template, one a line; {name of a step} is what "
-                    "it said; \\n is a line break. The last one answers.", lines=6),
+            Setting("steps", "Steps", _STEPS, "name: template, one a line; {name of a step} is "
+                    "what it said; \\n is a line break. The last one answers.", lines=6),
         ),
     ),
     Recipe(

@@ -105,8 +105,8 @@ RECIPES = (
             "temperature": 0.8, "seed": 0,
         },
         (
-            Setting("thoughts", "Thoughts", "sample", "sample: one a reply; propose: several in one "
-                    "reply.", choices=("sample", "propose")),
+            Setting("thoughts", "Thoughts", "sample", "sample: one a reply; propose: several in "
+                    "one reply.", choices=("sample", "propose")),
             Setting("count", "Thoughts of a state", 3, low=1, high=8),
             Setting("evaluation", "Values", "value", choices=("value", "random")),
             *_SEARCH,

@@ -46,7 +46,7 @@ class Setting:
             return gr.Dropdown(list(self.choices), info=info, **shared)
         if isinstance(self.default, int | float):
             return gr.Slider(self.low, self.high, step=self.step, info=info, **shared)
-        most = max(self.lines, 14 if self.lines > 1 else 3)
+        most = max(self.lines, 8 if self.lines > 1 else 3)
         return gr.Textbox(info=info, lines=self.lines, max_lines=most, **shared)
 
     def read(self, given: Any) -> Value:

@@ -163,7 +163,8 @@ def _edges(nodes: list[Thought], layout: Layout[int]) -> Iterator[Markup]:
         x, y, to_y = x + WIDTH, y + HEIGHT / 2, to_y + HEIGHT / 2
         middle = (x + to_x) / 2
         yield Markup(
-            '<path class="pl-edge-{}" d="M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}"/>'
+            '<path class="pl-edge-{}" d="M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} '
+            '{:.1f} {:.1f}"/>'
         ).format(child.state, x, y, middle, y, middle, to_y, to_x, to_y)
 
 
@@ -262,7 +263,8 @@ def _details(one: Thought, number: int, key: str) -> Markup:
     return Markup(
         '<div popover id="tree-{}-{}" class="pl-thought-card"><header><h4>{}</h4>'
         '<button type="button" popovertarget="tree-{}-{}" popovertargetaction="hide" '
-        'aria-label="Close">×</button></header><p class="pl-thought-state">{}</p><p class="pl-thought-facts">{}</p>{}{}</div>'
+        'aria-label="Close">×</button></header><p class="pl-thought-state">{}</p>'
+        '<p class="pl-thought-facts">{}</p>{}{}</div>'
     ).format(
         key,
         number,

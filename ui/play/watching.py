@@ -77,7 +77,7 @@ class Watched(Generic[T, R]):
     def _run(self) -> None:
         try:
             self._result = self._work(self._tell)
-        except BaseException as problem:  # noqa: BLE001 - raised again where the result is asked for
+        except BaseException as problem:  # raised again where the result is asked for
             self._problem = problem
         finally:
             self.seconds = time.perf_counter() - self._began

@@ -132,7 +132,8 @@ def read_prompt(model: pl.LanguageModel, prompt: pl.Prompt) -> str:
     try:
         tokens = model.tokens(prompt)
     except pl.PromptlabError:  # an endpoint does not show its tokens
-        return model.shown(prompt).rpartition("{mask}")[0]
+        shown: str = model.shown(prompt)
+        return shown.rpartition("{mask}")[0]
     return "".join(token.text for token in tokens if token.read and token.kind != "slot")
 
 

@@ -19,7 +19,6 @@ from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import PassingError, RefusedError, Transport
 
-
 Heard = Callable[[Request, str], None]
 """Told a request and its reply so far."""
 

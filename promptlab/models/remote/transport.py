@@ -68,9 +68,7 @@ class Transport:
         """
         try:
             return (
-                self._streamed(path, body, grown)
-                if body.get("stream")
-                else self._whole(path, body)
+                self._streamed(path, body, grown) if body.get("stream") else self._whole(path, body)
             )
         except BrokenReplyError as error:
             raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
