@@ -23,6 +23,8 @@ from .workbench import KEPT_SECONDS, MB, Workbench
 DEFAULT_MODEL = "smollm2-135m"
 LARGEST_UPLOAD = 10 * MB
 _MOST_WAITING = 64
+_MOST_SESSIONS = 500
+"""Gradio keeps about a megabyte for each; the one used longest ago is forgotten."""
 _TABS = (
     ("Playground", playground.tab),
     ("Compare", compare.tab),
@@ -104,6 +106,7 @@ def serve(
             quiet=True,
             prevent_thread_lock=True,
             max_file_size=largest_upload,
+            state_session_capacity=_MOST_SESSIONS,
             enable_monitoring=False,
             run_history=False,
             mcp_server=False,

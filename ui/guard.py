@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,8 @@ SMALL_BODY = 2 * MB
 """Bytes of a request that brings no file."""
 _FORM = 20_000
 """Bytes of a form around the file in it."""
+_PATIENCE = 20.0
+"""Seconds in which a refused request may finish."""
 _WRONG_LOGINS, _PER_SECONDS = 10, 60.0
 _OPEN = ("/assets/", "/static/", "/svelte/")
 _OPEN_EXACTLY = frozenset(
@@ -99,7 +103,7 @@ class Guard:
         if refusal is None and signing_in and not self._may_sign_in(client):
             refusal = (429, "too many wrong passwords; wait a minute and try again")
         if refusal is not None or scope["type"] != "http":
-            await _refuse(scope, send, *(refusal or (403, "no web sockets here")))
+            await _refuse(scope, receive, send, *(refusal or (403, "no web sockets here")))
             return
         sending = _Sending(send, lambda: self._signed_in(client) if signing_in else None)
         limit = self._limit(scope["path"])
@@ -108,7 +112,7 @@ class Guard:
             await self.app(scope, receiving.receive, sending.send)
         except _TooLarge:
             if not sending.started:
-                await _refuse(scope, send, 413, _too_large(limit))
+                await _refuse(scope, receive, send, 413, _too_large(limit))
 
     def _refusal(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         """Status and reason, if the request is not to be answered."""
@@ -118,14 +122,16 @@ class Guard:
             return 421, f"this is not {host or 'that host'} (see promptlab ui --allow-host)"
         if _is_foreign(headers, scope.get("method", "GET")) and not self._is_trusted(headers):
             return 403, "requests of other sites are not answered"
+        if self.rules.login and not _is_open(path) and not _has_cookie(scope, headers):
+            return 401, "log in first"
         if path.lower().startswith(_FETCHING):
             return 403, "other hosts are not asked"
         limit = self._limit(path)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
             return 413, _too_large(limit)
-        if self.rules.login and not _is_open(path) and not _has_cookie(scope, headers):
-            return 401, "log in first"
+        if not length and _is_upload(path) and scope.get("method") == "POST":
+            return 411, "say how long the upload is"  # one that breaks off leaves a file behind
         return None
 
     def _is_own(self, host: str) -> bool:
@@ -138,7 +144,7 @@ class Guard:
         return origin in self.rules.proxied and site == "same-origin"
 
     def _limit(self, path: str) -> int:
-        return self.rules.largest + _FORM if path.rstrip("/").endswith("/upload") else SMALL_BODY
+        return self.rules.largest + _FORM if _is_upload(path) else SMALL_BODY
 
     def _may_sign_in(self, client: str) -> bool:
         """Count an attempt; false when too many have failed lately."""
@@ -193,15 +199,28 @@ class _Sending:
         await self._send(message)
 
 
-async def _refuse(scope: Any, send: Any, status: int, reason: str) -> None:
+async def _refuse(scope: Any, receive: Any, send: Any, status: int, reason: str) -> None:
+    """Answer with an error; a client hears it only once it has sent what it wanted to send."""
     if scope["type"] != "http":
         await send({"type": "websocket.close", "code": 1008})
         return
+    with suppress(TimeoutError):
+        await asyncio.wait_for(_swallow(receive), _PATIENCE)
     body = json.dumps({"detail": reason}).encode()
     headers = {"content-type": "application/json", "connection": "close"} | HEADERS
     lines = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _swallow(receive: Any) -> None:
+    """Read a request's body to its end, or the first 100 MB of it, and keep nothing."""
+    left = 100 * MB
+    while left > 0:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
+        left -= len(message.get("body", b""))
 
 
 def _too_large(limit: int) -> str:
@@ -217,6 +236,10 @@ def _is_foreign(headers: dict[str, str], method: str) -> bool:
         return False
     followed = headers.get("sec-fetch-mode") == "navigate"
     return not (followed and method in ("GET", "HEAD") and _is_page(headers))
+
+
+def _is_upload(path: str) -> bool:
+    return path.rstrip("/").endswith("/upload")
 
 
 def _is_page(headers: dict[str, str]) -> bool:

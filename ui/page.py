@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,8 @@ def _nothing() -> None:
 class Page(gr.Blocks):
     """Refuses files that are named by an address: Gradio would fetch them."""
 
+    files: Path
+    """Where files lie that are made for downloading."""
     opening: Callable[[], None] = staticmethod(_nothing)
     """To be called when the app listens: work that waits begins."""
     closing: Callable[[], None] = staticmethod(_nothing)

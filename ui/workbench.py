@@ -6,7 +6,6 @@ import atexit
 import hashlib
 import shutil
 import tempfile
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,12 +87,9 @@ class Workbench:
         return folder
 
     def download(self, name: str) -> Path:
-        """Where to write a file that somebody downloads as ``name``; old ones are removed."""
+        """Where to write a file that somebody downloads as ``name``; it is removed in time."""
         folder = self.files / "downloads"
         folder.mkdir(exist_ok=True)
-        for old in folder.iterdir():
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
         return Path(tempfile.mkdtemp(dir=folder)) / Path(name).name
 
     def keep_upload(self, path: str | Path) -> Path:
