@@ -12,7 +12,7 @@ from scripted_model import ScriptedModel
 pytest.importorskip("gradio")
 
 import promptlab as pl
-from promptlab.ui.play.thought_tree import grown
+from promptlab.ui.play.thoughts import grown
 from promptlab.ui.play.tidy import tidy
 from promptlab.ui.play.traces import draw_trace
 

@@ -11,7 +11,8 @@ import promptlab as pl
 
 from ..drawing import bar, chip, error, joined, note
 from .steps import facts, preview, short, step_body, told
-from .thought_tree import draw_tree, has_thoughts
+from .thought_tree import draw_tree
+from .thoughts import has_thoughts
 
 _MOST_STEPS = 300
 _OPEN = 2
