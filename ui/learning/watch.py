@@ -114,7 +114,7 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
         return explanation(bench, name)
 
     jobs, seen, outputs = bench.jobs, places.seen, places.outputs
-    places.timer.tick(look, seen, outputs, queue=False, **_QUIET)
+    places.timer.tick(look, seen, outputs, **_QUIET)
     page.select(opened, seen, [box, *outputs], **_QUIET)
     for key in ("study", "trial"):
         widget = getattr(places, key)

@@ -101,7 +101,7 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> Non
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     jobs, known = bench.jobs, [study, seen]
-    timer.tick(look, known, shown, queue=False, **quiet)
+    timer.tick(look, known, shown, **quiet)  # queued: else no state is told to change
     study.input(look, known, shown, **quiet)
     gr.on([page.select, part.select, again.click], opened, known, shown, **quiet)
     shipped.button.click(
