@@ -197,9 +197,9 @@ def test_the_documented_endpoints(client: Client) -> None:
     documented = client.view_api(return_format="dict")
     assert isinstance(documented, dict)
     assert sorted(documented["named_endpoints"]) == [
+        "/cancel_study",
         "/compare",
         "/compare_studies",
-        "/cancel_study",
         "/correct_failure",
         "/estimate_study",
         "/export_templates",

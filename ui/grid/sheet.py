@@ -55,7 +55,8 @@ class Sheet:
     @property
     def examples(self) -> Sequence[pl.Example]:
         """The rows."""
-        return self.grid.examples
+        examples: Sequence[pl.Example] = self.grid.examples
+        return examples
 
     def head(self, letter: str) -> Head:
         """The column of a letter. Raises `InputError` for any other text."""
