@@ -16,7 +16,7 @@ def test_a_soft_prompt_is_started_and_watched(page: Any) -> None:
     page.locator("#learn-steps input").fill("24")
     page.locator("#learn-rates textarea, #learn-rates input").first.fill("0.3, 0.1")
     page.locator("#learn-start").click()
-    page.wait_for_selector("#learn-curves polyline")
+    page.wait_for_selector("#learn-curves polyline", timeout=90_000)
     page.wait_for_selector("#learn-moment .pl-token")
     page.reload()
     page.get_by_role("tab", name="Learn", exact=True).click()
@@ -24,7 +24,7 @@ def test_a_soft_prompt_is_started_and_watched(page: Any) -> None:
     page.wait_for_selector("#learn-head .pl-good", timeout=90_000)
     assert page.locator("#learn-curves .pl-legend li").count() == 2
     assert page.locator("#learn-strip tbody tr").count() == 6
-    page.wait_for_selector("#learn-final .pl-card")
+    page.wait_for_selector("#learn-final .pl-card", timeout=60_000)
     assert "nearest words" in page.locator("#learn-final").inner_text().lower()
     page.locator("#learn-step input[type=range]").focus()
     page.keyboard.press("Home")
@@ -36,7 +36,7 @@ def test_a_search_is_drawn(page: Any, workbench: tuple[str, Path]) -> None:
     study(workbench[1] / "tried", [trial(number) for number in range(8)])
     page.get_by_role("tab", name="Study", exact=True).click()
     page.locator("#study-list label", has_text="tried").click()
-    page.wait_for_selector("#chart .main-svg")
+    page.wait_for_selector("#chart .main-svg", timeout=60_000)
     page.locator("#chart-choice label", has_text="Parallel coordinates").click()
     page.wait_for_selector("#chart .annotation-text")
     assert "learning rate" in page.locator("#chart").inner_text()
