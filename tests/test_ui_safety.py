@@ -402,7 +402,11 @@ def test_a_very_long_text_is_refused_or_harmless(
     assert alive(web)
 
 
-def test_a_flood_gets_a_clear_answer(app: Any, web: httpx.Client, info: dict[str, Any]) -> None:
+def test_a_flood_gets_a_clear_answer(
+    app: Any, web: httpx.Client, info: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert app._queue.max_size == 64
+    monkeypatch.setattr(app._queue, "max_size", 3)  # so that the flood need not be large
     values = [one.get("parameter_default") for one in info["/fill"]["parameters"]]
     body = {"data": ["a {mask}", *values[1:]], "session_hash": "flood"}
 
