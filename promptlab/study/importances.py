@@ -21,7 +21,7 @@ def importance_options(study: optuna.Study, maximise: bool) -> dict[str, Any]:
     sign = -1 if maximise else 1  # it looks at what makes values small
 
     def target(trial: FrozenTrial) -> float:
-        return sign * trial.values[0]
+        return float(sign * trial.values[0])
 
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=quantile)
     return {"evaluator": evaluator, "target": target}

@@ -50,7 +50,7 @@ def _text(text: object) -> Markup:
 def _labels(found: Mapping[str, Any]) -> Markup:
     answers = (found.get("verbalizer") or {}).get("answers")
     if isinstance(answers, Mapping):
-        rows = [(label, _words(words)) for label, words in answers.items()]
+        rows: list[tuple[Any, str]] = [(label, _words(words)) for label, words in answers.items()]
     else:
         rows = [(label, "") for label in found.get("labels") or ()]
     if not rows:

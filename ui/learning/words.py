@@ -52,14 +52,14 @@ def _reading(row: Mapping[str, Any]) -> Reading | None:
     notes, values = row.get("notes") or {}, row.get("values") or {}
     if not notes.get("words"):
         return None
-    about = {"loss": _finite(values.get("loss")), "dev": _finite(values.get("dev"))}
+    loss, dev = _finite(values.get("loss")), _finite(values.get("dev"))
     near = _listed(notes.get("nearest"))
     if near:
         pieces, cosines = zip(*((str(token), float(cosine)) for token, cosine in near), strict=True)
-        return Reading(int(row["step"]), pieces, cosines, **about)
+        return Reading(int(row["step"]), pieces, cosines, (), loss, dev)
     pieces = tuple(map(str, _listed(notes.get("pieces")) or str(notes["words"]).split()))
     tried = tuple((tuple(map(str, p)), float(loss)) for p, loss in _listed(notes.get("tried")))
-    return Reading(int(row["step"]), pieces, (), tried, **about)
+    return Reading(int(row["step"]), pieces, (), tried, loss, dev)
 
 
 def _listed(text: Any) -> list[Any]:
