@@ -35,10 +35,11 @@ def open_tab(page: Any) -> None:
 
 def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) -> None:
     client = Client(workbench[0], verbose=False)
+    page.set_default_timeout(90_000)
     open_tab(page)
     page.locator("#study-name").get_by_role("textbox").fill("from-the-form")
     page.locator("#study-trials").get_by_role("spinbutton").fill("2")
-    page.locator("#study-model").get_by_role("listbox").click()
+    page.locator("#study-model input").click()
     page.get_by_role("option", name="bert-tiny").click()
     page.locator("#study-start").click()
     page.wait_for_selector("#study-head h3:has-text('from-the-form')")

@@ -11,7 +11,7 @@ import pytest
 import promptlab as pl
 from promptlab.cancellation import Cancelled
 from promptlab.events import BlockScored, Phase, Step, StudyStarted, TrialAsked, TrialFinished
-from promptlab.study.event_log import LOG, EventLog, LogReader, read_log
+from promptlab.study.event_log import LOG, EventLog, LogReader, read_log, storage_is_made
 
 
 def test_events_are_lines_with_a_time(tmp_path: Path) -> None:
@@ -62,6 +62,17 @@ def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:
         rows = read_log(tmp_path, tail=tail)
         assert len(rows) == min(tail, 3000)
         assert not rows or rows[-1]["name"].startswith("2999")
+
+
+def test_a_storage_is_left_alone_while_it_is_made(tmp_path: Path) -> None:
+    assert not storage_is_made(tmp_path)
+    (tmp_path / "study.db").touch()
+    assert storage_is_made(tmp_path)  # a study from before there were logs
+    with EventLog(tmp_path) as log:
+        log(Phase("loading the model"))
+        assert not storage_is_made(tmp_path)
+        log(StudyStarted("s", "f", 3, 0, 10))
+        assert storage_is_made(tmp_path)
 
 
 def test_a_reader_takes_only_what_is_new(tmp_path: Path) -> None:

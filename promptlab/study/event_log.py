@@ -125,6 +125,21 @@ def read_log(folder: Path | str, tail: int | None = None) -> list[dict[str, Any]
             start = max(0, size - 4 * (size - start))
 
 
+def storage_is_made(folder: Path) -> bool:
+    """Whether others may open the storage in a study's folder.
+
+    Opening one makes its tables, so two that open it while it is made stop each other. The log
+    tells the study's start once the storage is there; studies without a log are older than that.
+    """
+    if not (folder / "study.db").exists():
+        return False
+    path = folder / LOG
+    if not path.exists():
+        return True
+    with path.open("rb") as stream:
+        return any(row["event"] == "StudyStarted" for row in _rows(stream.read(_CHUNK)))
+
+
 def end_line(stream: Any) -> None:
     """Close the line that a killed process may have left open."""
     if stream.seek(0, 2):

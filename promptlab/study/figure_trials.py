@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.errors import InputError, StudyError
+from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
 from promptlab.study.storage import open_storage, storage_errors
 from promptlab.study.trials import known
@@ -91,7 +92,7 @@ def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTr
     if document.get("kind") == "learning_curve":
         yield FigureTrials(None, why="A learning curve has cells instead of trials; see its report")
         return
-    if storage is None and not (folder / "study.db").exists():
+    if storage is None and not storage_is_made(folder):
         told = "its trials are in another storage" if place.finished else "no trial has begun yet"
         yield FigureTrials(None, why=f"Nothing to draw: {told}")
         return

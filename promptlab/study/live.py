@@ -14,7 +14,7 @@ import yaml
 
 from promptlab.errors import StudyError
 from promptlab.study.curve_spec import LEARNING_CURVE
-from promptlab.study.event_log import LogReader
+from promptlab.study.event_log import LogReader, storage_is_made
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.live_log import LoggedStudy
 from promptlab.study.live_trials import CellRows, LoggedRows, StoredTrials
@@ -145,7 +145,7 @@ class StudyWatch:
         if self._about["kind"] == LEARNING_CURVE:
             rows = self._cells.rows(objective)
             return rows, len(rows)
-        if (self._folder.path / "study.db").exists() and (self._log.started or not self._log.seen):
+        if storage_is_made(self._folder.path):
             if self._stored is None:
                 self._stored = StoredTrials(self._folder.path, self._about["study"])
             return self._stored.rows()
