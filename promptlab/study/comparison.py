@@ -204,9 +204,8 @@ def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
         for number in range(max(len(before), len(after))):
             one = before[number] if number < len(before) else None
             other = after[number] if number < len(after) else None
-            same = one is not None and other is not None and one["kind"] == other["kind"]
             name = f"{path}.{number + 1}"
-            if same:
+            if one is not None and other is not None and one["kind"] == other["kind"]:
                 yield from _changes(one, other, f"{name} ({one['kind']})")
             else:
                 yield Change(name, one, other)

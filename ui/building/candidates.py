@@ -35,7 +35,6 @@ class Candidates:
     ) -> None:
         self._yaml, self._settle, self._outputs = yaml, settle, outputs
 
-        @gr.render(inputs=[yaml], triggers=[version.change], show_progress="hidden")
         def cards(text: str) -> None:
             try:
                 document = read(text)
@@ -47,6 +46,9 @@ class Candidates:
             ):
                 self._card(index, group, name, names, method=groups_key(document) == "methods")
             self._new()
+
+        rendered: Any = gr.render
+        rendered(inputs=[yaml], triggers=[version.change], show_progress="hidden")(cards)
 
     def _card(
         self, index: int, group: dict[str, Any], name: str, templates: list[str], *, method: bool

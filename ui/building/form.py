@@ -54,7 +54,7 @@ def form_values(document: Mapping[str, Any]) -> dict[str, Any]:
     for box in BOXES:
         value = value_at(document, box.place)
         if box.place in (("task", "data"), ("model", "name")):
-            section = document.get(box.place[0])
+            section = document.get(str(box.place[0]))
             value = section if isinstance(section, str) else value
         found[box.name] = box.default if value is None else value
     return found
@@ -76,7 +76,7 @@ def with_box(text: str, name: str, given: Any) -> str:
     now = form_values(document)[name]
     if value == now or (value is None and now == box.default):
         return text
-    section = document.get(box.place[0])
+    section = document.get(str(box.place[0]))
     if isinstance(section, str) and box.place in (("task", "data"), ("model", "name")):
         return edited(text, box.place[:1], value)
     return edited(text, box.place, value)
@@ -112,7 +112,8 @@ def templates_for(document: Mapping[str, Any]) -> list[str]:
         facts = pl.data_set_facts(str(data))
     except pl.PromptlabError:
         facts = {"topic": None, "fields": None}
-    first, others = [], []
+    first: list[str] = []
+    others: list[str] = []
     for task in pl.tasks():
         for name, entry in task.templates.items():
             wanted = facts["fields"]

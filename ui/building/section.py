@@ -7,28 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, note, panel
-from ..workbench import DTYPES, Workbench
+from ..drawing import error, note
+from ..workbench import Workbench
 from . import checking, cost
-from .beginnings import EMPTY, begin, beginnings, empty, keep, proposed
+from .beginnings import begin, beginnings, keep, proposed
 from .candidates import Candidates
 from .endpoints import endpoints
-from .form import BOXES, PRUNERS, SAMPLERS, form_values, group_names, groups_of, with_box
+from .form import BOXES, form_values, group_names, groups_of, with_box
+from .layout import Layout
 from .yaml_text import read
 
 Change = Callable[[str], str]
 _HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_METRICS = (
-    "accuracy", "macro_f1", "matthews", "exact_match", "numeric_match", "span_f1", "rouge", "bleu",
-    "precision_at_1", "mean_reciprocal_rank", "calibration_error", "game24",
-)  # fmt: skip
 
 
-class Build:
+class Build(Layout):
     """The section's components and what connects them.
 
     The YAML is the study; a box of the form rewrites its own key there. Text that is typed sets
@@ -37,129 +33,13 @@ class Build:
     """
 
     def __init__(self, bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
-        self.bench = bench
-        self._begin_row()
-        with gr.Row(elem_classes="pl-build"):
-            with gr.Column(scale=6, min_width=320):
-                self.boxes = self._form()
-                _heading("Candidates")
-                self._cards = gr.Column(elem_id="build-groups")
-                _heading("Search")
-                self.boxes |= self._search()
-            with gr.Column(scale=6, min_width=320, elem_classes="pl-build-text"):
-                self._text()
+        super().__init__(bench)
         self.version, self.known = gr.State(0), gr.State("")
         ordered = [self.boxes[box.name] for box in BOXES]
         self.settled = [self.yaml, self.status, self.estimate, *ordered, self.version, self.known]
-        with self._cards:
+        with self.cards:
             Candidates(self.yaml, self.version, self._settle, self.settled)
         self._connect(page, part, stages)
-
-    def _begin_row(self) -> None:
-        with gr.Row(elem_classes="pl-build-begin"):
-            self.start_from = gr.Dropdown(
-                [EMPTY], value=EMPTY, label="Begin with", scale=3, min_width=220,
-                elem_id="begin-with",
-            )  # fmt: skip
-            self.upload = gr.UploadButton(
-                "or upload your own labelled data",
-                file_types=[".csv", ".tsv", ".jsonl", ".json", ".parquet"],
-                file_count="single",
-                scale=2,
-                min_width=240,
-                elem_id="own-data",
-            )
-        with gr.Row(visible=False, elem_classes="pl-build-columns") as self.columns:
-            self.data_name = gr.State("")
-            self.text_column = gr.Dropdown([], label="Text column", min_width=150)
-            self.label_column = gr.Dropdown([], label="Label column", min_width=150)
-            self.propose = gr.Button(
-                "Propose a study", variant="primary", scale=0, min_width=170, elem_id="propose"
-            )
-        self.begun = panel(name="build-begun")
-
-    def _form(self) -> dict[str, Any]:
-        bench = self.bench
-        found: dict[str, Any] = {}
-        with gr.Group(elem_classes="pl-build-part"):
-            found["name"] = gr.Textbox(label="Name", elem_id="build-name")
-            found["description"] = gr.Textbox(label="Description", lines=2, max_lines=6)
-        with gr.Group(elem_classes="pl-build-part"):
-            found["data"] = gr.Dropdown(
-                pl.data_set_names(),
-                value="sst2",
-                allow_custom_value=True,
-                label="Data",
-                info="A pinned data set, reasoning-gym:NAME, or a file uploaded above.",
-                elem_id="build-data",
-            )
-            with gr.Row():
-                found["text"] = gr.Textbox(label="Text column", min_width=130, visible=False)
-                found["label"] = gr.Textbox(label="Label column", min_width=130, visible=False)
-            with gr.Row(elem_classes="pl-build-boxes"):
-                found["k"] = _number("Train, a class", "k")
-                found["train"] = _number("Train", "train", whole=False)
-                found["dev"] = _number("Dev", "dev", whole=False)
-                found["test"] = _number("Test", "test", whole=False)
-        with gr.Group(elem_classes="pl-build-part"), gr.Row(elem_classes="pl-build-boxes"):
-            found["model"] = gr.Dropdown(
-                list(bench.models), value=bench.models[0], label="Model", min_width=180
-            )
-            found["device"] = gr.Dropdown(
-                list(bench.devices), value="auto", label="Device", min_width=100
-            )
-            found["dtype"] = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", min_width=100)
-        return found
-
-    def _search(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        with gr.Group(elem_classes="pl-build-part"):
-            with gr.Row(elem_classes="pl-build-boxes"):
-                found["trials"] = _number("At most trials", "trials")
-                found["seconds"] = _number("At most seconds", "seconds", whole=False)
-                found["seed"] = _number("Seed", "seed")
-            with gr.Row(elem_classes="pl-build-boxes"):
-                found["sampler"] = gr.Dropdown(
-                    list(SAMPLERS), value="auto", label="Sampler", min_width=130
-                )
-                found["pruner"] = gr.Dropdown(
-                    list(PRUNERS), value="none", label="Pruner", min_width=130
-                )
-                found["baseline"] = gr.Dropdown(
-                    [""], value="", label="Baseline group", min_width=150, allow_custom_value=True
-                )
-            found["objectives"] = gr.Dropdown(
-                [*_METRICS, "tokens", "seconds", "unparsed_rate"],
-                value=[],
-                multiselect=True,
-                label="Objectives",
-                info="None: the metric of the data. The first one decides, costs come beside it.",
-            )
-        return found
-
-    def _text(self) -> None:
-        self.yaml = gr.Code(
-            empty(self.bench),
-            language="yaml",
-            label="study.yaml",
-            lines=24,
-            max_lines=34,
-            elem_id="study-yaml",
-            interactive=True,
-        )
-        self.status = gr.HTML(
-            "",
-            elem_id="study-complaints",
-            elem_classes="pl-panel",
-            apply_default_css=False,
-            js_on_load=checking.TO_LINE,
-        )
-        with gr.Row(elem_classes="pl-build-actions"):
-            self.start = gr.Button("Start", variant="primary", min_width=110, elem_id="build-start")
-            self.ask = gr.Button("Estimate the cost", min_width=150, elem_id="build-estimate")
-            self.download = gr.DownloadButton("Download YAML", min_width=140)
-            self.rename = gr.Button("", visible=False, min_width=160, elem_id="build-rename")
-        self.estimate = panel(name="study-estimate")
 
     def _connect(self, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
         state = [self.version, self.known]
@@ -364,18 +244,6 @@ class Build:
 def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
     """Lay the section out and connect it; ``stages`` are the tabs of which ``part`` is one."""
     Build(bench, page, part, stages)
-
-
-def _heading(text: str) -> gr.HTML:
-    return gr.HTML(
-        Markup('<h3 class="pl-build-head">{}</h3>').format(text), apply_default_css=False
-    )
-
-
-def _number(label: str, name: str, *, whole: bool = True) -> gr.Number:
-    return gr.Number(
-        None, label=label, precision=0 if whole else None, min_width=90, elem_id=f"build-{name}"
-    )
 
 
 def _guess(columns: list[str]) -> tuple[str | None, str | None]:

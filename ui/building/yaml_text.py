@@ -75,8 +75,10 @@ def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any
     """A copy with ``value`` at ``place``, ``None`` taking it out; short forms become mappings."""
     made: dict[str, Any] = _unshared(document)
     holder: Any = made
+    last: Any = place[-1]
+    part: Any
     for depth, part in enumerate(place[:-1]):
-        inner = holder[part] if isinstance(holder, list) else holder.get(part)
+        inner: Any = holder[part] if isinstance(holder, list) else holder.get(part)
         if isinstance(inner, str):
             inner = {"data" if part == "task" else "name": inner}
         elif not isinstance(inner, dict | list):
@@ -85,7 +87,6 @@ def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any
             inner = [] if isinstance(place[depth + 1], int) else {}
         holder[part] = inner
         holder = inner
-    last = place[-1]
     if value is None:
         if isinstance(holder, list) or last in holder:
             del holder[last]

@@ -37,7 +37,7 @@ def _chart(rows: Sequence[pl.StudyRow]) -> Markup:
     step = (_WIDTH - _LEFT - 20) / max(len(rows), 1)
 
     def y(value: float) -> float:
-        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (top - value) / (top - bottom)
+        return float(_TOP) + (_HEIGHT - _TOP - _BOTTOM) * (top - value) / (top - bottom)
 
     marks = [bottom + (top - bottom) * share for share in (0.1, 0.5, 0.9)]
     lines = [
