@@ -4,9 +4,10 @@
 
 The real server is started. Movie reviews (as long as SST-2's sentences: its own splits are too
 small) are compared once, so that the vectors at the slots are kept; then single words are typed
-into *Edit answers*, each timed in the page from the key to the frame after the drawing. The plain
-slow path beside it scores the same examples anew, nothing kept, without any page. First paint is
-timed cold (a server that has just started, a browser without a cache) and warm (loaded again).
+into *Edit answers*, each timed in the page from its last key to the frame after the drawing. The
+plain slow path beside it scores the same examples anew, nothing kept, without any page. First
+paint is timed cold (a server that has just started, a browser without a cache) and warm (loaded
+again).
 """
 
 from __future__ import annotations
@@ -41,19 +42,18 @@ WORDS = (
 )  # fmt: skip
 """Single tokens after a blank, for the positive label."""
 EDIT_TARGET, PAINT_TARGET, RATIO_TARGET = 0.200, 3.0, 20.0
+_SETTLING = 1000
+"""Milliseconds."""
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 TIMER = """() => {
   const drawn = document.querySelector('#edit-result');
   const box = document.querySelector('#edit-answers textarea');
-  window.edits = [];
-  let typed = null;
-  box.addEventListener('input', () => { typed = performance.now(); }, true);
-  new MutationObserver(() => {
-    if (typed === null) return;
-    const begun = typed;
-    typed = null;
-    requestAnimationFrame(() => window.edits.push(performance.now() - begun));
-  }).observe(drawn, {childList: true, subtree: true, characterData: true});
+  window.edit = {armed: false, taken: null};
+  let begun = 0;
+  box.addEventListener('input', () => { begun = performance.now(); }, true);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    if (window.edit.armed) window.edit.taken = performance.now() - begun;
+  })).observe(drawn, {childList: true, subtree: true, characterData: true});
 }"""
 SELECT_LAST_WORD = """() => {
   const box = document.querySelector('#edit-answers textarea');
@@ -162,14 +162,21 @@ def _edits(page: Any, options: argparse.Namespace) -> list[float]:
     page.get_by_role("tab", name="Edit answers").click()
     page.wait_for_selector(".pl-compare-edit")
     page.evaluate(TIMER)
-    for number, word in enumerate(WORDS[: options.edits], 1):
-        page.evaluate(SELECT_LAST_WORD)
-        page.keyboard.insert_text(word)
-        page.wait_for_function("count => window.edits.length >= count", arg=number)
-        if page.locator(".pl-compare-asks, #edit-result .pl-error").count():
-            raise WorkError(f"{word!r} is no single token for {options.model}")
-        page.wait_for_timeout(150)
-    return [float(milliseconds) / 1000 for milliseconds in page.evaluate("window.edits")]
+    return [_edit(page, word) for word in WORDS[: options.edits]]
+
+
+def _edit(page: Any, word: str) -> float:
+    """Seconds from the last letter of a word to the last frame that it changed."""
+    page.evaluate(SELECT_LAST_WORD)
+    page.keyboard.type(word[:-1])
+    page.wait_for_timeout(_SETTLING)  # the letters before the last are edits, too
+    page.evaluate("window.edit = {armed: true, taken: null}")
+    page.keyboard.press(word[-1])
+    page.wait_for_function("window.edit.taken !== null")
+    page.wait_for_timeout(_SETTLING)
+    if page.locator(".pl-compare-asks, #edit-result .pl-error").count():
+        raise WorkError(f"{word!r} is no single token of this model")
+    return float(page.evaluate("window.edit.taken")) / 1000
 
 
 def _against_slow_path(edits: list[float], options: argparse.Namespace) -> Comparison:
