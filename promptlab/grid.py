@@ -65,6 +65,8 @@ def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
     Raises `InputError` for columns over different examples, or without targets.
     """
     found = [_tested(a, columns[a], b, columns[b]) for a, b in combinations(columns, 2)]
+    if len(found) < 2:  # nothing to correct, and the correction collects garbage for long
+        return found
     corrected = holm([test.p_value for test in found])
     return [_with_holm(test, p) for test, p in zip(found, corrected, strict=True)]
 
