@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import regex
+
 from promptlab.errors import InputError
 from promptlab.number import read_number
 from promptlab.spans import read_spans, write_spans
@@ -23,6 +25,7 @@ _NEGATION = re.compile(
 )
 _JOIN = re.compile(r"[\s\"'*()]*(?:(?:[/|,&]|\b(?:or|and)\b)[\s\"'*()]*)+")
 _LONGEST_NEGATION = 24  # characters
+_MOST_SECONDS = 1.0  # for one search of a user's pattern
 
 
 class Parser(ABC):
@@ -139,7 +142,11 @@ class TextParser(Parser):
 
 @dataclass(frozen=True)
 class RegexParser(Parser):
-    """Takes group 1 of the first match of ``pattern`` (Python's `re` syntax), stripped."""
+    """Takes group 1 of the first match of ``pattern`` (Python's `re` syntax), stripped.
+
+    A pattern that cannot decide within a second raises `InputError`: nested repetitions can take
+    longer than anybody waits.
+    """
 
     pattern: str
     type: ClassVar[str] = "regex"
@@ -147,7 +154,8 @@ class RegexParser(Parser):
     def __post_init__(self) -> None:
         try:
             groups = re.compile(self.pattern).groups
-        except (re.error, OverflowError, RecursionError) as error:
+            regex.compile(self.pattern)
+        except (re.error, regex.error, OverflowError, RecursionError) as error:
             raise InputError(
                 f"parser regex: {self.pattern!r} is no regular expression ({error})"
             ) from error
@@ -158,7 +166,13 @@ class RegexParser(Parser):
 
     def parse(self, reply: str) -> str | None:
         """Group 1, or ``None`` without a match or when the group is empty."""
-        match = re.search(self.pattern, reply)
+        try:
+            match = regex.search(self.pattern, reply, timeout=_MOST_SECONDS)
+        except TimeoutError as error:
+            raise InputError(
+                f"parser regex: {self.pattern!r} takes more than {_MOST_SECONDS:g} s on a reply of "
+                f"{len(reply)} characters; write it without a repetition inside a repetition"
+            ) from error
         return None if match is None else (match[1] or "").strip() or None
 
     def settings(self) -> dict[str, Any]:

@@ -112,6 +112,12 @@ def test_text_is_cut_at_the_first_stop() -> None:
     assert TextParser().parse(" two\nlines ") == "two\nlines"
 
 
+def test_a_regex_without_end_is_given_up() -> None:
+    parser = RegexParser(r"((a|aa)+)$")
+    with pytest.raises(InputError, match="takes more than 1 s on a reply of 61 characters"):
+        parser.parse("a" * 60 + "!")
+
+
 def test_regex_takes_group_one() -> None:
     parser = RegexParser(r"(?i)answer:\s*(\w*)")
     assert parser.parse("ANSWER: blue, Answer: red") == "blue"

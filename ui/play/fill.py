@@ -55,7 +55,7 @@ def _row(
 ) -> dict[str, Any]:
     try:
         prompt = pl.Template(text, chat=chat).render(fields)
-        tokens = model.count_tokens(prompt)
+        tokens = len(model.tokens(prompt))
         if tokens > model.max_tokens:
             raise pl.InputError(
                 f"the prompt has {tokens} tokens and {model.name} takes {model.max_tokens}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 import promptlab as pl
 
@@ -64,7 +65,7 @@ def _safely(opening: Any, count: int) -> Any:
         try:
             values: list[Any] = opening(name)
         except pl.PromptlabError as problem:
-            gr.Warning(str(problem))
+            gr.Warning(escape(str(problem)))  # a toast shows markup
             return [gr.skip()] * count
         return values
 
