@@ -45,10 +45,10 @@ def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) 
     page.wait_for_selector("#study-head h3:has-text('from-the-form')")
     assert client.predict(STUDY, api_name="/start_study") == "two-prompts"
     page.wait_for_selector("#study-head .pl-chip:has-text('decided')")
+    page.wait_for_selector("#study-board .pl-told:has-text('on the untouched test split')")
+    page.wait_for_selector("#study-log :text('Decided')")
     assert page.locator("#study-board .pl-whisker").count() == 2
-    assert "on the untouched test split" in page.locator("#study-board").inner_text()
-    assert "Decided" in page.locator("#study-log").inner_text()
-    assert page.locator("#study-pause").is_disabled()
+    page.wait_for_selector("#study-pause:disabled", state="attached")
 
     page.reload()
     page.wait_for_selector(".pl-top")
@@ -57,14 +57,13 @@ def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) 
     page.locator("#study-list label:has-text('two-prompts')").click()
     page.wait_for_selector("#study-head h3:has-text('two-prompts')")
     page.wait_for_selector("#study-head .pl-chip:has-text('decided')")
-    assert page.locator("#study-board .pl-whisker").count() == 4
+    page.wait_for_function("document.querySelectorAll('#study-board .pl-whisker').length === 4")
     assert client.predict("two-prompts", api_name="/leaderboard")["study"] == "two-prompts"
 
     page.locator("#study-board summary").nth(1).click()
-    assert page.locator("#study-board details[open] pre").count() == 1
+    page.wait_for_selector("#study-board details[open] pre")
     page.get_by_role("button", name="Read the report here").locator("visible=true").click()
-    frame = page.frame_locator("iframe.pl-study-report").locator("visible=true")
-    frame.locator("h1").first.wait_for()
+    page.frame_locator("iframe.pl-study-report").locator("h1").first.wait_for(timeout=30_000)
     outside = page.locator("iframe.pl-study-report").first.evaluate(
         "frame => frame.contentDocument === null"
     )
