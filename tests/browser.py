@@ -80,5 +80,5 @@ def opened(browser: Any, url: str, size: dict[str, int] | None = None, **options
         yield page
     finally:
         context.close()
-    assert watched.complaints == []
-    assert watched.outside == []
+    assert watched.complaints == [], watched.complaints
+    assert watched.outside == [], watched.outside
