@@ -136,7 +136,7 @@ def test_one_size_and_many_methods() -> None:
 
 def test_the_app_tells_the_result() -> None:
     pytest.importorskip("gradio")
-    from promptlab.ui.results import draw
+    from promptlab.ui.live.results import draw
 
     drawn = str(draw(result(HOSTILE)))
     assert "prompt leads head." in drawn

@@ -262,6 +262,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         api_visibility="private",
         **options,
     )
+    shared.again(show, boxes, result)
     shared.carry(
         "fill", template=templates, fields=fields, chat=chat, emptied=[target], as_line=True
     )
