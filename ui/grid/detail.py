@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import exp
 from typing import Any
 
@@ -11,6 +10,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import bar, chip, joined, note, prompt_text, share_text, slot_position
+from ..play.traces import draw_trace
 from .sheet import Sheet
 from .table import verdict
 
@@ -97,12 +97,11 @@ def _facts(cell: pl.Prediction) -> Markup:
         f"{1000 * cell.seconds:.0f} ms",
         f"example {cell.example_id}",
     ]
-    steps = cell.trace.get("steps") if isinstance(cell.trace, dict) else None
     trace = Markup("")
-    if steps:
-        told = json.dumps(steps, indent=1, ensure_ascii=False)[:_LONGEST]
-        trace = Markup('<details><summary>Trace</summary><pre class="pl-prompt">{}</pre>'
-                       "</details>").format(told)  # fmt: skip
+    if isinstance(cell.trace, dict) and cell.trace.get("steps"):
+        trace = Markup('<h4>Steps</h4><div class="pl-compare-steps">{}</div>').format(
+            draw_trace(cell.trace)
+        )
     return Markup('<p class="pl-compare-facts">{}</p>{}').format(
         joined(chip(fact) for fact in facts), trace
     )
