@@ -142,5 +142,5 @@ def test_the_api() -> None:
         lambda: endpoints.export([]),
         lambda: endpoints.render("nothing"),
     ):
-        with pytest.raises(gr.Error):
+        with pytest.raises(pl.InputError):
             call()

@@ -15,6 +15,8 @@ import promptlab as pl
 from .drawing import error, note, panel
 from .grid import detail, edit, endpoint, pairs, setup, table
 from .grid.sheet import FILTERS, ORDERS, Sheet, make_sheet
+from .listening import AT_MODEL, QUIET
+from .telling import drawn_or_told
 from .workbench import Workbench
 
 _EMPTY = "Tick prompts and models, then run: the grid fills as the answers come."
@@ -77,10 +79,9 @@ def _grid(sheet: gr.State) -> list[Any]:
         except (pl.PromptlabError, AttributeError) as problem:
             return str(error(problem))
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([keep.input, order.input], first, [sheet, keep, order], [drawn, number], **quiet)
-    number.input(show, [sheet, keep, order, number], drawn, **quiet)
-    drawn.click(look, sheet, cell, **quiet)
+    gr.on([keep.input, order.input], first, [sheet, keep, order], [drawn, number], **QUIET)
+    number.input(show, [sheet, keep, order, number], drawn, **QUIET)
+    drawn.click(look, sheet, cell, **QUIET)
     return [keep, order, number, drawn, cell]
 
 
@@ -92,13 +93,11 @@ def _pairs(sheet: gr.State, page: gr.Tab) -> list[gr.Dropdown]:
     told = panel(str(note(pairs.WAITING)), name="pair-result")
     matrix = panel(name="pair-matrix")
 
+    @drawn_or_told
     def show(sheet: Sheet | None, a: str | None, b: str | None) -> str:
         if sheet is None or len(sheet.complete()) < 2:
             return str(note(pairs.WAITING))
-        try:
-            return str(pairs.draw_pair(sheet, a or "", b or ""))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+        return str(pairs.draw_pair(sheet, a or "", b or ""))
 
     def both(sheet: Sheet | None, a: str | None, b: str | None) -> tuple[str, str]:
         if sheet is None or len(sheet.complete()) < 2:
@@ -108,9 +107,8 @@ def _pairs(sheet: gr.State, page: gr.Tab) -> list[gr.Dropdown]:
         except pl.PromptlabError as problem:
             return show(sheet, a, b), str(error(problem))
 
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([first.input, second.input], show, [sheet, first, second], told, **quiet)
-    page.select(both, [sheet, first, second], [told, matrix], **quiet)
+    gr.on([first.input, second.input], show, [sheet, first, second], told, **QUIET)
+    page.select(both, [sheet, first, second], [told, matrix], **QUIET)
     return [first, second]
 
 
@@ -163,22 +161,20 @@ def _connect(
             sheet.grid.cancellation.request()
         return gr.Button(interactive=False)
 
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     begun = [sheet, progress, run, cancel, number, cell, views, *columns]
-    run.click(begin, chosen.boxes, begun, **private).then(
+    run.click(begin, chosen.boxes, begun, **QUIET).then(
         fill,
         [sheet, keep, order],
         [progress, drawn],
-        concurrency_id="model",
-        concurrency_limit=1,
-        **private,
+        **AT_MODEL,
+        **QUIET,
     ).then(
         lambda: (gr.Button(interactive=True), gr.Button(interactive=False)),
         None,
         [run, cancel],
-        **private,
+        **QUIET,
     )
-    cancel.click(stop, sheet, cancel, queue=False, **private)
+    cancel.click(stop, sheet, cancel, queue=False, **QUIET)
 
 
 def work(sheet: Sheet) -> Iterator[None]:

@@ -10,10 +10,12 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import error, panel
+from .listening import QUIET
 from .misses import correcting, endpoints, export, groups, log, table
-from .misses.parts import QUIET, Misses
+from .misses.parts import Misses
 from .picking import download, picked, picker, turned_to
-from .workbench import Workbench, told
+from .telling import telling
+from .workbench import Workbench
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
@@ -172,12 +174,10 @@ def _export(misses: Misses, buttons: dict[str, gr.Button]) -> None:
     """The failures that are shown, as a file."""
 
     def connect(form: str, button: gr.Button) -> None:
+        @telling()
         def made(*question: Any) -> Path:
-            try:
-                found, failures = misses.asked(*question)
-                text = export.written(form, failures, found.source)
-            except pl.PromptlabError as problem:
-                raise told(problem) from problem
+            found, failures = misses.asked(*question)
+            text = export.written(form, failures, found.source)
             path = misses.bench.download(f"{found.source}-{export.FORMS[form][1]}")
             path.write_text(text, encoding="utf-8")
             return path

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
-
-import promptlab as pl
 
 from .learning import start, steps, watch
-from .workbench import Workbench, told
+from .telling import endpoint
+from .workbench import Workbench
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
@@ -24,17 +22,11 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
 def _endpoints(bench: Workbench) -> None:
     def learning_trials(study: str) -> list[int]:
         """Numbers of the trials of a study that have taken steps."""
-        try:
-            return steps.trials(bench.runs, study)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return steps.trials(bench.runs, study)
 
     def learning_steps(study: str, trial: int) -> list[dict[str, Any]]:
         """The steps of a trial so far: step, values and notes."""
-        try:
-            return steps.read(bench.runs, study, int(trial))
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return steps.read(bench.runs, study, int(trial))
 
     def learn(
         method: str = "soft_prompt",
@@ -48,11 +40,8 @@ def _endpoints(bench: Workbench) -> None:
         Methods: soft_prompt, p_tuning, prefix, triggers, finetune, head. Data sets:
         rotten-tomatoes, sst2, boolq, rte. ``rates`` are learning rates between commas.
         """
-        try:
-            return start.begin_named(bench, method, data, model, rates, steps)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return start.begin_named(bench, method, data, model, rates, steps)
 
-    api(learning_trials, api_name="learning_trials")
-    api(learning_steps, api_name="learning_steps")
-    api(learn, api_name="learn")
+    endpoint(learning_trials)
+    endpoint(learning_steps)
+    endpoint(learn)

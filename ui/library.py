@@ -8,10 +8,12 @@ import gradio as gr
 
 import promptlab as pl
 
-from .drawing import error, panel
+from .drawing import panel
+from .listening import QUIET
 from .picking import picked, picker, turned_to
 from .shelf import changing, editor, endpoints, exchange, leaf, rows
-from .shelf.parts import QUIET, LeafView, Shelf, listed, looked_up
+from .shelf.parts import LeafView, Shelf, listed, looked_up
+from .telling import drawn_or_told
 from .workbench import Workbench
 
 
@@ -73,11 +75,9 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
         name = picked(event)
         return ["", name, *looked_up(name)]
 
+    @drawn_or_told
     def render(name: str, fields: str) -> str:
-        try:
-            return str(leaf.rendered_text(leaf.find(name).template, fields))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+        return str(leaf.rendered_text(leaf.find(name).template, fields))
 
     def refresh(*boxes: Any) -> list[Any]:
         return [gr.Dropdown(rows.task_choices()), listed(*boxes)]

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from .listening import QUIET
+
 _ON_LOAD = """
 element.addEventListener('click', (event) => {
   const row = event.target.closest('[data-pick]');
@@ -95,6 +97,6 @@ def download(
     ``make`` returns the file, or ``None`` when there is nothing. The event comes back.
     """
     hidden = gr.DownloadButton(visible="hidden", elem_id=name)
-    made = button.click(make, inputs, hidden, api_visibility="private", show_progress="hidden")
+    made = button.click(make, inputs, hidden, **QUIET)
     made.success(None, js=_DOWNLOAD % name, api_visibility="private")
     return made

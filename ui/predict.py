@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-import promptlab as pl
-
-from .drawing import error, panel
+from .drawing import panel
+from .listening import QUIET
 from .saved import endpoints, file, text
 from .saved.prompts import describe, draw, saved
+from .telling import drawn_or_told
 from .workbench import Workbench
 
 
@@ -42,17 +42,15 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     def shown(name: str | None) -> str:
         return _about(bench, name)
 
-    page.select(listed, study, [study, about], api_visibility="private", show_progress="hidden")
-    study.input(shown, study, about, api_visibility="private", show_progress="hidden")
+    page.select(listed, study, [study, about], **QUIET)
+    study.input(shown, study, about, **QUIET)
 
 
+@drawn_or_told
 def _about(bench: Workbench, name: str | None) -> str:
     if not name:
         return str(_nothing())
-    try:
-        return str(draw(describe(bench, name)))
-    except pl.PromptlabError as problem:
-        return str(error(problem))
+    return str(draw(describe(bench, name)))
 
 
 def _nothing() -> Markup:

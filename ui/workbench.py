@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import promptlab as pl
 
@@ -102,10 +102,3 @@ class Workbench:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         return target.absolute()
-
-
-def told(problem: Exception) -> Any:
-    """A `PromptlabError` as what an API endpoint answers with."""
-    import gradio as gr
-
-    return gr.Error(str(problem), print_exception=False)

@@ -10,6 +10,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import note
+from ..listening import QUIET
 from .form import group_names, groups_key, groups_of, templates_for
 from .groups import with_default, with_double, with_group, with_setting, without_group
 from .settings import Setting, others_of, settings_of, shown, shown_of
@@ -123,8 +124,7 @@ class Candidates:
             take,
             [self._yaml, box, *self._outputs[-2:]],
             self._outputs,
-            api_visibility="private",
-            show_progress="hidden",
+            **QUIET,
             trigger_mode="always_last",
         )
 
@@ -137,8 +137,7 @@ class Candidates:
             take,
             [self._yaml, *inputs, *self._outputs[-2:]],
             self._outputs,
-            api_visibility="private",
-            show_progress="hidden",
+            **QUIET,
         )
 
 

@@ -51,6 +51,14 @@ def read_text(bench: Workbench, text: str) -> Any:
     return pl.read_study(text, SOURCE, policy=bench.policy)
 
 
+def estimated(bench: Workbench, text: str) -> pl.Estimate:
+    """What the study of a text will cost with its own model. Raises `PromptlabError`."""
+    spec = read_text(bench, text)
+    model = bench.load(spec.model.name, spec.model.device, spec.model.dtype)
+    found: pl.Estimate = pl.estimate_study(spec, model, load=open_task)
+    return found
+
+
 def complaints_of(bench: Workbench, text: str) -> list[pl.Complaint]:
     """Everything that is wrong with a text, by its lines."""
     found: list[pl.Complaint] = pl.study_complaints(

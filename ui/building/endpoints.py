@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradio.events import api
-
-import promptlab as pl
-
-from ..workbench import Workbench, told
+from ..listening import AT_MODEL
+from ..telling import endpoint
+from ..workbench import Workbench
 from . import checking
 
 
@@ -22,14 +20,8 @@ def endpoints(bench: Workbench) -> None:
 
     def estimate_study(yaml: str) -> dict[str, Any]:
         """What a study will cost, low to high: tokens, seconds, dollars, by group and in all."""
-        try:
-            spec = checking.read_text(bench, yaml)
-            model = bench.load(spec.model.name, spec.model.device, spec.model.dtype)
-            found = pl.estimate_study(spec, model, load=checking.open_task)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
-        row: dict[str, Any] = found.row()
+        row: dict[str, Any] = checking.estimated(bench, yaml).row()
         return row
 
-    api(validate_study, api_name="validate_study")
-    api(estimate_study, api_name="estimate_study", concurrency_id="model", concurrency_limit=1)
+    endpoint(validate_study)
+    endpoint(estimate_study, **AT_MODEL)

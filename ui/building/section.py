@@ -11,6 +11,8 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note
+from ..listening import AT_MODEL, QUIET
+from ..telling import drawn_or_told
 from ..workbench import Workbench
 from . import checking, cost
 from .beginnings import begin, beginnings, keep, proposed
@@ -21,7 +23,6 @@ from .layout import Layout
 from .yaml_text import read
 
 Change = Callable[[str], str]
-_HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class Build(Layout):
@@ -49,14 +50,14 @@ class Build(Layout):
             self._opened,
             [self.yaml, first, *state],
             [first, self.start_from, *self.settled],
-            **_HIDDEN,
+            **QUIET,
         )
         self.yaml.input(
             self._typed,
             [self.yaml, *state],
             self.settled[1:],
             trigger_mode="always_last",
-            **_HIDDEN,
+            **QUIET,
         )
         for box in BOXES:
             self._edit(box.name)
@@ -64,13 +65,13 @@ class Build(Layout):
             self._begin,
             [self.start_from, self.yaml, *state],
             [*self.settled, self.begun],
-            **_HIDDEN,
+            **QUIET,
         )
         self.upload.upload(
             self._uploaded,
             self.upload,
             [self.data_name, self.columns, self.text_column, self.label_column, self.begun],
-            **_HIDDEN,
+            **QUIET,
         )
         self.propose.click(
             self._propose,
@@ -87,15 +88,13 @@ class Build(Layout):
         )
         self.ask.click(
             self._estimate, self.yaml, self.estimate,
-            api_visibility="private", concurrency_id="model", concurrency_limit=1,
+            api_visibility="private", **AT_MODEL,
         )  # fmt: skip
         self.start.click(
             self._start, self.yaml, [self.status, self.rename, stages], api_visibility="private"
         )
-        self.rename.click(
-            self._rename, [self.yaml, *state], [*self.settled, self.rename], **_HIDDEN
-        )
-        self.download.click(self._file, self.yaml, self.download, **_HIDDEN)
+        self.rename.click(self._rename, [self.yaml, *state], [*self.settled, self.rename], **QUIET)
+        self.download.click(self._file, self.yaml, self.download, **QUIET)
         endpoints(self.bench)
 
     def _edit(self, name: str) -> None:
@@ -113,7 +112,7 @@ class Build(Layout):
             [self.yaml, box, self.version, self.known],
             self.settled,
             trigger_mode="always_last",
-            **_HIDDEN,
+            **QUIET,
         )
 
     def _settle(
@@ -205,14 +204,9 @@ class Build(Layout):
         shown = self._settle(yaml, change, version, "", anew=True)
         return [*shown, str(note(" · ".join(told[0].splitlines()))) if told else gr.skip()]
 
+    @drawn_or_told
     def _estimate(self, text: str) -> str:
-        try:
-            spec = checking.read_text(self.bench, text)
-            model = self.bench.load(spec.model.name, spec.model.device, spec.model.dtype)
-            found = pl.estimate_study(spec, model, load=checking.open_task)
-            return str(cost.draw(found))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+        return str(cost.draw(checking.estimated(self.bench, text)))
 
     def _start(self, text: str) -> list[Any]:
         """Queue the study and show it at work; a name that is taken gets a free one offered."""

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..workbench import Workbench, told
+from ..listening import QUIET
+from ..telling import endpoint
+from ..workbench import Workbench
 from .drawn import CHARTS, TOLD, Chart, Key, draw
 
 
@@ -25,10 +26,7 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
 
     def study_figure(study: str, chart: str) -> dict[str, Any]:
         """A chart of a study as Plotly JSON: history, importances, parallel or pareto."""
-        try:
-            figure = pl.study_figures(bench.study(study), [chart])[chart]
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        figure = pl.study_figures(bench.study(study), [chart])[chart]
         found: dict[str, Any] = json.loads(figure.to_json())
         return found
 
@@ -48,9 +46,9 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
     gr.on(
         [chart.input, study.change, *looked], lambda *chosen: look(bench, *chosen),
         [study, chart, key], [plot, remark, key],
-        show_progress="hidden", api_visibility="private", trigger_mode="once",
+        **QUIET, trigger_mode="once",
     )  # fmt: skip
-    api(study_figure, api_name="study_figure")
+    endpoint(study_figure)
 
 
 def look(

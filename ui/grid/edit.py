@@ -12,6 +12,7 @@ import promptlab as pl
 
 from ..drawing import error, note, panel
 from ..forms import LONGEST, read_answers, shown_answers
+from ..listening import AT_MODEL, QUIET
 from . import edited
 from .prompts import CALIBRATIONS
 from .sheet import Sheet
@@ -142,10 +143,8 @@ def section(sheet: gr.State, page: gr.Tab) -> gr.Dropdown:
                 )
         with gr.Column(scale=7, min_width=320):
             result = panel(str(note(HINT)), name="edit-result")
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    model: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     begun = [editing, answers, calibration, result, entry]
-    opening: dict[str, Any] = {"api_visibility": "private", "show_progress_on": result} | model
+    opening: dict[str, Any] = {"api_visibility": "private", "show_progress_on": result} | AT_MODEL
     gr.on([column.input, back.click], start, [sheet, column], begun, **opening)
     page.select(opened, [editing, sheet, column], begun, **opening)
     typed = [editing, answers, calibration]
@@ -156,7 +155,7 @@ def section(sheet: gr.State, page: gr.Tab) -> gr.Dropdown:
         [result, entry],
         queue=False,
         trigger_mode="always_last",
-        **private,
+        **QUIET,
     )
     gr.on(
         [ask.click, answers.submit],
@@ -165,7 +164,7 @@ def section(sheet: gr.State, page: gr.Tab) -> gr.Dropdown:
         [result, entry],
         api_visibility="private",
         show_progress_on=result,
-        **model,
+        **AT_MODEL,
     )
     return column
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from gradio.events import api
-
 import promptlab as pl
 
-from ..workbench import Workbench, told
+from ..listening import AT_MODEL
+from ..telling import endpoint
+from ..workbench import Workbench
 from .pairs import words
 from .prompts import ListedPrompt, from_library, listed
 from .setup import task_of
@@ -68,15 +68,12 @@ def connect(bench: Workbench) -> None:
         accuracy, 95 % interval and predicted labels, ``examples``, and ``pairs``: exact McNemar
         tests with Holm's correction.
         """
-        try:
-            loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
-            task = task_of(data, None, count=examples)
-            chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
-            return compare(make_sheet(task, examples, chosen, loads))
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
+        task = task_of(data, None, count=examples)
+        chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
+        return compare(make_sheet(task, examples, chosen, loads))
 
-    api(compared, api_name="compare", concurrency_id="model", concurrency_limit=1)
+    endpoint(compared, "compare", **AT_MODEL)
 
 
 def _prompt(name: str, answers: str, calibration: str, demonstrations: int) -> ListedPrompt:

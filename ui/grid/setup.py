@@ -12,6 +12,7 @@ import promptlab as pl
 
 from ..drawing import error, panel
 from ..forms import shown_answers
+from ..listening import QUIET
 from ..workbench import DTYPES, Workbench
 from . import prompts as known
 from .sheet import MOST_EXAMPLES, open_task
@@ -171,8 +172,7 @@ def _adding(
         fit,
         list(source),
         [name, answers],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
     form: list[Any] = [name, template, answers, calibration, shown]
     button.click(

@@ -12,6 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, note, panel
+from ..listening import QUIET
 from ..model_bar import model_bar
 from ..workbench import Workbench
 from .form import Form, document
@@ -83,19 +84,18 @@ def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML)
     """Another method, data set or model brings its settings; every change is shown as a study."""
     method, data, model = boxes[:3]
     text, answers, tokens = boxes[5], boxes[6], boxes[10]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on(
         [method.input, data.input, model.input], settings, [method, data, model],
-        [about, *boxes[5:]], **quiet,
-    ).then(lambda *values: str(preview(bench, *values)), boxes, shown, **quiet)  # fmt: skip
+        [about, *boxes[5:]], **QUIET,
+    ).then(lambda *values: str(preview(bench, *values)), boxes, shown, **QUIET)  # fmt: skip
     tokens.input(
         lambda m, d, name, count: template(m, d, name, _whole(count)),
-        [method, data, model, tokens], text, **quiet,
+        [method, data, model, tokens], text, **QUIET,
     )  # fmt: skip
     gr.on(
         [box.change for box in (text, answers, *boxes[3:5], *boxes[7:])],
         lambda *values: str(preview(bench, *values)), boxes, shown,
-        trigger_mode="always_last", **quiet,
+        trigger_mode="always_last", **QUIET,
     )  # fmt: skip
 
 

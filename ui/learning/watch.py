@@ -11,7 +11,9 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
+from ..listening import AT_MODEL, QUIET
 from ..live.view import Seen
+from ..telling import drawn_or_told
 from ..workbench import Workbench
 from . import result
 from .sight import Sight
@@ -19,7 +21,6 @@ from .start import StartForm, begin
 
 _SECONDS = 1.0
 """Between two looks at what learns."""
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass
@@ -114,23 +115,21 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
         return explanation(bench, name)
 
     jobs, seen, outputs = bench.jobs, places.seen, places.outputs
-    places.timer.tick(look, seen, outputs, **_QUIET)
-    page.select(opened, seen, [box, *outputs], **_QUIET)
+    places.timer.tick(look, seen, outputs, **QUIET)
+    page.select(opened, seen, [box, *outputs], **QUIET)
     for key in ("study", "trial"):
         widget = getattr(places, key)
-        widget.input(picked(key), [widget, seen], outputs, **_QUIET)
+        widget.input(picked(key), [widget, seen], outputs, **QUIET)
     places.step.input(
-        picked("step"), [places.step, seen], outputs, trigger_mode="always_last", **_QUIET
+        picked("step"), [places.step, seen], outputs, trigger_mode="always_last", **QUIET
     )
     for action in ("pause", "resume", "cancel"):
         button = getattr(places, action)
-        button.click(act(getattr(jobs, action)), [places.study, seen], [told, *outputs], **_QUIET)
-    start.button.click(started, [seen, *start.boxes], [start.told, box, *outputs], **_QUIET)
-    places.decided.change(
-        explain, places.decided, final, concurrency_id="model", concurrency_limit=1, **_QUIET
-    )
+        button.click(act(getattr(jobs, action)), [places.study, seen], [told, *outputs], **QUIET)
+    start.button.click(started, [seen, *start.boxes], [start.told, box, *outputs], **QUIET)
+    places.decided.change(explain, places.decided, final, **AT_MODEL, **QUIET)
     if isinstance(page.parent, gr.Tabs):
-        page.parent.select(rest, None, places.timer, queue=False, **_QUIET)
+        page.parent.select(rest, None, places.timer, queue=False, **QUIET)
 
 
 def _lay_out() -> tuple[Places, gr.HTML, gr.HTML]:
@@ -202,14 +201,12 @@ def _slider(sight: Sight) -> Any:
     )
 
 
+@drawn_or_told
 def explanation(bench: Workbench, name: str) -> str:
     """What a decided study has learned, in the end; nothing for any other one."""
     if not name:
         return ""
-    try:
-        folder = bench.study(name)
-        board = pl.read_leaderboard(folder)
-        model = bench.load(str(board["model"]["name"]))
-        return str(result.draw(result.explained(folder, model)))
-    except pl.PromptlabError as problem:
-        return str(error(problem))
+    folder = bench.study(name)
+    board = pl.read_leaderboard(folder)
+    model = bench.load(str(board["model"]["name"]))
+    return str(result.draw(result.explained(folder, model)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradio.events import api
-
 import promptlab as pl
 
-from ..workbench import Workbench, told
+from ..telling import endpoint
+from ..workbench import Workbench
 from .start import start
 
 
@@ -22,12 +21,9 @@ def endpoints(bench: Workbench) -> None:
         ``study`` is a shipped study's name or the YAML text of a study. ``name`` replaces its
         own; ``trials`` (at most so many) and ``model`` change a shipped one.
         """
-        try:
-            if "\n" in study or ":" in study:
-                return jobs.submit(study, name=name or None)
-            return start(bench, study, model, trials, name)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        if "\n" in study or ":" in study:
+            return jobs.submit(study, name=name or None)
+        return start(bench, study, model, trials, name)
 
     def study_states() -> list[dict[str, Any]]:
         """Every study's name and state; what runs comes first, then the queue."""
@@ -35,17 +31,11 @@ def endpoints(bench: Workbench) -> None:
 
     def study_progress(name: str) -> dict[str, Any]:
         """How far a study is: state, trials finished and planned, the leaderboard so far."""
-        try:
-            return jobs.progress(name)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return jobs.progress(name)
 
     def study_log(name: str, lines: int = 100) -> list[dict[str, Any]]:
         """The last events of a study, each with its UTC time."""
-        try:
-            folder = bench.study(name)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        folder = bench.study(name)
         rows: list[dict[str, Any]] = pl.read_log(folder, tail=min(max(int(lines), 1), 10_000))
         return rows
 
@@ -62,12 +52,9 @@ def endpoints(bench: Workbench) -> None:
         return steered(jobs.cancel, name)
 
     def steered(action: Any, name: str) -> dict[str, Any]:
-        try:
-            action(name)
-            return next((row for row in jobs.rows() if row["name"] == name), {"name": name})
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        action(name)
+        return next((row for row in jobs.rows() if row["name"] == name), {"name": name})
 
-    for endpoint in (start_study, study_states, study_progress, study_log, pause_study,
+    for function in (start_study, study_states, study_progress, study_log, pause_study,
                      resume_study, cancel_study):  # fmt: skip
-        api(endpoint, api_name=endpoint.__name__)
+        endpoint(function)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error
+from ..listening import QUIET
 from ..workbench import Workbench
 
 _FILES = ("report.html", "leaderboard.csv")
@@ -30,9 +31,7 @@ class Outcome:
         self._report = gr.HTML(
             "", elem_classes=["pl-panel", "pl-report-panel"], apply_default_css=False
         )
-        self._show.click(
-            self._framed, study, self._report, show_progress="hidden", api_visibility="private"
-        )
+        self._show.click(self._framed, study, self._report, **QUIET)
         self.outputs = [self.row, *self._files, self._report]
 
     def updates(self, name: str | None) -> list[Any]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import card, chip, error, joined, note, panel
-from ..workbench import Workbench, told
+from ..listening import QUIET
+from ..telling import endpoint
+from ..workbench import Workbench
 from .board import board_panel, table
 from .outcome import Outcome
 from .words import shown
@@ -132,10 +133,7 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
 
     def leaderboard(name: str) -> dict[str, Any]:
         """The result document of a decided study."""
-        try:
-            return read_board(runs, name)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return read_board(runs, name)
 
     def show(name: str | None) -> list[Any]:
         if name is None:
@@ -163,13 +161,13 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     board = board_panel("study-result")
     waiting = panel()
     shown = [board, *outcome.outputs]
-    name.input(show, name, shown, show_progress="hidden", api_visibility="private")
+    name.input(show, name, shown, **QUIET)
     gr.on(
         [page.select, button.click], refresh, name, [name, waiting, *shown],
-        show_progress="hidden", api_visibility="private",
+        **QUIET,
     )  # fmt: skip
-    api(studies, api_name="studies")
-    api(leaderboard, api_name="leaderboard")
+    endpoint(studies)
+    endpoint(leaderboard)
 
 
 def _nothing(runs: Path) -> str:

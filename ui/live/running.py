@@ -11,6 +11,7 @@ import promptlab as pl
 
 from ..charts import section as charts
 from ..drawing import error, panel
+from ..listening import QUIET
 from ..workbench import Workbench
 from . import steering
 from .board import board_panel
@@ -99,25 +100,24 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> Non
     def ask(name: str | None) -> tuple[Any, str]:
         return gr.Group(visible=True), steering.question(Sight.of(bench, name))
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     jobs, known = bench.jobs, [study, seen]
-    timer.tick(look, known, shown, **quiet)  # queued: else no state is told to change
-    study.input(look, known, shown, **quiet)
-    gr.on([page.select, part.select, again.click], opened, known, shown, **quiet)
+    timer.tick(look, known, shown, **QUIET)  # queued: else no state is told to change
+    study.input(look, known, shown, **QUIET)
+    gr.on([page.select, part.select, again.click], opened, known, shown, **QUIET)
     shipped.button.click(
-        begin, [*shipped.boxes, seen], [shipped.told, shipped.name, *shown], **quiet
+        begin, [*shipped.boxes, seen], [shipped.told, shipped.name, *shown], **QUIET
     )
     told = [steer.told, steer.asked]
-    steer.pause.click(act(jobs.pause), known, [*told, *shown], **quiet)
-    steer.resume.click(act(jobs.resume), known, [*told, *shown], **quiet)
-    steer.yes.click(act(jobs.cancel), known, [*told, *shown], **quiet)
-    steer.cancel.click(ask, study, [steer.asked, steer.question], **quiet)
-    steer.no.click(lambda: gr.Group(visible=False), None, steer.asked, **quiet)
-    _rest_elsewhere(page, timer, seen, quiet)
+    steer.pause.click(act(jobs.pause), known, [*told, *shown], **QUIET)
+    steer.resume.click(act(jobs.resume), known, [*told, *shown], **QUIET)
+    steer.yes.click(act(jobs.cancel), known, [*told, *shown], **QUIET)
+    steer.cancel.click(ask, study, [steer.asked, steer.question], **QUIET)
+    steer.no.click(lambda: gr.Group(visible=False), None, steer.asked, **QUIET)
+    _rest_elsewhere(page, timer)
     endpoints(bench)
 
 
-def _rest_elsewhere(page: gr.Tab, timer: gr.Timer, seen: gr.State, quiet: dict[str, Any]) -> None:
+def _rest_elsewhere(page: gr.Tab, timer: gr.Timer) -> None:
     """The timer stands still while another tab than ``page`` is open."""
     here = page.label
 
@@ -125,4 +125,4 @@ def _rest_elsewhere(page: gr.Tab, timer: gr.Timer, seen: gr.State, quiet: dict[s
         return gr.skip() if chosen.value == here else gr.Timer(active=False)
 
     if isinstance(page.parent, gr.Tabs):
-        page.parent.select(rest, None, timer, queue=False, **quiet)
+        page.parent.select(rest, None, timer, queue=False, **QUIET)

@@ -9,8 +9,9 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
+from ..listening import QUIET
 from . import log, table
-from .parts import ACCEPT, OTHER, QUIET, Misses
+from .parts import ACCEPT, OTHER, Misses
 
 
 class Form:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradio.events import api
-
 import promptlab as pl
 
-from ..workbench import Workbench, told
+from ..telling import endpoint
+from ..workbench import Workbench
 from . import log
 from .correcting import correct as keep
 from .parts import ACCEPT, OTHER
@@ -22,26 +21,20 @@ def connect(bench: Workbench) -> None:
 
         ``stand``: open, corrected, wrong, unparsed or error; empty for all.
         """
-        try:
-            found = log.opened(bench, study).failures
-            return [_answer(one) for one in log.chosen(found, words, stand=stand)]
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        found = log.opened(bench, study).failures
+        return [_answer(one) for one in log.chosen(found, words, stand=stand)]
 
     def correct_failure(
         study: str, example_id: str, expected: str = "", accept: bool = False, note: str = ""
     ) -> dict[str, Any]:
         """Keep a correction: the answer that is expected, or that the actual one is acceptable."""
-        try:
-            if accept and expected:
-                raise pl.InputError("give either an expected answer or accept, not both")
-            way = ACCEPT if accept else OTHER
-            return _answer(keep(log.opened(bench, study), example_id, way, expected, note))
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        if accept and expected:
+            raise pl.InputError("give either an expected answer or accept, not both")
+        way = ACCEPT if accept else OTHER
+        return _answer(keep(log.opened(bench, study), example_id, way, expected, note))
 
-    api(failures, api_name="failures")
-    api(correct_failure, api_name="correct_failure")
+    endpoint(failures)
+    endpoint(correct_failure)
 
 
 def _answer(failure: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from ..drawing import error, note
 from ..workbench import Workbench
 from . import detail, log, table
 
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 ACCEPT, OTHER = "the actual answer is acceptable", "this answer is expected"
 
 

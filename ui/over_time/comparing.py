@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..workbench import Workbench, told
+from ..listening import QUIET
+from ..telling import drawn_or_told, endpoint
+from ..workbench import Workbench
 from . import drawing
 
 _MOST = 40
@@ -42,10 +43,7 @@ def section(bench: Workbench, part: gr.Tab) -> None:
 
     def compare_studies(names: list[str]) -> dict[str, Any]:
         """Decided studies by their winners on test; paired tests where test examples are shared."""
-        try:
-            row: dict[str, Any] = compared(bench, names).row()
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        row: dict[str, Any] = compared(bench, names).row()
         return row
 
     def show(names: list[str]) -> list[Any]:
@@ -68,14 +66,12 @@ def section(bench: Workbench, part: gr.Tab) -> None:
             gr.update(choices=order, value=other),
         ]
 
+    @drawn_or_told
     def pair(one: str | None, other: str | None) -> str:
         if not one or not other or one == other:
             return str(note("Choose two different studies to see what was changed."))
-        try:
-            rows = {row.name: row for row in compared(bench, [one, other]).studies}
-            found = pl.study_changes(bench.study(one), bench.study(other))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+        rows = {row.name: row for row in compared(bench, [one, other]).studies}
+        found = pl.study_changes(bench.study(one), bench.study(other))
         return str(drawing.winners([rows[one], rows[other]]) + drawing.changes(found, one, other))
 
     def opened() -> list[Any]:
@@ -94,8 +90,7 @@ def section(bench: Workbench, part: gr.Tab) -> None:
         other = gr.Dropdown([], label="to", min_width=200, elem_id="time-to")
     both = panel(name="time-pair")
     outputs = [board, both, one, other]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([part.select, again.click], opened, None, [names, *outputs], **quiet)
-    names.input(show, names, outputs, **quiet)
-    gr.on([one.input, other.input], pair, [one, other], both, **quiet)
-    api(compare_studies, api_name="compare_studies")
+    gr.on([part.select, again.click], opened, None, [names, *outputs], **QUIET)
+    names.input(show, names, outputs, **QUIET)
+    gr.on([one.input, other.input], pair, [one, other], both, **QUIET)
+    endpoint(compare_studies)

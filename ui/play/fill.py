@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 from markupsafe import Markup
 
 import promptlab as pl
@@ -16,7 +15,9 @@ import promptlab as pl
 from ..drawing import bar, card, error, grid, joined, note, panel, prompt_text, share_text
 from ..drawing import slot_position as slot_at
 from ..forms import read_fields, read_templates
-from ..workbench import Workbench, told
+from ..listening import AT_MODEL
+from ..telling import drawn_or_told, endpoint
+from ..workbench import Workbench
 from .shared import Shared
 
 CAPITALS = """\
@@ -199,17 +200,12 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
 
         With a target word also its probability and rank.
         """
-        try:
-            return fill_templates(bench.load(model), templates, fields, top, target, chat)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return fill_templates(bench.load(model), templates, fields, top, target, chat)
 
-    def show(templates: str, fields: str, top: int, target: str, chat: bool, *model: str) -> str:
-        try:
-            loaded = bench.load(*model)
-            return str(draw(fill_templates(loaded, templates, fields, top, target, chat)))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+    @drawn_or_told
+    def show(templates: str, fields: str, top: int, target: str, chat: bool, *model: str) -> Markup:
+        loaded = bench.load(*model)
+        return draw(fill_templates(loaded, templates, fields, top, target, chat))
 
     with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
@@ -240,14 +236,13 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         with gr.Column(scale=7, min_width=320):
             result = panel(name="fill-result")
     boxes: list[Any] = [templates, fields, top, target, chat, *shared.model]
-    options: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     for country, button_of in presets.items():
         button_of.click(
             lambda country=country: (CAPITALS, f"country = {country}", PRESETS[country]),
             None,
             [templates, fields, target],
             api_visibility="private",
-        ).then(show, boxes, result, api_visibility="private", **options)
+        ).then(show, boxes, result, api_visibility="private", **AT_MODEL)
     gr.on(
         [
             button.click,
@@ -260,10 +255,10 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         boxes,
         result,
         api_visibility="private",
-        **options,
+        **AT_MODEL,
     )
     shared.again(show, boxes, result)
     shared.carry(
         "fill", template=templates, fields=fields, chat=chat, emptied=[target], as_line=True
     )
-    api(fill, api_name="fill", **options)
+    endpoint(fill, **AT_MODEL)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..workbench import Workbench, told
+from ..listening import QUIET
+from ..telling import endpoint
+from ..workbench import Workbench
 from .shared import Shared
 from .writing import (
     begin,
@@ -56,17 +57,14 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         Answers with the prompt as it was read, its tokens, seconds, and the texts, each with its
         finish (stop, length), tokens and log-probability in nats.
         """
-        try:
-            asked = read_asked(
-                prompt, fields, chat, max_tokens, temperature, top_k, top_p, seed, stop, samples
-            )
-            loaded = bench.load(model)
-            work = begin(loaded, asked, pl.Cancellation())
-            for _ in work.latest():
-                continue
-            found: dict[str, Any] = record(loaded, asked, work.result, work.seconds)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        asked = read_asked(
+            prompt, fields, chat, max_tokens, temperature, top_k, top_p, seed, stop, samples
+        )
+        loaded = bench.load(model)
+        work = begin(loaded, asked, pl.Cancellation())
+        for _ in work.latest():
+            continue
+        found: dict[str, Any] = record(loaded, asked, work.result, work.seconds)
         return found
 
     def write(*given: Any) -> Iterator[tuple[Any, str, Any, Any]]:
@@ -102,13 +100,12 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         write,
         [text, *boxes, *shared.model],
         [running, result, stop, button],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
         **_QUEUE,
     )
     stop.click(request_stop, running, None, api_visibility="private", queue=False)
     shared.carry("generate", template=text, fields=boxes[0], chat=boxes[1])
-    api(generate, api_name="generate", **_QUEUE)
+    endpoint(generate, **_QUEUE)
 
 
 def request_stop(running: pl.Cancellation | None) -> None:

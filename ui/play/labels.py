@@ -8,14 +8,16 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.events import api
+from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, panel
+from ..drawing import panel
 from ..drawing import slot_position as slot_at
 from ..forms import LONGEST, read_answers, read_fields, shown_answers, shown_fields
-from ..workbench import Workbench, told
+from ..listening import AT_MODEL
+from ..telling import drawn_or_told, endpoint, telling
+from ..workbench import Workbench
 from .label_cards import CALIBRATIONS, UNCALIBRATED, draw
 from .shared import Shared
 
@@ -125,25 +127,21 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         model: str = "",
     ) -> dict[str, Any]:
         """Probabilities of the labels (``label: answer, answer`` a line) for one example."""
-        try:
-            loaded = bench.load(model)
-            return label_probabilities(loaded, template, answers, fields, calibration)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        loaded = bench.load(model)
+        return label_probabilities(loaded, template, answers, fields, calibration)
 
-    def show(template: str, answers: str, fields: str, chat: bool, *model: str) -> str:
-        try:
-            loaded = bench.load(*model)
-            inputs = read_inputs(fields)
-            names = [name for name in CALIBRATIONS if name != "batch" or len(inputs) > 1]
-            return str(draw(calibrated(loaded, template, answers, inputs, names, chat)))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+    @drawn_or_told
+    def show(template: str, answers: str, fields: str, chat: bool, *model: str) -> Markup:
+        loaded = bench.load(*model)
+        inputs = read_inputs(fields)
+        names = [name for name in CALIBRATIONS if name != "batch" or len(inputs) > 1]
+        return draw(calibrated(loaded, template, answers, inputs, names, chat))
 
+    @telling()
     def pick(name: str) -> tuple[str, str, str]:
         item = classification_templates().get(name)
         if item is None:
-            raise told(pl.InputError(f"the library has no template {name!r} any more"))
+            raise pl.InputError(f"the library has no template {name!r} any more")
         fields = shown_fields(item.template, item.example)
         return item.template.source, shown_answers(item.verbalizer), fields
 
@@ -171,9 +169,8 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         with gr.Column(scale=7, min_width=320):
             result = panel(name="label-result")
     boxes: list[Any] = [template, answers, fields, chat, *shared.model]
-    options: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
     picked = name.input(pick, name, boxes[:3], api_visibility="private")
-    picked.success(show, boxes, result, api_visibility="private", **options)
+    picked.success(show, boxes, result, api_visibility="private", **AT_MODEL)
     gr.on(
         [
             button.click,
@@ -185,8 +182,8 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         boxes,
         result,
         api_visibility="private",
-        **options,
+        **AT_MODEL,
     )
     shared.again(show, boxes, result)
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
-    api(scored, api_name="label_probabilities", **options)
+    endpoint(scored, "label_probabilities", **AT_MODEL)

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..drawing import error, panel, slot_position
 from ..forms import LONGEST, read_fields, shown_answers, shown_fields
-from ..workbench import Workbench, told
+from ..telling import endpoint, telling
+from ..workbench import Workbench
 from .chips import draw
 from .reading import read, written
 from .shared import SECTIONS, Shared
@@ -197,33 +197,26 @@ def _connect(
         filled = shown_fields(parsed, now["values"])
         return [drawn, filled, now, able, *_boxes(now, before)]
 
+    @telling()
     def pick(full_name: str | None) -> list[Any]:
         if not full_name:  # cleared
             return [gr.skip()] * 5
-        try:
-            found = library_choice(full_name)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        found = library_choice(full_name)
         choices = gr.CheckboxGroup(
             choices=found["parts"], value=found["parts"], visible=bool(found["parts"])
         )
         values = {"names": [], "values": found["values"]}
         return [found["template"], found["chat"], found["answers"], choices, values]
 
+    @telling()
     def choose_parts(full_name: str, wanted: list[str]) -> str:
-        try:
-            return with_parts(full_name, wanted)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return with_parts(full_name, wanted)
 
     def tokens(
         template: str, fields: str = "", chat: bool = False, model: str = ""
     ) -> dict[str, Any]:
         """The tokens that a model reads of a template, with the prompt, its shape and length."""
-        try:
-            return read_prompt(bench.load(model), template, fields, chat)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return read_prompt(bench.load(model), template, fields, chat)
 
     inputs = [shared.template, shared.chat, state, *shared.model, *boxes]
     outputs = [result, shared.fields, state, shared.chat, *boxes]
@@ -245,4 +238,4 @@ def _connect(
     parts.input(choose_parts, [name, parts], shared.template, api_visibility="private").success(
         show, inputs, outputs, **quiet
     )
-    api(tokens, api_name="tokens")
+    endpoint(tokens)

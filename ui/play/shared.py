@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from ..listening import AT_MODEL
+
 SECTIONS = {"fill": "Fill", "labels": "Labels", "generate": "Generate", "strategy": "Strategy"}
 """The sections that a template can be carried to: id and title of their tabs."""
 _COPY = """(...values) => {
@@ -96,6 +98,5 @@ class Shared:
             [result, *inputs],
             result,
             api_visibility="private",
-            concurrency_id="model",
-            concurrency_limit=1,
+            **AT_MODEL,
         )

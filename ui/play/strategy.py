@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
 from ..forms import read_fields
-from ..workbench import Workbench, told
+from ..telling import endpoint
+from ..workbench import Workbench
 from .generation import SHOWN, request_stop
 from .recipe import COMMON, LABELS, Recipe
 from .shared import Shared
@@ -46,15 +46,12 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         break); without ``fields`` its own example is solved. Answers with the ``answer``, scores,
         tokens, seconds and the whole trace.
         """
-        try:
-            given = {**read_fields(settings), **({"fields": fields} if fields else {})}
-            predictor, example = build(bench, strategy, given, (model,))
-            work = begin(predictor, example, pl.Cancellation())
-            for _ in work.latest():
-                continue
-            return as_data(work.result, work.seconds)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        given = {**read_fields(settings), **({"fields": fields} if fields else {})}
+        predictor, example = build(bench, strategy, given, (model,))
+        work = begin(predictor, example, pl.Cancellation())
+        for _ in work.latest():
+            continue
+        return as_data(work.result, work.seconds)
 
     def strategies() -> list[dict[str, Any]]:
         """Strategies by name, each with its settings and their defaults."""
@@ -133,8 +130,8 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         chat=form.common["chat"],
         answers=form.common["labels"],
     )
-    api(strategy, api_name="strategy", **_QUEUE)
-    api(strategies, api_name="strategies")
+    endpoint(strategy, **_QUEUE)
+    endpoint(strategies)
 
 
 def _offered(bench: Workbench) -> list[tuple[str, str]]:

@@ -6,12 +6,13 @@ from math import exp
 from typing import Any
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from ..forms import read_fields
-from ..workbench import Workbench, told
+from ..listening import AT_MODEL
+from ..telling import endpoint, telling
+from ..workbench import Workbench
 from .batch import predict_upload
 from .prompts import describe, open_saved, saved
 
@@ -60,11 +61,9 @@ def connect(bench: Workbench) -> None:
 
         Gives for each row ``prediction``, ``unparsed``, ``probabilities`` and ``error``.
         """
-        try:
-            return predict_rows(bench, study, rows)
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        return predict_rows(bench, study, rows)
 
+    @telling()
     def predict_file(study: str, file: str, columns: str, label: str, form: str) -> str:
         """Predict a CSV, TSV, JSONL, JSON or Parquet file; gives the file with the predictions.
 
@@ -72,20 +71,16 @@ def connect(bench: Workbench) -> None:
         ``label`` the column with true labels; ``form`` is csv or jsonl. In a CSV, cells that a
         spreadsheet would run have an apostrophe before them.
         """
-        try:
-            if not file:
-                raise pl.InputError("send a file")
-            given = read_fields(columns or "")
-            for outcome in predict_upload(bench, study, file, given, label or None):
-                if outcome.done:
-                    return str(outcome.files["jsonl" if form == "jsonl" else "csv"])
-            raise pl.WorkError("nothing was predicted")
-        except pl.PromptlabError as problem:
-            raise told(problem) from problem
+        if not file:
+            raise pl.InputError("send a file")
+        given = read_fields(columns or "")
+        for outcome in predict_upload(bench, study, file, given, label or None):
+            if outcome.done:
+                return str(outcome.files["jsonl" if form == "jsonl" else "csv"])
+        raise pl.WorkError("nothing was predicted")
 
-    model: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-    api(saved_prompts, api_name="saved_prompts")
-    api(predict, api_name="predict", **model)
+    endpoint(saved_prompts)
+    endpoint(predict, **AT_MODEL)
     with gr.Group(visible=False):
         boxes = [
             gr.Textbox(label="study"),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, joined, note, panel
+from ..listening import QUIET
 from ..workbench import MB, Workbench
 from .batch import MOST_ROWS, NO_LABEL, Outcome, Upload, look, predict_upload
 from .prompts import open_saved
@@ -18,7 +19,6 @@ from .table import progress, results_table, rows_table, summary_cards
 
 MOST_FIELDS = 6
 _ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def section(bench: Workbench, study: gr.Dropdown) -> None:
@@ -77,10 +77,10 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
             flag.request()
         return gr.Button(interactive=False)
 
-    gr.on([upload.change, study.change], looked, chosen, shown, **_QUIET)
+    gr.on([upload.change, study.change], looked, chosen, shown, **QUIET)
     outputs = [going, files, csv, jsonl, result]
     begun = start.click(
-        prepared, None, [cancellation, start, cancel, going, files, result], **_QUIET
+        prepared, None, [cancellation, start, cancel, going, files, result], **QUIET
     )
     worked = begun.then(
         run,
@@ -88,15 +88,15 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
         outputs,
         concurrency_id="predict",
         concurrency_limit=1,
-        **_QUIET,
+        **QUIET,
     )
     worked.then(
         lambda: [gr.Button(interactive=True), gr.Button(interactive=False)],
         None,
         [start, cancel],
-        **_QUIET,
+        **QUIET,
     )
-    cancel.click(stopped, cancellation, cancel, queue=False, **_QUIET)
+    cancel.click(stopped, cancellation, cancel, queue=False, **QUIET)
 
 
 def _limits(bench: Workbench) -> str:

@@ -13,6 +13,8 @@ import promptlab as pl
 
 from ..drawing import bar, card, chip, error, grid, joined, note, panel, share_text
 from ..forms import LONGEST
+from ..listening import AT_MODEL, QUIET
+from ..telling import drawn_or_told
 from ..workbench import Workbench
 from .file import MOST_FIELDS
 from .prompts import open_saved
@@ -79,25 +81,22 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
     def prepared(name: str | None) -> list[Any]:
         return _prepared(bench, name)
 
+    @drawn_or_told
     def predicted(name: str | None, names: Sequence[str], *texts: str) -> str:
-        try:
-            if not name:
-                raise pl.InputError("choose a saved prompt first")
-            predictor = open_saved(bench, name)
-            wanted = list(names) or list(predictor.fields)
-            given = dict(zip(wanted, (text or "" for text in texts), strict=False))
-            found, prompt, _ = predict_text(predictor, given)
-            return str(draw(found, prompt))
-        except pl.PromptlabError as problem:
-            return str(error(problem))
+        if not name:
+            raise pl.InputError("choose a saved prompt first")
+        predictor = open_saved(bench, name)
+        wanted = list(names) or list(predictor.fields)
+        given = dict(zip(wanted, (text or "" for text in texts), strict=False))
+        found, prompt, _ = predict_text(predictor, given)
+        return str(draw(found, prompt))
 
     gr.on(
         [study.change, page.select],
         prepared,
         study,
         [*boxes, fields, result],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
     gr.on(
         [button.click, *(box.submit for box in boxes)],
@@ -105,8 +104,7 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
         [study, fields, *boxes],
         result,
         api_visibility="private",
-        concurrency_id="model",
-        concurrency_limit=1,
+        **AT_MODEL,
     )
 
 

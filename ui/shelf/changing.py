@@ -10,8 +10,9 @@ from markupsafe import escape
 import promptlab as pl
 
 from ..drawing import error, note
+from ..listening import QUIET
 from . import draft, editor, leaf
-from .parts import QUIET, Shelf, changed
+from .parts import Shelf, changed
 
 
 def connect(shelf: Shelf, edit: editor.Editor, column: gr.Column, new: gr.Button) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import panel
+from ..listening import QUIET
 from . import draft
 from .draft import PART_NAMES, PARTS, TEXT, Draft
 
@@ -114,13 +115,12 @@ def editor() -> Editor:
             close = gr.Button("Close without saving", min_width=140)
             saving = gr.Button("Save to my templates", variant="primary", min_width=140)
     replacing = gr.State("")
-    boxes = [task, name, form, text, *pieces, settings, example, source, note]
+    boxes: list[Any] = [task, name, form, text, *pieces, settings, example, source, note]
     form.change(
         lambda form: (gr.Textbox(visible=form == TEXT), gr.Column(visible=form == PARTS)),
         form,
         [text, parts],
-        api_visibility="private",
-        show_progress="hidden",
+        **QUIET,
     )
     gr.on(
         [box.change for box in boxes],

@@ -4,41 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradio.events import api
-
 import promptlab as pl
 
 from ..forms import read_fields
-from ..workbench import told
+from ..telling import endpoint
 from . import leaf, rows
 
 
 def connect() -> None:
     """Document the endpoints; to be called while the app is laid out."""
-    api(templates, api_name="templates")
-    api(render, api_name="render_template")
-    api(save, api_name="save_template")
-    api(export, api_name="export_templates")
+    endpoint(templates)
+    endpoint(render, "render_template")
+    endpoint(save, "save_template")
+    endpoint(export, "export_templates")
 
 
 def templates(
     words: str = "", task: str = rows.ALL, shape: str = "all", whose: str = "all"
 ) -> list[dict[str, Any]]:
     """The templates found (``whose`` all or mine): rows with name, task, shape, text, answers."""
-    try:
-        return [_answer(item) for item in rows.find_templates(words, task, shape, whose)]
-    except pl.PromptlabError as problem:
-        raise told(problem) from problem
+    return [_answer(item) for item in rows.find_templates(words, task, shape, whose)]
 
 
 def render(name: str, fields: str = "") -> str:
     """A template with its own example, or with ``name = value`` a line; ``{mask}`` in the slot."""
-    try:
-        item = leaf.find(name)
-        given = read_fields(fields) if fields.strip() else item.example
-        return str(item.template.render(given))
-    except pl.PromptlabError as problem:
-        raise told(problem) from problem
+    item = leaf.find(name)
+    given = read_fields(fields) if fields.strip() else item.example
+    return str(item.template.render(given))
 
 
 def save(name: str, entry: str, replace: bool = False) -> dict[str, Any]:
@@ -47,18 +39,12 @@ def save(name: str, entry: str, replace: bool = False) -> dict[str, Any]:
     ``entry`` is YAML with text or parts, answers or a parser, source, example. Only one's own can
     be replaced.
     """
-    try:
-        return _answer(pl.save_template(name, entry, replace=replace))
-    except pl.PromptlabError as problem:
-        raise told(problem) from problem
+    return _answer(pl.save_template(name, entry, replace=replace))
 
 
 def export(names: list[str]) -> str:
     """Templates as YAML, one document a task, to be imported elsewhere."""
-    try:
-        text: str = pl.export_templates(names)
-    except pl.PromptlabError as problem:
-        raise told(problem) from problem
+    text: str = pl.export_templates(names)
     return text
 
 

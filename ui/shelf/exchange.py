@@ -12,10 +12,12 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, joined
+from ..listening import QUIET
 from ..picking import download
-from ..workbench import Workbench, told
+from ..telling import telling
+from ..workbench import Workbench
 from . import rows
-from .parts import QUIET, Shelf, changed
+from .parts import Shelf, changed
 
 _MOST_NAMES = 40
 
@@ -74,8 +76,6 @@ def connect(
     )
 
 
+@telling()
 def _made(bench: Workbench, names: list[str]) -> Path:
-    try:
-        return export(bench, names)
-    except pl.PromptlabError as problem:
-        raise told(problem) from problem
+    return export(bench, names)

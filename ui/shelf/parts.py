@@ -11,9 +11,8 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, panel
+from ..telling import drawn_or_told
 from . import leaf, rows
-
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class LeafView:
@@ -76,18 +75,17 @@ class Shelf:
         return [self.shown, self.filters[1], self.found, *self.view.outputs]
 
 
-def changed(name: str, *filters: Any) -> list[Any]:
+def changed(name: str, *filters: str) -> list[Any]:
     """Everything anew, for a library that has changed; ``name`` is to be shown."""
     tasks = gr.Dropdown(rows.task_choices())
-    return [name, tasks, listed(*filters, name), *looked_up(name)]
+    words, task, shape, whose = filters
+    return [name, tasks, listed(words, task, shape, whose, name), *looked_up(name)]
 
 
+@drawn_or_told
 def listed(words: str, task: str, shape: str, whose: str, shown: str, page: int = 0) -> str:
     """The list found, or what is wrong with the question."""
-    try:
-        return str(rows.draw(rows.find_templates(words, task, shape, whose), page, shown))
-    except pl.PromptlabError as problem:
-        return str(error(problem))
+    return str(rows.draw(rows.find_templates(words, task, shape, whose), page, shown))
 
 
 def turned(item: Any) -> list[Any]:

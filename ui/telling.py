@@ -1,0 +1,47 @@
+"""What went wrong, told where it was asked: to a program, in a toast, or in a drawing's place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
+
+import gradio as gr
+from gradio.events import api
+
+import promptlab as pl
+
+from .drawing import error
+
+Asked = ParamSpec("Asked")
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Also a decorator: a `PromptlabError` as what a program gets and a page shows as a toast."""
+    try:
+        yield
+    except pl.PromptlabError as problem:
+        raise gr.Error(str(problem), print_exception=False) from problem
+
+
+def drawn_or_told(draw: Callable[Asked, Any]) -> Callable[Asked, str]:
+    """Decorator: a drawing's HTML, or in its place what is wrong with what was asked."""
+
+    @wraps(draw)
+    def shown(*args: Asked.args, **kwargs: Asked.kwargs) -> str:
+        try:
+            return str(draw(*args, **kwargs))
+        except pl.PromptlabError as problem:
+            return str(error(problem))
+
+    return shown
+
+
+def endpoint(function: Callable[..., Any], name: str = "", **options: Any) -> None:
+    """Offer ``function`` to programs, under its own name unless another is given.
+
+    Its docstring and annotations are its documentation.
+    """
+    api(telling()(function), api_name=name or function.__name__, **options)
