@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from promptlab.errors import InputError
-from promptlab.failures import Failure
+from promptlab.failure import Failure
 
 By = Literal["words", "confusion", "kind"]
 _KINDS = {"wrong": "wrong answer", "unparsed": "reply that could not be read", "error": "no reply"}

@@ -156,7 +156,8 @@ def _reading_faults(item: LibraryTemplate, document: Mapping[str, Any]) -> list[
 
 
 def _parser_faults(settings: Mapping[str, Any], labels: Sequence[str]) -> list[str]:
-    from promptlab.parser import ChoiceParser, parser_from_settings
+    from promptlab.parser import ChoiceParser
+    from promptlab.parser_settings import parser_from_settings
 
     try:
         parser = parser_from_settings(settings)

@@ -11,7 +11,8 @@ from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser, parser_from_settings
+from promptlab.parser import Parser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Input, as_examples
 from promptlab.template import Template
 from promptlab.template_predictor import TemplatePredictor

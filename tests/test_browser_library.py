@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.failures import Failure, write_lines
+from promptlab.failure import Failure
+from promptlab.failures import write_lines
 
 pytestmark = pytest.mark.default_model
 TEXTS = ["a dull plot", "no plot at all", "cold soup", "the soup was stale", "soup again", "plot"]

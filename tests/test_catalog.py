@@ -17,7 +17,7 @@ import yaml
 from promptlab import catalog
 from promptlab.errors import InputError
 from promptlab.metric import get_metric
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.template import Demonstration, Template
 
 SHIPPED = [item.full_name for item in catalog.templates()]

@@ -19,7 +19,8 @@ from promptlab.errors import InputError, WorkError
 from promptlab.generator import PromptGenerator
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.pool import load_model
-from promptlab.parser import TextParser, parser_from_settings
+from promptlab.parser import TextParser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor, load
 from promptlab.statistics import wilson_interval
 from promptlab.strategies.consistency import SelfConsistency

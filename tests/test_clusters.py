@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.failures import Failure, write_lines
+from promptlab.failure import Failure
+from promptlab.failures import write_lines
 
 FOOD = ["the soup was cold", "cold soup and stale bread", "a soup without salt", "bread and soup"]
 FILMS = ["a dull film plot", "the film drags on", "plot holes in the film", "film without a plot"]

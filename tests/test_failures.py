@@ -11,7 +11,8 @@ from command_line import Command, command, document, group, here, models, review
 
 from promptlab.errors import DataError, StudyError
 from promptlab.example import Example
-from promptlab.failures import Asked, Correction, Failure, FailureLog, write_lines
+from promptlab.failure import Asked, Correction, Failure
+from promptlab.failures import FailureLog, write_lines
 from promptlab.predictions import Prediction
 from promptlab.study.regression import read_suite, told
 from promptlab.task import Task

@@ -15,10 +15,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "clusters", "columns",
         "decoding", "entry_check", "errors", "evaluation", "events", "example", "expression",
-        "extraction", "failures", "fitting", "game24", "grammar", "hub", "library_exchange",
-        "library_file", "library_text", "metric", "number", "parser", "predictions", "prompt",
-        "readers", "reasoning", "sandbox", "spans", "split", "spreadsheet", "statistics",
-        "task", "template", "trace", "verbalizer",
+        "extraction", "failure", "failures", "fitting", "game24", "grammar", "hub",
+        "library_exchange", "library_file", "library_text", "metric", "number", "parser",
+        "parser_settings", "predictions", "prompt", "readers", "reasoning", "sandbox", "spans",
+        "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),

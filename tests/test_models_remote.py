@@ -22,7 +22,7 @@ from promptlab.models.pool import POOL, ModelPool, load_model
 from promptlab.models.remote.address import Address
 from promptlab.models.remote.model import RemoteModel
 from promptlab.models.remote.patience import Backoff, RateLimit
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import load
 from promptlab.prompt import Prompt, Slot, Soft, Text, Trigger
 from promptlab.template import Template

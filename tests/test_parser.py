@@ -16,8 +16,8 @@ from promptlab.parser import (
     RegexParser,
     SpansParser,
     TextParser,
-    parser_from_settings,
 )
+from promptlab.parser_settings import parser_from_settings
 from promptlab.spans import Span, read_spans, write_spans
 
 SENTIMENT = parser_from_settings(

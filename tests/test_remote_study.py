@@ -213,7 +213,7 @@ def best(endpoint: Endpoint, tmp_path: Path) -> Path:
     """A saved predictor."""
     from promptlab.generator import PromptGenerator
     from promptlab.models.pool import load_model
-    from promptlab.parser import parser_from_settings
+    from promptlab.parser_settings import parser_from_settings
     from promptlab.template import Template
 
     parser = parser_from_settings({"type": "choice", "choices": CHOICES})

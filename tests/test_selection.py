@@ -25,7 +25,7 @@ from promptlab.errors import CapabilityError, InputError
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.local import LocalModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.retrieval.index import make_index
 from promptlab.selection.coverage import covering, own_scale
 from promptlab.selection.entropy import global_entropy, likelihood, local_entropy

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from promptlab.cli.app import app
 from promptlab.errors import StudyError
 from promptlab.models.local import LocalModel
-from promptlab.study.estimate import Estimate, estimate_study
+from promptlab.study.estimate import estimate_study
+from promptlab.study.group_cost import Estimate
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec
 

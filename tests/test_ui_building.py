@@ -247,7 +247,7 @@ def test_an_upload_becomes_a_study_that_runs(bench: Workbench, tmp_path: Path) -
 
 
 def test_the_cost_is_drawn() -> None:
-    from promptlab.study.estimate import GroupCost, Span
+    from promptlab.study.group_cost import GroupCost, Span
 
     span = Span(1500.0, 2500.0)
     group = GroupCost(HOSTILE, "x", None, Span(3, 3), span, span, span, Span(30, 7000), ("note",))

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.failures import Failure, write_lines
+from promptlab.failure import Failure
+from promptlab.failures import write_lines
 from promptlab.trace import Trace
 
 gr = pytest.importorskip("gradio")

@@ -11,7 +11,7 @@ from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
-    from promptlab.study.estimate import GroupCost, Span
+    from promptlab.study.group_cost import GroupCost, Span
 
 
 def estimate(

@@ -12,7 +12,7 @@ from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
-    from promptlab.failures import Failure
+    from promptlab.failure import Failure
 
 app = typer.Typer(help="The log of a study's failures.", no_args_is_help=True)
 app.command("clusters")(clusters)

@@ -19,7 +19,7 @@ from promptlab.kinds.template import (
     read_option,
 )
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.strategies.answering import Answering
 from promptlab.strategies.chain import Chain, Step, chain_fields, check_steps

@@ -19,7 +19,7 @@ from promptlab.generator import PromptGenerator
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.task import Task
 from promptlab.template import Template

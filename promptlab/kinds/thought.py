@@ -14,7 +14,7 @@ from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import KindSettings, Trial
 from promptlab.kinds.template import DecodingSettings, TemplateKind, TemplateSettings
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.retrieval.embedding import check_embeds
 from promptlab.strategies.automatic import Automatic, By

@@ -15,7 +15,7 @@ from promptlab.kinds.kind import Kind, KindSettings, Trial
 from promptlab.kinds.template import InlineTemplate
 from promptlab.kinds.tree_settings import Entry, TreeSettings
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.strategies.exploration import RESERVED
 from promptlab.strategies.judgement import Judgement

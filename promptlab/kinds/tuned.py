@@ -24,7 +24,7 @@ from promptlab.mixture import MixtureClassifier
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
-from promptlab.parser import parser_from_settings
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.prompt import Soft, Text
 from promptlab.task import Task

@@ -12,7 +12,8 @@ from promptlab.asks import Generate, Outcome, Score, Solving, generated, scored
 from promptlab.decoding import Decoding, Generation
 from promptlab.errors import AskError, InputError
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser, TextParser, parser_from_settings
+from promptlab.parser import Parser, TextParser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.prompt import Prompt
 from promptlab.trace import Branch
 from promptlab.verbalizer import Verbalizer

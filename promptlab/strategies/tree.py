@@ -10,7 +10,8 @@ from promptlab.decoding import Decoding
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
 from promptlab.models.language_model import Capability, LanguageModel
-from promptlab.parser import Parser, parser_from_settings
+from promptlab.parser import Parser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Input, as_examples
 from promptlab.strategies.exploration import RESERVED, Exploration
 from promptlab.strategies.judgement import Judgement

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptlab.ensemble.panel import Panel, plain
 from promptlab.example import Example
-from promptlab.failures import Asked, Failure
+from promptlab.failure import Asked, Failure
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import Comparison

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from promptlab.models.language_model import LanguageModel
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.dry_run import DryGroup, DryRun
+from promptlab.study.group_cost import NOTHING, Estimate, GroupCost, Span, together
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.text import Load, check_study
@@ -20,76 +21,6 @@ UNCOUNTED = (
     "what a pruner stops early and what a sampler asks twice (both make the study cheaper)",
     "loading the model, and the report",
 )
-
-
-@dataclass(frozen=True)
-class Span:
-    """From ``low`` to ``high``."""
-
-    low: float
-    high: float
-
-    def __add__(self, other: Span) -> Span:
-        return Span(self.low + other.low, self.high + other.high)
-
-    def times(self, low: float, high: float | None = None) -> Span:
-        """Both ends multiplied."""
-        return Span(self.low * low, self.high * (low if high is None else high))
-
-
-NOTHING = Span(0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class GroupCost:
-    """A group of candidates: how many there are (``None``: endless), and what its trials cost.
-
-    ``tokens_in`` and ``tokens_out`` are those of predictions and of fitting by asking,
-    ``learning`` the forward tokens of training. ``seconds`` are unknown for an endpoint.
-    """
-
-    name: str
-    kind: str
-    candidates: int | None
-    trials: Span
-    tokens_in: Span
-    tokens_out: Span
-    learning: Span
-    seconds: Span | None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def tokens(self) -> Span:
-        """All that goes through the model."""
-        return self.tokens_in + self.tokens_out + self.learning
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A study's cost. ``decision`` is what follows the search: controls and the look at test.
-
-    ``candidates`` is ``None`` for an endless space, ``dollars`` without a price, ``seconds`` for
-    an endpoint. ``uncounted`` says what is left out.
-    """
-
-    study: str
-    model: str
-    candidates: int | None
-    trials: int
-    groups: tuple[GroupCost, ...]
-    decision: GroupCost
-    seconds: Span | None
-    dollars: Span | None
-    uncounted: tuple[str, ...]
-
-    @property
-    def tokens(self) -> Span:
-        """All tokens, those of the decision included."""
-        return sum((group.tokens for group in self.groups), self.decision.tokens)
-
-    def row(self) -> dict[str, Any]:
-        """As JSON data."""
-        return asdict(self) | {"tokens": asdict(self.tokens)}
 
 
 def estimate_study(
@@ -281,7 +212,7 @@ class _Curve(_Costing):
                     group = group.untrained()
                 self.measure([group])
                 cell = self.cost(group, 1, Span(seeds, seeds), len(self.task.test))
-                sums = cell if sums is None else _together(sums, cell)
+                sums = cell if sums is None else together(sums, cell)
                 found.append((group, cell))
             assert sums is not None
             found[-1] = (found[-1][0], sums)
@@ -300,18 +231,3 @@ class _Curve(_Costing):
             dollars=self.dollars(costs),
             uncounted=UNCOUNTED[1:],
         )
-
-
-def _together(one: GroupCost, other: GroupCost) -> GroupCost:
-    seconds = None
-    if one.seconds is not None and other.seconds is not None:
-        seconds = one.seconds + other.seconds
-    return replace(
-        one,
-        trials=one.trials + other.trials,
-        tokens_in=one.tokens_in + other.tokens_in,
-        tokens_out=one.tokens_out + other.tokens_out,
-        learning=one.learning + other.learning,
-        seconds=seconds,
-        notes=tuple(dict.fromkeys((*one.notes, *other.notes))),
-    )

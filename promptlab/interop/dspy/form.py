@@ -9,7 +9,8 @@ from typing import Any, Literal
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.interop.dspy.installed import dspy_package
-from promptlab.parser import Parser, TextParser, parser_from_settings
+from promptlab.parser import Parser, TextParser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.task import Task
 
 

@@ -22,7 +22,8 @@ from promptlab.interop.dspy.programs import make_program
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser, TextParser, parser_from_settings
+from promptlab.parser import Parser, TextParser
+from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.task import Task
 
