@@ -14,7 +14,7 @@ pytest.importorskip("gradio")
 
 import promptlab as pl
 from promptlab.ui.play import writing
-from promptlab.ui.play.generation import request_stop
+from promptlab.ui.play.stoppable import request_stop
 from promptlab.ui.play.watching import Tell, Watched
 from promptlab.ui.play.writing import begin, read_asked, read_prompt, record
 

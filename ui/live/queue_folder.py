@@ -1,4 +1,4 @@
-"""Studies that wait their turn, on disk: they outlive the server."""
+"""Studies that wait their turn, on disk: they outlive the server, and one server runs them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,40 @@ import re
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 _QUEUED = re.compile(r"(\d+)-(.+)\.yaml")
 
 
 class QueueFolder:
     """``<number>-<name>.yaml`` is a study that waits, ``<name>.failed`` one that could not run.
 
-    The smallest number comes first. Every file appears whole or not at all.
+    The smallest number comes first. Every file appears whole or not at all. Whoever runs what
+    waits holds the folder; everybody may read it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the folder."""
+        return self._lock.is_locked
+
+    def hold(self) -> bool:
+        """Hold the folder from now on, unless another server does; whether it is held here."""
+        if not self.held:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                return False
+        return True
+
+    def release(self) -> None:
+        """Let another server run what waits."""
+        self._lock.release()
 
     def waiting(self) -> list[tuple[int, str, Path]]:
         """Number, study's name and file of all that wait, the first one first."""

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, note, panel
-from ..listening import QUIET
+from ..drawing import note, panel
 from ..telling import endpoint
 from ..workbench import Workbench
 from .shared import Shared
+from .stoppable import QUEUE, stoppable
 from .writing import (
     begin,
     draw_stopped,
@@ -26,17 +27,37 @@ from .writing import (
 
 PROMPT = "Q: What is 3 + 4?\nA:"
 _ABOUT = "Write a prompt and press Generate: the text appears here, token by token."
-SHOWN = (
-    "() => {{ const box = document.getElementById('{}'); "
-    "if (box.getBoundingClientRect().top > innerHeight * 0.7) box.scrollIntoView(); }}"
-)
-"""Brings a result into view where it stands below what was pressed, as on a phone."""
-_QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
-"""Long texts have a queue of their own, so that short calls do not wait for their end."""
 
 
 def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
     """Lay the section out and connect it."""
+
+    def write(cancellation: pl.Cancellation, *given: Any) -> Iterator[Markup]:
+        boxes, model = given[:-3], given[-3:]
+        asked = read_asked(*boxes)
+        loaded = bench.load(*model)
+        loaded.require("generate")
+        prompt, heard = read_prompt(loaded, asked.prompt), None
+        work = begin(loaded, asked, cancellation)
+        for heard in work.latest():
+            yield draw_writing(prompt, heard, work.seconds)
+        try:
+            yield draw_written(record(loaded, asked, work.result, work.seconds))
+        except pl.Cancelled:
+            yield draw_stopped(prompt, heard, work.seconds)
+
+    with gr.Row():
+        with gr.Column(scale=4, min_width=320):
+            text, *boxes, button, stop = _boxes()
+        with gr.Column(scale=7, min_width=320):
+            result = panel(str(note(_ABOUT)), name="generate-result")
+    stoppable(write, button, stop, [text, *boxes, *shared.model], result)
+    shared.carry("generate", template=text, fields=boxes[0], chat=boxes[1])
+    _offer(bench)
+
+
+def _offer(bench: Workbench) -> None:
+    """The documented endpoint."""
 
     def generate(
         prompt: str,
@@ -67,51 +88,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         found: dict[str, Any] = record(loaded, asked, work.result, work.seconds)
         return found
 
-    def write(*given: Any) -> Iterator[tuple[Any, str, Any, Any]]:
-        boxes, model = given[:-3], given[-3:]
-        cancellation = pl.Cancellation()
-        going, ready = gr.Button(interactive=True), gr.Button(interactive=False)
-        yield cancellation, str(note("Loading the model …")), going, ready
-        try:
-            asked = read_asked(*boxes)
-            loaded = bench.load(*model)
-            loaded.require("generate")
-            prompt, heard = read_prompt(loaded, asked.prompt), None
-            work = begin(loaded, asked, cancellation)
-            for heard in work.latest():
-                drawn = draw_writing(prompt, heard, work.seconds)
-                yield cancellation, str(drawn), going, ready
-            try:
-                drawn = draw_written(record(loaded, asked, work.result, work.seconds))
-            except pl.Cancelled:
-                drawn = draw_stopped(prompt, heard, work.seconds)
-        except pl.PromptlabError as problem:
-            drawn = error(problem)
-        yield None, str(drawn), ready, going
-
-    with gr.Row():
-        with gr.Column(scale=4, min_width=320):
-            text, *boxes, button, stop = _boxes()
-        with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(_ABOUT)), name="generate-result")
-    running = gr.State(None)
-    button.click(None, None, None, js=SHOWN.format("generate-result"), api_visibility="private")
-    button.click(
-        write,
-        [text, *boxes, *shared.model],
-        [running, result, stop, button],
-        **QUIET,
-        **_QUEUE,
-    )
-    stop.click(request_stop, running, None, api_visibility="private", queue=False)
-    shared.carry("generate", template=text, fields=boxes[0], chat=boxes[1])
-    endpoint(generate, **_QUEUE)
-
-
-def request_stop(running: pl.Cancellation | None) -> None:
-    """Ask what this user has started to stop at its next step."""
-    if running is not None:
-        running.request()
+    endpoint(generate, **QUEUE)
 
 
 def _boxes() -> list[Any]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, note, panel
+from ..drawing import note, panel
 from ..forms import read_fields
+from ..listening import QUIET
 from ..telling import endpoint
 from ..workbench import Workbench
-from .generation import SHOWN, request_stop
 from .recipe import COMMON, LABELS, Recipe
 from .shared import Shared
 from .solving import (
@@ -28,14 +29,65 @@ from .solving import (
     saved,
     saved_fields,
 )
+from .stoppable import QUEUE, stoppable
 
 START = "self_consistency"
 _ABOUT = "Choose a strategy and press Run: its answer, its cost and every step appear here."
-_QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
 
 
 def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
     """Lay the section out and connect it."""
+
+    def run(cancellation: pl.Cancellation, name: str, *values: Any) -> Iterator[Markup]:
+        predictor, example = build(bench, name, form.given(name, values), values[-3:])
+        work, step = begin(predictor, example, cancellation), None
+        for step in work.latest():
+            yield draw_running(step, work.seconds)
+        try:
+            yield draw_solved(work.result, work.seconds)
+        except pl.Cancelled:
+            yield draw_stopped(step, work.seconds)
+
+    with gr.Row():
+        with gr.Column(scale=4, min_width=320):
+            chosen = gr.Dropdown(
+                _offered(bench), value=START, label="Strategy", elem_id="strategy-name"
+            )
+            form = _Form(RECIPES[START])
+        with gr.Column(scale=7, min_width=320):
+            result = panel(str(note(_ABOUT)), name="strategy-result")
+    chosen.input(
+        lambda name, *texts: form.changed(bench, name, texts),
+        [chosen, *form.kept],
+        form.shown,
+        **QUIET,
+    )
+    form.common["reads"].change(
+        lambda reads: gr.Textbox(visible=reads == LABELS),
+        form.common["reads"],
+        form.common["labels"],
+        **QUIET,
+    )
+    page.select(
+        lambda name: gr.Dropdown(_offered(bench), value=name),
+        chosen,
+        chosen,
+        queue=False,
+        api_visibility="private",
+    )
+    stoppable(run, form.button, form.stop, [chosen, *form.boxes, *shared.model], result)
+    shared.carry(
+        "strategy",
+        template=form.common["template"],
+        fields=form.common["fields"],
+        chat=form.common["chat"],
+        answers=form.common["labels"],
+    )
+    _offer(bench)
+
+
+def _offer(bench: Workbench) -> None:
+    """The documented endpoints."""
 
     def strategy(
         strategy: str, fields: str = "", settings: str = "", model: str = ""
@@ -63,74 +115,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
             {"name": name, "about": "a saved predictor", "settings": {}} for name in saved(bench)
         ]
 
-    def run(name: str, *values: Any) -> Iterator[tuple[Any, str, Any, Any]]:
-        cancellation = pl.Cancellation()
-        going, ready = gr.Button(interactive=True), gr.Button(interactive=False)
-        yield cancellation, str(note("Loading the model …")), going, ready
-        step = None
-        try:
-            predictor, example = build(bench, name, form.given(name, values), values[-3:])
-            work = begin(predictor, example, cancellation)
-            for step in work.latest():
-                yield cancellation, str(draw_running(step, work.seconds)), going, ready
-            try:
-                drawn = draw_solved(work.result, work.seconds)
-            except pl.Cancelled:
-                drawn = draw_stopped(step, work.seconds)
-        except pl.PromptlabError as problem:
-            drawn = error(problem)
-        yield None, str(drawn), ready, going
-
-    with gr.Row():
-        with gr.Column(scale=4, min_width=320):
-            chosen = gr.Dropdown(
-                _offered(bench), value=START, label="Strategy", elem_id="strategy-name"
-            )
-            form = _Form(RECIPES[START])
-            button, stop = form.button, form.stop
-        with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(_ABOUT)), name="strategy-result")
-    running = gr.State(None)
-    private: dict[str, Any] = {"api_visibility": "private"}
-    chosen.input(
-        lambda name, *texts: form.changed(bench, name, texts),
-        [chosen, *form.kept],
-        form.shown,
-        show_progress="hidden",
-        **private,
-    )
-    form.common["reads"].change(
-        lambda reads: gr.Textbox(visible=reads == LABELS),
-        form.common["reads"],
-        form.common["labels"],
-        show_progress="hidden",
-        **private,
-    )
-    page.select(
-        lambda name: gr.Dropdown(_offered(bench), value=name),
-        chosen,
-        chosen,
-        queue=False,
-        **private,
-    )
-    button.click(None, None, None, js=SHOWN.format("strategy-result"), **private)
-    button.click(
-        run,
-        [chosen, *form.boxes, *shared.model],
-        [running, result, stop, button],
-        show_progress="hidden",
-        **private,
-        **_QUEUE,
-    )
-    stop.click(request_stop, running, None, queue=False, **private)
-    shared.carry(
-        "strategy",
-        template=form.common["template"],
-        fields=form.common["fields"],
-        chat=form.common["chat"],
-        answers=form.common["labels"],
-    )
-    endpoint(strategy, **_QUEUE)
+    endpoint(strategy, **QUEUE)
     endpoint(strategies)
 
 

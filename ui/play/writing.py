@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import card, chip, error, grid, joined, note
+from ..drawing import card, chip, grid, joined, note
 from ..forms import LONGEST, read_fields
 from .watching import Tell, Watched
 
@@ -176,11 +176,6 @@ def draw_written(found: Mapping[str, Any]) -> Markup:
         _text(number, one["text"], len(texts), _facts(one)) for number, one in enumerate(texts)
     ]
     return joined([note(facts), _read(found["prompt"]), grid(drawn)])
-
-
-def draw_problem(problem: object, heard: Heard | None, prompt: str) -> Markup:
-    """What went wrong, with what had been written until then."""
-    return joined([error(problem), draw_stopped(prompt, heard, 0.0) if heard else ""])
 
 
 def _facts(one: Mapping[str, Any]) -> list[Markup]:
