@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -20,6 +22,12 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+_CUT_OFF = re.compile(
+    r"AbortError: |Unexpected error Connection errored out"
+    r"|TypeError: (network error|Failed to fetch)"
+    r"|Failed to load resource: net::ERR_(ABORTED|INCOMPLETE_CHUNKED_ENCODING|NETWORK_CHANGED)"
+)
+"""What Gradio's page and the browser tell when a page is left while it still asks the server."""
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -49,21 +57,40 @@ class Watched:
 
     complaints: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    leaving: bool = False
 
     def watch(self, page: Any) -> None:
         """Listen to a page before it goes anywhere."""
+        _WATCHED[page] = self
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         page.on("request", self._request)
 
     def _console(self, message: Any) -> None:
-        if message.type == "error":
+        if message.type == "error" and not (self.leaving and _CUT_OFF.match(message.text)):
             self.complaints.append(f"{message.text} ({message.location})")
 
     def _request(self, request: Any) -> None:
         address = urlsplit(request.url)
         if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
             self.outside.append(request.url)
+
+
+_WATCHED: WeakKeyDictionary[Any, Watched] = WeakKeyDictionary()
+
+
+def go(page: Any, url: str = "") -> None:
+    """Leave what is shown for an address of the app, or for the same page anew.
+
+    Requests that are cut off by it are no faults; whatever else is told is one.
+    """
+    watched = _WATCHED[page]
+    watched.leaving = True
+    try:
+        page.goto(url) if url else page.reload()
+    finally:
+        watched.leaving = False
+    page.wait_for_selector(".pl-top")
 
 
 @contextmanager

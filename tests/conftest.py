@@ -46,8 +46,30 @@ from promptlab.task import Task
 if TYPE_CHECKING:
     from promptlab.models.local import LocalModel
 
+LONGEST = (
+    "test_browser_playground", "test_study_kill", "test_ui_kill", "test_browser_learn",
+    "test_kinds_finetune", "test_curve_tuned", "test_browser_building", "test_browser_study",
+    "test_browser_library", "test_kinds_soft_prompt", "test_kinds_ensemble", "test_study_run",
+    "test_browser_compare", "test_curve_command", "test_study_comparison", "test_study_learning",
+    "test_ui_jobs", "test_engine_threads", "test_study_live", "test_browser_strategy",
+    "test_study_gains", "test_predictor", "test_cli_learning", "test_remote_serve",
+)  # fmt: skip
+"""Files that take longest; they come first, so that no worker is left with one at the end."""
+
 USERS_CACHE = os.environ.get("PROMPTLAB_CACHE")
 """Where the pinned models and data are kept, so that they are fetched once."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files go to the workers in our order: theirs puts files with few tests, if long, last."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they stand."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from browser import go
 
 pytestmark = pytest.mark.default_model
 
 
 def test_a_grid_and_an_edit(page: Any) -> None:
-    page.goto(f"{page.url.partition('?')[0]}?tab=compare")
+    go(page, f"{page.url.partition('?')[0]}?tab=compare")
     page.locator("#compare-run").wait_for(state="visible")
     page.get_by_role("spinbutton", name="Dev examples").fill("8")
     page.click("#compare-run")

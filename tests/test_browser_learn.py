@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import go
 from test_study_figures import study, trial
 
 pytestmark = pytest.mark.default_model
@@ -18,7 +19,7 @@ def test_a_soft_prompt_is_started_and_watched(page: Any) -> None:
     page.locator("#learn-start").click()
     page.wait_for_selector("#learn-curves polyline", timeout=90_000)
     page.wait_for_selector("#learn-moment .pl-token")
-    page.reload()
+    go(page)
     page.get_by_role("tab", name="Learn", exact=True).click()
     page.wait_for_selector("#learn-strip .pl-new")
     page.wait_for_selector("#learn-head .pl-good", timeout=90_000)

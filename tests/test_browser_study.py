@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import go
 from gradio_client import Client
 
 pytestmark = pytest.mark.default_model
@@ -50,8 +51,7 @@ def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) 
     assert page.locator("#study-board .pl-whisker").count() == 2
     page.wait_for_selector("#study-pause:disabled", state="attached")
 
-    page.reload()
-    page.wait_for_selector(".pl-top")
+    go(page)
     open_tab(page)
     page.wait_for_selector("#study-list label:has-text('two-prompts')")
     page.locator("#study-list label:has-text('two-prompts')").click()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from command_line import Command, command, here, models, reviews  # noqa: F401 - fixtures
 from curve_material import TEMPLATE, curve_document, method
@@ -91,23 +88,17 @@ def test_killed_and_continued(curve: Command, here: Path) -> None:
     text = (here / "curve.yaml").read_text().replace("- 99", "\n".join(f"- {n}" for n in sizes))
     text = text.replace("block: 10", "block: 1").replace("- 2\n- name", "- 1\n- name")
     (here / "curve.yaml").write_text(text)
-    code = "from promptlab.cli import main; main()"
-    run = [sys.executable, "-c", code, "study", "run", "curve.yaml", "--json"]
+    run = ["study", "run", "curve.yaml", "--json"]
     cells = here / "runs" / "curve" / "cells"
-    process = subprocess.Popen(
-        run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    started = forked.start(*run)
     deadline = time.monotonic() + 60
-    while process.poll() is None and len(list(cells.glob("*.json"))) < 9:
-        assert time.monotonic() < deadline
+    while started.runs and len(list(cells.glob("*.json"))) < 9 and time.monotonic() < deadline:
         time.sleep(0.001)
-    assert process.poll() is None, "the run was too quick to be killed"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    assert started.kill(), "the run was too quick to be killed"
     kept = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
-    done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert f"continuing: {len(kept)} of 42 cells are done" in done.stderr
-    assert len(json.loads(done.stdout)["cells"]) == 42
+    out, err = here / "out", here / "err"
+    assert forked.start(*run, out=out, err=err).code() == 0, err.read_text()
+    assert f"continuing: {len(kept)} of 42 cells are done" in err.read_text()
+    assert len(json.loads(out.read_text())["cells"]) == 42
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert not list(cells.rglob("*.partial"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -321,8 +320,7 @@ def test_a_study_killed_in_training_ends_as_one_that_was_not(
     path = write_study(
         tmp_path / "reviews.yaml", document | {"candidates": candidates, "budget": {"trials": 2}}
     )
-    code = "from promptlab.cli import main; main()"
-    start = [sys.executable, "-c", code, "study", "run", str(path), "--out"]
+    start = ["study", "run", str(path), "--out"]
     folder, whole = tmp_path / "killed" / "reviews", tmp_path / "whole" / "reviews"
 
     def training(at: Path) -> bool:

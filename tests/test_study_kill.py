@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import optuna
 import pytest
 from study_material import study_document, write_reviews, write_study
@@ -48,26 +45,18 @@ def complete(folder: Path) -> dict[int, tuple[str, float]]:
 def command(tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]) -> list[str]:
     data = write_reviews(tmp_path / "reviews.csv", rows=200)
     document = study_document(data, block=1, model={"name": str(folder_of(tiny_masked))})
-    document["task"] |= {"dev": 100, "test": 60}
+    document["task"] |= {"dev": 50, "test": 40}
     path = write_study(tmp_path / "reviews.yaml", document)
-    code = "from promptlab.cli import main; main()"
-    out = str(tmp_path / "runs")
-    return [sys.executable, "-c", code, "study", "run", str(path), "--out", out, "--json"]
+    return ["study", "run", str(path), "--out", str(tmp_path / "runs"), "--json"]
 
 
 def kill_when(command: list[str], folder: Path, moment: Moment) -> bool:
     """Start the run, SIGKILL it at the moment; whether it was still running."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    started = forked.start(*command)
     deadline = time.monotonic() + 60
-    while process.poll() is None and not moment(folder) and time.monotonic() < deadline:
+    while started.runs and not moment(folder) and time.monotonic() < deadline:
         time.sleep(0.001)
-    running = process.poll() is None
-    if running:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return running
+    return started.kill()
 
 
 def test_killed_again_and_again(command: list[str], tmp_path: Path) -> None:
@@ -82,12 +71,12 @@ def test_killed_again_and_again(command: list[str], tmp_path: Path) -> None:
             assert known.items() <= found.items(), f"a finished trial was lost, killed {name}"
             known = found
     assert len(killed) >= 4, f"the run was too quick to be killed: {killed}"
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    board: dict[str, Any] = json.loads(done.stdout)
+    out, err = tmp_path / "out", tmp_path / "err"
+    assert forked.start(*command, out=out, err=err).code() == 0, err.read_text()
+    board: dict[str, Any] = json.loads(out.read_text())
     found = complete(folder)
     assert known.items() <= found.items()
     keys = [key for key, _ in found.values()]
     assert len(keys) == len(set(keys)) == len(board["trials"]) == 22
-    assert board["best"]["test"]["n"] == 60
+    assert board["best"]["test"]["n"] == 40
     assert not list(folder.rglob("*.partial"))

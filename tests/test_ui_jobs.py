@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import yaml
-from study_material import study_document, write_reviews
 
 pytest.importorskip("gradio")
 
+from jobs_material import after, bench, is_, study, wait_for  # noqa: F401 - fixtures
+
 import promptlab as pl
-from promptlab.models.local import LocalModel
 from promptlab.ui.live import steering, view, watching
 from promptlab.ui.live.jobs import StudyJobs
 from promptlab.ui.live.view import Seen, Sight
@@ -23,72 +21,22 @@ from promptlab.ui.workbench import Workbench
 HOSTILE = "<script>alert(1)</script>"
 
 
-@pytest.fixture
-def bench(
-    tmp_path: Path, masked: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workbench]:
-    """A workbench whose one model is the tiny one."""
-    bench = Workbench(("tiny",), tmp_path / "runs")
-    monkeypatch.setattr(Workbench, "load", lambda *_: masked)
-    yield bench
-    bench.jobs.close()
-
-
-@pytest.fixture
-def study(tmp_path: Path, bench: Workbench) -> Callable[..., str]:
-    """The text of a small study over an uploaded file."""
-    data = bench.keep_upload(write_reviews(tmp_path / "reviews.csv"))
-
-    def make(**changes: Any) -> str:
-        return yaml.safe_dump(study_document(data, **changes), sort_keys=False)
-
-    return make
-
-
-def wait_for(found: Callable[[], Any], seconds: float = 100.0) -> Any:
-    """What ``found`` gives as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert value, "waited in vain"
-    return value
-
-
-def reaches(jobs: StudyJobs, name: str, finished: int) -> Callable[[], bool]:
-    """Whether so many trials are finished; a study that fails meanwhile says why."""
-
-    def look() -> bool:
-        found = jobs.progress(name)
-        assert found["state"] != "failed", found["message"]
-        return bool(found["finished"] >= finished)
-
-    return look
-
-
-def is_(jobs: StudyJobs, name: str, *states: str) -> Callable[[], bool]:
-    return lambda: jobs.state(name)["state"] in states
-
-
 def test_pause_waits_cancel_keeps_and_resume_ends(
-    bench: Workbench, study: Callable[..., str]
+    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
     jobs = bench.jobs
+    after(2, lambda: jobs.pause("reviews"))
     assert jobs.submit(study(block=1)) == "reviews"
-    wait_for(lambda: (bench.runs / "reviews" / "study.yaml").exists())
-    wait_for(reaches(jobs, "reviews", 2))
-    jobs.pause("reviews")
     wait_for(is_(jobs, "reviews", "paused"))
     before = jobs.progress("reviews")
     time.sleep(0.4)
-    after = jobs.progress("reviews")
-    assert after["finished"] == before["finished"] < 22
-    assert after["seconds"] == before["seconds"]  # the clock stands, too
+    stood = jobs.progress("reviews")
+    assert stood["finished"] == before["finished"] == 2
+    assert stood["seconds"] == before["seconds"]  # the clock stands, too
+    after(1, lambda: jobs.cancel("reviews"))
     jobs.resume("reviews")
-    wait_for(reaches(jobs, "reviews", before["finished"] + 1))
-    jobs.cancel("reviews")
     wait_for(is_(jobs, "reviews", "stopped"))
-    kept = jobs.progress("reviews")["finished"]
-    assert before["finished"] < kept < 22
+    assert jobs.progress("reviews")["finished"] == 3
     jobs.resume("reviews")
     wait_for(is_(jobs, "reviews", "decided"))
     board = pl.read_leaderboard(bench.runs / "reviews")
@@ -100,10 +48,13 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
     assert jobs.free_name("reviews") == "reviews-2"
 
 
-def test_the_queue_keeps_its_order(bench: Workbench, study: Callable[..., str]) -> None:
+def test_the_queue_keeps_its_order(
+    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+) -> None:
     jobs = bench.jobs
+    after(1, lambda: jobs.pause("a"))
     jobs.submit(study(block=1), name="a")
-    jobs.pause("a") if wait_for(is_(jobs, "a", "running")) else None
+    wait_for(is_(jobs, "a", "paused"))
     for name in ("b", "c", "d"):
         assert jobs.submit(study(budget={"trials": 2}), name=name) == name
     with pytest.raises(pl.InputError, match="'b' is running or queued already"):
@@ -121,11 +72,13 @@ def test_the_queue_keeps_its_order(bench: Workbench, study: Callable[..., str]) 
     assert list((bench.runs / ".queue").iterdir()) == []
 
 
-def test_a_new_server_finds_the_queue(bench: Workbench, study: Callable[..., str]) -> None:
+def test_a_new_server_finds_the_queue(
+    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+) -> None:
     first = StudyJobs(bench)
+    after(1, lambda: first.pause("a"))
     first.submit(study(block=1), name="a")
-    wait_for(lambda: (bench.runs / "a" / "log.jsonl").exists())
-    first.pause("a")
+    wait_for(is_(first, "a", "paused"))
     first.submit(study(budget={"trials": 2}), name="b")
     (bench.runs / ".queue" / "0009-c.yaml").write_text("study: c\ntask: nowhere\n")
     first.close()
@@ -138,6 +91,30 @@ def test_a_new_server_finds_the_queue(bench: Workbench, study: Callable[..., str
     assert jobs.state("a")["state"] == "stopped"  # goes on only when somebody says so
     jobs.cancel("c")
     assert [row["name"] for row in jobs.rows() if row["name"] == "c"] == []
+
+
+def test_one_server_runs_the_queue_and_another_takes_over(
+    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+) -> None:
+    first, second = StudyJobs(bench), bench.jobs
+    first.start()
+    second.start()
+    after(1, lambda: first.pause("a"))
+    first.submit(study(block=1), name="a")
+    wait_for(is_(first, "a", "paused"))
+    first.submit(study(budget={"trials": 2}), name="b")
+    assert {row["name"]: row["state"] for row in second.rows()} == {
+        "a": "running elsewhere", "b": "queued",
+    }  # fmt: skip
+    assert second.state("b")["position"] == 1 and second.progress("a")["finished"] == 1
+    assert second.free_name("b") == "b-2"
+    for action in (lambda: second.submit(study(), name="c"), lambda: second.cancel("b")):
+        with pytest.raises(pl.InputError, match="another server runs the queue"):
+            action()
+    first.close()
+    wait_for(is_(second, "b", "decided"))  # by itself
+    second.resume("a")
+    wait_for(is_(second, "a", "decided"))
 
 
 def test_failures_keep_their_message(bench: Workbench, study: Callable[..., str]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import yaml
 from browser import free_port
@@ -28,33 +25,24 @@ from promptlab.ui.workbench import Workbench
 _PATIENCE = 120.0
 
 
-def wait_for(found: Callable[[], Any], process: subprocess.Popen[bytes]) -> Any:
+def wait_for(found: Callable[[], Any], process: forked.Started) -> Any:
     """What ``found`` gives as soon as it is true."""
     deadline = time.monotonic() + _PATIENCE
-    while not (value := found()) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
+    while not (value := found()) and time.monotonic() < deadline and process.runs:
+        time.sleep(0.05)
     assert value, "waited in vain"
     return value
 
 
 @contextmanager
-def server(model: Path, runs: Path) -> Iterator[tuple[Client, subprocess.Popen[bytes]]]:
+def server(model: Path, runs: Path) -> Iterator[tuple[Client, forked.Started]]:
     """``promptlab ui`` in a process of its own, and a client of it; it is killed at the end."""
     port = free_port()
-    code = "from promptlab.cli import main; main()"
-    command = [sys.executable, "-c", code, "ui", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--model", str(model), "--runs", str(runs)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = forked.start("ui", "--port", port, "--model", model, "--runs", runs)
     try:
         yield wait_for(lambda: _client(port), process), process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.kill()
 
 
 def _client(port: int) -> Client | None:
@@ -64,22 +52,28 @@ def _client(port: int) -> Client | None:
         return None
 
 
-def test_killed_in_mid_study(
-    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]
-) -> None:
-    model, runs = folder_of(tiny_masked), tmp_path / "runs"
-    data = Workbench((str(model),), runs).keep_upload(
-        write_reviews(tmp_path / "reviews.csv", rows=200)
-    )
+@pytest.fixture
+def model(tiny_masked: Pair, folder_of: Callable[[Pair], Path]) -> Path:
+    return folder_of(tiny_masked)
+
+
+@pytest.fixture
+def text(tmp_path: Path, model: Path) -> str:
+    """A study that takes a second or two."""
+    bench = Workbench((str(model),), tmp_path / "runs")
+    data = bench.keep_upload(write_reviews(tmp_path / "reviews.csv", rows=200))
     document = study_document(data, block=2, model=str(model))
     document["task"] |= {"dev": 100, "test": 60}
-    text = yaml.safe_dump(document, sort_keys=False)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def test_killed_in_mid_study(tmp_path: Path, model: Path, text: str) -> None:
+    runs = tmp_path / "runs"
     with server(model, runs) as (client, process):
         assert client.predict(text, api_name="/start_study") == "reviews"
         assert client.predict(text, "second", api_name="/start_study") == "second"
         wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        assert process.kill()
     assert pl.read_progress(runs / "reviews")["state"] == "interrupted"
     kept = {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
     assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]
@@ -99,3 +93,17 @@ def test_killed_in_mid_study(
     assert kept <= {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
     started = [row for row in pl.read_log(runs / "reviews") if row["event"] == "StudyStarted"]
     assert len(started) == 2 and started[1]["finished"] >= 1
+
+
+def test_asked_to_end_in_mid_study(tmp_path: Path, model: Path, text: str) -> None:
+    """SIGTERM: the study stops at its block, as if somebody had said so, and the server ends."""
+    runs = tmp_path / "runs"
+    with server(model, runs) as (client, process):
+        assert client.predict(text, api_name="/start_study") == "reviews"
+        assert client.predict(text, "second", api_name="/start_study") == "second"
+        wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
+        process.terminate()
+        assert process.code(30) == 0
+    found = pl.read_progress(runs / "reviews")
+    assert found["state"] == "stopped" and 1 <= found["finished"] < 22
+    assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]

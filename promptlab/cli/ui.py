@@ -78,8 +78,11 @@ def ui(
     told.print(f"The workbench is at {app.local_url} (stop it with Ctrl-C).")
     if host not in _LOOPBACK and login is None:
         told.print(f"Anyone who reaches {host} can use it; set {PASSWORD} to ask for a password.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that uploads are removed
-    app.block_thread()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a second one cuts the waiting short
+    try:
+        app.block_thread()
+    finally:
+        app.close(verbose=False)  # a study stops at its block; uploads are removed at the exit
 
 
 def read_size(text: str) -> int:

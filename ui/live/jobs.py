@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from .queue_folder import QueueFolder
 Spec = Any
 """A `StudySpec` or a `CurveSpec`."""
 QUEUE = ".queue"
-_PATIENCE = 20.0
+_PATIENCE = 10.0
 """Seconds that closing waits for the work to reach the end of its block."""
+_STAND_BY = 1.0
+"""Seconds between two looks whether the server that runs the queue has ended."""
 
 
 @dataclass
@@ -59,6 +62,9 @@ class StudyJobs:
     States of a study: *queued*, *running*, *pausing*, *paused*, *stopping* (all of them here),
     *running elsewhere* (another process has its folder), *interrupted* (whoever ran it is gone),
     *stopped* (as asked), *failed*, *decided*, *unreadable*. Safe to be used by several threads.
+
+    One server runs the queue of a folder. Another one reads it all, refuses to start anything, and
+    takes over when the first has ended.
     """
 
     def __init__(self, bench: Workbench) -> None:
@@ -71,20 +77,13 @@ class StudyJobs:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Take up the queue that an earlier server left; what cannot be read is told as failed."""
-        with self._changed:
-            known = {job.file for job in self._jobs()}
-            for _, name, file in self._folder.waiting():
-                if file in known:
-                    continue
-                try:
-                    spec = pl.read_spec(file, {"study": name})
-                except pl.PromptlabError as problem:
-                    self._folder.fail(name, file.read_text("utf-8", "replace"), str(problem))
-                    file.unlink(missing_ok=True)
-                    continue
-                self._waiting.append(Job(name, spec, file))
-            self._wake()
+        """Take up the queue that an earlier server left, or stand by while another one runs it.
+
+        What cannot be read is told as failed.
+        """
+        with self._changed, suppress(OSError):  # whoever starts a study is told, then
+            if not self._hold():
+                threading.Thread(target=self._stand_by, name="standing by", daemon=True).start()
 
     def submit(self, study: str | Spec, *, name: str | None = None) -> str:
         """Queue a study, given as YAML text or as a spec, under ``name`` or its own; its name.
@@ -121,6 +120,7 @@ class StudyJobs:
         """``name``, or with the smallest number behind it that makes it new."""
         with self._changed:
             taken = {job.name for job in self._jobs()} | set(self._folder.failures())
+            taken |= set(self._waiting_elsewhere())
             number, free = 1, name
             while free in taken or (self._bench.runs / free).exists():
                 number += 1
@@ -165,6 +165,8 @@ class StudyJobs:
                     self._waiting.remove(job)
                     job.file.unlink(missing_ok=True)
                     return
+            if name in self._waiting_elsewhere():
+                raise self._another_server()
             if name not in self._folder.failures():
                 raise pl.InputError(f"the study {name!r} neither runs nor waits here")
             self._folder.forget(name)
@@ -177,6 +179,9 @@ class StudyJobs:
             for position, job in enumerate(self._waiting, 1):
                 if job.name == name:
                     return _state("queued", position=position)
+            elsewhere = self._waiting_elsewhere()
+            if name in elsewhere:
+                return _state("queued", position=elsewhere.index(name) + 1)
             failed = self._folder.failures().get(name)
         if failed is not None:
             return _state("failed", message=str(failed["message"]))
@@ -198,15 +203,20 @@ class StudyJobs:
     def rows(self) -> list[dict[str, Any]]:
         """Name and state of every study: what runs first, then the queue, the newest after it."""
         with self._changed:
-            mine = [job.name for job in self._jobs()]
+            mine = [job.name for job in self._jobs()] + self._waiting_elsewhere()
             failed = list(self._folder.failures())
         folders = {path.parent.name: path.parent for path in self._bench.runs.glob("*/study.yaml")}
         others = sorted({*folders, *failed} - set(mine), key=lambda name: _age(folders.get(name)))
         return [{"name": name} | self.state(name) for name in [*mine, *others]]
 
     def close(self) -> None:
-        """Stop the work at its block and end the thread; the queue stays on disk."""
+        """Stop the work at its block, end the thread, let go of the queue, which stays on disk.
+
+        It is waited for once only, and not longer than some seconds.
+        """
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             if self._running is not None:
                 self._running.cancellation.request()
@@ -214,6 +224,38 @@ class StudyJobs:
             thread = self._thread
         if thread is not None:
             thread.join(_PATIENCE)
+        if thread is None or not thread.is_alive():
+            self._folder.release()
+
+    def _hold(self) -> bool:
+        """Hold the queue, and take up what waits in it; `False` if another server does."""
+        if self._folder.held:
+            return True
+        if not self._folder.hold():
+            return False
+        for _, name, file in self._folder.waiting():
+            try:
+                self._waiting.append(Job(name, pl.read_spec(file, {"study": name}), file))
+            except pl.PromptlabError as problem:
+                self._folder.fail(name, file.read_text("utf-8", "replace"), str(problem))
+                file.unlink(missing_ok=True)
+        self._wake()
+        return True
+
+    def _stand_by(self) -> None:
+        with self._changed:
+            while not self._closed and not self._hold():
+                self._changed.wait(_STAND_BY)
+
+    def _waiting_elsewhere(self) -> list[str]:
+        """Names of what waits for the server that runs the queue, if it is another one."""
+        return [] if self._folder.held else [name for _, name, _ in self._folder.waiting()]
+
+    def _another_server(self) -> pl.PromptlabError:
+        return pl.InputError(
+            f"another server runs the queue of {self._bench.runs}: start and steer studies there, "
+            "or stop it, and this one takes over"
+        )
 
     def _jobs(self) -> list[Job]:
         return [*([self._running] if self._running else []), *self._waiting]
@@ -227,6 +269,8 @@ class StudyJobs:
         """Queue a spec under its name, once."""
         name: str = spec.study
         with self._changed:
+            if not self._hold():
+                raise self._another_server()
             if any(job.name == name for job in self._jobs()):
                 raise pl.InputError(f"the study {name!r} is running or queued already")
             self._refuse_another(name, spec)

@@ -1,0 +1,93 @@
+"""The command line in processes of its own that need not import anything: they can be killed.
+
+One process a test session imports what studies and the workbench need; each command is a fork of
+it. What happens in a command, and how it dies, is as in a process that the shell starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_IMPORTED = [
+    "torch", "pandas", "scipy.stats", "sklearn.ensemble", "sklearn.compose", "pygments.lexers",
+    "plotly.graph_objects", "optuna.importance", "optuna.storages._rdb.models", "alembic.command",
+    "sqlalchemy.ext.declarative", "sqlalchemy.dialects.sqlite", "sentencepiece",
+    "safetensors.torch",
+    "transformers.models.bert.modeling_bert", "transformers.models.auto.modeling_auto",
+    "promptlab.cli.app", "promptlab.study.run", "promptlab.study.curve_run",
+    "promptlab.study.learning", "promptlab.models.loading", "promptlab.models.pool",
+    "promptlab.classifier", "promptlab.kinds.template", "promptlab.kinds.demonstrations",
+    "promptlab.kinds.soft_prompt", "promptlab.catalog",
+]  # fmt: skip
+_SERVING = ["gradio", "promptlab.ui.app"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A command at work, in a process group of its own."""
+
+    process: Any
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return bool(self.process.is_alive())
+
+    def kill(self) -> bool:
+        """SIGKILL for it and all that it started; whether it was still running."""
+        running = self.runs
+        if running:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.join()
+        return running
+
+    def terminate(self) -> None:
+        """SIGTERM, as systemd and Docker send it."""
+        os.kill(self.process.pid, signal.SIGTERM)
+
+    def code(self, seconds: float = 120.0) -> int | None:
+        """The exit status; `None` if it does not end in time."""
+        self.process.join(seconds)
+        found: int | None = self.process.exitcode
+        return found
+
+
+def start(*arguments: object, out: Path | None = None, err: Path | None = None) -> Started:
+    """``promptlab`` with these arguments; what it says goes into files, or nowhere."""
+    streams = tuple(str(path) if path else os.devnull for path in (out, err))
+    given = (list(map(str, arguments)), streams, dict(os.environ))
+    process = _server().Process(target=_command, args=given)
+    process.start()
+    return Started(process)
+
+
+@cache
+def _server() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_IMPORTED, *_SERVING])
+    return context
+
+
+def _command(arguments: list[str], streams: tuple[str, str], environment: dict[str, str]) -> None:
+    os.setsid()
+    for number, path in enumerate(streams, 1):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["promptlab", *arguments]
+    from promptlab.cli import main
+
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()
