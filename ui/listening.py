@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradio as gr
+
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """A listener of the page's own that answers at once."""
 AT_MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Work with a model: one after the other, for all users."""
+
+
+def rest_elsewhere(page: gr.Tab, timer: gr.Timer) -> None:
+    """Let ``timer`` stand still while another tab than ``page`` is open."""
+
+    def rest(chosen: gr.SelectData) -> Any:
+        return gr.skip() if chosen.value == page.label else gr.Timer(active=False)
+
+    if isinstance(page.parent, gr.Tabs):
+        page.parent.select(rest, None, timer, queue=False, **QUIET)

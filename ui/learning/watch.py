@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import AT_MODEL, QUIET
+from ..listening import AT_MODEL, QUIET, rest_elsewhere
 from ..live.view import Seen
 from ..telling import drawn_or_told
 from ..workbench import Workbench
@@ -107,10 +107,6 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
         fold = seen.new("folded", True, gr.Accordion(open=False)) if seen.anything else gr.skip()
         return [fold, *found]
 
-    def rest(chosen: gr.SelectData) -> Any:
-        """The timer stands still while another tab is open."""
-        return gr.skip() if chosen.value == page.label else gr.Timer(active=False)
-
     def explain(name: str) -> str:
         return explanation(bench, name)
 
@@ -128,8 +124,7 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
         button.click(act(getattr(jobs, action)), [places.study, seen], [told, *outputs], **QUIET)
     start.button.click(started, [seen, *start.boxes], [start.told, box, *outputs], **QUIET)
     places.decided.change(explain, places.decided, final, **AT_MODEL, **QUIET)
-    if isinstance(page.parent, gr.Tabs):
-        page.parent.select(rest, None, places.timer, queue=False, **QUIET)
+    rest_elsewhere(page, places.timer)
 
 
 def _lay_out() -> tuple[Places, gr.HTML, gr.HTML]:

@@ -11,7 +11,7 @@ import promptlab as pl
 
 from ..charts import section as charts
 from ..drawing import error, panel
-from ..listening import QUIET
+from ..listening import QUIET, rest_elsewhere
 from ..workbench import Workbench
 from . import steering
 from .board import board_panel
@@ -113,16 +113,5 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> Non
     steer.yes.click(act(jobs.cancel), known, [*told, *shown], **QUIET)
     steer.cancel.click(ask, study, [steer.asked, steer.question], **QUIET)
     steer.no.click(lambda: gr.Group(visible=False), None, steer.asked, **QUIET)
-    _rest_elsewhere(page, timer)
+    rest_elsewhere(page, timer)
     endpoints(bench)
-
-
-def _rest_elsewhere(page: gr.Tab, timer: gr.Timer) -> None:
-    """The timer stands still while another tab than ``page`` is open."""
-    here = page.label
-
-    def rest(chosen: gr.SelectData) -> Any:
-        return gr.skip() if chosen.value == here else gr.Timer(active=False)
-
-    if isinstance(page.parent, gr.Tabs):
-        page.parent.select(rest, None, timer, queue=False, **QUIET)
