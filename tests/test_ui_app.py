@@ -25,7 +25,7 @@ from promptlab.ui.app import serve
 from promptlab.ui.forms import LONGEST, read_answers, read_fields, read_templates
 from promptlab.ui.learning.sight import Sight
 from promptlab.ui.live import results
-from promptlab.ui.play import fill, labels
+from promptlab.ui.play import fill, fill_cards, labels
 from promptlab.ui.shelf import leaf
 from promptlab.ui.shelf import rows as shelf
 from promptlab.ui.workbench import Workbench
@@ -295,7 +295,7 @@ def test_texts_are_shown_as_text(causal: Any, runs: Path) -> None:
     )
     item = shelf.find_templates("", "sentiment")[0]
     drawn = [
-        fill.draw(rows),
+        fill_cards.draw(rows),
         labels.draw(scored),
         shelf.draw([item]),
         leaf.facts(item),

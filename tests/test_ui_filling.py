@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("gradio")
 
 import promptlab as pl
-from promptlab.ui.play import fill, labels
+from promptlab.ui.play import fill, fill_cards, labels
 
 HOSTILE = "<script>alert(1)</script>"
 TEMPLATES = "the film was {mask}.\na {mask} {x} film\nno slot"
@@ -33,7 +33,7 @@ def test_the_expected_answer_stands_beside_the_fills(
             assert item["probability"] == pytest.approx(target["probability"], rel=1e-5)
         else:
             assert target["probability"] <= row["fills"][-1]["probability"]
-    shown = str(fill.draw(rows))
+    shown = str(fill_cards.draw(rows))
     assert shown.count("<tr>") == 3 and "P(great)" in shown
     assert shown.count("pl-strong") >= 3  # the best word of each card, and the best template
 
@@ -41,17 +41,17 @@ def test_the_expected_answer_stands_beside_the_fills(
 def test_a_first_place_and_an_answer_of_several_tokens(causal: Any) -> None:
     best = fill.fill_templates(causal, "the film was {mask}", "", 3)[0]["fills"][0]["token"]
     target = {"answer": "x", "probability": 0.5, "rank": 1, "tokens": 1}
-    assert "\u2713" in fill.rank_drawn(target)
-    assert "3 tokens" in fill.rank_drawn(target | {"rank": None, "tokens": 3})
+    assert "\u2713" in fill_cards.rank_drawn(target)
+    assert "3 tokens" in fill_cards.rank_drawn(target | {"rank": None, "tokens": 3})
     row = fill.fill_templates(causal, "the film was {mask}", "", 3, "great film")[0]
     assert row["target"]["rank"] is None
-    assert "several tokens" in str(fill.draw([row])) and best is not None
+    assert "several tokens" in str(fill_cards.draw([row])) and best is not None
 
 
 def test_without_an_answer_one_template_has_no_table(causal: Any) -> None:
     one = fill.fill_templates(causal, "the film was {mask}", "", 3)
-    assert "<table" not in fill.draw(one)
-    assert "<table" in fill.draw(one * 2) and "P(" not in fill.draw(one * 2)
+    assert "<table" not in fill_cards.draw(one)
+    assert "<table" in fill_cards.draw(one * 2) and "P(" not in fill_cards.draw(one * 2)
 
 
 def test_the_capitals_read_the_country() -> None:
@@ -60,7 +60,7 @@ def test_the_capitals_read_the_country() -> None:
 
 
 def test_words_of_white_space_are_visible() -> None:
-    assert [fill.word(token) for token in (" a", " ", "\n", "")] == [
+    assert [fill_cards.word(token) for token in (" a", " ", "\n", "")] == [
         "a",
         "\u2423",
         "\u23ce",

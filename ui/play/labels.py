@@ -145,12 +145,24 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         fields = shown_fields(item.template, item.example)
         return item.template.source, shown_answers(item.verbalizer), fields
 
+    name, boxes, button, result = _lay_out(pick(START))
+    template, answers, fields, chat = boxes
+    boxes = [*boxes, *shared.model]
+    picked = name.input(pick, name, boxes[:3], api_visibility="private")
+    picked.success(show, boxes, result, api_visibility="private", **AT_MODEL)
+    typed = [box.submit for box in (template, answers, fields)]
+    shared.show(show, boxes, result, [button.click, *typed, chat.input, page.select])
+    shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
+    endpoint(scored, "label_probabilities", **AT_MODEL)
+
+
+def _lay_out(first: Sequence[str]) -> tuple[gr.Dropdown, list[Any], gr.Button, gr.HTML]:
+    """The library's names, the boxes (``first`` in them), the button, and the result."""
     with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
             name = gr.Dropdown(
                 list(classification_templates()), value=START, label="Start from the library"
             )
-            first = pick(START)
             template = gr.Textbox(
                 first[0], label="Template", lines=2, max_lines=8, elem_classes="pl-play-template"
             )
@@ -168,22 +180,4 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
             button = gr.Button("Score", variant="primary")
         with gr.Column(scale=7, min_width=320):
             result = panel(name="label-result")
-    boxes: list[Any] = [template, answers, fields, chat, *shared.model]
-    picked = name.input(pick, name, boxes[:3], api_visibility="private")
-    picked.success(show, boxes, result, api_visibility="private", **AT_MODEL)
-    gr.on(
-        [
-            button.click,
-            *(box.submit for box in (template, answers, fields)),
-            chat.input,
-            page.select,
-        ],
-        show,
-        boxes,
-        result,
-        api_visibility="private",
-        **AT_MODEL,
-    )
-    shared.again(show, boxes, result)
-    shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
-    endpoint(scored, "label_probabilities", **AT_MODEL)
+    return name, [template, answers, fields, chat], button, result

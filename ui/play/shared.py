@@ -83,20 +83,21 @@ class Shared:
             api_visibility="private",
         )
 
-    def again(self, show: Callable[..., str], inputs: Sequence[Any], result: gr.HTML) -> None:
-        """Show a result anew when another model is chosen, if there is one.
+    def show(
+        self,
+        draw: Callable[..., str],
+        boxes: Sequence[Any],
+        result: gr.HTML,
+        events: Sequence[Any],
+    ) -> None:
+        """Show ``draw`` of the values of ``boxes`` at ``events``, computing with the model.
 
-        ``show`` takes the values of ``inputs`` and computes with the model.
+        A result that is there is shown anew when another model is chosen.
         """
 
-        def shown(before: str | None, *values: Any) -> Any:
-            return show(*values) if before else gr.skip()
+        def again(before: str | None, *values: Any) -> Any:
+            return draw(*values) if before else gr.skip()
 
-        gr.on(
-            [box.change for box in self.model],
-            shown,
-            [result, *inputs],
-            result,
-            api_visibility="private",
-            **AT_MODEL,
-        )
+        own: dict[str, Any] = {"api_visibility": "private", **AT_MODEL}
+        gr.on(list(events), draw, boxes, result, **own)
+        gr.on([box.change for box in self.model], again, [result, *boxes], result, **own)
