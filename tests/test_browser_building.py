@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio_client import Client
 from study_material import write_reviews
 
 pytestmark = pytest.mark.default_model
@@ -27,6 +31,25 @@ def build(page: Any) -> Any:
     page.wait_for_selector("#group-0")
     page.wait_for_selector("#study-complaints .pl-build-valid")
     return page
+
+
+@pytest.fixture
+def removed(workbench: tuple[str, Path]) -> Iterator[str]:
+    """The name of a study that the app, which other tests share, has forgotten afterwards."""
+    name = "my-reviews"
+    yield name
+    client = Client(workbench[0], verbose=False)
+
+    def state() -> str:
+        return str(client.predict(name, api_name="/study_progress")["state"])
+
+    if state() in ("queued", "running"):
+        client.predict(name, api_name="/cancel_study")
+    deadline = time.monotonic() + 60
+    while (workbench[1] / name).exists() and state() in ("queued", "running", "stopping"):
+        assert time.monotonic() < deadline, "the study does not stop"
+        time.sleep(0.1)
+    shutil.rmtree(workbench[1] / name, ignore_errors=True)
 
 
 def test_form_and_text_are_in_step(build: Any) -> None:
@@ -55,9 +78,9 @@ def test_form_and_text_are_in_step(build: Any) -> None:
 
 
 def test_own_data_becomes_a_study_that_is_started(
-    build: Any, workbench: tuple[str, Path], tmp_path: Path
+    build: Any, workbench: tuple[str, Path], tmp_path: Path, removed: str
 ) -> None:
-    file = write_reviews(tmp_path / "my-reviews.csv")
+    file = write_reviews(tmp_path / f"{removed}.csv")
     with build.expect_file_chooser() as chooser:
         build.locator("#own-data").click()
     chooser.value.set_files(str(file))

@@ -6,54 +6,19 @@ import atexit
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 import promptlab as pl
 
 from ..workbench import Workbench
+from .job import Job, Spec, age, as_text, kept_state, told_state
 from .queue_folder import QueueFolder
 
-Spec = Any
-"""A `StudySpec` or a `CurveSpec`."""
 QUEUE = ".queue"
 _PATIENCE = 10.0
 """Seconds that closing waits for the work to reach the end of its block."""
 _STAND_BY = 1.0
 """Seconds between two looks whether the server that runs the queue has ended."""
-
-
-@dataclass
-class Job:
-    """A study that waits or runs; ``file`` keeps it until its own folder does."""
-
-    name: str
-    spec: Spec
-    file: Path
-    cancellation: pl.Cancellation = field(default_factory=pl.Cancellation)
-    begun: bool = False
-    events: pl.Events = field(default_factory=pl.Events)
-
-    def __post_init__(self) -> None:
-        self.events.subscribe(self)
-
-    def __call__(self, event: pl.Event) -> None:
-        """The study's folder holds it from here on."""
-        if isinstance(event, pl.StudyStarted):
-            self.begun = True
-            self.file.unlink(missing_ok=True)
-
-    @property
-    def state(self) -> str:
-        """What a running job does: *running*, *pausing*, *paused* or *stopping*."""
-        if self.cancellation.requested:
-            return "stopping"
-        if self.cancellation.paused:
-            return "paused" if self.cancellation.waiting else "pausing"
-        return "running"
 
 
 class StudyJobs:
@@ -91,7 +56,7 @@ class StudyJobs:
         It starts at once when nothing else runs. Raises `InputError` when it cannot be read, when
         it names what a browser may not (`Workbench.policy`), and when its name is taken.
         """
-        text = study if isinstance(study, str) else _text(study)
+        text = study if isinstance(study, str) else as_text(study)
         spec = pl.read_study(text, "the study", policy=self._bench.policy)
         if name:
             spec = pl.build_spec(spec.document() | {"study": name}, "the study")
@@ -175,21 +140,21 @@ class StudyJobs:
         """``state``, ``position`` in the queue (from 1) and a failure's ``message``."""
         with self._changed:
             if self._running is not None and self._running.name == name:
-                return _state(self._running.state)
+                return told_state(self._running.state)
             for position, job in enumerate(self._waiting, 1):
                 if job.name == name:
-                    return _state("queued", position=position)
+                    return told_state("queued", position=position)
             elsewhere = self._waiting_elsewhere()
             if name in elsewhere:
-                return _state("queued", position=elsewhere.index(name) + 1)
+                return told_state("queued", position=elsewhere.index(name) + 1)
             failed = self._folder.failures().get(name)
         if failed is not None:
-            return _state("failed", message=str(failed["message"]))
+            return told_state("failed", message=str(failed["message"]))
         folder = self._bench.study(name)
         try:
-            return _kept_state(pl.read_progress(folder))
+            return kept_state(pl.read_progress(folder))
         except pl.PromptlabError as problem:
-            return _state("unreadable", message=str(problem))
+            return told_state("unreadable", message=str(problem))
 
     def progress(self, name: str) -> dict[str, Any]:
         """What `promptlab.read_progress` tells of a study, with this server's view of its state."""
@@ -206,7 +171,7 @@ class StudyJobs:
             mine = [job.name for job in self._jobs()] + self._waiting_elsewhere()
             failed = list(self._folder.failures())
         folders = {path.parent.name: path.parent for path in self._bench.runs.glob("*/study.yaml")}
-        others = sorted({*folders, *failed} - set(mine), key=lambda name: _age(folders.get(name)))
+        others = sorted({*folders, *failed} - set(mine), key=lambda name: age(folders.get(name)))
         return [{"name": name} | self.state(name) for name in [*mine, *others]]
 
     def close(self) -> None:
@@ -274,7 +239,7 @@ class StudyJobs:
             if any(job.name == name for job in self._jobs()):
                 raise pl.InputError(f"the study {name!r} is running or queued already")
             self._refuse_another(name, spec)
-            _, file = self._folder.add(name, _text(spec))
+            _, file = self._folder.add(name, as_text(spec))
             self._folder.forget(name)
             self._waiting.append(Job(name, spec, file))
             self._wake()
@@ -349,25 +314,4 @@ class StudyJobs:
         return self._bench.load(section.name, section.device, section.dtype)
 
     def _fail(self, job: Job, message: str) -> None:
-        self._folder.fail(job.name, _text(job.spec), message)
-
-
-def _text(spec: Spec) -> str:
-    """A study as the text of its file."""
-    text: str = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
-    return text
-
-
-def _state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:
-    return {"state": state, "position": position, "message": message}
-
-
-def _kept_state(progress: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a study that this server neither runs nor queues."""
-    state = {"running": "running elsewhere"}.get(progress["state"], progress["state"])
-    return _state(state, message=progress["message"])
-
-
-def _age(folder: Path | None) -> float:
-    """Newest first: the negative time at which the folder was last changed."""
-    return -folder.stat().st_mtime if folder is not None and folder.exists() else 0.0
+        self._folder.fail(job.name, as_text(job.spec), message)

@@ -1,0 +1,67 @@
+"""A study at work in the workbench, or waiting for it, and what is told of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import promptlab as pl
+
+Spec = Any
+"""A `StudySpec` or a `CurveSpec`."""
+
+
+@dataclass
+class Job:
+    """A study that waits or runs; ``file`` keeps it until its own folder does."""
+
+    name: str
+    spec: Spec
+    file: Path
+    cancellation: pl.Cancellation = field(default_factory=pl.Cancellation)
+    begun: bool = False
+    events: pl.Events = field(default_factory=pl.Events)
+
+    def __post_init__(self) -> None:
+        self.events.subscribe(self)
+
+    def __call__(self, event: pl.Event) -> None:
+        """The study's folder holds it from here on."""
+        if isinstance(event, pl.StudyStarted):
+            self.begun = True
+            self.file.unlink(missing_ok=True)
+
+    @property
+    def state(self) -> str:
+        """What a running job does: *running*, *pausing*, *paused* or *stopping*."""
+        if self.cancellation.requested:
+            return "stopping"
+        if self.cancellation.paused:
+            return "paused" if self.cancellation.waiting else "pausing"
+        return "running"
+
+
+def as_text(spec: Spec) -> str:
+    """A study as the text of its file."""
+    text: str = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def told_state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:
+    """What an endpoint answers with: a state, a place in the queue, why it failed."""
+    return {"state": state, "position": position, "message": message}
+
+
+def kept_state(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a study that this server neither runs nor queues."""
+    state = {"running": "running elsewhere"}.get(progress["state"], progress["state"])
+    return told_state(state, message=progress["message"])
+
+
+def age(folder: Path | None) -> float:
+    """Newest first: the negative time at which the folder was last changed."""
+    return -folder.stat().st_mtime if folder is not None and folder.exists() else 0.0
