@@ -15,7 +15,7 @@ import promptlab as pl
 
 from . import compare, failures, learn, library, playground, predict, study
 from .guard import Guard, rules_for
-from .masthead import keep_tab_in_address, masthead
+from .masthead import REMEMBER_TAB, keep_tab_in_address, masthead
 from .page import Page
 from .sweeping import sweeping
 from .workbench import KEPT_SECONDS, MB, Workbench
@@ -113,6 +113,7 @@ def serve(
             pwa=False,
             ssr_mode=False,
             footer_links=["api"],
+            head=REMEMBER_TAB,
             theme=_theme(),
             css_paths=sorted((Path(str(files("promptlab.ui"))) / "style").glob("*.css")),
         )

@@ -18,9 +18,24 @@ _RESTORE = """() => {
     document.body.classList.toggle('dark', kept === 'dark');
   }
 }"""
+REMEMBER_TAB = """<script>
+document.addEventListener('click', (event) => {
+  const tab = event.target.closest('#tabs > .tab-wrapper [role=tab]');
+  if (tab && !window.promptlabOpened) window.promptlabAsked = tab.dataset.tabId;
+}, true);
+</script>"""
+"""For the page's head: a tab clicked before the app answers is opened when it does."""
 _OPEN_NAMED = """() => {
-  const asked = new URL(location).searchParams.get('tab') ?? '';
-  document.querySelector(`#tabs [role=tab][data-tab-id="${CSS.escape(asked)}"]`)?.click();
+  const asked = window.promptlabAsked ?? new URL(location).searchParams.get('tab') ?? '';
+  window.promptlabOpened = true;
+  const open = (left) => {
+    const tab = document.querySelector(
+      `#tabs > .tab-wrapper [role=tab][data-tab-id="${CSS.escape(asked)}"]`);
+    if (!asked || !left || tab?.getAttribute('aria-selected') === 'true') return;
+    tab?.click();
+    setTimeout(open, 150, left - 1);
+  };
+  open(20);
   document.addEventListener('click', (event) => {
     const tab = event.target.closest('#tabs > .tab-wrapper [role=tab]');
     if (!tab) return;

@@ -160,7 +160,12 @@ def _box(setting: Setting, value: Any, templates: list[str]) -> Any:
             )
         case "choices" | "truths":
             return gr.Dropdown(
-                list(setting.choices), value=held, multiselect=True, label=label, min_width=190
+                list(setting.choices),
+                value=held,
+                multiselect=True,
+                allow_custom_value=True,  # the text may name others: that is told beside it
+                label=label,
+                min_width=190,
             )
         case "number":
             return gr.Number(

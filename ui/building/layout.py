@@ -20,6 +20,9 @@ _METRICS = (
     "precision_at_1", "mean_reciprocal_rank", "calibration_error", "game24",
 )  # fmt: skip
 
+_FREE: dict[str, Any] = {"allow_custom_value": True}
+"""The text may name what is not on offer: that is told beside it, and the boxes still work."""
+
 
 class Layout:
     """What the section is made of; ``boxes`` are the form's, by the names of `BOXES`."""
@@ -85,12 +88,14 @@ class Layout:
                 found["test"] = _number("Test", "test", whole=False)
         with gr.Group(elem_classes="pl-build-part"), gr.Row(elem_classes="pl-build-boxes"):
             found["model"] = gr.Dropdown(
-                list(bench.models), value=bench.models[0], label="Model", min_width=180
+                list(bench.models), value=bench.models[0], label="Model", min_width=180, **_FREE
             )
             found["device"] = gr.Dropdown(
-                list(bench.devices), value="auto", label="Device", min_width=100
+                list(bench.devices), value="auto", label="Device", min_width=100, **_FREE
             )
-            found["dtype"] = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", min_width=100)
+            found["dtype"] = gr.Dropdown(
+                list(DTYPES), value="auto", label="Dtype", min_width=100, **_FREE
+            )
         return found
 
     def _search(self) -> dict[str, Any]:
@@ -102,19 +107,20 @@ class Layout:
                 found["seed"] = _number("Seed", "seed")
             with gr.Row(elem_classes="pl-build-boxes"):
                 found["sampler"] = gr.Dropdown(
-                    list(SAMPLERS), value="auto", label="Sampler", min_width=130
+                    list(SAMPLERS), value="auto", label="Sampler", min_width=130, **_FREE
                 )
                 found["pruner"] = gr.Dropdown(
-                    list(PRUNERS), value="none", label="Pruner", min_width=130
+                    list(PRUNERS), value="none", label="Pruner", min_width=130, **_FREE
                 )
                 found["baseline"] = gr.Dropdown(
-                    [""], value="", label="Baseline group", min_width=150, allow_custom_value=True
+                    [""], value="", label="Baseline group", min_width=150, **_FREE
                 )
             found["objectives"] = gr.Dropdown(
                 [*_METRICS, "tokens", "seconds", "unparsed_rate"],
                 value=[],
                 multiselect=True,
                 label="Objectives",
+                **_FREE,
                 info="None: the metric of the data. The first one decides, costs come beside it.",
             )
         return found

@@ -38,7 +38,8 @@ def _prompt(found: Mapping[str, Any]) -> Markup:
         return card(title, _text(found["words"]) + (Markup("") if searched else note(_ODD)))
     text = found.get("template") or found.get("input") or ""
     why = str(found.get("no_words") or "")
-    return card("The prompt", _text(text) + (note(f"{why[:1].upper()}{why[1:]}.") if why else ""))
+    shown = _text(text) if text else Markup("")
+    return card("The prompt", shown + (note(f"{why[:1].upper()}{why[1:]}.") if why else ""))
 
 
 def _text(text: object) -> Markup:
