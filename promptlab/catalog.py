@@ -196,6 +196,8 @@ def read_task_file(path: Path) -> LibraryTask:
     """One YAML file of templates. Raises `InputError` naming the file and the entry."""
     import yaml
 
+    from promptlab.safe_yaml import yaml_loader
+
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), yaml_loader())  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -288,10 +290,3 @@ def check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str, 
     for key in required:
         if key not in entry:
             raise InputError(f"{place}: the key {key!r} is missing")
-
-
-def yaml_loader() -> Any:
-    """The safe loader, in C where it is built in."""
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

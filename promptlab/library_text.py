@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from promptlab.catalog import yaml_loader
 from promptlab.errors import InputError
+from promptlab.safe_yaml import reading, refuse_twins, yaml_loader
 
 LONGEST = 1_000_000
 """Most characters of a text of templates that is read from elsewhere."""
@@ -35,15 +35,9 @@ def read_documents(text: str, source: str) -> list[Document]:
         raise InputError(
             f"{source}: {len(text):,} characters are more than {LONGEST:,}; split it up"
         )
-    try:
+    with reading(source):
         _check_events(text, source)
         return list(_documents(text, source))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{source}{line}: this is no valid YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise InputError(f"{source}: this is no valid YAML: {error}") from error
 
 
 def parse_entry(text: str, source: str = "entry") -> dict[str, Any]:
@@ -78,26 +72,12 @@ def _documents(text: str, source: str) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            _check_keys(node, source)
+            refuse_twins(node, source)
             entries = _templates_node(node)
             lines = [item.start_mark.line + 1 for item in entries.value] if entries else []
             yield Document(loader.construct_document(node), tuple(lines))
     finally:
         loader.dispose()
-
-
-def _check_keys(node: yaml.Node, source: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                line = key.start_mark.line + 1
-                raise InputError(f"{source}, line {line}: the key {key.value!r} stands twice")
-            seen.add(str(key.value))
-            _check_keys(value, source)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _check_keys(value, source)
 
 
 def _templates_node(node: yaml.Node | None) -> yaml.SequenceNode | None:

@@ -17,8 +17,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "decoding", "entry_check", "errors", "evaluation", "events", "example", "expression",
         "extraction", "failure", "failures", "fitting", "game24", "grammar", "hub",
         "library_exchange", "library_file", "library_text", "metric", "number", "parser",
-        "parser_settings", "predictions", "prompt", "readers", "reasoning", "sandbox", "spans",
-        "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
+        "parser_settings", "predictions", "prompt", "readers", "reasoning", "safe_yaml", "sandbox",
+        "spans", "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),

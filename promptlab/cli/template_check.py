@@ -123,8 +123,10 @@ def _check_file(
 def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
     import yaml
 
+    from promptlab.safe_yaml import yaml_loader
+
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), catalog.yaml_loader())  # noqa: S506
+        document = yaml.load(path.read_text(encoding="utf-8"), yaml_loader())  # noqa: S506
     except yaml.YAMLError as error:
         fault(f"no valid YAML: {error}")
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
+from promptlab.safe_yaml import yaml_loader
 from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.event_log import LogReader, storage_is_made
 from promptlab.study.folder import StudyFolder, read_leaderboard
@@ -120,7 +121,7 @@ class StudyWatch:
             )
         if self._about.get("stamp") == _stamp(path):
             return self._about
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_loader())  # noqa: S506
         objectives = found.get("objectives") or [None]
         return {
             "stamp": _stamp(path),
@@ -252,8 +253,3 @@ def _last_line(path: Path) -> dict[str, Any] | None:
         if isinstance(row, dict):
             return row
     return None
-
-
-def _loader() -> Any:
-    """The quick safe loader where libyaml is there."""
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)

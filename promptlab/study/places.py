@@ -8,26 +8,13 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
+from promptlab.safe_yaml import reading, refuse_twins
 
 Path = tuple[str | int, ...]
 
 _MOST_CHARACTERS = 1_000_000
 _MOST_VALUES = 50_000
 _DEEPEST = 60
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, refusing keys that stand twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                line = key.start_mark.line + 1
-                raise StudyError(f"line {line}: the key {key.value!r} stands twice")
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
@@ -42,34 +29,26 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
             f"{source}: {len(text):,} characters are too many for a study file; at most "
             f"{_MOST_CHARACTERS:,}"
         )
-    try:
-        node, document = _read(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise StudyError(f"{source}{line}: this is no valid YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise StudyError(f"{source}: this is no valid YAML: {error}") from error
-    except StudyError as error:
-        raise StudyError(f"{source}, {error}") from error
-    except RecursionError:
-        raise StudyError(f"{source}: the document is nested too deep to be read") from None
-    except ValueError as error:  # 2001-99-99, or a number of five thousand digits
-        raise StudyError(f"{source}: a value cannot be read: {error}; quote it") from error
+    with reading(source, StudyError):
+        node, document = _read(text, source)
     lines: dict[Path, int] = {}
     if node is not None:
         _collect(node, (), lines)
     return document, lines
 
 
-def _read(text: str) -> tuple[yaml.Node | None, Any]:
+def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
     """The document's nodes and its values; nothing is made of a document that is too large."""
-    loader = _Loader(text)
+    loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None, None
-        _size(node, {}, 0)
+        try:
+            _size(node, {}, 0)
+        except StudyError as error:
+            raise StudyError(f"{source}, {error}") from error
+        refuse_twins(node, source, StudyError)
         return node, loader.construct_document(node)
     finally:
         loader.dispose()
