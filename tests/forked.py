@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,12 @@ class Started:
     """A command at work, in a process group of its own."""
 
     process: Any
+    err: Path
+
+    @property
+    def said(self) -> str:
+        """Its standard error."""
+        return self.err.read_text("utf-8", "replace")
 
     @property
     def runs(self) -> bool:
@@ -60,13 +67,17 @@ class Started:
         return found
 
 
-def start(*arguments: object, out: Path | None = None, err: Path | None = None) -> Started:
-    """``promptlab`` with these arguments; what it says goes into files, or nowhere."""
-    streams = tuple(str(path) if path else os.devnull for path in (out, err))
-    given = (list(map(str, arguments)), streams, dict(os.environ))
-    process = _server().Process(target=_command, args=given)
+def start(*arguments: object, out: Path | None = None) -> Started:
+    """``promptlab`` with these arguments; its output goes into a file, or nowhere."""
+    descriptor, err = tempfile.mkstemp(prefix="promptlab-said-")
+    os.close(descriptor)
+    streams = (str(out or os.devnull), err)
+    process = _server().Process(
+        target=_command, args=(list(map(str, arguments)), streams, dict(os.environ))
+    )
     process.start()
-    return Started(process)
+    atexit.register(Path(err).unlink, missing_ok=True)
+    return Started(process, Path(err))
 
 
 @cache

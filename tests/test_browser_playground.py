@@ -57,9 +57,7 @@ def test_the_capitals_table(page: Any) -> None:
     model = page.get_by_label("Model", exact=True).first
     model.fill("bert-tiny")
     model.press("Enter")
-    page.wait_for_selector(
-        "#fill-result .pl-note >> text=9 tokens", timeout=8000
-    )  # [CLS] and [SEP], too
+    page.wait_for_selector("#fill-result .pl-note >> text=9 tokens")  # [CLS] and [SEP], too
     section(page, "Prompt")
     page.wait_for_selector(f"{READ}.pl-play-slot >> text=[MASK]")
 

@@ -30,7 +30,7 @@ def wait_for(found: Callable[[], Any], process: forked.Started) -> Any:
     deadline = time.monotonic() + _PATIENCE
     while not (value := found()) and time.monotonic() < deadline and process.runs:
         time.sleep(0.05)
-    assert value, "waited in vain"
+    assert value, f"waited in vain: {process.said}"
     return value
 
 
