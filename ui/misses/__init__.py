@@ -1,1 +1,1 @@
-"""Sections of the tab *Failures*."""
+"""Sections of the tab *Failures*: misses listed, looked at, grouped, corrected, exported."""

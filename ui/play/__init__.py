@@ -1,1 +1,1 @@
-"""The sections of the playground."""
+"""The sections of the playground: the prompt, fill, labels, generate, strategy."""

@@ -1,1 +1,1 @@
-"""Sections of the tab *Library*."""
+"""Sections of the tab *Library*: a template looked at, edited, saved, imported, exported."""
