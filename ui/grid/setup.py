@@ -135,10 +135,10 @@ def _adding(
         return gr.Dropdown(known.fitting(task)), gr.Textbox(placeholder=words)
 
     def add(
-        prompts: list[known.ListedPrompt], ticks: list[str], *form: Any
+        prompts: list[known.ListedPrompt], ticks: list[str], library: str | None, *form: Any
     ) -> tuple[Any, Any, str]:
         try:
-            more = known.listed(*form)
+            more = known.listed(library or "", *form)
         except pl.PromptlabError as problem:
             return gr.skip(), gr.skip(), str(error(problem))
         prompts = [*prompts, more]
