@@ -14,12 +14,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +28,7 @@ from promptlab.rescoring import Rescorer
 from promptlab.studies.bench.comparison import Comparison, Timing, largest_difference, report, run
 from promptlab.studies.bench.material import context_ids, forget, own_model
 from promptlab.studies.bench.roofline import Roofline, forward_cost
+from promptlab.studies.bench.served import browser, served
 
 DATA, TEMPLATE = "rotten-tomatoes", "{text} It was {mask}"
 FIRST = {"negative": "terrible", "positive": "great"}
@@ -44,7 +41,6 @@ WORDS = (
 EDIT_TARGET, PAINT_TARGET, RATIO_TARGET = 0.200, 3.0, 20.0
 _SETTLING = 1000
 """Milliseconds."""
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 TIMER = """() => {
   const drawn = document.querySelector('#edit-result');
   const box = document.querySelector('#edit-answers textarea');
@@ -74,15 +70,17 @@ PAINTED = """() => new Promise((told) => {
 def main() -> None:
     """Read the arguments, measure, print."""
     options = _arguments()
-    if options.chromium is None:
-        raise InputError("there is no chromium here; install it or give --chromium PATH")
     if options.edits > len(WORDS):
         raise InputError(f"--edits is at most {len(WORDS)}")
     paints: dict[str, list[list[float]]] = {"cold": [], "warm": []}
     edits: list[float] = []
     for turn in range(options.starts):
-        with _served(options) as address, _browser(options.chromium) as browser:
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+        with (
+            tempfile.TemporaryDirectory() as runs,
+            served([options.model], Path(runs)) as address,
+            browser(options.chromium) as started,
+        ):
+            page = started.new_page(viewport={"width": 1280, "height": 800})
             page.set_default_timeout(600_000)
             for kind in ("cold", "warm"):
                 page.goto(f"{address}?tab=compare")
@@ -103,49 +101,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--starts", type=int, default=3, help="servers started for first paint")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
     return parser.parse_args()
-
-
-@contextmanager
-def _served(options: argparse.Namespace) -> Iterator[str]:
-    """``promptlab ui`` in a process of its own, until it answers; its address."""
-    import socket
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}/"
-    start = "from promptlab.cli import main; main()"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", start, "ui", "--port", str(port), "--runs", folder]
-        command += ["--model", options.model]
-        server = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=Path.cwd())
-        try:
-            for _ in range(600):
-                if server.poll() is not None:
-                    raise WorkError(f"the server ended with {server.returncode}")
-                try:
-                    urlopen(address, timeout=5).close()
-                    break
-                except (URLError, OSError):
-                    time.sleep(0.2)
-            yield address
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-@contextmanager
-def _browser(path: str) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 def _edits(page: Any, options: argparse.Namespace) -> list[float]:
