@@ -65,7 +65,7 @@ def window(chromium: Any, hostile_bench: tuple[str, Path]) -> Iterator[Any]:
     from browser import opened
 
     with opened(chromium, hostile_bench[0]) as shown:
-        shown.set_default_timeout(10_000)
+        shown.set_default_timeout(30_000)
         shown.wait_for_selector("#prompt-result .pl-prompt")
         yield shown
         harmless(shown)
@@ -163,6 +163,7 @@ def test_compare(window: Any, hostile_bench: tuple[str, Path]) -> None:
 
 def test_study(window: Any) -> None:
     go(window, "Study", "Run")
+    window.wait_for_selector("#study-board table")  # of the study that is shown by itself
     window.locator("#study-list label", has_text=NAME).last.click()
     says(window, "#study-board")
     says(window, "#study-log")
