@@ -19,30 +19,41 @@ _RESTORE = """() => {
   }
 }"""
 REMEMBER_TAB = """<script>
+window.promptlabTab = (target) => {
+  const tab = target.closest(
+    '#tabs > .tab-wrapper [role=tab], #tabs > .tab-wrapper .overflow-dropdown button');
+  return tab && (tab.dataset.tabId ?? tab.textContent.trim().toLowerCase());
+};
 document.addEventListener('click', (event) => {
-  const tab = event.target.closest('#tabs > .tab-wrapper [role=tab]');
-  if (tab && !window.promptlabOpened) window.promptlabAsked = tab.dataset.tabId;
+  const tab = window.promptlabTab(event.target);
+  if (tab && !window.promptlabOpened) window.promptlabAsked = tab;
 }, true);
 </script>"""
-"""For the page's head: a tab clicked before the app answers is opened when it does."""
+"""For the page's head: a tab clicked before the app answers is opened when it does.
+
+What has no room in the row of tabs stands in a menu beside it, by its title alone.
+"""
 _OPEN_NAMED = """() => {
   const asked = window.promptlabAsked ?? new URL(location).searchParams.get('tab') ?? '';
   window.promptlabOpened = true;
-  const open = (left) => {
-    const tab = document.querySelector(
-      `#tabs > .tab-wrapper [role=tab][data-tab-id="${CSS.escape(asked)}"]`);
-    if (!asked || !left || tab?.getAttribute('aria-selected') === 'true') return;
-    tab?.click();
-    setTimeout(open, 150, left - 1);
+  let chosen = false;
+  const open = (left, held) => {
+    if (!asked || !left || held === 6 || chosen) return;
+    const tabs = [...document.querySelectorAll('#tabs > .tab-wrapper button')];
+    const tab = tabs.find((one) => window.promptlabTab(one) === asked);
+    const shown = tab?.getAttribute('aria-selected') === 'true';
+    if (!shown) tab?.click();
+    setTimeout(open, 150, left - 1, shown ? held + 1 : 0);
   };
-  open(20);
+  open(30, 0);  // while it loads, Gradio may go back to the first tab once
   document.addEventListener('click', (event) => {
-    const tab = event.target.closest('#tabs > .tab-wrapper [role=tab]');
+    chosen ||= event.isTrusted;  // who works on the page is not taken elsewhere
+    const tab = window.promptlabTab(event.target);
     if (!tab) return;
     const address = new URL(location);
-    address.searchParams.set('tab', tab.dataset.tabId);
+    address.searchParams.set('tab', tab);
     history.replaceState(null, '', address);
-  });
+  }, true);
 }"""
 
 

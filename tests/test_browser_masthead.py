@@ -1,0 +1,27 @@
+"""The page's head in a browser: the address names the open tab, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import DESK, PHONE, opened
+
+pytestmark = pytest.mark.default_model
+OPEN = "#tabs > .tab-wrapper [role=tab][data-tab-id={}][aria-selected=true]"
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_an_address_opens_its_tab(
+    chromium: Any, workbench: tuple[str, Path], size: dict[str, int]
+) -> None:
+    with opened(chromium, f"{workbench[0]}?tab=failures", size) as page:
+        page.wait_for_selector(OPEN.format("failures"))
+        page.locator("#tabs > .tab-wrapper [role=tab][data-tab-id=playground]").click()
+        page.wait_for_url("**/?tab=playground")
+        page.wait_for_selector(OPEN.format("playground"))
+        dark = page.evaluate("document.body.classList.contains('dark')")
+        page.click("#theme")
+        assert page.evaluate("document.body.classList.contains('dark')") is not dark
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
