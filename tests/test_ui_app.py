@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("gradio")
 
-from gradio_client import Client
+from api_client import ApiClient
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
@@ -120,16 +120,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(outside: list[Any], folder: Path, runs: Path) -> Iterator[Client]:
+def client(outside: list[Any], folder: Path, runs: Path) -> Iterator[ApiClient]:
     app = serve(port=free_port(), models=[str(folder)], runs=runs, block=False)
     assert app.local_url.startswith("http://127.0.0.1:")
     try:
-        yield Client(app.local_url, verbose=False)
+        yield ApiClient(app.local_url)
     finally:
         app.close(verbose=False)
 
 
-def test_templates_are_filled_side_by_side(client: Client, folder: Path) -> None:
+def test_templates_are_filled_side_by_side(client: ApiClient, folder: Path) -> None:
     texts = ["The capital of {country} is {mask}.", "no slot", "{country} : {mask} of it"]
     rows = client.predict("\n".join(texts), "country = Poland", 3, api_name="/fill")
     assert [row["template"] for row in rows] == texts
@@ -141,7 +141,7 @@ def test_templates_are_filled_side_by_side(client: Client, folder: Path) -> None
     assert rows[0]["note"] == "" and "left to right" in rows[2]["note"]
 
 
-def test_tokens_are_what_the_model_reads(client: Client, folder: Path) -> None:
+def test_tokens_are_what_the_model_reads(client: ApiClient, folder: Path) -> None:
     text = "The capital of {country} is {mask}."
     found = client.predict(text, "country = <b>Poland</b>", api_name="/tokens")
     prompt = pl.Template(text).render({"country": "<b>Poland</b>"})
@@ -154,7 +154,7 @@ def test_tokens_are_what_the_model_reads(client: Client, folder: Path) -> None:
         client.predict("a {mask", api_name="/tokens")
 
 
-def test_labels_with_and_without_calibration(client: Client, folder: Path) -> None:
+def test_labels_with_and_without_calibration(client: ApiClient, folder: Path) -> None:
     template, answers = "{text} It was {mask}.", {"negative": ["bad"], "positive": ["good"]}
     found = client.predict(
         template, "negative: bad\npositive: good", "text = a film", api_name="/label_probabilities"
@@ -166,7 +166,7 @@ def test_labels_with_and_without_calibration(client: Client, folder: Path) -> No
         assert list(shares.values()) == pytest.approx(list(expected), abs=1e-5)
 
 
-def test_what_cannot_be_read_is_told(client: Client) -> None:
+def test_what_cannot_be_read_is_told(client: ApiClient) -> None:
     with pytest.raises(AppError, match="fields, line 1: expected name = value"):
         client.predict("{a} {mask}", "a Poland", api_name="/fill")
     with pytest.raises(AppError, match="the label 'a' stands twice"):
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_is_told(client: Client) -> None:
         client.predict("", "nothing", api_name="/templates")
 
 
-def test_the_library_is_searched_and_rendered(client: Client) -> None:
+def test_the_library_is_searched_and_rendered(client: ApiClient) -> None:
     rows = client.predict("great", "sentiment", "cloze", api_name="/templates")
     assert rows and all(row["task"] == "sentiment" and row["shape"] == "cloze" for row in rows)
     assert len(client.predict(api_name="/templates")) == len(pl.templates())
@@ -185,7 +185,7 @@ def test_the_library_is_searched_and_rendered(client: Client) -> None:
         client.predict("../secret", api_name="/render_template")
 
 
-def test_studies_are_listed_and_read(client: Client) -> None:
+def test_studies_are_listed_and_read(client: ApiClient) -> None:
     assert client.predict(api_name="/studies") == ["tiny"]
     assert client.predict("tiny", api_name="/leaderboard")["study"] == "tiny"
     for name in ("begun", "..", "../runs/tiny"):
@@ -193,7 +193,7 @@ def test_studies_are_listed_and_read(client: Client) -> None:
             client.predict(name, api_name="/leaderboard")
 
 
-def test_the_documented_endpoints(client: Client) -> None:
+def test_the_documented_endpoints(client: ApiClient) -> None:
     documented = client.view_api(return_format="dict")
     assert isinstance(documented, dict)
     assert sorted(documented["named_endpoints"]) == [
@@ -232,7 +232,7 @@ def test_the_documented_endpoints(client: Client) -> None:
     ]
 
 
-def test_texts_are_generated(client: Client, folder: Path) -> None:
+def test_texts_are_generated(client: ApiClient, folder: Path) -> None:
     given: tuple[Any, ...] = ("a film {text} It was {mask}", "text = nobody .")
     found = client.predict(
         *given, max_tokens=6, temperature=0.9, samples=2, seed=1, api_name="/generate"
@@ -246,7 +246,7 @@ def test_texts_are_generated(client: Client, folder: Path) -> None:
         client.predict(" ", api_name="/generate")
 
 
-def test_a_question_is_solved_by_any_strategy(client: Client) -> None:
+def test_a_question_is_solved_by_any_strategy(client: ApiClient) -> None:
     listed = {row["name"]: row for row in client.predict(api_name="/strategies")}
     assert listed["tree_game24"]["settings"]["beam"] == 3
     found = client.predict(
@@ -257,7 +257,7 @@ def test_a_question_is_solved_by_any_strategy(client: Client) -> None:
         client.predict("direct", "", "colour = red", api_name="/strategy")
 
 
-def test_a_running_search_is_watched(client: Client, runs: Path) -> None:
+def test_a_running_search_is_watched(client: ApiClient, runs: Path) -> None:
     assert client.predict("begun", api_name="/learning_trials") == [3]
     assert client.predict("begun", 3, api_name="/learning_steps") == STEPS
     for name, trial in (("tiny", 3), ("../runs/begun", 3), ("begun", 4)):
@@ -270,7 +270,7 @@ def test_a_running_search_is_watched(client: Client, runs: Path) -> None:
     assert "best dev score 0.75 at step 2" in drawn
 
 
-def test_nothing_outside_was_asked(client: Client, outside: list[Any]) -> None:
+def test_nothing_outside_was_asked(client: ApiClient, outside: list[Any]) -> None:
     client.predict("{mask}", api_name="/fill")
     assert outside == []
 

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("gradio")
 
 import httpx
+from api_client import ApiClient
 from attacked import app, place, served, web  # noqa: F401 - fixtures
-from gradio_client import Client
 
 from promptlab.ui.guard import Guard, rules_for
 
@@ -109,7 +109,7 @@ def test_every_route_but_the_login_page_asks_for_it(
                     assert "components" not in answer.text
             assert web.post("/gradio_api/cancel", json={}).status_code == 401
             assert '"auth_required":true' in web.get("/").text.replace(" ", "")
-            assert Client(app.local_url, auth=("promptlab", password), verbose=False)
+            assert ApiClient(app.local_url, auth=("promptlab", password))
             _guess(web, password)
     finally:
         app.close(verbose=False)

@@ -17,7 +17,7 @@ from tiny_models import Pair
 
 pytest.importorskip("gradio")
 
-from gradio_client import Client
+from api_client import ApiClient
 
 import promptlab as pl
 from promptlab.ui.workbench import Workbench
@@ -35,7 +35,7 @@ def wait_for(found: Callable[[], Any], process: forked.Started) -> Any:
 
 
 @contextmanager
-def server(model: Path, runs: Path) -> Iterator[tuple[Client, forked.Started]]:
+def server(model: Path, runs: Path) -> Iterator[tuple[ApiClient, forked.Started]]:
     """``promptlab ui`` in a process of its own, and a client of it; it is killed at the end."""
     port = free_port()
     process = forked.start("ui", "--port", port, "--model", model, "--runs", runs)
@@ -45,9 +45,9 @@ def server(model: Path, runs: Path) -> Iterator[tuple[Client, forked.Started]]:
         process.kill()
 
 
-def _client(port: int) -> Client | None:
+def _client(port: int) -> ApiClient | None:
     try:
-        return Client(f"http://127.0.0.1:{port}", verbose=False)
+        return ApiClient(f"http://127.0.0.1:{port}")
     except Exception:  # it does not listen yet: httpx's and Gradio's own errors alike
         return None
 

@@ -14,8 +14,9 @@ from tiny_models import Pair
 
 pytest.importorskip("gradio")
 
+from api_client import ApiClient
 from browser import free_port
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
@@ -45,10 +46,10 @@ def bench(tiny_causal: Pair, tmp_path_factory: pytest.TempPathFactory) -> Workbe
 
 
 @pytest.fixture(scope="module")
-def client(bench: Workbench) -> Iterator[Client]:
+def client(bench: Workbench) -> Iterator[ApiClient]:
     app = serve(port=free_port(), models=list(bench.models), runs=bench.runs, block=False)
     try:
-        yield Client(app.local_url, verbose=False)
+        yield ApiClient(app.local_url)
     finally:
         app.close(verbose=False)
 
@@ -188,7 +189,7 @@ def test_downloads_of_long_ago_are_removed(bench: Workbench) -> None:
     assert new.parent.is_dir() and not old.parent.exists()
 
 
-def test_rows_are_predicted_over_the_api(client: Client, bench: Workbench) -> None:
+def test_rows_are_predicted_over_the_api(client: ApiClient, bench: Workbench) -> None:
     listed = client.predict(api_name="/saved_prompts")
     assert {row["study"] for row in listed} == {"tiny", "pair", "elsewhere"}
     rows = [{"text": words, "n": number} for number, words in enumerate(TEXTS)]
@@ -208,7 +209,7 @@ def test_rows_are_predicted_over_the_api(client: Client, bench: Workbench) -> No
             client.predict(study, given, api_name="/predict")
 
 
-def test_a_file_is_predicted_over_the_api(client: Client, reviews: Path) -> None:
+def test_a_file_is_predicted_over_the_api(client: ApiClient, reviews: Path) -> None:
     given = handle_file(str(reviews))
     made = client.predict("tiny", given, api_name="/predict_file")
     assert made.endswith("reviews-predicted.csv")
