@@ -15,7 +15,7 @@ from jobs_material import after, bench, is_, study, wait_for  # noqa: F401 - fix
 import promptlab as pl
 from promptlab.ui.live import steering, view, watching
 from promptlab.ui.live.jobs import StudyJobs
-from promptlab.ui.live.view import Seen, Sight
+from promptlab.ui.live.view import Sight
 from promptlab.ui.workbench import Workbench
 
 HOSTILE = "<script>alert(1)</script>"
@@ -39,9 +39,9 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
     assert jobs.progress("reviews")["finished"] == 3
     jobs.resume("reviews")
     wait_for(is_(jobs, "reviews", "decided"))
-    board = pl.read_leaderboard(bench.runs / "reviews")
+    board = pl.Study(bench.runs / "reviews").leaderboard()
     assert len(board["trials"]) == 22
-    phases = [row.get("name") for row in pl.read_log(bench.runs / "reviews")]
+    phases = [row.get("name") for row in pl.Study(bench.runs / "reviews").log()]
     assert "paused" in phases and "going on" in phases
     with pytest.raises(pl.InputError, match="is decided; give this one another name"):
         jobs.resume("reviews")
@@ -188,13 +188,6 @@ def test_what_is_drawn_is_text() -> None:
         assert text in drawn
     assert 'style="width:37.50%"' in drawn  # one and a half of four
     assert "interrupted" in watching.head(progress(state="interrupted", running=[]))
-
-
-def test_only_what_is_new_is_sent() -> None:
-    seen = Seen()
-    assert seen.new("head", "a") == "a"
-    assert seen.new("head", "a") != "a"
-    assert seen.new("head", "b", "drawn") == "drawn"
 
 
 def test_buttons_make_sense() -> None:

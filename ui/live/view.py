@@ -1,16 +1,15 @@
-"""What a person sees of the studies, and what of it has changed since it was sent."""
+"""What a person sees of the studies: their list, and everything about the chosen one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import gradio as gr
 
 import promptlab as pl
 
 from ..drawing import error, note
+from ..seen import Seen as Seen
 from ..workbench import Workbench
 from . import watching
 from .words import ACTIVE, log_lines, state_text
@@ -23,20 +22,6 @@ _NOTHING = (
     "No study yet. Start one that comes with promptlab here, or build your own. It runs on this "
     "server: the page may be closed or reloaded meanwhile."
 )
-
-
-@dataclass
-class Seen:
-    """What was sent last, by the name of its place on the page; one for every window."""
-
-    sent: dict[str, Any] = field(default_factory=dict)
-
-    def new(self, place: str, value: Any, update: Any = None) -> Any:
-        """``update`` (or the value itself) if it is another one than was sent, else nothing."""
-        if self.sent.get(place, self) == value:
-            return gr.skip()
-        self.sent[place] = value
-        return value if update is None else update
 
 
 @dataclass(frozen=True)
@@ -102,7 +87,7 @@ class Sight:
         """The last lines of the log."""
         if not self.found or "folder" not in self.found:
             return ""
-        rows = pl.read_log(bench.study(str(self.chosen)), tail=_READ)
+        rows = pl.Study(bench.study(str(self.chosen))).log(tail=_READ)
         kept = [row for row in rows if row["event"] not in _QUIET][-_LINES:]
         if not kept:
             return str(note("This study has no log."))
