@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from promptlab import catalog
+from promptlab.catalog import sources
 from promptlab.errors import InputError
 from promptlab.metric import get_metric
 from promptlab.parser_settings import parser_from_settings
@@ -167,7 +168,7 @@ def test_another_package_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     write(package, document(task="theirs"))
     monkeypatch.syspath_prepend(str(tmp_path))
     point = SimpleNamespace(value="their_templates")
-    monkeypatch.setattr(catalog, "entry_points", lambda group: [point])
+    monkeypatch.setattr(sources, "entry_points", lambda group: [point])
     assert catalog.find("theirs/mine").path == package / "own.yaml"
 
 

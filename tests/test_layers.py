@@ -14,9 +14,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "calibration", "cancellation", "candidate", "catalog", "clusters", "columns",
-        "decoding", "entry_check", "errors", "evaluation", "events", "example", "expression",
-        "extraction", "failure", "failures", "fitting", "game24", "grammar", "hub",
-        "library_exchange", "library_file", "library_text", "metric", "number", "parser",
+        "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
+        "failure", "failures", "fitting", "game24", "grammar", "hub", "metric", "number", "parser",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "safe_yaml", "sandbox",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
     ),

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab import catalog
+from promptlab.catalog.check import Fault, check_document
 from promptlab.cli.template_faults import check_entry
-from promptlab.entry_check import Fault, check_document
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ def export_names(
     """Templates as YAML, one document a task, for `template import` elsewhere."""
     from promptlab.cache import written_whole
     from promptlab.catalog import templates
+    from promptlab.catalog.exchange import export_templates
     from promptlab.errors import DataError
-    from promptlab.library_exchange import export_templates
 
     known = templates()
     tasks = {item.task for item in known}
@@ -50,7 +50,7 @@ def import_file(
 ) -> None:
     """Save every template of a YAML file among your own, or none of them."""
     from promptlab.catalog import user_folder
-    from promptlab.library_exchange import import_templates
+    from promptlab.catalog.exchange import import_templates
 
     done = import_templates(file, replace=replace)
     if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab import entry_check
+from promptlab.catalog import check
 from promptlab.errors import CapabilityError, InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def check_entry(
     entry: Any, document: Mapping[str, Any], path: Path, model: LanguageModel | None
 ) -> tuple[list[str], list[str]]:
     """Faults and notes of one template."""
-    checked = entry_check.check_entry(entry, document, path)
+    checked = check.check_entry(entry, document, path)
     faults = list(checked.faults)
     if model is None or not checked.prompts or checked.item is None:
         return faults, []

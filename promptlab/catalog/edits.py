@@ -1,4 +1,4 @@
-"""The user's own templates: saved, renamed and deleted in the user's folder, a file a task."""
+"""Changes to the user's files of templates: all of them are made, or none."""
 
 from __future__ import annotations
 
@@ -7,142 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptlab import catalog
 from promptlab.cache import locked, remove, written_whole
-from promptlab.catalog import LibraryTemplate
-from promptlab.entry_check import KEBAB, check_document, check_entry
+from promptlab.catalog.check import KEBAB, check_document, check_entry
+from promptlab.catalog.entry import LibraryTemplate
+from promptlab.catalog.folder import user_folder
+from promptlab.catalog.sources import library
+from promptlab.catalog.text import changed, read_documents, write_yaml
 from promptlab.errors import InputError
-from promptlab.library_text import changed, parse_entry, read_documents, write_yaml
 from promptlab.template import Template
 
 OWN_WORDING = "own wording"
 _LONGEST_NAME = 80
 _ABOUT = ("description", "metric", "labels")
-
-
-def save_template(
-    name: str,
-    entry: Mapping[str, Any] | str,
-    *,
-    about: Mapping[str, Any] | None = None,
-    replace: bool = False,
-) -> LibraryTemplate:
-    """Keep a template of one's own as ``task/name`` in `user_folder`.
-
-    ``entry`` is as in the library's YAML, a mapping or its text: ``text`` or ``parts``,
-    ``answers`` or ``parser``, ``source``, ``example``, ``note``. A task that is new takes its
-    description, metric and labels from ``about``. Raises `InputError` for what `promptlab
-    template check` would refuse, for a name that others have, and for one's own unless
-    ``replace``.
-    """
-    with edits() as change:
-        _put(change, name, entry, about, replace)
-    return catalog.find(name)
-
-
-def check_template(
-    name: str,
-    entry: Mapping[str, Any] | str,
-    *,
-    about: Mapping[str, Any] | None = None,
-    replace: bool = False,
-) -> LibraryTemplate:
-    """The template that `save_template` would save, or the `InputError` that it would raise."""
-    return _put(Edits(catalog.user_folder()), name, entry, about, replace)
-
-
-def _put(
-    change: Edits,
-    name: str,
-    entry: Mapping[str, Any] | str,
-    about: Mapping[str, Any] | None,
-    replace: bool,
-) -> LibraryTemplate:
-    task, short = split_name(name)
-    given = parse_entry(entry) if isinstance(entry, str) else entry
-    made = {"name": short, **{k: v for k, v in given.items() if k != "name" and v is not None}}
-    known = _known(name)
-    if known is not None and not known.own:
-        raise InputError(
-            f"{name} is a template of {known.path.name}, which is not yours to change; "
-            f"save it under another name, such as {name}-own"
-        )
-    if known is not None and not replace:
-        raise InputError(
-            f"you have a template {name} already, in {known.path}; replace it, or give this "
-            "one another name"
-        )
-    return change.put(task, made, about, replaced=known)
-
-
-def delete_template(name: str) -> None:
-    """Take one of one's own templates out of its file. Raises `InputError` for any other."""
-    with edits() as change:
-        change.drop(own_template(name))
-
-
-def rename_template(name: str, new: str) -> LibraryTemplate:
-    """Give one of one's own templates another name, in another task if that says so.
-
-    Raises `InputError` when it is not one's own, or the new name is taken or no name.
-    """
-    task, short = split_name(new)
-    with edits() as change:
-        item = own_template(name)
-        taken = _known(new)
-        if taken is not None:
-            raise InputError(f"there is a template {new} already, in {taken.path.name}")
-        entry = entry_of(item) | {"name": short}
-        if task == item.task:
-            change.put(task, entry, None, replaced=item)
-        else:
-            change.put(task, entry, None)
-            change.drop(item)
-    return catalog.find(new)
-
-
-def own_template(name: str) -> LibraryTemplate:
-    """One of one's own. Raises `InputError` for a template of another source, or none."""
-    item = catalog.find(name)
-    if not item.own:
-        raise InputError(f"{name} is a template of {item.path.name}, which is not yours to change")
-    return item
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Task and short name of a full name. Raises `InputError` for what may name no file."""
-    task, _, short = name.partition("/")
-    if not (KEBAB.fullmatch(task) and KEBAB.fullmatch(short)) or len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"{name[:_LONGEST_NAME]!r} is no name; write task/name in small letters, digits and "
-            f"hyphens, such as sentiment/it-was (at most {_LONGEST_NAME} characters)"
-        )
-    return task, short
-
-
-def entry_of(item: LibraryTemplate) -> dict[str, Any]:
-    """A template as an entry of the library's YAML, with its example."""
-    template, usual = item.template, Template("{mask}")
-    entry: dict[str, Any] = {"name": item.name}
-    if template.parts is None:
-        entry["text"] = template.text
-    else:
-        entry["parts"] = dict(template.parts)
-    for key in ("separator", "demonstration_separator", "chat"):
-        if getattr(template, key) != getattr(usual, key):
-            entry[key] = getattr(template, key)
-    if item.open_vocabulary:
-        entry["answers"] = catalog.VOCABULARY
-    elif item.answers is not None:
-        entry["answers"] = dict(item.answers)
-    if item.aggregation != "sum":
-        entry["aggregation"] = item.aggregation
-    if item.parser is not None:
-        entry["parser"] = dict(item.parser)
-    entry["source"] = item.source
-    if item.example:
-        entry["example"] = dict(item.example)
-    return entry | ({"note": item.note} if item.note else {})
 
 
 class Edits:
@@ -152,7 +28,7 @@ class Edits:
         self._folder = folder
         self._documents: dict[Path, tuple[str, dict[str, Any]]] = {}
         self._added: dict[Path, list[Any]] = {}
-        self._library = catalog.library()
+        self._library = library()
 
     def put(
         self,
@@ -196,7 +72,7 @@ class Edits:
             for path, (text, document) in self._documents.items():
                 done.append(path)
                 _write(path, text.encode() if document["templates"] else None)
-            catalog.library()
+            library()
         except BaseException:
             for path in done:
                 _write(path, before[path])
@@ -260,17 +136,22 @@ class Edits:
 @contextmanager
 def edits() -> Iterator[Edits]:
     """Hold the user's folder, and write what was changed when nothing was raised."""
-    folder = catalog.user_folder()
+    folder = user_folder()
     with locked(folder / "templates"):
         change = Edits(folder)
         yield change
         change.write()
 
 
-def _known(name: str) -> LibraryTemplate | None:
+def split_name(name: str) -> tuple[str, str]:
+    """Task and short name of a full name. Raises `InputError` for what may name no file."""
     task, _, short = name.partition("/")
-    group = catalog.library().get(task)
-    return None if group is None else group.templates.get(short)
+    if not (KEBAB.fullmatch(task) and KEBAB.fullmatch(short)) or len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"{name[:_LONGEST_NAME]!r} is no name; write task/name in small letters, digits and "
+            f"hyphens, such as sentiment/it-was (at most {_LONGEST_NAME} characters)"
+        )
+    return task, short
 
 
 def _index(document: Mapping[str, Any], name: str) -> int:

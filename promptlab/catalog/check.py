@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab import catalog
+from promptlab.catalog.entry import (
+    TASK_KEYS,
+    TEMPLATE_KEYS,
+    VOCABULARY,
+    check_keys,
+    read_entry,
+)
 from promptlab.errors import InputError
 
 if TYPE_CHECKING:
-    from promptlab.catalog import LibraryTemplate
+    from promptlab.catalog.entry import LibraryTemplate
     from promptlab.prompt import Prompt
 
 Fault = Callable[[object], None]
@@ -35,7 +41,7 @@ _ENTRY_TYPES: dict[str, tuple[type, str]] = {
 
 def check_document(document: Mapping[str, Any], fault: Fault) -> None:
     """The task's own keys: known, complete, and of the right kind."""
-    for message in _key_faults(document, catalog.TASK_KEYS, ("task", "templates")):
+    for message in _key_faults(document, TASK_KEYS, ("task", "templates")):
         fault(message)
     task, labels, entries = (document.get(key) for key in ("task", "labels", "templates"))
     if "task" in document and not (isinstance(task, str) and KEBAB.fullmatch(task)):
@@ -89,7 +95,7 @@ def check_entry(entry: Any, document: Mapping[str, Any], path: Path) -> CheckedE
     """One template of a task's ``document``, read and rendered; faults are kept, not raised."""
     if not isinstance(entry, dict):
         return CheckedEntry(faults=[f"expected a mapping, found {type(entry).__name__}"])
-    faults = _key_faults(entry, catalog.TEMPLATE_KEYS, ("name", "source"))
+    faults = _key_faults(entry, TEMPLATE_KEYS, ("name", "source"))
     for key, (kind, wanted) in _ENTRY_TYPES.items():
         if key in entry and not isinstance(entry[key], kind):
             faults.append(f"{key} is {entry[key]!r}; give {wanted}")
@@ -106,7 +112,7 @@ def check_entry(entry: Any, document: Mapping[str, Any], path: Path) -> CheckedE
     examples = document.get("examples")
     examples = [e for e in examples if isinstance(e, dict)] if isinstance(examples, list) else []
     try:
-        item = catalog.read_entry(entry, document, examples, path, place)
+        item = read_entry(entry, document, examples, path, place)
     except InputError as error:
         return CheckedEntry(faults=[str(error).removeprefix(f"{place}: ")])
     except TypeError as error:
@@ -118,7 +124,7 @@ def check_entry(entry: Any, document: Mapping[str, Any], path: Path) -> CheckedE
 
 def _answer_faults(answers: Any) -> list[str]:
     """Answers that are no mapping of labels to words."""
-    if answers is None or answers == catalog.VOCABULARY:
+    if answers is None or answers == VOCABULARY:
         return []
     if not isinstance(answers, dict):
         return [f"answers is {answers!r}; map every label to its words, or write vocabulary"]
@@ -197,7 +203,7 @@ def _key_faults(entry: Mapping[str, Any], known: set[str], required: Sequence[st
     faults = []
     for key in entry:
         try:
-            catalog.check_keys({key: None}, known, "")
+            check_keys({key: None}, known, "")
         except InputError as error:
             faults.append(str(error).removeprefix(": "))
     faults += [f"the key {key!r} is missing" for key in required if key not in entry]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptlab import catalog
-from promptlab.catalog import LibraryTemplate
+from promptlab.catalog.edits import Edits, edits, split_name
+from promptlab.catalog.entry import TASK_KEYS, LibraryTemplate, check_keys, entry_of
+from promptlab.catalog.sources import find, library, templates
+from promptlab.catalog.text import LONGEST, read_documents, write_yaml
 from promptlab.errors import InputError
-from promptlab.library_file import Edits, edits, entry_of, split_name
-from promptlab.library_text import LONGEST, read_documents, write_yaml
 
 _MOST = 500
 _SECONDS = 30.0
@@ -53,7 +53,7 @@ def export_templates(names: Iterable[str]) -> str:
     """
     groups: dict[str, list[LibraryTemplate]] = {}
     for name in dict.fromkeys(names):
-        item = catalog.find(name)
+        item = find(name)
         groups.setdefault(item.task, []).append(item)
     if not groups:
         raise InputError("name the templates to export, such as sentiment/it-was")
@@ -73,7 +73,7 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
     offered, faults = _read(text, Path(path).name)
     saved, unchanged = [], []
     with edits() as change:
-        known = {item.full_name: item for item in catalog.templates()}
+        known = {item.full_name: item for item in templates()}
         until = time.monotonic() + _SECONDS
         for one in offered:
             if time.monotonic() > until:
@@ -93,7 +93,7 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
 
 
 def _document(task: str, items: Iterable[LibraryTemplate]) -> dict[str, Any]:
-    known = catalog.library()[task]
+    known = library()[task]
     document: dict[str, Any] = {"task": task, "description": known.description}
     document["metric"] = known.metric
     if known.labels:
@@ -120,7 +120,7 @@ def _read(text: str, source: str) -> tuple[list[_Offered], list[_Fault]]:
     for document in read_documents(text, source):
         data = document.data
         try:
-            catalog.check_keys(data, catalog.TASK_KEYS, source, required=("task", "templates"))
+            check_keys(data, TASK_KEYS, source, required=("task", "templates"))
         except InputError as error:
             faults.append((0, str(error)))
             continue

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.library_file import entry_of
-from promptlab.library_text import read_documents, write_yaml
+from promptlab.catalog.entry import entry_of
+from promptlab.catalog.text import read_documents, write_yaml
 
 MINE: dict[str, Any] = {
     "text": "{text} To me it was {mask}.",
@@ -208,19 +208,19 @@ def test_a_hostile_file_is_refused(own: Path, tmp_path: Path, text: str, told: s
 
 
 def test_a_write_that_fails_leaves_everything(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promptlab import library_file
+    from promptlab.catalog import edits
 
     pl.save_template("sentiment/to-me", MINE)
     before = (own / "sentiment.yaml").read_bytes()
-    write = library_file._write
+    write = edits._write
 
     def failing(path: Path, content: bytes | None) -> None:
         if path.name == "topic.yaml" and content is not None:
             raise OSError("no room")
         write(path, content)
 
-    monkeypatch.setattr(library_file, "_write", failing)
-    with pytest.raises(OSError, match="no room"), library_file.edits() as change:
+    monkeypatch.setattr(edits, "_write", failing)
+    with pytest.raises(OSError, match="no room"), edits.edits() as change:
         change.drop(found("sentiment/to-me"))
         entry = {"name": "x", "text": "{text} {mask}", "parser": {"type": "text"}}
         change.put("topic", entry, None)
