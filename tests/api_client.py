@@ -20,7 +20,8 @@ class ApiClient(Client):
         super().__init__(address, verbose=False, **options)
 
     def predict(self, *arguments: Any, **options: Any) -> Any:
-        deadline = time.monotonic() + 5.0
-        while self.stream_open and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60.0
+        while self.stream_open:
+            assert time.monotonic() < deadline, "the stream of the last answer is still open"
             time.sleep(0.005)
         return super().predict(*arguments, **options)

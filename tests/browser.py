@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shutil
 import socket
@@ -31,11 +33,26 @@ _CUT_OFF = re.compile(
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
+_PORTS, _EACH = range(10_240, 32_000), 64
+"""Below the ports that Linux gives to connections, and how many of them are a process's own."""
+_first = _PORTS.start + os.getpid() * _EACH % len(_PORTS)
+_own = itertools.cycle(range(_first, min(_first + _EACH, _PORTS.stop)))
+
+
 def free_port() -> int:
-    """A port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback address that nothing listens on, and that nobody takes meanwhile.
+
+    What the system calls free may be taken by another process, or by a connection, before it is
+    listened on; so each process of the tests has a few ports of its own and goes round them.
+    """
+    for port in itertools.islice(_own, _EACH):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager

@@ -46,5 +46,5 @@ def test_waiting_ends_with_going_on_or_stopping(stop: bool) -> None:
     thread.join(0.05)
     assert thread.is_alive() and done == [] and cancellation.paused
     (cancellation.request if stop else cancellation.resume)()
-    thread.join(5)
+    thread.join(60)
     assert done == ([-1] if stop else [0, 1, 2])

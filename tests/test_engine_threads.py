@@ -155,14 +155,14 @@ def test_a_short_call_does_not_wait_for_the_end_of_a_long_one(fresh: Fresh) -> N
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        assert begun.wait(20)
+        assert begun.wait(60)
         for number in range(5):
             scores = model.score(prompts(TEMPLATE, 10 * number, 2), ANSWERS)
             assert scores.logprobs.shape == (2, 2)
         assert thread.is_alive()
     finally:
         stop.request()
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()
     assert model.score(short, ANSWERS).logprobs.shape == (2, 2)
 
@@ -220,14 +220,14 @@ def test_plain_attention_is_left_by_the_last_one() -> None:
     def first() -> None:
         with plain:
             first_in.set()
-            second_in.wait(5)
+            second_in.wait(60)
         first_out.set()
 
     def second() -> None:
-        first_in.wait(5)
+        first_in.wait(60)
         with plain:
             second_in.set()
-            first_out.wait(5)
+            first_out.wait(60)
             assert not torch.backends.cuda.flash_sdp_enabled()
 
     assert in_threads(2, lambda number: (first, second)[number]()) == []

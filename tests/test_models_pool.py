@@ -90,14 +90,14 @@ def test_a_loaded_model_is_had_while_another_is_loading(
 
     def slow(name: str, **options: Any) -> Any:
         begun.set()
-        assert go_on.wait(5)
+        assert go_on.wait(60)
         return quick(name, **options)
 
     monkeypatch.setattr(pool_module, "load", slow)
     found: list[object] = []
     thread = threading.Thread(target=lambda: found.append(pool.get("b")))
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     assert pool.get("a") is a
     go_on.set()
     thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from browser import free_port
 from command_line import Command, command, here  # noqa: F401 - fixtures
 from study_material import write_reviews
 from tiny_models import llama
@@ -46,9 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     model.generation_config.do_sample = True
     model.save_pretrained(folder / "tiny")
     tokenizer.save_pretrained(folder / "tiny")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = "from transformers.cli.transformers import main; main()"
     arguments = ["serve", "tiny", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     with (folder / "log").open("wb") as log:

@@ -111,10 +111,10 @@ def test_complaints_of_several_lines_stay_together() -> None:
     ],
 )
 def test_hostile_documents_are_refused_quickly(text: str, told: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(StudyError, match=told):
         read_study(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def group(**settings: Any) -> dict[str, Any]:

@@ -126,12 +126,18 @@ def test_a_saved_predictor_is_on_offer_and_solves(
 def test_a_strategy_is_cancelled_between_its_steps(bench: Workbench) -> None:
     predictor, fields = build(bench, "tree", {}, ("",))
 
+    cancellation, written = pl.Cancellation(), list[int]()
+
     def slow(prompt: str, n: int) -> str:
-        time.sleep(0.05)
+        """The first answer comes at once, the others when the page has asked to stop."""
+        if written and n == 0:
+            deadline = time.monotonic() + 60
+            while not cancellation.requested and time.monotonic() < deadline:
+                time.sleep(0.01)
+        written.append(n)
         return f"step {n}"
 
     predictor.model.write = slow
-    cancellation = pl.Cancellation()
     work = begin(predictor, fields, cancellation)
     step = None
     for step in work.latest():  # noqa: B007 - the last one is drawn
