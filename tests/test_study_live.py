@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -195,17 +196,22 @@ def test_the_clock_of_a_study_stands_while_it_is_paused() -> None:
     assert log.seconds_left(log._last, 4, 4) is None
 
 
-def test_waiting_does_not_count() -> None:
+def test_waiting_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr("promptlab.cancellation.time", SimpleNamespace(perf_counter=lambda: now[0]))
     cancellation = Cancellation()
     before = cancellation.clock()
     cancellation.pause()
-    threading.Timer(0.2, cancellation.resume).start()
     thread = threading.Thread(target=cancellation.check)
     thread.start()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not cancellation.waiting and time.monotonic() < deadline:
         time.sleep(0.005)
     assert cancellation.waiting
+    now[0] += 5
+    assert cancellation.clock() == before
+    cancellation.resume()
     thread.join()
     assert not cancellation.waiting
-    assert cancellation.clock() - before < 0.19
+    now[0] += 2
+    assert cancellation.clock() - before == 2

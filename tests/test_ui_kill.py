@@ -103,7 +103,7 @@ def test_asked_to_end_in_mid_study(tmp_path: Path, model: Path, text: str) -> No
         assert client.predict(text, "second", api_name="/start_study") == "second"
         wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
         process.terminate()
-        assert process.code(30) == 0
+        assert process.code(_PATIENCE) == 0
     found = pl.read_progress(runs / "reviews")
     assert found["state"] == "stopped" and 1 <= found["finished"] < 22
     assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]
