@@ -88,7 +88,7 @@ def missing(figure: Any) -> str:
 def test_a_search_is_drawn_with_its_pruned_and_failed_trials(tmp_path: Path) -> None:
     states = {5: TrialState.FAIL, 7: TrialState.PRUNED, 9: TrialState.RUNNING}
     rows = [trial(number, states.get(number, TrialState.COMPLETE)) for number in range(12)]
-    found = pl.study_figures(study(tmp_path / "run", rows))
+    found = pl.Study(study(tmp_path / "run", rows)).figures()
     assert tuple(found) == FIGURES
     assert all(figure.layout.meta == {"finished": 11, "missing": ""} for figure in found.values())
     history = {trace.name: trace for trace in found["history"].data}
@@ -109,7 +109,7 @@ def test_a_search_is_drawn_with_its_pruned_and_failed_trials(tmp_path: Path) -> 
 
 
 def test_names_stay_texts_and_long_ones_are_shortened(tmp_path: Path) -> None:
-    found = pl.study_figures(study(tmp_path / "run", [trial(number) for number in range(8)]))
+    found = pl.Study(study(tmp_path / "run", [trial(number) for number in range(8)])).figures()
     for figure in found.values():
         for text in texts(figure):
             rest = text
@@ -129,21 +129,22 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     begun.mkdir()
     (begun / "study.yaml").write_text("study: begun\n")
-    assert "no trial has begun" in missing(pl.study_figures(begun)["history"])
+    assert "no trial has begun" in missing(pl.Study(begun).figures()["history"])
     (begun / "leaderboard.json").write_text("{}")
-    assert "another storage" in missing(pl.study_figures(begun)["pareto"])
+    assert "another storage" in missing(pl.Study(begun).figures()["pareto"])
     none = study(tmp_path / "none", [trial(0, TrialState.FAIL)])
-    assert "No trial is complete yet (1 finished)" in missing(pl.study_figures(none)["parallel"])
-    few = pl.study_figures(study(tmp_path / "few", [trial(0), trial(1)]))
+    assert "No trial is complete yet (1 finished)" in missing(pl.Study(none).figures()["parallel"])
+    few = pl.Study(study(tmp_path / "few", [trial(0), trial(1)])).figures()
     assert "need 4 complete trials; there are 2" in missing(few["importances"])
     assert not missing(few["history"]) and not missing(few["parallel"])
     same = [trial(number, values=[0.5]) for number in range(6)]
-    assert "same value" in missing(pl.study_figures(study(tmp_path / "same", same))["importances"])
+    found = pl.Study(study(tmp_path / "same", same)).figures()
+    assert "same value" in missing(found["importances"])
     single = [trial(n, params={}, distributions={}) for n in range(2)]
-    told = pl.study_figures(study(tmp_path / "single", single))
+    told = pl.Study(study(tmp_path / "single", single)).figures()
     assert "single candidate" in missing(told["parallel"]) and not missing(told["history"])
     curve = study(tmp_path / "curve", [], kind="learning_curve")
-    assert "cells" in missing(pl.study_figures(curve)["history"])
+    assert "cells" in missing(pl.Study(curve).figures()["history"])
 
 
 @pytest.mark.parametrize("count", [2, 3])
@@ -151,7 +152,7 @@ def test_several_objectives_have_their_own_front(tmp_path: Path, count: int) -> 
     names = ["accuracy", "tokens", "seconds"][:count]
     rows = [trial(n, values=[0.5 + n / 10, 10.0 * n + 1, 2.0 - n][:count]) for n in range(5)]
     directions = ("maximize", "minimize", "minimize")[:count]
-    found = pl.study_figures(study(tmp_path / "run", rows, directions, objectives=names))
+    found = pl.Study(study(tmp_path / "run", rows, directions, objectives=names)).figures()
     pareto = found["pareto"]
     assert pareto.layout.yaxis.title.text == "accuracy"
     assert pareto.layout.xaxis.title.text == "tokens"
@@ -161,23 +162,23 @@ def test_several_objectives_have_their_own_front(tmp_path: Path, count: int) -> 
 
 def test_a_repeated_trial_costs_what_the_first_one_did(tmp_path: Path) -> None:
     again = trial(2, user_attrs={"asked": {"name": "again"}, "found": {"repeats": 0}})
-    found = pl.study_figures(study(tmp_path / "run", [trial(0), trial(1), again]), ["pareto"])
+    found = pl.Study(study(tmp_path / "run", [trial(0), trial(1), again])).figures(["pareto"])
     across = [value for trace in found["pareto"].data for value in trace.x or ()]
     assert sorted(across) == [10.0, 10.0, 11.0]
 
 
 def test_what_is_no_study_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(pl.InputError, match=r"no study\.yaml"):
-        pl.study_figures(tmp_path)
+    with pytest.raises(pl.InputError, match="there is no study in"):
+        pl.Study(tmp_path).figures()
     run = study(tmp_path / "run", [trial(0)])
     with pytest.raises(pl.InputError, match="no figure 'pie'"):
-        pl.study_figures(run, ["pie"])
+        pl.Study(run).figures(["pie"])
     with pytest.raises(pl.InputError, match="holds no study named 'tried'"):
-        pl.study_figures(run, storage=f"sqlite:///{tmp_path / 'other.db'}")
-    assert pl.study_figures(run, ["history"], storage=f"sqlite:///{run / 'study.db'}")
+        pl.Study(run).figures(storage=f"sqlite:///{tmp_path / 'other.db'}")
+    assert pl.Study(run).figures(["history"], storage=f"sqlite:///{run / 'study.db'}")
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(pl.InputError, match=r"promptlab-workbench\[ui\]"):
-        pl.study_figures(run)
+        pl.Study(run).figures()
 
 
 def test_the_command_writes_one_file_that_needs_no_network(tmp_path: Path) -> None:

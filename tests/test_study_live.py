@@ -46,13 +46,13 @@ def start(tmp_path: Path, masked: LocalModel) -> Callable[..., Any]:
 def test_from_its_start_to_its_decision(start: Callable[..., Any], tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "reviews"
     with pytest.raises(StudyError, match="there is no study"):
-        pl.read_progress(folder)
+        pl.Study(folder).progress()
     seen: list[dict[str, Any]] = []
     cancellation = Cancellation()
 
     def heard(event: Event) -> None:
         if isinstance(event, BlockScored) and event.done == 20:
-            seen.append(pl.read_progress(folder))
+            seen.append(pl.Study(folder).progress())
         if isinstance(event, TrialFinished) and event.number == 9:
             cancellation.request()
 
@@ -63,7 +63,7 @@ def test_from_its_start_to_its_decision(start: Callable[..., Any], tmp_path: Pat
     counts = [row["finished"] for row in seen]
     assert counts == sorted(counts) and counts[0] == 0 and counts[-1] >= 5
     assert any(row["running"] and row["running"][0]["name"] for row in seen)
-    stopped = pl.read_progress(folder)
+    stopped = pl.Study(folder).progress()
     assert stopped["state"] == "stopped" and stopped["running"] == [] and not stopped["message"]
     values = [row["dev"]["accuracy"] for row in stopped["trials"]]
     assert values == sorted(values, reverse=True) and len(values) == stopped["finished"]
@@ -74,7 +74,7 @@ def test_from_its_start_to_its_decision(start: Callable[..., Any], tmp_path: Pat
     seen.clear()
     cancellation = Cancellation()
     board = start(lambda event: None).run()
-    decided = pl.read_progress(folder)
+    decided = pl.Study(folder).progress()
     assert decided["state"] == "decided"
     assert decided["trials"] == board["trials"]
     assert decided["statements"] == board["statements"]
@@ -101,10 +101,10 @@ def test_whoever_holds_the_folder_runs_it(start: Callable[..., Any], tmp_path: P
     run.run()
     folder = run.folder.path
     (folder / "leaderboard.json").unlink()
-    assert pl.read_progress(folder)["state"] == "interrupted"
+    assert pl.Study(folder).progress()["state"] == "interrupted"
     with FileLock(folder / ".lock"):
-        assert pl.read_progress(folder)["state"] == "running"
-    assert pl.read_progress(folder)["state"] == "interrupted"
+        assert pl.Study(folder).progress()["state"] == "running"
+    assert pl.Study(folder).progress()["state"] == "interrupted"
     ended = threading.Event()
 
     def glance() -> None:
@@ -138,11 +138,11 @@ def test_another_study_of_the_same_name(start: Callable[..., Any], tmp_path: Pat
     run.run()
     folder = run.folder.path
     (folder / "leaderboard.json").unlink()
-    assert len(pl.read_progress(folder)["trials"]) == 22
+    assert len(pl.Study(folder).progress()["trials"]) == 22
     shutil.rmtree(folder)
     start(lambda event: None, budget={"trials": 3}).run()
     (folder / "leaderboard.json").unlink()
-    assert len(pl.read_progress(folder)["trials"]) == 3
+    assert len(pl.Study(folder).progress()["trials"]) == 3
 
 
 def test_a_failure_keeps_its_reason(start: Callable[..., Any], tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_failure_keeps_its_reason(start: Callable[..., Any], tmp_path: Path) -
 
     with pytest.raises(pl.WorkError):
         start(heard).run()
-    found = pl.read_progress(tmp_path / "runs" / "reviews")
+    found = pl.Study(tmp_path / "runs" / "reviews").progress()
     assert (found["state"], found["message"]) == ("failed", "the endpoint is gone")
 
 
@@ -163,18 +163,18 @@ def test_a_learning_curve(tmp_path: Path, masked: LocalModel) -> None:
 
     def heard(event: Event) -> None:
         if isinstance(event, TrialFinished):
-            seen.append(pl.read_progress(folder))
+            seen.append(pl.Study(folder).progress())
 
     spec = pl.build_spec(curve_document(data), "test")
     pl.CurveRun(spec, out=tmp_path / "runs", events=Events(heard), model=masked).run()
     assert [row["finished"] for row in seen] == list(range(1, 19))
     assert {row["planned"] for row in seen} == {18}
-    found = pl.read_progress(folder)
+    found = pl.Study(folder).progress()
     assert found["state"] == "decided" and found["kind"] == "learning_curve"
     assert len(found["trials"]) == 18 and found["best"] is None
     row = found["trials"][-1]
     assert {"method", "size", "seed"} <= set(row) and row["dev"]["n"] == 40
-    assert [e["event"] for e in pl.read_log(folder)][-1] == "StudyFinished"
+    assert [e["event"] for e in pl.Study(folder).log()][-1] == "StudyFinished"
 
 
 def test_the_clock_of_a_study_stands_while_it_is_paused() -> None:

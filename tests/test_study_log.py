@@ -29,8 +29,8 @@ def test_events_are_lines_with_a_time(tmp_path: Path) -> None:
     for row in rows:
         assert row["time"].endswith("Z")
         assert datetime.fromisoformat(row["time"]).tzinfo is not None
-    assert pl.read_log(str(tmp_path), tail=1) == rows[-1:]
-    assert pl.read_log(tmp_path / "nowhere") == []
+    assert read_log(str(tmp_path), tail=1) == rows[-1:]
+    assert read_log(tmp_path / "nowhere") == []
 
 
 def test_what_stops_a_study_is_noted(tmp_path: Path) -> None:

@@ -86,4 +86,4 @@ def test_the_section_has_an_endpoint(bench: Workbench) -> None:
     for given in (("..", "history"), ("tried", "pie")):
         with pytest.raises(gr.Error):
             endpoint.fn(*given)
-    assert pl.study_figures(bench.study("tried"), ["history"])
+    assert pl.Study(bench.study("tried")).figures(["history"])

@@ -74,7 +74,7 @@ def test_killed_in_mid_study(tmp_path: Path, model: Path, text: str) -> None:
         assert client.predict(text, "second", api_name="/start_study") == "second"
         wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
         assert process.kill()
-    assert pl.read_progress(runs / "reviews")["state"] == "interrupted"
+    assert pl.Study(runs / "reviews").progress()["state"] == "interrupted"
     kept = {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
     assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]
 
@@ -88,10 +88,10 @@ def test_killed_in_mid_study(tmp_path: Path, model: Path, text: str) -> None:
             lambda: client.predict("reviews", api_name="/study_progress")["state"] == "decided",
             process,
         )
-    board = pl.read_leaderboard(runs / "reviews")
+    board = pl.Study(runs / "reviews").leaderboard()
     assert len(board["trials"]) == 22
     assert kept <= {f.name for f in (runs / "reviews" / "predictions").glob("[0-9]*.jsonl")}
-    started = [row for row in pl.read_log(runs / "reviews") if row["event"] == "StudyStarted"]
+    started = [row for row in pl.Study(runs / "reviews").log() if row["event"] == "StudyStarted"]
     assert len(started) == 2 and started[1]["finished"] >= 1
 
 
@@ -104,6 +104,6 @@ def test_asked_to_end_in_mid_study(tmp_path: Path, model: Path, text: str) -> No
         wait_for(lambda: (runs / "reviews" / "predictions" / "1.jsonl").exists(), process)
         process.terminate()
         assert process.code(_PATIENCE) == 0
-    found = pl.read_progress(runs / "reviews")
+    found = pl.Study(runs / "reviews").progress()
     assert found["state"] == "stopped" and 1 <= found["finished"] < 22
     assert [path.name for path in (runs / ".queue").iterdir()] == ["0002-second.yaml"]

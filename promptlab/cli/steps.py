@@ -23,28 +23,20 @@ def show_steps(folder: Path, trial: int | None, *, follow: bool, as_json: bool) 
     """
     from promptlab.cli.output import print_json
     from promptlab.errors import StudyError
-    from promptlab.study.steps import read_steps, step_files
+    from promptlab.study.study import Study
 
-    if not (folder / "study.yaml").exists():
-        raise StudyError(
-            f"there is no study in {folder}; `promptlab study list` shows those there are"
-        )
+    study = Study(folder)
+    learned = study.learned()
     if follow:
         _follow(folder, trial, as_json=as_json)
         return
-    files = step_files(folder)
     if trial is None:
-        if not files:
+        if not learned:
             raise StudyError(f"nothing has been learned in {folder}: no trial has taken a step")
-        rows = [_summary(folder, number, read_steps(path)) for number, path in files.items()]
+        rows = [_summary(folder, number, study.steps(number)) for number in learned]
         _print_summaries(rows, as_json=as_json)
         return
-    if trial not in files:
-        known = ", ".join(map(str, files)) or "none"
-        raise StudyError(
-            f"trial {trial} of {folder} has taken no steps; trials that have are {known}"
-        )
-    steps = read_steps(files[trial])
+    steps = study.steps(trial)
     if as_json:
         print_json(steps)
         return
@@ -117,15 +109,16 @@ def _follow(folder: Path, trial: int | None, *, as_json: bool) -> None:
 
 def _coming(folder: Path, trial: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Every step once, those already taken first."""
-    from promptlab.study.steps import read_steps, step_files
+    from promptlab.study.study import Study
 
+    study = Study(folder)
     seen: dict[int, int] = {}
     while True:
-        decided = (folder / "leaderboard.json").exists()
-        for number, path in step_files(folder).items():
+        decided = study.decided
+        for number in study.learned():
             if trial is not None and number != trial:
                 continue
-            for row in read_steps(path):
+            for row in study.steps(number):
                 if row["step"] > seen.get(number, -1):
                     seen[number] = row["step"]
                     yield number, row

@@ -181,7 +181,7 @@ def show(
     the study is decided or you stop it.
     """
     from promptlab.errors import StudyError
-    from promptlab.study.folder import read_leaderboard
+    from promptlab.study.study import Study
 
     folder = folder_of(study, out)
     trial = number if trial is None else trial
@@ -190,7 +190,7 @@ def show(
     if steps:
         show_steps(folder, trial, follow=follow, as_json=as_json)
         return
-    board = read_leaderboard(folder)
+    board = Study(folder).leaderboard()
     if trial is None:
         if as_json:
             print_json(board)
@@ -224,11 +224,11 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html again and say where it is."""
-    from promptlab.study.folder import read_leaderboard
     from promptlab.study.report import write_report
+    from promptlab.study.study import Study
 
     folder = folder_of(study, out)
-    read_leaderboard(folder)
+    Study(folder).leaderboard()
     path = write_report(folder)
     if as_json:
         print_json({"study": folder.name, "report": str(path)})

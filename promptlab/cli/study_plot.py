@@ -50,11 +50,11 @@ def plot(
     """Draw a study's search, also while it runs: one HTML file that needs no network."""
     from promptlab.cache import disk_errors
     from promptlab.cli.study import folder_of
-    from promptlab.study.figures import FIGURES, study_figures
     from promptlab.study.folder import write_whole
+    from promptlab.study.study import Study
 
     folder = folder_of(study, out)
-    figures = study_figures(folder, what or FIGURES, storage=storage)
+    figures = Study(folder).figures(what, storage=storage)
     parts = []
     for place, (name, figure) in enumerate(figures.items()):
         drawn = figure.to_html(

@@ -33,14 +33,12 @@ def trace(
 ) -> None:
     """The steps that were taken for every example, drawn as a tree."""
     from promptlab.errors import StudyError
-    from promptlab.study.folder import StudyFolder, read_leaderboard
+    from promptlab.study.study import Study
 
     folder = Path(study) if (Path(study) / "study.yaml").exists() else out / study
-    number = read_leaderboard(folder)["best"]["number"] if trial is None else trial
-    path = StudyFolder(folder).predictions_file(number)
-    if not path.exists():
-        raise StudyError(f"the study in {folder} has no predictions of trial {number}")
-    rows = _chosen(StudyFolder(folder).predictions(number), example, wrong=wrong)
+    kept = Study(folder)
+    number = kept.leaderboard()["best"]["number"] if trial is None else trial
+    rows = _chosen(kept.predictions(number), example, wrong=wrong)
     if example is not None and not rows:
         raise StudyError(f"trial {number} of the study in {folder} has no example {example!r}")
     if not any(_steps(row) for row in rows):

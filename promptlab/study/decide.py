@@ -43,7 +43,7 @@ def decide(state: StudyState) -> dict[str, Any]:
     )
     best = complete[0]
     winner = state.fit(best)
-    winner.save(state.folder.path / "best")
+    winner.save(state.folder.best)
     rows = _trial_rows(state, trials, complete)
     reference = choose_reference(state, complete, best)
     _lock_test(state, best, reference)

@@ -39,9 +39,9 @@ def _source(folder: StudyFolder, to: Path, trial: int | None) -> Path:
         case ".jsonl":
             return folder.predictions_file("test" if trial is None else trial)
         case ".html":
-            return folder.path / "report.html"
+            return folder.report_file
         case "":
-            return folder.path / "best"
+            return folder.best
     raise StudyError(
         f"cannot export to {to.name}: use .json or .csv (leaderboard), .jsonl (predictions), "
         ".html (report), or a folder (the winning prompt)"

@@ -13,7 +13,7 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from promptlab.errors import InputError, StudyError
+from promptlab.errors import StudyError
 from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
 from promptlab.study.storage import open_storage, storage_errors
@@ -84,10 +84,9 @@ class FigureTrials:
 
 @contextmanager
 def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTrials]:
-    """Open a study's trials to be read. Raises `InputError` for a folder that is no study's."""
+    """Open a study's trials to be read. Raises `StudyError` for a folder that is no study's."""
     place = StudyFolder(folder)
-    if not place.spec_file.exists():
-        raise InputError(f"{folder} holds no study (there is no study.yaml)")
+    place.require()
     document = yaml.safe_load(place.spec_file.read_text(encoding="utf-8"))
     if document.get("kind") == "learning_curve":
         yield FigureTrials(None, why="A learning curve has cells instead of trials; see its report")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 FIGURES = ("history", "importances", "parallel", "pareto")
-"""What `study_figures` draws, in this order."""
+"""What `Study.figures` draws, in this order."""
 _AT_LEAST = 4
 """Complete trials below which importances say nothing."""
 

@@ -63,6 +63,11 @@ class StudyFolder:
         return self.path / "fitted" / key
 
     @property
+    def best(self) -> Path:
+        """The winner of a decided study, as a saved predictor."""
+        return self.path / "best"
+
+    @property
     def steps(self) -> Path:
         """What learners did, a file a trial."""
         return self.path / "steps"
@@ -90,6 +95,14 @@ class StudyFolder:
                 "folder back that the trial was run in, or give this run another --name"
             )
         return Predictions.from_jsonl(path)
+
+    def require(self) -> None:
+        """Raise `StudyError` if no study has begun here."""
+        if not self.spec_file.exists():
+            raise StudyError(
+                f"there is no study in {self.path}; `promptlab study run` makes one, "
+                "`promptlab study list` shows those there are"
+            )
 
     @property
     def finished(self) -> bool:
@@ -188,7 +201,13 @@ def write_whole(path: Path, text: str) -> Path:
 
 def read_leaderboard(folder: Path) -> dict[str, Any]:
     """The result of a decided study. Raises `StudyError` if there is none."""
-    board = StudyFolder(folder).read_json("leaderboard.json")
+    try:
+        board = StudyFolder(folder).read_json("leaderboard.json")
+    except ValueError as error:
+        raise StudyError(
+            f"{folder / 'leaderboard.json'} is no JSON document ({error}); remove it, and "
+            "`promptlab study run` decides the study again from its trials"
+        ) from error
     if board is None:
         state = "is not decided yet" if (folder / "study.yaml").exists() else "does not exist"
         raise StudyError(

@@ -26,20 +26,6 @@ _WATCHED = 64
 _LAST_LINE = 65_536
 
 
-def read_progress(folder: Path | str) -> dict[str, Any]:
-    """How far the study in ``folder`` is; quick enough to be asked every second.
-
-    ``state`` is *decided*, *running* (some process holds the folder), *stopped* (as asked),
-    *failed* (``message`` says why) or *interrupted*. ``trials`` are rows like those of
-    ``leaderboard.json``, the best first (cells, of a learning curve), ``best`` is the first one's
-    number; ``running`` are the open trials with ``done`` of ``examples`` and ``value`` so far.
-    ``planned`` and ``finished`` count trials, ``seconds`` is the time of work, ``seconds_left``
-    that of the search, if it can be told; ``cost`` is an endpoint's. Raises `StudyError` when
-    there is no study.
-    """
-    return _watch(Path(folder).absolute()).look()
-
-
 class StudyWatch:
     """Looks at one study's folder again and again; reads only what has changed since."""
 
@@ -51,7 +37,7 @@ class StudyWatch:
         self._reset()
 
     def look(self) -> dict[str, Any]:
-        """See `read_progress`."""
+        """What `Study.progress` tells. Raises `StudyError` when there is no study."""
         with self._lock:
             stamp = self._stamps()
             if stamp != self._stamp:
@@ -115,10 +101,7 @@ class StudyWatch:
     def _read_about(self) -> dict[str, Any]:
         """What the study's own file says."""
         path = self._folder.spec_file
-        if not path.exists():
-            raise StudyError(
-                f"there is no study in {self._folder.path}; `promptlab study list` shows them"
-            )
+        self._folder.require()
         if self._about.get("stamp") == _stamp(path):
             return self._about
         found = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_loader())  # noqa: S506
@@ -215,7 +198,8 @@ class StudyWatch:
 
 
 @lru_cache(maxsize=_WATCHED)
-def _watch(folder: Path) -> StudyWatch:
+def watch(folder: Path) -> StudyWatch:
+    """The one watch of a study's absolute ``folder``; it knows what it has seen."""
     return StudyWatch(folder)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from promptlab.cache import disk_errors
 from promptlab.events import Event, Step
 from promptlab.study.event_log import end_line
+
+_KEPT = 64
+"""Files of steps that are remembered as they were read last."""
 
 
 class StepLog:
@@ -66,6 +70,17 @@ def read_steps(path: Path) -> list[dict[str, Any]]:
             continue
         found[row["step"]] = row
     return [found[step] for step in sorted(found)]
+
+
+def known_steps(path: Path) -> list[dict[str, Any]]:
+    """`read_steps` of a file, which is read again only when it was written since."""
+    stat = path.stat()
+    return list(_known(path.absolute(), stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=_KEPT)
+def _known(path: Path, changed: int, size: int) -> tuple[dict[str, Any], ...]:
+    return tuple(read_steps(path))
 
 
 def _finite(value: float) -> float | None:

@@ -16,7 +16,7 @@ CHARTS = {
     "parallel": "Parallel coordinates",
     "pareto": "Pareto front",
 }
-"""Names of `promptlab.study_figures`, and what they are called."""
+"""Names of `promptlab.Study.figures`, and what they are called."""
 TOLD = {
     "history": "A dot is a complete trial; the line is the best value so far. Point at one to see "
     "which prompt it was.",
@@ -65,7 +65,7 @@ def draw(folder: Path, chart: str, before: Key | None = None) -> Chart | Key:
     known = before is not None and before[:2] == (folder.name, chart)
     if known and before is not None and before.files == files:
         return before
-    figure = pl.study_figures(folder, [chart])[chart]
+    figure = pl.Study(folder).figures([chart])[chart]
     meta = figure.layout.meta
     key = Key(folder.name, chart, meta["finished"], files)
     if known and before is not None and before.finished == key.finished:

@@ -26,7 +26,7 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
 
     def study_figure(study: str, chart: str) -> dict[str, Any]:
         """A chart of a study as Plotly JSON: history, importances, parallel or pareto."""
-        figure = pl.study_figures(bench.study(study), [chart])[chart]
+        figure = pl.Study(bench.study(study)).figures([chart])[chart]
         found: dict[str, Any] = json.loads(figure.to_json())
         return found
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import promptlab as pl
 
 Steps = Sequence[Mapping[str, Any]]
-_KEPT = 64
 
 
 def learning(runs: Path) -> list[str]:
@@ -40,13 +38,7 @@ def read(runs: Path, name: str, trial: int) -> list[dict[str, Any]]:
 
 def known(path: Path) -> list[dict[str, Any]]:
     """The steps of a file; one that was not written since is not read again."""
-    stat = path.stat()
-    return _read(path, stat.st_mtime_ns, stat.st_size)
-
-
-@lru_cache(maxsize=_KEPT)
-def _read(path: Path, changed: int, size: int) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = pl.read_steps(path)
+    steps: list[dict[str, Any]] = pl.Study(path.parents[1]).steps(int(path.stem))
     return steps
 
 

@@ -202,6 +202,6 @@ def explanation(bench: Workbench, name: str) -> str:
     if not name:
         return ""
     folder = bench.study(name)
-    board = pl.read_leaderboard(folder)
+    board = pl.Study(folder).leaderboard()
     model = bench.load(str(board["model"]["name"]))
     return str(result.draw(result.explained(folder, model)))

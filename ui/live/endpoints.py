@@ -36,7 +36,7 @@ def endpoints(bench: Workbench) -> None:
     def study_log(name: str, lines: int = 100) -> list[dict[str, Any]]:
         """The last events of a study, each with its UTC time."""
         folder = bench.study(name)
-        rows: list[dict[str, Any]] = pl.read_log(folder, tail=min(max(int(lines), 1), 10_000))
+        rows: list[dict[str, Any]] = pl.Study(folder).log(tail=min(max(int(lines), 1), 10_000))
         return rows
 
     def pause_study(name: str) -> dict[str, Any]:

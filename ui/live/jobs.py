@@ -152,15 +152,15 @@ class StudyJobs:
             return told_state("failed", message=str(failed["message"]))
         folder = self._bench.study(name)
         try:
-            return kept_state(pl.read_progress(folder))
+            return kept_state(pl.Study(folder).progress())
         except pl.PromptlabError as problem:
             return told_state("unreadable", message=str(problem))
 
     def progress(self, name: str) -> dict[str, Any]:
-        """What `promptlab.read_progress` tells of a study, with this server's view of its state."""
+        """`promptlab.Study.progress` of a study, with this server's view of its state."""
         state = self.state(name)
         try:
-            found: dict[str, Any] = pl.read_progress(self._bench.study(name))
+            found: dict[str, Any] = pl.Study(self._bench.study(name)).progress()
         except pl.InputError:  # not begun, or unreadable
             found = {"study": name, "planned": None, "finished": 0, "trials": [], "running": []}
         return found | state

@@ -39,10 +39,7 @@ def read_board(runs: Path, name: str) -> dict[str, Any]:
     """The leaderboard of a study that `decided` lists. Raises `InputError` for any other name."""
     if name not in decided(runs):
         raise pl.InputError(f"{runs} holds no decided study named {name!r}")
-    try:
-        board: dict[str, Any] = pl.read_leaderboard(runs / name)
-    except ValueError as problem:
-        raise pl.InputError(f"{runs / name / _BOARD} is no JSON document: {problem}") from problem
+    board: dict[str, Any] = pl.Study(runs / name).leaderboard()
     return board
 
 

@@ -23,7 +23,7 @@ def comparable(bench: Workbench) -> list[str]:
     boards = sorted(bench.runs.glob("*/leaderboard.json"), key=lambda p: -p.stat().st_mtime)
     for board in boards[: 2 * _MOST]:
         try:
-            if pl.read_leaderboard(board.parent).get("best"):
+            if pl.Study(board.parent).leaderboard().get("best"):
                 found.append(board.parent.name)
         except (pl.PromptlabError, ValueError):
             continue  # a folder that is no study's is not offered
@@ -71,7 +71,7 @@ def section(bench: Workbench, part: gr.Tab) -> None:
         if not one or not other or one == other:
             return str(note("Choose two different studies to see what was changed."))
         rows = {row.name: row for row in compared(bench, [one, other]).studies}
-        found = pl.study_changes(bench.study(one), bench.study(other))
+        found = pl.Study(bench.study(one)).changes(pl.Study(bench.study(other)))
         return str(drawing.winners([rows[one], rows[other]]) + drawing.changes(found, one, other))
 
     def opened() -> list[Any]:

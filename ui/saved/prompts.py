@@ -37,7 +37,7 @@ def describe(bench: Workbench, name: str) -> dict[str, Any]:
     """
     folder = _folder(bench, name)
     document = _read(folder / "best" / _DOCUMENT)
-    board = pl.read_leaderboard(folder) if (folder / "leaderboard.json").is_file() else {}
+    board = pl.Study(folder).leaderboard() if (folder / "leaderboard.json").is_file() else {}
     best, settings = board.get("best") or {}, document.get("settings") or {}
     model = str((document.get("model") or {}).get("name", ""))
     verbalizer = settings.get("verbalizer")

@@ -1,0 +1,154 @@
+"""A study as whoever has its folder sees it: running, interrupted or decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptlab.errors import StudyError
+from promptlab.study.folder import StudyFolder, read_leaderboard
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from promptlab.failures import FailureLog
+    from promptlab.predictions import Predictions
+    from promptlab.predictor import Predictor
+    from promptlab.study.comparison import Change
+
+
+class Study:
+    """What is in a study's folder, such as ``runs/quickstart``.
+
+    Making one reads nothing, and every method reads what is there by then, so the study may run
+    meanwhile, in any process. Methods raise `StudyError` when there is no study, or when it has
+    not come as far as what is asked for.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.path = Path(folder)
+        self._folder = StudyFolder(self.path)
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.path.absolute().name
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a result."""
+        return self._folder.finished
+
+    def progress(self) -> dict[str, Any]:
+        """How far it is; quick enough to be asked every second, as only what is new is read.
+
+        ``state`` is *decided*, *running* (some process holds the folder), *stopped* (as asked),
+        *failed* (``message`` says why) or *interrupted*. ``trials`` are rows like those of
+        `leaderboard`, the best first (cells, of a learning curve), ``best`` is the first one's
+        number; ``running`` are the open trials with ``done`` of ``examples`` and ``value`` so far.
+        ``planned`` and ``finished`` count trials, ``seconds`` is the time of work,
+        ``seconds_left`` that of the search, if it can be told; ``cost`` is an endpoint's.
+        """
+        from promptlab.study.live import watch
+
+        return watch(self.path.absolute()).look()
+
+    def log(self, tail: int | None = None) -> list[dict[str, Any]]:
+        """What happened, in order, or the last ``tail`` events; without a log there are none.
+
+        Each has ``time`` (UTC, ISO 8601), ``event`` (the type's name) and the event's own fields.
+        """
+        from promptlab.study.event_log import read_log
+
+        self._folder.require()
+        return read_log(self.path, tail)
+
+    def leaderboard(self) -> dict[str, Any]:
+        """The result of a decided study: its ``leaderboard.json``, which JSON data it is."""
+        return read_leaderboard(self.path)
+
+    def learned(self) -> list[int]:
+        """Numbers of the trials whose learner has taken steps, in order."""
+        from promptlab.study.steps import step_files
+
+        files = step_files(self.path)
+        if not files:
+            self._folder.require()
+        return list(files)
+
+    def steps(self, trial: int) -> list[dict[str, Any]]:
+        """What a trial's learner did so far, in order: ``step``, ``values`` and ``notes``."""
+        from promptlab.study.steps import known_steps, step_files
+
+        files = step_files(self.path)
+        if trial not in files:
+            self._folder.require()
+            known = ", ".join(map(str, files)) or "none yet"
+            raise StudyError(
+                f"trial {trial} of {self.path} has taken no steps; trials that have are {known}"
+            )
+        return known_steps(files[trial])
+
+    def figures(
+        self, names: Sequence[str] | None = None, *, storage: str | None = None
+    ) -> dict[str, Figure]:
+        """Plotly figures of the search by name, also while it runs.
+
+        ``history``: values by trial; ``importances`` (PED-ANOVA); ``parallel`` coordinates;
+        ``pareto``: the first two objectives, or the value against tokens an example. ``storage``
+        is the one it was run with, if not the folder's own. Where trials are too few the figure is
+        empty and says what is missing; ``figure.layout.meta`` has it as ``missing``, and the
+        ``finished`` trials. Raises `InputError` for another name, or without Plotly.
+        """
+        from promptlab.study.figures import FIGURES, study_figures
+
+        return study_figures(self.path, FIGURES if names is None else names, storage=storage)
+
+    def predictions(self, trial: int | None = None) -> Predictions:
+        """What ``trial`` said on dev; without one, what the winner said on test."""
+        name = "test" if trial is None else trial
+        if not self._folder.predictions_file(name).exists():
+            self._folder.require()
+            if trial is None:
+                read_leaderboard(self.path)
+                raise StudyError(f"the study in {self.path} has no winner that was tested")
+            raise StudyError(
+                f"the study in {self.path} has no predictions of trial {trial}; "
+                f"`promptlab study show {self.name}` lists its trials"
+            )
+        return self._folder.predictions(name)
+
+    def best(self, model: Any = None, **options: Any) -> Predictor:
+        """The winner, fitted, as `load` gives it: ``model`` replaces its own, options go to
+        `load_model`.
+        """
+        from promptlab.predictor import load
+
+        folder = self._folder.best
+        if not folder.exists():
+            read_leaderboard(self.path)
+            raise StudyError(
+                f"the study in {self.path} has no winner: a learning curve compares ways to learn"
+            )
+        return load(folder, model, **options)
+
+    def failures(self) -> FailureLog:
+        """The winner's misses on dev, to be corrected and exported."""
+        from promptlab.failures import FAILURES, FailureLog
+
+        if not (self.path / FAILURES).is_file():
+            read_leaderboard(self.path)
+            raise StudyError(f"the study in {self.path} has no failure log ({FAILURES})")
+        return FailureLog(self.path)
+
+    def changes(self, later: Study) -> list[Change]:
+        """Settings in which a ``later`` study differs, a `Change` each, in the file's order."""
+        from promptlab.study.comparison import study_changes
+
+        self._folder.require()
+        later._folder.require()
+        return study_changes(self.path, later.path)
