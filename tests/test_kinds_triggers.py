@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,18 @@ def test_every_method_finds_a_trigger_that_is_saved_and_loaded(
     assert isinstance(predictor, PromptClassifier)
     assert [step.number for step in steps] == [7] * len(steps)
     assert steps[0].step == 0
-    assert len(steps) > 1
-    assert steps[-1].values["loss"] < steps[0].values["loss"]
-    best = max(steps, key=lambda step: (step.values["dev"], step.step))
+    assert [step.step for step in steps] == list(range(steps[-1].step + 1))
+    accepted = [step for step in steps if "dev" in step.values]
+    assert len(accepted) > 1
+    assert accepted[-1].values["loss"] < accepted[0].values["loss"]
+    for before, step in pairwise(steps):
+        tried = json.loads(step.notes["tried"])
+        taken = [json.loads(step.notes["pieces"]), round(step.values["loss"], 6)]
+        assert taken in tried and taken[1] == min(loss for _, loss in tried)
+        assert (step.notes["tokens"] != before.notes["tokens"]) == ("dev" in step.values)
+        assert int(step.notes["candidates"]) >= len(tried) - 1
+        assert "{trigger:" in step.notes["template"]
+    best = max(accepted, key=lambda step: (step.values["dev"], step.step))
     learned = predictor.model.learned  # type: ignore[attr-defined]
     assert " ".join(str(t) for part in learned.triggers for t in part) == best.notes["tokens"]
     assert learned.facts["words"] == best.notes["words"]
@@ -129,7 +139,7 @@ def test_label_words_are_found_and_kept(fresh: Fresh, task: Task, name: str) -> 
 
 
 def told(fitting_folder: Path, kind_: TriggersKind, model: LocalModel, stop: int | None) -> Any:
-    """What one search ends with; stopped after ``stop`` accepted triggers if that is given."""
+    """What one search ends with; stopped after ``stop`` steps if that is given."""
     stopping = Cancellation()
     seen: list[dict[str, Any]] = []
 

@@ -60,8 +60,9 @@ def _is_search(one: Learnt) -> bool:
 def _search(board: Mapping[str, Any], one: Learnt) -> dict[str, Any]:
     """The accepted steps of a trigger search; ``left`` counts those not shown."""
     objective = str(board["objective"])
+    accepted = [row for row in one.steps if "dev" in row["values"]]
     rows = []
-    for row in one.steps[-_MOST_STEPS:]:
+    for row in accepted[-_MOST_STEPS:]:
         values = row["values"]
         loss, dev = wording.number(values.get("loss")), wording.number(values.get("dev"))
         rows.append(
@@ -72,7 +73,7 @@ def _search(board: Mapping[str, Any], one: Learnt) -> dict[str, Any]:
                 "dev": "" if dev is None else wording.metric_value(objective, dev),
             }
         )
-    left = len(one.steps) - len(rows)
+    left = len(accepted) - len(rows)
     return {"number": one.number, "name": one.name, "best": one.best, "rows": rows, "left": left}
 
 

@@ -29,10 +29,11 @@ EVALUATED = 5
 class Hunt:
     """One search for a trigger.
 
-    Every accepted trigger is a `Step` event of the trial ``number``; among its notes are the
-    ``pieces`` (its tokens' texts) and what was ``tried`` in that step, both as JSON. The state
-    is kept in the file ``kept`` after every step, and a file that is there already is gone on
-    from.
+    Every step is a `Step` event of the trial ``number``, with a ``dev`` score if it took a new
+    trigger on. Among its notes are the ``pieces`` (the tokens' texts), the best that were
+    ``tried`` (both as JSON), of how many ``candidates``, and the ``template`` they stand in. The
+    state is kept in the file ``kept`` after every step, and a file that is there already is gone
+    on from.
     """
 
     def __init__(
@@ -51,7 +52,13 @@ class Hunt:
         self.fitting = fitting or Fitting()
         self.number = number
         self.kept = kept
-        self.search = recipe.search(oracle, tokens, adversarial=adversarial, on_accepted=self._tell)
+        self.search = recipe.search(
+            oracle,
+            tokens,
+            adversarial=adversarial,
+            on_accepted=self._tell_accepted,
+            on_kept=self._tell_kept,
+        )
 
     def run(self) -> Accepted:
         """The best trigger on dev. Raises `Pruned` when it is given up."""
@@ -86,10 +93,16 @@ class Hunt:
                 f"{best.score:.3f}, which is behind the other trials"
             )
 
-    def _tell(self, accepted: Accepted) -> None:
+    def _tell_accepted(self, accepted: Accepted) -> None:
         values = {"loss": accepted.loss, "dev": accepted.score}
-        notes = {"tokens": " ".join(map(str, accepted.tokens)), "words": accepted.words}
-        notes["pieces"] = json.dumps(self._pieces(accepted.tokens), ensure_ascii=False)
+        self._tell(accepted.step, accepted.tokens, values, accepted.words)
+
+    def _tell_kept(self, step: int, tokens: Tokens, loss: float) -> None:
+        self._tell(step, tokens, {"loss": loss}, self.search.words(tokens))
+
+    def _tell(self, step: int, tokens: Tokens, values: dict[str, float], words: str) -> None:
+        notes = {"tokens": " ".join(map(str, tokens)), "words": words}
+        notes["pieces"] = json.dumps(self._pieces(tokens), ensure_ascii=False)
         tried = [
             [self._pieces(tokens), round(loss, 6)]
             for tokens, loss in self.search.tried
@@ -97,7 +110,9 @@ class Hunt:
         ]
         if tried:
             notes["tried"] = json.dumps(tried, ensure_ascii=False)
-        self.fitting.events.emit(Step(self.number, accepted.step, values, notes))
+            notes["candidates"] = str(self.search.candidates)
+        notes["template"] = self.oracle.template.source
+        self.fitting.events.emit(Step(self.number, step, values, notes))
 
     def _pieces(self, tokens: Tokens) -> list[str]:
         """The text of every token by itself."""

@@ -100,6 +100,7 @@ class Recipe:
         *,
         adversarial: bool = False,
         on_accepted: Callable[[Accepted], None] = lambda accepted: None,
+        on_kept: Callable[[int, Tokens, float], None] = lambda step, tokens, loss: None,
     ) -> TriggerSearch:
         """The search over an oracle's triggers, the answers' words kept out of them.
 
@@ -120,6 +121,7 @@ class Recipe:
             survives=oracle.survives if self.read_back else lambda tokens: True,
             words=oracle.words,
             on_accepted=on_accepted,
+            on_kept=on_kept,
         )
 
     def beginning(self, search: TriggerSearch, model: LocalModel, length: int) -> Tokens:

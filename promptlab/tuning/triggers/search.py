@@ -58,8 +58,10 @@ class TriggerSearch:
 
     ``examples`` is how many the oracle's training set has, ``allowed`` ``[vocab]`` which entries
     a trigger may get, ``survives`` whether a whole trigger is acceptable (say, is the same after
-    decoding and encoding), ``words`` its text. ``on_accepted`` is told every trigger taken on;
-    ``tried`` then has the best candidates of that step and the trigger before, with their losses.
+    decoding and encoding), ``words`` its text. ``on_accepted`` is told every trigger taken on,
+    ``on_kept`` the number of every step that kept its trigger, and its loss on that step's
+    examples. ``tried`` then has the best candidates of the step and the trigger before, with their
+    losses, and ``candidates`` says how many there were.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class TriggerSearch:
         survives: Callable[[Tokens], bool] = lambda tokens: True,
         words: Callable[[Tokens], str] = lambda tokens: " ".join(map(str, tokens)),
         on_accepted: Callable[[Accepted], None] = lambda accepted: None,
+        on_kept: Callable[[int, Tokens, float], None] = lambda step, tokens, loss: None,
     ) -> None:
         require_positive("examples", examples)
         if allowed.shape != (oracle.vocabulary,) or not allowed.any():
@@ -88,8 +91,10 @@ class TriggerSearch:
         self.survives = lru_cache(maxsize=100_000)(survives)
         self.words = words
         self.on_accepted = on_accepted
+        self.on_kept = on_kept
         self.losses = Losses(oracle, examples, REMEMBERED if settings.remember else 0)
         self.tried: list[tuple[Tokens, float]] = []
+        self.candidates = 0
         self._gradients: dict[tuple[int, Tokens], Float[np.ndarray, "token vocab"]] = {}
 
     def start(self, tokens: Tokens) -> SearchState:
@@ -131,6 +136,7 @@ class TriggerSearch:
             best = accepted if accepted.score >= best.score else best
         else:
             tokens = state.tokens
+            self.on_kept(state.step + 1, tokens, before)
         return SearchState(
             state.step + 1, tokens, best, recent[: WINDOW - 1] if self.settings.momentum else ()
         )
@@ -141,9 +147,12 @@ class TriggerSearch:
         examples = self._comparison(turn.step)
         beam, before = [current], np.inf
         ranked: list[tuple[Tokens, float]] = []
+        self.candidates = 0
         for number in range(self.proposal.rounds(turn)):
+            proposed = self.proposal.candidates(turn, number, beam)
+            self.candidates += len(proposed)
             ranked = race(
-                [current, *beam, *self.proposal.candidates(turn, number, beam)],
+                [current, *beam, *proposed],
                 self.losses,
                 examples,
                 blocks=self.settings.blocks,
