@@ -22,9 +22,10 @@ from promptlab.ui.learning import recipes, result
 from promptlab.ui.learning.form import Form, document, read_rates
 from promptlab.ui.learning.lines import legend, lines
 from promptlab.ui.learning.sight import Sight, differences, watched
-from promptlab.ui.learning.start import begin_named, preview, settings
+from promptlab.ui.learning.start import begin, begin_named, made_study, preview, settings
 from promptlab.ui.learning.steps import points
 from promptlab.ui.learning.words import moment, readings, strip, visible
+from promptlab.ui.uploading import kept_name
 from promptlab.ui.workbench import Workbench
 
 HOSTILE = "<script>alert(1)</script>"
@@ -67,7 +68,7 @@ def bench(tmp_path: Path) -> Workbench:
 
 def form(method: str, model: str = "bert-tiny") -> Form:
     given = recipes.recipe(method, model)
-    text = recipes.template(method, "rotten-tomatoes", model, given.tokens)
+    text = recipes.template(method, recipes.DATA["rotten-tomatoes"], model, given.tokens)
     return Form(
         method, "rotten-tomatoes", model, "auto", "auto", text,
         recipes.DATA["rotten-tomatoes"].answers, given.rates, given.steps, given.batch,
@@ -78,9 +79,9 @@ def form(method: str, model: str = "bert-tiny") -> Form:
 @pytest.mark.parametrize("model", ["bert-tiny", "smollm2-135m"])
 @pytest.mark.parametrize("method", list(recipes.METHODS))
 def test_every_method_is_a_study(method: str, model: str) -> None:
-    for data in recipes.DATA:
-        text = recipes.template(method, data, model, 3)
-        answers = recipes.DATA[data].answers
+    for data, asked in recipes.DATA.items():
+        text = recipes.template(method, asked, model, 3)
+        answers = asked.answers
         made = document(
             replace(form(method, model), data=data, template=text, answers=answers), "x"
         )
@@ -89,11 +90,11 @@ def test_every_method_is_a_study(method: str, model: str) -> None:
         assert spec.budget.trials == max(1, len(made["candidates"][0].get("learning_rate", [])))
 
 
-def test_a_choice_brings_its_settings() -> None:
-    boxes = settings("triggers", "boolq", "smollm2-135m")
+def test_a_choice_brings_its_settings(bench: Workbench) -> None:
+    boxes = settings(bench, "triggers", "boolq", "smollm2-135m")
     assert "{trigger:4}" in boxes[1].value and "passage" in boxes[1].value
     assert not boxes[3].visible and boxes[7].visible
-    head = settings("head", "sst2", "bert-tiny")
+    head = settings(bench, "head", "sst2", "bert-tiny")
     assert head[1].label == "Text that the head reads" and not head[2].visible
 
 
@@ -117,6 +118,35 @@ def test_faults_name_their_field(bench: Workbench, changes: dict[str, Any], told
     with pytest.raises(pl.InputError, match=told):
         document(replace(form("soft_prompt"), **changes), "x")
     assert "pl-error" in preview(bench, *vars(replace(form("soft_prompt"), **changes)).values())
+
+
+def test_a_file_of_ones_own_is_learned(bench: Workbench, tmp_path: Path) -> None:
+    name = kept_name(bench, write_reviews(tmp_path / "reviews.csv"))
+    boxes = settings(bench, "soft_prompt", recipes.OWN, "bert-tiny", name, "text", "label")
+    text, answers, shots, dev = boxes[1].value, boxes[2].value, boxes[8], boxes[9]
+    assert text.startswith("{text}{soft:8}") and text.endswith("{mask}.")
+    assert {line.partition(":")[0] for line in answers.splitlines()} == {"negative", "positive"}
+    given = replace(
+        form("soft_prompt"), data=recipes.OWN, template=text, answers=answers, shots=shots, dev=dev,
+        file=name, text="text", label="label",
+    )  # fmt: skip
+    made = made_study(bench, *vars(given).values())
+    assert made["task"]["data"] == name and made["task"]["label"] == "label"
+    queued: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(bench.jobs), "submit", lambda self, text: queued.append(text) or "it")
+        assert begin(bench, *vars(given).values()) == "it"
+        with pytest.raises(pl.InputError, match=r"^reviews: .*k=900"):
+            begin(bench, *vars(replace(given, shots=900)).values())
+        with pytest.raises(pl.InputError, match="no word for the label 'negative'"):
+            begin(bench, *vars(replace(given, answers="positive: good")).values())
+        for other in ("../study.yaml", "/etc/passwd", "0/reviews.csv"):
+            with pytest.raises(pl.InputError, match="was not uploaded here"):
+                begin(bench, *vars(replace(given, file=other)).values())
+    assert len(queued) == 1
+    waiting = settings(bench, "prefix", recipes.OWN, "bert-tiny", "", None, None)
+    assert "upload a file" in preview(bench, *vars(replace(given, file="")).values())
+    assert waiting[9] == recipes.recipe("prefix", "bert-tiny").dev
 
 
 def test_rates_are_read() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import promptlab as pl
 
 from ..forms import read_answers
+from ..uploading import Labelled
+from .own import TEST, sizes
 from .recipes import DATA, METHODS, RATED
 
 MOST_RATES = 6
@@ -42,28 +44,41 @@ class Form:
     shots: float
     dev: float
     every: float
+    file: str = ""
+    text: str | None = None
+    label: str | None = None
 
 
-def document(form: Form, name: str) -> dict[str, Any]:
-    """The study that a form stands for. Raises `InputError` naming the field that is wrong."""
+def document(form: Form, name: str, own: Labelled | None = None) -> dict[str, Any]:
+    """The study that a form stands for; ``own`` is what is in its own file, if it has one.
+
+    Raises `InputError` naming the field that is wrong.
+    """
     if form.method not in METHODS:
         raise pl.InputError(f"method: there is no {form.method!r}; use {', '.join(METHODS)}")
-    if form.data not in DATA:
+    if form.data not in DATA and own is None:
         raise pl.InputError(f"data: there is no {form.data!r} here; use {', '.join(DATA)}")
     rates = read_rates(form.rates) if form.method in RATED else []
+    if own is not None and form.method != "head":
+        _check_labels(form.answers, own)
     return {
         "study": name,
         "description": DESCRIPTION,
-        "task": {
-            "data": form.data,
-            "k": _number(form, "shots"),
-            "dev": _number(form, "dev"),
-            "test": 100,
-        },
+        "task": _task(form, own),
         "model": {"name": form.model, "device": form.device, "dtype": form.dtype},
         "candidates": [_candidate(form, rates)],
         "budget": {"trials": max(1, len(rates))},
     }
+
+
+def _task(form: Form, own: Labelled | None) -> dict[str, Any]:
+    """Data and sizes; of an own file also its columns."""
+    shots, dev = _number(form, "shots"), _number(form, "dev")
+    if own is None:
+        return {"data": form.data, "k": shots, "dev": dev, "test": TEST}
+    columns = {"text": form.text, "label": form.label}
+    found = {"data": form.file} | {key: name for key, name in columns.items() if name}
+    return found | {"k": shots, "dev": dev, "test": sizes(own)[2]}
 
 
 def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
@@ -99,6 +114,16 @@ def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
         "patience": math.ceil(steps / every) + 1,  # all steps are taken: they are to be seen
         "dev_examples": _number(form, "dev"),
     }
+
+
+def _check_labels(answers: str, own: Labelled) -> None:
+    """Every label of an own file needs its words."""
+    given, known = read_answers(answers), [name for name, _ in own.counts]
+    left = [name for name in known if not given.get(name)]
+    if left:
+        raise pl.InputError(
+            f"answers: no word for the label {left[0]!r}; the labels are {', '.join(known):.300}"
+        )
 
 
 def _check_learned(method: str, template: str) -> None:

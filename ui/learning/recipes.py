@@ -49,6 +49,8 @@ DATA = {
     ),
 }
 """Pinned data sets with labels."""
+OWN = "own"
+"""Stands for an uploaded file where a data set is named."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,8 @@ def recipe(method: str, model: str) -> Recipe:
     return replace(slow, steps=10, batch=16, tried=8) if method == "triggers" else slow
 
 
-def template(method: str, data: str, model: str, tokens: int) -> str:
+def template(method: str, given: Data, model: str, tokens: int) -> str:
     """A template with room for what the method learns; of a head the text that it reads."""
-    given = DATA[data]
     filled = _is_masked(model)
     stop = "." if filled else ""  # a masked model would fill in the full stop
     match method:

@@ -14,11 +14,15 @@ import promptlab as pl
 from ..drawing import error, note, panel
 from ..listening import QUIET
 from ..model_bar import model_bar
+from ..uploading import Labelled, OwnFile, file_box, kept_file, labelled
 from ..workbench import Workbench
 from .form import Form, document
-from .recipes import ABOUT, DATA, METHODS, QUICK, RATED, WITH_TOKENS, recipe, template
+from .own import data_of, fitted
+from .recipes import ABOUT, DATA, METHODS, OWN, QUICK, RATED, WITH_TOKENS, Data, recipe, template
 
 _METHOD, _DATA = "soft_prompt", "rotten-tomatoes"
+_OWN = 15
+"""Of the form's boxes, those from here on say which file is used."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,18 @@ def lay_out(bench: Workbench) -> StartForm:
             value=_METHOD, label="What is learned", scale=5, min_width=300,
             elem_id="learn-method",
         )  # fmt: skip
-        data = gr.Dropdown(list(DATA), value=_DATA, label="Data set", scale=2, min_width=160)
+        data = gr.Dropdown(
+            [*((name, name) for name in DATA), ("a file of your own …", OWN)],
+            value=_DATA, label="Data set", scale=2, min_width=160, elem_id="learn-data",
+        )  # fmt: skip
     about = panel(str(note(ABOUT[_METHOD])), name="learn-about")
+    with gr.Group(visible=False, elem_id="learn-own") as place:
+        own = OwnFile(bench, file_box("CSV or JSONL with texts and labels", "learn-file"), "learn")
     models = model_bar(bench)
     models[0].value = first
     with gr.Row():
         text = gr.Textbox(
-            template(_METHOD, _DATA, first, given.tokens), label="Template", lines=2, scale=3,
+            template(_METHOD, DATA[_DATA], first, given.tokens), label="Template", lines=2, scale=3,
             min_width=280, elem_id="learn-template", elem_classes="pl-mono",
         )  # fmt: skip
         answers = gr.Textbox(
@@ -73,47 +82,81 @@ def lay_out(bench: Workbench) -> StartForm:
         )
         told = panel(name="learn-told")
     boxes = [method, data, *models, text, answers, rates, steps, batch, tokens, tried, shots, dev,
-             every]  # fmt: skip
+             every, *own.boxes]  # fmt: skip
     with gr.Accordion("The study that this makes", open=False, elem_classes="pl-learn-study"):
         shown = panel(str(preview(bench, *(box.value for box in boxes))), name="learn-study")
     _connect(bench, boxes, about, shown)
+    _connect_file(bench, boxes, own, place, [about, shown])
     return StartForm(boxes, button, told)
 
 
 def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML) -> None:
     """Another method, data set or model brings its settings; every change is shown as a study."""
     method, data, model = boxes[:3]
-    text, answers, tokens = boxes[5], boxes[6], boxes[10]
+    text, answers, tokens, sizes = boxes[5], boxes[6], boxes[10], boxes[7:_OWN]
+
+    def previewed(*values: Any) -> str:
+        return str(preview(bench, *values))
+
+    def room(method: str, data: str, model: str, count: Any, *file: Any) -> Any:
+        """The template with room for as many tokens; as it is while there is no file for it."""
+        given, _ = _asked_of(bench, data, *file)
+        return template(method, given, model, _whole(count)) if given else gr.skip()
+
     gr.on(
-        [method.input, data.input, model.input], settings, [method, data, model],
-        [about, *boxes[5:]], **QUIET,
-    ).then(lambda *values: str(preview(bench, *values)), boxes, shown, **QUIET)  # fmt: skip
-    tokens.input(
-        lambda m, d, name, count: template(m, d, name, _whole(count)),
-        [method, data, model, tokens], text, **QUIET,
-    )  # fmt: skip
+        [method.input, data.input, model.input], _settler(bench),
+        [method, data, model, *boxes[_OWN:]], [about, *boxes[5:_OWN]], **QUIET,
+    ).then(previewed, boxes, shown, **QUIET)  # fmt: skip
+    tokens.input(room, [method, data, model, tokens, *boxes[_OWN:]], text, **QUIET)
     gr.on(
-        [box.change for box in (text, answers, *boxes[3:5], *boxes[7:])],
-        lambda *values: str(preview(bench, *values)), boxes, shown,
-        trigger_mode="always_last", **QUIET,
+        [box.change for box in (text, answers, *boxes[3:5], *sizes)],
+        previewed, boxes, shown, trigger_mode="always_last", **QUIET,
     )  # fmt: skip
+
+
+def _connect_file(
+    bench: Workbench, boxes: list[Any], own: OwnFile, place: gr.Group, told: list[gr.HTML]
+) -> None:
+    """The file's box is there when a file is wanted, and another file brings its settings."""
+    about, shown = told
+    boxes[1].input(lambda data: gr.Group(visible=data == OWN), boxes[1], place, **QUIET)
+
+    def taken(*values: Any) -> list[Any]:
+        found = settings(bench, *values[:3], *values[_OWN:])
+        return [*found, str(preview(bench, *values))]
+
+    own.then(taken, boxes, [about, *boxes[5:_OWN], shown])
+
+
+def _settler(bench: Workbench) -> Any:
+    return lambda *values: settings(bench, *values)
 
 
 def _whole(count: Any) -> int:
     return int(count) if isinstance(count, int | float) and count >= 1 else 1
 
 
-def settings(method: str, data: str, model: str) -> list[Any]:
-    """About the method, then template, answers and sizes that suit it, data and model."""
-    found = recipe(method, model)
-    head = method == "head"
+def settings(
+    bench: Workbench,
+    method: str,
+    data: str,
+    model: str,
+    file: str = "",
+    text: str | None = None,
+    label: str | None = None,
+) -> list[Any]:
+    """About the method, then template, answers and sizes that suit it, data and model.
+
+    While a file is wanted and not there, template and answers stay as they are.
+    """
+    found, head = recipe(method, model), method == "head"
+    given, own = _asked_of(bench, data, file, text, label)
+    found = fitted(found, own) if own else found
+    written = {"value": template(method, given, model, found.tokens)} if given else {}
     return [
         str(note(ABOUT[method])),
-        gr.Textbox(
-            template(method, data, model, found.tokens),
-            label="Text that the head reads" if head else "Template",
-        ),
-        gr.Textbox(DATA[data].answers, visible=not head),
+        gr.Textbox(label="Text that the head reads" if head else "Template", **written),
+        gr.Textbox(visible=not head, **({"value": given.answers} if given else {})),
         gr.Textbox(found.rates, visible=method in RATED),
         found.steps,
         found.batch,
@@ -123,6 +166,17 @@ def settings(method: str, data: str, model: str) -> list[Any]:
         found.dev,
         gr.Number(found.every, visible=method in RATED),
     ]
+
+
+def _asked_of(
+    bench: Workbench, data: str, *file: str | None
+) -> tuple[Data | None, Labelled | None]:
+    """The question to a data set, and what is in one's own file; neither while that is missing."""
+    try:
+        own = labelled(bench, file[0] or "", *file[1:]) if data == OWN else None
+        return data_of(bench, data, file[0] or "", *file[1:]), own
+    except pl.PromptlabError:  # told beside the file
+        return None, None
 
 
 def preview(bench: Workbench, *values: Any) -> Markup:
@@ -138,13 +192,26 @@ def made_study(bench: Workbench, *values: Any) -> dict[str, Any]:
     """The study document of the form's values, under a free name. Raises `InputError`."""
     form = Form(*values)
     name = bench.jobs.free_name(f"learn-{str(form.method).replace('_', '-')}")
-    return document(form, name)
+    own = labelled(bench, form.file, form.text, form.label) if form.data == OWN else None
+    return document(form, name, own)
 
 
 def begin(bench: Workbench, *values: Any) -> str:
     """Queue the study of the form's values; its name. Raises `InputError`."""
-    name: str = bench.jobs.submit(_yaml(made_study(bench, *values)))
+    made = made_study(bench, *values)
+    if values[1] == OWN:
+        _check_rows(bench, made["task"])
+    name: str = bench.jobs.submit(_yaml(made))
     return name
+
+
+def _check_rows(bench: Workbench, task: dict[str, Any]) -> None:
+    """Whether a file has rows enough for what is asked of it, told before anything waits for it."""
+    path = kept_file(bench, task["data"])
+    try:
+        pl.Task.from_file(path, **{key: value for key, value in task.items() if key != "data"})
+    except pl.InputError as problem:
+        raise pl.InputError(str(problem).replace(str(path), path.name)) from problem
 
 
 def begin_named(
@@ -158,7 +225,7 @@ def begin_named(
         )
     name = model or bench.models[0]
     given = recipe(method, name)
-    text = template(method, data, name, given.tokens)
+    text = template(method, DATA[data], name, given.tokens)
     return begin(
         bench, method, data, name, "auto", "auto", text, DATA[data].answers, rates or given.rates,
         steps or given.steps, given.batch, given.tokens, given.tried, given.shots, given.dev,
