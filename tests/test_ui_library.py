@@ -36,7 +36,7 @@ def saved(name: str = "sentiment/mine", **changes: Any) -> Any:
         "answers": {"negative": ["bad"], "positive": ["good"]},
         "example": {"text": HOSTILE},
     }
-    return pl.save_template(name, entry | changes)
+    return pl.Library().save(name, entry | changes)
 
 
 def test_search_counts_and_pages() -> None:
@@ -83,7 +83,7 @@ def test_one_template_in_full() -> None:
 
 def test_every_template_goes_through_the_editor_unchanged() -> None:
     for item in pl.templates():
-        entry, again = pl.entry_of(item), draft.drafted(item).entry()
+        entry, again = pl.Library().entry(item.full_name), draft.drafted(item).entry()
         if any(str(text) != str(text).strip() for text in item.example.values()):
             entry.pop("example"), again.pop("example")
         assert {k: v for k, v in again.items() if v is not None} == {
@@ -120,7 +120,7 @@ def test_import_and_export(bench: Workbench, tmp_path: Path) -> None:
     saved()
     path = exchange.export(bench, ["sentiment/mine"])
     assert path.name == "sentiment-mine.yaml" and path.is_relative_to(bench.files)
-    pl.delete_template("sentiment/mine")
+    pl.Library().delete("sentiment/mine")
     drawn, names = exchange.take(str(path), False)
     assert names == ["sentiment/mine"] and "1 template imported" in drawn
     assert "1 was there already" in exchange.take(str(path), False)[0]
@@ -135,7 +135,7 @@ def test_the_api() -> None:
     assert row["own"] and row["name"] == "sentiment/api" and "path" not in row
     assert endpoints.templates(whose="mine") == [row]
     assert endpoints.render("sentiment/api", "text = x") == "x {mask}"
-    assert pl.parse_entry(endpoints.export(["sentiment/api"]))["task"] == "sentiment"
+    assert pl.parse_yaml(endpoints.export(["sentiment/api"]), "")[0]["task"] == "sentiment"
     for call in (
         lambda: endpoints.save("../x", "text: x"),
         lambda: endpoints.save("sentiment/it-was", "text: '{mask}'\nparser: {type: text}"),

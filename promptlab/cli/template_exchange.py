@@ -20,7 +20,7 @@ def export_names(
     """Templates as YAML, one document a task, for `template import` elsewhere."""
     from promptlab.cache import written_whole
     from promptlab.catalog import templates
-    from promptlab.catalog.exchange import export_templates
+    from promptlab.catalog.own import Library
     from promptlab.errors import DataError
 
     known = templates()
@@ -30,7 +30,7 @@ def export_names(
         for name in names
         for full in ([i.full_name for i in known if i.task == name] if name in tasks else [name])
     ]
-    text = export_templates(chosen)
+    text = Library().export(chosen)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -49,14 +49,14 @@ def import_file(
     as_json: Json = False,
 ) -> None:
     """Save every template of a YAML file among your own, or none of them."""
-    from promptlab.catalog import user_folder
-    from promptlab.catalog.exchange import import_templates
+    from promptlab.catalog.own import Library
 
-    done = import_templates(file, replace=replace)
+    library = Library()
+    done = library.import_file(file, replace=replace)
     if as_json:
         print_json({name: list(names) for name, names in asdict(done).items()})
         return
     same = f"; {len(done.unchanged)} were there already" if done.unchanged else ""
-    typer.echo(f"Imported {len(done.saved)} templates to {user_folder()}{same}")
+    typer.echo(f"Imported {len(done.saved)} templates to {library.folder}{same}")
     for name in done.saved:
         typer.echo(f"  {name}")

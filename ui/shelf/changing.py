@@ -78,7 +78,7 @@ def _deletion(shelf: Shelf) -> None:
 
     def delete(name: str, *filters: Any) -> list[Any]:
         try:
-            pl.delete_template(name)
+            pl.Library().delete(name)
         except pl.PromptlabError as problem:
             return [str(error(problem)), *[gr.skip()] * len(shelf.outputs)]
         first = pl.templates()[0].full_name

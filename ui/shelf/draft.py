@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
+import yaml
 from markupsafe import Markup
 
 import promptlab as pl
@@ -16,6 +17,7 @@ from .leaf import reading, rendered, shown_example
 
 TEXT, PARTS = "one text", "named parts"
 PART_NAMES = ("description", "context", "input", "cue")
+_WIDTH = 96
 _SETTINGS = ("separator", "demonstration_separator", "chat", "answers", "aggregation", "parser")
 
 
@@ -50,13 +52,7 @@ class Draft:
         for box in fields(self):
             if len(getattr(self, box.name) or "") > LONGEST:
                 raise pl.InputError(f"{box.name}: at most {LONGEST:,} characters")
-        entry = pl.parse_entry(self.settings, "answers and settings")
-        for key in entry:
-            if key not in _SETTINGS:
-                raise pl.InputError(
-                    f"answers and settings: {str(key)[:60]!r} does not belong here; there may be "
-                    f"{', '.join(_SETTINGS)}"
-                )
+        entry = _settings(self.settings)
         if self.form == PARTS:
             parts = {name: getattr(self, name) for name in PART_NAMES}
             entry["parts"] = {name: text for name, text in parts.items() if text}
@@ -76,7 +72,7 @@ def copied(item: Any) -> Draft:
 
 def drafted(item: Any) -> Draft:
     """A template in the editor's boxes."""
-    entry: dict[str, Any] = pl.entry_of(item)
+    entry: dict[str, Any] = pl.Library().entry(item.full_name)
     parts: Mapping[str, str] = entry.get("parts") or {}
     settings = {key: entry[key] for key in _SETTINGS if key in entry}
     return Draft(
@@ -85,7 +81,7 @@ def drafted(item: Any) -> Draft:
         form=PARTS if parts else TEXT,
         text=entry.get("text", ""),
         **{name: parts.get(name, "") for name in PART_NAMES},
-        settings=pl.write_yaml(settings) if settings else "",
+        settings=_written(settings),
         example=shown_example(item.template, item.example),
         source=item.source,
         note=item.note,
@@ -106,7 +102,7 @@ def started() -> Draft:
 def checked(draft: Draft, replacing: str) -> Any:
     """The template as it would be saved. Raises `InputError`."""
     same = draft.full_name == replacing
-    return pl.check_template(draft.full_name, draft.entry(), replace=same)
+    return pl.Library().check(draft.full_name, draft.entry(), replace=same)
 
 
 def draw(draft: Draft, replacing: str) -> Markup:
@@ -121,6 +117,34 @@ def draw(draft: Draft, replacing: str) -> Markup:
     return Markup('<div class="pl-draft pl-fine">{}{}<dl class="pl-facts">{}</dl></div>').format(
         told, rendered(item.template, item.example), rows
     )
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """The box of YAML as keys of an entry. Raises `InputError`."""
+    document, _ = pl.parse_yaml(text, "answers and settings")
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise pl.InputError(
+            "answers and settings: expected keys with values, such as answers: {good: [fine]}"
+        )
+    for key in document:
+        if key not in _SETTINGS:
+            raise pl.InputError(
+                f"answers and settings: {str(key)[:60]!r} does not belong here; there may be "
+                f"{', '.join(_SETTINGS)}"
+            )
+    return document
+
+
+def _written(settings: Mapping[str, Any]) -> str:
+    """Keys of an entry as the box shows them."""
+    if not settings:
+        return ""
+    text: str = yaml.safe_dump(
+        settings, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=None
+    )
+    return text
 
 
 def _free_name(item: Any) -> str:

@@ -53,10 +53,9 @@ def save(values: Sequence[Any], replacing: str) -> Any:
     """Save a draft; one that is edited under another name is renamed. Raises `InputError`."""
     made = Draft(*(value or "" for value in values))
     if replacing and made.full_name != replacing:
-        pl.save_template(made.full_name, made.entry())
-        pl.delete_template(replacing)
+        pl.Library().rename(replacing, made.full_name, made.entry())
     else:
-        pl.save_template(made.full_name, made.entry(), replace=bool(replacing))
+        pl.Library().save(made.full_name, made.entry(), replace=bool(replacing))
     return made.full_name
 
 

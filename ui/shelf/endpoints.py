@@ -39,12 +39,12 @@ def save(name: str, entry: str, replace: bool = False) -> dict[str, Any]:
     ``entry`` is YAML with text or parts, answers or a parser, source, example. Only one's own can
     be replaced.
     """
-    return _answer(pl.save_template(name, entry, replace=replace))
+    return _answer(pl.Library().save(name, entry, replace=replace))
 
 
 def export(names: list[str]) -> str:
     """Templates as YAML, one document a task, to be imported elsewhere."""
-    text: str = pl.export_templates(names)
+    text: str = pl.Library().export(names)
     return text
 
 

@@ -24,7 +24,7 @@ _MOST_NAMES = 40
 
 def export(bench: Workbench, names: Sequence[str]) -> Path:
     """A YAML file of these templates to download. Raises `InputError` when there are none."""
-    text = pl.export_templates(names)
+    text = pl.Library().export(names)
     single = names[0].replace("/", "-") if len(names) == 1 else "templates"
     path = bench.download(f"{single}.yaml")
     path.write_text(text, encoding="utf-8")
@@ -36,7 +36,7 @@ def take(path: str | None, replace: bool) -> tuple[Markup, list[str]]:
     if not path:
         return Markup(""), []
     try:
-        done = pl.import_templates(path, replace=replace)
+        done = pl.Library().import_file(path, replace=replace)
     except pl.PromptlabError as problem:
         return error(problem), []
     return _told(done), list(done.saved)
