@@ -1,9 +1,15 @@
-"""Cancelling is asked for once and honoured at the next block or step; so is pausing."""
+"""Cancelling is asked for once and honoured at the next block or step; so is pausing.
+
+Requests to remote models are broken off in their midst.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from promptlab.errors import WorkError
 
@@ -66,5 +72,29 @@ class Cancellation:
             self._going.wait()
             self._waited += time.perf_counter() - since
             self._since = None
+        self.stop_here()
+
+    def stop_here(self) -> None:
+        """Raise `Cancelled` if somebody asked to stop, without waiting for anything."""
         if self.requested:
             raise Cancelled("stopped as asked; the same command continues where it stopped")
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """While inside, requests to remote models by this thread are broken off when asked to.
+
+        They raise `Cancelled` then, in the midst of a block.
+        """
+        before = _in_force.set(self)
+        try:
+            yield
+        finally:
+            _in_force.reset(before)
+
+
+_in_force: ContextVar[Cancellation | None] = ContextVar("in_force", default=None)
+
+
+def current() -> Cancellation | None:
+    """The `Cancellation` that is in force in this thread."""
+    return _in_force.get()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from promptlab.cancellation import Cancellation
+from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.errors import InputError, PromptlabError
 from promptlab.example import Example
 from promptlab.predictions import Predictions
@@ -106,7 +106,7 @@ class Grid:
     def run(self) -> Iterator[str]:
         """Fill the grid; the name of a column after every step that it took.
 
-        Raises `Cancelled` between two steps when that was asked for; what is filled stays.
+        Raises `Cancelled` when that was asked for; what is filled stays.
         """
         for name in self.makers:
             self.cancellation.check()
@@ -121,13 +121,19 @@ class Grid:
 
     def _fit(self, name: str) -> None:
         try:
-            self.predictors[name] = self.makers[name]().fit(self.train)
+            with self.cancellation.in_force():
+                self.predictors[name] = self.makers[name]().fit(self.train)
+        except Cancelled:
+            raise
         except PromptlabError as problem:
             self.errors[name] = problem
 
     def _predict(self, name: str, block: Sequence[Example]) -> None:
         try:
-            self.columns[name] += self.predictors[name].predict(block)
+            with self.cancellation.in_force():
+                self.columns[name] += self.predictors[name].predict(block)
+        except Cancelled:
+            raise
         except PromptlabError as problem:
             self.errors[name] = problem
 

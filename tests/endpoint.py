@@ -17,7 +17,8 @@ from typing import Any
 class Answer:
     """What goes over the wire; ``cut`` ends the connection before the promised length is sent.
 
-    ``reset`` breaks it off at once, ``delay`` are seconds before anything is sent.
+    ``reset`` breaks it off at once, ``delay`` are seconds before anything is sent. With ``until``
+    the length is promised too great, too, and nothing more comes until that is set.
     """
 
     status: int = 200
@@ -27,6 +28,7 @@ class Answer:
     delay: float = 0.0
     cut: bool = False
     reset: bool = False
+    until: threading.Event | None = None
 
 
 def said(text: str, *, finish: str = "stop", usage: tuple[int, int] | None = (10, 2)) -> Answer:
@@ -147,15 +149,19 @@ class Endpoint:
                     self.connection.close()
                     return
                 data = answer.text.encode()
+                short = answer.cut or answer.until is not None
                 try:
                     self.send_response(answer.status)
                     self.send_header("Content-Type", answer.kind)
-                    self.send_header("Content-Length", str(len(data) + (50 if answer.cut else 0)))
+                    self.send_header("Content-Length", str(len(data) + (50 if short else 0)))
                     for name, value in answer.headers.items():
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(data)
-                    self.close_connection = answer.cut
+                    self.close_connection = short
+                    if answer.until is not None:
+                        self.wfile.flush()
+                        answer.until.wait()
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True  # the client has given up waiting
 

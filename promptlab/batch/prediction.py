@@ -90,11 +90,12 @@ class BatchPrediction:
     def blocks(self, cancellation: Cancellation | None = None) -> Iterator[list[dict[str, Any]]]:
         """The finished rows of one block after the other, until ``cancellation`` is asked for."""
         for rows in self.records.blocks:
-            if _stopped(cancellation):
+            examples = examples_of(rows, self.matched)
+            try:
+                found = self._predicted(examples, cancellation)
+            except Cancelled:
                 self.cancelled = True
                 return
-            examples = examples_of(rows, self.matched)
-            found = self.predictor.predict(examples)
             if not self.rows:
                 self._name_scores(found)
             self._count(examples, found)
@@ -142,6 +143,14 @@ class BatchPrediction:
                 ]
         return summary
 
+    def _predicted(self, examples: list[Example], cancellation: Cancellation | None) -> Predictions:
+        """One block; waits first while the work is paused. Raises `Cancelled`."""
+        if cancellation is None:
+            return self.predictor.predict(examples)
+        cancellation.check()
+        with cancellation.in_force():
+            return self.predictor.predict(examples)
+
     def _name_scores(self, found: Predictions) -> None:
         """Score columns of a predictor that does not say its labels beforehand.
 
@@ -176,16 +185,6 @@ class BatchPrediction:
                 self.unknown.add(example.label)
             else:
                 self._pairs[example.label, row.label] += 1
-
-
-def _stopped(cancellation: Cancellation | None) -> bool:
-    """Whether to stop here; waits while the work is paused."""
-    try:
-        if cancellation is not None:
-            cancellation.check()
-    except Cancelled:
-        return True
-    return False
 
 
 def _finished(row: Row, made: Prediction, columns: Sequence[str]) -> dict[str, Any]:

@@ -90,6 +90,7 @@ class CurveRun:
         with (
             self.folder.open(self.spec, self.task, self.model.describe()),
             EventLog(self.folder.path) as log,
+            self.cancellation.in_force(),
         ):
             self.events.subscribe(log)
             return self._run()

@@ -87,6 +87,7 @@ class StudyRun:
             self.folder.open(self.spec, self.task, self.model.describe()),
             EventLog(self.folder.path) as log,
             storage_errors(self.storage),
+            self.cancellation.in_force(),
         ):
             self.events.subscribe(log)
             return self._run()

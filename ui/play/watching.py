@@ -76,7 +76,8 @@ class Watched(Generic[T, R]):
 
     def _run(self) -> None:
         try:
-            self._result = self._work(self._tell)
+            with self._cancellation.in_force():
+                self._result = self._work(self._tell)
         except BaseException as problem:  # raised again where the result is asked for
             self._problem = problem
         finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from promptlab.cancellation import Cancelled, current
+from promptlab.models.remote.calls import Calls
 from promptlab.models.remote.dialect import Dialect
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, RateLimit, Wait
@@ -19,8 +21,11 @@ from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import PassingError, RefusedError, Transport
 
+T = TypeVar("T")
 Heard = Callable[[Request, str], None]
 """Told a request and its reply so far."""
+_GLANCE = 0.2
+"""Seconds between two looks whether the work was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +104,18 @@ class Fetcher:
         """What came of every request, by its key; ``heard`` is told of replies as they grow.
 
         An error that concerns all of them (`EndpointError`, `DiskError`) is raised at once; what
-        is under way then is still waited for and kept.
+        is under way then is still waited for and kept. When the work is cancelled
+        (`Cancellation.in_force`) or interrupted, it is broken off.
         """
-        stop = threading.Event()
+        stop, calls = threading.Event(), Calls()
         pool = self._pool()
-        futures = {pool.submit(self._guarded, r, stop, heard): r.key for r in requests}
+        futures = {pool.submit(self._guarded, r, stop, calls, heard): r.key for r in requests}
         try:
-            return {futures[future]: future.result() for future in as_completed(futures)}
+            return {futures[future]: future.result() for future in _as_completed(futures)}
+        except (Cancelled, KeyboardInterrupt):
+            stop.set()
+            calls.break_off()
+            raise
         finally:
             stop.set()
             for future in futures:
@@ -119,17 +129,17 @@ class Fetcher:
             return self._threads
 
     def _guarded(
-        self, request: Request, stop: threading.Event, heard: Heard | None
+        self, request: Request, stop: threading.Event, calls: Calls, heard: Heard | None
     ) -> Answer | Failure:
         """One request; an error that concerns them all stops the others here and now."""
         try:
-            return self._one(request, stop, heard)
+            return self._one(request, stop, calls, heard)
         except BaseException:
             stop.set()
             raise
 
     def _one(
-        self, request: Request, stop: threading.Event, heard: Heard | None
+        self, request: Request, stop: threading.Event, calls: Calls, heard: Heard | None
     ) -> Answer | Failure:
         """One request until it is answered, refused, or tried too often."""
         started = time.perf_counter()
@@ -145,7 +155,10 @@ class Fetcher:
             sent = self._dialect.spoken(body)
             begun = time.perf_counter()
             try:
-                reply = self._transport.send(request.path, sent, grown)
+                reply = self._transport.send(request.path, sent, grown, calls)
+            except CancelledError:
+                self._rate.settle(admission, request.tokens)
+                return Failure("broken off", time.perf_counter() - started)
             except PassingError as error:
                 self._rate.settle(admission, request.tokens)
                 message = f"{error} ({_times(tried)})"
@@ -201,6 +214,17 @@ class Fetcher:
             tokens_out=answer.tokens_out,
         )
         return answer
+
+
+def _as_completed(futures: Collection[Future[T]]) -> Iterator[Future[T]]:
+    """Each as it ends. Raises `Cancelled` soon after that was asked for."""
+    cancellation = current()
+    left = set(futures)
+    while left:
+        if cancellation is not None:
+            cancellation.stop_here()
+        done, left = wait(left, None if cancellation is None else _GLANCE, FIRST_COMPLETED)
+        yield from done
 
 
 def _times(tried: int) -> str:

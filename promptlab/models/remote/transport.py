@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime
 import math
+import queue
 import threading
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -13,6 +17,7 @@ import httpx
 
 from promptlab.errors import EndpointError
 from promptlab.models.remote.address import Address, find_key, key_variable
+from promptlab.models.remote.calls import Calls, event_loop
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.reply import (
     BrokenReplyError,
@@ -27,6 +32,8 @@ RETRIED = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside all from 500 on."""
 _ASKED_SECONDS = 10.0
 """How long the endpoint is asked about itself."""
+_Sent = httpx.Response | str | None
+"""Of a stream: the head, its lines one after the other, and at the end nothing."""
 
 
 class PassingError(Exception):
@@ -57,19 +64,26 @@ class Transport:
         self.address = address
         self.options = options
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._client: httpx.AsyncClient | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def send(
-        self, path: str, body: Mapping[str, Any], grown: Callable[[str], None] | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        grown: Callable[[str], None] | None = None,
+        calls: Calls | None = None,
     ) -> Reply:
         """One reply; of one that is streamed ``grown`` is told the text so far.
 
-        Raises `PassingError`, `RefusedError`, or `EndpointError` when no request can succeed.
+        Raises `PassingError`, `RefusedError`, or `EndpointError` when no request can succeed, and
+        `CancelledError` when ``calls`` are broken off.
         """
+        calls = calls or Calls()
         try:
-            return (
-                self._streamed(path, body, grown) if body.get("stream") else self._whole(path, body)
-            )
+            if body.get("stream"):
+                return self._streamed(path, body, grown, calls)
+            return self._whole(path, body, calls)
         except BrokenReplyError as error:
             raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
         except httpx.RequestError as error:
@@ -78,9 +92,10 @@ class Transport:
     def about(self) -> list[dict[str, Any]]:
         """What the endpoint's ``/models`` says; nothing if it does not say it at once."""
         try:
-            found = self._open().get(
+            asked = self._open().get(
                 f"{self.address.url}/models", headers=self._headers(), timeout=_ASKED_SECONDS
             )
+            found = Calls().run(asked)
             rows = found.raise_for_status().json()["data"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return []
@@ -89,15 +104,17 @@ class Transport:
     def close(self) -> None:
         """Give the connections back."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            client, self._client = self._client, None
+            if client is not None and self._loop is event_loop():
+                asyncio.run_coroutine_threadsafe(client.aclose(), self._loop).result()
 
-    def _open(self) -> httpx.Client:
+    def _open(self) -> httpx.AsyncClient:
+        """The client of this process."""
         with self._lock:
-            if self._client is None:
+            if self._client is None or self._loop is not event_loop():
                 options = self.options
-                self._client = httpx.Client(
+                self._loop = event_loop()
+                self._client = httpx.AsyncClient(
                     timeout=httpx.Timeout(
                         options.read_timeout, connect=options.connect_timeout, pool=None
                     ),
@@ -106,39 +123,65 @@ class Transport:
                     ),
                     trust_env=not self.address.is_here,
                 )
+                weakref.finalize(self, _let_go, self._client, self._loop).atexit = False
             return self._client
 
     def _headers(self) -> dict[str, str]:
         key = find_key(self.options.key_env)
         return {} if key is None else {"Authorization": f"Bearer {key}"}
 
-    def _whole(self, path: str, body: Mapping[str, Any]) -> Reply:
+    def _whole(self, path: str, body: Mapping[str, Any], calls: Calls) -> Reply:
         url = self.address.url + path
-        found = self._open().post(url, json=dict(body), headers=self._headers())
+        found = calls.run(self._open().post(url, json=dict(body), headers=self._headers()))
         if not found.is_success:
             raise self._failure(found)
         return read_reply(self._without_key(found.text))
 
     def _streamed(
-        self, path: str, body: Mapping[str, Any], grown: Callable[[str], None] | None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        grown: Callable[[str], None] | None,
+        calls: Calls,
     ) -> Reply:
+        """The lines come over from the loop: what listens to them may take its time."""
         stream = ReplyStream(grown)
-        url = self.address.url + path
-        headers = self._headers()
-        with self._open().stream("POST", url, json=dict(body), headers=headers) as found:
+        sent: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
+        ended = calls.start(self._send_lines(self.address.url + path, body, sent))
+        ended.add_done_callback(lambda _: sent.put(None))
+        try:
+            found = sent.get()
+            if not isinstance(found, httpx.Response):
+                ended.result()
+                raise AssertionError("a stream without a head")
             if not found.is_success:
-                found.read()
+                ended.result()
                 raise self._failure(found)
-            kind = found.headers.get("content-type", "")
-            if "event-stream" not in kind:
-                found.read()
-                return read_reply(self._without_key(found.text))  # it does not stream
+            if not _streams(found):
+                ended.result()
+                return read_reply(self._without_key(found.text))
+            stream.read(map(self._without_key, _lines(sent)))
             try:
-                stream.read(map(self._without_key, found.iter_lines()))
-            except httpx.RequestError as error:
                 if not stream.whole:
-                    raise BrokenReplyError(f"the stream was cut ({_cause(error)})") from error
+                    ended.result()
+            except httpx.RequestError as error:
+                raise BrokenReplyError(f"the stream was cut ({_cause(error)})") from error
+        finally:
+            ended.cancel()
         return stream.reply()
+
+    async def _send_lines(
+        self, url: str, body: Mapping[str, Any], sent: queue.SimpleQueue[_Sent]
+    ) -> None:
+        """Put the reply's head and, of a stream, its lines into ``sent``; read any other whole."""
+        headers = self._headers()
+        async with self._open().stream("POST", url, json=dict(body), headers=headers) as found:
+            sent.put(found)
+            if found.is_success and _streams(found):
+                async for line in found.aiter_lines():
+                    sent.put(line)
+            else:
+                await found.aread()
 
     def _failure(self, found: httpx.Response) -> Exception:
         """What a status other than success means."""
@@ -184,6 +227,23 @@ class Transport:
         if isinstance(error, httpx.ConnectError):
             return f"{url} cannot be reached ({self._without_key(str(error))})"
         return f"{url}: the connection broke ({self._without_key(_cause(error))})"
+
+
+def _streams(found: httpx.Response) -> bool:
+    return "event-stream" in found.headers.get("content-type", "")
+
+
+def _lines(sent: queue.SimpleQueue[_Sent]) -> Iterator[str]:
+    """The lines that come, up to the end."""
+    while isinstance(line := sent.get(), str):
+        yield line
+
+
+def _let_go(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
+    """Give the connections of a client back that nobody has closed."""
+    if loop is event_loop():
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            asyncio.run_coroutine_threadsafe(client.aclose(), loop)
 
 
 def _cause(error: httpx.RequestError) -> str:
