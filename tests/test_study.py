@@ -104,7 +104,12 @@ def test_steps_are_read_again_only_when_there_are_more(
 ) -> None:
     reads: list[Path] = []
     read = steps.read_steps
-    monkeypatch.setattr(steps, "read_steps", lambda path: reads.append(path) or read(path))
+
+    def counted(path: Path) -> list[dict[str, Any]]:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(steps, "read_steps", counted)
     log = StepLog(begun.path / "steps")
     log(Step(3, 0, {"loss": 1.0}))
     for _ in range(3):
