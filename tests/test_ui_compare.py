@@ -13,8 +13,16 @@ pytest.importorskip("gradio")
 import promptlab as pl
 from promptlab.models.local import LocalModel
 from promptlab.task import Task
-from promptlab.ui import compare
-from promptlab.ui.grid import detail, edit, edited, endpoint, pairs, prompts, setup, table
+from promptlab.ui.grid import (
+    detail,
+    edit,
+    edited,
+    endpoint,
+    filling,
+    pairs,
+    prompts,
+    table,
+)
 from promptlab.ui.grid.prompts import ListedPrompt
 from promptlab.ui.grid.sheet import Sheet, make_sheet, open_task
 
@@ -26,7 +34,7 @@ OTHER = ListedPrompt("other", f"{HOSTILE} {{text}} {{mask}}", ANSWERS, "contextu
 
 def filled(model: LocalModel, task: Task, *listed: ListedPrompt, count: int = 10) -> Sheet:
     sheet = make_sheet(task, count, listed, {"tiny": lambda: model})
-    for _ in compare.work(sheet):
+    for _ in filling.work(sheet):
         pass
     return sheet
 
@@ -38,12 +46,12 @@ def sheet(causal: LocalModel, task: Task) -> Sheet:
 
 def test_a_grid_is_drawn(sheet: Sheet) -> None:
     assert sheet.state == "done" and [head.letter for head in sheet.heads] == ["A", "B", "C"]
-    drawn = str(table.draw(sheet, "all", "data", 1))
+    drawn = str(table.draw(sheet, "all", "data", 0))
     assert drawn.count("data-cell=") == 20 and "<script" not in drawn
     accuracy = pl.Evaluation.of(sheet.grid.columns["A"]).accuracy
     assert f"{100 * accuracy:.1f}\u00a0%" in drawn and "tokens each" in drawn
     assert "nothing" in drawn  # why C could not be run
-    assert "30 of 30" not in drawn and "30 cells" in compare.draw_progress(sheet)
+    assert "30 of 30" not in drawn and "30 cells" in filling.draw_progress(sheet)
 
 
 def test_disagreements_come_first(sheet: Sheet) -> None:
@@ -59,9 +67,9 @@ def test_large_grids_have_pages(causal: LocalModel, task: Task) -> None:
     sheet.grid.columns["A"] = sheet.grid.columns["A"] + sheet.grid.columns["A"]
     sheet.grid.columns["A"] += sheet.grid.columns["A"]
     sheet.grid.examples = [*task.dev, *task.dev, *task.dev, *task.dev]
-    assert table.draw(sheet, "all", "data", 1).count("<tr data-row") == 25
-    second = table.draw(sheet, "all", "data", 9)
-    assert second.count("<tr data-row") == 23 and "page 2 of 2" in second
+    assert table.draw(sheet, "all", "data", 0).count("<tr data-row") == 25
+    second = table.draw(sheet, "all", "data", 8)
+    assert second.count("<tr data-row") == 23 and "26–48 of 48" in second
 
 
 def test_a_cell_is_told_in_full(sheet: Sheet) -> None:
@@ -100,7 +108,8 @@ def test_answers_are_edited_from_kept_slots(fresh: Callable[..., LocalModel], ta
     assert f"<b>{100 * accuracy:.1f}" in shown and "Changed labels" in shown
     waiting = edit.change(editing, "negative: not a good film\npositive: great", "none")
     assert "the model has to be asked" in waiting and model.usage.computed_tokens == spent
-    asked = edit.change(editing, "negative: not a good film\npositive: great", "none", ask=True)
+    edit.ask(editing, "negative: not a good film\npositive: great", "none")
+    asked = edit.change(editing, "negative: not a good film\npositive: great", "none")
     assert "has to be asked" not in asked and model.usage.computed_tokens > spent
     with pytest.raises(pl.InputError, match="line 1"):
         edit.change(editing, "no colon", "none")
@@ -127,7 +136,7 @@ def test_replies_that_are_parsed(causal: LocalModel, task: Task) -> None:
     assert listed.calibration == "none" and not listed.answers
     sheet = filled(causal, task, listed, count=2)
     assert not sheet.grid.errors and all(row.unparsed for row in sheet.grid.columns["A"])
-    assert "pl-unparsed" in table.draw(sheet, "all", "data", 1)
+    assert "pl-unparsed" in table.draw(sheet, "all", "data", 0)
     assert "Reply" in detail.draw(sheet, 0, "A")
     with pytest.raises(pl.InputError, match="no answer words"):
         edit.begin(sheet, "A")
@@ -136,15 +145,15 @@ def test_replies_that_are_parsed(causal: LocalModel, task: Task) -> None:
 def test_cancelling_keeps_what_is_filled(causal: LocalModel, task: Task) -> None:
     sheet = make_sheet(task, 12, [PLAIN], {"tiny": lambda: causal})
     sheet.grid.cancellation.request()
-    assert len(list(compare.work(sheet))) == 1 and sheet.state == "cancelled"
-    assert "Cancelled: 0 of 12 cells" in compare.draw_progress(sheet)
+    assert len(list(filling.work(sheet))) == 1 and sheet.state == "cancelled"
+    assert "Cancelled: 0 of 12 cells" in filling.draw_progress(sheet)
 
 
 def test_the_list_of_prompts() -> None:
     start = prompts.starting()
-    names = setup.numbered([*start, start[0]])
+    names = prompts.numbered([*start, start[0]])
     assert len(set(names)) == 4 and names[-1].endswith("(2)")
-    assert setup.chosen([*start, start[0]], names[1:2]) == [start[1]]
+    assert prompts.chosen([*start, start[0]], names[1:2]) == [start[1]]
     made = prompts.listed("sentiment/it-was", "{text} so {mask}", ANSWERS, "none", 2)
     assert made.short == "it-was, edited · 2 shown" and made.library == ""
     own: Any = ("", "{text} {mask}")

@@ -8,6 +8,13 @@ import gradio as gr
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """A listener of the page's own that answers at once."""
+LAST: dict[str, Any] = QUIET | {"trigger_mode": "always_last", "concurrency_limit": 1}
+"""A listener that alone writes its outputs, and makes them of its inputs and nothing else.
+
+A window asks it one at a time, and once more with the newest values if something happened
+meanwhile: what stands on the page answers the last question. It must not read its event's data,
+which would be the first one's then; see `picking.kept`.
+"""
 AT_MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Work with a model: one after the other, for all users."""
 

@@ -19,6 +19,7 @@ element.addEventListener('click', (event) => {
     for (const other of element.querySelectorAll('[data-pick]')) {
       other.setAttribute('aria-current', String(other === row));
     }
+    element.dataset.picked = row.dataset.pick;
     trigger('click', { pick: row.dataset.pick });
     const shown = row.closest('[data-shows]');
     const target = shown && document.getElementById(shown.dataset.shows);
@@ -26,11 +27,13 @@ element.addEventListener('click', (event) => {
       setTimeout(() => target.scrollIntoView({ behavior: 'smooth', block: 'start' }), 150);
     }
   } else if (page) {
+    element.dataset.turned = page.dataset.page;
     trigger('submit', { page: Number(page.dataset.page) });
     element.scrollIntoView({ block: 'nearest' });
   }
 });
 """
+_READ = "() => {1}(document.querySelector(':is(#{0}, #{0} *)[data-{2}]')?.dataset.{2} ?? '')"
 _DOWNLOAD = "() => setTimeout(() => document.querySelector('#%s')?.click(), 120)"
 
 
@@ -59,6 +62,23 @@ def turned_to(event: gr.EventData) -> int:
     data = event._data if isinstance(event._data, dict) else {}
     page = data.get("page", 0)
     return max(page, 0) if isinstance(page, int) else 0
+
+
+def kept(panel: gr.HTML, name: str) -> gr.Textbox:
+    """A box that nobody sees, holding the row that was chosen last in the panel of that id.
+
+    So it is a value among others: what is drawn of it can be drawn anew at any time.
+    """
+    box = gr.Textbox("", visible="hidden", label="chosen")
+    panel.click(None, None, box, js=_READ.format(name, "String", "picked"), **QUIET)
+    return box
+
+
+def kept_page(panel: gr.HTML, name: str) -> gr.Number:
+    """A number that nobody sees: the page that was turned to in the panel of that id, from 0."""
+    box = gr.Number(0, visible="hidden", precision=0, minimum=0, label="page")
+    panel.submit(None, None, box, js=_READ.format(name, "Number", "turned"), **QUIET)
+    return box
 
 
 def pages(page: int, count: int, size: int) -> Markup:

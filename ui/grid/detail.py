@@ -16,12 +16,13 @@ from .table import verdict
 
 HINT = "Choose a cell to see its prompt and probabilities."
 _LONGEST = 20_000
+_DIGITS = 9
 
 
 def read_cell(sheet: Sheet, place: object) -> tuple[int, str]:
     """Row and letter of ``row:letter``. Raises `InputError` for what is no filled cell."""
     row, _, letter = str(place).partition(":")
-    if not row.isdigit() or letter not in sheet.grid.columns:
+    if not row.isdecimal() or len(row) > _DIGITS or letter not in sheet.grid.columns:
         raise pl.InputError("choose a cell")
     if sheet.cell(int(row), letter) is None:
         raise pl.InputError("this cell has no prediction yet")

@@ -1,37 +1,37 @@
-"""The section *Edit answers*: other answer words for a column, scored as they are typed."""
+"""A column under the pen: other answer words and calibrations for prompts that were read once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
 from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, note, panel
 from ..forms import LONGEST, read_answers, shown_answers
-from ..listening import AT_MODEL, QUIET
 from . import edited
-from .prompts import CALIBRATIONS
 from .sheet import Sheet
-
-HINT = (
-    "Run the grid, then choose one of its columns: its answers and its calibration can be changed "
-    "here, and every figure follows as you type. Nothing is run again: the vectors at the slots "
-    "are kept."
-)
 
 
 @dataclass(eq=False)
 class Editing:
-    """A column under the pen; ``shown`` is the last drawing."""
+    """A column and its kept slots; ``shown`` is the last drawing.
+
+    ``refused`` is what the model was asked and could not score, with the reason.
+    """
 
     sheet: Sheet
     letter: str
     rescorer: pl.Rescorer
     shown: str = ""
+    refused: tuple[tuple[str, str], pl.PromptlabError] | None = None
+
+    @property
+    def own(self) -> tuple[str, str]:
+        """The column's own answers and calibration, as they stand in the boxes."""
+        classifier = self.rescorer.classifier
+        return shown_answers(classifier.verbalizer), classifier.calibration
 
 
 def begin(sheet: Sheet, column: str) -> Editing:
@@ -46,16 +46,16 @@ def begin(sheet: Sheet, column: str) -> Editing:
     return Editing(sheet, head.letter, rescorer)
 
 
-def change(editing: Editing, answers: str, calibration: str, *, ask: bool = False) -> str:
+def change(editing: Editing, answers: str, calibration: str) -> str:
     """The figures with these answers; where the model has to be asked, that is told instead.
 
-    Raises `InputError` for answers that cannot be read or scored.
+    Raises `InputError` for answers that cannot be read, and what the model said when it was asked.
     """
-    if len(answers) > LONGEST:
-        raise pl.InputError(f"answers have at most {LONGEST:,} characters here")
     words = verbalizer(editing, answers)
     name: Any = calibration  # the rescorer checks it
-    waiting = () if ask else editing.rescorer.unread(words, name)
+    if editing.refused is not None and editing.refused[0] == (answers, calibration):
+        raise editing.refused[1]
+    waiting = editing.rescorer.unread(words, name)
     if waiting:
         told = _waiting(waiting, len(words.answers))
         return f'{told}<div class="pl-compare-old">{editing.shown}</div>'
@@ -64,8 +64,22 @@ def change(editing: Editing, answers: str, calibration: str, *, ask: bool = Fals
     return editing.shown
 
 
+def ask(editing: Editing, answers: str, calibration: str) -> None:
+    """Let the model read what `change` has to ask it for; it is kept, and nothing is drawn here."""
+    name: Any = calibration
+    try:
+        editing.rescorer.predict(verbalizer(editing, answers), name)
+    except pl.PromptlabError as problem:
+        editing.refused = (answers, calibration), problem
+
+
 def verbalizer(editing: Editing, answers: str) -> pl.Verbalizer:
-    """The box's answers; weights and aggregation stay those of the column."""
+    """The box's answers; weights and aggregation stay those of the column.
+
+    Raises `InputError` for answers that cannot be read.
+    """
+    if len(answers) > LONGEST:
+        raise pl.InputError(f"answers have at most {LONGEST:,} characters here")
     own = editing.rescorer.classifier.verbalizer
     known: dict[str, float] = dict(zip(own.answers, own.weights, strict=True))
     weighted = {
@@ -86,87 +100,6 @@ def _waiting(answers: tuple[str, ...], of: int) -> Markup:
     return Markup('<p class="pl-compare-asks" role="status">{}</p>').format(
         f"{told} (below: the last answers that were scored)."
     )
-
-
-def section(sheet: gr.State, page: gr.Tab) -> gr.Dropdown:
-    """Lay the section out on its tab and connect it. Returns the box that names the column."""
-    editing = gr.State(None)
-
-    def start(sheet: Sheet | None, column: str | None) -> tuple[Any, ...]:
-        if sheet is None or not column:
-            return None, "", "none", str(note(HINT)), ""
-        try:
-            begun = begin(sheet, column)
-        except pl.PromptlabError as problem:
-            return None, "", "none", str(error(problem)), ""
-        own = begun.rescorer.classifier
-        answers = shown_answers(own.verbalizer)
-        drawn = str(change(begun, answers, own.calibration, ask=True))
-        return begun, answers, own.calibration, drawn, yaml_of(begun, answers, own.calibration)
-
-    def opened(editing: Editing | None, sheet: Sheet | None, column: str | None) -> tuple[Any, ...]:
-        if editing is not None and editing.sheet is sheet:
-            return tuple(gr.skip() for _ in range(5))  # what was typed stays
-        return start(sheet, column)
-
-    def retype(
-        editing: Editing | None, answers: str, calibration: str, ask: bool = False
-    ) -> tuple[str, str]:
-        if editing is None:
-            return str(note(HINT)), ""
-        try:
-            drawn = str(change(editing, answers, calibration, ask=ask))
-        except pl.PromptlabError as problem:
-            return f'{error(problem)}<div class="pl-compare-old">{editing.shown}</div>', ""
-        return drawn, yaml_of(editing, answers, calibration)
-
-    def asked(editing: Editing | None, answers: str, calibration: str) -> tuple[str, str]:
-        return retype(editing, answers, calibration, ask=True)
-
-    with gr.Row():
-        with gr.Column(scale=3, min_width=300):
-            column = gr.Dropdown([], label="Column", elem_id="edit-column")
-            answers = gr.Textbox(
-                "",
-                label="Answers",
-                info="label: answer, answer – one label a line.",
-                lines=4,
-                elem_id="edit-answers",
-            )
-            calibration = gr.Radio(CALIBRATIONS, value="none", label="Calibration")
-            with gr.Row():
-                ask = gr.Button("Ask the model", size="md", elem_id="edit-ask", min_width=130)
-                back = gr.Button("Undo edits", size="md", min_width=130)
-            with gr.Accordion("As an entry of the template library", open=False):
-                entry = gr.Textbox(
-                    label="YAML", lines=6, interactive=False, buttons=["copy"], elem_id="edit-yaml"
-                )
-        with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(HINT)), name="edit-result")
-    begun = [editing, answers, calibration, result, entry]
-    opening: dict[str, Any] = {"api_visibility": "private", "show_progress_on": result} | AT_MODEL
-    gr.on([column.input, back.click], start, [sheet, column], begun, **opening)
-    page.select(opened, [editing, sheet, column], begun, **opening)
-    typed = [editing, answers, calibration]
-    gr.on(
-        [answers.input, calibration.input],
-        retype,
-        typed,
-        [result, entry],
-        queue=False,
-        trigger_mode="always_last",
-        **QUIET,
-    )
-    gr.on(
-        [ask.click, answers.submit],
-        asked,
-        typed,
-        [result, entry],
-        api_visibility="private",
-        show_progress_on=result,
-        **AT_MODEL,
-    )
-    return column
 
 
 def yaml_of(editing: Editing, answers: str, calibration: str) -> str:

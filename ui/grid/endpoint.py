@@ -10,43 +10,16 @@ import promptlab as pl
 from ..listening import AT_MODEL
 from ..telling import endpoint
 from ..workbench import Workbench
-from .pairs import words
+from .export import record
 from .prompts import ListedPrompt, from_library, listed
-from .setup import task_of
-from .sheet import Sheet, make_sheet
+from .sheet import Sheet, make_sheet, task_of
 
 
 def compare(sheet: Sheet) -> dict[str, Any]:
     """Run a sheet to its end: its columns, its rows, and the paired tests of all pairs."""
     for _ in sheet.grid.run():
         pass
-    columns = []
-    for head in sheet.heads:
-        rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
-        found = pl.Evaluation.of(rows) if rows else None
-        columns.append(
-            {
-                "column": head.letter,
-                "prompt": head.prompt.short,
-                "template": head.prompt.template,
-                "model": head.model,
-                "error": None if problem is None else str(problem),
-                "accuracy": found and found.accuracy,
-                "ci95": found and list(found.ci95),
-                "unparsed_rate": found and found.unparsed_rate,
-                "tokens_per_example": found and found.tokens / found.n,
-                "labels": rows.labels,
-            }
-        )
-    complete = sheet.complete()
-    tests = pl.paired_tests(complete) if len(complete) > 1 else []
-    return {
-        "examples": [
-            {"id": e.id, "fields": dict(e.fields), "label": e.label} for e in sheet.examples
-        ],
-        "columns": columns,
-        "pairs": [{**vars(test), "ci95": list(test.ci95), "words": words(test)} for test in tests],
-    }
+    return record(sheet)
 
 
 def connect(bench: Workbench) -> None:

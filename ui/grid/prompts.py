@@ -121,6 +121,21 @@ def from_library(item: Any, calibration: str = "none", demonstrations: int = 0) 
     )
 
 
+def numbered(prompts: Sequence[ListedPrompt]) -> list[str]:
+    """The prompts' names in the list, a number where two are alike."""
+    shorts = [prompt.short for prompt in prompts]
+    counts = [shorts[: place + 1].count(short) for place, short in enumerate(shorts)]
+    return [
+        f"{short} ({count})" if count > 1 else short
+        for short, count in zip(shorts, counts, strict=True)
+    ]
+
+
+def chosen(prompts: Sequence[ListedPrompt], ticked: Sequence[str]) -> list[ListedPrompt]:
+    """The ticked prompts, in the order of the list."""
+    return [p for p, name in zip(prompts, numbered(prompts), strict=True) if name in ticked]
+
+
 def usable() -> list[str]:
     """Full names of the library's templates that give labels or a parsed reply."""
     return [i.full_name for i in pl.templates() if i.answers is not None or i.parser is not None]

@@ -145,3 +145,11 @@ def open_task(
     except pl.PromptlabError:  # there are not so many
         return task
     return larger if larger.test == task.test else task
+
+
+def task_of(
+    data: str, upload: str | None, text: str = "", label: str = "", count: float | None = 0
+) -> pl.Task:
+    """The task that the boxes name, with ``count`` dev examples if it has so many."""
+    path = Path(upload) if upload else None
+    return open_task(data, path, text or "", label or "", count=count)

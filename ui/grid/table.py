@@ -8,7 +8,8 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import chip, joined, note, share_text, whisker
+from ..drawing import chip, joined, share_text, whisker
+from ..picking import page_within, pages
 from .sheet import PAGE_ROWS, Head, Sheet
 
 _LONGEST = 400
@@ -17,13 +18,22 @@ _NARROW = 4
 SCRIPT = """
 const cells = () => [...element.querySelectorAll('button[data-cell]')];
 const key = (cell) => cell && cell.dataset.cell;
-let last = null;
+let focused = null;
 element.addEventListener('click', (event) => {
   const cell = event.target.closest('button[data-cell]');
-  if (!cell) return;
-  last = key(cell);
-  cells().forEach((one) => one.setAttribute('aria-pressed', String(one === cell)));
-  trigger('click', {cell: last});
+  const page = event.target.closest('button[data-page]');
+  if (cell) {
+    element.dataset.picked = key(cell);
+    cells().forEach((one) => one.setAttribute('aria-pressed', String(one === cell)));
+    trigger('click', {});
+  } else if (page) {
+    element.dataset.turned = page.dataset.page;
+    trigger('submit', {});
+    element.scrollIntoView({block: 'nearest'});
+  }
+});
+element.addEventListener('focusin', (event) => {
+  focused = key(event.target.closest('button[data-cell]'));
 });
 element.addEventListener('keydown', (event) => {
   const cell = event.target.closest('button[data-cell]');
@@ -32,24 +42,29 @@ element.addEventListener('keydown', (event) => {
   const [down, right] = step[event.key];
   const rows = [...element.querySelectorAll('tr[data-row]')];
   const row = rows.indexOf(cell.closest('tr'));
-  const column = [...rows[row].querySelectorAll('button[data-cell]')].indexOf(cell);
-  const next = rows[row + down]?.querySelectorAll('button[data-cell]')[column + right];
+  const column = [...rows[row].children].indexOf(cell.closest('td'));
+  const next = rows[row + down]?.children[column + right]?.querySelector('button[data-cell]');
   if (next) { next.focus(); event.preventDefault(); }
 });
 watch('value', () => {
-  const cell = cells().find((one) => key(one) === last);
-  if (cell) cell.setAttribute('aria-pressed', 'true');
+  const found = (wanted) => cells().find((one) => key(one) === wanted);
+  found(element.dataset.picked)?.setAttribute('aria-pressed', 'true');
+  if (focused && document.activeElement === document.body) {
+    found(focused)?.focus({preventScroll: true});
+  }
 });
 """
-"""A click on a cell tells which; arrows move between cells."""
+"""Keeps which cell and which page were chosen; arrows move between cells.
+
+A table that is drawn anew under the keyboard leaves the keyboard on its cell.
+"""
 
 
 def draw(sheet: Sheet, keep: str, order: str, page: int) -> Markup:
-    """One page of the grid under its heads."""
+    """One page of the grid under its heads, counted from 0; the last one for a number beyond."""
     rows = sheet.rows(keep, order)
-    pages = page_count(len(rows))
-    page = min(max(page, 1), pages)
-    shown = rows[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    page = page_within(max(page, 0), len(rows), PAGE_ROWS)
+    shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
     body = joined(_row(sheet, row) for row in shown)
     if not shown:
         body = Markup('<tr><td class="pl-compare-none" colspan="{}">{}</td></tr>').format(
@@ -65,18 +80,8 @@ def draw(sheet: Sheet, keep: str, order: str, page: int) -> Markup:
         _counts(sheet),
         joined(_head(sheet, head) for head in sheet.heads),
         body,
-        note(f"Rows {_span(page, len(shown))} of {len(rows)} · page {page} of {pages}"),
+        pages(page, len(rows), PAGE_ROWS),
     )
-
-
-def page_count(rows: int) -> int:
-    """Pages that so many rows need, one at least."""
-    return max(1, -(-rows // PAGE_ROWS))
-
-
-def _span(page: int, shown: int) -> str:
-    first = (page - 1) * PAGE_ROWS
-    return f"{first + 1}–{first + shown}" if shown else "0"
 
 
 def _counts(sheet: Sheet) -> Markup:
@@ -116,8 +121,14 @@ def _figures(rows: pl.Predictions) -> Markup:
         share_text(found.accuracy),
         between,
         whisker(found.accuracy, low, high, detail),
-        f"{found.tokens / found.n:.1f} tokens each{unparsed}",
+        f"{cost(found)}{unparsed}",
     )
+
+
+def cost(found: pl.Evaluation) -> str:
+    """What a column took so far, all in all and for an example."""
+    each = f"{found.tokens / found.n:.1f} tokens each"
+    return f"{found.tokens:,} tokens · {found.seconds:.1f} s · {each}"
 
 
 def _row(sheet: Sheet, row: int) -> Markup:
