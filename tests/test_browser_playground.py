@@ -36,8 +36,7 @@ def test_a_template_is_written_and_its_words_are_filled(page: Any) -> None:
     page.wait_for_selector("#prompt-result .pl-prompt >> text=<b>Vistula</b>")
     assert field.input_value() == "<b>Vistula</b>"
     assert shown.locator("pre b").count() == 0
-    field.fill("Vistula")
-    page.wait_for_selector("#prompt-result .pl-prompt >> text=river Vistula")
+    field.fill("Vistula")  # and at once, before anything is shown of it:
     page.get_by_role("button", name="Use in Fill").click()
     page.wait_for_selector("#fill-result .pl-prompt >> text=river Vistula")
     assert page.locator("#fill-result .pl-bar").count() == 8
@@ -79,6 +78,9 @@ def test_labels_of_a_template_from_the_library(page: Any) -> None:
     library.fill("sentiment/instruct")
     library.press("Enter")
     page.wait_for_selector("#prompt-parts")
+    page.get_by_label("cue", exact=True).click()
+    page.wait_for_selector("#prompt-result .pl-error >> text=no answer slot")
+    page.get_by_label("cue", exact=True).click()
     page.get_by_label("description", exact=True).click()
     page.wait_for_selector("#prompt-result .pl-prompt >> text=/^Review:/")
     page.get_by_role("button", name="Use in Labels").click()

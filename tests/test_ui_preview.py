@@ -9,9 +9,11 @@ from scripted_model import ScriptedModel
 
 pytest.importorskip("gradio")
 
+import gradio as gr
+
 import promptlab as pl
 from promptlab.ui.forms import LONGEST
-from promptlab.ui.play import chips, preview, reading
+from promptlab.ui.play import chips, desk, preview, reading
 from promptlab.ui.play.reading import read, stretches, written
 
 HOSTILE = "<script>alert(1)</script>"
@@ -111,30 +113,47 @@ def test_white_space_is_visible() -> None:
     assert "\u2205" in chips.visible("")
 
 
+def held(**known: Any) -> Any:
+    return {"names": [], "values": {}, "picked": "", "parts": [], "answers": ""} | known
+
+
 def test_typed_values_are_remembered() -> None:
-    before = {"names": ["x", "y"], "values": {"x": "old"}}
-    now = preview.typed(pl.Template("{y} {z} {mask}"), before, ["a", "b", "ignored"])
-    assert now == {"names": ["y", "z"], "values": {"x": "a", "y": "b"}}
-    again = preview.typed(pl.Template("{x} {mask}"), now, ["b", "c"])
+    before = held(names=["x", "y"], values={"x": "old"}, picked="a/b")
+    now = desk.typed(pl.Template("{y} {z} {mask}"), before, ["a", "b", "ignored"])
+    assert now == before | {"names": ["y", "z"], "values": {"x": "a", "y": "b"}}
+    again = desk.typed(pl.Template("{x} {mask}"), now, ["b", "c"])
     assert again["values"] == {"x": "a", "y": "b", "z": "c"}
-    many = " ".join(f"{{f{i}}}" for i in range(preview.MOST_FIELDS + 1))
+    many = " ".join(f"{{f{i}}}" for i in range(desk.MOST_FIELDS + 1))
     with pytest.raises(pl.InputError, match="boxes for"):
-        preview.typed(pl.Template(f"{many} {{mask}}"), now, [])
+        desk.typed(pl.Template(f"{many} {{mask}}"), now, [])
+    assert desk.field_lines("{y} {x} {mask}", before, ["a\nb", "c"]) == "y = c\nx = a\\nb"
+    assert desk.field_lines("{y", before, ["a"]) == ""
+
+
+def test_only_boxes_that_hold_another_field_are_written() -> None:
+    before = held(names=["x", "y"], values={"x": "1", "y": "2"})
+    now = desk.typed(pl.Template("{x} {z} {mask}"), before, ["typed on", "2"])
+    first, second, third, *_ = preview._boxes(now, before)
+    assert first == third == gr.skip() and (second.label, second.value) == ("z", "")
+    assert preview._boxes(now)[0].value == "typed on"
 
 
 def test_a_choice_from_the_library() -> None:
-    plain = preview.library_choice("sentiment/it-was")
-    assert plain["answers"] == "negative: terrible\npositive: great"
-    assert list(plain["values"]) == ["text"] and not plain["parts"]
-    instruct = preview.library_choice("sentiment/instruct")
+    template, plain = desk.picked("sentiment/it-was")
+    assert template.source == "{text} It was {mask}." and list(plain["values"]) == ["text"]
+    assert plain["answers"] == "negative: terrible\npositive: great" and not plain["parts"]
+    template, instruct = desk.picked("sentiment/instruct")
     assert instruct["parts"] == ["description", "input", "cue"]
     assert instruct["answers"].startswith("negative: ")
-    shorter = preview.with_parts("sentiment/instruct", ["input", "cue"])
-    assert instruct["template"].endswith(shorter) and shorter != instruct["template"]
-    with pytest.raises(pl.InputError, match="no answer slot"):
-        preview.with_parts("sentiment/instruct", ["description"])
+    shorter, now = desk.arranged("sentiment/instruct", ["cue", "input"], "old", instruct, ["a"])
+    assert template.source.endswith(shorter) and shorter != template.source
+    assert now["parts"] == ["cue", "input"] and now["values"] == {"text": "a"}
+    assert desk.with_parts("sentiment/instruct", instruct["parts"]) == template.source
+    text, kept = desk.arranged("sentiment/instruct", ["input"], shorter, now, ["a"])
+    assert "{mask}" not in text and kept["names"] == ["text"]  # told where the prompt is shown
+    assert desk.arranged("", [], "{b} {mask}", now, ["a"])[1]["picked"] == ""
     with pytest.raises(pl.InputError, match="no template"):
-        preview.library_choice("../secret")
+        desk.picked("../secret")
 
 
 def test_the_reading_as_plain_data(causal: Any) -> None:

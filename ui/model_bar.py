@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import gradio as gr
+
+import promptlab as pl
 
 from .workbench import DTYPES, Workbench
 
@@ -18,3 +22,24 @@ def model_bar(bench: Workbench) -> list[gr.Dropdown]:
         )
         dtype = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", scale=1, min_width=100)
     return [name, device, dtype]
+
+
+def load_when_chosen(bench: Workbench, boxes: list[gr.Dropdown]) -> None:
+    """Load what is chosen, with its progress on the bar; to be connected before all else.
+
+    Gradio tells listeners of one event after the other, so those that follow find it loaded.
+    """
+
+    def load(*chosen: str) -> None:
+        with suppress(pl.PromptlabError):  # told in the place of whatever is asked of it
+            bench.load(*chosen)
+
+    gr.on(
+        [box.change for box in boxes],
+        load,
+        boxes,
+        None,
+        trigger_mode="always_last",
+        api_visibility="private",
+        show_progress_on=boxes[:1],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from .model_bar import model_bar
+from .model_bar import load_when_chosen, model_bar
 from .play import fill, generation, labels, preview, strategy
 from .play.shared import SECTIONS
 from .workbench import Workbench
@@ -21,6 +21,7 @@ _SECTIONS = {
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out: one bar for the model, the prompt, a section for each thing to try."""
     chosen = model_bar(bench)
+    load_when_chosen(bench, chosen)
     with gr.Tabs(elem_id="play") as tabs:
         with gr.Tab("Prompt", id="prompt"):
             shared = preview.section(app, bench, chosen, tabs, uses=tuple(_SECTIONS))

@@ -110,20 +110,26 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
 
     filled, presets, result = _lay_out()
     templates, fields, top, target, chat, button = filled
-    boxes = [*filled[:-1], *shared.model]
+    asked = gr.State(0)
     for country, preset in presets.items():
         preset.click(
-            lambda country=country: (CAPITALS, f"country = {country}", PRESETS[country]),
-            None,
-            [templates, fields, target],
+            lambda number, country=country: (*_capitals(country), number + 1),
+            asked,
+            [templates, fields, target, asked],
             api_visibility="private",
-        ).then(show, boxes, result, api_visibility="private", **AT_MODEL)
+        )
     typed = [box.submit for box in (templates, fields, target)]
-    shared.show(show, boxes, result, [button.click, *typed, top.release, chat.input, page.select])
+    events = [button.click, *typed, top.release, chat.input, page.select, asked.change]
+    shared.show(show, [*filled[:-1], *shared.model], result, events)
     shared.carry(
         "fill", template=templates, fields=fields, chat=chat, emptied=[target], as_line=True
     )
     endpoint(fill, **AT_MODEL)
+
+
+def _capitals(country: str) -> tuple[str, str, str]:
+    """The boxes' contents for one line of the table of capitals."""
+    return CAPITALS, f"country = {country}", PRESETS[country]
 
 
 def _lay_out() -> tuple[list[Any], dict[str, gr.Button], gr.HTML]:

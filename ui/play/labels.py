@@ -116,6 +116,15 @@ def classification_templates() -> dict[str, Any]:
     }
 
 
+def picked(name: str) -> tuple[str, str, str]:
+    """Text, answers and example of a template of the library, as the boxes hold them."""
+    item = classification_templates().get(name)
+    if item is None:
+        raise pl.InputError(f"the library has no template {name!r} any more")
+    fields = shown_fields(item.template, item.example)
+    return item.template.source, shown_answers(item.verbalizer), fields
+
+
 def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
     """Lay the section out and connect it; it scores when its tab is opened."""
 
@@ -137,21 +146,18 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         names = [name for name in CALIBRATIONS if name != "batch" or len(inputs) > 1]
         return draw(calibrated(loaded, template, answers, inputs, names, chat))
 
-    @telling()
-    def pick(name: str) -> tuple[str, str, str]:
-        item = classification_templates().get(name)
-        if item is None:
-            raise pl.InputError(f"the library has no template {name!r} any more")
-        fields = shown_fields(item.template, item.example)
-        return item.template.source, shown_answers(item.verbalizer), fields
-
-    name, boxes, button, result = _lay_out(pick(START))
+    name, boxes, button, result = _lay_out(picked(START))
     template, answers, fields, chat = boxes
-    boxes = [*boxes, *shared.model]
-    picked = name.input(pick, name, boxes[:3], api_visibility="private")
-    picked.success(show, boxes, result, api_visibility="private", **AT_MODEL)
+    asked = gr.State(0)
+
+    @telling()
+    def pick(name: str, number: int) -> tuple[Any, ...]:
+        return *picked(name), number + 1
+
+    name.input(pick, [name, asked], [template, answers, fields, asked], api_visibility="private")
     typed = [box.submit for box in (template, answers, fields)]
-    shared.show(show, boxes, result, [button.click, *typed, chat.input, page.select])
+    events = [button.click, *typed, chat.input, page.select, asked.change]
+    shared.show(show, [*boxes, *shared.model], result, events)
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
     endpoint(scored, "label_probabilities", **AT_MODEL)
 

@@ -11,23 +11,20 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, panel, slot_position
-from ..forms import LONGEST, read_fields, shown_answers, shown_fields
-from ..telling import endpoint, telling
+from ..forms import read_fields
+from ..listening import QUIET
+from ..newest import Newest
+from ..telling import endpoint
 from ..workbench import Workbench
 from .chips import draw
+from .desk import MOST_FIELDS, START, Held, arranged, picked, typed
 from .reading import read, written
 from .shared import SECTIONS, Shared
 
-START = "capitals/capital-of"
-MOST_FIELDS = 8
-"""So many fields have a box of their own."""
 _GRAMMAR = (
     "{name} is a field, {mask} the answer slot, {soft:20} learned vectors, {trigger:5} tokens to "
     "search; {{ … }} and {% … %} are Jinja."
 )
-Values = dict[str, str]
-Typed = dict[str, Any]
-"""``names`` of the fields that the boxes hold now, and ``values`` of all fields ever typed."""
 
 
 def read_prompt(
@@ -51,70 +48,6 @@ def read_prompt(
     }
 
 
-def library_choice(name: str) -> dict[str, Any]:
-    """A template of the library as the boxes hold it: text, chat, answers, parts and fields."""
-    item = next((item for item in pl.templates() if item.full_name == name), None)
-    if item is None:
-        raise pl.InputError(f"the library has no template {name!r}; it may have been deleted")
-    template = item.template
-    example = {field: str(item.example.get(field, "")) for field in template.fields}
-    return {
-        "template": template.source,
-        "chat": template.chat,
-        "answers": _answers(item),
-        "parts": list(template.parts or ()),
-        "values": example,
-    }
-
-
-def _answers(item: Any) -> str:
-    """Its answers, or the words that its parser takes for labels."""
-    if item.answers is not None:
-        return shown_answers(item.verbalizer)
-    choices = (item.parser or {}).get("choices")
-    return shown_answers(pl.Verbalizer(choices)) if isinstance(choices, dict) else ""
-
-
-def with_parts(name: str, chosen: Sequence[str]) -> str:
-    """The text of an instruction template with the chosen parts alone.
-
-    Without its slot it is no template: raises `TemplateError`.
-    """
-    template = pl.load_template(name)
-    dropped = [part for part in template.parts or () if part not in chosen]
-    shorter: pl.Template = template.without(*dropped) if dropped else template
-    source: str = shorter.source
-    return source
-
-
-def typed(template: pl.Template, before: Typed, boxes: Sequence[str]) -> Typed:
-    """What the boxes hold for ``template``, everything typed for other fields remembered."""
-    values: Values = {**before["values"], **dict(zip(before["names"], boxes, strict=False))}
-    names = list(template.fields)
-    if len(names) > MOST_FIELDS:
-        raise pl.InputError(
-            f"the template reads {len(names)} fields and this page has boxes for {MOST_FIELDS}; "
-            "use fewer here, or a file with `promptlab predict`"
-        )
-    for name in names:
-        if len(values.get(name, "")) > LONGEST:
-            raise pl.InputError(f"the field {name} has more than {LONGEST:,} characters")
-    return {"names": names, "values": values}
-
-
-def _boxes(now: Typed, before: Typed) -> list[Any]:
-    """Updates of the fields' boxes; what is being typed in is left alone."""
-    if now["names"] == before["names"]:
-        return [gr.skip()] * MOST_FIELDS
-    names = now["names"]
-    return [
-        gr.Textbox(label=names[i], value=now["values"].get(names[i], ""), visible=True)
-        if i < len(names)
-        else gr.Textbox(value="", visible=False)
-        for i in range(MOST_FIELDS)
-    ]
-
-
 def section(
     app: gr.Blocks,
     bench: Workbench,
@@ -123,15 +56,14 @@ def section(
     uses: Sequence[str],
 ) -> Shared:
     """Lay the section out; the boxes that the other sections take the prompt from come back."""
-    first = library_choice(START)
-    begun: Typed = {"names": list(first["values"]), "values": first["values"]}
+    first, held = picked(START)
     with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
             name = gr.Dropdown(
                 _names(), value=START, label="Start from the library", elem_id="prompt-start"
             )
             template = gr.Textbox(
-                first["template"],
+                first.source,
                 label="Template",
                 info=_GRAMMAR,
                 lines=3,
@@ -141,7 +73,7 @@ def section(
             )
             parts = gr.CheckboxGroup(label="Parts", visible=False, elem_id="prompt-parts")
             with gr.Group(elem_classes="pl-play-fields"):
-                boxes = [_field_box(i, list(first["values"].items())) for i in range(MOST_FIELDS)]
+                boxes = [_field_box(i, held) for i in range(MOST_FIELDS)]
             chat = gr.Checkbox(False, label="Through the model's chat template")
             with gr.Row(elem_classes="pl-play-uses"):
                 buttons = {
@@ -150,67 +82,91 @@ def section(
                 }
         with gr.Column(scale=7, min_width=320):
             result = panel(name="prompt-result")
-    fields = gr.Textbox(shown_fields(pl.load_template(START), first["values"]), visible=False)
-    answers = gr.Textbox("", visible=False)
-    shared = Shared(chosen, template, fields, chat, answers, tabs, buttons)
-    _connect(app, bench, shared, name, parts, boxes, result, gr.State(begun))
+    kept = gr.JSON(dict(held), visible=False)
+    shared = Shared(chosen, template, chat, kept, boxes, tabs, buttons)
+    _arrange(shared, name, parts)
+    _show(app, bench, shared, result)
+    _offer(bench)
     return shared
 
 
-def _field_box(index: int, given: Sequence[tuple[str, str]]) -> gr.Textbox:
-    label, value = given[index] if index < len(given) else ("", "")
-    return gr.Textbox(
-        value,
-        label=label,
-        lines=1,
-        max_lines=8,
-        visible=index < len(given),
-        elem_classes="pl-field",
-    )
+def _field_box(index: int, held: Held) -> gr.Textbox:
+    return gr.Textbox(**_field(index, held), lines=1, max_lines=8, elem_classes="pl-field")
+
+
+def _field(index: int, held: Held) -> dict[str, Any]:
+    """What the box in this place shows; in places without a field it is not seen."""
+    name = held["names"][index] if index < len(held["names"]) else ""
+    return {"label": name, "value": held["values"].get(name, ""), "visible": bool(name)}
 
 
 def _names() -> list[str]:
     return [item.full_name for item in pl.templates()]
 
 
-def _connect(
-    app: gr.Blocks,
-    bench: Workbench,
-    shared: Shared,
-    name: gr.Dropdown,
-    parts: gr.CheckboxGroup,
-    boxes: Sequence[gr.Textbox],
-    result: gr.HTML,
-    state: gr.State,
-) -> None:
-    def show(template: str, chat: bool, before: Typed, *rest: str) -> list[Any]:
-        model_values, field_values = rest[: len(shared.model)], rest[len(shared.model) :]
-        unchanged = [gr.skip()] * (3 + MOST_FIELDS)
+def _arrange(shared: Shared, name: gr.Dropdown, parts: gr.CheckboxGroup) -> None:
+    """Keep the fields' boxes in step with the template, and the template with the library.
+
+    One listener writes all of it; what is cleared is taken anew when it is picked again.
+    """
+    same = [gr.skip()] * (4 + MOST_FIELDS)
+
+    def arrange(
+        chosen: str | None, wanted: list[str] | None, text: str, held: Held, *values: str
+    ) -> list[Any]:
+        if not chosen or chosen == held["picked"]:
+            shown, now = arranged(chosen or "", wanted or [], text, held, values)
+            return [gr.skip() if shown == text else shown, *same[:2], now, *_boxes(now, held)]
+        try:
+            template, now = picked(chosen)
+        except pl.PromptlabError as problem:
+            gr.Warning(str(problem))
+            return same
+        choices = gr.CheckboxGroup(now["parts"], value=now["parts"], visible=bool(now["parts"]))
+        return [template.source, template.chat, choices, now, *_boxes(now)]
+
+    Newest(shared.template, shared.chat, parts, shared.held, *shared.boxes).on(
+        [shared.template.change, name.change, parts.input],
+        arrange,
+        [name, parts, shared.template, shared.held, *shared.boxes],
+        **QUIET,
+    )
+
+
+def _boxes(now: Held, before: Held | None = None) -> list[Any]:
+    """Updates of the fields' boxes; one that holds the same field as before is left alone."""
+    kept = before["names"] if before is not None else []
+    return [
+        gr.skip()
+        if before is not None and now["names"][i : i + 1] == kept[i : i + 1]
+        else gr.Textbox(**_field(i, now))
+        for i in range(MOST_FIELDS)
+    ]
+
+
+def _show(app: gr.Blocks, bench: Workbench, shared: Shared, result: gr.HTML) -> None:
+    """Draw what the chosen model reads, as it is typed."""
+
+    def show(template: str, chat: bool, held: Held, *rest: str) -> list[Any]:
+        model_values, values = rest[: len(shared.model)], rest[len(shared.model) :]
         try:
             model = bench.load(*model_values)
             parsed = written(template, chat=chat)
-            now = typed(parsed, before, field_values)
-            drawn = str(draw(read(model, parsed, now["values"])))
+            drawn = str(draw(read(model, parsed, typed(parsed, held, values)["values"])))
         except pl.PromptlabError as problem:
-            return [str(error(problem)), *unchanged]
-        able = gr.Checkbox(interactive=chat or "chat" in model.can)
-        filled = shown_fields(parsed, now["values"])
-        return [drawn, filled, now, able, *_boxes(now, before)]
+            return [str(error(problem)), gr.skip()]
+        return [drawn, gr.Checkbox(interactive=chat or "chat" in model.can)]
 
-    @telling()
-    def pick(full_name: str | None) -> list[Any]:
-        if not full_name:  # cleared
-            return [gr.skip()] * 5
-        found = library_choice(full_name)
-        choices = gr.CheckboxGroup(
-            choices=found["parts"], value=found["parts"], visible=bool(found["parts"])
-        )
-        values = {"names": [], "values": found["values"]}
-        return [found["template"], found["chat"], found["answers"], choices, values]
+    # A text box's ``input`` is not told of pasted text; ``change`` is.
+    followed = [shared.template, shared.chat, *shared.boxes, *shared.model]
+    shown = [shared.template, shared.chat, shared.held, *shared.model, *shared.boxes]
+    Newest(result, shared.chat).on(
+        [app.load, *(box.change for box in followed)], show, shown, **QUIET
+    )
 
-    @telling()
-    def choose_parts(full_name: str, wanted: list[str]) -> str:
-        return with_parts(full_name, wanted)
+
+def _offer(bench: Workbench) -> None:
+    """The documented endpoint."""
 
     def tokens(
         template: str, fields: str = "", chat: bool = False, model: str = ""
@@ -218,24 +174,4 @@ def _connect(
         """The tokens that a model reads of a template, with the prompt, its shape and length."""
         return read_prompt(bench.load(model), template, fields, chat)
 
-    inputs = [shared.template, shared.chat, state, *shared.model, *boxes]
-    outputs = [result, shared.fields, state, shared.chat, *boxes]
-    quiet: dict[str, Any] = {
-        "api_visibility": "private",
-        "show_progress": "hidden",
-        "trigger_mode": "always_last",
-    }
-    # A text box's ``input`` is not told of pasted text; ``change`` is.
-    texts: list[Any] = [shared.template, *boxes]
-    gr.on([*(box.change for box in texts), shared.chat.input], show, inputs, outputs, **quiet)
-    loading = quiet | {"show_progress": "full", "show_progress_on": result}
-    gr.on([box.change for box in shared.model], show, inputs, outputs, **loading)
-    app.load(show, inputs, outputs, **quiet)
-    picked = [shared.template, shared.chat, shared.answers, parts, state]
-    name.change(pick, name, picked, api_visibility="private").success(
-        show, inputs, outputs, **quiet
-    )
-    parts.input(choose_parts, [name, parts], shared.template, api_visibility="private").success(
-        show, inputs, outputs, **quiet
-    )
     endpoint(tokens)
