@@ -167,6 +167,8 @@ def compile_jinja(text: str) -> jinja2.Template:
         lines = text.splitlines(keepends=True)
         position = sum(len(line) for line in lines[: error.lineno - 1])
         raise TemplateError(f"Jinja: {error.message}", text=text, position=position) from error
+    except RecursionError:
+        raise TemplateError("Jinja: the template is nested too deeply") from None
 
 
 def jinja_fields(text: str) -> tuple[str, ...]:
@@ -175,6 +177,12 @@ def jinja_fields(text: str) -> tuple[str, ...]:
     environment = _environment()
     names = jinja2.meta.find_undeclared_variables(environment.parse(text))
     return tuple(sorted(names - environment.globals.keys()))
+
+
+def parse_jinja(text: str) -> nodes.Template:
+    """The nodes of a Jinja template. Raises `TemplateError` for what cannot be compiled."""
+    compile_jinja(text)
+    return _environment().parse(text)
 
 
 def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:

@@ -244,7 +244,7 @@ def test_the_command_line(own: Path, tmp_path: Path) -> None:
     assert path.read_text().startswith(shown)
     path.write_text(shown.replace("it-was", "it-is"))
     done = run.invoke(app, ["template", "import", str(path), "--json"])
-    assert json.loads(done.stdout) == {"saved": ["sentiment/it-is"], "unchanged": []}
+    assert json.loads(done.stdout) == {"saved": ["sentiment/it-is"], "unchanged": [], "left": []}
     assert found("sentiment/it-is").own
 
 

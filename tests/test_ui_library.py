@@ -116,6 +116,20 @@ def test_a_draft_is_checked_and_saved() -> None:
         editor.save(draft.drafted(leaf.find("sentiment/it-was")).values(), "")
 
 
+def test_what_an_import_leaves_out_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "templates.yaml"
+    prompts = "".join(
+        f"  u{index}: !Template\n    name: {name}\n    jinja: '{jinja}'\n"
+        for index, (name, jinja) in enumerate(
+            {"good": "{{ a }} ||| {{ b }}", "bad": "{{ a.c }} ||| {{ b }}"}.items()
+        )
+    )
+    path.write_text(f"dataset: x\ntemplates:\n{prompts}")
+    drawn, names = exchange.take(str(path), False)
+    assert names == ["x-b/good"] and "1 template imported" in drawn and "1 left out" in drawn
+    assert "<code>x/bad</code> it reads inside the field &#39;a&#39;" in drawn
+
+
 def test_import_and_export(bench: Workbench, tmp_path: Path) -> None:
     saved()
     path = exchange.export(bench, ["sentiment/mine"])

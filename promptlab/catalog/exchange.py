@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptlab.catalog.converted import Converted
 from promptlab.catalog.edits import Edits, edits, split_name
 from promptlab.catalog.entry import TASK_KEYS, LibraryTemplate, check_keys, entry_of
+from promptlab.catalog.promptsource import is_promptsource, read_promptsource
 from promptlab.catalog.sources import find, library, templates
 from promptlab.catalog.text import LONGEST, read_documents, write_yaml
 from promptlab.errors import InputError
@@ -21,10 +23,14 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Imported:
-    """Full names: ``saved`` ones, and ``unchanged`` ones, which the library has as they are."""
+    """Full names: ``saved`` ones, and ``unchanged`` ones, which the library has as they are.
+
+    ``left`` tells, for a file of another tool, each template that was left out, and why.
+    """
 
     saved: tuple[str, ...]
     unchanged: tuple[str, ...]
+    left: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,13 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
     complaint and its line: whatever `save_template` refuses, a name that the library has for
     another template (one's own is overwritten with ``replace``), a file of more than a million
     characters or 500 templates.
+
+    A file of PromptSource's is converted: what can be kept is saved, and ``left`` says why the
+    rest cannot. Raises `InputError` with all of these reasons where nothing can.
     """
     text = _text(Path(path))
+    if is_promptsource(text):
+        return _adopt(read_promptsource(text, Path(path).name), Path(path).name, replace)
     offered, faults = _read(text, Path(path).name)
     saved, unchanged = [], []
     with edits() as change:
@@ -82,14 +93,44 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
             if item is not None and entry_of(item) == _filled(one.entry, item):
                 unchanged.append(one.name)
                 continue
-            fault = _put(change, one, item, replace)
+            fault = _put(change, one.name, one.entry, one.about, item, replace)
             if fault:
-                faults.append((one.line, fault))
+                faults.append((one.line, f"{one.place}: {fault}"))
             else:
                 saved.append(one.name)
         if faults:
             raise InputError(_told(faults, Path(path).name))
     return Imported(tuple(saved), tuple(unchanged))
+
+
+def _adopt(found: Sequence[Converted], source: str, replace: bool) -> Imported:
+    """Save what was converted, and tell why the rest was not."""
+    if len(found) > _MOST:
+        raise InputError(f"{source}: {len(found)} templates are more than {_MOST}; split it up")
+    saved, unchanged = [], []
+    left: list[tuple[str, str]] = []
+    until = time.monotonic() + _SECONDS
+    with edits() as change:
+        known = {item.full_name: item for item in templates()}
+        for one in found:
+            item = known.get(one.name)
+            if time.monotonic() > until:
+                left.append((one.name, "the file takes too long to render; split it up"))
+            elif one.why:
+                left.append((one.name, one.why))
+            elif item is not None and entry_of(item) == _named(one):
+                unchanged.append(one.name)
+            elif why := _put(change, one.name, _named(one), one.about, item, replace):
+                left.append((one.name, why))
+            else:
+                saved.append(one.name)
+        if not saved and not unchanged:
+            raise InputError(_told([(0, f"{name}: {why}") for name, why in left], source))
+    return Imported(tuple(saved), tuple(unchanged), tuple(left))
+
+
+def _named(one: Converted) -> dict[str, Any]:
+    return {"name": one.name.partition("/")[2], **one.entry}
 
 
 def _document(task: str, items: Iterable[LibraryTemplate]) -> dict[str, Any]:
@@ -162,15 +203,22 @@ def _filled(entry: Mapping[str, Any], item: LibraryTemplate) -> dict[str, Any]:
     return {**entry, **example}
 
 
-def _put(change: Edits, one: _Offered, item: LibraryTemplate | None, replace: bool) -> str | None:
+def _put(
+    change: Edits,
+    name: str,
+    entry: Mapping[str, Any],
+    about: Mapping[str, Any],
+    item: LibraryTemplate | None,
+    replace: bool,
+) -> str | None:
     """Add it to the changes; or why that cannot be."""
     if item is not None and not (item.own and replace):
         whose = "you have" if item.own else f"{item.path.name} has"
-        return f"{one.place}: {whose} another template of this name; give it another one"
+        return f"{whose} another template of this name; give it another one"
     try:
-        change.put(one.name.partition("/")[0], one.entry, one.about, replaced=item)
+        change.put(name.partition("/")[0], entry, about, replaced=item)
     except InputError as error:
-        return f"{one.place}: {error}"
+        return str(error)
     return None
 
 

@@ -36,7 +36,7 @@ def read_documents(text: str, source: str) -> list[Document]:
             f"{source}: {len(text):,} characters are more than {LONGEST:,}; split it up"
         )
     with reading(source):
-        _check_events(text, source)
+        check_shape(text, source)
         return list(_documents(text, source))
 
 
@@ -54,7 +54,7 @@ def parse_entry(text: str, source: str = "entry") -> dict[str, Any]:
     return made
 
 
-def _check_events(text: str, source: str) -> None:
+def check_shape(text: str, source: str) -> None:
     """Refuse what grows when it is read: nodes in nodes without end, and aliases."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml_loader()):

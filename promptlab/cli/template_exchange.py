@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from promptlab.cli.listing import visible
 from promptlab.cli.output import Json, print_json
 
 
@@ -42,21 +42,37 @@ def export_names(
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A .yaml file of templates.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .yaml file of templates, or PromptSource's templates.yaml.")
+    ],
     replace: Annotated[
         bool, typer.Option("--replace", help="Overwrite your own templates of the same names.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Save every template of a YAML file among your own, or none of them."""
+    """Save every template of a YAML file among your own, or none of them.
+
+    Of PromptSource's templates.yaml, those whose meaning stays the same are saved, and why the
+    others are left out is told.
+    """
     from promptlab.catalog.own import Library
 
     library = Library()
     done = library.import_file(file, replace=replace)
     if as_json:
-        print_json({name: list(names) for name, names in asdict(done).items()})
+        print_json(
+            {
+                "saved": list(done.saved),
+                "unchanged": list(done.unchanged),
+                "left": [{"name": name, "why": why} for name, why in done.left],
+            }
+        )
         return
     same = f"; {len(done.unchanged)} were there already" if done.unchanged else ""
     typer.echo(f"Imported {len(done.saved)} templates to {library.folder}{same}")
     for name in done.saved:
         typer.echo(f"  {name}")
+    if done.left:
+        typer.echo(f"Left out {len(done.left)}, whose meaning would be another here:", err=True)
+    for name, why in done.left:
+        typer.echo(visible(f"  {name}: {why}"), err=True)

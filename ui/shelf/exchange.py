@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import error, joined
+from ..drawing import error, joined, note
 from ..listening import QUIET
 from ..picking import download
 from ..telling import telling
@@ -20,6 +20,7 @@ from . import rows
 from .parts import Shelf, changed
 
 _MOST_NAMES = 40
+_MOST_LEFT = 100
 
 
 def export(bench: Workbench, names: Sequence[str]) -> Path:
@@ -48,7 +49,22 @@ def _told(done: Any) -> Markup:
     if same:
         text += f" {same} {'was' if same == 1 else 'were'} there already, just so."
     names = joined(Markup("<code>{}</code> ").format(name) for name in done.saved[:_MOST_NAMES])
-    return Markup('<p class="pl-done" role="status">{} {}</p>').format(text, names)
+    told = Markup('<p class="pl-done" role="status">{} {}</p>').format(text, names)
+    return told + _left(done.left)
+
+
+def _left(left: Sequence[tuple[str, str]]) -> Markup:
+    """Which templates of another tool's file were left out, and why."""
+    if not left:
+        return Markup("")
+    rows = joined(
+        Markup("<li><code>{}</code> {}</li>").format(name, why) for name, why in left[:_MOST_LEFT]
+    )
+    more = note(f"{len(left) - _MOST_LEFT} more.") if len(left) > _MOST_LEFT else ""
+    return Markup(
+        '<details class="pl-left-out" open><summary>{} left out: the meaning would be another '
+        "here</summary><ul>{}</ul>{}</details>"
+    ).format(len(left), rows, more)
 
 
 def connect(
