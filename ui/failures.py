@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,17 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import error, panel
-from .listening import QUIET
+from .listening import LAST, QUIET
 from .misses import correcting, endpoints, export, groups, log, table
-from .misses.parts import Misses
-from .picking import download, picked, picker, turned_to
+from .misses.parts import NOTHING, Misses, Opened
+from .picking import download, kept, kept_page, picker
 from .telling import telling
 from .workbench import Workbench
 
 
 def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
-    with gr.Row(elem_classes="pl-library-search"):
-        study = gr.Dropdown([], label="Study", scale=3, min_width=200)
-        words = gr.Textbox(
-            "",
-            label="Search",
-            placeholder="words in prompt, input, answers or notes",
-            scale=4,
-            min_width=200,
-        )
-        confusion = gr.Dropdown(
-            [("all", "")], value="", label="Confusion", min_width=170,
-            scale=3,
-        )  # fmt: skip
-        stand = gr.Dropdown(log.STANDS, value="", label="Show", min_width=130, scale=2)
-        split = gr.Dropdown([("all", "")], value="", label="Split", min_width=110, scale=1)
+    study, filters = _asking()
     summary = panel(name="failure-summary")
     with gr.Row(elem_classes="pl-misses-tools"):
         by = gr.Radio(groups.WAYS, value=groups.NONE, label="Group by", scale=4, min_width=300)
@@ -53,121 +40,132 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
             misses = Misses(
                 bench=bench,
                 study=study,
-                filters=[words, confusion, stand, split],
-                group=gr.State(None),
-                shown=gr.State(""),
+                filters=filters,
+                by=by,
                 summary=summary,
+                cards=cards,
                 rows=rows,
                 detail=shown_one,
                 correction=form.outputs,
+                card=kept(cards, "failure-groups", again=True),
+                page=kept_page(rows, "failure-rows"),
+                shown=kept(rows, "failure-rows"),
+                subject=gr.Textbox("", visible="hidden", label="corrected"),
             )
             correcting.connect(misses, form)
-    _choose_study(page, misses, by, cards)
-    _browse(misses)
-    _group(misses, by, cards)
+    _ask(page, misses)
+    _draw(misses)
     _export(misses, buttons)
     endpoints.connect(bench)
 
 
-def _choose_study(page: gr.Tab, misses: Misses, by: gr.Radio, cards: gr.HTML) -> None:
-    """List the studies when the tab is opened; show a study anew when it is chosen."""
-
-    def fresh(study: str) -> list[Any]:
-        try:
-            failures = log.opened(misses.bench, study).failures
-        except pl.PromptlabError as problem:
-            failures = []
-            drawn = str(error(problem)) if study else ""
-        else:
-            drawn = str(table.summary(failures))
-        parts = log.splits(failures)
-        first = failures[0].example_id if failures else ""
-        return [
+def _asking() -> tuple[gr.Dropdown, list[Any]]:
+    """The study, and what is asked of its failures."""
+    with gr.Row(elem_classes="pl-library-search"):
+        study = gr.Dropdown([], label="Study", scale=3, min_width=200)
+        words = gr.Textbox(
             "",
-            gr.Dropdown(log.confusions(failures), value=""),
-            "",
-            gr.Dropdown(parts, value="", visible=len(parts) > 2),
-            None,
-            drawn,
-            groups.NONE,
-            "",
-            misses.listed(study, "", "", "", "", None, first, 0),
-            *misses.detailed(study, first),
-        ]
-
-    def listed(study: str | None) -> list[Any]:
-        names = log.studies(misses.bench)
-        chosen = study if study in names else (names[0] if names else None)
-        kept = study and study == chosen
-        values = [gr.skip()] * len(outputs) if kept else fresh(chosen or "")
-        return [gr.Dropdown(names, value=chosen), *values]
-
-    outputs = [*misses.filters, misses.group, misses.summary, by, cards, misses.rows, *misses.one]
-    misses.study.input(fresh, misses.study, outputs, **QUIET)
-    page.select(listed, misses.study, [misses.study, *outputs], **QUIET)
+            label="Search",
+            placeholder="words in prompt, input, answers or notes",
+            scale=4,
+            min_width=200,
+        )
+        confusion = gr.Dropdown(
+            [("all", "")], value="", label="Confusion", min_width=170,
+            scale=3,
+        )  # fmt: skip
+        stand = gr.Dropdown(log.STANDS, value="", label="Show", min_width=130, scale=2)
+        split = gr.Dropdown([("all", "")], value="", label="Split", min_width=110, scale=1)
+    return study, [words, confusion, stand, split]
 
 
-def _browse(misses: Misses) -> None:
-    """Filter as one types, turn pages, look at one."""
-
-    def filtered(shown: str, *question: Any) -> str:
-        return misses.listed(*question, shown, 0)
-
-    def turned(
-        shown: str, study: str, words: str, confusion: str, stand: str, split: str, ids: Any,
-        event: gr.EventData,
-    ) -> str:  # fmt: skip
-        question = (study, words, confusion, stand, split, ids)
-        return misses.listed(*question, shown, turned_to(event))
-
-    def looked_at(study: str, event: gr.EventData) -> list[Any]:
-        return misses.detailed(study, picked(event))
-
-    words, *choices = misses.filters  # pasting changes a text box and raises no *input*
-    boxes = [misses.shown, *misses.question]
+def _ask(page: gr.Tab, misses: Misses) -> None:
+    """List the studies when the tab is opened; ask anew of a study when it is chosen."""
+    outputs = [misses.study, misses.opened, *misses.filters, misses.by, misses.card, misses.page,
+               misses.shown]  # fmt: skip
     gr.on(
-        [words.change, *(box.input for box in choices)],
-        filtered,
-        boxes,
-        misses.rows,
-        trigger_mode="always_last",
-        **QUIET,
+        [misses.study.input, page.select],
+        partial(_turned, misses.bench, len(outputs)),
+        [misses.study, misses.opened],
+        outputs,
+        **LAST,
     )
-    misses.rows.submit(turned, boxes, misses.rows, **QUIET)
-    misses.rows.click(looked_at, misses.study, misses.one, **QUIET)
+    changes = [box.change for box in misses.filters]
+    gr.on([*changes, misses.group.change], None, None, misses.page, js="() => 0", **QUIET)
+    misses.by.change(None, None, misses.card, js="() => ''", **QUIET)
 
 
-def _group(misses: Misses, by: gr.Radio, cards: gr.HTML) -> None:
-    """Draw the groups, and look at one alone."""
+def _turned(bench: Workbench, boxes: int, study: str | None, opened: Opened) -> list[Any]:
+    """The studies, and where a study's questions start; those of the study that is open stay."""
+    names = log.studies(bench)
+    chosen = study if study in names else (names[0] if names else "")
+    listed = gr.Dropdown(names, value=chosen or None)
+    try:
+        failures = log.opened(bench, chosen).failures if chosen else []
+        now = (chosen, log.stamp(bench, chosen)) if chosen else NOTHING
+    except pl.PromptlabError:
+        failures, now = [], (chosen, 0)  # told where the failures would stand
+    if now == opened and chosen:
+        return [listed, *[gr.skip()] * (boxes - 1)]
+    parts = log.splits(failures)
+    return [
+        listed,
+        now,
+        "",
+        gr.Dropdown(log.confusions(failures), value=""),
+        "",
+        gr.Dropdown(parts, value="", visible=len(parts) > 2),
+        groups.NONE,
+        "",
+        0,
+        failures[0].example_id if failures else "",
+    ]
 
-    def grouped(way: str, shown: str, study: str, *filters: Any) -> list[Any]:
-        try:
-            clusters = groups.found(log.opened(misses.bench, study).failures, way)
-        except pl.PromptlabError as problem:
-            return [str(error(problem)), None, gr.skip()]
-        drawn = str(groups.draw(clusters))
-        return [drawn, None, misses.listed(study, *filters[:-1], None, shown, 0)]
 
-    def looked_at(
-        way: str, shown: str, study: str, words: str, confusion: str, stand: str, split: str,
-        before: Any, event: gr.EventData,
-    ) -> list[Any]:  # fmt: skip
-        try:
-            clusters = groups.found(log.opened(misses.bench, study).failures, way)
-        except pl.PromptlabError as problem:
-            return [str(error(problem)), None, gr.skip()]
-        number = picked(event)
-        place = int(number) if number.isdecimal() and int(number) < len(clusters) else None
-        ids = None if place is None else [one.example_id for one in clusters[place].failures]
-        if ids == before:
-            place, ids = None, None
-        question = (study, words, confusion, stand, split, ids)
-        return [str(groups.draw(clusters, place)), ids, misses.listed(*question, shown, 0)]
+def _draw(misses: Misses) -> None:
+    """One listener for every place: it draws from what is asked, whatever it was that changed."""
+    opened, corrected = misses.opened.change, misses.corrected.change
+    gr.on([opened, corrected], partial(_tally, misses.bench), misses.opened, misses.summary, **LAST)
+    gr.on(
+        [opened, misses.by.change, misses.card.change],
+        partial(_grouped, misses.bench),
+        [misses.opened, misses.by, misses.card],
+        [misses.cards, misses.group],
+        **LAST,
+    )
+    asked = [box.change for box in [*misses.filters, misses.group, misses.page]]
+    gr.on(
+        [opened, corrected, *asked],
+        misses.listed,
+        [*misses.question, misses.shown, misses.page],
+        misses.rows,
+        **LAST,
+    )
+    gr.on(
+        [opened, corrected, misses.shown.change],
+        misses.detailed,
+        [misses.opened, misses.shown],
+        [misses.subject, misses.detail, *misses.correction],
+        **LAST,
+    )
 
-    boxes = [by, misses.shown, *misses.question]
-    outputs = [cards, misses.group, misses.rows]
-    by.input(grouped, boxes, outputs, api_visibility="private", show_progress="minimal")
-    cards.click(looked_at, boxes, outputs, **QUIET)
+
+def _tally(bench: Workbench, opened: Opened) -> str:
+    try:
+        return str(table.summary(log.opened(bench, opened[0]).failures)) if opened[0] else ""
+    except pl.PromptlabError:
+        return ""  # told where the failures would stand
+
+
+def _grouped(bench: Workbench, opened: Opened, way: str, card: str) -> tuple[str, Any]:
+    """The groups as cards, and the failures of the one that was picked."""
+    try:
+        clusters = groups.found(log.opened(bench, opened[0]).failures, way) if opened[0] else []
+    except pl.PromptlabError as problem:
+        return str(error(problem)), None
+    place = int(card) if card.isdecimal() and len(card) < 4 and int(card) < len(clusters) else None
+    ids = None if place is None else [one.example_id for one in clusters[place].failures]
+    return str(groups.draw(clusters, place)), None if ids is None else (opened, ids)
 
 
 def _export(misses: Misses, buttons: dict[str, gr.Button]) -> None:

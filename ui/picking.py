@@ -32,6 +32,21 @@ element.addEventListener('click', (event) => {
     element.scrollIntoView({ block: 'nearest' });
   }
 });
+let focused = null;
+element.addEventListener('focusin', (event) => {
+  const row = event.target.closest('[data-pick]');
+  const page = event.target.closest('[data-page]');
+  focused = row ? ['pick', row.dataset.pick] : page ? ['page', page.textContent] : null;
+});
+watch('value', () => {
+  if (!focused || document.activeElement !== document.body) return;
+  const [kind, wanted] = focused;
+  const all = [...element.querySelectorAll(`[data-${kind}]:not([disabled])`)];
+  const said = (one) => kind === 'pick' ? one.dataset.pick : one.textContent;
+  const found = all.find((one) => said(one) === wanted) ?? (kind === 'page' ? all[0] : null);
+  const target = found?.matches('button') ? found : found?.querySelector('button');
+  target?.focus({ preventScroll: true });
+});
 """
 _READ = "() => {1}(document.querySelector(':is(#{0}, #{0} *)[data-{2}]')?.dataset.{2} ?? '')"
 _DOWNLOAD = "() => setTimeout(() => document.querySelector('#%s')?.click(), 120)"
@@ -64,13 +79,17 @@ def turned_to(event: gr.EventData) -> int:
     return max(page, 0) if isinstance(page, int) else 0
 
 
-def kept(panel: gr.HTML, name: str) -> gr.Textbox:
+def kept(panel: gr.HTML, name: str, *, again: bool = False) -> gr.Textbox:
     """A box that nobody sees, holding the row that was chosen last in the panel of that id.
 
-    So it is a value among others: what is drawn of it can be drawn anew at any time.
+    So it is a value among others: what is drawn of it can be drawn anew at any time. With
+    ``again``, choosing the same row once more takes the choice back.
     """
     box = gr.Textbox("", visible="hidden", label="chosen")
-    panel.click(None, None, box, js=_READ.format(name, "String", "picked"), **QUIET)
+    read = _READ.format(name, "String", "picked")
+    if again:
+        read = f"(before) => {{ const now = ({read})(); return now === before ? '' : now; }}"
+    panel.click(None, box, box, js=read, **QUIET)
     return box
 
 

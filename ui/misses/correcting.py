@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -11,7 +14,14 @@ import promptlab as pl
 from ..drawing import error, note, panel
 from ..listening import QUIET
 from . import log, table
-from .parts import ACCEPT, OTHER, Misses
+from .parts import ACCEPT, OTHER, Misses, named
+
+_GO_ON = """(going, shown, page) => {
+  if (!going) return [shown, page];
+  const next = JSON.parse(going);
+  return shown === next.from ? [next.to, next.page] : [shown, page];
+}"""
+"""To the next failure, unless another one was picked meanwhile."""
 
 
 class Form:
@@ -51,56 +61,64 @@ def correct(found: Any, example_id: str, way: str, answer: str | None, note: str
 
 
 def connect(misses: Misses, form: Form) -> None:
-    """Keep, keep and go on, take back; the table and the tally follow."""
+    """Keep, keep and go on, take back. Whatever shows corrections is drawn anew after each."""
     told = panel(name="failure-told")
-
-    def after(study: str, example_id: str, text: str, *question: Any) -> list[Any]:
-        failures = log.opened(misses.bench, study).failures
-        return [
-            str(note(text)),
-            *misses.detailed(study, example_id),
-            str(table.summary(failures)),
-            misses.listed(study, *question, example_id, _page(misses, study, question, example_id)),
-        ]
-
-    def kept(shown: str, way: str, answer: str, note: str, study: str, *question: Any) -> list[Any]:
-        try:
-            correct(log.opened(misses.bench, study), shown, way, answer, note)
-        except pl.PromptlabError as problem:
-            return _only_told(problem)
-        return after(study, shown, f"The correction of example {shown} is kept.", *question)
-
-    def gone_on(
-        shown: str, way: str, answer: str, note: str, study: str, *question: Any
-    ) -> list[Any]:
-        try:
-            ids = [one.example_id for one in misses.asked(study, *question)[1]]
-            correct(log.opened(misses.bench, study), shown, way, answer, note)
-        except pl.PromptlabError as problem:
-            return _only_told(problem)
-        later = ids[ids.index(shown) + 1 :] if shown in ids else ids
-        text = f"The correction of example {shown} is kept."
-        text += "" if later else " It was the last one."
-        return after(study, later[0] if later else shown, text, *question)
-
-    def withdrawn(shown: str, study: str, *question: Any) -> list[Any]:
-        try:
-            log.opened(misses.bench, study).withdraw(shown)
-        except pl.PromptlabError as problem:
-            return _only_told(problem)
-        return after(study, shown, f"The correction of example {shown} is taken back.", *question)
-
-    def _only_told(problem: Exception) -> list[Any]:
-        return [str(error(problem)), *[gr.skip()] * (len(outputs) - 1)]
-
-    outputs = [told, *misses.one, misses.summary, misses.rows]
-    said = [misses.shown, form.way, form.answer, form.note, *misses.question]
-    form.save.click(kept, said, outputs, **QUIET)
-    form.following.click(gone_on, said, outputs, **QUIET)
-    form.back.click(withdrawn, [misses.shown, *misses.question], outputs, **QUIET)
+    going = gr.Textbox("", visible="hidden", label="next")
+    said = [misses.subject, form.way, form.answer, form.note]
+    outputs = [told, misses.corrected]
+    form.save.click(partial(_kept, misses), said, outputs, **QUIET)
+    form.back.click(partial(_withdrawn, misses), misses.subject, outputs, **QUIET)
+    form.following.click(
+        partial(_kept_with_next, misses), [*said, *misses.question], [*outputs, going], **QUIET
+    ).then(
+        None,
+        [going, misses.shown, misses.page],
+        [misses.shown, misses.page],
+        js=_GO_ON,
+        **QUIET,
+    )
 
 
-def _page(misses: Misses, study: str, question: tuple[Any, ...], example_id: str) -> int:
-    """The page that a failure stands on, or the first one."""
-    ids = [one.example_id for one in misses.asked(study, *question)[1]]
-    return ids.index(example_id) // table.SIZE if example_id in ids else 0
+def _kept(misses: Misses, subject: str, way: str, answer: str, note: str) -> list[Any]:
+    try:
+        study, example_id = named(subject)
+        correct(log.opened(misses.bench, study), example_id, way, answer, note)
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip()]
+    return _told(f"The correction of example {example_id} is kept.")
+
+
+def _kept_with_next(
+    misses: Misses, subject: str, way: str, answer: str, note: str, *question: Any
+) -> list[Any]:
+    """The correction kept; and, as a record, from which failure to which one to go."""
+    try:
+        study, example_id = named(subject)
+        found, failures = misses.asked(*question)
+        correct(found if question[0][0] == study else log.opened(misses.bench, study),
+                example_id, way, answer, note)  # fmt: skip
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip(), ""]
+    ids = [one.example_id for one in failures]
+    later = ids[ids.index(example_id) + 1 :] if example_id in ids else ids
+    if not later or question[0][0] != study:
+        return [*_told(f"The correction of example {example_id} is kept. It was the last one."), ""]
+    left = [
+        one.example_id for one in misses.asked(*question)[1]
+    ]  # some filters drop corrected ones
+    page = left.index(later[0]) // table.SIZE if later[0] in left else 0
+    going = json.dumps({"from": example_id, "to": later[0], "page": page})
+    return [*_told(f"The correction of example {example_id} is kept."), going]
+
+
+def _withdrawn(misses: Misses, subject: str) -> list[Any]:
+    try:
+        study, example_id = named(subject)
+        log.opened(misses.bench, study).withdraw(example_id)
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip()]
+    return _told(f"The correction of example {example_id} is taken back.")
+
+
+def _told(text: str) -> list[Any]:
+    return [str(note(text)), time.monotonic_ns()]

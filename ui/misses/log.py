@@ -38,6 +38,11 @@ def opened(bench: Workbench, study: str) -> pl.FailureLog:
     return pl.FailureLog(bench.study(study))
 
 
+def stamp(bench: Workbench, study: str) -> int:
+    """When the study's log was written; it is another one when the study was run anew."""
+    return opened(bench, study).path.stat().st_mtime_ns
+
+
 def chosen(
     failures: Sequence[Any],
     words: str = "",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -14,60 +15,85 @@ from ..drawing import error, note
 from ..workbench import Workbench
 from . import detail, log, table
 
+Opened = tuple[str, int]
+NOTHING: Opened = ("", 0)
 ACCEPT, OTHER = "the actual answer is acceptable", "this answer is expected"
 
 
 @dataclass(frozen=True)
 class Misses:
-    """Components; their values are one user's own.
+    """Components; their values are one user's own. Every one of them has one writer that draws.
 
-    ``filters`` are words, confusion, stand and split (see `log.chosen`), ``group`` the ids of the
-    group that is looked at, ``shown`` the id of the failure in the detail.
+    ``opened`` is the study that all the others are of and when its log was written (`log.stamp`);
+    ``filters`` are words, confusion, stand and split (see `log.chosen`); ``card`` is the number of
+    the group that was picked, ``group`` what `ids_of` reads; ``page`` and ``shown`` are the page
+    and the failure that were picked; ``corrected`` changes with every correction; ``subject`` names
+    the failure whose form is filled in (`named`), so that no other can be meant.
     """
 
     bench: Workbench
     study: gr.Dropdown
     filters: Sequence[Any]
-    group: gr.State
-    shown: gr.State
+    by: gr.Radio
     summary: gr.HTML
+    cards: gr.HTML
     rows: gr.HTML
     detail: gr.HTML
     correction: Sequence[Any]
+    card: gr.Textbox
+    page: gr.Number
+    shown: gr.Textbox
+    subject: gr.Textbox
+    opened: gr.State = field(default_factory=lambda: gr.State(NOTHING))
+    group: gr.State = field(default_factory=lambda: gr.State(None))
+    corrected: gr.State = field(default_factory=lambda: gr.State(0))
 
     @property
     def question(self) -> list[Any]:
         """The components that say which failures are asked for: the arguments of `asked`."""
-        return [self.study, *self.filters, self.group]
+        return [self.opened, *self.filters, self.group]
 
-    @property
-    def one(self) -> list[Any]:
-        """The components that show one failure: what `detailed` has values for."""
-        return [self.shown, self.detail, *self.correction]
-
-    def asked(self, study: str, *question: Any) -> tuple[Any, list[Any]]:
+    def asked(self, opened: Opened, *question: Any) -> tuple[pl.FailureLog, list[Any]]:
         """The study's log and the failures that are asked for. Raises `InputError`."""
-        found = log.opened(self.bench, study)
-        return found, log.chosen(found.failures, *question)
+        *filters, group = question
+        found = log.opened(self.bench, opened[0])
+        return found, log.chosen(found.failures, *filters, ids_of(group, opened))
 
-    def listed(self, *values: Any) -> str:
+    def listed(self, opened: Opened, *values: Any) -> str:
         """The table for the question, the failure shown and the page."""
         *question, shown, page = values
         try:
-            return str(table.draw(self.asked(*question)[1], page, shown))
+            failures = self.asked(opened, *question)[1]
         except pl.PromptlabError as problem:
-            return str(_why_not(question[0], problem))
+            return str(error(problem) if opened[0] else note(str(problem)))
+        return str(table.draw(failures, int(page or 0), shown))
 
-    def detailed(self, study: str, example_id: str) -> list[Any]:
-        """One failure and the form that corrects it."""
+    def detailed(self, opened: Opened, example_id: str) -> list[Any]:
+        """The failure's name, its drawing, and the form that corrects it."""
+        if not example_id:
+            return ["", "", *form_of(None, [])]
         try:
-            found = log.opened(self.bench, study)
+            found = log.opened(self.bench, opened[0])
             failure = found.find(example_id)
         except pl.PromptlabError as problem:
-            drawn = "" if not example_id else str(error(problem))
-            return [example_id, drawn, *form_of(None, [])]
+            return ["", str(error(problem)), *form_of(None, [])]
         known = log.labels(found.failures, failure)
-        return [example_id, str(detail.draw(failure)), *form_of(failure, known)]
+        name = json.dumps([opened[0], example_id])
+        return [name, str(detail.draw(failure)), *form_of(failure, known)]
+
+
+def ids_of(group: tuple[Opened, list[str]] | None, opened: Opened) -> list[str] | None:
+    """The failures of the group, unless it is another study's; ``None`` for all."""
+    return group[1] if group is not None and group[0] == opened else None
+
+
+def named(subject: str) -> tuple[str, str]:
+    """Study and example of a form. Raises `InputError` for what names none."""
+    try:
+        study, example_id = json.loads(subject)
+    except (ValueError, TypeError) as problem:
+        raise pl.InputError("choose a failure first") from problem
+    return str(study), str(example_id)
 
 
 def form_of(failure: Any, known: Sequence[str]) -> list[Any]:
@@ -85,7 +111,3 @@ def form_of(failure: Any, known: Sequence[str]) -> list[Any]:
         said.note if said else "",
         gr.Button(visible=said is not None),
     ]
-
-
-def _why_not(study: str, problem: Exception) -> Any:
-    return error(problem) if study else note(str(problem))
