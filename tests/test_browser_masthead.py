@@ -23,5 +23,19 @@ def test_an_address_opens_its_tab(
         page.wait_for_selector(OPEN.format("playground"))
         dark = page.evaluate("document.body.classList.contains('dark')")
         page.click("#theme")
-        assert page.evaluate("document.body.classList.contains('dark')") is not dark
+        page.wait_for_function(
+            "dark => document.body.classList.contains('dark') !== dark", arg=dark
+        )
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+
+
+def test_an_address_opens_the_page_of_the_api(chromium: Any, workbench: tuple[str, Path]) -> None:
+    context = chromium.new_context(viewport=DESK)
+    try:
+        page = context.new_page()
+        page.goto(f"{workbench[0]}?view=api&tab=study")
+        page.wait_for_selector(".api-docs-wrap >> text=/label_probabilities")
+        page.wait_for_selector(OPEN.format("study"))
+        assert "view=api" in page.url  # loaded again, it opens again
+    finally:
+        context.close()

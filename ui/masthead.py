@@ -1,4 +1,4 @@
-"""The head of the page: its name, light or dark, and the tab that the address names."""
+"""The head of the page: its name, light or dark, and the tab or page that the address names."""
 
 from __future__ import annotations
 
@@ -28,11 +28,25 @@ document.addEventListener('click', (event) => {
   const tab = window.promptlabTab(event.target);
   if (tab && !window.promptlabOpened) window.promptlabAsked = tab;
 }, true);
+{
+  const address = new URL(location);
+  if (address.searchParams.get('view') === 'api') {
+    window.promptlabApi = true;
+    address.searchParams.delete('view');
+    history.replaceState(null, '', address);
+  }
+}
 </script>"""
 """For the page's head: a tab clicked before the app answers is opened when it does.
 
-What has no room in the row of tabs stands in a menu beside it, by its title alone.
+What has no room in the row of tabs stands in a menu beside it, by its title alone. An address
+with ``view=api`` asks for the API's page, which Gradio does not draw by itself: it takes it for
+shown, and waits for nothing that would load it. So it is asked for as its button asks for it.
 """
+_SHOW_API = """() => {
+  if (window.promptlabApi) document.querySelector('footer .show-api')?.click();
+  window.promptlabApi = false;
+}"""
 _OPEN_NAMED = """() => {
   const asked = window.promptlabAsked ?? new URL(location).searchParams.get('tab') ?? '';
   window.promptlabOpened = true;
@@ -67,5 +81,9 @@ def masthead(app: gr.Blocks) -> None:
 
 
 def keep_tab_in_address(app: gr.Blocks) -> None:
-    """The address names the open tab, so that a page loaded again, or a link, opens it."""
+    """The address names the open tab, so that a page loaded again, or a link, opens it.
+
+    With ``view=api`` the API's page is opened over it.
+    """
     app.load(None, js=_OPEN_NAMED, api_visibility="private")
+    app.load(None, js=_SHOW_API, api_visibility="private")
