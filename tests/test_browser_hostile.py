@@ -164,7 +164,7 @@ def test_compare(window: Any, hostile_bench: tuple[str, Path]) -> None:
 def test_study(window: Any) -> None:
     go(window, "Study", "Run")
     window.wait_for_selector("#study-board table")  # of the study that is shown by itself
-    window.locator("#study-list label", has_text=NAME).last.click()
+    window.locator("#study-list label", has_text=re.compile(f"{NAME}\n")).click()
     says(window, "#study-board")
     says(window, "#study-log")
     for name in ("Importances", "Parallel coordinates", "Pareto front"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ pytest.importorskip("gradio")
 from jobs_material import after, bench, is_, study, wait_for  # noqa: F401 - fixtures
 
 import promptlab as pl
-from promptlab.ui.live import steering, view, watching
+from promptlab.ui.live import steering, watching
 from promptlab.ui.live.jobs import StudyJobs
 from promptlab.ui.live.view import Sight
 from promptlab.ui.workbench import Workbench
@@ -179,6 +180,16 @@ def test_a_folder_that_is_no_study_harms_no_other(bench: Workbench) -> None:
     assert "no study of this version" in Sight.of(bench, "odd").head()
 
 
+def test_the_order_of_the_list_is_not_that_of_reading(bench: Workbench) -> None:
+    for second, name in enumerate(("older", "newer")):
+        (bench.runs / name).mkdir(parents=True)
+        file = bench.runs / name / "study.yaml"
+        file.write_text(f"study: {name}\n")
+        os.utime(file, (second, second))
+    (bench.runs / "older" / "study.db-wal").touch()  # as a reader of the storage does
+    assert [row["name"] for row in bench.jobs.rows()] == ["newer", "older"]
+
+
 def test_what_is_drawn_is_text() -> None:
     drawn = "".join(
         draw(progress()) for draw in (watching.head, watching.now, watching.board, watching.told)
@@ -192,7 +203,7 @@ def test_what_is_drawn_is_text() -> None:
 
 def test_buttons_make_sense() -> None:
     def can(state: str, **more: Any) -> tuple[bool, bool, bool]:
-        return steering.makes_sense(view.Sight([], "s", {"state": state, "folder": "f"} | more))
+        return steering.makes_sense({"state": state, "folder": "f"} | more)
 
     assert can("running") == (True, False, True)
     assert can("paused") == (False, True, True)

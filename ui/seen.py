@@ -21,18 +21,25 @@ from typing import Any, Self, TypeVar
 import gradio as gr
 
 Found = TypeVar("Found")
+Look = Callable[["Seen", float | None], list[Any]]
+"""What has to be sent to a window (`Seen`) that shows this receipt, place by place."""
 
 
 @dataclass
 class Seen:
     """What was sent last, by the name of its place on the page; one for every window.
 
-    A `gr.State` of it is copied for every session, with locks of the copy's own. Subclasses add
-    further choices as fields; all of them are set by `choose`.
+    The choices are the ``study``, whether its report is ``read``, whether stopping it was
+    ``asked`` for and is to be confirmed, and why the last action on it was ``refused``. Subclasses
+    add others as fields; all are set by `choose`. A `gr.State` is copied for every session, with
+    locks of the copy's own.
     """
 
     sent: dict[str, Any] = field(default_factory=dict)
     study: str | None = None
+    read: bool = False
+    asked: bool = False
+    refused: str = ""
     turn: int = 0
 
     def __post_init__(self) -> None:
@@ -46,7 +53,12 @@ class Seen:
         return type(self)(**copy.deepcopy(kept, memo))
 
     def choose(self, **choices: Any) -> None:
-        """Set what was chosen, at once; a look that is under way begins anew with it."""
+        """Set what was chosen, at once; a look that is under way begins anew with it.
+
+        Another study comes with nothing read, asked or refused.
+        """
+        if "study" in choices:
+            choices = {"read": False, "asked": False, "refused": ""} | choices
         with self._choice:
             for name, value in choices.items():
                 setattr(self, name, value)
@@ -96,7 +108,8 @@ class Seen:
 
     def forget(self, place: str) -> None:
         """Send what stands at a place again: the page has changed it by itself."""
-        self.sent.pop(place, None)
+        with self._choice:
+            self.sent.pop(place, None)
 
 
 def receipt_box() -> gr.Number:

@@ -46,7 +46,7 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
     gr.on(
         [chart.input, study.change, *looked], lambda *chosen: look(bench, *chosen),
         [study, chart, key], [plot, remark, key],
-        **QUIET, trigger_mode="once",
+        **QUIET, trigger_mode="always_last",  # one at a time, and no choice is lost
     )  # fmt: skip
     endpoint(study_figure)
 

@@ -63,5 +63,12 @@ def kept_state(progress: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def age(folder: Path | None) -> float:
-    """Newest first: the negative time at which the folder was last changed."""
-    return -folder.stat().st_mtime if folder is not None and folder.exists() else 0.0
+    """Newest first: the negative time at which a study was decided, told something or begun.
+
+    The folder's own time would not do: whoever reads its storage changes it.
+    """
+    for name in ("leaderboard.json", "log.jsonl", "study.yaml"):
+        file = folder / name if folder is not None else None
+        if file is not None and file.exists():
+            return -file.stat().st_mtime
+    return 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import promptlab as pl
 
 from ..drawing import card, chip, error, joined, note, panel
 from ..listening import QUIET
+from ..seen import Seen, receipt_box
 from ..telling import endpoint
 from ..workbench import Workbench
 from .board import board_panel, table
@@ -132,39 +134,72 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
         """The result document of a decided study."""
         return read_board(runs, name)
 
-    def show(name: str | None) -> list[Any]:
-        if name is None:
-            return [str(note(_nothing(runs))), *outcome.updates(None)]
-        try:
-            return [str(draw(read_board(runs, name))), *outcome.updates(name)]
-        except pl.PromptlabError as problem:
-            return [str(error(problem)), *outcome.updates(None)]
-
-    def refresh(name: str | None) -> list[Any]:
-        names = decided(runs)
-        chosen = name if name in names else next(iter(names), None)
-        waiting = undecided(runs)
-        told = f"Not decided yet: {', '.join(waiting)}." if waiting else ""
-        return [
-            gr.Dropdown(names, value=chosen),
-            str(note(told)) if told else "",
-            *show(chosen),
-        ]
-
     with gr.Row():
         name = gr.Dropdown([], label="Study", scale=4, min_width=200, elem_id="result-choice")
         button = gr.Button("Look again", scale=0, min_width=140, size="md", elem_id="look-again")
-    outcome = Outcome(bench, name)
+    outcome = Outcome(bench)
     board = board_panel("study-result")
     waiting = panel()
-    shown = [board, *outcome.outputs]
-    name.input(show, name, shown, **QUIET)
-    gr.on(
-        [page.select, button.click], refresh, name, [name, waiting, *shown],
-        **QUIET,
-    )  # fmt: skip
+    seen, receipt = gr.State(Seen()), receipt_box()
+    known = [seen, receipt]
+    outputs = [name, board, *outcome.outputs, waiting, seen, receipt]
+
+    def look(seen: Seen, receipt: float | None) -> list[Any]:
+        def tell(found: Result) -> list[Any]:
+            seen.study = found.chosen
+            return [
+                seen.new("names", (found.names, found.chosen), found.listed()),
+                seen.new("board", found.drawn),
+                *outcome.news(seen, found.chosen),
+                seen.new("waiting", found.waiting),
+                seen,
+            ]
+
+        return seen.look(lambda: Result.of(runs, seen.study), tell, receipt)
+
+    def chosen(name: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+        seen.choose(study=name)
+        seen.forget("names")  # the page has changed its mark by itself
+        return look(seen, receipt)
+
+    latest = QUIET | {"trigger_mode": "always_last"}
+    name.input(chosen, [name, *known], outputs, **latest)
+    gr.on([page.select, button.click], look, known, outputs, **latest)
+    outcome.connect(look, known, outputs)
     endpoint(studies)
     endpoint(leaderboard)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The decided studies, the chosen one drawn, and what is not decided yet."""
+
+    names: list[str]
+    chosen: str | None
+    drawn: str
+    waiting: str
+
+    @classmethod
+    def of(cls, runs: Path, name: str | None) -> Result:
+        """With ``name`` if it is decided, else with the newest."""
+        names = decided(runs)
+        chosen = name if name in names else next(iter(names), None)
+        begun = undecided(runs)
+        waiting = str(note(f"Not decided yet: {', '.join(begun)}.")) if begun else ""
+        return cls(names, chosen, _drawn(runs, chosen), waiting)
+
+    def listed(self) -> gr.Dropdown:
+        """The list to choose from."""
+        return gr.Dropdown(self.names, value=self.chosen)
+
+
+def _drawn(runs: Path, name: str | None) -> str:
+    if name is None:
+        return str(note(_nothing(runs)))
+    try:
+        return str(draw(read_board(runs, name)))
+    except pl.PromptlabError as problem:
+        return str(error(problem))
 
 
 def _nothing(runs: Path) -> str:

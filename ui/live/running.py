@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,20 +12,116 @@ import promptlab as pl
 from ..charts import section as charts
 from ..drawing import error, panel
 from ..listening import QUIET, rest_elsewhere
+from ..seen import Seen, receipt_box
 from ..workbench import Workbench
-from . import steering
 from .board import board_panel
 from .endpoints import endpoints
 from .outcome import Outcome
-from .start import form, start
-from .view import Seen, Sight
+from .start import Form, form, start
+from .steering import Steering
+from .view import Sight
 
-_SECONDS = 1.5
-"""Between two looks at what runs."""
+_SOON, _LATER = 1.5, 10.0
+"""Seconds between two looks: at what runs, and at what others may start."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a look fills."""
+
+    study: gr.Radio
+    head: gr.HTML
+    steering: Steering
+    now: gr.HTML
+    outcome: Outcome
+    board: gr.HTML
+    log: gr.HTML
+    moment: gr.State
+    timer: gr.Timer
+    seen: gr.State
+    receipt: gr.Number
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of `news`, the receipt last."""
+        return [
+            self.study, self.head, *self.steering.outputs, self.now, *self.outcome.outputs,
+            self.board, self.log, self.moment, self.timer, self.seen, self.receipt,
+        ]  # fmt: skip
+
+    @property
+    def known(self) -> list[Any]:
+        """What every look knows of its window."""
+        return [self.seen, self.receipt]
+
+    def news(self, seen: Seen, sight: Sight) -> list[Any]:
+        """What is new about the studies and the chosen one, and nothing else."""
+        seen.study = sight.chosen  # of a window that has chosen none, the first one from now on
+        listed = gr.Radio(sight.choices, value=sight.chosen)
+        decided = sight.chosen if sight.state == "decided" else None
+        found = [
+            seen.new("studies", (sight.choices, sight.chosen), listed),
+            seen.new("head", sight.head()),
+            *self.steering.news(seen, sight.chosen, sight.found),
+            seen.new("now", sight.now()),
+            *self.outcome.news(seen, decided),
+            seen.new("board", sight.board()),
+            seen.new("log", sight.log()),
+            seen.new("moment", sight.moment),
+        ]
+        seconds = _SOON if sight.active or not seen.settled else _LATER
+        return [*found, seen.new("timer", seconds, gr.Timer(seconds, active=True)), seen]
 
 
 def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> None:
     """Lay the section out and connect it; it looks by itself while ``page`` is open."""
+    places, again, shipped = _lay_out(bench)
+    known, shown = places.known, places.outputs
+
+    def look(seen: Seen, receipt: float | None) -> list[Any]:
+        return seen.look(
+            lambda: Sight.of(bench, seen.study), lambda sight: places.news(seen, sight), receipt
+        )
+
+    def opened(seen: Seen, receipt: float | None) -> list[Any]:
+        """The page is opened: the timer may have stood still."""
+        seen.forget("timer")
+        return look(seen, receipt)
+
+    def chosen(name: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+        seen.choose(study=name)
+        seen.forget("studies")  # the page has changed its mark by itself
+        return look(seen, receipt)
+
+    def begin(
+        which: str,
+        model: str,
+        trials: float | None,
+        name: str,
+        seen: Seen,
+        receipt: float | None,
+    ) -> list[Any]:
+        try:
+            seen.choose(study=start(bench, which, model, trials, name))
+        except pl.PromptlabError as problem:
+            return [str(error(problem)), gr.skip(), *[gr.skip()] * len(shown)]
+        return ["", "", *look(seen, receipt)]
+
+    places.timer.tick(look, known, shown, **QUIET)  # queued: else no state is told to change
+    latest = QUIET | {"trigger_mode": "always_last"}
+    gr.on([page.select, part.select, again.click], opened, known, shown, **latest)
+    places.study.input(chosen, [places.study, *known], shown, **latest)
+    shipped.button.click(
+        begin, [*shipped.boxes, *known], [shipped.told, shipped.name, *shown], **QUIET
+    )
+    places.steering.connect(bench, look, [places.study, *known], shown)
+    places.outcome.connect(look, known, shown)
+    rest_elsewhere(page, places.timer)
+    endpoints(bench)
+
+
+def _lay_out(bench: Workbench) -> tuple[Places, gr.Button, Form]:
+    """The places, the button that looks again, and the form that starts a study."""
     with gr.Row(elem_classes="pl-study"):
         with gr.Column(scale=2, min_width=250, elem_classes="pl-study-side"):
             study = gr.Radio([], label="Studies", elem_id="study-list", elem_classes="pl-studies")
@@ -33,85 +129,17 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> Non
             shipped = form(bench)
         with gr.Column(scale=7, min_width=320):
             head = panel(name="study-head")
-            steer = steering.buttons()
+            steering = Steering()
             now = panel(name="study-now")
-            outcome = Outcome(bench, study)
+            outcome = Outcome(bench)
             board = board_panel("study-board")
-            timer, moment = gr.Timer(_SECONDS, active=False), gr.State("")
+            timer, moment = gr.Timer(_LATER, active=False), gr.State("")
             with gr.Accordion("Charts", open=True, elem_id="study-charts"):
                 charts.section(bench, study, [moment.change])
             with gr.Accordion("Log", open=True, elem_id="study-log-box"):
                 log = panel(name="study-log")
-    seen = gr.State(Seen())
-    shown = [
-        study, head, now, board, log, *steer.steering, moment, timer, *outcome.outputs, seen,
-    ]  # fmt: skip
-
-    def look(name: str | None, seen: Seen) -> list[Any]:
-        """What is new about the studies and the chosen one, and nothing else."""
-        sight = Sight.of(bench, name)
-        can = steering.makes_sense(sight)
-        choices, moment = sight.choices, sight.moment
-        decided = sight.chosen if sight.state == "decided" else None
-        ends = [gr.skip()] * len(outcome.outputs)
-        if seen.sent.get("outcome", "") != decided:
-            seen.sent["outcome"] = decided
-            ends = outcome.updates(decided)
-        listed = gr.Radio(choices, value=sight.chosen)
-        return [
-            seen.new("studies", (choices, sight.chosen, name == sight.chosen), listed),
-            seen.new("head", sight.head()),
-            seen.new("now", sight.now()),
-            seen.new("board", sight.board()),
-            seen.new("log", sight.log(bench)),
-            *(seen.new(f"can {place}", can[place], gr.Button(interactive=can[place]))
-              for place in range(len(can))),
-            seen.new("moment", moment),
-            seen.new("timer", sight.active, gr.Timer(active=sight.active)),
-            *ends,
-            seen,
-        ]  # fmt: skip
-
-    def opened(name: str | None, seen: Seen) -> list[Any]:
-        """The page is opened: the timer may have stood still."""
-        seen.sent.pop("timer", None)
-        return look(name, seen)
-
-    def begin(which: str, model: str, trials: float | None, name: str, seen: Seen) -> list[Any]:
-        try:
-            chosen = start(bench, which, model, trials, name)
-        except pl.PromptlabError as problem:
-            return [str(error(problem)), gr.skip(), *[gr.skip()] * len(shown)]
-        seen.sent.pop("studies", None)
-        return ["", "", *look(chosen, seen)]
-
-    def act(action: Callable[[str], None]) -> Callable[..., list[Any]]:
-        def acted(name: str | None, seen: Seen) -> list[Any]:
-            told = ""
-            try:
-                if name is not None:
-                    action(name)
-            except pl.PromptlabError as problem:
-                told = str(error(problem))
-            return [told, gr.Group(visible=False), *look(name, seen)]
-
-        return acted
-
-    def ask(name: str | None) -> tuple[Any, str]:
-        return gr.Group(visible=True), steering.question(Sight.of(bench, name))
-
-    jobs, known = bench.jobs, [study, seen]
-    timer.tick(look, known, shown, **QUIET)  # queued: else no state is told to change
-    study.input(look, known, shown, **QUIET)
-    gr.on([page.select, part.select, again.click], opened, known, shown, **QUIET)
-    shipped.button.click(
-        begin, [*shipped.boxes, seen], [shipped.told, shipped.name, *shown], **QUIET
-    )
-    told = [steer.told, steer.asked]
-    steer.pause.click(act(jobs.pause), known, [*told, *shown], **QUIET)
-    steer.resume.click(act(jobs.resume), known, [*told, *shown], **QUIET)
-    steer.yes.click(act(jobs.cancel), known, [*told, *shown], **QUIET)
-    steer.cancel.click(ask, study, [steer.asked, steer.question], **QUIET)
-    steer.no.click(lambda: gr.Group(visible=False), None, steer.asked, **QUIET)
-    rest_elsewhere(page, timer)
-    endpoints(bench)
+    seen, receipt = gr.State(Seen()), receipt_box()
+    places = Places(
+        study, head, steering, now, outcome, board, log, moment, timer, seen, receipt
+    )  # fmt: skip
+    return places, again, shipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Sight:
     chosen: str | None
     found: Mapping[str, Any] | None
     problem: str = ""
+    logged: Sequence[dict[str, Any]] = ()
 
     @classmethod
     def of(cls, bench: Workbench, name: str | None) -> Sight:
@@ -42,7 +43,8 @@ class Sight:
         if chosen is None:
             return cls(rows, None, None)
         try:
-            return cls(rows, chosen, bench.jobs.progress(chosen))
+            found = bench.jobs.progress(chosen)
+            return cls(rows, chosen, found, logged=_logged(bench, chosen) if _begun(found) else ())
         except pl.PromptlabError as problem:
             return cls(rows, chosen, None, str(problem))
 
@@ -83,12 +85,21 @@ class Sight:
             return ""
         return str(watching.told(self.found) + watching.board(self.found))
 
-    def log(self, bench: Workbench) -> str:
+    def log(self) -> str:
         """The last lines of the log."""
-        if not self.found or "folder" not in self.found:
+        if not self.found or not _begun(self.found):
             return ""
-        rows = pl.Study(bench.study(str(self.chosen))).log(tail=_READ)
-        kept = [row for row in rows if row["event"] not in _QUIET][-_LINES:]
-        if not kept:
+        if not self.logged:
             return str(note("This study has no log."))
-        return str(log_lines(kept, str(self.found["objective"] or "accuracy")))
+        return str(log_lines(list(self.logged), str(self.found["objective"] or "accuracy")))
+
+
+def _begun(found: Mapping[str, Any]) -> bool:
+    """Whether a study has a folder of its own."""
+    return "folder" in found
+
+
+def _logged(bench: Workbench, name: str) -> list[dict[str, Any]]:
+    """The last lines of a study's log that are for people."""
+    rows = pl.Study(bench.study(name)).log(tail=_READ)
+    return [row for row in rows if row["event"] not in _QUIET][-_LINES:]
