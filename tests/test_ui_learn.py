@@ -18,13 +18,17 @@ from tiny_models import Pair
 import promptlab as pl
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec
-from promptlab.ui.learning import recipes, result
+from promptlab.ui.learning import recipes
 from promptlab.ui.learning.form import Form, document, read_rates
-from promptlab.ui.learning.lines import legend, lines
+from promptlab.ui.learning.lines import legend, lines, smoothed
 from promptlab.ui.learning.sight import Sight, differences, watched
 from promptlab.ui.learning.start import begin, begin_named, made_study, preview, settings
 from promptlab.ui.learning.steps import points
-from promptlab.ui.learning.words import moment, readings, strip, visible
+from promptlab.ui.learning.tokens import visible
+from promptlab.ui.learning.tried import in_place
+from promptlab.ui.learning.watch import explanation
+from promptlab.ui.learning.words import moment, readings, strip
+from promptlab.ui.live.steering import makes_sense
 from promptlab.ui.uploading import kept_name
 from promptlab.ui.workbench import Workbench
 
@@ -55,6 +59,19 @@ SEARCHED = [
             "words": "a\n b",
             "pieces": json.dumps(["\n", " b"]),
             "tried": json.dumps([[["\n", " b"], 0.7], [["c", " b"], 0.75], [["a", " b"], 0.8]]),
+            "candidates": "24",
+            "template": "{trigger:1} {text}{trigger:1} <b>{mask} .",
+        },
+    },
+    {
+        "step": 4,
+        "values": {"loss": 0.75},
+        "notes": {
+            "words": "a\n b",
+            "pieces": json.dumps(["\n", " b"]),
+            "tried": json.dumps([[["\n", " b"], 0.75], [["\n", " d"], 0.875]]),
+            "candidates": "8",
+            "template": "{{",
         },
     },
 ]
@@ -171,7 +188,21 @@ def test_a_search_shows_what_it_tried() -> None:
     assert drawn.count("<tr") == 3 and drawn.count("pl-taken") == 1 and "no swap" in drawn
     assert "0.7500" in drawn and "↵" in drawn
     assert visible("  ") == "␣␣" and visible(" b") == "b"
-    assert "Swaps" not in moment(found, 0)
+    assert "Swaps" not in moment(found, 0) and "swaps" not in moment(found, 0)
+    assert "24 swaps were tried at place 1;" in drawn and "smallest was taken" in drawn
+    stands = '</span> {text}<span class="pl-learned"><code>b</code></span> &lt;b&gt;<mark>{mask}'
+    assert stands in in_place(found[1])
+
+
+def test_a_step_that_kept_its_trigger_is_told(bench: Workbench) -> None:
+    found = readings(SEARCHED)
+    assert [row.kept for row in found] == [False, False, True]
+    drawn = str(moment(found, 4))
+    assert "8 swaps were tried at place 2;" in drawn and "none was better than no swap" in drawn
+    assert drawn.count("pl-asked") == 1 and "pl-new" not in drawn and "0.8750" in drawn
+    assert in_place(found[2]) == "" and in_place(found[0]) == ""
+    assert str(strip(found, 3)).count("<tr") == 3  # the head, and both triggers taken on
+    assert str(strip(found, 4)).count("<tr") == 4
 
 
 def test_steps_of_earlier_versions_and_torn_notes_are_words() -> None:
@@ -191,9 +222,12 @@ def test_many_readings_are_those_that_changed() -> None:
 
 def test_curves_lie_over_each_other() -> None:
     curves = {0: [(1.0, 40.0), *((float(n), 1.0 / n) for n in range(2, 40))], 1: [(1.0, 0.5)]}
-    drawn = str(lines("loss", curves, 0, 5.0))
-    assert drawn.count("<polyline") == 2 and drawn.count("pl-now") == 2
+    drawn = str(lines("loss", curves, 0, 5.0, noisy=True))
+    assert drawn.count("<polyline") == 3 and drawn.count("pl-now") == 2
     assert ">40<" not in drawn  # a first step far off does not flatten the rest
+    drawn = str(lines("dev", curves, 0))
+    assert drawn.count("<polyline") == 2 and ">40<" in drawn  # no score is cut off
+    assert smoothed([(1, 1.0), (2, 0.0)]) == [(1, 1.0), (2, pytest.approx(0.8 / 1.8))]
     assert lines("loss", {0: []}, 0) == ""
     assert "&lt;script&gt;" in legend({0: HOSTILE}, 0, [0])
     assert differences({0: "t · lr 1", 1: "t · lr 2"}) == {0: "lr 1", 1: "lr 2"}
@@ -201,7 +235,7 @@ def test_curves_lie_over_each_other() -> None:
 
 
 def test_a_learning_is_watched_to_its_end(
-    bench: Workbench, tmp_path: Path, tiny_masked: Pair
+    bench: Workbench, tmp_path: Path, tiny_masked: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
     made = document(replace(form("soft_prompt"), steps=6, every=2), "learn-soft-prompt")
@@ -215,9 +249,11 @@ def test_a_learning_is_watched_to_its_end(
     assert sight.curves().count("<polyline") == 4 and "lr 0.3" in sight.curves()
     back = Sight.of(bench, "learn-soft-prompt", 0, 3.0)
     assert back.step == 3 and "Step 2" in back.words()[0] and "pl-now" in back.curves()
-    assert back.can == (False, False, False)
-    found = result.explained(bench.study("learn-soft-prompt"), model)
-    drawn = str(result.draw(found))
+    assert 'class="pl-in-place"' in back.words()[0] and "{text}" in back.words()[0]
+    assert makes_sense(back.progress) == (False, False, False)
+    monkeypatch.setattr(Workbench, "load", lambda self, name: model)
+    drawn = explanation(bench, "learn-soft-prompt")
+    assert "Was it worth it?" in drawn and "majority" in drawn and "pl-whisker" in drawn
     assert "The prompt in its nearest words" in drawn and "Vector 8" in drawn
     assert "<code>terrible</code>" in drawn and "Label words" in drawn
 
@@ -230,7 +266,7 @@ def test_what_is_started_is_queued_under_a_new_name(
     assert named == ["learn-prefix", "learn-prefix-2"]
     sight = Sight.of(bench, "learn-prefix", None, None)
     assert sight.state == "queued" and sight.active and "queued: next" in sight.head()
-    assert sight.can == (False, False, True)
+    assert makes_sense(sight.progress) == (False, False, True)
     bench.jobs.cancel("learn-prefix-2")
     assert watched(bench) == ["learn-prefix"]
     with pytest.raises(pl.InputError, match="no method 'magic'"):

@@ -106,7 +106,11 @@ class TunedKind(LearningKind, TemplateKind):
 
         def notes(trainee: Trainee) -> dict[str, str]:
             vectors = trainee.learner.vectors()
-            return {} if vectors is None else nearest_notes(local, vectors.detach())
+            if vectors is None:
+                return {}
+            template = candidates[trainee.number].settings["template"]
+            source = Template.from_settings(template).source
+            return nearest_notes(local, vectors.detach()) | {"template": source}
 
         pack = Pack(local)
         course = Course(pack, make, fitting, room=self.settings.pack, notes=notes)

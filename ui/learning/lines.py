@@ -13,18 +13,34 @@ _WIDE, _HIGH = 560, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 28
 TONES = 6
 """Colours of the trials, in turn."""
+_NOISY = 16
+"""From so many points on a noisy curve is drawn smoothed, the points themselves faint behind."""
+_KEEPS = 0.8
+"""A smoothed value's share of what came before it."""
 
 
 def lines(
-    title: str, curves: Mapping[int, Points], chosen: int | None, step: float | None = None
+    title: str,
+    curves: Mapping[int, Points],
+    chosen: int | None,
+    step: float | None = None,
+    *,
+    noisy: bool = False,
+    ends: tuple[float, float] | None = None,
 ) -> Markup:
-    """Values by step of several trials; the ``chosen`` one is strong, ``step`` is marked on it."""
+    """Values by step of several trials; the ``chosen`` one is strong, ``step`` is marked on it.
+
+    ``noisy`` ones (each value is of other examples) are also smoothed, and a few values far above
+    all others are drawn at the upper edge. ``ends`` are the first and last step of the drawing.
+    """
     thin = {number: thinned(points) for number, points in curves.items() if points}
     if not thin:
         return Markup("")
-    place = _Place(thin)
+    place = _Place(thin, noisy, ends)
     strong = thin.get(chosen) if chosen is not None else None
-    drawn = [_line(number, points, place, number == chosen) for number, points in thin.items()]
+    drawn = [
+        _line(number, points, place, number == chosen, noisy) for number, points in thin.items()
+    ]
     drawn.sort(key=lambda pair: pair[0])
     told = next(reversed(strong or next(iter(thin.values()))))
     return Markup(
@@ -49,11 +65,15 @@ def lines(
 class _Place:
     """Where steps and values stand in the drawing."""
 
-    def __init__(self, curves: Mapping[int, Points]) -> None:
+    def __init__(
+        self, curves: Mapping[int, Points], noisy: bool, ends: tuple[float, float] | None
+    ) -> None:
         points = [point for row in curves.values() for point in row]
-        self.first = min(step for step, _ in points)
-        self.last = max(max(step for step, _ in points), self.first + 1)
-        low, high = _ends([value for _, value in points])
+        steps = [step for step, _ in points]
+        self.first, last = ends or (min(steps), max(steps))
+        self.last = max(last, self.first + 1)
+        values = [value for _, value in points]
+        low, high = _ends(values) if noisy else (min(values), max(values))
         self.low, self.high = (low, high) if high - low > 1e-9 else (low - 0.5, high + 0.5)
 
     def x(self, step: float) -> float:
@@ -89,11 +109,24 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return low, min(ordered[-1], low + 1.5 * (most - low)) if most > low else ordered[-1]
 
 
-def _line(number: int, points: Points, place: _Place, strong: bool) -> tuple[bool, Markup]:
-    drawn = [(place.x(step), place.y(value)) for step, value in points]
-    last, (x, y) = points[-1], drawn[-1]
+def smoothed(points: Points) -> list[tuple[float, float]]:
+    """Means that forget what is long ago; the first ones are means of the few that there are."""
+    total, weight, found = 0.0, 0.0, []
+    for step, value in points:
+        total, weight = _KEEPS * total + value, _KEEPS * weight + 1
+        found.append((step, total / weight))
+    return found
+
+
+def _line(
+    number: int, points: Points, place: _Place, strong: bool, noisy: bool
+) -> tuple[bool, Markup]:
+    smooth = noisy and len(points) >= _NOISY
+    faint = Markup('<polyline class="pl-raw" points="{}"></polyline>').format(_path(points, place))
+    main = smoothed(points) if smooth else points
+    last, (end, height) = points[-1], main[-1]
     return strong, Markup(
-        '<g class="pl-tone-{}{}"><title>trial {}: {:.4g} at step {:.0f}</title>'
+        '<g class="pl-tone-{}{}"><title>trial {}: {:.4g} at step {:.0f}</title>{}'
         '<polyline points="{}"></polyline><circle cx="{:.1f}" cy="{:.1f}" r="{}"></circle></g>'
     ).format(
         number % TONES,
@@ -101,11 +134,16 @@ def _line(number: int, points: Points, place: _Place, strong: bool) -> tuple[boo
         number,
         last[1],
         last[0],
-        " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn),
-        x,
-        y,
+        faint if smooth else "",
+        _path(main, place),
+        place.x(end),
+        place.y(height),
         4 if strong else 3,
     )
+
+
+def _path(points: Points, place: _Place) -> str:
+    return " ".join(f"{place.x(step):.1f},{place.y(value):.1f}" for step, value in points)
 
 
 def _mark(points: Points, step: float, place: _Place) -> Markup:

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import bar, card, grid, joined, note
-from .words import visible
+from ..drawing import bar, card, grid, joined, note, share_text, whisker
+from .tokens import visible
 
 TOP = 3
 """Words told of every vector."""
@@ -24,11 +24,40 @@ def explained(folder: Path, model: pl.LanguageModel) -> dict[str, Any]:
     return found
 
 
-def draw(found: Mapping[str, Any]) -> Markup:
-    """The explanation as cards."""
-    cards = [_prompt(found), _labels(found), _learned(found)]
+def draw(found: Mapping[str, Any], board: Mapping[str, Any] | None = None) -> Markup:
+    """The explanation as cards; with the ``board`` also what it was worth on test."""
+    cards = [_worth(board or {}), _prompt(found), _labels(found), _learned(found)]
     drawn = grid(one for one in cards if one)
     return drawn + _nearest(found)
+
+
+def _worth(board: Mapping[str, Any]) -> Markup:
+    """The winner's score on the untouched test split beside those of the baselines."""
+    best, measure = board.get("best") or {}, str(board.get("objective") or "")
+    rows = [("what was learned", best), *((b["name"], b) for b in board.get("baselines") or ())]
+    lines = [
+        Markup("<dt>{}</dt><dd>{} {}</dd>").format(
+            name, share_text(scores[measure]), _interval(scores)
+        )
+        for name, row in rows
+        if isinstance((scores := row.get("test") or {}).get(measure), int | float)
+    ]
+    if not lines or not best.get("test"):
+        return Markup("")
+    said = [text for text in board.get("statements") or () if str(text).startswith("On test")]
+    body = Markup('<dl class="pl-labels">{}</dl>{}').format(
+        joined(lines), joined(note(str(text)) for text in said)
+    )
+    count = best["test"].get("n")
+    return card("Was it worth it?", body, aside=f"{measure} on test, n = {count}")
+
+
+def _interval(scores: Mapping[str, Any]) -> Markup:
+    ends = scores.get("ci95") or ()
+    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+        return Markup("")
+    value = next(value for value in scores.values() if isinstance(value, int | float))
+    return whisker(value, ends[0], ends[1], f"95 % interval {ends[0]:.3f} to {ends[1]:.3f}")
 
 
 def _prompt(found: Mapping[str, Any]) -> Markup:

@@ -20,9 +20,6 @@ from .words import moment, readings, strip
 PREFIX = "learn-"
 """Studies that were started here begin with it."""
 _MOST_LINES = 8
-_PAUSED_BY = ("running",)
-_RESUMED_BY = ("paused", "pausing", "interrupted", "stopped", "failed")
-_CANCELLED_BY = ("running", "pausing", "paused", "queued")
 
 
 @dataclass(frozen=True)
@@ -71,13 +68,6 @@ class Sight:
     def active(self) -> bool:
         """Whether there is more to come."""
         return self.state in ACTIVE
-
-    @property
-    def can(self) -> tuple[bool, bool, bool]:
-        """Whether it can be paused, resumed and cancelled."""
-        groups = (_PAUSED_BY, _RESUMED_BY, _CANCELLED_BY)
-        paused, resumed, cancelled = (self.state in states for states in groups)
-        return paused, resumed, cancelled
 
     @property
     def last(self) -> int:
@@ -137,8 +127,17 @@ class Sight:
         if not numbers:
             return ""
         at = None if self.step == self.last else self.step
+        taken_steps = [row["step"] for n in numbers for row in self.steps[n]] or [0]
+        ends = (float(min(taken_steps)), float(max(taken_steps)))
         drawn = [
-            lines(title, {n: taken.points(self.steps[n], key) for n in numbers}, self.trial, at)
+            lines(
+                title,
+                {n: taken.points(self.steps[n], key) for n in numbers},
+                self.trial,
+                at,
+                noisy=key == "loss",
+                ends=ends,
+            )
             for key, title in (("loss", "Training loss, nats"), ("dev", "Dev score"))
         ]
         titles = self.titles

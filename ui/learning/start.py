@@ -49,7 +49,7 @@ def lay_out(bench: Workbench) -> StartForm:
             value=_DATA, label="Data set", scale=2, min_width=160, elem_id="learn-data",
         )  # fmt: skip
     about = panel(str(note(ABOUT[_METHOD])), name="learn-about")
-    with gr.Group(visible=False, elem_id="learn-own") as place:
+    with gr.Column(visible=False, elem_id="learn-own") as place:
         own = OwnFile(bench, file_box("CSV or JSONL with texts and labels", "learn-file"), "learn")
     models = model_bar(bench)
     models[0].value = first
@@ -115,11 +115,11 @@ def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML)
 
 
 def _connect_file(
-    bench: Workbench, boxes: list[Any], own: OwnFile, place: gr.Group, told: list[gr.HTML]
+    bench: Workbench, boxes: list[Any], own: OwnFile, place: gr.Column, told: list[gr.HTML]
 ) -> None:
     """The file's box is there when a file is wanted, and another file brings its settings."""
     about, shown = told
-    boxes[1].input(lambda data: gr.Group(visible=data == OWN), boxes[1], place, **QUIET)
+    boxes[1].input(lambda data: gr.Column(visible=data == OWN), boxes[1], place, **QUIET)
 
     def taken(*values: Any) -> list[Any]:
         found = settings(bench, *values[:3], *values[_OWN:])
@@ -152,11 +152,15 @@ def settings(
     found, head = recipe(method, model), method == "head"
     given, own = _asked_of(bench, data, file, text, label)
     found = fitted(found, own) if own else found
-    written = {"value": template(method, given, model, found.tokens)} if given else {}
+    written: dict[str, Any] = {}
+    words: dict[str, Any] = {}
+    if given:
+        written = {"value": template(method, given, model, found.tokens)}
+        words = {"value": given.answers}
     return [
         str(note(ABOUT[method])),
         gr.Textbox(label="Text that the head reads" if head else "Template", **written),
-        gr.Textbox(visible=not head, **({"value": given.answers} if given else {})),
+        gr.Textbox(visible=not head, **words),
         gr.Textbox(found.rates, visible=method in RATED),
         found.steps,
         found.batch,

@@ -11,6 +11,8 @@ from typing import Any
 from markupsafe import Markup
 
 from ..drawing import card, joined, note
+from .tokens import token_text
+from .tried import in_place, tried
 
 _MOST_ROWS = 40
 Steps = Sequence[Mapping[str, Any]]
@@ -21,7 +23,8 @@ class Reading:
     """The words of one step.
 
     ``pieces`` are a token a place, ``cosines`` how near each is to its vector (empty for tokens
-    that were searched), ``tried`` the candidates of the step with their losses in nats.
+    that were searched), ``tried`` the best of a step's ``candidates`` with their losses in nats,
+    ``template`` what the tokens stand in.
     """
 
     step: int
@@ -30,11 +33,25 @@ class Reading:
     tried: tuple[tuple[tuple[str, ...], float], ...] = ()
     loss: float | None = None
     dev: float | None = None
+    candidates: int = 0
+    template: str = ""
 
     @property
     def searched(self) -> bool:
         """Whether these are tokens of a search, not words that vectors are near to."""
         return not self.cosines
+
+    @property
+    def kept(self) -> bool:
+        """Whether a search has tried others in this step, and found none better."""
+        return bool(self.tried) and self.dev is None
+
+    def asked(self, before: Reading | None) -> tuple[bool, ...]:
+        """At which places a search has tried other tokens in this step."""
+        rows = [pieces for pieces, _ in self.tried if len(pieces) == len(self.pieces)]
+        if before is None or len(before.pieces) != len(self.pieces):
+            return (False,) * len(self.pieces)
+        return tuple(any(r[i] != old for r in rows) for i, old in enumerate(before.pieces))
 
     def changed(self, before: Reading | None) -> tuple[bool, ...]:
         """Where another token stands than before."""
@@ -53,13 +70,16 @@ def _reading(row: Mapping[str, Any]) -> Reading | None:
     if not notes.get("words"):
         return None
     loss, dev = _finite(values.get("loss")), _finite(values.get("dev"))
+    template = str(notes.get("template") or "")
     near = _listed(notes.get("nearest"))
     if near:
         pieces, cosines = zip(*((str(token), float(cosine)) for token, cosine in near), strict=True)
-        return Reading(int(row["step"]), pieces, cosines, (), loss, dev)
+        return Reading(int(row["step"]), pieces, cosines, (), loss, dev, template=template)
     pieces = tuple(map(str, _listed(notes.get("pieces")) or str(notes["words"]).split()))
     tried = tuple((tuple(map(str, p)), float(loss)) for p, loss in _listed(notes.get("tried")))
-    return Reading(int(row["step"]), pieces, (), tried, loss, dev)
+    count = str(notes.get("candidates") or "")
+    many = int(count) if count.isdecimal() else 0
+    return Reading(int(row["step"]), pieces, (), tried, loss, dev, many, template)
 
 
 def _listed(text: Any) -> list[Any]:
@@ -83,9 +103,9 @@ def strip(found: Sequence[Reading], at: int | None) -> Markup:
     if not found:
         return Markup("")
     rows = [(row, row.changed(before)) for before, row in zip([None, *found], found, strict=False)]
-    shown = rows
-    if len(rows) > _MOST_ROWS:
-        shown = [(row, new) for row, new in rows if any(new) or row.step == at]
+    shown = [(row, new) for row, new in rows if not row.kept or row.step == at]
+    if len(shown) > _MOST_ROWS:
+        shown = [(row, new) for row, new in shown if any(new) or row.step == at]
         shown = [rows[0], *shown[-_MOST_ROWS:]]
     columns = max(len(row.pieces) for row, _ in rows)
     best = max((row.dev for row, _ in rows if row.dev is not None), default=None)
@@ -138,67 +158,32 @@ def _told(row: Reading, place: int) -> str:
     return f"place {place + 1}: {row.pieces[place]!r}{near}"
 
 
-def visible(piece: str) -> str:
-    """A token with what would not be seen made visible."""
-    shown = piece.replace("\n", "↵").replace("\t", "⇥")
-    return shown.strip() or "␣" * max(1, len(shown))
-
-
-def token_text(piece: str) -> Markup:
-    """A token in the type of code."""
-    return Markup("<code>{}</code>").format(visible(piece))
-
-
 def moment(found: Sequence[Reading], at: int | None) -> Markup:
-    """One step in full: its tokens large, what changed, and which candidates were tried."""
+    """One step in full: its tokens large, in their prompt, and which candidates were tried."""
     if not found:
         return Markup("")
     place = next((i for i, row in enumerate(found) if row.step == at), len(found) - 1)
     row, before = found[place], found[place - 1] if place else None
-    new = row.changed(before)
-    tokens = joined(
-        Markup('<span class="pl-token{}" style="--heat:{:.2f}" title="{}">{}{}</span>').format(
+    values = [f"{k} {v:.4f}" for k, v in (("loss", row.loss), ("dev", row.dev)) if v is not None]
+    body = Markup('<p class="pl-tokens">{}</p>{}{}').format(
+        _tokens(row, before), in_place(row), tried(row, before)
+    )
+    return card(f"Step {row.step}", body, aside=" · ".join(values))
+
+
+def _tokens(row: Reading, before: Reading | None) -> Markup:
+    new, asked, heat = row.changed(before), row.asked(before), _heat(row)
+    return joined(
+        Markup('<span class="pl-token{}{}" style="--heat:{:.2f}" title="{}">{}{}</span>').format(
             " pl-new" if new[i] else "",
-            _heat(row)[i],
-            _told(row, i),
+            " pl-asked" if asked[i] and not new[i] else "",
+            heat[i],
+            _told(row, i) + (", others were tried" if asked[i] and not new[i] else ""),
             Markup("<s>{}</s> ").format(token_text(before.pieces[i])) if new[i] and before else "",
             token_text(piece),
         )
         for i, piece in enumerate(row.pieces)
     )
-    values = [f"{k} {v:.4f}" for k, v in (("loss", row.loss), ("dev", row.dev)) if v is not None]
-    body = Markup('<p class="pl-tokens">{}</p>{}').format(tokens, _tried(row, before))
-    return card(f"Step {row.step}", body, aside=" · ".join(values))
-
-
-def _tried(row: Reading, before: Reading | None) -> Markup:
-    """The best candidates of a search's step by their losses; the trigger before is among them."""
-    if not row.tried or before is None:
-        return Markup("")
-    losses = [loss for _, loss in row.tried]
-    low, high = min(losses), max(losses)
-    lines = []
-    for pieces, loss in row.tried:
-        swaps = [
-            Markup("{} {} → {}").format(place + 1, token_text(old), token_text(new))
-            for place, (old, new) in enumerate(zip(before.pieces, pieces, strict=False))
-            if old != new
-        ]
-        share = (loss - low) / (high - low) if high > low else 0.0
-        lines.append(
-            Markup('<tr{}><td>{}</td><td class="pl-loss"><i style="width:{:.0f}%"></i></td>'
-                   "<td>{:.4f}</td></tr>")
-            .format(
-                Markup(' class="pl-taken"') if pieces == row.pieces else "",
-                Markup(", ").join(swaps) or "no swap",
-                12 + 88 * share,
-                loss,
-            )
-        )  # fmt: skip
-    return Markup(
-        '<table class="pl-tried"><caption>Swaps tried in this step: place, old → new token, and '
-        "the loss in nats with it; the smallest was taken</caption><tbody>{}</tbody></table>"
-    ).format(joined(lines))
 
 
 def _number(value: float | None) -> str:
