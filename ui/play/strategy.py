@@ -62,15 +62,15 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         form.shown,
         **QUIET,
     )
-    form.common["reads"].change(
+    form.common["reads"].input(
         lambda reads: gr.Textbox(visible=reads == LABELS),
         form.common["reads"],
         form.common["labels"],
         **QUIET,
     )
     page.select(
-        lambda name: gr.Dropdown(_offered(bench), value=name),
-        chosen,
+        lambda: gr.Dropdown(choices=_offered(bench)),  # what is chosen is left alone
+        None,
         chosen,
         queue=False,
         api_visibility="private",
