@@ -112,6 +112,9 @@ def serve(
             mcp_server=False,
             pwa=False,
             ssr_mode=False,
+            # Gradio has waited until the server answers. It would then ask for the whole page,
+            # and not start when that takes three seconds, as it does on a busy machine.
+            _frontend=False,
             footer_links=["api"],
             head=REMEMBER_TAB,
             theme=_theme(),
