@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from promptlab.cli.app import app
-from promptlab.datasets import DATASETS
 from promptlab.errors import DataError
+from promptlab.pinned import DATASETS
 from promptlab.task import Task
 
 

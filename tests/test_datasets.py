@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from promptlab.datasets import DATASETS, data_files, load_task
+from promptlab.datasets import load_task
 from promptlab.errors import AssetError, DataError, InputError
 from promptlab.game24 import is_solution
+from promptlab.pinned import DATASETS, data_files
 from promptlab.spans import read_spans
 
 pytestmark = pytest.mark.default_model

@@ -20,7 +20,7 @@ app = typer.Typer(help="The pinned data sets, and what is in a data file.", no_a
 def list_data(as_json: Json = False) -> None:
     """The pinned data sets; any data file, any Hub name and reasoning-gym:NAME work, too."""
     from promptlab.cache import cache_dir
-    from promptlab.datasets import DATASETS
+    from promptlab.pinned import DATASETS
 
     rows = [
         {

@@ -80,8 +80,8 @@ def _examples(
     max_chars: int,
 ) -> list[Example]:
     """Labelled examples for the predictor. Raises `DataError`."""
-    from promptlab.datasets import DATASETS
     from promptlab.errors import DataError
+    from promptlab.pinned import DATASETS
 
     if data in DATASETS:
         examples = _pinned(data, predictor, split, limit)

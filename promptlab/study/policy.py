@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptlab.datasets import DATASETS
 from promptlab.errors import StudyError
 from promptlab.kinds.kind import BUILT_IN
 from promptlab.metric import metric_names
+from promptlab.pinned import DATASETS
 from promptlab.readers import READERS
 from promptlab.reasoning import is_reasoning
 from promptlab.study.complaints import Lines, at
