@@ -74,7 +74,9 @@ def lay_out(bench: Workbench) -> StartForm:
             given.tried, label="Candidates a step", precision=0, min_width=120, visible=False
         )
         shots = gr.Number(given.shots, label="Examples a label", precision=0, min_width=120)
-        dev = gr.Number(given.dev, label="Dev examples", precision=0, min_width=110)
+        dev = gr.Number(
+            given.dev, label="Dev examples", precision=0, min_width=110, elem_id="learn-dev"
+        )
         every = gr.Number(given.every, label="Look at dev every", precision=0, min_width=120)
     with gr.Row(elem_classes="pl-learn-go"):
         button = gr.Button(
