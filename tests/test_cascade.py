@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_ensemble import LABELS, Told, examples
+from ensemble_material import LABELS, Told, examples
 
 import promptlab as pl
 from promptlab.ensemble.cascade import Cascade

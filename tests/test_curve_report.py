@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import HOSTILE, Page
+from report_material import HOSTILE, Page
 
 from promptlab.errors import StudyError
 from promptlab.study.curve_plot import band_of, curve_plot, tone

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from scripted_model import ScriptedModel
+from strategy_material import (
+    ASK,
+    CHOICE,
+    KNOW,
+    READ,
+    READING,
+    TASK,
+    THOUGHT,
+    WARM,
+    candidates,
+    space,
+)
 
-from promptlab.candidate import Candidate
-from promptlab.errors import CapabilityError, StudyError
-from promptlab.example import Example
 from promptlab.kinds.kind import find_kind
 from promptlab.kinds.wrapping import read_group
-from promptlab.models.language_model import Capability
 from promptlab.predictor import Predictor
 from promptlab.strategies.chain import Chain
 from promptlab.strategies.consistency import SelfConsistency
@@ -23,67 +30,6 @@ from promptlab.strategies.retrieval import Retrieval
 from promptlab.strategies.thought import ChainOfThought
 from promptlab.study.space import Space
 from promptlab.task import Task
-
-ASK = {"name": "ask", "text": "Q: {question}\nA: {mask}", "parser": {"type": "number"}}
-READ = {"name": "read", "text": "{context}\nQ: {question}\nA: {mask}", "parser": {"type": "number"}}
-KNOW = {
-    "name": "know",
-    "text": "{knowledge} {question} {mask}",
-    "answers": {"no": "no", "yes": "yes"},
-}
-THOUGHT = {"kind": "chain_of_thought", "templates": [ASK]}
-READING = {"kind": "template", "templates": [READ]}
-KNOWING = {"kind": "template", "templates": [KNOW]}
-ONE_STEP = [{"name": "a", "templates": ["{question} {mask}"]}]
-BARE = {"fields": {}, "reasoning": "r", "answer": "1"}
-WARM = {"max_tokens": 32, "temperature": 0.7}
-
-
-def example(question: str, label: str, number: int) -> Example:
-    return Example(str(number), {"question": question}, label)
-
-
-TASK = Task(
-    "sums",
-    tuple(example(f"{n} and 1 pears", str(n + 1), n) for n in range(6)),
-    tuple(example(f"{n} and 2 pears", str(n + 2), 10 + n) for n in range(3)),
-    (example("5 and 5", "10", 20),),
-    metric="numeric_match",
-    fields=("question",),
-)
-CHOICE = Task(
-    "choice",
-    tuple(example(f"is {n} even", "no" if n % 2 else "yes", n) for n in range(4)),
-    (example("is 8 even", "yes", 10),),
-    (example("is 9 even", "no", 11),),
-    labels=("no", "yes"),
-    fields=("question",),
-)
-
-
-class Given:
-    """A trial whose parameters are given."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = params
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        assert self.params[name] in choices
-        return self.params[name]
-
-    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> int:
-        return int(self.params[name])
-
-    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
-        return float(self.params[name])
-
-
-def space(group: Mapping[str, Any], task: Task = TASK) -> Space:
-    return Space([read_group(group)], task)
-
-
-def candidates(made: Space) -> list[Candidate]:
-    return [made.suggest(Given(params))[1] for params in made.enumerate(500) or []]
 
 
 def fitted(group: Mapping[str, Any], model: ScriptedModel, task: Task = TASK) -> Predictor:
@@ -257,109 +203,3 @@ def test_chains() -> None:
         ],
     }
     assert fitted(labelled, ScriptedModel(), CHOICE).predict(CHOICE.dev)[0].scores
-
-
-@pytest.mark.parametrize(
-    ("group", "told"),
-    [
-        (THOUGHT | {"mode": ["manual"]}, "mode manual needs worked demonstrations"),
-        (THOUGHT | {"reasoning_field": "solution"}, "demonstrations are for the mode manual"),
-        (
-            THOUGHT
-            | {"mode": ["manual"], "demonstrations": [BARE]},
-            "demonstration 1 has no field 'question'",
-        ),
-        (THOUGHT | {"mode": ["auto"], "count": [99]}, "99 worked examples are asked for"),
-        (
-            THOUGHT | {"templates": [KNOW | {"text": "{question} {mask}"}], "extract": ["reply"]},
-            "extract reply reads the answer",
-        ),
-        ({"kind": "self_consistency", "inner": THOUGHT}, "temperature 0, so all would be alike"),
-        (
-            {"kind": "self_consistency", "inner": {"kind": "retrieval", "passages": "train",
-             "inner": READING}},
-            "has temperature 0",
-        ),
-        (
-            {"kind": "self_consistency", "samples": [0], "inner": THOUGHT | {"decoding": WARM}},
-            "samples is 0",
-        ),
-        (
-            {"kind": "retrieval", "passages": [], "inner": READING},
-            "there are no passages",
-        ),
-        (
-            {"kind": "retrieval", "passages": "no.txt", "inner": READING},
-            "no.txt: there is no such file of passages",
-        ),
-        (
-            {"kind": "retrieval", "passages": "train", "field": "question", "inner": THOUGHT},
-            "the data has a field 'question' itself",
-        ),
-        (
-            {"kind": "retrieval", "passages": "train", "query": ["answer"],
-             "inner": READING},
-            "query names the field 'answer'",
-        ),
-        (
-            {"kind": "knowledge", "templates": ["{topic} {mask}"], "inner": THOUGHT},
-            "reads the field 'topic'",
-        ),
-        (
-            {"kind": "chain", "steps": [{"name": "a", "templates": ["{nothing} {mask}"]}]},
-            "read the field 'nothing'",
-        ),
-        (
-            {"kind": "chain", "steps": [{"name": "a", "templates": ["{b} {mask}"]},
-             {"name": "b", "templates": ["{question} {mask}"]}]},
-            "not said before it",
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_refused(group: dict[str, Any], told: str) -> None:
-    with pytest.raises(StudyError, match=told):
-        space(group)
-
-
-def test_calibration_is_refused_after_reasoning() -> None:
-    with pytest.raises(ValueError, match="answers after reasoning are not calibrated"):
-        read_group(THOUGHT | {"calibration": ["batch"]})
-
-
-@pytest.mark.parametrize(
-    "group",
-    [
-        THOUGHT,
-        {"kind": "self_consistency", "inner": THOUGHT | {"decoding": WARM}},
-        {"kind": "knowledge", "inner": KNOWING, "templates": ["{question} {mask}"]},
-        {"kind": "chain", "steps": ONE_STEP},
-        {"kind": "retrieval", "passages": "train", "inner": READING},
-    ],
-)  # fmt: skip
-def test_a_masked_model_is_refused_before_anything_runs(group: dict[str, Any]) -> None:
-    model = ScriptedModel()
-    can: frozenset[Capability] = frozenset({"score", "fill", "features"})
-    model.can, model.family, model.name = can, "masked", "bert"
-    task = CHOICE if group["kind"] == "knowledge" else TASK
-    with pytest.raises(
-        (StudyError, CapabilityError), match="bert is a masked model and cannot generate"
-    ):
-        space(group, task).check(model)
-    assert model.calls == []
-
-
-def test_a_model_without_a_chat_template_is_refused() -> None:
-    model = ScriptedModel()
-    model.can = frozenset({"score", "generate"})
-    for group in (
-        THOUGHT | {"chat": [True]},
-        {
-            "kind": "chain",
-            "chat": [True],
-            "steps": ONE_STEP,
-        },
-    ):
-        with pytest.raises(StudyError, match="cannot chat; use an instruct model"):
-            space(group).check(model)
-    with pytest.raises(StudyError, match="gives no vectors"):
-        space(THOUGHT | {"mode": ["auto"], "by": ["embedding"]}).check(model)

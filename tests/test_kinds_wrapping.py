@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import Field
 from scripted_model import ScriptedModel
+from strategy_material import Given
 from study_material import study_document, write_reviews, write_study
 
 from promptlab.asks import Outcome, Solving
@@ -94,23 +95,6 @@ def candidates(space: Space) -> list[Candidate]:
     for params in space.enumerate(100) or []:
         found.append(space.suggest(Given(params))[1])
     return found
-
-
-class Given:
-    """A trial whose parameters are given."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = params
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        assert self.params[name] in choices
-        return self.params[name]
-
-    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> int:
-        return int(self.params[name])
-
-    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
-        return float(self.params[name])
 
 
 def test_inner_dimensions_have_their_own_names() -> None:

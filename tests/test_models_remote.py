@@ -6,112 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from endpoint import Call, Endpoint, refused, said, serving, stream
+from endpoint import Call, Endpoint, said, serving, stream
+from remote_material import SECRET, endpoint, own_replies, plain  # noqa: F401 - fixtures
 
 from promptlab.cancellation import Cancelled
 from promptlab.decoding import Decoding
-from promptlab.errors import CapabilityError, EndpointError, InputError, TemplateError
+from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.generator import PromptGenerator
 from promptlab.models.pool import POOL, ModelPool, load_model
-from promptlab.models.remote.address import Address
 from promptlab.models.remote.model import RemoteModel
-from promptlab.models.remote.patience import Backoff, RateLimit
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import load
 from promptlab.prompt import Prompt, Slot, Soft, Text, Trigger
 from promptlab.template import Template
-
-SECRET = "sk-very-secret-0123456789"
-
-
-@pytest.fixture(autouse=True)
-def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no key from the machine."""
-    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
-    for name in ("PROMPTLAB_API_KEY", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """It says every prompt again."""
-    with serving(lambda call, n: said(f"re {call.words}")) as opened:
-        yield opened
-
-
-def plain(text: str, *more: Any, **options: Any) -> Prompt:
-    return Prompt((Text(text), *more, Slot()), **options)
-
-
-@pytest.mark.parametrize(
-    ("name", "endpoint", "model", "url"),
-    [
-        ("remote:m@http://h:1/v1", None, "m", "http://h:1/v1"),
-        ("remote:m@http://h:1/v1/", None, "m", "http://h:1/v1"),
-        ("remote:org/m-1.5:free@https://api.host/a/v1", None, "org/m-1.5:free",
-         "https://api.host/a/v1"),
-        ("remote:me@home@http://h/v1", None, "me@home", "http://h/v1"),
-        ("remote:m@http://[::1]:8/v1", None, "m", "http://[::1]:8/v1"),
-        ("m", "http://h/v1", "m", "http://h/v1"),
-        ("remote:m", "http://h/v1", "m", "http://h/v1"),
-        ("remote:m@http://a/v1", "http://b/v1", "m", "http://a/v1"),
-    ],
-)  # fmt: skip
-def test_names_of_remote_models(name: str, endpoint: str | None, model: str, url: str) -> None:
-    found = Address.of(name, endpoint)
-    assert (found.model, found.url) == (model, url)
-    assert Address.of(found.name) == found
-
-
-@pytest.mark.parametrize(
-    ("name", "endpoint", "told"),
-    [
-        ("remote:m", None, "no URL that can be read"),
-        ("remote:@http://h/v1", None, "no URL that can be read"),
-        ("remote:", "http://h/v1", "no URL that can be read"),
-        ("remote:m@ftp://h/v1", "http://h/v1", "no URL that can be read"),
-        ("m", "localhost:8000/v1", "must begin with http"),
-        ("m", "", "must begin with http"),
-        ("m", "http://h:port/v1", "cannot be read"),
-        ("m", "http://h/v1/chat/completions", "ends with /chat/completions"),
-        (f"remote:m@http://user:{SECRET}@h/v1", None, "a user name or a password"),
-        ("m", f"https://{SECRET}@h/v1", "a user name or a password"),
-        ("m", f"https://h/v1?key={SECRET}", "a query or a fragment"),
-    ],
-)
-def test_names_that_are_none(name: str, endpoint: str | None, told: str) -> None:
-    with pytest.raises(InputError, match=told) as error:
-        Address.of(name, endpoint)
-    assert SECRET not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ({"concurrency": 0}, "concurrency: .*greater than or equal to 1"),
-        ({"retries": -1}, "retries"),
-        ({"api": "responses"}, "api: .*'chat' or 'completions'"),
-        ({"price": {"input": 1.0}}, "price.output: .*required"),
-        ({"prise": 1}, "prise: a remote model has no such option; it has api, cache"),
-        ({"extra": {"api_key": SECRET}}, "extra: keys come from the environment alone"),
-        ({"api_key": SECRET}, "api_key: a remote model has no such option"),
-        ({"key_env": SECRET}, "key_env must be the name of an environment variable"),
-        ({"key_env": "NOT_SET_AT_ALL"}, "NOT_SET_AT_ALL, which is not set"),
-    ],
-)
-def test_wrong_options_are_told_without_what_was_given(
-    options: dict[str, Any], told: str, unchecked: None
-) -> None:
-    with pytest.raises(InputError, match=told) as error:
-        load_model("remote:m@http://127.0.0.1:1/v1", **options)
-    assert SECRET not in str(error.value)
 
 
 def test_what_is_sent(endpoint: Endpoint) -> None:
@@ -289,111 +201,6 @@ def test_a_killed_process_loses_no_finished_reply(tmp_path: Path) -> None:
         found = RemoteModel(endpoint.name).generate([plain(w) for w in "abc"], Decoding())
     assert [g.text for g in found] == ["re a", "re b", "re c"]
     assert all(g.cached for g in found)
-
-
-class Time:
-    """A clock that moves when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.mark.parametrize(
-    ("limits", "each", "last"),
-    [((3.0, None), 10, 180.0), ((None, 100.0), 50, 240.0), ((2.0, 1000.0), 10, 240.0),
-     ((None, 5.0), 10, 540.0), ((0.5, None), 1, 540.0)],
-)  # fmt: skip
-def test_rate_limits(limits: tuple[float | None, float | None], each: int, last: float) -> None:
-    time = Time()
-    rate = RateLimit(*limits, clock=time)
-    moments = []
-    for _ in range(10):
-        rate.admit(each, time.wait, lambda: False)
-        moments.append(time.now)
-    assert moments[-1] == pytest.approx(last)
-    for moment in moments:
-        within = [m for m in moments if moment - 60 < m <= moment]
-        assert limits[0] is None or len(within) <= max(1, limits[0])
-        assert limits[1] is None or len(within) == 1 or len(within) * each <= limits[1]
-
-
-def test_tokens_are_counted_as_they_turned_out() -> None:
-    time = Time()
-    rate = RateLimit(None, 100.0, clock=time)
-    for _ in range(10):  # each reserves all, and has used a tenth
-        rate.settle(rate.admit(100, time.wait, lambda: False), 10)
-        time.now += 0.001
-    assert time.now > 60
-
-
-def test_everyone_is_held_when_the_endpoint_asks_for_it() -> None:
-    time = Time()
-    rate = RateLimit(clock=time)
-    rate.hold(9.0)
-    rate.admit(1, time.wait, lambda: False)
-    assert time.now == pytest.approx(9.0)
-
-
-def test_backoff() -> None:
-    backoff = Backoff(first=1.0, most=8.0)
-    drawn = [[backoff.seconds(tried) for _ in range(50)] for tried in range(1, 9)]
-    for tried, seconds in enumerate(drawn, start=1):
-        top = min(8.0, 2.0 ** (tried - 1))
-        assert top / 2 <= min(seconds) < max(seconds) <= top
-    assert 5.0 <= backoff.seconds(1, 5.0) <= 6.0
-
-
-def test_keys_come_from_the_environment(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def sent(number: int, **options: Any) -> str | None:
-        RemoteModel(endpoint.name, **options).generate([plain(str(number))], Decoding())
-        return endpoint.calls[-1].headers.get("Authorization")
-
-    assert sent(1) is None
-    monkeypatch.setenv("OPENAI_API_KEY", "second")
-    assert sent(2) == "Bearer second"
-    monkeypatch.setenv("PROMPTLAB_API_KEY", " first\n")
-    assert sent(3) == "Bearer first"
-    monkeypatch.setenv("MY_OWN", "own")
-    assert sent(4, key_env="MY_OWN") == "Bearer own"
-    monkeypatch.setenv("MY_OWN", "o w\u00e4n")
-    with pytest.raises(InputError, match="the key in MY_OWN holds blanks") as error:
-        sent(5, key_env="MY_OWN")
-    assert "o w" not in str(error.value)
-
-
-@pytest.mark.parametrize("status", [400, 401, 500])
-def test_a_key_that_the_endpoint_repeats_is_not_repeated(
-    status: int, monkeypatch: pytest.MonkeyPatch, own_replies: Path
-) -> None:
-    monkeypatch.setenv("PROMPTLAB_API_KEY", SECRET)
-
-    def script(call: Call, number: int) -> Any:
-        assert call.headers["Authorization"] == f"Bearer {SECRET}"
-        if call.words == "fine":
-            return said(f"fine {SECRET}")
-        return refused(status, f"Incorrect API key provided: {SECRET}.")
-
-    with serving(script) as endpoint:
-        model = RemoteModel(endpoint.name, retries=0, concurrency=1)
-        try:
-            told = repr(model.generate([plain("fine"), plain("x")], Decoding()))
-        except EndpointError as error:
-            told = repr(error) + repr(error.__cause__) + repr(error.__context__)
-    assert "Incorrect API key provided: ***." in told
-    assert SECRET not in told
-    state = [*vars(model).values(), *vars(model.transport).values(), model.describe()]
-    assert SECRET not in repr(state)
-    files = [path for path in own_replies.rglob("*") if path.is_file()]
-    assert files
-    assert not any(SECRET.encode() in path.read_bytes() for path in files)
 
 
 def test_a_saved_predictor_finds_its_endpoint_again(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from endpoint import Answer, Call, Endpoint, said, serving, stream
+from remote_material import own_replies  # noqa: F401 - a fixture
 from study_material import study_document, write_reviews
 
 from promptlab.batch.file import predict_file
@@ -25,14 +26,6 @@ from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec
 
 CHOICES = {"positive": ["positive"], "negative": ["negative"]}
-
-
-@pytest.fixture(autouse=True)
-def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache of the test's own, and no key from the machine."""
-    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
-    for name in ("PROMPTLAB_API_KEY", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 class Hanging:

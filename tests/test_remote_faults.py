@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from endpoint import Answer, Call, Endpoint, Script, refused, said, serving, stream
+from remote_material import own_replies  # noqa: F401 - a fixture
 
 from promptlab.decoding import Decoding, Generation
 from promptlab.errors import EndpointError
@@ -33,15 +34,6 @@ def start() -> Iterator[Started]:
     yield begin
     for each in opened:
         each.__exit__(None, None, None)
-
-
-@pytest.fixture(autouse=True)
-def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of the test's own, and no key from the machine."""
-    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
-    for name in ("PROMPTLAB_API_KEY", "OPENAI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path / "cache"
 
 
 class Waits(list[float]):

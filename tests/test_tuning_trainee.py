@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from trainee_material import OPTIONS, Fresh, learned_by
 from tuning_material import (
     assert_same,
     candidate_of,
@@ -20,33 +19,14 @@ from tuning_material import (
     trainee_of,
 )
 
-from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.errors import InputError, Pruned
-from promptlab.events import Events, Step
 from promptlab.fitting import Asked, Fitting
 from promptlab.kinds.kind import fit_one
-from promptlab.models.local import LocalModel
 from promptlab.predictions import Predictions
 from promptlab.task import Task
-from promptlab.tuning.checkpoint import load_checkpoint, save_checkpoint
 from promptlab.tuning.pack import Pack
 from promptlab.tuning.trainee import Trainee
 from promptlab.tuning.training import Training
-
-Fresh = Callable[..., LocalModel]
-OPTIONS: dict[str, Any] = {
-    "steps": 12,
-    "evaluate_every": 3,
-    "batch_size": [4],
-    "learning_rate": [0.05],
-    "patience": 99,
-}
-VARIANTS: list[dict[str, Any]] = [
-    {},
-    {"name": "p_tuning", "hidden": 8},
-    {"members": [2], "weight_decay": [0.1]},
-    {"name": "prefix", "text": "{soft:2} {text} It was {mask}", "length": [3]},
-]
 
 
 @pytest.fixture
@@ -147,77 +127,6 @@ def test_the_best_evaluation_counts_and_the_loss_decides_between_equals(
     assert_same(state_of(one), kept[2], 0.0)
 
 
-@pytest.mark.parametrize("options", VARIANTS, ids=str)
-def test_what_goes_on_from_a_checkpoint_ends_as_if_it_had_not_stopped(
-    options: dict[str, Any], task: Task, fresh: Fresh, tmp_path: Path
-) -> None:
-    """To the last bit, an uneven number of steps after the last checkpoint included."""
-    model = fresh("tiny_causal")
-    whole = trainee_of(task, model, **(OPTIONS | options))
-    steps(model, [whole], 12)
-    first = trainee_of(task, model, folder=tmp_path, **(OPTIONS | options))
-    steps(model, [first], 6)
-    first.evaluated(0.5, 0.6)
-    steps(model, [first], 1)  # lost
-    second = trainee_of(task, model, folder=tmp_path, **(OPTIONS | options))
-    assert (second.progress.step, second.progress.best) == (6, (0.5, -0.6))
-    steps(model, [second], 6)
-    assert_same(state_of(second), state_of(whole), 0.0)
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Dying(Fitting):
-    """Ends the process in the ``at``-th judgement."""
-
-    def __init__(self, folder: Path | None, at: int | None = None, **options: Any) -> None:
-        super().__init__("accuracy", folder=folder, **options)
-        self.at = at
-        self.count = 0
-
-    def judge(self, rows: Predictions) -> float:
-        self.count += 1
-        if self.count == self.at:
-            raise Killed
-        return super().judge(rows)
-
-
-@pytest.mark.parametrize("options", VARIANTS, ids=str)
-def test_killed_inside_an_evaluation(
-    options: dict[str, Any], task: Task, fresh: Fresh, tmp_path: Path
-) -> None:
-    model = fresh("tiny_masked")
-    kind = kind_of(task, **(OPTIONS | options))
-    candidate = candidate_of(kind)
-    steps_told: list[int] = []
-
-    def listen(event: Any) -> None:
-        assert isinstance(event, Step)
-        steps_told.append(event.step)
-
-    whole = fit_one(kind, candidate, model, Fitting("accuracy"))
-    for at in (1, 3):
-        with pytest.raises(Killed):
-            fit_one(kind, candidate, model, Dying(tmp_path, at))
-    counting = Dying(tmp_path, events=Events(listen))
-    found = fit_one(kind, candidate, model, counting)
-    assert counting.count == 3  # of the five evaluations two were kept
-    assert steps_told == list(range(4, 13))
-    left, right = (_learned(one) for one in (whole, found))
-    for name in ("vectors", "prefix"):
-        ours, theirs = getattr(left, name), getattr(right, name)
-        assert (ours is None) == (theirs is None)
-        assert ours is None or torch.equal(ours, theirs)
-    assert left.facts["curve"] == right.facts["curve"]
-    assert [point[0] for point in left.facts["curve"]] == [0, 3, 6, 9, 12]
-
-
-def _learned(predictor: Any) -> Any:
-    return predictor.model.learned
-
-
 def test_the_start_is_an_evaluation_and_may_be_the_best(task: Task, fresh: Fresh) -> None:
     """Whatever training spoils, the vectors of the best evaluation are kept."""
     model = fresh("tiny_causal")
@@ -232,28 +141,10 @@ def test_the_start_is_an_evaluation_and_may_be_the_best(task: Task, fresh: Fresh
 
     candidate = candidate_of(kind)
     start = kind._learner(candidate, model)[1].vectors()
-    found = _learned(fit_one(kind, candidate, model, Worse("accuracy")))
+    found = learned_by(fit_one(kind, candidate, model, Worse("accuracy")))
     assert torch.equal(found.vectors, start)
     assert found.facts["best_step"] == 0
     assert found.facts["steps"] == 6  # patience of two evaluations
-
-
-def test_cancelled_training_goes_on_later(task: Task, fresh: Fresh, tmp_path: Path) -> None:
-    model = fresh("tiny_causal")
-    kind = kind_of(task, **OPTIONS)
-    candidate = candidate_of(kind)
-    whole = _learned(fit_one(kind, candidate, model, Fitting("accuracy")))
-    cancellation = Cancellation()
-
-    def listen(event: Any) -> None:
-        if event.step == 7:
-            cancellation.request()
-
-    fitting = Fitting("accuracy", folder=tmp_path, cancellation=cancellation, events=Events(listen))
-    with pytest.raises(Cancelled):
-        fit_one(kind, candidate, model, fitting)
-    found = _learned(fit_one(kind, candidate, model, Fitting("accuracy", folder=tmp_path)))
-    assert torch.equal(found.vectors, whole.vectors)
 
 
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_masked", "tiny_seq2seq"])
@@ -288,42 +179,6 @@ def test_a_candidate_that_goes_wrong_is_yielded_with_its_reason(task: Task, fres
     assert number == 5
     assert isinstance(found, Pruned)
     assert str(found) == "the dev score is nan at step 0"
-
-
-def damaged(path: Path) -> dict[str, Callable[[], object]]:
-    content = path.read_bytes()
-    tensors, facts = load_checkpoint(path) or ({}, {})
-    fewer = {name: t for name, t in tensors.items() if not name.startswith("best.")}
-    wider = {name: torch.zeros(2, 3) for name in tensors}
-    return {
-        "empty": lambda: path.write_bytes(b""),
-        "cut in the header": lambda: path.write_bytes(content[:50]),
-        "cut at its end": lambda: path.write_bytes(content[:-1]),
-        "no safetensors": lambda: path.write_bytes(b"\x00" * len(content)),
-        "another format": lambda: save_file(tensors, path, metadata={"format": "0"}),
-        "no facts": lambda: save_file(tensors, path, metadata={"format": "1"}),
-        "odd facts": lambda: save_checkpoint(path, tensors, {"step": 3}),
-        "unknown facts": lambda: save_checkpoint(path, tensors, facts | {"more": 1}),
-        "fewer tensors": lambda: save_checkpoint(path, fewer, facts),
-        "other shapes": lambda: save_checkpoint(path, wider, facts),
-    }
-
-
-def test_a_damaged_checkpoint_is_ignored(task: Task, fresh: Fresh, tmp_path: Path) -> None:
-    model = fresh("tiny_causal")
-    whole = trainee_of(task, model, **OPTIONS)
-    first = trainee_of(task, model, folder=tmp_path, **OPTIONS)
-    steps(model, [whole], 3)
-    steps(model, [first], 3)
-    first.evaluated(0.5, 0.6)
-    path = first.checkpoint
-    assert path is not None
-    for name, damage in damaged(path).items():
-        damage()
-        again = trainee_of(task, model, folder=tmp_path, **OPTIONS)
-        assert again.progress.step == again.progress.evaluations == 0, name
-        steps(model, [again], 3)
-        assert_same(state_of(again), state_of(whole), 0.0)
 
 
 def test_rates_by_schedule() -> None:

@@ -1,0 +1,143 @@
+"""A study that is run again: continued, read, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_material import write_reviews
+from study_run_material import start  # noqa: F401 - fixtures
+
+from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.errors import StudyError
+from promptlab.events import Event, TrialFinished
+
+
+def test_a_decided_study_is_read_not_run(start: Callable[..., Any]) -> None:
+    first, _ = start()
+    board = first.run()
+    second, heard = start()
+    assert second.run() == json.loads(json.dumps(board))
+    assert not heard.finished
+
+
+def test_cancelled_and_continued_equals_uninterrupted(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    cancellation = Cancellation()
+    run, heard = start(cancellation=cancellation)
+
+    def stop_after_five(event: Event) -> None:
+        if isinstance(event, TrialFinished) and event.number >= 5:
+            cancellation.request()
+
+    run.events.subscribe(stop_after_five)
+    with pytest.raises(Cancelled):
+        run.run()
+    kept = {event.name for event in heard.finished}
+    assert 0 < len(kept) < 22
+    assert not run.folder.finished
+    second, later = start()
+    board = second.run()
+    again = {event.name for event in later.finished}
+    assert not kept & again
+    assert len(kept | again) == 22
+    whole, _ = start(study="whole")
+    expected = whole.run()
+    by_name = {row["name"]: row["dev"] for row in expected["trials"]}
+    assert {row["name"]: row["dev"] for row in board["trials"]} == by_name
+    assert board["best"]["name"] == expected["best"]["name"]
+    assert board["best"]["test"] == expected["best"]["test"]
+
+
+def test_another_configuration_under_the_same_name(start: Callable[..., Any]) -> None:
+    start()[0].run()
+    with pytest.raises(StudyError, match=r"another configuration.*different: budget.trials, seed"):
+        start(seed=99, budget={"trials": 4})[0].run()
+
+
+def test_changed_data_under_the_same_name(start: Callable[..., Any], tmp_path: Path) -> None:
+    start()[0].run()
+    write_reviews(tmp_path / "reviews.csv", rows=95)
+    with pytest.raises(StudyError, match="has changed since"):
+        start()[0].run()
+
+
+def test_test_is_not_spent_twice(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    run.run()
+    lock = run.folder.path / "test.lock.json"
+    lock.write_text(json.dumps({"trial": 999, "candidate": "other"}))
+    run.folder.leaderboard_file.unlink()
+    with pytest.raises(StudyError, match="was spent on trial 999"):
+        start()[0].run()
+
+
+def test_two_runs_of_one_folder(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    caught: list[str] = []
+
+    def run_again(event: Event) -> None:
+        if isinstance(event, TrialFinished) and not caught:
+            try:
+                start()[0].run()
+            except StudyError as error:
+                caught.append(str(error))
+
+    run.events.subscribe(run_again)
+    run.run()
+    assert "another process is running" in caught[0]
+
+
+def test_lost_trials_are_queued_once_whenever_the_run_is_killed(tmp_path: Path) -> None:
+    import optuna
+
+    from promptlab.study.folder import StudyFolder
+    from promptlab.study.trials import requeue_lost
+
+    study = optuna.create_study()
+    study.enqueue_trial({"x": 1})
+    study.ask()  # killed before its parameters were looked at
+    folder = StudyFolder(tmp_path)
+    study.enqueue_trial({"x": 1}, user_attrs={"again": 0})  # killed while it was requeued
+    requeue_lost(study, folder)
+    requeue_lost(study, folder)
+    states = [trial.state.name for trial in study.get_trials()]
+    assert states == ["FAIL", "WAITING"]
+    assert study.ask().suggest_int("x", 0, 3) == 1
+
+
+def test_a_trial_killed_before_it_is_told_does_not_count(tmp_path: Path) -> None:
+    import optuna
+
+    from promptlab.study.folder import StudyFolder
+    from promptlab.study.trials import finished, requeue_lost
+
+    study = optuna.create_study()
+    trial = study.ask()
+    trial.set_user_attr("asked", {"key": "a", "folder": str(tmp_path.absolute())})
+    trial.set_user_attr("found", {"reason": "pruned after 10 examples"})  # killed here
+    requeue_lost(study, StudyFolder(tmp_path))
+    assert finished(study) == []
+    assert [t.state.name for t in study.get_trials()] == ["FAIL", "WAITING"]
+
+
+def test_a_report_that_was_not_reached_is_written(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    run.run()
+    run.folder.report_file.unlink()
+    start()[0].run()
+    assert run.folder.report_file.exists()
+
+
+def test_a_storage_without_its_folder(start: Callable[..., Any], tmp_path: Path) -> None:
+    import shutil
+
+    storage = f"journal:{tmp_path / 'log'}"
+    start(storage=storage)[0].run()
+    shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(StudyError, match="predictions are not in"):
+        start(storage=storage)[0].run()
