@@ -15,20 +15,21 @@ prompts of masked models for its sequence classification alone, which trains a n
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.studies.bench.comparison import (
     Comparison,
+    Timing,
     alternate,
     largest_difference,
     report,
     run,
 )
-from promptlab.studies.bench.material import own_model, plain_model, sst2_examples
+from promptlab.studies.bench.material import sst2_examples
 from promptlab.studies.bench.own_tuning import (
     Hyper,
     OwnTuning,
@@ -43,24 +44,17 @@ from promptlab.studies.bench.peft_peer import (
     soft_after_example,
 )
 from promptlab.studies.bench.roofline import ForwardCost, forward_cost
+from promptlab.studies.bench.tuning_material import FORMATS, TOLERANCES, add_options, both_models
 
 KINDS = ("answers", "vocabulary", "after")
-TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1}
-FORMATS: dict[str, Literal["fp32", "bf16"]] = {"float32": "fp32", "bfloat16": "bf16"}
 PEERS = {"after": "a loop that recomputes the example"}
 TARGETS = {"after": 4.0}
 
 
 def main() -> None:
     """Read the arguments, compare, print."""
-    import torch
-
     options = _arguments()
-    torch.set_num_threads(options.threads or torch.get_num_threads())
-    model = own_model(options.model, dtype=options.dtype, device=options.device)
-    plain, tokenizer = plain_model(
-        options.model, masked=False, dtype=options.dtype, device=options.device
-    )
+    model, plain, tokenizer = both_models(options)
     comparisons = {
         kind: compare(kind, model, plain, tokenizer, options) for kind in options.only or KINDS
     }
@@ -69,101 +63,111 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_options(parser)
     parser.add_argument("--only", action="append", choices=KINDS, help="one row (repeatable)")
-    parser.add_argument("--model", default="smollm2-135m", help="causal model: name or folder")
-    parser.add_argument("--dtype", default="float32", choices=TOLERANCES, help="of both sides")
-    parser.add_argument("--device", default="cpu", help="of both sides: cpu or cuda")
     parser.add_argument("--vectors", type=int, default=20)
     parser.add_argument("--learning-rate", type=float, default=0.01)
-    parser.add_argument("--examples", type=int, default=48, help="training sentences")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=2, help="steps a repeat")
     parser.add_argument("--after-examples", type=int, default=4, help="*after*: in one batch")
     parser.add_argument("--after-tokens", type=int, default=128, help="*after*: tokens an example")
     parser.add_argument("--after-epochs", type=int, default=8, help="*after*: epochs a repeat")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds that count")
-    parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not")
-    parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
-    parser.add_argument("--seed", type=int, default=13)
     return parser.parse_args()
+
+
+@dataclass
+class Rounds:
+    """One tuning on both sides; the losses, in nats by step, are those of the last round."""
+
+    model: Any
+    plain: Any
+    tuning: OwnTuning
+    own: Sequence[float] = ()
+    peer: Sequence[float] = ()
+    computed: int = 0
+
+    def __post_init__(self) -> None:
+        self._tuned = self.tuning.run()
+
+    def own_side(self) -> float:
+        """Train promptlab's vectors; the seconds."""
+        found = train(self.model, [self.tuning])
+        (self.own,) = found.losses
+        self.computed = found.computed_tokens
+        return found.seconds
+
+    def peer_side(self) -> float:
+        """Train the peer's; the seconds."""
+        tuning = self.tuning
+        found = _peer(tuning.place.after)(self.plain, tuning.rows, self._tuned, space=tuning.space)
+        self.peer = list(found.losses)
+        return found.seconds
 
 
 def compare(
     kind: str, model: Any, plain: Any, tokenizer: Any, options: argparse.Namespace
 ) -> Comparison:
     """One row: both sides in turn on a tuning of their own kind."""
+    tuning = _tuning(kind, model, tokenizer, options)
+    rounds = Rounds(model, plain, tuning)
+    timing = alternate(
+        rounds.own_side,
+        rounds.peer_side,
+        warm_up=options.warm_up,
+        repeats=options.repeats,
+        device=options.device,
+    )
+    cost = forward_cost(plain.config, masked=False)
+    return Comparison(
+        peer=PEERS.get(kind, "peft prompt tuning"),
+        timing=timing,
+        own_flops=own_flops([tuning], cost, rounds.computed),
+        peer_flops=_peer_flops(tuning, cost),
+        max_difference=largest_difference([rounds.own], [rounds.peer]),
+        tolerance=TOLERANCES[options.dtype],
+        target=TARGETS.get(kind, 2.0),
+        dtype=FORMATS[options.dtype],
+        details=_details(rounds, timing, options),
+    )
+
+
+def _tuning(kind: str, model: Any, tokenizer: Any, options: argparse.Namespace) -> OwnTuning:
     after = kind == "after"
     examples = (
         reviews(options.after_examples, options.after_tokens, options.seed, tokenizer)
         if after
         else sst2_examples(options.examples, options.seed)
     )
-    hyper = Hyper(options.learning_rate, len(examples) if after else options.batch, options.seed)
-    tuning = OwnTuning(
+    return OwnTuning(
         model,
         examples,
         Place(options.vectors, after),
-        hyper,
+        Hyper(options.learning_rate, len(examples) if after else options.batch, options.seed),
         steps=options.after_epochs if after else options.steps,
         space="vocabulary" if kind == "vocabulary" else "answers",
     )
-    own_losses: list[list[float]] = []
-    peer_losses: list[list[float]] = []
-    computed: list[int] = []
-    tuned = tuning.run()
 
-    def own_side() -> float:
-        found = train(model, [tuning])
-        own_losses[:] = found.losses
-        computed.append(found.computed_tokens)
-        return found.seconds
 
-    def peer_side() -> float:
-        found = _peer(after)(plain, tuning.rows, tuned, space=tuning.space)
-        peer_losses[:] = [list(found.losses)]
-        return found.seconds
-
-    timing = alternate(
-        own_side,
-        peer_side,
-        warm_up=options.warm_up,
-        repeats=options.repeats,
-        device=options.device,
-    )
-    cost = forward_cost(plain.config, masked=False)
-    rows = len(tuning.lengths())
-    return Comparison(
-        peer=PEERS.get(kind, "peft prompt tuning"),
-        timing=timing,
-        own_flops=own_flops([tuning], cost, computed[-1]),
-        peer_flops=_peer_flops(tuning, cost),
-        max_difference=largest_difference(own_losses, peer_losses),
-        tolerance=TOLERANCES[options.dtype],
-        target=TARGETS.get(kind, 2.0),
-        dtype=FORMATS[options.dtype],
-        details={
-            "model": options.model,
-            "device": options.device,
-            "loss_normalised_over": tuning.space,
-            "vectors": options.vectors,
-            "batch": hyper.batch,
-            "examples": len(examples),
-            "steps_a_repeat": tuning.steps,
-            "step_seconds": {
-                "promptlab": sorted(timing.own)[len(timing.own) // 2] / tuning.steps,
-                "peer": sorted(timing.peer)[len(timing.peer) // 2] / tuning.steps,
-            },
-            "mean_tokens": sum(tuning.lengths()) / rows,
-            "peer_padded_tokens": sum(padded_lengths(tuning)) / rows,
-            "computed_tokens": {
-                "promptlab": computed[-1],
-                "peer": sum(padded_lengths(tuning)),
-            },
-            "kept_tokens": sum(tuning.known()) / rows,
-            "losses": {"promptlab": own_losses[0], "peer": peer_losses[0]},
+def _details(rounds: Rounds, timing: Timing, options: argparse.Namespace) -> dict[str, Any]:
+    tuning = rounds.tuning
+    rows, padded = len(tuning.lengths()), sum(padded_lengths(tuning))
+    return {
+        "model": options.model,
+        "device": options.device,
+        "loss_normalised_over": tuning.space,
+        "vectors": options.vectors,
+        "batch": tuning.training.batch_size,
+        "examples": len(tuning.rows),
+        "steps_a_repeat": tuning.steps,
+        "step_seconds": {
+            "promptlab": sorted(timing.own)[len(timing.own) // 2] / tuning.steps,
+            "peer": sorted(timing.peer)[len(timing.peer) // 2] / tuning.steps,
         },
-    )
+        "mean_tokens": sum(tuning.lengths()) / rows,
+        "peer_padded_tokens": padded / rows,
+        "computed_tokens": {"promptlab": rounds.computed, "peer": padded},
+        "kept_tokens": sum(tuning.known()) / rows,
+        "losses": {"promptlab": list(rounds.own), "peer": list(rounds.peer)},
+    }
 
 
 def reviews(count: int, tokens: int, seed: int, tokenizer: Any) -> list[Example]:
