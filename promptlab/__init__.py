@@ -49,7 +49,6 @@ _HOMES = {
     "PromptClassifier": "classifier",
     "PromptGenerator": "generator",
     "PromptlabError": "errors",
-    "RemoteModel": "models.remote.model",
     "Rescorer": "rescoring",
     "Retrieval": "strategies.retrieval",
     "Search": "strategies.search",

@@ -48,12 +48,13 @@ if TYPE_CHECKING:
 
 LONGEST = (
     "test_study_learning", "test_browser_hostile", "test_kinds_finetune", "test_study_run",
-    "test_study_again",     "test_engine_gradients", "test_tuning_pack", "test_kinds_head", "test_kinds_soft_prompt",
+    "test_engine_gradients", "test_tuning_pack", "test_kinds_head", "test_kinds_soft_prompt",
     "test_triggers_scored", "test_study_kill", "test_browser_building", "test_browser_learn",
     "test_browser_playground", "test_cli_template", "test_ui_kill", "test_trigger_search",
     "test_engine_generate", "test_curve_run", "test_browser_study", "test_browser_library",
     "test_study_live", "test_tuning_trainee", "test_ui_jobs", "test_rescoring",
     "test_browser_strategy", "test_kinds_ensemble", "test_study_estimate", "test_remote_serve",
+    "test_study_again",
 )  # fmt: skip
 """Files that take longest; they come first, so that no worker is left with one at the end."""
 
