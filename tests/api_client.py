@@ -7,6 +7,9 @@ from typing import Any
 
 from gradio_client import Client
 
+PATIENCE = 300.0
+"""Seconds that an answer is waited for; httpx gives up after five, which a busy machine needs."""
+
 
 class ApiClient(Client):
     """A `Client` whose calls follow each other at any speed.
@@ -17,10 +20,10 @@ class ApiClient(Client):
     """
 
     def __init__(self, address: str, **options: Any) -> None:
-        super().__init__(address, verbose=False, **options)
+        super().__init__(address, verbose=False, httpx_kwargs={"timeout": PATIENCE}, **options)
 
     def predict(self, *arguments: Any, **options: Any) -> Any:
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + PATIENCE
         while self.stream_open:
             assert time.monotonic() < deadline, "the stream of the last answer is still open"
             time.sleep(0.005)

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from api_client import PATIENCE
 from browser import free_port
 from saved_material import save_model, save_prompt
 from tiny_models import Pair
@@ -54,7 +55,7 @@ def app(place: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def web(app: Any) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=app.local_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=app.local_url, timeout=PATIENCE, trust_env=False) as client:
         yield client
 
 
@@ -86,7 +87,9 @@ def asked_by_all(
 
     async def person(number: int, calls: Sequence[Call]) -> list[str]:
         session = f"person-{number}-{time.time_ns()}"
-        async with httpx.AsyncClient(base_url=app.local_url, timeout=120, trust_env=False) as own:
+        async with httpx.AsyncClient(
+            base_url=app.local_url, timeout=PATIENCE, trust_env=False
+        ) as own:
             return [await _call(own, info, session, *call) for call in calls]
 
     async def everybody() -> list[list[str]]:

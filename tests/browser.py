@@ -30,6 +30,8 @@ _CUT_OFF = re.compile(
     r"|Failed to load resource: net::ERR_(ABORTED|INCOMPLETE_CHUNKED_ENCODING|NETWORK_CHANGED)"
 )
 """What Gradio's page and the browser tell when a page is left while it still asks the server."""
+PATIENCE = 180_000
+"""Milliseconds that a state is waited for: on a busy machine the app is ten times as slow."""
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -58,10 +60,13 @@ def free_port() -> int:
 @contextmanager
 def chromium() -> Iterator[Any]:
     """A headless browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(FLAGS), timeout=PATIENCE
+        )
         try:
             yield browser
         finally:
@@ -114,7 +119,7 @@ def go(page: Any, url: str = "") -> None:
 def opened(browser: Any, url: str, size: dict[str, int] | None = None, **options: Any) -> Any:
     """The app in a window of its own, its header drawn; complaints fail the test at the end."""
     context = browser.new_context(viewport=size or DESK, **options)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     watched = Watched()
     watched.watch(page)

@@ -65,7 +65,6 @@ def window(chromium: Any, hostile_bench: tuple[str, Path]) -> Iterator[Any]:
     from browser import opened
 
     with opened(chromium, hostile_bench[0]) as shown:
-        shown.set_default_timeout(30_000)
         shown.wait_for_selector("#prompt-result .pl-prompt")
         yield shown
         harmless(shown)
@@ -244,10 +243,11 @@ def test_predict(window: Any, hostile_bench: tuple[str, Path]) -> None:
 
 
 def test_the_page_of_the_interface(chromium: Any, hostile_bench: tuple[str, Path]) -> None:
-    from browser import Watched
+    from browser import PATIENCE, Watched
 
     watched = Watched()
     page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
     watched.watch(page)
     page.goto(hostile_bench[0])
     page.get_by_role("button", name="Use via API").click()

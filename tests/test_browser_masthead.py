@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import DESK, PHONE, opened
+from browser import DESK, PATIENCE, PHONE, opened
 
 pytestmark = pytest.mark.default_model
 OPEN = "#tabs > .tab-wrapper [role=tab][data-tab-id={}][aria-selected=true]"
@@ -31,6 +31,7 @@ def test_an_address_opens_its_tab(
 
 def test_an_address_opens_the_page_of_the_api(chromium: Any, workbench: tuple[str, Path]) -> None:
     context = chromium.new_context(viewport=DESK)
+    context.set_default_timeout(PATIENCE)
     try:
         page = context.new_page()
         page.goto(f"{workbench[0]}?view=api&tab=study")

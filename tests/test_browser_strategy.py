@@ -28,7 +28,7 @@ def test_text_streams_and_stops(page: Any) -> None:
     page.wait_for_selector("#generate-result >> text=stopped by you")
     text = box.locator(".pl-generated").inner_text()
     assert text.startswith(first.rstrip("▍")[:10])
-    assert page.locator("#generate-stop").is_disabled()
+    page.wait_for_selector("#generate-stop:disabled")
     # The model is as healthy as before: a short text comes to its end.
     page.fill("#generate-tokens input[type=number]", "4")
     page.keyboard.press("Tab")

@@ -36,7 +36,6 @@ def open_tab(page: Any) -> None:
 
 def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) -> None:
     client = ApiClient(workbench[0])
-    page.set_default_timeout(90_000)
     open_tab(page)
     page.locator("#study-name").get_by_role("textbox").fill("from-the-form")
     page.locator("#study-trials").get_by_role("spinbutton").fill("2")
@@ -63,7 +62,7 @@ def test_a_study_is_started_and_watched(page: Any, workbench: tuple[str, Path]) 
     page.locator("#study-board summary").nth(1).click()
     page.wait_for_selector("#study-board details[open] pre")
     page.get_by_role("button", name="Read the report here").locator("visible=true").click()
-    page.frame_locator("iframe.pl-study-report").locator("h1").first.wait_for(timeout=30_000)
+    page.frame_locator("iframe.pl-study-report").locator("h1").first.wait_for()
     outside = page.locator("iframe.pl-study-report").first.evaluate(
         "frame => frame.contentDocument === null"
     )

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("gradio")
 
 import httpx
+from api_client import PATIENCE
 from attacked import (  # noqa: F401 - fixtures
     Call,
     alive,
@@ -58,7 +59,7 @@ def test_a_flood_gets_a_clear_answer(
     async def flood() -> list[httpx.Response]:
         limits = httpx.Limits(max_connections=30)
         async with httpx.AsyncClient(
-            base_url=app.local_url, timeout=120, limits=limits, trust_env=False
+            base_url=app.local_url, timeout=PATIENCE, limits=limits, trust_env=False
         ) as many:
             return await asyncio.gather(
                 *(many.post("/gradio_api/call/fill", json=body) for _ in range(150))

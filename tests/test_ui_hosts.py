@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("gradio")
 
 import httpx
-from api_client import ApiClient
+from api_client import PATIENCE, ApiClient
 from attacked import app, place, served, web  # noqa: F401 - fixtures
 
 from promptlab.ui.guard import Guard, rules_for
@@ -98,7 +98,7 @@ def test_every_route_but_the_login_page_asks_for_it(
     monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)  # the machine is busy
     app = served(place, login=("promptlab", password))
     try:
-        with httpx.Client(base_url=app.local_url, timeout=60, trust_env=False) as web:
+        with httpx.Client(base_url=app.local_url, timeout=PATIENCE, trust_env=False) as web:
             paths = set(_routes(app.app.routes))
             assert len(paths) > 60
             for path in sorted(paths):
