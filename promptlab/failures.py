@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ class FailureLog:
                 f"{path} holds no failure log; give a study that is decided, its folder, or a "
                 f"{FAILURES}"
             )
-        self.failures: list[Failure] = _read(self.path, Failure.from_record)
+        about = self.path.stat()
+        written = about.st_mtime_ns, about.st_ino, about.st_size
+        self.failures: list[Failure] = list(_failures(self.path, written))
         self._read_corrections()
 
     @property
@@ -101,9 +104,10 @@ class FailureLog:
         self._place_corrections()
 
     def _place_corrections(self) -> None:
-        self.failures = [
-            replace(one, correction=self.corrections.get(one.example_id)) for one in self.failures
-        ]
+        for place, one in enumerate(self.failures):
+            said = self.corrections.get(one.example_id)
+            if said != one.correction:
+                self.failures[place] = replace(one, correction=said)
 
     def fine_tuning(self) -> list[dict[str, Any]]:
         """Dialogues for supervised fine-tuning: the prompt, and the answer that is wanted."""
@@ -113,6 +117,12 @@ class FailureLog:
         """A regression suite for the next study's ``regression``."""
         records = [one.check(self.source) for one in self.failures]
         return [record for record in records if record is not None]
+
+
+@lru_cache(maxsize=4)
+def _failures(path: Path, written: tuple[int, ...]) -> tuple[Failure, ...]:
+    """A log as it was ``written`` at that time: it is asked again and again, and seldom changes."""
+    return tuple(_read(path, Failure.from_record))
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:

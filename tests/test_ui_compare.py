@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import inspect
+import io
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +15,19 @@ import pytest
 
 pytest.importorskip("gradio")
 
+import gradio as gr
+
 import promptlab as pl
 from promptlab.models.local import LocalModel
 from promptlab.task import Task
+from promptlab.ui import compare, failures
 from promptlab.ui.grid import (
     detail,
     edit,
     edited,
+    editor,
     endpoint,
+    export,
     filling,
     pairs,
     prompts,
@@ -25,6 +35,7 @@ from promptlab.ui.grid import (
 )
 from promptlab.ui.grid.prompts import ListedPrompt
 from promptlab.ui.grid.sheet import Sheet, make_sheet, open_task
+from promptlab.ui.workbench import Workbench
 
 HOSTILE = "<script>alert(1)</script>"
 ANSWERS = "negative: bad\npositive: good"
@@ -189,3 +200,99 @@ def test_the_endpoint_gives_the_grid(causal: LocalModel, task: Task) -> None:
     assert [column["column"] for column in found["columns"]] == ["A", "B"]
     assert len(found["examples"]) == 6 and len(found["columns"][0]["labels"]) == 6
     assert found["pairs"][0]["n"] == 6 and "accuracy" in found["pairs"][0]["words"]
+
+
+def test_a_grid_as_files(sheet: Sheet) -> None:
+    rows = list(csv.reader(io.StringIO(export.written("csv", sheet))))
+    assert len(rows) == 11 and rows[0][3:5] == ["agreement", sheet.heads[0].name]
+    assert rows[1][5] in ("right", "wrong") and 0 < float(rows[1][6]) <= 1
+    assert rows[1][-3:] == ["", "", ""]  # C could not be run
+    found = json.loads(export.written("json", sheet))
+    assert found["columns"][1]["cells"][0]["label"] == found["columns"][1]["labels"][0]
+    assert found["columns"][1]["tokens"] > 0 and found["columns"][2]["error"]
+    assert len(found["pairs"]) == 1 and found["state"] == "done"
+    told = export.written("summary", sheet)
+    assert told.count("\n| ") >= 3 and "exact McNemar" in told and "tokens" in told
+    assert "## Disagreements" in told and f"\n{HOSTILE}" in told.replace("```\n", "\n")
+    with pytest.raises(pl.InputError, match="run the grid first"):
+        export.written("csv", None)
+
+
+def test_files_of_hostile_texts(causal: LocalModel, task: Task) -> None:
+    texts = [f"=HYPERLINK(1) | {HOSTILE} {n}\n# big" for n in range(4)]
+    examples = [pl.Example(f"+a{n}", {"text": text}, "negative") for n, text in enumerate(texts)]
+    own = replace(task, name="@own|<b>", dev=tuple(examples))
+    sheet = filled(causal, own, PLAIN, ListedPrompt("=x", "```{text}``` {mask}", ANSWERS), count=4)
+    for row in csv.reader(io.StringIO(export.written("csv", sheet))):
+        assert not any(cell.startswith(("=", "+", "@", "-")) for cell in row)
+    told = export.written("summary", sheet)
+    assert "\n````\n```{text}``` {mask}" in told  # the fence is longer than the text's own
+    assert "@own\\|\\<b\\>" in told and "\n# big" not in told
+
+
+def test_every_place_of_compare_and_failures_has_one_writer(tmp_path: Path) -> None:
+    """Of two listeners that draw the same place, the older one's answer could come last."""
+    bench = Workbench(("tiny",), tmp_path)
+    with gr.Blocks() as app, gr.Tabs():
+        for module in (compare, failures):
+            with gr.Tab(module.__name__) as page:
+                module.tab(app, bench, page)
+    writers: dict[gr.HTML, list[Any]] = {}
+    for fn in app.fns.values():
+        for box in fn.outputs:
+            if isinstance(box, gr.HTML):
+                writers.setdefault(box, []).append(fn)
+    several = {box.elem_id: len(fns) for box, fns in writers.items() if len(fns) > 1}
+    assert several == {"failure-told": 3}  # three buttons, each answered in words
+    drawing = [fns[0] for fns in writers.values() if len(fns) == 1]
+    answers = [fn for fn in drawing if fn.trigger_mode != "always_last"]
+    assert len(answers) == 2  # complaints of *Run* and *Add to the list*
+    picks = [fn for fn in app.fns.values() if fn.trigger_mode == "always_last"]
+    assert len(picks) > 10 and not any(takes_event(fn.fn) for fn in picks if fn.fn is not None)
+
+
+def takes_event(function: Any) -> bool:
+    """Whether it reads an event's data: of events that were merged, the first one's."""
+    hints = [str(p.annotation) for p in inspect.signature(function).parameters.values()]
+    return any("EventData" in hint or "SelectData" in hint for hint in hints)
+
+
+def test_a_second_run_stops_the_first(causal: LocalModel, task: Task, tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("text,label\n" + "".join(f"text {n},{n % 2}\n" for n in range(40)))
+    bench = Workbench(("tiny",), tmp_path)
+    first = make_sheet(task, 12, [PLAIN], {"tiny": lambda: causal})
+    going = filling.work(first)
+    next(going)
+
+    def begin(*ticked: str) -> tuple[Any, ...]:
+        data = ("", str(file), "", "", 4)
+        return filling._begin(bench, 6, first, *data, [PLAIN], list(ticked), ["tiny"], "", "")
+
+    made, complaint, *_ = begin()
+    assert "tick a prompt" in complaint and not first.grid.cancellation.requested
+    assert made == gr.skip()  # what is on the page stays
+    made, *_ = begin("plain")
+    assert [head.name for head in made.heads] == ["A · plain · tiny"]
+    assert list(going) == [None] and first.state == "cancelled" and made.state == "waiting"
+    assert "Waiting" in filling._far(made)[0] and not filling._far(made)[1].interactive
+    made.grid.cancellation.request()
+    assert "Cancelling" in filling._far(made)[0] and not filling._far(made)[2].interactive
+
+
+def test_what_is_begun_for_a_column(fresh: Callable[..., LocalModel], task: Task) -> None:
+    sheet = filled(fresh("tiny_causal"), task, PLAIN, OTHER)
+    refused, *_ = editor._start(None, make_sheet(task, 4, [PLAIN], {"x": lambda: None}), "A")
+    assert isinstance(refused, pl.InputError) and "not filled" in editor._show(refused, "", "")[0]
+    assert isinstance(editor._once_more(refused), int)
+    begun, answers, calibration = editor._start(refused, sheet, "A · plain")
+    assert (answers, calibration) == (ANSWERS, "none") == editor._undo(begun)
+    assert "as before" in editor._show(begun, answers, calibration)[0]
+    kept = editor._start(begun, sheet, "A")
+    assert all(value == gr.skip() for value in kept)  # what was typed stays
+    assert editor._start(begun, sheet, "B")[0].letter == "B"
+    long = "negative: " + "very " * 400 + "bad\npositive: good"
+    assert "pl-compare-asks" in editor._show(begun, long, "none")[0]
+    edit.ask(begun, long, "none")
+    assert begun.refused is None or "pl-error" in editor._show(begun, long, "none")[0]
+    assert "pl-error" in editor._show(begun, "x" * 10**6, "none")[0]

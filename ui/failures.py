@@ -160,7 +160,8 @@ def _tally(bench: Workbench, opened: Opened) -> str:
 def _grouped(bench: Workbench, opened: Opened, way: str, card: str) -> tuple[str, Any]:
     """The groups as cards, and the failures of the one that was picked."""
     try:
-        clusters = groups.found(log.opened(bench, opened[0]).failures, way) if opened[0] else []
+        found = way != groups.NONE and opened != NOTHING
+        clusters = groups.of_log(bench.study(opened[0]), opened[1], way) if found else ()
     except pl.PromptlabError as problem:
         return str(error(problem)), None
     place = int(card) if card.isdecimal() and len(card) < 4 and int(card) < len(clusters) else None

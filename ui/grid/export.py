@@ -14,9 +14,9 @@ from .sheet import Head, Sheet
 from .table import certainty, cost, text_of, verdict
 
 FORMS = {
-    "csv": ("Grid (CSV)", "grid.csv"),
-    "json": ("Grid (JSON)", "grid.json"),
-    "summary": ("Summary (Markdown)", "comparison.md"),
+    "csv": ("Save as CSV", "grid.csv"),
+    "json": ("Save as JSON", "grid.json"),
+    "summary": ("Summary in Markdown", "comparison.md"),
 }
 """Title of the button and the file's name."""
 _MOST_SPLIT = 20

@@ -116,19 +116,20 @@ def _figures(rows: pl.Predictions) -> Markup:
     unparsed = f" · {share_text(found.unparsed_rate)} unparsed" if found.unparsed_rate else ""
     return Markup(
         '<div class="pl-compare-figure"><b>{}</b><small>{}</small></div>{}'
-        '<small class="pl-compare-cost">{}</small>'
+        '<small class="pl-compare-cost">{}<br>{}</small>'
     ).format(
         share_text(found.accuracy),
         between,
         whisker(found.accuracy, low, high, detail),
-        f"{cost(found)}{unparsed}",
+        cost(found),
+        f"{found.tokens / found.n:.1f} tokens each{unparsed}",
     )
 
 
 def cost(found: pl.Evaluation) -> str:
-    """What a column took so far, all in all and for an example."""
-    each = f"{found.tokens / found.n:.1f} tokens each"
-    return f"{found.tokens:,} tokens · {found.seconds:.1f} s · {each}"
+    """What a column took all in all; answers that the model remembered took no time."""
+    time = f"{found.seconds:.1f} s" if found.seconds >= 0.05 else "remembered"
+    return f"{found.tokens:,} tokens · {time}"
 
 
 def _row(sheet: Sheet, row: int) -> Markup:

@@ -61,7 +61,7 @@ def _cell(sheet: Sheet | None, cell: str) -> Any:
 def _buttons() -> dict[str, gr.Button]:
     with gr.Row(elem_classes="pl-tools"):
         return {
-            form: gr.Button(title, size="sm", min_width=120, elem_id=f"compare-save-{form}")
+            form: gr.Button(title, size="sm", min_width=160, elem_id=f"compare-save-{form}")
             for form, (title, _) in export.FORMS.items()
         }
 

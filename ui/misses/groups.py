@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -23,6 +25,12 @@ def found(failures: Sequence[Any], by: str) -> list[Any]:
         return []
     way: Any = by  # the core checks it
     return list(pl.cluster_failures(failures, by=way))
+
+
+@lru_cache(maxsize=16)
+def of_log(folder: Path, written: int, by: str) -> tuple[Any, ...]:
+    """The groups of a study's log as it was ``written`` (`log.stamp`); words take a while."""
+    return tuple(found(pl.FailureLog(folder).failures, by))
 
 
 def draw(clusters: Sequence[Any], shown: int | None = None) -> Markup:
