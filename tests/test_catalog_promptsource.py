@@ -131,7 +131,12 @@ def test_answers_that_two_templates_count_differently(tmp_path: Path) -> None:
     [
         ("a: !Template\n  b: !!python/object/apply:os.system [ls]", "could not determine"),
         ("x:\n  a: !Template\n    b: 1", "expected 'dataset'"),
-        ("x: &a [1]\ntemplates:\n  a: !Template\n    b: *a", "an alias"),
+        ("x: &a [*a]\ntemplates:\n  a: !Template\n    jinja: *a", "it has no target"),
+        (
+            "b: &b [1, 1]\nc: &c [*b, *b]\nd: &d [*c, *c]\ntemplates:\n"
+            "  a: !Template\n    jinja: *d\n    name: *d",
+            "it has no target",
+        ),
         ("templates:\n  a: !Template\n    - x", "no valid YAML"),
     ],
 )

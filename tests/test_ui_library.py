@@ -78,7 +78,7 @@ def test_one_template_in_full() -> None:
     for name in ("named-entities", "capitals", "arithmetic", "yes-no"):
         for other in pl.templates(name):
             assert leaf.facts(other) and leaf.reading(other)
-    assert "no template" in parts.looked_up("../x")[0]
+    assert "no template" in parts.looked_up("../x")[1]
 
 
 def test_every_template_goes_through_the_editor_unchanged() -> None:
@@ -93,11 +93,11 @@ def test_every_template_goes_through_the_editor_unchanged() -> None:
 
 def test_a_draft_is_checked_and_saved() -> None:
     begun = draft.started()
-    assert "is no name" in draft.draw(begun, "")
+    assert "is no name" in draft.draw(begun, None)
     named = draft.Draft(**vars(begun) | {"name": "said-so"})
-    assert "It can be saved" in draft.draw(named, "")
+    assert "It can be saved" in draft.draw(named, None)
     faulty = draft.Draft(**vars(named) | {"text": "{text} It was {mask"})
-    assert "<pre>" in draft.draw(faulty, "") and "^" in draft.draw(faulty, "")
+    assert "<pre>" in draft.draw(faulty, None) and "^" in draft.draw(faulty, None)
     for change, message in (
         ({"settings": "name: x"}, "does not belong here"),
         ({"settings": "answers: [*a]"}, "alias|valid YAML"),
@@ -105,15 +105,21 @@ def test_a_draft_is_checked_and_saved() -> None:
         ({"example": "no equals"}, "expected name = value"),
     ):
         with pytest.raises(pl.InputError, match=message):
-            draft.checked(draft.Draft(**vars(named) | change), "")
-    assert editor.save(named.values(), "") == "sentiment/said-so"
+            draft.checked(draft.Draft(**vars(named) | change), None)
+    assert editor.save(named.values(), None) == "sentiment/said-so"
     item = leaf.find("sentiment/said-so")
     assert item.own and draft.copied(item).name == "said-so-own"
     renamed = draft.Draft(**vars(draft.drafted(item)) | {"name": "said-it"})
-    assert editor.save(renamed.values(), "sentiment/said-so") == "sentiment/said-it"
+    assert editor.save(renamed.values(), draft.drafted(item)) == "sentiment/said-it"
+    with pytest.raises(pl.InputError, match="no template"):
+        editor.save(renamed.values(), draft.drafted(item))
+    opened = draft.drafted(leaf.find("sentiment/said-it"))
+    pl.Library().save("sentiment/said-it", opened.entry() | {"note": "theirs"}, replace=True)
+    with pytest.raises(pl.InputError, match="changed meanwhile"):
+        editor.save(opened.values(), opened)
     assert [one.name for one in rows.find_templates(whose="mine")] == ["said-it"]
     with pytest.raises(pl.InputError, match="not yours"):
-        editor.save(draft.drafted(leaf.find("sentiment/it-was")).values(), "")
+        editor.save(draft.drafted(leaf.find("sentiment/it-was")).values(), None)
 
 
 def test_what_an_import_leaves_out_is_listed(tmp_path: Path) -> None:

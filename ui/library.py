@@ -9,11 +9,10 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import panel
-from .listening import QUIET
-from .picking import picked, picker, turned_to
-from .shelf import changing, editor, endpoints, exchange, leaf, rows
-from .shelf.parts import LeafView, Shelf, listed, looked_up
-from .telling import drawn_or_told
+from .listening import LAST, QUIET
+from .picking import kept, kept_page, picker
+from .shelf import changing, editor, endpoints, exchange, rows
+from .shelf.parts import LeafView, Shelf, listed, looked_up, prompt
 from .workbench import Workbench
 
 
@@ -21,7 +20,6 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
     first = pl.templates()[0]
     filters = _search()
-    shown = gr.State(first.full_name)
     with gr.Row(elem_classes="pl-library"):
         with gr.Column(scale=5, min_width=320):
             with gr.Row(elem_classes="pl-tools"):
@@ -36,11 +34,14 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
             told = panel(name="library-told")
             drawn = rows.draw(rows.find_templates(), 0, first.full_name)
             found = picker(str(drawn), "library-result")
+            shown, turned = kept(found, "library-result"), kept_page(found, "library-result")
+            shown.value = first.full_name
+            changes = gr.Number(0, visible="hidden", precision=0, label="changes")
         with gr.Column(scale=6, min_width=320, elem_id="template-shown"):
             with gr.Column() as column:
                 view = LeafView(first)
             edit = editor.editor()
-    shelf = Shelf(filters, found, shown, view, told)
+    shelf = Shelf(filters, found, turned, shown, changes, view, told)
     _browse(page, shelf)
     _use(app, shelf)
     changing.connect(shelf, edit, column, new)
@@ -66,41 +67,36 @@ def _search() -> list[Any]:
 
 
 def _browse(page: gr.Tab, shelf: Shelf) -> None:
-    """Search as one types, turn pages, choose one, render it with other fields."""
+    """Search as one types, turn pages, choose one, render it with other fields.
 
-    def turn(words: str, task: str, shape: str, whose: str, shown: str, event: gr.EventData) -> str:
-        return listed(words, task, shape, whose, shown, turned_to(event))
-
-    def choose(event: gr.EventData) -> list[Any]:
-        name = picked(event)
-        return ["", name, *looked_up(name)]
-
-    @drawn_or_told
-    def render(name: str, fields: str) -> str:
-        return str(leaf.rendered_text(leaf.find(name).template, fields))
-
-    def refresh(*boxes: Any) -> list[Any]:
-        return [gr.Dropdown(rows.task_choices()), listed(*boxes)]
-
-    words, *choices = shelf.filters  # pasting changes a text box and raises no *input*
+    One listener for every place: it draws from what is asked, whatever it was that changed.
+    """
+    view = shelf.view
+    asked = [box.change for box in shelf.filters]
+    gr.on(asked, None, None, shelf.page, js="() => 0", **QUIET)
     gr.on(
-        [words.change, *(box.input for box in choices)],
+        [*asked, shelf.page.change, shelf.shown.change, shelf.changes.change, page.select],
         listed,
-        shelf.boxes,
+        [*shelf.filters, shelf.shown, shelf.page],
         shelf.found,
-        trigger_mode="always_last",
-        **QUIET,
+        **LAST,
     )
-    shelf.found.submit(turn, shelf.boxes, shelf.found, **QUIET)
-    shelf.found.click(choose, None, [shelf.told, shelf.shown, *shelf.view.outputs], **QUIET)
-    shelf.view.fields.change(
-        render,
-        [shelf.shown, shelf.view.fields],
-        shelf.view.prompt,
-        trigger_mode="always_last",
-        **QUIET,
+    gr.on([shelf.shown.change, shelf.changes.change], looked_up, shelf.shown, view.outputs, **LAST)
+    gr.on(
+        [view.name.change, view.fields.change, shelf.changes.change],
+        prompt,
+        [view.name, view.fields],
+        view.prompt,
+        **LAST,
     )
-    page.select(refresh, shelf.boxes, [shelf.filters[1], shelf.found], **QUIET)
+    gr.on(
+        [shelf.changes.change, page.select],
+        lambda: gr.Dropdown(rows.task_choices()),
+        None,
+        shelf.filters[1],
+        **LAST,
+    )
+    shelf.found.click(None, None, shelf.told, js="() => ''", **QUIET)
 
 
 def _use(app: gr.Blocks, shelf: Shelf) -> None:

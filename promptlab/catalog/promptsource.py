@@ -39,15 +39,15 @@ def read_promptsource(text: str, source: str) -> list[Converted]:
     index chooses the answer. Raises `InputError` for what is no such file.
     """
     with reading(source):
-        check_shape(text, source)
+        check_shape(text, source, aliases=True)  # only texts are read, so that they cannot grow
         document = yaml.load(text, _loader())  # noqa: S506 - a safe loader with two more tags
     if not isinstance(document, dict) or not isinstance(document.get("templates"), dict):
         raise InputError(f"{source}: expected 'dataset' and a mapping 'templates'")
-    parts = [str(document[key]) for key in ("dataset", "subset") if document.get(key)]
+    parts = [_text(document, key) for key in ("dataset", "subset") if _text(document, key)]
     found, names = [], set[str]()
     for number, prompt in enumerate(document["templates"].values(), start=1):
         given = prompt if isinstance(prompt, dict) else {}
-        short = _free(_slug(str(given.get("name") or ""), _LONGEST_NAME) or str(number), names)
+        short = _free(_slug(_text(given, "name"), _LONGEST_NAME) or str(number), names)
         found.append(_converted(given, "/".join(parts) or "unnamed", short))
     return found
 
@@ -66,8 +66,8 @@ def _loader() -> Any:
 def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> Converted:
     task = _slug(dataset, _LONGEST_TASK)
     try:
-        wording, target = _halves(str(prompt.get("jinja") or ""))
-        choices = fixed_choices(prompt.get("answer_choices"))
+        wording, target = _halves(_text(prompt, "jinja"))
+        choices = fixed_choices(_text(prompt, "answer_choices"))
         wanted = read_target(target, choices)
         text = template_text(wording, choices)
     except InputError as error:
@@ -89,8 +89,8 @@ def _entry(prompt: Mapping[str, Any], dataset: str, text: str, wanted: Target) -
         entry["answers"] = {label: [word] for label, word in wanted.answers}
     else:
         entry["parser"] = {"type": "text"}
-    reference = " ".join(str(prompt.get("reference") or "").split())
-    told = f"PromptSource, {dataset}: {prompt.get('name') or 'unnamed'}"
+    reference = " ".join(_text(prompt, "reference").split())
+    told = f"PromptSource, {dataset}: {_text(prompt, 'name') or 'unnamed'}"
     entry["source"] = (f"{told} ({reference})" if reference else told)[:_LONGEST_TOLD]
     fields = Template(text).fields
     entry["example"] = {field: f"[{field}]" for field in fields}
@@ -130,8 +130,15 @@ def _metric(prompt: Mapping[str, Any], wanted: Target) -> str:
         return "accuracy"
     metadata = prompt.get("metadata")
     named = metadata.get("metrics") if isinstance(metadata, dict) else None
-    known = [_METRICS.get(str(name).lower()) for name in named or ()]
+    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+    known = [_METRICS.get(name.lower()) for name in names]
     return next((name for name in known if name and name != "accuracy"), "exact_match")
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    """A text; whatever else stands there is none."""
+    value = values.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -54,15 +54,15 @@ def parse_entry(text: str, source: str = "entry") -> dict[str, Any]:
     return made
 
 
-def check_shape(text: str, source: str) -> None:
-    """Refuse what grows when it is read: nodes in nodes without end, and aliases."""
+def check_shape(text: str, source: str, *, aliases: bool = False) -> None:
+    """Refuse what grows when it is read: nodes in nodes without end, and ``aliases``."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml_loader()):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+        if depth > _DEEPEST or (isinstance(event, yaml.AliasEvent) and not aliases):
             what = "nested too deeply" if depth > _DEEPEST else "an alias (*name); write it out"
             raise InputError(f"{source}, line {event.start_mark.line + 1}: {what}")
 

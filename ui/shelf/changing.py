@@ -18,22 +18,22 @@ from .parts import Shelf, changed
 def connect(shelf: Shelf, edit: editor.Editor, column: gr.Column, new: gr.Button) -> None:
     """Open, save and close the editor in the place of ``column``; delete one's own."""
 
-    def begin(first: draft.Draft, replacing: str = "") -> list[Any]:
+    def begin(first: draft.Draft, replacing: draft.Draft | None = None) -> list[Any]:
         return [gr.Column(visible=False), *edit.opened(first, replacing)]
 
     def change(name: str) -> list[Any]:
         item = leaf.find(name)
-        return begin(draft.drafted(item), name if item.own else "")
+        first = draft.drafted(item)
+        return begin(first, first if item.own else None)
 
-    def save(replacing: str, *values: Any) -> list[Any]:
-        boxes, filters = values[: len(edit.boxes)], values[len(edit.boxes) :]
+    def save(replacing: draft.Draft | None, changes: float, *values: Any) -> list[Any]:
         try:
-            name = editor.save(boxes, replacing)
+            name = editor.save(values, replacing)
         except pl.PromptlabError as problem:
             return [str(error(problem)), *[gr.skip()] * (3 + len(shelf.outputs))]
         kept = str(note(f"{name} is saved among your templates."))
         return ["", kept, gr.Column(visible=False), gr.Column(visible=True),
-                *changed(name, *filters)]  # fmt: skip
+                *changed(name, changes)]  # fmt: skip
 
     opened = [column, *edit.outputs]
     shelf.view.edit.click(_safely(change, len(opened)), shelf.shown, opened, **QUIET)
@@ -52,10 +52,12 @@ def connect(shelf: Shelf, edit: editor.Editor, column: gr.Column, new: gr.Button
     )
     edit.save.click(
         save,
-        [edit.replacing, *edit.boxes, *shelf.filters],
+        [edit.replacing, shelf.changes, *edit.boxes],
         [edit.checked, shelf.told, edit.column, column, *shelf.outputs],
         **QUIET,
     )
+    # a template that is chosen while one is written is shown above what is written
+    shelf.found.click(lambda: gr.Column(visible=True), None, column, **QUIET)
     _deletion(shelf)
 
 
@@ -74,16 +76,19 @@ def _safely(opening: Any, count: int) -> Any:
 
 
 def _deletion(shelf: Shelf) -> None:
-    view = shelf.view
+    view, asked = shelf.view, gr.State("")  # what is deleted is what the question named
 
-    def delete(name: str, *filters: Any) -> list[Any]:
+    def ask(name: str) -> list[Any]:
+        return [name, gr.Row(visible=True), gr.Button(f"Yes, delete {name}")]
+
+    def delete(name: str, changes: float) -> list[Any]:
         try:
             pl.Library().delete(name)
         except pl.PromptlabError as problem:
             return [str(error(problem)), *[gr.skip()] * len(shelf.outputs)]
         first = pl.templates()[0].full_name
-        return [str(note(f"{name} is deleted.")), *changed(first, *filters)]
+        return [str(note(f"{name} is deleted.")), *changed(first, changes)]
 
-    view.delete.click(lambda: gr.Row(visible=True), None, view.confirm, **QUIET)
+    view.delete.click(ask, shelf.shown, [asked, view.confirm, view.sure], **QUIET)
     view.keep.click(lambda: gr.Row(visible=False), None, view.confirm, **QUIET)
-    view.sure.click(delete, [shelf.shown, *shelf.filters], [shelf.told, *shelf.outputs], **QUIET)
+    view.sure.click(delete, [asked, shelf.changes], [shelf.told, *shelf.outputs], **QUIET)

@@ -99,13 +99,13 @@ def started() -> Draft:
     )
 
 
-def checked(draft: Draft, replacing: str) -> Any:
+def checked(draft: Draft, replacing: Draft | None) -> Any:
     """The template as it would be saved. Raises `InputError`."""
-    same = draft.full_name == replacing
+    same = replacing is not None and draft.full_name == replacing.full_name
     return pl.Library().check(draft.full_name, draft.entry(), replace=same)
 
 
-def draw(draft: Draft, replacing: str) -> Markup:
+def draw(draft: Draft, replacing: Draft | None) -> Markup:
     """What is wrong with it, or how it looks with its example."""
     try:
         item = checked(draft, replacing)

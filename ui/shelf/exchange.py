@@ -78,15 +78,15 @@ def connect(
     def export_found(words: str, task: str, shape: str, whose: str) -> Path:
         return _made(bench, [i.full_name for i in rows.find_templates(words, task, shape, whose)])
 
-    def brought(path: str | None, replace: bool, shown: str, *filters: Any) -> list[Any]:
+    def brought(path: str | None, replace: bool, shown: str, changes: float) -> list[Any]:
         drawn, saved = take(path, replace)
-        return [str(drawn), *changed(saved[0] if saved else shown, *filters)]
+        return [str(drawn), *changed(saved[0] if saved else shown, changes)]
 
     download(shelf.view.give, export_one, [shelf.shown], "download-template")
     download(give, export_found, list(shelf.filters), "download-templates")
     bring.upload(
         brought,
-        [bring, replace, shelf.shown, *shelf.filters],
+        [bring, replace, *shelf.outputs],
         [shelf.told, *shelf.outputs],
         **QUIET,
     )

@@ -20,8 +20,9 @@ class LeafView:
 
     def __init__(self, item: Any) -> None:
         values = turned(item)
-        self.head = panel(values[0], "template-head")
-        self.prompt = panel(values[1], "template-prompt")
+        self.name = gr.Textbox(item.full_name, visible="hidden", label="drawn")
+        self.head = panel(values[1], "template-head")
+        self.prompt = panel(str(leaf.rendered(item.template, item.example)), "template-prompt")
         self.fields = gr.Textbox(
             values[2],
             label="Rendered with",
@@ -47,52 +48,49 @@ class LeafView:
     def outputs(self) -> list[Any]:
         """What `turned` has values for."""
         owned = [self.edit, self.delete, self.confirm]
-        return [self.head, self.prompt, self.fields, self.facts, *owned]
+        return [self.name, self.head, self.fields, self.facts, *owned]
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Components; their values are one user's own.
+    """Components; their values are one window's own.
 
-    ``filters`` are the arguments of `rows.find_templates`, ``shown`` the full name of the template
-    in ``view``, ``told`` says what came of an import or a deletion.
+    ``filters`` are the arguments of `rows.find_templates`, ``page`` the page of what they find,
+    ``shown`` the full name of the template that was chosen; ``told`` says what came of an import
+    or a deletion. The rest is drawn from these, and anew whenever ``changes`` counts another
+    change of the library.
     """
 
     filters: Sequence[Any]
     found: gr.HTML
-    shown: gr.State
+    page: gr.Number
+    shown: gr.Textbox
+    changes: gr.Number
     view: LeafView
     told: gr.HTML
 
     @property
-    def boxes(self) -> list[Any]:
-        """The arguments of `listed`, the page aside."""
-        return [*self.filters, self.shown]
-
-    @property
     def outputs(self) -> list[Any]:
         """What `changed` has values for."""
-        return [self.shown, self.filters[1], self.found, *self.view.outputs]
+        return [self.shown, self.changes]
 
 
-def changed(name: str, *filters: str) -> list[Any]:
-    """Everything anew, for a library that has changed; ``name`` is to be shown."""
-    tasks = gr.Dropdown(rows.task_choices())
-    words, task, shape, whose = filters
-    return [name, tasks, listed(words, task, shape, whose, name), *looked_up(name)]
+def changed(name: str, changes: float) -> list[Any]:
+    """The library has changed, and ``name`` is to be shown."""
+    return [name, changes + 1]
 
 
 @drawn_or_told
-def listed(words: str, task: str, shape: str, whose: str, shown: str, page: int = 0) -> str:
+def listed(words: str, task: str, shape: str, whose: str, shown: str, page: float = 0) -> str:
     """The list found, or what is wrong with the question."""
-    return str(rows.draw(rows.find_templates(words, task, shape, whose), page, shown))
+    return str(rows.draw(rows.find_templates(words, task, shape, whose), int(page or 0), shown))
 
 
 def turned(item: Any) -> list[Any]:
-    """The values of a view."""
+    """The values of a view; its prompt is drawn from the name and the fields, see `prompt`."""
     return [
+        item.full_name,
         str(leaf.head(item)),
-        str(leaf.rendered(item.template, item.example)),
         leaf.shown_example(item.template, item.example),
         str(leaf.facts(item)),
         gr.Button(visible=item.own),
@@ -107,4 +105,14 @@ def looked_up(name: str) -> list[Any]:
         return turned(leaf.find(name))
     except pl.PromptlabError as problem:
         hidden = gr.Button(visible=False)
-        return [str(error(problem)), "", "", "", hidden, hidden, gr.Row(visible=False)]
+        return [name, str(error(problem)), "", "", hidden, hidden, gr.Row(visible=False)]
+
+
+@drawn_or_told
+def prompt(name: str, fields: str) -> str:
+    """The template of a name, rendered with ``name = value`` lines."""
+    try:
+        item = leaf.find(name)
+    except pl.PromptlabError:
+        return ""  # the head says so
+    return str(leaf.rendered_text(item.template, fields))
