@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scripted_model import ScriptedModel
 
 pytest.importorskip("gradio")
 
@@ -52,6 +53,11 @@ def test_without_an_answer_one_template_has_no_table(causal: Any) -> None:
     one = fill.fill_templates(causal, "the film was {mask}", "", 3)
     assert "<table" not in fill_cards.draw(one)
     assert "<table" in fill_cards.draw(one * 2) and "P(" not in fill_cards.draw(one * 2)
+
+
+def test_a_model_that_cannot_fill_is_told_once() -> None:
+    with pytest.raises(pl.InputError, match="cannot"):
+        fill.fill_templates(ScriptedModel(), TEMPLATES, "x = slow", 5)
 
 
 def test_the_capitals_read_the_country() -> None:

@@ -65,6 +65,7 @@ def test_texts_grow_and_end_as_a_plain_call_has_them(fresh: Callable[..., Any]) 
     assert [one["finish"] for one in found["texts"]] == [one.finish for one in plain]
     drawn = str(writing.draw_written(found))
     assert drawn.count('class="pl-generated"') + drawn.count("Nothing was written") == 3
+    assert f"{model.name}: " in drawn
     assert "Sample 3" in drawn and "tokens/s" in drawn and "log-probability" in drawn
 
 

@@ -45,7 +45,7 @@ def test_every_strategy_solves_its_own_example(name: str, bench: Workbench) -> N
     assert found.error is None and found.trace and found.trace["steps"]
     if RECIPES[name].common.get("reads") == NUMBER:
         assert found.label == "7"
-    drawn = str(solving.draw_solved(found, 1.0))
+    drawn = str(solving.draw_solved(found, 1.0, "tiny"))
     assert "tokens in" in drawn and ("pl-step" in drawn or "pl-tree" in drawn)
 
 
@@ -168,7 +168,7 @@ def test_examples_of_all_recipes_have_the_fields_that_are_read() -> None:
 def test_hostile_texts_are_text(bench: Workbench) -> None:
     template = f"{HOSTILE} {{question}} {{mask}}"
     found = solved(bench, "direct", template=template, fields=f"question = {HOSTILE}")
-    drawn = str(solving.draw_solved(found, 1.0))
+    drawn = str(solving.draw_solved(found, 1.0, "tiny"))
     assert "<script" not in drawn and drawn.count("&lt;script&gt;") == 2
     step = solving.Step(found.trace, 1, 2, HOSTILE)
     assert "<script" not in solving.draw_running(step, 1.0)

@@ -24,7 +24,7 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
     load_when_chosen(bench, chosen)
     with gr.Tabs(elem_id="play") as tabs:
         with gr.Tab("Prompt", id="prompt"):
-            shared = preview.section(app, bench, chosen, tabs, uses=tuple(_SECTIONS))
+            shared = preview.section(app, bench, page, chosen, tabs, uses=tuple(_SECTIONS))
         for name, section in _SECTIONS.items():
             with gr.Tab(SECTIONS[name], id=name) as opened:
                 section(app, bench, shared, opened)

@@ -44,6 +44,7 @@ def fill_templates(
     ``probability``, ``rank`` and number of ``tokens`` under ``target``. A fault in one template
     leaves the others alone. Raises `InputError` for unreadable boxes.
     """
+    model.require("fill")
     values = read_fields(fields)
     count = min(max(int(top), 1), _MOST_WORDS)
     return [

@@ -75,8 +75,8 @@ def _offer(bench: Workbench) -> None:
         """Continue a prompt, or fill a template at its {mask} with ``fields`` (name = value lines).
 
         ``stop`` has a stop string a line; ``samples`` texts are drawn at a temperature above 0.
-        Answers with the prompt as it was read, its tokens, seconds, and the texts, each with its
-        finish (stop, length), tokens and log-probability in nats.
+        Answers with the model, the prompt as it was read, its tokens, seconds, and the texts, each
+        with its finish (stop, length), tokens and log-probability in nats.
         """
         asked = read_asked(
             prompt, fields, chat, max_tokens, temperature, top_k, top_p, seed, stop, samples

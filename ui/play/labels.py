@@ -15,7 +15,7 @@ import promptlab as pl
 from ..drawing import panel
 from ..drawing import slot_position as slot_at
 from ..forms import LONGEST, read_answers, read_fields, shown_answers, shown_fields
-from ..listening import AT_MODEL
+from ..listening import AT_MODEL, QUIET
 from ..telling import drawn_or_told, endpoint, telling
 from ..workbench import Workbench
 from .label_cards import CALIBRATIONS, UNCALIBRATED, draw
@@ -158,6 +158,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
     typed = [box.submit for box in (template, answers, fields)]
     events = [button.click, *typed, chat.input, page.select, asked.change]
     shared.show(show, [*boxes, *shared.model], result, events)
+    page.select(lambda: gr.Dropdown(choices=list(classification_templates())), None, name, **QUIET)
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
     endpoint(scored, "label_probabilities", **AT_MODEL)
 

@@ -51,6 +51,7 @@ def read_prompt(
 def section(
     app: gr.Blocks,
     bench: Workbench,
+    page: gr.Tab,
     chosen: Sequence[gr.Dropdown],
     tabs: gr.Tabs,
     uses: Sequence[str],
@@ -84,6 +85,8 @@ def section(
             result = panel(name="prompt-result")
     kept = gr.JSON(dict(held), visible=False)
     shared = Shared(chosen, template, chat, kept, boxes, tabs, buttons)
+    offered: dict[str, Any] = {"queue": False, **QUIET}
+    gr.on([app.load, page.select], lambda: gr.Dropdown(choices=_names()), None, name, **offered)
     _arrange(shared, name, parts)
     _show(app, bench, shared, result)
     _offer(bench)

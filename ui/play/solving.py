@@ -131,12 +131,12 @@ def draw_running(step: Step, seconds: float) -> Markup:
     )
 
 
-def draw_solved(prediction: Any, seconds: float) -> Markup:
-    """The answer, its cost, the scores of labels, and the trace."""
+def draw_solved(prediction: Any, seconds: float, model: str) -> Markup:
+    """The answer, by which model and at what cost, the scores of labels, and the trace."""
     label = prediction.label
     answer = note("No answer could be read.") if label is None else _answer(str(label))
     facts = (
-        f"{prediction.tokens_in:,} tokens in, {prediction.tokens_out:,} out, "
+        f"{model}: {prediction.tokens_in:,} tokens in, {prediction.tokens_out:,} out, "
         f"{len((prediction.trace or {}).get('steps', ())):,} steps, {seconds:.2f} s"
     )
     tree = (prediction.trace or {}).get("tree")

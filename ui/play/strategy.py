@@ -44,7 +44,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         for step in work.latest():
             yield draw_running(step, work.seconds)
         try:
-            yield draw_solved(work.result, work.seconds)
+            yield draw_solved(work.result, work.seconds, predictor.model.name)
         except pl.Cancelled:
             yield draw_stopped(step, work.seconds)
 

@@ -106,11 +106,12 @@ def begin(
 
 
 def record(model: pl.LanguageModel, asked: Asked, found: Sequence[Any], seconds: float) -> Any:
-    """What came of it as plain data: ``prompt``, ``tokens_in``, ``seconds`` and ``texts``."""
+    """What came of it as data: ``model``, ``prompt``, ``tokens_in``, ``seconds``, ``texts``."""
     failed = next((one.error for one in found if one.error), None)
     if failed is not None:
         raise pl.InputError(failed)
     return {
+        "model": model.name,
         "prompt": read_prompt(model, asked.prompt),
         "tokens_in": found[0].tokens_in,
         "seconds": seconds,
@@ -169,7 +170,8 @@ def draw_written(found: Mapping[str, Any]) -> Markup:
     texts = found["texts"]
     whole = sum(one["tokens"] for one in texts)
     facts = (
-        f"{found['tokens_in']:,} tokens in, {whole:,} out, {found['seconds']:.2f} s, "
+        f"{found['model']}: {found['tokens_in']:,} tokens in, {whole:,} out, "
+        f"{found['seconds']:.2f} s, "
         f"{found['tokens_per_second']:.1f} tokens/s"
     )
     drawn = [
