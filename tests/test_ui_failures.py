@@ -67,7 +67,7 @@ def bench(tmp_path: Path) -> Workbench:
 def test_only_studies_of_this_place_are_opened(bench: Workbench) -> None:
     assert log.studies(bench) == ["films"]
     assert len(log.opened(bench, "films").failures) == 5
-    for name, told in (("", "decided"), ("..", "no study"), ("begun", "no failure log"),
+    for name, told in (("", "decided"), ("..", "no study"), ("begun", "not decided yet"),
                        ("../runs/films", "no study")):  # fmt: skip
         with pytest.raises(pl.InputError, match=told):
             log.opened(bench, name)

@@ -20,7 +20,7 @@ _ODD = "This is what the vectors are nearest to, not what they mean: words alone
 
 def explained(folder: Path, model: pl.LanguageModel) -> dict[str, Any]:
     """`promptlab.explain` of the best predictor of a decided study. Raises `InputError`."""
-    found: dict[str, Any] = pl.explain(pl.load(folder / "best", model), TOP)
+    found: dict[str, Any] = pl.explain(pl.Study(folder).best(model), TOP)
     return found
 
 

@@ -25,8 +25,8 @@ def trials(runs: Path, name: str) -> list[int]:
     """Numbers of the trials of a study that have taken steps; `InputError` for other names."""
     if name not in learning(runs):
         raise pl.InputError(f"{runs} holds no study named {name!r} in which something was learned")
-    files = (runs / name / "steps").glob("*.jsonl")
-    return sorted(int(path.stem) for path in files if path.stem.isdigit())
+    found: list[int] = pl.Study(runs / name).learned()
+    return found
 
 
 def read(runs: Path, name: str, trial: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def opened(bench: Workbench, study: str) -> pl.FailureLog:
         raise pl.InputError(
             "no study here has been decided yet; when one is, its winner's wrong answers are here"
         )
-    return pl.FailureLog(bench.study(study))
+    return pl.Study(bench.study(study)).failures()
 
 
 def stamp(bench: Workbench, study: str) -> int:

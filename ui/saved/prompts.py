@@ -67,7 +67,7 @@ def open_saved(bench: Workbench, name: str) -> pl.Predictor:
             f"offer here (there are {', '.join(bench.models)}); start the workbench with "
             f"`promptlab ui --model {told['model']}`"
         )
-    predictor: pl.Predictor = pl.load(_folder(bench, name) / "best")
+    predictor: pl.Predictor = pl.Study(bench.study(name)).best()
     return predictor
 
 
