@@ -32,6 +32,7 @@ from promptlab.ui.building.settings import USUAL, others_of, read, settings_of, 
 from promptlab.ui.building.yaml_text import changed, dumped, edited
 from promptlab.ui.building.yaml_text import read as read_yaml
 from promptlab.ui.over_time import drawing
+from promptlab.ui.uploading import kept_name
 from promptlab.ui.workbench import Workbench
 
 SHIPPED = {name: path.read_text("utf-8") for name, path in pl.shipped_studies().items()}
@@ -234,15 +235,15 @@ def test_beginnings_have_free_names_and_can_be_run(bench: Workbench) -> None:
 def test_an_upload_becomes_a_study_that_runs(bench: Workbench, tmp_path: Path) -> None:
     from study_material import write_reviews
 
-    data, columns = beginnings.keep(bench, str(write_reviews(tmp_path / "my reviews.csv")))
-    assert columns == ["text", "label"] and not Path(data).is_absolute()
+    data = kept_name(bench, write_reviews(tmp_path / "my reviews.csv"))
+    assert not Path(data).is_absolute()
     text, remarks = beginnings.proposed(bench, data, "text", "label", "bert-tiny")
     assert checking.complaints_of(bench, text) == []
     assert text.startswith("# ") and "labels negative, positive" in remarks
     document = read_yaml(text)
     assert document["task"]["data"] == data and document["study"] == "my-reviews"
     for strange in ("../../etc/passwd", "/etc/passwd", "x\0y", ""):
-        with pytest.raises(pl.InputError, match="not uploaded"):
+        with pytest.raises(pl.InputError, match="upload"):
             beginnings.proposed(bench, strange, "", "", "")
 
 

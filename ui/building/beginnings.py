@@ -7,13 +7,13 @@ from typing import Any
 
 import promptlab as pl
 
+from ..uploading import kept_file
 from ..workbench import Workbench
 from .yaml_text import dumped, edited, read
 
 EMPTY = "an empty study"
 _SHIPPED, _RUN = "shipped: ", "run before: "
 _LARGEST = 200_000
-UPLOADS = ".uploads"
 
 
 def beginnings(bench: Workbench) -> list[str]:
@@ -65,16 +65,9 @@ def empty(bench: Workbench) -> str:
     )
 
 
-def keep(bench: Workbench, path: str) -> tuple[str, list[str]]:
-    """An uploaded file as studies name it, and its columns. Raises `InputError`."""
-    kept = bench.keep_upload(path)
-    rows = pl.read_rows(kept)
-    return str(kept.relative_to((bench.runs / UPLOADS).absolute())), list(rows.columns)
-
-
 def proposed(bench: Workbench, data: str, text: str, label: str, model: str) -> tuple[str, str]:
     """The YAML of a study for an uploaded file, and remarks on it. Raises `InputError`."""
-    file = _uploaded(bench, data)
+    file = kept_file(bench, data)
     found = pl.propose(
         file,
         text=text or None,
@@ -86,13 +79,6 @@ def proposed(bench: Workbench, data: str, text: str, label: str, model: str) -> 
     document["task"] = document["task"] | {"data": data}
     remarks = "".join(f"# {line}\n" for line in found.remarks)
     return remarks + dumped(document), "\n".join(found.remarks)
-
-
-def _uploaded(bench: Workbench, data: str) -> Path:
-    found: Path | None = bench.policy.file(data)
-    if found is None:
-        raise pl.InputError(f"{data!r:.80} was not uploaded here")
-    return found
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import panel
+from ..uploading import ENDINGS, OwnFile
 from ..workbench import DTYPES, Workbench
 from . import checking
 from .beginnings import EMPTY, empty
@@ -48,16 +49,14 @@ class Layout:
             )  # fmt: skip
             self.upload = gr.UploadButton(
                 "or upload your own labelled data",
-                file_types=[".csv", ".tsv", ".jsonl", ".json", ".parquet"],
+                file_types=ENDINGS,
                 file_count="single",
                 scale=2,
                 min_width=240,
                 elem_id="own-data",
             )
-        with gr.Row(visible=False, elem_classes="pl-build-columns") as self.columns:
-            self.data_name = gr.State("")
-            self.text_column = gr.Dropdown([], label="Text column", min_width=150)
-            self.label_column = gr.Dropdown([], label="Label column", min_width=150)
+        self.own = OwnFile(self.bench, self.upload, "build")
+        with self.own.row:
             self.propose = gr.Button(
                 "Propose a study", variant="primary", scale=0, min_width=170, elem_id="propose"
             )

@@ -15,7 +15,7 @@ from ..listening import AT_MODEL, QUIET
 from ..telling import drawn_or_told
 from ..workbench import Workbench
 from . import checking, cost
-from .beginnings import begin, beginnings, keep, proposed
+from .beginnings import begin, beginnings, proposed
 from .candidates import Candidates
 from .endpoints import endpoints
 from .form import BOXES, form_values, group_names, groups_of, with_box
@@ -67,18 +67,10 @@ class Build(Layout):
             [*self.settled, self.begun],
             **QUIET,
         )
-        self.upload.upload(
-            self._uploaded,
-            self.upload,
-            [self.data_name, self.columns, self.text_column, self.label_column, self.begun],
-            **QUIET,
-        )
         self.propose.click(
             self._propose,
             [
-                self.data_name,
-                self.text_column,
-                self.label_column,
+                *self.own.boxes,
                 self.boxes["model"],
                 self.yaml,
                 *state,
@@ -175,22 +167,6 @@ class Build(Layout):
         shown = self._settle(text, lambda _: begin(self.bench, chosen), version, "", anew=True)
         return [*shown, ""]
 
-    def _uploaded(self, path: str | None) -> list[Any]:
-        if path is None:
-            return ["", gr.update(visible=False), gr.skip(), gr.skip(), ""]
-        try:
-            name, columns = keep(self.bench, path)
-        except pl.PromptlabError as problem:
-            return ["", gr.update(visible=False), gr.skip(), gr.skip(), str(error(problem))]
-        text, label = _guess(columns)
-        return [
-            name,
-            gr.update(visible=True),
-            gr.update(choices=columns, value=text),
-            gr.update(choices=columns, value=label),
-            str(note(f"{name.partition('/')[2]}: {len(columns)} columns.")),
-        ]
-
     def _propose(
         self, data: str, text: str, label: str, model: str, yaml: str, version: int, known: str
     ) -> list[Any]:
@@ -238,11 +214,3 @@ class Build(Layout):
 def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
     """Lay the section out and connect it; ``stages`` are the tabs of which ``part`` is one."""
     Build(bench, page, part, stages)
-
-
-def _guess(columns: list[str]) -> tuple[str | None, str | None]:
-    """The columns that texts and labels usually stand in."""
-    low = {name.lower(): name for name in columns}
-    text = next((low[n] for n in ("text", "sentence", "review", "body", "input") if n in low), None)
-    label = next((low[n] for n in ("label", "class", "category", "target", "y") if n in low), None)
-    return text or columns[0], label or columns[-1]
