@@ -60,7 +60,7 @@ class Started:
         """SIGTERM, as systemd and Docker send it."""
         os.kill(self.process.pid, signal.SIGTERM)
 
-    def code(self, seconds: float = 120.0) -> int | None:
+    def code(self, seconds: float = 300.0) -> int | None:
         """The exit status; `None` if it does not end in time."""
         self.process.join(seconds)
         found: int | None = self.process.exitcode

@@ -39,7 +39,7 @@ def study(tmp_path: Path, bench: Workbench) -> Callable[..., str]:
     return make
 
 
-def wait_for(found: Callable[[], Any], seconds: float = 100.0) -> Any:
+def wait_for(found: Callable[[], Any], seconds: float = 300.0) -> Any:
     """What ``found`` gives as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (value := found()) and time.monotonic() < deadline:

@@ -45,7 +45,7 @@ def removed(workbench: tuple[str, Path]) -> Iterator[str]:
 
     if state() in ("queued", "running"):
         client.predict(name, api_name="/cancel_study")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while (workbench[1] / name).exists() and state() in ("queued", "running", "stopping"):
         assert time.monotonic() < deadline, "the study does not stop"
         time.sleep(0.1)

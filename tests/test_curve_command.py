@@ -91,7 +91,7 @@ def test_killed_and_continued(curve: Command, here: Path) -> None:
     run = ["study", "run", "curve.yaml", "--json"]
     cells = here / "runs" / "curve" / "cells"
     started = forked.start(*run)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while started.runs and len(list(cells.glob("*.json"))) < 9 and time.monotonic() < deadline:
         time.sleep(0.001)
     assert started.kill(), "the run was too quick to be killed"

@@ -27,7 +27,7 @@ from promptlab.models.remote.model import RemoteModel
 from promptlab.prompt import Prompt, Slot, Text
 
 SECRET = "sk-very-secret-0123456789"
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

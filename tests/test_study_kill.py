@@ -53,7 +53,7 @@ def command(tmp_path: Path, tiny_masked: Pair, folder_of: Callable[[Pair], Path]
 def kill_when(command: list[str], folder: Path, moment: Moment) -> bool:
     """Start the run, SIGKILL it at the moment; whether it was still running."""
     started = forked.start(*command)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while started.runs and not moment(folder) and time.monotonic() < deadline:
         time.sleep(0.001)
     return started.kill()

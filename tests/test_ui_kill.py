@@ -22,7 +22,7 @@ from api_client import ApiClient
 import promptlab as pl
 from promptlab.ui.workbench import Workbench
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 
 def wait_for(found: Callable[[], Any], process: forked.Started) -> Any:
