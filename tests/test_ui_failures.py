@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import math
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from promptlab.trace import Trace
 
 gr = pytest.importorskip("gradio")
 
+from promptlab.ui import failures  # noqa: E402
 from promptlab.ui.misses import (  # noqa: E402
     correcting,
     detail,
@@ -154,3 +157,46 @@ def test_the_api(bench: Workbench) -> None:
     ):
         with pytest.raises(gr.Error):
             call()
+
+
+def question(opened: parts.Opened, group: Any = None, **filters: str) -> list[Any]:
+    asked = {"words": "", "confusion": "", "stand": "", "split": ""} | filters
+    return [opened, *asked.values(), group]
+
+
+def test_a_study_that_is_open_keeps_its_questions(bench: Workbench) -> None:
+    first = failures._turned(bench, 10, None, parts.NOTHING)
+    assert first[1] == ("films", log.stamp(bench, "films")) and first[-1] == "1"
+    assert len(first) == 10 and first[0].value == "films"
+    again = failures._turned(bench, 10, "films", first[1])
+    assert all(value == gr.skip() for value in again[1:])
+    anew = failures._turned(bench, 10, "films", ("films", 0))  # the study was run again
+    assert anew[1] == first[1] and anew[2] == ""
+    cards, group = failures._grouped(bench, first[1], "kind", "1")
+    assert cards.count('aria-current="true"') == 1 and group[0] == first[1]
+    assert failures._grouped(bench, first[1], "kind", "")[1] is None
+    assert failures._grouped(bench, first[1], "none", "0") == ("", None)
+    assert parts.ids_of(group, first[1]) == group[1]
+    assert parts.ids_of(group, ("other", 1)) is None  # a group of another study
+
+
+def test_a_correction_is_of_the_failure_that_its_form_shows(bench: Workbench) -> None:
+    misses: Any = SimpleNamespace(bench=bench)
+    misses.asked = partial(parts.Misses.asked, misses)
+    subject = json.dumps(["films", "1"])
+    opened = ("films", log.stamp(bench, "films"))
+    told, bell, going = correcting._kept_with_next(
+        misses, subject, parts.OTHER, "mixed", "", *question(opened, stand="open")
+    )
+    assert "example 1 is kept" in told and isinstance(bell, int)
+    assert json.loads(going) == {"from": "1", "to": "2", "page": 0}
+    assert log.opened(bench, "films").corrections["1"].expected == "mixed"
+    elsewhere = question(("begun", 0))  # another study was chosen, the form is still the first's
+    assert (
+        "pl-error"
+        in correcting._kept_with_next(misses, subject, parts.OTHER, "x", "", *elsewhere)[0]
+    )
+    assert "taken back" in correcting._withdrawn(misses, subject)[0]
+    assert "no correction" in correcting._withdrawn(misses, subject)[0]
+    for strange in ("", "[]", "7", "{}", '["../films", "1"]', '["films", "99"]'):
+        assert "pl-error" in correcting._kept(misses, strange, parts.OTHER, "x", "")[0]

@@ -137,7 +137,7 @@ def _row(sheet: Sheet, row: int) -> Markup:
     cells = joined(_cell(sheet, row, head) for head in sheet.heads)
     return Markup(
         '<tr data-row="{}"><th scope="row"><div class="pl-compare-example"><span '
-        'class="pl-compare-text">{}</span>{}</div></th>{}</tr>'
+        'class="pl-compare-text" dir="auto">{}</span>{}</div></th>{}</tr>'
     ).format(row, text_of(sheet, row), chip(str(example.label)), cells)
 
 

@@ -40,7 +40,8 @@ def opened(bench: Workbench, study: str) -> pl.FailureLog:
 
 def stamp(bench: Workbench, study: str) -> int:
     """When the study's log was written; it is another one when the study was run anew."""
-    return opened(bench, study).path.stat().st_mtime_ns
+    written: int = opened(bench, study).path.stat().st_mtime_ns
+    return written
 
 
 def chosen(

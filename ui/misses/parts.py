@@ -55,9 +55,10 @@ class Misses:
 
     def asked(self, opened: Opened, *question: Any) -> tuple[pl.FailureLog, list[Any]]:
         """The study's log and the failures that are asked for. Raises `InputError`."""
-        *filters, group = question
+        words, confusion, stand, split, group = question
         found = log.opened(self.bench, opened[0])
-        return found, log.chosen(found.failures, *filters, ids_of(group, opened))
+        ids = ids_of(group, opened)
+        return found, log.chosen(found.failures, words, confusion, stand, split, ids)
 
     def listed(self, opened: Opened, *values: Any) -> str:
         """The table for the question, the failure shown and the page."""

@@ -73,12 +73,12 @@ def expected(failure: Any) -> Markup:
 
 def _row(failure: Any, shown: bool) -> Markup:
     fields = joined(
-        Markup("<p><i>{}</i> {}</p>").format(name, _short(value))
+        Markup("<p><i>{}</i> <bdi>{}</bdi></p>").format(name, _short(value))
         for name, value in failure.fields.items()
     )
     return Markup(
         '<tr data-pick="{}" aria-current="{}">'
-        '<td data-name="Prompt"><button type="button" title="Show {}">{}</button></td>'
+        '<td data-name="Prompt"><button type="button" dir="auto" title="Show {}">{}</button></td>'
         '<td data-name="Input"><div>{}</div></td><td data-name="Actual">{}</td>'
         '<td data-name="Expected">{}</td></tr>'
     ).format(
