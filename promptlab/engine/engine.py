@@ -218,8 +218,8 @@ class Engine:
         if not tokens or not self.network.affine:
             return [{} for _ in questions]
         ids = torch.tensor(tokens, device=self.network.device)
-        rows = self.network.head_rows(ids).cpu().numpy()
-        bias = self.network.head_bias(ids).cpu().numpy()
+        rows = self.network.vocabulary.rows(ids).cpu().numpy()
+        bias = self.network.vocabulary.bias(ids).cpu().numpy()
         if self.deterministic:  # a product's last bit depends on how many rows it has
             scores = np.stack([rows @ reply.feature for reply in replies]) + bias
         else:

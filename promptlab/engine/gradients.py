@@ -116,7 +116,8 @@ class GradientScorer:
         if not normalised and self.network.affine:
             features = self.network.features_with_graph(rows, columns, **plan.inputs)
             ids, where = plan.targets.to(rows.device).unique(return_inverse=True)
-            logits = features @ self.network.head_rows(ids).T + self.network.head_bias(ids)
+            head = self.network.vocabulary
+            logits = features @ head.rows(ids).T + head.bias(ids)
             return logits[plan.term_places.to(rows.device), where]
         logits = self.network.logits_with_graph(rows, columns, **plan.inputs)
         found = logits.log_softmax(-1)

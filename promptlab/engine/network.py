@@ -16,6 +16,7 @@ from promptlab.engine.attention import PLAIN_ATTENTION
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
+from promptlab.engine.vocabulary_head import VocabularyHead
 
 SHORT = 256
 """Rows of so many tokens are short: the memory of plain attention does not matter."""
@@ -51,7 +52,8 @@ class Network:
         self.model = model.eval()
         for parameter in model.parameters():
             parameter.requires_grad_(False)
-        self.head = _vocabulary_head(model)
+        self.vocabulary = VocabularyHead(model)
+        self.head = self.vocabulary.layer
         self.virtual = VirtualTokens(model)
         self.packed = PackedLinears(model)
         self.gathers = True
@@ -225,32 +227,18 @@ class Network:
             ids = targets.clamp(min=0)
             if self.affine and self.dtype != torch.float32:
                 # The head's own output is rounded to the model's format; the product is not.
-                scores = (features * self.head_rows(ids)).sum(-1) + self.head_bias(ids)
+                scores = (features * self.vocabulary.rows(ids)).sum(-1) + self.vocabulary.bias(ids)
             else:
                 scores = logits.gather(1, ids[:, None])[:, 0]
             found = torch.where(wanted, scores - normaliser, found)
         return Probed(features, normaliser, found)
-
-    def head_rows(self, ids: Int[Tensor, " token"]) -> Float[Tensor, "token dim"]:
-        """The head's weight rows of ``ids`` in fp32."""
-        return self.head.weight[ids].float()
-
-    def head_bias(self, ids: Int[Tensor, " token"]) -> Float[Tensor, " token"]:
-        """The head's bias at ``ids`` in fp32 (zeros if it has none)."""
-        bias = getattr(self.head, "bias", None)
-        if bias is None:
-            return torch.zeros(len(ids), device=ids.device)
-        return bias[ids].float()
 
     @torch.inference_mode()
     def vocabulary_logprobs(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Log-probabilities in nats of the whole vocabulary from features."""
         if not self.affine:
             return self._headed(features).log_softmax(-1)
-        weight = self.head.weight
-        logits = (features.to(weight.device, weight.dtype) @ weight.T).float()
-        bias = getattr(self.head, "bias", None)
-        return (logits if bias is None else logits + bias.float()).log_softmax(-1)
+        return self.vocabulary.logits(features).log_softmax(-1)
 
     def _headed(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Logits of features through all that the model does after its body (caps, scales).
@@ -281,7 +269,7 @@ class Network:
         self.affine = False
         if feature is not None:
             ids = torch.arange(self.head.weight.shape[0], device=self.device)
-            product = feature @ self.head.weight.float().T + self.head_bias(ids)
+            product = feature @ self.head.weight.float().T + self.vocabulary.bias(ids)
             self.affine = _near(product, expected, scale)
 
     def _gathers_like(
@@ -333,13 +321,6 @@ _HOOKED = (Network, VirtualTokens)
 def _owner(hook: Any) -> Any:
     """The object whose method a hook is."""
     return getattr(hook, "__self__", None)
-
-
-def _vocabulary_head(model: Any) -> Any:
-    head = model.get_output_embeddings()
-    if head is None:
-        raise TypeError(f"{type(model).__name__} has no vocabulary head")
-    return head
 
 
 def _near(left: Tensor, right: Tensor, tolerance: float) -> bool:

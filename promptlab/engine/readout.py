@@ -29,7 +29,7 @@ class Readout:
     def logprobs(self, network: Network, tokens: Sequence[int]) -> Float[np.ndarray, "slot token"]:
         """Log-probabilities in nats of single tokens, for a network whose head is affine."""
         ids = torch.tensor(list(tokens), device=network.device)
-        rows = network.head_rows(ids).cpu().numpy()
-        bias = network.head_bias(ids).cpu().numpy()
+        rows = network.vocabulary.rows(ids).cpu().numpy()
+        bias = network.vocabulary.bias(ids).cpu().numpy()
         found: Float[np.ndarray, "slot token"] = self.features @ rows.T + bias
         return found - self.log_normalisers[:, None]
