@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
-from promptlab.errors import DiskError, StudyError
+from promptlab.errors import StudyError
 from promptlab.fitting import Asked, Fitting
 from promptlab.kinds.dimensions import choose
-from promptlab.kinds.kind import KindSettings, Trial
+from promptlab.kinds.kind import KindSettings, Trial, one_by_one
 from promptlab.kinds.soft_prompt import SoftPromptKind, SoftPromptSettings
 from promptlab.kinds.training import Numbers, above_zero, picked, training_dimensions
 from promptlab.kinds.tuned import check_examples, trainable, training_facts
@@ -110,14 +109,7 @@ class FinetuneKind(SoftPromptKind):
         if soft and self.task.train:
             yield from super().fit_many(soft, model, Phase(fitting, "soft"))
             asked = [item for item in asked if item not in soft]
-        for item in asked:
-            fitting.cancellation.check()
-            try:
-                yield item.number, self._one(item, local, fitting)
-            except (StudyError, DiskError, Cancelled):
-                raise
-            except Exception as error:
-                yield item.number, error
+        yield from one_by_one(asked, fitting, lambda item: self._one(item, local, fitting))
 
     def _one(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
         template, prompt = self._prompt(item.candidate, model)

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
-from promptlab.errors import DataError, DiskError, StudyError
+from promptlab.errors import DataError
 from promptlab.fitting import Asked, Fitting
 from promptlab.head import HeadClassifier, HeadTexts, slotless
 from promptlab.kinds.dimensions import choose
-from promptlab.kinds.kind import KindSettings, LearningKind, Trial
+from promptlab.kinds.kind import KindSettings, LearningKind, Trial, one_by_one
 from promptlab.kinds.training import (
     Numbers,
     TrainingSettings,
@@ -121,14 +120,9 @@ class HeadKind(LearningKind):
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """Heads one by one, each with a private copy of the weights that it trains."""
         local = trainable(model)
-        for item in asked:
-            fitting.cancellation.check()
-            try:
-                yield item.number, self._one(item, local, Phase(fitting, "head"))
-            except (StudyError, DiskError, Cancelled):
-                raise
-            except Exception as error:
-                yield item.number, error
+        yield from one_by_one(
+            asked, fitting, lambda item: self._one(item, local, Phase(fitting, "head"))
+        )
 
     def _one(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
         settings = item.candidate.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
@@ -128,14 +128,21 @@ class Kind(ABC):
         One by one here, in the given order. A candidate that cannot be fitted, or was given up
         (`Pruned`), yields its exception, so that the others go on.
         """
-        for item in asked:
-            fitting.cancellation.check()
-            try:
-                yield item.number, self.fit(item.candidate, model)
-            except (StudyError, DiskError, Cancelled):
-                raise
-            except Exception as error:
-                yield item.number, error
+        yield from one_by_one(asked, fitting, lambda item: self.fit(item.candidate, model))
+
+
+def one_by_one(
+    asked: Sequence[Asked], fitting: Fitting, fit: Callable[[Asked], Predictor]
+) -> Iterator[tuple[int, Predictor | Exception]]:
+    """What ``fit`` gives for each, or what went wrong with it; what stops the study is raised."""
+    for item in asked:
+        fitting.cancellation.check()
+        try:
+            yield item.number, fit(item)
+        except (StudyError, DiskError, Cancelled):
+            raise
+        except Exception as error:
+            yield item.number, error
 
 
 class LearningKind(Kind):

@@ -8,11 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, InputError, StudyError
+from promptlab.errors import InputError, StudyError
 from promptlab.fitting import Asked, Fitting
 from promptlab.kinds.dimensions import choose
-from promptlab.kinds.kind import KindSettings, LearningKind, Trial
+from promptlab.kinds.kind import KindSettings, LearningKind, Trial, one_by_one
 from promptlab.kinds.template import Answers, Option, TemplateKind, TemplateSettings
 from promptlab.kinds.tuned import check_examples, check_room, trainable
 from promptlab.models.language_model import LanguageModel
@@ -135,13 +134,7 @@ class TriggersKind(LearningKind, TemplateKind):
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """One search after the other; each goes on from its checkpoint."""
         local = trainable(model)
-        for item in asked:
-            try:
-                yield item.number, self._found(item, local, fitting)
-            except (StudyError, DiskError, Cancelled):
-                raise
-            except Exception as error:
-                yield item.number, error
+        yield from one_by_one(asked, fitting, lambda item: self._found(item, local, fitting))
 
     def _scored(
         self, trial: Trial, prefix: str, option: Option, labels: list[str]
