@@ -174,6 +174,10 @@ def test_a_learning_curve(tmp_path: Path, masked: LocalModel) -> None:
     assert len(found["trials"]) == 18 and found["best"] is None
     row = found["trials"][-1]
     assert {"method", "size", "seed"} <= set(row) and row["dev"]["n"] == 40
+    board = pl.Study(folder).leaderboard()
+    order = [method["name"] for method in board["methods"]]
+    curves = sorted(found["curves"], key=lambda r: (order.index(r["method"]), r["size"]))
+    assert curves == board["curves"] and len(seen[0]["curves"]) == 1
     assert [e["event"] for e in pl.Study(folder).log()][-1] == "StudyFinished"
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,7 @@ pytest.importorskip("gradio")
 from jobs_material import after, bench, is_, study, wait_for  # noqa: F401 - fixtures
 
 import promptlab as pl
-from promptlab.ui.live import steering, watching
+from promptlab.ui.live import cell_curve, steering, watching
 from promptlab.ui.live.jobs import StudyJobs
 from promptlab.ui.live.view import Sight
 from promptlab.ui.workbench import Workbench
@@ -211,3 +214,25 @@ def test_buttons_make_sense() -> None:
     assert can("interrupted") == (False, True, False)
     assert can("decided") == (False, False, False)
     assert can("running elsewhere") == (False, False, False)
+
+
+def test_a_learning_curve_is_drawn_while_it_grows() -> None:
+    def row(method: str, size: int, mean: float, half: float | None) -> dict[str, Any]:
+        ends = (None, None) if half is None else (mean - half, mean + half)
+        seeds = 1 if half is None else 3
+        return {"method": method, "size": size, "mean": mean, "low": ends[0], "high": ends[1],
+                "n_seeds": seeds}  # fmt: skip
+
+    rows = [row(HOSTILE, 0, 0.5, None), row(HOSTILE, 4, 0.7, 0.1), row("b", 4, 0.6, 0.05)]
+    drawn = cell_curve.curves(rows, "accuracy")
+    assert drawn.count("<polyline") == 2 and drawn.count('class="pl-ends"') == 2
+    assert "b at 4: 60.0\u00a0% (55.0\u00a0% – 65.0\u00a0%), 3 draws" in drawn
+    assert "<script" not in drawn and "1 draw;" in drawn
+    assert cell_curve.curves([], "accuracy") == ""
+
+
+def test_styles_have_no_lists_within_selectors() -> None:
+    """Gradio's prefixing takes the commas in ``:has(a, b)`` for ends of selectors."""
+    style = Path(str(files("promptlab.ui"))) / "style"
+    text = (style / "study.css").read_text()
+    assert not re.search(r":(has|is|where|not)\([^(){}]*,", text)

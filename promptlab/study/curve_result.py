@@ -45,12 +45,7 @@ def curve_document(
             for name, candidate in candidates.items()
         ],
         "cells": [cell.row() for cell in found],
-        "curves": [
-            row
-            for name in candidates
-            for size in sorted(spec.sizes)
-            if (row := _curve_row(name, size, found)) is not None
-        ],
+        "curves": curve_rows(list(candidates), spec.sizes, found),
         "comparisons": _comparisons(spec, task, found, files),
         "tokens": sum(cell.tokens for cell in found),
         "seconds": sum(cell.seconds for cell in found),
@@ -66,6 +61,18 @@ def curve_table(found: Sequence[Found]) -> str:
     writer.writeheader()
     writer.writerows(cell.row() for cell in found)
     return stream.getvalue()
+
+
+def curve_rows(
+    methods: Sequence[str], sizes: Sequence[int], found: Sequence[Found]
+) -> list[dict[str, Any]]:
+    """A row for every method and size that have a value, in the methods' order."""
+    return [
+        row
+        for method in methods
+        for size in sorted(sizes)
+        if (row := _curve_row(method, size, found)) is not None
+    ]
 
 
 def _curve_row(method: str, size: int, found: Sequence[Found]) -> dict[str, Any] | None:

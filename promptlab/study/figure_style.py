@@ -19,6 +19,8 @@ INK, GRID = "#77808c", "rgba(128, 138, 150, 0.25)"
 BLUE, ORANGE, GREY = "#3b82f6", "#f08c3a", "#98a2b0"
 _SCALE = [[0, "#a9b4c2"], [0.5, "#7aa7ee"], [1, "#2563eb"]]
 _SHORT, _WIDE, _LONGEST = 22, 60, 600
+_CROWD = 40
+"""Lines that a parallel plot can show evenly."""
 
 
 def plain(text: object, longest: int = _LONGEST) -> str:
@@ -180,11 +182,14 @@ def parallel(figure: go.Figure, maximise: bool) -> go.Figure:
     last = max(range(1, len(names)), key=lambda axis: widths[axis], default=0)
     order = [axis for axis in range(len(names)) if axis != last] + [last]
     heights = [float(trace.y[0]) for trace in lines]
+    crowd = max(len(lines) / _CROWD, 1.0)  # of many lines only the best may be strong
+    faint, sharp = 0.35 / crowd, min(crowd, 3.0)
     for trace, height in zip(lines, heights, strict=True):
         rank = height if maximise else 1 - height
-        trace.line.color = _between(rank)
-        trace.line.width = 1.2 + 1.4 * rank
-        trace.opacity = 0.35 + 0.6 * rank
+        strong = rank**sharp
+        trace.line.color = _between(strong)
+        trace.line.width = 1.2 + 1.4 * strong
+        trace.opacity = faint + (0.95 - faint) * strong
         told = [[plain(axis), wrapped(value)] for axis, value in trace.customdata]
         trace.update(y=[trace.y[i] for i in order], customdata=[told[i] for i in order])
     drawn = sorted(range(len(lines)), key=lambda i: heights[i] if maximise else -heights[i])

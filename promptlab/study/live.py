@@ -157,12 +157,14 @@ class StudyWatch:
         stored = self._stored
         first = trials[0] if trials and trials[0]["state"] == "complete" else None
         about = {key: self._about[key] for key in ("study", "kind", "description", "task", "model")}
+        curve = self._about["kind"] == LEARNING_CURVE
         return about | {
             "folder": str(self._folder.path),
             "objective": objective,
             "maximise": maximise,
             "trials": trials,
-            "best": None if first is None or self._about["kind"] != "search" else first["number"],
+            "best": None if first is None or curve else first["number"],
+            "curves": self._cells.curves() if curve else [],
             "open": [self._with_steps(row) for row in self._log.running.values()],
             "phase": self._log.phase,
             "cost": self._log.cost or (stored.cost if stored is not None else None),

@@ -91,11 +91,25 @@ class CellRows:
 
     def rows(self, objective: str) -> list[dict[str, Any]]:
         """A row for every cell, in the order of sizes, seeds and methods."""
+        self._read()
+        order = sorted(self._known.values(), key=lambda c: (c["size"], c["seed"], c["method"]))
+        return [_cell_row(number, cell, objective) for number, cell in enumerate(order)]
+
+    def curves(self) -> list[dict[str, Any]]:
+        """Mean and interval by method and size, of the cells that have a value so far."""
+        from promptlab.study.curve_cell import Found
+        from promptlab.study.curve_result import curve_rows
+
+        self._read()
+        found = [Found(**cell) for cell in self._known.values()]
+        methods = sorted({cell.method for cell in found})
+        return curve_rows(methods, sorted({cell.size for cell in found}), found)
+
+    def _read(self) -> None:
+        """Take in the cells that are new."""
         for path in self._folder.glob("*.json"):
             if path.name not in self._known:
                 self._known[path.name] = json.loads(path.read_text(encoding="utf-8"))
-        order = sorted(self._known.values(), key=lambda c: (c["size"], c["seed"], c["method"]))
-        return [_cell_row(number, cell, objective) for number, cell in enumerate(order)]
 
 
 def _cell_row(number: int, cell: Mapping[str, Any], objective: str) -> dict[str, Any]:

@@ -48,8 +48,9 @@ class Study:
 
         ``state`` is *decided*, *running* (some process holds the folder), *stopped* (as asked),
         *failed* (``message`` says why) or *interrupted*. ``trials`` are rows like those of
-        `leaderboard`, the best first (cells, of a learning curve), ``best`` is the first one's
-        number; ``running`` are the open trials with ``done`` of ``examples`` and ``value`` so far.
+        `leaderboard`, the best first (cells, of a learning curve, whose ``curves`` are means with
+        intervals by method and size), ``best`` is the first one's number; ``running`` are the open
+        trials with ``done`` of ``examples`` and ``value`` so far.
         ``planned`` and ``finished`` count trials, ``seconds`` is the time of work,
         ``seconds_left`` that of the search, if it can be told; ``cost`` is an endpoint's.
         """

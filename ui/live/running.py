@@ -37,6 +37,7 @@ class Places:
     board: gr.HTML
     log: gr.HTML
     moment: gr.State
+    charts: gr.Accordion
     timer: gr.Timer
     seen: gr.State
     receipt: gr.Number
@@ -46,7 +47,7 @@ class Places:
         """In the order of `news`, the receipt last."""
         return [
             self.study, self.head, *self.steering.outputs, self.now, *self.outcome.outputs,
-            self.board, self.log, self.moment, self.timer, self.seen, self.receipt,
+            self.board, self.log, self.moment, self.charts, self.timer, self.seen, self.receipt,
         ]  # fmt: skip
 
     @property
@@ -68,6 +69,7 @@ class Places:
             seen.new("board", sight.board()),
             seen.new("log", sight.log()),
             seen.new("moment", sight.moment),
+            seen.new("charts", sight.searches, gr.Accordion(visible=sight.searches)),
         ]
         seconds = _SOON if sight.active or not seen.settled else _LATER
         return [*found, seen.new("timer", seconds, gr.Timer(seconds, active=True)), seen]
@@ -134,12 +136,12 @@ def _lay_out(bench: Workbench) -> tuple[Places, gr.Button, Form]:
             outcome = Outcome(bench)
             board = board_panel("study-board")
             timer, moment = gr.Timer(_LATER, active=False), gr.State("")
-            with gr.Accordion("Charts", open=True, elem_id="study-charts"):
+            with gr.Accordion("Charts", open=True, elem_id="study-charts") as drawn:
                 charts.section(bench, study, [moment.change])
             with gr.Accordion("Log", open=True, elem_id="study-log-box"):
                 log = panel(name="study-log")
     seen, receipt = gr.State(Seen()), receipt_box()
     places = Places(
-        study, head, steering, now, outcome, board, log, moment, timer, seen, receipt
+        study, head, steering, now, outcome, board, log, moment, drawn, timer, seen, receipt
     )  # fmt: skip
     return places, again, shipped

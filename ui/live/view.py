@@ -54,6 +54,11 @@ class Sight:
         return str(self.found["state"]) if self.found else ""
 
     @property
+    def searches(self) -> bool:
+        """Whether there is a search to be drawn; a learning curve has a plot of its own."""
+        return not self.found or self.found.get("kind") != "learning_curve"
+
+    @property
     def active(self) -> bool:
         """Whether anything is still to be expected."""
         return any(row["state"] in ACTIVE for row in self.rows)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ..drawing import bar, card, chip, error, joined, note
 from .board import table
+from .cell_curve import curves
 from .words import duration, shown, state_text, tone
 
 _MOST_OPEN = 8
@@ -58,7 +59,8 @@ def board(found: Progress) -> Markup:
     if not trials:
         return Markup("")
     if found.get("kind") == "learning_curve":
-        return _cells(trials, str(found["objective"]))
+        measure = str(found["objective"])
+        return curves(found.get("curves") or (), measure) + _cells(trials, measure)
     caption = (
         f"{len(trials)} prompt{'s' if len(trials) > 1 else ''} on dev, best first. The shaded band "
         "is the interval of the best: what overlaps it much may well be as good."
