@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
     from promptlab.batch.prediction import BatchPrediction
+    from promptlab.batch.records import Records
     from promptlab.batch.row_file import RowFile
     from promptlab.predictions import Predictions
     from promptlab.predictor import Predictor
@@ -72,35 +74,61 @@ def predict(
     all. Cells are written exactly as they were read, unless --spreadsheet-safe. --json prints one
     summary, with the rows in it unless they go to --out.
     """
-    from promptlab.batch.file import read_format, refuse_same_file
-    from promptlab.batch.prediction import BatchPrediction
-    from promptlab.batch.records import open_records
-    from promptlab.batch.row_file import RowFile
-
     target = None if out is None or str(out) == "-" else out
-    asked = read_pairs(column, "--column")
     kept: list[dict[str, Any]] | None = [] if as_json and target is None else None
-    chosen = read_format(form, target, source)
-    refuse_same_file(target, source)
-    records = open_records(source, block=block, max_chars=max_chars)
-    with RowFile(target, chosen, safe=spreadsheet_safe) as output:
+    columns = read_pairs(column, "--column")
+    with _opened(source, target, form, block, max_chars, spreadsheet_safe) as (records, output):
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
-        batch = BatchPrediction(predictor, records, columns=asked, label=label)
-        started = time.perf_counter()
-        _predict(batch, output, kept, trace=trace)
-        batch.check_answered()
-        output.commit()
-    summary = batch.summary() | {
-        "made_text": output.made_text,
-        "cost": predictor.model.spent(),
-        "seconds": round(time.perf_counter() - started, 3),
-        "out": None if target is None else str(target),
-    }
+        summary = _predicted(
+            predictor, records, output, kept, columns=columns, label=label, trace=trace
+        )
+    summary["out"] = None if target is None else str(target)
     if as_json:
         from promptlab.batch.row_file import plain
 
         print_json(summary if kept is None else summary | {"predictions": plain(kept)})
     _report(summary)
+
+
+@contextmanager
+def _opened(
+    source: str, target: Path | None, form: str | None, block: int, max_chars: int, safe: bool
+) -> Iterator[tuple[Records, RowFile]]:
+    """The rows to predict and where they go, looked at before a model is loaded."""
+    from promptlab.batch.file import read_format, refuse_same_file
+    from promptlab.batch.records import open_records
+    from promptlab.batch.row_file import RowFile
+
+    chosen = read_format(form, target, source)
+    refuse_same_file(target, source)
+    records = open_records(source, block=block, max_chars=max_chars)
+    with RowFile(target, chosen, safe=safe) as output:
+        yield records, output
+
+
+def _predicted(
+    predictor: Predictor,
+    records: Records,
+    output: RowFile,
+    kept: list[dict[str, Any]] | None,
+    *,
+    columns: Mapping[str, str],
+    label: str | None,
+    trace: bool,
+) -> dict[str, Any]:
+    """Predict all rows into ``output``; what they come to."""
+    from promptlab.batch.prediction import BatchPrediction
+
+    batch = BatchPrediction(predictor, records, columns=columns, label=label)
+    started = time.perf_counter()
+    _predict(batch, output, kept, trace=trace)
+    batch.check_answered()
+    output.commit()
+    return batch.summary() | {
+        "made_text": output.made_text,
+        "cost": predictor.model.spent(),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
 
 
 def _predict(
