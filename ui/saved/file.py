@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -11,7 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, joined, note, panel
-from ..listening import QUIET
+from ..listening import LAST, QUIET
 from ..workbench import MB, Workbench
 from .batch import MOST_ROWS, NO_LABEL, Outcome, Upload, look, predict_upload
 from .prompts import open_saved
@@ -21,19 +22,79 @@ MOST_FIELDS = 6
 _ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
 
 
+@dataclass(frozen=True)
+class FileSection:
+    """Its components; ``columns`` are of the fields of ``fields``, ``flag`` of what runs."""
+
+    upload: gr.File
+    matching: gr.Group
+    columns: Sequence[Any]
+    label: gr.Dropdown
+    start: gr.Button
+    cancel: gr.Button
+    going: gr.HTML
+    files: gr.Row
+    csv: gr.DownloadButton
+    jsonl: gr.DownloadButton
+    result: gr.HTML
+    fields: gr.State
+    flag: gr.State
+
+
 def section(bench: Workbench, study: gr.Dropdown) -> None:
     """Lay the section out and connect it; ``study`` is the chosen saved prompt."""
+    parts = _laid_out(bench)
+    steering = [study, parts.start, parts.cancel, parts.flag]
+
+    def looked(name: str | None, path: str | None, flag: pl.Cancellation | None) -> list[Any]:
+        if flag is not None:
+            flag.request()
+        free = [gr.Dropdown(interactive=True), gr.Button(interactive=False), None]
+        return [*_looked(bench, name, path), *free]
+
+    def run(
+        name: str | None,
+        path: str | None,
+        truth: str,
+        names: list[str],
+        flag: pl.Cancellation,
+        *columns: str | None,
+    ) -> Iterator[list[Any]]:
+        yield from _run(bench, name, path, truth, names, flag, columns)
+
+    shown = [parts.going, parts.files, parts.result]
+    begun = parts.start.click(_prepared, None, [*steering, *shown], **QUIET)
+    worked = begun.then(
+        run,
+        [study, parts.upload, parts.label, parts.fields, parts.flag, *parts.columns],
+        [parts.going, parts.files, parts.csv, parts.jsonl, parts.result],
+        concurrency_id="predict",
+        concurrency_limit=1,
+        **QUIET,
+    )
+    worked.then(_ended, None, steering, **QUIET)
+    parts.cancel.click(_stopped, parts.flag, parts.cancel, queue=False, **QUIET)
+    # another file ends what runs on the one before: its rows would stand under the new one
+    gr.on(
+        [parts.upload.change, study.change],
+        looked,
+        [study, parts.upload, parts.flag],
+        [parts.matching, *parts.columns, parts.label, parts.fields, parts.start, *shown, study,
+         parts.cancel, parts.flag],
+        cancels=[worked],
+        **LAST,
+    )  # fmt: skip
+
+
+def _laid_out(bench: Workbench) -> FileSection:
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             upload = gr.File(
-                label="File to predict",
-                file_types=_ENDINGS,
-                height=150,
-                elem_id="predict-file",
+                label="File to predict", file_types=_ENDINGS, height=150, elem_id="predict-file"
             )
             panel(note(_limits(bench)))
             with gr.Group(visible=False, elem_id="predict-columns") as matching:
-                boxes = [gr.Dropdown([], visible=False) for _ in range(MOST_FIELDS)]
+                columns = [gr.Dropdown([], visible=False) for _ in range(MOST_FIELDS)]
                 label = gr.Dropdown(
                     [NO_LABEL],
                     value=NO_LABEL,
@@ -49,54 +110,29 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
                 csv = gr.DownloadButton("Download CSV", elem_id="predict-csv", min_width=150)
                 jsonl = gr.DownloadButton("Download JSONL", elem_id="predict-jsonl", min_width=150)
             result = panel(str(_invitation()), name="predict-result")
-    cancellation: gr.State = gr.State()
-    fields: gr.State = gr.State([])
-    chosen: list[Any] = [study, upload]
-    shown = [matching, *boxes, label, fields, start, going, files, result]
+    return FileSection(
+        upload, matching, columns, label, start, cancel, going, files, csv, jsonl, result,
+        fields=gr.State([]), flag=gr.State(),
+    )  # fmt: skip
 
-    def looked(name: str | None, path: str | None) -> list[Any]:
-        return _looked(bench, name, path)
 
-    def prepared() -> list[Any]:
-        waiting = progress(0, None, 0.0, "waiting for its turn …")
-        off, on = gr.Button(interactive=False), gr.Button(interactive=True)
-        return [pl.Cancellation(), off, on, str(waiting), gr.Row(visible=False), ""]
+def _prepared() -> list[Any]:
+    """The prompt stays as it is while it is at work."""
+    waiting = progress(0, None, 0.0, "waiting for its turn …")
+    off, on = gr.Button(interactive=False), gr.Button(interactive=True)
+    locked = gr.Dropdown(interactive=False)
+    return [locked, off, on, pl.Cancellation(), str(waiting), gr.Row(visible=False), ""]
 
-    def run(
-        name: str | None,
-        path: str | None,
-        truth: str,
-        names: list[str],
-        flag: pl.Cancellation,
-        *columns: str | None,
-    ) -> Iterator[list[Any]]:
-        yield from _run(bench, name, path, truth, names, flag, columns)
 
-    def stopped(flag: pl.Cancellation | None) -> Any:
-        if flag is not None:
-            flag.request()
-        return gr.Button(interactive=False)
+def _ended() -> list[Any]:
+    on, off = gr.Button(interactive=True), gr.Button(interactive=False)
+    return [gr.Dropdown(interactive=True), on, off, None]
 
-    gr.on([upload.change, study.change], looked, chosen, shown, **QUIET)
-    outputs = [going, files, csv, jsonl, result]
-    begun = start.click(
-        prepared, None, [cancellation, start, cancel, going, files, result], **QUIET
-    )
-    worked = begun.then(
-        run,
-        [study, upload, label, fields, cancellation, *boxes],
-        outputs,
-        concurrency_id="predict",
-        concurrency_limit=1,
-        **QUIET,
-    )
-    worked.then(
-        lambda: [gr.Button(interactive=True), gr.Button(interactive=False)],
-        None,
-        [start, cancel],
-        **QUIET,
-    )
-    cancel.click(stopped, cancellation, cancel, queue=False, **QUIET)
+
+def _stopped(flag: pl.Cancellation | None) -> Any:
+    if flag is not None:
+        flag.request()
+    return gr.Button(interactive=False)
 
 
 def _limits(bench: Workbench) -> str:

@@ -13,7 +13,7 @@ import promptlab as pl
 
 from ..drawing import bar, card, chip, error, grid, joined, note, panel, share_text
 from ..forms import LONGEST
-from ..listening import AT_MODEL, QUIET
+from ..listening import AT_MODEL, LAST, QUIET
 from ..telling import drawn_or_told
 from ..workbench import Workbench
 from .file import MOST_FIELDS
@@ -91,14 +91,7 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
         found, prompt, _ = predict_text(predictor, given)
         return str(draw(found, prompt))
 
-    gr.on(
-        [study.change, page.select],
-        prepared,
-        study,
-        [*boxes, fields, result],
-        **QUIET,
-    )
-    gr.on(
+    asked = gr.on(
         [button.click, *(box.submit for box in boxes)],
         predicted,
         [study, fields, *boxes],
@@ -106,16 +99,19 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
         api_visibility="private",
         **AT_MODEL,
     )
+    gr.on([study.change, page.select], prepared, study, [*boxes, fields], **LAST)
+    # an answer of the prompt before does not come late under another one
+    study.change(lambda: "", None, result, cancels=[asked], **QUIET)
 
 
 def _prepared(bench: Workbench, name: str | None) -> list[Any]:
-    """A box for every field of a saved prompt, or why it cannot be used."""
+    """A box for every field of a saved prompt, if it can be used."""
     boxes = [gr.Textbox(visible=False)] * MOST_FIELDS
     if not name:
-        return [*boxes, [], ""]
+        return [*boxes, []]
     try:
         fields = open_saved(bench, name).fields
-    except pl.PromptlabError as problem:
-        return [*boxes, [], str(error(problem))]
+    except pl.PromptlabError:
+        return [*boxes, []]  # why it cannot be used stands where the prompt is told about
     shown = [gr.Textbox(visible=True, label=field) for field in fields[:MOST_FIELDS]]
-    return [*shown, *boxes[len(shown) :], list(fields), ""]
+    return [*shown, *boxes[len(shown) :], list(fields)]
