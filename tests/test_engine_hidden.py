@@ -43,7 +43,8 @@ def test_batches_of_a_budget_change_nothing(request: pytest.FixtureRequest) -> N
     reader = HiddenReader(model.engine.network, model.engine.runner, "first")
     whole = reader.read(ROWS)
     reader.budget.tokens = 1
-    torch.testing.assert_close(reader.read(ROWS), whole, atol=1e-6, rtol=1e-5)
+    # Batches of other sizes round as a plain forward does: by up to 1.4e-6 on states of order 1.
+    torch.testing.assert_close(reader.read(ROWS), whole, atol=1e-5, rtol=1e-5)
     assert reader.read([]).shape == (0, 32)
 
 
