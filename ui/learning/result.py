@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _worth(board: Mapping[str, Any]) -> Markup:
 
 
 def _interval(scores: Mapping[str, Any]) -> Markup:
-    ends = scores.get("ci95") or ()
+    ends: Sequence[Any] = scores.get("ci95") or ()
     if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
         return Markup("")
     value = next(value for value in scores.values() if isinstance(value, int | float))

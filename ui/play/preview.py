@@ -161,7 +161,7 @@ def _show(app: gr.Blocks, bench: Workbench, shared: Shared, result: gr.HTML) -> 
         return [drawn, gr.Checkbox(interactive=chat or "chat" in model.can)]
 
     # A text box's ``input`` is not told of pasted text; ``change`` is.
-    followed = [shared.template, shared.chat, *shared.boxes, *shared.model]
+    followed: list[Any] = [shared.template, shared.chat, *shared.boxes, *shared.model]
     shown = [shared.template, shared.chat, shared.held, *shared.model, *shared.boxes]
     Newest(result, shared.chat).on(
         [app.load, *(box.change for box in followed)], show, shown, **QUIET
