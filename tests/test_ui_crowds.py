@@ -116,7 +116,7 @@ def test_two_sessions_do_not_share_state(web: httpx.Client, config: dict[str, An
     looking = next(
         one
         for one in config["dependencies"]
-        if [kinds[number]["type"] for number in one["inputs"]] == ["dropdown", "file"]
+        if [kinds[number]["type"] for number in one["inputs"]] == ["dropdown", "file", "state"]
     )
     listing = next(
         one
@@ -127,6 +127,6 @@ def test_two_sessions_do_not_share_state(web: httpx.Client, config: dict[str, An
     listened(web, listing, [None], "one")
     listened(web, listing, [None], "two")
     own = file_data(path, orig_name="a.csv")
-    assert "zebra-one" in listened(web, looking, ["tiny", own], "one")
-    assert "zebra-one" not in listened(web, looking, ["tiny", None], "two")
+    assert "zebra-one" in listened(web, looking, ["tiny", own, None], "one")
+    assert "zebra-one" not in listened(web, looking, ["tiny", None, None], "two")
     assert "zebra-one" not in web.get("/config").text

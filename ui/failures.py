@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import error, panel
-from .listening import LAST, QUIET
+from .listening import QUIET, on_last
 from .misses import correcting, endpoints, export, groups, log, table
 from .misses.parts import NOTHING, Misses, Opened
 from .picking import download, kept, kept_page, picker
@@ -83,12 +83,11 @@ def _ask(page: gr.Tab, misses: Misses) -> None:
     """List the studies when the tab is opened; ask anew of a study when it is chosen."""
     outputs = [misses.study, misses.opened, *misses.filters, misses.by, misses.card, misses.page,
                misses.shown]  # fmt: skip
-    gr.on(
+    on_last(
         [misses.study.input, page.select],
         partial(_turned, misses.bench, len(outputs)),
         [misses.study, misses.opened],
         outputs,
-        **LAST,
     )
     changes = [box.change for box in misses.filters]
     gr.on([*changes, misses.group.change], None, None, misses.page, js="() => 0", **QUIET)
@@ -125,28 +124,25 @@ def _turned(bench: Workbench, boxes: int, study: str | None, opened: Opened) -> 
 def _draw(misses: Misses) -> None:
     """One listener for every place: it draws from what is asked, whatever it was that changed."""
     opened, corrected = misses.opened.change, misses.corrected.change
-    gr.on([opened, corrected], partial(_tally, misses.bench), misses.opened, misses.summary, **LAST)
-    gr.on(
+    on_last([opened, corrected], partial(_tally, misses.bench), misses.opened, misses.summary)
+    on_last(
         [opened, misses.by.change, misses.card.change],
         partial(_grouped, misses.bench),
         [misses.opened, misses.by, misses.card],
         [misses.cards, misses.group],
-        **LAST,
     )
     asked = [box.change for box in [*misses.filters, misses.group, misses.page]]
-    gr.on(
+    on_last(
         [opened, corrected, *asked],
         misses.listed,
         [*misses.question, misses.shown, misses.page],
         misses.rows,
-        **LAST,
     )
-    gr.on(
+    on_last(
         [opened, corrected, misses.shown.change],
         misses.detailed,
         [misses.opened, misses.shown],
         [misses.subject, misses.detail, *misses.correction],
-        **LAST,
     )
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import panel
-from .listening import LAST, QUIET
+from .listening import QUIET, on_last
 from .picking import kept, kept_page, picker
 from .shelf import changing, editor, endpoints, exchange, rows
 from .shelf.parts import LeafView, Shelf, listed, looked_up, prompt
@@ -74,27 +74,24 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
     view = shelf.view
     asked = [box.change for box in shelf.filters]
     gr.on(asked, None, None, shelf.page, js="() => 0", **QUIET)
-    gr.on(
+    on_last(
         [*asked, shelf.page.change, shelf.shown.change, shelf.changes.change, page.select],
         listed,
         [*shelf.filters, shelf.shown, shelf.page],
         shelf.found,
-        **LAST,
     )
-    gr.on([shelf.shown.change, shelf.changes.change], looked_up, shelf.shown, view.outputs, **LAST)
-    gr.on(
+    on_last([shelf.shown.change, shelf.changes.change], looked_up, shelf.shown, view.outputs)
+    on_last(
         [view.name.change, view.fields.change, shelf.changes.change],
         prompt,
         [view.name, view.fields],
         view.prompt,
-        **LAST,
     )
-    gr.on(
+    on_last(
         [shelf.changes.change, page.select],
         lambda: gr.Dropdown(rows.task_choices()),
         None,
         shelf.filters[1],
-        **LAST,
     )
     shelf.found.click(None, None, shelf.told, js="() => ''", **QUIET)
 

@@ -39,7 +39,7 @@ def load_when_chosen(bench: Workbench, boxes: list[gr.Dropdown]) -> None:
         load,
         boxes,
         None,
-        trigger_mode="always_last",
+        trigger_mode="multiple",
         api_visibility="private",
         show_progress_on=boxes[:1],
     )

@@ -14,6 +14,8 @@ from typing import Any
 
 import gradio as gr
 
+from .listening import SIDE_BY_SIDE, on_last
+
 _NUMBERED = """(before, ...values) => {
   window.promptlabNumber = (window.promptlabNumber ?? 0) + 1;
   return [window.promptlabNumber, ...values];
@@ -63,6 +65,6 @@ class Newest:
             found = answer(*values)
             return found if turn.take(number or 0) else gr.skip()
 
-        own: dict[str, Any] = {"trigger_mode": "always_last", "js": _NUMBERED}
         wanted = [self._number, self._turn, *inputs]
-        return gr.on(list(events), newest, wanted, self._outputs, **own, **options)
+        own: dict[str, Any] = {"js": _NUMBERED} | SIDE_BY_SIDE
+        return on_last(events, newest, wanted, self._outputs, **(own | options))

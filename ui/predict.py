@@ -8,7 +8,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from .drawing import panel
-from .listening import LAST, QUIET
+from .listening import QUIET, on_last
 from .saved import endpoints, file, text
 from .saved.prompts import describe, draw, saved
 from .telling import drawn_or_told
@@ -43,7 +43,7 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
         return _about(bench, name)
 
     page.select(listed, study, [study, about], **QUIET)
-    study.input(shown, study, about, **LAST)
+    on_last(study.input, shown, study, about)
 
 
 @drawn_or_told

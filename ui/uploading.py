@@ -15,7 +15,7 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import error, note, panel
-from .listening import QUIET
+from .listening import QUIET, on_last
 from .workbench import Workbench
 
 ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
@@ -166,10 +166,9 @@ class OwnFile:
         gone = [upload.clear] if isinstance(upload, gr.File) else []
         shown = [self.kept, self.row, self.text, self.label, self.about]
         self._taken = gr.on([upload.upload, *gone], self._take, upload, shown, **QUIET)
-        self._chosen = gr.on(
-            [self.text.input, self.label.input], self._tell, self.boxes, self.about,
-            trigger_mode="always_last", **QUIET,
-        )  # fmt: skip
+        self._chosen = on_last(
+            [self.text.input, self.label.input], self._tell, self.boxes, self.about
+        )
 
     def then(self, do: Callable[..., Any], inputs: Any, outputs: Any) -> None:
         """Call ``do`` when there is another file, and when other columns were chosen."""

@@ -10,7 +10,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import note
-from ..listening import QUIET
+from ..listening import QUIET, on_last
 from .form import group_names, groups_key, groups_of, templates_for
 from .groups import with_default, with_double, with_group, with_setting, without_group
 from .settings import Setting, others_of, settings_of, shown, shown_of
@@ -119,14 +119,7 @@ class Candidates:
         def take(text: str, given: Any, *known: Any) -> Any:
             return self._settle(text, lambda t: change(t, given), *known, anew=anew)
 
-        gr.on(
-            events,
-            take,
-            [self._yaml, box, *self._outputs[-2:]],
-            self._outputs,
-            **QUIET,
-            trigger_mode="always_last",
-        )
+        on_last(events, take, [self._yaml, box, *self._outputs[-2:]], self._outputs)
 
     def _click(self, button: gr.Button, change: Callable[..., str], *inputs: Any) -> None:
         def take(text: str, *given: Any) -> Any:

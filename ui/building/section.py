@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note
-from ..listening import AT_MODEL, QUIET
+from ..listening import AT_MODEL, QUIET, on_last
 from ..telling import drawn_or_told
 from ..workbench import Workbench
 from . import checking, cost
@@ -52,13 +52,7 @@ class Build(Layout):
             [first, self.start_from, *self.settled],
             **QUIET,
         )
-        self.yaml.input(
-            self._typed,
-            [self.yaml, *state],
-            self.settled[1:],
-            trigger_mode="always_last",
-            **QUIET,
-        )
+        on_last(self.yaml.input, self._typed, [self.yaml, *state], self.settled[1:])
         for box in BOXES:
             self._edit(box.name)
         self.start_from.input(
@@ -98,14 +92,7 @@ class Build(Layout):
         def take(text: str, given: Any, version: int, known: str) -> list[Any]:
             return self._settle(text, lambda t: with_box(t, name, given), version, known)
 
-        gr.on(
-            events,
-            take,
-            [self.yaml, box, self.version, self.known],
-            self.settled,
-            trigger_mode="always_last",
-            **QUIET,
-        )
+        on_last(events, take, [self.yaml, box, self.version, self.known], self.settled)
 
     def _settle(
         self, text: str, change: Change, version: int, known: str, *, anew: bool = False

@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import QUIET
+from ..listening import SIDE_BY_SIDE, on_last
 from ..telling import endpoint
 from ..workbench import Workbench
 from .drawn import CHARTS, TOLD, Chart, Key, draw
@@ -43,11 +43,13 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
         )  # fmt: skip
         remark = panel(name="chart-remark")
     key = gr.State(None)
-    gr.on(
-        [chart.input, study.change, *looked], lambda *chosen: look(bench, *chosen),
-        [study, chart, key], [plot, remark, key],
-        **QUIET, trigger_mode="always_last",  # one at a time, and no choice is lost
-    )  # fmt: skip
+    on_last(
+        [chart.input, study.change, *looked],
+        lambda *chosen: look(bench, *chosen),
+        [study, chart, key],
+        [plot, remark, key],
+        **SIDE_BY_SIDE,
+    )
     endpoint(study_figure)
 
 

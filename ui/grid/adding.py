@@ -10,7 +10,7 @@ import promptlab as pl
 
 from ..drawing import error, panel
 from ..forms import shown_answers
-from ..listening import LAST
+from ..listening import on_last
 from . import prompts as known
 from .sheet import task_of
 
@@ -39,13 +39,12 @@ def section(listed: gr.State, ticked: gr.CheckboxGroup, source: tuple[Any, ...])
     button = gr.Button("Add to the list", size="md", elem_id="compare-add-button")
     complaint = panel()
     form: list[Any] = [name, template, answers, calibration, shown]
-    name.input(_pick, name, [template, answers], **LAST)
-    gr.on(
+    on_last(name.input, _pick, name, [template, answers])
+    on_last(
         [box.input if isinstance(box, gr.Dropdown) else box.change for box in source],
         _fit,
         list(source),
         [name, answers],
-        **LAST,
     )
     button.click(
         _add, [listed, ticked, *form], [listed, ticked, complaint], api_visibility="private"

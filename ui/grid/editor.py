@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import AT_MODEL, LAST, QUIET
+from ..listening import AT_MODEL, QUIET, on_last
 from . import edit
 from .edit import Editing
 from .filling import Run
@@ -47,25 +47,23 @@ def section(run: Run, page: gr.Tab) -> gr.Dropdown:
     editing, again, asked = gr.State(None), gr.State(0), gr.State(0)
     boxes = _boxes()
     typed = [editing, boxes.answers, boxes.calibration]
-    slow: dict[str, Any] = {"api_visibility": "private", "show_progress_on": boxes.result}
-    slow |= {"trigger_mode": "always_last"} | AT_MODEL
-    gr.on(
+    slow: dict[str, Any] = AT_MODEL | {"show_progress": "full", "show_progress_on": boxes.result}
+    on_last(
         [boxes.column.input, page.select, again.change],
         _start,
         [editing, run.sheet, boxes.column],
         typed,
         **slow,
     )
-    gr.on([boxes.ask.click, boxes.answers.submit], _ask, typed, asked, **slow)
+    on_last([boxes.ask.click, boxes.answers.submit], _ask, typed, asked, **slow)
     run.ended.change(_once_more, editing, again, **QUIET)
     boxes.back.click(_undo, editing, [boxes.answers, boxes.calibration], **QUIET)
-    gr.on(
+    on_last(
         [editing.change, asked.change, boxes.answers.change, boxes.calibration.change],
         _show,
         typed,
         [boxes.result, boxes.entry],
         queue=False,
-        **LAST,
     )
     return boxes.column
 

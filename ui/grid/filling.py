@@ -13,7 +13,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import AT_MODEL, LAST, QUIET
+from ..listening import AT_MODEL, QUIET, on_last
 from ..workbench import Workbench
 from .prompts import chosen
 from .setup import Setup
@@ -54,12 +54,11 @@ class Run:
         )
         filled.then(lambda: (_ring(), _ring()), None, [self.bell, self.ended], **QUIET)
         self.cancel.click(_stop, self.sheet, self.bell, queue=False, **QUIET)
-        gr.on(
+        on_last(
             [self.sheet.change, self.bell.change],
             _far,
             self.sheet,
             [self.progress, self.start, self.cancel],
-            **LAST,
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..drawing import note, panel
-from ..listening import LAST
+from ..listening import on_last
 from ..telling import drawn_or_told
 from . import pairs
 from .filling import Run
@@ -22,8 +22,8 @@ def section(run: Run) -> list[gr.Dropdown]:
     told = panel(str(note(pairs.WAITING)), name="pair-result")
     matrix = panel(name="pair-matrix")
     new = [run.sheet.change, run.ended.change]
-    gr.on([*new, first.change, second.change], _pair, [run.sheet, first, second], told, **LAST)
-    gr.on(new, _matrix, run.sheet, matrix, **LAST)
+    on_last([*new, first.change, second.change], _pair, [run.sheet, first, second], told)
+    on_last(new, _matrix, run.sheet, matrix)
     return [first, second]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ..drawing import note, panel
-from ..listening import LAST, QUIET
+from ..listening import QUIET, on_last
 from ..picking import download, kept, kept_page
 from ..telling import drawn_or_told, telling
 from ..workbench import Workbench
@@ -40,8 +40,8 @@ def section(bench: Workbench, run: Run) -> list[Any]:
     gr.on([keep.change, order.change], None, None, page, js="() => 0", **QUIET)
     new = [run.sheet.change, run.bell.change]
     turned = [keep.change, order.change, page.change]
-    gr.on([*new, *turned], _page, [run.sheet, keep, order, page], drawn, **LAST)
-    gr.on([run.sheet.change, cell.change], _cell, [run.sheet, cell], told, **LAST)
+    on_last([*new, *turned], _page, [run.sheet, keep, order, page], drawn)
+    on_last([run.sheet.change, cell.change], _cell, [run.sheet, cell], told)
     for form, button in buttons.items():
         _offer(bench, run, form, button)
     return [page, cell]

@@ -12,7 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import QUIET
+from ..listening import QUIET, on_last
 from ..model_bar import model_bar
 from ..uploading import Labelled, OwnFile, file_box, kept_file, labelled
 from ..workbench import Workbench
@@ -110,10 +110,7 @@ def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML)
         [method, data, model, *boxes[_OWN:]], [about, *boxes[5:_OWN]], **QUIET,
     ).then(previewed, boxes, shown, **QUIET)  # fmt: skip
     tokens.input(room, [method, data, model, tokens, *boxes[_OWN:]], text, **QUIET)
-    gr.on(
-        [box.change for box in (text, answers, *boxes[3:5], *sizes)],
-        previewed, boxes, shown, trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
+    on_last([b.change for b in (text, answers, *boxes[3:5], *sizes)], previewed, boxes, shown)
 
 
 def _connect_file(

@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import AT_MODEL, QUIET, rest_elsewhere
+from ..listening import AT_MODEL, QUIET, SIDE_BY_SIDE, on_last, rest_elsewhere
 from ..live.steering import Steering
 from ..seen import Seen, receipt_box
 from ..telling import drawn_or_told
@@ -129,12 +129,11 @@ def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion)
     def explain(name: str) -> str:
         return explanation(bench, name)
 
-    latest = QUIET | {"trigger_mode": "always_last"}
     places.timer.tick(look, known, outputs, **QUIET)
-    page.select(opened, known, [box, *outputs], **latest)
+    on_last(page.select, opened, known, [box, *outputs], **SIDE_BY_SIDE)
     for key in ("study", "trial", "step"):
         widget = getattr(places, key)
-        widget.input(picked(key), [widget, *known], outputs, **latest)
+        on_last(widget.input, picked(key), [widget, *known], outputs, **SIDE_BY_SIDE)
     places.steering.connect(bench, look, [places.study, *known], outputs)
     start.button.click(started, [*known, *start.boxes], [start.told, box, *outputs], **QUIET)
     places.decided.change(explain, places.decided, final, **AT_MODEL, **QUIET)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import card, chip, error, joined, note, panel
-from ..listening import QUIET
+from ..listening import SIDE_BY_SIDE, on_last
 from ..seen import Seen, receipt_box
 from ..telling import endpoint
 from ..workbench import Workbench
@@ -162,9 +162,8 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
         seen.forget("names")  # the page has changed its mark by itself
         return look(seen, receipt)
 
-    latest = QUIET | {"trigger_mode": "always_last"}
-    name.input(chosen, [name, *known], outputs, **latest)
-    gr.on([page.select, button.click], look, known, outputs, **latest)
+    on_last(name.input, chosen, [name, *known], outputs, **SIDE_BY_SIDE)
+    on_last([page.select, button.click], look, known, outputs, **SIDE_BY_SIDE)
     outcome.connect(look, known, outputs)
     endpoint(studies)
     endpoint(leaderboard)

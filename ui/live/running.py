@@ -11,7 +11,7 @@ import promptlab as pl
 
 from ..charts import section as charts
 from ..drawing import error, panel
-from ..listening import QUIET, rest_elsewhere
+from ..listening import QUIET, SIDE_BY_SIDE, on_last, rest_elsewhere
 from ..seen import Seen, receipt_box
 from ..workbench import Workbench
 from .board import board_panel
@@ -110,9 +110,8 @@ def section(app: gr.Blocks, bench: Workbench, page: gr.Tab, part: gr.Tab) -> Non
         return ["", "", *look(seen, receipt)]
 
     places.timer.tick(look, known, shown, **QUIET)  # queued: else no state is told to change
-    latest = QUIET | {"trigger_mode": "always_last"}
-    gr.on([page.select, part.select, again.click], opened, known, shown, **latest)
-    places.study.input(chosen, [places.study, *known], shown, **latest)
+    on_last([page.select, part.select, again.click], opened, known, shown, **SIDE_BY_SIDE)
+    on_last(places.study.input, chosen, [places.study, *known], shown, **SIDE_BY_SIDE)
     shipped.button.click(
         begin, [*shipped.boxes, *known], [shipped.told, shipped.name, *shown], **QUIET
     )

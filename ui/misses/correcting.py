@@ -12,7 +12,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import error, note, panel
-from ..listening import QUIET
+from ..listening import QUIET, on_last
 from . import log, table
 from .parts import ACCEPT, OTHER, Misses, named
 
@@ -41,9 +41,10 @@ class Form:
                 )
                 self.following = gr.Button("Keep it, show the next", size="sm", min_width=160)
                 self.back = gr.Button("Take it back", size="sm", visible=False, min_width=110)
-        self.way.change(
-            lambda way: gr.Dropdown(interactive=way == OTHER), self.way, self.answer, **QUIET
-        )
+        on_last(
+            self.way.change, lambda way: gr.Dropdown(interactive=way == OTHER), self.way,
+            self.answer,
+        )  # fmt: skip
 
     @property
     def outputs(self) -> list[Any]:

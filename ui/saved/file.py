@@ -12,7 +12,7 @@ from markupsafe import Markup
 import promptlab as pl
 
 from ..drawing import error, joined, note, panel
-from ..listening import LAST, QUIET
+from ..listening import QUIET, on_last
 from ..workbench import MB, Workbench
 from .batch import MOST_ROWS, NO_LABEL, Outcome, Upload, look, predict_upload
 from .prompts import open_saved
@@ -75,14 +75,13 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
     worked.then(_ended, None, steering, **QUIET)
     parts.cancel.click(_stopped, parts.flag, parts.cancel, queue=False, **QUIET)
     # another file ends what runs on the one before: its rows would stand under the new one
-    gr.on(
+    on_last(
         [parts.upload.change, study.change],
         looked,
         [study, parts.upload, parts.flag],
         [parts.matching, *parts.columns, parts.label, parts.fields, parts.start, *shown, study,
          parts.cancel, parts.flag],
         cancels=[worked],
-        **LAST,
     )  # fmt: skip
 
 

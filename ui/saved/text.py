@@ -13,7 +13,7 @@ import promptlab as pl
 
 from ..drawing import bar, card, chip, error, grid, joined, note, panel, share_text
 from ..forms import LONGEST
-from ..listening import AT_MODEL, LAST, QUIET
+from ..listening import AT_MODEL, QUIET, on_last
 from ..telling import drawn_or_told
 from ..workbench import Workbench
 from .file import MOST_FIELDS
@@ -99,9 +99,9 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
         api_visibility="private",
         **AT_MODEL,
     )
-    gr.on([study.change, page.select], prepared, study, [*boxes, fields], **LAST)
+    on_last([study.change, page.select], prepared, study, [*boxes, fields])
     # an answer of the prompt before does not come late under another one
-    study.change(lambda: "", None, result, cancels=[asked], **QUIET)
+    study.change(lambda: "", None, result, cancels=[asked], trigger_mode="multiple", **QUIET)
 
 
 def _prepared(bench: Workbench, name: str | None) -> list[Any]:

@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..drawing import panel
-from ..listening import LAST
+from ..listening import on_last
 from . import draft, leaf
 from .draft import PART_NAMES, PARTS, TEXT, Draft
 
@@ -79,12 +79,11 @@ def editor() -> Editor:
             close = gr.Button("Close without saving", min_width=140)
             saving = gr.Button("Save to my templates", variant="primary", min_width=140)
     replacing: gr.State = gr.State()
-    gr.on(
+    on_last(
         [box.change for box in boxes],
         lambda replacing, *values: str(draft.draw(Draft(*(v or "" for v in values)), replacing)),
         [replacing, *boxes],
         checked,
-        **LAST,
     )
     return Editor(column, boxes, replacing, saving, close, checked)
 
@@ -128,11 +127,11 @@ def _written() -> list[Any]:
             )
             for name in PART_NAMES
         ]
-    form.change(
+    on_last(
+        form.change,
         lambda form: (gr.Textbox(visible=form == TEXT), gr.Column(visible=form == PARTS)),
         form,
         [text, parts],
-        **LAST,
     )
     return [form, text, *pieces]
 
