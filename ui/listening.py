@@ -17,7 +17,7 @@ SIDE_BY_SIDE: dict[str, Any] = {"concurrency_limit": "default"}
 
 
 def on_last(
-    events: Any | Sequence[Any],
+    events: Any,
     answer: Callable[..., Any],
     inputs: Any,
     outputs: Any,
