@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("command_line")
+pytest.register_assert_rewrite("command_line", "predict_command", "template_command")
 
 import tiny_models
 from tiny_models import Pair
