@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from typer.testing import CliRunner
 pytest.importorskip("gradio")
 
 from api_client import ApiClient
+from board_material import HOSTILE, STEPS, write_runs
+from browser import free_port
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
@@ -31,46 +32,6 @@ from promptlab.ui.shelf import rows as shelf
 from promptlab.ui.workbench import Workbench
 
 UI = Path(str(sys.modules["promptlab.ui"].__file__)).parent
-HOSTILE = "<script>alert(1)</script>"
-BOARD = {
-    "study": "tiny",
-    "objective": "accuracy",
-    "task": {"name": HOSTILE, "n_dev": 12},
-    "statements": [f"Trial 0 is best. {HOSTILE}"],
-    "trials": [
-        {
-            "number": 0,
-            "state": "complete",
-            "kind": "template",
-            "name": HOSTILE,
-            "prompt": HOSTILE,
-            "dev": {"accuracy": 0.75, "ci95": [0.5, 0.9], "n": 12},
-            "tokens_per_example": 7.5,
-        },
-        {
-            "number": 1,
-            "state": "complete",
-            "name": "worse",
-            "dev": {"accuracy": 0.5, "ci95": [0.3, 0.7], "n": 12},
-            "p_vs_best": 0.01,
-            "distinguishable": True,
-        },
-        {"number": 2, "state": "failed", "name": "broken", "reason": "no slot"},
-    ],
-    "baselines": [{"name": "majority", "dev": {"accuracy": 0.5, "ci95": [0.3, 0.7]}}],
-}
-
-STEPS = [
-    {"step": 0, "values": {"loss": 0.9, "dev": 0.5}, "notes": {"tokens": "1 2", "words": "a b"}},
-    {"step": 1, "values": {"loss": None}, "notes": {}},
-    {"step": 2, "values": {"loss": 0.7, "dev": 0.75}, "notes": {"words": f"a {HOSTILE}"}},
-]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +66,7 @@ def folder(tiny_causal: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("runs")
-    for name in ("tiny", "begun"):
-        (path / name).mkdir()
-        (path / name / "study.yaml").write_text(
-            "study: tiny\ntask: {data: sst2}\nmodel: {name: tiny}\n"
-        )
-    (path / "tiny" / "leaderboard.json").write_text(json.dumps(BOARD))
-    (path.parent / "leaderboard.json").write_text("{}")
-    steps = path / "begun" / "steps"
-    steps.mkdir()
-    (steps / "3.jsonl").write_text("".join(json.dumps(row) + "\n" for row in STEPS))
-    return path
+    return write_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
