@@ -9,7 +9,6 @@ from typing import Any
 import promptlab as pl
 
 from ..drawing import error, note
-from ..seen import Seen as Seen
 from ..workbench import Workbench
 from . import watching
 from .words import ACTIVE, log_lines, state_text
