@@ -16,7 +16,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "cache", "calibration", "cancellation", "candidate", "catalog", "clusters", "columns",
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
         "failure", "failures", "fitting", "game24", "grammar", "hub", "metric", "number", "parser",
-        "parser_settings", "predictions", "prompt", "readers", "reasoning", "safe_yaml", "sandbox",
+        "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats",
+        "safe_yaml", "sandbox",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network
