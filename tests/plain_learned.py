@@ -6,6 +6,7 @@ Words are embedded by hand, vectors put between them (``inputs_embeds``), and a 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +15,17 @@ from typing import Any
 import torch
 from tiny_models import CHAT, Pair
 from torch import Tensor
-from transformers import AttentionInterface
+from transformers import AttentionInterface, GPT2LMHeadModel
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from promptlab.prompt import Prompt, Slot, Soft, Text, Trigger
 
+CACHE = next(
+    name
+    for name in ("cache", "past_key_values")
+    if name in inspect.signature(GPT2LMHeadModel.forward).parameters
+)
+"""What the installed transformers calls the cache that a forward is given."""
 Row = list[int | Tensor]
 """Token ids, and vectors ``[token, dim]`` between them."""
 
@@ -133,7 +140,7 @@ def _seq2seq(pair: Pair, prompt: Prompt, answers: Sequence[str], parts: Parts) -
         tokens = _ids(tokenizer, answer)
         options = {}
         if parts.prefix is not None:
-            options["past_key_values"] = EncoderDecoderCache(_cache(parts.prefix), DynamicCache())
+            options[CACHE] = EncoderDecoderCache(_cache(parts.prefix), DynamicCache())
         logits = model(
             inputs_embeds=_embedded(model, row),
             decoder_input_ids=torch.tensor([[*start, *tokens]]),
@@ -149,7 +156,7 @@ def _forward(model: Any, row: Row, prefix: Tensor | None) -> Tensor:
     """Logits ``[token, vocab]`` of one row after a prefix."""
     options: dict[str, Any] = {"use_cache": False}
     if prefix is not None:
-        options = {"past_key_values": _cache(prefix)}
+        options = {CACHE: _cache(prefix)}
     logits: Tensor = model(inputs_embeds=_embedded(model, row), **options).logits[0]
     return logits.float()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from promptlab.compat.transformers import DynamicCache, EncoderDecoderCache
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.sampling import chosen
@@ -35,8 +34,6 @@ class Alone:
         self.network, self.vectors, self.start = network, vectors, start
         self.prefix = prefix
         self.computed = 0
-        known = inspect.signature(network.model.forward).parameters
-        self._caches = "past_key_values" in known
 
     def write(self, ids: tuple[int, ...], writings: Sequence[Writing]) -> None:
         """Write all texts after one context."""
@@ -79,8 +76,8 @@ class Alone:
         }
 
     def _cache(self) -> Any:
-        if not self._caches:
-            return None
+        if not self.network.caches and self.prefix is None:
+            return None  # the whole text is read anew for every token
         config = self.network.model.config
         own = DynamicCache(config=config.get_text_config(decoder=True))
         for layer, (keys, values) in enumerate(self.prefix.layers if self.prefix else ()):
@@ -93,7 +90,7 @@ class Alone:
         name = "input_ids" if self.start is None else "decoder_input_ids"
         inputs = {name: torch.tensor([list(ids)], device=device), **given}
         if cache is not None:
-            inputs |= {"past_key_values": cache, "use_cache": True}
+            inputs |= {**self.network.cache_inputs(cache), "use_cache": True}
         with self.network.learned(self.vectors):
             logits = self.network.logits(
                 torch.zeros(1, dtype=torch.long, device=device),

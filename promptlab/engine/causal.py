@@ -174,7 +174,7 @@ class CausalRunner(FamilyRunner):
         inputs = {"input_ids": torch.tensor([ids], device=device), "position_ids": positions}
 
         def work(batch: list[int]) -> None:
-            self.network.encode(**inputs, past_key_values=cache, use_cache=True)
+            self.network.encode(**inputs, **self.network.cache_inputs(cache), use_cache=True)
 
         self.budget.run([len(ids)], work)
         self.computed_tokens += len(ids)

@@ -52,7 +52,7 @@ class FixedStates:
             return
         cache = frozen_cache(None, self.network.layers)
         ids = padded(rows, self.network.device)
-        self.network.encode(input_ids=ids, past_key_values=cache, use_cache=True)
+        self.network.encode(input_ids=ids, **self.network.cache_inputs(cache), use_cache=True)
         whole = recorded(cache)
         for row, sequence in enumerate(rows):
             # What was computed in inference mode may not enter a graph, a copy may.

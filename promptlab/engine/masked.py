@@ -64,7 +64,7 @@ def masked_inputs(
     return {
         "input_ids": ids,
         "attention_mask": additive(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
-        "past_key_values": frozen_cache(prefix, network.layers, counts=False),
+        **network.cache_inputs(frozen_cache(prefix, network.layers, counts=False)),
     }
 
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from promptlab.compat.transformers import cache_inputs, cache_keyword
 from promptlab.engine.attention import PLAIN_ATTENTION
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
@@ -50,6 +51,7 @@ class Network:
 
     def __init__(self, model: Any) -> None:
         self.model = model.eval()
+        self.cache_keyword = cache_keyword(model)
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self.vocabulary = VocabularyHead(model)
@@ -100,6 +102,18 @@ class Network:
         """Number of layers that keep keys and values."""
         config = self.model.config.get_text_config(decoder=True)
         return int(config.num_hidden_layers)
+
+    @property
+    def caches(self) -> bool:
+        """Whether the model takes keys and values of earlier tokens at all."""
+        return self.cache_keyword is not None
+
+    def cache_inputs(self, cache: Any) -> dict[str, Any]:
+        """The argument that gives the model ``cache``, under the name its forward has for it.
+
+        Raises `CapabilityError` for a model that takes none.
+        """
+        return cache_inputs(self.cache_keyword, cache, type(self.model).__name__)
 
     @contextmanager
     def learned(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
@@ -187,7 +201,7 @@ class Network:
         """Run the model for what it leaves in ``cache``."""
         options = {"use_cache": True} if "decoder_input_ids" in inputs else {}
         with self._lock:
-            self.model(**inputs, past_key_values=cache, **options)
+            self.model(**inputs, **self.cache_inputs(cache), **options)
 
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:

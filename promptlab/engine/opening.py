@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from promptlab.compat.transformers import (
+    Cache,
+    DynamicCache,
+    DynamicLayer,
+    EncoderDecoderCache,
+)
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.kept import LEAST, KeptStates
 from promptlab.engine.network import Network
@@ -24,7 +28,7 @@ from promptlab.engine.prefix import (
     recorded,
 )
 from promptlab.engine.probe import padded, padding_mask
-from promptlab.engine.stacked import after_states
+from promptlab.engine.stacked import mask_after, stacked
 
 NO_TOKEN = -1
 """Stands after a path all of which may have been kept."""
@@ -104,7 +108,10 @@ class CausalOpenings:
         positions = torch.arange(start, len(path), device=ids.device)[None]
         with self.network.learned(self.vectors):
             self.network.encode(
-                input_ids=ids, position_ids=positions, past_key_values=cache, use_cache=True
+                input_ids=ids,
+                position_ids=positions,
+                **self.network.cache_inputs(cache),
+                use_cache=True,
             )
         self.computed += len(path) - start
         found = recorded(cache)
@@ -132,13 +139,11 @@ class CausalOpenings:
         own = [ids[start:] for ids, start in zip(contexts, starts, strict=True)]
         ids = padded(own, device)
         rows, width = ids.shape
-        inputs: dict[str, Any] = {
-            "past_key_values": frozen_cache(None, network.layers),
-            "use_cache": True,
-        }
+        cache = frozen_cache(stacked(states) if any(starts) else None, network.layers)
+        inputs = {**network.cache_inputs(cache), "use_cache": True}
         if any(starts):
             mask = torch.ones(width, width, dtype=torch.bool).tril().expand(rows, 1, -1, -1)
-            inputs |= after_states(network, mask, states)
+            inputs["attention_mask"] = mask_after(network, mask, states)
         positions = torch.arange(width)[None] + torch.tensor(starts)[:, None]
         with network.learned(self.vectors):
             logits = network.logits(
@@ -149,7 +154,7 @@ class CausalOpenings:
                 **inputs,
             )
         self.computed += sum(map(len, own))
-        whole = recorded(inputs["past_key_values"])
+        whole = recorded(cache)
         longest = max(starts)
         for row, (index, start, tokens) in enumerate(zip(indices, starts, own, strict=True)):
             yield Opening(
@@ -196,7 +201,7 @@ class DecoderOpenings:
                 encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
                 attention_mask=mask,
                 decoder_input_ids=torch.full((len(contexts), 1), self.start, device=device),
-                past_key_values=cache,
+                **network.cache_inputs(cache),
                 use_cache=True,
             )
         self.computed += sum(map(len, contexts)) + len(contexts)

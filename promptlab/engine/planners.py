@@ -179,7 +179,7 @@ class Seq2SeqPlanner:
             "encoder_outputs": BaseModelOutput(last_hidden_state=encoded[owner]),
             "attention_mask": mask[owner],
             "decoder_input_ids": padded(rows, network.device),
-            **decoder_cache(before, network.layers),
+            **decoder_cache(network, before),
         }
         tokens = sum(map(len, contexts)) + sum(map(len, rows))
         return Plan(inputs, tokens).read(items, probes)

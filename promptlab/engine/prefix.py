@@ -14,8 +14,8 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
 
+from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network import Network
 
 LayerState = tuple[Tensor, Tensor]
@@ -105,7 +105,7 @@ def states_with_graph(
     for index, row in enumerate(rows):
         ids[index, : len(row)] = torch.tensor(row)
     network.encode_with_graph(
-        input_ids=ids.to(network.device), past_key_values=cache, use_cache=True
+        input_ids=ids.to(network.device), **network.cache_inputs(cache), use_cache=True
     )
     layers = recorded(cache).layers
     return [
@@ -127,7 +127,7 @@ def prefix_shape(network: Network) -> tuple[int, int, int] | None:
     cache = frozen_cache(None, network.layers)
     decoder = network.model.config.is_encoder_decoder
     given = EncoderDecoderCache(cache, frozen_cache(None, network.layers)) if decoder else cache
-    if not network.try_cache(given):
+    if not network.caches or not network.try_cache(given):
         return None
     layers = [cast(FrozenPrefixLayer, layer).full for layer in cache.layers]
     shapes = {None if full is None else (full[0].shape[1], full[0].shape[3]) for full in layers}

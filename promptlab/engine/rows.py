@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network import Network
 from promptlab.engine.opening import Opening
 from promptlab.engine.prefix import LayerState, PrefixState
@@ -64,7 +64,7 @@ class CausalRows:
             "input_ids": ids,
             "attention_mask": mask,
             "position_ids": positions,
-            "past_key_values": self.slots.cache(),
+            **self.network.cache_inputs(self.slots.cache()),
         }
 
 
@@ -119,12 +119,13 @@ class DecoderRows(CausalRows):
         # Its keys and values are known: of the encoder's output only the shape is read.
         shape = torch.zeros((), dtype=self.network.dtype, device=ids.device)
         encoded = shape.expand(rows, longest, self.network.virtual.width)
+        both = EncoderDecoderCache(self.slots.cache(), Cache(layers=layers))
         return {
             "decoder_input_ids": ids,
             "decoder_attention_mask": mask,
             "encoder_outputs": BaseModelOutput(last_hidden_state=encoded),
             "attention_mask": additive(seen, self.network.dtype)[:, None, None],
-            "past_key_values": EncoderDecoderCache(self.slots.cache(), Cache(layers=layers)),
+            **self.network.cache_inputs(both),
         }
 
 

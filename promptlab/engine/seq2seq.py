@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers.cache_utils import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
+from promptlab.compat.transformers import EncoderDecoderCache
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache
@@ -59,7 +59,7 @@ class Seq2SeqRunner(FamilyRunner):
             encoder_outputs=BaseModelOutput(last_hidden_state=encoded[owner]),
             attention_mask=mask[owner],
             decoder_input_ids=padded(rows, device),
-            **decoder_cache(self.prefix, self.network.layers),
+            **decoder_cache(self.network, self.prefix),
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
 
@@ -82,12 +82,13 @@ class Seq2SeqRunner(FamilyRunner):
         return rows, owners, probes
 
 
-def decoder_cache(prefix: PrefixState | None, layers: int) -> dict[str, Any]:
+def decoder_cache(network: Network, prefix: PrefixState | None) -> dict[str, Any]:
     """The decoder's arguments for a learned prefix, or for none."""
     if prefix is None:
         return {"use_cache": False}
+    layers = network.layers
     cache = EncoderDecoderCache(frozen_cache(prefix, layers), frozen_cache(None, layers))
-    return {"past_key_values": cache, "use_cache": True}
+    return {**network.cache_inputs(cache), "use_cache": True}
 
 
 def _tails(question: Question) -> list[tuple[int, ...]]:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicLayer
 
+from promptlab.compat.transformers import Cache, DynamicLayer
 from promptlab.engine.prefix import LayerState, PrefixState
 from promptlab.engine.probe import additive
 

@@ -21,18 +21,24 @@ def after_states(
 
     ``mask`` is ``[row, 1, token, token]`` among the rows' own tokens.
     """
+    inputs: dict[str, Any] = {"attention_mask": mask_after(network, mask, states)}
+    if any(state is not None and state.length for state in states):
+        cache = frozen_cache(stacked(states), network.layers, counts=counts)
+        inputs |= {**network.cache_inputs(cache), "use_cache": True}
+    return inputs
+
+
+def mask_after(network: Network, mask: Tensor, states: Sequence[PrefixState | None]) -> Tensor:
+    """Who sees which token, after states of their own, as what is added to attention scores.
+
+    ``mask`` is ``[row, 1, token, token]`` among the rows' own tokens.
+    """
     longest = max(state.length if state else 0 for state in states)
-    if longest == 0:
-        return {"attention_mask": additive(mask.to(network.device), network.dtype)}
     lengths = torch.tensor([state.length if state else 0 for state in states])
     seen = torch.arange(longest)[None] >= (longest - lengths)[:, None]
     before = seen[:, None, None].expand(-1, 1, mask.shape[2], -1)
     whole = torch.cat([before, mask], dim=-1).to(network.device)
-    return {
-        "attention_mask": additive(whole, network.dtype),
-        "past_key_values": frozen_cache(stacked(states), network.layers, counts=counts),
-        "use_cache": True,
-    }
+    return additive(whole, network.dtype)
 
 
 def stacked(states: Sequence[PrefixState | None]) -> PrefixState:

@@ -187,8 +187,7 @@ def network_states(
     model: LocalModel, ids: tuple[int, ...]
 ) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
     """Keys and values that a masked model, or the decoder of a seq2seq one, makes of tokens."""
-    from transformers.cache_utils import EncoderDecoderCache
-
+    from promptlab.compat.transformers import EncoderDecoderCache
     from promptlab.engine.prefix import frozen_cache, recorded
 
     network = model.engine.network

@@ -1,0 +1,78 @@
+"""How transformers' models take keys and values that were computed before: its *cache*."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache as once
+from typing import Any
+
+import transformers
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+
+from promptlab.errors import CapabilityError, WorkError
+
+__all__ = [
+    "Cache",
+    "DynamicCache",
+    "DynamicLayer",
+    "EncoderDecoderCache",
+    "cache_inputs",
+    "cache_keyword",
+]
+
+CACHE_KEYWORDS = ("cache", "past_key_values")
+"""What ``forward`` calls its cache, the newest name first (5.24 renamed it)."""
+TESTED = "transformers>=5.23,<5.25"
+
+
+def cache_keyword(model: Any) -> str | None:
+    """The keyword under which a model's ``forward`` takes a cache; ``None`` if it keeps none.
+
+    Raises `WorkError` when the installed transformers has another name for it than those known
+    here, or when the model and its body have different ones.
+    """
+    _check_names()
+    own = _keyword(model.forward)
+    body = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
+    inner = _keyword(body.forward)
+    if own is None and not _takes_any(model.forward):
+        return None
+    if own is not None and inner is not None and own != inner:
+        raise WorkError(
+            f"{type(model).__name__} calls its cache {own} and its body calls it {inner}, so "
+            f"neither name reaches both; install {TESTED}"
+        )
+    return own or inner
+
+
+def cache_inputs(keyword: str | None, cache: Any, name: str) -> dict[str, Any]:
+    """The argument that gives a model ``cache``; ``name`` is the model's, for the message.
+
+    Raises `CapabilityError` for a model that takes none.
+    """
+    if keyword is None:
+        raise CapabilityError(
+            f"{name} takes no keys and values of earlier tokens (its forward has no parameter "
+            f"{' or '.join(CACHE_KEYWORDS)}), so it can attend no learned prefix; use a soft prompt"
+        )
+    return {keyword: cache}
+
+
+@once
+def _check_names() -> None:
+    """Make sure that a model known to have a cache has it under a known name."""
+    if _keyword(transformers.GPT2LMHeadModel.forward) is None:
+        raise WorkError(
+            f"the installed transformers {transformers.__version__} calls a model's cache neither "
+            f"{' nor '.join(CACHE_KEYWORDS)}, so nothing could be read with it; install {TESTED}"
+        )
+
+
+def _keyword(forward: Any) -> str | None:
+    known = inspect.signature(forward).parameters
+    return next((name for name in CACHE_KEYWORDS if name in known), None)
+
+
+def _takes_any(forward: Any) -> bool:
+    kinds = {parameter.kind for parameter in inspect.signature(forward).parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds
