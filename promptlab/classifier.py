@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -13,9 +13,10 @@ from promptlab.calibration import Calibration, calibration_prompts, check_calibr
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.models.language_model import LanguageModel, Scores
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt
 from promptlab.selection.turns import spread
 from promptlab.template import Demonstration, Template
@@ -61,10 +62,10 @@ class PromptClassifier(TemplatePredictor):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Draw the demonstrations and find the calibration's prior; ``dev`` is not used."""
         train = as_examples(examples, self.fields, labels)
@@ -74,7 +75,7 @@ class PromptClassifier(TemplatePredictor):
         self._prior = self._find_prior(train)
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, with label log-probabilities in nats."""
         rows = as_examples(examples, self.fields)
         if not rows:

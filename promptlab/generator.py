@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,10 +10,10 @@ from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser
+from promptlab.parser import ChoiceParser, Parser
 from promptlab.parser_settings import parser_from_settings
-from promptlab.predictor import Input, as_examples
 from promptlab.template import Template
 from promptlab.template_predictor import TemplatePredictor
 from promptlab.trace import Branch
@@ -42,10 +42,10 @@ class PromptGenerator(TemplatePredictor):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Draw the demonstrations; ``dev`` is not used."""
         self._draw(as_examples(examples, self.fields, labels))
@@ -65,6 +65,13 @@ class PromptGenerator(TemplatePredictor):
             tokens=reply.tokens_out,
             facts=shortening(prompt) or {},
         )
+
+    @property
+    def possible_labels(self) -> tuple[str, ...]:
+        """The labels that the parser chooses among; empty for a parser of open answers."""
+        if isinstance(self.parser, ChoiceParser):
+            return tuple(label for label, _ in self.parser.choices)
+        return ()
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.predictor import Predictor, not_fitted
 from promptlab.template import Template, is_jinja
 from promptlab.window import render_within
 
@@ -49,15 +50,15 @@ class HeadClassifier(Predictor):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Nothing is left to be learned (the kind *head* trains one); returns self."""
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, with label log-probabilities in nats."""
         if self._head is None or self._bias is None:
             raise not_fitted("the head has not been trained; fit it with the kind head")

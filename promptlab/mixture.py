@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 
 from promptlab.classifier import PromptClassifier
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
 from promptlab.predictions import Predictions
-from promptlab.predictor import Input, Predictor
+from promptlab.predictor import Predictor
 
 
 class MixtureClassifier(Predictor):
@@ -47,17 +48,17 @@ class MixtureClassifier(Predictor):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Nothing is left to be learned; returns self."""
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; tokens and seconds are those of all members."""
-        rows = list(examples)
+        rows = as_examples(examples, self.fields)
         tables = [member.predict(rows) for member in self.members]
         return Predictions(self._mixed(found) for found in zip(*tables, strict=True))
 

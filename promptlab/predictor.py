@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from promptlab.cache import written_whole
 from promptlab.errors import InputError, NotFittedError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 
@@ -42,8 +43,6 @@ _HOMES = {
 }
 """Where the shipped predictors are defined, imported when one is loaded."""
 
-Input = Example | str | Mapping[str, str]
-
 
 class Predictor(ABC):
     """``fit(examples) -> self``, ``predict(examples) -> Predictions``, ``save``, ``load``.
@@ -68,15 +67,15 @@ class Predictor(ABC):
     @abstractmethod
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Learn what is to be learned from labelled examples; returns self."""
 
     @abstractmethod
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, in order."""
 
     @abstractmethod
@@ -87,6 +86,11 @@ class Predictor(ABC):
     @abstractmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
+
+    @property
+    def possible_labels(self) -> tuple[str, ...]:
+        """The labels that a prediction can have; empty where answers are open."""
+        return tuple(getattr(self, "labels", ()))
 
     @property
     def learning_tokens(self) -> int:
@@ -101,7 +105,7 @@ class Predictor(ABC):
         """What a report tells of this predictor beside its prompt (JSON data); mostly nothing."""
         return {}
 
-    def predict_proba(self, examples: Iterable[Input]) -> Float[np.ndarray, "example label"]:
+    def predict_proba(self, examples: Inputs) -> Float[np.ndarray, "example label"]:
         """Label probabilities, columns in the order of the labels."""
         rows = self.predict(examples)
         scores = [row.scores for row in rows]
@@ -111,13 +115,13 @@ class Predictor(ABC):
             raise InputError(f"{type(self).__name__} gives open answers, not a fixed set of labels")
         return np.exp(np.array([list(score.values()) for score in scores if score is not None]))
 
-    def score(self, examples: Iterable[Input], labels: Sequence[str] | None = None) -> float:
+    def score(self, examples: Inputs, labels: Sequence[str] | None = None) -> float:
         """Accuracy in [0, 1], as scikit-learn's classifiers have it."""
         return self.evaluate(examples, labels).accuracy
 
     def evaluate(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
         metrics: Sequence[str] = (),
@@ -125,8 +129,19 @@ class Predictor(ABC):
         """Accuracy with its interval, further metrics by name, and costs."""
         from promptlab.evaluation import Evaluation
 
-        rows = self.predict(as_examples(examples, self.fields, labels))
-        return Evaluation.of(rows, tuple(metrics))
+        known = as_examples(examples, self.fields, labels)
+        self._check_targets(known)
+        return Evaluation.of(self.predict(known), tuple(metrics))
+
+    def _check_targets(self, examples: Sequence[Example]) -> None:
+        """Refuse labels that no prediction can have: every such example would count as wrong."""
+        possible = self.possible_labels
+        strange = sorted({str(e.label) for e in examples if e.label is not None} - set(possible))
+        if possible and strange:
+            raise InputError(
+                f"the examples have the label {', '.join(map(repr, strange[:5]))}, which is never "
+                f"predicted; {type(self).__name__} predicts {', '.join(map(repr, possible))}"
+            )
 
     def save(self, folder: str | Path) -> Path:
         """Write ``predictor.json`` (and files of its own) into ``folder``.
@@ -224,35 +239,6 @@ def _check_learned(path: Path, saved: Mapping[str, Any], model: LanguageModel) -
             f"{path}: the learned parts beside it {state} (their hash is {found}, it was saved "
             f"with {wanted}); copy the whole folder that save() wrote"
         )
-
-
-def as_examples(
-    items: Iterable[Input], fields: Sequence[str], labels: Sequence[str] | None = None
-) -> list[Example]:
-    """Examples from examples, mappings or (for one field) plain strings."""
-    examples = [_as_example(item, index, fields) for index, item in enumerate(items)]
-    if labels is None:
-        return examples
-    labels = list(labels)
-    if len(labels) != len(examples):
-        raise InputError(f"{len(examples)} examples and {len(labels)} labels; give one for each")
-    return [
-        Example(example.id, example.fields, str(label))
-        for example, label in zip(examples, labels, strict=True)
-    ]
-
-
-def _as_example(item: Input, index: int, fields: Sequence[str]) -> Example:
-    if isinstance(item, Example):
-        return item
-    if isinstance(item, str):
-        if len(fields) != 1:
-            raise InputError(
-                f"a plain string stands for one field and the template reads {', '.join(fields)}; "
-                "give a mapping"
-            )
-        return Example(str(index), {fields[0]: item})
-    return Example(str(index), dict(item))
 
 
 def not_fitted(what: str) -> NotFittedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,10 +15,10 @@ from promptlab.calibration import Calibration, check_calibration
 from promptlab.classifier import PromptClassifier, reserved
 from promptlab.errors import CapabilityError, InputError
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.models.local import LocalModel
 from promptlab.models.slot_scores import SlotScores
 from promptlab.predictions import Predictions
-from promptlab.predictor import Input, as_examples
 from promptlab.prompt import Prompt
 from promptlab.verbalizer import Verbalizer
 from promptlab.window import surely_fits
@@ -54,7 +54,7 @@ class Rescorer:
     def __init__(
         self,
         classifier: PromptClassifier,
-        examples: Iterable[Input],
+        examples: Inputs,
         *,
         train: Sequence[Example] = (),
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from promptlab.asks import Outcome, Solving
@@ -11,8 +11,9 @@ from promptlab.decoding import Decoding
 from promptlab.driver import drive
 from promptlab.errors import AskError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.predictor import Predictor
 from promptlab.trace import Branch, Trace
 
 Watch = Callable[[Trace, str], None]
@@ -45,7 +46,7 @@ class Strategy(Predictor, register=False):
     def prepare(self, examples: Sequence[Example]) -> None:
         """Find at once what the prompts of these examples need; `solve` would one by one."""
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; every step is kept in its trace."""
         rows = as_examples(examples, self.fields)
         return solve_all(self, rows)

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import Capability, LanguageModel
 from promptlab.predictions import Predictions
-from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt
 from promptlab.selection.nearest import Neighbours
 from promptlab.selection.select import select

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pytest
 
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.predictor import Predictor
 
 LABELS = ("a", "b", "c")
 
@@ -39,14 +40,14 @@ class Told(Predictor, register=False):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         rows = as_examples(examples, self.fields)
         self.asked += [row.id for row in rows]
         return Predictions(self._one(row) for row in rows)

@@ -15,11 +15,10 @@ from tiny_models import Pair
 
 from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError
-from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.local import LocalModel
 from promptlab.parser import TextParser
-from promptlab.predictor import FORMAT, Predictor, as_examples, load
+from promptlab.predictor import FORMAT, Predictor, load
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
@@ -30,22 +29,6 @@ ANSWERS = {"negative": ["terrible", "bad"], "positive": {"great": 2.0, "wonderfu
 def classifier(model: LocalModel, **options: Any) -> PromptClassifier:
     verbalizer = Verbalizer(ANSWERS, aggregation="mean", length_normalise=True)
     return PromptClassifier(Template("{text} It was {mask}."), verbalizer, model, **options)
-
-
-def test_what_counts_as_an_example() -> None:
-    known = Example("x7", {"text": "a"}, "l")
-    made = as_examples([known, {"text": "b", "more": "c"}, "d"], ["text"])
-    assert made == [
-        known,
-        Example("1", {"text": "b", "more": "c"}),
-        Example("2", {"text": "d"}),
-    ]
-    assert as_examples(iter(["a"]), ["text"], [1])[0].label == "1"
-    assert as_examples([known], ["text"], ["m"]) == [Example("x7", {"text": "a"}, "m")]
-    with pytest.raises(InputError, match="2 examples and 1 labels; give one for each"):
-        as_examples(["a", "b"], ["text"], ["l"])
-    with pytest.raises(InputError, match="one field and the template reads premise, hypothesis"):
-        as_examples(["a"], ["premise", "hypothesis"])
 
 
 @pytest.mark.parametrize("calibration", ["none", "contextual", "pmi", "batch"])

@@ -181,7 +181,8 @@ class BatchPrediction:
                 continue
             self.labelled += 1
             self.right += row.correct
-            if self.labels and example.label not in self.labels:
+            possible = self.predictor.possible_labels
+            if possible and example.label not in possible:
                 self.unknown.add(example.label)
             else:
                 self._pairs[example.label, row.label] += 1

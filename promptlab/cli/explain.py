@@ -95,7 +95,7 @@ def _examples(
         )
     else:
         examples = _from_file(data, predictor, asked, label, limit, max_chars)
-    known = tuple(getattr(predictor, "labels", ()))
+    known = predictor.possible_labels
     unknown = sorted({str(e.label) for e in examples if known and e.label not in known})
     if unknown:
         raise DataError(

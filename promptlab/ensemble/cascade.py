@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,8 +13,9 @@ from promptlab.ensemble.panel import Panel
 from promptlab.ensemble.thresholds import Measure, Stages, sureness, tuned_thresholds
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.predictor import Predictor, not_fitted
 from promptlab.trace import Trace
 
 
@@ -58,7 +59,7 @@ class Cascade(Panel):
     def _what(self) -> str:
         return "a cascade without a threshold"
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; every member is asked for what comes to it, at once."""
         rows = as_examples(examples, self.fields)
         limits = [self._limits(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -19,8 +19,9 @@ from promptlab.ensemble.rule import (
 from promptlab.ensemble.weights import learned_rule
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Inputs, as_examples
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.predictor import Predictor, not_fitted
 from promptlab.trace import Trace
 
 
@@ -85,7 +86,7 @@ class Ensemble(Panel):
         total = 1.0 if self.method == "stacking" else sum(weights)
         return tuple(weight / total for weight in weights)
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; a member whose weight is 0 is not asked."""
         rows = as_examples(examples, self.fields)
         rules = [self._rule_of(row) for row in rows]

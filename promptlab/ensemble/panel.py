@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,9 +13,10 @@ from promptlab.ensemble.folds import Folds
 from promptlab.ensemble.recalled import Recalled
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples, load
+from promptlab.predictor import Predictor, load
 from promptlab.strategies.wrapped import inner_from_settings, inner_settings
 from promptlab.trace import Trace
 
@@ -66,10 +67,10 @@ class Panel(Predictor, register=False):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Fit every member, then learn on ``dev`` what is to be learned.
 

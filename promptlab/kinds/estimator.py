@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +13,11 @@ from promptlab.errors import DataError, InputError
 from promptlab.events import Events, Listener
 from promptlab.example import Example
 from promptlab.fitting import Fitting
+from promptlab.inputs import Inputs, as_examples
 from promptlab.kinds.kind import KindSettings, Trial, find_kind, fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
-from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.predictor import Predictor
 from promptlab.split import divide
 from promptlab.task import Task
 from promptlab.template import Template
@@ -46,10 +47,10 @@ class Estimator(ABC):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Example] = (),
+        dev: Inputs = (),
         listener: Listener | None = None,
         checkpoints: str | Path | None = None,
     ) -> Predictor:
@@ -60,7 +61,7 @@ class Estimator(ABC):
         kept, and the same call goes on from there. Raises `InputError`, or `Pruned` when the loss
         diverges.
         """
-        task = self._task(examples, labels, list(dev))
+        task = self._task(examples, labels, as_examples(dev, self.fields))
         kind = find_kind(self.kind)(self.settings, task)
         model = self._model()
         kind.check(model)
@@ -89,9 +90,7 @@ class Estimator(ABC):
         self.model = load_model(self.model)
         return self.model
 
-    def _task(
-        self, examples: Iterable[Input], labels: Sequence[str] | None, dev: list[Example]
-    ) -> Task:
+    def _task(self, examples: Inputs, labels: Sequence[str] | None, dev: list[Example]) -> Task:
         train = as_examples(examples, self.fields, labels)
         if any(example.label is None for example in [*train, *dev]):
             raise DataError("an example has no label, and learning needs one for each")

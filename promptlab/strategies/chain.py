@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -12,9 +12,9 @@ from promptlab.asks import Outcome, Solving, Together
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
-from promptlab.predictor import Input, as_examples
 from promptlab.strategies.answering import Answering
 from promptlab.strategy import Strategy
 from promptlab.template import Template
@@ -116,10 +116,10 @@ class Chain(Strategy):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Nothing is learned."""
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -13,8 +13,9 @@ from promptlab.calibration import Calibration, calibration_prompts, check_calibr
 from promptlab.driver import drive
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
-from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt
 from promptlab.spans import Span, write_spans
 from promptlab.strategies.span_bias import Margins, best_bias, true_spans, values
@@ -90,10 +91,10 @@ class SpanDecomposition(Strategy):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Draw the demonstrations; tune the bias on the other examples, and ``dev`` if given."""
         rows = as_examples(examples, self.fields, labels)

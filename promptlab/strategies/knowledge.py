@@ -14,8 +14,9 @@ from promptlab.driver import drive
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
-from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.predictor import Predictor
 from promptlab.strategies.answering import spoken
 from promptlab.strategies.voting import shares
 from promptlab.strategies.wrapped import WrappingStrategy, inner_from_settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,9 +10,10 @@ from typing import Any, Self
 from promptlab.asks import Outcome, Solving
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
-from promptlab.predictor import Input, Predictor, as_examples, not_fitted
+from promptlab.predictor import Predictor, not_fitted
 from promptlab.retrieval.index import Hit, Index, Similarity, make_index
 from promptlab.strategies.passages import passage_of, read_passages
 from promptlab.strategies.wrapped import WrappingStrategy, inner_from_settings
@@ -172,7 +173,7 @@ class Retrieval(WrappingStrategy):
         rows = as_examples(examples, self.fields)
         return self._known.enriched(rows, self.query, self.field, training=training)
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; all are searched for at once."""
         rows = as_examples(examples, self.fields)
         self._known.near(rows, self.query)  # all searched for at once, and remembered

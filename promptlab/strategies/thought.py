@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, get_args
 
@@ -11,9 +11,10 @@ from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
-from promptlab.predictor import Input, as_examples, not_fitted
+from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt, Slot, Text
 from promptlab.strategies.answering import (
     Answering,
@@ -119,10 +120,10 @@ class ChainOfThought(Strategy):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Draw the worked examples, or let the model write them; ``dev`` is not used."""
         train = as_examples(examples, self.fields, labels)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import Capability, LanguageModel
 from promptlab.parser import Parser
 from promptlab.parser_settings import parser_from_settings
-from promptlab.predictor import Input, as_examples
 from promptlab.strategies.exploration import RESERVED, Exploration
 from promptlab.strategies.judgement import Judgement
 from promptlab.strategies.node import Node
@@ -79,10 +79,10 @@ class TreeOfThoughts(Strategy):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Nothing is learned."""
         return self

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
-from promptlab.predictor import Input, Predictor, as_examples, named_predictor
+from promptlab.predictor import Predictor, named_predictor
 from promptlab.strategy import Strategy
 
 
@@ -56,15 +57,17 @@ class WrappingStrategy(Strategy, register=False):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Fit the inner strategy, then learn what the outer one learns."""
         train = as_examples(examples, self.fields, labels)
         self.learn(train)
-        self.inner.fit(self.enriched(train, training=True), dev=self.enriched(list(dev)))
+        self.inner.fit(
+            self.enriched(train, training=True), dev=self.enriched(as_examples(dev, self.fields))
+        )
         return self
 
     def learn(self, train: Sequence[Example]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Self
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError, WorkError
 from promptlab.example import Example
+from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.engine import dspy_lm
 from promptlab.interop.dspy.fitting import Plan, fitted_program
@@ -24,7 +25,7 @@ from promptlab.interop.dspy.recording import traced
 from promptlab.interop.dspy.solution import Solution
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Input, Predictor, as_examples
+from promptlab.predictor import Predictor
 from promptlab.task import Task
 
 AT_ONCE = 32
@@ -77,10 +78,10 @@ class DspyProgram(Predictor):
 
     def fit(
         self,
-        examples: Iterable[Input],
+        examples: Inputs,
         labels: Sequence[str] | None = None,
         *,
-        dev: Iterable[Input] = (),
+        dev: Inputs = (),
     ) -> Self:
         """Compile the program on labelled examples; optimizers that select do so on ``dev``."""
         train = as_examples(examples, self.fields, labels)
@@ -97,7 +98,7 @@ class DspyProgram(Predictor):
         }
         return self
 
-    def predict(self, examples: Iterable[Input]) -> Predictions:
+    def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; every prompt and reply is kept in its trace."""
         rows = as_examples(examples, self.fields)
         if not rows:

@@ -11,11 +11,11 @@ from promptlab.cache import written_whole
 from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.inputs import as_examples
 from promptlab.interop.dspy.choices import choices_of
 from promptlab.interop.dspy.installed import dspy_package
 from promptlab.interop.dspy.page import Page
 from promptlab.models.language_model import LanguageModel
-from promptlab.predictor import as_examples
 from promptlab.template import Demonstration, Template
 
 _PROBE = "a text"
