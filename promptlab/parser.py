@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import regex
 
 from promptlab.errors import InputError
+from promptlab.label import canonical_label, canonical_labels
 from promptlab.number import read_number
 from promptlab.spans import read_spans, write_spans
 
@@ -54,8 +55,11 @@ class ChoiceParser(Parser):
     type: ClassVar[str] = "choice"
 
     def __post_init__(self) -> None:
+        named = tuple((canonical_label(label), words) for label, words in self.choices)
+        object.__setattr__(self, "choices", named)
         if len(self.choices) < 2:
             raise InputError("parser choice: 'choices' needs at least two labels, each with words")
+        canonical_labels((label for label, _ in named), "parser choice: 'choices'")
         owner: dict[str, str] = {}
         for label, words in self.choices:
             if not words:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.label import canonical_labels
 from promptlab.parser import (
     ChoiceParser,
     JsonParser,
@@ -64,10 +65,11 @@ _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def _read_choices(value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, Mapping):
         raise InputError(f"parser choice: 'choices' must map labels to words; found {value!r}")
-    for label in value:
-        if not isinstance(label, str):
-            raise InputError(f"parser choice: the label {label!r} must be text; put it in quotes")
-    return tuple((label, _read_texts("choice", label, words)) for label, words in value.items())
+    labels = canonical_labels(value, "parser choice: 'choices'")
+    return tuple(
+        (label, _read_texts("choice", label, words))
+        for label, words in zip(labels, value.values(), strict=True)
+    )
 
 
 def _read_texts(kind: str, key: str, value: Any) -> tuple[str, ...]:

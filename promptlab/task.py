@@ -14,6 +14,7 @@ from typing import Literal
 from promptlab.columns import Columns, choose_columns
 from promptlab.errors import DataError
 from promptlab.example import Example
+from promptlab.label import canonical_labels
 from promptlab.readers import MAX_CHARS, Rows, read_rows
 from promptlab.split import Size, content_key, divide, draw, plan, separate
 
@@ -41,6 +42,7 @@ class Task:
     fields: tuple[str, ...] = ("text",)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", canonical_labels(self.labels, self.name))
         places: dict[str, str] = {}
         ids: set[str] = set()
         for split, examples in self.splits.items():
@@ -248,7 +250,8 @@ def _labels_of(
     """The classes: as given, else the sorted values; none when the answers are open."""
     found = {str(example.label) for example in examples}
     if labels is not None:
-        if len(labels) == 1 or len(set(labels)) < len(labels):
+        labels = canonical_labels(labels, f"{source}: labels")
+        if len(labels) == 1:
             raise DataError(f"labels are {', '.join(labels)}; give at least two, each once")
     elif len(found) > 1 and 2 * len(found) > len(examples):
         return ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
 
-from promptlab.errors import VerbalizerError
+from promptlab.errors import InputError, VerbalizerError
+from promptlab.label import canonical_label, canonical_labels
 
 Aggregation = Literal["sum", "mean", "max"]
 
@@ -19,6 +21,7 @@ class Verbalizer:
     """label → one or more answers, many-to-one allowed.
 
     ``answers`` maps every label to an answer, a list of answers, or a mapping answer → weight.
+    A label that is no text (1, True, an Enum) is kept as its `canonical_label`.
     ``aggregation`` joins a label's answers: ``sum`` of probabilities (AutoPrompt; Shin et al.
     2020), ``mean`` of log-probabilities, or ``max``. ``length_normalise`` divides an answer's
     log-likelihood by its number of tokens. Raises `VerbalizerError`.
@@ -33,7 +36,7 @@ class Verbalizer:
 
     def __init__(
         self,
-        answers: Mapping[str, str | Sequence[str] | Mapping[str, float]],
+        answers: Mapping[Any, str | Sequence[str] | Mapping[str, float]],
         *,
         aggregation: Aggregation = "sum",
         length_normalise: bool = False,
@@ -47,17 +50,21 @@ class Verbalizer:
             raise VerbalizerError(f"answers map each label to its words, found {answers!r}")
         if len(answers) < 2:
             raise VerbalizerError(f"a verbalizer needs two labels or more, found {len(answers)}")
+        try:
+            labels = canonical_labels(answers, "the verbalizer")
+        except InputError as error:
+            raise VerbalizerError(str(error)) from error
         words: list[str] = []
         label_of: list[int] = []
         weights: list[float] = []
-        for index, (label, value) in enumerate(answers.items()):
+        for index, (label, value) in enumerate(zip(labels, answers.values(), strict=True)):
             for word, weight in _weighted(label, value).items():
                 words.append(word)
                 label_of.append(index)
                 weights.append(weight)
-        _check_distinct(words, label_of, tuple(answers))
+        _check_distinct(words, label_of, labels)
         for name, item in (
-            ("labels", tuple(answers)),
+            ("labels", labels),
             ("answers", tuple(words)),
             ("label_of", tuple(label_of)),
             ("weights", tuple(weights)),
@@ -90,8 +97,9 @@ class Verbalizer:
             return logprobs @ (weights / weights.sum())
         return (logprobs + np.log(weights)).max(axis=1)
 
-    def check_labels(self, labels: Sequence[str]) -> None:
+    def check_labels(self, labels: Sequence[Hashable]) -> None:
         """Refuse a verbalizer that lacks one of ``labels`` or knows one that the task lacks."""
+        labels = [canonical_label(label) for label in labels]
         missing = [label for label in labels if label not in self.labels]
         extra = [label for label in self.labels if label not in labels]
         if missing or extra:
@@ -104,12 +112,12 @@ class Verbalizer:
             raise VerbalizerError(
                 f"the verbalizer has {' and '.join(filter(None, problems))}; "
                 f"the task's labels are {', '.join(map(repr, labels))}; give each of them answers, "
-                "and no other"
+                f"and no other{_truth_values(missing, extra)}"
             )
 
-    def first_answer(self, label: str) -> str:
+    def first_answer(self, label: Hashable) -> str:
         """The answer that stands for ``label`` in a demonstration."""
-        index = self.labels.index(label)
+        index = self.labels.index(canonical_label(label))
         return self.answers[self.label_of.index(index)]
 
     def mapping(self) -> dict[str, dict[str, float]]:
@@ -142,28 +150,46 @@ class Verbalizer:
         return ", ".join(f"{label}={'/'.join(words)}" for label, words in self.mapping().items())
 
 
-def _weighted(label: str, value: str | Sequence[str] | Mapping[str, float]) -> dict[str, float]:
+def _weighted(label: str, value: Any) -> dict[str, float]:
+    """The answers of one label with their weights; one that stands twice counts once."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, Mapping | Sequence):
+    if not isinstance(value, Mapping | Sequence) or isinstance(value, bytes):
         raise VerbalizerError(
             f"label {label!r} has the answer {value!r}; give a word, a list of words, or words "
             "with weights (in YAML, quote words such as yes, no, on, off and numbers)"
         )
+    for word in value:
+        if not isinstance(word, str):
+            raise VerbalizerError(
+                f"label {label!r} has the answer {word!r}, and an answer is text; quote it (in "
+                "YAML, quote words such as yes, no, on, off and numbers)"
+            )
     weighted = dict(value) if isinstance(value, Mapping) else dict.fromkeys(value, 1.0)
     if not weighted:
         raise VerbalizerError(f"label {label!r} has no answer; give it at least one word")
     for word, weight in weighted.items():
-        if not isinstance(word, str) or not word.strip():
+        if not word.strip():
             raise VerbalizerError(
-                f"label {label!r} has the answer {word!r}, which has no tokens; give it a word "
-                "(in YAML, quote words such as yes, no, on, off and numbers)"
+                f"label {label!r} has the answer {word!r}, which has no tokens; give it a word"
             )
-        if not weight > 0:
+        if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+            raise VerbalizerError(
+                f"answer {word!r} of label {label!r} has the weight {weight!r}; give a number"
+            )
+        if not 0 < float(weight) < float("inf"):
             raise VerbalizerError(
                 f"answer {word!r} of label {label!r} has weight {weight}; use > 0"
             )
     return weighted
+
+
+def _truth_values(missing: Sequence[str], extra: Sequence[str]) -> str:
+    """What to say where YAML has made truth values of words."""
+    words = {"yes", "no", "on", "off"} & {label.lower() for label in missing}
+    if not words or not {"true", "false"} & set(extra):
+        return ""
+    return " (YAML reads yes, no, on and off without quotes as true or false: quote them)"
 
 
 def _check_distinct(words: list[str], label_of: list[int], labels: tuple[str, ...]) -> None:

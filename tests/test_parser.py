@@ -197,7 +197,8 @@ def test_settings_round_trip(settings: dict[str, Any]) -> None:
         ({"type": "choice", "choices": {"a": [" "], "b": ["x"]}}, "empty word"),
         ({"type": "choice", "choices": {"a": ["x"], "b": ["X"]}}, "both 'a' and 'b'"),
         ({"type": "choice", "choices": {"a": [True], "b": ["x"]}}, "put it in quotes"),
-        ({"type": "choice", "choices": {True: ["a"], "b": ["x"]}}, "put it in quotes"),
+        ({"type": "choice", "choices": {None: ["a"], "b": ["x"]}}, "is a missing value"),
+        ({"type": "choice", "choices": {1: ["a"], "1": ["x"]}}, "are both the label '1'"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(settings: Any, message: str) -> None:

@@ -16,6 +16,7 @@ from promptlab.catalog.entry import (
     read_entry,
 )
 from promptlab.errors import InputError
+from promptlab.label import canonical_label, canonical_labels
 
 if TYPE_CHECKING:
     from promptlab.catalog.entry import LibraryTemplate
@@ -51,9 +52,7 @@ def check_document(document: Mapping[str, Any], fault: Fault) -> None:
     if labels is not None and not isinstance(labels, list):
         fault(f"labels is {labels!r}; give a list")
     elif labels:
-        for label in labels:
-            if not isinstance(label, str):
-                fault(f"the label {label!r} is no text; put it in quotes")
+        labels = _labels(labels, "labels", fault)
     _check_examples(document, labels if isinstance(labels, list) else [], fault)
     if "metric" in document:
         from promptlab.metric import get_metric
@@ -62,6 +61,15 @@ def check_document(document: Mapping[str, Any], fault: Fault) -> None:
             get_metric(str(document["metric"]))
         except InputError as error:
             fault(error)
+
+
+def _labels(labels: Any, place: str, fault: Fault) -> list[str]:
+    """The labels as text; those that cannot be are told."""
+    try:
+        return list(canonical_labels(labels, place))
+    except InputError as error:
+        fault(error)
+        return []
 
 
 def _check_examples(document: Mapping[str, Any], labels: Sequence[object], fault: Fault) -> None:
@@ -78,7 +86,7 @@ def _check_examples(document: Mapping[str, Any], labels: Sequence[object], fault
         for message in _text_faults(example):
             fault(f"example {number}: {message}")
         label = example.get("label")
-        if labels and label not in labels:
+        if labels and (label is None or canonical_label(label) not in labels):
             fault(f"example {number}: the label {label!r} is none of {_listed(labels)}")
 
 
@@ -128,10 +136,9 @@ def _answer_faults(answers: Any) -> list[str]:
         return []
     if not isinstance(answers, dict):
         return [f"answers is {answers!r}; map every label to its words, or write vocabulary"]
-    faults = []
+    faults: list[str] = []
+    _labels(answers, "answers", lambda message: faults.append(str(message)))
     for label, words in answers.items():
-        if not isinstance(label, str):
-            faults.append(f"answers: the label {label!r} is no text; put it in quotes")
         for word in words if isinstance(words, list | dict) else [words]:
             if not isinstance(word, str):
                 faults.append(f"answers: {word!r} of {label!r} is no text; put it in quotes")
@@ -169,6 +176,7 @@ def _parser_faults(settings: Mapping[str, Any], labels: Sequence[str]) -> list[s
         parser = parser_from_settings(settings)
     except InputError as error:
         return [str(error)]
+    labels = [canonical_label(label) for label in labels]
     if labels and isinstance(parser, ChoiceParser):
         chosen = {label for label, _ in parser.choices}
         if chosen != set(labels):

@@ -14,6 +14,7 @@ from promptlab.catalog.folder import user_folder
 from promptlab.catalog.sources import library
 from promptlab.catalog.text import changed, read_documents, write_yaml
 from promptlab.errors import InputError
+from promptlab.label import canonical_label
 from promptlab.template import Template
 
 OWN_WORDING = "own wording"
@@ -163,7 +164,7 @@ def _labels(entry: Mapping[str, Any]) -> list[str]:
     parser = entry.get("parser")
     for answers in (entry.get("answers"), parser.get("choices") if isinstance(parser, dict) else 0):
         if isinstance(answers, Mapping):
-            return [str(label) for label in answers]
+            return [canonical_label(label) for label in answers]
     return []
 
 

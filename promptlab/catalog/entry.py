@@ -10,6 +10,7 @@ from typing import Any
 
 from promptlab.catalog.folder import user_folder
 from promptlab.errors import InputError
+from promptlab.label import canonical_label, canonical_labels
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
@@ -146,7 +147,7 @@ def read_task_file(path: Path) -> LibraryTask:
         document["task"],
         document.get("description", ""),
         document.get("metric", "accuracy"),
-        tuple(str(label) for label in document.get("labels") or ()),
+        tuple(canonical_label(label) for label in document.get("labels") or ()),
         examples,
         found,
     )
@@ -177,7 +178,7 @@ def read_entry(
             template=template,
             source=str(entry["source"]),
             path=path,
-            answers=answers,
+            answers=_by_label(answers),
             aggregation=entry.get("aggregation", "sum"),
             parser=entry.get("parser"),
             example=entry.get("example") or (examples[0] if examples else {}),
@@ -185,10 +186,17 @@ def read_entry(
             note=str(entry.get("note") or ""),
         )
         if answers is not None and document.get("labels"):
-            item.verbalizer.check_labels([str(label) for label in document["labels"]])
+            item.verbalizer.check_labels(document["labels"])
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
     return item
+
+
+def _by_label(answers: Any) -> Any:
+    """Answers with their labels as text; what is no mapping is refused elsewhere."""
+    if not isinstance(answers, Mapping):
+        return answers
+    return dict(zip(canonical_labels(answers, "answers"), answers.values(), strict=True))
 
 
 def check_keys(entry: Any, known: set[str], place: str, *, required: tuple[str, ...] = ()) -> None:

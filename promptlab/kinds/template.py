@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from promptlab.calibration import Calibration
 from promptlab.candidate import Candidate
@@ -18,6 +18,7 @@ from promptlab.errors import InputError, StudyError
 from promptlab.generator import PromptGenerator
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
+from promptlab.label import canonical_label
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
@@ -31,7 +32,10 @@ OWN = "own"
 TARGETS = "targets"
 """The closed candidate set of a task with open answers: every label of the data is an answer."""
 
-Answers = dict[str, str | list[str] | dict[str, float]]
+Label = Annotated[str, BeforeValidator(lambda key: key if key is None else canonical_label(key))]
+"""A label as a key of a study file: 1 and true are the labels of rows that hold them."""
+
+Answers = dict[Label, str | list[str] | dict[str, float]]
 
 
 class InlineTemplate(BaseModel):
