@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.example import Example
+from promptlab.label import canonical_label, is_missing
 
 Input = Example | str | Mapping[str, Any]
 """One input: an example, a text for the only field, or a mapping from field names to values."""
@@ -135,44 +135,41 @@ def _from_mapping(item: Mapping[Any, Any], index: int, fields: Sequence[str]) ->
     return Example(
         str(index) if identity is None else identity,
         values,
-        None if _is_missing(label) else _as_label(label, index),
+        None if is_missing(label) else _as_label(label, index),
     )
 
 
 def _labelled(example: Example, label: Any, index: int) -> Example:
     """The example with the label that was given beside it."""
-    if _is_missing(label):
+    if is_missing(label):
         raise InputError(f"label {index} is {_kind(label)}; give a label for each example")
     return Example(example.id, example.fields, _as_label(label, index))
 
 
 def _as_label(label: Any, index: int) -> str:
-    text = _as_text(label)
-    if text is None:
-        raise InputError(f"input {index}: the label is {_kind(label)}; labels are texts or numbers")
-    return text
+    try:
+        return canonical_label(label)
+    except InputError as error:
+        raise InputError(
+            f"input {index}: the label is {_kind(label)}; labels are texts or numbers"
+        ) from error
 
 
 def _as_text(value: Any) -> str | None:
-    """A text, number or date as text, ``None`` for anything else."""
+    """A text as it is, a number or date written as a label is, ``None`` for anything else."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()  # a number of numpy or torch
-    if _is_missing(value):
+    if is_missing(value):
         return None
-    readable = isinstance(value, str | numbers.Number) or hasattr(value, "isoformat")
-    return str(value) if readable else None
-
-
-def _is_missing(value: Any) -> bool:
-    """None, NaN, and pandas' own marks for a missing value."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    return isinstance(value, float) and math.isnan(value)
+    if isinstance(value, str):
+        return str(value)
+    readable = isinstance(value, numbers.Real) or hasattr(value, "isoformat")
+    return canonical_label(value) if readable else None
 
 
 def _kind(value: Any) -> str:
     """What a value is, for a message: ``None``, ``NaN``, or its type."""
-    if value is None or _is_missing(value):
+    if value is None or is_missing(value):
         return "None" if value is None else "missing (NaN)"
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

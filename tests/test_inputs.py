@@ -82,8 +82,8 @@ def test_a_column_is_texts(column: Any) -> None:
 def test_numbers_are_read_as_their_text() -> None:
     frame = pd.DataFrame({"text": [5, 6], "label": [True, False]})
     assert read(frame) == [
-        Example("0", {"text": "5"}, "True"),
-        Example("1", {"text": "6"}, "False"),
+        Example("0", {"text": "5"}, "true"),
+        Example("1", {"text": "6"}, "false"),
     ]
     assert read({"text": np.float32(0.5)})[0].fields["text"] == "0.5"
 
