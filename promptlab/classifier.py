@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self, cast
 
 import numpy as np
@@ -11,13 +12,13 @@ from jaxtyping import Float
 from promptlab.asks import Outcome, Score, Solving, scored
 from promptlab.calibration import Calibration, calibration_prompts, check_calibration, prior
 from promptlab.demonstrations import DemonstrationChoice
-from promptlab.errors import InputError
+from promptlab.errors import InputError, TemplateError
 from promptlab.example import Example
 from promptlab.inputs import Inputs, as_examples
 from promptlab.models.language_model import LanguageModel, Scores
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import not_fitted
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Slot, Text
 from promptlab.selection.turns import spread
 from promptlab.template import Demonstration, Template
 from promptlab.template_predictor import TemplatePredictor
@@ -35,7 +36,8 @@ class PromptClassifier(TemplatePredictor):
     """Answers in the slot are scored, mapped to labels, and the best label is predicted.
 
     ``model`` is a `LanguageModel` or a name for `load_model`. Nothing but *batch* calibration
-    and demonstrations needs ``fit``.
+    and demonstrations needs ``fit``. Raises `VerbalizerError` for answers that the model cannot
+    tell apart or does not know, and for those that are not written as text.
     """
 
     def __init__(
@@ -46,6 +48,17 @@ class PromptClassifier(TemplatePredictor):
         *,
         calibration: Calibration = "none",
         demonstrations: DemonstrationChoice | int = 0,
+    ) -> None:
+        self._set_up(template, verbalizer, model, calibration, demonstrations)
+        self.check_answers()
+
+    def _set_up(
+        self,
+        template: Template | str,
+        verbalizer: Verbalizer | Mapping[str, Any],
+        model: LanguageModel | str,
+        calibration: Calibration,
+        demonstrations: DemonstrationChoice | int,
     ) -> None:
         check_calibration(calibration)
         self.verbalizer = (
@@ -135,12 +148,13 @@ class PromptClassifier(TemplatePredictor):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        made = cls(
+        made = cls.__new__(cls)  # what was saved is loaded, however its answers are written
+        made._set_up(
             Template.from_settings(settings["template"]),
             Verbalizer.from_settings(settings["verbalizer"]),
             model,
-            calibration=settings["calibration"],
-            demonstrations=DemonstrationChoice(**settings["choice"]),
+            settings["calibration"],
+            DemonstrationChoice(**settings["choice"]),
         )
         made._restore(settings)
         if settings["prior"] is not None:
@@ -154,6 +168,15 @@ class PromptClassifier(TemplatePredictor):
         unknown = [label for label in found if label not in self.labels]
         if unknown:
             self.verbalizer.check_labels([*self.labels, *unknown])
+
+    def check_answers(self) -> None:
+        """Refuse answers that the model would misread after a short text in every field."""
+        try:
+            shown = self.template.render(dict.fromkeys(self.fields, "x"))
+        except TemplateError:  # its logic wants other texts: the first prompt will tell
+            return
+        words = tuple(s for s in shown.segments if isinstance(s, Text | Slot))
+        self.model.check([replace(shown, segments=words)], self.verbalizer.answers)
 
     def _reserve(self) -> int:
         return reserved(self.verbalizer)

@@ -179,7 +179,9 @@ class Rescorer:
         settings |= {
             "verbalizer": words.settings(), "calibration": calibration, "prior": None
         }  # fmt: skip
-        return PromptClassifier.from_settings(settings, own.model)
+        changed = PromptClassifier.from_settings(settings, own.model)
+        changed.check_answers()
+        return changed
 
     def _key(self, words: Verbalizer) -> tuple[Any, ...]:
         """What the prompts depend on: demonstrations' words, and the room for answers."""

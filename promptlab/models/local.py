@@ -17,10 +17,12 @@ from promptlab.engine.generate import generate
 from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
 from promptlab.models.adaptable import AdaptableModel
+from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.chat import chat_text
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
+from promptlab.models.nested_answers import apart
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
 from promptlab.models.tokens import Layout, Token, Tokenized
 from promptlab.prompt import Prompt, Soft, Text, Trigger
@@ -89,10 +91,15 @@ class LocalModel(AdaptableModel):
     def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
         """Raise what `score` would raise about prompts and answers, without computing anything."""
         self._check(prompts)
-        self.questions(prompts, answers)
+        check_spelling(prompts, answers)
+        for asked in self.questions(prompts, answers):
+            check_distinct(asked, answers, self.name)
 
     def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
-        """Log-likelihood of every answer in every prompt's slot; exact for several tokens."""
+        """Log-likelihood of every answer in every prompt's slot; exact for several tokens.
+
+        Of answers that begin with one another the shorter one is not followed by a longer one.
+        """
         self._check(prompts)
         started = time.perf_counter()
         shape = (len(prompts), len(answers))
@@ -106,9 +113,9 @@ class LocalModel(AdaptableModel):
         found = self.engine.score([item.question for _, item in asked])
         for (row, item), values in zip(asked, found, strict=True):
             lengths[row] = len(item.question.context.ids)
-            for index, continuation, value in zip(
-                item.answers, item.question.continuations, values, strict=True
-            ):
+            continuations = item.question.continuations
+            own = apart(np.asarray(values, dtype=np.float64), continuations)
+            for index, continuation, value in zip(item.answers, continuations, own, strict=True):
                 logprobs[row, index] = value
                 tokens[row, index] = len(continuation)
         return Scores(logprobs, tokens, lengths, time.perf_counter() - started)
@@ -201,6 +208,7 @@ class LocalModel(AdaptableModel):
         new = [p for p in dict.fromkeys(prompts) if (p, answers) not in remembered]
         if new:
             for prompt, asked in zip(new, self.questions(new, answers), strict=True):
+                check_distinct(asked, answers, self.name)
                 remembered[prompt, answers] = asked
         return [remembered[prompt, answers] for prompt in prompts]
 

@@ -13,6 +13,7 @@ from promptlab.engine.question import Context
 from promptlab.engine.readout import Readout
 from promptlab.models.language_model import Scores
 from promptlab.models.local import Asked, LocalModel
+from promptlab.models.nested_answers import may_begin_another
 from promptlab.prompt import Prompt
 
 KEPT = 512
@@ -106,7 +107,11 @@ class SlotScores:
             np.any([cuts[a].alone & (cuts[a].token < 0) for a in slow], axis=0) if slow else []
         )
         if slow:
-            found = self.model.score([self.prompts[row] for row in rows], slow).logprobs
+            asked = [self.prompts[row] for row in rows]
+            # What is kept of an answer must not depend on those asked with it.
+            groups = [[answer] for answer in slow] if may_begin_another(tuple(slow)) else [slow]
+            parts = [self.model.score(asked, group).logprobs for group in groups]
+            found = np.concatenate(parts, axis=1)
             for column, answer in enumerate(slow):
                 wanted = (cuts[answer].alone & (cuts[answer].token < 0))[rows]
                 new[answer][rows[wanted]] = found[wanted, column]
@@ -122,6 +127,8 @@ class SlotScores:
     def _dependent(self, answers: Sequence[str]) -> Bool[np.ndarray, " prompt"]:
         alone = np.all([self._of(answer).alone for answer in answers], axis=0)
         dependent: Bool[np.ndarray, " prompt"] = ~alone
+        if self.model.family != "masked" and may_begin_another(tuple(answers)):
+            dependent[:] = True  # the shorter one's score is without the longer one's
         return dependent
 
     def _of(self, answer: str) -> _Cut:

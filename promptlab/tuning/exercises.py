@@ -20,6 +20,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.local import Asked, LocalModel
+from promptlab.models.nested_answers import apart_with_graph
 from promptlab.predictions import Prediction, Predictions
 from promptlab.tuning.label_loss import LabelLoss
 
@@ -208,11 +209,15 @@ class LabelExercises(LabelledExercises):
     def _answers(self, number: int, scored: Scored, member: int) -> Float[Tensor, " answer"]:
         """The answers' likelihoods in the verbalizer's order."""
         asked = self.exercises[number].asked
-        parts = scored[member * len(asked) : (member + 1) * len(asked)]
+        found = scored[member * len(asked) : (member + 1) * len(asked)]
+        parts = [
+            apart_with_graph(values, one.question.continuations)
+            for values, one in zip(found, asked, strict=True)
+        ]
         if len(asked) == 1:
             return parts[0]
         order = [answer for one in asked for answer in one.answers]
-        return torch.cat(list(parts))[torch.tensor(order).argsort()]
+        return torch.cat(parts)[torch.tensor(order).argsort()]
 
     def _lengths(self, number: int) -> list[int]:
         found = {
