@@ -88,8 +88,13 @@ class Outcome:
 def generated(
     branch: Branch, name: str, ask: Generate, **notes: Any
 ) -> Solving[tuple[Generation, Branch]]:
-    """Ask for text and write the step down: the reply, and the place in the trace after it."""
+    """Ask for text and write the step down: the reply, and the place in the trace after it.
+
+    The trace keeps the whole reply. What is read of it is its ``answer``, without hidden reasoning.
+    """
     reply: Generation = yield ask
+    if reply.unread:
+        notes["unread"] = reply.unread
     after = branch.step(
         name,
         prompt=ask.model.shown(ask.prompt),

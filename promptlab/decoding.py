@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from promptlab.errors import InputError
+from promptlab.hidden_reasoning import Reply, split_reasoning
 
 Finish = Literal["stop", "length", "error"]
 OnText = Callable[[int, str], None]
@@ -69,6 +71,32 @@ class Generation:
     logprob: float | None = None
     error: str | None = None
     cached: bool = False
+    reasoning: str = ""
+    opened: bool = False
+
+    @cached_property
+    def parts(self) -> Reply:
+        """The text's hidden reasoning and its answer."""
+        return split_reasoning(self.text, opened=self.opened)
+
+    @property
+    def answer(self) -> str:
+        """The text without hidden reasoning: all that parsers and later steps may read."""
+        return self.parts.answer or ""
+
+    @property
+    def unread(self) -> str:
+        """Why a reply holds no answer to read; empty when it holds one, or nothing at all."""
+        if self.answer.strip() or not (self.text.strip() or self.reasoning):
+            return ""
+        if self.parts.finished and self.finish != "length":
+            return "the reply is hidden reasoning alone"
+        if self.finish == "length":
+            return "max_tokens ended the reply within its hidden reasoning; give it more"
+        return (
+            "the reply ends within its hidden reasoning; if a stop string ended it, leave that out "
+            "and let the parser cut the answer"
+        )
 
 
 def too_long(used: int, name: str, limit: int) -> str:

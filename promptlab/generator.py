@@ -56,14 +56,15 @@ class PromptGenerator(TemplatePredictor):
         prompt = self.prompt(example)
         ask = Generate(self.model, prompt, self._decoding(), sample)
         reply, after = yield from generated(branch, "answer", ask)
-        label = self.parser.parse(reply.text)
+        label = self.parser.parse(reply.answer)
         after.note(label=label)
+        unread = {"unread": reply.unread} if reply.unread else {}
         return Outcome(
             label,
             reply.text,
             logprob=reply.logprob,
             tokens=reply.tokens_out,
-            facts=shortening(prompt) or {},
+            facts={**(shortening(prompt) or {}), **unread},
         )
 
     @property

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import regex
 
 from promptlab.errors import InputError
+from promptlab.hidden_reasoning import split_reasoning
 from promptlab.label import canonical_label, canonical_labels
 from promptlab.number import read_number
 from promptlab.spans import read_spans, write_spans
@@ -29,13 +30,24 @@ _MOST_SECONDS = 1.0  # for one search of a user's pattern
 
 
 class Parser(ABC):
-    """Reads one answer out of one reply. Immutable, and equal when its settings are."""
+    """Reads one answer out of one reply. Immutable, and equal when its settings are.
+
+    A parser of your own is a subclass with `read` and `settings`.
+    """
 
     type: ClassVar[str]
 
-    @abstractmethod
     def parse(self, reply: str) -> str | None:
-        """The answer in canonical form, or ``None`` when the reply is unparsed."""
+        """The answer in canonical form, or ``None`` when the reply is unparsed.
+
+        Hidden reasoning is left out, so that no answer is ever read in it (`split_reasoning`).
+        """
+        answer = split_reasoning(reply).answer
+        return None if answer is None else self.read(answer)
+
+    def read(self, answer: str) -> str | None:
+        """What `parse` gives for a reply without hidden reasoning."""
+        raise NotImplementedError(f"{type(self).__name__} has no `read`")
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -82,9 +94,9 @@ class ChoiceParser(Parser):
         words = sorted(self._labels, key=len, reverse=True)
         return re.compile("|".join(map(_whole_word, words)))
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """The label of the first clear match; ``None`` without one, or when two are joined."""
-        text = _folded(reply)
+        text = _folded(answer)
         clear: re.Match[str] | None = None
         for match in self._pattern.finditer(text):
             if clear is None:
@@ -111,9 +123,9 @@ class NumberParser(Parser):
 
     type: ClassVar[str] = "number"
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """The canonical number, or ``None`` when the reply holds none."""
-        return read_number(reply)
+        return read_number(answer)
 
     def settings(self) -> dict[str, Any]:
         """``type`` only."""
@@ -131,10 +143,10 @@ class TextParser(Parser):
         if not all(self.stop):
             raise InputError("parser text: 'stop' holds an empty string; remove it")
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """The stripped text, or ``None`` when nothing is left of it."""
         # Leading blanks go first: models often begin with the newline that is also the stop.
-        text = reply.lstrip()
+        text = answer.lstrip()
         ends = [end for stop in self.stop if (end := text.find(stop)) >= 0]
         return text[: min(ends, default=len(text))].strip() or None
 
@@ -167,14 +179,14 @@ class RegexParser(Parser):
                 f"parser regex: {self.pattern!r} has no group; put the answer in (brackets)"
             )
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """Group 1, or ``None`` without a match or when the group is empty."""
         try:
-            match = regex.search(self.pattern, reply, timeout=_MOST_SECONDS)
+            match = regex.search(self.pattern, answer, timeout=_MOST_SECONDS)
         except TimeoutError as error:
             raise InputError(
                 f"parser regex: {self.pattern!r} takes more than {_MOST_SECONDS:g} s on a reply of "
-                f"{len(reply)} characters; write it without a repetition inside a repetition"
+                f"{len(answer)} characters; write it without a repetition inside a repetition"
             ) from error
         return None if match is None else (match[1] or "").strip() or None
 
@@ -194,18 +206,18 @@ class JsonParser(Parser):
     key: str
     type: ClassVar[str] = "json"
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """The value as text, or ``None``."""
         decoder = json.JSONDecoder()
-        start = reply.find("{")
+        start = answer.find("{")
         while start >= 0:
             try:
-                found, _ = decoder.raw_decode(reply, start)
+                found, _ = decoder.raw_decode(answer, start)
             except (ValueError, RecursionError):
                 found = {}
             if isinstance(found, dict) and self.key in found:
                 return _json_text(found[self.key])
-            start = reply.find("{", start + 1)
+            start = answer.find("{", start + 1)
         return None
 
     def settings(self) -> dict[str, Any]:
@@ -223,9 +235,9 @@ class SpansParser(Parser):
     types: tuple[str, ...] = ()
     type: ClassVar[str] = "spans"
 
-    def parse(self, reply: str) -> str | None:
+    def read(self, answer: str) -> str | None:
         """The spans in canonical lines, or ``None``."""
-        spans = read_spans(reply)
+        spans = read_spans(answer)
         if spans is None:
             return None
         return write_spans(span for span in spans if not self.types or span.type in self.types)

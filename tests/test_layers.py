@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "failure", "failures", "fitting", "game24", "grammar", "hub", "metric", "number", "parser",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats",
         "safe_yaml", "sandbox",
+        "compat", "hidden_reasoning", "inputs", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
     ),
     # the only place that runs a network

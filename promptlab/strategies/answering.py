@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,20 +61,35 @@ class Answering:
         return self.parser.parse(reply)
 
     def solve(
-        self, model: LanguageModel, prompt: Prompt, branch: Branch, name: str, sample: int = 0
+        self,
+        model: LanguageModel,
+        prompt: Prompt,
+        branch: Branch,
+        name: str,
+        sample: int = 0,
+        read: Callable[[str], str | None] | None = None,
     ) -> Solving[tuple[Outcome, Branch]]:
         """The answer at the prompt's slot, and the place in the trace after the step ``name``.
 
-        Raises `AskError` naming the step for an empty reply.
+        ``read`` reads a reply in the place of the parser. Raises `AskError` naming the step for an
+        empty reply.
         """
         if self.verbalizer is not None:
             return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
         ask = Generate(model, prompt, self.decoding, sample)
         reply, after = yield from generated(branch, name, ask)
-        label = self.parse(spoken(reply, name, model))
+        label = None if reply.unread else (read or self.parse)(spoken(reply, name, model))
         after.note(label=label)
-        outcome = Outcome(label, reply.text, logprob=reply.logprob, tokens=reply.tokens_out)
-        return outcome, after
+        return (
+            Outcome(
+                label,
+                reply.text,
+                logprob=reply.logprob,
+                tokens=reply.tokens_out,
+                facts={"unread": reply.unread} if reply.unread else {},
+            ),
+            after,
+        )
 
     def _scored(
         self,
@@ -115,9 +130,11 @@ class Answering:
 
 
 def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
-    """The text of a reply. Raises `AskError` naming the step when there is none."""
-    if reply.text.strip():
-        return reply.text
+    """What a reply says beside hidden reasoning. `AskError` naming the step when empty."""
+    if reply.answer.strip():
+        return reply.answer
+    if reply.unread:
+        raise AskError(f"step {step!r}: {model.name} gave no answer: {reply.unread}")
     raise AskError(
         f"step {step!r}: {model.name} wrote nothing; use another template, an instruct model with "
         "its chat template (chat: true), or sampling (temperature above 0)"

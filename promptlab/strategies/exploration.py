@@ -208,7 +208,7 @@ class Exploration:
             self._failed(branch, name, error)
             return None
         self.purse.change(price, reply.tokens_in + reply.tokens_out)
-        return reply.text, after
+        return reply.answer, after
 
     def _score(
         self, branch: Branch, name: str, prompt: Prompt, answers: tuple[str, ...]

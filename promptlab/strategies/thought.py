@@ -156,15 +156,18 @@ class ChainOfThought(Strategy):
         prompt = self.prompt(example)
         ask = Generate(self.model, prompt, self._decoding(), sample)
         reply, after = yield from generated(branch, "reasoning", ask)
-        text = spoken(reply, "reasoning", self.model)
         facts: dict[str, Any] = {**(shortening(prompt) or {})}
+        if reply.unread:
+            facts["unread"] = reply.unread
+            return Outcome(None, reply.text, tokens=reply.tokens_out, facts=facts)
+        text = spoken(reply, "reasoning", self.model)
         reasoning, stated = parted(text, self.extraction)
         if self.extract == "reply":
             label = self.answering.parse(text) if stated is None else self._read(stated)
             after.note(label=label, stated=stated is not None)
             return Outcome(
                 label,
-                text,
+                reply.text,
                 logprob=reply.logprob,
                 tokens=reply.tokens_out,
                 reasoning=reasoning.strip(),
@@ -173,17 +176,16 @@ class ChainOfThought(Strategy):
         asked = going_on(going_on(prompt, reasoning.rstrip()), self.extraction)
         if self.labels:
             asked = asked.going_on(" ")
-        found, end = yield from self.answering.solve(self.model, asked, after, "answer", sample)
-        if found.text is not None:
-            found = replace(found, label=self._read(found.text))
-            end.note(label=found.label)
+        found, _ = yield from self.answering.solve(
+            self.model, asked, after, "answer", sample, self._read
+        )
         sure = None if reply.logprob is None else reply.logprob + (found.logprob or 0.0)
         return replace(
             found,
             logprob=sure,
             tokens=reply.tokens_out + found.tokens,
             reasoning=reasoning.strip(),
-            facts=facts,
+            facts={**facts, **found.facts},
         )
 
     def _read(self, conclusion: str) -> str | None:

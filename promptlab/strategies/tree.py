@@ -180,12 +180,14 @@ class TreeOfThoughts(Strategy):
         """The answer step."""
         logprob: float | None = None
         if self.answer is None:
-            text = self.problem.answer(tree.fields, best.thoughts)
+            text = said = self.problem.answer(tree.fields, best.thoughts)
         else:
             ask = Generate(self.model, tree.prompt(self.answer, best), self.decoding, sample)
             reply, _ = yield from generated(best.branch, "answer", ask)
-            text, logprob = reply.text, reply.logprob
-        label = self.parser.parse(text) if self.parser is not None else text.strip() or None
+            text, logprob, said = reply.text, reply.logprob, reply.answer
+            if reply.unread:
+                facts = facts | {"unread": reply.unread}
+        label = self.parser.parse(said) if self.parser is not None else said.strip() or None
         reasoning = "\n".join(best.thoughts)
         return Outcome(label, text, logprob=logprob, reasoning=reasoning, facts=facts)
 

@@ -168,7 +168,7 @@ class _Filling:
             tokens_out=reply.tokens_out,
             seconds=reply.seconds,
         )
-        return self._parsed(reply.text.strip(), field)
+        return self._parsed(reply.answer.strip(), field)
 
     def _parsed(self, text: str, field: Any) -> Any:
         if field.annotation is str:

@@ -57,13 +57,13 @@ def decoding_of(config: Config, max_tokens: int) -> Decoding:
 
 
 def response_to(request: Request, reply: Generation) -> Response:
-    """A generated text as DSPy's response."""
+    """A generated text as DSPy's response, without hidden reasoning: its adapters parse it."""
     from dspy import lm15
 
     response: Response = lm15.Response(
         id=None,
         model=request.model,
-        message=lm15.Message.assistant(reply.text),
+        message=lm15.Message.assistant(reply.answer),
         finish_reason="length" if reply.finish == "length" else "stop",
         usage=lm15.Usage(input_tokens=reply.tokens_in, output_tokens=reply.tokens_out),
     )
