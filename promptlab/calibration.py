@@ -67,7 +67,7 @@ def _stripped(prompt: Prompt) -> Prompt:
     """Without the white space that an empty field leaves at the start."""
     first, *rest = prompt.segments
     if isinstance(first, Text):
-        words = first.text.lstrip()
-        kept = (Text(words), *rest) if words else tuple(rest)
+        words = first.lstrip()
+        kept = (words, *rest) if words.text else tuple(rest)
         return Prompt(kept, chat=prompt.chat)
     return prompt

@@ -15,6 +15,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor, not_fitted
 from promptlab.template import Template, is_jinja
+from promptlab.text import Text
 from promptlab.window import render_within
 
 if TYPE_CHECKING:
@@ -111,12 +112,15 @@ class HeadTexts:
 
     def text(self, example: Example) -> str:
         """The example's text, its fields shortened to the model's window."""
-        return render_within(self.template, example, (), self.model, 1).left
+        return self._words(example).text
+
+    def _words(self, example: Example) -> Text:
+        return render_within(self.template, example, (), self.model, 1).sides[0]
 
     def ids(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
         """Token ids with the model's own special tokens around them."""
         encoding = self.model.encoding
-        rows = encoding.ids([self.text(example) for example in examples])
+        rows = encoding.ids([self._words(example) for example in examples])
         whole = [encoding.before + row + encoding.after for row in rows]
         return [row or (int(self.model.tokenizer.eos_token_id or 0),) for row in whole]
 

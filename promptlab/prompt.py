@@ -6,12 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Text:
-    """A stretch of words."""
-
-    text: str
+from promptlab.text import Text
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,7 @@ class Prompt:
     turn and the answer opens the assistant's. ``prefill`` is what the assistant has said already
     (reasoning whose conclusion is asked for): the answer goes on from there. ``turns`` are the
     (role, words) of a conversation before the user's turn, roles *system*, *user*, *assistant*.
+    Both are words alone: no control token is read in them.
     ``shortened`` names the fields that were cut to fit the context window.
     """
 
@@ -63,12 +59,18 @@ class Prompt:
     @property
     def left(self) -> str:
         """The words before the slot (learned segments left out)."""
-        return _words(self.segments[: self.slot])
+        return self.sides[0].text
 
     @property
     def right(self) -> str:
         """The words after the slot (learned segments left out)."""
-        return _words(self.segments[self.slot + 1 :])
+        return self.sides[1].text
+
+    @property
+    def sides(self) -> tuple[Text, Text]:
+        """`left` and `right`, with what of them came from data."""
+        before, after = self.segments[: self.slot], self.segments[self.slot + 1 :]
+        return _words(before), _words(after)
 
     @property
     def is_words(self) -> bool:
@@ -89,9 +91,9 @@ class Prompt:
             return replace(self, prefill=self.prefill + said)
         before = self.segments[: self.slot]
         if said and before and isinstance(before[-1], Text):
-            before = (*before[:-1], Text(before[-1].text + said))
+            before = (*before[:-1], before[-1] + Text.of_data(said))
         elif said:
-            before = (*before, Text(said))
+            before = (*before, Text.of_data(said))
         return replace(self, segments=(*before, Slot()))
 
     def spelled(self, words: Iterable[str]) -> Prompt:
@@ -136,13 +138,13 @@ class Spelling:
         return [Text(gap), piece] if gap else [piece]
 
 
-def _words(segments: tuple[Segment, ...]) -> str:
-    return "".join(segment.text for segment in segments if isinstance(segment, Text))
+def _words(segments: tuple[Segment, ...]) -> Text:
+    return Text.joined(segment for segment in segments if isinstance(segment, Text))
 
 
 def _shown(segment: Segment, answer: str) -> str:
     match segment:
-        case Text(text):
+        case Text(text=text):
             return text
         case Slot():
             return answer

@@ -2,12 +2,14 @@
 
 The slot is ``{{ mask }}``; learned segments are ``{{ soft(20) }}`` and ``{{ trigger(5) }}``. They
 travel through the rendering between marks that hold a random number, so that no text of a field
-can stand for one. What a template can make is bounded: a text or list, all loops
+can stand for one; so do the values of expressions, which are known afterwards as what came from
+data. What a template can make is bounded: a text or list, all loops
 together, and the whole rendering.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -26,6 +28,8 @@ from promptlab.prompt import Segment, Text
 
 _NONCE = secrets.token_hex(8)
 _OPEN, _CLOSE = f"\ue000{_NONCE}:", f":{_NONCE}\ue001"
+_BEGIN, _END = f"\ue002{_NONCE}", f"\ue003{_NONCE}"
+"""Stand around the value of an expression where it is written out."""
 _LARGEST = 10_000_000
 """Longest text (in characters) or list that a template may make."""
 _TURNS = 100_000
@@ -53,6 +57,10 @@ class _Generator(CodeGenerator):
         counted = nodes.EnvironmentAttribute("counted", lineno=node.lineno)
         node.iter = nodes.Call(counted, [node.iter], [], None, None, lineno=node.lineno)
         super().visit_For(node, frame)
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        """A constant is the author's own words, and no value to be marked."""
+        return str(node.as_const(frame.eval_ctx))
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -131,10 +139,14 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return filtered
 
 
-@lru_cache(maxsize=1)
-def _environment() -> _Sandbox:
+@lru_cache(maxsize=2)
+def _environment(*, marks: bool = False) -> _Sandbox:
+    """The sandbox; with ``marks`` the values that are written out stand between marks."""
     environment = _Sandbox(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=_marked if marks else None,
     )
     for name in _GROWING_FILTERS:
         environment.filters[name] = _bounded(name, environment.filters[name])
@@ -143,6 +155,11 @@ def _environment() -> _Sandbox:
     del environment.globals["lipsum"]
     environment.globals.update(_RESERVED)
     return environment
+
+
+def _marked(value: Any) -> str:
+    text = str(value)
+    return text if _OPEN in text or not text else f"{_BEGIN}{text}{_END}"
 
 
 def _soft(count: int, init: str | None = None) -> str:
@@ -159,10 +176,10 @@ _RESERVED = {"mask": f"{_OPEN}mask{_CLOSE}", "soft": _soft, "trigger": _trigger}
 
 
 @lru_cache(maxsize=512)
-def compile_jinja(text: str) -> jinja2.Template:
+def compile_jinja(text: str, *, marks: bool = False) -> jinja2.Template:
     """Compile ``text``; a syntax error becomes a `TemplateError` with the line's caret."""
     try:
-        return _environment().from_string(text)
+        return _environment(marks=marks).from_string(text)
     except jinja2.TemplateSyntaxError as error:
         lines = text.splitlines(keepends=True)
         position = sum(len(line) for line in lines[: error.lineno - 1])
@@ -186,11 +203,26 @@ def parse_jinja(text: str) -> nodes.Template:
 
 
 def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
-    """Render ``text`` with ``fields`` in the sandbox and split it into segments."""
-    compiled = compile_jinja(text)
+    """Render ``text`` with ``fields`` in the sandbox and split it into segments.
+
+    The values of expressions count as data. Where a template computes with what it has written
+    (a captured block), all that it writes does.
+    """
+    segments = _split(_rendered(text, fields, marks=False))
+    try:
+        marked = [_unmarked(segment) for segment in _split(_rendered(text, fields, marks=True))]
+    except TemplateError:  # what it captured is longer with the marks
+        marked = []
+    if [_shown(segment) for segment in marked] == segments:
+        return tuple(marked)
+    return tuple(Text.of_data(s.text) if isinstance(s, Text) else s for s in segments)
+
+
+def _rendered(text: str, fields: Mapping[str, str], *, marks: bool) -> str:
+    compiled = compile_jinja(text, marks=marks)
     _turns.set(0)
     try:
-        rendered = _collected(compiled.generate({**fields, **_RESERVED}))
+        return _collected(compiled.generate({**fields, **_RESERVED}))
     except jinja2.UndefinedError as error:
         raise TemplateError(
             f"Jinja: {error.message}; the example has the fields {', '.join(sorted(fields))}",
@@ -198,7 +230,23 @@ def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
         ) from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise TemplateError(f"Jinja: {error}", text=text) from error
-    return tuple(_split(rendered))
+
+
+def _unmarked(segment: Segment) -> Segment:
+    """A text whose marked stretches came from data."""
+    if not isinstance(segment, Text):
+        return segment
+    depth, found = 0, []
+    for piece in re.split(f"({_BEGIN}|{_END})", segment.text):
+        if piece in (_BEGIN, _END):
+            depth += 1 if piece == _BEGIN else -1
+        else:
+            found.append(Text.of_data(piece) if depth else Text(piece))
+    return Text.joined(found)
+
+
+def _shown(segment: Segment) -> Segment:
+    return Text(segment.text) if isinstance(segment, Text) else segment
 
 
 def _collected(chunks: Iterator[str]) -> str:

@@ -134,7 +134,7 @@ class Template:
         Raises `TemplateError` when the example lacks a field (with the names it has).
         """
         fields = example.fields if isinstance(example, Example) else example
-        solved = [Text(self._solved(demonstration)) for demonstration in demonstrations]
+        solved = [self._solved(demonstration) for demonstration in demonstrations]
         gap = Text(self.demonstration_separator)
         place = self._first_repeated if placement == "before" else self._cue
         segments: list[Segment] = []
@@ -178,21 +178,22 @@ class Template:
         )
         return last if slotted else len(self._sources)
 
-    def _solved(self, demonstration: Demonstration) -> str:
+    def _solved(self, demonstration: Demonstration) -> Text:
         segments: list[Segment] = []
         for index, source in enumerate(self._sources[self._first_repeated :]):
             if index:
                 segments.append(Text(self.separator))
             segments.extend(self._render_source(source, demonstration.fields))
-        words = [s for s in segments if isinstance(s, Text | Slot)]
-        return Prompt(tuple(words)).fill(demonstration.answer)
+        answer = Text.of_data(demonstration.answer)
+        words = (answer if isinstance(s, Slot) else s for s in segments)
+        return Text.joined(word for word in words if isinstance(word, Text))
 
     def _render_source(self, source: str, fields: Mapping[str, str]) -> list[Segment]:
         pieces = self._pieces[source]
         if pieces is None:
             return list(render_jinja(source, fields))
         return [
-            Text(_value(fields, piece, source)) if isinstance(piece, Field) else piece
+            Text.of_data(_value(fields, piece, source)) if isinstance(piece, Field) else piece
             for piece in pieces
         ]
 
@@ -273,7 +274,7 @@ def _merge(segments: list[Segment]) -> list[Segment]:
             if not segment.text:
                 continue
             if merged and isinstance(merged[-1], Text):
-                merged[-1] = Text(merged[-1].text + segment.text)
+                merged[-1] += segment
                 continue
         merged.append(segment)
     return merged

@@ -78,22 +78,29 @@ def test_any_template_scores_as_the_plain_reference(
 def test_white_space_before_a_learned_segment_is_no_word(causal: LocalModel) -> None:
     encoding = causal.encoding
     one, two = (700,), (701, 702)
-    ids, rest = left_side(["a film ", one, " was  ", two, " all in"], encoding)
+    words = [Text("a film "), one, Text(" was  "), two, Text(" all in")]
+    ids, rest = left_side(words, encoding)
     assert ids == (*encoding.one("a film"), *one, *encoding.one(" was"), *two)
-    assert rest == " all in"
-    assert left_side(["all words "], encoding) == ((), "all words ")
-    assert left_side([" ", one], encoding) == (one, "")
-    assert right_side([" it ", one, " was ", two], encoding) == (
-        " it",
+    assert rest == Text(" all in")
+    assert left_side([Text("all words ")], encoding) == ((), Text("all words "))
+    assert left_side([Text(" "), one], encoding) == (one, Text(""))
+    assert right_side([Text(" it "), one, Text(" was "), two], encoding) == (
+        Text(" it"),
         (*one, *encoding.one(" was"), *two),
     )
-    assert right_side([" it "], encoding) == (" it ", ())
-    assert Pieces((), "a", "b", ()).before == ()
+    assert right_side([Text(" it ")], encoding) == (Text(" it "), ())
+    assert Pieces((), Text("a"), Text("b"), ()).before == ()
 
 
 def test_marks_of_a_chat_template_are_not_forged() -> None:
     segments = (Text("a" + MARK.format(0) + "b"), Soft(2), Text("c"), Soft(1))
-    assert unmarked(marked(segments), [(7, 8), (9,)]) == ["a0b", (7, 8), "c", (9,), ""]
+    assert unmarked(marked(segments), [(7, 8), (9,)]) == [
+        Text("a0b"),
+        (7, 8),
+        Text("c"),
+        (9,),
+        Text(""),
+    ]
 
 
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_causal", "tiny_masked", "tiny_seq2seq"])

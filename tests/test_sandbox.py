@@ -20,11 +20,11 @@ def test_logic_and_segments() -> None:
         Soft(3),
         Soft(2, init="It was"),
         Trigger(4),
-        Text(" AB "),
+        Text(" AB ", ((1, 3),)),
         Slot(),
         Text("!"),
     )
-    assert render_jinja(text, {"context": "c", "text": ""})[0] == Text("c\n")
+    assert render_jinja(text, {"context": "c", "text": ""})[0] == Text("c\n", ((0, 1),))
     assert jinja_fields(text) == ("context", "text")
     assert render_jinja("{{ mask }}\n", {})[-1] == Text("\n")
 
@@ -39,7 +39,18 @@ def test_what_templates_usually_do_still_works() -> None:
         "{% endfor %}{{ seen.n }}{{ mask }}"
     )
     assert jinja_fields(text) == ("text",)
-    assert render_jinja(text, {"text": "a b"})[0] == Text("1/2<a>2/2<b>12a, b!A c93")
+    assert render_jinja(text, {"text": "a b"})[0].text == "1/2<a>2/2<b>12a, b!A c93"
+
+
+def test_the_values_of_expressions_came_from_data() -> None:
+    """What the author wrote did not, constants included; what a captured block is made of may."""
+    for text, found in (
+        ("{{ text }}[SEP]{{ '[SEP]' }}{{ mask }}", Text("a b[SEP][SEP]", ((0, 3),))),
+        ("{% for w in text.split() %}{{ w }},{% endfor %}", Text("a,b,", ((0, 1), (2, 3)))),
+        ("{% set x %}{{ text }}{% endset %}{{ x|length }}[SEP]", Text("3[SEP]", ((0, 6),))),
+        ("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(text) }}!", Text("<a b>!", ((0, 5),))),
+    ):
+        assert render_jinja(text, {"text": "a b"})[0] == found
 
 
 def test_a_field_cannot_take_the_name_of_the_slot() -> None:

@@ -25,7 +25,7 @@ FIELDS = {"text": "fine", "place": "web"}
 def test_a_plain_template_renders() -> None:
     template = Template("{text} It was {mask}.")
     prompt = template.render(Example("1", {"text": "A {mask} film\\"}, "x"))
-    assert prompt.segments == (Text("A {mask} film\\ It was "), Slot(), Text("."))
+    assert prompt.segments == (Text("A {mask} film\\ It was ", ((0, 14),)), Slot(), Text("."))
     assert template.fields == ("text",)
     assert template.source == "{text} It was {mask}."
     assert Template("{b} {a} {b} {mask}").fields == ("b", "a")
@@ -35,7 +35,7 @@ def test_learned_segments_stay_between_the_words() -> None:
     template = Template('{soft:2 #a "so"}{text}{trigger:3} {mask}')
     assert template.render(FIELDS).segments == (
         Soft(2, init="so", id="a"),
-        Text("fine"),
+        Text("fine", ((0, 4),)),
         Trigger(3),
         Text(" "),
         Slot(),
@@ -151,7 +151,10 @@ def test_demonstrations_before_a_text() -> None:
     template = Template("{text} It was {mask}.", demonstration_separator="\n")
     prompt = template.render(FIELDS, DEMONSTRATIONS)
     assert prompt.segments == (
-        Text("dull It was bad.\nwitty {mask} It was good.\nfine It was "),
+        Text(
+            "dull It was bad.\nwitty {mask} It was good.\nfine It was ",
+            ((0, 4), (12, 15), (17, 29), (37, 41), (43, 47)),
+        ),
         Slot(),
         Text("."),
     )
@@ -184,9 +187,9 @@ def test_demonstrations_after_the_input() -> None:
     text = Template("{text} It was {mask}.", demonstration_separator="\n")
     assert not text.cue_apart
     assert text.render(FIELDS, DEMONSTRATIONS[:1], "after").segments == (
-        Text("fine It was "),
+        Text("fine It was ", ((0, 4),)),
         Slot(),
-        Text(".\ndull It was bad."),
+        Text(".\ndull It was bad.", ((2, 6), (14, 17))),
     )
     assert text.render(FIELDS, (), "after") == text.render(FIELDS)
     for parts in (
@@ -207,9 +210,9 @@ def test_demonstrations_after_the_input() -> None:
 def test_demonstrations_of_jinja_and_learned_segments() -> None:
     template = Template("{{ soft(2) }}{{ text|upper }}: {{ mask }}")
     assert template.render(FIELDS, DEMONSTRATIONS[:1]).segments == (
-        Text("DULL: bad\n\n"),
+        Text("DULL: bad\n\n", ((0, 4), (6, 9))),
         Soft(2),
-        Text("FINE: "),
+        Text("FINE: ", ((0, 4),)),
         Slot(),
     )
 

@@ -83,7 +83,7 @@ def test_a_chat_turn_is_counted_with_its_marks(fresh: Fresh) -> None:
     assert prompt.shortened == ("text",)
     assert prompt.chat
     assert model.count_tokens(prompt) <= 58
-    assert "<|assistant|>" in model.sides(prompt)[0]
+    assert "<|assistant|>" in model.sides(prompt)[0].text
 
 
 def test_jinja_fields_are_shortened_before_they_are_rendered(fresh: Fresh) -> None:

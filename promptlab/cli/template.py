@@ -262,7 +262,7 @@ def _counted(prompt: Prompt, model: LanguageModel) -> dict[str, Any]:
         "model_input": None,
     }
     if prompt.chat and isinstance(model, LocalModel):
-        row["model_input"] = model.sides(prompt)[0]
+        row["model_input"] = model.sides(prompt)[0].text
     return row
 
 

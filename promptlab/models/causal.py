@@ -8,7 +8,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
 from promptlab.models.tokens import Layout, Token, Tokenized, stripped
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Text
 
 
 class CausalModel(LocalModel):
@@ -27,7 +27,7 @@ class CausalModel(LocalModel):
         """One question a prompt (more only if answers change how the text before them splits)."""
         pieces = [self.pieces(prompt) for prompt in prompts]
         lefts = self.encoding.ids([piece.left for piece in pieces])
-        filled = self.encoding.ids([p.left + a + p.right for p in pieces for a in answers])
+        filled = self.encoding.ids([p.left + Text(a) + p.right for p in pieces for a in answers])
         result = []
         for row, (prompt, piece) in enumerate(zip(prompts, pieces, strict=True)):
             whole = filled[row * len(answers) : (row + 1) * len(answers)]
@@ -37,9 +37,9 @@ class CausalModel(LocalModel):
             result.append(self._split(start, lefts[row], whole, answers))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
         """The text before the slot, trailing white space left to the answer."""
-        pieces = [self.pieces(prompt) for prompt in prompts]
+        pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
         kept = [
             piece.left if prompt.chat else piece.left.rstrip()
             for piece, prompt in zip(pieces, prompts, strict=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
-Offsets = list[tuple[int, int]]
+from promptlab.models.controls import (
+    Offsets,
+    PlainTokenizer,
+    control_ids,
+    forged,
+    written_controls,
+)
+from promptlab.text import Text
 
+Words = str | Text
+"""Words to be tokenised; in a `Text`, what came from data is read without control tokens."""
 
 _REMEMBERED = 2000
 """Texts of more characters are not kept: answers and templates are short, documents are not."""
@@ -28,28 +37,58 @@ class Encoding:
         self.after = tuple(full[start + len(bare) :])
         self._cached = lru_cache(maxsize=4096)(self._single)
 
-    def ids(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    def ids(self, texts: Sequence[Words]) -> list[tuple[int, ...]]:
         """Token ids of every text, no special tokens added."""
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-        return [tuple(row) for row in encoded]
+        return [ids for ids, _ in self._encoded(texts)]
 
-    def one(self, text: str) -> tuple[int, ...]:
+    def one(self, text: Words) -> tuple[int, ...]:
         """Token ids of one text; short ones are remembered."""
         return self._cached(text) if len(text) <= _REMEMBERED else self._single(text)
 
-    def with_offsets(self, texts: Sequence[str]) -> list[tuple[tuple[int, ...], Offsets]]:
+    def with_offsets(self, texts: Sequence[Words]) -> list[tuple[tuple[int, ...], Offsets]]:
         """Token ids of every text with the characters ``(start, end)`` each stands for."""
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
         return [
-            (tuple(row), list(offsets))
-            for row, offsets in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+            (ids, list(found.offsets) if offsets is None else offsets)
+            for ids, (found, offsets) in self._encoded(texts)
         ]
+
+    def commands(self, text: str) -> bool:
+        """Whether control tokens are read in a text."""
+        return not self.controls.isdisjoint(self.one(text))
+
+    @cached_property
+    def controls(self) -> frozenset[int]:
+        """Ids of the tokens that command the model."""
+        return control_ids(self.tokenizer)
 
     def token(self, token_id: int) -> str:
         """The text of one token."""
         return str(self.tokenizer.decode([token_id]))
 
-    def _single(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _single(self, text: Words) -> tuple[int, ...]:
+        return self.ids([text])[0]
+
+    @cached_property
+    def _plain(self) -> PlainTokenizer:
+        return PlainTokenizer(self.tokenizer, self.controls)
+
+    def _encoded(
+        self, texts: Sequence[Words]
+    ) -> Iterator[tuple[tuple[int, ...], tuple[Any, Offsets | None]]]:
+        """Ids of every text, and the tokenizer's own finding; offsets where these are others."""
+        if not texts:
+            return
+        strings = [text.text if isinstance(text, Text) else text for text in texts]
+        encoded = self.tokenizer(strings, add_special_tokens=False)
+        for text, ids, found in zip(texts, encoded["input_ids"], encoded.encodings, strict=True):
+            given = isinstance(text, Text) and bool(text.given)
+            if not given or self.controls.isdisjoint(ids):
+                yield tuple(ids), (found, None)
+                continue
+            assert isinstance(text, Text)
+            if not forged(ids, found.offsets, text, self.controls):
+                yield tuple(ids), (found, None)
+                continue
+            kept = written_controls(ids, found.offsets, text, self.controls)
+            other, offsets = self._plain.encode(text, kept)
+            yield tuple(other), (found, offsets)

@@ -8,7 +8,7 @@ from promptlab.models.tokens import Layout, Learned, Part, Run, Span
 from promptlab.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
 
 Ids = Sequence[tuple[int | None, ...]]
-Chat = Callable[[str], str]
+Chat = Callable[[Text], Text]
 """The user's words in the model's chat template."""
 _PROBE = "\ue002"
 _MASK = "{mask}"
@@ -55,7 +55,7 @@ def _alone(prompt: Prompt, index: int) -> str:
 
 def _part(segment: Segment, place: Span, ids: Iterator[tuple[int | None, ...]]) -> Part:
     if isinstance(segment, Text):
-        return (Run(segment.text, "text", place[0]),)
+        return (Run(segment, "text", place[0]),)
     if isinstance(segment, Soft):
         return Learned("soft", next(ids), place)
     return Learned("trigger", next(ids), place) if isinstance(segment, Trigger) else ()
@@ -63,16 +63,20 @@ def _part(segment: Segment, place: Span, ids: Iterator[tuple[int | None, ...]]) 
 
 def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -> list[Part]:
     """The user's turn between the words of the chat template, white space around it dropped."""
-    opening, found, closing = chat(_PROBE).partition(_PROBE)
+    around = chat(Text(_PROBE))
+    opening, found, closing = around.text.partition(_PROBE)
+    before = Run(around.part(0, len(opening)), "chat")
+    after = Run(around.part(len(around) - len(closing)), "chat")
     runs = _trimmed(parts)
-    words = "".join(run.text for part in runs if not isinstance(part, Learned) for run in part)
-    prefill = Run(prompt.prefill, "text", slot_end - len(_MASK) - len(prompt.prefill))
+    words = Text.joined(run.words for part in runs if not isinstance(part, Learned) for run in part)
+    place = slot_end - len(_MASK) - len(prompt.prefill)
+    prefill = Run(Text.of_data(prompt.prefill), "text", place)
     if prompt.is_words:
         whole = chat(words)
-        if not found or whole != opening + words + closing:
+        if not found or whole.text != opening + words.text + closing:
             return [(Run(whole, "chat"), prefill)]
-        return [(Run(opening, "chat"), *_flat(runs), Run(closing, "chat"), prefill)]
-    return _grouped([(Run(opening, "chat"),), *runs, (Run(closing, "chat"),)])
+        return [(before, *_flat(runs), after, prefill)]
+    return _grouped([(before,), *runs, (after,)])
 
 
 def _trimmed(parts: Sequence[Part]) -> list[Part]:
@@ -80,12 +84,12 @@ def _trimmed(parts: Sequence[Part]) -> list[Part]:
     kept = list(parts)
     if kept and not isinstance(kept[0], Learned):
         run = kept[0][0]
-        words = run.text.lstrip()
+        words = run.words.lstrip()
         shown = None if run.shown is None else run.shown + len(run.text) - len(words)
         kept[0] = (Run(words, run.kind, shown),)
     if kept and not isinstance(kept[-1], Learned):
         run = kept[-1][0]
-        kept[-1] = (Run(run.text.rstrip(), run.kind, run.shown),)
+        kept[-1] = (Run(run.words.rstrip(), run.kind, run.shown),)
     return kept
 
 

@@ -18,7 +18,7 @@ from promptlab.engine.question import Question, Usage
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
-from promptlab.models.chat import chat_text
+from promptlab.models.chat import ChatTemplate
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
@@ -46,7 +46,14 @@ class LocalModel(AdaptableModel):
     """
 
     def __init__(
-        self, *, name: str, key: str, tokenizer: Any, engine: Engine, max_tokens: int
+        self,
+        *,
+        name: str,
+        key: str,
+        tokenizer: Any,
+        engine: Engine,
+        max_tokens: int,
+        thinking: bool = False,
     ) -> None:
         self.name = name
         self.key = key
@@ -59,7 +66,9 @@ class LocalModel(AdaptableModel):
         self.unknown = None if unknown in self.encoding.after else unknown
         self.base = self
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
-        if getattr(tokenizer, "chat_template", None):
+        self.thinking = thinking
+        self.chat = ChatTemplate(tokenizer, self.encoding.commands)
+        if tokenizer.chat_template:
             self.can = self.can | {"chat"}
 
     @abstractmethod
@@ -67,8 +76,11 @@ class LocalModel(AdaptableModel):
         """For every prompt the questions that together cover all answers."""
 
     @abstractmethod
-    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
-        """For every prompt the context whose slot is filled by one token (no continuations)."""
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
+        """For every prompt the context whose slot is filled by one token (no continuations).
+
+        ``writes`` says that a reply is to be written there, which may begin with reasoning.
+        """
 
     def _forget(self) -> None:
         self._remembered = {}
@@ -156,7 +168,7 @@ class LocalModel(AdaptableModel):
         return generate(
             self.engine,
             self.tokenizer,
-            self.reading(prompts),
+            self.reading(prompts, writes=True),
             decoding,
             samples=samples,
             window=self.max_tokens,
@@ -164,21 +176,23 @@ class LocalModel(AdaptableModel):
             on_text=on_text,
         )
 
-    def reading(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
-        """For every prompt the ids that are read before its slot is written, however many."""
-        return [question.context.ids for question in self.slot_contexts(prompts)]
+    def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
+        """For every prompt the ids that are read before its slot is filled, however many."""
+        return [question.context.ids for question in self.slot_contexts(prompts, writes=writes)]
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
         around = len(self.encoding.before) + len(self.encoding.after) + self.prefix_tokens
         if prompt.is_words:
-            left, right = self.sides(prompt)
-            return around + len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
+            return around + self._count(*self.sides(prompt))
         # Words are cut into tokens between learned segments, whatever these are.
         counts = [(0,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
         found = self._pieces(prompt, counts)
-        sides = (self.encoding.one(found.left), self.encoding.one(found.right))
-        return around + sum(map(len, (found.before, *sides, found.after))) + 1
+        return around + len(found.before) + self._count(found.left, found.right) + len(found.after)
+
+    def _count(self, left: Text, right: Text) -> int:
+        """Tokens of the words beside the slot, and one for what will stand in it."""
+        return len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """What is read of the prompt, token by token; places for what is not learned yet."""
@@ -187,7 +201,7 @@ class LocalModel(AdaptableModel):
             ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
         if prompt.chat:
             self._check_chat(prompt)
-        chat = (lambda words: self._chat(prompt, words)) if prompt.chat else None
+        chat = (lambda words: self._chat(prompt, words, False)) if prompt.chat else None
         return self._read(prompt, laid_out(prompt, ids, chat), Tokenized(self.encoding))
 
     @abstractmethod
@@ -196,7 +210,7 @@ class LocalModel(AdaptableModel):
 
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
-        ids, offsets = self.encoding.with_offsets([text])[0]
+        ids, offsets = self.encoding.with_offsets([Text.of_data(text)])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
 
     def asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
@@ -212,30 +226,35 @@ class LocalModel(AdaptableModel):
                 remembered[prompt, answers] = asked
         return [remembered[prompt, answers] for prompt in prompts]
 
-    def sides(self, prompt: Prompt) -> tuple[str, str]:
+    def sides(self, prompt: Prompt, *, writes: bool = False) -> tuple[Text, Text]:
         """The words before and after the slot; with ``chat`` in the model's chat template."""
         if not prompt.chat:
-            return prompt.left, prompt.right
+            return prompt.sides
         self._check_chat(prompt)
-        return self._chat(prompt, prompt.left) + prompt.prefill, ""
+        said = self._chat(prompt, prompt.sides[0], writes)
+        return said + Text.of_data(prompt.prefill), Text("")
 
-    def pieces(self, prompt: Prompt) -> Pieces:
-        """What stands around the slot, learned segments as token ids."""
+    def pieces(self, prompt: Prompt, *, writes: bool = False) -> Pieces:
+        """What stands around the slot, learned segments as token ids.
+
+        ``writes`` says that a reply is to be written there, which may begin with reasoning.
+        """
         if prompt.is_words:
-            return Pieces((), *self.sides(prompt), ())
+            return Pieces((), *self.sides(prompt, writes=writes), ())
         assert self.learned is not None
-        return self._pieces(
-            prompt, list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
-        )
+        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        return self._pieces(prompt, ids, writes)
 
-    def _pieces(self, prompt: Prompt, ids: Sequence[tuple[int, ...]]) -> Pieces:
+    def _pieces(
+        self, prompt: Prompt, ids: Sequence[tuple[int, ...]], writes: bool = False
+    ) -> Pieces:
         slot = prompt.slot
         left, right = prompt.segments[:slot], prompt.segments[slot + 1 :]
         count = sum(not isinstance(segment, Text) for segment in left)
         if prompt.chat:
             self._check_chat(prompt)
             before = left_side(
-                unmarked(self._chat(prompt, marked(left)), ids[:count]), self.encoding
+                unmarked(self._chat(prompt, marked(left), writes), ids[:count]), self.encoding
             )
         else:
             before = left_side(stretches(left, ids[:count]), self.encoding)
@@ -249,8 +268,10 @@ class LocalModel(AdaptableModel):
                 f"may follow {{mask}} (found {prompt.right.strip()!r})"
             )
 
-    def _chat(self, prompt: Prompt, words: str) -> str:
-        return chat_text(self.tokenizer, (*prompt.turns, ("user", words.strip())))
+    def _chat(self, prompt: Prompt, words: Text, writes: bool) -> Text:
+        said = [(role, Text.of_data(text)) for role, text in prompt.turns]
+        turns = (*said, ("user", words.strip()))
+        return self.chat.text(turns, thinking=self.thinking and writes)
 
     def shown(self, prompt: Prompt) -> str:
         """A prompt as a reader sees it, its trigger tokens as the words that were found."""

@@ -8,7 +8,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
 from promptlab.models.tokens import Layout, Run, Token, Tokenized
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Text
 
 
 class MaskedModel(LocalModel):
@@ -19,7 +19,7 @@ class MaskedModel(LocalModel):
 
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
         """For every prompt one question for each answer length in tokens."""
-        spaced = [self.pieces(p).left[-1:].isspace() for p in prompts]
+        spaced = [self.pieces(p).left.text[-1:].isspace() for p in prompts]
         tokens = {
             space: [self._answer(answer, space) for answer in answers] for space in set(spaced)
         }
@@ -34,7 +34,7 @@ class MaskedModel(LocalModel):
             result[row].append(Asked(question, chosen))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
         """Every prompt with one mask token in its slot."""
         return [Question(c, ()) for c in self._contexts(prompts, [1] * len(prompts))]
 
@@ -46,7 +46,7 @@ class MaskedModel(LocalModel):
     def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
         pieces = [self.pieces(prompt) for prompt in prompts]
-        texts = [p.left + mask * k + p.right for p, k in zip(pieces, masks, strict=True)]
+        texts = [p.left + Text(mask * k) + p.right for p, k in zip(pieces, masks, strict=True)]
         contexts = []
         for row, (ids, offsets) in enumerate(self.encoding.with_offsets(texts)):
             piece = pieces[row]
@@ -66,8 +66,11 @@ class MaskedModel(LocalModel):
             contexts.append(Context(whole, len(before) + place))
         return contexts
 
+    def _count(self, left: Text, right: Text) -> int:
+        return len(self.encoding.one(left + Text(self.tokenizer.mask_token) + right))
+
     def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
-        mask = Run(self.tokenizer.mask_token, "slot", laid.slot[0])
+        mask = Run(Text(self.tokenizer.mask_token), "slot", laid.slot[0])
         return [
             *made.prefix((None,) * self.prefix_tokens),
             *made.special(self._special_before(prompt)),

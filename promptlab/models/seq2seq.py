@@ -8,7 +8,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
 from promptlab.models.tokens import Layout, Run, Token, Tokenized, stripped
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Text
 
 SENTINEL = "<extra_id_0>"
 
@@ -36,9 +36,9 @@ class Seq2SeqModel(LocalModel):
             for question in self.slot_contexts(prompts)
         ]
 
-    def slot_contexts(self, prompts: Sequence[Prompt]) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
         """The encoder's input."""
-        contexts = [Context(ids) for ids in self.reading(prompts)]
+        contexts = [Context(ids) for ids in self.reading(prompts, writes=writes)]
         for context in contexts:
             if len(context.ids) > self.max_tokens:
                 raise CapabilityError(
@@ -47,16 +47,16 @@ class Seq2SeqModel(LocalModel):
                 )
         return [Question(context, ()) for context in contexts]
 
-    def reading(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+    def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
         """The encoder's input, however long."""
         sentinel = sentinel_id(self.tokenizer) is not None
         texts = []
-        pieces = [self.pieces(prompt) for prompt in prompts]
+        pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
         for piece in pieces:
             left, right = piece.left, piece.right
-            if (right.strip() or piece.after) and not sentinel:
+            if (right.text.strip() or piece.after) and not sentinel:
                 raise self._one_sided()
-            texts.append(left + SENTINEL + right if sentinel else left.rstrip())
+            texts.append(left + Text(SENTINEL) + right if sentinel else left.rstrip())
         contexts = []
         encoded = self.encoding.ids(texts)
         for prompt, piece, ids in zip(prompts, pieces, encoded, strict=True):
@@ -69,7 +69,7 @@ class Seq2SeqModel(LocalModel):
         right = "".join(run.text for run in laid.right)
         if (right.strip() or laid.after) and not sentinel:
             raise self._one_sided()
-        mask = (Run(SENTINEL, "slot", laid.slot[0]),)
+        mask = (Run(Text(SENTINEL), "slot", laid.slot[0]),)
         words = (*laid.left, *mask, *laid.right) if sentinel else stripped(laid.left)
         slot = [] if sentinel else [Token("{mask}", None, "slot", laid.slot, read=False)]
         return [
@@ -81,6 +81,11 @@ class Seq2SeqModel(LocalModel):
             *made.special(self.encoding.after),
             *slot,
         ]
+
+    def _count(self, left: Text, right: Text) -> int:
+        if sentinel_id(self.tokenizer) is None:
+            return super()._count(left, right)
+        return len(self.encoding.one(left + Text(SENTINEL) + right))
 
     def _one_sided(self) -> CapabilityError:
         return CapabilityError(

@@ -201,8 +201,9 @@ class SlotScores:
     def _ending(self, prompt: Prompt) -> tuple[str, str]:
         """What the tokens of an answer depend on."""
         piece = self.model.pieces(prompt)
-        words = piece.left.rstrip()
-        space = piece.left[len(words) :]
+        left = piece.left.text
+        words = left.rstrip()
+        space = left[len(words) :]
         if self.model.family != "causal":
             return "", " " if space else ""
         return (words.rsplit(None, 1) or [""])[-1] + space, f"{piece.right}{piece.after}"

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from promptlab.models.encoding import Encoding
+from promptlab.text import Span, Text
 
 Kind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefix"]
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,14 @@ class Token:
 class Run:
     """Words of one kind; ``shown`` is where they begin in ``str(prompt)``."""
 
-    text: str
+    words: Text
     kind: Kind
     shown: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The words alone."""
+        return self.words.text
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def stripped(runs: Sequence[Run]) -> tuple[Run, ...]:
     kept = list(runs)
     while kept:
         run = kept.pop()
-        if words := run.text.rstrip():
+        if len(words := run.words.rstrip()):
             return (*kept, Run(words, run.kind, run.shown))
     return ()
 
@@ -121,8 +126,8 @@ class Tokenized:
 
     def words(self, runs: Sequence[Run], *, read: bool = True) -> list[Token]:
         """The tokens of runs that are tokenised as one string."""
-        text = "".join(run.text for run in runs)
-        if not text:
+        text = Text.joined(run.words for run in runs)
+        if not len(text):
             return []
         ids, offsets = self.encoding.with_offsets([text])[0]
         ends = _ends(runs)

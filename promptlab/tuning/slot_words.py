@@ -72,7 +72,7 @@ def slot_words(
 
 def _entries(model: LocalModel, prompt: Prompt, tokens: TokenFilter) -> list[int]:
     """Vocabulary entries that are whole words and come back as one token where the slot is."""
-    spaced = model.family != "seq2seq" and model.pieces(prompt).left[-1:].isspace()
+    spaced = model.family != "seq2seq" and model.pieces(prompt).left.text[-1:].isspace()
     chosen = [int(i) for i in np.flatnonzero(tokens.allowed(whole_words=True))]
     texts = [tokens.texts[i].strip() for i in chosen]
     encoded = model.encoding.ids([f" {text}" if spaced else text for text in texts])

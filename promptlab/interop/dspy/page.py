@@ -55,11 +55,13 @@ class Page:
         said = "".join(f"{line}\n" for line in self.lines(outputs, found)) + cue
         asked = "\n".join(self.lines(self.signature.input_fields, self.inputs))
         if self.chat:
-            return Prompt((Text(asked), Slot()), chat=True, prefill=said, turns=self._turns())
+            return Prompt(
+                (Text.of_data(asked), Slot()), chat=True, prefill=said, turns=self._turns()
+            )
         solved = ["\n".join(self.lines(self.signature.fields, demo)) for demo in self.demos]
         parts = [*filter(None, [self.heading()]), *solved]
         opened = f"{asked}\n{said}" if asked else said
-        return Prompt((Text(_PARAGRAPH.join([*parts, opened])), Slot()))
+        return Prompt((Text.of_data(_PARAGRAPH.join([*parts, opened])), Slot()))
 
     def without_content(self, content: str) -> Page:
         """The same page with ``content`` in every input field."""

@@ -38,8 +38,9 @@ class Writing:
         for segment in prompt.segments:
             if isinstance(segment, Trigger):
                 part = next(parts)
-                if segments and isinstance(segments[-1], Text):
-                    segments[-1] = Text(segments[-1].text.rstrip())
+                last = segments[-1] if segments else None
+                if isinstance(last, Text):
+                    segments[-1] = last.rstrip()
                 segments.append(Text(self._added(before, part)))
                 before = part[-1:]
                 continue
