@@ -8,6 +8,8 @@ from typing import Any
 
 from promptlab.text import Text
 
+__all__ = ["Prompt", "Segment", "Slot", "Soft", "Spelling", "Text", "Trigger"]
+
 
 @dataclass(frozen=True)
 class Slot:
