@@ -19,7 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats",
         "safe_yaml", "sandbox",
         "compat", "hidden_reasoning", "inputs", "label",
-        "spans", "split", "spreadsheet", "statistics", "task", "template", "trace", "verbalizer",
+        "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
+        "verbalizer",
     ),
     # the only place that runs a network
     ("engine",),
