@@ -26,9 +26,19 @@ def cache_dir() -> Path:
     return user_cache_path("promptlab", appauthor=False)
 
 
+_shows_progress = True
+
+
+def show_progress(shown: bool) -> None:
+    """Whether `to_stderr` writes; a quiet command has it silent."""
+    global _shows_progress
+    _shows_progress = shown
+
+
 def to_stderr(message: str) -> None:
     """The default `Progress`: one line on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    if _shows_progress:
+        print(message, file=sys.stderr, flush=True)
 
 
 def size_text(size: int) -> str:

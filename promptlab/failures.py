@@ -51,12 +51,21 @@ class FailureLog:
         *,
         expected: str | None = None,
         accept: bool = False,
-        note: str = "",
+        note: str | None = None,
+        any_answer: bool = False,
     ) -> Failure:
         """Keep a correction, in place of an earlier one; the failure with it.
 
-        Raises `DataError` for an unknown id, or when there is not exactly one of ``expected`` and
-        ``accept``.
+        Args:
+            example_id: The failure's example.
+            expected: The right answer; where answers are labels, one of them.
+            accept: The actual answer is acceptable.
+            note: Why; ``None`` keeps the note of an earlier correction.
+            any_answer: ``expected`` need not be a label of the task.
+
+        Raises:
+            DataError: For an unknown id, an answer that is no label of the task, or when there is
+                not exactly one of ``expected`` and ``accept``.
         """
         if (expected is None) == (not accept):
             raise DataError(
@@ -64,6 +73,11 @@ class FailureLog:
                 "of the two"
             )
         failure = self.find(example_id)
+        if expected is not None and not any_answer and expected not in (self.labels or [expected]):
+            raise DataError(
+                f"{expected!r} is no label of this task; its labels are "
+                f"{', '.join(map(repr, self.labels))} (to keep it all the same: any_answer)"
+            )
         if accept and failure.actual is None:
             raise DataError(
                 f"{example_id} has no answer that could be accepted ({failure.error or 'none came'}"
@@ -71,7 +85,9 @@ class FailureLog:
             )
         with locked(self.corrections_file):
             self._read_corrections()
-            self.corrections[example_id] = Correction(example_id, expected, accept, note)
+            earlier = self.corrections.get(example_id)
+            kept = note if note is not None else earlier.note if earlier else ""
+            self.corrections[example_id] = Correction(example_id, expected, accept, kept)
             self._write_corrections()
         return self.find(example_id)
 
@@ -84,6 +100,16 @@ class FailureLog:
                 raise DataError(f"{example_id} has no correction that could be taken back")
             self._write_corrections()
         return self.find(example_id)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that answers are chosen among; none where they are open."""
+        scored = [failure.scores for failure in self.failures if failure.scores]
+        said = [failure.answers for failure in self.failures if failure.answers]
+        decided = self.path.with_name("leaderboard.json")
+        task = json.loads(decided.read_text("utf-8")).get("task", {}) if decided.exists() else {}
+        groups = (task.get("labels", ()), *scored, *said)
+        return tuple(dict.fromkeys(label for group in groups for label in group))
 
     def find(self, example_id: str) -> Failure:
         """The failure of an example. Raises `DataError` for an unknown id."""

@@ -24,7 +24,7 @@ _MOST = 180 * _SECOND
 def main() -> None:
     """Read the arguments and take the pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--to", type=Path, default=Path("ui/pictures"), help="folder to write")
+    parser.add_argument("--out", type=Path, default=Path("ui/pictures"), help="folder to write")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)

@@ -49,7 +49,7 @@ def test_a_file_becomes_a_file(
     assert [row["prediction"] for row in read_csv(out)] == made
     right = sum(a == b for a, b in zip(made, LABELS, strict=True))
     assert summary["accuracy"] == pytest.approx(right / 5)
-    assert not summary["cancelled"] and summary["rows"] == 5 and summary["out"] == str(out)
+    assert not summary["cancelled"] and summary["rows"] == 5 and summary["file"] == str(out)
     table = {(row["label"], row["prediction"]): row["rows"] for row in summary["confusion"]}
     assert sum(table.values()) == 5
     assert sum(count for pair, count in table.items() if pair[0] == pair[1]) == right

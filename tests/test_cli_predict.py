@@ -125,7 +125,7 @@ def test_json_is_one_document(best: Path, reviews: Path, tmp_path: Path) -> None
     out = tmp_path / "out.csv"
     summary = json.loads(done(best, reviews, "--json", "--out", out).stdout)
     assert "predictions" not in summary
-    assert summary["out"] == str(out)
+    assert summary["file"] == str(out)
     assert len(read_csv(out)) == summary["rows"]
 
 
@@ -254,3 +254,20 @@ def test_cells_are_made_safe_for_spreadsheets_when_asked(best: Path, tmp_path: P
     told = done(best, path, "--out", out, "--spreadsheet-safe").stderr
     assert [(row["text"], row["note"]) for row in read_csv(out)] == [("'=1+1", "-1")]
     assert "1 cells got an apostrophe" in told
+
+
+def test_texts_instead_of_a_file(best: Path) -> None:
+    texts = ["a gorgeous, witty film .", "dull"]
+    options = [part for text in texts for part in ("--text", text)]
+    shown = done(best, *options).stdout.splitlines()
+    assert shown[0].split() == ["text", "prediction", "negative", "positive"]
+    assert all(line.startswith(text) for line, text in zip(shown[1:], texts, strict=True))
+    rows = json.loads(done(best, *options, "--json").stdout)["predictions"]
+    assert [row["text"] for row in rows] == texts
+    lines = done(best, *options, "--format", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["prediction"] for line in lines] == [r["prediction"] for r in rows]
+
+
+def test_a_file_or_texts(best: Path, reviews: Path) -> None:
+    assert "not both" in refused(best, reviews, "--text", "good")
+    assert "give a file to predict" in refused(best)

@@ -87,7 +87,7 @@ def test_the_command_line(tmp_path: Path) -> None:
     folder.mkdir()
     write_lines(folder / "failures.jsonl", (one.record() for one in misses()))
     done = CliRunner().invoke(
-        app, ["failures", "clusters", "films", "--out", str(tmp_path), "--count", "2", "--json"]
+        app, ["failures", "clusters", "films", "--runs", str(tmp_path), "--count", "2", "--json"]
     )
     rows = json.loads(done.stdout)
     assert [row["size"] for row in rows] == [4, 4] and rows[0]["words"][0] in ("film", "soup")

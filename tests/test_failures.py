@@ -74,7 +74,7 @@ def test_fine_tuning_says_what_is_wanted_in_the_prompts_own_words() -> None:
 
 def test_corrections_are_kept_beside_the_log(tmp_path: Path) -> None:
     log = written(tmp_path, miss(), miss(example_id="8"))
-    log.correct("7", expected="mixed", note="neither")
+    log.correct("7", expected="negative", note="neither")
     log.correct("8", accept=True)
     log.correct("7", expected="positive", note="irony")
     again = FailureLog(log.path)
@@ -98,6 +98,26 @@ def test_corrections_are_kept_beside_the_log(tmp_path: Path) -> None:
     log.corrections_file.write_text('{"who": 1}\n')
     with pytest.raises(DataError, match="line 1: not a record"):
         FailureLog(log.path)
+
+
+def test_a_correction_is_a_label_and_keeps_an_earlier_note(tmp_path: Path) -> None:
+    log = written(tmp_path, miss(), miss(example_id="8", scores=None, answers={}))
+    for example_id in ("7", "8"):
+        with pytest.raises(DataError, match=r"'nonsense' is no label.*'negative', 'positive'"):
+            log.correct(example_id, expected="nonsense")
+    log.correct("7", expected="negative", note="irony")
+    assert log.correct("7", expected="positive").correction == Correction(
+        "7", "positive", False, "irony"
+    )
+    assert log.correct("7", accept=True, note="").correction == Correction("7", accept=True)
+
+
+def test_labels_of_replies_that_were_parsed_stand_in_the_leaderboard(tmp_path: Path) -> None:
+    log = written(tmp_path, miss(scores=None, answers={}))
+    assert log.correct("7", expected="anything").right == "anything"
+    (log.path.parent / "leaderboard.json").write_text('{"task": {"labels": ["no", "yes"]}}')
+    with pytest.raises(DataError, match="is no label"):
+        FailureLog(log.path).correct("7", expected="anything")
 
 
 def test_a_suite_fits_its_task(tmp_path: Path, task: Task) -> None:

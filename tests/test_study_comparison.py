@@ -79,11 +79,11 @@ def test_what_cannot_be_compared_is_told(runs: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_compares(runs: Path) -> None:
     result = CliRunner().invoke(
-        app, ["study", "compare", "first", "second", "--out", str(runs), "--json"]
+        app, ["study", "compare", "first", "second", "--runs", str(runs), "--json"]
     )
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert len(found["pairs"]) == 1 and found["changes"]
-    told = CliRunner().invoke(app, ["study", "compare", "first", "third", "--out", str(runs)])
+    told = CliRunner().invoke(app, ["study", "compare", "first", "third", "--runs", str(runs)])
     assert "nothing to be tested" in told.stdout
     assert yaml.safe_load((runs / "first" / "study.yaml").read_text())["study"] == "first"

@@ -186,7 +186,7 @@ def test_the_command_writes_one_file_that_needs_no_network(tmp_path: Path) -> No
 
     run = study(tmp_path / "<run>", [trial(number) for number in range(5)])
     target = tmp_path / "drawn.html"
-    given = ["plot", str(run), "--to", str(target), "--what", "history", "--what", "pareto"]
+    given = ["plot", str(run), "--out", str(target), "--what", "history", "--what", "pareto"]
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 0, result.output
     page = target.read_text(encoding="utf-8")

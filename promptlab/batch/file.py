@@ -59,7 +59,7 @@ def predict_file(
         "cancelled": batch.cancelled,
         "made_text": output.made_text,
         "seconds": round(time.perf_counter() - started, 3),
-        "out": str(target),
+        "file": str(target),
     }
 
 

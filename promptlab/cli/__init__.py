@@ -5,30 +5,51 @@ from __future__ import annotations
 import os
 import sys
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C stopped: 128 and the number of SIGINT."""
+
 
 def main() -> None:
-    """Run ``promptlab``; exit 0 done, 2 the input or the machine is to be mended, 1 work failed.
+    """Run ``promptlab``.
 
+    Exit 0 done, 2 the input or the machine is to be mended, 1 work failed, 130 stopped by Ctrl-C.
     Waiting threads sleep instead of spinning, and tokenizers do not start threads of their own:
     beside another busy process either would cost far more than it gains.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from promptlab.cache import is_full
+    from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
+    from promptlab.cli.verbosity import Verbosity, set_verbosity
     from promptlab.errors import DiskError, PromptlabError
 
+    set_verbosity(Verbosity.NORMAL)
     try:
         app(prog_name="promptlab")
+    except Cancelled as stop:
+        print(f"Stopped: {stop}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
     except PromptlabError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        _tell(error, str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         if not is_full(error):
             raise
         place = error.filename or "the output"
-        print(f"Error: {place} cannot be written: the disk is full; make room", file=sys.stderr)
+        _tell(error, f"{place} cannot be written: the disk is full; make room")
         sys.exit(DiskError.exit_code)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+
+
+def _tell(error: Exception, message: str) -> None:
+    """The message on standard error; the traceback before it for whoever asked for more."""
+    import traceback
+
+    from promptlab.cli.verbosity import Verbosity, verbosity
+
+    if verbosity() == Verbosity.VERBOSE:
+        traceback.print_exception(error)
+    print(f"Error: {message}", file=sys.stderr)

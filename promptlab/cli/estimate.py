@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.options import RUNS, Runs, folder_of
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -51,15 +51,13 @@ def estimate(
 
 def compare(
     studies: Annotated[list[str], typer.Argument(help="Two or more decided studies.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder that holds the studies.")] = Path(
-        "runs"
-    ),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Decided studies beside each other; those on the same test examples are tested in pairs."""
     from promptlab.study.comparison import compare_studies, study_changes
 
-    folders = [Path(s) if (Path(s) / "study.yaml").exists() else out / s for s in studies]
+    folders = [folder_of(study, runs) for study in studies]
     found = compare_studies(folders)
     changes = study_changes(*folders) if len(folders) == 2 else []
     if as_json:

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptlab.cli.listing import print_listing
+from promptlab.cli.options import RUNS, Runs
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
     from promptlab.failures import FailureLog
 
 
-def open_log(study: str, out: Path) -> FailureLog:
+def open_log(study: str, runs: Path) -> FailureLog:
     """The failure log of a study's name, its folder, or a file."""
     from promptlab.failures import FAILURES, FailureLog
 
     path = Path(study)
     known = path.is_file() or (path / FAILURES).exists()
-    return FailureLog(path if known else out / study)
+    return FailureLog(path if known else runs / study)
 
 
 def clusters(
@@ -33,15 +34,13 @@ def clusters(
     count: Annotated[
         int | None, typer.Option(min=1, help="How many groups (default: what fits best).")
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder that holds the studies' folders.")
-    ] = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Groups of failures by their words, their confusion or their kind."""
     from promptlab.clusters import cluster_failures
 
-    found = cluster_failures(open_log(study, out).failures, count, by=by)
+    found = cluster_failures(open_log(study, runs).failures, count, by=by)
     if as_json:
         print_json([cluster.record() for cluster in found])
         return

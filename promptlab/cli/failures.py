@@ -9,6 +9,7 @@ import typer
 
 from promptlab.cli.failure_clusters import clusters, open_log
 from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.options import RUNS, Runs
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -20,13 +21,12 @@ app.command("clusters")(clusters)
 Source = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's name, its folder, or a failures.jsonl.")
 ]
-Runs = Annotated[Path, typer.Option("--out", help="Folder that holds the studies' folders.")]
 
 
 @app.command("list")
-def list_failures(study: Source, out: Runs = Path("runs"), as_json: Json = False) -> None:
+def list_failures(study: Source, runs: Runs = RUNS, as_json: Json = False) -> None:
     """Every wrong answer of a study's winner on dev, with what was corrected by hand."""
-    log = open_log(study, out)
+    log = open_log(study, runs)
     if as_json:
         print_json([failure.record() for failure in log.failures])
         return
@@ -52,16 +52,23 @@ def correct(
     expected: Annotated[
         str | None, typer.Option(help="The answer that is right; the data's label is not.")
     ] = None,
+    any_answer: Annotated[
+        bool, typer.Option("--any-answer", help="--expected need not be a label of the task.")
+    ] = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="The actual answer is acceptable.")
     ] = False,
-    note: Annotated[str, typer.Option(help="Why.")] = "",
-    out: Runs = Path("runs"),
+    note: Annotated[
+        str | None, typer.Option(help="Why; without it an earlier note stays, '' removes it.")
+    ] = None,
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Keep a hand correction in corrections.jsonl beside the log."""
-    log = open_log(study, out)
-    failure = log.correct(example_id, expected=expected, accept=accept, note=note)
+    log = open_log(study, runs)
+    failure = log.correct(
+        example_id, expected=expected, accept=accept, note=note, any_answer=any_answer
+    )
     if as_json:
         print_json(failure.record())
     else:
@@ -76,9 +83,7 @@ def export(
         typer.Option("--format", help="Dialogues for fine-tuning, or a regression suite."),
     ],
     file: Annotated[Path, typer.Option("--out", help="The .jsonl file to write.")],
-    runs: Annotated[
-        Path, typer.Option("--runs", help="Folder that holds the studies' folders.")
-    ] = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Write failures, corrected, as dialogues (sft), or for the next study's ``regression``."""

@@ -18,7 +18,7 @@ from promptlab.cli.options import (
     open_model,
     read_pairs,
 )
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.output import Json, print_json, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,12 +91,11 @@ def _warn(prompts: Sequence[Prompt], model: LanguageModel) -> None:
     """Say what the answer does not take into account."""
     for prompt in prompts:
         if prompt.shortened:
-            typer.echo(f"note: shortened to fit: {', '.join(prompt.shortened)}", err=True)
+            warn(f"shortened to fit: {', '.join(prompt.shortened)}")
         if model.family == "causal" and any(c.isalnum() for c in prompt.right):
-            typer.echo(
-                f"note: {model.name} is causal and does not see what follows the slot: "
-                f"{cell(prompt.right.strip(), 60)!r}",
-                err=True,
+            warn(
+                f"{model.name} is causal and does not see what follows the slot: "
+                f"{cell(prompt.right.strip(), 60)!r}"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,8 @@ ModelOption = Annotated[
         "or 'price={input: 0.15, output: 0.6}'; may be repeated.",
     ),
 ]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the studies' folders.")]
+RUNS = Path("runs")
 Field = Annotated[
     list[str] | None, typer.Option("--field", help="A field as name=value; may be repeated.")
 ]
@@ -62,6 +65,12 @@ def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise InputError(f"--model-option {name}: the value is no YAML") from error
     return options
+
+
+def folder_of(study: str, runs: Path) -> Path:
+    """A study's folder by its name or its path."""
+    path = Path(study)
+    return path if (path / "study.yaml").exists() else runs / study
 
 
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlab.cli.verbosity import Verbosity, verbosity
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,8 +23,23 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
+def note(text: str) -> None:
+    """A remark on standard error, which --quiet leaves out."""
+    if verbosity() > Verbosity.QUIET:
+        typer.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """A warning on standard error, whatever the verbosity."""
+    typer.echo(f"warning: {text}", err=True)
+
+
 def console(*, stderr: bool = False) -> Console:
-    """A Rich console; markup in data is not interpreted."""
+    """A Rich console; markup in data is not interpreted.
+
+    On standard error it is for progress, and silent under --quiet.
+    """
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False)
+    silent = stderr and verbosity() == Verbosity.QUIET
+    return Console(stderr=stderr, markup=False, highlight=False, quiet=silent)

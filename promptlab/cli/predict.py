@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell, visible
+from promptlab.cli.listing import cell, print_listing, visible
 from promptlab.cli.options import (
     Device,
     Dtype,
@@ -19,7 +19,7 @@ from promptlab.cli.options import (
     read_model_options,
     read_pairs,
 )
-from promptlab.cli.output import Json, console, print_json
+from promptlab.cli.output import Json, console, note, print_json, warn
 
 if TYPE_CHECKING:
     from promptlab.batch.prediction import BatchPrediction
@@ -34,8 +34,13 @@ def predict(
         Path, typer.Argument(metavar="PREDICTOR_FOLDER", help="Such as runs/quickstart/best.")
     ],
     source: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A CSV, JSONL or Parquet file; - reads JSONL.")
-    ],
+        str | None,
+        typer.Argument(metavar="[INPUT]", help="A CSV, JSONL or Parquet file; - reads JSONL."),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", help="A text to predict, instead of a file; may be repeated."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="A .csv or .jsonl file (default: print).")
     ] = None,
@@ -67,7 +72,7 @@ def predict(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Add predictions to the rows of a file, in order.
+    """Add predictions to the rows of a file, in order, or predict a few texts.
 
     All columns stay; prediction, unparsed and a probability score_LABEL for each label are added.
     Where the input has true labels the accuracy is told. The --out file appears whole or not at
@@ -75,33 +80,89 @@ def predict(
     summary, with the rows in it unless they go to --out.
     """
     target = None if out is None or str(out) == "-" else out
-    kept: list[dict[str, Any]] | None = [] if as_json and target is None else None
+    shown = bool(text) and target is None and form is None and not as_json
+    kept: list[dict[str, Any]] | None = [] if target is None and (as_json or shown) else None
     columns = read_pairs(column, "--column")
-    with _opened(source, target, form, block, max_chars, spreadsheet_safe) as (records, output):
+    given = _check_source(source, text)
+    with _opened(given, target, form, block, max_chars, spreadsheet_safe) as (records, output):
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
+        if text:
+            columns |= {_only_field(predictor): TEXT}
         summary = _predicted(
             predictor, records, output, kept, columns=columns, label=label, trace=trace
         )
-    summary["out"] = None if target is None else str(target)
+    summary["file"] = None if target is None else str(target)
     if as_json:
         from promptlab.batch.row_file import plain
 
         print_json(summary if kept is None else summary | {"predictions": plain(kept)})
+    elif kept is not None:
+        _print_rows(kept)
     _report(summary)
+
+
+TEXT = "text"
+"""The column of what --text gives."""
+
+
+def _check_source(source: str | None, text: Sequence[str] | None) -> str | list[dict[str, str]]:
+    """A file's name, or the rows that --text gives. Raises `InputError` for both or none."""
+    from promptlab.errors import InputError
+
+    if (source is None) == (not text):
+        raise InputError("give a file to predict, or --text TEXT, and not both")
+    return [{TEXT: one} for one in text] if text else str(source)
+
+
+def _only_field(predictor: Predictor) -> str:
+    """The field that --text stands for. Raises `InputError` where the prompt reads several."""
+    from promptlab.errors import InputError
+
+    if len(predictor.fields) != 1:
+        raise InputError(
+            f"--text stands for one field and this prompt reads {', '.join(predictor.fields)}; "
+            "give a file with these columns"
+        )
+    return predictor.fields[0]
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Texts with their predictions, and the probabilities where there are some."""
+    scores = [name for name in rows[0] if name.startswith("score_")] if rows else []
+    print_listing(
+        (TEXT, "prediction", *(name.removeprefix("score_") for name in scores)),
+        [
+            (
+                row[TEXT],
+                "(unparsed)" if row["unparsed"] else row["prediction"],
+                *("" if row[name] is None else f"{row[name]:.3f}" for name in scores),
+            )
+            for row in rows
+        ],
+    )
 
 
 @contextmanager
 def _opened(
-    source: str, target: Path | None, form: str | None, block: int, max_chars: int, safe: bool
+    source: str | list[dict[str, str]],
+    target: Path | None,
+    form: str | None,
+    block: int,
+    max_chars: int,
+    safe: bool,
 ) -> Iterator[tuple[Records, RowFile]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
     from promptlab.batch.file import read_format, refuse_same_file
-    from promptlab.batch.records import open_records
+    from promptlab.batch.records import given_records, open_records
     from promptlab.batch.row_file import RowFile
 
-    chosen = read_format(form, target, source)
-    refuse_same_file(target, source)
-    records = open_records(source, block=block, max_chars=max_chars)
+    if isinstance(source, str):
+        chosen = read_format(form, target, source)
+        refuse_same_file(target, source)
+        records = open_records(source, block=block, max_chars=max_chars)
+    else:
+        chosen = read_format(form, target, "-")
+        records = given_records(source, block)
     with RowFile(target, chosen, safe=safe) as output:
         yield records, output
 
@@ -196,36 +257,32 @@ def _draw(found: Predictions) -> None:
 
 def _report(summary: dict[str, Any]) -> None:
     """A few lines about the whole on standard error."""
-    where = "" if summary["out"] is None else f" to {summary['out']}"
+    where = "" if summary["file"] is None else f" to {summary['file']}"
     unparsed = f", {summary['unparsed']:,} unparsed" if summary["unparsed"] else ""
-    typer.echo(
+    note(
         f"{summary['rows']:,} rows{where}{unparsed}, {summary['tokens']:,} tokens in "
-        f"{summary['seconds']:.1f} s",
-        err=True,
+        f"{summary['seconds']:.1f} s"
     )
     if summary["failed"]:
-        typer.echo(
+        warn(
             f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
-            f"{visible(summary['first_error'])}",
-            err=True,
+            f"{visible(summary['first_error'])}"
         )
     if summary["made_text"]:
-        typer.echo(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets", err=True)
+        note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:
         from promptlab.models.remote.spending import told
 
-        typer.echo(f"cost: {told(summary['cost'])}", err=True)
+        note(f"cost: {told(summary['cost'])}")
     if summary["unknown_labels"]:
         names = cell(", ".join(map(repr, summary["unknown_labels"])))
-        typer.echo(
+        warn(
             f"no accuracy: the column {summary['label_column']!r} holds {names}, which the "
-            "predictor does not know; --label names another column",
-            err=True,
+            "predictor does not know; --label names another column"
         )
     elif summary["accuracy"] is not None:
         low, high = summary["ci95"]
-        typer.echo(
+        note(
             f"accuracy {summary['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
-            f"{summary['n']:,} rows with a label in the column {summary['label_column']!r}",
-            err=True,
+            f"{summary['n']:,} rows with a label in the column {summary['label_column']!r}"
         )

@@ -6,7 +6,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from promptlab.cli.output import console
+from promptlab.cli.listing import cell, visible
+from promptlab.cli.output import console, warn
+from promptlab.cli.verbosity import Verbosity, verbosity
 from promptlab.events import (
     BlockScored,
     Cost,
@@ -88,7 +90,9 @@ class StudyProgress:
             case Cost():
                 self._cost = told(event.record())
             case Warned():
-                self._say(f"warning: {event.message}")
+                self._warn(event.message)
+        if verbosity() == Verbosity.VERBOSE and isinstance(event, BlockScored | Step):
+            self._console.print(visible(str(event), lines=False), soft_wrap=True)
         if self._live.is_started:
             self._live.update(self._view())
 
@@ -116,8 +120,16 @@ class StudyProgress:
             )
 
     def _say(self, text: str) -> None:
+        """One line of its own: names and messages come from users' files."""
         if not self._live.is_started:
-            self._console.print(text, soft_wrap=True)
+            self._console.print(visible(text, lines=False), soft_wrap=True)
+
+    def _warn(self, text: str) -> None:
+        """A warning stays in sight, above the lines that are redrawn, and under --quiet."""
+        if self._console.quiet:
+            warn(visible(text, lines=False))
+        else:
+            self._console.print(f"warning: {visible(text, lines=False)}", soft_wrap=True)
 
     def _view(self) -> Group:
         from rich.console import Group
@@ -135,9 +147,9 @@ class StudyProgress:
         )
         board = _table("best so far", "trial", "candidate")
         for value, number, name in sorted(self._board)[:_SHOWN]:
-            board.add_row(f"{self._sign * value:.3f}", str(number), name)
+            board.add_row(f"{self._sign * value:.3f}", str(number), cell(name))
         said = [f"now: {self._running}", self._cost]
-        lines = [line[: self._console.width - 1] for line in said if line]
+        lines = [cell(line, max(2, self._console.width - 1)) for line in said if line]
         return Group(bar, *lines, *([self._learners()] if self._learning else []), board)
 
     def _learners(self) -> Table:
@@ -151,7 +163,7 @@ class StudyProgress:
             text = " · ".join(
                 filter(None, (self._names.get(number), *map(step.notes.get, ("tokens", "words"))))
             )
-            table.add_row(str(number), str(step.step), *told, Text(text))
+            table.add_row(str(number), str(step.step), *told, Text(visible(text, lines=False)))
         return table
 
 

@@ -13,6 +13,7 @@ import typer
 from promptlab.cli.board import print_result
 from promptlab.cli.estimate import compare, estimate
 from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.options import RUNS, Runs, folder_of
 from promptlab.cli.output import Json, print_json
 from promptlab.cli.steps import show_steps
 from promptlab.cli.study_plot import plot
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run and read studies.", no_args_is_help=True)
 
-Out = Annotated[Path, typer.Option("--out", help="Folder that holds the studies' folders.")]
+Written = Annotated[
+    Path, typer.Option("--runs", "--out", help="Folder that holds the studies' folders.")
+]
 Study = Annotated[str, typer.Argument(help="A study file, or a shipped study's name.")]
 
 
@@ -41,7 +44,7 @@ def run(
     storage: Annotated[
         str | None, typer.Option(help="Any Optuna storage: a database URL, journal:FILE, grpc://…")
     ] = None,
-    out: Out = Path("runs"),
+    out: Written = RUNS,
     as_json: Json = False,
 ) -> None:
     """Run a study or a learning curve, or continue it where it stopped."""
@@ -134,11 +137,11 @@ def new(
 
 
 @app.command("list")
-def list_studies(out: Out = Path("runs"), as_json: Json = False) -> None:
+def list_studies(runs: Runs = RUNS, as_json: Json = False) -> None:
     """Shipped studies, and the studies in the output folder."""
     from promptlab.study.listing import study_rows
 
-    rows = study_rows(out)
+    rows = study_rows(runs)
     if as_json:
         print_json(rows)
         return
@@ -171,7 +174,7 @@ def show(
     follow: Annotated[
         bool, typer.Option("--follow", help="With --steps: print steps as they are taken.")
     ] = False,
-    out: Out = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """The leaderboard of a decided study or one of its trials; the table of a learning curve.
@@ -183,7 +186,7 @@ def show(
     from promptlab.errors import StudyError
     from promptlab.study.study import Study
 
-    folder = folder_of(study, out)
+    folder = folder_of(study, runs)
     trial = number if trial is None else trial
     if follow and not steps:
         raise StudyError("--follow goes with --steps")
@@ -220,18 +223,18 @@ app.command("plot")(plot)
 @app.command("report")
 def report(
     study: Annotated[str, typer.Argument(help="A study's name or folder.")],
-    out: Out = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Write report.html again and say where it is."""
     from promptlab.study.report import write_report
     from promptlab.study.study import Study
 
-    folder = folder_of(study, out)
+    folder = folder_of(study, runs)
     Study(folder).leaderboard()
     path = write_report(folder)
     if as_json:
-        print_json({"study": folder.name, "report": str(path)})
+        print_json({"study": folder.name, "file": str(path)})
     else:
         typer.echo(path)
 
@@ -243,21 +246,15 @@ def export(
     trial: Annotated[
         int | None, typer.Option(help="The trial whose predictions are written (.jsonl).")
     ] = None,
-    out: Out = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), prompt (folder)."""
     from promptlab.study.export import export_study
 
-    written = export_study(folder_of(study, out), to, trial=trial)
+    written = export_study(folder_of(study, runs), to, trial=trial)
     if as_json:
-        print_json({"study": study, "written": [str(path) for path in written]})
+        print_json({"study": study, "files": [str(path) for path in written]})
     else:
         for path in written:
             typer.echo(path)
-
-
-def folder_of(study: str, out: Path) -> Path:
-    """A study's folder by its name or its path."""
-    path = Path(study)
-    return path if (path / "study.yaml").exists() else out / study

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli.options import RUNS, Runs, folder_of
 from promptlab.cli.output import Json, print_json
 
 _PAGE = """<!doctype html>
@@ -32,8 +33,8 @@ _TITLES = {
 
 def plot(
     study: Annotated[str, typer.Argument(help="A study's name or folder.")],
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The file to write (default: STUDY-figures.html).")
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write (default: STUDY-figures.html).")
     ] = None,
     what: Annotated[
         list[str] | None,
@@ -42,18 +43,15 @@ def plot(
     storage: Annotated[
         str | None, typer.Option(help="The Optuna storage that the study was run with.")
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder that holds the studies' folders.")
-    ] = Path("runs"),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """Draw a study's search, also while it runs: one HTML file that needs no network."""
     from promptlab.cache import disk_errors
-    from promptlab.cli.study import folder_of
     from promptlab.study.folder import write_whole
     from promptlab.study.study import Study
 
-    folder = folder_of(study, out)
+    folder = folder_of(study, runs)
     figures = Study(folder).figures(what, storage=storage)
     parts = []
     for place, (name, figure) in enumerate(figures.items()):
@@ -63,7 +61,7 @@ def plot(
             config={"displaylogo": False, "responsive": True},
         )
         parts.append(f'<h2>{_TITLES[name]}</h2><div class="figure {name}">{drawn}</div>')
-    target = to or Path(f"{folder.name}-figures.html")
+    target = out or Path(f"{folder.name}-figures.html")
     page = _PAGE.format(title=html.escape(folder.name), body="".join(parts))
     with disk_errors(target.parent, f"Writing {target}"):
         write_whole(target, page)

@@ -18,7 +18,7 @@ from promptlab.cli.options import (
     open_model,
     read_pairs,
 )
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.output import Json, note, print_json
 from promptlab.cli.template_exchange import export_names, import_file
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def list_templates(
         ],
     )
     tasks = len({entry.task for entry in entries})
-    typer.echo(
-        f"\n{len(entries)} templates of {tasks} {'task' if tasks == 1 else 'tasks'}", err=True
-    )
+    note(f"\n{len(entries)} templates of {tasks} {'task' if tasks == 1 else 'tasks'}")
 
 
 @app.command("show")
@@ -153,9 +151,7 @@ def render(
     typer.echo(visible(str(row.get("model_input") or row["prompt"])))
     if model is not None:
         cut = f"; shortened: {', '.join(row['shortened'])}" if row["shortened"] else ""
-        typer.echo(
-            f"\n{row['tokens']} of {row['max_tokens']} tokens ({row['model']}){cut}", err=True
-        )
+        note(f"\n{row['tokens']} of {row['max_tokens']} tokens ({row['model']}){cut}")
 
 
 @app.command("check")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptlab.cli.listing import visible
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.output import Json, note, print_json
 
 
 def export_names(
@@ -38,7 +38,7 @@ def export_names(
         raise DataError(f"{out} exists already; give another name or remove it")
     with written_whole(out) as partial:
         partial.write_text(text, encoding="utf-8")
-    typer.echo(f"Wrote {len(set(chosen))} templates to {out}", err=True)
+    note(f"Wrote {len(set(chosen))} templates to {out}")
 
 
 def import_file(

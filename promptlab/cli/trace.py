@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptlab.cli.listing import cell, visible
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.options import RUNS, Runs, folder_of
+from promptlab.cli.output import Json, note, print_json
 
 if TYPE_CHECKING:
     from promptlab.predictions import Prediction
@@ -26,16 +26,14 @@ def trace(
     ] = False,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong predictions.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many examples.")] = 10,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the studies' folders.")] = Path(
-        "runs"
-    ),
+    runs: Runs = RUNS,
     as_json: Json = False,
 ) -> None:
     """The steps that were taken for every example, drawn as a tree."""
     from promptlab.errors import StudyError
     from promptlab.study.study import Study
 
-    folder = Path(study) if (Path(study) / "study.yaml").exists() else out / study
+    folder = folder_of(study, runs)
     kept = Study(folder)
     number = kept.leaderboard()["best"]["number"] if trial is None else trial
     rows = _chosen(kept.predictions(number), example, wrong=wrong)
@@ -52,7 +50,7 @@ def trace(
     for row in rows[:limit]:
         print_trace(row, prompts=prompts)
     if len(rows) > limit:
-        typer.echo(f"... and {len(rows) - limit} more (--limit, --example, --wrong)", err=True)
+        note(f"... and {len(rows) - limit} more (--limit, --example, --wrong)")
 
 
 def _chosen(rows: Sequence[Prediction], example: str | None, *, wrong: bool) -> list[Prediction]:
