@@ -58,9 +58,7 @@ def correct(found: Any, example_id: str, way: str, answer: str | None, note: str
         return found.correct(example_id, accept=True, note=note or "")
     if not (answer or "").strip():
         raise pl.InputError("say which answer is expected, or that the actual one is acceptable")
-    return found.correct(
-        example_id, expected=str(answer).strip(), note=note or "", any_answer=True
-    )
+    return found.correct(example_id, expected=str(answer).strip(), note=note or "", any_answer=True)
 
 
 def connect(misses: Misses, form: Form) -> None:
