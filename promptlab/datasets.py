@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Unpack
 
 from promptlab.cache import Progress
-from promptlab.columns import choose_columns
 from promptlab.errors import DataError
 from promptlab.pinned import DATASETS, Dataset, data_files
-from promptlab.readers import MAX_CHARS, READERS
+from promptlab.readers import READERS, is_data_file
+from promptlab.reading import Reading, ReadingOptions
 from promptlab.reasoning import is_reasoning, reasoning_task
 from promptlab.split import Size
 from promptlab.task import Task
@@ -25,14 +25,10 @@ def load_task(
     train: Size = None,
     dev: Size = None,
     test: Size = None,
-    text: str | None = None,
-    label: str | None = None,
-    fields: Sequence[str] | None = None,
-    rename: Mapping[str, str] | None = None,
-    labels: Sequence[str] | None = None,
     metric: str | None = None,
-    max_chars: int = MAX_CHARS,
+    overlap: Literal["refuse", "drop"] = "drop",
     on_progress: Progress | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Task:
     """Open a task: a name out of `DATASETS`, a data file, a folder of split files, or a Hub name.
 
@@ -40,35 +36,29 @@ def load_task(
     ending that `read_rows` knows. A Hub name (``owner/name`` or ``owner/name:config``) is loaded
     with the ``datasets`` library; ``reasoning-gym:chain_sum`` and its like are computed
     (`promptlab.reasoning`). ``train``, ``dev`` and ``test`` are rows or shares; ``seed`` fixes
-    splits and the draw of ``k`` examples a class. The other arguments are those of
+    splits and the draw of ``k`` examples a class. A text that stands in two files is left out of
+    the one nearer to train, unless ``overlap`` is refuse. The other arguments are those of
     `Task.from_file`. Raises `DataError` or, when nothing can be fetched, `AssetError`.
     """
     asked = {"train": train, "dev": dev, "test": test}
     sizes: dict[str, Any] = {split: size for split, size in asked.items() if size is not None}
     options: dict[str, Any] = {"seed": seed, "k": k}
-    chosen: dict[str, Any] = {
-        "text": text,
-        "label": label,
-        "fields": fields,
-        "rename": rename,
-        "labels": labels,
-    }
     if str(name) in DATASETS:
-        dataset = _with_fields(DATASETS[str(name)], chosen)
+        dataset, chosen = _with_fields(DATASETS[str(name)], {**reading})
         _refuse(chosen, f"{name} is a pinned data set with columns of its own")
         return _pinned_task(dataset, sizes, metric or dataset.metric, options, on_progress)
     if is_reasoning(str(name)):
-        _refuse(chosen, f"{name} is computed, with a question and an answer")
+        _refuse(reading, f"{name} is computed, with a question and an answer")
         computed = reasoning_task(str(name), sizes, seed=seed, metric=metric)
         return computed if k is None else computed.few_shot(k, seed)
     options["metric"] = metric
     path = Path(name)
     if path.is_dir():
         files: dict[str, Any] = {**split_files(path)}
-        return Task.from_files(**files, **chosen, **options, sizes=sizes, max_chars=max_chars)
-    if path.exists() or path.suffix.lower() in READERS:
-        return Task.from_file(path, **chosen, **options, **sizes, max_chars=max_chars)
-    return _hub_task(str(name), chosen, sizes, options, max_chars)
+        return Task.from_files(**files, **options, sizes=sizes, overlap=overlap, **reading)
+    if path.exists() or is_data_file(path):
+        return Task.from_file(path, **options, **sizes, **reading)
+    return _hub_task(str(name), Reading(**reading), sizes, options, overlap)
 
 
 def split_files(folder: Path) -> dict[str, Path]:
@@ -82,7 +72,7 @@ def split_files(folder: Path) -> dict[str, Path]:
         files = [
             file
             for file in sorted(folder.iterdir())
-            if file.stem in stems and file.suffix.lower() in READERS
+            if file.name.partition(".")[0] in stems and is_data_file(file)
         ]
         if len(files) > 1:
             raise DataError(f"{folder}: {files[0].name} and {files[1].name} could both be {split}")
@@ -96,18 +86,19 @@ def split_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _with_fields(dataset: Dataset, chosen: dict[str, Any]) -> Dataset:
-    """The data set with the extra fields that are ``chosen``, which are taken from there."""
-    fields = chosen["fields"]
+def _with_fields(dataset: Dataset, chosen: dict[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+    """The data set with the extra fields that are ``chosen``, and what else is chosen."""
+    fields = chosen.get("fields")
     known = {*dataset.fields, *dataset.extras}
     if fields is None or not dataset.extras or not set(dataset.fields) <= {*fields} <= known:
-        return dataset
-    chosen["fields"] = None
-    return replace(dataset, fields=tuple(fields))
+        return dataset, chosen
+    return replace(dataset, fields=tuple(fields)), chosen | {"fields": None}
 
 
 def _refuse(chosen: Mapping[str, Any], why: str) -> None:
-    given = [option for option, value in chosen.items() if value is not None]
+    """Raise `DataError` for options of files; those that have their default say nothing."""
+    plain = Reading()
+    given = [o for o, v in chosen.items() if o != "max_chars" and v != getattr(plain, o)]
     if given:
         raise DataError(f"{why}: drop {given[0]}")
 
@@ -127,6 +118,7 @@ def _pinned_task(
         "labels": dataset.labels,
         "name": dataset.name,
         "metric": metric,
+        "id": "",
     }
     if len(files) == 1:
         return Task.from_file(files["train"], **described, **options, **wanted)
@@ -137,22 +129,21 @@ def _pinned_task(
 
 def _hub_task(
     name: str,
-    chosen: Mapping[str, Any],
+    reading: Reading,
     sizes: Mapping[str, Size],
     options: Mapping[str, Any],
-    max_chars: int,
+    overlap: Literal["refuse", "drop"],
 ) -> Task:
     from promptlab.hub import hub_rows
 
-    rows = hub_rows(name, known=tuple(DATASETS), max_chars=max_chars)
-    named = {option: chosen[option] for option in ("text", "label", "fields", "rename")}
-    columns = choose_columns(rows["train"].columns, source=name, **named)
+    found = hub_rows(name, known=tuple(DATASETS), max_chars=reading.max_chars)
+    rows = {split: reading.completed(part) for split, part in found.items()}
     return Task.from_rows(
         rows,
-        columns,
+        reading.columns(rows["train"], name),
         name=name,
-        labels=chosen["labels"],
         sizes=sizes,
-        overlap="drop",
+        overlap=overlap,
+        reading=reading,
         **options,
     )

@@ -14,7 +14,8 @@ from typing import Any
 from promptlab.errors import AssetError, DataError
 from promptlab.example import Example
 from promptlab.number import read_number
-from promptlab.split import Size, content_key
+from promptlab.repeats import text_key
+from promptlab.split import Size
 from promptlab.task import SPLITS, Task
 
 PREFIX = "reasoning-gym"
@@ -62,12 +63,12 @@ def _different(name: str, seed: int) -> Iterator[Example]:
     misses, number = 0, 0
     for question, answer in _puzzles(name, seed):
         example = Example(f"{number + 1:05d}", {"question": question}, answer)
-        if content_key(example) in seen:
+        if text_key(example) in seen:
             misses += 1
             if misses > _TRIED:
                 return
             continue
-        seen.add(content_key(example))
+        seen.add(text_key(example))
         misses, number = 0, number + 1
         yield example
 

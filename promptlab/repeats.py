@@ -31,7 +31,7 @@ def text_key(example: Example) -> str:
         ... )
         True
     """
-    parts = (f"{name}\x1e{_normalised(text)}" for name, text in sorted(example.fields.items()))
+    parts = (f"{name}\x1e{normalised(text)}" for name, text in sorted(example.fields.items()))
     return "\x1f".join(parts)
 
 
@@ -111,7 +111,8 @@ def find_repeats(examples: Iterable[Example]) -> Repeats:
 
 
 @lru_cache(maxsize=1 << 15)
-def _normalised(text: str) -> str:
+def normalised(text: str) -> str:
+    """A text without case, runs of white space and the ways in which Unicode writes characters."""
     if text.isascii():
         return " ".join(text.lower().split())
     plain = "".join(map(_plain_character, unicodedata.normalize("NFC", text)))

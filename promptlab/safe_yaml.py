@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,27 @@ from promptlab.errors import InputError
 def yaml_loader() -> Any:
     """The safe loader, in C (ten times as quick) where it is installed."""
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class StudyLoader(yaml.SafeLoader):
+    """The safe loader by which only ``true`` and ``false`` are truth values.
+
+    YAML 1.1 has yes, no, on, off, y and n for them, too, which are labels and answers here.
+    """
+
+
+def _without_words(resolvers: list[tuple[str, re.Pattern[str]]]) -> list[tuple[str, Any]]:
+    return [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+StudyLoader.yaml_implicit_resolvers = {
+    first: _without_words(resolvers)
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+StudyLoader.add_implicit_resolver(
+    _BOOL, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 @contextmanager

@@ -7,12 +7,14 @@ on every machine and does not depend on the order of the rows in their file.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from promptlab.errors import DataError
 from promptlab.example import Example
+from promptlab.repeats import text_key
 
 DEV_SHARE, MAX_DEV = 0.3, 500
 TEST_SHARE, MAX_TEST = 0.5, 1000
@@ -32,15 +34,15 @@ def plan(
     """How many of ``rows`` each of ``splits`` gets, in filling order; None takes the rest.
 
     Where ``sizes`` says nothing, train takes the rest; dev gets 30 % (at most 500) and test half
-    (at most 1,000), or the rest when train's size is given. Raises `DataError` when there are
-    too few rows, or a split would have fewer rows than there are classes.
+    (at most 1,000), both at least a row a class, or the rest when train's size is given. Raises
+    `DataError` when there are too few rows, or fewer in a split than there are classes.
     """
     counts = {name: _count(name, sizes.get(name), rows) for name in splits}
     unsized = [name for name in ("train", "test", "dev") if name in splits and not counts[name]]
     rest = unsized[:1]
     for name in unsized[1:]:
         share, most = (TEST_SHARE, MAX_TEST) if name == "test" else (DEV_SHARE, MAX_DEV)
-        counts[name] = max(min(round(rows * share), most), 1)
+        counts[name] = max(min(round(rows * share), max(most, classes)), 1)
     shown = [f"{name} {counts[name] or f'(at least {classes})'}" for name in splits]
     total = sum(count or classes for count in counts.values())
     if total > rows:
@@ -75,13 +77,9 @@ def divide(
     different rows than there are splits.
     """
     pools = _pools(examples, seed, stratified)
-    for label, groups in pools.items():
-        if len(groups) < len(sizes):
-            raise DataError(
-                f"{source}: {f'the class {label!r}' if label else 'it'} has {len(groups)} "
-                f"different rows, but {len(sizes)} splits need at least one each; add rows or "
-                "leave the class out"
-            )
+    rare = {label: len(groups) for label, groups in pools.items() if len(groups) < len(sizes)}
+    if rare:
+        raise DataError(_too_rare(rare, len(sizes), source))
     totals = {label: sum(map(len, groups)) for label, groups in pools.items()}
     splits: dict[str, tuple[Example, ...]] = {}
     for done, (name, size) in enumerate(sizes.items(), start=1):
@@ -91,6 +89,27 @@ def divide(
             taken += _take(pools[label], quota, spare)
         splits[name] = tuple(_shuffled(taken, seed))
     return splits
+
+
+def _too_rare(rare: Mapping[str, int], splits: int, source: str) -> str:
+    """What to do about classes that cannot stand in every split."""
+    first, count = next(iter(rare.items()))
+    if not first:
+        return (
+            f"{source}: it has {count} different rows, but {splits} splits need one each; add rows"
+        )
+    told = ", ".join(f"{label!r} ({found})" for label, found in list(rare.items())[:5])
+    more = f", and {len(rare) - 5} more" if len(rare) > 5 else ""
+    what = (
+        f"the class {first!r} has {count} different rows"
+        if len(rare) == 1
+        else f"{len(rare)} classes have too few different rows: {told}{more}"
+    )
+    return (
+        f"{source}: {what}, but {splits} splits need at least one each; add rows, merge the class "
+        f"with another one (labels: {{{json.dumps(first)}: OTHER}}), or leave it out (labels: "
+        f"{{{json.dumps(first)}: null}}, or min_rows: {splits} for all that are so rare)"
+    )
 
 
 def draw(
@@ -116,28 +135,35 @@ def separate(
     pools: dict[str, list[Example]],
     paths: Mapping[str, str],
     overlap: Literal["refuse", "drop"],
-) -> None:
-    """Make sure that no text stands in two sources; train gives way to dev, dev to test."""
+) -> list[str]:
+    """Make sure that no text stands in two sources; train gives way to dev, dev to test.
+
+    Test stays whole, so that its figures can be compared with those of others. Returns what was
+    left out, a sentence for each source; raises `DataError` instead if ``overlap`` is refuse.
+    """
     held: dict[str, str] = {}
+    told: list[str] = []
     for split in [name for name in ("test", "dev", "train") if name in pools]:
         kept: list[Example] = []
         shared: list[Example] = []
         for example in pools[split]:
-            (shared if content_key(example) in held else kept).append(example)
-        if shared and overlap == "refuse":
-            raise DataError(
-                f"{paths[split]}: {len(shared)} of its rows also stand in "
-                f"{paths[held[content_key(shared[0])]]}, the first is {shared[0].id}; remove "
-                'them from one of the files, or leave them out with overlap="drop"'
+            (shared if text_key(example) in held else kept).append(example)
+        if shared:
+            other = paths[held[text_key(shared[0])]]
+            if overlap == "refuse":
+                raise DataError(
+                    f"{paths[split]}: {len(shared)} of its rows also stand in {other}, the first "
+                    f"is {shared[0].id}; remove them from one of the files, or leave them out "
+                    'with overlap="drop"'
+                )
+            told.append(
+                f"{paths[split]}: {len(shared):,} of its {len(pools[split]):,} rows have a text "
+                f"that also stands in {other} (the first is {shared[0].id}); they are left out of "
+                f"{split}"
             )
         pools[split] = kept
-        held |= dict.fromkeys(map(content_key, kept), split)
-
-
-def content_key(example: Example) -> str:
-    """What makes two examples the same: their fields without case and runs of white space."""
-    parts = (f"{name}\x1e{' '.join(text.split())}" for name, text in sorted(example.fields.items()))
-    return "\x1f".join(parts).casefold()
+        held |= dict.fromkeys(map(text_key, kept), split)
+    return told
 
 
 def _count(name: str, size: Size, rows: int) -> int | None:
@@ -154,8 +180,14 @@ def _rank(seed: int, content: str) -> str:
     return hashlib.sha256(f"{seed}\n{content}".encode()).hexdigest()
 
 
+def _order_key(example: Example) -> str:
+    """What the shuffled order follows from: the fields without case and runs of white space."""
+    parts = (f"{name}\x1e{' '.join(text.split())}" for name, text in sorted(example.fields.items()))
+    return "\x1f".join(parts).casefold()
+
+
 def _shuffled(examples: Iterable[Example], seed: int) -> list[Example]:
-    return sorted(examples, key=lambda e: (_rank(seed, content_key(e)), e.id))
+    return sorted(examples, key=lambda e: (_rank(seed, _order_key(e)), e.id))
 
 
 def _pools(
@@ -164,12 +196,12 @@ def _pools(
     """Groups of examples with the same content, by class if ``stratified``, in shuffled order."""
     groups: defaultdict[str, list[Example]] = defaultdict(list)
     for example in examples:
-        groups[content_key(example)].append(example)
+        groups[text_key(example)].append(example)
     pools: defaultdict[str, list[list[Example]]] = defaultdict(list)
-    for key in sorted(groups, key=lambda key: _rank(seed, key)):
+    for group in sorted(groups.values(), key=lambda g: min(_rank(seed, _order_key(e)) for e in g)):
         # the same text under two labels counts for the commoner one
-        label = Counter(e.label or "" for e in groups[key]).most_common(1)[0][0]
-        pools[label if stratified else ""].append(groups[key])
+        label = Counter(e.label or "" for e in group).most_common(1)[0][0]
+        pools[label if stratified else ""].append(group)
     return dict(sorted(pools.items()))
 
 

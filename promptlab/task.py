@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
-from promptlab.columns import Columns, choose_columns
+from promptlab.columns import Columns
 from promptlab.errors import DataError
 from promptlab.example import Example
 from promptlab.label import canonical_labels
-from promptlab.readers import MAX_CHARS, Rows, read_rows
-from promptlab.split import Size, content_key, divide, draw, plan, separate
+from promptlab.readers import Rows
+from promptlab.reading import Reading, ReadingOptions, read_pools
+from promptlab.repeats import Repeats, find_repeats, text_key
+from promptlab.split import Size, divide, draw, plan, separate
 
 FEW_SHOT_SEEDS = (13, 21, 42, 87, 100)
 """The seeds of the usual few-shot protocol (Gao et al. 2021)."""
@@ -29,8 +31,10 @@ class Task:
     """Train fits, dev selects, test is touched once.
 
     ``labels`` are the class names, empty for a task with open answers; ``fields`` the names of
-    the text fields every example has; ``metric`` the name of the metric that decides. Raises
-    `DataError` when ids repeat, a label is unknown or two splits share a text.
+    the text fields every example has; ``metric`` the name of the metric that decides. ``remarks``
+    are what a reader of the data should know, a sentence each, and ``columns`` are those of the
+    file it was read from. Raises `DataError` when ids repeat, a label is unknown or two splits
+    share a text.
     """
 
     name: str
@@ -40,6 +44,8 @@ class Task:
     labels: tuple[str, ...] = ()
     metric: str = "accuracy"
     fields: tuple[str, ...] = ("text",)
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+    columns: Columns | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", canonical_labels(self.labels, self.name))
@@ -51,7 +57,7 @@ class Task:
                 if example.id in ids:
                     raise DataError(f"{self.name}: the id {example.id!r} stands twice")
                 ids.add(example.id)
-                other = places.setdefault(content_key(example), split)
+                other = places.setdefault(text_key(example), split)
                 if other != split:
                     raise DataError(
                         f"{self.name}: example {example.id} of {split} has the text of one in "
@@ -73,11 +79,6 @@ class Task:
         cls,
         path: str | Path,
         *,
-        text: str | None = None,
-        label: str | None = None,
-        fields: Sequence[str] | None = None,
-        rename: Mapping[str, str] | None = None,
-        labels: Sequence[str] | None = None,
         name: str | None = None,
         metric: str | None = None,
         seed: int = 13,
@@ -85,29 +86,42 @@ class Task:
         dev: Size = None,
         test: Size = None,
         k: int | None = None,
-        max_chars: int = MAX_CHARS,
+        **reading: Unpack[ReadingOptions],
     ) -> Task:
         """Read one labelled file and divide it.
 
-        Columns are guessed by `promptlab.columns.choose_columns` where they are not named.
-        ``labels`` fixes the classes and their order (empty: open answers); without it they are
-        the sorted values, or open answers when most rows have a value of their own. ``train``,
-        ``dev`` and ``test`` are rows or shares (defaults: `promptlab.split.plan`); with ``k``,
-        train is a draw of k a class. Raises `DataError` naming file and line.
+        Columns are guessed by `promptlab.columns.choose_columns` where they are not named, and
+        labels are read by `promptlab.label_column.read_labels`: those that mean the same however
+        they are written are one class.
+
+        Args:
+            path: The file.
+            name: The task's name; the file's without its ending.
+            metric: What decides; accuracy for classes, exact_match for open answers.
+            seed: Of the splits.
+            train: Rows or a share (the defaults are those of `promptlab.split.plan`).
+            dev: The same for dev.
+            test: The same for test.
+            k: Train is a draw of so many a class.
+            **reading: The columns, the labels and the form of the file (`Reading`).
+
+        Returns:
+            The task; ``remarks`` say what was merged, left out or looks wrong.
+
+        Raises:
+            DataError: Naming file and line, and the option that mends it.
         """
-        rows = read_rows(path, max_chars=max_chars)
-        columns = choose_columns(
-            rows.columns, source=str(path), text=text, label=label, fields=fields, rename=rename
-        )
+        options = Reading(**reading)
+        rows = options.rows(path)
         return cls.from_rows(
             {"train": rows},
-            columns,
-            labels=labels,
-            name=name or Path(path).stem,
+            options.columns(rows, str(path)),
+            name=name or _stem(Path(path)),
             metric=metric,
             seed=seed,
             sizes={"train": train, "dev": dev, "test": test},
             k=k,
+            reading=options,
         )
 
     @classmethod
@@ -117,45 +131,33 @@ class Task:
         train: str | Path,
         test: str | Path,
         dev: str | Path | None = None,
-        text: str | None = None,
-        label: str | None = None,
-        fields: Sequence[str] | None = None,
-        rename: Mapping[str, str] | None = None,
-        labels: Sequence[str] | None = None,
         name: str | None = None,
         metric: str | None = None,
         seed: int = 13,
         sizes: Mapping[str, Size] | None = None,
         k: int | None = None,
-        overlap: Literal["refuse", "drop"] = "refuse",
-        max_chars: int = MAX_CHARS,
+        overlap: Literal["refuse", "drop"] = "drop",
+        **reading: Unpack[ReadingOptions],
     ) -> Task:
         """Read splits from files of their own; without ``dev``, a share of train becomes dev.
 
         ``sizes`` takes a seeded sample instead of all rows. A text that stands in two files is
-        refused, or with ``overlap="drop"`` left out of the split nearer to train. The other
-        arguments are those of `from_file`.
+        left out of the split nearer to train, so that test stays whole, which ``remarks`` tell;
+        ``overlap="refuse"`` refuses it. The other arguments are those of `from_file`.
         """
+        options = Reading(**reading)
         paths = {"train": train, "dev": dev, "test": test}
-        rows = {s: read_rows(p, max_chars=max_chars) for s, p in paths.items() if p is not None}
-        columns = choose_columns(
-            rows["train"].columns,
-            source=str(train),
-            text=text,
-            label=label,
-            fields=fields,
-            rename=rename,
-        )
+        rows = {s: options.rows(p) for s, p in paths.items() if p is not None}
         return cls.from_rows(
             rows,
-            columns,
-            labels=labels,
+            options.columns(rows["train"], str(train)),
             name=name or Path(train).absolute().parent.name,
             metric=metric,
             seed=seed,
             sizes=sizes,
             k=k,
             overlap=overlap,
+            reading=options,
         )
 
     @classmethod
@@ -165,46 +167,35 @@ class Task:
         columns: Columns,
         *,
         name: str,
-        labels: Sequence[str] | None = None,
         metric: str | None = None,
         seed: int = 13,
         sizes: Mapping[str, Size] | None = None,
         k: int | None = None,
-        overlap: Literal["refuse", "drop"] = "refuse",
+        overlap: Literal["refuse", "drop"] = "drop",
+        reading: Reading | None = None,
     ) -> Task:
         """Build a task from rows by split; with ``train`` alone, dev and test come out of it.
 
-        Every split that has no rows of its own is taken from train's. Ids are row numbers, with
-        the split before them when there are several sources.
+        Every split that has no rows of its own is taken from train's. Ids are those of the id
+        column, else row numbers, with the split before them when there are several sources.
         """
-        alone = len(rows) == 1
-        pools = {
-            split: columns.examples(part, prefix="" if alone else f"{split}-")
-            for split, part in rows.items()
-        }
-        source = str(rows["train"].path)
-        known = _labels_of([e for pool in pools.values() for e in pool], labels, source)
-        for split, pool in pools.items():
-            _check_labels(rows[split], pool, known)
-        if not alone:
-            separate(pools, {split: str(part.path) for split, part in rows.items()}, overlap)
+        found = read_pools(rows, columns, reading or Reading())
+        pools, known = found.examples, found.classes
+        remarks = list(found.remarks)
+        if len(rows) > 1:
+            remarks += separate(pools, {s: str(part.path) for s, part in rows.items()}, overlap)
         splits: dict[str, tuple[Example, ...]] = {}
         for owner, pool in pools.items():
             filled = [s for s in SPLITS if s == owner or (owner == "train" and s not in pools)]
+            source = str(rows[owner].path)
             wanted = plan(
                 filled,
                 sizes or {},
                 rows=len(pool),
                 classes=max(len(known), 1) if len(filled) > 1 else 1,
-                source=str(rows[owner].path),
+                source=source,
             )
-            splits |= divide(
-                pool,
-                wanted,
-                seed=seed,
-                stratified=bool(known),
-                source=str(rows[owner].path),
-            )
+            splits |= divide(pool, wanted, seed=seed, stratified=bool(known), source=source)
         task = cls(
             name=name,
             train=splits["train"],
@@ -213,6 +204,8 @@ class Task:
             labels=known,
             metric=metric or ("accuracy" if known else "exact_match"),
             fields=columns.field_names,
+            remarks=tuple(remarks),
+            columns=columns,
         )
         return task if k is None else task.few_shot(k, seed)
 
@@ -220,6 +213,16 @@ class Task:
     def splits(self) -> dict[str, tuple[Example, ...]]:
         """The three splits by name."""
         return {"train": self.train, "dev": self.dev, "test": self.test}
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """The texts that stand more than once, in all splits together."""
+        return find_repeats(e for examples in self.splits.values() for e in examples)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that a reader of the data should know: `remarks`, and what `repeats` tell."""
+        return (*self.remarks, *self.repeats.remarks())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -244,29 +247,6 @@ class Task:
         return dataclasses.replace(self, train=self.draw(k, seed))
 
 
-def _labels_of(
-    examples: Sequence[Example], labels: Sequence[str] | None, source: str
-) -> tuple[str, ...]:
-    """The classes: as given, else the sorted values; none when the answers are open."""
-    found = {str(example.label) for example in examples}
-    if labels is not None:
-        labels = canonical_labels(labels, f"{source}: labels")
-        if len(labels) == 1:
-            raise DataError(f"labels are {', '.join(labels)}; give at least two, each once")
-    elif len(found) > 1 and 2 * len(found) > len(examples):
-        return ()
-    known = tuple(sorted(found) if labels is None else labels)
-    if known and len(found) < 2:
-        raise DataError(
-            f"{source}: every row has the label {next(iter(found))!r}; a task needs two classes "
-            "or more: add rows of another class, or name another column as the label"
-        )
-    return known
-
-
-def _check_labels(rows: Rows, pool: Sequence[Example], known: Sequence[str]) -> None:
-    for row, example in zip(rows, pool, strict=True):
-        if known and example.label not in known:
-            raise DataError(
-                f"{rows.place(row)}: the label {example.label!r} is none of {', '.join(known)}"
-            )
+def _stem(path: Path) -> str:
+    """A file's name without its endings: ``reviews`` for ``reviews.csv.gz``."""
+    return path.stem.partition(".")[0] if path.suffix.lower() in (".gz", ".zip") else path.stem

@@ -13,9 +13,11 @@ import promptlab
 LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
-        "cache", "calibration", "cancellation", "candidate", "catalog", "clusters", "columns",
+        "cache", "cache_parts", "calibration", "cancellation", "candidate", "catalog", "clusters",
+        "columns",
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
-        "failure", "failures", "fitting", "game24", "grammar", "hub", "metric", "number", "parser",
+        "failure", "failures", "fitting", "game24", "grammar", "hub", "label_column", "metric",
+        "number", "parser", "reading",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats",
         "safe_yaml", "sandbox",
         "compat", "hidden_reasoning", "inputs", "label",
@@ -42,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("study",),
     ("interop",),
     ("cli",),
+    ("__main__",),
 )  # fmt: skip
 ROOT = Path(promptlab.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))

@@ -10,10 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from promptlab.columns import LABEL_NAMES, TEXT_NAMES, Columns
+from promptlab.columns import Columns
 from promptlab.errors import DataError
 from promptlab.example import Example
 from promptlab.readers import MAX_CHARS, Row, Rows, check_lengths, read_rows, text_of
+from promptlab.readers.names import LABEL_NAMES, TEXT_NAMES
 from promptlab.readers.objects import _json_rows, _parse_json
 
 BLOCK = 64

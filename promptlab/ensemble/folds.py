@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from promptlab.example import Example
-from promptlab.split import content_key
+from promptlab.repeats import text_key
 
 
 class Folds:
@@ -43,7 +43,7 @@ class Folds:
 
 def fold_key(example: Example) -> str:
     """A short hash of an example's text."""
-    return hashlib.sha256(content_key(example).encode()).hexdigest()[:16]
+    return hashlib.sha256(text_key(example).encode()).hexdigest()[:16]
 
 
 def _drawn(seed: int, key: str) -> str:

@@ -13,16 +13,15 @@ from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
-from promptlab.split import content_key
 
 
 class Recalled(Predictor, register=False):
     """Answers ``examples`` from their ``table`` of kept predictions; asks the member otherwise.
 
-    An example is known by its text, whatever its id. The member itself is made by ``make`` when
-    it is first needed. ``prompt`` is its prompt for the first of ``examples``. Kept rows say the
-    tokens and seconds that they have cost once. Raises `InputError` when the table is another
-    one than that of the examples.
+    An example is known by its text to the letter, whatever its id. The member itself is made by
+    ``make`` when it is first needed. ``prompt`` is its prompt for the first of ``examples``. Kept
+    rows say the tokens and seconds that they have cost once. Raises `InputError` when the table is
+    another one than that of the examples.
     """
 
     def __init__(
@@ -44,9 +43,9 @@ class Recalled(Predictor, register=False):
         self.model = model
         self._make = make
         self._made: Predictor | None = None
-        self._known = {content_key(e): rows[e.id] for e in examples}
+        self._known = {_exact(e): rows[e.id] for e in examples}
         self._fields = tuple(examples[0].fields) if examples else ()
-        self._first = content_key(examples[0]) if examples else None
+        self._first = _exact(examples[0]) if examples else None
         self._prompt = prompt
 
     @property
@@ -74,7 +73,7 @@ class Recalled(Predictor, register=False):
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, in order; only unknown examples are asked."""
         rows = as_examples(examples, self.fields)
-        found: list[Prediction | None] = [self._known.get(content_key(row)) for row in rows]
+        found: list[Prediction | None] = [self._known.get(_exact(row)) for row in rows]
         open_rows = [row for row, known in zip(rows, found, strict=True) if known is None]
         asked = iter(self.member.predict(open_rows) if open_rows else ())
         return Predictions(
@@ -85,7 +84,7 @@ class Recalled(Predictor, register=False):
     def example_prompt(self, example: Input) -> str:
         """The member's prompt, or the one that is kept."""
         (row,) = as_examples([example], self.fields)
-        if self._made is None and self._prompt and content_key(row) == self._first:
+        if self._made is None and self._prompt and _exact(row) == self._first:
             return self._prompt
         return self.member.example_prompt(row)
 
@@ -101,3 +100,8 @@ class Recalled(Predictor, register=False):
     def save(self, folder: str | Path) -> Path:
         """Save the member."""
         return self.member.save(folder)
+
+
+def _exact(example: Example) -> tuple[tuple[str, str], ...]:
+    """The fields as they are: another case or a blank more is another prompt."""
+    return tuple(sorted(example.fields.items()))

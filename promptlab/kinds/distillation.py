@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
-from promptlab.columns import TEXT_NAMES, Columns
+from promptlab.columns import Columns
 from promptlab.ensemble.ensemble import Ensemble
 from promptlab.errors import DataError, DiskError, StudyError, WorkError
 from promptlab.example import Example
@@ -29,7 +29,8 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Rows, read_rows
-from promptlab.split import content_key
+from promptlab.readers.names import TEXT_NAMES
+from promptlab.repeats import text_key
 from promptlab.task import Task
 from promptlab.tuning.backbone import Backbone
 from promptlab.tuning.distillation import SoftLabelled, softened
@@ -220,14 +221,14 @@ def unlabelled_texts(task: Task, path: str | None, most: int) -> list[Example]:
     A text of dev or test is left out: the student must not be taught on what judges it. Raises
     `DataError` for a file that lacks the task's fields.
     """
-    found = {content_key(e): replace(e, label=None) for e in task.train}
-    judged = {content_key(e) for e in (*task.dev, *task.test)}
+    found = {text_key(e): replace(e, label=None) for e in task.train}
+    judged = {text_key(e) for e in (*task.dev, *task.test)}
     if path is not None:
         if not Path(path).exists():
             raise DataError(f"unlabelled: there is no file {path}")
         rows = read_rows(path)
         for example in _columns(rows, task.fields, path).examples(rows, prefix="unlabelled-"):
-            found.setdefault(content_key(example), example)
+            found.setdefault(text_key(example), example)
     return [example for key, example in found.items() if key not in judged][:most]
 
 

@@ -7,59 +7,93 @@ Parquet and Arrow, which have no lines, the row's number).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from promptlab.errors import DataError
-from promptlab.readers.arrow import read_arrow
+from promptlab.readers.arrow import read_arrow, read_parquet
+from promptlab.readers.content import data_ending, read_content
+from promptlab.readers.damage import damage_remarks
 from promptlab.readers.delimited import read_csv, read_tsv
+from promptlab.readers.encoding import decode
+from promptlab.readers.form import FileForm
 from promptlab.readers.objects import read_json, read_jsonl
 from promptlab.readers.rows import Row, Rows, text_of
 
-__all__ = ["MAX_CHARS", "READERS", "Row", "Rows", "check_lengths", "read_rows", "text_of"]
+__all__ = [
+    "MAX_CHARS",
+    "READERS",
+    "FileForm",
+    "Row",
+    "Rows",
+    "check_lengths",
+    "is_data_file",
+    "read_rows",
+    "text_of",
+]
 
 MAX_CHARS = 100_000
 """The longest field that is accepted unless ``max_chars`` says otherwise, in characters."""
 
-READERS: dict[str, Callable[[Path], Rows]] = {
+_TEXT: dict[str, Callable[[Path, str, FileForm], Rows]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
     ".json": read_json,
-    ".parquet": read_arrow,
-    ".arrow": read_arrow,
 }
-"""How a data file is read, by its ending."""
+_TABLES: dict[str, Callable[[Path, bytes], Rows]] = {".parquet": read_parquet, ".arrow": read_arrow}
+READERS: tuple[str, ...] = (*_TEXT, *_TABLES)
+"""The endings of data files."""
 
 
-def read_rows(path: str | Path, *, max_chars: int = MAX_CHARS) -> Rows:
+def is_data_file(path: str | Path) -> bool:
+    """Whether the ending is one of a data file, packed or not."""
+    return data_ending(Path(path), READERS) is not None
+
+
+def read_rows(
+    path: str | Path, *, max_chars: int = MAX_CHARS, form: FileForm | None = None
+) -> Rows:
     """Read a data file; its kind follows from its ending (see `READERS`).
 
-    In ``.csv`` the delimiter is the comma, or the semicolon or tab when the header holds no
-    comma. In ``.tsv`` quotes are plain characters where the file's quoting is not well-formed. A
-    column without a name (pandas' row index) is left out. Text is UTF-8, or UTF-16 with its byte
-    order mark. Raises `DataError` naming file and line for whatever cannot be read, and for a
-    field of more than ``max_chars`` characters.
+    ``.gz``, ``.bz2``, ``.xz`` and a ``.zip`` of one data file are unpacked. In ``.csv`` the
+    delimiter is the comma, semicolon, tab or vertical bar by which all rows fit the header. In
+    ``.tsv`` quotes are plain characters where the file's quoting is not well-formed. A column
+    without a name (pandas' row index) is left out, and so are rows without any value. Text is
+    UTF-8, or UTF-16 with its byte order mark. ``form`` says what shall not be found out.
+
+    Args:
+        path: The file.
+        max_chars: The longest field that is accepted, in characters.
+        form: Delimiter, header, encoding, quotes, and the key of a JSON document's rows.
+
+    Returns:
+        The rows, with remarks on what was left out or looks damaged.
+
+    Raises:
+        DataError: Naming file and line of whatever cannot be read.
     """
     path = Path(path)
-    if path.suffix.lower() not in READERS:
-        raise DataError(
-            f"{path}: cannot tell how to read a file that ends in {path.suffix or 'nothing'!r}; "
-            f"data files end in {', '.join(READERS)}"
-        )
+    form = form or FileForm()
     if not path.exists():
+        if not is_data_file(path):
+            read_content(path, READERS)  # raises: the ending is the first thing to mend
         raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
         raise DataError(f"{path} is a folder; name one file in it")
     try:
-        if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty; fill it with rows, or name another file")
-        rows = READERS[path.suffix.lower()](path)
+        content = read_content(path, READERS)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    if content.ending in _TABLES:
+        rows = _TABLES[content.ending](path, content.data)
+    else:
+        rows = _TEXT[content.ending](path, decode(path, content.data, form.encoding), form)
     if not rows.rows:
         raise DataError(f"{path} holds no rows; add some below its header, or name another file")
     check_lengths(rows, max_chars)
-    return rows
+    return replace(rows, remarks=(*rows.remarks, *damage_remarks(rows)))
 
 
 def check_lengths(rows: Rows, max_chars: int) -> None:

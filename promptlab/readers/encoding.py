@@ -1,4 +1,4 @@
-"""Text encodings: UTF-8 is read, anything else is refused with the line, the byte and the mend."""
+"""Text encodings: UTF-8 is read; others where they are named, else refused with line and byte."""
 
 from __future__ import annotations
 
@@ -17,30 +17,71 @@ _MARKS = (
 )
 
 
-def decode(path: Path) -> str:
-    """The text of a file: UTF-8, or UTF-16 and UTF-32 with their byte order mark.
+def decode(path: Path, raw: bytes, encoding: str | None = None) -> str:
+    """The text of a file: UTF-8, UTF-16 and UTF-32 with their byte order mark, or ``encoding``.
 
-    Raises `DataError` with line and byte when the bytes are something else or change half-way.
+    A byte order mark at the beginning of a line (files put together) is dropped. Raises
+    `DataError` with line and byte when the bytes are something else or change half-way.
     """
-    raw = path.read_bytes()
-    mark, encoding = next(((m, e) for m, e in _MARKS if raw.startswith(m)), (b"", "utf-8"))
+    mark, found = next(((m, e) for m, e in _MARKS if raw.startswith(m)), (b"", "utf-8"))
     body = raw[len(mark) :]
+    if encoding is not None and not mark:
+        text = _decoded_as(path, body, encoding)
+    else:
+        text = _decoded(path, body, found, len(mark))
+    if "\0" in text:
+        raise DataError(_zero_byte(path, text.count("\n", 0, text.index("\0")) + 1))
+    return text.replace("\n\ufeff", "\n")
+
+
+def _decoded(path: Path, body: bytes, encoding: str, begin: int) -> str:
     try:
-        text = body.decode(encoding)
+        return body.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise DataError(
                 f"{path}: begins with the byte order mark of {encoding.upper()}, but byte "
-                f"{error.start + len(mark)} does not fit it ({error.reason}); save it as UTF-8"
+                f"{error.start + begin} does not fit it ({error.reason}); save it as UTF-8"
             ) from error
-        raise DataError(_not_utf8(path, body, error)) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        if b"\0" in body:
+            fault = _zero_byte(path, body.count(b"\n", 0, body.index(b"\0")) + 1)
+        else:
+            fault = _not_utf8(path, body, error)
+        raise DataError(fault) from error
+
+
+def _zero_byte(path: Path, line: int) -> str:
+    return (
+        f"{path}, line {line}: holds a zero byte, so it is no text file, or UTF-16 without its "
+        "byte order mark. Say so (encoding: utf-16-le), or convert it: "
+        f"iconv -f UTF-16 -t UTF-8 {path} > utf8-{path.name}"
+    )
+
+
+def _decoded_as(path: Path, body: bytes, encoding: str) -> str:
+    """The text in the encoding that the user names, unless it is plainly UTF-8."""
+    wide = codecs.lookup(encoding).name.startswith("utf-")
+    if not wide and not body.isascii() and _is_utf8(body):
         raise DataError(
-            f"{path}, line {line}: holds a zero byte, so it is no text file, or UTF-16 without "
-            f"its byte order mark. Convert it: iconv -f UTF-16 -t UTF-8 {path} > utf8-{path.name}"
+            f"{path} is UTF-8, in which {encoding!r} would read wrong letters without an error; "
+            "leave encoding out"
         )
-    return text
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: byte 0x{body[error.start]:02X} does not fit the encoding "
+            f"{encoding!r}; name another one, or leave encoding out"
+        ) from error
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _not_utf8(path: Path, body: bytes, error: UnicodeDecodeError) -> str:
@@ -63,8 +104,8 @@ def _not_utf8(path: Path, body: bytes, error: UnicodeDecodeError) -> str:
             f"iconv -c -f UTF-8 -t UTF-8 {path} > utf8-{path.name}"
         )
     return (
-        f"{fault}; the file is probably Windows-1252 (Latin-1). Convert it: "
-        f"iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8-{path.name}"
+        f"{fault}; the file is probably Windows-1252 (Latin-1). Say so (encoding: windows-1252), "
+        f"or convert it: iconv -f WINDOWS-1252 -t UTF-8 {path} > utf8-{path.name}"
     )
 
 
@@ -73,9 +114,6 @@ def _holds_utf8_later(body: bytes, start: int) -> bool:
     for line in body[start:].split(b"\n")[1:]:
         if line.isascii():
             continue
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            continue
-        return True
+        if _is_utf8(line):
+            return True
     return False

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,12 +23,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows(Sequence[Row]):
-    """All records of one file; ``unit`` is what `Row.line` counts, "line" or "row"."""
+    """All records of one file; ``unit`` is what `Row.line` counts, "line" or "row".
+
+    ``remarks`` say what was left out or looks wrong, a sentence each.
+    """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     unit: str = "line"
+    remarks: tuple[str, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -49,7 +54,7 @@ class Rows(Sequence[Row]):
 
 def text_of(value: Any) -> str:
     """A value as text: ``""`` for a missing one, ``"true"``, ``"3"`` for 3.0, JSON for a list."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
     if isinstance(value, str):
         return value
@@ -57,6 +62,9 @@ def text_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, Decimal):
+        whole = value == value.to_integral_value()
+        return str(int(value)) if whole else format(value.normalize(), "f")
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)

@@ -25,6 +25,7 @@ from promptlab.events import (
     StudyStarted,
     TrialAsked,
     TrialFinished,
+    Warned,
 )
 from promptlab.fitting import Fitting
 from promptlab.kinds.kind import find_kind, fit_one
@@ -100,6 +101,8 @@ class CurveRun:
         return self.spec.model.load()
 
     def _run(self) -> dict[str, Any]:
+        for remark in self.task.warnings:
+            self.events.emit(Warned(remark))
         cells = cells_of(self.spec)
         known = [self.files.found(cell) for cell in cells]
         self.events.emit(

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
-from promptlab.safe_yaml import reading, refuse_twins
+from promptlab.safe_yaml import StudyLoader, reading, refuse_twins
 
 Path = tuple[str | int, ...]
 
@@ -39,7 +39,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
 
 def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
     """The document's nodes and its values; nothing is made of a document that is too large."""
-    loader = yaml.SafeLoader(text)
+    loader = StudyLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -12,7 +12,7 @@ from promptlab.errors import StudyError
 from promptlab.kinds.kind import BUILT_IN
 from promptlab.metric import metric_names
 from promptlab.pinned import DATASETS
-from promptlab.readers import READERS
+from promptlab.readers import is_data_file
 from promptlab.reasoning import is_reasoning
 from promptlab.study.complaints import Lines, at
 
@@ -110,7 +110,7 @@ class _Look:
         if is_reasoning(given):
             self._computed(given, path, task)
             return given
-        if Path(given).suffix.lower() in READERS and (found := self.policy.file(given)):
+        if is_data_file(given) and (found := self.policy.file(given)):
             return str(found)
         self._say(
             path,

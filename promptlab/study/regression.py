@@ -12,7 +12,7 @@ from promptlab.example import Example
 from promptlab.failures import read_lines
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
-from promptlab.split import content_key
+from promptlab.repeats import text_key
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.state import StudyState
 from promptlab.task import Task
@@ -30,9 +30,9 @@ class Suite:
         """How many share their text or id with an example of each split."""
         found = {}
         for split, examples in task.splits.items():
-            texts = {content_key(example) for example in examples}
+            texts = {text_key(example) for example in examples}
             ids = {example.id for example in examples}
-            found[split] = sum(e.id in ids or content_key(e) in texts for e in self.examples)
+            found[split] = sum(e.id in ids or text_key(e) in texts for e in self.examples)
         return found
 
 

@@ -9,7 +9,7 @@ from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
 from promptlab.datasets import load_task
 from promptlab.errors import InputError, StudyError
-from promptlab.events import Events, Phase, StudyFinished, StudyStarted
+from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
 from promptlab.study.cost import CostAccount
 from promptlab.study.decide import decide
@@ -114,6 +114,8 @@ class StudyRun:
                 self.objectives[0].name,
             )
         )
+        for remark in self.task.warnings:
+            self.events.emit(Warned(remark))
         before = float(self.study.user_attrs.get("seconds", 0.0))
         account = CostAccount(self.study, self.model, self.events)
         self.events.subscribe(account)

@@ -22,12 +22,23 @@ from pydantic import (
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.address import is_remote
 from promptlab.models.remote.options import TRANSPORT, RemoteOptions
+from promptlab.readers import text_of
 from promptlab.study.complaints import at
 from promptlab.study.places import line_of
 
 Size = int | float | None
 _LOCAL = ("name", "device", "dtype", "revision", "family", "deterministic")
 """What every model's section is written with."""
+
+
+_NEWER = ("id", "join", "empty", "min_rows", "overlap", "delimiter", "header", "encoding", "quotes",
+          "records")  # fmt: skip
+"""Keys of a task's section that studies have not always had."""
+
+
+def _text(value: Any) -> Any:
+    """A number or truth value as the text that stands for it in a data file."""
+    return text_of(value) if isinstance(value, bool | int | float) else value
 
 
 class Section(BaseModel):
@@ -49,16 +60,43 @@ class TaskSection(Section):
     label: str | None = None
     fields: list[str] | None = None
     rename: dict[str, str] | None = None
-    labels: list[str] | None = None
+    id: str | None = None
+    labels: list[str] | dict[str, str | None] | None = None
+    join: str | None = None
+    empty: Literal["refuse", "drop"] = "refuse"
+    min_rows: int = Field(default=1, ge=1)
+    overlap: Literal["refuse", "drop"] = "drop"
+    delimiter: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+    quotes: bool = True
+    records: str | None = None
     metric: str | None = None
     max_chars: int = Field(default=100_000, ge=1)
 
-    @field_validator("labels", mode="before")
+    @field_validator("text", "label", "id", mode="before")
+    @classmethod
+    def _numbers_name_columns(cls, value: Any) -> Any:
+        return _text(value)
+
+    @field_validator("labels", "fields", mode="before")
     @classmethod
     def _labels_are_text(cls, value: Any) -> Any:
         if isinstance(value, list):
-            return [str(item) if isinstance(item, int) else item for item in value]
+            return [_text(item) for item in value]
+        if isinstance(value, dict):
+            return {_text(raw): _text(name) for raw, name in value.items()}
         return value
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is as it is by default is not written, so that older studies stay the same."""
+        values: dict[str, Any] = plain(self)
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _NEWER or value != type(self).model_fields[name].default
+        }
 
 
 class ModelSection(RemoteOptions, Section):
