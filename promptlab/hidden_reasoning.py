@@ -109,7 +109,7 @@ class _Mark:
 
 _ANY = "any"
 _THINK, _TOKEN, _CHANNEL = "think", "token", "channel"
-_BLOCKS = (_THINK, _TOKEN, _CHANNEL)
+_BLOCKS = (_THINK, _TOKEN, _CHANNEL, "square", "triangle", "kimi", "pangu", "reasoning")
 _LONGEST_MARK = 120  # characters
 _LONGEST_SPACE = 200  # characters of a tag's attributes
 

@@ -20,6 +20,11 @@ app = typer.Typer(help="The pinned models, and what a model can do here.", no_ar
 
 _MEASURED_SECONDS = 1.0
 _PROMPTS, _PROMPT_TOKENS, _NEW_TOKENS = 8, 64, 16
+_THINKING = {
+    "off": "off: the chat template is told so (thinking=true lets it reason before it writes)",
+    "closed": "closed: the chat template opens it whatever it is told (thinking=true leaves it)",
+    "on": "on where a reply is written; closed or off where answers are scored",
+}
 _WORDS = "a film about people who read long books on the train to the sea and back again"
 
 
@@ -88,9 +93,9 @@ def check(
 
     options = read_model_options(option)
     remote = is_remote(name, options.get("endpoint"))
-    if options and not remote:
+    if options.keys() - {"thinking"} and not remote:
         raise _no_remote_model(options)
-    row = _checked_endpoint(name, options) if remote else _checked(name, device, dtype)
+    row = _checked_endpoint(name, options) if remote else _checked(name, device, dtype, options)
     if as_json:
         print_json(row)
         return
@@ -102,8 +107,8 @@ def _no_remote_model(options: dict[str, Any]) -> InputError:
     from promptlab.errors import InputError
 
     return InputError(
-        f"--model-option {', '.join(options)}: only remote models have options; name one as "
-        "remote:MODEL@URL"
+        f"--model-option {', '.join(options)}: of these only remote models have options; name one "
+        "as remote:MODEL@URL (a local model has thinking=true)"
     )
 
 
@@ -112,7 +117,7 @@ def _checked_endpoint(name: str, options: dict[str, Any]) -> dict[str, Any]:
         return endpoint_row(name, options)
 
 
-def _checked(name: str, device: str, dtype: str) -> dict[str, Any]:
+def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dict[str, Any]:
     """Everything `model check` reports. Raises `WorkError` when the model computes no numbers."""
     import time
 
@@ -121,7 +126,7 @@ def _checked(name: str, device: str, dtype: str) -> dict[str, Any]:
         # not from the pool, and without the features on disk: its work is to be measured
         from promptlab.models.loading import load
 
-        model = load(name, device=device, dtype=dtype, cache=False)
+        model = load(name, device=device, dtype=dtype, cache=False, **options)
         seconds = time.perf_counter() - started
         network = model.engine.network
         status.update(f"Measuring {name} …")
@@ -133,6 +138,7 @@ def _checked(name: str, device: str, dtype: str) -> dict[str, Any]:
             "dtype": model.dtype,
             "capabilities": sorted(model.can),
             "max_tokens": model.max_tokens,
+            "thinking": model.thinking,
             "fast_paths": {
                 "shared_prefixes": bool(getattr(model.engine.runner, "shares", False)),
                 "slot_only_head": network.gathers,
@@ -205,6 +211,7 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("device", f"{row['device']}, {row['dtype']}"),
         ("can", ", ".join(row["capabilities"])),
         ("window", f"{row['max_tokens']:,} tokens"),
+        *([] if row["thinking"] is None else [("reasoning", _THINKING[row["thinking"]])]),
         ("shared prefix", _held(paths["shared_prefixes"], "every prompt is computed whole")),
         ("slot-only head", _held(paths["slot_only_head"], "the head runs at every position")),
         ("slot features", _held(paths["slot_features"], "new answers need the network again")),

@@ -27,7 +27,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model-option",
         help="An option of a remote model as name=value, such as api=completions, concurrency=4 "
-        "or 'price={input: 0.15, output: 0.6}'; may be repeated.",
+        "or 'price={input: 0.15, output: 0.6}', or thinking=true of a local one; may be repeated.",
     ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the studies' folders.")]

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from promptlab.hidden_reasoning import is_reasoning_mark
 
 UNFINISHED = "\ufffd"
 """Stands where a character's bytes are not complete yet."""
+
+
+_SPECIAL: WeakKeyDictionary[Any, tuple[frozenset[int], frozenset[int]]] = WeakKeyDictionary()
+
+
+def reply_text(tokenizer: Any, tokens: Sequence[int]) -> str:
+    """The text of a reply's tokens without special ones, but with the marks around its reasoning.
+
+    Some vocabularies have these among their special tokens; without them reasoning and answer
+    could not be told apart.
+    """
+    if tokenizer not in _SPECIAL:
+        added = tokenizer.added_tokens_decoder.items()
+        special = frozenset(number for number, token in added if token.special)
+        marks = (n for n, token in added if token.special and is_reasoning_mark(token.content))
+        _SPECIAL[tokenizer] = special, frozenset(marks)
+    special, marks = _SPECIAL[tokenizer]
+    if marks.isdisjoint(tokens):
+        return str(tokenizer.decode(list(tokens), skip_special_tokens=True))
+    kept = [token for token in tokens if token in marks or token not in special]
+    return str(tokenizer.decode(kept, skip_special_tokens=False))
 
 
 class GrowingText:
@@ -51,7 +75,7 @@ class GrowingText:
         return text
 
     def _decoded(self, tokens: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        return reply_text(self.tokenizer, tokens)
 
 
 def cut(text: str, stops: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlab.decoding import Decoding, Finish
-from promptlab.engine.growing import GrowingText, cut
+from promptlab.engine.growing import GrowingText, cut, reply_text
 from promptlab.engine.sampling import Stream
 
 
@@ -97,7 +97,7 @@ class Writing:
         tokens = self.tokens
         if self.ends.sentinel in tokens:
             tokens = tokens[: tokens.index(self.ends.sentinel)]
-        whole = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        whole = reply_text(self.tokenizer, tokens)
         return cut(whole, self.decoding.stop)
 
     def _stopped(self, token: int) -> bool:
@@ -112,6 +112,6 @@ class Writing:
         if not growing.stopped:
             return False
         # A decoder may join what is decoded as a whole in another way.
-        whole = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
+        whole = reply_text(self.tokenizer, self.tokens)
         growing.stopped = any(stop in whole for stop in self.decoding.stop)
         return growing.stopped

@@ -8,8 +8,8 @@ from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 
-from promptlab.errors import InputError
-from promptlab.models.thinking import closing_marks, thinking_switches
+from promptlab.errors import CapabilityError, InputError
+from promptlab.models.thinking import Thinking, closing_marks, thinking_switches
 from promptlab.text import Text
 
 Turn = tuple[str, Text]
@@ -49,6 +49,30 @@ class ChatTemplate:
         if shown != made.text and not any(self.commands(t.text) for _, t in turns if t.given):
             made = Text(shown)
         return made if thinking else made + Text(closing_marks(made.text, self.source))
+
+    def thinking(self, wanted: bool) -> Thinking | None:
+        """What is done about reasoning; ``None`` for a template that knows none.
+
+        Raises `InputError` where thinking is wanted and the template knows none.
+        """
+        asked = [("user", Text("x"))]
+        try:
+            plain, thought = (self.text(asked, thinking=answer).text for answer in (False, True))
+        except (InputError, CapabilityError):
+            if wanted:
+                raise
+            return None  # told again where somebody chats
+        if plain == thought:
+            if wanted:
+                raise InputError(
+                    "thinking: the model's chat template has no reasoning to switch on; leave the "
+                    "setting out"
+                )
+            return None
+        if wanted:
+            return "on"
+        shown = self._applied([("user", "x")], thinking=False)
+        return "off" if shown == plain else "closed"
 
     def _framed(self, turns: Sequence[Turn], thinking: bool) -> tuple[Sequence[Turn], str]:
         """The turns as the template takes them, and its text with names for their words."""

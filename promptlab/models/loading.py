@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from promptlab.cache import cache_dir
+from promptlab.cache import cache_dir, to_stderr
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import VERSION, Engine
@@ -58,11 +58,14 @@ def load(
     family: Family | None = None,
     deterministic: bool = False,
     cache: bool = True,
+    thinking: bool = False,
 ) -> LocalModel:
     """Load a pinned model, a folder, or a Hugging Face id.
 
     ``deterministic`` computes in fp32, one row at a time without sharing, so that a result never
     depends on what it was batched with. ``cache=False`` keeps slot features in memory alone.
+    ``thinking`` lets a model whose chat template knows reasoning reason before it writes a reply;
+    before answers that are scored, and without it, a block of reasoning is off or closed.
     What prompts share between calls is kept in memory, up to ``$PROMPTLAB_KEPT_BYTES`` (by default
     a twentieth of the machine's memory, at most 1 GiB, or a tenth of a CUDA device's).
     Raises `InputError` for a folder without weights, `AssetError` when nothing can be fetched.
@@ -81,7 +84,7 @@ def load(
     chosen_dtype = choose_dtype(asked, chosen_device, config)
     kind = family or _family(config, source)
     model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
-    return from_transformers(
+    made = from_transformers(
         model,
         _pretrained("tokenizer", source, revision),
         name=name,
@@ -89,7 +92,14 @@ def load(
         weights=weights_key(source, revision),
         deterministic=deterministic,
         cache=cache,
+        thinking=thinking,
     )
+    if made.thinking == "closed":
+        to_stderr(
+            f"{name}: its chat template opens a block of reasoning whatever it is told; it is "
+            "closed before answers are scored and replies written (thinking: true opens it)"
+        )
+    return made
 
 
 def from_transformers(
@@ -101,6 +111,7 @@ def from_transformers(
     weights: str | None = None,
     deterministic: bool = False,
     cache: bool = False,
+    thinking: bool = False,
 ) -> LocalModel:
     """Wrap a transformers model that is already in memory.
 
@@ -124,6 +135,7 @@ def from_transformers(
         tokenizer=tokenizer,
         engine=engine,
         max_tokens=_window(model, tokenizer),
+        thinking=thinking,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.engine.engine import Engine
 from promptlab.engine.generate import generate
 from promptlab.engine.question import Question, Usage
-from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
+from promptlab.hidden_reasoning import opens_reasoning
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.chat import ChatTemplate
@@ -24,6 +25,7 @@ from promptlab.models.language_model import Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
 from promptlab.models.nested_answers import apart
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
+from promptlab.models.thinking import Thinking
 from promptlab.models.tokens import Layout, Token, Tokenized
 from promptlab.prompt import Prompt, Soft, Text, Trigger
 
@@ -66,10 +68,16 @@ class LocalModel(AdaptableModel):
         self.unknown = None if unknown in self.encoding.after else unknown
         self.base = self
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
-        self.thinking = thinking
         self.chat = ChatTemplate(tokenizer, self.encoding.commands)
+        self.thinking: Thinking | None = None
         if tokenizer.chat_template:
             self.can = self.can | {"chat"}
+            self.thinking = self.chat.thinking(thinking)
+        elif thinking:
+            raise InputError(
+                f"thinking: {name} has no chat template, so there is no reasoning to switch on; "
+                "leave the setting out"
+            )
 
     @abstractmethod
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
@@ -165,7 +173,7 @@ class LocalModel(AdaptableModel):
         """
         self.require("generate")
         self._check(prompts)
-        return generate(
+        replies = generate(
             self.engine,
             self.tokenizer,
             self.reading(prompts, writes=True),
@@ -175,6 +183,14 @@ class LocalModel(AdaptableModel):
             name=self.name,
             on_text=on_text,
         )
+        return [
+            replace(reply, opened=True) if self._opens(prompt) else reply
+            for prompt, reply in zip(prompts, replies, strict=True)
+        ]
+
+    def _opens(self, prompt: Prompt) -> bool:
+        """Whether a reply to the prompt begins within reasoning."""
+        return opens_reasoning(self.pieces(prompt, writes=True).left.text)
 
     def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
         """For every prompt the ids that are read before its slot is filled, however many."""
@@ -271,7 +287,7 @@ class LocalModel(AdaptableModel):
     def _chat(self, prompt: Prompt, words: Text, writes: bool) -> Text:
         said = [(role, Text.of_data(text)) for role, text in prompt.turns]
         turns = (*said, ("user", words.strip()))
-        return self.chat.text(turns, thinking=self.thinking and writes)
+        return self.chat.text(turns, thinking=self.thinking == "on" and writes)
 
     def shown(self, prompt: Prompt) -> str:
         """A prompt as a reader sees it, its trigger tokens as the words that were found."""
@@ -284,6 +300,10 @@ class LocalModel(AdaptableModel):
         """Plain facts for reports and records; of what was learned its hash."""
         facts = super().describe() | {"device": self.device, "dtype": self.dtype}
         facts["key"] = self.base.key
+        if self.thinking is not None:
+            facts["thinking"] = self.thinking
+        if self.thinking == "on":
+            facts["options"] = {"thinking": True}
         return facts if self.learned is None else facts | {"learned": self.learned.key}
 
     def _check(self, prompts: Sequence[Prompt]) -> None:

@@ -13,7 +13,7 @@ from promptlab.models.remote.address import is_remote
 
 _LOADING = threading.Lock()
 """Local models are loaded one by one: transformers sets torch's default dtype meanwhile."""
-_LOCAL = frozenset({"device", "dtype", "revision", "family", "deterministic", "cache"})
+_LOCAL = frozenset({"device", "dtype", "revision", "family", "deterministic", "cache", "thinking"})
 
 
 def load(name: str, **options: Any) -> LanguageModel:
@@ -85,8 +85,9 @@ def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
     """A language model by pinned name, folder, Hugging Face id or endpoint, loaded once a process.
 
     Options: ``device`` (auto, cpu, cuda), ``dtype`` (auto, float32, bfloat16, float16),
-    ``revision``, ``family``, ``deterministic``, ``cache``. A name ``remote:MODEL@URL``, or a
-    model's name with ``endpoint=URL``, is a `RemoteModel` with the options of `RemoteOptions`.
+    ``revision``, ``family``, ``deterministic``, ``cache``, ``thinking`` (whether a model that can
+    reasons before it writes). A name ``remote:MODEL@URL``, or a model's name with
+    ``endpoint=URL``, is a `RemoteModel` with the options of `RemoteOptions`.
     Raises `InputError` or `AssetError`.
     """
     return POOL.get(name, **options)

@@ -17,7 +17,7 @@ from promptlab.reasoning import is_reasoning
 from promptlab.study.complaints import Lines, at
 
 Place = tuple[str | int, ...]
-_MODEL_KEYS = frozenset({"name", "device", "dtype", "deterministic"})
+_MODEL_KEYS = frozenset({"name", "device", "dtype", "deterministic", "thinking"})
 _COSTS = ("tokens", "seconds", "unparsed_rate")
 _METRIC = re.compile(r"[a-z0-9_]{1,60}")
 _LEARNED = re.compile(r"\{\s*(?:soft|trigger)\s*:\s*(\d+)")

@@ -102,6 +102,7 @@ class TaskSection(Section):
 class ModelSection(RemoteOptions, Section):
     """Which model, where and in which number format.
 
+    ``thinking`` lets a local model whose chat template knows reasoning reason before it writes.
     ``endpoint`` is the URL of a remote model; `RemoteOptions` are for those alone.
     """
 
@@ -111,6 +112,7 @@ class ModelSection(RemoteOptions, Section):
     revision: str | None = None
     family: Literal["masked", "causal", "seq2seq"] | None = None
     deterministic: bool = False
+    thinking: bool = False
     endpoint: str | None = None
 
     @model_validator(mode="after")
@@ -121,6 +123,11 @@ class ModelSection(RemoteOptions, Section):
                 f"{', '.join(given)}: only remote models have this; give the section an endpoint "
                 "(its URL), or name the model remote:MODEL@URL"
             )
+        if self.thinking and is_remote(self.name, self.endpoint):
+            raise ValueError(
+                "thinking: only local models have this; what an endpoint is told goes into extra, "
+                "such as extra: {reasoning_effort: low}"
+            )
         return self
 
     @model_serializer(mode="wrap")
@@ -128,6 +135,7 @@ class ModelSection(RemoteOptions, Section):
         """A local model's section is written without what it does not have."""
         values: dict[str, Any] = plain(self)
         used = [n for n in self.model_fields_set if n in values and n not in _LOCAL]
+        used = [n for n in used if n != "thinking" or self.thinking]
         return {name: values[name] for name in (*_LOCAL, *sorted(used)) if name in values}
 
     def load(self) -> LanguageModel:

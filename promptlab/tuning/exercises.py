@@ -17,6 +17,7 @@ from promptlab.engine.fixed import WORTH, FixedStates
 from promptlab.engine.gradients import Item
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Context, Question
+from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.local import Asked, LocalModel
@@ -234,6 +235,11 @@ def text_exercises(
     """Exercises in writing each example's label (its target text) in the slot."""
     model = generator.model
     assert isinstance(model, LocalModel)
+    if model.thinking == "on":
+        raise InputError(
+            f"{model.name} is set to think before it writes, and a prompt is learned for answers "
+            "without reasoning; leave thinking out of the model's settings"
+        )
     made = []
     for example in examples:
         (asked,) = model.questions([generator.prompt(example)], [str(example.label)])
