@@ -11,6 +11,7 @@ from typing import Any, Literal
 from promptlab.errors import InputError, TemplateError
 from promptlab.example import Example
 from promptlab.grammar import Field, Piece, parse
+from promptlab.label import canonical_label, is_missing
 from promptlab.prompt import Prompt, Segment, Slot, Text
 from promptlab.sandbox import jinja_fields, render_jinja
 
@@ -191,7 +192,8 @@ class Template:
     def _render_source(self, source: str, fields: Mapping[str, str]) -> list[Segment]:
         pieces = self._pieces[source]
         if pieces is None:
-            return list(render_jinja(source, fields))
+            read = {n: _text_of_field(fields[n], n) for n in jinja_fields(source) if n in fields}
+            return list(render_jinja(source, {**fields, **read}))
         return [
             Text.of_data(_value(fields, piece, source)) if isinstance(piece, Field) else piece
             for piece in pieces
@@ -255,7 +257,7 @@ def _slot_positions(source: str) -> list[int]:
 
 def _value(fields: Mapping[str, str], piece: Field, source: str) -> str:
     if piece.name in fields:
-        return str(fields[piece.name])
+        return _text_of_field(fields[piece.name], piece.name)
     close = difflib.get_close_matches(piece.name, list(fields), n=1)
     hint = f"did you mean {{{close[0]}}}? " if close else ""
     raise TemplateError(
@@ -263,6 +265,21 @@ def _value(fields: Mapping[str, str], piece: Field, source: str) -> str:
         f"{', '.join(sorted(fields)) or 'none'}",
         text=source,
         position=piece.position,
+    )
+
+
+def _text_of_field(value: Any, name: str) -> str:
+    """A field as it stands in a prompt: text, or a number as files have it.
+
+    Raises `TemplateError` for what is missing or no text.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not is_missing(value):
+        return canonical_label(value)
+    found = repr(value) if is_missing(value) else f"a {type(value).__name__}"
+    raise TemplateError(
+        f"the field {name!r} is {found}; a prompt reads texts: fill it in, or leave the example out"
     )
 
 

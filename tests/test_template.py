@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -260,3 +261,18 @@ def test_field_texts_never_change_the_slots(
     assert text in prompt.left
     assert prompt == Prompt(prompt.segments)
     assert all(isinstance(s, Slot) or s.text for s in prompt.segments if not isinstance(s, Soft))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["{text} It was {mask}.", "{{ text }} It was {{ mask }}."])
+@pytest.mark.parametrize(
+    ("value", "told"), [(None, "is None"), (float("nan"), "is nan"), (["a"], "is a list")]
+)
+def test_a_field_that_is_no_text_is_refused(text: str, value: Any, told: str) -> None:
+    with pytest.raises(TemplateError, match=f"the field 'text' {told}"):
+        Template(text).render({"text": value})
+
+
+@pytest.mark.parametrize("text", ["{text} It was {mask}.", "{{ text }} It was {{ mask }}."])
+@pytest.mark.parametrize(("value", "shown"), [(3, "3"), (3.0, "3"), (2.5, "2.5"), (True, "true")])
+def test_numbers_are_written_as_files_have_them(text: str, value: Any, shown: str) -> None:
+    assert str(Template(text).render({"text": value})) == f"{shown} It was {{mask}}."
