@@ -80,6 +80,7 @@ _HOMES = {
     "data_set_names": "pinned",
     "estimate_study": "study.estimate",
     "explain": "tuning.explanation",
+    "fill_words": "models.filling",
     "guess_columns": "batch.records",
     "kind_names": "kinds.kind",
     "kind_schema": "kinds.kind",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from promptlab.cli.app import app
 from promptlab.errors import CapabilityError, InputError, TemplateError
+from promptlab.models.filling import fill_words
 from promptlab.models.loading import load
 from promptlab.template import Template
 
@@ -42,7 +43,7 @@ def causal_folder(tiny_causal: Pair, folder_of: Callable[..., Path]) -> str:
 def test_fill_gives_the_models_own_tokens(masked_folder: str) -> None:
     found = document(CAPITAL, "--field", "country=Poland", "--top", "3", "--model", masked_folder)
     prompt = Template(CAPITAL).render({"country": "Poland"})
-    expected = load(masked_folder, dtype="float32", cache=False).fill([prompt], 3)[0]
+    expected = fill_words(load(masked_folder, dtype="float32", cache=False), [prompt], 3)[0]
     assert found["model"] == masked_folder
     (row,) = found["templates"]
     assert row["prompt"] == "The capital of Poland is {mask}."

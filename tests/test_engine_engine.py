@@ -109,7 +109,8 @@ def test_filling_equals_a_plain_softmax(
         best = row.exp().topk(6)
         assert [fill.token_id for fill in fills] == best.indices.tolist()
         np.testing.assert_allclose([f.probability for f in fills], best.values, atol=1e-5)
-        assert fills[0].token == tokenizer.decode([fills[0].token_id])
+        text = tokenizer.decode([fills[0].token_id]).removeprefix("##")
+        assert "\ufffd" in text or fills[0].token == text  # half a character is shown as bytes
 
 
 @pytest.mark.parametrize("name", ["tiny_seq2seq", "tiny_bart"])

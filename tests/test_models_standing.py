@@ -6,6 +6,7 @@ import pytest
 from scripted_model import ScriptedModel
 
 from promptlab.errors import CapabilityError, VerbalizerError
+from promptlab.models.filling import fill_words
 from promptlab.models.local import LocalModel
 from promptlab.models.standing import standings
 from promptlab.prompt import Prompt
@@ -24,7 +25,7 @@ def test_rank_and_probability_are_those_of_the_fills(
     model: LocalModel = request.getfixturevalue(name)
     for found, prompt in zip(standings(model, prompts(), "great"), prompts(), strict=True):
         assert found.tokens == 1
-        fills = model.fill([prompt], 10**6)[0]
+        fills = fill_words(model, [prompt], 10**6)[0]
         same = [
             number
             for number, fill in enumerate(fills, 1)

@@ -85,7 +85,7 @@ def test_templates_are_filled_side_by_side(client: ApiClient, folder: Path) -> N
     assert [row["template"] for row in rows] == texts
     assert "no answer slot" in rows[1]["error"]
     prompt = pl.Template(texts[0]).render({"country": "Poland"})
-    known = pl.load_model(str(folder)).fill([prompt], 3)[0]
+    known = pl.fill_words(pl.load_model(str(folder)), [prompt], 3)[0]
     assert [fill["token_id"] for fill in rows[0]["fills"]] == [item.token_id for item in known]
     assert rows[0]["prompt"] == str(prompt)
     assert rows[0]["note"] == "" and "left to right" in rows[2]["note"]

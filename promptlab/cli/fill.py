@@ -45,7 +45,12 @@ def fill(
     dtype: Dtype = "auto",
     as_json: Json = False,
 ) -> None:
-    """The most probable tokens in the slot; several templates are shown side by side."""
+    """The most probable tokens in the slot; several templates are shown side by side.
+
+    After a blank, pieces that would be glued to the word before it are left out.
+    """
+    from promptlab.models.filling import fill_words
+
     found = [find_template(text) for text in templates]
     fields = _fields(found, read_pairs(field))
     loaded = open_model(model, device=device, dtype=dtype)
@@ -53,7 +58,7 @@ def fill(
         _prompt(template, values, loaded)
         for (template, _), values in zip(found, fields, strict=True)
     ]
-    rows = loaded.fill(prompts, top)
+    rows = fill_words(loaded, prompts, top)
     _warn(prompts, loaded)
     if as_json:
         print_json(_document(found, prompts, rows, loaded))
@@ -155,10 +160,12 @@ def _print_side_by_side(prompts: Sequence[Prompt], rows: Sequence[Sequence[Fill]
 
 
 def _word(token: Fill, prompt: Prompt) -> str:
-    """The token as a word; ``##`` marks one that would be glued to the word before the slot."""
-    if token.token.startswith(" "):
-        return token.token.strip() or "␣"
-    if token.token.isspace() or not token.token:
-        return repr(token.token)[1:-1] or "(nothing)"
-    glued = prompt.left.endswith(" ") and token.token[0].isalnum()
-    return f"##{token.token}" if glued else token.token
+    """The token as a word; its blank is shown only where the template has none."""
+    text = token.token
+    if not text:
+        return "(nothing)"
+    if text.isspace():
+        return text.replace(" ", "␣") if not text.strip(" ") else repr(text)[1:-1]
+    apart = not prompt.left or prompt.left[-1:].isspace() or prompt.chat
+    blanks = "" if apart else "␣" * (len(text) - len(text.lstrip(" ")))
+    return blanks + visible(text.strip(" "))

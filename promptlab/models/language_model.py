@@ -52,11 +52,16 @@ class Scores:
 
 @dataclass(frozen=True)
 class Fill:
-    """One token for the slot and its probability."""
+    """One token for the slot and its probability.
+
+    ``token`` is what would stand in the text; ``glued`` says that it goes on with the word before
+    the slot, as WordPiece's ``##ing`` does, so that it is no word of its own.
+    """
 
     token: str
     token_id: int
     probability: float
+    glued: bool = False
 
 
 class LanguageModel(ABC):

@@ -6,6 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.chat import ChatTemplate
 from promptlab.models.encoding import Encoding
+from promptlab.models.filling import TokenTexts, fills
 from promptlab.models.language_model import Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
 from promptlab.models.nested_answers import apart
@@ -63,6 +65,7 @@ class LocalModel(AdaptableModel):
         self.engine = engine
         self.max_tokens = max_tokens
         self.encoding = Encoding(tokenizer)
+        self.texts = TokenTexts(tokenizer, self.family)
         # GPT-2's unknown token is its end of text, which no word is read as.
         unknown = tokenizer.unk_token_id
         self.unknown = None if unknown in self.encoding.after else unknown
@@ -141,17 +144,16 @@ class LocalModel(AdaptableModel):
         return Scores(logprobs, tokens, lengths, time.perf_counter() - started)
 
     def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
-        """The most probable tokens at every prompt's slot, best first."""
-        self._check(prompts)
-        contexts = [question.context for question in self.slot_contexts(prompts)]
-        logprobs = self.engine.vocabulary(contexts)
+        """The most probable tokens at every prompt's slot, pieces of words too, best first."""
         return [
-            [
-                Fill(self.encoding.token(int(i)), int(i), float(np.exp(row[i])))
-                for i in np.argsort(-row)[:top]
-            ]
-            for row in logprobs
+            list(islice(fills(self, prompt, row), top))
+            for prompt, row in zip(prompts, self.vocabulary_logprobs(prompts), strict=True)
         ]
+
+    def vocabulary_logprobs(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt vocab"]:
+        """Log-probabilities in nats of all tokens at every prompt's slot."""
+        self._check(prompts)
+        return self.engine.vocabulary([q.context for q in self.slot_contexts(prompts)])
 
     def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
         """The slots' vectors in fp32, kept by the store of features."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from promptlab.errors import CapabilityError
+from promptlab.models.filling import rank_of
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.local import LocalModel
 from promptlab.prompt import Prompt
@@ -17,7 +18,8 @@ from promptlab.prompt import Prompt
 class Standing:
     """An answer's ``probability`` in the slot, its ``rank`` there (1 is best) and its ``tokens``.
 
-    The rank is among the tokens of the vocabulary, so an answer of several tokens has none.
+    The rank is among the tokens of the vocabulary that can stand there (`fill_words`), so an
+    answer of several tokens has none.
     """
 
     answer: str
@@ -30,7 +32,7 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
     """For every prompt how ``answer`` stands at its slot, exactly.
 
     What follows the slot counts for models that read both sides; a causal model's is left out,
-    as in `LanguageModel.fill`. Raises `InputError` for an answer that the model cannot write.
+    as in `fill_words`. Raises `InputError` for an answer that the model cannot write.
     """
     model.require("fill")
     if not isinstance(model, LocalModel):
@@ -38,11 +40,10 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
     if model.family == "causal":
         prompts = [prompt.going_on("") for prompt in prompts]
     asked = model.asked(prompts, (answer,))
-    contexts = [question.context for question in model.slot_contexts(prompts)]
     return [
         _standing(model, prompt, answer, items[0].question.continuations[0], row)
         for prompt, items, row in zip(
-            prompts, asked, model.engine.vocabulary(contexts), strict=True
+            prompts, asked, model.vocabulary_logprobs(prompts), strict=True
         )
     ]
 
@@ -52,7 +53,7 @@ def _standing(
 ) -> Standing:
     """``row`` are the vocabulary's log-probabilities in nats; several tokens are scored whole."""
     if len(tokens) == 1:
-        rank = 1 + int((row > row[tokens[0]]).sum())
+        rank = rank_of(model, prompt, row, tokens[0])
         return Standing(answer, float(np.exp(row[tokens[0]])), rank, 1)
     found = model.score([prompt], [answer]).logprobs[0, 0]
     return Standing(answer, float(np.exp(found)), None, len(tokens))

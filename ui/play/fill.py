@@ -62,7 +62,7 @@ def _row(
             raise pl.InputError(
                 f"the prompt has {tokens} tokens and {model.name} takes {model.max_tokens}"
             )
-        found = model.fill([prompt], top)[0]
+        found = pl.fill_words(model, [prompt], top)[0]
         standing = pl.standings(model, [prompt], target)[0] if target else None
     except pl.InputError as problem:
         return {"template": text, "error": str(problem)}
