@@ -19,6 +19,7 @@ from promptlab.errors import InputError
 from promptlab.hidden_reasoning import split_reasoning
 from promptlab.label import canonical_label, canonical_labels
 from promptlab.number import read_number
+from promptlab.numeral import Decimal, check_decimal
 from promptlab.spans import read_spans, write_spans
 
 _NEGATION = re.compile(
@@ -115,21 +116,25 @@ class ChoiceParser(Parser):
 
 @dataclass(frozen=True)
 class NumberParser(Parser):
-    """Reads the number after the last ``####`` (GSM8K's form), else the last number of the reply.
+    """Reads the number that a reply gives for its answer (`read_number` says how).
 
-    Thousands commas, a currency sign and an exponent are understood. The canonical form has
-    neither commas nor trailing zeros: "$1,234.50" gives "1234.5".
+    ``decimal`` is the sign before decimals, *point* (1,234.5) or *comma* (1.234,5). The canonical
+    form has a point and no groups: "$1,234.50" gives "1234.5".
     """
 
+    decimal: Decimal = "point"
     type: ClassVar[str] = "number"
 
+    def __post_init__(self) -> None:
+        check_decimal(self.decimal)
+
     def read(self, answer: str) -> str | None:
-        """The canonical number, or ``None`` when the reply holds none."""
-        return read_number(answer)
+        """The canonical number, or ``None`` when the reply gives none, or more than one."""
+        return read_number(answer, self.decimal)
 
     def settings(self) -> dict[str, Any]:
-        """``type`` only."""
-        return {"type": self.type}
+        """``type``, and ``decimal`` where it is the comma."""
+        return {"type": self.type, **({"decimal": "comma"} if self.decimal == "comma" else {})}
 
 
 @dataclass(frozen=True)

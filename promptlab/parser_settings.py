@@ -40,7 +40,7 @@ def parser_from_settings(settings: Mapping[str, Any]) -> Parser:
         case "choice":
             return ChoiceParser(_read_choices(settings["choices"]))
         case "number":
-            return NumberParser()
+            return NumberParser(_read_text("number", "decimal", settings.get("decimal", "point")))  # type: ignore[arg-type]
         case "text":
             return TextParser(_read_texts("text", "stop", settings.get("stop", ())))
         case "regex":
@@ -54,7 +54,7 @@ def parser_from_settings(settings: Mapping[str, Any]) -> Parser:
 # type -> (required keys, optional keys)
 _KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "choice": (("choices",), ()),
-    "number": ((), ()),
+    "number": ((), ("decimal",)),
     "text": ((), ("stop",)),
     "regex": (("pattern",), ()),
     "json": (("key",), ()),

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "compat", "hidden_reasoning", "inputs", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
         "verbalizer",
+        "answer_cue", "numeral",
     ),
     # the only place that runs a network
     ("engine",),

@@ -80,12 +80,16 @@ def test_exact_match_is_that_of_squad() -> None:
 
 def test_numeric_match() -> None:
     rows = table(
-        ("so it is $1,234.00", "#### 1234"), ("0.3333333", "0.33333333"), ("6", "7"), ("six", "6")
+        ("so it is $1,234.00", "#### 1234"),
+        ("0.3333333", "0.33333333"),
+        ("6", "7"),
+        ("six", "6"),
+        ("5", "-5"),
     )
-    assert NumericMatch().per_example(rows) == [1.0, 1.0, 0.0, 0.0]
-    assert NumericMatch(tolerance=1.0).per_example(rows) == [1.0, 1.0, 1.0, 0.0]
+    assert NumericMatch().per_example(rows) == [1.0, 1.0, 0.0, 1.0, 0.0]
+    assert NumericMatch(tolerance=1.0).per_example(rows) == [1.0, 1.0, 1.0, 1.0, 0.0]
     with pytest.raises(InputError, match="holds no number"):
-        NumericMatch().compute(table(("6", "six")))
+        NumericMatch().compute(table(("6", "many")))
 
 
 def test_precision_at_k_and_reciprocal_rank() -> None:

@@ -96,7 +96,11 @@ def test_with_chat_the_assistant_goes_on() -> None:
 
 
 def test_the_reply_may_state_the_answer_itself() -> None:
-    replies = {"one": " It is 4. The answer is 5.\nThen 6.", "two": " 8 and 9", "three": " none"}
+    replies = {
+        "one": " It is 4. The answer is 5.\nThen 6.",
+        "two": " 8, and so 9",
+        "three": " none",
+    }
     model = ScriptedModel(lambda prompt, n: replies[prompt.split()[1]])
     strategy = ChainOfThought(QUESTION, model, parser=NumberParser(), extract="reply")
     found = strategy.predict([example(name) for name in replies])

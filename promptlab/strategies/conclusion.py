@@ -8,7 +8,6 @@ from promptlab.parser import NumberParser, Parser
 
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _ADVERB = re.compile(r"^(?:therefore|thus|hence|so)\b,?\s*", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 
 
 def unbracketed(extraction: str) -> str:
@@ -34,9 +33,8 @@ def parted(reply: str, extraction: str) -> tuple[str, str | None]:
 
 def concluded(text: str, parser: Parser) -> str | None:
     """The answer in a conclusion: its first line, of a number its first sentence."""
-    line = next((line for line in text.splitlines() if line.strip()), "")
-    parts = [line, text]
     if isinstance(parser, NumberParser):
-        parts = [_SENTENCE_END.split(line.strip(), maxsplit=1)[0], *parts]
-    found = (parser.parse(part) for part in parts)
+        return parser.parse(f"Answer: {text.strip()}")
+    line = next((line for line in text.splitlines() if line.strip()), "")
+    found = (parser.parse(part) for part in (line, text))
     return next((answer for answer in found if answer is not None), None)
