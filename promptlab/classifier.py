@@ -73,20 +73,12 @@ class PromptClassifier(TemplatePredictor):
         """The labels, in the order of `predict_proba`'s columns."""
         return self.verbalizer.labels
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Draw the demonstrations and find the calibration's prior; ``dev`` is not used."""
-        train = as_examples(examples, self.fields, labels)
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
+        """Draw the demonstrations and find the calibration's prior."""
         if found := sorted({e.label for e in train if e.label is not None}):
             self._check_labels(found)
         self._draw(train)
         self._prior = self._find_prior(train)
-        return self
 
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, with label log-probabilities in nats."""

@@ -10,7 +10,6 @@ from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
 from promptlab.example import Example
-from promptlab.inputs import Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import ChoiceParser, Parser
 from promptlab.parser_settings import parser_from_settings
@@ -40,16 +39,9 @@ class PromptGenerator(TemplatePredictor):
         self.parser = parser
         self.decoding = decoding or Decoding()
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Draw the demonstrations; ``dev`` is not used."""
-        self._draw(as_examples(examples, self.fields, labels))
-        return self
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
+        """Draw the demonstrations."""
+        self._draw(train)
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """The parsed reply, with the reply itself in ``text``."""

@@ -49,16 +49,6 @@ class HeadClassifier(Predictor):
         """The example fields that the input reads."""
         return self.texts.template.fields
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Nothing is left to be learned (the kind *head* trains one); returns self."""
-        return self
-
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, with label log-probabilities in nats."""
         if self._head is None or self._bias is None:

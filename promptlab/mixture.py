@@ -46,16 +46,6 @@ class MixtureClassifier(Predictor):
         """The labels, in the order of `predict_proba`'s columns."""
         return self.classifier.labels
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Nothing is left to be learned; returns self."""
-        return self
-
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; tokens and seconds are those of all members."""
         rows = as_examples(examples, self.fields)

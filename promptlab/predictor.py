@@ -18,6 +18,7 @@ from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
+from promptlab.seen_texts import SeenTexts
 
 if TYPE_CHECKING:
     from promptlab.evaluation import Evaluation
@@ -53,6 +54,8 @@ class Predictor(ABC):
 
     kinds: ClassVar[dict[str, type[Predictor]]] = {}
     model: LanguageModel
+    seen: SeenTexts = SeenTexts()
+    """The texts that it was fitted on or chosen by: no fair test of it."""
 
     def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -64,7 +67,6 @@ class Predictor(ABC):
     def fields(self) -> tuple[str, ...]:
         """The example fields that are read."""
 
-    @abstractmethod
     def fit(
         self,
         examples: Inputs,
@@ -72,7 +74,23 @@ class Predictor(ABC):
         *,
         dev: Inputs = (),
     ) -> Self:
-        """Learn what is to be learned from labelled examples; returns self."""
+        """Learn what is to be learned from labelled examples.
+
+        Args:
+            examples: Training examples, read by `as_examples`.
+            labels: One for each example; without them those that the examples hold.
+            dev: Labelled examples by which learners select or stop.
+
+        Returns:
+            This predictor; it remembers whose texts it has seen (``seen``).
+        """
+        train, held = as_examples(examples, self.fields, labels), as_examples(dev, self.fields)
+        self.fit_examples(train, held)
+        self.seen = self.seen.with_examples(train, held, self.fields)
+        return self
+
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:  # noqa: B027
+        """Learn from examples; a predictor that learns nothing leaves this as it is."""
 
     @abstractmethod
     def predict(self, examples: Inputs) -> Predictions:
@@ -155,6 +173,7 @@ class Predictor(ABC):
             "predictor": type(self).__name__,
             "model": self.model.describe(),
             "settings": self.settings(),
+            "seen": self.seen.record(),
         }
         with written_whole(folder / "predictor.json") as partial:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -209,7 +228,9 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     model = found._load_parts(Path(folder), model)
     _check_learned(path, document["model"], model)
     try:
-        return found._restored(Path(folder), settings, model)
+        made = found._restored(Path(folder), settings, model)
+        made.seen = SeenTexts.from_record(document.get("seen"))
+        return made
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "

@@ -65,6 +65,7 @@ class BatchPrediction:
         if source.whole is not None:
             examples_of(source.whole, self.matched)
         self.rows = self.unparsed = self.tokens = self.labelled = self.right = self.failed = 0
+        self.seen = self.seen_right = 0
         self.cancelled = False
         self.last = Predictions()
         self.first_error: str | None = None
@@ -114,6 +115,8 @@ class BatchPrediction:
     def summary(self) -> dict[str, Any]:
         """Counts and, where every label is known to the predictor, how good it is.
 
+        Rows whose text the predictor was fitted on or chosen by are no test of it: they are the
+        ``n_seen`` rows with ``accuracy_seen``, and left out of all that follows.
         That is ``accuracy`` with ``ci95``, its 95 % interval, and ``confusion``: how many ``rows``
         with a ``label`` got a ``prediction`` (None where unparsed).
         """
@@ -128,6 +131,8 @@ class BatchPrediction:
             "accuracy": None,
             "ci95": None,
             "n": self.labelled,
+            "n_seen": self.seen,
+            "accuracy_seen": self.seen_right / self.seen if self.seen else None,
             "confusion": [],
             "unknown_labels": sorted(self.unknown),
         }
@@ -178,6 +183,10 @@ class BatchPrediction:
         self.first_error = self.first_error or next(iter(found.errors), None)
         for example, row in zip(examples, found, strict=True):
             if example.label is None:
+                continue
+            if self.predictor.seen.has(example, self.predictor.fields):
+                self.seen += 1
+                self.seen_right += row.correct
                 continue
             self.labelled += 1
             self.right += row.correct

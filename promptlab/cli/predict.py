@@ -280,7 +280,12 @@ def _report(summary: dict[str, Any]) -> None:
             f"no accuracy: the column {summary['label_column']!r} holds {names}, which the "
             "predictor does not know; --label names another column"
         )
-    elif summary["accuracy"] is not None:
+    if summary["n_seen"]:
+        warn(
+            f"{summary['n_seen']:,} rows with a label are texts that this prompt was fitted on or "
+            f"chosen by ({summary['accuracy_seen']:.3f} of them right): they count in no accuracy"
+        )
+    if summary["accuracy"] is not None:
         low, high = summary["ci95"]
         note(
             f"accuracy {summary['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "

@@ -13,7 +13,7 @@ from promptlab.ensemble.folds import Folds
 from promptlab.ensemble.recalled import Recalled
 from promptlab.errors import InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor, load
@@ -65,22 +65,15 @@ class Panel(Predictor, register=False):
         """The example fields that any member reads."""
         return tuple(dict.fromkeys(name for member in self.members for name in member.fields))
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Fit every member, then learn on ``dev`` what is to be learned.
 
         Without examples the members stay as they are.
         """
-        train, held = as_examples(examples, self.fields, labels), as_examples(dev, self.fields)
         if train:
             for member in self.members:
-                member.fit(train, dev=held)
-        return self.learn(held)
+                member.fit(train, dev=dev)
+        self.learn(dev)
 
     def learn(self, dev: Sequence[Example]) -> Self:
         """Learn on labelled dev examples how the fitted members go together; returns self.

@@ -60,16 +60,6 @@ class Recalled(Predictor, register=False):
         """The example fields that are read; all of them before the member is made."""
         return self._fields if self._made is None else self._made.fields
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """The member is fitted already; returns self."""
-        return self
-
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, in order; only unknown examples are asked."""
         rows = as_examples(examples, self.fields)

@@ -18,6 +18,7 @@ from promptlab.kinds.kind import KindSettings, Trial, find_kind, fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
 from promptlab.predictor import Predictor
+from promptlab.seen_texts import SeenTexts
 from promptlab.split import divide
 from promptlab.task import Task
 from promptlab.template import Template
@@ -70,7 +71,9 @@ class Estimator(ABC):
             events=Events(listener) if listener else None,
             folder=None if checkpoints is None else Path(checkpoints),
         )
-        return fit_one(kind, kind.suggest(_Only(), ""), model, fitting)
+        fitted = fit_one(kind, kind.suggest(_Only(), ""), model, fitting)
+        fitted.seen = SeenTexts().with_examples(task.train, task.dev, fitted.fields)
+        return fitted
 
     @property
     @abstractmethod

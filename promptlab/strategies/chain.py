@@ -12,7 +12,7 @@ from promptlab.asks import Outcome, Solving, Together
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
 from promptlab.strategies.answering import Answering
@@ -113,16 +113,6 @@ class Chain(Strategy):
     def decodings(self) -> tuple[Decoding, ...]:
         """Those of all steps that generate."""
         return tuple(s.answering.decoding for s in self.steps if s.answering.verbalizer is None)
-
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Nothing is learned."""
-        return self
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """The last step's answer; the trace has every step under the one before it."""

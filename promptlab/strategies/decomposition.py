@@ -13,7 +13,7 @@ from promptlab.calibration import Calibration, calibration_prompts, check_calibr
 from promptlab.driver import drive
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt
@@ -89,21 +89,13 @@ class SpanDecomposition(Strategy):
             raise not_fitted("the bias towards no name is tuned on labelled examples")
         return self._tuned
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Draw the demonstrations; tune the bias on the other examples, and ``dev`` if given."""
-        rows = as_examples(examples, self.fields, labels)
-        shown = self._draw(rows) if self.count else set()
-        left = [row for row in rows if row.id not in shown] + as_examples(dev, self.fields)
+        shown = self._draw(train) if self.count else set()
+        left = [row for row in train if row.id not in shown] + list(dev)
         self._prior = None
         if self.bias == "tuned":
-            self._tuned = self._best_bias(left or rows)
-        return self
+            self._tuned = self._best_bias(left or train)
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """All stretches are scored side by side; one step of the trace tells of them."""

@@ -11,7 +11,7 @@ from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
 from promptlab.predictor import not_fitted
@@ -118,15 +118,8 @@ class ChainOfThought(Strategy):
         """How the reasoning is decoded; the answer after it is greedy."""
         return (self.decoding,)
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Draw the worked examples, or let the model write them; ``dev`` is not used."""
-        train = as_examples(examples, self.fields, labels)
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
+        """Draw the worked examples, or let the model write them."""
         if self.mode == "auto":
             self.demonstrations = chosen(train, self._zero_shot(), self.count, self.seed)
         elif self.mode == "manual" and self.reasoning_field is not None:
@@ -137,7 +130,6 @@ class ChainOfThought(Strategy):
                     "examples have a label; ask for fewer or give more"
                 )
             self.demonstrations = random.Random(self.seed).sample(found, self.count)
-        return self
 
     def prompt(self, example: Example) -> Prompt:
         """What the reasoning follows, shortened to the model's window."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import Capability, LanguageModel
 from promptlab.parser import Parser
 from promptlab.parser_settings import parser_from_settings
@@ -76,16 +76,6 @@ class TreeOfThoughts(Strategy):
         for template in (self.thoughts.template, self.judgement.template, self.answer):
             names.extend(template.fields if template is not None else ())
         return tuple(dict.fromkeys(name for name in names if name not in RESERVED))
-
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
-        """Nothing is learned."""
-        return self
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """Search, then answer from the best path, which the trace marks as chosen."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Predictor, named_predictor
 from promptlab.strategy import Strategy
@@ -55,20 +55,10 @@ class WrappingStrategy(Strategy, register=False):
         """The inner strategy's."""
         return self.inner.decodings
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Fit the inner strategy, then learn what the outer one learns."""
-        train = as_examples(examples, self.fields, labels)
         self.learn(train)
-        self.inner.fit(
-            self.enriched(train, training=True), dev=self.enriched(as_examples(dev, self.fields))
-        )
-        return self
+        self.inner.fit(self.enriched(train, training=True), dev=self.enriched(dev))
 
     def learn(self, train: Sequence[Example]) -> None:
         """What is learned before the inner strategy is fitted; nothing here."""

@@ -76,27 +76,18 @@ class DspyProgram(Predictor):
         """Tokens that the optimizer's calls took."""
         return int(self.learning["tokens"])
 
-    def fit(
-        self,
-        examples: Inputs,
-        labels: Sequence[str] | None = None,
-        *,
-        dev: Inputs = (),
-    ) -> Self:
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Compile the program on labelled examples; optimizers that select do so on ``dev``."""
-        train = as_examples(examples, self.fields, labels)
-        chosen = as_examples(dev, self.fields)
         started, spent = time.perf_counter(), self.lm.engine.desk.spent
         self._train = self.plan.drawn([e for e in train if e.label is not None])
         fresh = make_program(self.program, self.form.signature())
         self.module, used = fitted_program(
-            fresh, self.form, self.plan, self._train, chosen, lm=self.lm, adapter=self.adapter
+            fresh, self.form, self.plan, self._train, list(dev), lm=self.lm, adapter=self.adapter
         )
         self.learning = {
             "tokens": self.lm.engine.desk.spent - spent + used,
             "seconds": time.perf_counter() - started,
         }
-        return self
 
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; every prompt and reply is kept in its trace."""
