@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from promptlab.decoding import Decoding, Generation
+from promptlab.errors import AskError
 from promptlab.models.language_model import LanguageModel
 from promptlab.prompt import Prompt
+from promptlab.replies import CUT
 from promptlab.trace import Branch
 
 
@@ -91,20 +93,40 @@ def generated(
     """Ask for text and write the step down: the reply, and the place in the trace after it.
 
     The trace keeps the whole reply. What is read of it is its ``answer``, without hidden reasoning.
+    What has cost tokens is written down, too, when it is no answer.
     """
-    reply: Generation = yield ask
+    try:
+        reply: Generation = yield ask
+    except AskError as error:
+        if error.reply is not None and _has_cost(ask.model, error.reply):
+            _written(branch, name, ask, error.reply, error=str(error), **notes)
+        raise
+    return reply, _written(branch, name, ask, reply, **notes)
+
+
+def _has_cost(model: LanguageModel, reply: Generation) -> bool:
+    """Whether anything was read or written: a prompt that a local model refuses was not."""
+    paid = reply.tokens_in and model.spent() is not None
+    return reply.is_answered or bool(reply.tokens_out or paid)
+
+
+def _written(branch: Branch, name: str, ask: Generate, reply: Generation, **notes: Any) -> Branch:
+    """The place in the trace after a step that has written something."""
+    beside = {"reasoning": reply.reasoning, "refusal": reply.refusal}
     if reply.unread:
-        notes["unread"] = reply.unread
-    after = branch.step(
+        notes = {**notes, "unread": reply.unread}
+    if reply.finish == "length" and ask.model.spent() is not None:
+        notes = {**notes, CUT: True}  # hosted models end by themselves: this one was not let
+    return branch.step(
         name,
         prompt=ask.model.shown(ask.prompt),
         reply=reply.text,
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
         seconds=reply.seconds,
+        **{name: words for name, words in beside.items() if words},
         **notes,
     )
-    return reply, after
 
 
 def scored(branch: Branch, name: str, ask: Score, **notes: Any) -> Solving[tuple[Scored, Branch]]:

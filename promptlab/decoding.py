@@ -11,7 +11,8 @@ from typing import Any, Literal
 from promptlab.errors import InputError
 from promptlab.hidden_reasoning import Reply, split_reasoning
 
-Finish = Literal["stop", "length", "error"]
+Finish = Literal["stop", "length", "refusal", "empty", "error"]
+_WORDLESS = ("refusal", "empty")
 OnText = Callable[[int, str], None]
 """Told a request's number and its text so far; what it raises ends the call."""
 
@@ -59,8 +60,10 @@ class Generation:
 
     ``finish`` says whether the model or a stop string ended it, or ``max_tokens`` did.
     ``logprob`` is the log-probability of its tokens in nats under the model at temperature 1, if
-    that is known. ``error`` says why there is no text: this request failed and others did not.
-    ``cached`` marks a reply that was paid for earlier.
+    that is known. ``error`` says why there is no text: this request failed and others did not, or
+    the model itself answered with none: it declined (``finish`` *refusal*, its words in
+    ``refusal``) or wrote nothing (*empty*). ``reasoning`` was thought before the text and is no
+    part of it. ``cached`` marks a reply that was paid for earlier.
     """
 
     text: str
@@ -73,6 +76,7 @@ class Generation:
     cached: bool = False
     reasoning: str = ""
     opened: bool = False
+    refusal: str = ""
 
     @cached_property
     def parts(self) -> Reply:
@@ -97,6 +101,11 @@ class Generation:
             "the reply ends within its hidden reasoning; if a stop string ended it, leave that out "
             "and let the parser cut the answer"
         )
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the model has answered, be it without a text."""
+        return self.error is None or self.finish in _WORDLESS
 
 
 def too_long(used: int, name: str, limit: int) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from promptlab.asks import Ask, Generate, Score, Scored, Solving
-from promptlab.decoding import too_long
-from promptlab.errors import AskError
+from promptlab.decoding import Generation, too_long
+from promptlab.errors import AskError, WordlessError
 from promptlab.models.language_model import Scores
 from promptlab.window import surely_fits
 
@@ -139,10 +139,15 @@ def _generated(
         samples=[ask.sample for _, ask in asks],
         **listening,
     )
-    return [
-        (task, reply if reply.error is None else AskError(reply.error))
-        for (task, _), reply in zip(asks, replies, strict=True)
-    ]
+    return [(task, _taken(reply)) for (task, _), reply in zip(asks, replies, strict=True)]
+
+
+def _taken(reply: Generation) -> Generation | AskError:
+    """A reply, or the error of one that the strategy cannot go on with."""
+    if reply.error is None:
+        return reply
+    kind = WordlessError if reply.is_answered else AskError
+    return kind(reply.error, reply)
 
 
 def _scored(asks: Sequence[tuple[_Task, Score]]) -> list[tuple[_Task, Any]]:

@@ -13,6 +13,7 @@
     │   └── NotFittedError    ``predict`` before ``fit``
     ├── WorkError             the work failed although the input was right (exit code 1)
     │   ├── AskError          one example's request failed, others did not
+    │   │   └── WordlessError the model answered it, without an answer
     │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
     │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
     └── Pruned                a learner gave a candidate up; the study goes on
@@ -23,6 +24,11 @@ found, where, and what to do about it.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptlab.decoding import Generation
 
 
 class PromptlabError(Exception):
@@ -79,7 +85,18 @@ class WorkError(PromptlabError):
 
 
 class AskError(WorkError):
-    """What was asked of a model for one example failed; the other examples go on."""
+    """What was asked of a model for one example failed; the other examples go on.
+
+    ``reply`` is what came all the same, with the tokens that it has cost.
+    """
+
+    def __init__(self, message: str, reply: Generation | None = None) -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class WordlessError(AskError):
+    """The model did answer for one example, but declined or wrote nothing: it is unparsed."""
 
 
 class AssetError(WorkError):

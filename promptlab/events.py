@@ -5,7 +5,9 @@ The terminal's progress, the web app, the log file and the tests are listeners; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -114,6 +116,14 @@ class Warned(Event):
 
 
 @dataclass(frozen=True)
+class EndpointBusy(Event):
+    """An endpoint asks to wait, and nobody asks it anything for so many ``seconds``."""
+
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Stopped(Event):
     """The study ends before it is decided: ``cancelled`` as somebody asked, or it cannot go on."""
 
@@ -147,3 +157,20 @@ class Events:
         """Tell everyone."""
         for listener in self._listeners:
             listener(event)
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """While inside, what models tell of requests by this thread is emitted here, too."""
+        before = _in_force.set(self)
+        try:
+            yield
+        finally:
+            _in_force.reset(before)
+
+
+_in_force: ContextVar[Events | None] = ContextVar("events_in_force", default=None)
+
+
+def current() -> Events | None:
+    """The `Events` that are in force in this thread."""
+    return _in_force.get()

@@ -9,11 +9,12 @@ from typing import Any
 from promptlab.asks import Outcome, Solving
 from promptlab.decoding import Decoding
 from promptlab.driver import drive
-from promptlab.errors import AskError
+from promptlab.errors import AskError, WordlessError
 from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
+from promptlab.replies import WORDLESS
 from promptlab.trace import Branch, Trace
 
 Watch = Callable[[Trace, str], None]
@@ -24,7 +25,8 @@ class Strategy(Predictor, register=False):
     """A predictor written as `solve` for one example, so that others can wrap it.
 
     All examples of a `predict` are solved side by side, and what they ask at the same time is
-    one batch for the model. An example whose request fails has no label and an ``error``.
+    one batch for the model. An example whose request fails has no label and an ``error``; one for
+    which the model declines, or writes nothing, has no label and is unparsed.
     """
 
     @property
@@ -87,8 +89,8 @@ def solve(predictor: Predictor, example: Input, watch: Watch | None = None) -> P
 
 
 def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Prediction:
-    failed = isinstance(found, AskError)
-    outcome = Outcome(None) if isinstance(found, AskError) else found
+    failed = isinstance(found, AskError) and not isinstance(found, WordlessError)
+    outcome = _without_label(found) if isinstance(found, AskError) else found
     facts: dict[str, Any] = {**outcome.facts, **(trace.record() if len(trace) else {})}
     return Prediction(
         example_id=row.id,
@@ -103,3 +105,11 @@ def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Predic
         trace=facts or None,
         error=str(found) if failed else None,
     )
+
+
+def _without_label(error: AskError) -> Outcome:
+    """What an example comes to that has no label; the words with which a model declined stay."""
+    if not isinstance(error, WordlessError):
+        return Outcome(None)
+    words = "" if error.reply is None else error.reply.refusal
+    return Outcome(None, words, facts={WORDLESS: str(error)})

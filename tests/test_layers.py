@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # what needs a model or an asset: predictors, and the pinned data sets
     (
         "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "grid",
-        "head", "mixture", "pinned", "predictor", "rescoring", "retrieval", "selection",
+        "head", "mixture", "pinned", "predictor", "replies", "rescoring", "retrieval", "selection",
         "strategy", "template_predictor", "window",
     ),
     # a saved predictor over whole files

@@ -90,7 +90,7 @@ def test_an_empty_reply_names_its_step_and_others_go_on() -> None:
 
     steps = (STEPS[0], Step.of("total", "Sum of {things} {text} : {mask}", parser=NumberParser()))
     found = Chain(steps, ScriptedModel(some)).predict([example("silence"), example("bowl")])
-    assert str(found[0].error).startswith("step 'total': scripted wrote nothing")
+    assert found[0].trace["wordless"].startswith("step 'total': scripted wrote nothing")
     assert found.labels == [None, "7"]
 
 

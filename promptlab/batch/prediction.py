@@ -22,6 +22,7 @@ from promptlab.example import Example
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Row
+from promptlab.replies import count_replies
 
 PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
 _MOST_LABELS = 50
@@ -69,6 +70,7 @@ class BatchPrediction:
         self.cancelled = False
         self.last = Predictions()
         self.first_error: str | None = None
+        self.replies: Counter[str] = Counter()
         self.unknown: set[str] = set()
         self._pairs: Counter[tuple[str, str | None]] = Counter()
 
@@ -124,6 +126,7 @@ class BatchPrediction:
             "rows": self.rows,
             "unparsed": self.unparsed,
             "failed": self.failed,
+            "replies": dict(self.replies),
             "first_error": self.first_error,
             "tokens": self.tokens,
             "model": self.predictor.model.name,
@@ -180,6 +183,7 @@ class BatchPrediction:
         self.unparsed += sum(row.unparsed for row in found)
         self.tokens += found.tokens
         self.failed += len(found.errors)
+        self.replies += count_replies(found)
         self.first_error = self.first_error or next(iter(found.errors), None)
         for example, row in zip(examples, found, strict=True):
             if example.label is None:

@@ -188,6 +188,7 @@ def _predicted(
     return batch.summary() | {
         "made_text": output.made_text,
         "cost": predictor.model.spent(),
+        "remarks": predictor.model.remarks(),
         "seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -257,6 +258,8 @@ def _draw(found: Predictions) -> None:
 
 def _report(summary: dict[str, Any]) -> None:
     """A few lines about the whole on standard error."""
+    from promptlab.replies import replies_told
+
     where = "" if summary["file"] is None else f" to {summary['file']}"
     unparsed = f", {summary['unparsed']:,} unparsed" if summary["unparsed"] else ""
     note(
@@ -268,6 +271,10 @@ def _report(summary: dict[str, Any]) -> None:
             f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
             f"{visible(summary['first_error'])}"
         )
+    for words in replies_told(summary["replies"], summary["rows"]):
+        warn(words)
+    for remark in summary["remarks"]:
+        warn(remark)
     if summary["made_text"]:
         note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:

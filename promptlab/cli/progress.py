@@ -12,6 +12,7 @@ from promptlab.cli.verbosity import Verbosity, verbosity
 from promptlab.events import (
     BlockScored,
     Cost,
+    EndpointBusy,
     Event,
     Phase,
     Step,
@@ -50,6 +51,7 @@ class StudyProgress:
         self._learning: dict[int, Step] = {}
         self._share = 0.0
         self._cost = ""
+        self._busy = (0.0, "")
         self._started = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -89,6 +91,9 @@ class StudyProgress:
                 self._say(f"{event.name} …")
             case Cost():
                 self._cost = told(event.record())
+            case EndpointBusy():
+                self._busy = (time.monotonic() + event.seconds, event.message)
+                self._say(event.message)
             case Warned():
                 self._warn(event.message)
         if verbosity() == Verbosity.VERBOSE and isinstance(event, BlockScored | Step):
@@ -148,7 +153,8 @@ class StudyProgress:
         board = _table("best so far", "trial", "candidate")
         for value, number, name in sorted(self._board)[:_SHOWN]:
             board.add_row(f"{self._sign * value:.3f}", str(number), cell(name))
-        said = [f"now: {self._running}", self._cost]
+        until, busy = self._busy
+        said = [f"now: {self._running}", self._cost, busy if time.monotonic() < until else ""]
         lines = [cell(line, max(2, self._console.width - 1)) for line in said if line]
         return Group(bar, *lines, *([self._learners()] if self._learning else []), board)
 

@@ -171,6 +171,10 @@ class LanguageModel(ABC):
         """What an endpoint's replies have cost so far; ``None`` for a local model."""
         return None
 
+    def remarks(self) -> list[str]:
+        """What was asked otherwise than the user has said, in sentences."""
+        return []
+
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records."""
         return {"name": self.name, "family": self.family, "key": self.key}

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptlab.asks import Generate, Outcome, Score, Solving, generated, scored
 from promptlab.decoding import Decoding, Generation
-from promptlab.errors import AskError, InputError
+from promptlab.errors import InputError, WordlessError
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, TextParser
 from promptlab.parser_settings import parser_from_settings
@@ -71,8 +71,8 @@ class Answering:
     ) -> Solving[tuple[Outcome, Branch]]:
         """The answer at the prompt's slot, and the place in the trace after the step ``name``.
 
-        ``read`` reads a reply in the place of the parser. Raises `AskError` naming the step for an
-        empty reply.
+        ``read`` reads a reply in the place of the parser. Raises `WordlessError` naming the step
+        for an empty reply.
         """
         if self.verbalizer is not None:
             return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
@@ -130,12 +130,12 @@ class Answering:
 
 
 def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
-    """What a reply says beside hidden reasoning. `AskError` naming the step when empty."""
+    """What a reply says beside hidden reasoning. `WordlessError` naming the step when empty."""
     if reply.answer.strip():
         return reply.answer
     if reply.unread:
-        raise AskError(f"step {step!r}: {model.name} gave no answer: {reply.unread}")
-    raise AskError(
+        raise WordlessError(f"step {step!r}: {model.name} gave no answer: {reply.unread}")
+    raise WordlessError(
         f"step {step!r}: {model.name} wrote nothing; use another template, an instruct model with "
         "its chat template (chat: true), or sampling (temperature above 0)"
     )

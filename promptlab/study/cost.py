@@ -54,8 +54,10 @@ class CostAccount:
             self._events.emit(Cost(**sums))
 
     def put_into(self, board: dict[str, Any]) -> None:
-        """Add ``cost`` to the result document, and say it in words."""
+        """Add ``cost`` to the result document, and say in words what was paid, and for what."""
         sums = self.total()
         if sums is not None:
             board["cost"] = sums
             board["statements"].append(f"Cost of the endpoint: {told(sums)}.")
+            board["statements"] += self._model.remarks()
+            board["model"] = self._model.describe()  # what it refused is known by now

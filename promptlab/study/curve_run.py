@@ -92,6 +92,7 @@ class CurveRun:
             self.folder.open(self.spec, self.task, self.model.describe()),
             EventLog(self.folder.path) as log,
             self.cancellation.in_force(),
+            self.events.in_force(),
         ):
             self.events.subscribe(log)
             return self._run()
@@ -124,6 +125,7 @@ class CurveRun:
             self.spec, self.task, self.model.describe(), self.plan.first_candidates, every,
             self.files,
         )  # fmt: skip
+        document["statements"] += self.model.remarks()
         self.folder.write("leaderboard.csv", curve_table(every))
         self.folder.write_json("leaderboard.json", document)
         self.events.emit(Phase("report"))

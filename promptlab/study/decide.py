@@ -11,6 +11,7 @@ from promptlab.errors import StudyError
 from promptlab.events import Phase, Warned
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
+from promptlab.replies import count_replies, replies_told
 from promptlab.statistics import holm, majority_baseline
 from promptlab.study.board import (
     confusion,
@@ -84,6 +85,11 @@ def decide(state: StudyState) -> dict[str, Any]:
         f"The winner on {split}: {failures_told(rows)}."
         for split, rows in (("dev", dev), ("test", test))
         if rows.errors
+    ]
+    board["statements"] += [
+        f"The winner on {split}: {words}."
+        for split, rows in (("dev", dev), ("test", test))
+        for words in replies_told(count_replies(rows), len(rows))
     ]
     board["comparisons"] = [board["comparison"]]
     if reference is not None:

@@ -88,6 +88,7 @@ class StudyRun:
             EventLog(self.folder.path) as log,
             storage_errors(self.storage),
             self.cancellation.in_force(),
+            self.events.in_force(),
         ):
             self.events.subscribe(log)
             return self._run()

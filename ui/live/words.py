@@ -110,6 +110,8 @@ def _told(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
             return "pl-log-quiet", f"{row['requests']} requests so far{paid}"
         case "Warned":
             return "pl-log-bad", f"Warning: {row['message']}"
+        case "EndpointBusy":
+            return "pl-log-quiet", str(row["message"])
         case "Stopped":
             if row["cancelled"]:
                 return "pl-log-phase", "Stopped as asked; what is finished stays"

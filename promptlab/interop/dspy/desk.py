@@ -92,7 +92,9 @@ class Desk:
                 return self._known[key]
         found = self._gathering.ask(ask)
         if isinstance(found, AskError):
-            raise AskError(str(found)) from found
+            with self._lock:
+                self.spent += 0 if found.reply is None else _tokens(found.reply)
+            raise type(found)(str(found), found.reply) from found
         with self._lock:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()

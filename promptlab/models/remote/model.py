@@ -9,11 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
-from promptlab.decoding import Decoding, Finish, Generation, OnText
+from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
 from promptlab.models.remote.address import Address, find_key
-from promptlab.models.remote.fetching import Answer, Failure, Fetcher
+from promptlab.models.remote.answer import Answer, Failure
+from promptlab.models.remote.dialect import dialect_of
+from promptlab.models.remote.fetching import Fetcher
+from promptlab.models.remote.gate import Gate, gate_of
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, Clock, RateLimit, Wait
 from promptlab.models.remote.request import Request, make_request
@@ -62,6 +65,7 @@ class RemoteModel(LanguageModel):
         self._store = (
             ReplyStore(cache_dir() / "replies" / f"{self.key}.db") if self.options.cache else None
         )
+        self._dialect = dialect_of(self.address.url, self.address.model, self.options.api)
         self._fetcher = Fetcher(
             self.transport,
             self.options,
@@ -71,6 +75,8 @@ class RemoteModel(LanguageModel):
             rate=RateLimit(
                 self.options.requests_per_minute, self.options.tokens_per_minute, clock=clock
             ),
+            gate=gate_of(self.address.url) if clock is time.monotonic else Gate(clock),
+            dialect=self._dialect,
             pause=pause,
         )
 
@@ -97,7 +103,9 @@ class RemoteModel(LanguageModel):
         unique = {request.key: request for request in asked}
         kept = {} if self._store is None else self._store.find(list(unique))
         found: dict[bytes, Answer | Failure] = {
-            key: Answer(**record) for key, record in kept.items()
+            key: answer
+            for key, record in kept.items()
+            if (answer := Answer.from_record(record)) is not None
         }
         known = set(found)
         missing = [r for key, r in unique.items() if key not in known]
@@ -116,23 +124,33 @@ class RemoteModel(LanguageModel):
     ) -> Generation:
         cached = request.key in known
         if isinstance(found, Failure):
-            return Generation("", request.tokens, 0, found.seconds, "error", error=found.message)
+            paid = (found.paid.tokens_in, found.paid.tokens_out, found.seconds)
+            return Generation("", *paid, "error", error=found.message)
         if cached:
             self.spending.add(cached=1)
-        used = (found.tokens_in, found.tokens_out, 0.0 if cached else found.seconds)
+        used = (
+            found.tokens_in + found.wasted_in,
+            found.tokens_out + found.wasted_out,
+            0.0 if cached else found.seconds,
+        )
+        beside: dict[str, Any] = {"cached": cached, "reasoning": found.reasoning}
+        if found.refusal:
+            error = f"{self.name} declined to answer: {found.refusal}"
+            return Generation("", *used, "refusal", error=error, refusal=found.refusal, **beside)
         if not found.text.strip():
-            return Generation("", *used, "error", error=self._empty(found), cached=cached)
+            return Generation("", *used, "empty", error=self._empty(found), **beside)
         text, stopped = _until(found.text, decoding.stop)
-        finish: Finish = "length" if found.reason == "length" and not stopped else "stop"
-        return Generation(text, *used, finish, cached=cached)
+        if found.is_cut and not stopped:
+            return Generation(text, *used, "length", **beside)
+        return Generation(text, *used, "stop", **beside)
 
     def _empty(self, found: Answer) -> str:
         reason = f" (finish reason {found.reason!r})" if found.reason else ""
         why = ""
-        if found.reason == "length":
+        if found.reasoning:
+            why = "; all went into its hidden reasoning, so give it more (max_tokens)"
+        elif found.is_cut:
             why = "; give it more tokens (max_tokens)"
-            if found.thought:
-                why = "; all went into its hidden reasoning, so give it more (max_tokens)"
         return f"{self.name} replied with an empty text{reason}{why}"
 
     def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
@@ -166,7 +184,13 @@ class RemoteModel(LanguageModel):
     def describe(self) -> dict[str, object]:
         """Plain facts, with all options that `load_model` needs again; never a key."""
         facts: dict[str, object] = {"endpoint": self.address.url, "options": self.options.given()}
+        if self._dialect.remarks:
+            facts["adapted"] = list(self._dialect.remarks)
         return super().describe() | facts
+
+    def remarks(self) -> list[str]:
+        """What is sent otherwise than asked, because the endpoint has refused it."""
+        return [f"{self.name} {words}." for words in self._dialect.remarks]
 
     def close(self) -> None:
         """Give connections and the file of replies back."""

@@ -10,8 +10,8 @@ from promptlab.errors import InputError
 
 TRANSPORT = frozenset(
     {
-        "concurrency", "connect_timeout", "read_timeout", "retries", "requests_per_minute",
-        "tokens_per_minute", "stream", "price", "key_env", "cache",
+        "concurrency", "connect_timeout", "read_timeout", "retries", "patience",
+        "requests_per_minute", "tokens_per_minute", "stream", "price", "key_env", "cache",
     }
 )  # fmt: skip
 """Options that decide how replies are fetched and paid, not what they say."""
@@ -38,11 +38,13 @@ class RemoteOptions(BaseModel):
     """How a remote model is asked.
 
     ``api`` is chat completions or plain ``completions``. Timeouts are in seconds, the read
-    timeout between two pieces of a reply. ``max_tokens`` is the context window (default: what the
-    endpoint says of itself, else 8192). ``prefill`` says how a chat goes on after what the
-    assistant has said: *turn* asks for it in a further user turn, which works everywhere,
-    *continue* has vLLM extend the very message. ``extra`` is put into every request as it is
-    (``null`` takes a field out). ``cache`` keeps replies on disk.
+    timeout between two pieces of a reply. ``retries`` are further tries after a fault,
+    ``patience`` the seconds that one request waits in all because the endpoint asks for it.
+    ``max_tokens`` is the context window (default: what the endpoint says of itself, else 8192).
+    ``prefill`` says how a chat goes on after what the assistant has said: *turn* asks for it in a
+    further user turn, which works everywhere, *continue* has vLLM extend the very message.
+    ``extra`` is put into every request as it is (``null`` takes a field out). ``cache`` keeps
+    replies on disk.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,6 +54,7 @@ class RemoteOptions(BaseModel):
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float = Field(default=120.0, gt=0)
     retries: int = Field(default=5, ge=0, le=100)
+    patience: float = Field(default=600.0, ge=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
     stream: bool = False
@@ -68,6 +71,12 @@ class RemoteOptions(BaseModel):
         for name in value:
             if name.lower().replace("-", "_") in _SECRETS:
                 raise ValueError("keys come from the environment alone; take it out of extra")
+        for name in ("n", "best_of"):
+            if value.get(name) not in (None, 1):
+                raise ValueError(
+                    f"{name} pays for replies that nobody reads: every sample is asked for by "
+                    "itself; take it out of extra"
+                )
         return value
 
     @classmethod

@@ -15,25 +15,29 @@ Clock = Callable[[], float]
 """Seconds since some moment."""
 
 MINUTE = 60.0
+INSTANT = 1e-6
+"""Seconds that are not waited: rounding."""
 
 
 @dataclass(frozen=True)
 class Backoff:
     """Seconds before the next try: twice as many every time, half of them at random.
 
-    ``most`` bounds them; an endpoint that asks for more than ``longest`` is not waited for.
+    ``most`` bounds them. An endpoint that asks everyone to wait and does not say how long is given
+    ``busy`` times as many.
     """
 
     first: float = 0.5
     most: float = 30.0
-    longest: float = 300.0
+    busy: float = 4.0
     draws: random.Random = field(default_factory=random.Random)
 
     def seconds(self, tried: int, asked: float | None = None) -> float:
         """After ``tried`` tries; never less than what the endpoint ``asked`` for."""
         grown = min(self.most, self.first * 2.0 ** min(tried - 1, 30))
         drawn = grown * (0.5 + 0.5 * self.draws.random())
-        return drawn if asked is None else asked + min(1.0, drawn)
+        # One that asks for nothing and refuses again is given more time, too.
+        return drawn if asked is None else max(asked + min(1.0, drawn), drawn)
 
 
 @dataclass(eq=False)
@@ -71,7 +75,7 @@ class RateLimit:
             with self._lock:
                 now = self._clock()
                 seconds = self._missing(now, tokens)
-                if seconds <= 0 or stopped():
+                if seconds <= INSTANT or stopped():
                     admission = Admission(now, tokens)
                     if self._requests is not None or self._tokens is not None:
                         self._window.append(admission)

@@ -3,56 +3,96 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SHOWN = 80  # characters of a reply that cannot be read
+from promptlab.models.remote.complaint import Complaint, filtered_of, has_error, is_page, shown
+from promptlab.models.remote.event_stream import StreamEvent
+from promptlab.models.remote.message import Message, read_message
+from promptlab.models.remote.usage import UNTOLD, Usage, find_usage, read_usage
+
+LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
+"""Finish reasons of a text that was cut at its limit."""
+WITHHELD = frozenset(
+    {
+        "content_filter", "content-filter", "content_filtered", "safety", "recitation",
+        "blocklist", "prohibited_content", "spii", "sensitive", "guardrail_intervened",
+        "language", "image_safety",
+    }
+)  # fmt: skip
+"""Finish reasons of a text that a filter has withheld, in part or as a whole."""
+BROKEN = frozenset(
+    {
+        "error", "abort", "aborted", "cancelled", "canceled", "timeout", "failed",
+        "insufficient_system_resource", "malformed_response", "other_error",
+    }
+)  # fmt: skip
+"""Finish reasons of a text that the server has broken off."""
+_CALLS = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
+FAILED = WITHHELD | BROKEN
 
 
-class BrokenReplyError(Exception):
+class ReplyError(Exception):
+    """A reply that is no answer; what it cost is in ``usage``."""
+
+    def __init__(self, message: str, usage: Usage = UNTOLD) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class BrokenReplyError(ReplyError):
     """A reply that was cut or makes no sense; asking again may help."""
+
+
+class WithheldError(ReplyError):
+    """The model's text was withheld, or it wants something else than to answer."""
+
+
+class StatedError(ReplyError):
+    """The reply is an error that is told inside, whatever the status says."""
+
+    def __init__(self, complaint: Complaint, text: str, usage: Usage) -> None:
+        super().__init__(complaint.message, usage)
+        self.complaint = complaint
+        self.text = text
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole reply; token counts are ``None`` where the endpoint does not tell them.
+    """A whole reply.
 
-    ``reason`` is the endpoint's word for why the text ends. ``thought`` says that a hidden
-    reasoning came beside the text.
+    ``reason`` is the endpoint's word for why the text ends, in lower case. ``reasoning`` was
+    thought before the text and is no part of it; ``refusal`` are the words with which the model
+    declined to answer: then there is no text.
     """
 
     text: str
     reason: str
-    tokens_in: int | None
-    tokens_out: int | None
-    thought: bool = False
+    usage: Usage
+    reasoning: str = ""
+    refusal: str = ""
 
 
 def read_reply(text: str) -> Reply:
-    """The reply in a JSON document. Raises `BrokenReplyError`."""
+    """The reply in a JSON document. Raises `ReplyError`."""
     try:
         document = json.loads(text)
-    except ValueError as error:
-        raise BrokenReplyError(_not_json(text)) from error
-    choice = _choice(document)
+    except (ValueError, RecursionError) as error:
+        raise BrokenReplyError(_not_json(text), find_usage(text)) from error
+    usage = read_usage(document)
+    if has_error(document):
+        raise StatedError(Complaint.read(document), text, usage)
+    choice = first_choice(document)
     if choice is None:
-        raise BrokenReplyError(_without_choices(document))
-    found = choice.get("message")
-    message: dict[str, Any] = found if isinstance(found, dict) else {}
-    said = message.get("content") if message else choice.get("text")
-    if said is not None and not isinstance(said, str):
-        raise BrokenReplyError(f"its text is no text: {_begin(json.dumps(said))}")
-    return Reply(
-        said or "",
-        str(choice.get("finish_reason") or ""),
-        *_counts(document),
-        thought=_thinks(message),
-    )
+        _without_choices(document, text, usage)
+    if has_error(choice):
+        raise StatedError(Complaint.read(choice), json.dumps(choice), usage)
+    return concluded(_said(choice, "message", usage), _reason(choice), usage, choice)
 
 
 class ReplyStream:
-    """Puts the pieces of a stream (server-sent events) together.
+    """Puts the pieces of a stream together.
 
     A stream is whole when a piece had a finish reason or ``[DONE]`` came. ``grown`` is told the
     text so far.
@@ -60,132 +100,174 @@ class ReplyStream:
 
     def __init__(self, grown: Callable[[str], None] | None = None) -> None:
         self._grown = grown
-        self._texts: list[str] = []
+        self._said: list[Message] = []
+        self._filtered: dict[str, Any] = {}
         self._reason = ""
-        self._done = self._thought = False
-        self._usage: dict[str, Any] = {}
+        self._done = False
         self._events = 0
+        self.usage = UNTOLD
 
-    def read(self, lines: Iterable[str]) -> None:
-        """Take in the lines of the stream. Raises `BrokenReplyError` for what makes no sense."""
-        for event in _events(lines):
-            self._events += 1
-            if event.strip() == "[DONE]":
-                self._done = True
-                return
-            self._take(event)
+    @property
+    def done(self) -> bool:
+        """Whether the end was marked: nothing more is to come."""
+        return self._done
 
     @property
     def whole(self) -> bool:
         """Whether nothing is missing."""
         return self._done or bool(self._reason)
 
-    def reply(self) -> Reply:
-        """The whole reply. Raises `BrokenReplyError` if the stream was cut."""
-        if not self.whole:
-            pieces = f"after {len(self._texts)} pieces" if self._events else "before any piece"
-            raise BrokenReplyError(f"the stream was cut {pieces}, without an end")
-        return Reply("".join(self._texts), self._reason, *_counts(self._usage), self._thought)
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return _paired("".join(each.text for each in self._said))
 
-    def _take(self, event: str) -> None:
-        try:
-            piece = json.loads(event)
-        except ValueError as error:
-            raise BrokenReplyError(_not_json(event)) from error
-        if not isinstance(piece, dict) or piece.get("error"):
-            raise BrokenReplyError(_without_choices(piece))
-        if isinstance(piece.get("usage"), dict):
-            self._usage = piece
-        choice = _choice(piece)
-        if choice is None:
+    def take(self, event: StreamEvent) -> None:
+        """Take in an event. Raises `ReplyError` for what makes no sense, or tells an error."""
+        self._events += 1
+        if event.data.strip() == "[DONE]":
+            self._done = True
             return
-        found = choice.get("delta")
-        delta: dict[str, Any] = found if isinstance(found, dict) else {}
-        text = delta.get("content") if delta else choice.get("text")
-        if isinstance(text, str) and text:
-            self._texts.append(text)
-            if self._grown is not None:
-                self._grown("".join(self._texts))
-        self._thought = self._thought or _thinks(delta)
-        self._reason = str(choice.get("finish_reason") or self._reason)
+        try:
+            piece = json.loads(event.data)
+        except (ValueError, RecursionError) as error:
+            if event.name not in ("", "message", "error"):
+                return  # of another kind, such as a ping
+            raise BrokenReplyError(_not_json(event.data), self.usage) from error
+        self.usage = _usage_in(piece) or self.usage
+        if event.name == "error" or has_error(piece):
+            raise StatedError(Complaint.read(piece, event.data), event.data, self.usage)
+        if not isinstance(piece, Mapping):
+            raise BrokenReplyError(_no_choices(piece), self.usage)
+        choice = first_choice(piece, most=0)
+        if choice is not None:
+            self._take(choice)
+        elif "choices" not in piece and ("detail" in piece or "message" in piece):
+            raise StatedError(Complaint.read(piece, event.data), event.data, self.usage)
+
+    def reply(self) -> Reply:
+        """The whole reply. Raises `ReplyError` if the stream was cut or ended in a failure."""
+        if not self.whole:
+            raise self.broken("the stream was cut")
+        if not self._said:
+            raise BrokenReplyError("its stream has no choices", self.usage)
+        said = Message(
+            self.text,
+            *("".join(getattr(each, name) for each in self._said) for name in _BESIDE),
+            any(each.calls for each in self._said),
+        )
+        return concluded(said, self._reason, self.usage, self._filtered)
+
+    def broken(self, what: str) -> BrokenReplyError:
+        """The error of a stream that ends too early."""
+        count = sum(bool(each.text) for each in self._said)
+        pieces = f"after {count} pieces" if self._events else "before any piece"
+        return BrokenReplyError(f"{what} {pieces}, without an end", self.usage)
+
+    def _take(self, choice: Mapping[str, Any]) -> None:
+        if has_error(choice):
+            raise StatedError(Complaint.read(choice), json.dumps(choice), self.usage)
+        whole = "delta" not in choice and isinstance(choice.get("message"), Mapping)
+        said = _said(choice, "message" if whole else "delta", self.usage)
+        if whole:  # some end with all that was said, once more
+            self._said.clear()
+        self._said.append(said)
+        self._filtered |= {k: v for k, v in choice.items() if k.startswith("content_filter")}
+        self._reason = _reason(choice) or self._reason
+        if said.text and self._grown is not None:
+            self._grown(self.text)
 
 
-def message_of(text: str) -> str:
-    """What an endpoint says in the body of an error, in one line."""
+_BESIDE = ("refusal", "reasoning")
+
+
+def concluded(said: Message, reason: str, usage: Usage, choice: Mapping[str, Any]) -> Reply:
+    """The reply that a message and the reason of its end come to.
+
+    Raises `BrokenReplyError` for one that the server broke off and `WithheldError` for one that a
+    filter withheld or that calls a tool.
+    """
+    text, refusal = _paired(said.text), _paired(said.refusal)
+    if reason in BROKEN:
+        raise BrokenReplyError(f"the text was broken off (finish reason {reason!r})", usage)
+    filtered = list(dict.fromkeys(filtered_of(dict(choice))))
+    if reason in WITHHELD or (filtered and not text.strip()):
+        found = f": {', '.join(filtered)}" if filtered else ""
+        raise WithheldError(f"a content filter withheld the reply ({reason}{found})", usage)
+    if said.calls or (reason in _CALLS and not text.strip()):
+        raise WithheldError(
+            "the model asked for a tool instead of answering (take tools out of extra)", usage
+        )
+    if refusal or reason == "refusal":
+        return Reply("", reason, usage, _paired(said.reasoning), refusal or text or "(no words)")
+    return Reply(text, reason, usage, _paired(said.reasoning))
+
+
+def first_choice(document: Any, most: int | None = None) -> Mapping[str, Any] | None:
+    """The choice with the least index, which need not stand first; none above ``most``."""
+    choices = document.get("choices") if isinstance(document, Mapping) else None
+    if not isinstance(choices, list):
+        return None
+    found = [each for each in choices if isinstance(each, Mapping)]
+    indexed = [(_index(each), each) for each in found]
+    if most is not None:
+        indexed = [(index, each) for index, each in indexed if index <= most]
+    return min(indexed, key=lambda pair: pair[0])[1] if indexed else None
+
+
+def _index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if type(index) is int else 0
+
+
+def _said(choice: Mapping[str, Any], name: str, usage: Usage) -> Message:
+    found = choice.get(name)
+    if name == "message" and not isinstance(found, Mapping) and "text" not in choice:
+        raise BrokenReplyError(f"its choice has no message ({shown(repr(dict(choice)))})", usage)
     try:
-        document: Any = json.loads(text)
-    except ValueError:
-        return _begin(text)
-    return _error_text(document) or _begin(text)
+        if isinstance(found, Mapping):
+            return read_message(found)
+        return read_message({**choice, "content": choice.get("text")})  # plain completions
+    except ValueError as error:
+        raise BrokenReplyError(str(error), usage) from error
 
 
-def code_of(text: str) -> str:
-    """An error's own code or type, such as ``insufficient_quota``; empty if it has none."""
-    try:
-        error = json.loads(text)["error"]
-        return str(error.get("code") or error.get("type") or "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return ""
+def _reason(choice: Mapping[str, Any]) -> str:
+    return str(choice.get("finish_reason") or "").lower()
 
 
-def _events(lines: Iterable[str]) -> Iterator[str]:
-    """The data of every event; comments and other fields are left out."""
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield "\n".join(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-    if data:
-        yield "\n".join(data)
+def _usage_in(piece: Any) -> Usage:
+    usage = read_usage(piece)
+    if not usage and isinstance(piece, Mapping) and isinstance(piece.get("x_groq"), Mapping):
+        usage = read_usage(piece["x_groq"])
+    return usage
 
 
-def _choice(document: Any) -> dict[str, Any] | None:
-    choices = document.get("choices") if isinstance(document, dict) else None
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    return None
+def _paired(text: str) -> str:
+    """The text with halves of characters put together, as streams may split them; else �."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _counts(document: dict[str, Any]) -> tuple[int | None, int | None]:
-    usage = document.get("usage")
-    if not isinstance(usage, dict):
-        return None, None
-    found = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    first, second = (value if type(value) is int and value >= 0 else None for value in found)
-    return first, second
+def _without_choices(document: Any, text: str, usage: Usage) -> None:
+    """Say why a document holds no reply."""
+    filtered = list(dict.fromkeys(filtered_of(document)))
+    if filtered:
+        raise WithheldError(
+            f"a content filter refused the prompt or the reply ({', '.join(filtered)})", usage
+        )
+    told = Complaint.read(document, text)
+    if isinstance(document, Mapping) and ("detail" in document or "message" in document):
+        raise StatedError(told, text, usage)
+    raise BrokenReplyError(_no_choices(document), usage)
 
 
-def _thinks(message: dict[str, Any]) -> bool:
-    return bool(message.get("reasoning_content") or message.get("reasoning"))
+def _no_choices(document: Any) -> str:
+    return f"its answer has no choices ({shown(repr(document))})"
 
 
 def _not_json(text: str) -> str:
-    page = text.lstrip()[:15].lower()
-    if page.startswith(("<!doctype", "<html")):
-        return f"it answered with a web page, not JSON ({_begin(text)}); is the URL right?"
-    return f"its answer is no JSON ({_begin(text)})"
-
-
-def _without_choices(document: Any) -> str:
-    said = _error_text(document)
-    return f"it said: {said}" if said else f"its answer has no choices ({_begin(repr(document))})"
-
-
-def _error_text(document: Any) -> str:
-    """The text under ``error`` (OpenAI, vLLM), ``detail`` (FastAPI) or ``message``."""
-    if not isinstance(document, dict):
-        return ""
-    error = document.get("error", document.get("detail", document.get("message")))
-    if isinstance(error, dict):
-        error = error.get("message") or error.get("code") or error
-    return "" if error is None else " ".join(str(error).split())[:500]
-
-
-def _begin(text: str) -> str:
-    line = " ".join(text.split())
-    if not line:
-        return "empty"
-    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")
+    if is_page(text):
+        return f"it answered with a web page, not JSON ({shown(text)}); is the URL right?"
+    return f"its answer is no JSON ({shown(text)})"

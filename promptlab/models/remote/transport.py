@@ -1,16 +1,14 @@
-"""One request over HTTP, and what its failure means."""
+"""One request over HTTP, whole or streamed."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import math
+import json
 import queue
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -18,39 +16,24 @@ import httpx
 from promptlab.errors import EndpointError
 from promptlab.models.remote.address import Address, find_key, key_variable
 from promptlab.models.remote.calls import Calls, event_loop
+from promptlab.models.remote.complaint import Complaint
+from promptlab.models.remote.event_stream import EventDecoder, StreamEvent
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.reply import (
     BrokenReplyError,
     Reply,
     ReplyStream,
-    code_of,
-    message_of,
+    StatedError,
     read_reply,
 )
+from promptlab.models.remote.request import text_tokens
+from promptlab.models.remote.usage import Usage
+from promptlab.models.remote.verdict import Failed, NoModelError, PassingError, RefusedError
 
-RETRIED = frozenset({408, 409, 425, 429})
-"""Statuses that may pass, beside all from 500 on."""
 _ASKED_SECONDS = 10.0
 """How long the endpoint is asked about itself."""
-_Sent = httpx.Response | str | None
-"""Of a stream: the head, its lines one after the other, and at the end nothing."""
-
-
-class PassingError(Exception):
-    """A failure that may pass: ``wait`` seconds were asked for, ``silent``: nothing answered."""
-
-    def __init__(self, message: str, *, wait: float | None = None, silent: bool = False) -> None:
-        super().__init__(message)
-        self.wait = wait
-        self.silent = silent
-
-
-class RefusedError(Exception):
-    """The endpoint refuses this one request, and would again."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+_Sent = httpx.Response | bytes | None
+"""Of a stream: the head, its bytes as they come, and at the end nothing."""
 
 
 class Transport:
@@ -63,7 +46,7 @@ class Transport:
     def __init__(self, address: Address, options: RemoteOptions) -> None:
         self.address = address
         self.options = options
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._client: httpx.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -76,16 +59,25 @@ class Transport:
     ) -> Reply:
         """One reply; of one that is streamed ``grown`` is told the text so far.
 
-        Raises `PassingError`, `RefusedError`, or `EndpointError` when no request can succeed, and
-        `CancelledError` when ``calls`` are broken off.
+        Raises `PassingError`, `RefusedError` or `WithheldError` when this request fails,
+        `EndpointError` when no request can succeed, and `CancelledError` when ``calls`` are
+        broken off.
         """
         calls = calls or Calls()
         try:
             if body.get("stream"):
                 return self._streamed(path, body, grown, calls)
             return self._whole(path, body, calls)
+        except StatedError as error:
+            raise self._stated(error) from error
         except BrokenReplyError as error:
-            raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
+            told = f"{self.address.url} sent a broken reply: {error}"
+            raise PassingError(told, usage=error.usage) from error
+        except httpx.DecodingError as error:
+            told = f"{self.address.url} sent a broken reply: its {_cause(error)}"
+            raise PassingError(told) from error
+        except httpx.ProxyError as error:
+            raise self._proxy(error) from error
         except httpx.RequestError as error:
             raise PassingError(self._unreached(error), silent=True) from error
 
@@ -133,9 +125,17 @@ class Transport:
     def _whole(self, path: str, body: Mapping[str, Any], calls: Calls) -> Reply:
         url = self.address.url + path
         found = calls.run(self._open().post(url, json=dict(body), headers=self._headers()))
+        return self._read(found, None)
+
+    def _read(self, found: httpx.Response, grown: Callable[[str], None] | None) -> Reply:
+        """The reply in an answer that is here as a whole: JSON, or all events of a stream."""
         if not found.is_success:
             raise self._failure(found)
-        return read_reply(self._without_key(found.text))
+        if _streams(found) or found.content.lstrip()[:5] in (b"data:", b"event"):
+            stream = ReplyStream(grown)
+            self._take(stream, iter([found.content]))
+            return stream.reply()
+        return read_reply(self._without_key(_decoded(found)))
 
     def _streamed(
         self,
@@ -144,71 +144,101 @@ class Transport:
         grown: Callable[[str], None] | None,
         calls: Calls,
     ) -> Reply:
-        """The lines come over from the loop: what listens to them may take its time."""
+        """The bytes come over from the loop: what listens to them may take its time."""
         stream = ReplyStream(grown)
         sent: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
-        ended = calls.start(self._send_lines(self.address.url + path, body, sent))
+        ended = calls.start(self._send_bytes(self.address.url + path, body, sent))
         ended.add_done_callback(lambda _: sent.put(None))
         try:
             found = sent.get()
             if not isinstance(found, httpx.Response):
                 ended.result()
                 raise AssertionError("a stream without a head")
-            if not found.is_success:
+            if not (found.is_success and _streams(found)):
                 ended.result()
-                raise self._failure(found)
-            if not _streams(found):
-                ended.result()
-                return read_reply(self._without_key(found.text))
-            stream.read(map(self._without_key, _lines(sent)))
-            try:
-                if not stream.whole:
-                    ended.result()
-            except httpx.RequestError as error:
-                raise BrokenReplyError(f"the stream was cut ({_cause(error)})") from error
+                return self._read(found, grown)
+            self._take(stream, _pieces(sent))
+            if not stream.whole:
+                self._explain(ended, stream)
         finally:
             ended.cancel()
-        return stream.reply()
+        try:
+            return stream.reply()
+        except BrokenReplyError as error:
+            raise BrokenReplyError(str(error), _written(stream)) from error
 
-    async def _send_lines(
+    def _take(self, stream: ReplyStream, pieces: Iterator[bytes]) -> None:
+        """Take in what comes, up to the mark of the end or the end itself."""
+        decoder = EventDecoder()
+        for piece in pieces:
+            for event in decoder.feed(piece):
+                stream.take(StreamEvent(self._without_key(event.data), event.name))
+                if stream.done:
+                    return
+        if decoder.pending.strip() == "[DONE]":  # it says nothing else, whole or not
+            stream.take(StreamEvent("[DONE]"))
+
+    def _explain(self, ended: Any, stream: ReplyStream) -> None:
+        """Raise why a stream was cut, if that is known."""
+        try:
+            ended.result()
+        except httpx.ReadTimeout as error:
+            seconds = f"{self.options.read_timeout:g} s (read_timeout)"
+            broken = stream.broken(f"the stream was cut (nothing came for {seconds})")
+            raise BrokenReplyError(str(broken), _written(stream)) from error
+        except httpx.RequestError as error:
+            broken = stream.broken(f"the stream was cut ({_cause(error)})")
+            raise BrokenReplyError(str(broken), _written(stream)) from error
+
+    async def _send_bytes(
         self, url: str, body: Mapping[str, Any], sent: queue.SimpleQueue[_Sent]
     ) -> None:
-        """Put the reply's head and, of a stream, its lines into ``sent``; read any other whole."""
-        headers = self._headers()
+        """Put the reply's head and, of a stream, its bytes into ``sent``; read any other whole."""
+        headers = self._headers() | {"Accept": "text/event-stream, application/json"}
         async with self._open().stream("POST", url, json=dict(body), headers=headers) as found:
-            sent.put(found)
             if found.is_success and _streams(found):
-                async for line in found.aiter_lines():
-                    sent.put(line)
+                sent.put(found)
+                async for piece in found.aiter_bytes():
+                    sent.put(piece)
             else:
                 await found.aread()
+                sent.put(found)
 
     def _failure(self, found: httpx.Response) -> Exception:
         """What a status other than success means."""
-        status = found.status_code
-        text = self._without_key(found.text)
-        said = message_of(text)
-        told = f"{self.address.url} answered {status} {found.reason_phrase}".rstrip() + f": {said}"
-        quota = code_of(text) == "insufficient_quota"
-        if status in (401, 403) or quota:
-            return EndpointError(f"{told}; {self._key_hint(quota)}")
-        if status == 404 or (status == 400 and f"'{self.address.model}'" in said):
-            return EndpointError(f"{told}; {self._model_hint()}")
-        if found.is_redirect:
-            return EndpointError(f"{told}; it moved: give the URL it answers at")
-        if status in RETRIED or status >= 500:
-            return PassingError(told, wait=_asked_wait(found.headers))
-        return RefusedError(told, status)
+        text = self._without_key(_decoded(found, strict=False))
+        complaint = Complaint.of(text)
+        told = f"{self.address.url} answered {found.status_code} {found.reason_phrase}".rstrip()
+        told = f"{told}: {complaint.message}"
+        return self._judged(Failed(found.status_code, dict(found.headers), text, told, complaint))
+
+    def _stated(self, error: StatedError) -> Exception:
+        """What an error means that came inside of an answer or a stream with status 200."""
+        status = error.complaint.status
+        if status is None:
+            told = f"{self.address.url} sent a broken reply: it said: {error}"
+        else:
+            told = f"{self.address.url} answered 200 with the error {status}: {error}"
+        failed = Failed(status or 500, {}, error.text, told, error.complaint, error.usage)
+        return self._judged(failed)
+
+    def _judged(self, failed: Failed) -> Exception:
+        found = failed.judge(self.address.model, key_variable(self.options.key_env))
+        if isinstance(found, NoModelError):
+            return EndpointError(f"{found}; {self._model_hint()}")
+        return found
+
+    def _proxy(self, error: httpx.ProxyError) -> Exception:
+        """A proxy that refuses the way to the endpoint."""
+        cause = self._without_key(_cause(error))
+        told = f"the proxy on the way to {self.address.url} refuses it ({cause})"
+        if "407" in cause:
+            return Failed(407, {}, "", told, Complaint(cause)).judge("", "")
+        return PassingError(told, silent=True)
 
     def _without_key(self, text: str) -> str:
         key = find_key(self.options.key_env)
         return text if key is None else text.replace(key, "***")
-
-    def _key_hint(self, quota: bool) -> str:
-        if quota:
-            return "its account has no credit left"
-        name = key_variable(self.options.key_env)
-        return f"set the environment variable {name} to a key for this endpoint and model"
 
     def _model_hint(self) -> str:
         names = [str(row.get("id")) for row in self.about()][:20]
@@ -233,10 +263,32 @@ def _streams(found: httpx.Response) -> bool:
     return "event-stream" in found.headers.get("content-type", "")
 
 
-def _lines(sent: queue.SimpleQueue[_Sent]) -> Iterator[str]:
-    """The lines that come, up to the end."""
-    while isinstance(line := sent.get(), str):
-        yield line
+def _decoded(found: httpx.Response, *, strict: bool = True) -> str:
+    """The text of an answer: JSON is UTF-8. Raises `BrokenReplyError` for other bytes."""
+    try:
+        return found.content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        try:
+            json.loads(found.content)  # it knows UTF-16 and UTF-32, too
+            return found.content.decode(json.detect_encoding(found.content))
+        except (ValueError, RecursionError):
+            pass
+        if strict:
+            raise BrokenReplyError(f"its bytes are no UTF-8 ({error})") from error
+        return found.text
+
+
+def _pieces(sent: queue.SimpleQueue[_Sent]) -> Iterator[bytes]:
+    """The bytes that come, up to the end."""
+    while isinstance(piece := sent.get(), bytes):
+        yield piece
+
+
+def _written(stream: ReplyStream) -> Usage:
+    """What a broken stream has cost: as it was told, else by what came of it."""
+    if stream.usage or not stream.text:
+        return stream.usage
+    return Usage(None, text_tokens(stream.text))
 
 
 def _let_go(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
@@ -250,17 +302,4 @@ def _cause(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks for, as a number or as a date."""
-    asked = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(asked)
-    except ValueError:
-        try:
-            then = parsedate_to_datetime(asked)
-        except ValueError:
-            return None
-        if then.tzinfo is None:
-            then = then.replace(tzinfo=datetime.UTC)
-        seconds = (then - datetime.datetime.now(datetime.UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+__all__ = ["PassingError", "RefusedError", "Transport"]

@@ -1,0 +1,68 @@
+"""The tokens that an endpoint says it has counted."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_KEY = re.compile(r'"usage"\s*:\s*(?=\{)')
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of the prompt and of all that was written, ``None`` where they are not told."""
+
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether both are told."""
+        return self.tokens_in is not None and self.tokens_out is not None
+
+    def __bool__(self) -> bool:
+        return self.tokens_in is not None or self.tokens_out is not None
+
+
+UNTOLD = Usage()
+"""Where nothing is told."""
+
+
+def read_usage(document: Any) -> Usage:
+    """What a document says under ``usage``; what is no count is not told.
+
+    Some endpoints leave hidden reasoning out of ``completion_tokens`` and have it in the total
+    alone: all that is not prompt was written, and is paid for.
+    """
+    found = document.get("usage") if isinstance(document, Mapping) else None
+    if not isinstance(found, Mapping):
+        return Usage()
+    tokens_in = _count(found.get("prompt_tokens", found.get("input_tokens")))
+    tokens_out = _count(found.get("completion_tokens", found.get("output_tokens")))
+    total = _count(found.get("total_tokens"))
+    if total is not None and tokens_in is not None and total >= tokens_in + (tokens_out or 0):
+        tokens_out = total - tokens_in
+    return Usage(tokens_in, tokens_out)
+
+
+def find_usage(text: str) -> Usage:
+    """What a document says that cannot be read as a whole, such as one that was cut."""
+    for place in reversed(list(_KEY.finditer(text))):
+        try:
+            found, _ = json.JSONDecoder().raw_decode(text, place.end())
+        except (ValueError, RecursionError):
+            continue
+        return read_usage({"usage": found})
+    return Usage()
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value) or value < 0 or value != int(value):
+        return None
+    return int(value)
