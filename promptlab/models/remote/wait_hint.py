@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _JOINTS = re.compile(r"(?:\s|,|\band\b)*", re.IGNORECASE)
 _ASKED = re.compile(
     r"(?:(?:re)?try(?:ing)?(?: \w+){0,3}? (?:again )?(?:in|after)|try again (?:in|after)"
-    r"|retry[- ]?after|(?:please )?wait(?: for)?|back ?off(?: for)?|available (?:again )?in"
+    r"|retry[-_ ]?after|(?:please )?wait(?: for)?|back ?off(?: for)?|available (?:again )?in"
     r"|resets? (?:in|after)|retryDelay)"
     r"\W{0,4}(?:about |approximately |at least |another |around )?",
     re.IGNORECASE,
@@ -79,6 +79,8 @@ def read_span(text: str, now: float) -> float | None:
         for part in text.split(":"):
             seconds = seconds * 60 + float(part)
         return seconds
+    if re.fullmatch(r"[\d.]+(?:\s*,\s*[\d.]+)+", text):  # the header came more than once
+        return max(read_span(part, now) or 0.0 for part in text.split(","))
     span, end = _span_at(text, 0)
     if span is not None and end == len(text):
         return span
