@@ -24,6 +24,7 @@ class Answer:
     status: int = 200
     text: str = ""
     kind: str = "application/json"
+    encoding: str = "utf-8"
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut: bool = False
@@ -148,7 +149,7 @@ class Endpoint:
                     self.close_connection = True
                     self.connection.close()
                     return
-                data = answer.text.encode()
+                data = answer.text.encode(answer.encoding)
                 short = answer.cut or answer.until is not None
                 try:
                     self.send_response(answer.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_pieces_change_nothing(lines: list[tuple[str, str]], cuts: list[int]) ->
     # A CR and an LF beside each other are one end, so that these must not meet by chance.
     sent = text.replace("\r\n", "\n").encode()
     places = sorted({0, len(sent), *(cut % (len(sent) + 1) for cut in cuts)})
-    pieces = [sent[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [sent[a:b] for a, b in pairwise(places)]
     assert events(*pieces) == events(sent)
     assert [e.data for e in events(sent.replace(b"\n", b"\r\n"))] == [
         e.data for e in events(sent.replace(b"\r", b"\n"))

@@ -52,7 +52,7 @@ def read(content: Any, finish: str = "stop", **beside: Any) -> Reply:
             ],
             "yes", "no?",
         ),
-        ([{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "a"}], "a", ""),
+        ([{"type": "image_url", "image_url": {}}, {"type": "text", "text": "a"}], "a", ""),
         ("a\ud83d", "a\ufffd", ""),
     ],
 )  # fmt: skip

@@ -42,7 +42,7 @@ class Gate:
                 now = self._clock()
                 seconds = self._open_at - now
                 if seconds <= INSTANT:
-                    if self._inside < self._room:
+                    if self.has_room:
                         self._inside += 1
                         self._widest = max(self._widest, self._inside)
                         return now
@@ -50,6 +50,11 @@ class Gate:
                     continue
             wait(seconds)
         return None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may go through once the gate is open."""
+        return self._room == math.inf or self._inside < int(self._room)
 
     def leave(self, *, answered: bool) -> None:
         """One is through; with ``answered`` there is room for more."""
