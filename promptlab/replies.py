@@ -15,7 +15,7 @@ WORDLESS = "wordless"
 _WORDS = {
     "refused": ("the model declined to answer", "they count as unparsed"),
     "empty": (
-        "the model wrote nothing",
+        "the model wrote no answer",
         "they count as unparsed; where it reasons first, raise max_tokens in the decoding",
     ),
     CUT: ("a reply was cut at max_tokens", "it was read as far as it goes"),
@@ -40,8 +40,8 @@ def _kinds(trace: Any, text: str | None) -> list[str]:
     if not isinstance(trace, Mapping):
         return []
     found = []
-    if WORDLESS in trace:
-        found.append("refused" if text else "empty")
+    if WORDLESS in trace or "unread" in trace:
+        found.append("refused" if text and WORDLESS in trace else "empty")
     if any(step.get("notes", {}).get(CUT) for step in trace.get("steps", ())):
         found.append(CUT)
     return found

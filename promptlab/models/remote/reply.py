@@ -85,7 +85,7 @@ def read_reply(text: str) -> Reply:
         raise StatedError(Complaint.read(document), text, usage)
     choice = first_choice(document)
     if choice is None:
-        _without_choices(document, text, usage)
+        raise _without_choices(document, text, usage)
     if has_error(choice):
         raise StatedError(Complaint.read(choice), json.dumps(choice), usage)
     return concluded(_said(choice, "message", usage), _reason(choice), usage, choice)
@@ -153,7 +153,8 @@ class ReplyStream:
             raise BrokenReplyError("its stream has no choices", self.usage)
         said = Message(
             self.text,
-            *("".join(getattr(each, name) for each in self._said) for name in _BESIDE),
+            "".join(each.refusal for each in self._said),
+            "".join(each.reasoning for each in self._said),
             any(each.calls for each in self._said),
         )
         return concluded(said, self._reason, self.usage, self._filtered)
@@ -176,9 +177,6 @@ class ReplyStream:
         self._reason = _reason(choice) or self._reason
         if said.text and self._grown is not None:
             self._grown(self.text)
-
-
-_BESIDE = ("refusal", "reasoning")
 
 
 def concluded(said: Message, reason: str, usage: Usage, choice: Mapping[str, Any]) -> Reply:
@@ -250,17 +248,17 @@ def _paired(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _without_choices(document: Any, text: str, usage: Usage) -> None:
-    """Say why a document holds no reply."""
+def _without_choices(document: Any, text: str, usage: Usage) -> ReplyError:
+    """Why a document holds no reply."""
     filtered = list(dict.fromkeys(filtered_of(document)))
     if filtered:
-        raise WithheldError(
+        return WithheldError(
             f"a content filter refused the prompt or the reply ({', '.join(filtered)})", usage
         )
     told = Complaint.read(document, text)
     if isinstance(document, Mapping) and ("detail" in document or "message" in document):
-        raise StatedError(told, text, usage)
-    raise BrokenReplyError(_no_choices(document), usage)
+        return StatedError(told, text, usage)
+    return BrokenReplyError(_no_choices(document), usage)
 
 
 def _no_choices(document: Any) -> str:
