@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptlab.errors import DataError
@@ -21,11 +21,15 @@ from promptlab.readers.names import (
 
 @dataclass(frozen=True)
 class Columns:
-    """The chosen columns: field name by column name, and those of the label and the ids, if any."""
+    """The chosen columns: field name by column name, and those of the label and the ids, if any.
+
+    ``renamed`` is what single labels of the file are called (None: their rows are left out).
+    """
 
     fields: Mapping[str, str]
     label: str | None = None
     id: str | None = None
+    renamed: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -43,7 +47,7 @@ class Columns:
         width = len(str(len(rows)))
         found = []
         for number, row in enumerate(rows, start=1):
-            fields = {field: _value(rows, row, c) for c, field in self.fields.items()}
+            fields = {name: _value(rows, row, c) for c, name in self.fields.items()}
             if not any(fields.values()):
                 raise DataError(
                     f"{rows.place(row)}: no text in {', '.join(self.fields)}; write some, remove "
@@ -134,7 +138,7 @@ def choose_columns(
         chosen = {name: name for name in fields}
     else:
         chosen = _guess_fields([c for c in columns if c != label], rename or {}, source)
-    chosen |= {c: field for c, field in (rename or {}).items() if c in chosen}
+    chosen |= {c: named for c, named in (rename or {}).items() if c in chosen}
     if not chosen:
         raise DataError(f"{source}: no field is named; its columns are {_list(columns)}")
     names = list(chosen.values())

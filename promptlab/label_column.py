@@ -130,7 +130,7 @@ def read_labels(
         DataError: For rows without a label, labels outside the list, truth values written in
             several ways, and keys of the mapping that stand nowhere; it says what mends it.
     """
-    mapping = _mapping(asked)
+    mapping = read_mapping(asked)
     listed = None if asked is None or isinstance(asked, Mapping) else _listed(asked)
     renamed = _renamed(labels, mapping, source, column)
     kept = [
@@ -173,7 +173,8 @@ def match_label(label: str, classes: Iterable[str]) -> str:
     return same[0] if len(same) == 1 else label
 
 
-def _mapping(asked: Labels) -> dict[str, str | None]:
+def read_mapping(asked: Labels) -> dict[str, str | None]:
+    """What single labels are called, as text; empty for a list of classes."""
     if not isinstance(asked, Mapping):
         return {}
     return {
@@ -303,7 +304,9 @@ def _left_out(renamed: Sequence[str | None], labels: Sequence[str], source: str)
     if not gone:
         return []
     told = ", ".join(f"{raw!r} ({count:,})" for raw, count in gone.most_common(_MOST_SHOWN))
-    return [f"{source}: {sum(gone.values()):,} rows left out, as labels says: {told}"]
+    count = sum(gone.values())
+    rows = "1 row" if count == 1 else f"{count:,} rows"
+    return [f"{source}: {rows} left out, as labels says: {told}"]
 
 
 def _refuse_mixed_truth(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from promptlab.cache import written_whole
+from promptlab.columns import Columns
 from promptlab.errors import InputError, NotFittedError
 from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
@@ -56,6 +58,8 @@ class Predictor(ABC):
     model: LanguageModel
     seen: SeenTexts = SeenTexts()
     """The texts that it was fitted on or chosen by: no fair test of it."""
+    read_as: Columns | None = None
+    """The columns of the file whose examples it was chosen by; files like it are read alike."""
 
     def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -175,6 +179,8 @@ class Predictor(ABC):
             "settings": self.settings(),
             "seen": self.seen.record(),
         }
+        if self.read_as is not None:
+            document["columns"] = asdict(self.read_as)
         with written_whole(folder / "predictor.json") as partial:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
         return folder
@@ -230,6 +236,8 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     try:
         made = found._restored(Path(folder), settings, model)
         made.seen = SeenTexts.from_record(document.get("seen"))
+        if document.get("columns") is not None:
+            made.read_as = Columns(**document["columns"])
         return made
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 from promptlab.columns import Columns, choose_columns, with_paths
 from promptlab.errors import DataError
 from promptlab.example import Example
-from promptlab.label_column import Labels, is_missing, read_labels
+from promptlab.label_column import Labels, is_missing, read_labels, read_mapping
 from promptlab.readers import MAX_CHARS, FileForm, Rows, read_rows
 from promptlab.repeats import text_key
 
@@ -92,7 +92,7 @@ class Reading:
 
     def columns(self, rows: Rows, source: str) -> Columns:
         """Which columns are read. Raises `DataError` where that cannot be told."""
-        return choose_columns(
+        chosen = choose_columns(
             rows.columns,
             source=source,
             text=_name(self.text),
@@ -101,6 +101,7 @@ class Reading:
             rename=self.rename,
             id=_name(self.id),
         )
+        return replace(chosen, renamed=read_mapping(self.labels))
 
 
 @dataclass(frozen=True)

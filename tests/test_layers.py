@@ -18,7 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
         "failure", "failures", "fitting", "game24", "grammar", "hub", "label_column", "metric",
         "number", "parser", "reading",
-        "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats",
+        "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
         "safe_yaml", "sandbox",
         "compat", "hidden_reasoning", "inputs", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",

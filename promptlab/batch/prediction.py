@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from promptlab.batch.records import (
     given_records,
     match_columns,
     open_records,
+    with_nested,
 )
 from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.columns import Columns
 from promptlab.errors import DataError, WorkError
 from promptlab.example import Example
+from promptlab.label_column import match_label
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Row
@@ -33,7 +37,8 @@ class BatchPrediction:
     """Predicts rows block by block, in order, and counts as it goes.
 
     ``source`` is a data file, or rows as mappings. ``columns`` names the column of a field where
-    its name does not tell (see `guess_columns`), ``label`` the column with true labels, ``""``
+    its name does not tell (see `guess_columns`; a predictor that a study chose knows the study's
+    columns), ``label`` the column with true labels, ``""``
     none. Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``,
     and ``score_<label>``, the label's probability, from predictors that give them; with a remote
     model also ``error``, why its request failed, if it did. ``last`` are the newest block's
@@ -54,11 +59,22 @@ class BatchPrediction:
             source = open_records(source, block=block)
         elif not isinstance(source, Records):
             source = given_records(source, block)
+        known = predictor.read_as or Columns({})
+        source = with_nested(source, [*(columns or {}).values(), *known.fields, known.label, label])
+        named = {name: column for column, name in known.fields.items() if column in source.columns}
+        named = {name: column for name, column in named.items() if name in predictor.fields}
+        if label is None and known.label in source.columns:
+            label = known.label
         self.predictor = predictor
         self.records = source
         self.matched = match_columns(
-            source.columns, predictor.fields, source=source.name, asked=columns, label=label
+            source.columns,
+            predictor.fields,
+            source=source.name,
+            asked={**named, **(columns or {})},
+            label=label,
         )
+        self._renamed = known.renamed
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]
         self.error_columns = [ERROR] if predictor.model.family == "remote" else []
@@ -93,7 +109,7 @@ class BatchPrediction:
     def blocks(self, cancellation: Cancellation | None = None) -> Iterator[list[dict[str, Any]]]:
         """The finished rows of one block after the other, until ``cancellation`` is asked for."""
         for rows in self.records.blocks:
-            examples = examples_of(rows, self.matched)
+            examples = [self._named(e) for e in examples_of(rows, self.matched)]
             try:
                 found = self._predicted(examples, cancellation)
             except Cancelled:
@@ -150,6 +166,14 @@ class BatchPrediction:
                     for (label, made), count in self._pairs.items()
                 ]
         return summary
+
+    def _named(self, example: Example) -> Example:
+        """The example with its label under the name that the predictor has for it."""
+        if example.label is None:
+            return example
+        label = self._renamed.get(example.label, example.label)
+        named = None if label is None else match_label(label, self.labels)
+        return example if named == example.label else replace(example, label=named)
 
     def _predicted(self, examples: list[Example], cancellation: Cancellation | None) -> Predictions:
         """One block; waits first while the work is paused. Raises `Cancelled`."""

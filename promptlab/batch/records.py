@@ -10,10 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from promptlab.columns import Columns
+from promptlab.columns import Columns, with_paths
 from promptlab.errors import DataError
 from promptlab.example import Example
-from promptlab.readers import MAX_CHARS, Row, Rows, check_lengths, read_rows, text_of
+from promptlab.readers import MAX_CHARS, FileForm, Row, Rows, check_lengths, read_rows, text_of
 from promptlab.readers.names import LABEL_NAMES, TEXT_NAMES
 from promptlab.readers.objects import _json_rows, _parse_json
 
@@ -36,14 +36,17 @@ class Records:
     whole: Rows | None = None
 
 
-def open_records(source: str | Path, *, block: int, max_chars: int = MAX_CHARS) -> Records:
+def open_records(
+    source: str | Path, *, block: int, max_chars: int = MAX_CHARS, form: FileForm | None = None
+) -> Records:
     """Open a data file, or for ``-`` JSON Lines on standard input.
 
     A file is read and checked whole, so that its last line cannot spoil the work of hours;
-    standard input is read a block at a time. Raises `DataError` naming the line.
+    standard input is read a block at a time. ``form`` says how the file is written. Raises
+    `DataError` naming the line.
     """
     if source != "-":
-        return records_of(read_rows(source, max_chars=max_chars), block)
+        return records_of(read_rows(source, max_chars=max_chars, form=form), block)
     blocks = _read_lines(sys.stdin.buffer, block, max_chars)
     first = next(blocks, None)
     if first is None:
@@ -99,6 +102,20 @@ def _block(found: Sequence[tuple[int, Any]], max_chars: int) -> Rows:
     rows = _json_rows(STANDARD_INPUT, found)
     check_lengths(rows, max_chars)
     return rows
+
+
+def with_nested(records: Records, names: Iterable[str | None]) -> Records:
+    """The records with a column for each of ``names`` that is a path into nested values."""
+    wanted = [name for name in names if name and name not in records.columns and "." in name]
+    wanted = [name for name in wanted if name.split(".")[0] in records.columns]
+    if not wanted:
+        return records
+    return dataclasses.replace(
+        records,
+        columns=(*records.columns, *dict.fromkeys(wanted)),
+        blocks=(with_paths(rows, wanted) for rows in records.blocks),
+        whole=None if records.whole is None else with_paths(records.whole, wanted),
+    )
 
 
 def match_columns(

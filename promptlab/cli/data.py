@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell, print_listing
+from promptlab.cli import reading
+from promptlab.cli.listing import cell, print_listing, visible
 from promptlab.cli.output import Json, print_json
 
 if TYPE_CHECKING:
@@ -70,21 +71,32 @@ def show(
         ),
     ],
     n: Annotated[int, typer.Option("--n", min=0, help="So many examples.")] = 5,
-    text: Annotated[str | None, typer.Option(help="The column that is the text.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column that is the label.")] = None,
-    field: Annotated[
-        list[str] | None, typer.Option("--field", help="A column that is a field; may be repeated.")
-    ] = None,
+    text: reading.Text = None,
+    label: reading.Label = None,
+    field: reading.Fields = None,
+    id: reading.Id = None,
+    labels: reading.Labels = None,
+    join: reading.Join = None,
+    empty: reading.Empty = "refuse",
+    min_rows: reading.MinRows = 1,
+    delimiter: reading.Delimiter = None,
+    header: reading.Header = None,
+    encoding: reading.Encoding = None,
+    quotes: reading.Quotes = True,
+    records: reading.Records = None,
     seed: Annotated[int, typer.Option(help="The seed of the splits.")] = 13,
-    max_chars: Annotated[
-        int, typer.Option("--max-chars", min=1, help="Longest field accepted, in characters.")
-    ] = 100_000,
+    max_chars: reading.MaxChars = 100_000,
     as_json: Json = False,
 ) -> None:
-    """Splits, label counts, fields, fingerprint and the first training examples."""
+    """Splits, label counts, fields, fingerprint, what looks wrong, and the first examples."""
     from promptlab.datasets import load_task
 
-    task = load_task(name, text=text, label=label, fields=field, seed=seed, max_chars=max_chars)
+    options = reading.given_options(
+        text=text, label=label, fields=field, id=id, labels=labels, join=join, empty=empty,
+        min_rows=min_rows, delimiter=delimiter, header=header, encoding=encoding, quotes=quotes,
+        records=records, max_chars=max_chars,
+    )  # fmt: skip
+    task = load_task(name, seed=seed, **options)
     row = _row(task, n)
     if as_json:
         print_json(row)
@@ -113,6 +125,8 @@ def _row(task: Task, n: int) -> dict[str, Any]:
             for split, examples in task.splits.items()
         },
         "fingerprint": task.fingerprint,
+        "remarks": list(task.warnings),
+        "repeats": task.repeats.row(),
         "examples": [
             {"id": e.id, "fields": dict(e.fields), "label": e.label} for e in task.train[:n]
         ],
@@ -144,3 +158,5 @@ def _print_facts(task: Task, row: dict[str, Any]) -> None:
         ],
         numbers=("rows", *task.labels),
     )
+    for remark in task.warnings:
+        typer.echo(f"\nNote: {visible(remark)}")

@@ -37,14 +37,16 @@ Field = Annotated[
 ]
 
 
-def read_pairs(given: Sequence[str] | None, option: str = "--field") -> dict[str, str]:
+def read_pairs(
+    given: Sequence[str] | None, option: str = "--field", *, empty_names: bool = False
+) -> dict[str, str]:
     """``name=value`` options as a mapping. Raises `InputError` for anything else."""
     from promptlab.errors import InputError
 
     pairs: dict[str, str] = {}
     for text in given or ():
         name, mark, value = text.partition("=")
-        if not mark or not name.strip():
+        if not mark or not (name.strip() or empty_names):
             raise InputError(f"{option} {text!r} is not name=value, such as {option} text=good")
         if name.strip() in pairs:
             raise InputError(f"{option} names {name.strip()!r} twice; give it once")

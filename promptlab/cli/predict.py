@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from promptlab.cli import reading
 from promptlab.cli.listing import cell, print_listing, visible
 from promptlab.cli.options import (
     Device,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from promptlab.batch.row_file import RowFile
     from promptlab.predictions import Predictions
     from promptlab.predictor import Predictor
+    from promptlab.readers import FileForm
 
 
 def predict(
@@ -57,9 +59,12 @@ def predict(
     ] = None,
     label: Annotated[str | None, typer.Option(help="The column with the true labels.")] = None,
     block: Annotated[int, typer.Option(min=1, help="Rows predicted at a time.")] = 64,
-    max_chars: Annotated[
-        int, typer.Option("--max-chars", min=1, help="Longest field accepted, in characters.")
-    ] = 100_000,
+    delimiter: reading.Delimiter = None,
+    header: reading.Header = None,
+    encoding: reading.Encoding = None,
+    quotes: reading.Quotes = True,
+    records: reading.Records = None,
+    max_chars: reading.MaxChars = 100_000,
     trace: Annotated[
         bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
     ] = False,
@@ -84,12 +89,16 @@ def predict(
     kept: list[dict[str, Any]] | None = [] if target is None and (as_json or shown) else None
     columns = read_pairs(column, "--column")
     given = _check_source(source, text)
-    with _opened(given, target, form, block, max_chars, spreadsheet_safe) as (records, output):
+    written = reading.read_form(delimiter, header, encoding, quotes, records)
+    with _opened(given, target, form, block, max_chars, spreadsheet_safe, written) as (
+        rows,
+        output,
+    ):
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
         if text:
             columns |= {_only_field(predictor): TEXT}
         summary = _predicted(
-            predictor, records, output, kept, columns=columns, label=label, trace=trace
+            predictor, rows, output, kept, columns=columns, label=label, trace=trace
         )
     summary["file"] = None if target is None else str(target)
     if as_json:
@@ -150,6 +159,7 @@ def _opened(
     block: int,
     max_chars: int,
     safe: bool,
+    written: FileForm,
 ) -> Iterator[tuple[Records, RowFile]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
     from promptlab.batch.file import read_format, refuse_same_file
@@ -159,7 +169,7 @@ def _opened(
     if isinstance(source, str):
         chosen = read_format(form, target, source)
         refuse_same_file(target, source)
-        records = open_records(source, block=block, max_chars=max_chars)
+        records = open_records(source, block=block, max_chars=max_chars, form=written)
     else:
         chosen = read_format(form, target, "-")
         records = given_records(source, block)

@@ -45,6 +45,7 @@ def decide(state: StudyState) -> dict[str, Any]:
     best = complete[0]
     winner = state.fit(best)
     winner.seen = winner.seen.with_examples(state.task.train, state.task.dev, winner.fields)
+    winner.read_as = state.task.columns
     winner.save(state.folder.best)
     rows = _trial_rows(state, trials, complete)
     reference = choose_reference(state, complete, best)
