@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scripted_model import ScriptedModel
@@ -90,6 +90,7 @@ def agrees(model: LocalModel, prompt: Prompt) -> list[Token]:
 
 @quick
 @given(left=sides, right=sides, prefix=st.sampled_from([0, 0, 2]))
+@example(left=[], right=[Text("the")], prefix=0)  # a word that does not begin the text
 @pytest.mark.parametrize("name", FAMILIES)
 def test_tokens_are_what_is_read(
     fresh: Fresh, name: str, left: list[Segment], right: list[Segment], prefix: int
