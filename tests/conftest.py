@@ -32,6 +32,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -45,6 +46,9 @@ from promptlab.task import Task
 
 if TYPE_CHECKING:
     from promptlab.models.local import LocalModel
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # busy ones are slow
+hypothesis.settings.load_profile("any machine")
 
 LONGEST = (
     "test_study_learning", "test_browser_hostile", "test_kinds_finetune", "test_study_run",

@@ -189,7 +189,11 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("a: &a [x]\nb: *a", "line 2: an alias"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 5000, "line 1: nested too deeply"),
+        ("a:\n- " + "{a: " * 5000, "line 2: nested too deeply"),
+        ("a: x\nb: " + "[" * 1100 + "]" * 1100, "line 2: nested too deeply"),
+        ("[" * 900, "line 1: nested too deeply"),
+        ('a: "' + "[" * 40 + '"\nb: [}', "line 2: this is no valid YAML"),
         ("a: 1\na: 2", "line 2: the key 'a' stands twice"),
         ("!!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("task: t\ntemplates: nothing", "'templates' is no list"),

@@ -14,6 +14,7 @@ from promptlab.safe_yaml import reading, refuse_twins, yaml_loader
 LONGEST = 1_000_000
 """Most characters of a text of templates that is read from elsewhere."""
 _DEEPEST = 16
+_TOO_DEEP = "nested too deeply"
 _WIDTH = 96
 
 
@@ -56,15 +57,34 @@ def parse_entry(text: str, source: str = "entry") -> dict[str, Any]:
 
 def check_shape(text: str, source: str, *, aliases: bool = False) -> None:
     """Refuse what grows when it is read: nodes in nodes without end, and ``aliases``."""
+    try:
+        for event, depth in _events(text):
+            if depth > _DEEPEST or (isinstance(event, yaml.AliasEvent) and not aliases):
+                what = _TOO_DEEP if depth > _DEEPEST else "an alias (*name); write it out"
+                raise InputError(f"{source}, line {event.start_mark.line + 1}: {what}")
+    except yaml.MarkedYAMLError as error:
+        # The parser looks ahead and has a limit of its own, which it may meet before we see ours.
+        mark = error.problem_mark
+        if mark is not None and _opened(text, mark.index) > _DEEPEST:
+            raise InputError(f"{source}, line {mark.line + 1}: {_TOO_DEEP}") from error
+        raise
+
+
+def _events(text: str) -> Iterator[tuple[yaml.Event, int]]:
+    """What the parser finds, each with the number of collections that it stands in."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml_loader()):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST or (isinstance(event, yaml.AliasEvent) and not aliases):
-            what = "nested too deeply" if depth > _DEEPEST else "an alias (*name); write it out"
-            raise InputError(f"{source}, line {event.start_mark.line + 1}: {what}")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        yield event, depth
+
+
+def _opened(text: str, index: int) -> int:
+    """Brackets still open at ``index``, if one opens there; what is quoted counts as well."""
+    if text[index : index + 1] not in ("[", "{"):
+        return 0
+    before = text[: index + 1]
+    return sum(before.count(sign) for sign in "[{") - sum(before.count(sign) for sign in "]}")
 
 
 def _documents(text: str, source: str) -> Iterator[Document]:

@@ -18,6 +18,7 @@ from promptlab.engine.memory import peak_bytes
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import learned_state
 from promptlab.engine.probe import Runner
+from promptlab.engine.products import products
 from promptlab.engine.question import Context, Question, Reply, Usage
 from promptlab.engine.readout import Readout
 from promptlab.engine.room import writing_budget
@@ -31,8 +32,9 @@ _COUNTING = threading.Lock()
 class Engine:
     """Log-likelihoods of continuations at the slots of contexts.
 
-    With ``deterministic`` (and a runner that runs every row alone) a question's result does not
-    depend on the other questions, to the last bit.
+    What is known is read again to the last bit, whatever it is asked beside. With
+    ``deterministic`` (and a runner that runs every row alone) what is computed does not depend on
+    the other questions either.
     """
 
     def __init__(
@@ -220,10 +222,7 @@ class Engine:
         ids = torch.tensor(tokens, device=self.network.device)
         rows = self.network.vocabulary.rows(ids).cpu().numpy()
         bias = self.network.vocabulary.bias(ids).cpu().numpy()
-        if self.deterministic:  # a product's last bit depends on how many rows it has
-            scores = np.stack([rows @ reply.feature for reply in replies]) + bias
-        else:
-            scores = np.stack([reply.feature for reply in replies]) @ rows.T + bias
+        scores = products(np.stack([reply.feature for reply in replies]), rows) + bias
         scores -= np.array([[reply.log_normaliser] for reply in replies])
         return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
 

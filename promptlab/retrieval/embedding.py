@@ -41,7 +41,10 @@ class EmbeddingIndex(Index):
 
     def scores(self, queries: Sequence[str]) -> Float[np.ndarray, "query text"]:
         """Cosine in [-1, 1] of every text with every query, after the texts' mean is taken off."""
-        return self.vectors(queries) @ self._known.T
+        # A text that stands twice is compared once, so that it is equally good to the last bit.
+        places = {text: place for place, text in enumerate(dict.fromkeys(self.texts))}
+        found = self.vectors(queries) @ self._distinct.T
+        return found[:, [places[text] for text in self.texts]]
 
     def vectors(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
         """Centred vectors of length 1 (of length 0 for a text that is the mean itself)."""
@@ -56,8 +59,12 @@ class EmbeddingIndex(Index):
         return self._raw.mean(axis=0)
 
     @cached_property
-    def _known(self) -> Float[np.ndarray, "text dim"]:
-        return _unit(self._raw - self._mean)
+    def _distinct(self) -> Float[np.ndarray, "text dim"]:
+        """The vectors of distinct texts, in the order in which these first stand."""
+        first: dict[str, int] = {}
+        for place, text in enumerate(self.texts):
+            first.setdefault(text, place)
+        return _unit(self._raw - self._mean)[list(first.values())]
 
     def _features(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
         prompts = [
