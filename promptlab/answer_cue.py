@@ -40,6 +40,7 @@ _PHRASE = re.compile(
 )
 _DASH = re.compile(r"[-−–]\s+(?=[\d.$€£])")
 _SHORT = re.compile(r"\b(?:approx|ca|vs|e\.g|i\.e|etc|no|resp|mr|mrs|dr|st)\.", re.IGNORECASE)
+_LONGEST = 2000  # characters of a statement
 _END = re.compile(r"[.!?。！？](?=[\s*_\"'`)\]}$]|$)|[。！？]|\n")
 
 
@@ -79,13 +80,13 @@ def _closed(text: str, start: int) -> int:
 
 
 def _tags(text: str) -> list[Statement]:
-    return [Statement(m.start(), m.end(), m[2], exact=True) for m in _TAG.finditer(text)]
+    return [Statement(m.start(), m.end(2), m[2], exact=True) for m in _TAG.finditer(text)]
 
 
 def _hashes(text: str) -> list[Statement]:
     found = []
     for match in _HASHES.finditer(text):
-        rest = text[match.end() :]
+        rest = text[match.end() : match.end() + _LONGEST]
         # "#### Step 1: add" is a heading.
         if re.match(r"[^\W\d_]", rest) and not _is_short(rest):
             continue
@@ -105,7 +106,7 @@ def _phrases(text: str) -> list[Statement]:
         start = match.end()
         lead = re.compile(r"[\s*_>#`$]*(?=\S)").match(text, start)
         start = lead.end() if lead is not None else start
-        end = start + _sentence(text[start:])
+        end = start + _sentence(text[start : start + _LONGEST])
         said = text[start:end]
         if lead is not None and "\n" not in lead[0] and _DASH.match(said):
             # A minus sign after a colon; after "is" it may as well be a dash.
@@ -117,6 +118,7 @@ def _phrases(text: str) -> list[Statement]:
 
 def _sentence(rest: str) -> int:
     """Where the sentence or the line ends with which a text begins."""
+    rest = rest[:_LONGEST]
     plain = _SHORT.sub(lambda match: match[0][:-1] + " ", rest)
     end = _END.search(plain)
     return len(rest) if end is None else end.end() if plain[end.start()] in "?？" else end.start()

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import regex
 
+from promptlab.choice import Choices
 from promptlab.errors import InputError
 from promptlab.hidden_reasoning import split_reasoning
 from promptlab.label import canonical_label, canonical_labels
@@ -22,11 +23,6 @@ from promptlab.number import read_number
 from promptlab.numeral import Decimal, check_decimal
 from promptlab.spans import read_spans, write_spans
 
-_NEGATION = re.compile(
-    r"(?:\bnot|n't|\bno|\bnever|\bneither|\bnor) (?:(?:an?|the|very|really) )?[\"'*]*$"
-)
-_JOIN = re.compile(r"[\s\"'*()]*(?:(?:[/|,&]|\b(?:or|and)\b)[\s\"'*()]*)+")
-_LONGEST_NEGATION = 24  # characters
 _MOST_SECONDS = 1.0  # for one search of a user's pattern
 
 
@@ -57,11 +53,12 @@ class Parser(ABC):
 
 @dataclass(frozen=True)
 class ChoiceParser(Parser):
-    """Reads a label from the first clear match of one of its words, whole words, any case.
+    """Reads the label that a reply states by one of its words.
 
-    A word negated just before ("not positive") is no clear match; a reply whose first match is
-    joined to another label's ("positive or negative") is ambiguous, hence unparsed. ``choices``
-    holds each label with its words; where several words fit at one place the longest wins.
+    What is marked as the answer wins over what is chosen, that over what "it is", and that over a
+    mention; the last statement wins over the first (`Choices.stated`). `ChoiceWords` says how
+    words are found, and told from articles and denials. What is ambiguous is unparsed. ``choices``
+    holds each label with its words.
     """
 
     choices: tuple[tuple[str, tuple[str, ...]], ...]
@@ -87,27 +84,12 @@ class ChoiceParser(Parser):
                     )
 
     @cached_property
-    def _labels(self) -> dict[str, str]:
-        return {_folded(word): label for label, words in self.choices for word in words}
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        words = sorted(self._labels, key=len, reverse=True)
-        return re.compile("|".join(map(_whole_word, words)))
+    def _choices(self) -> Choices:
+        return Choices.of(self.choices)
 
     def read(self, answer: str) -> str | None:
-        """The label of the first clear match; ``None`` without one, or when two are joined."""
-        text = _folded(answer)
-        clear: re.Match[str] | None = None
-        for match in self._pattern.finditer(text):
-            if clear is None:
-                before = max(0, match.start() - _LONGEST_NEGATION)
-                if _NEGATION.search(text, before, match.start()) is None:
-                    clear = match
-            elif self._labels[match.group()] != self._labels[clear.group()]:
-                joined = _JOIN.fullmatch(text, clear.end(), match.start())
-                return None if joined else self._labels[clear.group()]
-        return None if clear is None else self._labels[clear.group()]
+        """The label that is stated, ``None`` for none or several."""
+        return self._choices.stated(answer)
 
     def settings(self) -> dict[str, Any]:
         """``type`` and ``choices``."""
@@ -255,20 +237,6 @@ class SpansParser(Parser):
 def _folded(text: str) -> str:
     """``text`` in one case, with single blanks and straight apostrophes."""
     return " ".join(text.casefold().replace("\u2019", "'").split())
-
-
-def _whole_word(word: str) -> str:
-    """A pattern for ``word`` that does not match inside a longer word or number."""
-    before = r"(?<!\w)" if _spaced(word[0]) else ""
-    after = r"(?!\w)" if _spaced(word[-1]) else ""
-    # "1" must match neither "1.5" nor "1,000".
-    digit = r"(?![.,]\d)" if word[-1].isdigit() else ""
-    return before + re.escape(word) + after + digit
-
-
-def _spaced(character: str) -> bool:
-    """Whether words in this character's script are set apart by blanks (not so from CJK on)."""
-    return (character.isalnum() or character == "_") and ord(character) < 0x2E80
 
 
 def _json_text(value: Any) -> str | None:

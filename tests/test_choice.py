@@ -1,0 +1,288 @@
+"""Choices in replies: cues before mentions, the last statement before the first, or nothing."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from promptlab.choice import Choices
+
+LETTERS = {letter: [letter] for letter in "ABCD"}
+SENTIMENT = {"positive": ["positive", "good"], "negative": ["negative", "bad"]}
+FIVE = {
+    "vp": ["very positive"],
+    "p": ["positive"],
+    "n": ["neutral"],
+    "neg": ["negative"],
+    "vn": ["very negative"],
+}
+ENTAILMENT = {"no": ["not entailment"], "yes": ["entailment"]}
+STARS = {str(n): [str(n)] for n in range(1, 6)}
+ANSWERS = {"yes": ["yes"], "no": ["no"]}
+SIGNS = {"c": ["C++"], "a": ["(a)"], "s": ["STRASSE"]}
+CHINESE = {"pos": ["正面"], "neg": ["负面"]}
+
+
+def stated(choices: dict[str, list[str]], reply: str) -> str | None:
+    return Choices.of(list(choices.items())).stated(reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("A careful reader would pick B.", "B"),
+        ("A is a distractor. ANSWER: C", "C"),
+        ("I first thought A. The answer is B.", "B"),
+        ("**Answer: (B)**", "B"),
+        ("\\boxed{B}", "B"),
+        ("$\\boxed{\\text{B}}$", "B"),
+        ("Final answer: B", "B"),
+        ("The correct option is C) because A is wrong", "C"),
+        ("The correct option is C) because A looks right but is not", "C"),
+        ("b", "B"),
+        ("b.", "B"),
+        ("(b)", "B"),
+        ("B)", "B"),
+        ("B) Paris", "B"),
+        ("B. Paris is the capital", "B"),
+        ("Option B", "B"),
+        ("choice (c)", "C"),
+        ("option a is correct", "A"),
+        ("Options: A, B, C", None),
+        ("Options: A, B, C, D. I pick D.", "D"),
+        ("A\nB\nC\nD", None),
+        ("A) Rome\nB) Paris\nC) Berlin\nAnswer: B", "B"),
+        ("A) Rome\nB) Paris\nC) Berlin", None),
+        ("A good film.", None),
+        ("It is a good film.", None),
+        ("A or B", None),
+        ("The answer is A or B.", None),
+        ("The answer is neither A nor B.", None),
+        ("The answer is none of the above. A is tempting.", None),
+        ("The answer is not A. I pick B.", "B"),
+        ("It's A. No wait, it's B.", "B"),
+        ("B. Actually, A is a common mistake.", "B"),
+        ("A and C are both correct.", None),
+        ("If the answer is A, then 2=3. So B.", "B"),
+        ("Is it A, B or C? I think B", "B"),
+        ("Answer (A, B, C or D): B", "B"),
+        ("Answer with A, B, C or D:\nB", "B"),
+        ("答案是B", "B"),
+        ("答案:C", "C"),
+        ("Antwort: D", "D"),
+        ("The answer is (a).", "A"),
+        ("the answer is b because a is wrong", "B"),
+        ("I would say C", "C"),
+        ("Not A, not B, so C.", "C"),
+        ("C", "C"),
+        ("**C**", "C"),
+        ("C is right.", "C"),
+        ("A is wrong, B is wrong, C is right", "C"),
+        ("The answer is C, not A.", "C"),
+        ("We rule out A and B. D remains.", None),
+        ("Answer: B\nExplanation: A is wrong because C ...", "B"),
+        ("The answer is: \n\n(C)", "C"),
+        ("Answer: A", "A"),
+        ("The answer is A.", "A"),
+        ("answer is a", "A"),
+        ("The answer is a mystery.", None),
+        ("I like cats", None),
+        ("Vitamin C is found in fruit. ANSWER: D", "D"),
+        ("\\boxed{A, C}", None),
+        ("<answer>B</answer>", "B"),
+        ("The best choice would be D.", "D"),
+        ("My answer: C. A is a trap.", "C"),
+        ("A. It is a fruit", "A"),
+        ("Therefore, the answer is $\\boxed{D}$.", "D"),
+        ("The answer is Ｂ", "B"),
+        ("I choose B over A", "B"),
+        ("#### B", "B"),
+        ("B, because A is too strong", "B"),
+        ("Between A and B, B is better.", "B"),
+        ("It can't be A; it must be B.", "B"),
+        ("Answer:B", "B"),
+        ("Answer - B", "B"),
+        ("The final answer is **B**.", "B"),
+        ("Both A and B", None),
+        ("A", "A"),
+        ("a", "A"),
+        ("I think the answer is B, but it could be C.", "B"),
+        ("The answer is C. B would be a mistake.", "C"),
+        ("The answer is option B: Paris", "B"),
+        ("Correct answer: d", "D"),
+        ("D) All of the above", "D"),
+        ("So the correct answer is (D) 42.", "D"),
+        ("Answer: (B) and (C)", None),
+        ("The answer is A B", None),
+        ("I don't know.", None),
+        ("(A) is wrong; (B) is wrong; (C) is correct.", "C"),
+        ("C is the answer", "C"),
+        ("The answer is letter C", "C"),
+        ("**Correct Answer:** C. Photosynthesis", "C"),
+        ("Let me think. A? No. B? No. C? Yes.", None),
+        ("It's not A", None),
+        ("Grade A beef, but answer is C", "C"),
+        ("The answer: C, which is better than A.", "C"),
+        ("1. A is wrong\n2. B is right", "B"),
+        ("Plan B", "B"),
+        ("My final answer is B.", "B"),
+        ("A: Paris", "A"),
+        ("Choose one: A, B, C, D\nMy choice: A", "A"),
+        ("Which is right, A or B?", None),
+        ("Answer: none", None),
+        ("the answer is E", None),
+        ("I a m", None),
+        ("A is incorrect. B is incorrect. C is incorrect. D is correct.", "D"),
+    ],
+)
+def test_letters(reply: str, label: str | None) -> None:
+    assert stated(LETTERS, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Positive.", "positive"),
+        ("  the answer is **NEGATIVE**\nbecause", "negative"),
+        ("It is good", "positive"),
+        ("goodness", None),
+        ("", None),
+        ("I cannot tell", None),
+        ("positive or negative", None),
+        ("Positive/Negative", None),
+        ("positive, negative", None),
+        ("(positive) and/or (negative)", None),
+        ("not positive", None),
+        ("It isn’t a good film", None),
+        ("not positive but negative", "negative"),
+        ("positive, not negative", "positive"),
+        ("neither positive nor negative", None),
+        ("positive because the bad parts are few", "positive"),
+        ("positive\npositive or negative?", "positive"),
+        ("The answer is not positive, it is negative", "negative"),
+        ("positive… on second thought: negative", "negative"),
+        ("Neither positive nor negative", None),
+        ("The sentiment is positive, despite the bad acting.", "positive"),
+        ("Sentiment: negative", "negative"),
+        ("This review is negative, although some find it good.", "negative"),
+        ("Positive or negative? Positive.", "positive"),
+        ("non-positive", None),
+        ("HIV-positive", None),
+        ("The review has bad parts and good parts.", None),
+        ("I'd say negative; the positive parts are few", "negative"),
+        ("I would classify this as positive.", "positive"),
+        ("Label: Positive\n\nThe review says the bad guys...", "positive"),
+        ("The sentiment expressed in this review is negative.", "negative"),
+        ("Overall, positive.", "positive"),
+        ("Positive\n\nNegative", None),
+        ("Is it negative? No. It is positive.", "positive"),
+        ("It's not bad", None),
+        ("The text is far from good.", None),
+        ("positive (not negative)", "positive"),
+        ("The sentiment could be positive or negative.", None),
+        ("This is neither good nor bad, so neutral", None),
+        ("**Positive**", "positive"),
+        ("I'm not sure, maybe positive", "positive"),
+        ("The sentiment is not negative.", None),
+    ],
+)
+def test_sentiment(reply: str, label: str | None) -> None:
+    assert stated(SENTIMENT, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Very positive!", "vp"),
+        ("The label is very-positive", "vp"),
+        ("It is positive", "p"),
+        ("very  negative", "vn"),
+        ("not very positive", None),
+    ],
+)
+def test_five(reply: str, label: str | None) -> None:
+    assert stated(FIVE, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("Not  entailment", "no"),
+        ("entailment", "yes"),
+        ("not_entailment", "no"),
+    ],
+)
+def test_entailment(reply: str, label: str | None) -> None:
+    assert stated(ENTAILMENT, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("4 out of 5", "4"),
+        ("Rating: 4/5", "4"),
+        ("10 or 1.5 or 1,000", None),
+        ("2.", "2"),
+        ("I'd give it 3 stars", "3"),
+        ("4.5", None),
+        ("50%", None),
+    ],
+)
+def test_stars(reply: str, label: str | None) -> None:
+    assert stated(STARS, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("There is no evidence, so yes.", "yes"),
+        ("No.", "no"),
+        ("No, it isn't.", "no"),
+        ("no", "no"),
+        ("Yes, no doubt.", "yes"),
+        ("The answer is no.", "no"),
+        ("Yes or no? No.", "no"),
+        ("Yes and no.", None),
+    ],
+)
+def test_answers(reply: str, label: str | None) -> None:
+    assert stated(ANSWERS, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("I say c++!", "c"),
+        ("option (A)", "a"),
+        ("die straße", "s"),
+    ],
+)
+def test_signs(reply: str, label: str | None) -> None:
+    assert stated(SIGNS, reply) == label
+
+
+@pytest.mark.parametrize(
+    ("reply", "label"),
+    [
+        ("这是正面的评论", "pos"),
+        ("答案是负面", "neg"),
+    ],
+)
+def test_chinese(reply: str, label: str | None) -> None:
+    assert stated(CHINESE, reply) == label
+
+
+def test_a_pronoun_is_no_choice() -> None:
+    nine = {letter: [letter] for letter in "ABCDEFGHI"}
+    assert stated(nine, "I think it is B") == "B"
+    assert stated(nine, "I am not sure") is None
+    assert stated(nine, "The answer is I.") == "I"
+    assert stated(nine, "(I)") == "I"
+
+
+def test_long_replies_take_no_time() -> None:
+    started = time.perf_counter()
+    for text in ("B. " * 3000, "A " * 3000, "answer is " * 1000, "\n" * 20_000, "not " * 5000):
+        stated(LETTERS, text)
+    assert time.perf_counter() - started < 20
