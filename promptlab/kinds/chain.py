@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from promptlab.decoding import Decoding
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
+from promptlab.kinds.parsing import ParserSettings
 from promptlab.kinds.template import (
     Answers,
     DecodingSettings,
@@ -38,7 +39,7 @@ class StepSettings(BaseModel):
 
     name: str
     templates: list[str | InlineTemplate] = Field(min_length=1)
-    parser: dict[str, Any] | None = None
+    parser: ParserSettings | None = None
     answers: Answers | None = None
     decoding: DecodingSettings = DecodingSettings()
     map: str | None = None

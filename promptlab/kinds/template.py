@@ -18,6 +18,7 @@ from promptlab.errors import InputError, StudyError
 from promptlab.generator import PromptGenerator
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
+from promptlab.kinds.parsing import ParserSettings, check_parser_labels
 from promptlab.label import canonical_label
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser_settings import parser_from_settings
@@ -49,7 +50,7 @@ class InlineTemplate(BaseModel):
     separator: str = "\n\n"
     demonstration_separator: str = "\n\n"
     answers: Answers | None = None
-    parser: dict[str, Any] | None = None
+    parser: ParserSettings | None = None
 
 
 class FromLibrary(BaseModel):
@@ -242,7 +243,16 @@ class TemplateKind(Kind):
                     f"template {option.name!r} has no answers of its own; give it answers, or list "
                     "verbalizers without 'own'"
                 )
+            if option.parser is not None and option.answers is None:
+                self._check_parser(option)
         self._check_answers()
+
+    def _check_parser(self, option: Option) -> None:
+        assert option.parser is not None
+        try:
+            check_parser_labels(option.parser, self.task.labels)
+        except InputError as error:
+            raise StudyError(f"template {option.name!r}: {error}") from error
 
     def _check_answers(self) -> None:
         used: list[tuple[str, Any]] = []

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from promptlab.kinds.kind import KindSettings
+from promptlab.kinds.parsing import ParserSettings
 from promptlab.kinds.template import DecodingSettings, InlineTemplate
 from promptlab.strategies.judgement import WORTHS, JudgementMethod
 from promptlab.strategies.search import SearchMethod
@@ -38,7 +37,7 @@ class TreeSettings(KindSettings):
     value: list[Entry] = Field(default=[])
     vote: list[Entry] = Field(default=[])
     answer: Entry | None = None
-    parser: dict[str, Any] | None = None
+    parser: ParserSettings | None = None
     thoughts: list[ThoughtMethod] = Field(default=["propose"], min_length=1)
     evaluation: list[JudgementMethod] = Field(default=["value"], min_length=1)
     search: list[SearchMethod] = Field(default=["breadth"], min_length=1)

@@ -29,6 +29,14 @@ _WANTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
 }
+_OF_TEMPLATES = {
+    "parser": 'templates: [{text: "{text} {mask}", parser: {type: number}}]',
+    "answers": 'templates: [{text: "{text} It was {mask}.", answers: {"no": bad, "yes": good}}], '
+    "or list them under verbalizers",
+    "parts": "templates: [{parts: {description: ..., input: ..., cue: ...}}]",
+}
+"""Keys that people write beside ``templates`` and that stand inside of one, with an example."""
+
 Lines = Mapping[tuple[str | int, ...], int]
 
 
@@ -76,6 +84,9 @@ def _message(problems: Sequence[Any], model: type[BaseModel], document: Any) -> 
         known = _keys(model, first["loc"][:-1], document)
         close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        name = str(first["loc"][-1])
+        if name in _OF_TEMPLATES and "templates" in known:
+            hint = f"it belongs to a template that is written out: {_OF_TEMPLATES[name]}"
         return f"unknown key; {hint}"
     if first["type"] == "missing":
         return "this key is missing"

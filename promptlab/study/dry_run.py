@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptlab.candidate import Candidate
-from promptlab.errors import PromptlabError
+from promptlab.errors import InputError, PromptlabError
 from promptlab.kinds.kind import Kind, LearningKind
 from promptlab.models.language_model import LanguageModel
 from promptlab.prompt import Prompt
@@ -104,7 +104,10 @@ class DryRun:
             try:
                 sides.append(self._one(kind, candidate, dry))
             except PromptlabError as problem:
-                notes.append(f"{candidate.name} was not tried: {str(problem).splitlines()[0]}")
+                told = str(problem).splitlines()[0]
+                notes.append(f"{candidate.name} was not tried, nor is it counted: {told}")
+        if not sides and notes:
+            raise InputError(f"the group {kind.name} cannot be estimated: {notes[0]}")
         if not sides:
             return Side()
         return Side(**{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])})

@@ -21,6 +21,7 @@ from promptlab.interop.dspy.program import DspyProgram
 from promptlab.interop.dspy.programs import make_program
 from promptlab.kinds.dimensions import choose
 from promptlab.kinds.kind import Kind, KindSettings, Trial
+from promptlab.kinds.parsing import ParserSettings
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, TextParser
 from promptlab.parser_settings import parser_from_settings
@@ -52,7 +53,7 @@ class DspySettings(KindSettings):
     instructions: list[str] = Field(default=[""], min_length=1)
     calibration: list[Prior] = Field(default=["none"], min_length=1)
     chat: list[bool] = Field(default=[False], min_length=1)
-    parser: dict[str, Any] | None = None
+    parser: ParserSettings | None = None
     decoding: DspyDecoding = DspyDecoding()
     seed: int = 13
     train_examples: int | None = Field(default=None, ge=1)
