@@ -103,6 +103,7 @@ _HOMES = {
     "spreadsheet_safe": "spreadsheet",
     "standings": "models.standing",
     "study_complaints": "study.text",
+    "study_verdict": "study.verdict",
     "tasks": "catalog",
     "templates": "catalog",
     "write_rows": "batch.file",

@@ -5,6 +5,7 @@ Requests to remote models are broken off in their midst.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,10 @@ from promptlab.errors import WorkError
 
 class Cancelled(WorkError):
     """The user asked to stop; what is finished stays."""
+
+
+class TimeOver(Cancelled):
+    """The time that was given for some work has passed; what is finished stays."""
 
 
 class Cancellation:
@@ -30,6 +35,7 @@ class Cancellation:
         self._going.set()
         self._since: float | None = None
         self._waited = 0.0
+        self._deadline = math.inf
 
     def request(self) -> None:
         """Ask the work to stop at its next block or step."""
@@ -75,9 +81,23 @@ class Cancellation:
         self.stop_here()
 
     def stop_here(self) -> None:
-        """Raise `Cancelled` if somebody asked to stop, without waiting for anything."""
+        """Raise `Cancelled` if somebody asked to stop, without waiting for anything.
+
+        It is `TimeOver` when the time of `until` has passed.
+        """
         if self.requested:
             raise Cancelled("stopped as asked; the same command continues where it stopped")
+        if self.clock() > self._deadline:
+            raise TimeOver("the time that was given has passed")
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """While inside, the work stops by `TimeOver` once `clock` is past ``deadline``."""
+        before, self._deadline = self._deadline, min(self._deadline, deadline)
+        try:
+            yield
+        finally:
+            self._deadline = before
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -93,6 +113,12 @@ class Cancellation:
 
 
 _in_force: ContextVar[Cancellation | None] = ContextVar("in_force", default=None)
+
+
+def stop_if_asked() -> None:
+    """Raise `Cancelled` when the `Cancellation` in force in this thread says so."""
+    if (cancellation := _in_force.get()) is not None:
+        cancellation.stop_here()
 
 
 def current() -> Cancellation | None:

@@ -14,6 +14,7 @@
     ├── WorkError             the work failed although the input was right (exit code 1)
     │   ├── AskError          one example's request failed, others did not
     │   │   └── WordlessError the model answered it, without an answer
+    │   ├── UnansweredError   every request failed, so that nothing can be said
     │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
     │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
     └── Pruned                a learner gave a candidate up; the study goes on
@@ -97,6 +98,10 @@ class AskError(WorkError):
 
 class WordlessError(AskError):
     """The model did answer for one example, but declined or wrote nothing: it is unparsed."""
+
+
+class UnansweredError(WorkError):
+    """Every request about some examples failed, so that nothing is known of them."""
 
 
 class AssetError(WorkError):

@@ -9,7 +9,7 @@ from itertools import combinations
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.errors import InputError, PromptlabError
 from promptlab.example import Example
-from promptlab.predictions import Predictions
+from promptlab.predictions import Predictions, answered_by_both
 from promptlab.predictor import Predictor
 from promptlab.statistics import Interval, holm, mcnemar_exact
 
@@ -150,6 +150,9 @@ def _tested(a: str, first: Predictions, b: str, second: Predictions) -> PairedTe
         raise InputError(f"{a} and {b} were not run on the same examples; run them together")
     if any(row.target is None for row in first):
         raise InputError("a paired test needs labelled examples")
+    first, second = answered_by_both(first, second)
+    if not len(first):
+        raise InputError(f"{a} and {b} have no example that both have answered")
     found = mcnemar_exact(first.correct, second.correct)
     n = len(first)
     only_a = (found.n_discordant + round(found.difference * n)) // 2

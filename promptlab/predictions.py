@@ -20,7 +20,7 @@ class Prediction:
     ``tokens_in`` and ``tokens_out`` count prompt and answer tokens, ``seconds`` is this
     example's share of the wall time. ``trace`` is whatever a strategy wants kept (JSON data; a
     `Trace` under ``steps``). ``error`` says why an example has no answer at all, such as an
-    endpoint that did not answer; such a row counts as unparsed and is reported apart.
+    endpoint that did not answer; such a row is missing: it is neither right nor wrong.
     """
 
     example_id: str
@@ -39,6 +39,11 @@ class Prediction:
     def correct(self) -> bool:
         """Whether the prediction equals the target; an unparsed reply is never correct."""
         return not self.unparsed and self.label is not None and self.label == self.target
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no answer at all, so that nothing is known of this example."""
+        return self.error is not None
 
 
 class Predictions(Sequence[Prediction]):
@@ -84,9 +89,20 @@ class Predictions(Sequence[Prediction]):
         return [row.correct for row in self._rows]
 
     @property
+    def answered(self) -> Predictions:
+        """The rows that have an answer; figures and tests are over them alone."""
+        return self if not self.n_missing else Predictions(r for r in self._rows if not r.missing)
+
+    @property
+    def n_missing(self) -> int:
+        """How many examples have no answer."""
+        return sum(row.missing for row in self._rows)
+
+    @property
     def unparsed_rate(self) -> float:
-        """Share of rows whose reply could not be parsed, in [0, 1]."""
-        return sum(row.unparsed for row in self._rows) / len(self) if self._rows else 0.0
+        """Share of the answered rows whose reply could not be parsed, in [0, 1]."""
+        rows = self.answered
+        return sum(row.unparsed for row in rows) / len(rows) if rows else 0.0
 
     @property
     def errors(self) -> list[str]:
@@ -99,13 +115,26 @@ class Predictions(Sequence[Prediction]):
         return sum(row.tokens_in + row.tokens_out for row in self._rows)
 
     @property
+    def tokens_per_example(self) -> float:
+        """Mean prompt and answer tokens of the answered rows, 0 without any."""
+        rows = self.answered
+        return rows.tokens / len(rows) if rows else 0.0
+
+    @property
     def seconds(self) -> float:
         """Wall time of all rows, in seconds."""
         return sum(row.seconds for row in self._rows)
 
     def failures(self) -> Predictions:
-        """The rows whose target is known and whose prediction is wrong."""
-        return Predictions(r for r in self._rows if r.target is not None and not r.correct)
+        """The answered rows whose target is known and whose prediction is wrong."""
+        return Predictions(
+            r for r in self._rows if r.target is not None and not r.missing and not r.correct
+        )
+
+    def with_answers(self, found: Predictions) -> Predictions:
+        """The same rows, those of the examples in ``found`` replaced by what stands there."""
+        new = {row.example_id: row for row in found}
+        return Predictions(new.get(row.example_id, row) for row in self._rows)
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line; the file appears whole or not at all."""
@@ -118,3 +147,14 @@ class Predictions(Sequence[Prediction]):
         """Read what `to_jsonl` wrote."""
         with Path(path).open(encoding="utf-8") as stream:
             return cls(Prediction(**json.loads(line)) for line in stream if line.strip())
+
+
+def answered_by_both(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:
+    """The rows of the examples that two tables have both answered, in the order of ``a``."""
+    if not a.n_missing and not b.n_missing and len(a) == len(b):
+        same = [x.example_id == y.example_id for x, y in zip(a, b, strict=True)]
+        if all(same):
+            return a, b
+    known = {row.example_id: row for row in b.answered}
+    common = [row for row in a.answered if row.example_id in known]
+    return Predictions(common), Predictions(known[row.example_id] for row in common)

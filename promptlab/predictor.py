@@ -148,12 +148,19 @@ class Predictor(ABC):
         *,
         metrics: Sequence[str] = (),
     ) -> Evaluation:
-        """Accuracy with its interval, further metrics by name, and costs."""
+        """Accuracy with its interval, further metrics by name, and costs.
+
+        Examples without an answer (an endpoint failed) are counted apart, and in the interval a
+        text that repeats counts once.
+        """
         from promptlab.evaluation import Evaluation
+        from promptlab.repeats import text_key
 
         known = as_examples(examples, self.fields, labels)
         self._check_targets(known)
-        return Evaluation.of(self.predict(known), tuple(metrics))
+        texts = {example.id: text_key(example) for example in known}
+        rows = self.predict(known)
+        return Evaluation.of(rows, tuple(metrics), texts if len(texts) == len(known) else None)
 
     def _check_targets(self, examples: Sequence[Example]) -> None:
         """Refuse labels that no prediction can have: every such example would count as wrong."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import InputError
@@ -32,7 +32,8 @@ class Comparison:
     """A paired comparison of predictor a with predictor b on the same examples.
 
     ``difference`` is a's mean minus b's and ``ci95`` its 95 % interval; ``n_discordant`` counts
-    the examples on which the two differ; ``p_value`` is two-sided.
+    the examples on which the two differ; ``p_value`` is two-sided. ``n`` counts the examples that
+    were compared (of a text that repeats, one), ``measure`` names what was.
     """
 
     test: str
@@ -40,6 +41,12 @@ class Comparison:
     n_discordant: int
     difference: float
     ci95: Interval
+    n: int = 0
+    measure: str = "accuracy"
+
+    def record(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self) | {"ci95": list(self.ci95)}
 
 
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
@@ -52,11 +59,31 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
 
     if not 0 <= successes <= n:
         raise InputError(f"wilson_interval: {successes} successes of {n} are not possible")
-    _check_level(level)
+    check_level(level)
     if n == 0:
         return (0.0, 1.0)
     interval = binomtest(successes, n).proportion_ci(confidence_level=level, method="wilson")
     return (float(interval.low), float(interval.high))
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> Interval:
+    """`wilson_interval` of a share among ``n`` examples, which need be no whole number.
+
+    An effective number of examples is none.
+    """
+    if n == 0:
+        return (0.0, 1.0)
+    if n == int(n) and abs(share * n - round(share * n)) < 1e-9:
+        return wilson_interval(round(share * n), int(n), level)
+    from scipy.stats import norm
+
+    z = float(norm.ppf(0.5 + level / 2))
+    centre = share + z * z / (2 * n)
+    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return (
+        max(0.0, (centre - reach) / (1 + z * z / n)),
+        min(1.0, (centre + reach) / (1 + z * z / n)),
+    )
 
 
 def bootstrap_interval(
@@ -70,7 +97,7 @@ def bootstrap_interval(
     import numpy as np
     from scipy.stats import bootstrap
 
-    _check_level(level)
+    check_level(level)
     sample = _finite("bootstrap_interval", values)
     if np.ptp(sample) == 0:
         return (float(sample[0]), float(sample[0]))
@@ -93,7 +120,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """
     from scipy.stats import t
 
-    _check_level(level)
+    check_level(level)
     sample = _finite("t_interval", values)
     if len(sample) < 2:
         raise InputError("t_interval: the spread of one value is unknown; give at least two")
@@ -123,7 +150,7 @@ def mcnemar_exact(a_correct: Sequence[bool], b_correct: Sequence[bool]) -> Compa
     centre = share_a - share_b
     reach = _Z95 * math.sqrt((share_a + share_b - centre**2) / (n + 2))
     interval = (max(-1.0, centre - reach), min(1.0, centre + reach))
-    return Comparison("mcnemar_exact", p_value, discordant, (only_a - only_b) / n, interval)
+    return Comparison("mcnemar_exact", p_value, discordant, (only_a - only_b) / n, interval, n)
 
 
 def paired_bootstrap(
@@ -144,7 +171,7 @@ def paired_bootstrap(
     observed = float(differences.mean())
     discordant = int(np.count_nonzero(differences))
     if discordant == 0:
-        return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0))
+        return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0), n)
     random = np.random.default_rng(seed)
     batch = max(1, _DRAWN_AT_ONCE // n)
     means = np.concatenate(
@@ -157,7 +184,7 @@ def paired_bootstrap(
     extreme = np.count_nonzero(np.abs(means - observed) >= abs(observed) - 1e-12)
     p_value = max((1 + int(extreme)) / (1 + resamples), 2.0 ** (1 - discordant))
     low, high = np.quantile(means, [0.025, 0.975])
-    return Comparison(name, min(1.0, p_value), discordant, observed, (float(low), float(high)))
+    return Comparison(name, min(1.0, p_value), discordant, observed, (float(low), float(high)), n)
 
 
 def paired_bootstrap_of(
@@ -166,24 +193,25 @@ def paired_bootstrap_of(
     """Paired bootstrap test of two corpus metrics, such as F1, on the same examples.
 
     Examples are resampled, their counts summed, and ``measure`` taken of the sums. Interval and
-    p-value are those of `paired_bootstrap`, with the metric's difference for the mean.
+    p-value are those of `paired_bootstrap`, with the metric's difference for the mean. The rows of
+    a and b have the same counts in the same order.
     """
     import numpy as np
 
     name = "paired_bootstrap"
-    _paired(name, counts_a, counts_b)
+    n = _paired(name, counts_a, counts_b)
     both = np.stack([np.asarray(counts_a, dtype=float), np.asarray(counts_b, dtype=float)])
     observed = _apart(measure(both.sum(axis=1)))
     discordant = int(np.any(both[0] != both[1], axis=-1).sum())
     if discordant == 0:
-        return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0))
+        return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0), n)
     drawn = _resampled(both, resamples, seed)
     differences = _apart(np.moveaxis(measure(drawn), 1, 0))
     extreme = np.count_nonzero(np.abs(differences - observed) >= abs(observed) - 1e-12)
     p_value = max((1 + int(extreme)) / (1 + resamples), 2.0 ** (1 - discordant))
     low, high = np.quantile(differences, [0.025, 0.975])
     limits = (float(low), float(high))
-    return Comparison(name, min(1.0, p_value), discordant, float(observed), limits)
+    return Comparison(name, min(1.0, p_value), discordant, float(observed), limits, n)
 
 
 def bootstrap_interval_of(
@@ -203,9 +231,14 @@ def _resampled(counts: Any, resamples: int, seed: int) -> Any:
 
     random = np.random.default_rng(seed)
     n = counts.shape[1]
-    # How often each example is drawn: its counts so many times, all in one product.
-    times = random.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
-    return np.einsum("rn,snc->rsc", times, counts, optimize=True)
+    batch = max(1, _DRAWN_AT_ONCE // n)
+    drawn = []
+    for start in range(0, resamples, batch):
+        # How often each example is drawn: its counts so many times, all in one product.
+        size = min(batch, resamples - start)
+        times = random.multinomial(n, np.full(n, 1 / n), size=size).astype(float)
+        drawn.append(np.einsum("rn,snc->rsc", times, counts, optimize=True))
+    return np.concatenate(drawn)
 
 
 def _apart(pair: Any) -> Any:
@@ -256,7 +289,8 @@ def majority_baseline(train: Sequence[Example], examples: Sequence[Example]) -> 
 _Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Raise `InputError` for a confidence level that is no share."""
     if not 0 < level < 1:
         raise InputError(f"the confidence level lies between 0 and 1; found {level}")
 

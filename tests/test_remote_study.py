@@ -98,9 +98,12 @@ def test_a_study_counts_what_failed_and_what_it_cost(endpoint: Endpoint, tmp_pat
     assert all(row["label"] == row["target"] for row in rows if not row["error"])
     assert board["trials"][1]["unparsed_rate"] == 1.0
     told = "\n".join(board["statements"])
-    assert f"The winner on dev: {len(failed)} of 30 examples failed and count as wrong" in told
+    assert f"The winner on dev: {len(failed)} of 30 examples were not answered" in told
+    assert board["trials"][0]["dev"]["n"] == 30 - len(failed)
+    assert board["verdict"]["action"] == "undecided"
+    assert board["best"]["test"] is None
     warned = [event.message for event in heard if isinstance(event, Warned)]
-    assert any(f"{len(failed)} of 30 examples failed" in message for message in warned)
+    assert any(f"{len(failed)} of 30 examples were not" in message for message in warned)
     costs = [event for event in heard if isinstance(event, Cost)]
     assert costs[-1].record() == {"event": "Cost", **board["cost"]}
     spent = board["cost"]
@@ -113,8 +116,8 @@ def test_a_study_counts_what_failed_and_what_it_cost(endpoint: Endpoint, tmp_pat
     )
     assert "Cost of the endpoint:" in told
     report = (folder / "report.html").read_text()
-    assert "failed requests" in report
-    assert "examples failed and count as wrong" in report
+    assert "not answered" in report
+    assert f"{30 - len(failed)} of 30 examples answered" in report
     everything = [path for path in folder.rglob("*") if path.is_file()]
     assert not [path for path in everything if SECRET.encode() in path.read_bytes()]
 
@@ -153,12 +156,22 @@ def test_a_trial_without_any_answer_has_failed(endpoint: Endpoint, tmp_path: Pat
         return refused(503, "no room") if "Guess" in call.words else rated(call, number)
 
     endpoint.script = script
-    board = StudyRun(search(study_file(endpoint, tmp_path)), out=tmp_path / "runs").run()
+    path = study_file(endpoint, tmp_path)
+    board = StudyRun(search(path), out=tmp_path / "runs").run()
     ask, guess = board["trials"]
     assert (ask["state"], guess["state"]) == ("complete", "failed")
-    assert "WorkError: all 10 examples failed: " in guess["reason"]
+    assert "all 10 examples failed: " in guess["reason"]
     assert "503 Service Unavailable: no room (tried 2 times)" in guess["reason"]
     assert board["best"]["dev"]["accuracy"] == 1.0
+    assert board["verdict"]["action"] == "undecided"
+    assert "guess (trial 1): 0 of 30 examples on dev were answered" in board["verdict"]["because"]
+    # what will never be answered may be let be
+    path = study_file(endpoint, tmp_path, decision={"missing": 1})
+    board = StudyRun(search(path), out=tmp_path / "runs").run()
+    assert board["verdict"]["action"] == "use"
+    endpoint.script = rated
+    board = StudyRun(search(study_file(endpoint, tmp_path)), out=tmp_path / "runs").run()
+    assert [row["state"] for row in board["trials"]] == ["complete", "complete"]
 
 
 def test_how_replies_are_fetched_may_change_on_the_way(endpoint: Endpoint, tmp_path: Path) -> None:

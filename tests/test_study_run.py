@@ -31,6 +31,7 @@ def test_the_folder_and_the_document(start: Callable[..., Any], tmp_path: Path) 
         "majority",
         "content-free",
         "shuffled-labels",
+        "bag-of-words",
     ]
     assert board["unparsed_rate"] == 0.0
     assert board["tokens"] > 0
@@ -113,7 +114,10 @@ def test_several_objectives(start: Callable[..., Any]) -> None:
     board = run.run()
     assert board["objective"] == "macro_f1"
     assert {"macro_f1", "tokens", "accuracy"} <= set(board["best"]["dev"])
-    assert board["comparison"]["test"] == "mcnemar_exact"
+    assert board["comparison"]["test"] == "paired_bootstrap"
+    assert board["comparison"]["measure"] == "macro_f1"
+    low, high = board["best"]["test"]["macro_f1_ci95"]
+    assert low <= board["best"]["test"]["macro_f1"] <= high
 
 
 def test_other_storages(start: Callable[..., Any], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 
@@ -42,33 +41,3 @@ def test_what_is_no_number() -> None:
     assert wording.number("1") is None
     assert wording.interval([0.1]) is None
     assert wording.interval([0.1, None]) is None
-
-
-def board(p: float, difference: float) -> dict[str, Any]:
-    scores = {"accuracy": 0.6, "ci95": [0.5, 0.7], "n": 90}
-    comparison = {"baseline": "majority", "test": "mcnemar_exact", "p_value": p}
-    return {
-        "objective": "accuracy",
-        "best": {"name": "it-was", "dev": scores, "test": scores},
-        "comparison": {**comparison, "difference": difference},
-    }
-
-
-def test_verdict_tells_better_from_worse_and_from_undecided() -> None:
-    headline, evidence = wording.verdict(board(0.004, 0.1))
-    assert headline == "Use it-was: accuracy 60.0\u00a0% on the untouched test split."
-    assert evidence == (
-        "95 % interval 50.0\u201370.0\u00a0%, 90 examples. "
-        "That is 10.0 points better than the majority baseline (exact McNemar test, p = 0.004)."
-    )
-    assert "10.0 points worse" in wording.verdict(board(0.004, -0.1))[1]
-    assert "cannot be told from the majority baseline" in wording.verdict(board(0.3, 0.1))[1]
-
-
-def test_verdict_without_a_test_or_a_winner() -> None:
-    unfinished = board(0.3, 0.1)
-    unfinished["best"]["test"] = None
-    headline, evidence = wording.verdict(unfinished)
-    assert headline == "Best so far is it-was: accuracy 60.0\u00a0% on dev."
-    assert evidence.endswith("The test split has not been touched yet.")
-    assert wording.verdict({})[0].startswith("No trial has finished")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
@@ -51,6 +52,16 @@ def prompt_text(prompt: str, slot: int) -> Markup:
     """A prompt as a reader sees it; the ``{mask}`` at ``slot`` is marked."""
     left, right = prompt[:slot], prompt[slot + len("{mask}") :]
     return Markup('<pre class="pl-prompt">{}<mark>{{mask}}</mark>{}</pre>').format(left, right)
+
+
+def counted(scores: Mapping[str, Any]) -> str:
+    """Over how many examples a figure is; missing answers and repeated texts are told."""
+    n, missing = scores.get("n"), scores.get("n_missing") or 0
+    if not isinstance(n, int):
+        return "n = ?"
+    distinct = scores.get("n_distinct") or n
+    text = f"n = {n:,}" + (f" of {n + missing:,} answered" if missing else "")
+    return text if distinct == n else f"{text}, {distinct:,} distinct texts"
 
 
 def chip(text: str, tone: str = "") -> Markup:

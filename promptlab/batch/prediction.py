@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from promptlab.label_column import match_label
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.readers import Row
+from promptlab.repeats import text_key
 from promptlab.replies import count_replies
 
 PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
@@ -81,8 +83,10 @@ class BatchPrediction:
         self._refuse_clash(self.score_columns)
         if source.whole is not None:
             examples_of(source.whole, self.matched)
-        self.rows = self.unparsed = self.tokens = self.labelled = self.right = self.failed = 0
+        self.rows = self.unparsed = self.tokens = self.labelled = self.failed = 0
         self.seen = self.seen_right = 0
+        self._right: dict[bytes, list[int]] = {}
+        self._missing = 0
         self.cancelled = False
         self.last = Predictions()
         self.first_error: str | None = None
@@ -136,7 +140,9 @@ class BatchPrediction:
         Rows whose text the predictor was fitted on or chosen by are no test of it: they are the
         ``n_seen`` rows with ``accuracy_seen``, and left out of all that follows.
         That is ``accuracy`` with ``ci95``, its 95 % interval, and ``confusion``: how many ``rows``
-        with a ``label`` got a ``prediction`` (None where unparsed).
+        with a ``label`` got a ``prediction`` (None where unparsed). ``n`` of them were answered,
+        ``n_missing`` were not and are in none of these; ``n_distinct`` counts the different texts,
+        of which the interval counts each once.
         """
         summary: dict[str, Any] = {
             "rows": self.rows,
@@ -150,16 +156,19 @@ class BatchPrediction:
             "accuracy": None,
             "ci95": None,
             "n": self.labelled,
+            "n_missing": self._missing,
+            "n_distinct": len(self._right),
             "n_seen": self.seen,
             "accuracy_seen": self.seen_right / self.seen if self.seen else None,
             "confusion": [],
             "unknown_labels": sorted(self.unknown),
         }
         if self.labelled and not self.unknown:
-            from promptlab.statistics import wilson_interval
+            from promptlab.distinct import clustered_interval
 
-            summary["accuracy"] = self.right / self.labelled
-            summary["ci95"] = list(wilson_interval(self.right, self.labelled))
+            right = sum(count for count, _ in self._right.values())
+            summary["accuracy"] = right / self.labelled
+            summary["ci95"] = list(clustered_interval(list(self._right.values())))
             if self.labels and len(self.labels) <= _MOST_LABELS:
                 summary["confusion"] = [
                     {"label": label, "prediction": made, "rows": count}
@@ -204,7 +213,7 @@ class BatchPrediction:
 
     def _count(self, examples: list[Example], found: Predictions) -> None:
         self.rows += len(found)
-        self.unparsed += sum(row.unparsed for row in found)
+        self.unparsed += sum(row.unparsed and not row.missing for row in found)
         self.tokens += found.tokens
         self.failed += len(found.errors)
         self.replies += count_replies(found)
@@ -212,12 +221,18 @@ class BatchPrediction:
         for example, row in zip(examples, found, strict=True):
             if example.label is None:
                 continue
+            if row.missing:
+                self._missing += 1
+                continue
             if self.predictor.seen.has(example, self.predictor.fields):
                 self.seen += 1
                 self.seen_right += row.correct
                 continue
             self.labelled += 1
-            self.right += row.correct
+            text = blake2b(text_key(example).encode(), digest_size=16).digest()
+            counts = self._right.setdefault(text, [0, 0])
+            counts[0] += row.correct
+            counts[1] += 1
             possible = self.predictor.possible_labels
             if possible and example.label not in possible:
                 self.unknown.add(example.label)

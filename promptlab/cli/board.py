@@ -24,11 +24,17 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from promptlab.study.search_words import search_told
+    from promptlab.study.verdict import study_verdict
+
     terminal = console()
     if not terminal.is_terminal:
         terminal.width = 160
+    if untried := search_told(board):
+        terminal.print(visible(untried))
+        terminal.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("", board["objective"], "95 %", "p vs best", "tokens", "candidate"):
+    for title in ("", board["objective"], "95 %", "n", "p vs best", "tokens", "candidate"):
         numeric = title not in ("", "candidate", "95 %")
         table.add_column(
             title, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
@@ -40,15 +46,24 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
     for line in _compared(board):
         terminal.print(visible(line))
     for baseline in _controls(board):
-        dev = baseline["dev"] and f"{baseline['dev'][board['objective']]:.3f} on dev"
-        told = "; ".join(filter(None, [dev, baseline["note"]]))
+        values = [
+            f"{baseline[split][board['objective']]:.3f} on {split}"
+            for split in ("dev", "test")
+            if baseline[split]
+        ]
+        told = "; ".join(filter(None, [*values, baseline["note"]]))
         terminal.print(visible(f"control {baseline['name']}: {told}", lines=False))
     terminal.print()
     terminal.print(Text("The winning prompt:", style="bold"))
-    terminal.print(visible(board["best"]["prompt"]), style="cyan")
+    terminal.print(visible(shortened(board["best"]["prompt"])), style="cyan")
+    terminal.print()
+    verdict = study_verdict(board)
+    terminal.print(Text(visible(verdict.headline), style="bold" if verdict.trusted else "bold red"))
+    for text in filter(None, (verdict.because, verdict.next)):
+        terminal.print(visible(text))
     terminal.print()
     for statement in board["statements"]:
-        terminal.print(statement)
+        terminal.print(visible(statement))
     terminal.print(
         f"\n{board['tokens']:,} tokens, {board['seconds']:.0f} s. Everything is in {folder}; "
         f"open {folder / 'report.html'}"
@@ -58,17 +73,28 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
 def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
     dev = row["dev"]
     if row["state"] == "failed" or dev is None:
-        return ["failed", "", "", "", "", f"{row['name']}: {row['reason']}"]
-    low, high = dev["ci95"]
+        return ["failed", "", "", "", "", "", f"{row['name']}: {row['reason']}"]
+    ends = dev.get("ci95" if objective == "accuracy" else f"{objective}_ci95")
     p = row["p_vs_best"]
+    missing = dev.get("n_missing") or 0
     return [
         str(rank) if row["state"] == "complete" else row["state"],
         f"{dev[objective]:.3f}",
-        f"{low:.2f}-{high:.2f}",
+        "" if ends is None else f"{ends[0]:.2f}-{ends[1]:.2f}",
+        f"{dev['n']} of {dev['n'] + missing}" if missing else str(dev["n"]),
         "" if p is None else "<.001" if p < 0.001 else f"{p:.3f}",
         f"{row['tokens_per_example']:.0f}",
         row["name"],
     ]
+
+
+def shortened(text: str, longest: int = 2_000) -> str:
+    """A long text with its middle left out, and how much that was."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    left = len(text) - 2 * half
+    return f"{text[:half]}\n … ({left:,} characters left out) …\n{text[-half:]}"
 
 
 def _chosen(board: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -164,6 +163,7 @@ def _worth(rows: Predictions) -> dict[str, Any]:
     found = Evaluation.of(rows)
     return {
         "n": found.n,
+        "n_missing": found.n_missing,
         "accuracy": found.accuracy,
         "ci95": list(found.ci95),
         "unparsed_rate": found.unparsed_rate,
@@ -171,7 +171,9 @@ def _worth(rows: Predictions) -> dict[str, Any]:
 
 
 def _beside(own: Predictions, words: Predictions) -> dict[str, Any]:
+    from promptlab.predictions import answered_by_both
     from promptlab.statistics import mcnemar_exact
 
-    comparison = mcnemar_exact(own.correct, words.correct)
-    return {"reading": _worth(words), "comparison": asdict(comparison)}
+    both = answered_by_both(own, words)
+    comparison = mcnemar_exact(both[0].correct, both[1].correct)
+    return {"reading": _worth(words), "comparison": comparison.record()}

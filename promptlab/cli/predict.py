@@ -306,5 +306,14 @@ def _report(summary: dict[str, Any]) -> None:
         low, high = summary["ci95"]
         note(
             f"accuracy {summary['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
-            f"{summary['n']:,} rows with a label in the column {summary['label_column']!r}"
+            f"{_counted(summary)} with a label in the column {summary['label_column']!r}"
         )
+
+
+def _counted(summary: dict[str, Any]) -> str:
+    """The rows that an accuracy is over; missing answers and repeated texts are told."""
+    n, distinct = summary["n"], summary["n_distinct"]
+    repeated = f" ({distinct:,} distinct texts)" if distinct < n else ""
+    if summary["n_missing"]:
+        return f"{n:,} answered of {n + summary['n_missing']:,} rows{repeated}"
+    return f"{n:,} rows{repeated}"

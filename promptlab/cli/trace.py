@@ -55,7 +55,7 @@ def trace(
 
 def _chosen(rows: Sequence[Prediction], example: str | None, *, wrong: bool) -> list[Prediction]:
     found = [row for row in rows if example is None or row.example_id == example]
-    return [row for row in found if not (wrong and row.correct)]
+    return [row for row in found if not (wrong and (row.correct or row.missing))]
 
 
 def _steps(row: Prediction) -> Mapping[str, Any] | None:
@@ -86,6 +86,8 @@ def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) ->
 
     said = "unparsed" if row.label is None else cell(row.label)
     verdict = "right" if row.correct else f"wrong, expected {cell(row.target or '?')}"
+    if row.missing:
+        said, verdict = "no answer", f"expected {cell(row.target or '?')}"
     known = "" if err and row.target is None else f" ({verdict})"
     typer.echo(f"{cell(row.example_id)}: {said}{known}", err=err)
     if row.error:

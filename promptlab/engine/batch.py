@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from promptlab.cancellation import stop_if_asked
 from promptlab.errors import WorkError
 
 
@@ -34,10 +35,11 @@ class TokenBudget:
     def run(self, lengths: Sequence[int], work: Callable[[list[int]], None]) -> None:
         """Call ``work`` on every batch; on lack of memory halve the budget and go on.
 
-        Raises `WorkError` when a single row does not fit.
+        Raises `WorkError` when a single row does not fit, `Cancelled` when asked to stop.
         """
         waiting = self.batches(lengths)[::-1]
         while waiting:
+            stop_if_asked()
             batch = waiting.pop()
             try:
                 work(batch)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from promptlab.cancellation import stop_if_asked
 from promptlab.decoding import Decoding
 from promptlab.engine.opening import Opening
 from promptlab.engine.prefix import PrefixState
@@ -37,10 +38,11 @@ class Loop:
     _at_work: list[Writing] = field(default_factory=list)
 
     def run(self) -> None:
-        """Write until all texts have ended."""
+        """Write until all texts have ended. Raises `Cancelled` when asked to stop."""
         waiting = self._waiting()
         going: list[Tensor] = []
         while True:
+            stop_if_asked()
             joined = self._fill(waiting)
             if not self._at_work:
                 return

@@ -11,7 +11,7 @@ from typing import Any, Self
 from promptlab.ensemble.ballot import Ballot, Stack, ballot
 from promptlab.ensemble.folds import Folds
 from promptlab.ensemble.recalled import Recalled
-from promptlab.errors import InputError
+from promptlab.errors import InputError, WorkError
 from promptlab.example import Example
 from promptlab.inputs import Input
 from promptlab.models.language_model import LanguageModel
@@ -90,6 +90,14 @@ class Panel(Predictor, register=False):
                 "fit(train, dev=dev)"
             )
         tables = [member.predict(known) for member in self.members]
+        # What a member never answered says nothing of it: only whole rows teach.
+        whole = [p for p in range(len(known)) if not any(table[p].missing for table in tables)]
+        if not whole:
+            raise WorkError(
+                f"{self._what} is learned on dev, and no example was answered by all members"
+            )
+        known = [known[place] for place in whole]
+        tables = [Predictions(table[place] for place in whole) for table in tables]
         self.folds = Folds.assigned(known, self._most_folds, self.seed)
         self._learn(known, tables)
         return self

@@ -18,10 +18,10 @@ from promptlab.predictor import Predictor
 class Recalled(Predictor, register=False):
     """Answers ``examples`` from their ``table`` of kept predictions; asks the member otherwise.
 
-    An example is known by its text to the letter, whatever its id. The member itself is made by
-    ``make`` when it is first needed. ``prompt`` is its prompt for the first of ``examples``. Kept
-    rows say the tokens and seconds that they have cost once. Raises `InputError` when the table is
-    another one than that of the examples.
+    An example is known by its text to the letter, whatever its id; one without an answer is asked
+    again. The member itself is made by ``make`` when it is first needed. ``prompt`` is its prompt
+    for the first of ``examples``. Kept rows say the tokens and seconds that they have cost once.
+    Raises `InputError` when the table is another one than that of the examples.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Recalled(Predictor, register=False):
         self.model = model
         self._make = make
         self._made: Predictor | None = None
-        self._known = {_exact(e): rows[e.id] for e in examples}
+        self._known = {_exact(e): rows[e.id] for e in examples if not rows[e.id].missing}
         self._fields = tuple(examples[0].fields) if examples else ()
         self._first = _exact(examples[0]) if examples else None
         self._prompt = prompt

@@ -16,6 +16,7 @@ from promptlab.candidate import Candidate
 from promptlab.columns import Columns
 from promptlab.ensemble.ensemble import Ensemble
 from promptlab.errors import DataError, DiskError, StudyError, WorkError
+from promptlab.evaluation import Evaluation
 from promptlab.example import Example
 from promptlab.fitting import Asked, Finished, Fitting
 from promptlab.head import HeadTexts
@@ -203,7 +204,7 @@ class DistillationKind(HeadKind):
             "left_out": len(self._texts) - len(lesson.texts),
             "agreement": float(same),
             "dev_agreement": sum(agreed) / len(agreed),
-            "teacher_dev_accuracy": sum(lesson.on_dev.correct) / len(lesson.on_dev),
+            "teacher_dev_accuracy": Evaluation.of(lesson.on_dev).accuracy,
             "teacher_tokens": lesson.tokens,
             "teacher_seconds": lesson.seconds,
             "teacher_tokens_per_example": lesson.tokens / (len(lesson.texts) or 1),

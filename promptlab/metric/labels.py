@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from jaxtyping import Float
+
 from promptlab.errors import InputError
 from promptlab.metric.metric import MeanMetric, Metric, judged
 from promptlab.predictions import Prediction, Predictions
@@ -34,6 +37,29 @@ class MacroF1(Metric):
         classes = sorted({*targets, *labels} - {_UNPARSED})
         return float(f1_score(targets, labels, labels=classes, average="macro", zero_division=0.0))
 
+    def counts(self, predictions: Predictions) -> list[tuple[float, ...]]:
+        """For each class whether the row is right, is of it, and was put into it."""
+        targets, labels = _columns(predictions)
+        classes = sorted({*targets, *labels} - {_UNPARSED})
+        return [
+            tuple(
+                float(value)
+                for name in classes
+                for value in (name == target == label, name == target, name == label)
+            )
+            for target, label in zip(targets, labels, strict=True)
+        ]
+
+    def of_counts(
+        self, sums: Float[np.ndarray, "*resample count"]
+    ) -> Float[np.ndarray, "*resample"]:
+        """The mean F1 of the classes that are there; a class may be missing from a resample."""
+        each = sums.reshape(*sums.shape[:-1], -1, 3)
+        seen = each[..., 1] + each[..., 2]
+        scores = np.where(seen > 0, 2 * each[..., 0] / np.maximum(seen, 1), 0.0)
+        found: np.ndarray = scores.sum(axis=-1) / np.maximum((seen > 0).sum(axis=-1), 1)
+        return found
+
 
 class Matthews(Metric):
     """Matthews' correlation coefficient, in [-1, 1]; 0 when only one class is predicted."""
@@ -46,6 +72,33 @@ class Matthews(Metric):
 
         targets, labels = _columns(predictions)
         return float(matthews_corrcoef(targets, labels))
+
+    def counts(self, predictions: Predictions) -> list[tuple[float, ...]]:
+        """Whether the row is right, then for each class whether it is of it, and was put there."""
+        targets, labels = _columns(predictions)
+        classes = sorted({*targets, *labels})
+        return [
+            (
+                float(target == label),
+                *(float(name == target) for name in classes),
+                *(float(name == label) for name in classes),
+            )
+            for target, label in zip(targets, labels, strict=True)
+        ]
+
+    def of_counts(
+        self, sums: Float[np.ndarray, "*resample count"]
+    ) -> Float[np.ndarray, "*resample"]:
+        """The coefficient of K classes (Gorodkin 2004), 0 where one of the sides has one class."""
+        classes = (sums.shape[-1] - 1) // 2
+        true, found = sums[..., 1 : 1 + classes], sums[..., 1 + classes :]
+        rows = true.sum(axis=-1)
+        shared = sums[..., 0] * rows - (true * found).sum(axis=-1)
+        spread = (rows**2 - (true**2).sum(axis=-1)) * (rows**2 - (found**2).sum(axis=-1))
+        value: np.ndarray = np.where(
+            spread > 0, shared / np.sqrt(np.where(spread > 0, spread, 1)), 0.0
+        )
+        return value
 
 
 class CalibrationError(Metric):

@@ -19,8 +19,8 @@ class Metric(ABC):
     """Scores a table of predictions.
 
     ``compute`` gives one number. ``per_example`` gives the values whose mean that number is, for
-    paired tests, or ``None`` when the metric is no such mean. Both raise InputError when the
-    table is empty or a row has no target.
+    paired tests, or ``None`` when the metric is no such mean. Rows without an answer are left out
+    of both. Both raise InputError when nothing was answered or a row has no target.
     """
 
     name: str
@@ -31,13 +31,14 @@ class Metric(ABC):
         """The metric over the whole table."""
 
     def per_example(self, predictions: Predictions) -> list[float] | None:
-        """One value a row, in order, or ``None``."""
+        """One value an answered row, in order, or ``None``."""
         return None
 
     def counts(self, predictions: Predictions) -> list[tuple[float, ...]] | None:
-        """Counts of every row whose sums over the rows give the metric, or ``None``.
+        """Counts of every answered row whose sums over the rows give the metric, or ``None``.
 
-        They are what a bootstrap over examples needs where the metric is no mean.
+        They are what a bootstrap over examples needs where the metric is no mean. Two predictors
+        are compared by the counts of both tables as one, so that they count the same things.
         """
         return None
 
@@ -69,10 +70,16 @@ class MeanMetric(Metric):
 
 
 def judged(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
-    """Every row with its target."""
+    """Every answered row with its target; what was never answered is neither right nor wrong."""
     if not len(predictions):
         raise InputError("a metric needs at least one prediction; the table is empty")
-    for row in predictions:
+    rows = predictions.answered
+    if not len(rows):
+        raise InputError(
+            f"a metric needs at least one answer; all {len(predictions)} requests failed, the "
+            f"first: {predictions.errors[0]}"
+        )
+    for row in rows:
         if row.target is None:
             raise InputError(f"example {row.example_id!r} has no label to compare with")
         yield row, row.target

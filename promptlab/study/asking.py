@@ -16,7 +16,7 @@ from promptlab.study.curves import CURVE
 from promptlab.study.earlier import tell
 from promptlab.study.state import StudyState, known
 from promptlab.study.steps import StepLog
-from promptlab.study.trials import finished
+from promptlab.study.trials import AGAIN, finished, requeue_lost
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,12 @@ class Asking:
         return None
 
     def close(self) -> None:
-        """The search is over: what was put aside is not judged any more, and never counts."""
-        for trial in [item.trial for item in self._aside] + [trial for trial, _ in self._waiting]:
-            self._state.study.tell(trial, state=TrialState.FAIL)
-        self._aside, self._waiting = [], []
+        """The search is over: what is open is not judged any more, does not count, and is queued.
+
+        A study that is continued with a larger budget asks for it again.
+        """
+        self._open, self._aside, self._waiting = {}, [], []
+        requeue_lost(self._state.study, self._state.folder)
 
     def _look(self) -> set[str]:
         """Forget the open trials that were told since; the keys of all that were."""
@@ -92,7 +94,7 @@ class Asking:
         numbers = {trial.number for trial in done}
         self._open = {n: item for n, item in self._open.items() if n not in numbers}
         self._done = len(done)
-        return {known(trial)["key"] for trial in done}
+        return {known(trial)["key"] for trial in done if "repeats" not in known(trial)}
 
     def _left(self) -> int:
         """How many trials may still be asked for."""
@@ -158,7 +160,7 @@ class Asking:
 
         Its steps are taken over from whichever trial before it wrote some.
         """
-        number = trial.user_attrs.get("again")
+        number = trial.user_attrs.get(AGAIN)
         if number is None:
             return None
         trials = self._state.study.get_trials(deepcopy=False)
@@ -168,7 +170,7 @@ class Asking:
             log.take_over(number, trial.number)
             if "asked" in lost.user_attrs:
                 return lost
-            number = lost.user_attrs.get("again")
+            number = lost.user_attrs.get(AGAIN)
         return None
 
     def _again(self, trial: optuna.Trial, lost: FrozenTrial) -> tuple[str, Candidate]:

@@ -6,60 +6,123 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from promptlab.ensemble.panel import Panel, plain
+from promptlab.evaluation import counted
 from promptlab.example import Example
 from promptlab.failure import Asked, Failure
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
-from promptlab.statistics import Comparison
+from promptlab.repeats import text_key
+from promptlab.study.ranking import Ranking
+from promptlab.study.search_words import search_told
 from promptlab.study.state import StudyState
+from promptlab.study.verdict import ALPHA
+from promptlab.study.wording import is_better
 from promptlab.task import Task
 
-ALPHA = 0.05
-"""A difference with a corrected p-value below this is called distinguishable."""
 
-
-def statements(objective: str, board: dict[str, Any], comparison: Comparison) -> list[str]:
-    """The result in plain sentences."""
-    best = board["best"]
-    name, test = objective, best["test"]
-    told = [
-        f"Trial {best['number']} ({best['name']}) is best on dev with {name} "
-        f"{best['dev'][name]:.3f}; on the untouched test split it has {test[name]:.3f} "
-        f"(accuracy {test['accuracy']:.3f}, 95 % interval {test['ci95'][0]:.3f} to "
-        f"{test['ci95'][1]:.3f}, n = {test['n']})."
-    ]
-    told.append(
-        f"On test it is {verdict(comparison)} the majority baseline ({comparison.test}, "
-        f"p = {comparison.p_value:.2g}, {comparison.n_discordant} discordant examples)."
-    )
+def statements(board: dict[str, Any], ranking: Ranking) -> list[str]:
+    """The result in plain sentences, beside the verdict."""
+    best, name = board["best"], str(board["objective"])
+    told = [search_told(board), _best_told(best, name)]
+    told += _compared_told(board)
+    told += _ranked_told(board, ranking)
     rows = [row for row in board["trials"] if row["state"] == "complete"]
-    own = rows[0]["tokens_per_example"]
-    equal = [row for row in rows[1:] if not row["distinguishable"]]
-    cheaper = [row for row in equal if row["tokens_per_example"] < own]
-    if cheaper:
-        row = min(cheaper, key=lambda r: r["tokens_per_example"])
-        told.append(
-            f"On dev it is not distinguishable from the cheaper trial {row['number']} "
-            f"({row['name']}; {row['tokens_per_example']:.1f} instead of {own:.1f} tokens an "
-            f"example, Holm-corrected p = {row['p_vs_best']:.2g})."
-        )
     if rows[1:]:
+        worse = sum(bool(row["distinguishable"]) for row in rows[1:])
         told.append(
-            f"{len(rows) - 1 - len(equal)} of {len(rows) - 1} other trials are "
+            f"{worse} of {len(rows) - 1} other trials are "
             "distinguishably worse on dev after Holm's correction."
+        )
+    told += [repeats_told(split, board["repeats"][split]) for split in ("dev", "test")]
+    return [sentence for sentence in told if sentence]
+
+
+def _best_told(best: dict[str, Any], name: str) -> str:
+    dev, test = best["dev"], best["test"]
+    told = (
+        f"Trial {best['number']} ({best['name']}) is best on dev with {name} {dev[name]:.3f} "
+        f"({counted(dev['n'], dev['n_missing'], dev['n_distinct'])})"
+    )
+    if test is None:
+        return f"{told}; the test split has not been touched."
+    return (
+        f"{told}; on the untouched test split it has {test[name]:.3f} "
+        f"(accuracy {test['accuracy']:.3f}, 95 % interval {test['ci95'][0]:.3f} to "
+        f"{test['ci95'][1]:.3f}, {counted(test['n'], test['n_missing'], test['n_distinct'])})."
+    )
+
+
+def _compared_told(board: dict[str, Any]) -> list[str]:
+    """The winner beside the controls on test."""
+    told = []
+    for row in board["comparisons"]:
+        if "why" in row:
+            continue
+        words = {"majority": "the majority baseline", "bag-of-words": "a bag of words"}
+        name = words.get(row["baseline"], row["baseline"])
+        by = "" if row["measure"] == board["objective"] else f" by {row['measure']}"
+        told.append(
+            f"On test it is {standing(row, board['maximise'])} {name}{by} ({row['test']}, "
+            f"p = {row['p_value']:.2g}, {row['n_discordant']} discordant examples of {row['n']})."
         )
     return told
 
 
-def verdict(comparison: Comparison) -> str:
+def _ranked_told(board: dict[str, Any], ranking: Ranking) -> list[str]:
+    """Ties for the first place, and trials that stand by the examples both have answered."""
+    told = []
+    if ranking.tied:
+        others = ", ".join(f"trial {trial.number}" for trial in ranking.tied[:3])
+        more = f" and {len(ranking.tied) - 3} more" if len(ranking.tied) > 3 else ""
+        told.append(
+            f"It is tied for the first place with {others}{more}: among equals the one that takes "
+            "fewer tokens, then the earlier one, stands first."
+        )
+    gaps = [t for t in ranking.trials if ranking.tables[t.number].n_missing]
+    if gaps:
+        told.append(
+            f"{len(gaps)} of {len(ranking.trials)} trials were not answered on all dev examples; "
+            "what is missing is neither right nor wrong, and their places follow from the "
+            f"examples that they and trial {ranking.anchor} have both answered."
+        )
+    return told
+
+
+def standing(comparison: Mapping[str, Any], maximise: bool) -> str:
     """A comparison in two or three words."""
-    if comparison.p_value >= ALPHA:
+    if comparison["test"] == "not_compared":
+        return "not compared with"
+    if comparison["p_value"] >= ALPHA:
         return "not distinguishable from"
-    return "better than" if comparison.difference > 0 else "worse than"
+    return "better than" if is_better(comparison, maximise) else "worse than"
+
+
+def repeats_of(examples: Sequence[Example]) -> dict[str, int]:
+    """How many examples of a split there are, and how many different texts."""
+    return {"rows": len(examples), "distinct": len({text_key(e) for e in examples})}
+
+
+def repeated_ids(examples: Sequence[Example]) -> dict[str, str]:
+    """The id of the first example with the same text, for every example whose text repeats."""
+    groups: dict[str, list[str]] = {}
+    for example in examples:
+        groups.setdefault(text_key(example), []).append(example.id)
+    return {one: ids[0] for ids in groups.values() if len(ids) > 1 for one in ids}
+
+
+def repeats_told(split: str, counts: Mapping[str, int]) -> str:
+    """Repeated texts of a split in a sentence; empty without any."""
+    if counts["distinct"] == counts["rows"]:
+        return ""
+    return (
+        f"{split}: {counts['rows']:,} rows, {counts['distinct']:,} distinct texts; tests and "
+        "intervals count a text once."
+    )
 
 
 def confusion(task: Task, rows: Predictions) -> dict[str, Any] | None:
@@ -68,6 +131,7 @@ def confusion(task: Task, rows: Predictions) -> dict[str, Any] | None:
         return None
     labels = list(task.labels)
     columns = [*labels, "unparsed"] if rows.unparsed_rate else labels
+    rows = rows.answered
     counts = Counter((row.target, "unparsed" if row.unparsed else row.label) for row in rows)
     matrix = [[counts[target, found] for found in columns] for target in labels]
     return {"labels": columns, "matrix": matrix}
@@ -88,8 +152,10 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 def leaderboard_csv(rows: list[dict[str, Any]]) -> str:
     """The leaderboard as CSV, a row a trial."""
-    columns = ["number", "state", "kind", "name", "accuracy", "low", "high", "n", "p_vs_best",
-               "unparsed_rate", "errors", "tokens_per_example", "seconds", "prompt"]  # fmt: skip
+    columns = [
+        *("number", "state", "kind", "name", "accuracy", "low", "high", "n", "n_missing"),
+        *("p_vs_best", "unparsed_rate", "errors", "tokens_per_example", "seconds", "prompt"),
+    ]
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, extrasaction="ignore")
     writer.writeheader()
@@ -97,7 +163,9 @@ def leaderboard_csv(rows: list[dict[str, Any]]) -> str:
         dev = row["dev"] or {}
         low, high = dev.get("ci95") or (None, None)
         writer.writerow(
-            row | {"accuracy": dev.get("accuracy"), "low": low, "high": high, "n": dev.get("n")}
+            row
+            | {"accuracy": dev.get("accuracy"), "low": low, "high": high}
+            | {"n": dev.get("n"), "n_missing": dev.get("n_missing")}
         )
     return stream.getvalue()
 
@@ -110,6 +178,19 @@ def failure_lines(state: StudyState, winner: Predictor, dev: Predictions) -> str
         example = examples[row.example_id]
         failure = Failure.of(row, example, asked_of(winner, example), "dev")
         lines.append(json.dumps(failure.record(), ensure_ascii=False))
+    return "".join(line + "\n" for line in lines)
+
+
+def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
+    """Examples without an answer by split, as JSON Lines: they are no failures."""
+    lines = [
+        json.dumps(
+            {"example_id": row.example_id, "split": split, "error": row.error}, ensure_ascii=False
+        )
+        for split, rows in tables.items()
+        for row in rows
+        if row.missing
+    ]
     return "".join(line + "\n" for line in lines)
 
 

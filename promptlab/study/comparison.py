@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from promptlab.errors import DataError, StudyError
+from promptlab.evaluation import Texts
 from promptlab.predictions import Predictions
 from promptlab.statistics import Comparison, holm
-from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.folder import REPEATS, StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective, paired
 
 _SEED = 13
@@ -49,6 +50,7 @@ class StudyRow:
     tokens: int
     seconds: float | None
     tested: str | None
+    n_missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ def compare_studies(folders: Sequence[Path]) -> StudyComparison:
     read = [_read(folder) for folder in folders]
     rows = sorted((row for row, _ in read), key=lambda row: (row.decided, row.name))
     tables = {row.name: table for row, table in read}
+    texts = _texts(folders)
     found = [
-        (a, b, _test(a, tables[a.name], tables[b.name]))
+        (a, b, _test(a, tables[a.name], tables[b.name], texts))
         for a, b in combinations(rows, 2)
         if a.tested is not None and a.tested == b.tested and a.objective == b.objective
     ]
@@ -133,6 +136,11 @@ def _read(folder: Path) -> tuple[StudyRow, Predictions]:
     kept = StudyFolder(folder)
     table = kept.predictions("test") if kept.predictions_file("test").exists() else Predictions()
     objective, test = str(board["objective"]), best["test"]
+    if test is None:
+        raise StudyError(
+            f"{folder.name} is undecided: too many examples were not answered; run it again, and "
+            "it asks for those alone"
+        )
     ends = test.get("ci95" if objective == "accuracy" else f"{objective}_ci95") or (None, None)
     decided = datetime.fromtimestamp(kept.leaderboard_file.stat().st_mtime, UTC)
     data = str(settings["task"]["data"])
@@ -150,6 +158,7 @@ def _read(folder: Path) -> tuple[StudyRow, Predictions]:
         low=ends[0],
         high=ends[1],
         n=int(test["n"]),
+        n_missing=int(test.get("n_missing") or 0),
         trials=len(board["trials"]),
         tokens=int(board.get("tokens") or 0),
         seconds=board.get("seconds"),
@@ -177,19 +186,27 @@ def _fingerprint(task: str, table: Predictions) -> str | None:
     return hashlib.sha256("\n".join([task, *lines]).encode()).hexdigest()[:16]
 
 
-def _test(row: StudyRow, a: Predictions, b: Predictions) -> Comparison:
+def _test(row: StudyRow, a: Predictions, b: Predictions, texts: Texts) -> Comparison:
     places = {found.example_id: found for found in b}
     try:
         same = Predictions(places[found.example_id] for found in a)
     except KeyError as error:
         raise DataError(f"{row.name}: the predictions on test lack the example {error}") from error
-    return paired(make_objective(row.objective), a, same, seed=_SEED)
+    return paired(make_objective(row.objective), a, same, seed=_SEED, texts=texts)
+
+
+def _texts(folders: Sequence[Path]) -> Texts:
+    """Which test examples repeat each other, by the studies that have noted it down."""
+    found: dict[str, Any] = {}
+    for folder in folders:
+        found |= StudyFolder(folder).read_json(REPEATS) or {}
+    return found
 
 
 def _pair(a: StudyRow, b: StudyRow, found: Comparison, p_holm: float) -> StudyPair:
     return StudyPair(
         a.name, b.name, a.objective, found.test, found.p_value, p_holm, found.difference,
-        found.ci95, a.n, found.n_discordant,
+        found.ci95, found.n, found.n_discordant,
     )  # fmt: skip
 
 

@@ -32,10 +32,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Found:
-    """What came of a cell: the test split's ``n``, ``value`` and costs, or the ``reason``.
+    """What came of a cell: ``value`` over the ``n`` answered examples and costs, or the ``reason``.
 
-    ``tokens`` are those of the predictions, ``seconds`` fitting and predicting. ``repeats``
-    names the seed whose cell was the same work, so that it was not done again.
+    ``n_missing`` examples of the test split were not answered. ``tokens`` are those of the
+    predictions, ``seconds`` fitting and predicting. ``repeats`` names the seed whose cell was the
+    same work, so that it was not done again.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Found:
     seconds: float = 0.0
     reason: str | None = None
     repeats: int | None = None
+    n_missing: int = 0
 
     @property
     def complete(self) -> bool:

@@ -114,6 +114,14 @@ def _comparison_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict
     }
 
 
+def _counted(cell: Mapping[str, Any]) -> str:
+    """Over how many examples; "16 of 24" where some were not answered."""
+    if cell["n"] is None:
+        return ""
+    missing = cell.get("n_missing") or 0
+    return f"{cell['n']} of {cell['n'] + missing}" if missing else str(cell["n"])
+
+
 def _cell_row(measure: str, cell: Mapping[str, Any]) -> dict[str, Any]:
     """One fitted predictor."""
     value = wording.number(cell["value"])
@@ -126,7 +134,7 @@ def _cell_row(measure: str, cell: Mapping[str, Any]) -> dict[str, Any]:
         "size": cell["size"],
         "seed": cell["seed"],
         "value": cell["state"] if value is None else wording.metric_value(measure, value),
-        "n": "" if cell["n"] is None else cell["n"],
+        "n": _counted(cell),
         "tokens": wording.count(cell["tokens"]) if done else "",
         "seconds": wording.duration(cell["seconds"]),
         "note": note,

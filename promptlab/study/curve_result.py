@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlab.candidate import Candidate
+from promptlab.distinct import text_means
+from promptlab.evaluation import Texts
 from promptlab.predictions import Predictions
+from promptlab.repeats import text_key
 from promptlab.statistics import Comparison, holm, mcnemar_exact, paired_bootstrap, t_interval
-from promptlab.study.board import ALPHA, task_facts
+from promptlab.study.board import task_facts
 from promptlab.study.curve_cell import CellFiles, Found
 from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec
 from promptlab.study.curve_words import curve_statements
 from promptlab.study.objective import Objective, make_objective
+from promptlab.study.verdict import ALPHA
 from promptlab.task import Task
 
 
@@ -50,6 +54,7 @@ def curve_document(
         "tokens": sum(cell.tokens for cell in found),
         "seconds": sum(cell.seconds for cell in found),
     }
+    document["n_missing"] = sum(cell.n_missing for cell in found if cell.repeats is None)
     document["statements"] = curve_statements(document)
     return document
 
@@ -108,6 +113,7 @@ def _comparisons(
     if spec.baseline is None:
         return []
     objective = make_objective(task.metric)
+    texts = {example.id: text_key(example) for example in task.test}
     known = {(cell.method, cell.size, cell.seed): cell for cell in found if cell.complete}
     rows: list[dict[str, Any]] = []
     for method in spec.methods:
@@ -120,7 +126,7 @@ def _comparisons(
             if method.name == spec.baseline or not pairs:
                 continue
             tables = [(files.predictions(a), files.predictions(b)) for a, b in pairs]
-            measure, made = _compare(objective, tables, spec.seed)
+            measure, made = _compare(objective, tables, spec.seed, texts)
             rows.append(
                 {
                     "method": method.name,
@@ -128,7 +134,7 @@ def _comparisons(
                     "size": size,
                     "measure": measure,
                     "test": made.test,
-                    "n": len(tables[0][0]),
+                    "n": made.n,
                     "n_seeds": len(pairs),
                     "n_discordant": made.n_discordant,
                     "difference": made.difference,
@@ -144,7 +150,10 @@ def _comparisons(
 
 
 def _compare(
-    objective: Objective, tables: Sequence[tuple[Predictions, Predictions]], seed: int
+    objective: Objective,
+    tables: Sequence[tuple[Predictions, Predictions]],
+    seed: int,
+    texts: Texts,
 ) -> tuple[str, Comparison]:
     """One paired test of two methods over the seeds they share, and what was compared.
 
@@ -153,18 +162,40 @@ def _compare(
     independent, so they are averaged, not counted. The examples are resampled (paired bootstrap).
     The test is of these draws: what another draw would do is seen in the bands. With one seed
     and right or wrong answers it is McNemar's exact test. A metric that is no mean over examples
-    is compared by accuracy.
+    is compared by accuracy. Examples that one of the runs did not answer are left out, and of
+    examples with the same text the mean is taken, so that it counts once.
     """
     measure = objective.name
+    tables = _answered_by_all(tables)
+    if not len(tables[0][0]):
+        return measure, Comparison("not_compared", 1.0, 0, 0.0, (-1.0, 1.0), 0, measure)
     columns = [(objective.per_example(a), objective.per_example(b)) for a, b in tables]
     values = [(a, b) for a, b in columns if a is not None and b is not None]
     if len(values) < len(tables):
         measure = "accuracy"
         values = [(list(map(float, a.correct)), list(map(float, b.correct))) for a, b in tables]
-    if measure == "accuracy" and len(tables) == 1:
-        return measure, mcnemar_exact(tables[0][0].correct, tables[0][1].correct)
-    first, second = (_mean_over_seeds([pair[side] for pair in values]) for side in (0, 1))
+    keys = [texts.get(row.example_id, row.example_id) for row in tables[0][0]]
+    first, second = (
+        text_means(_mean_over_seeds([pair[side] for pair in values]), keys) for side in (0, 1)
+    )
+    if measure == "accuracy" and len(tables) == 1 and set(first) | set(second) <= {0.0, 1.0}:
+        return measure, mcnemar_exact([v == 1 for v in first], [v == 1 for v in second])
     return measure, paired_bootstrap(first, second, seed)
+
+
+def _answered_by_all(
+    tables: Sequence[tuple[Predictions, Predictions]],
+) -> list[tuple[Predictions, Predictions]]:
+    """The rows of the examples that both methods answered with every seed."""
+    every = [rows for pair in tables for rows in pair]
+    if not any(rows.n_missing for rows in every):
+        return list(tables)
+    common = set.intersection(*({row.example_id for row in rows.answered} for rows in every))
+    first, second = (
+        [Predictions(r for r in pair[side] if r.example_id in common) for pair in tables]
+        for side in (0, 1)
+    )
+    return list(zip(first, second, strict=True))
 
 
 def _mean_over_seeds(columns: Sequence[Sequence[float]]) -> list[float]:

@@ -15,6 +15,7 @@ from promptlab.errors import (
     InputError,
     NotFittedError,
     StudyError,
+    UnansweredError,
     WorkError,
 )
 from promptlab.events import (
@@ -36,7 +37,7 @@ from promptlab.study.curve_cell import Cell, CellFiles, Found, State, cells_of
 from promptlab.study.curve_plan import Plan
 from promptlab.study.curve_result import curve_document, curve_table
 from promptlab.study.curve_spec import CurveSpec
-from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective
@@ -82,7 +83,7 @@ class CurveRun:
             raise StudyError(f"{self.spec.place('task', 'metric')}: {error}") from error
         self.plan = Plan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
-        if self.folder.finished:
+        if self.folder.finished and not self._has_missing():
             if not self.folder.report_file.exists():  # killed between the two
                 write_report(self.folder.path)
             return read_leaderboard(self.folder.path)
@@ -96,6 +97,10 @@ class CurveRun:
         ):
             self.events.subscribe(log)
             return self._run()
+
+    def _has_missing(self) -> bool:
+        """Whether the result leaves examples out that were not answered, and may be asked again."""
+        return bool(read_leaderboard(self.folder.path).get("n_missing"))
 
     def _load_model(self) -> LanguageModel:
         self.events.emit(Phase("loading the model"))
@@ -111,13 +116,16 @@ class CurveRun:
                 self.spec.study,
                 str(self.folder.path),
                 len(cells),
-                sum(found is not None for found in known),
+                sum(found is not None and not found.n_missing for found in known),
                 len(self.task.test),
                 maximise=self.objective.maximise,
                 objective=self.objective.name,
             )
         )
-        every = [found or self._compute(cell) for cell, found in zip(cells, known, strict=True)]
+        every = [
+            self._compute(cell) if found is None or found.n_missing else found
+            for cell, found in zip(cells, known, strict=True)
+        ]
         if not any(found.complete for found in every):
             raise WorkError(f"no cell was completed: {every[0].reason}")
         self.events.emit(Phase("comparing"))
@@ -156,6 +164,11 @@ class CurveRun:
             raise
         except _NeedsExamples as error:
             found = self._without(cell, "needs examples", str(error), started)
+        except UnansweredError as error:
+            found = dataclasses.replace(
+                self._without(cell, "failed", f"{type(error).__name__}: {error}", started),
+                n_missing=len(self.task.test),
+            )
         except Exception as error:  # whatever a learner raises is this cell's result alone
             rows = None
             found = self._without(cell, "failed", f"{type(error).__name__}: {error}", started)
@@ -189,11 +202,16 @@ class CurveRun:
             raise _NeedsExamples(str(error)) from error
 
         def block_done(number: int, rows: Predictions) -> bool:
-            value = float(self.objective.compute(rows))
-            self.events.emit(BlockScored(cell.number, len(rows), len(self.task.test), value))
+            if rows.answered:
+                value = float(self.objective.compute(rows))
+                self.events.emit(BlockScored(cell.number, len(rows), len(self.task.test), value))
             return False
 
+        earlier = self.files.found(cell)
+        kept = self.files.predictions(earlier) if earlier and earlier.complete else None
         try:
+            if kept is not None:
+                return ask_missing(fitted, kept, self.task.test, self.spec.block, self.cancellation)
             rows, _ = evaluate_in_blocks(
                 fitted, self.task.test, self.spec.block, self.cancellation, block_done
             )
@@ -222,7 +240,8 @@ class CurveRun:
             cell.size,
             cell.seed,
             "complete",
-            n=len(rows),
+            n=len(rows.answered),
+            n_missing=rows.n_missing,
             value=float(self.objective.compute(rows)),
             unparsed_rate=rows.unparsed_rate,
             tokens=rows.tokens,

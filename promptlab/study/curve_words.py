@@ -132,5 +132,10 @@ def _missing(document: Mapping[str, Any]) -> list[str]:
                 f"{len(failed)} of {own} cells of {name} failed; the first, at "
                 f"{failed[0]['size']} with seed {failed[0]['seed']}: {failed[0]['reason']}."
             )
+    if missing := document.get("n_missing"):
+        told.append(
+            f"{missing:,} test examples were not answered in some cells; they are neither right "
+            "nor wrong and in none of the figures. Run the study again: it asks for them alone."
+        )
     told.append(f"All {len(cells)} cells are reported; nothing was chosen by the test split.")
     return told

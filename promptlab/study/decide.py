@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -17,112 +18,190 @@ from promptlab.study.board import (
     confusion,
     failure_lines,
     leaderboard_csv,
+    repeated_ids,
+    repeats_of,
+    standing,
     statements,
     task_facts,
-    verdict,
+    unanswered_lines,
 )
-from promptlab.study.controls import baselines
-from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.controls import study_controls
+from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
+from promptlab.study.folder import REPEATS
 from promptlab.study.gains import gains
+from promptlab.study.gaps import dev_gaps, gap_of
 from promptlab.study.importances import importances
 from promptlab.study.made_of import made_of
-from promptlab.study.objective import summary
+from promptlab.study.ranking import Ranking, rank_trials
 from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.regression import read_suite, run_suite
 from promptlab.study.regression import told as regression_told
 from promptlab.study.state import StudyState, known
 from promptlab.study.trial_row import trial_row
-from promptlab.study.trials import finished
+from promptlab.study.trials import SPACE, finished
 from promptlab.study.unanswered import check_answered, failures_told
+from promptlab.study.verdict import study_verdict
 
 
-def decide(state: StudyState) -> dict[str, Any]:
-    """The leaderboard document but for ``seconds``; writes everything else of the folder."""
+def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
+    """The leaderboard document but for ``seconds``; writes everything else of the folder.
+
+    ``cut`` says that the time was over before all was tried. While too many answers of candidates
+    that could be the best are missing, the document says so, and test is not looked at.
+    """
     trials = [t for t in finished(state.study) if "repeats" not in known(t)]
-    complete = sorted(
-        (t for t in trials if t.state == TrialState.COMPLETE), key=lambda t: _rank(state, t)
-    )
-    best = complete[0]
-    winner = state.fit(best)
-    winner.seen = winner.seen.with_examples(state.task.train, state.task.dev, winner.fields)
-    winner.read_as = state.task.columns
-    winner.save(state.folder.best)
-    rows = _trial_rows(state, trials, complete)
-    reference = choose_reference(state, complete, best)
-    _lock_test(state, best, reference)
-    test = _on_test(state, "test", winner)
-    majority = majority_baseline(state.task.train, state.task.test)
-    comparison = state.compare(test, majority)
-    dev = state.folder.predictions(best.number)
-    board: dict[str, Any] = {
+    ranking = rank_trials(state, [t for t in trials if t.state == TrialState.COMPLETE])
+    gaps = dev_gaps(state, ranking, [t for t in trials if t.state == TrialState.FAIL])
+    board = _on_dev(state, trials, ranking) | {"search": _search(state, trials, cut=cut)}
+    unanswered = {"dev": ranking.tables[ranking.best.number]}
+    if gaps:
+        board["gaps"] = [gap.record() for gap in gaps]
+        board["statements"] = statements(board, ranking)
+    else:
+        winner = state.fit(ranking.best)
+        _save(state, winner, state.folder.best)
+        unanswered["test"] = _on_test_too(state, board, ranking, winner)
+    board["statements"] += [
+        f"The winner on {split}: {failures_told(rows)}."
+        for split, rows in unanswered.items()
+        if rows.n_missing
+    ]
+    board["statements"] += [
+        f"The winner on {split}: {words}."
+        for split, rows in unanswered.items()
+        for words in replies_told(count_replies(rows), len(rows))
+    ]
+    missing = sum(table.n_missing for table in ranking.tables.values())
+    board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
+    verdict = study_verdict(board)
+    board["verdict"] = verdict.record()
+    if verdict.action == "use_cheaper":
+        chosen = next(t for t in ranking.trials if t.number == verdict.trial)
+        _save(state, state.fit(chosen), state.folder.cheaper)
+    state.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
+    state.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
+    return board
+
+
+def _save(state: StudyState, predictor: Predictor, folder: Path) -> None:
+    """Save a predictor, which remembers by which texts it was fitted and chosen."""
+    task = state.task
+    predictor.seen = predictor.seen.with_examples(task.train, task.dev, predictor.fields)
+    predictor.read_as = task.columns
+    predictor.save(folder)
+
+
+def _on_dev(state: StudyState, trials: list[FrozenTrial], ranking: Ranking) -> dict[str, Any]:
+    """All of the document that dev tells."""
+    best, majority = ranking.best, majority_baseline(state.task.train, state.examples)
+    return {
         "study": state.spec.study,
         "description": state.spec.description,
         "task": task_facts(state.task),
         "model": state.model.describe(),
         "objective": state.objectives[0].name,
+        "maximise": state.objectives[0].maximise,
         "objectives": [objective.name for objective in state.objectives],
-        "trials": rows,
+        "decision": state.spec.decision.model_dump(),
+        "repeats": {name: repeats_of(rows) for name, rows in state.task.splits.items()},
+        "trials": _trial_rows(state, trials, ranking),
         "best": {
             "number": best.number,
             "kind": known(best)["kind"],
             "name": known(best)["name"],
             "candidate": known(best)["candidate"],
             "prompt": known(best)["prompt"],
-            "facts": winner.facts(),
+            "facts": {},
             "dev": known(best)["dev"],
-            "test": summary(test, state.objectives),
+            "test": None,
         },
-        "baselines": baselines(state, best, winner, majority),
-        "comparison": {"baseline": "majority"} | dataclasses.asdict(comparison),
+        "baselines": [
+            {
+                "name": "majority",
+                "dev": state.on_dev(majority),
+                "test": None,
+                "note": f"always {majority[0].label!r}, the most frequent label of train",
+            }
+        ],
+        "comparison": None,
+        "comparisons": [],
+        "gains": [],
+        "gaps": [],
         "importances": _importances(state),
         "history": _history(state, trials),
-        "confusion": confusion(state.task, test),
-        "unparsed_rate": test.unparsed_rate,
-        "tokens": _tokens(state, complete) + test.tokens,
+        "confusion": None,
+        "unparsed_rate": known(best)["unparsed_rate"],
+        "tokens": _tokens(state, ranking.trials),
     }
-    board["statements"] = statements(state.objectives[0].name, board, comparison)
-    board["statements"] += made_of(board["best"]["facts"])
-    board["statements"] += [
-        f"The winner on {split}: {failures_told(rows)}."
-        for split, rows in (("dev", dev), ("test", test))
-        if rows.errors
+
+
+def _on_test_too(
+    state: StudyState, board: dict[str, Any], ranking: Ranking, winner: Predictor
+) -> Predictions:
+    """Add what test, controls and earlier failures tell; the winner's predictions of test."""
+    best = ranking.best
+    reference = choose_reference(state, ranking.trials, best)
+    _lock_test(state, best, reference)
+    test = _on_test(state, "test", winner)
+    board["best"] |= {"facts": winner.facts(), "test": state.on_test(test)}
+    controls = study_controls(state, best, winner)
+    board["baselines"] = [control.row(state) for control in controls]
+    board["comparisons"] = [
+        {"baseline": control.name} | state.compare_on_test(test, control.test).record()
+        for control in controls
+        if control.test is not None
     ]
-    board["statements"] += [
-        f"The winner on {split}: {words}."
-        for split, rows in (("dev", dev), ("test", test))
-        for words in replies_told(count_replies(rows), len(rows))
-    ]
-    board["comparisons"] = [board["comparison"]]
+    board["comparison"] = board["comparisons"][0]
+    board["confusion"] = confusion(state.task, test)
+    board["unparsed_rate"] = test.unparsed_rate
+    board["tokens"] += test.tokens
+    allowed = state.spec.decision.missing
+    gaps = [gap_of("test", best, test, allowed)]
+    board["statements"] = statements(board, ranking)
     if reference is not None:
-        _compare(state, board, reference, test)
-    board["gains"] = []
-    for gain in gains(state, complete):
+        other = _compare(state, board, reference, test)
+        gaps.append(gap_of("test", reference.trial, other, allowed))
+    board["gaps"] = [gap.record() for gap in gaps if gap is not None]
+    board["statements"] += made_of(board["best"]["facts"])
+    for gain in gains(state, ranking.trials):
         board["gains"].append(gain.record())
         board["statements"].append(gain.told(f"the baseline group {state.spec.baseline!r}"))
     _regression(state, board, winner, reference)
+    state.folder.write_json(REPEATS, repeated_ids(state.task.test))
+    dev = ranking.tables[best.number]
     state.folder.write("failures.jsonl", failure_lines(state, winner, dev))
-    state.folder.write("leaderboard.csv", leaderboard_csv(rows))
-    return board
+    return test
 
 
-def _rank(state: StudyState, trial: FrozenTrial) -> tuple[float, float, int]:
-    """Best value first; among equals the cheaper prompt, then the earlier trial."""
-    sign = -1 if state.objectives[0].maximise else 1
-    return (sign * trial.values[0], known(trial)["tokens_per_example"], trial.number)
+def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
+    """How much of what was planned, and of the whole space, was tried."""
+    done = len(finished(state.study))
+    budget, space = state.spec.budget, state.study.user_attrs.get(SPACE)
+    queued = state.study.user_attrs.get("queued")
+    planned = budget.trials if queued is None else queued
+    return {
+        "done": done,
+        "different": len(trials),
+        "planned": planned,
+        "space": space,
+        "cut": cut,
+        "trials": budget.trials,
+        "seconds": budget.seconds,
+    }
 
 
 def _trial_rows(
-    state: StudyState, trials: list[FrozenTrial], complete: list[FrozenTrial]
+    state: StudyState, trials: list[FrozenTrial], ranking: Ranking
 ) -> list[dict[str, Any]]:
     """The leaderboard: complete trials best first, then pruned, then failed ones."""
-    tables = {t.number: state.folder.predictions(t.number) for t in complete}
-    best = tables[complete[0].number]
-    others = complete[1:]
-    p_values = holm([state.compare(best, tables[t.number]).p_value for t in others])
-    against = {t.number: p for t, p in zip(others, p_values, strict=True)}
+    best, others = ranking.tables[ranking.best.number], ranking.trials[1:]
+    found = [state.compare(best, ranking.tables[t.number]) for t in others]
+    p_values = holm([comparison.p_value for comparison in found])
+    rows = [trial_row(ranking.best)]
+    rows += [trial_row(t, p, c) for t, p, c in zip(others, p_values, found, strict=True)]
     left = [t for t in trials if t.state == TrialState.PRUNED]
     left += [t for t in trials if t.state == TrialState.FAIL]
-    return [trial_row(t, against.get(t.number)) for t in [*complete, *left]]
+    return rows + [trial_row(t) for t in left]
 
 
 def _lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
@@ -134,37 +213,53 @@ def _lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None
     record = {"trial": best.number, "candidate": known(best)["key"]}
     if reference is not None:
         record["reference"] = known(reference.trial)["key"]
-    if lock is None:
+    spent = lock and [lock.get("candidate"), lock.get("reference")]
+    if spent is None:
         state.folder.write_json("test.lock.json", record)
-    elif lock != record:
+    elif spent != [record["candidate"], record.get("reference")]:
+        what = "winner" if spent[0] != record["candidate"] else "baseline"
+        now = best.number if what == "winner" or reference is None else reference.trial.number
         raise StudyError(
             f"the test split of {state.spec.study!r} was spent on trial {lock['trial']} and the "
-            f"winner is now trial {best.number}; test data decides nothing, so start a study with "
-            "another --name"
+            f"{what} is now trial {now}; test data decides nothing, and nothing twice. The result "
+            "from before stays as it is (`promptlab study show`). To test what is best now, start "
+            "a study with another --name and fresh test examples, or another seed of the task: "
+            "replies that are kept are not asked for again"
         )
 
 
 def _on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
     """A predictor's predictions on test, kept under ``name``."""
     path = state.folder.predictions_file(name)
+    block, cancellation = state.spec.block, state.cancellation
     if path.exists():
-        return Predictions.from_jsonl(path)
-    state.events.emit(Phase(name))
-    rows, _ = evaluate_in_blocks(predictor, state.task.test, state.spec.block, state.cancellation)
-    check_answered(rows)
+        rows = Predictions.from_jsonl(path)
+        if not rows.n_missing:
+            return rows
+        state.events.emit(Phase(name))
+        rows = ask_missing(predictor, rows, state.task.test, block, cancellation)
+    else:
+        state.events.emit(Phase(name))
+        rows, _ = evaluate_in_blocks(predictor, state.task.test, block, cancellation)
+        check_answered(rows)
     rows.to_jsonl(path)
     return rows
 
 
 def _compare(
     state: StudyState, board: dict[str, Any], reference: Reference, test: Predictions
-) -> None:
-    """Add the reference, and how the winner does beside it on test."""
+) -> Predictions:
+    """Add the reference, and how the winner does beside it on test; its own predictions."""
     other = _on_test(state, "test-baseline", state.fit(reference.trial))
-    comparison = state.compare(test, other)
+    comparison = state.compare_on_test(test, other)
     board["baselines"].append(reference.baseline(state, other))
-    board["comparisons"].append(reference.record(comparison))
-    board["statements"].insert(2, told(reference, comparison, verdict(comparison)))
+    board["comparisons"].insert(1, reference.record(comparison))
+    said = standing(comparison.record(), board["maximise"])
+    place = next(
+        n for n, text in enumerate(board["statements"]) if text.startswith("On test it is")
+    )
+    board["statements"].insert(place + 1, told(reference, comparison, said))
+    return other
 
 
 def _regression(
@@ -201,10 +296,10 @@ def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any
     return history
 
 
-def _tokens(state: StudyState, complete: list[FrozenTrial]) -> int:
+def _tokens(state: StudyState, complete: Sequence[FrozenTrial]) -> int:
     """Tokens of predictions on dev, and of what was learned before them."""
     return sum(
-        round(known(t)["tokens_per_example"] * len(state.examples))
+        int(known(t).get("tokens", round(known(t)["tokens_per_example"] * len(state.examples))))
         + int(known(t).get("learning_tokens", 0))
         for t in complete
         if not state.space.kinds[state.group_of(t)].recalls

@@ -21,6 +21,20 @@ def evaluation_order(examples: Sequence[Example], seed: int) -> list[Example]:
     return order
 
 
+def ask_missing(
+    predictor: Predictor,
+    rows: Predictions,
+    examples: Sequence[Example],
+    block: int,
+    cancellation: Cancellation,
+) -> Predictions:
+    """The same predictions, those without an answer asked again, and no others."""
+    open_ids = {row.example_id for row in rows if row.missing}
+    left = [example for example in examples if example.id in open_ids]
+    found, _ = evaluate_in_blocks(predictor, left, block, cancellation)
+    return rows.with_answers(found)
+
+
 def evaluate_in_blocks(
     predictor: Predictor,
     examples: Sequence[Example],

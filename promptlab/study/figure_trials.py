@@ -18,6 +18,7 @@ from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
 from promptlab.study.storage import open_storage, storage_errors
 from promptlab.study.trials import known
+from promptlab.study.wording import COUNTS
 
 Direction = Literal["minimize", "maximize"]
 _LABEL = 18
@@ -131,7 +132,7 @@ def _objectives(document: dict[str, Any], study: optuna.Study) -> tuple[str, ...
         return (str(metric),)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         scores = known(trial).get("dev") or {}
-        own = [n for n in scores if n not in ("accuracy", "n") and not n.endswith("ci95")]
+        own = [n for n in scores if n != "accuracy" and n not in COUNTS and not n.endswith("ci95")]
         return tuple((own or ["accuracy"])[: len(study.directions)])
     return tuple("value" for _ in study.directions)
 

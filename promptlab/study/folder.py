@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,11 +16,13 @@ from filelock import FileLock, Timeout
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.predictions import Predictions
-from promptlab.study.sections import StudyFile
+from promptlab.study.sections import Budgeted, StudyFile
 from promptlab.task import Task
 
 SMALL = 10_000_000
 """Bytes of a loser's fitted predictor that is worth its disk."""
+REPEATS = "repeats.json"
+"""The first example of the same text, for each example of test that repeats one."""
 _GLANCE = 0.3
 """Seconds after which a lock that is held is no mere look at it (`StudyFolder.held`)."""
 _WORK = ("predictions", "fitted", "checkpoints", "cells")
@@ -66,6 +68,11 @@ class StudyFolder:
     def best(self) -> Path:
         """The winner of a decided study, as a saved predictor."""
         return self.path / "best"
+
+    @property
+    def cheaper(self) -> Path:
+        """The prompt that is equivalent to the winner and cheaper, if the verdict names one."""
+        return self.path / "cheaper"
 
     @property
     def steps(self) -> Path:
@@ -143,7 +150,7 @@ class StudyFolder:
                 ) from error
             try:
                 self.check(spec, task)
-                if not self.spec_file.exists():
+                if self._is_new(spec):
                     self.write(
                         "study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False)
                     )
@@ -155,18 +162,46 @@ class StudyFolder:
             finally:
                 lock.release()
 
+    def _is_new(self, spec: StudyFile) -> bool:
+        """Whether the study's file is to be written: first, or because the study goes on longer."""
+        known = self._recorded()
+        return known is None or any(
+            known.get(key) != spec.document().get(key) for key in ("budget", "decision")
+        )
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """By which fingerprint the folder knows its study, if one has begun here."""
+        known = self._recorded()
+        return () if known is None else (str(known["resolved"]["hashes"]["study"]),)
+
+    def grows(self, spec: StudyFile) -> bool:
+        """Whether ``spec`` gives a study that has begun here a larger budget, or decides anew."""
+        return self.spec_file.exists() and self._is_new(spec)
+
+    def _recorded(self) -> dict[str, Any] | None:
+        if not self.spec_file.exists():
+            return None
+        found: dict[str, Any] = yaml.safe_load(self.spec_file.read_text(encoding="utf-8"))
+        return found
+
     def check(self, spec: StudyFile, task: Task) -> None:
         """Raise `StudyError` if the folder holds a study of another configuration."""
-        if not self.spec_file.exists():
+        known = self._recorded()
+        if known is None:
             return
-        known = yaml.safe_load(self.spec_file.read_text(encoding="utf-8"))
         hashes = known["resolved"]["hashes"]
-        if hashes["study"] != spec.fingerprint:
+        if hashes["study"] not in _accepted(spec, known):
             known.pop("resolved")
             changed = ", ".join(_differences(known, spec.document())) or "promptlab's version"
             raise StudyError(
                 f"a study named {spec.study!r} with another configuration is in {self.path} "
                 f"(different: {changed}); give this one another --name, or delete that folder"
+            )
+        if _is_smaller(spec, known):
+            raise StudyError(
+                f"the study in {self.path} has a larger budget ({_budget_told(known)}), which may "
+                "grow and not shrink; leave it as it was, or give this one another --name"
             )
         if hashes["task"] != task.fingerprint:
             raise StudyError(
@@ -186,6 +221,28 @@ class StudyFolder:
         """Read a JSON document, ``None`` if there is none."""
         path = self.path / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _accepted(spec: StudyFile, known: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fingerprints by which a folder may know the study, whatever its budget was."""
+    if isinstance(budget := known.get("budget"), Mapping) and isinstance(spec, Budgeted):
+        return (*spec.fingerprints, *spec.with_budget(budget).fingerprints)
+    return spec.fingerprints
+
+
+def _is_smaller(spec: StudyFile, known: Mapping[str, Any]) -> bool:
+    """Whether the study's budget is smaller than the one that is recorded."""
+    budget = known.get("budget")
+    if not isinstance(budget, Mapping) or not isinstance(spec, Budgeted):
+        return False
+    return not spec.budget.holds(spec.with_budget(budget).budget)
+
+
+def _budget_told(known: Mapping[str, Any]) -> str:
+    """A recorded budget in words."""
+    seconds = known["budget"].get("seconds")
+    trials = f"{known['budget'].get('trials')} trials"
+    return trials if seconds is None else f"{trials} and {seconds:g} s"
 
 
 def _size(folder: Path) -> int:

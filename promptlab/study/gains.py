@@ -9,8 +9,8 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from promptlab.statistics import holm
-from promptlab.study.board import ALPHA
 from promptlab.study.state import StudyState, known
+from promptlab.study.verdict import ALPHA
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,15 @@ class Gain:
     difference: float
     p_value: float
     tokens_ratio: float | None
+    maximise: bool = True
 
     @property
     def verdict(self) -> str:
         """Better, worse, or neither, in words."""
         if self.p_value >= ALPHA:
             return "no measurable gain over"
-        return "measurably better than" if self.difference > 0 else "measurably worse than"
+        better = (self.difference > 0) == self.maximise
+        return "measurably better than" if better else "measurably worse than"
 
     def record(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -83,6 +85,7 @@ def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
             difference=comparison.difference,
             p_value=p_value,
             tokens_ratio=known(trial)["tokens_per_example"] / cost if cost else None,
+            maximise=state.objectives[0].maximise or comparison.measure == "accuracy",
         )
         for (group, trial), comparison, p_value in zip(first.items(), found, p_values, strict=True)
     ]

@@ -15,6 +15,7 @@ from promptlab.errors import (
     InputError,
     Pruned,
     StudyError,
+    UnansweredError,
     WorkError,
 )
 from promptlab.events import BlockScored, TrialFinished, Warned
@@ -22,7 +23,6 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.study.asking import OpenTrial
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
-from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
 from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
@@ -68,7 +68,11 @@ class Judging:
     def repeat(self, item: OpenTrial) -> None:
         """An equal candidate was judged before: the same values, no work."""
         study = self._state.study
-        earlier = next(t for t in finished(study) if known(t)["key"] == item.candidate.key)
+        earlier = next(
+            trial
+            for trial in finished(study)
+            if known(trial)["key"] == item.candidate.key and "repeats" not in known(trial)
+        )
         found = {"repeats": earlier.number}
         if (reason := known(earlier).get("reason")) is not None:
             found["reason"] = reason
@@ -91,7 +95,10 @@ class Judging:
         given_up = isinstance(error, Pruned)
         reason = str(error) if given_up else f"{type(error).__name__}: {error}"
         seconds = self._state.cancellation.clock() - started
-        item.trial.set_user_attr("found", {"reason": reason, "seconds": seconds})
+        found: dict[str, Any] = {"reason": reason, "seconds": seconds}
+        if isinstance(error, UnansweredError):
+            found["unanswered"] = True
+        item.trial.set_user_attr("found", found)
         state = TrialState.PRUNED if given_up else TrialState.FAIL
         self._tell(item, state, [], started, reason)
         return state
@@ -111,12 +118,17 @@ class Judging:
         def block_done(number: int, rows: Predictions) -> bool:
             if len(rows) >= ENOUGH:
                 check_answered(rows)
+            if not rows.answered:
+                return False
             value = float(objective.compute(rows))
             scored = BlockScored(trial.number, len(rows), len(self._state.examples), value)
             self._state.events.emit(scored)
             if whole or len(self._state.objectives) > 1 or spec.pruner == "none":
                 return False
             latest = rows[number * spec.block :]
+            # Others were judged on whole blocks: one with a gap is no pair, and does not prune.
+            if latest.n_missing or (rows.n_missing and spec.pruner != "wilcoxon"):
+                return False
             report = latest if spec.pruner == "wilcoxon" else rows
             trial.report(float(objective.compute(report)), step=number)
             with warnings.catch_warnings():  # that the best trial has no blocks to compare with
@@ -134,15 +146,8 @@ class Judging:
         reason: str | None,
     ) -> None:
         rows.to_jsonl(self._state.folder.predictions_file(item.trial.number))
-        found: dict[str, Any] = {
-            "dev": summary(rows, self._state.objectives),
-            "prompt": fitted.example_prompt(self._state.examples[0]),
-            "unparsed_rate": rows.unparsed_rate,
-            "errors": len(rows.errors),
-            "tokens_per_example": rows.tokens / len(rows),
-            "learning_tokens": fitted.learning_tokens,
-            "seconds": self._state.cancellation.clock() - started,
-        }
+        found = found_of(self._state, fitted, rows)
+        found["seconds"] = self._state.cancellation.clock() - started
         if reason is not None:
             found["reason"] = reason
         if rows.errors:
@@ -169,6 +174,19 @@ class Judging:
         value = values[0] if values else None
         number, name = item.trial.number, item.candidate.name
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+
+
+def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[str, Any]:
+    """What is found of a predictor by its predictions of dev, but for ``seconds``."""
+    return {
+        "dev": state.on_dev(rows),
+        "prompt": fitted.example_prompt(state.examples[0]),
+        "unparsed_rate": rows.unparsed_rate,
+        "errors": rows.n_missing,
+        "tokens": rows.tokens,
+        "tokens_per_example": rows.tokens_per_example,
+        "learning_tokens": fitted.learning_tokens,
+    }
 
 
 _NAMES = {

@@ -15,8 +15,8 @@ from promptlab.study.spec import SEARCH, shipped_studies
 def study_rows(out: Path) -> list[dict[str, Any]]:
     """One row a study: name, kind, state, trials, best prompt's name, its test accuracy, path.
 
-    ``state`` is *shipped*, *unfinished* or *decided*. A learning curve's cells count as its
-    trials; it has no best.
+    ``state`` is *shipped*, *unfinished*, *undecided* (for want of answers) or *decided*. A
+    learning curve's cells count as its trials; it has no best.
     """
     rows = [
         _row(name, "shipped", str(path), kind=_kind(path))
@@ -38,13 +38,14 @@ def _folder_row(path: Path) -> dict[str, Any]:
         return _row(
             path.name, "decided", str(path), kind=LEARNING_CURVE, trials=len(board["cells"])
         )
+    test = board["best"].get("test") or {}
     return _row(
         path.name,
-        "decided",
+        "undecided" if board.get("gaps") else "decided",
         str(path),
         trials=len(board["trials"]),
         best=board["best"]["name"],
-        accuracy=board["best"]["test"]["accuracy"],
+        accuracy=test.get("accuracy"),
     )
 
 

@@ -20,6 +20,7 @@ from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.live_log import LoggedStudy
 from promptlab.study.live_trials import CellRows, LoggedRows, StoredTrials
 from promptlab.study.trial_row import ranked
+from promptlab.study.wording import COUNTS
 
 _WATCHED = 64
 """Studies whose last look is kept."""
@@ -216,7 +217,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 def _guessed(rows: list[dict[str, Any]]) -> str:
     """The objective of a study without a log: what its trials were measured by beside accuracy."""
     for row in rows:
-        others = [k for k in row["dev"] or () if k not in ("accuracy", "n") and "ci95" not in k]
+        others = [
+            k for k in row["dev"] or () if k != "accuracy" and k not in COUNTS and "ci95" not in k
+        ]
         if others:
             return str(others[0])
     return "accuracy"

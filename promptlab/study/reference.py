@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from promptlab.predictions import Predictions
 from promptlab.statistics import Comparison
-from promptlab.study.objective import summary
 from promptlab.study.state import StudyState, known
 
 
@@ -28,16 +27,15 @@ class Reference:
 
     def record(self, comparison: Comparison) -> dict[str, Any]:
         """The comparison for the result document."""
-        return {"baseline": self.name, "trial": self.trial.number, "why": self.why} | asdict(
-            comparison
-        )
+        about = {"baseline": self.name, "trial": self.trial.number, "why": self.why}
+        return about | comparison.record()
 
     def baseline(self, state: StudyState, test: Predictions) -> dict[str, Any]:
         """Its row among the baselines."""
         return {
             "name": self.name,
             "dev": known(self.trial)["dev"],
-            "test": summary(test, state.objectives),
+            "test": state.on_test(test),
             "note": self.why,
         }
 

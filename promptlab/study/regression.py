@@ -13,7 +13,7 @@ from promptlab.failures import read_lines
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.repeats import text_key
-from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.state import StudyState
 from promptlab.task import Task
 
@@ -88,7 +88,8 @@ def run_suite(
         other = _predicted(state, suite, "regression-baseline", baseline[1])
     return {
         "file": suite.path,
-        "n": len(rows),
+        "n": len(rows.answered),
+        "n_missing": rows.n_missing,
         "right": sum(rows.correct),
         "baseline": None
         if baseline is None or other is None
@@ -111,6 +112,8 @@ def run_suite(
 def told(result: dict[str, Any]) -> str:
     """The result as a sentence or two."""
     text = f"{result['right']} of {result['n']} earlier failures are right now"
+    if result.get("n_missing"):
+        text = f"{text}, {result['n_missing']} were not answered"
     if result["baseline"] is not None:
         text += f" (baseline {result['baseline']['name']}: {result['baseline']['right']})"
     shared = [f"{count} in {split}" for split, count in result["overlaps"].items() if count]
@@ -125,7 +128,12 @@ def _predicted(state: StudyState, suite: Suite, name: str, predictor: Predictor)
     if path.exists():
         kept = Predictions.from_jsonl(path)
         if [(r.example_id, r.target) for r in kept] == [(e.id, e.label) for e in suite.examples]:
-            return kept
+            if not kept.n_missing:
+                return kept
+            block = state.spec.block
+            rows = ask_missing(predictor, kept, suite.examples, block, state.cancellation)
+            rows.to_jsonl(path)
+            return rows
     state.events.emit(Phase(name))
     rows, _ = evaluate_in_blocks(predictor, suite.examples, state.spec.block, state.cancellation)
     rows.to_jsonl(path)

@@ -20,6 +20,8 @@ from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.learning_report import learning_page
 from promptlab.study.regression import told as regression_told
 from promptlab.study.scale import scale_over
+from promptlab.study.search_words import search_told
+from promptlab.study.verdict import study_verdict
 
 SHOWN_FAILURES = 500
 
@@ -88,7 +90,7 @@ def _page(
     importances = board.get("importances") or {}
     baselines = board.get("baselines") or []
     scale = scale_over(_values(board, complete, measure))
-    headline, evidence = wording.verdict(board)
+    verdict = study_verdict(board)
     facts = (best or {}).get("facts") or {}
     chance = _baseline_value(baselines, measure)
     return {
@@ -97,8 +99,11 @@ def _page(
         "about": rows.about(board),
         "best": best,
         "measure": wording.spaced(measure),
-        "headline": headline,
-        "evidence": evidence,
+        "headline": verdict.headline,
+        "evidence": verdict.because,
+        "next": verdict.next,
+        "trusted": verdict.trusted,
+        "untried": search_told(board),
         "statements": board.get("statements") or [],
         "tiles": rows.tiles(board, complete, measure),
         "prompt": rows.prompt_parts(best["prompt"]) if best else [],
@@ -144,7 +149,7 @@ def _values(
     values: list[float] = []
     for scores in sets:
         if scores and (value := wording.number(scores.get(measure))) is not None:
-            values += [value, *(wording.interval(scores.get("ci95")) or ())]
+            values += [value, *(wording.ends(scores, measure) or ())]
     return values
 
 

@@ -59,8 +59,12 @@ def tiles(
         scores = best.get(split) or {}
         value = wording.number(scores.get(measure))
         if value is not None:
-            ci = wording.interval(scores.get("ci95"))
+            ci = wording.ends(scores, measure)
             remark = f"n\u00a0=\u00a0{scores.get('n', '?')}"
+            if missing := scores.get("n_missing"):
+                remark += f" of {scores['n'] + missing} answered"
+            if (distinct := scores.get("n_distinct") or scores.get("n")) != scores.get("n"):
+                remark += f", {distinct:,} distinct texts"
             if ci is not None:
                 remark = f"{wording.limits(measure, *ci)}, {remark}"
             name = f"{wording.spaced(measure)} on {split}"
@@ -89,7 +93,7 @@ def trial_row(trial: Mapping[str, Any], rank: int, scale: Scale, measure: str) -
     """One line of the leaderboard."""
     scores = trial.get("dev") or {}
     value = wording.number(scores.get(measure))
-    ci = wording.interval(scores.get("ci95"))
+    ci = wording.ends(scores, measure)
     text = "" if value is None else wording.metric_value(measure, value)
     name = str(trial.get("name") or trial.get("kind") or "")
     limits = "" if ci is None else wording.limits(measure, *ci)
@@ -136,13 +140,15 @@ def _facts(
     for name, value in scores.items():
         known = wording.number(value)
         if name == "n":
-            facts.append(("examples", str(value)))
+            facts.append(("examples", wording.examples_told(scores)))
+        elif name in ("n_missing", "n_distinct"):
+            continue
         elif known is not None:
             facts.append((wording.spaced(name), wording.metric_value(name, known)))
     facts += [
         ("against the best", _standing(trial)[2]),
         ("unparsed replies", _optional(wording.percent, trial.get("unparsed_rate"))),
-        ("failed requests", str(trial.get("errors") or "")),
+        ("not answered", str(trial.get("errors") or "")),
         ("tokens an example", _optional(wording.count, trial.get("tokens_per_example"))),
         ("time", _optional(wording.duration, trial.get("seconds"))),
     ]
@@ -165,7 +171,7 @@ def control_rows(
             value = wording.number(scores.get(measure))
             if value is not None:
                 text = wording.metric_value(measure, value)
-                ci = wording.interval(scores.get("ci95"))
+                ci = wording.ends(scores, measure)
                 marks.append((split, plots.whisker(scale, value, ci, f"{split}: {text}"), text))
         rows.append({"name": row["name"], "note": row.get("note") or "", "marks": marks})
     return rows

@@ -11,6 +11,7 @@ from promptlab.datasets import load_task
 from promptlab.errors import InputError, StudyError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
+from promptlab.study.completion import complete_trials
 from promptlab.study.cost import CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
@@ -54,8 +55,10 @@ class StudyRun:
     def run(self) -> dict[str, Any]:
         """The leaderboard document (also in ``leaderboard.json``).
 
-        Raises `StudyError` before anything is written when the study cannot run, `Cancelled` when
-        asked to stop, `WorkError` when no trial succeeds, `DiskError` when the disk is full.
+        A decided study goes on when its budget has grown, when it is to decide by other settings,
+        or when examples were not answered: those are asked again. Raises `StudyError` before
+        anything is written when the study cannot run, `Cancelled` when asked to stop, `WorkError`
+        when no trial succeeds, `DiskError` when the disk is full.
         """
         self.task = load_task(
             **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
@@ -75,7 +78,8 @@ class StudyRun:
         if self.spec.regression is not None:
             read_suite(self.spec.regression, self.task)
         self.folder.check(self.spec, self.task)
-        if self.folder.finished:
+        self._known = self.folder.fingerprints
+        if self.folder.finished and not self._goes_on():
             board = read_leaderboard(self.folder.path)
             if not self.folder.report_file.exists():  # killed between the two
                 self._finish(board)
@@ -93,6 +97,11 @@ class StudyRun:
             self.events.subscribe(log)
             return self._run()
 
+    def _goes_on(self) -> bool:
+        """Whether a study with a result has more to do."""
+        board = read_leaderboard(self.folder.path)
+        return self.folder.grows(self.spec) or bool(board.get("n_missing") or board.get("gaps"))
+
     def _load_model(self) -> LanguageModel:
         self.events.emit(Phase("loading the model"))
         return self.spec.model.load()
@@ -100,7 +109,11 @@ class StudyRun:
     def _run(self) -> dict[str, Any]:
         started = self.cancellation.clock()
         self.study = open_study(
-            self.spec, self.storage, self.objectives, -(-len(self.examples) // self.spec.block)
+            self.spec,
+            self.storage,
+            self.objectives,
+            -(-len(self.examples) // self.spec.block),
+            self._known,
         )
         planned = queue_candidates(self.spec, self.space, self.study)
         requeue_lost(self.study, self.folder)
@@ -122,8 +135,9 @@ class StudyRun:
         self.events.subscribe(account)
         state = self._state()
         try:
-            Search(state, planned, started - before).run()
-            board = decide(state)
+            complete_trials(state)
+            cut = Search(state, planned).run()
+            board = decide(state, cut=cut)
         finally:
             seconds = before + self.cancellation.clock() - started
             self.study.set_user_attr("seconds", seconds)
@@ -140,7 +154,9 @@ class StudyRun:
     def _finish(self, board: dict[str, Any]) -> None:
         """What follows from the decision: room on the disk, and the report."""
         best = board["best"]
-        self.folder.drop_losers(Candidate.of(best["kind"], best["candidate"], best["name"]).key)
+        if best["test"] is not None:
+            key = Candidate.of(best["kind"], best["candidate"], best["name"]).key
+            self.folder.drop_losers(key)
         write_report(self.folder.path)
 
     def _state(self) -> StudyState:

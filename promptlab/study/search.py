@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from optuna.trial import TrialState
 
 from promptlab.cache import remove
+from promptlab.cancellation import TimeOver
 from promptlab.errors import InputError, WorkError
 from promptlab.events import Warned
 from promptlab.predictor import Predictor
@@ -17,41 +19,58 @@ from promptlab.study.learning import StudyFitting
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
 
+SECONDS = "search_seconds"
+"""The user attribute of a study that says how long has been searched for it."""
+
 
 class Search:
-    """Spends a study's budget: ``planned`` trials, and its seconds since ``started``."""
+    """Spends a study's budget: ``planned`` trials, and seconds of search in all runs together."""
 
-    def __init__(self, state: StudyState, planned: int, started: float) -> None:
+    def __init__(self, state: StudyState, planned: int) -> None:
         self._state = state
         self._planned = planned
-        self._started = started
+        self._before = float(state.study.user_attrs.get(SECONDS, 0.0))
+        limit, now = state.spec.budget.seconds, state.cancellation.clock()
+        self._deadline = math.inf if limit is None else now + limit - self._before
         self._asking = Asking(state, planned, self._over)
         self._judging = Judging(state)
         self._curves: dict[str, Curves] = {}
 
-    def run(self) -> None:
-        """Judge until the budget is spent. Raises `WorkError` when no trial is complete then."""
-        study = self._state.study
-        while (left := self._planned - len(finished(study))) > 0 and not self._over():
-            self._state.cancellation.check()
-            self._batch(self._asking.batch(min(left, self._state.spec.batch)))
-        self._asking.close()
+    def run(self) -> bool:
+        """Judge until the budget is spent; whether its seconds were what ended the search.
+
+        The time holds in the midst of a trial, too: the one that it cuts is not judged by half, but
+        left as not tried. Raises `WorkError` when no trial is complete then.
+        """
+        study, cancellation = self._state.study, self._state.cancellation
+        begun = cancellation.clock()
+        try:
+            with cancellation.until(self._deadline):
+                while (left := self._planned - len(finished(study))) > 0:
+                    cancellation.check()
+                    self._batch(self._asking.batch(min(left, self._state.spec.batch)))
+        except TimeOver:
+            self._asking.close()
+        finally:
+            study.set_user_attr(SECONDS, self._before + cancellation.clock() - begun)
+        cut = len(finished(study)) < self._planned
         if not any(t.state == TrialState.COMPLETE for t in finished(study)):
             reasons = [known(t).get("reason") for t in finished(study)]
             raise WorkError(
                 "no trial was completed: "
                 + (str(reasons[0]) if reasons else "the time was over before the first ended")
             )
+        return cut
 
     def _over(self) -> bool:
-        limit = self._state.spec.budget.seconds
-        return limit is not None and self._state.cancellation.clock() - self._started > limit
+        return self._state.cancellation.clock() > self._deadline
 
     def _batch(self, items: Sequence[OpenTrial]) -> None:
         """Fit and judge a batch, one group after the other; equal candidates once."""
         new: dict[str, list[OpenTrial]] = {}
         repeated: list[OpenTrial] = []
-        keys = {known(trial)["key"] for trial in finished(self._state.study)}
+        done = (known(trial) for trial in finished(self._state.study))
+        keys = {facts["key"] for facts in done if "repeats" not in facts}
         for item in items:
             if item.candidate.key in keys:
                 repeated.append(item)

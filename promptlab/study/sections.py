@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -45,6 +46,18 @@ class Section(BaseModel):
     """A part of a study file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BudgetSection(Section):
+    """When the search ends: after so many trials, or so many seconds of search."""
+
+    trials: int = Field(default=50, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+
+    def holds(self, other: BudgetSection) -> bool:
+        """Whether it is at least as large as ``other``."""
+        mine, its = (math.inf if b.seconds is None else b.seconds for b in (self, other))
+        return self.trials >= other.trials and mine >= its
 
 
 class TaskSection(Section):
@@ -197,9 +210,27 @@ class StudyFile(Section):
     @property
     def fingerprint(self) -> str:
         """Content hash of all that decides the study's outcome (its description does not)."""
-        values = self.document()
-        values.pop("description")
+        return self._fingerprint("description")
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Every fingerprint by which a folder may know this study."""
+        return (self.fingerprint,)
+
+    def _fingerprint(self, *without: str) -> str:
+        """Content hash of the document without some of its keys."""
+        values = {key: value for key, value in self.document().items() if key not in without}
         # How replies are fetched and paid decides nothing, so that it may change on the way.
         values["model"] = {k: v for k, v in values["model"].items() if k not in TRANSPORT}
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Budgeted(StudyFile):
+    """A study that ends by a budget, which may grow while it goes on."""
+
+    budget: BudgetSection = BudgetSection()
+
+    def with_budget(self, budget: Mapping[str, Any]) -> Self:
+        """The same study with another budget."""
+        return self.model_copy(update={"budget": BudgetSection(**budget)})

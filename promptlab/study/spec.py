@@ -15,7 +15,7 @@ from promptlab.kinds.kind import KindSettings, find_kind
 from promptlab.study.complaints import CHANGED, at, complaints
 from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec, Method
 from promptlab.study.places import parse_yaml
-from promptlab.study.sections import Section, StudyFile
+from promptlab.study.sections import Budgeted, Section, StudyFile
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
@@ -25,14 +25,20 @@ _Lines = Mapping[tuple[str | int, ...], int]
 _Spec = TypeVar("_Spec", bound=StudyFile)
 
 
-class BudgetSection(Section):
-    """When the search ends: after so many trials, or so many seconds of search."""
+class DecisionSection(Section):
+    """When a study decides, and what it calls equal; changing it decides anew, and asks nothing.
 
-    trials: int = Field(default=50, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
+    ``missing`` is the share of examples that may be without an answer. A prompt is *equivalent*
+    to the best when the 95 % interval of their difference lies within ± ``margin``, and *cheaper*
+    when it saves at least the share ``cheaper`` of the tokens.
+    """
+
+    missing: float = Field(default=0.05, ge=0, le=1)
+    margin: float = Field(default=0.03, gt=0)
+    cheaper: float = Field(default=0.2, ge=0, le=1)
 
 
-class StudySpec(StudyFile):
+class StudySpec(Budgeted):
     """A search. ``block`` examples are scored between two looks at the pruner.
 
     Without ``objectives`` the task's own metric decides. ``baseline`` names the group (its kind,
@@ -46,7 +52,7 @@ class StudySpec(StudyFile):
     objectives: list[str] = Field(default=[])
     sampler: Sampler = "auto"
     pruner: Pruner = "none"
-    budget: BudgetSection = BudgetSection()
+    decision: DecisionSection = DecisionSection()
     batch: int = Field(default=8, ge=1)
     baseline: str | None = None
     regression: str | None = None
@@ -57,8 +63,20 @@ class StudySpec(StudyFile):
         for key in ("baseline", "regression"):
             if values[key] is None:
                 values.pop(key)
+        if self.decision == DecisionSection():
+            values.pop("decision")
         values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]
         return values
+
+    @property
+    def fingerprint(self) -> str:
+        """As of every study; how long is searched and how it is decided may change on the way."""
+        return self._fingerprint("description", "budget", "decision")
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprint, and the one that earlier versions gave a study of this budget."""
+        return (self.fingerprint, self._fingerprint("description", "decision"))
 
 
 def shipped_studies() -> dict[str, Path]:

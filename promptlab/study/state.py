@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
+from promptlab.evaluation import Texts
 from promptlab.events import Events
 from promptlab.example import Example
 from promptlab.fitting import Fitting
@@ -17,10 +20,11 @@ from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
+from promptlab.repeats import text_key
 from promptlab.statistics import Comparison
 from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
-from promptlab.study.objective import Objective, paired
+from promptlab.study.objective import Objective, paired, summary
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.trials import known as known
@@ -77,6 +81,28 @@ class StudyState:
         fitting = Fitting(self.judge, cancellation=self.cancellation)
         return fit_one(kind, candidate, self.model, fitting)
 
+    @cached_property
+    def texts(self) -> Texts:
+        """What makes examples of dev the same text, by their ids."""
+        return {example.id: text_key(example) for example in self.examples}
+
+    @cached_property
+    def test_texts(self) -> Texts:
+        """What makes examples of test the same text, by their ids."""
+        return {example.id: text_key(example) for example in self.task.test}
+
     def compare(self, a: Predictions, b: Predictions) -> Comparison:
-        """a with b on the same examples: McNemar for accuracy, else a paired bootstrap."""
-        return paired(self.objectives[0], a, b, seed=self.spec.seed)
+        """a with b on the dev examples that both answered, as `paired` compares them."""
+        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.texts)
+
+    def compare_on_test(self, a: Predictions, b: Predictions) -> Comparison:
+        """a with b on the test examples that both answered, as `paired` compares them."""
+        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.test_texts)
+
+    def on_dev(self, rows: Predictions) -> dict[str, Any]:
+        """What predictions of dev come to, as JSON data."""
+        return summary(rows, self.objectives, self.texts)
+
+    def on_test(self, rows: Predictions) -> dict[str, Any]:
+        """What predictions of test come to, as JSON data."""
+        return summary(rows, self.objectives, self.test_texts)

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from promptlab.study.comparison import Change
 
 
+def _next(board: dict[str, Any]) -> str:
+    """What to do, by a board's verdict."""
+    from promptlab.study.verdict import study_verdict
+
+    verdict = study_verdict(board)
+    return f"{verdict.because} {verdict.next}"
+
+
 class Study:
     """What is in a study's folder, such as ``runs/quickstart``.
 
@@ -131,7 +139,9 @@ class Study:
 
         folder = self._folder.best
         if not folder.exists():
-            read_leaderboard(self.path)
+            board = read_leaderboard(self.path)
+            if board.get("gaps"):
+                raise StudyError(f"the study in {self.path} is undecided: {_next(board)}")
             raise StudyError(
                 f"the study in {self.path} has no winner: a learning curve compares ways to learn"
             )

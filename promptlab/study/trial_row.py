@@ -7,13 +7,19 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from promptlab.study.board import ALPHA
+from promptlab.statistics import Comparison
 from promptlab.study.curves import curve_of
 from promptlab.study.trials import known
+from promptlab.study.verdict import ALPHA
 
 
-def trial_row(trial: FrozenTrial, p_value: float | None = None) -> dict[str, Any]:
-    """All that is told of a trial; ``p_value`` is that of the test against the best one."""
+def trial_row(
+    trial: FrozenTrial, p_value: float | None = None, vs_best: Comparison | None = None
+) -> dict[str, Any]:
+    """All that is told of a trial; ``p_value`` is that of the test against the best one.
+
+    It is corrected; ``vs_best`` is the test itself.
+    """
     state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
     facts = known(trial)
     return {
@@ -31,6 +37,7 @@ def trial_row(trial: FrozenTrial, p_value: float | None = None) -> dict[str, Any
         "learning_tokens": facts.get("learning_tokens", 0),
         "seconds": facts.get("seconds"),
         "p_vs_best": p_value,
+        "vs_best": None if vs_best is None else vs_best.record(),
         "distinguishable": None if p_value is None else p_value < ALPHA,
         "reason": facts.get("reason"),
         "curve": curve_of(trial),

@@ -17,6 +17,10 @@ from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.storage import open_storage
 
+AGAIN = "again"
+"""The user attribute of a trial that names the one in whose place it stands."""
+SPACE = "space"
+"""The user attribute of a study that says how many candidates its space holds, if it is finite."""
 _MOST_ENUMERATED = 10_000
 
 
@@ -26,11 +30,16 @@ def known(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def open_study(
-    spec: StudySpec, storage: str, objectives: Sequence[Objective], blocks: int
+    spec: StudySpec,
+    storage: str,
+    objectives: Sequence[Objective],
+    blocks: int,
+    known: Sequence[str] = (),
 ) -> optuna.Study:
     """Create the study in ``storage``, or take it up again. Raises `StudyError` if it is another.
 
-    ``blocks`` is how often a trial reports to the pruner.
+    ``blocks`` is how often a trial reports to the pruner; ``known`` are more fingerprints by which
+    the storage may know the study.
     """
     study = optuna.create_study(
         study_name=spec.study,
@@ -39,7 +48,8 @@ def open_study(
         pruner=make_pruner(spec, blocks),
         load_if_exists=True,
     )
-    if study.user_attrs.get("fingerprint", spec.fingerprint) != spec.fingerprint:
+    accepted = (None, *spec.fingerprints, *known)
+    if study.user_attrs.get("fingerprint") not in accepted:
         raise StudyError(
             f"the storage holds another study named {spec.study!r}; give this one another --name"
         )
@@ -53,9 +63,12 @@ def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
     trials = spec.budget.trials
     if spec.sampler not in ("auto", "exhaustive"):
         return trials
-    if (queued := study.user_attrs.get("queued")) is not None:
+    queued, size = (study.user_attrs.get(name) for name in ("queued", SPACE))
+    if queued is not None and (queued == size or queued >= trials or size is None):
         return int(queued)  # kinds that build on earlier trials would count others by now
     every = space.enumerate(_MOST_ENUMERATED)
+    if every is not None:
+        study.set_user_attr(SPACE, len(every))
     if every is None or (spec.sampler == "auto" and len(every) > trials):
         if spec.sampler == "exhaustive":
             raise StudyError(
@@ -68,7 +81,9 @@ def queue_candidates(spec: StudySpec, space: Space, study: optuna.Study) -> int:
     for params in every[:trials]:
         study.enqueue_trial(params, skip_if_exists=True)
     study.set_user_attr("queued", min(trials, len(every)))
-    return min(trials, len(every))
+    # A sampler that came first may have tried some twice: those count, too.
+    done = [trial for trial in finished(study) if "repeats" in known(trial)]
+    return min(trials, len(every)) + len(done)
 
 
 def _rank(space: Space, params: dict[str, Any]) -> int:
@@ -91,32 +106,47 @@ def requeue_lost(study: optuna.Study, folder: StudyFolder) -> None:
     neither loses nor doubles one.
     """
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs.get("again") for trial in trials}
+    again = {trial.user_attrs.get(AGAIN) for trial in trials}
     for trial in trials:
         owner = known(trial).get("folder", str(folder.path.absolute()))
         if trial.state != TrialState.RUNNING or owner != str(folder.path.absolute()):
             continue
         if trial.number not in again:
             params = trial.system_attrs.get("fixed_params", {}) | trial.params
-            study.enqueue_trial(params, user_attrs={"again": trial.number})
+            study.enqueue_trial(params, user_attrs={AGAIN: trial.number})
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that count towards the budget; lost and requeued ones do not.
+def is_unanswered(trial: FrozenTrial) -> bool:
+    """Whether a trial is complete but for some examples, or failed for want of any answer."""
+    if trial.state == TrialState.COMPLETE:
+        return bool(known(trial).get("errors"))
+    return trial.state == TrialState.FAIL and bool(known(trial).get("unanswered"))
 
-    A lost trial may have its reason written already (it was killed before it was told), so what
-    tells it apart is that another one was queued in its place.
+
+def first_numbers(study: optuna.Study) -> dict[int, int]:
+    """For each trial the number of the first one in whose place it stands, mostly its own."""
+    found: dict[int, int] = {}
+    for trial in study.get_trials(deepcopy=False):
+        before = trial.user_attrs.get(AGAIN)
+        found[trial.number] = trial.number if before is None else found[before]
+    return found
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that count towards the budget; those in whose place another one was queued do not.
+
+    A lost trial may have its reason written already (it was killed before it was told), and one
+    that is asked again for want of answers is complete: what tells them apart is that other one.
     """
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs.get("again") for trial in trials}
+    again = {trial.user_attrs.get(AGAIN) for trial in trials}
     return [
         trial
         for trial in trials
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        or (
-            trial.state == TrialState.FAIL
-            and "reason" in known(trial)
-            and trial.number not in again
+        if trial.number not in again
+        and (
+            trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            or (trial.state == TrialState.FAIL and "reason" in known(trial))
         )
     ]

@@ -1,8 +1,8 @@
-"""Examples without an answer: their requests failed, and they are told apart from wrong ones."""
+"""Examples without an answer: their requests failed, and they are neither right nor wrong."""
 
 from __future__ import annotations
 
-from promptlab.errors import WorkError
+from promptlab.errors import UnansweredError
 from promptlab.predictions import Predictions
 
 ENOUGH = 10
@@ -10,14 +10,14 @@ ENOUGH = 10
 
 
 def check_answered(rows: Predictions) -> None:
-    """Raise `WorkError` with the first reason if every request failed."""
-    if rows and len(rows.errors) == len(rows):
-        raise WorkError(f"all {len(rows)} examples failed: {rows.errors[0]}")
+    """Raise `UnansweredError` with the first reason if every request failed."""
+    if rows and rows.n_missing == len(rows):
+        raise UnansweredError(f"all {len(rows)} examples failed: {rows.errors[0]}")
 
 
 def failures_told(rows: Predictions) -> str:
     """How many examples have no answer, and why the first of them has none."""
     return (
-        f"{len(rows.errors)} of {len(rows)} examples failed and count as wrong; the first: "
-        f"{rows.errors[0]}"
+        f"{rows.n_missing} of {len(rows)} examples were not answered and are in none of the "
+        f"figures; the first: {rows.errors[0]}"
     )

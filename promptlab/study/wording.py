@@ -1,4 +1,4 @@
-"""Numbers and results as people read them: per cent, p-values, durations, and the verdict."""
+"""Numbers and results as people read them: per cent, p-values, durations, and evidence."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-_NOT_PER_CENT = {"matthews", "calibration_error", "mean_reciprocal_rank"}
+_COSTS = {"tokens", "seconds", "unparsed_rate"}
+_NOT_PER_CENT = {
+    "matthews", "calibration_error", "mean_reciprocal_rank", "mean_absolute_error",
+    "quadratic_kappa", "tokens", "seconds",
+}  # fmt: skip
 _PER_CENT = "\u00a0%"
+COUNTS = ("n", "n_missing", "n_distinct")
+"""What stands among a record of scores and is none."""
 TESTS = {"mcnemar_exact": "exact McNemar test", "paired_bootstrap": "paired bootstrap test"}
 """The tests' names as they stand in a sentence."""
 
@@ -24,8 +30,10 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}{_PER_CENT}"
 
 
-def points(difference: float) -> str:
-    """0.331 as "33.1 points"."""
+def points(difference: float, measure: str = "accuracy") -> str:
+    """0.331 as "33.1 points"; of a metric that is no share, the number itself."""
+    if measure in _NOT_PER_CENT or abs(difference) > 1:
+        return f"{abs(difference):.3f}"
     return f"{abs(100 * difference):.1f} points"
 
 
@@ -77,39 +85,36 @@ def limits(name: str, low: float, high: float) -> str:
     return f"{first.removesuffix(_PER_CENT) if last.endswith(_PER_CENT) else first}\u2013{last}"
 
 
-def verdict(board: Mapping[str, Any]) -> tuple[str, str]:
-    """The result as a headline (what to use, what it is worth) and its evidence."""
-    best = board.get("best")
-    if not best:
-        return ("No trial has finished, so there is nothing to choose from yet.", "")
-    measure = measure_of(best.get("dev") or {}, board)
-    test, dev = best.get("test") or {}, best.get("dev") or {}
-    value = number(test.get(measure))
-    if value is not None:
-        worth = f"{spaced(measure)} {metric_value(measure, value)} on the untouched test split"
-        return (f"Use {best['name']}: {worth}.", f"{_evidence(test, measure)}{_against(board)}")
-    value = number(dev.get(measure))
-    worth = "" if value is None else f": {spaced(measure)} {metric_value(measure, value)} on dev"
-    return (
-        f"Best so far is {best['name']}{worth}.",
-        f"{_evidence(dev, measure)}The test split has not been touched yet.",
-    )
-
-
 def measure_of(scores: Mapping[str, Any], board: Mapping[str, Any]) -> str:
-    """The metric that the report leads with: accuracy where there is one, else the objective."""
-    return "accuracy" if "accuracy" in scores else str(board.get("objective", "accuracy"))
+    """The metric that the report leads with: the objective, but for a cost, of which accuracy."""
+    objective = str(board.get("objective", "accuracy"))
+    if objective in scores and objective not in _COSTS:
+        return objective
+    return "accuracy" if "accuracy" in scores else objective
 
 
-def _evidence(scores: Mapping[str, Any], measure: str) -> str:
+def ends(scores: Mapping[str, Any], measure: str) -> tuple[float, float] | None:
+    """The 95 % interval of a measure in a record of scores, if it has one."""
+    return interval(scores.get("ci95" if measure == "accuracy" else f"{measure}_ci95"))
+
+
+def evidence(scores: Mapping[str, Any], measure: str) -> str:
     """How sure a value is, as a sentence with a blank after it."""
     known = []
-    if (ci := interval(scores.get("ci95"))) is not None:
+    if (ci := ends(scores, measure)) is not None:
         known.append(f"95 % interval {limits(measure, *ci)}")
     if number(scores.get("n")) is not None:
-        known.append(f"{scores['n']} examples")
+        known.append(examples_told(scores))
     text = ", ".join(known)
     return f"{text[:1].upper()}{text[1:]}. " if text else ""
+
+
+def examples_told(scores: Mapping[str, Any]) -> str:
+    """Over how many examples a figure is: "90 examples", "16 of 24 examples answered"."""
+    n, missing = int(scores["n"]), int(scores.get("n_missing") or 0)
+    told = f"{n} of {n + missing} examples answered" if missing else f"{n} examples"
+    distinct = int(scores.get("n_distinct") or n)
+    return told if distinct == n else f"{told}, {distinct} distinct texts"
 
 
 def comparisons(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -118,23 +123,33 @@ def comparisons(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(rows, key=lambda row: "why" not in row)
 
 
-def _against(board: Mapping[str, Any]) -> str:
+def against(board: Mapping[str, Any]) -> str:
     """The comparisons as sentences, empty when none was made."""
-    return " ".join(filter(None, map(_told, comparisons(board))))
+    maximise = bool(board.get("maximise", True))
+    return " ".join(filter(None, (_told(row, maximise) for row in comparisons(board))))
 
 
-def _told(comparison: Mapping[str, Any]) -> str:
+def is_better(comparison: Mapping[str, Any], maximise: bool) -> bool:
+    """Whether a difference is for the better; of accuracy more is better, whatever is studied."""
+    up = maximise or comparison.get("measure") == "accuracy"
+    return (float(comparison["difference"]) > 0) == up
+
+
+def _told(comparison: Mapping[str, Any], maximise: bool) -> str:
     difference, p = number(comparison.get("difference")), number(comparison.get("p_value"))
     if difference is None or p is None:
         return ""
     name = str(comparison.get("baseline", "majority"))
     name = f"{name}, {comparison['why']}" if "why" in comparison else f"the {spaced(name)} baseline"
+    if comparison.get("test") == "not_compared":
+        return f"It was not compared with {name}: no example was answered by both."
     test = TESTS.get(str(comparison.get("test")), spaced(str(comparison.get("test", "test"))))
     evidence = f"({test}, {p_value(p)})"
     if p >= 0.05:
         return f"It cannot be told from {name} {evidence}."
-    side = "better" if difference > 0 else "worse"
-    return f"That is {points(difference)} {side} than {name} {evidence}."
+    side = "better" if is_better(comparison, maximise) else "worse"
+    apart = points(difference, str(comparison.get("measure", "accuracy")))
+    return f"That is {apart} {side} than {name} {evidence}."
 
 
 def spaced(name: str) -> str:

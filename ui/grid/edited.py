@@ -45,7 +45,7 @@ def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) ->
     low, high = found.ci95
     moved = Markup("")
     if against is not None:
-        gain = (sum(rows.correct) - sum(against.correct)) / len(rows)
+        gain = found.accuracy - pl.Evaluation.of(against).accuracy
         tone = "pl-up" if gain > 0 else "pl-down" if gain < 0 else ""
         told = f"{points(gain)} points" if gain else "as before"
         moved = Markup('<em class="{}">{}</em>').format(tone, told)
@@ -56,7 +56,7 @@ def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) ->
         share_text(found.accuracy),
         moved,
         f"95 % interval {100 * low:.1f}–{100 * high:.1f}\u00a0%",
-        whisker(found.accuracy, low, high, f"{low:.3f} to {high:.3f}, n = {found.n}"),
+        whisker(found.accuracy, low, high, f"{low:.3f} to {high:.3f}, {found.counted}"),
     )
 
 

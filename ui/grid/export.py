@@ -82,7 +82,7 @@ def record(sheet: Sheet, *, cells: bool = False) -> dict[str, Any]:
 
 def _column(sheet: Sheet, head: Head, cells: bool) -> dict[str, Any]:
     rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
-    found = pl.Evaluation.of(rows) if rows else None
+    found = pl.Evaluation.of(rows) if rows.answered else None
     told: dict[str, Any] = {
         "column": head.letter,
         "prompt": head.prompt.short,
@@ -92,13 +92,14 @@ def _column(sheet: Sheet, head: Head, cells: bool) -> dict[str, Any]:
         "demonstrations": head.prompt.demonstrations,
         "model": head.model,
         "error": None if problem is None else str(problem),
-        "n": len(rows),
+        "n": len(rows.answered),
+        "n_missing": rows.n_missing,
         "accuracy": found and found.accuracy,
         "ci95": found and list(found.ci95),
         "unparsed_rate": found and found.unparsed_rate,
         "tokens": found and found.tokens,
         "seconds": found and found.seconds,
-        "tokens_per_example": found and found.tokens / found.n,
+        "tokens_per_example": found and rows.tokens_per_example,
         "labels": rows.labels,
     }
     return told | ({"cells": [_cell(row) for row in rows]} if cells else {})
@@ -141,10 +142,10 @@ def _results(sheet: Sheet, done: int) -> str:
     for head in sheet.heads:
         rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
         told = ["–", "–", "–"] if problem is None else ["–", "–", _plain(str(problem))]
-        if rows and problem is None:
+        if rows.answered and problem is None:
             found = pl.Evaluation.of(rows)
             low, high = found.ci95
-            part = "" if len(rows) == done else f" (of {len(rows)})"
+            part = "" if len(rows.answered) == done else f" (of {len(rows.answered)})"
             told = [f"{found.accuracy:.1%}{part}", f"{low:.1%} to {high:.1%}", cost(found)]
         lines.append(_line([head.letter, head.prompt.short, head.model], told))
     return "\n".join(lines)

@@ -73,8 +73,8 @@ class Sheet:
     def agreement(self, row: int) -> str:
         """*right* or *wrong* everywhere, *split*, or *open* while cells are missing."""
         cells = [self.cell(row, h.letter) for h in self.heads if h.letter not in self.grid.errors]
-        said = {cell.correct for cell in cells if cell is not None}
-        if not said or None in cells:
+        said = {cell.correct for cell in cells if cell is not None and not cell.missing}
+        if not said or any(cell is None or cell.missing for cell in cells):
             return "split" if len(said) > 1 else "open"
         return "split" if len(said) > 1 else "right" if True in said else "wrong"
 

@@ -109,10 +109,17 @@ def _head(sheet: Sheet, head: Head) -> Markup:
 
 
 def _figures(rows: pl.Predictions) -> Markup:
+    if not rows.answered:
+        return Markup('<span class="pl-compare-fault">{}</span>').format(
+            f"no answer yet: {rows.errors[0]}"
+        )
     found = pl.Evaluation.of(rows)
     low, high = found.ci95
     between = f"{100 * low:.0f}–{100 * high:.0f}\u00a0%"
-    detail = f"accuracy {found.accuracy:.3f}, 95 % interval {low:.3f} to {high:.3f}, n = {found.n}"
+    detail = (
+        f"accuracy {found.accuracy:.3f}, 95 % interval {low:.3f} to {high:.3f}, {found.counted}"
+    )
+    missing = f" · {found.n_missing} unanswered" if found.n_missing else ""
     unparsed = f" · {share_text(found.unparsed_rate)} unparsed" if found.unparsed_rate else ""
     return Markup(
         '<div class="pl-compare-figure"><b>{}</b><small>{}</small></div>{}'
@@ -122,7 +129,7 @@ def _figures(rows: pl.Predictions) -> Markup:
         between,
         whisker(found.accuracy, low, high, detail),
         cost(found),
-        f"{found.tokens / found.n:.1f} tokens each{unparsed}",
+        f"{rows.tokens_per_example:.1f} tokens each{unparsed}{missing}",
     )
 
 
@@ -150,6 +157,8 @@ def text_of(sheet: Sheet, row: int) -> str:
 
 def verdict(cell: pl.Prediction) -> tuple[str, str, str]:
     """Class, sign and word of a cell: never told by colour alone."""
+    if cell.missing:
+        return "pl-unparsed", "–", "unanswered"
     if cell.unparsed:
         return "pl-unparsed", "?", "unparsed"
     return ("pl-right", "✓", "right") if cell.correct else ("pl-wrong", "✗", "wrong")

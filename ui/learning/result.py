@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import bar, card, grid, joined, note, share_text, whisker
+from ..drawing import bar, card, counted, grid, joined, note, share_text, whisker
 from .tokens import visible
 
 TOP = 3
@@ -48,8 +48,7 @@ def _worth(board: Mapping[str, Any]) -> Markup:
     body = Markup('<dl class="pl-labels">{}</dl>{}').format(
         joined(lines), joined(note(str(text)) for text in said)
     )
-    count = best["test"].get("n")
-    return card("Was it worth it?", body, aside=f"{measure} on test, n = {count}")
+    return card("Was it worth it?", body, aside=f"{measure} on test, {counted(best['test'])}")
 
 
 def _interval(scores: Mapping[str, Any]) -> Markup:

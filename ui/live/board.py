@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from ..drawing import chip, joined, note
+from ..drawing import chip, counted, joined, note
 from .words import shown
 
 _MOST_ROWS = 200
@@ -157,6 +157,8 @@ def _line(
     value, ends = scores.get(measure), _ends(scores, measure)
     text = shown(measure, value) if isinstance(value, int | float) else ""
     between = f"{shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
+    if scores.get("n_missing"):
+        between = f"{between} · {counted(scores)}"
     drawn = Markup("")
     if text and ends and drawn_on[0] is not None:
         drawn = _whisker(float(value or 0), ends, drawn_on[0], drawn_on[1], f"{text}, {between}")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import card, chip, error, joined, note, panel
+from ..drawing import card, chip, counted, error, joined, note, panel
 from ..listening import SIDE_BY_SIDE, on_last
 from ..seen import Seen, receipt_box
 from ..telling import endpoint
@@ -66,12 +66,34 @@ def draw(board: Mapping[str, Any]) -> Markup:
         "Trials on dev, best first; a name opens its prompt. The shaded band is the interval of "
         "the best."
     )
-    return Markup('{}<ul class="pl-told">{}</ul>{}{}').format(
+    return Markup('{}{}<ul class="pl-told">{}</ul>{}{}').format(
         note(_about(board)),
+        _verdict(board),
         statements,
         _on_test(board, measure),
         table(trials, measure, baselines=baselines, caption=caption),
     )
+
+
+def _verdict(board: Mapping[str, Any]) -> Markup:
+    """What is to be used, why, and what to do next."""
+    found = pl.study_verdict(board)
+    tone = "pl-good" if found.action in ("use", "use_cheaper") else "pl-warn"
+    return card(
+        "Verdict",
+        Markup('<p class="pl-study-verdict"><b>{}</b></p>{}').format(
+            found.headline, joined(note(text) for text in (found.because, found.next) if text)
+        ),
+        aside=chip(_ACTIONS[found.action], tone if found.trusted else "pl-bad"),
+    )
+
+
+_ACTIONS = {
+    "use": "use it",
+    "use_cheaper": "use the cheaper one",
+    "none": "not worth using yet",
+    "undecided": "undecided",
+}
 
 
 def _on_test(board: Mapping[str, Any], measure: str) -> Markup:
@@ -82,28 +104,30 @@ def _on_test(board: Mapping[str, Any], measure: str) -> Markup:
         return Markup("")
     ends = test.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
     between = f"95 % interval {shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
-    tests = joined(_paired(row) for row in board.get("comparisons") or ())
+    maximise = bool(board.get("maximise", True))
+    tests = joined(_paired(row, maximise) for row in board.get("comparisons") or ())
     return card(
         "On the untouched test split",
-        Markup('<p class="pl-study-test"><b>{}</b> {} {}, n = {}</p>{}').format(
-            shown(measure, test[measure]), measure, between, test.get("n", "?"), tests
+        Markup('<p class="pl-study-test"><b>{}</b> {} {}, {}</p>{}').format(
+            shown(measure, test[measure]), measure, between, counted(test), tests
         ),
         aside=str(best.get("name") or ""),
     )
 
 
-def _paired(row: Mapping[str, Any]) -> Markup:
+def _paired(row: Mapping[str, Any], maximise: bool) -> Markup:
     """One paired test in a line."""
     p, difference = row.get("p_value"), row.get("difference")
     if not isinstance(p, int | float) or not isinstance(difference, int | float):
         return Markup("")
     name = str(row.get("baseline"))
-    better = "better than" if difference > 0 else "worse than"
+    up = (difference > 0) == (maximise or row.get("measure") == "accuracy")
+    better = "better than" if up else "worse than"
     verdict = f"{better} {name}" if p < _ALPHA else f"not distinguishable from {name}"
     told = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # as in the table
     test = str(row.get("test")).replace("_", " ")
     return Markup('<p class="pl-note">{} {} ({}, {}; {} examples differ)</p>').format(
-        chip(verdict, "pl-good" if p < _ALPHA and difference > 0 else ""),
+        chip(verdict, "pl-good" if p < _ALPHA and up else ""),
         f"by {100 * difference:+.1f} points",
         test,
         told,

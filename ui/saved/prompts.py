@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import promptlab as pl
 
-from ..drawing import chip, joined, note, share_text, whisker
+from ..drawing import chip, counted, joined, note, share_text, whisker
 from ..workbench import Workbench
 
 _PARTS = ("description", "context", "input", "cue")
@@ -119,15 +119,14 @@ def _score(split: str, measure: str, scores: Mapping[str, Any]) -> Markup:
         return note(f"{measure} on {split}: {value:.3f}")
     told = f"{share_text(ends[0])} to {share_text(ends[1])}"
     return Markup(
-        '<div class="pl-predict-score"><span>{} on {}</span><b>{}</b>{}<small>{}, n = {}</small>'
-        "</div>"
+        '<div class="pl-predict-score"><span>{} on {}</span><b>{}</b>{}<small>{}, {}</small></div>'
     ).format(
         measure.replace("_", " "),
         split,
         share_text(value),
         whisker(value, ends[0], ends[1], told),
         told,
-        scores.get("n", "?"),
+        counted(scores),
     )
 
 

@@ -1,0 +1,82 @@
+"""Finished trials some of whose examples were never answered: those examples are asked again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from promptlab.cancellation import Cancelled
+from promptlab.errors import DiskError, EndpointError, InputError, WorkError
+from promptlab.events import Phase, TrialAsked, TrialFinished
+from promptlab.predictions import Predictions
+from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
+from promptlab.study.judging import found_of
+from promptlab.study.state import StudyState, known
+from promptlab.study.trials import AGAIN, finished, is_unanswered
+from promptlab.study.unanswered import check_answered
+
+
+def complete_trials(state: StudyState) -> int:
+    """Ask for every example of every finished trial that has no answer; how many trials changed.
+
+    What was answered is kept, and nothing else is asked. A trial that changed stands in the storage
+    as a new one that names the old one, which does not count any more.
+    """
+    changed = 0
+    for trial in finished(state.study):
+        if "repeats" in known(trial) or not is_unanswered(trial):
+            continue
+        state.events.emit(Phase("asking again"))
+        changed += _complete(state, trial)
+    return changed
+
+
+def _complete(state: StudyState, trial: FrozenTrial) -> bool:
+    """Whether more is known of a trial now."""
+    started = state.cancellation.clock()
+    facts = known(trial)
+    number = len(state.study.get_trials(deepcopy=False))
+    state.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
+    before = None
+    if trial.state == TrialState.COMPLETE:
+        before = state.folder.predictions(trial.number)
+    try:
+        rows, found = _asked(state, trial, before)
+    except (Cancelled, DiskError, EndpointError):
+        raise
+    except (InputError, WorkError) as error:  # it stays as it was
+        reason = f"{type(error).__name__}: {error}"
+        seconds = state.cancellation.clock() - started
+        state.events.emit(TrialFinished(number, facts["name"], "failed", None, seconds, reason))
+        return False
+    found["seconds"] = float(facts.get("seconds") or 0) + state.cancellation.clock() - started
+    values = [float(objective.compute(rows)) for objective in state.objectives]
+    rows.to_jsonl(state.folder.predictions_file(number))
+    state.study.add_trial(
+        optuna.create_trial(
+            values=values,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={**trial.user_attrs, "found": found, AGAIN: trial.number},
+            system_attrs=trial.system_attrs,
+            intermediate_values=trial.intermediate_values,
+        )
+    )
+    state.events.emit(TrialFinished(number, facts["name"], "complete", values[0], found["seconds"]))
+    return True
+
+
+def _asked(
+    state: StudyState, trial: FrozenTrial, before: Predictions | None
+) -> tuple[Predictions, dict[str, Any]]:
+    """A trial's predictions with the examples asked that were missing, and what is found now."""
+    fitted = state.fit(trial)
+    block, cancellation = state.spec.block, state.cancellation
+    if before is None:
+        rows, _ = evaluate_in_blocks(fitted, state.examples, block, cancellation)
+    else:
+        rows = ask_missing(fitted, before, state.examples, block, cancellation)
+    check_answered(rows)
+    return rows, found_of(state, fitted, rows)

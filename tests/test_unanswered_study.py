@@ -1,0 +1,202 @@
+"""A study whose endpoint does not answer some requests: unanswered is not wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command_line import Command, command, here  # noqa: F401 - fixtures
+from endpoint import Answer, Call, Endpoint, refused, said, serving
+from study_material import GOOD, write_reviews
+
+import promptlab as pl
+from promptlab.errors import StudyError
+from promptlab.models.remote.patience import Backoff
+from promptlab.study.run import StudyRun
+from promptlab.study.spec import StudySpec, read_spec
+
+CHOICES = {"positive": ["positive"], "negative": ["negative"]}
+
+
+@pytest.fixture(autouse=True)
+def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache of the test's own, a key, and no waiting."""
+    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PROMPTLAB_API_KEY", "sk-none")
+    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+
+
+class Script:
+    """Always right; ``busy`` says for which prompts the endpoint has no time."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.most = 8
+        self.mark = "Second"
+
+    def __call__(self, call: Call, number: int) -> Answer:
+        words = call.words
+        if self.mark in words and (words in self.refused or len(self.refused) < self.most):
+            self.refused.add(words)
+            return refused(429, "too many requests")
+        return said("positive" if any(word in words for word in GOOD) else "negative")
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+def endpoint(script: Script) -> Iterator[Endpoint]:
+    with serving(script) as opened:
+        yield opened
+
+
+def study_file(endpoint: Endpoint, folder: Path, **changes: Any) -> Path:
+    """Two templates that say the same, over 24 examples of dev."""
+    parser = {"type": "choice", "choices": CHOICES}
+    data = write_reviews(folder / "reviews.csv")
+    document = {
+        "study": "busy",
+        "task": {"data": str(data), "train": 12, "dev": 24, "test": 30},
+        "model": {"name": "m", "endpoint": endpoint.url, "retries": 0, "cache": False},
+        "candidates": [
+            {
+                "kind": "template",
+                "templates": [
+                    {"text": "First: {text} {mask}", "parser": parser, "name": "first"},
+                    {"text": "Second: {text} {mask}", "parser": parser, "name": "second"},
+                ],
+            }
+        ],
+        "budget": {"trials": 2},
+        "block": 24,
+    }
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(document | changes))
+    return path
+
+
+def run(path: Path, folder: Path) -> dict[str, Any]:
+    spec = read_spec(path)
+    assert isinstance(spec, StudySpec)
+    return StudyRun(spec, out=folder / "runs").run()
+
+
+def named(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in board["trials"]}
+
+
+def test_unanswered_is_not_wrong(
+    endpoint: Endpoint, script: Script, tmp_path: Path, command: Command
+) -> None:
+    path = study_file(endpoint, tmp_path)
+    board = run(path, tmp_path)
+    first, second = (named(board)[name] for name in ("first", "second"))
+    assert first["dev"]["accuracy"] == second["dev"]["accuracy"] == 1.0
+    assert (second["dev"]["n"], second["dev"]["n_missing"]) == (16, 8)
+    assert (first["dev"]["n"], first["dev"]["n_missing"]) == (24, 0)
+    # what failed has no tokens, and makes nobody cheaper
+    assert first["tokens_per_example"] == second["tokens_per_example"] == 12
+    p_values = [row["p_vs_best"] for row in board["trials"] if row["p_vs_best"] is not None]
+    assert min(p_values) == 1.0
+    assert not any(row["distinguishable"] for row in board["trials"])
+    tested = [row["vs_best"]["n"] for row in board["trials"] if row["vs_best"]]
+    assert tested == [16]
+    # nothing is decided, test is untouched, and the way out is told
+    verdict = board["verdict"]
+    assert verdict["action"] == "undecided"
+    assert "16 of 24 examples on dev were answered" in verdict["because"]
+    assert "asks for the missing examples" in verdict["next"]
+    folder = tmp_path / "runs" / "busy"
+    assert board["best"]["test"] is None
+    assert not (folder / "test.lock.json").exists()
+    assert not (folder / "best").exists()
+    shown = command("study", "show", "busy", "--runs", tmp_path / "runs")
+    assert "16 of 24" in shown.out
+    assert "Undecided" in shown.out
+    assert "16 of 24 examples answered" in (folder / "report.html").read_text()
+    listed = json.loads(command("study", "list", "--runs", tmp_path / "runs", "--json").out)
+    assert [row["state"] for row in listed if row["name"] == "busy"] == ["undecided"]
+    with pytest.raises(StudyError, match="undecided"):
+        pl.Study(folder).best()
+
+
+def test_only_what_is_missing_is_asked_again(
+    endpoint: Endpoint, script: Script, tmp_path: Path
+) -> None:
+    path = study_file(endpoint, tmp_path)
+    run(path, tmp_path)
+    missing = set(script.refused)
+    assert len(missing) == 8
+    script.mark = "nothing"
+    before = len(endpoint.calls)
+    board = run(path, tmp_path)
+    second = [call.words for call in endpoint.calls[before:] if "Second" in call.words]
+    first = [call.words for call in endpoint.calls[before:] if "First" in call.words]
+    # the eight, and no other prompt of dev; test and controls are asked by the winner alone
+    winner = board["best"]["name"]
+    others = second if winner == "first" else first
+    assert set(second) >= missing
+    assert set(others) == (missing if others is second else set())
+    assert len(others) == len(set(others))
+    assert {row["dev"]["n"] for row in board["trials"]} == {24}
+    assert len(board["trials"]) == 2
+    assert board["n_missing"] == 0
+    assert board["verdict"]["action"] == "use"
+    assert board["best"]["test"]["n"] == 30
+    calls = len(endpoint.calls)
+    assert run(path, tmp_path) == json.loads(
+        json.dumps(board)
+    )  # decided: nothing is asked any more
+    assert len(endpoint.calls) == calls
+
+
+def test_missing_rows_of_test_are_asked_again(
+    endpoint: Endpoint, script: Script, tmp_path: Path
+) -> None:
+    script.mark = "nothing"
+    path = study_file(endpoint, tmp_path)
+    served: list[str] = []
+
+    def failing(call: Call, number: int) -> Answer:
+        served.append(call.words)
+        # dev is 24 for each of two prompts; of test every third request fails
+        failed = len(served) > 48 and len(served) % 3 == 0 and "N/A" not in call.words
+        return refused(503, "down") if failed else script(call, number)
+
+    endpoint.script = failing
+    board = run(path, tmp_path)
+    test = board["best"]["test"]
+    assert test["n"] + test["n_missing"] == 30
+    assert test["n_missing"] >= 8
+    assert board["verdict"]["action"] == "undecided"
+    assert "on test" in board["verdict"]["headline"]
+    endpoint.script = script
+    before = len(endpoint.calls)
+    again = run(path, tmp_path)
+    assert again["best"]["test"]["n_missing"] == 0
+    asked = [call for call in endpoint.calls[before:] if "N/A" not in call.words]
+    shuffled = 24  # the control over dev: a prompt that has nothing to learn is asked again
+    assert len(asked) == test["n_missing"] + shuffled
+    assert again["verdict"]["action"] == "use"
+
+
+def test_failures_are_misses_and_not_gaps(
+    endpoint: Endpoint, script: Script, tmp_path: Path
+) -> None:
+    script.most = 2
+    script.mark = "the"  # whoever is asked first
+    path = study_file(endpoint, tmp_path, decision={"missing": 0.5})
+    board = run(path, tmp_path)
+    folder = tmp_path / "runs" / "busy"
+    kept = [json.loads(line) for line in (folder / "unanswered.jsonl").read_text().splitlines()]
+    assert sum(row["dev"]["n_missing"] for row in board["trials"]) == 2
+    assert all("429" in row["error"] for row in kept)
+    assert (folder / "failures.jsonl").read_text() == ""
+    assert board["verdict"]["action"] == "use"
