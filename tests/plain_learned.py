@@ -140,7 +140,7 @@ def _seq2seq(pair: Pair, prompt: Prompt, answers: Sequence[str], parts: Parts) -
         tokens = _ids(tokenizer, answer)
         options = {}
         if parts.prefix is not None:
-            options[CACHE] = EncoderDecoderCache(_cache(parts.prefix), DynamicCache())
+            options[CACHE] = EncoderDecoderCache(cache_of(parts.prefix), DynamicCache())
         logits = model(
             inputs_embeds=_embedded(model, row),
             decoder_input_ids=torch.tensor([[*start, *tokens]]),
@@ -156,12 +156,13 @@ def _forward(model: Any, row: Row, prefix: Tensor | None) -> Tensor:
     """Logits ``[token, vocab]`` of one row after a prefix."""
     options: dict[str, Any] = {"use_cache": False}
     if prefix is not None:
-        options = {CACHE: _cache(prefix)}
+        options = {CACHE: cache_of(prefix)}
     logits: Tensor = model(inputs_embeds=_embedded(model, row), **options).logits[0]
     return logits.float()
 
 
-def _cache(prefix: Tensor) -> DynamicCache:
+def cache_of(prefix: Tensor) -> DynamicCache:
+    """A prefix ``[layer, 2, head, token, size]`` as transformers' own cache."""
     cache = DynamicCache()
     for layer, (keys, values) in enumerate(prefix):
         cache.update(keys[None], values[None], layer)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from plain_learned import CACHE, cache_of
+from tiny_models import Pair
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from promptlab.decoding import Decoding
 from promptlab.models.learned import Learned
@@ -77,3 +83,66 @@ def test_a_decoder_goes_on_from_a_prefix(name: str, request: pytest.FixtureReque
     ]
     assert len(texts[0]) == len(TEXTS)
     assert texts[0] != texts[1]
+
+
+@torch.inference_mode()
+def written(model: Any, ids: tuple[int, ...], prefix: Tensor, count: int) -> list[int]:
+    """What transformers writes after a prefix, the whole text read anew for every token."""
+    tokens: list[int] = []
+    forced = model.generation_config.forced_bos_token_id
+    while len(tokens) < count and model.config.eos_token_id not in tokens[1:]:
+        begun = torch.tensor([[model.config.decoder_start_token_id, *tokens]])
+        cache = EncoderDecoderCache(cache_of(prefix), DynamicCache())
+        inputs: dict[str, Any] = {"decoder_input_ids": begun, CACHE: cache}
+        logits = model(input_ids=torch.tensor([ids]), **inputs).logits[0, -1]
+        first = not tokens and forced is not None
+        tokens.append(int(forced) if first else int(logits.argmax()))
+    return tokens
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize("name", ["tiny_seq2seq", "tiny_bart"])
+def test_what_a_decoder_writes_after_a_prefix_is_what_transformers_writes(
+    name: str, deterministic: bool, request: pytest.FixtureRequest
+) -> None:
+    from promptlab.models.loading import from_transformers
+
+    pair: Pair = request.getfixturevalue(name)
+    model = from_transformers(*pair, deterministic=deterministic)
+    assert model.prefix_shape is not None
+    layers, heads, size = model.prefix_shape
+    drawn = 5 * torch.randn(layers, 2, heads, 3, size, generator=torch.Generator().manual_seed(4))
+    view = model.adapted(Learned(prefix=drawn))
+    prompts = [Template("{text} It was {mask}").render({"text": text}) for text in TEXTS]
+    replies = view.generate(prompts, Decoding(max_tokens=6))
+    for ids, reply in zip(view.reading(prompts), replies, strict=True):
+        expected = written(pair[0], ids, drawn, 6)
+        assert reply.text == model.tokenizer.decode(expected, skip_special_tokens=True)
+    without = [reply.text for reply in model.generate(prompts, Decoding(max_tokens=6))]
+    assert [reply.text for reply in replies] != without
+
+
+@pytest.mark.parametrize("name", ["tiny_sliding", "tiny_causal", "tiny_seq2seq", "tiny_bart"])
+def test_every_token_goes_through_the_network_once(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    from promptlab.models.loading import from_transformers
+
+    pair: Pair = request.getfixturevalue(name)
+    model = from_transformers(*pair, deterministic=True)
+    (prompt, *_) = [Template("{text} It was {mask}").render({"text": text}) for text in TEXTS]
+    seen: list[int] = []
+    weight = pair[0].get_input_embeddings().weight
+    hooks = [
+        module.register_forward_hook(lambda module, args, output: seen.append(args[0].numel()))
+        for module in pair[0].modules()
+        if isinstance(module, torch.nn.Embedding) and module.weight is weight
+    ]
+    decoding = Decoding(max_tokens=12, temperature=2.0, seed=5)
+    replies = model.generate([prompt] * 6, decoding, samples=range(6))
+    for hook in hooks:
+        hook.remove()
+    read = len(model.reading([prompt])[0]) + (1 if model.family == "seq2seq" else 0)
+    assert max(reply.tokens_out for reply in replies) > 3
+    once = read + sum(reply.tokens_out - 1 for reply in replies)
+    assert sum(seen) == once == model.usage.computed_tokens
