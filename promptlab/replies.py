@@ -39,9 +39,10 @@ def replies_told(counts: Mapping[str, int], examples: int) -> list[str]:
 def _kinds(trace: Any, text: str | None) -> list[str]:
     if not isinstance(trace, Mapping):
         return []
-    found = []
-    if WORDLESS in trace or "unread" in trace:
-        found.append("refused" if text and WORDLESS in trace else "empty")
+    if WORDLESS in trace:
+        return ["refused" if text else "empty"]
+    if "unread" in trace:
+        return ["empty"]
     if any(step.get("notes", {}).get(CUT) for step in trace.get("steps", ())):
-        found.append(CUT)
-    return found
+        return [CUT]
+    return []

@@ -194,8 +194,22 @@ def test_plain_completions() -> None:
 )  # fmt: skip
 def test_usage(usage: Any, found: tuple[int | None, int | None]) -> None:
     answer = json.loads(document({"content": "x"})) | {"usage": usage}
-    assert read_reply(json.dumps(answer)).usage == Usage(*found)
-    assert read_usage({"usage": usage}) == Usage(*found)
+    assert read_reply(json.dumps(answer)).usage == read_usage({"usage": usage})
+    read = read_usage({"usage": usage})
+    assert (read.tokens_in, read.tokens_out) == found
+
+
+@pytest.mark.parametrize(
+    ("usage", "known"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 8}}, 8),
+        ({"prompt_tokens_details": None, "prompt_cache_hit_tokens": 8}, 8),
+        ({"prompt_tokens_details": {"cached_tokens": 99}}, 10),  # no more than there are
+        ({}, 0),
+    ],
+)
+def test_tokens_that_the_endpoint_knew(usage: dict[str, Any], known: int) -> None:
+    assert read_usage({"usage": USAGE | usage}).tokens_known == known
 
 
 def test_the_cost_of_a_document_that_was_cut() -> None:

@@ -59,11 +59,12 @@ def predictor(model: RemoteModel) -> PromptGenerator:
 
 def test_nobody_is_lost_while_the_endpoint_asks_to_wait(start: Started) -> None:
     """For a while every request is refused, and only the text says for how long."""
-    begun = time.monotonic()
+    begun: list[float] = []
     hint = HINT.replace("20s", "350ms")
 
     def script(call: Call, number: int) -> Answer:
-        if time.monotonic() - begun < 0.5:
+        begun.append(time.monotonic())
+        if begun[-1] - begun[0] < 0.5:
             return refused(429, hint, "rate_limit_exceeded")
         return said(f"re {call.words}")
 
@@ -122,6 +123,16 @@ def test_an_endpoint_that_asks_again_and_again_is_waited_for_as_long_as_patience
     impatient, none = model_at(endpoint, patience=0)
     assert "(tried once)" in (ask(impatient, "a")[0].error or "")
     assert none == []
+
+
+def test_when_one_waited_in_vain_and_nobody_was_answered_all_end(start: Started) -> None:
+    endpoint = start(lambda call, n: refused(503, "busy", retry_after="20"))
+    model, waits = model_at(endpoint, patience=100, concurrency=1)
+    first, *rest = ask(model, *map(str, range(20)))
+    assert "patience is 100 s" in (first.error or "")
+    assert all("nobody was answered" in (reply.error or "") for reply in rest)
+    assert len(endpoint.calls) == 5
+    assert 80.0 <= waits.clock() <= 105.0
 
 
 def test_when_nobody_is_answered_the_rest_is_not_asked(start: Started) -> None:
@@ -284,6 +295,21 @@ def test_tries_that_were_paid_for_are_counted_with_the_answer(start: Started) ->
     (again,) = predictor(model_at(endpoint)[0]).predict(["a"])
     assert (again.tokens_in, again.tokens_out) == (30, 6)  # a kept reply tells the same
     assert len(endpoint.calls) == 3
+
+
+def test_tokens_that_the_endpoint_knew_have_a_price_of_their_own(start: Started) -> None:
+    usage = {
+        "prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 8},
+    }  # fmt: skip
+    answer = json.loads(said("x").text) | {"usage": usage}
+    endpoint = start(lambda call, n: Answer(text=json.dumps(answer)))
+    model, _ = model_at(endpoint, price=PRICE | {"cached": 0.1e6}, cache=False)
+    ask(model, "a")
+    assert model.spent()["dollars"] == pytest.approx(2 + 0.8 + 2)
+    assert model.spent()["tokens_in"] == 10
+    plain_price, _ = model_at(endpoint, cache=False)
+    ask(plain_price, "a")
+    assert plain_price.spent()["dollars"] == pytest.approx(12)
 
 
 def test_a_row_without_an_answer_has_only_what_was_paid(start: Started) -> None:

@@ -108,9 +108,9 @@ class Dialect:
             return self._take_few_stops(sent)
         if self._is_about_system(complaint, sent):
             return self._turn_system(sent)
-        if not _STRANGE.search(said) and not complaint.codes & _STRANGE_CODES:
-            return False
-        named = _named(complaint, sent)
+        named = _by_itself(complaint, sent)  # also for a value that is out of range
+        if _STRANGE.search(said) or complaint.codes & _STRANGE_CODES:
+            named = _named(complaint, sent)
         harmful = [name for name in named if not _is_harmless(name, sent[name])]
         if harmful:
             raise EndpointError(f"{model} refuses {_refused(harmful, sent)}: {said}")
@@ -171,10 +171,15 @@ class Dialect:
         return True
 
 
+def _by_itself(complaint: Complaint, sent: Mapping[str, Any]) -> list[str]:
+    """The fields of what was sent that the complaint names apart from its words."""
+    fields = {re.split(r"[.\[]", field)[0] for field in complaint.fields}
+    return [name for name in sent if name in fields and name not in _SHAPES]
+
+
 def _named(complaint: Complaint, sent: Mapping[str, Any]) -> list[str]:
     """The fields of what was sent that are complained of."""
-    fields = {re.split(r"[.\[]", field)[0] for field in complaint.fields}
-    if by_itself := [name for name in sent if name in fields and name not in _SHAPES]:
+    if by_itself := _by_itself(complaint, sent):
         return by_itself
     said = complaint.message
     return [name for name in sent if name not in _SHAPES and _mentions(said, name)]
@@ -206,6 +211,7 @@ def _refused(names: list[str], sent: Mapping[str, Any]) -> str:
     if "continue_final_message" in names or "add_generation_prompt" in names:
         return f"{told} (write prefill: turn)"
     ways = []
+    ways += [f"another {name} in the decoding" for name in names if name in _LIMITS]
     if "temperature" in names:
         ways.append(
             "temperature: 1 in the decoding, or extra: {temperature: null} in the model's section "
@@ -217,7 +223,8 @@ def _refused(names: list[str], sent: Mapping[str, Any]) -> str:
         for name in names
         if name in ("top_p", "top_k")
     ]
-    others = [name for name in names if name not in ("temperature", "top_p", "top_k")]
+    drawn = ("temperature", "top_p", "top_k", *_LIMITS)
+    others = [name for name in names if name not in drawn]
     if others:
         ways.append(f"the model's section without extra: {', '.join(others)}")
     return f"{told} (write {'; '.join(ways)})"

@@ -6,9 +6,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,61 +16,25 @@ from promptlab.cancellation import Cancelled
 from promptlab.cancellation import current as current_cancellation
 from promptlab.events import EndpointBusy, Warned
 from promptlab.models.remote.answer import Answer, Failure, Paid
-from promptlab.models.remote.calls import Calls
+from promptlab.models.remote.attempts import Attempts, Batch, Heard, span
 from promptlab.models.remote.dialect import Dialect
 from promptlab.models.remote.gate import Gate
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, RateLimit, Wait
 from promptlab.models.remote.reply import Reply, WithheldError
 from promptlab.models.remote.request import Request
+from promptlab.models.remote.responses import ResponseRecord
 from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import Transport
 from promptlab.models.remote.usage import Usage
 from promptlab.models.remote.verdict import PassingError, RefusedError
 
-Heard = Callable[[Request, str], None]
-"""Told a request and its reply so far."""
 _GLANCE = 0.2
 """Seconds between two looks whether the work was cancelled."""
 _MOST_MENDS = 8
 """Times that one request is said otherwise."""
 _log = logging.getLogger("promptlab")
-
-
-@dataclass(eq=False)
-class _Batch:
-    """Requests that are fetched together; ``given_up`` says why the rest is not asked."""
-
-    heard: Heard | None
-    stop: threading.Event = field(default_factory=threading.Event)
-    calls: Calls = field(default_factory=Calls)
-    given_up: str | None = None
-
-
-@dataclass(eq=False)
-class _Try:
-    """How far one request has come."""
-
-    request: Request
-    body: Mapping[str, Any]
-    spoken: Mapping[str, Any] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-    sent: int = 0
-    failed: int = 0
-    asked: int = 0
-    mended: int = 0
-    waited: float = 0.0
-    paid: Paid = field(default_factory=Paid)
-
-    def failure(self, message: str) -> Failure:
-        """The end of it."""
-        return Failure(message, time.perf_counter() - self.started, self.paid)
-
-    @property
-    def times(self) -> str:
-        """How often it was sent, in words."""
-        return "tried once" if self.sent == 1 else f"tried {self.sent} times"
 
 
 class Fetcher:
@@ -106,8 +69,9 @@ class Fetcher:
         self._gate = gate
         self._dialect = dialect
         self._pause = pause
-        self._silent = 0
-        self._unheeded = 0
+        self._responses = ResponseRecord(
+            options.concurrency * (options.retries + 1), 2 * options.concurrency
+        )
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._news: queue.SimpleQueue[EndpointBusy | Warned] = queue.SimpleQueue()
@@ -122,7 +86,7 @@ class Fetcher:
         (`Cancellation.in_force`) or interrupted, it is broken off. What the user should know
         meanwhile is told to the `Events` in force, else to the log ``promptlab``.
         """
-        batch = _Batch(heard)
+        batch = Batch(heard)
         pool = self._pool()
         futures = {pool.submit(self._guarded, r, batch): r.key for r in requests}
         try:
@@ -167,7 +131,7 @@ class Fetcher:
             else:
                 _log.warning("%s", event.message)
 
-    def _guarded(self, request: Request, batch: _Batch) -> Answer | Failure:
+    def _guarded(self, request: Request, batch: Batch) -> Answer | Failure:
         """One request; an error that concerns them all stops the others here and now."""
         try:
             return self._one(request, batch)
@@ -175,10 +139,10 @@ class Fetcher:
             batch.stop.set()
             raise
 
-    def _one(self, request: Request, batch: _Batch) -> Answer | Failure:
+    def _one(self, request: Request, batch: Batch) -> Answer | Failure:
         """One request until it is answered, refused, or tried too often."""
-        turn = _Try(request, self._body(request, stream=batch.heard is not None))
-        while not batch.stop.is_set() and batch.given_up is None:
+        turn = Attempts(request, self._body(request, stream=batch.heard is not None))
+        while not batch.is_over:
             try:
                 answer = self._sent(turn, batch)
             except CancelledError:
@@ -189,12 +153,12 @@ class Fetcher:
                     return self._failed(turn, f"{error} ({turn.times}){self._why(error, turn)}")
             except RefusedError as error:
                 self._pay(turn, error.usage)
-                self._heard()
+                self._responses.note_response()
                 if not self._mended(error, turn):
                     return self._failed(turn, f"{error} ({turn.times})")
             except WithheldError as error:
                 self._pay(turn, error.usage)
-                self._heard()
+                self._responses.note_response()
                 return self._failed(turn, f"{self._transport.address.url}: {error}")
             else:
                 if answer is not None:
@@ -202,17 +166,15 @@ class Fetcher:
         message = batch.given_up or "not asked: another request has stopped them all"
         return self._failed(turn, message) if turn.sent else turn.failure(message)
 
-    def _sent(self, turn: _Try, batch: _Batch) -> Answer | None:
+    def _sent(self, turn: Attempts, batch: Batch) -> Answer | None:
         """What comes when it is sent once; ``None`` when it is stopped before."""
         pause = batch.stop.wait if self._pause is None else self._pause
-        entered = self._gate.enter(pause, lambda: batch.stop.is_set() or bool(batch.given_up))
+        entered = self._gate.enter(pause, lambda: batch.is_over)
         if entered is None:
             return None
         request, heard = turn.request, False
         try:
-            limit = request.body.get("max_tokens") or request.body.get("max_completion_tokens")
-            reserved = request.tokens + int(limit or 0)
-            admission = self._rate.admit(reserved, pause, batch.stop.is_set)
+            admission = self._rate.admit(turn.reserved, pause, batch.stop.is_set)
             if batch.stop.is_set():
                 self._rate.settle(admission, 0)
                 return None
@@ -237,9 +199,9 @@ class Fetcher:
             raise
         finally:
             self._gate.leave(answered=heard)
-        return self._taken(turn.request, answer)
+        return self._taken(turn.request, answer, reply.usage)
 
-    def _ask(self, turn: _Try, batch: _Batch) -> Reply:
+    def _ask(self, turn: Attempts, batch: Batch) -> Reply:
         grown = None if batch.heard is None else partial(batch.heard, turn.request)
         turn.spoken = self._dialect.spoken(turn.body)
         return self._transport.send(turn.request.path, turn.spoken, grown, batch.calls)
@@ -249,38 +211,32 @@ class Fetcher:
             return request.body
         return {**request.body, "stream": True, "stream_options": {"include_usage": True}}
 
-    def _close(self, error: PassingError, turn: _Try, entered: float) -> None:
+    def _close(self, error: PassingError, turn: Attempts, entered: float) -> None:
         """Nobody asks for a while, if this request is to be asked again at all."""
-        turn.asked += 1
-        tried = turn.asked if error.wait is not None else turn.asked + 2
+        turn.refused += 1
+        if turn.answers is None:
+            turn.answers = self._responses.answers
+        # Without a word of how long, not less than usual rate limits take.
+        tried = turn.refused if error.wait is not None else turn.refused + 2
         seconds = self._backoff.seconds(tried, error.wait)
-        turn.waited += max(1.0, seconds, error.wait or 0.0)
-        if self._is_waited_for(error, turn):
-            self._rate.hold(seconds)
-            if self._gate.close(seconds, entered):
-                url = self._transport.address.url
-                self._news.put(
-                    EndpointBusy(f"{url} asks to wait {_span(seconds)} ({error})", seconds)
-                )
+        turn.asked += max(1.0, seconds, error.wait or 0.0)
+        if not self._is_waited_for(error, turn):
+            return
+        turn.waited += seconds
+        self._rate.hold(seconds)
+        if self._gate.close(seconds, entered):
+            url = self._transport.address.url
+            said = str(error).removeprefix(f"{url} ")
+            self._news.put(EndpointBusy(f"{url} asks to wait {span(seconds)} ({said})", seconds))
 
-    def _is_waited_for(self, error: PassingError, turn: _Try) -> bool:
-        if self._is_worn_out or turn.waited > self._options.patience:
+    def _is_waited_for(self, error: PassingError, turn: Attempts) -> bool:
+        if self._responses.is_unresponsive or turn.asked > self._options.patience:
             return False
-        return error.wait is not None or turn.asked <= self._options.retries
+        return error.wait is not None or turn.refused <= self._options.retries
 
-    def _again(self, error: PassingError, turn: _Try, batch: _Batch) -> bool:
+    def _again(self, error: PassingError, turn: Attempts, batch: Batch) -> bool:
         """Whether another try may help; waits before it unless the gate does."""
-        if error.busy:
-            self._heard()
-            again = self._is_waited_for(error, turn)
-            if not again and turn.waited > self._options.patience:
-                self._give_up(error, batch)
-        else:
-            turn.failed += 1
-            with self._lock:
-                self._silent = self._silent + 1 if error.silent else 0
-                gone = self._silent > self._options.concurrency * (self._options.retries + 1)
-            again = not gone and turn.failed <= self._options.retries
+        again = self._asks_later(error, turn, batch) if error.busy else self._retries(error, turn)
         if not again:
             return False
         self._spending.add(retries=1)
@@ -289,34 +245,44 @@ class Fetcher:
             pause(self._backoff.seconds(turn.failed, error.wait))
         return True
 
-    def _give_up(self, error: PassingError, batch: _Batch) -> None:
-        """If nobody at all is answered, the others need not wait as long."""
-        with self._lock:
-            self._unheeded += 1
-        if self._is_worn_out:
-            batch.given_up = f"not asked: {error}, and nobody was answered"
+    def _retries(self, error: PassingError, turn: Attempts) -> bool:
+        """Whether a fault is tried again."""
+        turn.failed += 1
+        if error.silent:
+            self._responses.note_silence()
+        else:
+            self._responses.note_response()
+        return not self._responses.is_gone and turn.failed <= self._options.retries
 
-    @property
-    def _is_worn_out(self) -> bool:
-        """Whether so many requests in a row were not answered for all their patience."""
-        with self._lock:
-            return self._unheeded > 2 * self._options.concurrency
+    def _asks_later(self, error: PassingError, turn: Attempts, batch: Batch) -> bool:
+        """Whether a request is asked again when the gate opens; if nobody's is, all end."""
+        self._responses.note_response()
+        if self._is_waited_for(error, turn):
+            return True
+        if turn.asked > self._options.patience:
+            waited = 0 < self._options.patience <= 2 * turn.waited
+            self._responses.note_refusal(turn.answers or 0, waited=waited)
+            if self._responses.is_unresponsive:
+                batch.given_up = f"not asked: {error}, and nobody was answered"
+        return False
 
-    def _why(self, error: PassingError, turn: _Try) -> str:
+    def _why(self, error: PassingError, turn: Attempts) -> str:
         """Why it is not tried again, where that is not plain."""
-        if not error.busy or turn.waited <= self._options.patience:
+        if not error.busy or turn.asked <= self._options.patience:
             return ""
         return (
-            f"; it asks to wait {_span(error.wait or turn.waited)}, and patience is "
-            f"{_span(self._options.patience)} (patience: seconds in the model's section); the same "
+            f"; it asks to wait {span(error.wait or turn.asked)}, and patience is "
+            f"{span(self._options.patience)} (patience: seconds in the model's section); the same "
             "command asks again later"
         )
 
-    def _mended(self, error: RefusedError, turn: _Try) -> bool:
+    def _mended(self, error: RefusedError, turn: Attempts) -> bool:
         """Whether the endpoint understands it if it is said otherwise."""
         name = self._transport.address.name
-        if turn.mended >= _MOST_MENDS or not self._dialect.learns(
-            error.complaint, turn.spoken, name
+        if (
+            error.is_own
+            or turn.mended >= _MOST_MENDS
+            or not self._dialect.learns(error.complaint, turn.spoken, name)
         ):
             return False
         turn.mended += 1
@@ -325,42 +291,31 @@ class Fetcher:
             self._news.put(Warned(f"{name} {remark}"))
         return True
 
-    def _heard(self) -> None:
-        with self._lock:
-            self._silent = 0
-
-    def _pay(self, turn: _Try, usage: Usage) -> None:
+    def _pay(self, turn: Attempts, usage: Usage) -> None:
         """Count what a reply has cost that is no answer."""
         paid = Paid.of(usage, turn.request)
         turn.paid += paid
         self._spending.add(
             tokens_in=paid.tokens_in,
             tokens_out=paid.tokens_out,
+            tokens_known=usage.tokens_known,
             estimated=int(paid.estimated),
         )
 
-    def _failed(self, turn: _Try, message: str) -> Failure:
+    def _failed(self, turn: Attempts, message: str) -> Failure:
         self._spending.add(failed=1)
         return turn.failure(message)
 
-    def _taken(self, request: Request, answer: Answer) -> Answer:
-        """Keep and count an answer; one without words is not kept."""
-        with self._lock:
-            self._silent = 0
-            self._unheeded = 0
-        if self._store is not None and answer.is_kept:
-            self._store.keep(request.key, answer.record())
+    def _taken(self, request: Request, answer: Answer, usage: Usage) -> Answer:
+        """Count and keep an answer; one without words is not kept."""
+        self._responses.note_answer()
         self._spending.add(
             requests=1,
             estimated=int(answer.estimated),
             tokens_in=answer.tokens_in,
             tokens_out=answer.tokens_out,
+            tokens_known=usage.tokens_known,
         )
+        if self._store is not None and answer.is_kept:
+            self._store.keep(request.key, answer.record())
         return answer
-
-
-def _span(seconds: float) -> str:
-    """``"20 s"``, ``"6 min"``, ``"7.5 h"``."""
-    if seconds < 120:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -22,16 +22,23 @@ _SECRETS = frozenset(
 
 
 class Price(BaseModel):
-    """Dollars for a million tokens of prompts (``input``) and of replies (``output``)."""
+    """Dollars for a million tokens of prompts (``input``) and of replies (``output``).
+
+    ``cached`` is the price of a prompt's tokens that the endpoint still knew from before, by
+    default that of all others.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
 
-    def of(self, tokens_in: int, tokens_out: int) -> float:
-        """Dollars."""
-        return (tokens_in * self.input + tokens_out * self.output) / 1e6
+    def of(self, tokens_in: int, tokens_out: int, tokens_known: int = 0) -> float:
+        """Dollars; ``tokens_known`` of the prompts' were known to the endpoint."""
+        known = self.input if self.cached is None else self.cached
+        fresh = max(0, tokens_in - tokens_known)
+        return (fresh * self.input + tokens_known * known + tokens_out * self.output) / 1e6
 
 
 class RemoteOptions(BaseModel):

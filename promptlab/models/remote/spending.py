@@ -25,22 +25,24 @@ class Spending:
         self._price = price
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(COUNTS, 0)
+        self._known = 0
 
-    def add(self, **counts: int) -> None:
-        """Count on."""
+    def add(self, *, tokens_known: int = 0, **counts: int) -> None:
+        """Count on; ``tokens_known`` of ``tokens_in`` have the price of cached ones."""
         with self._lock:
+            self._known += tokens_known
             for name, count in counts.items():
                 self._counts[name] += count
 
     def record(self) -> dict[str, Any]:
         """The counts, and ``dollars`` (``None`` without a price)."""
         with self._lock:
-            counts = dict(self._counts)
+            counts, known = dict(self._counts), self._known
         price = self._price
         return counts | {
             "dollars": None
             if price is None
-            else price.of(counts["tokens_in"], counts["tokens_out"])
+            else price.of(counts["tokens_in"], counts["tokens_out"], known)
         }
 
 

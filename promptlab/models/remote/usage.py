@@ -14,10 +14,14 @@ _KEY = re.compile(r'"usage"\s*:\s*(?=\{)')
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of the prompt and of all that was written, ``None`` where they are not told."""
+    """Tokens of the prompt and of all that was written, ``None`` where they are not told.
+
+    ``tokens_known`` are those of the prompt that the endpoint still knew from before.
+    """
 
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_known: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -46,7 +50,7 @@ def read_usage(document: Any) -> Usage:
     total = _count(found.get("total_tokens"))
     if total is not None and tokens_in is not None and total >= tokens_in + (tokens_out or 0):
         tokens_out = total - tokens_in
-    return Usage(tokens_in, tokens_out)
+    return Usage(tokens_in, tokens_out, min(_known(found), tokens_in or 0))
 
 
 def find_usage(text: str) -> Usage:
@@ -58,6 +62,13 @@ def find_usage(text: str) -> Usage:
             continue
         return read_usage({"usage": found})
     return Usage()
+
+
+def _known(usage: Mapping[str, Any]) -> int:
+    details = usage.get("prompt_tokens_details")
+    own = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    hits = usage.get("prompt_cache_hit_tokens", usage.get("cached_tokens"))
+    return _count(own) or _count(hits) or 0
 
 
 def _count(value: Any) -> int | None:

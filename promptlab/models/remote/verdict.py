@@ -99,17 +99,22 @@ class PassingError(Exception):
 
 
 class RefusedError(Exception):
-    """The endpoint refuses this one request, and would again."""
+    """The endpoint refuses this request, and would again.
+
+    ``is_own``: for what its prompt says or how long it is, so that others may be taken.
+    """
 
     def __init__(
         self,
         message: str,
         complaint: Complaint,
         *,
+        is_own: bool = False,
         usage: Usage = UNTOLD,
     ) -> None:
         super().__init__(message)
         self.complaint = complaint
+        self.is_own = is_own
         self.usage = usage
 
 
@@ -132,11 +137,14 @@ class Failed:
         if codes & _SPENT_CODES or status == 402 or (wait is None and _SPENT.search(said)):
             return EndpointError(f"{told}; its account has no credit left, or a limit on spending")
         if self._is_too_long:
-            return RefusedError(told, complaint, usage=self.usage)
+            return RefusedError(told, complaint, is_own=True, usage=self.usage)
         if complaint.filtered or codes & _FILTER_CODES or (status < 429 and _FILTER.search(said)):
             found = f" ({', '.join(complaint.filtered)})" if complaint.filtered else ""
             return RefusedError(
-                f"{told}; a content filter refused the prompt{found}", complaint, usage=self.usage
+                f"{told}; a content filter refused the prompt{found}",
+                complaint,
+                is_own=True,
+                usage=self.usage,
             )
         if status in _BUSY or codes & _BUSY_CODES or (wait is not None and self._passes):
             return PassingError(told, wait=wait, busy=True, usage=self.usage)
