@@ -86,6 +86,7 @@ class Endpoint:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.models: list[dict[str, Any]] = [{"id": "m", "max_model_len": 512}]
+        self.busy_about = 0  # so often it has no time to tell its models
         self.calls: list[Call] = []
         self.most = 0
         self._open = 0
@@ -134,7 +135,11 @@ class Endpoint:
                 """Nothing is printed."""
 
             def do_GET(self) -> None:
-                self._send(Answer(text=json.dumps({"data": endpoint.models})))
+                if endpoint.busy_about:
+                    endpoint.busy_about -= 1
+                    self._send(refused(429, "wait", retry_after_ms="1"))
+                else:
+                    self._send(Answer(text=json.dumps({"data": endpoint.models})))
 
             def do_POST(self) -> None:
                 size = int(self.headers["Content-Length"])

@@ -102,6 +102,8 @@ def test_the_window_is_what_the_endpoint_says(endpoint: Endpoint) -> None:
     endpoint.models = [{"id": "other", "context_length": 4}, {"id": "m"}]
     assert RemoteModel(endpoint.name).max_tokens == 8192
     assert RemoteModel("remote:m@http://127.0.0.1:1/v1").max_tokens == 8192
+    endpoint.models, endpoint.busy_about = [{"id": "m", "context_length": 640}], 2
+    assert RemoteModel(endpoint.name).max_tokens == 640
 
 
 def test_prompts_are_cut_by_an_estimate(endpoint: Endpoint) -> None:

@@ -152,7 +152,8 @@ def test_what_this_server_refuses_is_told(served: Served) -> None:
         other.generate(prompts("a"), Decoding())
     model = RemoteModel(served.name, retries=0)
     decoding = Decoding(max_tokens=4, temperature=1.0, top_k=3)
-    assert "Unexpected fields" in (model.generate(prompts("a"), decoding)[0].error or "")
+    with pytest.raises(EndpointError, match=r"refuses top_k 3 .*top_k: null.*Unexpected fields"):
+        model.generate(prompts("a"), decoding)
 
 
 def study(served: Served, data: Path, path: Path) -> Path:

@@ -8,7 +8,7 @@ import json
 import queue
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import httpx
@@ -28,10 +28,13 @@ from promptlab.models.remote.reply import (
 )
 from promptlab.models.remote.request import text_tokens
 from promptlab.models.remote.usage import Usage
-from promptlab.models.remote.verdict import Failed, NoModelError, PassingError, RefusedError
+from promptlab.models.remote.verdict import Failed, NoModelError, PassingError
+from promptlab.models.remote.wait_hint import asked_wait
 
 _ASKED_SECONDS = 10.0
 """How long the endpoint is asked about itself."""
+_MORE_ABOUT = 2
+"""How often it is asked again."""
 _Sent = httpx.Response | bytes | None
 """Of a stream: the head, its bytes as they come, and at the end nothing."""
 
@@ -59,9 +62,8 @@ class Transport:
     ) -> Reply:
         """One reply; of one that is streamed ``grown`` is told the text so far.
 
-        Raises `PassingError`, `RefusedError` or `WithheldError` when this request fails,
-        `EndpointError` when no request can succeed, and `CancelledError` when ``calls`` are
-        broken off.
+        Raises what `Failed.judge` says or `WithheldError` when this request fails, and
+        `CancelledError` when ``calls`` are broken off.
         """
         calls = calls or Calls()
         try:
@@ -82,16 +84,28 @@ class Transport:
             raise PassingError(self._unreached(error), silent=True) from error
 
     def about(self) -> list[dict[str, Any]]:
-        """What the endpoint's ``/models`` says; nothing if it does not say it at once."""
+        """What the endpoint's ``/models`` says; nothing if it does not say it soon.
+
+        One that is busy is asked again: what it says decides how long prompts may be.
+        """
         try:
-            asked = self._open().get(
-                f"{self.address.url}/models", headers=self._headers(), timeout=_ASKED_SECONDS
-            )
-            found = Calls().run(asked)
+            found = self._asked_about()
+            for _ in range(_MORE_ABOUT):
+                if found.status_code != 429 and found.status_code < 500:
+                    break
+                wait = asked_wait(found.headers, found.text)
+                Event().wait(min(1.0 if wait is None else wait, _ASKED_SECONDS))
+                found = self._asked_about()
             rows = found.raise_for_status().json()["data"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return []
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+    def _asked_about(self) -> httpx.Response:
+        asked = self._open().get(
+            f"{self.address.url}/models", headers=self._headers(), timeout=_ASKED_SECONDS
+        )
+        return Calls().run(asked)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -300,6 +314,3 @@ def _let_go(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop) -> None:
 
 def _cause(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
-
-
-__all__ = ["PassingError", "RefusedError", "Transport"]
