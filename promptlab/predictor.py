@@ -25,6 +25,7 @@ from promptlab.seen_texts import SeenTexts
 if TYPE_CHECKING:
     from promptlab.evaluation import Evaluation
 
+DOCUMENT = "predictor.json"
 FORMAT = 1
 """Version of ``predictor.json``."""
 
@@ -184,6 +185,7 @@ class Predictor(ABC):
             "predictor": type(self).__name__,
             "model": self.model.describe(),
             "settings": self.settings(),
+            "fields": list(self.fields),
             "seen": self.seen.record(),
         }
         if self.read_as is not None:
@@ -212,22 +214,9 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
 
     Options go to `load_model`. Raises `InputError` for a folder that holds no predictor.
     """
-    path = Path(folder) / "predictor.json"
-    if not path.exists():
-        raise InputError(
-            f"{folder} holds no saved predictor (no predictor.json); give the folder that save() "
-            "wrote, or runs/<study>/best"
-        )
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        kind, name = document["predictor"], document["model"]["name"]
-        settings, version = document["settings"], document["format"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no predictor that promptlab wrote ({error!r}); save it again"
-        ) from error
-    if version != FORMAT:
-        raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
+    path = Path(folder) / DOCUMENT
+    document = _read_document(path)
+    kind, name, settings = document["predictor"], document["model"]["name"], document["settings"]
     try:
         found = named_predictor(kind)
     except InputError as error:
@@ -251,6 +240,47 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
             f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "
             "save the predictor again"
         ) from error
+
+
+def read_fields(folder: str | Path) -> tuple[tuple[str, ...] | None, Columns | None]:
+    """What a saved predictor reads, known before its model is loaded.
+
+    Args:
+        folder: Where it was saved.
+
+    Returns:
+        The names of its fields (``None`` if it was saved by an earlier version), and the columns
+        of the file whose examples it was chosen by, if there was one.
+
+    Raises:
+        InputError: For a folder that holds no predictor.
+    """
+    document = _read_document(Path(folder) / DOCUMENT)
+    fields, columns = document.get("fields"), document.get("columns")
+    return (
+        None if fields is None else tuple(fields),
+        None if columns is None else Columns(**columns),
+    )
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    """The saved document; its keys are there. Raises `InputError`."""
+    if not path.exists():
+        raise InputError(
+            f"{path.parent} holds no saved predictor (no {path.name}); give the folder that save() "
+            "wrote, or runs/<study>/best"
+        )
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _ = document["predictor"], document["model"]["name"], document["settings"]
+        version = document["format"]
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is no predictor that promptlab wrote ({error!r}); save it again"
+        ) from error
+    if version != FORMAT:
+        raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
+    return document
 
 
 def named_predictor(name: str) -> type[Predictor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -271,3 +272,15 @@ def test_texts_instead_of_a_file(best: Path) -> None:
 def test_a_file_or_texts(best: Path, reviews: Path) -> None:
     assert "not both" in refused(best, reviews, "--text", "good")
     assert "give a file to predict" in refused(best)
+
+
+def test_columns_are_looked_at_before_the_model(best: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "moved"
+    shutil.copytree(best, folder)
+    document = json.loads((folder / "predictor.json").read_text())
+    document["model"]["name"] = str(tmp_path / "no-model")
+    (folder / "predictor.json").write_text(json.dumps(document))
+    path = tmp_path / "other.csv"
+    path.write_text("title,body\nx,y\n")
+    assert "'text'" in refused(folder, path)
+    assert "no-model" in refused(folder, "--text", "good")

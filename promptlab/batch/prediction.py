@@ -61,22 +61,12 @@ class BatchPrediction:
             source = open_records(source, block=block)
         elif not isinstance(source, Records):
             source = given_records(source, block)
-        known = predictor.read_as or Columns({})
-        source = with_nested(source, [*(columns or {}).values(), *known.fields, known.label, label])
-        named = {name: column for column, name in known.fields.items() if column in source.columns}
-        named = {name: column for name, column in named.items() if name in predictor.fields}
-        if label is None and known.label in source.columns:
-            label = known.label
         self.predictor = predictor
-        self.records = source
-        self.matched = match_columns(
-            source.columns,
-            predictor.fields,
-            source=source.name,
-            asked={**named, **(columns or {})},
-            label=label,
+        self.records, self.matched = match_records(
+            source, predictor.fields, predictor.read_as, columns=columns, label=label
         )
-        self._renamed = known.renamed
+        self._renamed = (predictor.read_as or Columns({})).renamed
+        source = self.records
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]
         self.error_columns = [ERROR] if predictor.model.family == "remote" else []
@@ -238,6 +228,42 @@ class BatchPrediction:
                 self.unknown.add(example.label)
             else:
                 self._pairs[example.label, row.label] += 1
+
+
+def match_records(
+    source: Records,
+    fields: Sequence[str],
+    read_as: Columns | None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    label: str | None = None,
+) -> tuple[Records, Columns]:
+    """Which columns of ``source`` are a predictor's fields and its label.
+
+    Args:
+        source: The rows.
+        fields: The fields that the predictor reads.
+        read_as: The columns of the file whose examples it was chosen by.
+        columns: The column of a field where its name does not tell.
+        label: The column with true labels.
+
+    Returns:
+        The rows, with a column for each path into nested values that is asked for, and what each
+        column is.
+
+    Raises:
+        DataError: When a field has no column.
+    """
+    known = read_as or Columns({})
+    source = with_nested(source, [*(columns or {}).values(), *known.fields, known.label, label])
+    named = {name: column for column, name in known.fields.items() if column in source.columns}
+    named = {name: column for name, column in named.items() if name in fields}
+    if label is None and known.label in source.columns:
+        label = known.label
+    asked = {**named, **(columns or {})}
+    return source, match_columns(
+        source.columns, fields, source=source.name, asked=asked, label=label
+    )
 
 
 def _finished(row: Row, made: Prediction, columns: Sequence[str]) -> dict[str, Any]:

@@ -84,6 +84,9 @@ def predict(
     all. Cells are written exactly as they were read, unless --spreadsheet-safe. --json prints one
     summary, with the rows in it unless they go to --out.
     """
+    from promptlab.batch.prediction import match_records
+    from promptlab.predictor import read_fields
+
     target = None if out is None or str(out) == "-" else out
     shown = bool(text) and target is None and form is None and not as_json
     kept: list[dict[str, Any]] | None = [] if target is None and (as_json or shown) else None
@@ -94,9 +97,14 @@ def predict(
         rows,
         output,
     ):
+        fields, read_as = read_fields(folder)
+        if text and fields is not None:
+            columns |= {_only_field(fields): TEXT}
+        if fields is not None:  # before the model is loaded, which can take minutes
+            match_records(rows, fields, read_as, columns=columns, label=label)
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
         if text:
-            columns |= {_only_field(predictor): TEXT}
+            columns |= {_only_field(predictor.fields): TEXT}
         summary = _predicted(
             predictor, rows, output, kept, columns=columns, label=label, trace=trace
         )
@@ -123,16 +131,16 @@ def _check_source(source: str | None, text: Sequence[str] | None) -> str | list[
     return [{TEXT: one} for one in text] if text else str(source)
 
 
-def _only_field(predictor: Predictor) -> str:
+def _only_field(fields: Sequence[str]) -> str:
     """The field that --text stands for. Raises `InputError` where the prompt reads several."""
     from promptlab.errors import InputError
 
-    if len(predictor.fields) != 1:
+    if len(fields) != 1:
         raise InputError(
-            f"--text stands for one field and this prompt reads {', '.join(predictor.fields)}; "
-            "give a file with these columns"
+            f"--text stands for one field and this prompt reads {', '.join(fields)}; give a file "
+            "with these columns"
         )
-    return predictor.fields[0]
+    return fields[0]
 
 
 def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
