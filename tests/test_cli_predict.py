@@ -281,6 +281,6 @@ def test_columns_are_looked_at_before_the_model(best: Path, tmp_path: Path) -> N
     document["model"]["name"] = str(tmp_path / "no-model")
     (folder / "predictor.json").write_text(json.dumps(document))
     path = tmp_path / "other.csv"
-    path.write_text("title,body\nx,y\n")
+    path.write_text("colour,height\nx,y\n")
     assert "'text'" in refused(folder, path)
     assert "no-model" in refused(folder, "--text", "good")
