@@ -56,7 +56,7 @@ _AND_PART = re.compile(r"\s+and\s+(?:a|one)[ -](half|third|quarter)(?!\w)", re.I
 _LIST_ITEM = re.compile(r"^[ \t]*(\d{1,3})[.)][ \t]+(?=\S)", re.MULTILINE)
 _MINUS_WORD = re.compile(r"(?:^|[^\w\s])\s*(minus|negative)\s+$|\b(minus|negative)\s+$", re.I)
 _BLANK = "[ \u00a0\u202f\u2009]"
-_CURRENCY = "$€£¥₹₩₽¢"
+CURRENCIES = "$€£¥₹₩₽¢"
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,13 @@ def numerals(text: str, decimal: Decimal = "point") -> list[Numeral]:
 
 
 def number_in_whole(text: str, decimal: Decimal = "point") -> Fraction | None:
-    """The number that a text is as a whole, ``None`` if it is more than that, or none."""
+    """The number that a text is as a whole, ``None`` if it is more than that, or none.
+
+    A currency or a unit is more than that.
+    """
     plain = plain_numbers(text).strip()
+    if any(sign in plain for sign in CURRENCIES):
+        return None
     found = numerals(plain, decimal)
     if len(found) != 1 or (found[0].start, found[0].end) != (0, len(plain)):
         return None
@@ -166,7 +171,7 @@ def _numeral(text: str, match: re.Match[str], decimal: Decimal, listed: frozense
 def _signed(text: str, start: int) -> tuple[int, int, bool]:
     """Where a numeral begins with its sign and currency, the sign, and whether it is money."""
     place, money = start, False
-    if text[place - 1 : place] in _CURRENCY and place:
+    if text[place - 1 : place] in CURRENCIES and place:
         place, money = place - 1, True
     before = text[:place].rstrip(" ")
     blank = len(before) < place

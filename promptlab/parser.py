@@ -23,6 +23,9 @@ from promptlab.number import read_number
 from promptlab.numeral import Decimal, check_decimal
 from promptlab.spans import read_spans, write_spans
 
+_WRAPPED = re.compile(
+    r"\s*<(answer|final_answer|output|response|solution)>(.*)</\1>\s*", re.IGNORECASE | re.DOTALL
+)
 _MOST_SECONDS = 1.0  # for one search of a user's pattern
 
 
@@ -121,7 +124,10 @@ class NumberParser(Parser):
 
 @dataclass(frozen=True)
 class TextParser(Parser):
-    """Takes the whole reply up to the first stop string, stripped; an empty rest is unparsed."""
+    """Takes the whole reply up to the first stop string, stripped; an empty rest is unparsed.
+
+    Tags such as ``<answer>…</answer>`` around all of it are left out.
+    """
 
     stop: tuple[str, ...] = ()
     type: ClassVar[str] = "text"
@@ -133,7 +139,8 @@ class TextParser(Parser):
     def read(self, answer: str) -> str | None:
         """The stripped text, or ``None`` when nothing is left of it."""
         # Leading blanks go first: models often begin with the newline that is also the stop.
-        text = answer.lstrip()
+        wrapped = _WRAPPED.fullmatch(answer)
+        text = (wrapped[2] if wrapped else answer).lstrip()
         ends = [end for stop in self.stop if (end := text.find(stop)) >= 0]
         return text[: min(ends, default=len(text))].strip() or None
 
@@ -184,10 +191,11 @@ class RegexParser(Parser):
 
 @dataclass(frozen=True)
 class JsonParser(Parser):
-    """Takes the value of ``key`` in the first JSON object of the reply that has it.
+    """Takes the value of ``key`` in the last JSON object of the reply that has it.
 
-    Text around the object is allowed. Text is taken stripped, other values as JSON; ``null``,
-    an empty text and broken JSON are unparsed.
+    Text around the object is allowed, and so are objects before it, such as a draft or the form
+    that was asked for. Text is taken stripped, other values as JSON; ``null``, an empty text, NaN
+    and broken JSON are unparsed.
     """
 
     key: str
@@ -195,17 +203,19 @@ class JsonParser(Parser):
 
     def read(self, answer: str) -> str | None:
         """The value as text, or ``None``."""
-        decoder = json.JSONDecoder()
+        decoder = json.JSONDecoder(parse_constant=_no_number)
+        value: Any = None
         start = answer.find("{")
         while start >= 0:
+            end = start + 1
             try:
-                found, _ = decoder.raw_decode(answer, start)
+                found, whole = decoder.raw_decode(answer, start)
             except (ValueError, RecursionError):
                 found = {}
             if isinstance(found, dict) and self.key in found:
-                return _json_text(found[self.key])
-            start = answer.find("{", start + 1)
-        return None
+                value, end = found[self.key], whole
+            start = answer.find("{", end)
+        return _json_text(value)
 
     def settings(self) -> dict[str, Any]:
         """``type`` and ``key``."""
@@ -237,6 +247,10 @@ class SpansParser(Parser):
 def _folded(text: str) -> str:
     """``text`` in one case, with single blanks and straight apostrophes."""
     return " ".join(text.casefold().replace("\u2019", "'").split())
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _json_text(value: Any) -> str | None:

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "compat", "hidden_reasoning", "inputs", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
         "verbalizer",
-        "answer_cue", "choice", "choice_cue", "choice_mention", "numeral",
+        "answer_cue", "choice", "choice_cue", "choice_mention", "numeral", "open_answer",
     ),
     # the only place that runs a network
     ("engine",),

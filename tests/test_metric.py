@@ -73,9 +73,16 @@ def test_matthews_by_hand_and_when_one_class_is_predicted() -> None:
     assert Matthews().compute(table(("p", "p"), ("p", "n"))) == 0.0
 
 
-def test_exact_match_is_that_of_squad() -> None:
-    rows = table(("The Eiffel-Tower!", "eiffeltower"), ("a", "the"), (None, "x"), ("x ", "X"))
+def test_exact_match_by_hand() -> None:
+    rows = table(("The Eiffel Tower!", "eiffel tower"), ("a", "the"), (None, "x"), ("x ", "X"))
     assert ExactMatch().per_example(rows) == [1.0, 0.0, 0.0, 1.0]
+    rows = table(("-5", "5"), ("3.5", "35"), ("1/2", "12"), ("C++", "C"), ("1,000", "1000.0"))
+    assert ExactMatch().per_example(rows) == [0.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_every_metric_says_what_it_takes_to_be_equal() -> None:
+    for name in metric_names():
+        assert get_metric(name).normalization, name
 
 
 def test_numeric_match() -> None:
@@ -166,6 +173,8 @@ def test_span_f1_of_counts_is_seqeval_s() -> None:
 
 def test_rouge_equals_its_package() -> None:
     pytest.importorskip("rouge_score")
+    same = table(("не так плохо", "не так плохо"), ("很好的电影", "很好的电影"), ("好", "坏"))
+    assert Rouge("1").per_example(same) == [1.0, 1.0, 0.0]
     rows = table(("the cat sat", "the cat sat down"), (None, "x"))
     # Longest common subsequence 3 words: precision 1, recall 3/4.
     assert Rouge().per_example(rows) == pytest.approx([6 / 7, 0.0])

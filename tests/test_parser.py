@@ -126,13 +126,22 @@ def test_regex_takes_group_one() -> None:
     assert RegexParser(r"a|(b)").parse("a") is None
 
 
-def test_json_takes_the_key_of_the_first_object_that_has_it() -> None:
+def test_text_in_answer_tags() -> None:
+    assert TextParser().parse("<think>x</think>\n<answer> Warsaw </answer>") == "Warsaw"
+    assert TextParser().parse("<b>Warsaw</b>") == "<b>Warsaw</b>"
+    assert TextParser().parse("<answer></answer>") is None
+
+
+def test_json_takes_the_key_of_the_last_object_that_has_it() -> None:
     parser = JsonParser("label")
     assert parser.parse('Sure! ```json\n{"label": " spam "}\n```') == "spam"
     assert parser.parse('{"x": 1} {broken {"label": true}') == "true"
     assert parser.parse('{"outer": {"label": 3}}') == "3"
     assert parser.parse('{"label": null}') is None
     assert parser.parse('{"label": "cut off') is None
+    assert parser.parse('As {"label": "..."} asks: {"label": "spam", "p": {"label": 1}}') == "spam"
+    assert parser.parse('{"label": NaN}') is None
+    assert parser.parse('{"label": "spam"} {"other": 1}') == "spam"
     assert parser.parse("{" * 5000) is None
     assert parser.parse('{"a":' * 5000) is None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from promptlab.number import read_number
+from promptlab.open_answer import normal_answer
 from promptlab.predictions import Prediction
 
 LEAST = 1e-12
 """No probability is taken to be smaller, so that logarithms are finite."""
-_DIGITS = re.compile(r"\d[\d,.]*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +68,8 @@ def ballot(
 
 
 def canonical(text: str) -> str:
-    """What makes two open answers the same: numbers by their value, words without their case."""
-    plain = " ".join(text.split()).casefold()
-    alone = len(_DIGITS.findall(plain)) == 1 and not any(c.isalpha() for c in plain)
-    return (read_number(plain) if alone else None) or plain
+    """What makes two open answers the same, as `exact_match` sees it."""
+    return normal_answer(text)
 
 
 def _open(rows: Sequence[Prediction | None]) -> list[str]:

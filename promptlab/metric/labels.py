@@ -18,6 +18,7 @@ class Accuracy(MeanMetric):
     """Share of rows whose label equals the target."""
 
     name = "accuracy"
+    normalization = "a label is right when it equals the target to the letter"
 
     def row_value(self, row: Prediction, target: str) -> float:
         """1 when right, else 0."""
@@ -28,6 +29,7 @@ class MacroF1(Metric):
     """Unweighted mean of the classes' F1, over the classes seen as target or label."""
 
     name = "macro_f1"
+    normalization = "a label is right when it equals the target to the letter"
 
     def compute(self, predictions: Predictions) -> float:
         """scikit-learn's ``f1_score(average="macro")``; unparsed replies are misses."""
@@ -65,6 +67,7 @@ class Matthews(Metric):
     """Matthews' correlation coefficient, in [-1, 1]; 0 when only one class is predicted."""
 
     name = "matthews"
+    normalization = "a label is right when it equals the target to the letter"
 
     def compute(self, predictions: Predictions) -> float:
         """scikit-learn's ``matthews_corrcoef``; unparsed replies form a class of their own."""
@@ -109,6 +112,7 @@ class CalibrationError(Metric):
 
     name = "calibration_error"
     higher_is_better = False
+    normalization = "a label is right when it equals the target to the letter"
 
     def __init__(self, bins: int = 15) -> None:
         if bins < 1:
@@ -125,7 +129,13 @@ class CalibrationError(Metric):
                     f"calibration_error: example {row.example_id!r} has no score for its label; "
                     "use a predictor that scores labels, such as a prompt with a verbalizer"
                 )
-            confidence = min(1.0, math.exp(row.scores[row.label]))
+            score = row.scores[row.label]
+            if math.isnan(score):
+                raise InputError(
+                    f"calibration_error: example {row.example_id!r} has a score that is no number "
+                    "(NaN); see its prediction"
+                )
+            confidence = math.exp(min(0.0, score))
             # Bins are open to the left, as in the paper: (0, 1/m], (1/m, 2/m], ...
             place = max(0, math.ceil(confidence * self.bins) - 1)
             gaps[place] += row.correct - confidence

@@ -16,6 +16,7 @@ class Solved24(MeanMetric):
     """
 
     name = "game24"
+    normalization = "any expression that uses the numbers once each and comes to 24 is right"
 
     def row_value(self, row: Prediction, target: str) -> float:
         """1 when the label uses the target's numbers once each and comes to 24."""

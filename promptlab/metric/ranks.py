@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from promptlab.errors import InputError
 from promptlab.metric.metric import MeanMetric
 from promptlab.predictions import Prediction
+
+_NORMALIZATION = "answers are compared without case and outer blanks"
 
 
 class PrecisionAtK(MeanMetric):
@@ -12,6 +16,8 @@ class PrecisionAtK(MeanMetric):
 
     Without a ranking the row's scores are ranked. As in LAMA (Petroni et al. 2019).
     """
+
+    normalization = _NORMALIZATION
 
     def __init__(self, k: int = 1) -> None:
         if k < 1:
@@ -21,18 +27,20 @@ class PrecisionAtK(MeanMetric):
 
     def row_value(self, row: Prediction, target: str) -> float:
         """1 when the target is among the first k, else 0."""
-        return float(target.strip() in _ranking(row)[: self.k])
+        return float(_plain(target) in _ranking(row)[: self.k])
 
 
 class MeanReciprocalRank(MeanMetric):
     """Mean of 1 / rank of the target in ``trace["ranking"]``, 0 where it is not ranked."""
 
     name = "mean_reciprocal_rank"
+    normalization = _NORMALIZATION
 
     def row_value(self, row: Prediction, target: str) -> float:
         """1 / rank, the first place being 1."""
         ranking = _ranking(row)
-        return 1 / (1 + ranking.index(target.strip())) if target.strip() in ranking else 0.0
+        wanted = _plain(target)
+        return 1 / (1 + ranking.index(wanted)) if wanted in ranking else 0.0
 
 
 def _ranking(row: Prediction) -> list[str]:
@@ -45,4 +53,9 @@ def _ranking(row: Prediction) -> list[str]:
             f"example {row.example_id!r} has no ranking; "
             "use a predictor that ranks its answers, such as a knowledge probe"
         )
-    return [str(answer).strip() for answer in ranked]
+    return [_plain(str(answer)) for answer in ranked]
+
+
+def _plain(answer: str) -> str:
+    """An answer without case, which uncased vocabularies do not have, and outer blanks."""
+    return unicodedata.normalize("NFC", answer).strip().casefold()

@@ -25,6 +25,10 @@ class SpanF1(Metric):
     """
 
     name = "span_f1"
+    normalization = (
+        "a span is right when its words and its type are, to the letter; quotation marks around a "
+        "phrase and a full stop after a type are left off"
+    )
 
     def compute(self, predictions: Predictions) -> float:
         """seqeval's ``f1_score`` over the tag sequences of all rows."""

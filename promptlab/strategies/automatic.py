@@ -14,6 +14,7 @@ from promptlab.driver import drive
 from promptlab.errors import AskError, InputError, WorkError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
+from promptlab.open_answer import is_same_answer
 from promptlab.prompt import Prompt, Slot, Text
 from promptlab.strategies.worked import Worked, steps_of
 from promptlab.trace import Branch, Trace
@@ -145,11 +146,7 @@ def _same(found: str, label: str | None) -> bool:
     """Whether two answers are equal, as text or as numbers."""
     if label is None:
         return False
-    if found.strip().casefold() == label.strip().casefold():
-        return True
-    from promptlab.number import read_number
-
-    return read_number(found) is not None and read_number(found) == read_number(label)
+    return is_same_answer(found, label)
 
 
 def _tokens(model: LanguageModel, text: str) -> int:

@@ -47,7 +47,7 @@ class Judge:
     def _feedback(self, gold: Any, pred: Any) -> str:
         label, text = self.form.label(pred)
         target = str(gold[self.form.output])
-        if label == target:
+        if label == target or self._value(gold, pred) == 1:
             return f"Right: the {self.form.output} is {target}."
         if label is None:
             said = f" from {text!r}" if text else ""
