@@ -158,7 +158,7 @@ class Seq2SeqPlanner:
         """Tokens of the encoder and of all the decoder's rows."""
         return sum(
             len(question.context.ids)
-            + sum(len(self.runner.start) + len(tail) for tail in _tails(question))
+            + sum(len(self.runner.begun(question)) + len(tail) for tail in _tails(question))
             for question in item.questions
         )
 

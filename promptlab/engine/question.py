@@ -14,11 +14,13 @@ class Context:
 
     For causal models the ids before the slot, read at the last one (``position`` is -1). For
     masked models the whole input with mask tokens, read at ``position``, the first of them. For
-    seq2seq models the encoder's input; the decoder is read after its start tokens.
+    seq2seq models the encoder's input; the decoder is read after its start tokens, which are
+    those that it fills a slot after unless ``begun`` says otherwise.
     """
 
     ids: tuple[int, ...]
     position: int = -1
+    begun: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

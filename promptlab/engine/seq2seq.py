@@ -37,7 +37,7 @@ class Seq2SeqRunner(FamilyRunner):
         """One reply a question."""
         replies = Replies()
         lengths = [
-            len(q.context.ids) + sum(len(self.start) + len(tail) for tail in _tails(q))
+            len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in _tails(q))
             for q in questions
         ]
         self.budget.run(lengths, lambda batch: self._batch(batch, questions, replies))
@@ -63,6 +63,10 @@ class Seq2SeqRunner(FamilyRunner):
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
 
+    def begun(self, question: Question) -> tuple[int, ...]:
+        """The tokens that the decoder has read before the answer."""
+        return self.start if question.context.begun is None else question.context.begun
+
     def rows(
         self, questions: Sequence[Question], numbers: Sequence[int], *, affine: bool
     ) -> tuple[list[tuple[int, ...]], list[int], list[Probe]]:
@@ -70,14 +74,15 @@ class Seq2SeqRunner(FamilyRunner):
         rows: list[tuple[int, ...]] = []
         owners: list[int] = []
         probes: list[Probe] = []
-        slot = len(self.start) - 1
         for owner, (question, number) in enumerate(zip(questions, numbers, strict=True)):
+            start = self.begun(question)
+            slot = len(start) - 1
             for count, tail in enumerate(_tails(question)):
                 if count == 0:
                     probes.extend(slot_probes(question, number, len(rows), slot, affine=affine))
                 for offset, target in enumerate(tail[1:], start=1):
                     probes.append(Probe(number, len(rows), slot + offset, target, (tail,)))
-                rows.append(self.start + tail[:-1])
+                rows.append(start + tail[:-1])
                 owners.append(owner)
         return rows, owners, probes
 

@@ -29,12 +29,16 @@ MEMORY_BYTES = 256 * 1024**2
 
 def context_key(context: Context, learned: str = "") -> bytes:
     """Content hash of a context: its token ids, the place read, and what was learned (a hash)."""
-    return _digest(learned, context.ids, (context.position,))
+    return _digest(learned, context.ids, _place(context))
 
 
 def tail_key(context: Context, continuation: tuple[int, ...], learned: str = "") -> bytes:
     """Content hash of a context with a continuation."""
-    return _digest(learned, context.ids, (context.position,), continuation)
+    return _digest(learned, context.ids, _place(context), continuation)
+
+
+def _place(context: Context) -> tuple[int, ...]:
+    return (context.position, *(() if context.begun is None else context.begun))
 
 
 def _digest(learned: str, *parts: Sequence[int]) -> bytes:

@@ -49,6 +49,26 @@ class CausalModel(LocalModel):
             for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
         ]
 
+    def _reply(self, prompt: Prompt, context: Context, text: Text) -> tuple[int, ...]:
+        piece = self.pieces(prompt, writes=True)
+        if piece.after:
+            raise CapabilityError(
+                "a causal model that writes its answer never reads what stands behind {mask}; put "
+                "the learned tokens in front of it"
+            )
+        left = piece.left
+        words = self.encoding.one(left + text)
+        whole = self._start(prompt) + piece.before + words
+        read = len(context.ids)
+        if whole[:read] == context.ids:
+            return whole[read:]
+        # The reply would change how the words before it are cut, which have been read by then.
+        kept = len(left) if prompt.chat else len(left.rstrip())
+        return self.encoding.one(left.part(kept) + text)
+
+    def _check_reply(self, context: int, reply: int) -> None:
+        self._check_length(context + reply)
+
     def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
         before = made.parts(laid.before)
         kept = laid.left if prompt.chat else stripped(laid.left)

@@ -15,13 +15,14 @@ from jaxtyping import Float
 from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.engine.engine import Engine
 from promptlab.engine.generate import generate
-from promptlab.engine.question import Question, Usage
+from promptlab.engine.question import Context, Question, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
 from promptlab.hidden_reasoning import opens_reasoning
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.chat import ChatTemplate
 from promptlab.models.encoding import Encoding
+from promptlab.models.ending import end_token
 from promptlab.models.filling import TokenTexts, fills
 from promptlab.models.language_model import Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
@@ -92,6 +93,38 @@ class LocalModel(AdaptableModel):
 
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
         """
+
+    def replies(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Asked]:
+        """For every prompt the question whose one continuation is its whole reply.
+
+        It goes on from where `generate` would and ends with the token that ends a reply. Raises
+        `CapabilityError` for a model that writes nothing, or has no such token.
+        """
+        self.require("generate")
+        model = self.engine.network.model
+        found = []
+        for prompt, text in zip(prompts, texts, strict=True):
+            end = end_token(model, self.tokenizer, self.name, chat=prompt.chat)
+            context = self._written_after(self.slot_contexts([prompt], writes=True)[0].context)
+            ids = (*self._reply(prompt, context, Text.of_data(text)), end)
+            self._check_reply(len(context.ids), len(ids))
+            found.append(Asked(Question(context, (ids,)), (0,)))
+        return found
+
+    def _written_after(self, context: Context) -> Context:
+        """The context as it is when a reply is begun."""
+        return context
+
+    def _reply(self, prompt: Prompt, context: Context, text: Text) -> tuple[int, ...]:
+        """The tokens of a reply that follows the context."""
+        return self.encoding.one(text)
+
+    def _check_reply(self, context: int, reply: int) -> None:
+        if max(context, reply) > self.max_tokens:
+            raise CapabilityError(
+                f"a prompt has {context} tokens and its reply {reply}, and {self.name} takes "
+                f"{self.max_tokens} of each; shorten them"
+            )
 
     def _forget(self) -> None:
         self._remembered = {}

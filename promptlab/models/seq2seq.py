@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from promptlab.engine.question import Context, Question
+from promptlab.engine.writing import Ends
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
 from promptlab.models.tokens import Layout, Run, Token, Tokenized, stripped
@@ -81,6 +83,12 @@ class Seq2SeqModel(LocalModel):
             *made.special(self.encoding.after),
             *slot,
         ]
+
+    def _written_after(self, context: Context) -> Context:
+        model = self.engine.network.model
+        forced = Ends.of(model, self.tokenizer).forced
+        start = (int(model.config.decoder_start_token_id),)
+        return replace(context, begun=start if forced is None else (*start, forced))
 
     def _count(self, left: Text, right: Text) -> int:
         if sentinel_id(self.tokenizer) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from promptlab.classifier import PromptClassifier
 from promptlab.engine.fixed import WORTH, FixedStates
 from promptlab.engine.gradients import Item
 from promptlab.engine.prefix import PrefixState
-from promptlab.engine.question import Context, Question
+from promptlab.engine.question import Question
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
@@ -114,7 +114,7 @@ class Exercises(ABC):
         """The question with its virtual ids moved to where this candidate's vectors stand."""
         if not offset:
             return question
-        context = Context(self._shifted(question.context.ids, offset), question.context.position)
+        context = replace(question.context, ids=self._shifted(question.context.ids, offset))
         return Question(context, tuple(self._shifted(c, offset) for c in question.continuations))
 
     def _shifted(self, ids: tuple[int, ...], offset: int) -> tuple[int, ...]:
@@ -232,7 +232,7 @@ class LabelExercises(LabelledExercises):
 def text_exercises(
     generator: PromptGenerator, examples: Sequence[Example], *, shares: bool
 ) -> TextExercises:
-    """Exercises in writing each example's label (its target text) in the slot."""
+    """Exercises in writing each example's label (its target text) at the slot, to its end."""
     model = generator.model
     assert isinstance(model, LocalModel)
     if model.thinking == "on":
@@ -240,11 +240,12 @@ def text_exercises(
             f"{model.name} is set to think before it writes, and a prompt is learned for answers "
             "without reasoning; leave thinking out of the model's settings"
         )
-    made = []
-    for example in examples:
-        (asked,) = model.questions([generator.prompt(example)], [str(example.label)])
-        tokens = sum(len(one.question.context.ids) for one in asked)
-        made.append(Exercise(example, tuple(asked), 0, tokens))
+    prompts = [generator.prompt(example) for example in examples]
+    rows = model.replies(prompts, [str(example.label) for example in examples])
+    made = [
+        Exercise(example, (asked,), 0, len(asked.question.context.ids))
+        for example, asked in zip(examples, rows, strict=True)
+    ]
     return TextExercises(made, start=model.engine.network.virtual.start, shares=shares)
 
 
@@ -259,7 +260,7 @@ class TextExercises(Exercises):
     def losses(
         self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
     ) -> Float[Tensor, " example"]:
-        """Mean negative log-likelihood of the target's tokens."""
+        """Mean negative log-likelihood of the target's tokens, that of its end among them."""
         parts = []
         for number, found in zip(numbers, scored, strict=True):
             length = len(self.exercises[number].asked[0].question.continuations[0])
