@@ -295,6 +295,7 @@ def test_prompt_tuning_follows_pefts_curve(
             model.encoding.one(f"{example.fields['text']} It was"),
             answers,
             words.index(OWN.get(str(example.label), str(example.label))),
+            end=(model.tokenizer.eos_token_id,) if space == "vocabulary" else (),
         )
         for example in task.train
     ]

@@ -24,13 +24,14 @@ class TrainingRow:
     """A prompt of words for a causal model, the one-token answers to it, and the right one.
 
     ``ids`` are all tokens up to the slot, special tokens too; ``answers[label]`` is a token id.
-    Learned vectors are put before ``ids[soft_at]``.
+    Learned vectors are put before ``ids[soft_at]``. ``end`` are the tokens that end a reply.
     """
 
     ids: tuple[int, ...]
     answers: tuple[int, ...]
     label: int
     soft_at: int = 0
+    end: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,9 @@ class OwnTuning:
         self.exercises = _exercises(view, template, examples, space)
         words = PromptClassifier(WORDS, VERBALIZER, model)
         self.rows = training_rows(words, examples, after=place.peer_after)
+        if space == "vocabulary":
+            taught = [e.asked[0].question.continuations[0][1:] for e in self.exercises.exercises]
+            self.rows = [replace(r, end=end) for r, end in zip(self.rows, taught, strict=True)]
         require_same_ids(
             [self._own_ids(number) for number in range(len(self.rows))],
             [_with_vectors(row, place.tokens) for row in self.rows],

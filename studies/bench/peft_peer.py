@@ -48,12 +48,12 @@ def prompt_tuning(
 ) -> TuningResult:
     """Train ``run`` with peft's ``PromptTuningConfig`` on a causal model, which gets frozen.
 
-    *vocabulary* is the usual way: the right answer's token ends the row, all other labels are
-    -100, and the model's own loss is taken. *answers* is the cross-entropy among the row's
-    answers, read off the logits behind the prompt. Batches are padded to their longest row.
-    Wrapping the model is not timed. The model's number format is used, evaluation mode (no
-    dropout), and no key-value cache is kept. Raises ``ValueError`` for rows whose learned
-    vectors do not come first.
+    *vocabulary* is the usual way: the right answer's token and the end of a reply (if the rows
+    have one) end the row, all other labels are -100, and the model's own loss is taken. *answers*
+    is the cross-entropy among the row's answers, read off the logits behind the prompt. Batches
+    are padded to their longest row. Wrapping the model is not timed. The model's number format is
+    used, evaluation mode (no dropout), and no key-value cache is kept. Raises ``ValueError`` for
+    rows whose learned vectors do not come first.
     """
     if any(row.soft_at for row in rows):
         raise ValueError("peft's virtual tokens stand before everything")
@@ -146,14 +146,15 @@ def _train(parameter: Any, run: TuningRun, loss_of: Callable[[Sequence[int]], An
 
 
 def _vocabulary_loss(tuned: Any, rows: Sequence[TrainingRow]) -> Any:
-    """The model's own loss, of the last token of every row alone."""
+    """The model's own loss, of the right answer and what ends it alone."""
     import torch
 
-    whole = [(*row.ids, row.answers[row.label]) for row in rows]
+    whole = [(*row.ids, row.answers[row.label], *row.end) for row in rows]
     ids, mask = _padded(whole, tuned.device)
     labels = torch.full_like(ids, _NOT_COUNTED)
-    for index, row in enumerate(whole):
-        labels[index, len(row) - 1] = row[-1]
+    for index, row in enumerate(rows):
+        start, end = len(row.ids), len(whole[index])
+        labels[index, start:end] = ids[index, start:end]
     return tuned(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
 
 
