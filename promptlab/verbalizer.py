@@ -99,9 +99,9 @@ class Verbalizer:
 
     def check_labels(self, labels: Sequence[Hashable]) -> None:
         """Refuse a verbalizer that lacks one of ``labels`` or knows one that the task lacks."""
-        labels = [canonical_label(label) for label in labels]
-        missing = [label for label in labels if label not in self.labels]
-        extra = [label for label in self.labels if label not in labels]
+        known = [canonical_label(label) for label in labels]
+        missing = [label for label in known if label not in self.labels]
+        extra = [label for label in self.labels if label not in known]
         if missing or extra:
             problems = [
                 f"no answer for the label {', '.join(map(repr, missing))}" if missing else "",
@@ -111,7 +111,7 @@ class Verbalizer:
             ]
             raise VerbalizerError(
                 f"the verbalizer has {' and '.join(filter(None, problems))}; "
-                f"the task's labels are {', '.join(map(repr, labels))}; give each of them answers, "
+                f"the task's labels are {', '.join(map(repr, known))}; give each of them answers, "
                 f"and no other{_truth_values(missing, extra)}"
             )
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
+from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
 from promptlab.example import Example
 from promptlab.interop.openprompt import OpenPromptScorer, check_template_text, manual_template
 from promptlab.interop.openprompt_import import _NotInstalled, load_openprompt
+from promptlab.interop.openprompt_text import parse_template_text
 
 pytest.importorskip("yacs", reason="the extra 'openprompt' is not installed")
 pytestmark = pytest.mark.default_model
@@ -163,7 +167,19 @@ def test_a_package_that_is_not_installed_is_named_on_use() -> None:
     [
         '{"mask"} {__import__("os").system("true")}',
         '{"mask"} {"text": open("x").read()}',
-        '{"placeholder": "text_a", "post_processing": lambda s: s} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: open(s)} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: s * 99} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: s.__class__} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: s.format(s)} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s, t: s} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s=[]: s} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: (lambda t: t)(s)} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": lambda s: [x for x in s]} {"mask"}',
+        '{"placeholder": "text_a", "post_processing": str.upper} {"mask"}',
+        '{"mask": None, "post_processing": lambda s: s}',
+        '{"soft": "It was"} {"mask"}',
+        '{"meta": "a", "meta": "b"} {"mask"}',
+        '{**{"mask": None}}',
         '{"placeholder": "__class__"} {"mask"}',
         '{"meta": text} {"mask"}',
         '{"mask"} {"text": f"{1}"}',
@@ -222,3 +238,122 @@ def test_promptlab_and_openprompt_agree(build: Any, theirs: str, ours: str) -> N
     for row, wanted in zip(rows, expected, strict=True):
         assert row.scores is not None
         assert row.scores == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "shown"),
+    [
+        ("s.rstrip(string.punctuation)", "a film ...!", "a film "),
+        ('x + "."', "a film", "a film."),
+        ('"\\n\\n".join(x)', ["one", "two"], "one\n\ntwo"),
+        ('" " + x.strip().lower()[:5] + "!"', "  A Long One ", " a lon!"),
+        ("x[-1].upper()", "abc", "C"),
+        ('x.split(",")[0].replace("a", "o")', "cat,dog", "cot"),
+        ("x", "as it is", "as it is"),
+    ],
+)
+def test_functions_are_read_and_not_run(text: str, field: Any, shown: str) -> None:
+    name = "s" if text.startswith("s.") else "x"
+    source = f'{{"meta": "a", "post_processing": lambda {name}: {text}}} {{"mask"}}'
+    (entry, _) = parse_template_text(source)
+    assert entry["post_processing"](field) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("x[3]", "abc"), ("x.split()", "a b"), ('x + "a"', 3), ('x.replace("", "abc" + "d")', 5)],
+)
+def test_functions_that_fail_say_so(text: str, field: Any) -> None:
+    (entry, _) = parse_template_text(
+        f'{{"meta": "a", "post_processing": lambda x: {text}}}{{"mask"}}'
+    )
+    with pytest.raises(InputError, match="post_processing"):
+        entry["post_processing"](field)
+    grow = '.replace("a", "' + "a" * 200 + '")'
+    long = f'{{"meta": "a", "post_processing": lambda x: x{grow * 4}}}{{"mask"}}'
+    with pytest.raises(InputError, match="characters"):
+        parse_template_text(long)[0]["post_processing"]("aaa")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            '{"placeholder": "text_a"} It was {"mask"}.',
+            [("", "placeholder", "text_a"), (" ", "text", "It was"), (" ", "mask", None),
+             ("", "text", ".")],
+        ),
+        (
+            '  {"placeholder":"text_b"}  and{"meta": "b"} , {"mask"} ! ',
+            [(" ", "placeholder", "text_b"), (" ", "text", "and"), ("", "meta", "b"),
+             (" ", "text", ","), (" ", "mask", None), (" ", "text", "!")],
+        ),
+        (
+            '{"special": "<eos>"} {"text": "words  "}{"mask"}',
+            [("", "special", "<eos>"), (" ", "text", "words  "), ("", "mask", None)],
+        ),
+        (
+            'x  y {"mask"}a }b{"meta":"c"} ',
+            [("", "text", "x  y"), (" ", "mask", None), ("", "text", "a }b"), ("", "meta", "c")],
+        ),
+    ],
+)  # fmt: skip
+def test_text_is_cut_as_openprompt_cuts_it(text: str, parts: list[tuple[str, str, Any]]) -> None:
+    """The parts are what OpenPrompt's own parser gave for these texts."""
+    expected = [{"add_prefix_space": space, kind: value} for space, kind, value in parts]
+    assert parse_template_text(text) == expected
+
+
+@pytest.fixture(scope="module")
+def fresh() -> dict[str, Any]:
+    """What a process of its own found, in which nothing was imported before OpenPrompt."""
+    script = Path(__file__).parent / "openprompt_fresh.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+KINDS = (
+    "manual", "mixed", "mixed, shared", "mixed, soft_id", "soft", "p-tuning, lstm",
+    "p-tuning, mlp",
+)  # fmt: skip
+TEXTS_OF_SCRIPT = (
+    "a dull slow film", "a charming journey", "the soup was cold", "a gorgeous witty film",
+)  # fmt: skip
+LEARNERS = {"soft": 1, "proto": 2, "knowledgeable": 1}
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+def test_every_template_with_every_verbalizer_in_a_fresh_process(
+    fresh: dict[str, Any], family: str
+) -> None:
+    rows = fresh[family]
+    names = ("manual", "soft", "automatic", "proto", "knowledgeable")
+    assert list(rows) == [f"{kind} / {name}" for kind in KINDS for name in names]
+    for what, row in rows.items():
+        kind, _, name = what.partition(" / ")
+        logits = torch.tensor(row["logits"])
+        assert logits.shape == (4, 2) and torch.isfinite(logits).all(), what
+        vectors = {"manual": 0, "p-tuning, lstm": 22, "p-tuning, mlp": 6}.get(kind, 1)
+        assert row["parameters"] == vectors + LEARNERS.get(name, 0), what
+        assert (row["gradient"] > 0) == (row["parameters"] > 0), what
+        if row["parameters"] and name != "proto":  # its two logits are only ever apart or not
+            assert row["moved"] > 0, what
+    for name in names:  # vectors that begin as words are those words
+        same = torch.tensor(rows[f"mixed / {name}"]["logits"])
+        plain = torch.tensor(rows[f"manual / {name}"]["logits"])
+        assert torch.allclose(same, plain, atol=1e-4), name
+    for kind in KINDS[2:]:
+        other = torch.tensor(rows[f"{kind} / manual"]["logits"])
+        assert not torch.allclose(other, torch.tensor(rows["manual / manual"]["logits"])), kind
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+def test_slots_are_those_of_a_plain_forward(fresh: dict[str, Any], family: str) -> None:
+    row = fresh[family]["manual / manual"]
+    assert torch.allclose(torch.tensor(row["slots"]), torch.tensor(row["expected"]), atol=1e-4)
+    for text, shown in zip(TEXTS_OF_SCRIPT, row["shown"], strict=True):
+        assert f"{text}. it was".replace(" ", "") in shown.lower().replace(" ", ""), shown

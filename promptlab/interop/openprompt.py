@@ -1,101 +1,167 @@
 """OpenPrompt 1.0.1 as a second, independent scorer: its own template, verbalizer and model.
 
-It is used to check promptlab's scores, and to run templates written in its grammar. Its template
-text reaches ``eval`` inside OpenPrompt, so only text whose braces hold plain literals is let
-through (`check_template_text`).
+It is used to check promptlab's scores, and to run templates written in its language with its own
+classes: templates, verbalizers and ``PromptForClassification`` on masked, causal and T5 models. Its
+template text would reach ``eval`` inside OpenPrompt; here it is read as literals.
 """
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
 from promptlab.example import Example
 from promptlab.interop.openprompt_import import OldTokenizer, load_openprompt
+from promptlab.interop.openprompt_text import parse_template_text
 
 if TYPE_CHECKING:
     import torch
 
-_KINDS = ("placeholder", "meta", "mask", "special", "text")
-_OPTIONS = ("shortenable",)
-_PLACEHOLDERS = ("text_a", "text_b")
+__all__ = [
+    "OpenPromptModel",
+    "OpenPromptScorer",
+    "check_template_text",
+    "load_openprompt",
+    "manual_template",
+    "mixed_template",
+    "openprompt_examples",
+    "openprompt_model",
+    "ptuning_template",
+    "soft_template",
+]
 
 
-def check_template_text(text: str) -> None:
+def check_template_text(text: str, *, soft: bool = False) -> None:
     """Raise ``TemplateError`` unless OpenPrompt may be given ``text``.
 
-    Every brace must hold a dict or set literal of strings and booleans with one of the keys
-    placeholder, meta, mask, special or text; exactly one of them is the mask. Nothing is
-    evaluated: calls, names, lambdas and attributes are refused.
+    Every brace must hold a dict or set literal of its language; exactly one of them is the mask.
+    Nothing is evaluated; ``post_processing`` functions are read when they are simple ones.
+
+    Args:
+        text: One template.
+        soft: Whether it may hold learned vectors.
+
+    Raises:
+        TemplateError: With a caret under the fault.
     """
-    masks = 0
-    for position, source in _braces(text):
-        masks += "mask" in _literal(source, text, position)
+    masks = sum("mask" in entry for entry in parse_template_text(text, soft=soft))
     if masks != 1:
         raise TemplateError(
             f'an OpenPrompt template needs exactly one {{"mask"}}, found {masks}', text=text
         )
 
 
-def _braces(text: str) -> Iterator[tuple[int, str]]:
-    """Position and source of every brace, cut exactly where OpenPrompt cuts them."""
-    start = 0
-    while (start := text.find("{", start)) >= 0:
-        depth, end = 1, start + 1
-        while end < len(text):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            if depth == 0:
-                break
-            end += 1
-        if end == len(text):
-            raise TemplateError("this brace is never closed", text=text, position=start)
-        yield start, text[start : end + 1]
-        start = end + 1
+class OpenPromptModel(NamedTuple):
+    """What OpenPrompt's ``load_plm`` gives, of a model that is loaded already.
+
+    ``plm`` is the transformers model, ``tokenizer`` its tokenizer with what OpenPrompt asks of it,
+    ``config`` its configuration and ``wrapper`` OpenPrompt's tokenizer wrapper of its family.
+    """
+
+    plm: Any
+    tokenizer: Any
+    config: Any
+    wrapper: Any
 
 
-def _literal(source: str, text: str, position: int) -> dict[str, Any]:
-    """What ``source`` says, read as a literal."""
-    try:
-        value = ast.literal_eval(source)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        raise TemplateError(
-            f"{source!r} is not a plain literal; write for example "
-            '{"placeholder": "text_a"}, {"meta": "field"} or {"mask"}',
-            text=text,
-            position=position,
-        ) from None
-    entry: dict[Any, Any] = dict.fromkeys(value) if isinstance(value, set) else value
-    kinds = [key for key in entry if key in _KINDS]
-    wrong = [key for key in entry if key not in _KINDS + _OPTIONS]
-    wrong += [key for key in kinds if key != "mask" and not isinstance(entry[key], str)]
-    if "mask" in entry and not isinstance(entry["mask"], str | None):
-        wrong.append("mask")
-    if not isinstance(entry.get("shortenable", True), bool | str):
-        wrong.append("shortenable")
-    if entry.get("placeholder", "text_a") not in _PLACEHOLDERS:
-        wrong.append("placeholder")
-    if wrong or len(kinds) != 1:
-        found = f"{wrong[0]!r} does not belong here" if wrong else f"it holds {len(kinds)} of them"
-        raise TemplateError(
-            f"{source!r}: {found}; one of {', '.join(_KINDS)} is needed (placeholder is "
-            f"{' or '.join(_PLACEHOLDERS)}), and shortenable may stand beside it",
-            text=text,
-            position=position,
+def openprompt_model(model: Any, tokenizer: Any = None) -> OpenPromptModel:
+    """Make a model ready for OpenPrompt's classes.
+
+    Args:
+        model: A transformers model with its ``tokenizer``, or a local model of promptlab.
+        tokenizer: The transformers tokenizer, where ``model`` is a transformers model.
+
+    Returns:
+        Model, tokenizer, configuration and tokenizer wrapper class.
+
+    Raises:
+        CapabilityError: For a model that is neither masked, causal nor T5.
+
+    Example:
+        >>> plm, tokenizer, config, wrapper = openprompt_model(pl.load_model("bert-tiny"))
+    """
+    from promptlab.models.local import LocalModel
+
+    if isinstance(model, LocalModel):
+        model, tokenizer = model.engine.network.model, model.tokenizer
+    if tokenizer is None:
+        raise CapabilityError("OpenPrompt needs the model's tokenizer; give it beside the model")
+    wrapper = _tokenizer_wrapper(model, load_openprompt())
+    return OpenPromptModel(model, OldTokenizer(tokenizer), model.config, wrapper)
+
+
+def openprompt_examples(examples: Sequence[Example], labels: Sequence[str] = ()) -> list[Any]:
+    """Examples in OpenPrompt's own class.
+
+    Args:
+        examples: Fields ``text_a`` and ``text_b`` are OpenPrompt's (``text`` is taken for the
+            first where there is none); all fields are ``meta``.
+        labels: The classes in order, for labels as numbers; without them there are none.
+
+    Returns:
+        One ``InputExample`` each.
+    """
+    make: Any = load_openprompt().data_utils.InputExample
+    return [
+        make(
+            guid=example.id,
+            text_a=example.fields.get("text_a", example.fields.get("text", "")),
+            text_b=example.fields.get("text_b", ""),
+            meta=dict(example.fields),
+            **({"label": list(labels).index(str(example.label))} if labels else {}),
         )
-    return entry
+        for example in examples
+    ]
 
 
 def manual_template(tokenizer: Any, text: str) -> Any:
-    """OpenPrompt's ``ManualTemplate`` for ``text`` in OpenPrompt's grammar, checked first.
+    """OpenPrompt's ``ManualTemplate`` for ``text`` in OpenPrompt's language, checked first.
 
-    Raises ``TemplateError`` for anything but plain literals in braces; OpenPrompt itself would
-    evaluate it and, on a fault, end the process.
+    Raises ``TemplateError`` for what is not in the language; OpenPrompt itself would evaluate it
+    and, on a fault, end the process.
     """
     check_template_text(text)
     prompts: Any = load_openprompt().prompts
     return prompts.ManualTemplate(tokenizer=tokenizer, text=text)
+
+
+def mixed_template(model: Any, tokenizer: Any, text: str) -> Any:
+    """OpenPrompt's ``MixedTemplate``: words, and learned vectors (``{"soft": "first words"}``).
+
+    Raises ``TemplateError`` for what is not in the language.
+    """
+    check_template_text(text, soft=True)
+    prompts: Any = load_openprompt().prompts
+    return prompts.MixedTemplate(model=model, tokenizer=tokenizer, text=text)
+
+
+def ptuning_template(model: Any, tokenizer: Any, text: str, *, encoder: str = "lstm") -> Any:
+    """OpenPrompt's ``PtuningTemplate``: its vectors go through an ``lstm`` or an ``mlp``.
+
+    Raises ``TemplateError`` for what is not in the language.
+    """
+    check_template_text(text, soft=True)
+    if encoder not in ("lstm", "mlp"):
+        raise TemplateError(f"the encoder is lstm or mlp, found {encoder!r}")
+    prompts: Any = load_openprompt().prompts
+    return prompts.PtuningTemplate(
+        model=model, tokenizer=tokenizer, text=text, prompt_encoder_type=encoder
+    )
+
+
+def soft_template(model: Any, tokenizer: Any, text: str, *, tokens: int = 20) -> Any:
+    """OpenPrompt's ``SoftTemplate``: so many learned vectors before a template of words.
+
+    Raises ``TemplateError`` for what is not in the language.
+    """
+    check_template_text(text)
+    prompts: Any = load_openprompt().prompts
+    return prompts.SoftTemplate(model=model, tokenizer=tokenizer, text=text, num_tokens=tokens)
+
+
+_DECODER = 4
+"""Tokens of a T5 decoder's row: it starts, names the slot, and ends."""
 
 
 class OpenPromptScorer:
@@ -104,8 +170,8 @@ class OpenPromptScorer:
     ``template_text`` is in OpenPrompt's grammar: ``{"placeholder": "text_a"}`` is the field
     ``text_a`` (or ``text`` where an example has no such field), ``{"meta": "name"}`` any field,
     ``{"mask"}`` the slot. ``label_words`` maps a label to words of one token each. Works on
-    masked and causal transformers models (OpenPrompt drops what follows the slot on a causal
-    one); prompts are cut and padded to ``max_tokens``. Raises ``TemplateError``,
+    masked, causal and T5 models (OpenPrompt drops what follows the slot on a causal one); prompts
+    are cut and padded to ``max_tokens``. Raises ``TemplateError``,
     ``VerbalizerError`` or ``CapabilityError``.
     """
 
@@ -161,11 +227,12 @@ class OpenPromptScorer:
         if not examples:
             return torch.empty(0)
         loader = self._openprompt.PromptDataLoader(
-            dataset=[self._input(example) for example in examples],
+            dataset=openprompt_examples(examples),
             template=self._template,
             tokenizer=self._tokenizer,
             tokenizer_wrapper_class=self._wrapper,
             max_seq_length=self.max_tokens,
+            decoder_max_length=_DECODER,
             batch_size=self.batch_size,
         )
         device = self._network.device
@@ -177,16 +244,6 @@ class OpenPromptScorer:
         finally:
             self._network.plm.train(was_training)
 
-    def _input(self, example: Example) -> Any:
-        """The example in OpenPrompt's own class."""
-        fields = dict(example.fields)
-        return self._openprompt.data_utils.InputExample(
-            guid=example.id,
-            text_a=fields.get("text_a", fields.get("text", "")),
-            text_b=fields.get("text_b", ""),
-            meta=fields,
-        )
-
 
 def _tokenizer_wrapper(model: Any, openprompt: Any) -> Any:
     """OpenPrompt's tokenizer wrapper class for the model's family."""
@@ -197,7 +254,9 @@ def _tokenizer_wrapper(model: Any, openprompt: Any) -> Any:
         return openprompt.plms.MLMTokenizerWrapper
     if name in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
         return openprompt.plms.LMTokenizerWrapper
-    raise CapabilityError(f"OpenPrompt scores masked and causal models here, not a {name}")
+    if name == "T5ForConditionalGeneration":
+        return openprompt.plms.T5TokenizerWrapper
+    raise CapabilityError(f"OpenPrompt takes masked, causal and T5 models here, not a {name}")
 
 
 def _check_words(words: Mapping[str, Sequence[str]], tokenizer: Any) -> None:

@@ -7,6 +7,7 @@ sees them.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -18,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from promptlab.errors import CapabilityError
+from promptlab.errors import CapabilityError, TemplateError
+from promptlab.interop.openprompt_text import parse_template_text
 from promptlab.models.assets import OPENPROMPT, fetch_wheel
 
 # Imported by OpenPrompt's trainers, data set readers and text metrics, never by its templates,
@@ -32,6 +34,9 @@ _PARTS = (
     "openprompt.data_utils",
     "openprompt.utils.calibrate",
 )
+
+_VECTOR = "<soft>"
+"""Stands for a learned vector among the words of a prompt; it is never read."""
 
 _lock = threading.RLock()
 _loaded: list[ModuleType] = []
@@ -54,7 +59,7 @@ def load_openprompt() -> ModuleType:
 
 
 class OldTokenizer:
-    """A tokenizer with the two methods that OpenPrompt calls and transformers has dropped.
+    """A tokenizer with what OpenPrompt asks of it and transformers has dropped.
 
     Everything else is the tokenizer's own, except that a missing padding token is replaced by
     the end token: OpenPrompt pads every prompt, and padding is masked out.
@@ -76,6 +81,25 @@ class OldTokenizer:
             raise AttributeError(name)
         return getattr(self._tokenizer, name)
 
+    def __call__(self, *texts: Any, **options: Any) -> Any:
+        """The tokenizer's own encoding of texts."""
+        return self._tokenizer(*texts, **options)
+
+    def __len__(self) -> int:
+        return len(self._tokenizer)
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """T5's sentinels in their order, which OpenPrompt takes for the slots."""
+        known = self._tokenizer.get_vocab()
+        sentinels = (f"<extra_id_{number}>" for number in range(100))
+        return [name for name in sentinels if name in known]
+
+    @property
+    def additional_special_tokens_ids(self) -> list[int]:
+        """The ids of `additional_special_tokens`."""
+        return list(self._tokenizer.convert_tokens_to_ids(self.additional_special_tokens))
+
     def build_inputs_with_special_tokens(self, token_ids: Sequence[int]) -> list[int]:
         """The ids with the special tokens that the tokenizer puts around one text."""
         return [*self._before, *token_ids, *self._after]
@@ -90,19 +114,68 @@ def _import_from(folder: Path) -> ModuleType:
     before = list(sys.path)
     sys.path.insert(0, str(folder))
     try:
-        with _dropped_names():
+        with _dropped_names(folder):
             for name in _PARTS:
                 importlib.import_module(name)
     finally:
         # One of its modules appends "." to the search path: that must not stay either.
         sys.path[:] = [entry for entry in sys.path if entry in before]
-    pipeline: Any = sys.modules["openprompt.pipeline_base"]
-    pipeline.tqdm = partial(pipeline.tqdm, disable=True)  # a bar for every data loader
+    for name in ("openprompt.pipeline_base", "openprompt.utils.calibrate"):
+        module: Any = sys.modules[name]
+        module.tqdm = partial(module.tqdm, disable=True)  # a bar for every data loader
+    _mend(sys.modules["openprompt.prompts"])
     return sys.modules["openprompt"]
 
 
+def _mend(prompts: Any) -> None:
+    """Replace what would evaluate template text, end the process, or work on one machine only."""
+    base: Any = sys.modules["openprompt.prompt_base"]
+    base.Template.parse_text = lambda _, text: parse_template_text(text)
+    prompts.MixedTemplate.parse_text = lambda _, text: parse_template_text(text, soft=True)
+    prompts.GenerationVerbalizer.parse_text = _refuse_rules
+    written = prompts.MixedTemplate.incorporate_text_example
+
+    def incorporate_text_example(self: Any, example: Any) -> list[str]:
+        """Vectors without words have a text, too: on causal models empty ones are dropped."""
+        parts = written(self, example)
+        return [
+            _VECTOR if number and not part else part
+            for part, number in zip(parts, self.soft_token_ids, strict=True)
+        ]
+
+    prompts.MixedTemplate.incorporate_text_example = incorporate_text_example
+    # Used before it is set where label words are given at once.
+    prompts.KnowledgeableVerbalizer.max_token_split = -1
+    knowledgeable: Any = sys.modules["openprompt.prompts.knowledgeable_verbalizer"]
+    knowledgeable.print = lambda *_, **__: None
+    train = prompts.ProtoVerbalizer.train_proto
+
+    def train_proto(self: Any, model: Any, dataloader: Any, device: Any = None) -> None:
+        """Learn the prototypes where the model is, on whatever device that may be."""
+        train(self, model, [_Placed(batch, model.device) for batch in dataloader], device)
+
+    prompts.ProtoVerbalizer.train_proto = train_proto
+
+
+def _refuse_rules(_: Any, text: str) -> Any:
+    raise TemplateError(
+        "rules that write label words (is_rule) would be evaluated; give words", text=text
+    )
+
+
+class _Placed:
+    """A batch that goes to one device, whichever is asked for."""
+
+    def __init__(self, batch: Any, device: Any) -> None:
+        self._batch, self._device = batch, device
+
+    def to(self, _: Any) -> Any:
+        """The batch on its device."""
+        return self._batch.to(self._device)
+
+
 @contextmanager
-def _dropped_names() -> Iterator[None]:
+def _dropped_names(folder: Path) -> Iterator[None]:
     """Provide, for the time of the import, what OpenPrompt imports and cannot find."""
     modules: dict[str, ModuleType] = {}
     for package in _OPTIONAL:
@@ -123,7 +196,9 @@ def _dropped_names() -> Iterator[None]:
     modules["transformers.data.processors.utils"] = examples
     modules["transformers.generation_utils"] = generation
 
-    # Looked up only now: the first use of a class may replace the lazy module itself.
+    # The first use of some names replaces the lazy module itself, and with it what it was lent.
+    for name in _names_of_transformers(folder):
+        getattr(transformers, name, None)
     top: Any = sys.modules["transformers"]
     tokenization: Any = importlib.import_module("transformers.tokenization_utils")
     names = {
@@ -142,6 +217,16 @@ def _dropped_names() -> Iterator[None]:
             sys.modules.pop(module, None)
         for owner, name in lent:
             delattr(owner, name)
+
+
+def _names_of_transformers(folder: Path) -> list[str]:
+    """What OpenPrompt's files import from the package transformers itself."""
+    found: set[str] = set()
+    for path in sorted((folder / "openprompt").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "transformers":
+                found |= {alias.name for alias in node.names}
+    return sorted(found)
 
 
 class _NotInstalled(ModuleType):
