@@ -56,8 +56,8 @@ def canonical_label(value: Any) -> str:
             return str(float(value))
         whole = value == value.to_integral_value()
         return str(int(value)) if whole else str(value.normalize())
-    if isinstance(value, numbers.Real) and math.isfinite(value) and value == math.trunc(value):
-        return str(math.trunc(value))
+    if isinstance(value, numbers.Real) and math.isfinite(value) and value == math.floor(value):
+        return str(math.floor(value))
     if isinstance(value, _AS_WRITTEN):
         return str(value)
     if isinstance(value, tuple):
