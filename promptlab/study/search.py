@@ -23,6 +23,11 @@ SECONDS = "search_seconds"
 """The user attribute of a study that says how long has been searched for it."""
 
 
+_TOO_SHORT = (
+    "the time was over before the first ended; a larger budget (seconds) continues the study"
+)
+
+
 class Search:
     """Spends a study's budget: ``planned`` trials, and seconds of search in all runs together."""
 
@@ -57,8 +62,7 @@ class Search:
         if not any(t.state == TrialState.COMPLETE for t in finished(study)):
             reasons = [known(t).get("reason") for t in finished(study)]
             raise WorkError(
-                "no trial was completed: "
-                + (str(reasons[0]) if reasons else "the time was over before the first ended")
+                "no trial was completed: " + (str(reasons[0]) if reasons else _TOO_SHORT)
             )
         return cut
 
