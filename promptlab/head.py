@@ -14,9 +14,10 @@ from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor, not_fitted
+from promptlab.prompt import Prompt
 from promptlab.template import Template, is_jinja
 from promptlab.text import Text
-from promptlab.window import render_within
+from promptlab.window import render_within, shortening
 
 if TYPE_CHECKING:
     from promptlab.engine.hidden import HiddenReader, Pooling
@@ -57,7 +58,8 @@ class HeadClassifier(Predictor):
         if not rows:
             return Predictions()
         started = time.perf_counter()
-        ids = self.texts.ids(rows)
+        prompts = [self.texts.prompt(row) for row in rows]
+        ids = self.texts.ids_of(prompts)
         states = self.texts.reader().read(ids)
         scores = (states @ self._head.T.cpu() + self._bias.cpu()).log_softmax(-1).double().numpy()
         seconds = (time.perf_counter() - started) / len(rows)
@@ -69,8 +71,9 @@ class HeadClassifier(Predictor):
                 scores={k: float(v) for k, v in zip(self.labels, found, strict=True)},
                 tokens_in=len(tokens),
                 seconds=seconds,
+                trace=shortening(prompt),
             )
-            for row, found, tokens in zip(rows, scores, ids, strict=True)
+            for row, found, tokens, prompt in zip(rows, scores, ids, prompts, strict=True)
         )
 
     def example_prompt(self, example: Input) -> str:
@@ -104,13 +107,21 @@ class HeadTexts:
         """The example's text, its fields shortened to the model's window."""
         return self._words(example).text
 
+    def prompt(self, example: Example) -> Prompt:
+        """The example's text before a slot that is not read."""
+        return render_within(self.template, example, (), self.model, 1)
+
     def _words(self, example: Example) -> Text:
-        return render_within(self.template, example, (), self.model, 1).sides[0]
+        return self.prompt(example).sides[0]
 
     def ids(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
         """Token ids with the model's own special tokens around them."""
+        return self.ids_of([self.prompt(example) for example in examples])
+
+    def ids_of(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+        """As `ids`, of texts that are made already."""
         encoding = self.model.encoding
-        rows = encoding.ids([self._words(example) for example in examples])
+        rows = encoding.ids([prompt.sides[0] for prompt in prompts])
         whole = [encoding.before + row + encoding.after for row in rows]
         return [row or (int(self.model.tokenizer.eos_token_id or 0),) for row in whole]
 

@@ -44,7 +44,8 @@ class Prompt:
     (reasoning whose conclusion is asked for): the answer goes on from there. ``turns`` are the
     (role, words) of a conversation before the user's turn, roles *system*, *user*, *assistant*.
     Both are words alone: no control token is read in them.
-    ``shortened`` names the fields that were cut to fit the context window.
+    ``shortened`` names the fields that were cut to fit the context window, which took
+    ``cut_tokens`` tokens from it.
     """
 
     segments: tuple[Segment, ...]
@@ -52,6 +53,7 @@ class Prompt:
     shortened: tuple[str, ...] = field(default=())
     prefill: str = ""
     turns: tuple[tuple[str, str], ...] = ()
+    cut_tokens: int = field(default=0, compare=False)
 
     @property
     def slot(self) -> int:

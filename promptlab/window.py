@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from promptlab.cuts import FIELDS, TOKENS, cut_facts
 from promptlab.errors import TemplateError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
@@ -26,12 +28,13 @@ def render_within(
 ) -> Prompt:
     """Render, and shorten the longest fields to a common length when the window is too small.
 
-    ``reserve`` tokens are kept free for the answer. ``Prompt.shortened`` names what was cut.
+    ``reserve`` tokens are kept free for the answer. ``Prompt.shortened`` names what was cut, and
+    ``Prompt.cut_tokens`` counts how much that was.
     Raises `TemplateError` when not even empty fields make the prompt fit.
     """
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations, placement)
-    if surely_fits(prompt, model, limit) or model.count_tokens(prompt) <= limit:
+    if surely_fits(prompt, model, limit) or (size := model.count_tokens(prompt)) <= limit:
         return prompt
     # From here on no field is longer than the window, however long the text was.
     fields = _cut(example.fields, model, limit)
@@ -59,7 +62,9 @@ def render_within(
         for name in template.fields
         if any(name in v and model.cut(v[name], low) != v[name] for v in whole)
     ]
-    return replace(rendered(low), shortened=tuple(names))
+    found = rendered(low)
+    lost = max(0, size - model.count_tokens(found))
+    return replace(found, shortened=tuple(names), cut_tokens=lost)
 
 
 def surely_fits(prompt: Prompt, model: LanguageModel, limit: int) -> bool:
@@ -69,9 +74,10 @@ def surely_fits(prompt: Prompt, model: LanguageModel, limit: int) -> bool:
     return not prompt.chat and most + _SPECIAL_TOKENS <= limit
 
 
-def shortening(prompt: Prompt) -> dict[str, list[str]] | None:
+def shortening(*prompts: Prompt) -> dict[str, Any] | None:
     """What a prediction's trace says of fields that were cut; ``None`` when none was."""
-    return {"shortened": list(prompt.shortened)} if prompt.shortened else None
+    facts = [{FIELDS: prompt.shortened, TOKENS: prompt.cut_tokens} for prompt in prompts]
+    return cut_facts(facts) or None
 
 
 def _cut(fields: Mapping[str, str], model: LanguageModel, tokens: int) -> dict[str, str]:

@@ -48,7 +48,10 @@ def test_the_longest_field_is_shortened_first(name: str, fresh: Fresh) -> None:
     model = small(fresh, 40, name)
     prompt = render_within(template, example(title="cold soup", text=WORDS), (), model, 4)
     assert prompt.shortened == ("text",)
-    assert shortening(prompt) == {"shortened": ["text"]}
+    whole = model.count_tokens(template.render(example(title="cold soup", text=WORDS)))
+    lost = whole - model.count_tokens(prompt)
+    assert lost > 0
+    assert shortening(prompt) == {"shortened": ["text"], "cut_tokens": lost}
     assert prompt.left.startswith("Title: cold soup. the soup was")
     assert prompt.left.endswith(" It was ")
     assert prompt.right == "."
@@ -127,13 +130,15 @@ def test_whatever_the_fields_say_the_prompt_fits(
     model = request.getfixturevalue(name.removeprefix("tiny_"))
     before, model.max_tokens = model.max_tokens, window
     try:
-        prompt = render_within(
-            Template("{a} it was {mask}, {b} ."), example(a=a, b=b), (), model, 3
-        )
+        row = example(a=a, b=b)
+        prompt = render_within(Template("{a} it was {mask}, {b} ."), row, (), model, 3)
         assert model.count_tokens(prompt) <= window - 3
         assert " it was " in prompt.left
         assert prompt.right.startswith(", ")
         if not prompt.shortened:
-            assert (prompt.left, prompt.right) == (f"{a} it was ", f", {b} .")
+            assert (prompt.left, prompt.right) == (
+                f"{row.fields['a']} it was ",
+                f", {row.fields['b']} .",
+            )
     finally:
         model.max_tokens = before

@@ -21,6 +21,7 @@ from promptlab.batch.records import (
 )
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.columns import Columns
+from promptlab.cuts import Cuts, count_cuts
 from promptlab.errors import DataError, WorkError
 from promptlab.example import Example
 from promptlab.label_column import match_label
@@ -77,6 +78,7 @@ class BatchPrediction:
         self.seen = self.seen_right = 0
         self._right: dict[bytes, list[int]] = {}
         self._missing = 0
+        self.cuts = Cuts()
         self.cancelled = False
         self.last = Predictions()
         self.first_error: str | None = None
@@ -138,6 +140,7 @@ class BatchPrediction:
             "rows": self.rows,
             "unparsed": self.unparsed,
             "failed": self.failed,
+            "cut": self.cuts.record(),
             "replies": dict(self.replies),
             "first_error": self.first_error,
             "tokens": self.tokens,
@@ -207,6 +210,7 @@ class BatchPrediction:
         self.tokens += found.tokens
         self.failed += len(found.errors)
         self.replies += count_replies(found)
+        self.cuts += count_cuts(found)
         self.first_error = self.first_error or next(iter(found.errors), None)
         for example, row in zip(examples, found, strict=True):
             if example.label is None:

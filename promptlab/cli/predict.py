@@ -293,6 +293,10 @@ def _report(summary: dict[str, Any]) -> None:
         warn(words)
     for remark in summary["remarks"]:
         warn(remark)
+    if summary["cut"]["examples"]:
+        from promptlab.cuts import Cuts
+
+        warn(f"{Cuts(**summary['cut']).told(summary['rows'])}")
     if summary["made_text"]:
         note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from promptlab.cuts import cut_facts
 from promptlab.ensemble.ballot import Ballot, Stack, ballot
 from promptlab.ensemble.folds import Folds
 from promptlab.ensemble.recalled import Recalled
@@ -149,7 +150,7 @@ class Panel(Predictor, register=False):
             tokens_in=sum(one.tokens_in for one in spent),
             tokens_out=sum(one.tokens_out for one in spent),
             seconds=sum(one.seconds for one in spent),
-            trace=trace.record(),
+            trace=trace.record() | cut_facts(one.trace for one in spent),
             error="; ".join(errors) if errors and len(errors) == len(spent) else None,
         )
 

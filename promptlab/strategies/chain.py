@@ -15,12 +15,13 @@ from promptlab.example import Example
 from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
+from promptlab.prompt import Prompt
 from promptlab.strategies.answering import Answering
 from promptlab.strategy import Strategy
 from promptlab.template import Template
 from promptlab.trace import Branch
 from promptlab.verbalizer import Verbalizer
-from promptlab.window import render_within
+from promptlab.window import render_within, shortening
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 
@@ -117,10 +118,10 @@ class Chain(Strategy):
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
         """The last step's answer; the trace has every step under the one before it."""
         said: dict[str, str] = {}
-        shortened: set[str] = set()
+        prompts: list[Prompt] = []
         for number, step in enumerate(self.steps):
-            found, branch = yield from self._step(step, example, said, branch, sample, shortened)
-            facts = {"shortened": sorted(shortened)} if shortened else {}
+            found, branch = yield from self._step(step, example, said, branch, sample, prompts)
+            facts = shortening(*prompts) or {}
             if number == len(self.steps) - 1:
                 return replace(found, facts=facts)
             if found.label is None:
@@ -135,18 +136,15 @@ class Chain(Strategy):
         said: Mapping[str, str],
         branch: Branch,
         sample: int,
-        shortened: set[str],
+        prompts: list[Prompt],
     ) -> Solving[tuple[Outcome, Branch]]:
         fields = {**example.fields, **said}
         if step.map is None:
-            return (yield from self._one(step, fields, branch, sample, shortened))
+            return (yield from self._one(step, fields, branch, sample, prompts))
         items = entries(said[step.map])
         after = branch.step(step.name, items=len(items))
         parts: list[tuple[Outcome, Branch]] = yield Together(
-            [
-                self._one(step, fields | {step.item: item}, after, sample, shortened)
-                for item in items
-            ]
+            [self._one(step, fields | {step.item: item}, after, sample, prompts) for item in items]
         )
         answers = [found.label for found, _ in parts]
         text = "\n".join(found.text or found.label or "" for found, _ in parts)
@@ -160,12 +158,12 @@ class Chain(Strategy):
         fields: Mapping[str, str],
         branch: Branch,
         sample: int,
-        shortened: set[str],
+        prompts: list[Prompt],
     ) -> Solving[tuple[Outcome, Branch]]:
         prompt = render_within(
             step.template, Example("", fields), (), self.model, step.answering.reserve
         )
-        shortened.update(prompt.shortened)
+        prompts.append(prompt)
         return (yield from step.answering.solve(self.model, prompt, branch, step.name, sample))
 
     def example_prompt(self, example: Input) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from promptlab.cuts import count_cuts
 from promptlab.errors import StudyError
 from promptlab.events import Phase, Warned
 from promptlab.predictions import Predictions
@@ -69,8 +70,13 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     board["statements"] += [
         f"The winner on {split}: {words}."
         for split, rows in unanswered.items()
-        for words in replies_told(count_replies(rows), len(rows))
+        for words in (
+            *replies_told(count_replies(rows), len(rows)),
+            count_cuts(rows).told(len(rows)),
+        )
+        if words
     ]
+    board["cut"] = {split: count_cuts(rows).record() for split, rows in unanswered.items()}
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
     verdict = study_verdict(board)

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from promptlab.cache import written_whole
 from promptlab.cancellation import Cancelled
+from promptlab.cuts import count_cuts
 from promptlab.errors import (
     DiskError,
     EndpointError,
@@ -184,6 +185,7 @@ def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[st
         "unparsed_rate": rows.unparsed_rate,
         "errors": rows.n_missing,
         "tokens": rows.tokens,
+        "cut": count_cuts(rows).record(),
         "tokens_per_example": rows.tokens_per_example,
         "learning_tokens": fitted.learning_tokens,
     }

@@ -149,10 +149,18 @@ def _facts(
         ("against the best", _standing(trial)[2]),
         ("unparsed replies", _optional(wording.percent, trial.get("unparsed_rate"))),
         ("not answered", str(trial.get("errors") or "")),
+        ("cut to the window", _cut(trial.get("cut") or {})),
         ("tokens an example", _optional(wording.count, trial.get("tokens_per_example"))),
         ("time", _optional(wording.duration, trial.get("seconds"))),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _cut(counts: Mapping[str, Any]) -> str:
+    """How many texts were cut to the window, if any."""
+    if not counts.get("examples"):
+        return ""
+    return f"{counts['examples']:,} examples, {counts['tokens']:,} tokens not read"
 
 
 def control_rows(

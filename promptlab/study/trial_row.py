@@ -33,6 +33,7 @@ def trial_row(
         "dev": facts.get("dev"),
         "unparsed_rate": facts.get("unparsed_rate"),
         "errors": facts.get("errors", 0),
+        "cut": facts.get("cut"),
         "tokens_per_example": facts.get("tokens_per_example"),
         "learning_tokens": facts.get("learning_tokens", 0),
         "seconds": facts.get("seconds"),

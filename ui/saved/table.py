@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..drawing import bar, card, chip, joined, note, share_text, whisker
+from ..drawing import bar, card, chip, counted, joined, note, share_text, whisker
 
 _LONGEST_CELL = 240
 _MOST_COLUMNS = 12
@@ -96,6 +96,11 @@ def summary_cards(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup
         )
     if summary["failed"]:
         told += note(f"{summary['failed']:,} rows failed: {summary['first_error']}")
+    if summary["cut"]["examples"]:
+        told += note(
+            f"{summary['cut']['examples']:,} rows do not fit the model's window: their texts were "
+            f"cut, {summary['cut']['tokens']:,} tokens were not read."
+        )
     return Markup('<div class="pl-predict-cards">{}</div>{}').format(joined(cards), told)
 
 
@@ -115,7 +120,7 @@ def _accuracy(summary: Mapping[str, Any]) -> Markup:
     body = Markup('<p class="pl-predict-number">{}</p>{}{}').format(
         share_text(summary["accuracy"]),
         whisker(summary["accuracy"], low, high, told),
-        note(f"{told}, on {summary['n']:,} rows with a label in {summary['label_column']!r}"),
+        note(f"{told}, on {counted(summary)[4:]} rows with a label in {summary['label_column']!r}"),
     )
     return card("Accuracy", body)
 
