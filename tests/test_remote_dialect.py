@@ -79,6 +79,7 @@ def test_two_names_that_are_both_refused_end() -> None:
         ("stop", openai("Unsupported parameter: 'stop' is not supported with this model.", "stop",
                         "unsupported_parameter")),
         ("stop", openai("stop is not supported by this model")),
+        ("stop", openai("stop_sequences: each stop sequence must contain non-whitespace")),
         ("temperature", openai("Unsupported parameter: 'temperature' is not supported with this "
                                "model.", "temperature", "unsupported_parameter")),
         ("temperature", openai("Unsupported value: 'temperature' does not support 1.0 with this "

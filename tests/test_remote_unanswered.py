@@ -430,6 +430,40 @@ def test_streams_wanted_or_not(start: Started, kind: str, wanted: bool) -> None:
     assert (reply.tokens_in, reply.tokens_out) == (7, 3)
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_document_that_is_called_a_stream(start: Started, indent: int | None) -> None:
+    reply = json.dumps(json.loads(said("whole").text), indent=indent)
+    kind = "text/event-stream"
+    endpoint = start(lambda call, n: Answer(text=reply, kind=kind))
+    assert ask(model_at(endpoint, stream=True)[0], "a")[0].text == "whole"
+    error = json.dumps({"error": {"message": "bad key", "code": 401}}, indent=indent)
+    endpoint.script = lambda call, n: Answer(text=error, kind=kind)
+    with pytest.raises(EndpointError, match="bad key"):
+        ask(model_at(endpoint, stream=True, cache=False)[0], "a")
+
+
+def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://user:secret@proxy:1")
+    with pytest.raises(InputError, match="HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") as raised:
+        RemoteModel("remote:m@http://endpoint.example/v1")
+    assert "secret" not in str(raised.value)
+
+
+def test_an_endpoint_without_tls(start: Started) -> None:
+    endpoint = start(lambda call, n: said("x"))
+    model = RemoteModel(endpoint.name.replace("http:", "https:"), max_tokens=512)
+    with pytest.raises(EndpointError, match="does not speak TLS"):
+        ask(model, "a")
+
+
+def test_a_proxy_that_wants_a_login(start: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = start(lambda call, n: refused(407, "Proxy Authentication Required"))
+    monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+    model = RemoteModel("remote:m@http://endpoint.example/v1", max_tokens=512)
+    with pytest.raises(EndpointError, match="HTTPS_PROXY or HTTP_PROXY"):
+        ask(model, "a")
+
+
 def test_a_stream_that_tells_of_a_limit_is_waited_for(start: Started) -> None:
     piece = 'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'
     error = json.dumps({"error": {"message": HINT, "code": 429}})

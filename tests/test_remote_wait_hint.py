@@ -59,6 +59,7 @@ def test_the_limit_that_is_used_up_counts_and_else_the_first_to_be_reset() -> No
     assert asked_wait(resets | left, "", NOW) == 360.0
     assert asked_wait(resets, "", NOW) == 1.0
     assert asked_wait(resets | left, "Please try again in 20s", NOW) == 20.0
+    assert asked_wait({"retry-after": "1"}, "Please try again in 20s", NOW) == 20.0
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _STRANGE = re.compile(
 _MANY_STOPS = re.compile(
     r"too (?:many|long)|at most|up to|maximum|no more than|max length", re.IGNORECASE
 )
+_STOPS = re.compile(r"\bstop[_ ]sequences?\b|\bstop[_ ]words\b|\bstop strings?\b", re.IGNORECASE)
 _SYSTEM = re.compile(
     r"system\W{0,3} ?(?:role|message|prompt|instruction)|'?role'?.{0,60}system"
     r"|(?:roles|conversation).{0,40}must (?:alternate|start)"
@@ -106,6 +107,8 @@ class Dialect:
             return self._turn_limit(said, sent)
         if "stop" in sent and "stop" in _named(complaint, sent) and _MANY_STOPS.search(said):
             return self._take_few_stops(sent)
+        if "stop" in sent and _STOPS.search(said):  # whatever is wrong with them
+            return self._leave_out("stop")
         if self._is_about_system(complaint, sent):
             return self._turn_system(sent)
         named = _by_itself(complaint, sent)  # also for a value that is out of range
@@ -115,9 +118,13 @@ class Dialect:
         if harmful:
             raise EndpointError(f"{model} refuses {_refused(harmful, sent)}: {said}")
         for name in named:
-            self._left_out |= {name}
-            self._remarks.setdefault(name, _LEFT_OUT[name])
+            self._leave_out(name)
         return bool(named)
+
+    def _leave_out(self, name: str) -> bool:
+        self._left_out |= {name}
+        self._remarks.setdefault(name, _LEFT_OUT[name])
+        return True
 
     def _is_about_limits(self, complaint: Complaint, sent: Mapping[str, Any]) -> bool:
         own = next((name for name in _LIMITS if name in sent), None)

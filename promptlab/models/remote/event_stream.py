@@ -6,6 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
+_MOST_OTHER = 100_000  # characters
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -31,6 +32,7 @@ class EventDecoder:
         self._after_return = False
         self._data: list[str] = []
         self._name = ""
+        self._other = ""
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """The events that end within ``data``."""
@@ -45,6 +47,12 @@ class EventDecoder:
         return [event for event in found if event is not None]
 
     @property
+    def rest(self) -> str:
+        """Lines that look like a document, which some servers send in the place of events."""
+        line = "".join(self._line)
+        return self._other + line if self._other or line[:1] in ("{", "<", "[") else ""
+
+    @property
     def pending(self) -> str:
         """The data of the event that has begun and is not ended."""
         return "\n".join([*self._data, *self._value("".join(self._line), "data")])
@@ -56,6 +64,8 @@ class EventDecoder:
             self._data += self._value(line, "data")
             for name in self._value(line, "event"):
                 self._name = name
+            if len(self._other) < _MOST_OTHER and (self._other or line[0] in "{<["):
+                self._other += line + "\n"
             return None
         event = StreamEvent("\n".join(self._data), self._name) if self._data else None
         self._data, self._name = [], ""

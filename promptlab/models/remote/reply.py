@@ -108,6 +108,11 @@ class ReplyStream:
         self.usage = UNTOLD
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no event has come."""
+        return not self._events
+
+    @property
     def done(self) -> bool:
         """Whether the end was marked: nothing more is to come."""
         return self._done

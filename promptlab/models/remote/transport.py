@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from promptlab.errors import EndpointError
+from promptlab.errors import EndpointError, InputError
 from promptlab.models.remote.address import Address, find_key, key_variable
 from promptlab.models.remote.calls import Calls, event_loop
 from promptlab.models.remote.complaint import Complaint
@@ -35,6 +35,11 @@ _ASKED_SECONDS = 10.0
 """How long the endpoint is asked about itself."""
 _MORE_ABOUT = 2
 """How often it is asked again."""
+_UNUSABLE_PROXY = (
+    "the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: "
+    "give a URL that begins with http://, run pip install 'httpx[socks]' for one that begins with "
+    "socks5://, or name the endpoint's host in NO_PROXY"
+)
 _Sent = httpx.Response | bytes | None
 """Of a stream: the head, its bytes as they come, and at the end nothing."""
 
@@ -81,7 +86,7 @@ class Transport:
         except httpx.ProxyError as error:
             raise self._proxy(error) from error
         except httpx.RequestError as error:
-            raise PassingError(self._unreached(error), silent=True) from error
+            raise self._never(error) or PassingError(self._unreached(error), silent=True) from error
 
     def about(self) -> list[dict[str, Any]]:
         """What the endpoint's ``/models`` says; nothing if it does not say it soon.
@@ -120,15 +125,18 @@ class Transport:
             if self._client is None or self._loop is not event_loop():
                 options = self.options
                 self._loop = event_loop()
-                self._client = httpx.AsyncClient(
-                    timeout=httpx.Timeout(
-                        options.read_timeout, connect=options.connect_timeout, pool=None
-                    ),
-                    limits=httpx.Limits(
-                        max_connections=None, max_keepalive_connections=options.concurrency
-                    ),
-                    trust_env=not self.address.is_here,
-                )
+                try:
+                    self._client = httpx.AsyncClient(
+                        timeout=httpx.Timeout(
+                            options.read_timeout, connect=options.connect_timeout, pool=None
+                        ),
+                        limits=httpx.Limits(
+                            max_connections=None, max_keepalive_connections=options.concurrency
+                        ),
+                        trust_env=not self.address.is_here,
+                    )
+                except (ImportError, ValueError, httpx.InvalidURL) as error:
+                    raise InputError(_UNUSABLE_PROXY) from error  # its text may hold a password
                 weakref.finalize(self, _let_go, self._client, self._loop).atexit = False
             return self._client
 
@@ -147,8 +155,7 @@ class Transport:
             raise self._failure(found)
         if _streams(found) or found.content.lstrip()[:5] in (b"data:", b"event"):
             stream = ReplyStream(grown)
-            self._take(stream, iter([found.content]))
-            return stream.reply()
+            return self._take(stream, iter([found.content])) or stream.reply()
         return read_reply(self._without_key(_decoded(found)))
 
     def _streamed(
@@ -171,7 +178,9 @@ class Transport:
             if not (found.is_success and _streams(found)):
                 ended.result()
                 return self._read(found, grown)
-            self._take(stream, _pieces(sent))
+            document = self._take(stream, _pieces(sent))
+            if document is not None:
+                return document
             if not stream.whole:
                 self._explain(ended, stream)
         finally:
@@ -181,16 +190,23 @@ class Transport:
         except BrokenReplyError as error:
             raise BrokenReplyError(str(error), _written(stream)) from error
 
-    def _take(self, stream: ReplyStream, pieces: Iterator[bytes]) -> None:
-        """Take in what comes, up to the mark of the end or the end itself."""
+    def _take(self, stream: ReplyStream, pieces: Iterator[bytes]) -> Reply | None:
+        """Take in what comes, up to the mark of the end or the end itself.
+
+        Some servers call a plain document a stream, above all when it tells an error: it is read
+        as what it is.
+        """
         decoder = EventDecoder()
         for piece in pieces:
             for event in decoder.feed(piece):
                 stream.take(StreamEvent(self._without_key(event.data), event.name))
                 if stream.done:
-                    return
+                    return None
         if decoder.pending.strip() == "[DONE]":  # it says nothing else, whole or not
             stream.take(StreamEvent("[DONE]"))
+        if stream.is_empty and decoder.rest:
+            return read_reply(self._without_key(decoder.rest))
+        return None
 
     def _explain(self, ended: Any, stream: ReplyStream) -> None:
         """Raise why a stream was cut, if that is known."""
@@ -261,6 +277,18 @@ class Transport:
             f"either it has no model {self.address.model!r}{known}, or its URL is another one "
             "(most end in /v1)"
         )
+
+    def _never(self, error: httpx.RequestError) -> EndpointError | None:
+        """The error of a connection that would fail every time: the two sides cannot agree."""
+        cause, url = str(error), self.address.url
+        if "CERTIFICATE_VERIFY_FAILED" in cause:
+            return EndpointError(
+                f"{url} shows a certificate that is not trusted here ({self._without_key(cause)}); "
+                "put its authority's file into the environment variable SSL_CERT_FILE"
+            )
+        if any(name in cause for name in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")):
+            return EndpointError(f"{url} does not speak TLS; does its URL begin with http://?")
+        return None
 
     def _unreached(self, error: httpx.RequestError) -> str:
         url = self.address.url

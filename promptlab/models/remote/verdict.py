@@ -189,7 +189,9 @@ class Failed:
             return True
         if re.search(r"parameter|argument|field|value|does not support", said, re.IGNORECASE):
             return False
-        return bool(_NO_MODEL.search(said)) or f"'{model}'" in said
+        named, no = f"['\"`]{re.escape(model)}['\"`]", r"\b(?:no|not|only|unknown|pinned)\b|n't\b"
+        denied = rf"(?:{no}).{{0,80}}{named}|{named}.{{0,80}}(?:{no})"
+        return bool(_NO_MODEL.search(said) or re.search(denied, said, re.IGNORECASE))
 
     @property
     def _moved(self) -> str:

@@ -46,8 +46,9 @@ def asked_wait(
 ) -> float | None:
     """Seconds that the endpoint asks to wait; ``None`` when it does not say.
 
-    What names the wait itself comes first: ``retry-after-ms``, ``retry-after`` (seconds or a
-    date), a field of the JSON body, then words such as "try again in 1m30s". Else the reset of a
+    What names the wait itself comes first: ``retry-after-ms``, else the longest of
+    ``retry-after`` (seconds or a date), a field of the JSON body, and words such as "try again in
+    1m30s". Else the reset of a
     rate limit that is used up; of limits that do not say how much is left, the first to be reset.
     ``now`` is the Unix time, by default the endpoint's own (``date``) where it tells it: then a
     clock that is wrong here harms nothing.
@@ -58,14 +59,13 @@ def asked_wait(
         found = _number(lower.get(name, ""))
         if found is not None:
             return found / 1000
-    for found in (
+    asked = (
         read_span(lower.get("retry-after", ""), now),
         _in_document(body, now),
         _in_words(body, now),
-    ):
-        if found is not None:
-            return found
-    return _reset(lower, now)
+    )
+    longest = max((seconds for seconds in asked if seconds is not None), default=None)
+    return _reset(lower, now) if longest is None else longest
 
 
 def read_span(text: str, now: float) -> float | None:
