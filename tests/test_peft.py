@@ -36,6 +36,8 @@ def classifier(model: LocalModel, *, prefix: bool) -> PromptClassifier:
     return PromptClassifier(template, ANSWERS, model.adapted(learned(model, prefix=prefix)))
 
 
+# peft 0.21 gives a prefix under the name that transformers is dropping.
+@pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
 @pytest.mark.parametrize("prefix", [False, True])
 def test_peft_computes_the_same(tiny_gpt2: Pair, tmp_path: Path, prefix: bool) -> None:
     from peft import PeftModel

@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 import promptlab as pl
 
 from . import compare, failures, learn, library, playground, predict, study
+from .gradio_parts import without_asking_itself
 from .guard import Guard, rules_for
 from .masthead import REMEMBER_TAB, keep_tab_in_address, masthead
 from .page import Page
@@ -114,7 +115,7 @@ def serve(
             ssr_mode=False,
             # Gradio has waited until the server answers. It would then ask for the whole page,
             # and not start when that takes three seconds, as it does on a busy machine.
-            _frontend=False,
+            **without_asking_itself(),
             footer_links=["api"],
             head=REMEMBER_TAB,
             theme=_theme(),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio_client.utils import is_file_obj_with_meta
+
+from .gradio_parts import is_file
 
 _REMOTE = ("http:", "https:")
 
@@ -46,7 +47,7 @@ def _names_address(value: Any) -> bool:
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if is_file_obj_with_meta(item) and item["path"].strip().lower().startswith(_REMOTE):
+            if is_file(item) and item["path"].strip().lower().startswith(_REMOTE):
                 return True
             waiting += item.values()
         elif isinstance(item, list):

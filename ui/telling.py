@@ -8,11 +8,11 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import gradio as gr
-from gradio.events import api
 
 import promptlab as pl
 
 from .drawing import error
+from .gradio_parts import api
 
 Asked = ParamSpec("Asked")
 

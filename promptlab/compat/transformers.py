@@ -8,21 +8,27 @@ from typing import Any
 
 import transformers
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.pytorch_utils import Conv1D
 
+from promptlab.compat import inside, tested
 from promptlab.errors import CapabilityError, WorkError
 
 __all__ = [
+    "BaseModelOutput",
     "Cache",
+    "Conv1D",
     "DynamicCache",
     "DynamicLayer",
     "EncoderDecoderCache",
     "cache_inputs",
     "cache_keyword",
+    "class_names",
+    "forget_origin",
 ]
 
 CACHE_KEYWORDS = ("cache", "past_key_values")
 """What ``forward`` calls its cache, the newest name first (5.24 renamed it)."""
-TESTED = "transformers>=5.23,<5.25"
 
 
 def cache_keyword(model: Any) -> str | None:
@@ -40,7 +46,7 @@ def cache_keyword(model: Any) -> str | None:
     if own is not None and inner is not None and own != inner:
         raise WorkError(
             f"{type(model).__name__} calls its cache {own} and its body calls it {inner}, so "
-            f"neither name reaches both; install {TESTED}"
+            f'neither name reaches both; run: pip install "{tested("transformers")}"'
         )
     return own or inner
 
@@ -58,13 +64,28 @@ def cache_inputs(keyword: str | None, cache: Any, name: str) -> dict[str, Any]:
     return {keyword: cache}
 
 
+def class_names(task: str) -> frozenset[str]:
+    """The model classes that transformers has for a task, such as ``MASKED_LM``."""
+    module = "transformers.models.auto.modeling_auto"
+    found = inside(module, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
+    names = (name for known in found for name in ((known,) if isinstance(known, str) else known))
+    return frozenset(names)
+
+
+def forget_origin(config: Any) -> None:
+    """Take out of a configuration from where it was loaded, so that it is saved without it."""
+    for name in ("_name_or_path", "_model_name_or_path"):
+        config.__dict__.pop(name, None)
+
+
 @once
 def _check_names() -> None:
     """Make sure that a model known to have a cache has it under a known name."""
     if _keyword(transformers.GPT2LMHeadModel.forward) is None:
         raise WorkError(
             f"the installed transformers {transformers.__version__} calls a model's cache neither "
-            f"{' nor '.join(CACHE_KEYWORDS)}, so nothing could be read with it; install {TESTED}"
+            f"{' nor '.join(CACHE_KEYWORDS)}, so nothing could be read with it; run: "
+            f'pip install "{tested("transformers")}"'
         )
 
 

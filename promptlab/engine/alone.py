@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 
-from promptlab.compat.transformers import DynamicCache, EncoderDecoderCache
+from promptlab.compat.transformers import BaseModelOutput, DynamicCache, EncoderDecoderCache
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.sampling import chosen

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 
 from promptlab.compat.transformers import (
+    BaseModelOutput,
     Cache,
     DynamicCache,
     DynamicLayer,

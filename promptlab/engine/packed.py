@@ -14,7 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
+
+from promptlab.compat.torch import can_pack, packed_linear, version_of
+from promptlab.compat.transformers import Conv1D
 
 LEAST_WEIGHTS = 2**16
 """Smaller layers gain nothing."""
@@ -79,16 +81,15 @@ class PackedLinears:
         """Whether one layer packed computes what it computes plain."""
         weight = _weight(module)
         rows = torch.linspace(-1.0, 1.0, 3 * weight.shape[1]).reshape(3, -1)
-        try:
-            found = self._layer(module).forward(rows)
-        except (AttributeError, NotImplementedError, RuntimeError):  # a torch without oneDNN
+        if not can_pack():
             return False
+        found = self._layer(module).forward(rows)
         plain = module(rows)
         return bool((found - plain).abs().max() <= 1e-4 * plain.abs().max().clamp(min=1.0))
 
     def _layer(self, module: nn.Module) -> _Layer:
         parameter = _parameter(module)
-        version = (parameter.data_ptr(), parameter._version)
+        version = version_of(parameter)
         layer = self._layers.get(module)
         if layer is None or layer.version != version:
             layer = _Layer(_packed(module), version)
@@ -118,12 +119,5 @@ def _weight(module: nn.Module) -> Tensor:
 
 
 def _packed(module: nn.Module) -> Callable[[Tensor], Tensor]:
-    operations: Any = torch.ops.mkldnn
-    weight = operations._reorder_linear_weight(_weight(module), ROWS)
-    multiply = operations._linear_pointwise
-
-    def forward(rows: Tensor) -> Tensor:
-        product: Tensor = multiply(rows, weight, module.bias, "none", [], "")
-        return product
-
-    return forward
+    bias: Any = module.bias
+    return packed_linear(_weight(module), bias, ROWS)

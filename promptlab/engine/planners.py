@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutput
 
+from promptlab.compat.transformers import BaseModelOutput
 from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.masked import MaskedRunner, masked_rows

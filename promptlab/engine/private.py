@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from promptlab.compat.torch import hooks_of
+
 
 def copied(model: Any, owned: Callable[[Any], bool]) -> Any:
     """A deep copy of a transformers model in fp32, without the hooks that networks have ``owned``.
@@ -22,7 +24,7 @@ def _without(model: Any, owned: Callable[[Any], bool]) -> Iterator[None]:
     """While inside, the model has none of these hooks: they belong to what runs the original."""
     kept = []
     for module in model.modules():
-        for hooks in (module._forward_hooks, module._forward_pre_hooks):
+        for hooks in hooks_of(module):
             kept.append((hooks, dict(hooks)))
             for number in [n for n, hook in hooks.items() if owned(hook)]:
                 del hooks[number]

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformers.modeling_outputs import BaseModelOutput
 
-from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
+from promptlab.compat.transformers import BaseModelOutput, Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network import Network
 from promptlab.engine.opening import Opening
 from promptlab.engine.prefix import LayerState, PrefixState

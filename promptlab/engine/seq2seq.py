@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutput
 
-from promptlab.compat.transformers import EncoderDecoderCache
+from promptlab.compat.transformers import BaseModelOutput, EncoderDecoderCache
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache

@@ -247,12 +247,12 @@ class OpenPromptScorer:
 
 def _tokenizer_wrapper(model: Any, openprompt: Any) -> Any:
     """OpenPrompt's tokenizer wrapper class for the model's family."""
-    from transformers.models.auto import modeling_auto
+    from promptlab.compat.transformers import class_names
 
     name = type(model).__name__
-    if name in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES.values():
+    if name in class_names("MASKED_LM"):
         return openprompt.plms.MLMTokenizerWrapper
-    if name in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+    if name in class_names("CAUSAL_LM"):
         return openprompt.plms.LMTokenizerWrapper
     if name == "T5ForConditionalGeneration":
         return openprompt.plms.T5TokenizerWrapper

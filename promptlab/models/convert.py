@@ -63,6 +63,8 @@ def _convert_smollm2(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from promptlab.compat.transformers import forget_origin
+
     path = source / SMOLLM2.members[0].name
     tokenizer = AutoTokenizer.from_pretrained(
         path.parent, gguf_file=path.name, local_files_only=True
@@ -74,8 +76,7 @@ def _convert_smollm2(source: Path, folder: Path) -> None:
     # one and would refuse to save it: a fresh model of the same shape takes over the weights.
     config = model.config
     del config.quantization_config
-    for name in ("_name_or_path", "_model_name_or_path"):
-        config.__dict__.pop(name, None)
+    forget_origin(config)
     with torch.device("meta"):
         plain = type(model)(config)
     plain.load_state_dict(model.state_dict(), assign=True)

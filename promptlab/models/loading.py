@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from promptlab.cache import cache_dir, to_stderr
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.cache_check import check_cache_layers
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import VERSION, Engine
 from promptlab.engine.kept import KeptStates
@@ -118,6 +119,7 @@ def from_transformers(
     ``weights`` is a content hash of its weights; without it they are hashed here.
     """
     kind = family or _family(model.config, name, type(model).__name__)
+    check_cache_layers()
     network = Network(model)
     on_gpu = network.device.type == "cuda"
     tokens = CUDA_BUDGET if on_gpu else _cpu_budget(network)

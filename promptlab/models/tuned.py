@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from promptlab.cache import written_whole
+from promptlab.compat.peft import has_default_targets
 from promptlab.engine.network import Network
 from promptlab.errors import CapabilityError, InputError
 
@@ -104,10 +105,8 @@ def check_trains(network: Network, name: str) -> None:
 
 def check_targets(network: Network, targets: str) -> None:
     """Raise `InputError` for an architecture that peft has no *default* layers for."""
-    from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
-
     architecture = str(network.model.config.model_type)
-    if targets == "default" and architecture not in KNOWN:
+    if targets == "default" and not has_default_targets(architecture):
         raise InputError(
             f"peft has no default layers for low-rank updates of the architecture {architecture}; "
             "set targets: all-linear"

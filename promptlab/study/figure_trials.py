@@ -13,6 +13,7 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from promptlab.compat.optuna import release
 from promptlab.errors import StudyError
 from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
@@ -111,16 +112,7 @@ def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTr
                 return
             yield FigureTrials(study, _objectives(document, study))
     finally:
-        _close(opened)
-
-
-def _close(storage: optuna.storages.BaseStorage) -> None:
-    """Let go of the files: a page asks again and again."""
-    storage.remove_session()
-    inner = getattr(storage, "_backend", storage)  # a database is wrapped in a cache of trials
-    engine = getattr(inner, "engine", None)
-    if engine is not None:
-        engine.dispose()
+        release(opened)  # a page asks again and again
 
 
 def _objectives(document: dict[str, Any], study: optuna.Study) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gradio.components.plot import PlotData
-
 import promptlab as pl
+
+from ..gradio_parts import PlotData
 
 CHARTS = {
     "history": "History",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from promptlab.calibration import CONTENT_FREE, prior
+from promptlab.compat.dspy import read_value
 from promptlab.decoding import Decoding
 from promptlab.errors import AskError, InputError
 from promptlab.interop.dspy.choices import best, choices_of
@@ -173,10 +174,8 @@ class _Filling:
     def _parsed(self, text: str, field: Any) -> Any:
         if field.annotation is str:
             return text
-        from dspy.adapters.utils import parse_value
-
         try:
-            return parse_value(text, field.annotation)
+            return read_value(text, field.annotation)
         except Exception as error:  # whatever json, pydantic or a type's own code says
             raise dspy.AdapterParseError(
                 adapter_name="ScoringAdapter",

@@ -114,7 +114,7 @@ def _labeled(program: Any, settings: dict[str, Any], course: Course) -> Any:
 
 def _nearest(program: Any, settings: dict[str, Any], course: Course) -> Any:
     """The k nearest training examples as they are: nothing is bootstrapped at every call."""
-    from dspy.clients import Embedder
+    from dspy import Embedder
     from dspy.teleprompt import KNNFewShot
 
     k = min(settings["k"], len(course.train))

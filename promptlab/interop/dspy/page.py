@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptlab.compat.dspy import is_special_type, written_value
 from promptlab.errors import InputError
 from promptlab.interop.dspy.choices import choices_of, spoken
 from promptlab.prompt import Prompt, Slot, Text
@@ -113,14 +114,11 @@ class Page:
             return spoken(value)
         if isinstance(value, str):
             return value.strip()
-        from dspy.adapters.types import Type
-        from dspy.adapters.utils import format_field_value
-
-        if isinstance(value, Type) and type(value).__name__ not in _TEXT_TYPES:
+        if is_special_type(value) and type(value).__name__ not in _TEXT_TYPES:
             raise InputError(
                 f"the field {name!r} holds a {type(value).__name__}; models here read text alone"
             )
-        return str(format_field_value(field, value)).strip()
+        return written_value(field, value).strip()
 
 
 def _usable(signature: Any, demo: Mapping[str, Any]) -> bool:

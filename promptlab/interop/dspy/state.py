@@ -9,6 +9,7 @@ from typing import Any
 
 from promptlab.cache import written_whole
 from promptlab.classifier import PromptClassifier
+from promptlab.compat.dspy import dependency_versions, with_prefixes
 from promptlab.errors import InputError
 from promptlab.example import Example
 from promptlab.inputs import as_examples
@@ -57,9 +58,7 @@ def export_program(classifier: PromptClassifier, path: str | Path) -> Any:
     shows the same prompts. Raises `InputError` naming what DSPy's state has no place for.
     """
     found = _exported(classifier)
-    from dspy.utils.saving import get_dependency_versions
-
-    metadata = {"dependency_versions": get_dependency_versions()}
+    metadata = {"dependency_versions": dependency_versions()}
     document = {**found.dump_state(), "metadata": metadata}
     with written_whole(Path(path)) as partial:
         partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -143,13 +142,11 @@ def _exported(classifier: PromptClassifier) -> Any:
     if classifier.demonstrations is None:
         raise InputError("the demonstrations are not drawn yet; call fit first")
     description, prefixes, cue = _parts(template)
-    given: dict[str, Any] = {
-        name: (str, dspy.InputField(prefix=prefix)) for name, prefix in prefixes.items()
-    }
+    given: dict[str, Any] = {name: (str, dspy.InputField()) for name in prefixes}
     output = "label" if "label" not in given else "the_label"
     answers: Any = Literal[tuple(verbalizer.answers)]
-    given[output] = (answers, dspy.OutputField(prefix=cue))
-    signature = dspy.Signature(given, description or " ")
+    given[output] = (answers, dspy.OutputField())
+    signature = with_prefixes(dspy.Signature(given, description or " "), {**prefixes, output: cue})
     listed = Page(signature, (), {}).heading().splitlines()[-1]
     if not description.endswith(listed):
         raise InputError(
