@@ -77,8 +77,8 @@ def check_decimal(decimal: str) -> None:
 
 def plain_numbers(text: str) -> str:
     """``text`` with numbers of other scripts, typographic signs and LaTeX written in ASCII."""
-    text = re.sub(r"(?<=\d)([⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+)", lambda m: "^" + _compatible(m[1]), text)
     text = "".join(_ascii(character, text, place) for place, character in enumerate(text))
+    text = re.sub(r"(?<=\d)([⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+)", lambda m: "^" + _compatible(m[1]), text)
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"[‐‑‒–−﹣－]", "-", text)
     text = re.sub(r"(?<=\d)[’ʼ‘](?=\d)", "'", text)

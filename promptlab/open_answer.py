@@ -12,6 +12,7 @@ NORMALIZATION = (
     "without case, English articles before a word, quotation marks, sentence punctuation and "
     "double blanks; signs and symbols (+ - # $ % / and the like) count"
 )
+_MOST_TIMES = 16
 _QUOTES = re.compile("[\"“”„«»`]|(?<!\\w)['‘’]|(?<![\\w])['’](?!\\w)|(?<=[^\\W\\d_])['’](?!\\w)")
 _APOSTROPHE = re.compile("(?<=\\w)[‘’ʼ](?=\\w)")
 _END = re.compile(
@@ -30,6 +31,20 @@ def normal_answer(text: str) -> str:
     written in one way, and all that may carry meaning is kept: ``-5`` is not ``5``, ``C++`` not
     ``C``, ``1/2`` not ``12``, ``m²`` not ``m2``, ``[0, 1)`` not ``(0, 1]``, ``5!`` not ``5``.
     """
+    found = _simplified(text.strip())
+    for _ in range(_MOST_TIMES):  # what stood within quotation marks may have some of its own
+        text, found = found, _simplified(found)
+        if text == found:
+            break
+    return found
+
+
+def is_same_answer(one: str, other: str) -> bool:
+    """Whether two open answers are the same."""
+    return one == other or normal_answer(one) == normal_answer(other)
+
+
+def _simplified(text: str) -> str:
     number = number_in_whole(_unquoted(text))
     if number is not None:
         return written_number(number)
@@ -39,11 +54,6 @@ def normal_answer(text: str) -> str:
     words = " ".join(_ARTICLE.sub("", " ".join(plain.split())).split())
     # "?" must not turn into the same empty text as "!".
     return words or " ".join(text.casefold().split())
-
-
-def is_same_answer(one: str, other: str) -> bool:
-    """Whether two open answers are the same."""
-    return one == other or normal_answer(one) == normal_answer(other)
 
 
 def _unquoted(text: str) -> str:
