@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 from tiny_models import Pair
 
+import promptlab as pl
 from promptlab.errors import AssetError, InputError
 from promptlab.models.causal import CausalModel
 from promptlab.models.loading import from_transformers, load
@@ -214,3 +217,37 @@ def test_missing_weights_are_refused_and_not_drawn_at_random(
     save_file(tensors, path, metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"1 tensors are missing, such as .*query\.weight"):
         load(str(path.parent), device="cpu", dtype="float32", cache=False)
+
+
+def test_a_folder_saved_again_gives_its_own_scores(tmp_path: Path) -> None:
+    """In one process, through the pool, and from the features on disk; same place, same sizes."""
+    prompt = Template("a film {mask}").render({})
+    found: list[Any] = []
+    for _ in range(3):
+        model, tokenizer = tiny_models.gpt2()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.3)
+        model.save_pretrained(tmp_path)
+        tokenizer.save_pretrained(tmp_path)
+        for path in tmp_path.iterdir():
+            os.utime(path, (9, 9))
+        expected = from_transformers(model, tokenizer).score([prompt], ["good", "bad"]).logprobs
+        pooled = pl.load_model(str(tmp_path), dtype="float32")
+        assert pl.load_model(str(tmp_path), dtype="float32") is pooled
+        for loaded in (pooled, load(str(tmp_path), dtype="float32")):
+            scores = loaded.score([prompt], ["good", "bad"]).logprobs
+            np.testing.assert_allclose(scores, expected, atol=1e-4)
+        found.append(expected)
+    assert not np.allclose(found[0], found[1], atol=1e-2)
+
+
+def test_a_wrapped_model_s_key_knows_its_configuration(tiny_gpt2: Pair) -> None:
+    model, tokenizer = tiny_gpt2
+    before = from_transformers(model, tokenizer).key
+    kept = model.config.layer_norm_epsilon
+    model.config.layer_norm_epsilon = 1e-3
+    try:
+        assert from_transformers(model, tokenizer).key != before
+    finally:
+        model.config.layer_norm_epsilon = kept

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptlab.models import weights
-from promptlab.models.weights import weights_key
+from promptlab.models.weights import folder_state, weights_key
 
 
 @pytest.fixture
@@ -55,7 +55,48 @@ def test_a_file_of_the_same_size_is_read_again(folder: Path) -> None:
     assert weights_key(str(folder)) != key
 
 
+def test_a_file_of_the_same_size_and_time_is_read_again(folder: Path) -> None:
+    """Copied with its times, or written within a tick of the clock: times are no identity."""
+    path = folder / "model.safetensors"
+    keys = set()
+    for content in (b"weights", b"Weights", b"WEIGHTS"):
+        path.write_bytes(content)
+        os.utime(path, (5, 5))
+        keys.add(weights_key(str(folder)))
+        assert weights_key(str(folder)) in keys
+    assert len(keys) == 3
+
+
+def test_a_fresh_file_s_hash_is_not_remembered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its times could be those of a later change, too."""
+    monkeypatch.setattr(weights, "_state", lambda path: "the same state")
+    path = folder / "config.json"
+    first = weights._file_key(path)
+    path.write_text("[]")
+    assert weights._file_key(path) != first
+
+
+def test_other_chat_templates_and_adapters_count(folder: Path) -> None:
+    keys = {weights_key(str(folder))}
+    (folder / "additional_chat_templates").mkdir()
+    for name in ("adapter_model.safetensors", "additional_chat_templates/tools.jinja"):
+        (folder / name).write_text("a")
+        keys.add(weights_key(str(folder)))
+    assert len(keys) == 3
+
+
+def test_the_state_of_a_folder_changes_with_its_files(folder: Path) -> None:
+    before = folder_state(str(folder))
+    assert before and folder_state(str(folder)) == before
+    (folder / "model.safetensors").write_bytes(b"Weights")
+    assert folder_state(str(folder)) != before
+    assert folder_state("smollm2-135m") == folder_state("a/b") == ""
+
+
 def test_weights_are_not_read_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_SETTLED", -60.0)
     key = weights_key(str(folder))
 
     def no_reading(*args: object) -> None:
@@ -68,3 +109,23 @@ def test_weights_are_not_read_twice(folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_hub_ids_go_by_revision() -> None:
     keys = {weights_key("a/b"), weights_key("a/b", "v1"), weights_key("a/c"), weights_key("a/b")}
     assert len(keys) == 3
+
+
+def test_a_hub_s_branch_that_moved_is_another_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that was fetched counts: the same id and branch, other content."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    keys = set()
+    for commit in ("a" * 40, "b" * 40):
+        fetched = tmp_path / "models--team--model" / "snapshots" / commit
+        fetched.mkdir(parents=True)
+        (fetched / "config.json").write_text(commit)
+        branch = tmp_path / "models--team--model" / "refs" / "main"
+        branch.parent.mkdir(exist_ok=True)
+        branch.write_text(commit)
+        keys.add(weights_key("team/model"))
+        keys.add(weights_key("team/model", "main"))
+    assert len(keys) == 2

@@ -271,7 +271,7 @@ def _window(model: Any, tokenizer: Any) -> int:
 
 
 def _tensor_key(model: Any) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())

@@ -15,6 +15,9 @@ _LOADING = threading.Lock()
 """Local models are loaded one by one: transformers sets torch's default dtype meanwhile."""
 _LOCAL = frozenset({"device", "dtype", "revision", "family", "deterministic", "cache", "thinking"})
 
+_Key = tuple[str, str, str]
+"""A model's name, its options, and the state of its files."""
+
 
 def load(name: str, **options: Any) -> LanguageModel:
     """A new model: at an endpoint, or with its weights on this machine."""
@@ -42,13 +45,16 @@ class ModelPool:
 
     def __init__(self, size: int = 2) -> None:
         self.size = size
-        self._models: OrderedDict[tuple[str, str], LanguageModel] = OrderedDict()
+        self._models: OrderedDict[_Key, LanguageModel] = OrderedDict()
         self._lock = threading.Lock()
-        self._gates: dict[tuple[str, str], threading.Lock] = {}
+        self._gates: dict[_Key, threading.Lock] = {}
 
     def get(self, name: str, **options: Any) -> LanguageModel:
-        """The loaded model, loading it at the first call with these options."""
-        key = (name, json.dumps(options, sort_keys=True, default=str))
+        """The loaded model, loading it at the first call with these options.
+
+        A model whose files have changed since is loaded anew.
+        """
+        key = (name, json.dumps(options, sort_keys=True, default=str), _state(name, options))
         with self._lock:
             if key in self._models:
                 return self._used(key)
@@ -59,10 +65,12 @@ class ModelPool:
                     return self._used(key)
             model = self._loaded(name, options)
             with self._lock:
+                for old in [k for k in self._models if k[:2] == key[:2]]:
+                    del self._models[old]  # of the files that were there before
                 self._models[key] = model
                 return self._used(key)
 
-    def _used(self, key: tuple[str, str]) -> LanguageModel:
+    def _used(self, key: _Key) -> LanguageModel:
         self._models.move_to_end(key)
         return self._models[key]
 
@@ -76,6 +84,14 @@ class ModelPool:
                 for old in local[: max(0, len(local) - self.size + 1)]:
                     del self._models[old]
             return load(name, **options)
+
+
+def _state(name: str, options: dict[str, Any]) -> str:
+    if is_remote(name, options.get("endpoint")):
+        return ""
+    from promptlab.models.weights import folder_state
+
+    return folder_state(name, options.get("revision"))
 
 
 POOL = ModelPool()
