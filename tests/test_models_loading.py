@@ -223,11 +223,11 @@ def test_a_folder_saved_again_gives_its_own_scores(tmp_path: Path) -> None:
     """In one process, through the pool, and from the features on disk; same place, same sizes."""
     prompt = Template("a film {mask}").render({})
     found: list[Any] = []
-    for _ in range(3):
+    for turn in range(3):
         model, tokenizer = tiny_models.gpt2()
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(torch.randn_like(parameter) * 0.3)
+                parameter.add_(torch.randn_like(parameter) * 0.3 * turn)
         model.save_pretrained(tmp_path)
         tokenizer.save_pretrained(tmp_path)
         for path in tmp_path.iterdir():
