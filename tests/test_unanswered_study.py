@@ -123,6 +123,7 @@ def test_unanswered_is_not_wrong(
     assert "16 of 24 examples answered" in (folder / "report.html").read_text()
     listed = json.loads(command("study", "list", "--runs", tmp_path / "runs", "--json").out)
     assert [row["state"] for row in listed if row["name"] == "busy"] == ["undecided"]
+    assert pl.Study(folder).progress()["state"] == "undecided"
     with pytest.raises(StudyError, match="undecided"):
         pl.Study(folder).best()
 

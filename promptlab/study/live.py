@@ -148,6 +148,7 @@ class StudyWatch:
             "finished": len(trials),
             "examples": board["task"].get("n_test" if curve else "n_dev"),
             "statements": list(board.get("statements") or ()),
+            "gaps": list(board.get("gaps") or ()),
             "cost": board.get("cost"),
             "worked": board.get("seconds"),
         }
@@ -181,11 +182,13 @@ class StudyWatch:
         """What changes with time alone; the folder's lock says whether somebody is at work."""
         now = time.time()
         log, stopped = self._log, self._log.stopped
-        state = "decided" if self._folder.finished else "interrupted"
+        state = "interrupted"
+        if self._folder.finished:
+            state = "undecided" if known.get("gaps") else "decided"
         message = ""
         if self._folder.held:
             state = "running"
-        elif state != "decided" and stopped is not None:
+        elif state == "interrupted" and stopped is not None:
             state = "stopped" if stopped["cancelled"] else "failed"
             message = "" if stopped["cancelled"] else str(stopped["reason"])
         working = state == "running"

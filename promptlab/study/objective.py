@@ -120,8 +120,8 @@ def paired(
         if objective.name == "accuracy" or objective.metric is None or counts is None:
             return _of_right(a, b, keys, seed)
         sides = [counts[: len(a)], counts[len(a) :]]
-        first, second = (side if keys is None else mean_counts(side, keys) for side in sides)
-        found = paired_bootstrap_of(first, second, objective.metric.of_counts, seed)
+        summed = [side if keys is None else mean_counts(side, keys) for side in sides]
+        found = paired_bootstrap_of(summed[0], summed[1], objective.metric.of_counts, seed)
     else:
         first, second = (v if keys is None else text_means(v, keys) for v in (left, right))
         found = paired_bootstrap(first, second, seed=seed)

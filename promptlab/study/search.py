@@ -56,6 +56,9 @@ class Search:
                     self._batch(self._asking.batch(min(left, self._state.spec.batch)))
         except TimeOver:
             self._asking.close()
+            self._state.events.emit(
+                Warned(f"the budget of {self._state.spec.budget.seconds:g} s is spent")
+            )
         finally:
             study.set_user_attr(SECONDS, self._before + cancellation.clock() - begun)
         cut = len(finished(study)) < self._planned

@@ -54,8 +54,9 @@ class Study:
     def progress(self) -> dict[str, Any]:
         """How far it is; quick enough to be asked every second, as only what is new is read.
 
-        ``state`` is *decided*, *running* (some process holds the folder), *stopped* (as asked),
-        *failed* (``message`` says why) or *interrupted*. ``trials`` are rows like those of
+        ``state`` is *decided*, *undecided* (too many answers are missing), *running* (some process
+        holds the folder), *stopped* (as asked), *failed* (``message`` says why) or *interrupted*.
+        ``trials`` are rows like those of
         `leaderboard`, the best first (cells, of a learning curve, whose ``curves`` are means with
         intervals by method and size), ``best`` is the first one's number; ``running`` are the open
         trials with ``done`` of ``examples`` and ``value`` so far.

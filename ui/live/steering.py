@@ -15,7 +15,7 @@ from ..seen import Look, Seen
 from ..workbench import Workbench
 
 _PAUSED_BY = ("running",)
-_RESUMED_BY = ("paused", "pausing", "interrupted", "stopped", "failed")
+_RESUMED_BY = ("paused", "pausing", "interrupted", "stopped", "failed", "undecided")
 _CANCELLED_BY = ("running", "pausing", "paused", "queued", "failed")
 Progress = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..drawing import bar, card, chip, error, joined, note
 from .board import table
 from .cell_curve import curves
-from .words import duration, shown, state_text, tone
+from .words import ENDED, duration, shown, state_text, tone
 
 _MOST_OPEN = 8
 _MOST_SHOWN = 12
@@ -33,7 +33,7 @@ def head(found: Progress) -> Markup:
         chip(state_text(found), tone(state)),
         about,
         error(found["message"]) if found.get("message") else "",
-        _bar(finished + _share(found), planned, state) if state != "decided" else "",
+        _bar(finished + _share(found), planned, state) if state not in ENDED else "",
         joined(_fact(name, value) for name, value in _facts(found, counted, unit)),
     )
 
@@ -41,7 +41,7 @@ def head(found: Progress) -> Markup:
 def now(found: Progress) -> Markup:
     """The open trials, each with its blocks or its learner's steps."""
     rows = list(found.get("running") or ())
-    if not rows or found["state"] == "decided":
+    if not rows or found["state"] in ENDED:
         return Markup("")
     measure = str(found.get("objective") or "accuracy")
     rows.sort(key=lambda row: (-(row["done"] or 0), -(row.get("step") or 0), row["number"]))
@@ -65,7 +65,7 @@ def board(found: Progress) -> Markup:
         f"{len(trials)} prompt{'s' if len(trials) > 1 else ''} on dev, best first. The shaded band "
         "is the interval of the best: what overlaps it much may well be as good."
     )
-    live = found["state"] != "decided"
+    live = found["state"] not in ENDED
     shown = trials[:_MOST_SHOWN]
     rest = len(trials) - len(shown)
     more = note(f"{rest} more: in Results when the study is decided." if live else
@@ -101,7 +101,7 @@ def _facts(found: Progress, counted: str, unit: str) -> list[tuple[str, str]]:
         ends = dev.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
         between = f" ({shown(measure, ends[0])} – {shown(measure, ends[1])})" if ends else ""
         told = f"{shown(measure, dev[measure])}{between}"
-        name = "best on dev" if found["state"] == "decided" else "best so far on dev"
+        name = "best on dev" if found["state"] in ENDED else "best so far on dev"
         facts.append((name, told))
     if found.get("seconds"):
         facts.append(("time of work", duration(found["seconds"])))

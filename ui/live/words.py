@@ -12,9 +12,12 @@ from ..drawing import joined, share_text
 
 ACTIVE = ("running", "pausing", "paused", "stopping", "queued", "running elsewhere")
 """States in which something is still to be expected."""
-_TONES = {"running": "pl-run", "running elsewhere": "pl-run", "decided": "pl-good"} | {
-    "failed": "pl-bad", "unreadable": "pl-bad", "interrupted": "pl-warn", "stopped": "pl-warn",
-    "paused": "pl-warn", "pausing": "pl-warn", "stopping": "pl-warn",
+ENDED = ("decided", "undecided")
+"""States with a result."""
+_TONES = {
+    "running": "pl-run", "running elsewhere": "pl-run", "decided": "pl-good",
+    "undecided": "pl-warn", "failed": "pl-bad", "unreadable": "pl-bad", "interrupted": "pl-warn",
+    "stopped": "pl-warn", "paused": "pl-warn", "pausing": "pl-warn", "stopping": "pl-warn",
 }  # fmt: skip
 _SAID = {
     "running": "running",
@@ -26,6 +29,7 @@ _SAID = {
     "stopped": "stopped as asked",
     "failed": "failed",
     "decided": "decided",
+    "undecided": "undecided: too many answers are missing; resume it to ask for them",
     "unreadable": "cannot be read",
 }
 _PHASES = {
