@@ -13,6 +13,7 @@ import typer
 from promptlab.cli.board import print_result
 from promptlab.cli.estimate import compare, estimate
 from promptlab.cli.listing import print_listing, visible
+from promptlab.cli.new import new
 from promptlab.cli.options import RUNS, Runs, folder_of
 from promptlab.cli.output import Json, print_json
 from promptlab.cli.steps import show_steps
@@ -108,32 +109,7 @@ def _interruptible() -> Iterator[Cancellation]:
         signal.signal(signal.SIGINT, before)
 
 
-@app.command("new")
-def new(
-    data: Annotated[Path, typer.Argument(help="A labelled CSV, JSONL or Parquet file.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The study file to write (default: DATA.yaml).")
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="The text column.")] = None,
-    label: Annotated[str | None, typer.Option(help="The label column.")] = None,
-    task: Annotated[str | None, typer.Option(help="The library's task, such as sentiment.")] = None,
-    model: Annotated[str, typer.Option(help="The model to search for.")] = "smollm2-135m",
-    name: Annotated[str | None, typer.Option(help="The study's name.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the study file.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Look at a labelled file and write a study that runs as it is."""
-    from promptlab.study.proposal import propose, write_proposal
-
-    target = out or data.with_suffix(".yaml")
-    proposal = propose(data, text=text, label=label, task=task, model=model, name=name)
-    write_proposal(proposal, target, overwrite=force)
-    if as_json:
-        print_json(proposal.row() | {"file": str(target)})
-        return
-    for line in proposal.remarks:
-        typer.echo(line)
-    typer.echo(f"\nWrote {target}. Run it with:\n  promptlab study run {target}")
+app.command("new")(new)
 
 
 @app.command("list")

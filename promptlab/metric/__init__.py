@@ -1,7 +1,7 @@
 """Metrics: small objects that read nothing but a `Predictions` table.
 
-Every metric lies in [0, 1], Matthews' coefficient in [-1, 1]. An unparsed reply is wrong
-everywhere; it is never dropped.
+Every metric lies in [0, 1]; Matthews' coefficient and quadratic kappa in [-1, 1], the mean
+absolute error in steps of the labels. An unparsed reply is wrong everywhere; it is never dropped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from promptlab.errors import InputError
 from promptlab.metric.labels import Accuracy, CalibrationError, MacroF1, Matthews
 from promptlab.metric.metric import MeanMetric, Metric
+from promptlab.metric.ordinal import MeanAbsoluteError, QuadraticKappa
 from promptlab.metric.puzzles import Solved24
 from promptlab.metric.ranks import MeanReciprocalRank, PrecisionAtK
 from promptlab.metric.spans import SpanF1
@@ -26,11 +27,13 @@ __all__ = [
     "ExactMatch",
     "MacroF1",
     "Matthews",
+    "MeanAbsoluteError",
     "MeanMetric",
     "MeanReciprocalRank",
     "Metric",
     "NumericMatch",
     "PrecisionAtK",
+    "QuadraticKappa",
     "Rouge",
     "Solved24",
     "SpanF1",
@@ -47,9 +50,11 @@ _METRICS: dict[str, Callable[[], Metric]] = {
     "game24": Solved24,
     "macro_f1": MacroF1,
     "matthews": Matthews,
+    "mean_absolute_error": MeanAbsoluteError,
     "mean_reciprocal_rank": MeanReciprocalRank,
     "numeric_match": NumericMatch,
     "precision_at_1": PrecisionAtK,
+    "quadratic_kappa": QuadraticKappa,
     "rouge": Rouge,
     "rouge_1": lambda: Rouge("1"),
     "rouge_2": lambda: Rouge("2"),

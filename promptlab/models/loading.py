@@ -71,14 +71,7 @@ def load(
     a twentieth of the machine's memory, at most 1 GiB, or a tenth of a CUDA device's).
     Raises `InputError` for a folder without weights, `AssetError` when nothing can be fetched.
     """
-    source = str(model_folder(name)) if name in MODELS else name
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        source = str(folder)
-        _check_folder(folder)
-    elif source.startswith((".", "/", "~")):
-        state = "is a file, no folder" if folder.exists() else "does not exist"
-        raise InputError(f"the model folder {source} {state}; name one that holds config.json")
+    source = _source(name)
     config = _pretrained("config", source, revision)
     chosen_device = choose_device(device)
     asked = "float32" if deterministic and dtype == "auto" else dtype
@@ -101,6 +94,27 @@ def load(
             "closed before answers are scored and replies written (thinking: true opens it)"
         )
     return made
+
+
+def check_source(name: str, *, revision: str | None = None) -> None:
+    """Find out whether `load` would find a model of this name, without its weights.
+
+    Raises `InputError` or `AssetError`, as `load` does.
+    """
+    _family(_pretrained("config", _source(name), revision), name)
+
+
+def _source(name: str) -> str:
+    """The folder or the Hugging Face id that a name stands for. Raises `InputError`."""
+    source = str(model_folder(name)) if name in MODELS else name
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        source = str(folder)
+        _check_folder(folder)
+    elif source.startswith((".", "/", "~")):
+        state = "is a file, no folder" if folder.exists() else "does not exist"
+        raise InputError(f"the model folder {source} {state}; name one that holds config.json")
+    return source
 
 
 def from_transformers(

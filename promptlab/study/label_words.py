@@ -5,6 +5,73 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+STAR_WORDS = (
+    ("terrible", "awful", "horrible"),
+    ("bad", "poor", "disappointing"),
+    ("okay", "average", "mediocre"),
+    ("good", "nice", "pleasant"),
+    ("great", "excellent", "wonderful"),
+)
+"""Answers for ratings from one to five, several for each."""
+
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "account": ("account", "login", "password"),
+    "billing": ("billing", "payment", "invoice"),
+    "bug": ("bug", "error", "crash"),
+    "business": ("business", "economy", "finance"),
+    "cancellation": ("cancellation", "cancel"),
+    "complaint": ("complaint", "criticism"),
+    "compliment": ("compliment", "praise"),
+    "customer service": ("customer service", "support"),
+    "delivery": ("delivery", "shipping", "parcel"),
+    "education": ("education", "school"),
+    "entertainment": ("entertainment", "film", "music"),
+    "feature": ("feature", "idea", "suggestion"),
+    "feature request": ("feature request", "suggestion", "idea"),
+    "general": ("general", "other"),
+    "hardware": ("hardware", "device"),
+    "health": ("health", "medicine"),
+    "high": ("high", "urgent"),
+    "human resources": ("human resources", "personnel", "hr"),
+    "hr": ("HR", "personnel", "staff"),
+    "it": ("IT", "technology"),
+    "legal": ("legal", "law"),
+    "low": ("low", "minor"),
+    "medium": ("medium", "normal"),
+    "negative": ("negative", "bad", "terrible"),
+    "neutral": ("neutral", "mixed", "okay"),
+    "no": ("no", "false"),
+    "order": ("order", "purchase"),
+    "orders": ("orders", "purchases"),
+    "other": ("other", "something else"),
+    "payment": ("payment", "billing", "invoice"),
+    "payments": ("payments", "billing", "invoices"),
+    "politics": ("politics", "government"),
+    "positive": ("positive", "good", "great"),
+    "praise": ("praise", "thanks"),
+    "product": ("product", "item"),
+    "question": ("question", "inquiry"),
+    "refund": ("refund", "money back"),
+    "refunds": ("refunds", "money back"),
+    "returns": ("returns", "refund", "exchange"),
+    "sales": ("sales", "purchase", "quote"),
+    "science": ("science", "research"),
+    "security": ("security", "password", "hacking"),
+    "shipping": ("shipping", "delivery", "parcel"),
+    "software": ("software", "program"),
+    "sports": ("sports", "sport"),
+    "subscription": ("subscription", "plan"),
+    "support": ("support", "help"),
+    "technical": ("technical", "bug", "error"),
+    "technical support": ("technical support", "bug", "error"),
+    "technology": ("technology", "computers"),
+    "urgent": ("urgent", "critical"),
+    "warranty": ("warranty", "repair"),
+    "world": ("world", "international"),
+    "yes": ("yes", "true"),
+}
+"""Other words for what labels often are called, the label's own first."""
+
 STARS = ("terrible", "bad", "okay", "good", "great")
 """Answers for ratings from one to five."""
 
@@ -56,6 +123,35 @@ def label_answers(labels: Sequence[str]) -> dict[str, str]:
     if (pair := match_labels(labels, ("yes", "no"))) is not None:
         return pair
     return {label: plain(label) for label in labels}
+
+
+def label_synonyms(labels: Sequence[str]) -> dict[str, list[str]]:
+    """Several answers for each label, where words for it are known; none stands for two labels."""
+    if are_stars(labels):
+        return {label: list(STAR_WORDS[int(_number(label)) - 1]) for label in labels}
+    names = label_answers(labels)
+    found = {label: list(_SYNONYMS.get(name, (name,))) for label, name in names.items()}
+    own = {name.lower() for name in names.values()}
+    taken: dict[str, int] = {}
+    for words in found.values():
+        for word in words:
+            taken[word.lower()] = taken.get(word.lower(), 0) + 1
+    return {
+        label: [
+            word
+            for word in words
+            if word.lower() == names[label].lower()
+            or (taken[word.lower()] == 1 and word.lower() not in own)
+        ]
+        for label, words in found.items()
+    }
+
+
+def are_ordered(labels: Sequence[str]) -> bool:
+    """Whether the labels are grades: three whole numbers or more, none left out between them."""
+    numbers = sorted(_number(label) for label in labels)
+    whole = all(number >= 0 and number.is_integer() for number in numbers)
+    return whole and len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1
 
 
 def are_numbers(labels: Sequence[str]) -> bool:

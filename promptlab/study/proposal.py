@@ -1,54 +1,44 @@
-"""A study for a labelled file: fitting templates, answers for every label, a size for a laptop."""
+"""A study for a labelled file: the prompts an expert would write, a size for a laptop."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import yaml
-
-from promptlab.catalog import LibraryTask, library, tasks
+from promptlab.catalog import library
 from promptlab.errors import DataError, StudyError
-from promptlab.study.folder import write_whole
-from promptlab.study.label_words import are_numbers, are_stars, label_answers, match_labels
+from promptlab.models.remote.address import is_remote
+from promptlab.readers import Rows
+from promptlab.reading import Reading, ReadingOptions
+from promptlab.study.column_guess import guess_columns_of
+from promptlab.study.label_words import are_ordered, match_labels
+from promptlab.study.proposed import Facts, Group, asked_for, count_candidates
+from promptlab.study.proposed_library import propose_groups
 from promptlab.study.spec import build_spec
+from promptlab.study.subject import find_subject
 from promptlab.task import Task
-from promptlab.template import Template
 
 SEARCH_SECONDS = 240
 _TOKENS_A_SECOND = 500
+_TOKENS_WRITTEN_A_SECOND = 40
 _CHARACTERS_A_TOKEN = 4
-_MOST_TEMPLATES = 8
 _SMALLEST = {"train": 2, "dev": 20, "test": 20}
-
-GENERIC = (
-    "{text}\nCategory: {mask}",
-    "{text} This is {mask}.",
-    "Text: {text}\nLabel: {mask}",
-    "{text}\nIn one word, this is: {mask}",
-    "{text} The category is {mask}.",
-    "The following is {mask}: {text}",
-)
-"""Templates that fit any classification; ``{text}`` stands for all fields."""
-
-PREFERRED = {
-    "sentiment": (
-        "instruct-critic", "it-was-found-words", "and-that-is", "all-in-all", "in-summary",
-        "review-sentiment", "critical-reception", "it-was",
-    ),
-}  # fmt: skip
-"""Templates of the library to begin with; other tasks begin with their first ones."""
+_DOMINANT = 0.6
+"""From this share of one class on, macro-F1 decides: accuracy would reward naming that class."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A study document, and remarks on how it came about."""
+    """A study document, remarks on how it came about, and a comment on each group."""
 
     document: dict[str, Any]
     remarks: tuple[str, ...]
+    comments: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """As JSON data."""
@@ -58,177 +48,169 @@ class Proposal:
 def propose(
     data: Path,
     *,
-    text: str | None = None,
-    label: str | None = None,
     task: str | None = None,
     model: str = "smollm2-135m",
+    chat: bool = True,
     name: str | None = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Proposal:
-    """Look at a labelled file and propose a study of a few minutes on two cores.
+    """Look at a labelled file and propose the study that an expert would write for it.
 
-    ``text`` and ``label`` name columns, ``task`` a task of the library; they are guessed
-    otherwise. Raises `DataError` for files that cannot be used.
+    Args:
+        data: The file.
+        task: A task of the library whose templates are to be used.
+        model: The model to search for; ``remote:MODEL@URL`` gets instructions and parsers.
+        chat: Whether the model knows a chat format.
+        name: The study's name; the file's without its ending.
+        **reading: The columns and the form of the file (`Reading`); columns are guessed by their
+            names and values where they are not named.
+
+    Returns:
+        A study that takes a few minutes on two cores, and how it came about.
+
+    Raises:
+        DataError: For files that cannot be used.
+        StudyError: For a library task that does not fit.
     """
-    read = Task.from_file(data, text=text, label=label)
-    if not read.labels:
-        raise DataError(
-            f"{data}: the labels are open answers, not a set of classes; `study new` proposes "
-            "classification studies: name the label column with --label"
-        )
-    group, remark = _group(read, task)
-    sizes, cost = _sizes(read, len(group["templates"]))
-    document = {
-        "study": name or re.sub(r"[^A-Za-z0-9._-]+", "-", data.stem).strip("-.") or "study",
-        "task": {"data": str(data.absolute()), **_columns(text, label), **sizes},
+    rows = Reading(**reading).rows(data)
+    options = _joined(rows, guess_columns_of(rows, reading))
+    read = _task(rows, options, data)
+    facts = _facts(read, rows, data, chat=chat)
+    if task is not None and task not in library():
+        raise StudyError(f"the library has no task {task!r}; it has {', '.join(library())}")
+    groups, remark = propose_groups(facts, task, model)
+    metric = _metric(facts)
+    sizes, cost = _sizes(facts, groups, remote=is_remote(model))
+    section = {"data": str(data), **_told_options(options), **metric, **sizes}
+    document: dict[str, Any] = {
+        "study": name or re.sub(r"[^A-Za-z0-9._-]+", "-", read.name).strip("-.") or "study",
+        "task": section,
         "model": model,
-        "candidates": [group, _demonstrations(group, sizes["train"])],
-        "budget": {"trials": 60, "seconds": SEARCH_SECONDS},
+        "candidates": [group for _, group in groups],
+        "budget": {
+            "trials": count_candidates([group for _, group in groups]),
+            "seconds": SEARCH_SECONDS,
+        },
         "seed": 13,
     }
-    build_spec(document, str(data))
-    counts = ", ".join(f"{name} {sizes[name]}" for name in ("train", "dev", "test"))
-    remarks = (
-        f"{len(read.train) + len(read.dev) + len(read.test)} usable rows; fields "
-        f"{', '.join(read.fields)}; labels {', '.join(read.labels)}",
-        remark,
-        f"splits: {counts}; about {cost:.0f} s for the templates on two cores",
+    build_spec(document | {"task": section | {"data": str(data.absolute())}}, str(data))
+    remarks = (*_seen(facts, rows, options), remark, _measured(facts), _planned(sizes, cost, model))
+    return Proposal(
+        document,
+        tuple(filter(None, (*remarks, *read.warnings))),
+        tuple(comment for comment, _ in groups),
     )
-    return Proposal(document, tuple(filter(None, remarks)))
 
 
-def write_proposal(proposal: Proposal, path: Path, *, overwrite: bool = False) -> None:
-    """Write the study file. Raises `StudyError` if it exists, unless ``overwrite``."""
-    if path.exists() and not overwrite:
-        raise StudyError(f"{path} exists already; --force overwrites it, --out names another file")
-    remarks = "".join(f"# {line}\n" for line in proposal.remarks)
-    text = yaml.dump(
-        proposal.document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100
+def _joined(rows: Rows, options: ReadingOptions) -> ReadingOptions:
+    """The options with ``join`` where rows have several labels each."""
+    from promptlab.label_column import label_text
+
+    if options.get("join") is not None:
+        return options
+    column = str(options["label"])
+    completed = Reading(**options).completed(rows)
+    for row in completed:
+        try:
+            label_text(row.values.get(column), place=completed.place(row), column=column)
+        except DataError:
+            if isinstance(row.values.get(column), dict):
+                raise
+            return ReadingOptions(**{**options, "join": ", "})
+    return options
+
+
+def _task(rows: Rows, options: ReadingOptions, data: Path) -> Task:
+    reading = Reading(**options)
+    completed = reading.completed(rows)
+    columns = reading.columns(completed, str(data))
+    return Task.from_rows(
+        {"train": completed}, columns, name=data.name.partition(".")[0], reading=reading
     )
-    write_whole(path, remarks + text)
 
 
-class _Plain(yaml.SafeDumper):
-    """Writes equal values out again instead of referring to them."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _columns(text: str | None, label: str | None) -> dict[str, str]:
-    return {key: value for key, value in (("text", text), ("label", label)) if value is not None}
-
-
-def _group(read: Task, asked: str | None) -> tuple[dict[str, Any], str]:
-    """The group of templates, and a remark on where they and their answers come from."""
-    if asked is not None and asked not in library():
-        raise StudyError(f"the library has no task {asked!r}; it has {', '.join(library())}")
-    for item in [library()[asked]] if asked else tasks():
-        paired = _paired(item, read)
-        if paired is not None:
-            templates = _from_library(item, read, paired)
-            if templates:
-                return _kind(templates), f"templates and answers of the library's task {item.name}"
-    if asked is not None:
-        raise StudyError(
-            f"the labels {', '.join(read.labels)} or the fields {', '.join(read.fields)} do not "
-            f"fit the task {asked!r} (labels {', '.join(library()[asked].labels)})"
-        )
-    if are_stars(read.labels) and read.fields == ("text",):
-        item = library()["sentiment"]
-        templates = [
-            entry | {"answers": label_answers(read.labels)}
-            for entry in _from_library(item, read, None)
-        ]
-        return _kind(templates), "labels are ratings from 1 to 5: templates of the task sentiment"
-    answers = label_answers(read.labels)
-    told = ", ".join(f"{label} = {answer}" for label, answer in answers.items())
-    remark = f"general templates; answers: {told}"
-    if are_numbers(read.labels):
-        remark += " (bare numbers say little to a language model: put better words in the file)"
-    fields = "\n".join(f"{{{name}}}" for name in read.fields)
-    texts = [text.replace("{text}", fields) for text in GENERIC]
-    return _kind([{"text": text, "answers": answers} for text in texts]), remark
+def _facts(read: Task, rows: Rows, data: Path, *, chat: bool) -> Facts:
+    column = read.columns.label if read.columns is not None else None
+    rated = bool(read.labels) and (
+        are_ordered(read.labels) or match_labels(read.labels, ("negative", "positive")) is not None
+    )
+    texts = [" ".join(e.fields.values()) for e in (*read.dev, *read.test)]
+    subject = find_subject(data, [*rows.columns, *read.fields], texts, rated=rated)
+    return Facts(read, subject, asked_for(column or "label"), chat)
 
 
-def _paired(item: LibraryTask, read: Task) -> dict[str, str] | None:
-    """The library's label for each label of the data, if task and data fit."""
-    names = {str(label).lower() for label in read.labels}
-    if item.name == "sentiment" and names in ({"0", "1"}, {"-1", "1"}) and _about_opinion(read):
-        return {label: "positive" if float(label) > 0 else "negative" for label in read.labels}
-    return match_labels(read.labels, item.labels) if item.labels else None
-
-
-def _about_opinion(read: Task) -> bool:
-    return bool(re.search("sentiment|review|opinion|rating|polarity", read.name, re.IGNORECASE))
-
-
-def _from_library(
-    item: LibraryTask, read: Task, paired: Mapping[str, str] | None
-) -> list[dict[str, Any]]:
-    """The task's templates that read the data's fields alone, answers under the data's labels."""
-    preferred = PREFERRED.get(item.name, ())
-    others = [name for name in item.templates if name not in preferred]
-    # Fields after the slot are scored once an answer by a causal model: such templates come last.
-    others.sort(key=lambda name: _fields_after_slot(item.templates[name].template))
-    order = [*preferred, *others]
-    chosen = []
-    for name in order:
-        entry = item.templates[name]
-        fits = set(entry.template.fields) <= set(read.fields)
-        if entry.answers is None or not fits:
+def _told_options(options: ReadingOptions) -> dict[str, Any]:
+    """What the study file says of the reading: all that is not as it is by default."""
+    plain = Reading()
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        if value == getattr(plain, key):
             continue
-        settings: dict[str, Any] = {"name": entry.full_name}
-        settings |= (
-            {"text": entry.template.text}
-            if entry.template.text is not None
-            else {"parts": dict(entry.template.parts or {}), "separator": entry.template.separator}
+        found[key] = dict(value) if isinstance(value, Mapping) else value
+        found[key] = list(value) if isinstance(value, tuple) else found[key]
+    return found
+
+
+def _metric(facts: Facts) -> dict[str, str]:
+    read = facts.task
+    if facts.shape == "grades":
+        return {"metric": "quadratic_kappa"}
+    if facts.shape == "number":
+        return {"metric": "numeric_match"}
+    if read.labels:
+        counts = Counter(e.label for e in read.test)
+        share = max(counts.values()) / max(len(read.test), 1)
+        return {"metric": "macro_f1"} if share > _DOMINANT else {}
+    return {}
+
+
+def _measured(facts: Facts) -> str:
+    return {
+        "grades": "the labels are ordered: quadratic kappa decides, for which two stars beside are "
+        "worse than one; metric: mean_absolute_error or accuracy would decide otherwise",
+        "number": "answers are numbers: they are compared as numbers (metric: numeric_match)",
+        "open": "the answers are open: what is written must be the reference, up to case and "
+        "punctuation (metric: exact_match); rouge or chrf measure longer answers",
+    }.get(facts.shape, "")
+
+
+def _seen(facts: Facts, rows: Rows, options: ReadingOptions) -> list[str]:
+    read = facts.task
+    usable = sum(map(len, read.splits.values()))
+    fields = ", ".join((read.columns.fields if read.columns else {}) or read.fields)
+    labels = ", ".join(read.labels[:12]) + (", …" if len(read.labels) > 12 else "")
+    found = [
+        f"{usable:,} usable rows; label: {options['label']}; text: {fields}; read as: "
+        f"{facts.subject.noun}",
+        f"labels: {labels}" if read.labels else "labels: open answers",
+    ]
+    if options.get("join") is not None:
+        found.append(
+            "rows have several labels: a prompt writes them as one text "
+            f"({json.dumps(options['join'])} between them); to score labels instead, make a file "
+            "with one row a label and a yes-or-no column"
         )
-        if paired is not None:
-            answers = {str(key): value for key, value in entry.answers.items()}
-            settings["answers"] = {label: _plain(answers[paired[label]]) for label in read.labels}
-        chosen.append(settings)
-    return chosen[:_MOST_TEMPLATES]
+    return found
 
 
-def _fields_after_slot(template: Template) -> bool:
-    marked = template.render({name: f"<{name}>" for name in template.fields})
-    return any(f"<{name}>" in marked.right for name in template.fields)
+def _planned(sizes: Mapping[str, int], cost: float, model: str) -> str:
+    counts = ", ".join(f"{name} {sizes[name]}" for name in ("train", "dev", "test"))
+    if is_remote(model):
+        return f"splits: {counts}; `promptlab study estimate` tells what the endpoint will cost"
+    return f"splits: {counts}; about {cost:.0f} s for the templates on two cores"
 
 
-def _plain(answers: Any) -> Any:
-    """A copy without YAML aliases."""
-    return dict(answers) if isinstance(answers, Mapping) else list(answers)
-
-
-def _kind(templates: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "kind": "template",
-        "templates": list(templates),
-        "calibration": ["none", "contextual", "batch"],
-    }
-
-
-def _demonstrations(group: dict[str, Any], train: int) -> dict[str, Any]:
-    """One template with a few demonstrations, to see whether they are worth their tokens."""
-    return {
-        "kind": "demonstrations",
-        "templates": group["templates"][:1],
-        "calibration": ["none", "batch"],
-        "count": [min(4, train)],
-        "seed": [13],
-    }
-
-
-def _sizes(read: Task, templates: int) -> tuple[dict[str, int], float]:
+def _sizes(facts: Facts, groups: Sequence[Group], *, remote: bool) -> tuple[dict[str, int], float]:
     """Rows a split, so that the search takes a few minutes; and its seconds."""
-    rows = len(read.train) + len(read.dev) + len(read.test)
+    read = facts.task
+    rows = sum(map(len, read.splits.values()))
     mean = sum(_length(e.fields) for e in read.dev) / max(len(read.dev), 1)
-    tokens = mean / _CHARACTERS_A_TOKEN + 12
-    classes = len(read.labels)
-    dev = int(SEARCH_SECONDS / 2 * _TOKENS_A_SECOND / tokens / max(templates, 1))
+    seconds = sum(_seconds(group, mean, facts) for _, group in groups)
+    classes = max(len(read.labels), 4)
+    dev = 200 if remote else int(SEARCH_SECONDS * 0.6 / max(seconds, 1e-9))
     sizes = {
         "train": min(16 * classes, max(rows // 5, classes)),
-        "dev": max(_SMALLEST["dev"], min(200, dev, rows * 2 // 5)),
+        "dev": max(_SMALLEST["dev"], len(read.labels), min(200, dev, rows * 2 // 5)),
     }
     sizes["test"] = min(500, rows - sizes["train"] - sizes["dev"])
     if sizes["test"] < _SMALLEST["test"]:
@@ -236,7 +218,18 @@ def _sizes(read: Task, templates: int) -> tuple[dict[str, int], float]:
             f"{rows} usable rows are too few: {_SMALLEST['dev']} for dev and {_SMALLEST['test']} "
             f"for test are the least, besides {classes} for train; label more"
         )
-    return sizes, sizes["dev"] * tokens * templates / _TOKENS_A_SECOND
+    return sizes, sizes["dev"] * seconds
+
+
+def _seconds(group: Mapping[str, Any], characters: float, facts: Facts) -> float:
+    """What a dev example costs in all prompts of a group on a laptop; calibrations are free."""
+    texts = characters / _CHARACTERS_A_TOKEN + 25
+    prompts = len(group["templates"]) * len(group.get("chat", [0]))
+    prompts *= len(group.get("verbalizers", [0]))
+    if group["kind"] == "demonstrations":
+        prompts, texts = prompts * len(group["count"]), texts * (1 + max(group["count"]))
+    written = group.get("decoding", {}).get("max_tokens", 0) / _TOKENS_WRITTEN_A_SECOND
+    return float(prompts * (texts / _TOKENS_A_SECOND + written / 3))
 
 
 def _length(fields: Mapping[str, str]) -> int:

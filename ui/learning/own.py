@@ -27,8 +27,12 @@ def data_of(bench: Workbench, data: str, file: str, text: str | None, label: str
         proposed = pl.propose(kept_file(bench, file), text=text or None, label=label or None)
     except pl.InputError:  # too few rows to be divided as a study would have them
         return _plain(found)
-    entry = proposed.document["candidates"][0]["templates"][0]
-    return _parted(entry.get("text") or "", entry["answers"]) or _plain(found)
+    group = proposed.document["candidates"][0]
+    entry = group["templates"][0]
+    text = entry if isinstance(entry, str) else entry.get("text") or ""
+    own = None if isinstance(entry, str) else entry.get("answers")
+    answers = own or next(iter(group.get("verbalizers", [])), None)
+    return (_parted(text, answers) if answers else None) or _plain(found)
 
 
 def _parted(text: str, answers: dict[str, str | list[str]]) -> Data | None:
