@@ -37,22 +37,24 @@ class Columns:
         return tuple(self.fields.values())
 
     def examples(
-        self, rows: Rows, *, prefix: str = "", ids: Sequence[str] | None = None
+        self,
+        rows: Rows,
+        *,
+        prefix: str = "",
+        ids: Sequence[str] | None = None,
+        mend: str = "write some, remove the row, or leave such rows out (empty: drop)",
     ) -> list[Example]:
         """Examples from rows; the id is one of ``ids``, else the row's number, padded with zeros.
 
         Without a label column labels are None. Raises `DataError` with the line of a row that
-        lacks a column, or has no text in any field.
+        lacks a column, or has no text in any field; ``mend`` is what can be done about that.
         """
         width = len(str(len(rows)))
         found = []
         for number, row in enumerate(rows, start=1):
             fields = {name: _value(rows, row, c) for c, name in self.fields.items()}
             if not any(fields.values()):
-                raise DataError(
-                    f"{rows.place(row)}: no text in {', '.join(self.fields)}; write some, remove "
-                    "the row, or leave such rows out (empty: drop)"
-                )
+                raise DataError(f"{rows.place(row)}: no text in {', '.join(self.fields)}; {mend}")
             label = None
             if self.label is not None:
                 value = row.values.get(self.label)

@@ -123,6 +123,13 @@ class Pruned(PromptlabError):
     """
 
 
+class DataWarning(UserWarning):
+    """Data was read, and a reader should know something of it: merged labels, repeated texts.
+
+    The command line and studies tell the same in their own way.
+    """
+
+
 def _caret(text: str, position: int) -> str:
     """The line of ``text`` that holds ``position`` with a caret under it."""
     start = text.rfind("\n", 0, position) + 1

@@ -82,8 +82,9 @@ def _rows(name: str, part: Any, max_chars: int) -> Rows:
     for number, record in enumerate(part, start=1):
         values = dict(record)
         for column, feature in classes.items():
-            if values[column] is not None and values[column] >= 0:
-                values[column] = feature.int2str(values[column])
+            if values[column] is not None:  # -1 hides a label
+                hidden = values[column] < 0
+                values[column] = None if hidden else feature.int2str(values[column])
         rows.append(Row(number, values))
     found = Rows(Path(name), tuple(part.features), tuple(rows), unit="row")
     check_lengths(found, max_chars)

@@ -155,7 +155,7 @@ def read_labels(
     found = Counter(names[label] for label, _, _ in kept)
     if listed is None:
         classes = _ordered(found, fixed)
-        remarks += _told_near(found, kept)
+        remarks += [*_told_near(found, kept), *_told_several(kept)]
     else:
         _refuse_others(kept, names, listed)
         classes = listed
@@ -297,6 +297,25 @@ def _told_near(found: Mapping[str, int], kept: Sequence[tuple[str, str, str]]) -
                 f"{close[0]!r}; labels: {{{json.dumps(rare)}: {json.dumps(close[0])}}} merges them"
             )
     return told
+
+
+def _told_several(kept: Sequence[tuple[str, str, str]]) -> list[str]:
+    """A remark where labels look like several at once: their parts recur in other labels."""
+    for mark in ("|", ";", ","):
+        joint = [(label, place) for label, _, place in kept if mark in label]
+        if len(joint) * 20 < len(kept):
+            continue
+        different = {label for label, _, _ in kept}
+        parts = Counter(part.strip() for label in different for part in set(label.split(mark)))
+        if any(parts[part.strip()] < 2 for label, _ in joint for part in label.split(mark)):
+            continue
+        label, place = joint[0]
+        return [
+            f"{place}: the label {label!r} ({len(joint):,} rows are like it) looks like several "
+            "labels at once; as it is, every combination is a class. Labels can be written as an "
+            "open answer (labels: []), or give every label a file with a yes-or-no column"
+        ]
+    return []
 
 
 def _left_out(renamed: Sequence[str | None], labels: Sequence[str], source: str) -> list[str]:

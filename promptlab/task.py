@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from promptlab.columns import Columns
-from promptlab.errors import DataError
+from promptlab.errors import DataError, DataWarning
 from promptlab.example import Example
 from promptlab.label import canonical_labels
 from promptlab.readers import Rows
@@ -207,6 +208,8 @@ class Task:
             remarks=tuple(remarks),
             columns=columns,
         )
+        for told in task.warnings:
+            warnings.warn(told, DataWarning, stacklevel=3)
         return task if k is None else task.few_shot(k, seed)
 
     @property

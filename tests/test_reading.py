@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.errors import DataError
+from promptlab.errors import DataError, DataWarning
 from promptlab.example import Example
 from promptlab.readers import FileForm, read_rows
 from promptlab.task import Task
@@ -272,3 +272,32 @@ def test_ids_of_the_file(tmp_path: Path) -> None:
     assert "repeats them" in Task.from_file(path).remarks[0]
     with pytest.raises(DataError, match="'id' lacks some ids or repeats them; name another one"):
         Task.from_file(path, id="id")
+
+
+def test_labels_that_look_like_several_are_told(tmp_path: Path) -> None:
+    path = labelled(tmp_path, ["art", "law", "art|law", "sea|law", "sea", "art|sea"])
+    (told,) = Task.from_file(path).remarks
+    assert "line 4: the label 'art|law' (30 rows are like it) looks like several labels" in told
+    names = labelled(tmp_path, ["Springfield, Ohio", "Paris, Texas"], "b.csv")
+    assert not Task.from_file(names).remarks
+
+
+def test_hidden_labels_are_no_class(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    features = {"label": {"_type": "ClassLabel", "names": ["no", "yes"]}}
+    table = pa.table({"text": texts(40), "label": [0, 1, 1, -1] * 10})
+    table = table.replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"row 4: the label .* is empty .and 9 rows more"):
+        Task.from_file(tmp_path / "a.parquet")
+    assert Task.from_file(tmp_path / "a.parquet", labels={"": None}).labels == ("no", "yes")
+
+
+def test_python_is_warned(tmp_path: Path) -> None:
+    path = labelled(tmp_path, ["good", "bad", "Good", "good"])
+    with pytest.warns(DataWarning, match="the label 'good' is also written 'Good'"):
+        Task.from_file(path)

@@ -21,6 +21,7 @@ BLOCK = 64
 """Rows predicted at a time unless told otherwise."""
 STANDARD_INPUT = Path("standard input")
 GIVEN = Path("the rows")
+_NO_TEXT = "write some, or remove the row"
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,9 @@ def examples_of(rows: Rows, columns: Columns) -> list[Example]:
         return [Example(str(row.line), {}, _label_of(row, columns.label)) for row in rows]
     return [
         Example(str(row.line), example.fields, _label_of(row, columns.label))
-        for row, example in zip(rows, Columns(columns.fields).examples(rows), strict=True)
+        for row, example in zip(
+            rows, Columns(columns.fields).examples(rows, mend=_NO_TEXT), strict=True
+        )
     ]
 
 

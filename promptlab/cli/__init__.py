@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C stopped: 128 and the number of SIGINT."""
@@ -22,9 +23,10 @@ def main() -> None:
     from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
     from promptlab.cli.verbosity import Verbosity, set_verbosity
-    from promptlab.errors import DiskError, PromptlabError
+    from promptlab.errors import DataWarning, DiskError, PromptlabError
 
     set_verbosity(Verbosity.NORMAL)
+    warnings.filterwarnings("ignore", category=DataWarning)  # commands tell them themselves
     try:
         app(prog_name="promptlab")
     except Cancelled as stop:

@@ -46,8 +46,8 @@ def _rows(path: Path, table: Any) -> Rows:
     for column, labels in names.items():
         for record in records:
             number = record.get(column)
-            if isinstance(number, int) and 0 <= number < len(labels):
-                record[column] = labels[number]
+            if isinstance(number, int):  # -1 hides a label
+                record[column] = labels[number] if 0 <= number < len(labels) else None
     rows = tuple(Row(number, _as_text(record)) for number, record in enumerate(records, start=1))
     return Rows(path, kept, rows, unit="row")
 

@@ -15,8 +15,8 @@ from typing import IO
 
 from promptlab.errors import DataError
 
-_MOST_BYTES = 4 * 2**30
-"""What a compressed file may unpack to."""
+_MOST_BYTES, _MOST_TIMES, _SMALL = 4 * 2**30, 50, 256 * 2**20
+"""What a compressed file may unpack to: so many bytes, so many times its own size, or a little."""
 
 _PACKED: dict[str, Callable[[io.BytesIO], io.BufferedIOBase]] = {
     ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
@@ -107,7 +107,7 @@ def _refuse_stand_in(path: Path, data: bytes) -> None:
 def _unpacked(path: Path, data: bytes, packing: str) -> bytes:
     try:
         with _PACKED[packing](io.BytesIO(data)) as stream:
-            return _whole(path, stream)
+            return _whole(path, stream, len(data))
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be unpacked: {error}; fetch or pack it again") from error
 
@@ -132,15 +132,16 @@ def _unzipped(path: Path, data: bytes, ending: str, endings: Sequence[str]) -> t
                     "file to read"
                 )
             with archive.open(members[0]) as stream:
-                return Path(members[0]).suffix.lower(), _whole(path, stream)
+                return Path(members[0]).suffix.lower(), _whole(path, stream, len(data))
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise DataError(f"{path} cannot be unpacked: {error}; unpack it yourself") from error
 
 
-def _whole(path: Path, stream: io.BufferedIOBase | IO[bytes]) -> bytes:
-    data = stream.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise DataError(f"{path} unpacks to more than {_MOST_BYTES:,} bytes; unpack and divide it")
+def _whole(path: Path, stream: io.BufferedIOBase | IO[bytes], packed: int) -> bytes:
+    most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * packed))
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise DataError(f"{path} unpacks to more than {most:,} bytes; unpack and divide it")
     if not data:
         raise DataError(f"{path} is empty once unpacked; name another file")
     return data
