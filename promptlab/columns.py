@@ -239,9 +239,20 @@ def _value(rows: Rows, row: Row, column: str) -> str:
         raise DataError(
             f"{rows.place(row)}: the column {column!r} holds chat messages "
             f"({', '.join(map(str, turns[:4]))}{', …' if len(turns) > 4 else ''}); name the ones "
-            f"to read: text: {column}.{_last_user(turns)}.{key}, label: {column}.-1.{key}"
+            f"to read: text: {column}.{_first_user(turns)}.{key}, label: {column}.-1.{key}"
         )
     return text_of(value).strip()
+
+
+def chat_paths(rows: Rows) -> tuple[str, str] | None:
+    """Where the first user's message and the last reply stand, if a column holds chats."""
+    for column in rows.columns:
+        value = rows[0].values.get(column) if len(rows) else None
+        if isinstance(value, list) and len(value) > 1 and all(_is_message(item) for item in value):
+            turns = [item.get("role", item.get("from")) for item in value]
+            key = "content" if "content" in value[0] else "value"
+            return f"{column}.{_first_user(turns)}.{key}", f"{column}.-1.{key}"
+    return None
 
 
 def _is_message(value: Any) -> bool:
@@ -250,5 +261,5 @@ def _is_message(value: Any) -> bool:
     )
 
 
-def _last_user(turns: Sequence[Any]) -> int:
+def _first_user(turns: Sequence[Any]) -> int:
     return next((i for i, turn in enumerate(turns) if turn in ("user", "human")), 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from promptlab.columns import Columns, choose_columns, with_paths
+from promptlab.columns import Columns, chat_paths, choose_columns, with_paths
 from promptlab.errors import DataError
 from promptlab.example import Example
 from promptlab.label_column import Labels, is_missing, read_labels, read_mapping
@@ -92,6 +92,12 @@ class Reading:
 
     def columns(self, rows: Rows, source: str) -> Columns:
         """Which columns are read. Raises `DataError` where that cannot be told."""
+        chats = chat_paths(rows)
+        if chats is not None and (self.label is None or not (self.text or self.fields)):
+            raise DataError(
+                f"{source} holds chat messages; name the ones to read (text: {chats[0]}, label: "
+                f"{chats[1]})"
+            )
         chosen = choose_columns(
             rows.columns,
             source=source,
@@ -129,7 +135,7 @@ def read_pools(rows: Mapping[str, Rows], columns: Columns, reading: Reading) -> 
         for name, part in rows.items()
     }  # fmt: skip
     remarks = [*(told for part in rows.values() for told in part.remarks), *remark]
-    remarks += _missing_texts(rows, pools)
+    remarks += [*_missing_texts(rows, pools), *_nested(rows, columns)]
     found = read_labels(
         [example.label or "" for pool in pools.values() for example in pool],
         [part.place(row) for part in rows.values() for row in part],
@@ -177,6 +183,22 @@ def _missing_texts(rows: Mapping[str, Rows], pools: Mapping[str, Sequence[Exampl
         return []
     more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
     return [f"{places[0]}{more}: all the text is a word for a missing value, such as nan or N/A"]
+
+
+def _nested(rows: Mapping[str, Rows], columns: Columns) -> list[str]:
+    """A remark on fields that hold lists or objects, which prompts read as JSON."""
+    for part in rows.values():
+        for row in part:
+            for column in columns.fields:
+                value = row.values.get(column)
+                if isinstance(value, list | dict):
+                    key = next(iter(value), "KEY") if isinstance(value, dict) else "0"
+                    kind = "an object" if isinstance(value, dict) else "a list"
+                    return [
+                        f"{part.place(row)}: the column {column!r} holds {kind}, which prompts "
+                        f"read as JSON; {column}.{key} reads a part of it"
+                    ]
+    return []
 
 
 def _without_rare(

@@ -13,6 +13,7 @@ import pytest
 from promptlab.errors import DataError, DataWarning
 from promptlab.example import Example
 from promptlab.readers import FileForm, read_rows
+from promptlab.study.proposal import propose
 from promptlab.task import Task
 
 WORDS = ["warm", "slow", "bright", "dull", "sharp", "kind", "lost", "plain", "rich", "thin"]
@@ -180,8 +181,10 @@ def test_chat_messages(tmp_path: Path) -> None:
         for n, text in enumerate(texts(60))
     ]
     path = write(tmp_path, "a.jsonl", "\n".join(lines))
-    with pytest.raises(DataError, match="cannot tell which column is the label"):
+    with pytest.raises(DataError, match=r"text: messages\.1\.content, label: messages\.-1\.con"):
         Task.from_file(path)
+    proposed = propose(path).document["task"]
+    assert (proposed["text"], proposed["label"]) == ("messages.1.content", "messages.-1.content")
     with pytest.raises(DataError, match=r"label: messages\.-1\.content"):
         Task.from_file(path, text="messages", label="messages.-1.content")
     task = Task.from_file(path, text="messages.1.content", label="messages.-1.content")
@@ -301,3 +304,15 @@ def test_python_is_warned(tmp_path: Path) -> None:
     path = labelled(tmp_path, ["good", "bad", "Good", "good"])
     with pytest.warns(DataWarning, match="the label 'good' is also written 'Good'"):
         Task.from_file(path)
+
+
+def test_fields_that_are_nested_are_told(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"text": {"title": text}, "label": "ab"[n % 2]})
+        for n, text in enumerate(texts(60))
+    ]
+    path = write(tmp_path, "a.jsonl", "\n".join(lines))
+    (told,) = Task.from_file(path).remarks
+    assert "line 1: the column 'text' holds an object, which prompts read as JSON" in told
+    task = Task.from_file(path, text="text.title")
+    assert not task.remarks and task.train[0].fields["text"] in texts(60)

@@ -95,6 +95,11 @@ def test_a_semicolon_file_with_a_comma_in_its_header(tmp_path: Path) -> None:
     assert FileForm(delimiter="tab").delimiter == "\t"
 
 
+def test_a_table_under_the_wrong_ending(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.tsv", "text;label\na, b;x\n")
+    assert values(path) == [{"text": "a, b", "label": "x"}]
+
+
 def test_rows_left_out_are_told(tmp_path: Path) -> None:
     rows = read_rows(write(tmp_path, "a.csv", "text,label\na,x\n,\n,\ntext,label\nb,y\n"))
     assert rows.remarks[0].endswith("2 rows without any value left out")

@@ -58,7 +58,9 @@ def read_csv(path: Path, text: str, form: FileForm) -> Rows:
 
 def read_tsv(path: Path, text: str, form: FileForm) -> Rows:
     """TSV; its quotes are plain characters where they are not well-formed quoting."""
-    mark = form.delimiter or "\t"
+    mark = form.delimiter or ("\t" if "\t" in text.partition("\n")[0] else None)
+    if mark is None:  # another table under this ending
+        return read_csv(path, text, form)
     styles = [_Style(mark, form.quotes)]
     if form.quotes and '"' in text:
         styles.append(_Style(mark, quoted=False))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
+from promptlab.columns import chat_paths
 from promptlab.errors import DataError
 from promptlab.label_column import label_key
 from promptlab.readers import Rows, text_of
@@ -98,6 +99,9 @@ def guess_columns_of(rows: Rows, given: ReadingOptions) -> ReadingOptions:
             raise DataError(
                 f"{rows.path} has no column {str(named)!r}; its columns are {_list(rows.columns)}"
             )
+    chats = chat_paths(rows)
+    if chats is not None and not asked and chosen.get("label") is None:
+        return ReadingOptions(**{**chosen, "text": chats[0], "label": chats[1]})
     columns = _columns(rows, rows.columns)
     if chosen.get("label") is None:
         chosen["label"] = _label([c for c in columns if c.name not in asked], rows)
