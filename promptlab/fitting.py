@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,8 @@ class Fitting:
     """What learners are given; this class serves outside of studies, a study has its own.
 
     ``measure`` is a metric's name, or a function of predictions of which larger is better.
-    A learner may keep a checkpoint at `checkpoint`; without a ``folder`` nothing is kept.
+    A learner may keep a checkpoint at `checkpoint`; without a ``folder`` nothing is kept. After
+    ``seconds`` it stops with the best that it has found.
     """
 
     def __init__(
@@ -62,15 +64,21 @@ class Fitting:
         events: Events | None = None,
         cancellation: Cancellation | None = None,
         folder: Path | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.events = events or Events()
         self.cancellation = cancellation or Cancellation()
         self.folder = folder
+        self._seconds, self._started = seconds, time.monotonic()
         self._measure = _by_name(measure) if isinstance(measure, str) else measure
 
     def judge(self, rows: Predictions) -> float:
         """The value of dev predictions; larger is better."""
         return self._measure(rows)
+
+    def is_time_up(self) -> bool:
+        """Whether learners are to stop with the best that they have found."""
+        return self._seconds is not None and time.monotonic() - self._started > self._seconds
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Take in the ``step``-th evaluation on dev of a trial; whether it should be given up.

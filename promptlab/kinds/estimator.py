@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
+from promptlab.candidate import Candidate
 from promptlab.errors import DataError, InputError
 from promptlab.events import Events, Listener
 from promptlab.example import Example
 from promptlab.fitting import Fitting
 from promptlab.inputs import Inputs, as_examples
 from promptlab.kinds.kind import KindSettings, Trial, find_kind, fit_one
+from promptlab.kinds.learning_progress import LearningProgress
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.throughput import measured
 from promptlab.parser import Parser
 from promptlab.predictor import Predictor
 from promptlab.seen_texts import SeenTexts
 from promptlab.split import divide
 from promptlab.task import Task
 from promptlab.template import Template
+from promptlab.tuning.learning_cost import LearningCost, trained_template
+from promptlab.tuning.training import Training
 from promptlab.verbalizer import Verbalizer
 
 HELD_OUT = 0.25
 """The share of the training examples that stands in for dev where there is none."""
+SECONDS = 300.0
+"""How long `Estimator.fit` learns if nothing else is said."""
 Answers = Verbalizer | Mapping[str, Any]
 
 
@@ -54,26 +62,65 @@ class Estimator(ABC):
         dev: Inputs = (),
         listener: Listener | None = None,
         checkpoints: str | Path | None = None,
+        seconds: float | None = SECONDS,
     ) -> Predictor:
-        """Learn from labelled examples; the fitted predictor.
+        """Learn from labelled examples.
 
-        Training stops by ``dev``; without it a quarter of the examples, drawn by class, is held
-        out. ``listener`` is told every `Step`. In the folder ``checkpoints`` a killed training is
-        kept, and the same call goes on from there. Raises `InputError`, or `Pruned` when the loss
-        diverges.
+        Args:
+            examples: Training examples, read by `as_examples`.
+            labels: One for each example; without them those that the examples hold.
+            dev: Labelled examples by which training stops; without them a quarter of the
+                examples, drawn by class, is held out.
+            listener: Is told every `Step`; without one, progress is shown on standard error,
+                after how long it will take at most.
+            checkpoints: A folder in which a killed training is kept: the same call goes on.
+            seconds: Learning stops after so many, with the best found, and says so. ``None``
+                learns to the end, whatever that takes.
+
+        Returns:
+            The fitted predictor.
+
+        Raises:
+            InputError: For examples or settings that cannot be.
+            Pruned: When the loss diverges.
         """
         task = self._task(examples, labels, as_examples(dev, self.fields))
         kind = find_kind(self.kind)(self.settings, task)
         model = self._model()
         kind.check(model)
-        fitting = Fitting(
-            self.metric,
-            events=Events(listener) if listener else None,
-            folder=None if checkpoints is None else Path(checkpoints),
-        )
-        fitted = fit_one(kind, kind.suggest(_Only(), ""), model, fitting)
+        candidate = kind.suggest(_Only(), "")
+        with ExitStack() as stack:
+            if listener is None:
+                listener = stack.enter_context(self._progress(task, candidate, model, seconds))
+            fitting = Fitting(
+                self.metric,
+                events=Events(listener),
+                folder=None if checkpoints is None else Path(checkpoints),
+                seconds=seconds,
+            )
+            fitted = fit_one(kind, candidate, model, fitting)
         fitted.seen = SeenTexts().with_examples(task.train, task.dev, fitted.fields)
         return fitted
+
+    def _progress(
+        self, task: Task, candidate: Candidate, model: LanguageModel, seconds: float | None
+    ) -> LearningProgress:
+        """Progress on standard error, which begins with how long learning takes here."""
+        settings = candidate.settings
+        most = None
+        if "training" in settings:
+            most = Training(**settings["training"]).most_steps(len(task.train))
+        elif "search" in settings:
+            most = int(settings["search"]["steps"])
+        progress = LearningProgress(type(self).__name__, most)
+        found = _learning_seconds(task, candidate, model)
+        steps = f"at most {most:,} steps on " if most else ""
+        took = "" if found is None else f", {_minutes(found[0])} to {_minutes(found[1])} here"
+        limit = (
+            "" if seconds is None else f"; stops after {_minutes(seconds)} (seconds=None: never)"
+        )
+        progress.say(f"{steps}{len(task.train):,} examples{took}{limit}")
+        return progress
 
     @property
     @abstractmethod
@@ -124,6 +171,24 @@ class Estimator(ABC):
     def _open(self) -> bool:
         """Whether answers are open: replies are parsed, not chosen among labels."""
         return False
+
+
+def _learning_seconds(
+    task: Task, candidate: Candidate, model: LanguageModel
+) -> tuple[float, float] | None:
+    """Fewest and most seconds of learning, by the speed of the model on such prompts."""
+    template = trained_template(candidate.settings, words=True)
+    examples = task.train[:8]
+    prompts = [template.render({n: e.fields.get(n, "") for n in template.fields}) for e in examples]
+    rate = measured(model, prompts, writes=False)
+    if rate is None or not examples:
+        return None
+    low, high, _ = LearningCost(task, model, examples).of(candidate)
+    return low / rate.trained, high / rate.trained
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 class TemplateEstimator(Estimator):

@@ -13,10 +13,10 @@ from promptlab.kinds.kind import Kind, LearningKind
 from promptlab.models.language_model import LanguageModel
 from promptlab.prompt import Prompt
 from promptlab.study.dry_model import DryModel
-from promptlab.study.learning_cost import LearningCost, trained_template
 from promptlab.study.space import Draw
 from promptlab.task import Task
 from promptlab.template import Template
+from promptlab.tuning.learning_cost import LearningCost, trained_template
 
 _TRIED, _EXAMPLES = 24, 12
 _SEED = 13

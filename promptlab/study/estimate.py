@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.throughput import Throughput, measured
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.dry_run import DryGroup, DryRun
 from promptlab.study.group_cost import NOTHING, Estimate, GroupCost, Span, together
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.text import Load, check_study
-from promptlab.study.throughput import Throughput, measured
 from promptlab.task import Task
 
 _COUNTED = 10_000

@@ -10,7 +10,7 @@ import numpy as np
 
 from promptlab.cancellation import Cancelled
 from promptlab.errors import DiskError, Pruned, StudyError
-from promptlab.events import Step
+from promptlab.events import Step, Warned
 from promptlab.fitting import Asked, Fitting
 from promptlab.tuning.exercises import Exercises, LabelledExercises
 from promptlab.tuning.trainee import Trainee
@@ -66,7 +66,10 @@ class Course:
             self.fitting.cancellation.check()
             for trainee, found in zip(list(active), self.pack.step(active), strict=True):
                 error = found if isinstance(found, Exception) else self._after(trainee, found)
-                if error is not None or trainee.finished:
+                late = error is None and not trainee.finished and self.fitting.is_time_up()
+                if late:
+                    error = self._stop(trainee)
+                if error is not None or late or trainee.finished:
                     active.remove(trainee)
                     yield trainee.number, error or self._done(trainee)
 
@@ -111,6 +114,13 @@ class Course:
             notes = self.notes(trainee)
         self.fitting.events.emit(Step(trainee.number, step, values, notes))
         return None
+
+    def _stop(self, trainee: Trainee) -> Exception | None:
+        """The time is over: judge what was learned since the last evaluation, and tell it."""
+        error = None if trainee.evaluates else self._evaluate(trainee)
+        told = f"the time is over at step {trainee.progress.step} of at most {trainee.most}"
+        self.fitting.events.emit(Warned(f"{told}; their best by dev is taken"))
+        return error
 
     def _evaluate(self, trainee: Trainee) -> Exception | None:
         """Score dev; why the candidate is to be given up, if it is."""

@@ -34,6 +34,10 @@ class Phase(Fitting):
         """Evaluations are counted from the first phase on."""
         return self.whole.report(number, self.before.evaluations + step, value)
 
+    def is_time_up(self) -> bool:
+        """The whole fitting's time."""
+        return self.whole.is_time_up()
+
     def another(self) -> Asked | None:
         """A phase is one candidate's."""
         return None

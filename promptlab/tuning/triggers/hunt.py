@@ -10,7 +10,7 @@ from typing import Any
 
 from promptlab.classifier import PromptClassifier
 from promptlab.errors import Pruned
-from promptlab.events import Step
+from promptlab.events import Step, Warned
 from promptlab.example import Example
 from promptlab.fitting import Fitting
 from promptlab.models.local import LocalModel
@@ -69,6 +69,10 @@ class Hunt:
             if state.step % EVALUATED == 0:
                 self._report(state)
             self.fitting.cancellation.check()
+            if self.fitting.is_time_up():
+                told = f"the time is over after {state.step} steps; their best by dev is taken"
+                self.fitting.events.emit(Warned(told))
+                return state.best
             following = next(states, None)
             if following is None:
                 return state.best
