@@ -39,12 +39,14 @@ class Parts:
     prefix: Tensor | None = None
 
 
-def answer_scores(pair: Pair, prompt: Prompt, answers: Sequence[str], parts: Parts) -> Tensor:
-    """Log-likelihoods ``[answer]`` in nats."""
-    kind = type(pair[0]).__name__
-    if "MaskedLM" in kind:
+def answer_scores(
+    pair: Pair, prompt: Prompt, answers: Sequence[str], parts: Parts, *, family: str = ""
+) -> Tensor:
+    """Log-likelihoods ``[answer]`` in nats; the family is seen in the model's class, if it can."""
+    masked = "MaskedLM" in type(pair[0]).__name__
+    if family == "masked" or (masked and not family):
         return _masked(pair, prompt, answers, parts)
-    if pair[0].config.is_encoder_decoder:
+    if family == "seq2seq" or (pair[0].config.is_encoder_decoder and not family):
         return _seq2seq(pair, prompt, answers, parts)
     return _causal(pair, prompt, answers, parts)
 

@@ -7,28 +7,44 @@ from functools import cache as once
 from typing import Any
 
 import transformers
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
-from transformers.modeling_outputs import BaseModelOutput
+from transformers.cache_utils import (
+    Cache,
+    DynamicCache,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    EncoderDecoderCache,
+)
+from transformers.modeling_outputs import MoEModelOutput as EncoderOutput
 from transformers.pytorch_utils import Conv1D
 
 from promptlab.compat import inside, tested
 from promptlab.errors import CapabilityError, WorkError
 
 __all__ = [
-    "BaseModelOutput",
     "Cache",
     "Conv1D",
     "DynamicCache",
     "DynamicLayer",
     "EncoderDecoderCache",
+    "EncoderOutput",
     "cache_inputs",
     "cache_keyword",
     "class_names",
+    "config_value",
     "forget_origin",
+    "keeps_every_token",
+    "keeps_what_it_sees",
+    "readings_of",
+    "reads_in_blocks",
+    "takes_positions",
 ]
 
 CACHE_KEYWORDS = ("cache", "past_key_values")
 """What ``forward`` calls its cache, the newest name first (5.24 renamed it)."""
+_BLOCKS = (
+    "attention_window", "block_size", "local_radius", "local_attn_chunk_length",
+    "lsh_attn_chunk_length", "window_size", "num_landmarks", "chunk_size", "block_per_row",
+)  # fmt: skip
 
 
 def cache_keyword(model: Any) -> str | None:
@@ -76,6 +92,74 @@ def forget_origin(config: Any) -> None:
     """Take out of a configuration from where it was loaded, so that it is saved without it."""
     for name in ("_name_or_path", "_model_name_or_path"):
         config.__dict__.pop(name, None)
+
+
+def config_value(config: Any, name: str) -> Any:
+    """What a configuration says of ``name``; ``None`` if it says nothing.
+
+    The largest value where its layers have one each (the head size of Gemma 4).
+    """
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:  # transformers refuses to name one value for all layers
+        layers = [getattr(layer, name, None) for layer in config.per_layer_config]
+        return max((value for value in layers if isinstance(value, int)), default=None)
+
+
+def readings_of(architecture: str) -> set[str]:
+    """How models of a class are read, by transformers' own lists: *causal*, *masked*, or both."""
+    lists = {"causal": class_names("CAUSAL_LM"), "masked": class_names("MASKED_LM")}
+    named = {reading for reading, classes in lists.items() if architecture in classes}
+    if not named and architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return {"causal"}
+    return named or ({"masked"} if architecture.endswith("ForMaskedLM") else set())
+
+
+def keeps_every_token(config: Any, window: int) -> bool:
+    """Whether every layer that transformers makes keeps the keys and values of ``window`` tokens.
+
+    Sliding windows keep the last ones, chunks their own, linear attention a sum of all.
+    """
+    layers = DynamicCache(config=config.get_text_config(decoder=True)).layers
+    return all(
+        type(layer) is DynamicLayer
+        or (type(layer) is DynamicSlidingWindowLayer and layer.sliding_window >= window)
+        for layer in layers
+    )
+
+
+def keeps_what_it_sees(config: Any) -> bool:
+    """Whether the cache that transformers makes keeps all that the model's own forward attends.
+
+    Moshi's has a sliding window that its forward does not have.
+    """
+    return config.get_text_config(decoder=True).model_type not in {"moshi"}
+
+
+def takes_positions(model: Any) -> bool:
+    """Whether a model puts tokens where it is told, and does not count them by itself.
+
+    Models with ALiBi take distances from the columns of the row.
+    """
+    for settings in (model.config, config_value(model.config, "attn_config")):
+        if getattr(settings, "alibi", False):
+            return False
+    known = inspect.signature(model.base_model.forward).parameters
+    return "position_ids" in known or model.base_model is model
+
+
+def reads_in_blocks(config: Any, window: int) -> str | None:
+    """The setting by which a model cuts its input into blocks or windows of its own, if it does.
+
+    What such a model gives for a row depends on how far the row is padded, beyond the sizes on
+    which it can be tried in a moment.
+    """
+    for name in _BLOCKS:
+        size = config_value(config, name)
+        sizes = size if isinstance(size, list | tuple) else [size]
+        if any(isinstance(n, int) and not isinstance(n, bool) and n < window for n in sizes):
+            return name
+    return None
 
 
 @once

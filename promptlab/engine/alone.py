@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from promptlab.compat.transformers import BaseModelOutput, DynamicCache, EncoderDecoderCache
+from promptlab.compat.transformers import DynamicCache, EncoderDecoderCache, EncoderOutput
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.sampling import chosen
@@ -70,12 +70,13 @@ class Alone:
             encoded = self.network.encode_inputs(input_ids=rows)
         self.computed += len(ids)
         return {
-            "encoder_outputs": BaseModelOutput(last_hidden_state=encoded),
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
             "attention_mask": torch.ones_like(rows),
         }
 
     def _cache(self) -> Any:
-        if not self.network.caches and self.prefix is None:
+        anew = not self.network.caches or self.network.joining == "anew"
+        if anew and self.prefix is None:
             return None  # the whole text is read anew for every token
         config = self.network.model.config
         own = DynamicCache(config=config.get_text_config(decoder=True))

@@ -8,13 +8,8 @@ import torch
 import transformers
 
 from promptlab.compat import changed
-from promptlab.engine.network import Network
+from promptlab.engine.network import REFUSALS, Network
 from promptlab.engine.prefix import frozen_cache, recorded
-
-_FAILURES = (
-    TypeError, ValueError, RuntimeError, AttributeError, IndexError, AssertionError,
-)  # fmt: skip
-"""What a forward raises that meets a layer it cannot use; `AssertionError` where it passed by."""
 
 
 @once
@@ -39,7 +34,7 @@ def check_cache_layers() -> None:
                 **network.cache_inputs(rest),
                 use_cache=True,
             ).logits
-        except _FAILURES as error:
+        except REFUSALS as error:
             raise changed("transformers", "cache layers (cache_utils.DynamicLayer)") from error
     if found.shape != plain.shape or not bool(torch.allclose(found, plain, atol=1e-4)):
         raise changed("transformers", "cache layers (cache_utils.DynamicLayer)")

@@ -22,7 +22,7 @@ from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Usage
 from promptlab.engine.room import rows_at_once
 from promptlab.engine.rows import CausalRows, DecoderRows
-from promptlab.engine.writing import Ends, Writing
+from promptlab.engine.writing import Ends, Writing, decoder_start
 
 FIRST_COLUMNS = 64
 """Buffers begin with room for so many new tokens and grow when texts become longer."""
@@ -78,6 +78,18 @@ def generate(
     return replies
 
 
+@torch.inference_mode()
+def written(
+    engine: Engine, tokenizer: Any, contexts: Sequence[tuple[int, ...]], tokens: int
+) -> list[Writing]:
+    """What follows each context, greedily, at most so many tokens; nothing is counted or kept."""
+    longest = max(map(len, contexts)) + tokens + 1
+    writer = _Writer(engine, tokenizer, Decoding(max_tokens=tokens), longest, None)
+    requests = writer.requests(contexts, [0] * len(contexts))
+    writer.write([request.writing for request in requests])
+    return [request.writing for request in requests]
+
+
 def _tokens(request: _Request) -> int:
     return len(request.writing.ids) + len(request.writing.tokens)
 
@@ -104,9 +116,7 @@ class _Writer:
         self.ends = Ends.of(self.network.model, tokenizer)
         self.computed = 0
         model = self.network.model
-        self.start: int | None = None
-        if model.config.is_encoder_decoder:
-            self.start = int(model.config.decoder_start_token_id)
+        self.start = decoder_start(model) if model.config.is_encoder_decoder else None
 
     def requests(
         self, contexts: Sequence[tuple[int, ...]], samples: Sequence[int]
@@ -158,9 +168,10 @@ class _Writer:
     def _way(self) -> bool | None:
         """Whether rows join late (else all together); ``None`` for one row at a time."""
         if self.start is None:
-            return True if getattr(self.engine.runner, "shares", False) else None
+            late = self.network.joining in (None, "late")
+            return True if late and getattr(self.engine.runner, "shares", False) else None
         found = "alone" if self.engine.deterministic else joining(self.network, self.start)
-        return None if found == "alone" else found == "late"
+        return None if found in ("alone", "anew") else found == "late"
 
     def _write_together(self, writings: Sequence[Writing], rows: int, *, late: bool) -> None:
         groups = _by_context(writings)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from weakref import WeakKeyDictionary
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
-from promptlab.engine.network import Network
+from promptlab.engine.network import REFUSALS, Network
 from promptlab.engine.opening import DecoderOpenings, Opening
 from promptlab.engine.rows import DecoderRows
 
-Joining = Literal["late", "together", "alone"]
-"""At any time (relative positions), all at once (absolute ones), or one row at a time."""
-_FOUND: WeakKeyDictionary[Network, Joining] = WeakKeyDictionary()
+Joining = Literal["late", "together", "alone", "anew"]
+"""At any time (relative positions), all at once (absolute ones), one row at a time, or one row at
+a time without a cache: the whole text is read anew for every token."""
 
 
 def joining(network: Network, start: int) -> Joining:
     """How texts may join, tried once a network on a small input."""
-    if network not in _FOUND:
+    if network.joining is None:
         try:
-            _FOUND[network] = _tried(network, start)
-        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
-            _FOUND[network] = "alone"
-    return _FOUND[network]
+            network.joining = _tried(network, start)
+        except REFUSALS:
+            network.joining = "alone"
+    return cast(Joining, network.joining)
 
 
 def _tried(network: Network, start: int) -> Joining:

@@ -58,7 +58,8 @@ def masked_inputs(
     """Ids and attention mask of rows, and a learned prefix that all of them attend."""
     ids, mask = padded(tokens, network.device), padding_mask(tokens, network.device)
     if prefix is None:
-        return {"input_ids": ids, "attention_mask": mask}
+        # Nothing is hidden where all rows are as long: that is the plain forward.
+        return {"input_ids": ids} | ({} if mask.all() else {"attention_mask": mask})
     seen = torch.ones((len(tokens), prefix.length), dtype=torch.long, device=network.device)
     whole = torch.cat([seen, mask], dim=1).bool()[:, None, None]
     return {

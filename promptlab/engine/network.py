@@ -18,11 +18,18 @@ from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
 from promptlab.engine.vocabulary_head import VocabularyHead
+from promptlab.errors import CapabilityError
 
 SHORT = 256
 """Rows of so many tokens are short: the memory of plain attention does not matter."""
 TOLERANCE = 1e-3
 """Largest difference in nats, relative to the logits' spread, that the check at load accepts."""
+
+REFUSALS = (
+    TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError,
+    CapabilityError,
+)  # fmt: skip
+"""What models raise that cannot be run in the way in which they were tried."""
 
 
 @dataclass
@@ -43,7 +50,8 @@ class Network:
 
     A hook on the base model keeps only the probed positions, so the vocabulary head sees them
     alone; another on the head keeps its input, the *feature*. Both are checked once against the
-    plain forward (`check`); where they differ the plain forward is used instead.
+    plain forward (`check`); where they differ the plain forward is used instead. Of a model that
+    does not call its head as a module (MobileBERT) the feature is what its body gives.
 
     Several threads may use it: the lock is held for one forward at a time, so a short call waits
     for a step of a long one and not for its end.
@@ -60,6 +68,10 @@ class Network:
         self.packed = PackedLinears(model)
         self.gathers = True
         self.affine = True
+        self.calls_head = True
+        self.joining: str | None = None
+        self.attends_prefix = True
+        self._layers: int | None = None
         self._rows: Tensor | None = None
         self._columns: Tensor | None = None
         self._feature: Tensor | None = None
@@ -84,8 +96,13 @@ class Network:
         with self._lock:
             model = copied(self.model, lambda hook: isinstance(_owner(hook), _HOOKED))
         other = Network(model)
-        other.gathers, other.affine, other._sample = self.gathers, self.affine, self._sample
+        other.run_as(self)
         return other
+
+    def run_as(self, other: Network) -> None:
+        """Take over what was found out about another network of the same architecture."""
+        for name in _FOUND:
+            setattr(self, name, getattr(other, name))
 
     @property
     def device(self) -> torch.device:
@@ -99,9 +116,15 @@ class Network:
 
     @property
     def layers(self) -> int:
-        """Number of layers that keep keys and values."""
-        config = self.model.config.get_text_config(decoder=True)
-        return int(config.num_hidden_layers)
+        """Number of layers that keep keys and values: as many as a forward has filled.
+
+        Configurations do not always say it: a decoder may have more layers than its encoder, and
+        layers may share what others keep. Without a check at load the configuration is believed.
+        """
+        if self._layers is None:
+            config = self.model.config.get_text_config(decoder=True)
+            return int(config.num_hidden_layers)
+        return self._layers
 
     @property
     def caches(self) -> bool:
@@ -192,7 +215,7 @@ class Network:
         """Run a small input with ``cache``; whether the model takes one."""
         try:
             self.run_with_cache(cache, **self._sample)
-        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+        except REFUSALS:
             return False
         return True
 
@@ -257,7 +280,8 @@ class Network:
     def _headed(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Logits of features through all that the model does after its body (caps, scales).
 
-        The features take the place of what the head would read in a small forward.
+        The features take the place of what the head (or all after the body) would read in a small
+        forward.
         """
         with self._lock:
             self._given = features.to(self.device, self.dtype)[None]
@@ -269,22 +293,40 @@ class Network:
 
     @torch.inference_mode()
     def check(self, **inputs: Any) -> None:
-        """Compare gathered and plain outputs on a small input; fall back where they differ."""
+        """Compare gathered and plain outputs on a small input; fall back where they differ.
+
+        Raises what the plain forward raises.
+        """
         self._sample = inputs
-        plain = self._plain(**inputs)
+        self.calls_head = True
+        plain = self.plain(**inputs)
+        if not self._is_feature(self._feature, plain):
+            self.calls_head = False
+            self.plain(**inputs)
         rows = torch.tensor([0, 0], device=self.device)
         columns = torch.tensor([0, plain.shape[1] - 1], device=self.device)
-        feature = None if self._feature is None else self._feature[rows, columns].float()
+        assert self._feature is not None
+        feature = self._feature[rows, columns].float()
         expected = plain[rows, columns].float()
         scale = TOLERANCE * max(1.0, float(expected.std()))
         if self.dtype != torch.float32:
             scale *= 100
         self.gathers = self._gathers_like(expected, rows, columns, scale)
         self.affine = False
-        if feature is not None:
+        if self.calls_head:
             ids = torch.arange(self.head.weight.shape[0], device=self.device)
             product = feature @ self.head.weight.float().T + self.vocabulary.bias(ids)
             self.affine = _near(product, expected, scale)
+
+    def _is_feature(self, found: Tensor | None, plain: Tensor) -> bool:
+        """Whether what the head was given is a vector for every token (and not token ids)."""
+        width = self.head.weight.shape[-1]
+        return found is not None and found.shape == (*plain.shape[:2], width)
+
+    @torch.inference_mode()
+    def count_layers(self, cache: Any, own: Any) -> None:
+        """Run a small input with ``cache``, which makes layers as they are wanted in ``own``."""
+        self._layers = len(own.layers) if self.try_cache(cache) else 0
 
     def _gathers_like(
         self, expected: Tensor, rows: Tensor, columns: Tensor, tolerance: float
@@ -294,13 +336,15 @@ class Network:
         try:
             with self._lock, self._probing(rows, columns):
                 logits: Tensor = self.model(**self._sample).logits
-        except (RuntimeError, IndexError, ValueError):
+        except REFUSALS:
             return False
         return logits.shape[1] == len(rows) and _near(
             logits.reshape(len(rows), -1).float(), expected, tolerance
         )
 
-    def _plain(self, **inputs: Any) -> Tensor:
+    @torch.inference_mode()
+    def plain(self, **inputs: Any) -> Tensor:
+        """The logits of the model's own forward, nothing gathered."""
         with self._lock:
             self._rows = self._columns = self._feature = None
             logits: Tensor = self.model(**inputs).logits
@@ -315,13 +359,20 @@ class Network:
             self._rows = self._columns = None
 
     def _gather(self, module: nn.Module, args: Any, output: Any) -> Any:
-        if self._rows is None or not self.gathers:
+        if not self.calls_head and self._given is not None:
+            output["last_hidden_state"] = self._given
             return output
         hidden = output[0]
-        output["last_hidden_state"] = hidden[self._rows, self._columns][None]
+        if self._rows is not None and self.gathers:
+            hidden = hidden[self._rows, self._columns][None]
+            output["last_hidden_state"] = hidden
+        if not self.calls_head:
+            self._feature = hidden
         return output
 
     def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
+        if not self.calls_head:
+            return None
         if self._given is not None:
             return (self._given, *args[1:])
         self._feature = args[0]
@@ -329,6 +380,7 @@ class Network:
         return (args[0][..., :0, :], *args[1:]) if self._headless else None
 
 
+_FOUND = ("gathers", "affine", "calls_head", "joining", "attends_prefix", "_layers", "_sample")
 _HOOKED = (Network, VirtualTokens)
 
 

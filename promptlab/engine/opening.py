@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.compat.transformers import (
-    BaseModelOutput,
     Cache,
     DynamicCache,
     DynamicLayer,
     EncoderDecoderCache,
+    EncoderOutput,
 )
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.kept import LEAST, KeptStates
@@ -198,7 +198,7 @@ class DecoderOpenings:
             logits = network.logits(
                 rows,
                 torch.zeros_like(rows),
-                encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
+                encoder_outputs=EncoderOutput(last_hidden_state=encoded),
                 attention_mask=mask,
                 decoder_input_ids=torch.full((len(contexts), 1), self.start, device=device),
                 **network.cache_inputs(cache),

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from promptlab.compat.transformers import BaseModelOutput
+from promptlab.compat.transformers import EncoderOutput
 from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.masked import MaskedRunner, masked_rows
@@ -176,7 +176,7 @@ class Seq2SeqPlanner:
         owner = torch.tensor(owners, device=network.device)
         before = stacked([states[index] for index in owners]) if any(states) else None
         inputs = {
-            "encoder_outputs": BaseModelOutput(last_hidden_state=encoded[owner]),
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded[owner]),
             "attention_mask": mask[owner],
             "decoder_input_ids": padded(rows, network.device),
             **decoder_cache(network, before),

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network import Network
+from promptlab.errors import CapabilityError
 
 LayerState = tuple[Tensor, Tensor]
 """Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
@@ -57,8 +58,12 @@ class FrozenPrefixLayer(DynamicLayer):
         return self.full
 
     def recorded(self) -> LayerState:
-        """Prefix and own states of the last forward."""
-        assert self.full is not None
+        """Prefix and own states of the last forward. Raises `CapabilityError` if there are none."""
+        if self.full is None:
+            raise CapabilityError(
+                "the model gives no keys and values to the cache that it takes, so nothing can be "
+                "computed once for several texts"
+            )
         return self.full
 
     def get_seq_length(self) -> int:
@@ -124,17 +129,35 @@ def prefix_shape(network: Network) -> tuple[int, int, int] | None:
 
     Found by running the model once with an empty cache that notes what it is given.
     """
-    cache = frozen_cache(None, network.layers)
-    decoder = network.model.config.is_encoder_decoder
-    given = EncoderDecoderCache(cache, frozen_cache(None, network.layers)) if decoder else cache
+    cache, given = growing_cache(network)
     if not network.caches or not network.try_cache(given):
         return None
     layers = [cast(FrozenPrefixLayer, layer).full for layer in cache.layers]
-    shapes = {None if full is None else (full[0].shape[1], full[0].shape[3]) for full in layers}
+    # Latent attention's keys are larger than its values; some models' layers differ.
+    shapes = {
+        None if part is None else (part.shape[1], part.shape[3])
+        for full in layers
+        for part in (full or (None,))
+    }
     if len(shapes) != 1 or None in shapes:
         return None
     heads, size = next(shape for shape in shapes if shape is not None)
     return len(layers), heads, size
+
+
+def growing_cache(network: Network) -> tuple[Cache, Cache]:
+    """A cache that makes layers as they are asked for, and what is given to the model with it."""
+    cache = Cache(layer_class_to_replicate=_FirstLayer)
+    if not network.model.config.is_encoder_decoder:
+        return cache, cache
+    return cache, EncoderDecoderCache(cache, Cache(layer_class_to_replicate=_FirstLayer))
+
+
+class _FirstLayer(FrozenPrefixLayer):
+    """A layer of nothing yet."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(None)
 
 
 @dataclass

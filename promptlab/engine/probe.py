@@ -27,6 +27,7 @@ class Runner(Protocol):
     computed_tokens: int
     prefix: PrefixState | None
     kept: KeptStates | None
+    alone: bool
 
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question, in order."""
@@ -54,6 +55,13 @@ class FamilyRunner:
         self.computed_tokens = 0
         self.prefix: PrefixState | None = None
         self.kept: KeptStates | None = None
+        self.alone = False
+
+    def by_itself(self) -> Runner:
+        """This runner with one row in every forward: what it gives depends on no other row."""
+        self.alone = True
+        self.budget = TokenBudget(1)
+        return cast(Runner, self)
 
     def after(self, prefix: PrefixState) -> Runner:
         """A runner on the same network whose rows all attend a learned prefix."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from promptlab.compat.transformers import config_value
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 
@@ -31,12 +32,12 @@ def rows_at_once(network: Network, budget: TokenBudget, lengths: Sequence[int]) 
 
 
 def _token_bytes(network: Network) -> int:
-    """Bytes of one token's keys and values, by the model's configuration."""
+    """Bytes of one token's keys and values, about, by the model's configuration."""
     config = network.model.config.get_text_config(decoder=True)
-    heads = getattr(config, "num_attention_heads", None)
-    kept = getattr(config, "num_key_value_heads", None) or heads
-    size = getattr(config, "head_dim", None)
+    heads = config_value(config, "num_attention_heads")
+    kept = config_value(config, "num_key_value_heads") or heads
+    size = config_value(config, "head_dim")
     width = network.virtual.width
     if isinstance(heads, int) and isinstance(kept, int):
         width = kept * (size or width // heads)
-    return int(network.layers * 2 * width * network.dtype.itemsize)
+    return int(max(1, network.layers) * 2 * width * network.dtype.itemsize)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.compat.transformers import BaseModelOutput, Cache, DynamicLayer, EncoderDecoderCache
+from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache, EncoderOutput
 from promptlab.engine.network import Network
 from promptlab.engine.opening import Opening
 from promptlab.engine.prefix import LayerState, PrefixState
@@ -122,7 +122,7 @@ class DecoderRows(CausalRows):
         return {
             "decoder_input_ids": ids,
             "decoder_attention_mask": mask,
-            "encoder_outputs": BaseModelOutput(last_hidden_state=encoded),
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
             "attention_mask": additive(seen, self.network.dtype)[:, None, None],
             **self.network.cache_inputs(both),
         }

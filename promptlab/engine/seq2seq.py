@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from promptlab.compat.transformers import BaseModelOutput, EncoderDecoderCache
+from promptlab.compat.transformers import EncoderDecoderCache, EncoderOutput
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache
@@ -35,29 +35,36 @@ class Seq2SeqRunner(FamilyRunner):
     def run(self, questions: Sequence[Question]) -> list[Reply]:
         """One reply a question."""
         replies = Replies()
+        numbers, parts = list(range(len(questions))), list(questions)
+        if self.alone:  # a decoder's rows, too, go through the network one by one
+            numbers, parts = _single(questions)
         lengths = [
             len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in _tails(q))
-            for q in questions
+            for q in parts
         ]
-        self.budget.run(lengths, lambda batch: self._batch(batch, questions, replies))
+        self.budget.run(
+            lengths,
+            lambda batch: self._batch(
+                [numbers[item] for item in batch], [parts[item] for item in batch], replies
+            ),
+        )
         return replies.finished(len(questions))
 
-    def _batch(self, batch: list[int], questions: Sequence[Question], replies: Replies) -> None:
+    def _batch(self, batch: list[int], chosen: Sequence[Question], replies: Replies) -> None:
         device = self.network.device
-        contexts = [questions[index].context.ids for index in batch]
-        chosen = [questions[index] for index in batch]
+        contexts = [question.context.ids for question in chosen]
         rows, owners, probes = self.rows(chosen, batch, affine=self.network.affine)
         mask = padding_mask(contexts, device)
-        encoded = self.network.encode_inputs(
-            input_ids=padded(contexts, device), attention_mask=mask
-        )
+        # Nothing is hidden where all contexts are as long: that is the plain forward.
+        seen = {} if mask.all() else {"attention_mask": mask}
+        encoded = self.network.encode_inputs(input_ids=padded(contexts, device), **seen)
         owner = torch.tensor(owners, device=device)
         replies.probe(
             self.network,
             probes,
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded[owner]),
-            attention_mask=mask[owner],
+            encoder_outputs=EncoderOutput(last_hidden_state=encoded[owner]),
             decoder_input_ids=padded(rows, device),
+            **{name: hidden[owner] for name, hidden in seen.items()},
             **decoder_cache(self.network, self.prefix),
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
@@ -93,6 +100,17 @@ def decoder_cache(network: Network, prefix: PrefixState | None) -> dict[str, Any
     layers = network.layers
     cache = EncoderDecoderCache(frozen_cache(prefix, layers), frozen_cache(None, layers))
     return {**network.cache_inputs(cache), "use_cache": True}
+
+
+def _single(questions: Sequence[Question]) -> tuple[list[int], list[Question]]:
+    """Every continuation as a question of its own, with the number of the whole one."""
+    numbers: list[int] = []
+    parts: list[Question] = []
+    for number, question in enumerate(questions):
+        for tail in question.continuations or (None,):
+            numbers.append(number)
+            parts.append(Question(question.context, () if tail is None else (tail,)))
+    return numbers, parts
 
 
 def _tails(question: Question) -> list[tuple[int, ...]]:

@@ -36,7 +36,8 @@ class VirtualTokens:
         self.start, self.width = (int(n) for n in embedding.weight.shape)
         self._place = _Place()
         for module in model.modules():
-            if isinstance(module, nn.Embedding) and module.weight is embedding.weight:
+            looks_up = isinstance(module, nn.Embedding) and module.weight is embedding.weight
+            if module is embedding or looks_up:
                 module.register_forward_pre_hook(self._within)
                 module.register_forward_hook(self._replaced)
 

@@ -25,20 +25,29 @@ class Ends:
     @classmethod
     def of(cls, model: Any, tokenizer: Any) -> Ends:
         """What a model and its tokenizer say."""
-        settings = model.generation_config
-        found = settings.eos_token_id
+        settings = getattr(model, "generation_config", None)
+        found = getattr(settings, "eos_token_id", None)
         if found is None:
             found = getattr(model.config, "eos_token_id", None)
         tokens = {int(token) for token in _listed(found)} | {
             int(token) for token in _listed(tokenizer.eos_token_id)
         }
         sentinel = tokenizer.get_vocab().get("<extra_id_1>")
-        forced = settings.forced_bos_token_id
+        forced = getattr(settings, "forced_bos_token_id", None)
         return cls(
             frozenset(tokens) | ({int(sentinel)} if sentinel is not None else frozenset()),
             None if sentinel is None else int(sentinel),
             None if forced is None or not model.config.is_encoder_decoder else int(forced),
         )
+
+
+def decoder_start(model: Any) -> int | None:
+    """The token with which an encoder-decoder's decoder begins, by its configuration."""
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        found = getattr(settings, "decoder_start_token_id", None)
+        if found is not None:
+            return int(found)
+    return None
 
 
 def _listed(found: Any) -> Sequence[Any]:

@@ -82,7 +82,9 @@ class AdaptableModel(LanguageModel):
 
         A causal model with sliding windows or recurrent layers keeps other state, so it takes none.
         """
-        if not getattr(self.base.engine.runner, "shares", True):
+        runner, network = self.base.engine.runner, self.base.engine.network
+        shares = getattr(runner, "shares", True)
+        if not shares or network.joining == "anew" or not network.attends_prefix:
             return None
         if not hasattr(self.base, "_prefix_shape"):
             self.base._prefix_shape = prefix_shape(self.engine.network)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -77,6 +78,8 @@ class LanguageModel(ABC):
     family: Family
     max_tokens: int
     can: frozenset[Capability]
+    cannot: Mapping[Capability, str] = MappingProxyType({})
+    """Why this model cannot do what others of its family can."""
 
     @property
     def prefix_tokens(self) -> int:
@@ -92,6 +95,8 @@ class LanguageModel(ABC):
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:
             doing = _DOING.get(capability, capability)
+            if capability in self.cannot:
+                raise CapabilityError(f"{self.name} cannot {doing}: {self.cannot[capability]}")
             raise CapabilityError(
                 f"{self.name} is a {self.family} model and cannot {doing}; {_REMEDY[capability]}"
             )

@@ -5,26 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
 
 from promptlab.cache import cache_dir, to_stderr
+from promptlab.compat.transformers import config_value, readings_of
+from promptlab.engine.agreement import Examination, best_runner
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.cache_check import check_cache_layers
-from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import VERSION, Engine
 from promptlab.engine.kept import KeptStates
-from promptlab.engine.masked import MaskedRunner
 from promptlab.engine.memory import kept_budget
 from promptlab.engine.network import Network
-from promptlab.engine.probe import Runner
-from promptlab.engine.seq2seq import Seq2SeqRunner
-from promptlab.engine.sharing import shares_prefixes
+from promptlab.engine.plain import Reading
 from promptlab.engine.store import FeatureStore
+from promptlab.engine.writing import decoder_start
 from promptlab.errors import AssetError, InputError
 from promptlab.models.causal import CausalModel
+from promptlab.models.completeness import check_tokenizer, find_lacks
 from promptlab.models.convert import MODELS, model_folder
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import Family
@@ -39,6 +39,8 @@ CPU_BUDGETS = {torch.float32: 512, torch.bfloat16: 2048}
 """Tokens a forward, by measurement: in fp32 larger batches only fall out of the cache."""
 NARROW, MOST_NARROW = 512, 4096
 """A narrower network takes more tokens at a time, but no more than so many."""
+MOST_COPIED = 500_000_000
+"""Models of at most so many weights are tried as a copy in fp32."""
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "spm.model",
     "sentencepiece.bpe.model", "source.spm",
@@ -134,24 +136,72 @@ def from_transformers(
     """
     kind = family or _family(model.config, name, type(model).__name__)
     check_cache_layers()
-    network = Network(model)
+    check_tokenizer(model, tokenizer, kind, name)
+    network = _network(model, name)
     on_gpu = network.device.type == "cuda"
     tokens = CUDA_BUDGET if on_gpu else _cpu_budget(network)
     budget = TokenBudget(1 if deterministic else tokens)
-    shares = kind == "causal" and not deterministic and shares_prefixes(network)
-    if kind != "causal":
-        network.check(**_sample(network, kind))
-    key = _key(weights or _tensor_key(model), str(network.dtype), budget.tokens, shares)
+    examined = _examination(network, tokenizer, kind, name)
+    runner = best_runner(examined, budget, deterministic=deterministic)
+    cannot = find_lacks(examined, Engine(examined.network, runner, FeatureStore(None)), tokenizer)
+    if examined.network is not network:
+        network.run_as(examined.network)
+        runner = runner.over(network)
+    runner.computed_tokens = 0
+    shares = getattr(runner, "shares", False)
+    facts = [str(network.dtype), budget.tokens, shares, *(["alone"] if runner.alone else [])]
+    key = _key(weights or _tensor_key(model), *facts)
     path = cache_dir() / "features" / f"{key}.db" if cache else None
-    runner = _runner(network, kind, budget, shares, tokenizer)
     engine = Engine(network, runner, FeatureStore(path), deterministic=deterministic)
+    if (room := kept_budget(network.device) if shares else 0) > 0:
+        engine.runner = runner.keeping(KeptStates(room))
     return _CLASSES[kind](
         name=name,
         key=key,
         tokenizer=tokenizer,
         engine=engine,
-        max_tokens=_window(model, tokenizer),
+        max_tokens=examined.window,
         thinking=thinking,
+        cannot=cannot,
+    )
+
+
+def _network(model: Any, name: str) -> Network:
+    try:
+        return Network(model)
+    except (TypeError, NotImplementedError, AttributeError) as error:
+        raise InputError(
+            f"{name} ({type(model).__name__}) has no embedding of words and vocabulary head that "
+            f"promptlab can read ({str(error).splitlines()[0]}); use another model"
+        ) from error
+
+
+def _weights(network: Network) -> int:
+    return sum(parameter.numel() for parameter in network.model.parameters())
+
+
+def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> Examination:
+    """What is tried at load: the network, or a copy in fp32, where nothing hides in rounding."""
+    model = network.model
+    start: tuple[int, ...] = ()
+    if kind == "seq2seq":
+        # Without sentinels the decoder has learned to write whole texts, special tokens (BART's
+        # <s>) in front included.
+        sentinel = sentinel_id(tokenizer)
+        begun = Encoding(tokenizer).before if sentinel is None else (sentinel,)
+        first = decoder_start(model)
+        assert first is not None
+        start = (first, *begun)
+    if network.dtype != torch.float32 and _weights(network) <= MOST_COPIED:
+        network = network.private()
+    return Examination(
+        network,
+        cast(Reading, kind),
+        name,
+        _window(model, tokenizer),
+        frozenset(map(int, tokenizer.all_special_ids)),
+        start,
+        tokenizer.mask_token_id if kind == "masked" else None,
     )
 
 
@@ -161,40 +211,16 @@ def _cpu_budget(network: Network) -> int:
     return max(base, min(MOST_NARROW, base * NARROW // max(1, network.virtual.width)))
 
 
-def _runner(
-    network: Network, kind: str, budget: TokenBudget, shares: bool, tokenizer: Any
-) -> Runner:
-    if kind == "causal":
-        runner = CausalRunner(network, budget, shares=shares)
-        room = kept_budget(network.device) if shares else 0
-        return runner.keeping(KeptStates(room)) if room else runner
-    if kind == "masked":
-        return MaskedRunner(network, budget)
-    start = (int(network.model.config.decoder_start_token_id),)
-    sentinel = sentinel_id(tokenizer)
-    # Without sentinels the decoder has learned to write whole texts, special tokens (BART's <s>)
-    # in front included.
-    begun = Encoding(tokenizer).before if sentinel is None else (sentinel,)
-    return Seq2SeqRunner(network, budget, (*start, *begun))
-
-
-def _sample(network: Network, kind: str) -> dict[str, Any]:
-    """A small input on which the gathered outputs are compared with the plain ones."""
-    ids = torch.arange(3, 11, device=network.device)[None] % network.model.config.vocab_size
-    if kind == "seq2seq":
-        return {"input_ids": ids, "decoder_input_ids": ids[:, :4]}
-    return {"input_ids": ids}
-
-
 def _family(config: Any, source: str, architecture: str = "") -> Family:
     """Masked, causal or seq2seq, by the architecture that the folder names (or the class)."""
     architecture = architecture or (config.architectures or [""])[0]
     if config.is_encoder_decoder:
         return "seq2seq"
-    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
-        return "causal"
-    if architecture.endswith("ForMaskedLM"):
-        return "masked"
+    found = readings_of(architecture)
+    if found == {"causal", "masked"}:  # XLM's one class is trained either way
+        return "causal" if getattr(config, "causal", False) else "masked"
+    if len(found) == 1:
+        return cast(Family, found.pop())
     raise InputError(
         f"{source} has the architecture {architecture or 'unknown'}, which is no language model "
         "with a vocabulary head; pick a causal, masked or seq2seq one, or say which it is "
@@ -275,12 +301,12 @@ def _unreadable(what: str, source: str, error: Exception) -> str:
 def _window(model: Any, tokenizer: Any) -> int:
     """The context window in tokens."""
     text = model.config.get_text_config()
-    limit = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
+    limit = config_value(text, "max_position_embeddings") or config_value(text, "n_positions")
     limits = [int(n) for n in (limit, tokenizer.model_max_length) if n and n < 10**9]
     for name, table in model.named_modules():
         # RoBERTa counts positions from the padding's on, so it has fewer than its table has rows.
         if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None:
-            limits.append(table.num_embeddings - table.padding_idx - 1)
+            limits.append(int(table.weight.shape[0]) - table.padding_idx - 1)
     return min(limits, default=512)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -24,7 +24,7 @@ from promptlab.models.chat import ChatTemplate
 from promptlab.models.encoding import Encoding
 from promptlab.models.ending import end_token
 from promptlab.models.filling import TokenTexts, fills
-from promptlab.models.language_model import Fill, Scores
+from promptlab.models.language_model import Capability, Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
 from promptlab.models.nested_answers import apart
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
@@ -59,6 +59,7 @@ class LocalModel(AdaptableModel):
         engine: Engine,
         max_tokens: int,
         thinking: bool = False,
+        cannot: Mapping[Capability, str] | None = None,
     ) -> None:
         self.name = name
         self.key = key
@@ -82,6 +83,8 @@ class LocalModel(AdaptableModel):
                 f"thinking: {name} has no chat template, so there is no reasoning to switch on; "
                 "leave the setting out"
             )
+        self.cannot = dict(cannot or {})
+        self.can = self.can - self.cannot.keys()
 
     @abstractmethod
     def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
@@ -332,13 +335,23 @@ class LocalModel(AdaptableModel):
         return str(prompt.spelled(str(self.tokenizer.decode(list(ids))) for ids in triggers))
 
     def describe(self) -> dict[str, object]:
-        """Plain facts for reports and records; of what was learned its hash."""
+        """Plain facts for reports and records; of what was learned its hash.
+
+        What is unusual about the way in which the model is run is told.
+        """
         facts = super().describe() | {"device": self.device, "dtype": self.dtype}
         facts["key"] = self.base.key
         if self.thinking is not None:
             facts["thinking"] = self.thinking
         if self.thinking == "on":
             facts["options"] = {"thinking": True}
+        if self.engine.runner.alone:
+            facts["batches"] = (
+                "one text at a time: what this architecture gives for a text depends on its "
+                "padding or on the texts beside it"
+            )
+        if self.engine.network.joining == "anew" and "generate" in self.can:
+            facts["writing"] = "without a cache: the whole text is read anew for every token"
         return facts if self.learned is None else facts | {"learned": self.learned.key}
 
     def _check(self, prompts: Sequence[Prompt]) -> None:
