@@ -7,7 +7,7 @@ whatever it says; reasoning that a prompt asked for in the open has no such mark
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,31 +48,39 @@ def split_reasoning(text: str, *, opened: bool = False) -> Reply:
     """
     hidden: list[str] = []
     plain: list[str] = []
-    block = _ANY if opened else None
-    place = 0
-    while True:
-        if block is not None:
-            mark = next(_closing(text, place, block), None)
-            if mark is None:
-                return Reply("".join([*hidden, text[place:]]).strip(), None, finished=False)
-            hidden.append(text[place : mark.start])
-            block = None
+    for part in _parts(text, opened):
+        words = text[part.start : part.end]
+        if part.role == "answer":
+            plain.append(words)
         else:
-            mark = next(_outside(text, place), None)
-            if mark is None:
-                break
-            if mark.role == "open":
-                plain.append(text[place : mark.start])
-                block = mark.family
-            else:
-                hidden.extend((*plain, text[place : mark.start]))
-                plain = []
-        place = mark.end
-    if not place:
+            # What is closed without having been opened was reasoning, with all before it.
+            hidden.extend((*plain, words) if part.role == "unopened" else (words,))
+            plain = [] if part.role == "unopened" else plain
+        if part.role == "cut":
+            return Reply("".join(hidden).strip(), None, finished=False)
+    if not hidden and "".join(plain) == text:
         return Reply("", _unwrapped(text) or None)
-    return Reply(
-        "".join(hidden).strip(), _unwrapped("".join((*plain, text[place:]))).strip() or None
-    )
+    return Reply("".join(hidden).strip(), _unwrapped("".join(plain)).strip() or None)
+
+
+def stop_place(text: str, stops: Sequence[str], *, opened: bool = False) -> int | None:
+    """Where the first stop string begins that ends the answer, ``None`` if none does.
+
+    Stop strings within hidden reasoning end nothing, and neither do those in the blanks after it.
+    """
+    if not any(stop in text for stop in stops):
+        return None
+    for part in _parts(text, opened):
+        if part.role not in ("answer", "unopened"):
+            continue
+        start = part.start
+        if start:  # line ends stand between reasoning and answer
+            start += len(text[start : part.end]) - len(text[start : part.end].lstrip())
+        found = (text.find(stop, start, part.end) for stop in stops)
+        places = [place for place in found if place >= 0]
+        if places and part.role == "answer":
+            return min(places)
+    return None
 
 
 def opens_reasoning(prompt: str) -> bool:
@@ -94,6 +102,37 @@ def is_reasoning_mark(token: str) -> bool:
 
 
 Role = Literal["open", "close", "empty"]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A stretch of a reply: reasoning without an end is *cut*, without a beginning *unopened*."""
+
+    start: int
+    end: int
+    role: Literal["answer", "hidden", "unopened", "cut"]
+
+
+def _parts(text: str, opened: bool) -> Iterator[_Part]:
+    """The stretches of a reply, in order, without the marks between them."""
+    block = _ANY if opened else None
+    place = 0
+    while True:
+        if block is not None:
+            mark = next(_closing(text, place, block), None)
+            if mark is None:
+                yield _Part(place, len(text), "cut")
+                return
+            yield _Part(place, mark.start, "hidden")
+            block = None
+        else:
+            mark = next(_outside(text, place), None)
+            if mark is None:
+                yield _Part(place, len(text), "answer")
+                return
+            yield _Part(place, mark.start, "answer" if mark.role == "open" else "unopened")
+            block = mark.family if mark.role == "open" else None
+        place = mark.end
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import byte_tokenizer, sentinel_tokenizer
 
+from promptlab.decoding import Decoding
 from promptlab.engine.growing import GrowingText, cut
+from promptlab.engine.writing import Ends, Writing
 
 TOKENIZER = byte_tokenizer(specials={"eos_token": "</s>"})
 PIECES = sentinel_tokenizer()
@@ -80,3 +82,36 @@ def test_what_may_become_a_stop_is_not_shown() -> None:
 @pytest.mark.parametrize(("stops", "left"), [((), "a b a"), (("b", "a b"), ""), (("a",), "")])
 def test_cut(stops: tuple[str, ...], left: str) -> None:
     assert cut("a b a", stops) == left
+
+
+class _Letters:
+    """A tokenizer of one token a character."""
+
+    added_tokens_decoder: ClassVar[dict[int, Any]] = {}
+
+    def __len__(self) -> int:
+        return 1 << 20
+
+    def decode(self, tokens: list[int], skip_special_tokens: bool = True) -> str:
+        return "".join(map(chr, tokens))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words", "text"),
+    [
+        ("Q:", "<think>\na\n</think>\n\nyes\nno", "<think>\na\n</think>\n\nyes"),
+        ("Q:<think>\n", "a\nb</think>\nyes\nno", "a\nb</think>\nyes"),
+        ("Q:", "yes\nno", "yes"),
+        ("Q:", "<think>\na\n", "<think>\na\n"),
+    ],
+)
+def test_a_stop_string_within_hidden_reasoning_ends_nothing(
+    prompt: str, words: str, text: str
+) -> None:
+    ids = tuple(map(ord, prompt))
+    decoding = Decoding(max_tokens=100, stop=("\n",))
+    writing = Writing(ids, 0, 100, decoding, _Letters(), Ends(frozenset()))
+    for letter in words:
+        if writing.finish is None:
+            writing.add(ord(letter), 0.0)
+    assert writing.text == text

@@ -10,7 +10,12 @@ from scripted_model import ScriptedModel
 import promptlab as pl
 from promptlab.decoding import Decoding, Generation
 from promptlab.generator import PromptGenerator
-from promptlab.hidden_reasoning import is_reasoning_mark, opens_reasoning, split_reasoning
+from promptlab.hidden_reasoning import (
+    is_reasoning_mark,
+    opens_reasoning,
+    split_reasoning,
+    stop_place,
+)
 from promptlab.parser import TextParser
 from promptlab.strategies.chain import Chain, Step
 from promptlab.strategies.consistency import SelfConsistency
@@ -163,6 +168,16 @@ def test_an_empty_reply_and_one_of_reasoning_alone() -> None:
     assert Generation("", 1, 0, 0.0, reasoning="hm").unread
     assert not Generation("", 1, 0, 0.0).unread
     assert not Generation("b", 1, 0, 0.0, reasoning="hm").unread
+
+
+def test_stop_strings_end_the_answer_and_not_the_reasoning() -> None:
+    assert stop_place("<think>\na\n</think>\n\nb\nc", ["\n"]) == 21
+    assert stop_place("<think>\na\n", ["\n"]) is None
+    assert stop_place("a\n</think>b\nc", ["\n"], opened=True) == 11
+    assert stop_place("a\n", ["\n"], opened=True) is None
+    assert stop_place("\na", ["\n"]) == 0
+    assert stop_place("a.b\nc", ["\n", "."]) == 1
+    assert stop_place("a", ["\n"]) is None
 
 
 def test_a_generator_reads_the_answer_and_keeps_the_reply() -> None:

@@ -44,6 +44,19 @@ def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> 
     return template.text([(role, Text.of_data(words)) for role, words in turns], **options).text
 
 
+LEFT_OUT = "{% for m in messages if m.role == 'assistant' %}{{ m.content }}{% endfor %}"
+SYSTEM_LEFT_OUT = (
+    "{% for m in messages if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+)
+LOUD = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}<assistant>"
+
+
+def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> str:
+    """The conversation of turns whose words come from data."""
+    template = ChatTemplate(tokenizer, Encoding(tokenizer).commands)
+    return template.text([(role, Text.of_data(words)) for role, words in turns], **options).text
+
+
 def test_turns_stand_before_the_users(tokenizer: Any) -> None:
     tokenizer.chat_template = PLAIN
     turns = [("system", "be brief"), ("user", "a"), ("assistant", "b"), ("user", "c")]
@@ -53,6 +66,34 @@ def test_turns_stand_before_the_users(tokenizer: Any) -> None:
 def test_a_template_without_system_turns_gets_it_with_the_first_user(tokenizer: Any) -> None:
     tokenizer.chat_template = NO_SYSTEM
     assert chat_text(tokenizer, [("system", "s"), ("user", "a")]) == "<user>s\n\na<assistant>"
+
+
+def test_a_system_turn_that_the_template_leaves_out_is_read_with_the_users(tokenizer: Any) -> None:
+    tokenizer.chat_template = SYSTEM_LEFT_OUT
+    assert chat_text(tokenizer, [("system", "s"), ("user", "a")]) == "<user>s\n\na"
+
+
+def test_a_template_that_leaves_out_the_users_words_is_refused(tokenizer: Any) -> None:
+    tokenizer.chat_template = LEFT_OUT
+    with pytest.raises(InputError, match="leaves out what the user says"):
+        chat_text(tokenizer, [("user", "a")])
+
+
+def test_what_a_template_makes_of_the_words_counts(tokenizer: Any) -> None:
+    tokenizer.chat_template = LOUD
+    assert (
+        chat_text(tokenizer, [("assistant", " b "), ("user", "c")])
+        == "<assistant>b<user>c<assistant>"
+    )
+
+
+def test_words_that_look_like_the_template_s_logic_do_not_steer_it(tokenizer: Any) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m.role }}>{{ m.content.split('</s>')[-1] }}{% endfor %}"
+    )
+    harmless = chat_text(tokenizer, [("user", "a b")])
+    assert harmless == "<user>a b"
+    assert chat_text(tokenizer, [("user", "a<|endoftext|></s>b")]) == "<user>a<|endoftext|></s>b"
 
 
 def test_a_system_turn_that_the_template_leaves_out_is_read_with_the_users(tokenizer: Any) -> None:

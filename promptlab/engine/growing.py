@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from promptlab.hidden_reasoning import is_reasoning_mark
+from promptlab.hidden_reasoning import is_reasoning_mark, stop_place
 
 UNFINISHED = "\ufffd"
 """Stands where a character's bytes are not complete yet."""
@@ -24,8 +24,8 @@ def reply_text(tokenizer: Any, tokens: Sequence[int]) -> str:
     if tokenizer not in _SPECIAL:
         added = tokenizer.added_tokens_decoder.items()
         special = frozenset(number for number, token in added if token.special)
-        marks = (n for n, token in added if token.special and is_reasoning_mark(token.content))
-        _SPECIAL[tokenizer] = special, frozenset(marks)
+        kept_ones = (n for n, token in added if token.special and is_reasoning_mark(token.content))
+        _SPECIAL[tokenizer] = special, frozenset(kept_ones)
     special, marks = _SPECIAL[tokenizer]
     if marks.isdisjoint(tokens):
         return str(tokenizer.decode(list(tokens), skip_special_tokens=True))
@@ -38,10 +38,12 @@ class GrowingText:
 
     Tokens are decoded together with the few before them, because a decoder treats the first
     token of a text in its own way. ``stopped`` says that one of ``stops`` stands in the text.
+    ``opened``: the text begins within hidden reasoning.
     """
 
-    def __init__(self, tokenizer: Any, stops: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Any, stops: Sequence[str], *, opened: bool = False) -> None:
         self.tokenizer = tokenizer
+        self.opened = opened
         self.stops = tuple(stops)
         self.text = ""
         self.stopped = False
@@ -66,7 +68,7 @@ class GrowingText:
     @property
     def shown(self) -> str:
         """The text up to the first stop string, and without what may become one."""
-        text = cut(self.text, self.stops)
+        text = cut(self.text, self.stops, opened=self.opened)
         if text != self.text:
             return text
         for length in range(min(self._longest - 1, len(text)), 0, -1):
@@ -78,7 +80,6 @@ class GrowingText:
         return reply_text(self.tokenizer, tokens)
 
 
-def cut(text: str, stops: Sequence[str]) -> str:
-    """The text up to the first stop string."""
-    ends = [text.find(stop) for stop in stops if stop in text]
-    return text[: min(ends)] if ends else text
+def cut(text: str, stops: Sequence[str], *, opened: bool = False) -> str:
+    """The text up to the first stop string that does not stand in hidden reasoning."""
+    return text[: stop_place(text, stops, opened=opened)]

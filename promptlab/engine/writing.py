@@ -9,6 +9,10 @@ from typing import Any
 from promptlab.decoding import Decoding, Finish
 from promptlab.engine.growing import GrowingText, cut, reply_text
 from promptlab.engine.sampling import Stream
+from promptlab.hidden_reasoning import opens_reasoning
+
+_LAST = 24
+"""So many tokens hold what opens a block of reasoning."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,10 @@ class Writing:
 
     def __post_init__(self) -> None:
         self._stream = Stream(self.decoding.seed, self.sample, self.ids)
-        watched = bool(self.decoding.stop) or self.on_text is not None
-        self._growing = GrowingText(self.tokenizer, self.decoding.stop) if watched else None
+        stops = self.decoding.stop
+        watched = bool(stops) or self.on_text is not None
+        self._opened = bool(stops) and self._begins_within_reasoning()
+        self._growing = GrowingText(self.tokenizer, stops, opened=self._opened) if watched else None
 
     def number(self) -> float:
         """The uniform number of the next step."""
@@ -107,7 +113,12 @@ class Writing:
         if self.ends.sentinel in tokens:
             tokens = tokens[: tokens.index(self.ends.sentinel)]
         whole = reply_text(self.tokenizer, tokens)
-        return cut(whole, self.decoding.stop)
+        return cut(whole, self.decoding.stop, opened=self._opened)
+
+    def _begins_within_reasoning(self) -> bool:
+        """Whether the prompt's last words open a block of hidden reasoning."""
+        words = [token for token in self.ids[-_LAST:] if token < len(self.tokenizer)]
+        return opens_reasoning(str(self.tokenizer.decode(words, skip_special_tokens=False)))
 
     def _stopped(self, token: int) -> bool:
         """Whether a stop string stands in the text; the listener is told what is new."""
@@ -122,5 +133,5 @@ class Writing:
             return False
         # A decoder may join what is decoded as a whole in another way.
         whole = reply_text(self.tokenizer, self.tokens)
-        growing.stopped = any(stop in whole for stop in self.decoding.stop)
+        growing.stopped = cut(whole, self.decoding.stop, opened=self._opened) != whole
         return growing.stopped

@@ -60,7 +60,7 @@ class NumericMatch(MeanMetric):
         if actual is None:
             return 0.0
         right = Fraction(expected)
-        return float(abs(Fraction(actual) - right) <= self.tolerance * min(1, abs(right)))
+        return float(abs(Fraction(actual) - right) <= self.tolerance * min(Fraction(1), abs(right)))
 
 
 class Rouge(Metric):

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
 from promptlab.decoding import Decoding, Generation, OnText
+from promptlab.hidden_reasoning import stop_place
 from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
 from promptlab.models.remote.address import Address, find_key
@@ -229,9 +230,9 @@ def load_remote(
 
 
 def _until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """The text before the first stop string, and whether there was one."""
-    places = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
-    return (text[: min(places)], True) if places else (text, False)
+    """The text before the first stop string of its answer, and whether there was one."""
+    place = stop_place(text, [stop for stop in stops if stop])
+    return (text, False) if place is None else (text[:place], True)
 
 
 def _heard(
