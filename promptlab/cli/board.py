@@ -53,6 +53,9 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
         ]
         told = "; ".join(filter(None, [*values, baseline["note"]]))
         terminal.print(visible(f"control {baseline['name']}: {told}", lines=False))
+    task = board.get("task") or {}
+    if task.get("normalization"):
+        terminal.print(visible(f"{task['metric']}: {task['normalization']}"))
     terminal.print()
     terminal.print(Text("The winning prompt:", style="bold"))
     terminal.print(visible(shortened(board["best"]["prompt"])), style="cyan")

@@ -7,17 +7,22 @@ from jaxtyping import Float
 
 from promptlab.errors import InputError
 from promptlab.metric.metric import Metric, judged
+from promptlab.numeral import number_in_whole
 from promptlab.predictions import Predictions
+
+_NORMALIZATION = "labels are compared as numbers; one that is none is as far off as can be"
 
 
 class QuadraticKappa(Metric):
     """Cohen's kappa with quadratic weights, in [-1, 1]: 0 is chance, 1 is agreement.
 
     A label two steps from its target costs four times what one step costs (Cohen 1968). Labels are
-    numbers; an unparsed reply counts as the label furthest from its target.
+    numbers; an unparsed reply, or
+    one that is no number, counts as the label furthest from its target.
     """
 
     name = "quadratic_kappa"
+    normalization = _NORMALIZATION
 
     def compute(self, predictions: Predictions) -> float:
         """What scikit-learn's ``cohen_kappa_score(weights="quadratic")`` gives."""
@@ -49,6 +54,7 @@ class MeanAbsoluteError(Metric):
     """
 
     name = "mean_absolute_error"
+    normalization = _NORMALIZATION
     higher_is_better = False
 
     def compute(self, predictions: Predictions) -> float:
@@ -67,19 +73,17 @@ def ordered_pairs(metric: str, predictions: Predictions) -> list[tuple[float, fl
     low, high = min(targets), max(targets)
     found = []
     for (row, _), target in zip(rows, targets, strict=True):
-        if row.unparsed or row.label is None:
-            label = low if target - low > high - target else high
-        else:
-            label = _number(metric, row.example_id, row.label)
-        found.append((target, label))
+        said = None if row.unparsed or row.label is None else number_in_whole(row.label)
+        furthest = low if target - low > high - target else high
+        found.append((target, furthest if said is None else float(said)))
     return found
 
 
 def _number(metric: str, example: str, label: str) -> float:
-    try:
-        return float(label)
-    except ValueError as error:
+    value = number_in_whole(label)
+    if value is None:
         raise InputError(
             f"{metric}: the label {label!r} of example {example!r} is no number; use accuracy or "
             "macro_f1 for classes that have no order"
-        ) from error
+        )
+    return float(value)

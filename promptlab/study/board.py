@@ -14,6 +14,7 @@ from promptlab.ensemble.panel import Panel, plain
 from promptlab.evaluation import counted
 from promptlab.example import Example
 from promptlab.failure import Asked, Failure
+from promptlab.metric import get_metric
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.repeats import text_key
@@ -142,6 +143,7 @@ def task_facts(task: Task) -> dict[str, Any]:
     return {
         "name": task.name,
         "metric": task.metric,
+        "normalization": get_metric(task.metric).normalization,
         "labels": list(task.labels),
         "n_train": len(task.train),
         "n_dev": len(task.dev),

@@ -44,6 +44,7 @@ def about(board: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("task", task.get("name")),
         ("model", " ".join(filter(None, (model.get("name"), model.get("dtype"), device)))),
         ("objective", board["objective"]),
+        (f"equal for {task.get('metric')}", task.get("normalization")),
         *((split, task.get(f"n_{split}")) for split in ("train", "dev", "test")),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "")]
