@@ -36,7 +36,7 @@ from promptlab.study.label_words import (
 from promptlab.study.proposal import propose
 from promptlab.study.proposal_text import proposal_text, write_proposal
 from promptlab.study.run import StudyRun
-from promptlab.study.spec import read_spec
+from promptlab.study.spec import StudySpec, read_spec
 
 
 def relabelled(path: Path, labels: dict[str, str]) -> Path:
@@ -61,11 +61,13 @@ def test_films_get_the_library_templates(tmp_path: Path, masked: LocalModel) -> 
     proposal.document["candidates"] = proposal.document["candidates"][:1]
     target = tmp_path / "study.yaml"
     write_proposal(proposal, target)
-    board = StudyRun(read_spec(target), out=tmp_path / "runs", model=masked).run()  # type: ignore[arg-type]
+    spec = read_spec(target)
+    assert isinstance(spec, StudySpec)
+    board = StudyRun(spec, out=tmp_path / "runs", model=masked).run()
     assert board["best"]["test"]["n"] >= 20
 
 
-def test_unknown_labels_get_general_templates(tmp_path: Path, masked: LocalModel) -> None:
+def test_unknown_labels_get_general_templates(tmp_path: Path) -> None:
     data = relabelled(tmp_path / "x.csv", {"positive": "FilmArt", "negative": "soup_kitchen"})
     document = propose(data).document
     (answers,) = document["candidates"][0]["verbalizers"]
@@ -193,7 +195,7 @@ def test_the_file_is_for_people(tmp_path: Path) -> None:
     assert "data: ../data/tickets.csv" in text and str(tmp_path) not in text
     assert "# train fits and lends demonstrations" in text
     assert "  # An instruction that lists the labels" in text
-    assert r'"Subject: {subject}\nBody: {body}\nQueue: {mask}"' in text
+    assert r'text: "Subject: {subject}\nBody: {body}\nQueue: {mask}"' in text
     spec = read_spec(target)
     assert Path(spec.task.data) == tmp_path / "data" / "tickets.csv"
     assert "data: tickets.csv" in proposal_text(proposal, tmp_path / "data")
@@ -214,43 +216,39 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 def knowing(call: Call, number: int) -> Answer:
-    """A careful reader: it looks for the words of the last input in all that it knows."""
-    text = call.words
-    for queue, tickets in TICKETS.items():
-        if any(body in text.rpartition("Subject:")[2] for _, body in tickets):
-            return said(f"Answer: {queue}")
-    last = text.rpartition("Question:")[2]
-    for _, questions in FACTS:
-        for question, answer in questions:
-            if question in last:
-                return said(answer)
-    for country, capital in CAPITALS.items():
-        if country in last:
-            return said(capital)
-    for stars, opinions in OPINIONS.items():
-        if any(opinion in text.rpartition("\n\n")[0] + text for opinion in opinions):
-            return said(f"This is clearly a {stars}. Answer: {stars}")
-    return said("I do not know.")
+    """A careful reader: it knows the answer to whatever stands last in the prompt."""
+    known = [(body, queue) for queue, tickets in TICKETS.items() for _, body in tickets]
+    known += [pair for _, questions in FACTS for pair in questions]
+    known += [(country, capital) for country, capital in CAPITALS.items()]
+    known += [(opinion, str(stars)) for stars, said in OPINIONS.items() for opinion in said]
+    _, answer = max((call.words.rfind(text), answer) for text, answer in known)
+    return said(f"That is plain. Answer: {answer}" if "Think" in call.words else answer)
 
 
-@pytest.mark.parametrize("kind", ["tickets", "yes_no", "open"])
+@pytest.mark.parametrize("kind", ["tickets", "stars", "yes_no", "open"])
 def test_a_study_through_an_endpoint(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
-    write = {"tickets": write_tickets, "yes_no": write_yes_no, "open": write_open}[kind]
+    data = {
+        "tickets": write_tickets,
+        "stars": lambda folder: write_stars(folder, "hotel"),
+        "yes_no": write_yes_no,
+        "open": write_open,
+    }[kind](tmp_path)
     with serving(knowing) as endpoint:
         endpoint.models = [{"id": "m", "max_model_len": 8192}]
-        data = str(write(tmp_path))
-        model = f"remote:m@{endpoint.url}"
         target = tmp_path / "study.yaml"
-        made = CliRunner().invoke(
-            app, ["study", "new", data, "--model", model, "--out", str(target)]
-        )
+        arguments = ["study", "new", str(data), "--model", f"remote:m@{endpoint.url}"]
+        made = CliRunner().invoke(app, [*arguments, "--out", str(target)])
         assert made.exit_code == 0, made.exception
-        board = StudyRun(read_spec(target), out=tmp_path / "runs").run()  # type: ignore[arg-type]
-    assert board["best"]["dev"]["accuracy"] > 0.95
-    assert board["best"]["test"]["accuracy"] > 0.95
+        spec = read_spec(target)
+        assert isinstance(spec, StudySpec)
+        board = StudyRun(spec, out=tmp_path / "runs").run()
+    assert len(board["trials"]) == spec.budget.trials
+    assert board["best"]["dev"]["accuracy"] == 1.0
+    assert board["best"]["test"]["accuracy"] == 1.0
+    assert all(row["unparsed_rate"] == 0 for row in board["trials"])
     if kind != "open":
         assert "choices" in target.read_text() and "nothing else" in target.read_text()
 

@@ -95,10 +95,10 @@ def local_groups(facts: Facts) -> list[Group]:
     names = {label: [name] for label, name in label_answers(facts.task.labels).items()}
     if facts.shape == "grades":
         names = {label: [label] for label in facts.task.labels}
-        digits = [
-            f"{facts.block}\n{_title(facts.asked)} ({_span(facts)}): {{mask}}",
-            f"{facts.block}\nRating from {_span(facts, worded=True)}: {{mask}}",
-        ]
+        digits = _named(
+            number=f"{facts.block}\n{_title(facts.asked)} ({_span(facts)}): {{mask}}",
+            rating=f"{facts.block}\nRating from {_span(facts, worded=True)}: {{mask}}",
+        )
         groups.append(
             (
                 "The same with the numbers themselves.",
@@ -174,32 +174,32 @@ def _local_templates(facts: Facts) -> tuple[list[Any], dict[str, Any]]:
         return _yes_no_templates(facts)
     if facts.shape == "grades":
         about = f"the {facts.subject.thing}" if facts.subject.thing else "it"
-        texts = [
-            f"{block}\nOverall, {about} was {{mask}}",
-            f"{block} It was {{mask}}",
-            f"{_title(noun)}: {block}\nVerdict: {{mask}}",
-            f"{block}\nIn short, {{mask}}",
-        ]
+        texts = _named(
+            verdict=f"{_title(noun)}: {block}\nVerdict: {{mask}}",
+            overall=f"{block}\nOverall, {about} was {{mask}}",
+            it_was=f"{block} It was {{mask}}",
+            in_short=f"{block}\nIn short, {{mask}}",
+        )
         question = f"How many points, from {_span(facts, worded=True)}, does this {noun} give?"
         if asked in ("star", "stars", "star rating"):
             question = f"How many stars, from {_span(facts, worded=True)}, does this {noun} give?"
         if not are_stars(facts.task.labels):
-            texts = texts[2:3]
+            texts = texts[:1]
         return texts, _parts(question, block, f"{_title(asked)}: {{mask}}")
-    texts = [
-        f"{block}\n{_title(asked)}: {{mask}}",
-        f"{block}\nThe {asked} of this {noun} is {{mask}}",
-        f"{block}\nQuestion: Which {asked} does this {noun} belong to?\nAnswer: {{mask}}",
-    ]
+    texts = {
+        "colon": f"{block}\n{_title(asked)}: {{mask}}",
+        "is": f"{block}\nThe {asked} of this {noun} is {{mask}}",
+        "which": f"{block}\nQuestion: Which {asked} does this {noun} belong to?\nAnswer: {{mask}}",
+    }
     if asked in ("sentiment", "polarity", "tone", "emotion"):
-        texts[2] = f"{block}\nQuestion: What is the {asked} of this {noun}?\nAnswer: {{mask}}"
-        texts.append(f"{block}\nAll in all, it was {{mask}}")
+        texts["which"] = f"{block}\nQuestion: What is the {asked} of this {noun}?\nAnswer: {{mask}}"
+        texts["all_in_all"] = f"{block}\nAll in all, it was {{mask}}"
     else:
-        texts.append(f"{block}\nThis {noun} is about {{mask}}")
-        texts.append(f"{block}\nIn one word, this is about {{mask}}")
+        texts["about"] = f"{block}\nThis {noun} is about {{mask}}"
+        texts["one_word"] = f"{block}\nIn one word, this is about {{mask}}"
     if noun == "support ticket":
-        texts.append(f"{block}\nThe customer needs help with {{mask}}")
-    return texts, _parts(_choose(facts), block, f"{_title(asked)}: {{mask}}")
+        texts["help_with"] = f"{block}\nThe customer needs help with {{mask}}"
+    return _named(**texts), _parts(_choose(facts), block, f"{_title(asked)}: {{mask}}")
 
 
 def _yes_no_templates(facts: Facts) -> tuple[list[Any], dict[str, Any]]:
@@ -210,25 +210,29 @@ def _yes_no_templates(facts: Facts) -> tuple[list[Any], dict[str, Any]]:
     if question is None:
         asked = facts.asked
         if asked == "category":
-            texts = [f"{block}\nYes or no? {{mask}}", f"{block}\nAnswer (yes or no): {{mask}}"]
-            return texts, _parts("Answer with yes or no.", block, "Answer: {mask}")
-        texts = [
-            f"{block}\n{_title(asked)}: {{mask}}",
-            f"{block}\nQuestion: Does {asked} apply to this {facts.subject.noun}, yes or no?\n"
-            "Answer: {mask}",
-        ]
-        say = f"Does {asked} apply to this {facts.subject.noun}? Answer yes or no."
+            plain = _named(
+                yes_or_no=f"{block}\nYes or no? {{mask}}",
+                answer=f"{block}\nAnswer (yes or no): {{mask}}",
+            )
+            return plain, _parts("Answer with yes or no.", block, "Answer: {mask}")
+        applies = f"Does {asked} apply to this {facts.subject.noun}"
+        texts = _named(
+            colon=f"{block}\n{_title(asked)}: {{mask}}",
+            applies=f"{block}\nQuestion: {applies}, yes or no?\nAnswer: {{mask}}",
+        )
+        say = f"{applies}? Answer yes or no."
         return texts, _parts(say, block, "Answer: {mask}")
     others = [name for name in fields if name != question]
     before = "\n".join(f"{{{name}}}" for name in others)
     start = f"{before}\n" if before else ""
-    texts = [
-        f"{start}Question: {{{question}}}\nAnswer: {{mask}}",
-        f"{start}{{{question}}} Yes or no? {{mask}}",
-        f"{start}Q: {{{question}}}\nA: {{mask}}",
-    ]
+    texts = _named(
+        question_answer=f"{start}Question: {{{question}}}\nAnswer: {{mask}}",
+        yes_or_no=f"{start}{{{question}}} Yes or no? {{mask}}",
+        q_a=f"{start}Q: {{{question}}}\nA: {{mask}}",
+    )
     if others:
-        texts.append(f"{before}\nBased on this passage, answer yes or no: {{{question}}}\n{{mask}}")
+        based = f"{before}\nBased on this passage, answer yes or no: {{{question}}}\n{{mask}}"
+        texts += _named(based_on=based)
     say = "Answer the question with yes or no" + (", from the passage alone." if others else ".")
     return texts, _parts(say, block, "Answer: {mask}")
 
@@ -236,13 +240,17 @@ def _yes_no_templates(facts: Facts) -> tuple[list[Any], dict[str, Any]]:
 def _remote_texts(facts: Facts) -> dict[str, str]:
     """Wordings by name; the request stands before the fields, or behind them."""
     block = facts.block
-    only = f"Reply with {facts.labels} and nothing else."
+    only = f"Reply with the {facts.asked} and nothing else."
+    if len(facts.task.labels) > _MOST_LISTED:
+        only = f"Reply with one of {facts.labels} and nothing else."
     if facts.shape == "yes_no":
         _, parts = _yes_no_templates(facts)
         say, cue = parts["parts"]["description"], "Answer: {mask}"
+        only = "Reply with that word and nothing else."
     elif facts.shape == "grades":
         _, parts = _local_templates(facts)
         say, cue = parts["parts"]["description"], f"{_title(facts.asked)}: {{mask}}"
+        only = "Reply with the number and nothing else."
     else:
         say, cue = _choose(facts), f"{_title(facts.asked)}: {{mask}}"
     return {
@@ -307,6 +315,11 @@ def _choose(facts: Facts) -> str:
 
 def _group(templates: Sequence[Any], *, kind: str = "template", **settings: Any) -> dict[str, Any]:
     return {"kind": kind, "templates": list(templates), **settings}
+
+
+def _named(**texts: str) -> list[dict[str, str]]:
+    """Templates with names, by which results and reports call them."""
+    return [{"name": name.replace("_", "-"), "text": text} for name, text in texts.items()]
 
 
 def _parts(say: str, block: str, cue: str) -> dict[str, Any]:
