@@ -49,6 +49,22 @@ def test_the_command(
     assert book.main([*given, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [line["prompt"] for line in document["lines"]] == ["the film was {mask}", "mean of all"]
+    assert document["comparison"].startswith("The mean (")
     assert book.main(given) == 0
-    assert "mean of all" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mean of all" in printed and document["comparison"] in printed
     assert book.main(["--prompt", "x {mask}", "--answer", "Constantinople"]) == 2
+
+
+def test_the_mean_is_told_as_it_is() -> None:
+    def line(points: float) -> book.Margin:
+        return book.Margin(f"prompt {points}", 0.5, "x", 0.4, points)
+
+    told = book.comparison([line(1.0), line(-2.0), line(3.5), line(1.5)])
+    assert told == (
+        "The mean (+1.5 points) is not better than the best single prompt (+3.5: 'prompt 3.5'); "
+        "it beats 2 of 3."
+    )
+    assert "better than every single prompt; it beats 2 of 2" in book.comparison(
+        [line(1.0), line(-2.0), line(2.0)]
+    )

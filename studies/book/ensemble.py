@@ -1,8 +1,9 @@
 """Four prompts for one fact, and their mean: the capital of Canada.
 
 ``python -m promptlab.studies.book.ensemble`` prints by how many points of probability *Ottawa* is
-ahead of the most probable other word after each of four prompts, and after their mean. The prompts
-are wordings of our own; one was chosen because the model gets it wrong.
+ahead of the most probable other word after each of four prompts, and after their mean, and says how
+the mean stands to the best single prompt. The prompts are wordings of our own; one was chosen
+because the model gets it wrong.
 """
 
 from __future__ import annotations
@@ -80,6 +81,18 @@ def _margin(
     return Margin(name, float(row[right]), words[second], float(row[second]), ahead)
 
 
+def comparison(found: Sequence[Margin]) -> str:
+    """Say in words how the mean, which comes last, stands to the single prompts."""
+    *single, mean = found
+    best = max(single, key=lambda line: line.points)
+    beaten = sum(mean.points > line.points for line in single)
+    if mean.points > best.points:
+        told = "better than every single prompt"
+    else:
+        told = f"not better than the best single prompt ({best.points:+.1f}: {best.prompt!r})"
+    return f"The mean ({mean.points:+.1f} points) is {told}; it beats {beaten} of {len(single)}."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, or with ``--json`` one document; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -96,7 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     if given.json:
         rows = [asdict(line) for line in found]
-        print_json({"model": model.name, "answer": given.answer, "lines": rows})
+        told = comparison(found)
+        document = {"model": model.name, "answer": given.answer, "lines": rows, "comparison": told}
+        print_json(document)
         return 0
     print_listing(
         ("prompt", f"P({given.answer})", "best other", "P(other)", "ahead by"),
@@ -112,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ],
         numbers=("P(other)", f"P({given.answer})", "ahead by"),
     )
+    print(f"\n{comparison(found)}")
     return 0
 
 
