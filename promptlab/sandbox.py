@@ -139,13 +139,16 @@ def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return filtered
 
 
-@lru_cache(maxsize=2)
-def _environment(*, marks: bool = False) -> _Sandbox:
-    """The sandbox; with ``marks`` the values that are written out stand between marks."""
+@lru_cache(maxsize=4)
+def _environment(*, marks: bool = False, usual: bool = False) -> _Sandbox:
+    """The sandbox; with ``marks`` the values that are written out stand between marks.
+
+    ``usual`` has Jinja's own settings: what is missing is empty, a last line break is dropped.
+    """
     environment = _Sandbox(
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.Undefined if usual else jinja2.StrictUndefined,
         autoescape=False,
-        keep_trailing_newline=True,
+        keep_trailing_newline=not usual,
         finalize=_marked if marks else None,
     )
     for name in _GROWING_FILTERS:
@@ -186,6 +189,19 @@ def compile_jinja(text: str, *, marks: bool = False) -> jinja2.Template:
         raise TemplateError(f"Jinja: {error.message}", text=text, position=position) from error
     except RecursionError:
         raise TemplateError("Jinja: the template is nested too deeply") from None
+
+
+def render_as_jinja(text: str, fields: Mapping[str, object]) -> str:
+    """What a program with Jinja's own settings makes of a template; there is no slot.
+
+    Raises `TemplateError` for what cannot be compiled or rendered.
+    """
+    compile_jinja(text)
+    _turns.set(0)
+    try:
+        return _collected(_environment(usual=True).from_string(text).generate(**fields))
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise TemplateError(f"Jinja: {error}", text=text) from error
 
 
 def jinja_fields(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from promptlab.catalog.converted import Converted
+from promptlab.catalog.same_rendering import check_same_rendering
 from promptlab.catalog.target import Target, fixed_choices, read_target
 from promptlab.catalog.text import check_shape
 from promptlab.catalog.wording import template_text
@@ -70,6 +71,7 @@ def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> Converted
         choices = fixed_choices(_text(prompt, "answer_choices"))
         wanted = read_target(target, choices)
         text = template_text(wording, choices)
+        check_same_rendering(_text(prompt, "jinja"), choices, text, wanted)
     except InputError as error:
         return Converted(f"{task}/{short}", {}, {}, str(error))
     if wanted.field != "label" or not wanted.answers:

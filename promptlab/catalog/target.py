@@ -58,10 +58,11 @@ def fixed_choices(text: str | None) -> tuple[str, ...]:
     """The answers of ``no ||| yes``. Raises `InputError` where they depend on the example."""
     if not text or not text.strip():
         return ()
-    body = parse_jinja(text).body
-    if not all(_is_text(node) for node in body):
+    parts = _parts(parse_jinja(text).body)
+    if not all(isinstance(part, nodes.TemplateData) for part in parts):
         raise InputError("its answers change from example to example; here they are a fixed list")
-    return tuple(word.strip() for word in text.strip().split("|||"))
+    words = "".join(part.data for part in parts if isinstance(part, nodes.TemplateData))
+    return tuple(word.strip() for word in words.split("|||"))
 
 
 def _only(body: Sequence[nodes.Node]) -> nodes.Node:
@@ -104,12 +105,6 @@ def _distinct(words: Sequence[str]) -> Sequence[str]:
     if len(set(words)) != len(words) or not all(words):
         raise InputError(f"its answers {', '.join(map(repr, words))} cannot be told apart")
     return words
-
-
-def _is_text(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Output) and all(
-        isinstance(part, nodes.TemplateData) for part in node.nodes
-    )
 
 
 def _is_blank(node: nodes.Node) -> bool:

@@ -33,8 +33,9 @@ _TEXT_METHODS = {
 def template_text(wording: str, choices: Sequence[str] = ()) -> str:
     """The text of a template that renders ``wording`` and then has the slot.
 
-    Plain fields become ``{field}``; what needs logic stays Jinja, with ``choices`` under the name
-    that the wording has for them. Raises `InputError` saying why the meaning would be another.
+    Plain fields between words become ``{field}``; what needs logic, and what may begin or end in a
+    field's blanks, stays Jinja, with ``choices`` under the name that the wording has for them.
+    Raises `InputError` saying why the meaning would be another.
     """
     wording = wording.strip()
     body = parse_jinja(wording).body
@@ -47,14 +48,16 @@ def template_text(wording: str, choices: Sequence[str] = ()) -> str:
     if not fields:
         raise InputError("its input reads no field of the example")
     plain = _plain(body)
-    if plain is not None:
+    solid = wording[0] not in "{" and wording[-1] not in "}"
+    if plain is not None and solid:
         return f"{plain} {{mask}}"
     if CHOICES in jinja_fields(wording):
         if not choices:
             raise InputError("its input shows answers, and it lists none")
         listed = ", ".join(_quoted(word) for word in choices)
         wording = f"{{% set {CHOICES} = [{listed}] %}}{wording}"
-    if wording.endswith("%}"):  # a block may end in blanks, which the other tool takes away
+        solid = False
+    if not solid:  # fields and blocks may begin or end in blanks, which the other tool takes away
         wording = f"{{% filter trim %}}{wording}{{% endfilter %}}"
     return f"{wording} {{{{ mask }}}}"
 
