@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from promptlab.cli.progress import StudyProgress
-from promptlab.events import Event, Step, StudyStarted, TrialAsked, TrialFinished
+from promptlab.events import EndpointBusy, Event, Step, StudyStarted, TrialAsked, TrialFinished
 
 
 def shown(*events: Event) -> str:
@@ -29,6 +29,14 @@ def board(maximise: bool) -> list[str]:
 def test_the_best_stands_first_in_either_direction() -> None:
     assert board(True) == ["3.000", "1.500"]
     assert board(False) == ["1.500", "3.000"]
+
+
+def test_an_endpoint_that_asks_to_wait_stands_there_as_long_as_it_does() -> None:
+    started = StudyStarted("s", "runs/s", 2, 0, 10)
+    assert "http://a/v1 asks to wait" in shown(
+        started, EndpointBusy("http://a/v1 asks to wait", 60)
+    )
+    assert "asks to wait" not in shown(started, EndpointBusy("http://a/v1 asks to wait", 0))
 
 
 def test_learners_at_work() -> None:

@@ -110,8 +110,11 @@ def test_the_systems_words() -> None:
     assert dialect.learns(again, dialect.spoken(BODY), "m")
     (only,) = dialect.spoken(BODY)["messages"]
     assert only == {"role": "user", "content": "be brief\n\nstop at once, temperature rises"}
-    template = Complaint.of(openai("System role not supported"))
-    assert Dialect().learns(template, BODY, "m")
+    for told in (
+        "System role not supported",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+    ):
+        assert Dialect().learns(Complaint.of(openai(told)), BODY, "m")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +163,7 @@ def test_what_would_change_answers_is_an_error_with_the_setting(
                "context_length_exceeded"),
         openai("please stop sending this, the temperature here is high"),
         openai("your request was bad"),
+        openai("the system prompt has too many characters"),
         "gone",
     ],
 )  # fmt: skip

@@ -151,6 +151,38 @@ def test_a_study_goes_on_where_its_endpoint_failed_for_good(
     assert len(answered) == len(set(answered)) > 40  # nothing was asked for twice
 
 
+def test_a_study_tells_what_its_endpoint_refuses_and_what_is_no_whole_reply(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    def script(call: Call, number: int) -> Answer:
+        if "seed" in call.body:
+            return refused(400, "Unrecognized request argument supplied: seed")
+        if "joke" in call.words:
+            message = {"content": None, "refusal": "I rate no jokes, not even positive ones"}
+            return Answer(text=json.dumps({"choices": [{"message": message}]}))
+        return rated(call, number)
+
+    endpoint.script = script
+    heard: list[Event] = []
+    document = yaml.safe_load(study_file(endpoint, tmp_path).read_text())
+    document["candidates"][0]["decoding"] = {"temperature": 1.0}
+    path = study_file(endpoint, tmp_path, candidates=document["candidates"])
+    board = StudyRun(search(path), out=tmp_path / "runs", events=Events(heard.append)).run()
+    told = [event.message for event in heard if isinstance(event, Warned)]
+    assert [message for message in told if "takes no seed" in message] == [
+        f"{endpoint.name} takes no seed: sampled replies do not repeat on it"
+    ]
+    statements = "\n".join(board["statements"])
+    assert "takes no seed: sampled replies do not repeat on it." in statements
+    assert "examples the model declined to answer (they count as unparsed)" in statements
+    assert board["model"]["adapted"] == ["takes no seed: sampled replies do not repeat on it"]
+    rows = (tmp_path / "runs/remote/predictions/0.jsonl").read_text().splitlines()
+    jokes = [row for row in map(json.loads, rows) if row["text"].startswith("I rate no jokes")]
+    assert jokes
+    assert all(row["label"] is None and row["error"] is None for row in jokes)
+    assert board["trials"][0]["errors"] == 0
+
+
 def test_a_trial_without_any_answer_has_failed(endpoint: Endpoint, tmp_path: Path) -> None:
     def script(call: Call, number: int) -> Answer:
         return refused(503, "no room") if "Guess" in call.words else rated(call, number)

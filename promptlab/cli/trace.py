@@ -82,6 +82,7 @@ def _record(row: Prediction, number: int) -> dict[str, Any]:
 
 def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) -> None:
     """One example's prediction and its steps as a tree; with ``err`` on standard error."""
+    from promptlab.replies import WORDLESS
     from promptlab.trace import Trace
 
     said = "unparsed" if row.label is None else cell(row.label)
@@ -92,6 +93,8 @@ def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) ->
     typer.echo(f"{cell(row.example_id)}: {said}{known}", err=err)
     if row.error:
         typer.echo(f"   error: {visible(row.error)}", err=err)
+    if isinstance(row.trace, Mapping) and (why := row.trace.get(WORDLESS)):
+        typer.echo(f"   no answer in it: {visible(str(why))}", err=err)
     steps = _steps(row)
     if steps is not None:
         typer.echo(visible(Trace.from_record(steps).tree(prompts=prompts)), err=err)

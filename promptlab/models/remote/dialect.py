@@ -35,6 +35,7 @@ _SYSTEM = re.compile(
     r"|developer (?:role|instruction|message)|'developer'",
     re.IGNORECASE,
 )
+_TURNS = re.compile(r"must (?:alternate|start)|only user", re.IGNORECASE)
 _MOST_STOPS = 4
 _SHAPES = ("model", "messages", "prompt", "stream")
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -161,7 +162,9 @@ class Dialect:
         if not roles & {"system", "developer"}:
             return False
         placed = any(re.search(r"messages.*role", field) for field in complaint.fields)
-        return placed or bool(_SYSTEM.search(complaint.message))
+        said = complaint.message
+        refused = _STRANGE.search(said) or _TURNS.search(said)
+        return placed or bool(_SYSTEM.search(said) and refused)
 
     def _turn_system(self, sent: Mapping[str, Any]) -> bool:
         roles = {turn.get("role") for turn in sent["messages"]}
