@@ -229,6 +229,7 @@ def test_the_cost_of_a_document_that_was_cut() -> None:
         ('{"detail": "no worker"}', "no worker"),
         ('{"detail": [{"loc": ["body", "seed"], "msg": "not permitted"}, {"msg": "b"}]}',
          "body.seed: not permitted; b"),
+        ('{"detail": [{"loc": true, "msg": "no"}]}', "no"),
         ('{"message": {"detail": [{"loc": ["body", "seed"], "msg": "no"}]}}', "body.seed: no"),
         ('[{"error": {"message": "no worker"}}]', "no worker"),
         ('{"error": {"message": "Provider returned error", "metadata": {"raw": "too long"}}}',

@@ -172,6 +172,7 @@ def test_a_study_tells_what_its_endpoint_refuses_and_what_is_no_whole_reply(
     assert [message for message in told if "takes no seed" in message] == [
         f"{endpoint.name} takes no seed: sampled replies do not repeat on it"
     ]
+    assert any("trial 0 (ask): for " in message and "declined" in message for message in told)
     statements = "\n".join(board["statements"])
     assert "takes no seed: sampled replies do not repeat on it." in statements
     assert "examples the model declined to answer (they count as unparsed)" in statements

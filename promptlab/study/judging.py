@@ -22,6 +22,7 @@ from promptlab.errors import (
 from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
+from promptlab.replies import count_replies, replies_told
 from promptlab.study.asking import OpenTrial
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.state import StudyState, known
@@ -154,6 +155,10 @@ class Judging:
         if rows.errors:
             self._state.events.emit(
                 Warned(f"trial {item.trial.number} ({item.candidate.name}): {failures_told(rows)}")
+            )
+        for words in replies_told(count_replies(rows), len(rows)):
+            self._state.events.emit(
+                Warned(f"trial {item.trial.number} ({item.candidate.name}): {words}")
             )
         item.trial.set_user_attr("found", found)
 

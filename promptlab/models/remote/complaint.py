@@ -120,7 +120,8 @@ def _message(document: Any, depth: int = 0) -> str:
     if not isinstance(document, Mapping):
         return ""
     if "msg" in document:  # a fault with its place
-        place = ".".join(map(str, document.get("loc") or ()))
+        where = document.get("loc")
+        place = ".".join(map(str, where)) if isinstance(where, list) else ""
         return f"{place}: {document['msg']}" if place else str(document["msg"])
     for name in ("error", "errors", "detail", "message", "error_description", "title", "code"):
         value = document.get(name)
