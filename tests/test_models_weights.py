@@ -73,9 +73,9 @@ def test_a_fresh_file_s_hash_is_not_remembered(
     """Its times could be those of a later change, too."""
     monkeypatch.setattr(weights, "_state", lambda path: "the same state")
     path = folder / "config.json"
-    first = weights._file_key(path)
+    first = weights.file_key(path)
     path.write_text("[]")
-    assert weights._file_key(path) != first
+    assert weights.file_key(path) != first
 
 
 def test_other_chat_templates_and_adapters_count(folder: Path) -> None:

@@ -77,7 +77,7 @@ def check(
         str,
         typer.Argument(
             metavar="NAME",
-            help="A pinned model, a folder, a Hugging Face id, or remote:MODEL@URL.",
+            help="A pinned model, a folder, a GGUF file, a Hugging Face id, or remote:MODEL@URL.",
         ),
     ] = DEFAULT_MODEL,
     device: Device = "auto",

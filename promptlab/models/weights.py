@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 from promptlab.cache import cache_dir, written_whole
@@ -33,7 +33,7 @@ def weights_key(source: str, revision: str | None = None) -> str:
         return hashlib.sha256(json.dumps([source, revision]).encode()).hexdigest()
     digest = hashlib.sha256()
     for path in _files(folder):
-        digest.update(path.relative_to(folder).as_posix().encode() + _file_key(path))
+        digest.update(path.relative_to(folder).as_posix().encode() + file_key(path))
     return digest.hexdigest()
 
 
@@ -43,7 +43,7 @@ def folder_state(name: str, revision: str | None = None) -> str:
     if folder is None:
         return ""
     state = hashlib.sha256()
-    for path in _files(folder):
+    for path in _files(folder, also={".gguf"}):
         state.update(_state(path).encode())
     return state.hexdigest()
 
@@ -61,16 +61,17 @@ def _folder(source: str, revision: str | None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, also: Set[str] = frozenset()) -> Iterator[Path]:
     if folder.is_file():
         yield folder
         return
     for path in sorted((*folder.iterdir(), *folder.glob("additional_chat_templates/*"))):
-        if path.suffix in _READ and path.is_file():
+        if path.suffix in _READ | also and path.is_file():
             yield path
 
 
-def _file_key(path: Path) -> bytes:
+def file_key(path: Path) -> bytes:
+    """The SHA-256 of a file's content, remembered."""
     known = cache_dir() / "hashes" / _state(path)
     if known.exists():
         return bytes.fromhex(known.read_text())
