@@ -80,6 +80,18 @@ class _Seen:
             if any(start <= one.start < end for start, end in questions)
         )
 
+    @cached_property
+    def _entries(self) -> frozenset[int]:
+        """Mentions that head the entries of a list of choices ("A. Rome"), by their place."""
+        found: dict[int, str] = {}
+        for one in self.mentions:
+            match = cue.ENTRY.match(self.text, one.end)
+            line = self.text[self.text.rfind("\n", 0, one.start) + 1 : one.start]
+            heads = not line.strip(" \t*_\"'`([{#>-•")
+            if match is not None and (heads or match["mark"] == ":"):
+                found[one.start] = one.label
+        return frozenset(found if len(set(found.values())) > 1 else ())
+
     def marked(self) -> list[str | None]:
         """Labels of what is marked as the answer, in order; `None` for two, or for none at all."""
         found: list[tuple[int, str | None]] = []
@@ -108,7 +120,7 @@ class _Seen:
                 found.append((match.start(), self._unless_joined(first)))
         for number, (start, end, asked) in enumerate(self._sentences):
             first = None if asked else self._at(self._led(start))
-            if first is None or first.end > end:
+            if first is None or first.end > end or first.start in self._entries:
                 continue
             rest = self.text[first.end : end].strip(" \t\r\n*_\"'`()[]{}.!:。！$#>-")
             if not rest or (not number and cue.LED.match(self.text, first.end)):
@@ -136,7 +148,9 @@ class _Seen:
         return {
             one.label
             for place, one in enumerate(self.mentions)
-            if place not in listed and not one.denied and one.start not in self._asked
+            if place not in listed
+            and not one.denied
+            and one.start not in self._asked | self._entries
         }
 
     def _of(self, place: int, start: int, end: int, *, exact: bool = False) -> str | None:
@@ -165,6 +179,9 @@ class _Seen:
         """Whether a mention goes on with a list of choices."""
         place = self._places[first.start]
         before = self.mentions[place - 1] if place else first
+        earlier = self.mentions[place - 2] if place > 1 else before
+        if earlier.label != before.label and self._is_joined(earlier, before):
+            return False  # what comes after "positive, negative" is no part of that list
         return (
             before.label != first.label
             and not before.denied

@@ -18,7 +18,9 @@ AFFIRMED = re.compile(
 SUPPOSED = re.compile(
     r"""\b(?:if|whether|suppose|supposing|assum\w+|thought|believed|guessed|seemed|initially|
         tempt\w+|had|first|may|might|could|unless|pretend\w*|like|format\w*|example|e\.g\.)\b
-        [^.!?\n]{0,40}$""",
+        (?:(?!\b(?:but|however|though|although|then)\b)[^.!?;\n]){0,40}$
+        | (?:n't|\bnot)\s+(?:think|believe|feel|say|sure|certain)\b[^.!?;\n]{0,40}$
+        | \bdoubt\b[^.!?;\n]{0,40}$""",
     _FLAGS,
 )
 """Before a statement: it is none."""
@@ -82,6 +84,8 @@ JOIN = re.compile(
 """Between two choices: "or"."""
 LISTED = re.compile(r"""[\s"'*_`().\[\]:•>#-]*""")
 """Between the lines of a list of choices."""
+ENTRY = re.compile(r"""[*_"'`)\]}]*\s?(?P<mark>[.:)])[*_]*\s+\S|\)\s+\S""")
+"""Behind a choice: the text that it has in a list of all of them."""
 NONE = re.compile(
     r"""\b(?:none|neither|cannot|can't|unclear|unknown|undetermined|ambiguous|impossible|
         no\s+(?:option|choice|answer)|(?:all|both|any)\s+of|

@@ -100,11 +100,12 @@ _CUED = re.compile(
 )
 _DENIAL = re.compile(
     r"""(?:\b(?:not|no|never|neither|nor|without|hardly|unlike|except|excluding|cannot|
-            rather\s+than|instead\s+of|far\s+from|opposed\s+to|rul(?:e|es|ed|ing)\s+out|
+            rather\s+than|instead\s+of|far\s+from|opposed\s+to|(?:anything|everything|all)\s+but|rul(?:e|es|ed|ing)\s+out|
             eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|exclud(?:e|es|ed|ing)|discard(?:s|ed|ing)?|
             avoid)|n't|\bnon-?)\s*
         (?:(?<=\s)(?:(?:an?|the|very|really|quite|entirely|particularly|necessarily|clearly|be|
-            either|option|choice|answer|label|letter|pick|choose|select|say|so|that)\s+){0,3})?
+            either|option|choice|answer|label|letter|pick|choose|select|say|so|that|
+            think|believe|feel|sure|is|it|it's|was)\s+){0,6})?
         ["'*`(\[]*$""",
     _FLAGS,
 )

@@ -151,7 +151,9 @@ def _last(plain: str, found: list[Numeral]) -> Fraction | None:
     joints = [_joint(plain, found, n) for n in (place - 1, place) if 0 <= n < len(found) - 1]
     if any(joint in ("operator", "range", "list") for joint in joints):
         return None
-    if re.search(r"(?:[\w)]\s*\*|[\^÷×])\s*$|\\[a-zA-Z]+\{?$", plain[: found[place].start]):
+    if re.search(r"(?:[\w)]\s*\*|[\^÷×√π±])\s*$|\\[a-zA-Z]+\{?$", plain[: found[place].start]):
+        return None
+    if re.match(r"\s?(?:[π√∞]|\\(?:pi|sqrt|infty))", plain[found[place].end :]):
         return None
     return found[place].value
 
