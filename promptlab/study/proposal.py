@@ -16,8 +16,9 @@ from promptlab.models.remote.address import is_remote
 from promptlab.readers import Rows
 from promptlab.reading import Reading, ReadingOptions
 from promptlab.study.column_guess import guess_columns_of
+from promptlab.study.file_facts import Facts, asked_for
 from promptlab.study.label_words import are_ordered, match_labels
-from promptlab.study.proposed import Facts, Group, asked_for, count_candidates
+from promptlab.study.proposed import Group, count_candidates
 from promptlab.study.proposed_library import propose_groups
 from promptlab.study.spec import build_spec
 from promptlab.study.subject import find_subject

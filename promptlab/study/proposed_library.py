@@ -10,8 +10,9 @@ from typing import Any
 from promptlab.catalog import LibraryTask, library, tasks
 from promptlab.errors import StudyError
 from promptlab.models.remote.address import is_remote
+from promptlab.study.file_facts import Facts
 from promptlab.study.label_words import are_numbers, match_labels
-from promptlab.study.proposed import CALIBRATIONS, Facts, Group, local_groups, remote_groups
+from promptlab.study.proposed import CALIBRATIONS, Group, local_groups, remote_groups
 from promptlab.task import Task
 from promptlab.template import Template
 
