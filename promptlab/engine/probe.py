@@ -163,7 +163,7 @@ def padding_mask(rows: Sequence[Sequence[int]], device: torch.device) -> Int[Ten
     return (torch.arange(int(lengths.max()))[None] < lengths[:, None]).long().to(device)
 
 
-def additive(mask: Bool[Tensor, "..."], dtype: torch.dtype) -> Tensor:
+def additive(mask: Bool[Tensor, "*shape"], dtype: torch.dtype) -> Tensor:
     """A boolean mask as what is added to the attention scores."""
     full = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
     return full.masked_fill_(~mask, torch.finfo(dtype).min)
