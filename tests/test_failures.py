@@ -13,7 +13,8 @@ from promptlab.errors import DataError, StudyError
 from promptlab.example import Example
 from promptlab.failure import Asked, Correction, Failure
 from promptlab.failures import FailureLog, write_lines
-from promptlab.predictions import Prediction
+from promptlab.predictions import Prediction, Predictions
+from promptlab.study.board import missed
 from promptlab.study.regression import read_suite, told
 from promptlab.task import Task
 from promptlab.trace import Trace
@@ -35,6 +36,13 @@ def written(tmp_path: Path, *failures: Failure) -> FailureLog:
     folder.mkdir(parents=True)
     write_lines(folder / "failures.jsonl", (one.record() for one in failures))
     return FailureLog(folder)
+
+
+def test_open_answers_are_missed_as_the_metric_says() -> None:
+    shown = (Example("1", {"text": "a"}, "1000"), Example("2", {"text": "b"}, "-5"))
+    rows = Predictions([Prediction("1", "1,000", "1000"), Prediction("2", "5", "-5")])
+    task = Task("sums", (), shown, (), metric="exact_match")
+    assert [row.example_id for row in missed(rows, task)] == ["2"]
 
 
 def test_a_strategys_miss_keeps_its_last_prompt_reply_and_trace() -> None:

@@ -215,6 +215,19 @@ def test_a_chain_and_votes_never_hear_the_reasoning() -> None:
     assert votes.labels == ["home"]
 
 
+def test_votes_count_the_same_answer_once_however_it_is_written() -> None:
+    said = ["Rome", "The answer: 1,000", "1000", "1,000.0"]
+    sampled = PromptGenerator(
+        "{text} {mask}",
+        pl.parser_from_settings({"type": "regex", "pattern": r"(?:.*: )?(.*)"}),
+        ScriptedModel(lambda _, n: said[n]),
+        decoding=Decoding(temperature=0.7),
+    )
+    (row,) = SelfConsistency(sampled, samples=4).fit([]).predict([{"text": "x"}])
+    assert row.label == "1,000"
+    assert row.trace["votes"] == {"Rome": 1, "1,000": 3}
+
+
 def test_reasoning_in_the_open_is_used_and_hidden_reasoning_is_not() -> None:
     asked: list[str] = []
 

@@ -104,7 +104,10 @@ def export(
 def _actual(failure: Failure) -> str:
     if failure.error:
         return f"(error: {failure.error})"
-    return f"(unparsed) {failure.actual or ''}" if failure.unparsed else failure.actual or ""
+    if not failure.unparsed:
+        return failure.actual or ""
+    unread = failure.trace.get("unread") if isinstance(failure.trace, dict) else None
+    return f"(unparsed{f': {unread}' if unread else ''}) {failure.actual or ''}"
 
 
 def _corrected(failure: Failure) -> str:

@@ -123,9 +123,10 @@ class Chain(Strategy):
             found, branch = yield from self._step(step, example, said, branch, sample, prompts)
             facts = shortening(*prompts) or {}
             if number == len(self.steps) - 1:
-                return replace(found, facts=facts)
+                return replace(found, facts={**found.facts, **facts})
             if found.label is None:
-                return Outcome(None, found.text, facts=facts | {"unparsed_step": step.name})
+                told = {**found.facts, **facts, "unparsed_step": step.name}
+                return Outcome(None, found.text, facts=told)
             said[step.name] = found.label
         raise AssertionError("a chain has steps")
 

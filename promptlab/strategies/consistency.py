@@ -11,6 +11,7 @@ from promptlab.asks import Outcome, Solving, Together
 from promptlab.errors import AskError, InputError
 from promptlab.example import Example
 from promptlab.models.language_model import LanguageModel
+from promptlab.open_answer import normal_answer
 from promptlab.predictor import Predictor, not_fitted
 from promptlab.retrieval.embedding import EmbeddingIndex, check_embeds
 from promptlab.strategies.stopping import Rule, decided
@@ -111,7 +112,7 @@ class SelfConsistency(WrappingStrategy):
         if isinstance(found, AskError):
             box.failed.append(found)
         else:
-            box.outcomes.append(found[0])
+            box.outcomes.append(found[0] if self.labels else box.alike(found[0]))
         left = self.samples - box.used
         box.closed = decided(box.counts, left, self.adaptive, self.threshold)
 
@@ -126,7 +127,8 @@ class SelfConsistency(WrappingStrategy):
         }
         chosen = [o for o in box.outcomes if o.label is not None]
         if not chosen:
-            return replace(box.outcomes[0], scores=None, facts=facts)
+            first = box.outcomes[0]
+            return replace(first, scores=None, facts={**first.facts, **facts})
         ballots = [Ballot.of(outcome) for outcome in chosen]
         totals = self._totals(ballots)
         if self.vote != "majority":
@@ -192,6 +194,14 @@ class _BallotBox:
     failed: list[AskError] = field(default_factory=list)
     used: int = 0
     closed: bool = False
+    written: dict[str, str] = field(default_factory=dict)
+
+    def alike(self, outcome: Outcome) -> Outcome:
+        """An open answer as it was first written by a solution that came to the same."""
+        if outcome.label is None:
+            return outcome
+        first = self.written.setdefault(normal_answer(outcome.label), outcome.label)
+        return replace(outcome, label=first)
 
     @property
     def counts(self) -> Counter[str]:

@@ -14,8 +14,8 @@ from promptlab.ensemble.panel import Panel, plain
 from promptlab.evaluation import counted
 from promptlab.example import Example
 from promptlab.failure import Asked, Failure
-from promptlab.metric import get_metric
-from promptlab.predictions import Predictions
+from promptlab.metric import MeanMetric, get_metric
+from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.repeats import text_key
 from promptlab.study.ranking import Ranking
@@ -176,11 +176,21 @@ def failure_lines(state: StudyState, winner: Predictor, dev: Predictions) -> str
     """The winner's misses on dev, as JSON Lines: what may be looked at when prompts are mended."""
     examples = {example.id: example for example in state.examples}
     lines = []
-    for row in dev.failures():
+    for row in missed(dev, state.task):
         example = examples[row.example_id]
         failure = Failure.of(row, example, asked_of(winner, example), "dev")
         lines.append(json.dumps(failure.record(), ensure_ascii=False))
     return "".join(line + "\n" for line in lines)
+
+
+def missed(rows: Predictions, task: Task) -> list[Prediction]:
+    """The rows that are wrong; open answers are as wrong as the task's metric says."""
+    wrong = rows.failures()
+    metric = get_metric(task.metric)
+    if task.labels or not len(wrong) or not isinstance(metric, MeanMetric):
+        return list(wrong)
+    values = metric.per_example(wrong)
+    return [row for row, value in zip(wrong, values, strict=True) if value < 1]
 
 
 def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
