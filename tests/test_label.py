@@ -142,3 +142,14 @@ def test_predicted_labels_equal_targets(
     assert again.predict(rows).labels == found.labels
     found.to_jsonl(tmp_path / "rows.jsonl")
     assert Predictions.from_jsonl(tmp_path / "rows.jsonl").correct == found.correct
+
+
+def test_labels_of_a_study_file_may_be_numbers() -> None:
+    from promptlab.kinds.template import TemplateSettings
+
+    made = TemplateSettings(
+        kind="template",
+        templates=["{text} It was {mask}."],
+        verbalizers=[{1: "bad", 5.0: "good"}, {True: ["yes"], False: {"no": 2.0}}],
+    )
+    assert [list(answers) for answers in made.verbalizers] == [["1", "5"], ["true", "false"]]
