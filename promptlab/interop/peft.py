@@ -2,7 +2,8 @@
 
 A PEFT prompt is one block of vectors at position 0, or keys and values for every layer. Anything
 else (vectors inside the text, several blocks, special tokens before them) has no place in its
-format, so it is refused with the reason.
+format. What would not be the same prompt to the letter is refused in both directions, with the
+reason.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
         "num_transformer_submodules": 1,
     }
     if learned.prefix is not None:
+        _check_prefix(model)
         tensor = flat_prefix(learned.prefix)
         _, _, heads, count, size = learned.prefix.shape
         facts |= {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": count}
@@ -69,9 +71,6 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
         heads = network.model.config.get_text_config().num_attention_heads
         facts |= {"token_dim": tensor.shape[1], "num_attention_heads": heads}
         facts |= {"prompt_tuning_init": "RANDOM"}
-        if model.family == "seq2seq":
-            # PEFT gives its prompt to the encoder alone in this case, as promptlab does.
-            facts["num_transformer_submodules"] = 1
     with written_whole(folder / WEIGHTS) as partial:
         save_file({TENSOR: tensor.detach().float().cpu().contiguous()}, partial)
     with written_whole(folder / CONFIG) as partial:
@@ -82,12 +81,14 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
 def import_peft(folder: str | Path, model: LocalModel) -> Learned:
     """What a PEFT folder holds: vectors for ``{soft:N}`` at a template's start, or a prefix.
 
-    Raises `InputError` for another kind of adapter, or one that does not fit the model.
+    Raises `InputError` for another kind of adapter, one that does not fit the model, and one that
+    no template here reproduces: PEFT reads vectors before a model's start token, templates after.
     """
     folder = Path(folder)
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        tensor = load_file(folder / WEIGHTS)[TENSOR].float()
+        tensors = load_file(folder / WEIGHTS)
+        tensor = tensors.pop(TENSOR).float()
         kind, count = config["peft_type"], int(config["num_virtual_tokens"])
         submodules = int(config.get("num_transformer_submodules") or 1)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -100,9 +101,17 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
             f"{folder} has {len(tensor)} rows for {count} virtual tokens in {submodules} "
             "submodules; only one submodule can be read"
         )
+    _check_rest(folder, config, tensors, model)
     if kind in ("PROMPT_TUNING", "P_TUNING"):
+        if model.encoding.before:
+            raise InputError(
+                f"{folder} holds vectors that PEFT reads before {_before(model)}, with which texts "
+                f"of {model.name} begin, and a template's vectors stand behind it, so it would not "
+                "be the prompt that was trained; train it here, or use PEFT itself"
+            )
         learned = Learned(vectors=tensor, soft=(("0", count),), facts={"from": "peft"})
     elif kind == "PREFIX_TUNING":
+        _check_prefix(model)
         shape = model.prefix_shape
         width = None if shape is None else shape[0] * 2 * shape[1] * shape[2]
         if shape is None or tensor.shape[1] != width:
@@ -122,6 +131,37 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
     return learned
 
 
+def _check_rest(
+    folder: Path, config: dict[str, Any], others: dict[str, Any], model: LocalModel
+) -> None:
+    """Refuse what the prompt's own numbers do not hold: other weights, another sort of model."""
+    if others:
+        raise InputError(
+            f"{folder} holds weights beside the prompt ({sorted(others)[0]} among {len(others)}), "
+            "which were trained with it and have no place here; use PEFT itself"
+        )
+    task, own = config.get("task_type"), _TASKS.get(model.family)
+    if task is not None and task != own:
+        raise InputError(
+            f"{folder} was trained for {task} and {model.name} is a {model.family} model; use the "
+            "model it was learned for"
+        )
+
+
+def _check_prefix(model: LocalModel) -> None:
+    """Refuse prefixes of decoders that read an encoder: PEFT counts their positions otherwise."""
+    if model.family == "seq2seq":
+        raise InputError(
+            f"{model.name} is an encoder-decoder model, whose decoder counts the places of a "
+            "prefix otherwise under PEFT than here, so the same prefix would give other scores; "
+            "use it where it was trained"
+        )
+
+
+def _before(model: LocalModel) -> str:
+    return " ".join(model.tokenizer.convert_ids_to_tokens(list(model.encoding.before)))
+
+
 def _check_place(predictor: PromptClassifier | PromptGenerator, model: LocalModel) -> None:
     """Refuse vectors that do not stand as one block at position 0."""
     template = predictor.template
@@ -132,9 +172,14 @@ def _check_place(predictor: PromptClassifier | PromptGenerator, model: LocalMode
             f"a PEFT soft prompt is one block at the very start; this template has {len(blocks)} "
             "learned segments, or words before them; keep the folder that save() writes"
         )
-    if model.encoding.before and not prompt.chat:
-        tokens = model.tokenizer.convert_ids_to_tokens(list(model.encoding.before))
+    if prompt.chat:
         raise InputError(
-            f"{model.name} puts {' '.join(tokens)} before the vectors and PEFT would put it after "
+            "a PEFT soft prompt stands before all that is read, and this template's vectors stand "
+            "behind the words with which the chat template begins; keep the folder that save() "
+            "writes"
+        )
+    if model.encoding.before:
+        raise InputError(
+            f"{model.name} puts {_before(model)} before the vectors and PEFT would put it after "
             "them; keep the folder that save() writes"
         )
