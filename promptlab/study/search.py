@@ -51,23 +51,26 @@ class Search:
         begun = cancellation.clock()
         try:
             with cancellation.until(self._deadline):
-                while (left := self._planned - len(finished(study))) > 0:
+                while self._left() > 0 and not self._over():
                     cancellation.check()
-                    self._batch(self._asking.batch(min(left, self._state.spec.batch)))
+                    self._batch(self._asking.batch(min(self._left(), self._state.spec.batch)))
         except TimeOver:
-            self._asking.close()
-            self._state.events.emit(
-                Warned(f"the budget of {self._state.spec.budget.seconds:g} s is spent")
-            )
+            self._state.events.emit(Warned("the seconds of the budget are spent"))
         finally:
             study.set_user_attr(SECONDS, self._before + cancellation.clock() - begun)
-        cut = len(finished(study)) < self._planned
+        cut = self._left() > 0
+        if cut:
+            self._asking.close()
         if not any(t.state == TrialState.COMPLETE for t in finished(study)):
             reasons = [known(t).get("reason") for t in finished(study)]
             raise WorkError(
                 "no trial was completed: " + (str(reasons[0]) if reasons else _TOO_SHORT)
             )
         return cut
+
+    def _left(self) -> int:
+        """How many trials are still to be judged."""
+        return self._planned - len(finished(self._state.study))
 
     def _over(self) -> bool:
         return self._state.cancellation.clock() > self._deadline

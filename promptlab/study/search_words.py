@@ -22,7 +22,9 @@ def search_told(board: Mapping[str, Any]) -> str:
     if search["cut"]:
         whole = space is not None and space >= planned
         what = f"of {space:,} candidates tried" if whole else f"of {planned:,} trials made"
-        return f"{done:,} {what}; the budget of {search['seconds']:g} s was spent. {more}"
+        seconds = search["seconds"]
+        spent = "the time" if seconds is None else f"the budget of {seconds:g} s"
+        return f"{done:,} {what}; {spent} was spent. {more}"
     tried = done if planned == space else search["different"]
     if space is not None and tried < space and planned < space:
         return (
