@@ -16,6 +16,8 @@ from study_material import GOOD, write_reviews
 import promptlab as pl
 from promptlab.errors import StudyError
 from promptlab.models.remote.patience import Backoff
+from promptlab.study.curve_run import CurveRun
+from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import StudySpec, read_spec
 
@@ -201,3 +203,45 @@ def test_failures_are_misses_and_not_gaps(
     assert all("429" in row["error"] for row in kept)
     assert (folder / "failures.jsonl").read_text() == ""
     assert board["verdict"]["action"] == "use"
+
+
+def test_a_learning_curve_leaves_out_what_was_not_answered(
+    endpoint: Endpoint, script: Script, tmp_path: Path
+) -> None:
+    template = {"parser": {"type": "choice", "choices": CHOICES}}
+    document = {
+        "study": "curve",
+        "kind": "learning_curve",
+        "task": {"data": str(write_reviews(tmp_path / "reviews.csv")), "train": 40, "test": 30},
+        "model": {"name": "m", "endpoint": endpoint.url, "retries": 0, "cache": False},
+        "methods": [
+            {
+                "name": word.lower(),
+                "kind": "template",
+                "templates": [template | {"text": f"{word}: {{text}} {{mask}}", "name": word}],
+            }
+            for word in ("First", "Second")
+        ],
+        "sizes": [0],
+        "seeds": [13],
+        "baseline": "first",
+    }
+    path = tmp_path / "curve.yaml"
+    path.write_text(yaml.safe_dump(document))
+    spec = read_spec(path)
+    assert isinstance(spec, CurveSpec)
+    board = CurveRun(spec, out=tmp_path / "runs").run()
+    cells = {cell["method"]: cell for cell in board["cells"]}
+    assert [cells[m]["value"] for m in ("first", "second")] == [1.0, 1.0]
+    assert (cells["second"]["n"], cells["second"]["n_missing"], board["n_missing"]) == (22, 8, 8)
+    (compared,) = board["comparisons"]
+    assert (compared["p_value"], compared["n"]) == (1.0, 22)
+    assert any("8 test examples were not answered" in text for text in board["statements"])
+    assert "22 of 30" in (tmp_path / "runs" / "curve" / "report.html").read_text()
+    missing, before = set(script.refused), len(endpoint.calls)
+    script.mark = "nothing"
+    again = CurveRun(spec, out=tmp_path / "runs").run()
+    assert {call.words for call in endpoint.calls[before:]} == missing
+    assert len(endpoint.calls) - before == 8
+    assert again["n_missing"] == 0
+    assert again["comparisons"][0]["n"] == 30

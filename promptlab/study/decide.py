@@ -118,7 +118,7 @@ def _on_dev(state: StudyState, trials: list[FrozenTrial], ranking: Ranking) -> d
             "candidate": known(best)["candidate"],
             "prompt": known(best)["prompt"],
             "facts": {},
-            "dev": known(best)["dev"],
+            "dev": state.on_dev(ranking.tables[best.number]),
             "test": None,
         },
         "baselines": [

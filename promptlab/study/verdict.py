@@ -305,7 +305,11 @@ def _worse_than_majority(board: Row, row: Row) -> bool:
 
 
 def _to_use(board: Row, folder: str) -> str:
-    return f"`promptlab predict runs/{board.get('study', 'STUDY')}/{folder} FILE` answers a file."
+    name = board.get("study", "STUDY")
+    return (
+        f"It is saved as {folder} in the study's folder: `promptlab predict runs/{name}/{folder} "
+        "FILE` answers a file."
+    )
 
 
 def _measure(board: Row) -> str:
