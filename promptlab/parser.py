@@ -126,7 +126,8 @@ class NumberParser(Parser):
 class TextParser(Parser):
     """Takes the whole reply up to the first stop string, stripped; an empty rest is unparsed.
 
-    Tags such as ``<answer>…</answer>`` around all of it are left out.
+    A full stop as stop string ends a sentence: it does not stand within "3.5" or "U.S". Tags such
+    as ``<answer>…</answer>`` around all of it are left out.
     """
 
     stop: tuple[str, ...] = ()
@@ -141,7 +142,7 @@ class TextParser(Parser):
         # Leading blanks go first: models often begin with the newline that is also the stop.
         wrapped = _WRAPPED.fullmatch(answer)
         text = (wrapped[2] if wrapped else answer).lstrip()
-        ends = [end for stop in self.stop if (end := text.find(stop)) >= 0]
+        ends = [end for stop in self.stop if (end := _stop(text, stop)) >= 0]
         return text[: min(ends, default=len(text))].strip() or None
 
     def settings(self) -> dict[str, Any]:
@@ -247,6 +248,14 @@ class SpansParser(Parser):
 def _folded(text: str) -> str:
     """``text`` in one case, with single blanks and straight apostrophes."""
     return " ".join(text.casefold().replace("\u2019", "'").split())
+
+
+def _stop(text: str, stop: str) -> int:
+    """Where a stop string stands, -1 without it."""
+    if stop != ".":
+        return text.find(stop)
+    match = re.search(r"\.(?!\w)", text)
+    return -1 if match is None else match.start()
 
 
 def _no_number(name: str) -> Any:

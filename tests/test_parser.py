@@ -126,6 +126,14 @@ def test_regex_takes_group_one() -> None:
     assert RegexParser(r"a|(b)").parse("a") is None
 
 
+def test_a_full_stop_ends_a_sentence_and_no_number() -> None:
+    parser = TextParser((".",))
+    assert parser.parse("3.5 million. And so on") == "3.5 million"
+    assert parser.parse("the U.S. Congress") == "the U.S"
+    assert parser.parse("Warsaw.") == "Warsaw"
+    assert parser.parse('"Warsaw".') == '"Warsaw"'
+
+
 def test_text_in_answer_tags() -> None:
     assert TextParser().parse("<think>x</think>\n<answer> Warsaw </answer>") == "Warsaw"
     assert TextParser().parse("<b>Warsaw</b>") == "<b>Warsaw</b>"
