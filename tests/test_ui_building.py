@@ -239,7 +239,7 @@ def test_an_upload_becomes_a_study_that_runs(bench: Workbench, tmp_path: Path) -
     assert not Path(data).is_absolute()
     text, remarks = beginnings.proposed(bench, data, "text", "label", "bert-tiny")
     assert checking.complaints_of(bench, text) == []
-    assert text.startswith("# ") and "labels negative, positive" in remarks
+    assert text.startswith("# ") and "labels: negative, positive" in remarks
     document = read_yaml(text)
     assert document["task"]["data"] == data and document["study"] == "my-reviews"
     for strange in ("../../etc/passwd", "/etc/passwd", "x\0y", ""):
