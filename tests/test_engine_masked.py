@@ -50,8 +50,8 @@ def test_one_token_answers_are_one_softmax(masked: LocalModel, tiny_masked: Pair
     close(masked.score([prompt], ["great", "terrible"]).logprobs[0], row[ids])
 
 
-def test_a_mask_in_a_field_is_not_the_slot(masked: LocalModel, tiny_masked: Pair) -> None:
-    prompt = Template("{text} [MASK] It was {mask}. {text}").render({"text": "so [MASK] [MASK]"})
+def test_a_mask_of_the_templates_own_is_not_the_slot(masked: LocalModel, tiny_masked: Pair) -> None:
+    prompt = Template("{text} [MASK] It was {mask}. [MASK] {text}").render({"text": "so good"})
     found = masked.score([prompt], ANSWERS).logprobs[0]
     close(found, [masked_answer(tiny_masked, prompt.left, a, prompt.right) for a in ANSWERS])
 
