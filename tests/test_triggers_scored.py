@@ -60,7 +60,7 @@ def slow(made: ScoredTriggers, tokens: Tokens, task: Task) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize(("name", "template"), product(MODELS, TEMPLATES))
+@pytest.mark.parametrize(("name", "template"), list(product(MODELS, TEMPLATES)))
 def test_losses_are_those_of_the_fitted_classifier(
     fresh: Fresh, task: Task, name: str, template: str
 ) -> None:
@@ -112,13 +112,15 @@ def reference(made: ScoredTriggers, tokens: Tokens, numbers: list[int]) -> np.nd
 
 @pytest.mark.parametrize(
     ("name", "template"),
-    product(
-        (*CAUSAL, *MASKED),
-        (
-            TEMPLATES[0],
-            "{trigger:3} {text} It was {mask}",
-            "Of all that people say of a film: {text} {trigger:3} {mask}",
-        ),
+    list(
+        product(
+            (*CAUSAL, *MASKED),
+            (
+                TEMPLATES[0],
+                "{trigger:3} {text} It was {mask}",
+                "Of all that people say of a film: {text} {trigger:3} {mask}",
+            ),
+        )
     ),
 )
 def test_the_gradient_is_plain_autograds(
@@ -132,7 +134,7 @@ def test_the_gradient_is_plain_autograds(
     assert np.abs(found[range(3), TRIGGERS[0]]).max() < 1e-5
 
 
-@pytest.mark.parametrize(("name", "template"), product(MODELS, TEMPLATES[2:]))
+@pytest.mark.parametrize(("name", "template"), list(product(MODELS, TEMPLATES[2:])))
 def test_the_gradient_foretells_small_changes(
     fresh: Fresh, task: Task, name: str, template: str
 ) -> None:
