@@ -23,7 +23,8 @@ class PromptGenerator(TemplatePredictor):
     """The model writes the answer and a parser reads it.
 
     A reply that cannot be parsed has the label ``None`` and counts as ``unparsed``; it is never
-    turned into a default label.
+    turned into a default label. Where the training examples have few labels, an answer that is one
+    of them but for case, as a json or text parser may read it ("Positive"), is that label.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class PromptGenerator(TemplatePredictor):
         super().__init__(template, model, demonstrations, needs="generate")
         self.parser = parser
         self.decoding = decoding or Decoding()
+        self.classes: tuple[str, ...] = ()
 
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
-        """Draw the demonstrations."""
+        """Draw the demonstrations, and see how labels are written."""
+        self.classes = _classes(train)
         self._draw(train)
 
     def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
@@ -48,7 +51,7 @@ class PromptGenerator(TemplatePredictor):
         prompt = self.prompt(example)
         ask = Generate(self.model, prompt, self._decoding(), sample)
         reply, after = yield from generated(branch, "answer", ask)
-        label = self.parser.parse(reply.answer)
+        label = self._as_class(self.parser.parse(reply.answer))
         after.note(label=label)
         unread = {"unread": reply.unread} if reply.unread else {}
         return Outcome(
@@ -71,6 +74,13 @@ class PromptGenerator(TemplatePredictor):
         """How replies are decoded."""
         return (self.decoding,)
 
+    def _as_class(self, answer: str | None) -> str | None:
+        """An answer as the one class is written that it is but for case."""
+        if answer is None or answer in self.classes:
+            return answer
+        same = [label for label in self.classes if label.casefold() == answer.strip().casefold()]
+        return same[0] if len(same) == 1 else answer
+
     def _decoding(self) -> Decoding:
         separator = self.template.demonstration_separator
         if self.demonstrates and separator and not self.decoding.stop:
@@ -83,6 +93,7 @@ class PromptGenerator(TemplatePredictor):
         return super().settings() | {
             "parser": self.parser.settings(),
             "decoding": self.decoding.settings(),
+            **({"classes": list(self.classes)} if self.classes else {}),
         }
 
     @classmethod
@@ -95,6 +106,7 @@ class PromptGenerator(TemplatePredictor):
             decoding=Decoding.from_settings(settings["decoding"]),
             demonstrations=DemonstrationChoice(**settings["choice"]),
         )
+        made.classes = tuple(settings.get("classes", ()))
         made._restore(settings)
         return made
 
@@ -103,3 +115,13 @@ class PromptGenerator(TemplatePredictor):
 
     def _reserve(self) -> int:
         return self.decoding.max_tokens
+
+
+_MOST_CLASSES = 50
+
+
+def _classes(train: Sequence[Example]) -> tuple[str, ...]:
+    """The labels of examples that fall into classes: few, and each of several examples."""
+    labels = [str(example.label) for example in train if example.label is not None]
+    found = tuple(sorted(set(labels)))
+    return found if len(found) <= min(_MOST_CLASSES, len(labels) // 2) else ()

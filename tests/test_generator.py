@@ -14,7 +14,7 @@ from promptlab.errors import CapabilityError, InputError, NotFittedError
 from promptlab.example import Example
 from promptlab.generator import PromptGenerator
 from promptlab.models.local import LocalModel
-from promptlab.parser import ChoiceParser, NumberParser, TextParser
+from promptlab.parser import ChoiceParser, JsonParser, NumberParser, TextParser
 from promptlab.predictor import load
 from promptlab.task import Task
 from promptlab.template import Template
@@ -117,3 +117,19 @@ def test_a_reply_longer_than_the_window(gpt2: LocalModel) -> None:
     )
     with pytest.raises(InputError, match=r"has room for -?[0-9]+ beside the answer"):
         generator.predict(["x"])
+
+
+def test_an_answer_that_is_a_class_but_for_case_is_that_class() -> None:
+    model = ScriptedModel(lambda prompt, _: ' {"label": "POSITIVE"}')
+    rows = [Example(str(n), {"text": "x"}, label) for n, label in enumerate(["positive", "no"] * 2)]
+    made = PromptGenerator(TEMPLATE, JsonParser("label"), model).fit(rows)
+    assert made.predict(rows).labels == ["positive"] * 4
+    again = PromptGenerator.from_settings(made.settings(), model)
+    assert again.predict(rows[:1]).labels == ["positive"]
+    open_answers = [Example(str(n), {"text": "x"}, f"Positive {n}") for n in range(4)]
+    unsure = PromptGenerator(TEMPLATE, JsonParser("label"), model).fit(open_answers)
+    assert unsure.predict(rows[:1]).labels == ["POSITIVE"]
+    two = [
+        Example(str(n), {"text": "x"}, label) for n, label in enumerate(["Positive", "positive"])
+    ]
+    assert PromptGenerator(TEMPLATE, JsonParser("label"), model).fit(two).classes == ()
