@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from promptlab.models.tokens import Layout, Learned, Part, Run, Span
+from promptlab.models.tokens import Layout, Learned, Part, Run
 from promptlab.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
+from promptlab.text import Span
 
 Ids = Sequence[tuple[int | None, ...]]
 Chat = Callable[[Text], Text]

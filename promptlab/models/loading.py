@@ -32,6 +32,7 @@ from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
 from promptlab.models.precision import choose_device, choose_dtype
+from promptlab.models.rebuilt import told_rebuilding
 from promptlab.models.seq2seq import Seq2SeqModel, sentinel_id
 from promptlab.models.weights import weights_key
 
@@ -82,12 +83,14 @@ def load(
     chosen_dtype = choose_dtype(asked, chosen_device, config)
     kind = family or _family(config, source)
     model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
+    # By the model's type transformers would build the tokenizer anew, by rules of its own.
+    part = "converted tokenizer" if is_converted(source) else "tokenizer"
+    tokenizer = _pretrained(part, source, revision)
+    if (told := told_rebuilding(source, tokenizer)) is not None:
+        to_stderr(told)
     made = from_transformers(
         model,
-        # By the model's type transformers would build the tokenizer anew, by rules of its own.
-        _pretrained(
-            "converted tokenizer" if is_converted(source) else "tokenizer", source, revision
-        ),
+        tokenizer,
         name=name,
         family=kind,
         weights=weights_key(source, revision),
