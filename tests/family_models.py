@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from promptlab.models.language_model import Family
 
 SPARE = 7
 """Rows of the embedding beyond the tokenizer's vocabulary, as many models have them."""
+WIDTHS = {"hrm_text": 0.15, "zamba": 0.2}
+"""Narrower for models whose loops make more of every rounding."""
 _MAPPINGS: dict[Family, str] = {
     "causal": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "masked": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
@@ -54,6 +58,9 @@ def built(family: Family, architecture: str, **settings: Any) -> tuple[Any, Any]
     import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    name = classes(family)[architecture]
+    if family == "seq2seq" and not _has_encoder(getattr(transformers, name)):
+        family = "causal"
     tokenizer = tokenizer_of(family, architecture)
     special = {
         "bos_token_id": tokenizer.bos_token_id,
@@ -63,11 +70,16 @@ def built(family: Family, architecture: str, **settings: Any) -> tuple[Any, Any]
     if family == "seq2seq":
         special["decoder_start_token_id"] = tokenizer.eos_token_id
     own = OWN.get(architecture, {}) | OWN.get(f"{family} {architecture}", {}) | settings
+    if "mask_token_id" in {field.name for field in fields(CONFIG_MAPPING[architecture])}:
+        special["mask_token_id"] = tokenizer.mask_token_id
     config = tiny(CONFIG_MAPPING[architecture], len(tokenizer) + SPARE, special, **own)
-    kind = getattr(transformers, classes(family)[architecture])
+    kind = getattr(transformers, name)
+    words = config.get_text_config(decoder=True)
+    if type(config) is not kind.config_class is type(words):
+        config = words  # the model of the words of one that sees or hears, too
     torch.manual_seed(20)
     model = kind(config).eval()
-    draw_wide(model)
+    draw_wide(model, WIDTHS.get(architecture, 0.3))
     settings = getattr(model, "generation_config", None)
     if settings is not None and settings.forced_eos_token_id is not None:
         settings.forced_eos_token_id = None
@@ -79,19 +91,25 @@ def saved(family: Family, architecture: str, folder: Path, **settings: Any) -> A
     """Write such a model and its tokenizer into ``folder``; the model's class."""
     kind, model = built(family, architecture, **settings)
     model.save_pretrained(folder)
-    tokenizer_of(family, architecture).save_pretrained(folder)
+    reads = "causal" if family == "seq2seq" and not _has_encoder(kind) else family
+    tokenizer_of(reads, architecture).save_pretrained(folder)
     return kind
 
 
+def _has_encoder(kind: Any) -> bool:
+    """Models that hear are listed with encoder-decoders, though one decoder reads all."""
+    return "decoder_input_ids" in signature(kind.forward).parameters
+
+
 @torch.no_grad()
-def draw_wide(model: Any) -> None:
+def draw_wide(model: Any, width: float = 0.3) -> None:
     """Draw weights so wide that a wrong token, place or mask moves scores by whole nats."""
     torch.manual_seed(21)
     drawn = set()
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding) and id(module.weight) not in drawn:
             drawn.add(id(module.weight))
-            module.weight.normal_(0.0, 0.3)
+            module.weight.normal_(0.0, width)
     for name, parameter in model.named_parameters():
         if id(parameter) in drawn:
             continue

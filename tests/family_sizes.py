@@ -67,7 +67,136 @@ _ALIKE: dict[int, tuple[str, ...]] = {
         "max_decoder_position_embeddings", "context_length", "n_ctx",
     ),
 }  # fmt: skip
-OWN: dict[str, dict[str, Any]] = {}
+_FOUR = {"num_hidden_layers": 4}
+_AS_MANY = {"decoder_layers": 2, "num_decoder_layers": 2}
+"""Of an encoder-decoder's decoder alone transformers counts the layers of the encoder."""
+_DECODER = {"is_decoder": True}
+LEFT = object()
+"""Stands for what the configuration says by itself."""
+OWN: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(
+        (
+            "bailing_hybrid",
+            "jamba",
+            "kimi_linear",
+            "lfm3",
+            "qwen3_next",
+            "qwen3_5_text",
+            "qwen3_5_moe_text",
+            "qwen4_exp_text",
+            "recurrent_gemma",
+            "lfm2_moe",
+        ),
+        _FOUR,
+    ),
+    **{
+        f"causal {name}": _DECODER
+        for name in (
+            "bert",
+            "bert-generation",
+            "big_bird",
+            "camembert",
+            "data2vec-text",
+            "electra",
+            "ernie",
+            "megatron-bert",
+            "rembert",
+            "roberta",
+            "roberta-prelayernorm",
+            "roc_bert",
+            "roformer",
+            "xlm-roberta",
+            "xlm-roberta-xl",
+            "reformer",
+        )
+    },
+    **{
+        f"causal {name}": _AS_MANY | {"is_decoder": True, "is_encoder_decoder": False}
+        for name in (
+            "bart",
+            "bigbird_pegasus",
+            "blenderbot",
+            "blenderbot-small",
+            "marian",
+            "mbart",
+            "mvp",
+            "pegasus",
+            "plbart",
+            "prophetnet",
+            "whisper",
+        )
+    },
+    "seq2seq prophetnet": {"num_decoder_layers": 2},
+    "encoder-decoder": {"decoder:": {"is_decoder": True, "add_cross_attention": True}},
+    "qwen3_5": {"text_config:": _FOUR},
+    "qwen3_5_moe": {"text_config:": _FOUR},
+    "qwen4_exp": {"text_config:": _FOUR},
+    "causal whisper": _AS_MANY
+    | {"is_decoder": True, "encoder_attention_heads": 4, "decoder_attention_heads": 4},
+    "jamba": _FOUR | {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False},
+    "kimi_linear": {
+        "layer_types": ["linear_attention", "full_attention"],
+        "mlp_layer_types": ["dense", "sparse"],
+        "linear_head_dim": 8,
+        "linear_num_heads": 4,
+        "num_key_value_heads": 4,
+    },
+    "zamba": {
+        "num_hidden_layers": 4,
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "num_key_value_heads": 4,
+        "use_mamba_kernels": False,
+    },
+    "zamba2": {
+        "layers_block_type": ["linear_attention", "hybrid"],
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "num_key_value_heads": 4,
+        "n_mamba_heads": 4,
+        "mamba_headdim": 16,
+        "use_mamba_kernels": False,
+        "hybrid_layer_ids": [1],
+    },
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
+    "cohere_compass_text": {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}},
+    },
+    "zaya": {"num_experts_per_tok": 1},
+    "esmc": {"num_key_value_heads": LEFT},
+    "gemma3n_text": {"num_kv_shared_layers": 0},
+    "dots3_note": {"text_config:": {"per_layer_config": None}, "per_layer_config": None},
+    "dots3_note_text": {"per_layer_config": None},
+    "causal xmod": _DECODER | {"default_language": "en_XX"},
+    "masked xmod": {"default_language": "en_XX"},
+    "causal xlm": {"causal": True},
+    "codegen": {"rotary_dim": 4},
+    "gptj": {"rotary_dim": 4},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]], "num_layers": 2},
+    "bamba": {"mamba_expand": 2, "mamba_d_head": 16, "mamba_n_heads": 4, "attn_layer_indices": [1]},
+    "mamba2": {"expand": 2, "head_dim": 16, "num_heads": 4, "n_groups": 1},
+    "granitemoehybrid": {
+        "mamba_expand": 2,
+        "mamba_d_head": 16,
+        "mamba_n_heads": 4,
+        "layer_types": ["mamba", "attention"],
+    },
+    "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16},
+    "esm": {"mask_token_id": 4, "position_embedding_type": "rotary"},
+    "reformer": {
+        "axial_pos_embds_dim": [16, 16],
+        "axial_pos_shape": [16, 16],
+        "attn_layers": ["local", "lsh"],
+        "attention_head_size": 8,
+        "num_buckets": 4,
+        "hash_seed": 0,
+        "lsh_attn_chunk_length": 16,
+        "local_attn_chunk_length": 16,
+    },
+    "xlstm": {"num_heads": 4, "qk_dim_factor": 1.0, "v_dim_factor": 1.0, "num_blocks": 2},
+    "causal cohere2": {"logit_scale": 1.0},
+}
 """Sizes that an architecture has of its own, by its name (or ``family name``); those of a part
 under ``part:``."""
 _SIZE = {name: size for size, names in _ALIKE.items() for name in names}
@@ -80,11 +209,13 @@ def tiny(kind: Any, vocabulary: int, special: dict[str, int | None], **own: Any)
     given: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         name = field.name
+        if own.get(name) is LEFT:
+            continue
         if name in own:
             given[name] = own[name]
         elif name in parts:
             continue
-        elif "vocab_size" in name and isinstance(_default(field), int):
+        elif name == "vocab_size" or ("vocab_size" in name and isinstance(_default(field), int)):
             given[name] = vocabulary
         elif name in special:
             given[name] = special[name]
@@ -97,9 +228,14 @@ def tiny(kind: Any, vocabulary: int, special: dict[str, int | None], **own: Any)
     for name, part in parts.items():
         if name in own:
             given[name] = own[name]
-        elif dataclasses.is_dataclass(part):
+            continue
+        if not dataclasses.is_dataclass(part):  # any of several; what it is by default
+            part = type(getattr(kind(), name, None))
+        if dataclasses.is_dataclass(part):
             given[name] = tiny(part, vocabulary, special, **own.get(f"{name}:", {}))
-    given |= {name: value for name, value in own.items() if not name.endswith(":")}
+    given |= {
+        name: value for name, value in own.items() if not name.endswith(":") and value is not LEFT
+    }
     if "decoder_start_token_id" in special:  # not every such configuration has it as a field
         given.setdefault("decoder_start_token_id", special["decoder_start_token_id"])
     return kind(**given)

@@ -69,8 +69,11 @@ def test_a_family_equals_its_plain_forward(
 def test_a_family_that_cannot_be_run_is_refused_at_load(
     family: Family, architecture: str, message: str, tmp_path: Path
 ) -> None:
-    settings: dict[str, Any] = {"is_decoder": False} if architecture == "bert" else {}
-    saved(family, architecture, tmp_path, **settings)
+    settings: dict[str, dict[str, Any]] = {
+        "bert": {"is_decoder": False},
+        "xmod": {"default_language": None},
+    }
+    saved(family, architecture, tmp_path, **settings.get(architecture, {}))
     with pytest.raises(InputError, match=message) as caught:
         loaded(tmp_path)
     assert is_one_sentence(str(caught.value))

@@ -36,9 +36,11 @@ __all__ = [
     "keeps_what_it_sees",
     "readings_of",
     "reads_in_blocks",
+    "takes",
     "takes_positions",
 ]
 
+_AUTO = "transformers.models.auto.modeling_auto"
 CACHE_KEYWORDS = ("cache", "past_key_values")
 """What ``forward`` calls its cache, the newest name first (5.24 renamed it)."""
 _BLOCKS = (
@@ -82,8 +84,7 @@ def cache_inputs(keyword: str | None, cache: Any, name: str) -> dict[str, Any]:
 
 def class_names(task: str) -> frozenset[str]:
     """The model classes that transformers has for a task, such as ``MASKED_LM``."""
-    module = "transformers.models.auto.modeling_auto"
-    found = inside(module, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
+    found = inside(_AUTO, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
     names = (name for known in found for name in ((known,) if isinstance(known, str) else known))
     return frozenset(names)
 
@@ -106,13 +107,23 @@ def config_value(config: Any, name: str) -> Any:
         return max((value for value in layers if isinstance(value, int)), default=None)
 
 
-def readings_of(architecture: str) -> set[str]:
-    """How models of a class are read, by transformers' own lists: *causal*, *masked*, or both."""
+def readings_of(architecture: str, model_type: str) -> set[str]:
+    """How models of a class are read, by transformers' own lists: *causal*, *masked*, or both.
+
+    Of a model that sees or hears, too, transformers lists the part that reads and writes words
+    under its ``model_type``.
+    """
     lists = {"causal": class_names("CAUSAL_LM"), "masked": class_names("MASKED_LM")}
     named = {reading for reading, classes in lists.items() if architecture in classes}
-    if not named and architecture.endswith(("ForCausalLM", "LMHeadModel")):
+    if named:
+        return named
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
         return {"causal"}
-    return named or ({"masked"} if architecture.endswith("ForMaskedLM") else set())
+    if architecture.endswith("ForMaskedLM"):
+        return {"masked"}
+    listed = inside(_AUTO, "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
+    has_words = architecture.endswith("ForConditionalGeneration") and model_type in listed
+    return {"causal"} if has_words else set()
 
 
 def keeps_every_token(config: Any, window: int) -> bool:
@@ -144,8 +155,7 @@ def takes_positions(model: Any) -> bool:
     for settings in (model.config, config_value(model.config, "attn_config")):
         if getattr(settings, "alibi", False):
             return False
-    known = inspect.signature(model.base_model.forward).parameters
-    return "position_ids" in known or model.base_model is model
+    return takes(model.base_model.forward, "position_ids") or model.base_model is model
 
 
 def reads_in_blocks(config: Any, window: int) -> str | None:
@@ -176,6 +186,11 @@ def _check_names() -> None:
 def _keyword(forward: Any) -> str | None:
     known = inspect.signature(forward).parameters
     return next((name for name in CACHE_KEYWORDS if name in known), None)
+
+
+def takes(forward: Any, name: str) -> bool:
+    """Whether a forward has a parameter of that name."""
+    return name in inspect.signature(forward).parameters
 
 
 def _takes_any(forward: Any) -> bool:

@@ -89,7 +89,9 @@ class Alone:
         device = self.network.device
         name = "input_ids" if self.start is None else "decoder_input_ids"
         inputs = {name: torch.tensor([list(ids)], device=device), **given}
-        if cache is not None:
+        if cache is None:
+            inputs |= self.network.uncached
+        else:
             inputs |= {**self.network.cache_inputs(cache), "use_cache": True}
         with self.network.learned(self.vectors):
             logits = self.network.logits(

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from promptlab.compat.transformers import cache_inputs, cache_keyword
+from promptlab.compat.transformers import cache_inputs, cache_keyword, takes
 from promptlab.engine.attention import PLAIN_ATTENTION
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
@@ -60,6 +60,7 @@ class Network:
     def __init__(self, model: Any) -> None:
         self.model = model.eval()
         self.cache_keyword = cache_keyword(model)
+        self.uncached = {"use_cache": False} if takes(model.forward, "use_cache") else {}
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self.vocabulary = VocabularyHead(model)
@@ -344,10 +345,10 @@ class Network:
 
     @torch.inference_mode()
     def plain(self, **inputs: Any) -> Tensor:
-        """The logits of the model's own forward, nothing gathered."""
+        """The logits of the model's own forward: nothing gathered, no cache."""
         with self._lock:
             self._rows = self._columns = self._feature = None
-            logits: Tensor = self.model(**inputs).logits
+            logits: Tensor = self.model(**inputs, **self.uncached).logits
         return logits
 
     @contextmanager

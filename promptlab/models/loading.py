@@ -226,7 +226,7 @@ def _family(config: Any, source: str, architecture: str = "") -> Family:
     architecture = architecture or (config.architectures or [""])[0]
     if config.is_encoder_decoder:
         return "seq2seq"
-    found = readings_of(architecture)
+    found = readings_of(architecture, config.model_type)
     if found == {"causal", "masked"}:  # XLM's one class is trained either way
         return "causal" if getattr(config, "causal", False) else "masked"
     if len(found) == 1:
@@ -304,6 +304,11 @@ def _whole(found: tuple[Any, dict[str, Any]], what: str, source: str) -> Any:
 
 
 def _unreadable(what: str, source: str, error: Exception) -> str:
+    if "Unrecognized configuration class" in str(error):
+        return (
+            f"transformers has no {what} language model for the architecture of {source}; use "
+            "another model, or say with family= how this one is read"
+        )
     part = what if what in _NO_MODEL else f"weights (as a {what} model)"
     cause = str(error).strip().splitlines()[0].rstrip(".")
     return f"the {part} of {source} cannot be read: {cause}; save or download the model again"
