@@ -83,7 +83,8 @@ def test_mcnemar_counts_a_text_once() -> None:
     a = table([True] * 17)
     b = table([False] * 10 + [True] * 7)
     whole = paired(make_objective("accuracy"), a, b, seed=1)
-    assert (whole.p_value, whole.n) == (pytest.approx(0.5**9), 17)
+    assert whole.n == 17
+    assert whole.p_value == pytest.approx(0.5**9)
     once = paired(make_objective("accuracy"), a, b, seed=1, texts=texts)
     assert (once.test, once.n, once.n_discordant, once.p_value) == ("mcnemar_exact", 8, 1, 1.0)
 

@@ -299,7 +299,9 @@ def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
 def _worse_than_majority(board: Row, row: Row) -> bool:
     """Whether a trial is no better on dev than the majority class."""
     measure = _measure(board)
-    majority = next((b for b in board.get("baselines") or () if b.get("name") == "majority"), {})
+    majority: Row = next(
+        (b for b in board.get("baselines") or () if b.get("name") == "majority"), {}
+    )
     own, other = (wording.number((one.get("dev") or {}).get(measure)) for one in (row, majority))
     return own is not None and other is not None and own <= other
 
