@@ -164,3 +164,12 @@ def test_check_with_a_model_tells_what_it_cannot_do(
     path.write_text(FILE.replace("answers: {low: [bad], high: [good]}", "parser: {type: text}"))
     report = document("check", str(path), "--model", str(folder_of(tiny_masked)))
     assert "cannot generate" in report["notes"][0]["message"]
+
+
+def test_answers_that_the_model_reads_as_one_are_a_fault(
+    tmp_path: Path, tiny_masked: Pair, folder_of: Callable[..., Path]
+) -> None:
+    path = tmp_path / "mood.yaml"
+    path.write_text(FILE.replace("[bad]", "[Good]"))
+    message = refused("check", str(path), "--model", str(folder_of(tiny_masked)))
+    assert "'Good' and 'good' are the same tokens" in message
