@@ -147,6 +147,7 @@ def test_the_cheaper_one_is_equivalent_and_saves_a_share() -> None:
         trial(1, 0.79, 50.0, p_vs_best=0.9, **beside(-0.02, 0.05)),  # p > .05 is not equivalence
         trial(1, 0.5, 50.0, **beside(-0.02, 0.02)),  # no better than the majority class
         trial(1, 0.8, 50.0),  # of an earlier version: nothing is known
+        trial(1, 0.8, 50.0, vs_best={"difference": 0.0, "ci95": [0.0, 0.0], "n": 20}),  # too few
     ],
 )
 def test_cheaper_alone_is_no_reason(other: dict[str, Any]) -> None:

@@ -289,11 +289,19 @@ def _cheaper(board: Row) -> Verdict | None:
 def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
     """The intervals of a trial's difference from the winner, on test where it was compared."""
     test = [
-        ("test", wording.interval(other.get("ci95")))
+        ("test", _ends(other))
         for other in wording.comparisons(board)
         if other.get("trial") == row["number"]
     ]
-    return test or [("dev", wording.interval((row.get("vs_best") or {}).get("ci95")))]
+    return test or [("dev", _ends(row.get("vs_best") or {}))]
+
+
+def _ends(comparison: Row) -> tuple[float, float] | None:
+    """A comparison's interval; a bootstrap that saw no difference knows it to 3/n (rule of three)."""
+    ends, n = wording.interval(comparison.get("ci95")), comparison.get("n")
+    if ends == (0.0, 0.0) and n:
+        return (-3 / n, 3 / n)
+    return ends
 
 
 def _worse_than_majority(board: Row, row: Row) -> bool:
