@@ -297,7 +297,7 @@ def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
 
 
 def _ends(comparison: Row) -> tuple[float, float] | None:
-    """A comparison's interval; a bootstrap that saw no difference knows it to 3/n (rule of three)."""
+    """A comparison's interval; one that saw no difference knows it to 3/n (rule of three)."""
     ends, n = wording.interval(comparison.get("ci95")), comparison.get("n")
     if ends == (0.0, 0.0) and n:
         return (-3 / n, 3 / n)
