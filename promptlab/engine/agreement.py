@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.engine.seq2seq import Seq2SeqRunner
 from promptlab.engine.store import FeatureStore
 from promptlab.engine.writing import Writing
-from promptlab.errors import InputError
+from promptlab.errors import InputError, WorkError
 
 _Runner = CausalRunner | MaskedRunner | Seq2SeqRunner
 SHARED = 34
@@ -69,7 +70,8 @@ def best_runner(tried: Examination, budget: TokenBudget, *, deterministic: bool)
     """The quickest runner that gives what plain forwards give.
 
     Raises `InputError` when the model cannot be run on plain text, is read from left to right and
-    looks to the right, or gives other scores even one row at a time.
+    looks to the right, or gives other scores even one row at a time, and `WorkError` when what it
+    computes is no number.
     """
     _check_plain(tried)
     questions = _questions(tried)
@@ -180,6 +182,11 @@ def _check_plain(tried: Examination) -> None:
     if tried.reading != "causal":
         return
     gap = float((whole.log_softmax(-1) - begun.log_softmax(-1)).abs().max())
+    if not math.isfinite(gap):
+        raise WorkError(
+            f"{tried.name} computes no finite numbers in {network.dtype} on {network.device}; try "
+            "--dtype float32 or --device cpu, or look at its weights"
+        )
     if gap <= max(tried.tolerance, 0.02):
         return
     remedy = "use a causal model"
