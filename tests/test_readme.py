@@ -107,15 +107,13 @@ def test_from_a_file_to_a_chosen_prompt(folder: Path) -> None:
 @pytest.mark.nightly
 def test_failures_are_corrected_and_exported(folder: Path) -> None:
     log = [json.loads(line) for line in (folder / "runs/reviews/failures.jsonl").open()]
-    for line in commands("promptlab failures", "promptlab study trace"):
+    for line in commands("promptlab failures"):
         words = line.replace('"irony"', "irony").split()
         if "correct" in words:  # whatever this study missed, if it missed anything
             if not log:
                 continue
             words[words.index("reviews") + 1] = log[0]["example_id"]
             words = [log[0]["expected"] if word == "positive" else word for word in words]
-        if "--trial" in words:
-            words[words.index("--trial") + 1] = "0"
         run(folder, *words)
     assert (folder / "sft.jsonl").exists()
     assert (folder / "suite.jsonl").exists()
