@@ -79,6 +79,17 @@ def test_a_terminal_shows_a_bar() -> None:
     assert "Soft: the time is over" in shown
 
 
+@pytest.mark.parametrize(
+    "text", ["{text}{soft:2} It was {mask}", "{trigger:2} {text} It was {mask}"]
+)
+def test_templates_with_learned_parts(
+    text: str, causal: LocalModel, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kind = SoftPrompt if "soft" in text else Triggers
+    kind(text, ANSWERS, causal).fit(TEXTS, LABELS, seconds=0.0)
+    assert f"{kind.__name__}: at most " in capfd.readouterr().err
+
+
 def test_a_classifier_comes_out(causal: LocalModel) -> None:
     fitted = soft(causal).fit(TEXTS, LABELS, seconds=None)
     assert isinstance(fitted, PromptClassifier)

@@ -26,12 +26,13 @@ from promptlab.seen_texts import SeenTexts
 from promptlab.split import divide
 from promptlab.task import Task
 from promptlab.template import Template
-from promptlab.tuning.learning_cost import LearningCost, trained_template
+from promptlab.tuning.learning_cost import LearningCost
 from promptlab.tuning.training import Training
 from promptlab.verbalizer import Verbalizer
 
 HELD_OUT = 0.25
 """The share of the training examples that stands in for dev where there is none."""
+_PLAIN, _MEASURED = Template("{text} {mask}"), 1_000  # characters
 SECONDS = 300.0
 """How long `Estimator.fit` learns if nothing else is said."""
 Answers = Verbalizer | Mapping[str, Any]
@@ -177,9 +178,10 @@ def _learning_seconds(
     task: Task, candidate: Candidate, model: LanguageModel
 ) -> tuple[float, float] | None:
     """Fewest and most seconds of learning, by the speed of the model on such prompts."""
-    template = trained_template(candidate.settings, words=True)
     examples = task.train[:8]
-    prompts = [template.render({n: e.fields.get(n, "") for n in template.fields}) for e in examples]
+    # Plain texts of the examples' length: learned parts cannot be read before they are learned.
+    texts = [" ".join(e.fields.values())[:_MEASURED] for e in examples]
+    prompts = [_PLAIN.render({"text": text}) for text in texts]
     rate = measured(model, prompts, writes=False)
     if rate is None or not examples:
         return None
