@@ -38,6 +38,19 @@ _PHRASE = re.compile(
     r"|(?:答案|答|正解|정답|답)\s*(?:是|为|為|は|은|는)?\s*[:：]?\s*",
     re.IGNORECASE,
 )
+_TAKEN_BACK = re.compile(
+    r"\b(?:on\s+second\s+thoughts?|wait|actually|correction|scratch\s+that|no|sorry)\b"
+    r"[\s,:;.!…—–-]{0,8}(?:(?:no|wait|actually)\b[\s,.:;!…—–-]{0,8}){0,3}"
+    r"(?:it|this|that|the\s+answer)(?:['’]s|\s+(?:is|should\s+be|must\s+be))\s+"
+    r"(?P<said>\S+(?:[ \t]\S+){0,3}?)(?=[.!]?(?:\s|$))(?=[^\w\n]*(?:[.!]|\n|$))",
+    re.IGNORECASE,
+)
+"""What was stated is taken back, and another answer given in a few words."""
+_EXAMPLE_HEAD = re.compile(
+    r"^[ \t]{0,8}(?:q|question|problem|review|text|input|sentence|passage|example|tweet|document|"
+    r"article|message|context)[ \t]{0,4}\d{0,4}[ \t]{0,4}:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _DASH = re.compile(r"[-−–]\s+(?=[\d.$€£])")
 _SHORT = re.compile(r"\b(?:approx|ca|vs|e\.g|i\.e|etc|no|resp|mr|mrs|dr|st)\.", re.IGNORECASE)
 _LONGEST = 2000  # characters of a statement
@@ -48,10 +61,27 @@ def statements(text: str) -> list[Statement]:
     r"""The marked answers of a reply, in order.
 
     Marks are ``\boxed{…}``, ``<answer>…</answer>``, ``####`` before a value, and a noun such as
-    *answer* with a colon, an equals sign or *is* ("the final answer to it is", "Antwort:").
+    *answer* with a colon, an equals sign or *is* ("the final answer to it is", "Antwort:"). What
+    takes another one back ("Wait, actually it's 7.") is a mark, too.
     """
-    found = [*_boxes(text), *_tags(text), *_hashes(text), *_phrases(text)]
+    found = [*_boxes(text), *_tags(text), *_hashes(text), *_phrases(text), *_taken_back(text)]
     return sorted(found, key=lambda one: (one.start, one.end))
+
+
+def before_next_example(reply: str) -> str:
+    """The reply up to where the model goes on with an example of its own ("\\n\\nReview: …").
+
+    Models that were shown examples, or were not taught to stop, invent the next one.
+    """
+    for head in _EXAMPLE_HEAD.finditer(reply):
+        above = reply[reply.rfind("\n", 0, max(0, head.start() - 1)) + 1 : head.start()]
+        if head.start() and not above.strip():
+            return reply[: head.start()]
+    return reply
+
+
+def _taken_back(text: str) -> list[Statement]:
+    return [Statement(m.start(), m.end("said"), m["said"]) for m in _TAKEN_BACK.finditer(text)]
 
 
 def _boxes(text: str) -> list[Statement]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptlab import choice_cue as cue
-from promptlab.answer_cue import statements
+from promptlab.answer_cue import before_next_example, statements
 from promptlab.choice_mention import FOLLOWS, OPENING, ChoiceWords, Mention, plain_reply
 
 _PASSED = "\0"
@@ -34,8 +34,15 @@ class Choices:
         is", then any mention. Of marked and chosen labels the last one counts, of the others all
         must agree. Questions, lists of choices ("A, B or C"), what is only supposed ("if the
         answer is A") and what is denied ("not A", "A is wrong") are passed over; a mark with two
-        joined labels, or one that says that there is none, leaves the reply unparsed.
+        joined labels, or one that says that there is none, leaves the reply unparsed. What comes
+        before an example that the model invents counts, if it states a label.
         """
+        own = before_next_example(reply)
+        if own != reply and (found := self._stated(own)) is not None:
+            return found
+        return self._stated(reply)
+
+    def _stated(self, reply: str) -> str | None:
         text = plain_reply(reply)
         seen = _Seen(text, tuple(self.words.mentions(text)))
         for level in (seen.marked, seen.chosen):

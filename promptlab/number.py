@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from promptlab.answer_cue import Statement, statements
+from promptlab.answer_cue import Statement, before_next_example, statements
 from promptlab.numeral import (
     FEW,
     PARTS,
@@ -21,6 +21,8 @@ _OPERATOR = re.compile(
     r"[\s()]*(?:[-+*×·÷/^]|\bx\b|\b(?:plus|minus|times|divided\s+by|multiplied\s+by|over)\b)[\s()$]*",
     re.IGNORECASE,
 )
+_OTHER_BASE = re.compile(r"(?<![\w.])0[xob][0-9a-f]+\b", re.IGNORECASE)
+"""Hexadecimal, octal and binary numbers are none that an answer is compared with."""
 _RANGE = re.compile(r"\s*(?:-|\bto\b|\bthrough\b|\bbis\b)\s*", re.IGNORECASE)
 _LIST = re.compile(r"\s*(?:[,;]\s*(?:and|or)\b|\b(?:and|or)\b|&|\|)\s*", re.IGNORECASE)
 _COMMA = re.compile(r"\s*[,;]\s*")
@@ -72,7 +74,11 @@ def read_number(text: str, decimal: Decimal = "point") -> str | None:
         '30'
     """
     check_decimal(decimal)
-    value = _stated(text, decimal)
+    text = _OTHER_BASE.sub(" ", text)
+    own = before_next_example(text)
+    value = _stated(own, decimal) if own != text else None
+    if value is None:
+        value = _stated(text, decimal)
     return None if value is None else written_number(value)
 
 

@@ -306,3 +306,17 @@ def test_long_replies_take_no_time() -> None:
     for text in ("1 " * 20_000, "1," * 20_000, "(" * 20_000, "9^" * 20_000, "answer " * 10_000):
         read_number(text)
     assert time.perf_counter() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ("The answer is 5. Wait, actually it's 7.", "7"),
+        ("Answer: 8. Actually, it is correct.", "8"),
+        ("A: 8\n\nQ: How many of the 5?", "8"),
+        ("0x1F", None),
+        ("0x1F is 31", "31"),
+    ],
+)
+def test_what_is_taken_back_and_what_comes_after_the_answer(reply: str, value: str | None) -> None:
+    assert read_number(reply) == value
