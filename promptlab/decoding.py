@@ -11,8 +11,8 @@ from typing import Any, Literal
 from promptlab.errors import InputError
 from promptlab.hidden_reasoning import Reply, split_reasoning
 
-Finish = Literal["stop", "length", "refusal", "empty", "error"]
-_WORDLESS = ("refusal", "empty")
+Finish = Literal["stop", "length", "refusal", "empty", "too_long", "error"]
+_WORDLESS = ("refusal", "empty", "too_long")
 OnText = Callable[[int, str], None]
 """Told a request's number and its text so far; what it raises ends the call."""
 
@@ -62,7 +62,8 @@ class Generation:
     ``logprob`` is the log-probability of its tokens in nats under the model at temperature 1, if
     that is known. ``error`` says why there is no text: this request failed and others did not, or
     the model itself answered with none: it declined (``finish`` *refusal*, its words in
-    ``refusal``) or wrote nothing (*empty*). ``reasoning`` was thought before the text and is no
+    ``refusal``), wrote nothing (*empty*), or cannot read so long a prompt (*too_long*): asking
+    again would change nothing. ``reasoning`` was thought before the text and is no
     part of it. ``cached`` marks a reply that was paid for earlier.
     """
 
@@ -104,7 +105,7 @@ class Generation:
 
     @property
     def is_answered(self) -> bool:
-        """Whether the model has answered, be it without a text."""
+        """Whether the model has answered, be it without a text; asking again gives the same."""
         return self.error is None or self.finish in _WORDLESS
 
 

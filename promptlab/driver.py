@@ -162,7 +162,7 @@ def _scored(asks: Sequence[tuple[_Task, Score]]) -> list[tuple[_Task, Any]]:
         if used < limit:
             fitting.append((task, ask))
         else:
-            answers.append((task, AskError(too_long(used, ask.model.name, limit))))
+            answers.append((task, WordlessError(too_long(used, ask.model.name, limit))))
     if not fitting:
         return answers
     found = first.model.score([ask.prompt for _, ask in fitting], first.answers)

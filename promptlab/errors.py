@@ -13,7 +13,7 @@
     │   └── NotFittedError    ``predict`` before ``fit``
     ├── WorkError             the work failed although the input was right (exit code 1)
     │   ├── AskError          one example's request failed, others did not
-    │   │   └── WordlessError the model answered it, without an answer
+    │   │   └── WordlessError the prompt gets no answer, however often
     │   ├── UnansweredError   every request failed, so that nothing can be said
     │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
     │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
@@ -97,7 +97,11 @@ class AskError(WorkError):
 
 
 class WordlessError(AskError):
-    """The model did answer for one example, but declined or wrote nothing: it is unparsed."""
+    """A prompt that gets no answer from the model, however often it is asked: it is unparsed.
+
+    The model declined, wrote nothing, or cannot read so long a prompt. That is the prompt's fault:
+    were it missing, a prompt that fails on hard examples would look better than it is.
+    """
 
 
 class UnansweredError(WorkError):

@@ -172,7 +172,7 @@ def test_contexts_beyond_the_window_fail_alone(fresh: Fresh) -> None:
         model = fresh(name)
         long = Prompt((Text("dull " * model.max_tokens), Slot()))
         found = model.generate([prompts()[0], long, prompts()[1]], Decoding(max_tokens=3))
-        assert found[1].error is not None and found[1].finish == "error"
+        assert found[1].error is not None and found[1].finish == "too_long"
         assert f"the prompt has {found[1].tokens_in} tokens and {name} takes" in found[1].error
         assert [bool(reply.text) for reply in found] == [True, False, True]
 

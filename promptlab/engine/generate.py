@@ -96,7 +96,7 @@ def _tokens(request: _Request) -> int:
 
 def _refused(ids: tuple[int, ...], name: str, window: int) -> Generation:
     message = too_long(len(ids), name, window)
-    return Generation("", len(ids), 0, 0.0, finish="error", error=message)
+    return Generation("", len(ids), 0, 0.0, finish="too_long", error=message)
 
 
 class _Writer:

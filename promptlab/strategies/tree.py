@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from promptlab.asks import Generate, Outcome, Solving, generated
 from promptlab.decoding import Decoding
-from promptlab.errors import AskError, InputError
+from promptlab.errors import InputError, WordlessError
 from promptlab.example import Example
 from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import Capability, LanguageModel
@@ -91,7 +91,7 @@ class TreeOfThoughts(Strategy):
             if tree.failures:
                 raise tree.failures[0]
             if not tree.read and not tree.purse.refused:
-                raise AskError(
+                raise WordlessError(
                     f"no thought could be read from what {self.model.name} wrote for the first "
                     "step; see the trace for its reply"
                 )

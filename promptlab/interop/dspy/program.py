@@ -170,6 +170,8 @@ class DspyProgram(Predictor):
                 solution.take(self.module(**values))
             except dspy.AdapterParseError as error:
                 solution.text = str(error.lm_response)
+            except dspy.ContextWindowExceededError as error:
+                solution.text = str(error)  # asking again would change nothing: it is unparsed
             except dspy.LMError as error:
                 solution.error = str(error)
             except (InputError, WorkError):

@@ -103,3 +103,4 @@ class Failure:
     message: str
     seconds: float
     paid: Paid = Paid()
+    too_long: bool = False

@@ -66,9 +66,9 @@ class Attempts:
         """How often it was sent, in words."""
         return "tried once" if self.sent == 1 else f"tried {self.sent} times"
 
-    def failure(self, message: str) -> Failure:
-        """The end of it."""
-        return Failure(message, time.perf_counter() - self.started, self.paid)
+    def failure(self, message: str, *, too_long: bool = False) -> Failure:
+        """The end of it; ``too_long`` says that the model cannot read such a prompt."""
+        return Failure(message, time.perf_counter() - self.started, self.paid, too_long)
 
 
 def span(seconds: float) -> str:

@@ -155,7 +155,7 @@ class Fetcher:
                 self._pay(turn, error.usage)
                 self._responses.note_response()
                 if not self._mended(error, turn):
-                    return self._failed(turn, f"{error} ({turn.times})")
+                    return self._failed(turn, f"{error} ({turn.times})", too_long=error.too_long)
             except WithheldError as error:
                 self._pay(turn, error.usage)
                 self._responses.note_response()
@@ -302,9 +302,9 @@ class Fetcher:
             estimated=int(paid.estimated),
         )
 
-    def _failed(self, turn: Attempts, message: str) -> Failure:
+    def _failed(self, turn: Attempts, message: str, *, too_long: bool = False) -> Failure:
         self._spending.add(failed=1)
-        return turn.failure(message)
+        return turn.failure(message, too_long=too_long)
 
     def _taken(self, request: Request, answer: Answer, usage: Usage) -> Answer:
         """Count and keep an answer; one without words is not kept."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
-from promptlab.decoding import Decoding, Generation, OnText
+from promptlab.decoding import Decoding, Finish, Generation, OnText
 from promptlab.hidden_reasoning import stop_place
 from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
@@ -126,7 +126,8 @@ class RemoteModel(LanguageModel):
         cached = request.key in known
         if isinstance(found, Failure):
             paid = (found.paid.tokens_in, found.paid.tokens_out, found.seconds)
-            return Generation("", *paid, "error", error=found.message)
+            finish: Finish = "too_long" if found.too_long else "error"
+            return Generation("", *paid, finish, error=found.message)
         if cached:
             self.spending.add(cached=1)
         used = (

@@ -102,6 +102,7 @@ class RefusedError(Exception):
     """The endpoint refuses this request, and would again.
 
     ``is_own``: for what its prompt says or how long it is, so that others may be taken.
+    ``too_long``: the latter.
     """
 
     def __init__(
@@ -110,11 +111,13 @@ class RefusedError(Exception):
         complaint: Complaint,
         *,
         is_own: bool = False,
+        too_long: bool = False,
         usage: Usage = UNTOLD,
     ) -> None:
         super().__init__(message)
         self.complaint = complaint
-        self.is_own = is_own
+        self.is_own = is_own or too_long
+        self.too_long = too_long
         self.usage = usage
 
 
@@ -137,7 +140,7 @@ class Failed:
         if codes & _SPENT_CODES or status == 402 or (wait is None and _SPENT.search(said)):
             return EndpointError(f"{told}; its account has no credit left, or a limit on spending")
         if self._is_too_long:
-            return RefusedError(told, complaint, is_own=True, usage=self.usage)
+            return RefusedError(told, complaint, too_long=True, usage=self.usage)
         if complaint.filtered or codes & _FILTER_CODES or (status < 429 and _FILTER.search(said)):
             found = f" ({', '.join(complaint.filtered)})" if complaint.filtered else ""
             return RefusedError(
