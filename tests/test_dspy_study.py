@@ -67,8 +67,8 @@ def test_the_scoring_adapter_beats_the_stock_one(tmp_path: Path) -> None:
         "chain_of_thought · chat adapter"
     }
     assert result["best"]["dev"]["accuracy"] == 1.0
-    against = result["comparisons"][-1]
-    assert against["baseline"] == "chain_of_thought · chat adapter"
+    beside = {row["baseline"]: row for row in result["comparisons"]}
+    against = beside["chain_of_thought · chat adapter"]
     assert against["difference"] == 1.0 and against["p_value"] < 0.05
     assert [gain["group"] for gain in result["gains"]] == ["dspy-2", "template"]
     best = load(run.folder.path / "best", model)

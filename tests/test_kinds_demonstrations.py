@@ -146,7 +146,10 @@ def test_fitted_predictors_show_what_was_asked_for(task: Task, causal: LocalMode
                 "templates": [
                     {
                         "text": "{text} {mask}",
-                        "parser": {"type": "choice", "choices": {"positive": ["good"]}},
+                        "parser": {
+                            "type": "choice",
+                            "choices": {"negative": ["bad"], "positive": ["good"]},
+                        },
                     }
                 ],
                 "verbalizers": ["own"],
