@@ -70,6 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Files go to the workers in our order: theirs puts files with few tests, if long, last."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+    # What it tells of data is looked at by the tests that are about it.
+    config.addinivalue_line("filterwarnings", "ignore::promptlab.errors.DataWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
