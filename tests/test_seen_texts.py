@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from pathlib import Path
 
 from predict_command import best, done, model, predictor, refused, reviews  # noqa: F401
 
+from promptlab.batch.prediction import BatchPrediction
 from promptlab.classifier import PromptClassifier
 from promptlab.example import Example
 from promptlab.models.local import LocalModel
 from promptlab.predictor import Predictor, load
 from promptlab.seen_texts import SeenTexts
+from promptlab.ui.saved.table import summary_cards
 
 ANSWERS = {"negative": "bad", "positive": "good"}
 
@@ -57,3 +60,17 @@ def test_rows_that_were_seen_count_in_no_accuracy(predictor: Predictor, tmp_path
     assert (summary["n_seen"], summary["accuracy_seen"]) == (4, 1.0)
     assert sum(row["rows"] for row in summary["confusion"]) == 2
     assert "4 rows with a label are texts that this prompt was fitted on" in result.stderr
+
+
+def test_the_app_says_what_it_leaves_out(predictor: Predictor, tmp_path: Path) -> None:
+    folder = predictor.save(tmp_path / "fitted")
+    known = load(folder, predictor.model).fit(["a film"], ["negative"])
+    batch = BatchPrediction(
+        known, [{"text": "a film", "label": "odd"}, {"text": "b", "label": "negative"}]
+    )
+    assert len(list(batch.blocks())) == 1
+    summary = batch.summary()
+    assert (summary["n_seen"], summary["unknown_labels"]) == (1, ["odd"])
+    assert "1 rows with a label are texts that this prompt was fitted on" in str(
+        summary_cards(summary, Counter(["negative"]))
+    )

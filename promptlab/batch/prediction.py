@@ -218,6 +218,10 @@ class BatchPrediction:
             if row.missing:
                 self._missing += 1
                 continue
+            possible = self.predictor.possible_labels
+            known = not possible or example.label in possible
+            if not known:
+                self.unknown.add(example.label)
             if self.predictor.seen.has(example, self.predictor.fields):
                 self.seen += 1
                 self.seen_right += row.correct
@@ -227,10 +231,7 @@ class BatchPrediction:
             counts = self._right.setdefault(text, [0, 0])
             counts[0] += row.correct
             counts[1] += 1
-            possible = self.predictor.possible_labels
-            if possible and example.label not in possible:
-                self.unknown.add(example.label)
-            else:
+            if known:
                 self._pairs[example.label, row.label] += 1
 
 

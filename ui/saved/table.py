@@ -94,6 +94,12 @@ def summary_cards(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup
             f"No accuracy: the column {summary['label_column']!r} holds {names}, which the prompt "
             "does not know. Choose another label column."
         )
+    if summary["n_seen"]:
+        told += note(
+            f"{summary['n_seen']:,} rows with a label are texts that this prompt was fitted on or "
+            f"chosen by ({share_text(summary['accuracy_seen'])} of them right): they count in no "
+            "accuracy."
+        )
     if summary["failed"]:
         told += note(f"{summary['failed']:,} rows failed: {summary['first_error']}")
     if summary["cut"]["examples"]:
