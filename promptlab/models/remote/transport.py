@@ -237,14 +237,21 @@ def _decoded(found: httpx.Response, *, strict: bool = True) -> str:
     try:
         return found.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        try:
-            json.loads(found.content)  # it knows UTF-16 and UTF-32, too
-            return found.content.decode(json.detect_encoding(found.content))
-        except (ValueError, RecursionError):
-            pass
+        wide = _wide_json(found.content)
+        if wide is not None:
+            return wide
         if strict:
             raise BrokenReplyError(f"its bytes are no UTF-8 ({error})") from error
         return found.text
+
+
+def _wide_json(content: bytes) -> str | None:
+    """JSON in UTF-16 or UTF-32 as text, ``None`` for anything else."""
+    try:
+        json.loads(content)  # it knows these, too
+        return content.decode(json.detect_encoding(content))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _pieces(sent: queue.SimpleQueue[_Sent]) -> Iterator[bytes]:
