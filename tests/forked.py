@@ -72,7 +72,7 @@ def start(*arguments: object, out: Path | None = None) -> Started:
     descriptor, err = tempfile.mkstemp(prefix="promptlab-said-")
     os.close(descriptor)
     streams = (str(out or os.devnull), err)
-    process = _server().Process(
+    process = server().Process(
         target=_command, args=(list(map(str, arguments)), streams, dict(os.environ))
     )
     process.start()
@@ -81,7 +81,8 @@ def start(*arguments: object, out: Path | None = None) -> Started:
 
 
 @cache
-def _server() -> Any:
+def server() -> Any:
+    """Where processes come from that have imported promptlab already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*_IMPORTED, *_SERVING])
     return context

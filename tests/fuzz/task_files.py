@@ -1,0 +1,37 @@
+"""Data files and rows from somebody else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from fuzz.harness import Attempt
+from promptlab.task import Task
+
+_PIECES = [
+    b"text,label\n", b"good,positive\n", b"bad,negative\n", b'"', b",", b"\t", b";", b"\n", b"\r",
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"NaN", b"1e999", b"=1+1", b"{", b"}",
+    b"[", b"]", b'{"text": "good", "label": 1}\n', b'{"text": null, "label": {}}\n', b"null\n",
+    b"9" * 400, b"[" * 2000, "\u202e\u2066".encode(), b"a" * 5000, b"\\ud800", b"label,label\n",
+]  # fmt: skip
+_ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet"]
+
+
+def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
+    """Files of pieces put together at random, read as a task."""
+    number = 0
+    while True:
+        number += 1
+        pieces = _PIECES if rng.random() < 0.5 else _PIECES[:9]
+        content = b"".join(rng.choice(pieces) for _ in range(rng.randrange(40)))
+        if rng.random() < 0.7:
+            content = b"text,label\ngood,positive\nbad,negative\n" + content
+        ending = rng.choice(_ENDINGS)
+        path = folder / f"{number % 50}{ending}"
+
+        def attempt(path: Path = path, content: bytes = content) -> object:
+            path.write_bytes(content)
+            return Task.from_file(path, text="text", label="label")
+
+        yield f"{ending} {content[:120]!r}", attempt
