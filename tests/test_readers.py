@@ -167,3 +167,7 @@ def test_a_megabyte_in_one_field(tmp_path: Path, name: str) -> None:
 def test_text_of() -> None:
     given = [None, float("nan"), "a", True, 3.0, 2.5, 7, ["é", 1]]
     assert [text_of(v) for v in given] == ["", "", "a", "true", "3", "2.5", "7", '["é", 1]']
+
+
+def test_a_file_whose_records_are_all_empty_by_one_delimiter_is_one_column(tmp_path: Path) -> None:
+    assert values(read_rows(write(tmp_path, "marks.csv", ";;\n;\n"))) == [{";;": ";"}]

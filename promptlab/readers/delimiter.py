@@ -24,8 +24,10 @@ def find_delimiter(path: Path, text: str, quoting: Any = csv.QUOTE_MINIMAL) -> s
     """
     found = {mark: _records(text, mark, quoting) for mark in MARKS}
     shares = {
-        mark: _fitting(records) for mark, records in found.items() if len(records[0]) > 1
-    } if found[","] else {}  # fmt: skip
+        mark: _fitting(records)
+        for mark, records in found.items()
+        if records and len(records[0]) > 1
+    }
     if not shares:
         return ","
     fitting = [mark for mark, share in shares.items() if share == 1]

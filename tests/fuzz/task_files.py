@@ -15,6 +15,9 @@ _PIECES = [
     b"[", b"]", b'{"text": "good", "label": 1}\n', b'{"text": null, "label": {}}\n', b"null\n",
     b"9" * 400, b"[" * 2000, "\u202e\u2066".encode(), b"a" * 5000, b"\\ud800", b"label,label\n",
 ]  # fmt: skip
+_ROWS = b"text,label\n" + b"".join(
+    b"good %d,positive\nbad %d,negative\n" % (n, n) for n in range(12)
+)
 _ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet"]
 
 
@@ -23,10 +26,13 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
     number = 0
     while True:
         number += 1
+        if number % 2:
+            yield from _one_wrong(rng, folder, number)
+            continue
         pieces = _PIECES if rng.random() < 0.5 else _PIECES[:9]
         content = b"".join(rng.choice(pieces) for _ in range(rng.randrange(40)))
         if rng.random() < 0.7:
-            content = b"text,label\ngood,positive\nbad,negative\n" + content
+            content = _ROWS + content
         ending = rng.choice(_ENDINGS)
         path = folder / f"{number % 50}{ending}"
 
@@ -35,3 +41,15 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
             return Task.from_file(path, text="text", label="label")
 
         yield f"{ending} {content[:120]!r}", attempt
+
+
+def _one_wrong(rng: random.Random, folder: Path, number: int) -> Iterator[Attempt]:
+    """A good file with one piece put where it does not belong."""
+    place, piece = rng.randrange(len(_ROWS)), rng.choice(_PIECES)
+    path = folder / f"one-{number % 50}.csv"
+
+    def attempt() -> object:
+        path.write_bytes(_ROWS[:place] + piece + _ROWS[place:])
+        return Task.from_file(path, text="text", label="label")
+
+    yield f"{piece[:80]!r} at {place}", attempt
