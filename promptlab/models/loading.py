@@ -80,7 +80,7 @@ def load(
     config = _pretrained("config", source, revision)
     chosen_device = choose_device(device)
     asked = "float32" if deterministic and dtype == "auto" else dtype
-    chosen_dtype = choose_dtype(asked, chosen_device, config)
+    chosen_dtype = choose_dtype(asked, chosen_device)
     kind = family or _family(config, source)
     model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
     # By the model's type transformers would build the tokenizer anew, by rules of its own.

@@ -1,20 +1,16 @@
-"""Device and number format, chosen by measurement and remembered for this machine."""
+"""Device and number format: chosen by what the processor has, and remembered for this machine."""
 
 from __future__ import annotations
 
 import json
-import platform
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from promptlab.cache import cache_dir, locked, to_stderr, written_whole
-from promptlab.errors import InputError
-
-WORTH = 1.3
-"""bf16 is chosen on a CPU when its matrix products are at least this many times as fast."""
+from promptlab.errors import DiskError, InputError
+from promptlab.models.processor import Processor, is_clearly_faster, this_processor
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -43,8 +39,12 @@ def choose_device(asked: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def choose_dtype(asked: str, device: torch.device, config: Any) -> torch.dtype:
-    """The asked format, else bf16 on CUDA, else on a CPU whichever is measured faster."""
+def choose_dtype(asked: str, device: torch.device) -> torch.dtype:
+    """The asked format, else bf16 on CUDA, and on a CPU that has units for it and gains by them.
+
+    A CPU without such units computes in fp32, whatever a clock says; one that has them is measured
+    once, and what is not clear is fp32. The choice is kept for this very machine.
+    """
     if asked != "auto":
         if asked not in DTYPES:
             raise InputError(f"unknown dtype {asked!r}; use auto, {', '.join(DTYPES)}")
@@ -53,44 +53,52 @@ def choose_dtype(asked: str, device: torch.device, config: Any) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type != "cpu":
         return torch.float32
-    return torch.bfloat16 if _remembered_gain(config) >= WORTH else torch.float32
+    return DTYPES[_remembered(this_processor())]
 
 
-def _remembered_gain(config: Any) -> float:
-    """How many times as fast bf16 is for this model's shape, measured once on this machine."""
-    width = int(getattr(config.get_text_config(), "hidden_size", 768))
-    key = f"{platform.processor() or platform.machine()} torch-{torch.__version__} width-{width}"
-    key += f" threads-{torch.get_num_threads()}"
+def _remembered(processor: Processor) -> str:
+    """The format for this processor: measured once on this machine, if there is a choice."""
+    if not processor.has_bf16:
+        return "float32"
     path = cache_dir() / "machine.json"
-    with locked(path, "Measuring this machine", to_stderr):
-        known = _known_gains(path)
-        if key not in known:
-            known[key] = round(_measured_gain(width), 2)
-            with written_whole(path) as partial:
-                partial.write_text(json.dumps(known, indent=1))
-    return known[key]
-
-
-def _known_gains(path: Path) -> dict[str, float]:
-    """The gains measured before; none when the file is missing or damaged."""
+    key = f"{processor.key} torch-{torch.__version__} threads-{torch.get_num_threads()}"
+    if (found := _known(path).get(key)) is not None:
+        return found
     try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
+        with locked(path, "Measuring this machine", to_stderr):
+            known = _known(path, told=True)
+            if key not in known:
+                known[key] = "bfloat16" if is_clearly_faster() else "float32"
+                with written_whole(path) as partial:
+                    partial.write_text(json.dumps({k: {"dtype": v} for k, v in known.items()}))
+            return known[key]
+    except (OSError, DiskError) as error:
+        to_stderr(
+            f"which number format suits this machine cannot be kept in {path} ({error}); it is "
+            "measured now and again the next time"
+        )
+        return "bfloat16" if is_clearly_faster() else "float32"
+
+
+def _known(path: Path, *, told: bool = False) -> dict[str, str]:
+    """The formats chosen before, by machine; what is damaged is left out (and ``told``)."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
-    return known if isinstance(known, dict) else {}
+    except (OSError, ValueError, RecursionError) as error:
+        if told:
+            to_stderr(f"{path} cannot be read ({error}); this machine is measured again")
+        return {}
+    entries = document.items() if isinstance(document, dict) else ()
+    found = {key: _dtype_of(entry) for key, entry in entries}
+    kept = {key: dtype for key, dtype in found.items() if dtype is not None}
+    if told and (not isinstance(document, dict) or len(kept) < len(found)):
+        to_stderr(f"{path} holds what is no choice of a format; this machine is measured again")
+    return kept
 
 
-def _measured_gain(width: int) -> float:
-    return _product_seconds(width, torch.float32) / _product_seconds(width, torch.bfloat16)
-
-
-def _product_seconds(width: int, dtype: torch.dtype, repeats: int = 7) -> float:
-    """Fastest of a few products ``[256, width] @ [width, 3 width]``."""
-    left = torch.randn(256, width, dtype=dtype)
-    right = torch.randn(width, 3 * width, dtype=dtype)
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        torch.mm(left, right)
-        times.append(time.perf_counter() - started)
-    return min(times)
+def _dtype_of(entry: Any) -> str | None:
+    """The format that an entry names; ``None`` for anything that this file does not hold."""
+    dtype = entry.get("dtype") if isinstance(entry, dict) else None
+    return dtype if dtype in ("float32", "bfloat16") else None
