@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ _IMPORTED = [
     "promptlab.kinds.soft_prompt", "promptlab.catalog",
 ]  # fmt: skip
 _SERVING = ["gradio", "promptlab.ui.app"]
+
+Target = Callable[[list[str], tuple[str, str], dict[str, str]], None]
+"""What a fork runs: the arguments, the files of its output and errors, and its environment."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +71,17 @@ class Started:
         return found
 
 
-def start(*arguments: object, out: Path | None = None) -> Started:
-    """``promptlab`` with these arguments; its output goes into a file, or nowhere."""
+def start(*arguments: object, out: Path | None = None, target: Target | None = None) -> Started:
+    """``promptlab`` with these arguments; its output goes into a file, or nowhere.
+
+    Another ``target`` than `run_command` calls that in the end.
+    """
     descriptor, err = tempfile.mkstemp(prefix="promptlab-said-")
     os.close(descriptor)
     streams = (str(out or os.devnull), err)
     process = server().Process(
-        target=_command, args=(list(map(str, arguments)), streams, dict(os.environ))
+        target=target or run_command,
+        args=(list(map(str, arguments)), streams, dict(os.environ)),
     )
     process.start()
     atexit.register(Path(err).unlink, missing_ok=True)
@@ -88,7 +96,10 @@ def server() -> Any:
     return context
 
 
-def _command(arguments: list[str], streams: tuple[str, str], environment: dict[str, str]) -> None:
+def run_command(
+    arguments: list[str], streams: tuple[str, str], environment: dict[str, str]
+) -> None:
+    """What a fork does: the command line, its output and errors into the files ``streams``."""
     os.setsid()
     for number, path in enumerate(streams, 1):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
