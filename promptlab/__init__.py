@@ -73,6 +73,7 @@ _HOMES = {
     "Triggers": "kinds.estimators",
     "Verbalizer": "verbalizer",
     "WorkError": "errors",
+    "allow_code": "own_code",
     "build_spec": "study.spec",
     "cluster_failures": "clusters",
     "compare_studies": "study.comparison",

@@ -11,6 +11,8 @@ from promptlab.errors import AssetError, DataError
 from promptlab.readers import MAX_CHARS, Row, Rows, check_lengths
 
 _DEV_NAMES = ("validation", "dev", "valid")
+_WITHOUT_SCRIPTS = 4
+"""The first major version of ``datasets`` that runs no code of a data set's."""
 
 
 def hub_rows(
@@ -50,6 +52,11 @@ def _load(name: str, known: Sequence[str]) -> dict[str, Any]:
             f"({', '.join(known)}). {hint}To load it from the Hugging Face Hub: "
             "pip install datasets"
         ) from error
+    if int(datasets.__version__.partition(".")[0]) < _WITHOUT_SCRIPTS:
+        raise DataError(
+            f"{name!r}: datasets {datasets.__version__} runs the scripts that data sets bring; "
+            f"pip install 'datasets>={_WITHOUT_SCRIPTS}'"
+        )
     path, _, config = name.partition(":")
     try:
         loaded = datasets.load_dataset(path, config or None)

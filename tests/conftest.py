@@ -113,6 +113,18 @@ def cache_of_this_test(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def allowed_code(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Names lead to no code but that of the packages in the test module's ``ALLOWED_CODE``."""
+    from promptlab import own_code
+
+    own_code._allowed.clear()
+    own_code._given.clear()
+    own_code.allow_code(*getattr(request.module, "ALLOWED_CODE", ()))
+    yield
+    own_code._allowed.clear()
+
+
 @pytest.fixture(autouse=True)
 def seeds() -> None:
     """Every test starts from the same random state."""

@@ -21,6 +21,8 @@ from promptlab.study.curve_run import CurveRun
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.spec import build_spec
 
+ALLOWED_CODE = ("curve_material",)
+
 Start = Callable[..., tuple[CurveRun, list[Event]]]
 
 

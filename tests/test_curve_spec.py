@@ -13,6 +13,8 @@ from promptlab.errors import StudyError
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.spec import StudySpec, build_spec, read_spec
 
+ALLOWED_CODE = ("curve_material",)
+
 GOOD = """kind: learning_curve
 study: curve
 task: sst2

@@ -179,6 +179,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, loaded: dict[str, Part] | Exception) ->
         return loaded
 
     module = ModuleType("datasets")
+    module.__version__ = "4.8.2"  # type: ignore[attr-defined]
     module.load_dataset = load_dataset  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "datasets", module)
     return asked

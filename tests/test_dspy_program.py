@@ -29,6 +29,12 @@ from promptlab.parser import NumberParser
 from promptlab.predictor import load
 from promptlab.trace import Trace
 
+ALLOWED_CODE = (
+    "dspy_material",
+    "os",
+    "nowhere",
+)
+
 OWN = "dspy_material:TwoSteps"
 
 

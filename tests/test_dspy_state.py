@@ -14,6 +14,8 @@ from promptlab.errors import InputError
 from promptlab.interop.dspy import DspyProgram, Optimizer, export_program, import_program
 from promptlab.interop.dspy.fitting import Plan
 
+ALLOWED_CODE = ("dspy_material",)
+
 PARTS = {
     "description": "Judge {braces\\}.\nIs it is one of: negative, positive.",
     "input": "Review: {text}\nIs it: {mask}",

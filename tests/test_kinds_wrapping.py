@@ -31,6 +31,8 @@ from promptlab.study.spec import read_spec
 from promptlab.task import Task
 from promptlab.trace import Branch
 
+ALLOWED_CODE = ("test_kinds_wrapping",)
+
 HERE = "test_kinds_wrapping:LoudKind"
 
 

@@ -22,6 +22,8 @@ from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec
 from promptlab.study.steps import read_steps
 
+ALLOWED_CODE = ("learners",)
+
 LEARNER: dict[str, Any] = {"kind": "learners:Learner"}
 TEMPLATES = study_document(Path())["candidates"][0]
 Start = Callable[..., tuple[StudyRun, list[Event]]]

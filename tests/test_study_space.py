@@ -18,6 +18,12 @@ from promptlab.study.space import Space
 from promptlab.study.spec import build_spec
 from promptlab.task import Task
 
+ALLOWED_CODE = (
+    __name__,
+    "no_such_module",
+    "json",
+)
+
 
 class Nested(Kind):
     """A kind with a dimension that is there for one choice of another only."""

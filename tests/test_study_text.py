@@ -163,12 +163,13 @@ def test_a_stranger_reaches_nothing(changes: dict[str, Any], told: str) -> None:
 
 
 def test_no_code_is_imported_before_the_policy_has_looked(monkeypatch: pytest.MonkeyPatch) -> None:
-    import promptlab.kinds.kind as kinds
+    from promptlab import own_code
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} was imported")
 
-    monkeypatch.setattr(kinds, "import_module", refuse)
+    monkeypatch.setattr(own_code, "import_module", refuse)
+    monkeypatch.setattr(own_code, "_allowed", {"this"})
     text = yaml.safe_dump({"study": "x", "task": "sst2", "candidates": [{"kind": "this:Kind"}]})
     with pytest.raises(StudyError, match="no shipped kind"):
         read_study(text, policy=POLICY)

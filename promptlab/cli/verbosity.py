@@ -1,4 +1,4 @@
-"""How much a command tells beside its result: --quiet and --verbose, the same everywhere."""
+"""Options that all commands have: --quiet, --verbose, and whose code may run (--allow-code)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", help="Tell every step, and where an error arose.")
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-code",
+        metavar="PACKAGE",
+        help="Let files name classes of this package (package.module:Name); may be repeated.",
+    ),
+]
 
 
 class Verbosity(IntEnum):
@@ -27,6 +35,7 @@ class Verbosity(IntEnum):
     VERBOSE = 2  # also every block and step, what libraries log, and tracebacks of errors
 
 
+_SHARED = (("quiet", Quiet, False), ("verbose", Verbose, False), ("allow_code", AllowCode, None))
 _chosen = Verbosity.NORMAL
 
 
@@ -54,30 +63,35 @@ def choose_verbosity(quiet: bool, verbose: bool) -> None:
         set_verbosity(Verbosity.QUIET if quiet else Verbosity.VERBOSE)
 
 
-def add_verbosity_options(app: typer.Typer) -> None:
-    """Give all commands of ``app`` and of the groups in it ``--quiet`` and ``--verbose``."""
+def add_shared_options(app: typer.Typer) -> None:
+    """Give all commands of ``app`` and of its groups --quiet, --verbose and --allow-code."""
     for command in app.registered_commands:
         assert command.callback is not None
         command.callback = _with_options(command.callback)
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        add_verbosity_options(group.typer_instance)
+        add_shared_options(group.typer_instance)
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` with two parameters more, by which Typer makes the options."""
+    """``function`` with three parameters more, by which Typer makes the options."""
 
     @functools.wraps(function)
-    def command(*, quiet: bool, verbose: bool, **arguments: Any) -> Any:
+    def command(
+        *, quiet: bool, verbose: bool, allow_code: list[str] | None, **arguments: Any
+    ) -> Any:
+        from promptlab.own_code import allow_code as allow
+
         choose_verbosity(quiet, verbose)
+        allow(*(allow_code or ()))
         return function(**arguments)
 
     hints = get_type_hints(function, include_extras=True)
     known = inspect.signature(function).parameters.values()
     parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in known]
-    for name, kind in (("quiet", Quiet), ("verbose", Verbose)):
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(name, keyword, default=False, annotation=kind))
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    for name, kind, default in _SHARED:
+        parameters.append(inspect.Parameter(name, keyword, default=default, annotation=kind))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -15,6 +14,7 @@ from promptlab.candidate import Candidate
 from promptlab.errors import DiskError, StudyError, WorkError
 from promptlab.fitting import Asked, Finished, Fitting
 from promptlab.models.language_model import LanguageModel
+from promptlab.own_code import named_class
 from promptlab.predictor import Predictor
 from promptlab.task import Task
 
@@ -39,7 +39,7 @@ BUILT_IN = {
     "words": "promptlab.kinds.words:WordsKind",
     "triggers": "promptlab.kinds.triggers:TriggersKind",
 }
-"""Shipped kinds; any other is named ``package.module:Name`` in the study file."""
+"""Shipped kinds; any other is named ``package.module:Name``, and its package must be allowed."""
 
 
 class Trial(Protocol):
@@ -194,20 +194,16 @@ def kind_schema(name: str) -> dict[str, Any]:
 
 
 def find_kind(name: str) -> type[Kind]:
-    """The kind of a name in a study file. Raises `StudyError` listing the names."""
+    """The kind of a name in a study file.
+
+    Raises `StudyError` listing the names, and for code that is not allowed (`allow_code`).
+    """
     path = BUILT_IN.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not colon:
-        close = difflib.get_close_matches(name, BUILT_IN, n=1)
+    if ":" not in path:
+        close = difflib.get_close_matches(name[:80], BUILT_IN, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise StudyError(
-            f"unknown kind {name!r}; {hint}kinds are {', '.join(sorted(BUILT_IN))}, or your own "
-            "as package.module:Name"
+            f"unknown kind {name!r:.80}; {hint}kinds are {', '.join(sorted(BUILT_IN))}, or your "
+            "own as package.module:Name"
         )
-    try:
-        kind = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise StudyError(f"the kind {name!r} cannot be imported: {error}") from error
-    if not (isinstance(kind, type) and issubclass(kind, Kind)):
-        raise StudyError(f"{name!r} is no subclass of promptlab.kinds.kind:Kind")
-    return kind
+    return named_class(path, Kind, "kind", shipped=BUILT_IN.values(), fault=StudyError)

@@ -6,7 +6,6 @@ absolute error in steps of the labels. An unparsed reply is wrong everywhere; it
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from promptlab.metric.puzzles import Solved24
 from promptlab.metric.ranks import MeanReciprocalRank, PrecisionAtK
 from promptlab.metric.spans import SpanF1
 from promptlab.metric.texts import Bleu, ChrF, ExactMatch, NumericMatch, Rouge
+from promptlab.own_code import made_by, named_class, place_of
 
 __all__ = [
     "Accuracy",
@@ -71,7 +71,8 @@ def metric_names() -> list[str]:
 def get_metric(name: str) -> Metric:
     """The metric called ``name``, or a Metric subclass of yours given as ``package.module:Name``.
 
-    Raises InputError, listing the names, for an unknown one.
+    Raises InputError, listing the names, for an unknown one, and for code that is not allowed
+    (`allow_code`).
     """
     if name in _METRICS:
         return _METRICS[name]()
@@ -80,18 +81,12 @@ def get_metric(name: str) -> Metric:
     if ":" in name:
         return _outside_metric(name)
     raise InputError(
-        f"unknown metric {name!r}; the metrics are {', '.join(metric_names())}, "
+        f"unknown metric {name!r:.80}; the metrics are {', '.join(metric_names())}, "
         "precision_at_<k>, or package.module:Name"
     )
 
 
 def _outside_metric(place: str) -> Metric:
     """An instance of the Metric subclass at ``package.module:Name``."""
-    module, _, name = place.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"metric {place!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Metric)):
-        raise InputError(f"metric {place!r} is not a subclass of promptlab.metric.Metric")
-    return found()
+    shipped = [place_of(made) for made in _METRICS.values() if isinstance(made, type)]
+    return made_by(named_class(place, Metric, "metric", shipped=shipped), f"the metric {place!r}")

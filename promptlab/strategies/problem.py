@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import ClassVar
 
 from promptlab.errors import InputError
+from promptlab.own_code import made_by, named_class, remember_class
 
 BUILT_IN = {"game24": "promptlab.strategies.game24:Game24"}
-"""Shipped problems; any other is named ``package.module:Name``."""
+"""Shipped problems; any other is named ``package.module:Name``, and its package be allowed."""
 
 
 @dataclass(frozen=True)
@@ -85,29 +85,23 @@ class FreeProblem(Problem):
 def find_problem(name: str | None) -> Problem:
     """The problem of a name; without one, a problem without rules.
 
-    Raises `InputError` listing the names.
+    Raises `InputError` listing the names, and for code that is not allowed (`allow_code`).
     """
     if name is None:
         return FreeProblem()
     path = BUILT_IN.get(name, name)
-    module, colon, attribute = path.partition(":")
-    if not colon:
+    if ":" not in path:
         raise InputError(
-            f"unknown problem {name!r}; problems are {', '.join(sorted(BUILT_IN))}, or your own as "
-            "package.module:Name"
+            f"unknown problem {name!r:.80}; problems are {', '.join(sorted(BUILT_IN))}, or your "
+            "own as package.module:Name"
         )
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"the problem {name!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Problem)):
-        raise InputError(f"{name!r} is no subclass of promptlab.strategies.problem:Problem")
-    return found()
+    found = named_class(path, Problem, "problem", shipped=BUILT_IN.values())  # type: ignore[type-abstract]
+    return made_by(found, f"the problem {name!r}")
 
 
 def problem_name(problem: Problem) -> str | None:
-    """The name by which `find_problem` finds a problem again."""
+    """The name by which `find_problem` finds a problem again, in this process without asking."""
     if isinstance(problem, FreeProblem):
         return None
-    place = f"{type(problem).__module__}:{type(problem).__qualname__}"
+    place = remember_class(type(problem))
     return next((name for name, path in BUILT_IN.items() if path == place), place)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.installed import dspy_package
+from promptlab.own_code import made_by, named_class
 
 PROGRAMS = ("predict", "chain_of_thought")
 
@@ -19,26 +19,23 @@ def make_program(name: str, signature: Any) -> Any:
     """A new ``dspy.Module`` of that name for ``signature``.
 
     ``package.module:Name`` is a module class of yours, called with the signature, or with nothing
-    if it takes nothing. Raises `InputError` for anything else.
+    if it takes nothing. Raises `InputError` for anything else, and for code that is not allowed
+    (`allow_code`).
     """
     dspy = dspy_package()
     if name == "predict":
         return dspy.Predict(signature)
     if name == "chain_of_thought":
         return dspy.ChainOfThought(signature)
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise InputError(
-            f"unknown program {name!r}; it is {', '.join(PROGRAMS)}, or a dspy.Module of your own "
-            "as package.module:Name"
+            f"unknown program {name!r:.80}; it is {', '.join(PROGRAMS)}, or a dspy.Module of your "
+            "own as package.module:Name"
         )
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"the program {name!r} cannot be imported: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, dspy.Module)):
-        raise InputError(f"{name!r} is no subclass of dspy.Module")
-    return found(signature) if _takes_signature(found) else found()
+    found: type[Any] = named_class(name, dspy.Module, "program")
+    return made_by(
+        found, f"the program {name!r}", *([signature] if _takes_signature(found) else ())
+    )
 
 
 def plain_state(program: Any) -> dict[str, Any]:
