@@ -88,7 +88,8 @@ class Cost(Event):
     """What an endpoint has cost so far, in all runs of the study.
 
     ``requests`` are replies that were paid for, ``cached`` ones that were kept from before;
-    ``estimated`` replies came without token counts. ``dollars`` is ``None`` without a price.
+    ``estimated`` replies came without token counts; ``unheard`` requests were sent, and the work
+    was stopped or killed before they were answered. ``dollars`` is ``None`` without a price.
     """
 
     requests: int
@@ -99,6 +100,7 @@ class Cost(Event):
     tokens_in: int
     tokens_out: int
     dollars: float | None
+    unheard: int = 0
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,10 @@ class Started:
         """SIGKILL for it and all that it started; whether it was still running."""
         running = self.runs
         if running:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has no group of its own yet
+                self.process.kill()
         self.process.join()
         return running
 

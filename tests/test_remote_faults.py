@@ -67,7 +67,7 @@ def test_replies_come_in_the_order_of_the_prompts(start: Started) -> None:
     assert waits == []
     assert model.spent() == {
         "requests": 10, "retries": 0, "failed": 0, "cached": 0, "estimated": 0,
-        "tokens_in": 100, "tokens_out": 20, "dollars": None,
+        "unheard": 0, "tokens_in": 100, "tokens_out": 20, "dollars": None,
     }  # fmt: skip
 
 

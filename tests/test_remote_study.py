@@ -322,3 +322,21 @@ def test_check_of_an_endpoint_that_fails(endpoint: Endpoint, command: Command) -
     command("model", "check", "smollm2-135m", "--model-option", "api=chat").refuses(
         "only remote models have options"
     )
+
+
+def test_predict_tells_what_it_paid_before_it_failed(
+    best: Path, endpoint: Endpoint, here: Path, command: Command
+) -> None:
+    answered: list[str] = []
+
+    def script(call: Call, number: int) -> Answer:
+        if len(answered) >= 3:
+            return refused(401, "no more")
+        answered.append(call.words)
+        return rated(call, number)
+
+    endpoint.script = script
+    (here / "in.jsonl").write_text(rows(*(f"film {n}" for n in range(40))))
+    ended = command("predict", best, "in.jsonl", "--out", "out.jsonl")
+    assert ended.code == 2
+    assert "paid all the same: 3 replies paid for" in ended.err

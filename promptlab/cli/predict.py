@@ -197,15 +197,23 @@ def _predicted(
 ) -> dict[str, Any]:
     """Predict all rows into ``output``; what they come to."""
     from promptlab.batch.prediction import BatchPrediction
+    from promptlab.models.remote.ledger import Ledger
+    from promptlab.models.remote.spending import told
 
     batch = BatchPrediction(predictor, records, columns=columns, label=label)
-    started = time.perf_counter()
-    _predict(batch, output, kept, trace=trace)
-    batch.check_answered()
-    output.commit()
+    started, ledger = time.perf_counter(), Ledger()
+    try:
+        with ledger.in_force():
+            _predict(batch, output, kept, trace=trace)
+        batch.check_answered()
+        output.commit()
+    except BaseException:
+        if ledger.sums is not None:
+            note(f"paid all the same: {told(ledger.sums)}")
+        raise
     return batch.summary() | {
         "made_text": output.made_text,
-        "cost": predictor.model.spent(),
+        "cost": ledger.sums or predictor.model.spent(),
         "remarks": predictor.model.remarks(),
         "seconds": round(time.perf_counter() - started, 3),
     }

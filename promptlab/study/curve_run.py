@@ -31,8 +31,10 @@ from promptlab.events import (
 from promptlab.fitting import Fitting
 from promptlab.kinds.kind import find_kind, fit_one
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.remote.ledger import Ledger
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
+from promptlab.study.cost import CostAccount
 from promptlab.study.curve_cell import Cell, CellFiles, Found, State, cells_of
 from promptlab.study.curve_plan import Plan
 from promptlab.study.curve_result import curve_document, curve_table
@@ -122,10 +124,13 @@ class CurveRun:
                 objective=self.objective.name,
             )
         )
-        every = [
-            self._compute(cell) if found is None or found.n_missing else found
-            for cell, found in zip(cells, known, strict=True)
-        ]
+        with Ledger(self.folder.ledger) as ledger, ledger.in_force():
+            account = CostAccount(ledger, self.model, self.events)
+            self.events.subscribe(account)
+            every = [
+                self._compute(cell) if found is None or found.n_missing else found
+                for cell, found in zip(cells, known, strict=True)
+            ]
         if not any(found.complete for found in every):
             raise WorkError(f"no cell was completed: {every[0].reason}")
         self.events.emit(Phase("comparing"))
@@ -133,7 +138,7 @@ class CurveRun:
             self.spec, self.task, self.model.describe(), self.plan.first_candidates, every,
             self.files,
         )  # fmt: skip
-        document["statements"] += self.model.remarks()
+        account.put_into(document)
         self.folder.write("leaderboard.csv", curve_table(every))
         self.folder.write_json("leaderboard.json", document)
         self.events.emit(Phase("report"))

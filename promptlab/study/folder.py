@@ -75,6 +75,11 @@ class StudyFolder:
         return self.path / "cheaper"
 
     @property
+    def ledger(self) -> Path:
+        """What endpoints were paid, an entry a request."""
+        return self.path / "cost.jsonl"
+
+    @property
     def steps(self) -> Path:
         """What learners did, a file a trial."""
         return self.path / "steps"

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
+from promptlab.models.remote.ledger import LedgerReader
 from promptlab.safe_yaml import yaml_loader
 from promptlab.study.curve_spec import LEARNING_CURVE
 from promptlab.study.event_log import LogReader, storage_is_made
@@ -52,12 +53,13 @@ class StudyWatch:
         self._cells = CellRows(self._folder.path)
         self._about: dict[str, Any] = {}
         self._stored: StoredTrials | None = None
+        self._paid = LedgerReader(self._folder.ledger)
 
     def _stamps(self) -> tuple[Any, ...]:
         """What tells whether anything was written since."""
         path = self._folder.path
         names = ("study.yaml", "log.jsonl", "leaderboard.json", "study.db", "study.db-wal", "cells")
-        files = [path / name for name in names]
+        files = [path / name for name in (*names, self._folder.ledger.name)]
         files += [self._folder.steps / f"{number}.jsonl" for number in self._log.running]
         return tuple(_stamp(file) for file in files)
 
@@ -169,7 +171,9 @@ class StudyWatch:
             "curves": self._cells.curves() if curve else [],
             "open": [self._with_steps(row) for row in self._log.running.values()],
             "phase": self._log.phase,
-            "cost": self._log.cost or (stored.cost if stored is not None else None),
+            "cost": self._paid.sums()
+            or self._log.cost
+            or (stored.cost if stored is not None else None),
             "worked": stored.seconds if stored is not None and not self._log.seen else None,
         }
 

@@ -11,8 +11,9 @@ from promptlab.datasets import load_task
 from promptlab.errors import InputError, StudyError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.remote.ledger import Ledger
 from promptlab.study.completion import complete_trials
-from promptlab.study.cost import CostAccount
+from promptlab.study.cost import KEPT, CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
 from promptlab.study.event_log import EventLog
@@ -131,19 +132,21 @@ class StudyRun:
         for remark in self.task.warnings:
             self.events.emit(Warned(remark))
         before = float(self.study.user_attrs.get("seconds", 0.0))
-        account = CostAccount(self.study, self.model, self.events)
-        self.events.subscribe(account)
-        state = self._state()
-        try:
-            complete_trials(state)
-            cut = Search(state, planned).run()
-            board = decide(state, cut=cut)
-        finally:
-            seconds = before + self.cancellation.clock() - started
-            self.study.set_user_attr("seconds", seconds)
-            account.keep()
-        board["seconds"] = seconds
-        account.put_into(board)
+        with Ledger(self.folder.ledger, self.study.user_attrs.get(KEPT)) as ledger:
+            account = CostAccount(ledger, self.model, self.events)
+            self.events.subscribe(account)
+            state = self._state()
+            try:
+                with ledger.in_force():
+                    complete_trials(state)
+                    cut = Search(state, planned).run()
+                    board = decide(state, cut=cut)
+            finally:
+                account.tell()
+                seconds = before + self.cancellation.clock() - started
+                self.study.set_user_attr("seconds", seconds)
+            board["seconds"] = seconds
+            account.put_into(board)
         self.folder.write_json("leaderboard.json", board)
         self.events.emit(Phase("report"))
         self._finish(board)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from promptlab.asks import Generate, Score, Scored, Solving
@@ -14,6 +15,8 @@ from promptlab.driver import drive
 from promptlab.errors import AskError
 from promptlab.interop.dspy.gathering import Gathering
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.remote.ledger import Ledger
+from promptlab.models.remote.ledger import current as current_ledger
 from promptlab.prompt import Prompt
 
 REMEMBERED = 20_000
@@ -37,7 +40,8 @@ class Desk:
         self.model = model
         self.cancellation = Cancellation()
         self.spent = 0
-        self._gathering: Gathering[Generate | Score, Any] = Gathering(_answered)
+        self._ledger: Ledger | None = None
+        self._gathering: Gathering[Generate | Score, Any] = Gathering(self._answered)
         self._samples: Counter[tuple[Prompt, Decoding]] = Counter()
         self._known: dict[Any, Any] = {}
         self._lock = threading.Lock()
@@ -85,6 +89,20 @@ class Desk:
             return decoding
         return Decoding(**{**vars(decoding), "max_tokens": room})
 
+    @contextmanager
+    def paid(self) -> Iterator[None]:
+        """While inside, what threads of others ask is paid by the work that is in force here."""
+        before, self._ledger = self._ledger, current_ledger()
+        try:
+            yield
+        finally:
+            self._ledger = before
+
+    def _answered(self, asks: Sequence[Generate | Score]) -> list[Any]:
+        ledger = current_ledger() or self._ledger
+        with nullcontext() if ledger is None else ledger.in_force():
+            return drive([_asking(ask) for ask in asks])
+
     def _answer(self, key: Any, ask: Generate | Score) -> Any:
         self.cancellation.check()
         with self._lock:
@@ -101,10 +119,6 @@ class Desk:
             self._known[key] = found
             self.spent += _tokens(found)
         return found
-
-
-def _answered(asks: Sequence[Generate | Score]) -> list[Any]:
-    return drive([_asking(ask) for ask in asks])
 
 
 def _asking(ask: Generate | Score) -> Solving[Any]:

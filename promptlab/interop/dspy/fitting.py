@@ -86,7 +86,13 @@ def fitted_program(
     chat = "chat" in prompt_lm.engine.model.can
     fitting = FittingAdapter(program, adapter.make(), chat=chat)
     settings = {"lm": lm, "adapter": fitting, "disable_history": True, "max_errors": 1_000_000}
-    with _seeded(plan.seed), quiet(), dspy.context(trace=[], num_threads=THREADS, **settings):
+    with (
+        _seeded(plan.seed),
+        quiet(),
+        lm.engine.desk.paid(),
+        prompt_lm.engine.desk.paid(),
+        dspy.context(trace=[], num_threads=THREADS, **settings),
+    ):
         found = _compiled(program, plan.optimizer, course, lm.engine.desk.cancellation)
     for predictor in found.predictors():
         predictor.lm, predictor.traces, predictor.train = None, [], []

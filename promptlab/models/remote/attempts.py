@@ -10,6 +10,7 @@ from typing import Any
 
 from promptlab.models.remote.answer import Failure, Paid
 from promptlab.models.remote.calls import Calls
+from promptlab.models.remote.ledger import Ledger
 from promptlab.models.remote.request import Request
 
 Heard = Callable[[Request, str], None]
@@ -18,9 +19,13 @@ Heard = Callable[[Request, str], None]
 
 @dataclass(eq=False)
 class Batch:
-    """Requests that are fetched together; ``given_up`` says why the rest is not asked."""
+    """Requests that are fetched together, paid by the work whose ``ledger`` it is.
+
+    ``given_up`` says why the rest is not asked.
+    """
 
     heard: Heard | None
+    ledger: Ledger | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     calls: Calls = field(default_factory=Calls)
     given_up: str | None = None

@@ -14,11 +14,13 @@ from typing import Any
 from promptlab import events
 from promptlab.cancellation import Cancelled
 from promptlab.cancellation import current as current_cancellation
+from promptlab.errors import PromptlabError
 from promptlab.events import EndpointBusy, Warned
 from promptlab.models.remote.answer import Answer, Failure, Paid
 from promptlab.models.remote.attempts import Attempts, Batch, Heard, span
 from promptlab.models.remote.dialect import Dialect
 from promptlab.models.remote.gate import Gate
+from promptlab.models.remote.ledger import current as current_ledger
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, RateLimit, Wait
 from promptlab.models.remote.reply import Reply, WithheldError
@@ -84,9 +86,10 @@ class Fetcher:
         An error that concerns all of them (`EndpointError`, `DiskError`) is raised at once; what
         is under way then is still waited for and kept. When the work is cancelled
         (`Cancellation.in_force`) or interrupted, it is broken off. What the user should know
-        meanwhile is told to the `Events` in force, else to the log ``promptlab``.
+        meanwhile is told to the `Events` in force, else to the log ``promptlab``; what is paid is
+        written into the `Ledger` in force.
         """
-        batch = Batch(heard)
+        batch = Batch(heard, current_ledger())
         pool = self._pool()
         futures = {pool.submit(self._guarded, r, batch): r.key for r in requests}
         try:
@@ -148,23 +151,25 @@ class Fetcher:
             except CancelledError:
                 return turn.failure("broken off")
             except PassingError as error:
-                self._pay(turn, error.usage)
+                self._pay(turn, batch, error.usage)
                 if not self._again(error, turn, batch):
-                    return self._failed(turn, f"{error} ({turn.times}){self._why(error, turn)}")
+                    told = f"{error} ({turn.times}){self._why(error, turn)}"
+                    return self._failed(turn, batch, told)
             except RefusedError as error:
-                self._pay(turn, error.usage)
+                self._pay(turn, batch, error.usage)
                 self._responses.note_response()
                 if not self._mended(error, turn):
-                    return self._failed(turn, f"{error} ({turn.times})", too_long=error.too_long)
+                    told = f"{error} ({turn.times})"
+                    return self._failed(turn, batch, told, too_long=error.too_long)
             except WithheldError as error:
-                self._pay(turn, error.usage)
+                self._pay(turn, batch, error.usage)
                 self._responses.note_response()
-                return self._failed(turn, f"{self._transport.address.url}: {error}")
+                return self._failed(turn, batch, f"{self._transport.address.url}: {error}")
             else:
                 if answer is not None:
                     return answer
         message = batch.given_up or "not asked: another request has stopped them all"
-        return self._failed(turn, message) if turn.sent else turn.failure(message)
+        return self._failed(turn, batch, message) if turn.sent else turn.failure(message)
 
     def _sent(self, turn: Attempts, batch: Batch) -> Answer | None:
         """What comes when it is sent once; ``None`` when it is stopped before."""
@@ -179,6 +184,7 @@ class Fetcher:
                 self._rate.settle(admission, 0)
                 return None
             turn.sent += 1
+            self._spending.add(batch.ledger, unheard=1)
             begun = time.perf_counter()
             try:
                 reply = self._ask(turn, batch)
@@ -190,6 +196,9 @@ class Fetcher:
                 used = Paid.of(error.usage, request)
                 self._rate.settle(admission, used.tokens_in + used.tokens_out)
                 raise
+            except PromptlabError:  # it concerns all of them
+                self._spending.add(batch.ledger, unheard=-1)
+                raise
             heard, seconds = True, time.perf_counter() - begun
             answer = Answer.of(reply, request, seconds, turn.paid)
             self._rate.settle(admission, answer.tokens_in + answer.tokens_out)
@@ -199,7 +208,7 @@ class Fetcher:
             raise
         finally:
             self._gate.leave(answered=heard)
-        return self._taken(turn.request, answer, reply.usage)
+        return self._taken(turn.request, batch, answer, reply.usage)
 
     def _ask(self, turn: Attempts, batch: Batch) -> Reply:
         grown = None if batch.heard is None else partial(batch.heard, turn.request)
@@ -239,7 +248,7 @@ class Fetcher:
         again = self._asks_later(error, turn, batch) if error.busy else self._retries(error, turn)
         if not again:
             return False
-        self._spending.add(retries=1)
+        self._spending.add(batch.ledger, retries=1)
         if not error.busy:
             pause = batch.stop.wait if self._pause is None else self._pause
             pause(self._backoff.seconds(turn.failed, error.wait))
@@ -291,31 +300,43 @@ class Fetcher:
             self._news.put(Warned(f"{name} {remark}"))
         return True
 
-    def _pay(self, turn: Attempts, usage: Usage) -> None:
+    def _pay(self, turn: Attempts, batch: Batch, usage: Usage) -> None:
         """Count what a reply has cost that is no answer."""
         paid = Paid.of(usage, turn.request)
         turn.paid += paid
         self._spending.add(
+            batch.ledger,
+            unheard=-1,
             tokens_in=paid.tokens_in,
             tokens_out=paid.tokens_out,
             tokens_known=usage.tokens_known,
             estimated=int(paid.estimated),
         )
 
-    def _failed(self, turn: Attempts, message: str, *, too_long: bool = False) -> Failure:
-        self._spending.add(failed=1)
+    def _failed(
+        self, turn: Attempts, batch: Batch, message: str, *, too_long: bool = False
+    ) -> Failure:
+        self._spending.add(batch.ledger, failed=1)
         return turn.failure(message, too_long=too_long)
 
-    def _taken(self, request: Request, answer: Answer, usage: Usage) -> Answer:
-        """Count and keep an answer; one without words is not kept."""
+    def _taken(self, request: Request, batch: Batch, answer: Answer, usage: Usage) -> Answer:
+        """Count and keep an answer; one without words is not kept.
+
+        It is counted before it is kept: a process that is killed between the two pays once more,
+        and says so.
+        """
         self._responses.note_answer()
-        self._spending.add(
-            requests=1,
-            estimated=int(answer.estimated),
-            tokens_in=answer.tokens_in,
-            tokens_out=answer.tokens_out,
-            tokens_known=usage.tokens_known,
-        )
-        if self._store is not None and answer.is_kept:
-            self._store.keep(request.key, answer.record())
+        try:
+            self._spending.add(
+                batch.ledger,
+                requests=1,
+                unheard=-1,
+                estimated=int(answer.estimated),
+                tokens_in=answer.tokens_in,
+                tokens_out=answer.tokens_out,
+                tokens_known=usage.tokens_known,
+            )
+        finally:
+            if self._store is not None and answer.is_kept:
+                self._store.keep(request.key, answer.record())
         return answer

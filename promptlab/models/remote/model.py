@@ -18,6 +18,7 @@ from promptlab.models.remote.answer import Answer, Failure
 from promptlab.models.remote.dialect import dialect_of
 from promptlab.models.remote.fetching import Fetcher
 from promptlab.models.remote.gate import Gate, gate_of
+from promptlab.models.remote.ledger import current as current_ledger
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, Clock, RateLimit, Wait
 from promptlab.models.remote.request import Request, make_request
@@ -111,7 +112,9 @@ class RemoteModel(LanguageModel):
         known = set(found)
         missing = [r for key, r in unique.items() if key not in known]
         heard = None if on_text is None else _heard(asked, decoding, on_text)
-        found |= self._fetcher.fetch(missing, heard)
+        fetched = self._fetcher.fetch(missing, heard)
+        found |= fetched
+        self._count_kept([found[request.key] for request in asked], list(fetched.values()))
         made = []
         for number, request in enumerate(asked):
             made.append(self._generation(request, found[request.key], decoding, known))
@@ -119,6 +122,14 @@ class RemoteModel(LanguageModel):
             if on_text is not None and made[-1].text:
                 on_text(number, made[-1].text)
         return made
+
+    def _count_kept(
+        self, wanted: Sequence[Answer | Failure], fetched: Sequence[Answer | Failure]
+    ) -> None:
+        """Count the answers that cost nothing: kept before, or of an equal request."""
+        answers = [sum(isinstance(each, Answer) for each in one) for one in (wanted, fetched)]
+        if answers[0] > answers[1]:
+            self.spending.add(current_ledger(), cached=answers[0] - answers[1])
 
     def _generation(
         self, request: Request, found: Answer | Failure, decoding: Decoding, known: set[bytes]
@@ -128,8 +139,6 @@ class RemoteModel(LanguageModel):
             paid = (found.paid.tokens_in, found.paid.tokens_out, found.seconds)
             finish: Finish = "too_long" if found.too_long else "error"
             return Generation("", *paid, finish, error=found.message)
-        if cached:
-            self.spending.add(cached=1)
         used = (
             found.tokens_in + found.wasted_in,
             found.tokens_out + found.wasted_out,
