@@ -77,6 +77,7 @@ _HOMES = {
     "build_spec": "study.spec",
     "cluster_failures": "clusters",
     "compare_studies": "study.comparison",
+    "csv_text": "spreadsheet",
     "data_set_facts": "pinned",
     "data_set_names": "pinned",
     "estimate_study": "study.estimate",

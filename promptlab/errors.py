@@ -28,14 +28,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptlab.outside_text import make_printable, sanitize
+
 if TYPE_CHECKING:
     from promptlab.decoding import Generation
 
 
+_SHOWN = 500
+"""Characters of a template's line on either side of a fault."""
+
+
 class PromptlabError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose.
+
+    Messages repeat what files, endpoints and libraries say: no secret stands in them, nothing that
+    a terminal obeys, and they are cut where they are very long.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(sanitize(str(message)))
 
 
 class InputError(PromptlabError):
@@ -51,7 +64,7 @@ class TemplateError(InputError):
     """
 
     def __init__(self, message: str, *, text: str | None = None, position: int = 0) -> None:
-        self.summary = message
+        self.summary = sanitize(message)
         if text is not None:
             message = f"{message}\n{_caret(text, position)}"
         super().__init__(message)
@@ -139,4 +152,7 @@ def _caret(text: str, position: int) -> str:
     start = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
     line = text[start : end if end >= 0 else len(text)]
-    return f"  {line}\n  {' ' * (position - start)}^"
+    before = make_printable(line[: position - start], lines=False)
+    first = max(0, len(before) - _SHOWN)
+    line = before[first:] + make_printable(line[position - start :][:_SHOWN], lines=False)
+    return f"  {line}\n  {' ' * (len(before) - first)}^"

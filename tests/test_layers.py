@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "failure", "failures", "fitting", "game24", "grammar", "hub", "label_column", "metric",
         "number", "own_code", "parser", "reading",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
-        "safe_yaml", "sandbox",
+        "safe_yaml", "sandbox", "outside_text", "redaction", "terminal",
         "compat", "hidden_reasoning", "inputs", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
         "verbalizer",

@@ -47,12 +47,12 @@ def predict_file(
         batch = BatchPrediction(predictor, records, columns=columns, label=label)
         for index, rows in enumerate(batch.blocks(cancellation)):
             if not index:
-                output.start(batch.columns)
+                output.start(batch.columns, batch.written_columns)
             output.write(rows)
             if on_progress is not None:
                 on_progress(batch.rows, batch.total)
         if not batch.rows:
-            output.start(batch.columns)
+            output.start(batch.columns, batch.written_columns)
         batch.check_answered()
         output.commit()
     return batch.summary() | {

@@ -102,6 +102,11 @@ class BatchPrediction:
             *self.error_columns,
         ]
 
+    @property
+    def written_columns(self) -> list[str]:
+        """Those that hold a model's or an endpoint's own words."""
+        return [*([] if self.labels else [PREDICTION]), *self.error_columns]
+
     def blocks(self, cancellation: Cancellation | None = None) -> Iterator[list[dict[str, Any]]]:
         """The finished rows of one block after the other, until ``cancellation`` is asked for."""
         for rows in self.records.blocks:

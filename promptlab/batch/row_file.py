@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +13,11 @@ from typing import Any, Self, TextIO
 
 from promptlab.cache import is_full, room_text
 from promptlab.errors import DataError, DiskError, InputError, WorkError
+from promptlab.outside_text import escape_controls, json_text
 from promptlab.readers import text_of
+from promptlab.redaction import hide_secrets
 from promptlab.spreadsheet import spreadsheet_safe
+from promptlab.terminal import data_output
 
 
 class Format(StrEnum):
@@ -51,7 +52,8 @@ class RowFile:
     leaving the context without one removes it. Without a path they go to standard output. A cell
     that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read, because programs read
     these files too; with ``safe`` the cells of a CSV file that a spreadsheet would run are made
-    text by `spreadsheet_safe`, and ``made_text`` counts them. Raises `InputError` when the file
+    text by `spreadsheet_safe`, and ``made_text`` counts them. What a model wrote was never read:
+    in a CSV file it is made text always, without control characters. No secret is written. Raises `InputError` when the file
     cannot be created, `DiskError` when the disk is full, `WorkError` when it cannot be written
     otherwise.
     """
@@ -62,8 +64,9 @@ class RowFile:
         self.safe = safe
         self.made_text = 0
         self._columns: list[str] = []
+        self._written: frozenset[str] = frozenset()
         self._partial: Path | None = None
-        self._stream: TextIO = sys.stdout
+        self._stream: TextIO = data_output()
 
     def __enter__(self) -> Self:
         if self.path is None:
@@ -76,7 +79,7 @@ class RowFile:
             self._partial = resolved.with_name(f".{resolved.name}.{os.getpid()}.partial")
             target = self._partial
         try:
-            self._stream = target.open("w", encoding="utf-8", newline="")
+            self._stream = target.open("w", encoding="utf-8", errors="backslashreplace", newline="")
         except OSError as error:
             raise InputError(f"{self.path} cannot be written: {error.strerror or error}") from error
         return self
@@ -97,9 +100,13 @@ class RowFile:
                 if self._partial is not None:
                     self._partial.unlink(missing_ok=True)
 
-    def start(self, columns: Sequence[str]) -> None:
-        """Fix the columns of a CSV file and write its header."""
+    def start(self, columns: Sequence[str], written: Collection[str] = ()) -> None:
+        """Fix the columns of a CSV file and write its header.
+
+        What stands in ``written`` was written by a model or said by an endpoint.
+        """
         self._columns = list(columns)
+        self._written = frozenset(written)
         if self.form is Format.csv:
             self._write([dict(zip(columns, columns, strict=True))])
 
@@ -140,14 +147,15 @@ class RowFile:
                         f"the key {name!r} comes up after the header of the CSV was written "
                         f"({', '.join(self._columns)}); write jsonl, or give every row all keys"
                     )
-            found.append([self._cell(row.get(name)) for name in self._columns])
+            found.append([self._cell(name, row.get(name)) for name in self._columns])
         return found
 
-    def _cell(self, value: Any) -> str:
-        text = text_of(value)
-        if not self.safe or isinstance(value, int | float):
+    def _cell(self, name: str, value: Any) -> str:
+        text = hide_secrets(text_of(value))
+        is_written = name in self._written
+        if not (self.safe or is_written) or isinstance(value, int | float):
             return text
-        made: str = spreadsheet_safe(text)
+        made: str = spreadsheet_safe(escape_controls(text) if is_written else text)
         self.made_text += made != text
         return made
 
@@ -181,7 +189,7 @@ class _UnixLines:
 
 def json_line(row: Mapping[str, Any]) -> str:
     """A row as one line of strict JSON."""
-    return json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(plain(row)) + "\n"
 
 
 def plain(value: Any) -> Any:

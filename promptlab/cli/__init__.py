@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C stopped: 128 and the number of SIGINT."""
@@ -19,14 +20,23 @@ def main() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from promptlab.cache import is_full
-    from promptlab.cancellation import Cancelled
-    from promptlab.cli.app import app
     from promptlab.cli.verbosity import Verbosity, set_verbosity
-    from promptlab.errors import DataWarning, DiskError, PromptlabError
+    from promptlab.errors import DataWarning
+    from promptlab.terminal import clean_streams
 
     set_verbosity(Verbosity.NORMAL)
     warnings.filterwarnings("ignore", category=DataWarning)  # commands tell them themselves
+    with clean_streams():
+        _run()
+
+
+def _run() -> None:
+    """The application, and what its errors come to."""
+    from promptlab.cache import is_full
+    from promptlab.cancellation import Cancelled
+    from promptlab.cli.app import app
+    from promptlab.errors import DiskError, PromptlabError
+
     try:
         app(prog_name="promptlab")
     except Cancelled as stop:
@@ -37,13 +47,23 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         if not is_full(error):
-            raise
+            _crash()
         place = error.filename or "the output"
         _tell(error, f"{place} cannot be written: the disk is full; make room")
         sys.exit(DiskError.exit_code)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except Exception:
+        _crash()
+
+
+def _crash() -> NoReturn:
+    """A fault of promptlab's own: its traceback, without secrets."""
+    import traceback
+
+    traceback.print_exc()
+    sys.exit(1)
 
 
 def _tell(error: Exception, message: str) -> None:

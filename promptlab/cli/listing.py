@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
 import typer
 
 from promptlab.cli.output import console
+from promptlab.outside_text import sanitize
 
 CELL = 160
 """Characters of a value that a table shows at most."""
 
+_MOST = 4_000  # characters that are looked at beyond those that are shown
 _WIDE = 4000  # columns when nobody's terminal sets a limit, so that lines stay whole for grep
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def visible(text: str, *, lines: bool = True) -> str:
-    """``text`` with control characters written out; line ends stay, or become ``⏎``."""
-    return "".join(_shown(character, lines) for character in text)
+    """A text from outside as a terminal may show it; line ends stay, or become ``⏎``."""
+    return sanitize(text, lines=lines, longest=None)
 
 
 def cell(value: object, limit: int = CELL) -> str:
     """A value as one short line."""
     text = str(value)
-    cut = text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-    return visible(cut, lines=False)
+    text = visible(text[: _MOST + limit], lines=False)  # whole secrets, also where it is cut
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def print_listing(
@@ -58,13 +58,3 @@ def print_listing(
     with terminal.capture() as captured:
         terminal.print(table)
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
-
-
-def _shown(character: str, lines: bool) -> str:
-    if character == "\n":
-        return character if lines else "⏎"
-    if character == "\t":
-        return character if lines else " "
-    if unicodedata.category(character) in ("Cc", "Cs", "Co") or character in _BIDI:
-        return character.encode("unicode_escape").decode()
-    return character

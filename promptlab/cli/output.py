@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptlab.cli.verbosity import Verbosity, verbosity
+from promptlab.outside_text import json_text, sanitize
+from promptlab.terminal import open_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,20 +19,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 
 def print_json(document: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(document, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
     """A remark on standard error, which --quiet leaves out."""
     if verbosity() > Verbosity.QUIET:
-        typer.echo(text, err=True)
+        typer.echo(sanitize(text), err=True)
 
 
 def warn(text: str) -> None:
     """A warning on standard error, whatever the verbosity."""
-    typer.echo(f"warning: {text}", err=True)
+    typer.echo(f"warning: {sanitize(text)}", err=True)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -39,7 +39,5 @@ def console(*, stderr: bool = False) -> Console:
 
     On standard error it is for progress, and silent under --quiet.
     """
-    from rich.console import Console
-
     silent = stderr and verbosity() == Verbosity.QUIET
-    return Console(stderr=stderr, markup=False, highlight=False, quiet=silent)
+    return open_console(stderr=stderr, quiet=silent)

@@ -81,8 +81,9 @@ def predict(
 
     All columns stay; prediction, unparsed and a probability score_LABEL for each label are added.
     Where the input has true labels the accuracy is told. The --out file appears whole or not at
-    all. Cells are written exactly as they were read, unless --spreadsheet-safe. --json prints one
-    summary, with the rows in it unless they go to --out.
+    all. Cells are written exactly as they were read, unless --spreadsheet-safe; what a model wrote
+    is never a formula in a CSV. --json prints one summary, with the rows in it unless they go to
+    --out.
     """
     from promptlab.batch.prediction import match_records
     from promptlab.predictor import read_fields
@@ -231,7 +232,7 @@ def _predict(
             kept += rows
             continue
         if not started:
-            output.start(batch.columns)
+            output.start(batch.columns, batch.written_columns)
             started = True
         output.write(rows)
 

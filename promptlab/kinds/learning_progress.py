@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from promptlab.events import Event, Step, Warned
+from promptlab.terminal import open_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,6 @@ class LearningProgress:
     """
 
     def __init__(self, name: str, most: int | None, console: Console | None = None) -> None:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -37,12 +36,12 @@ class LearningProgress:
             TimeRemainingColumn,
         )
 
-        self._console = console or Console(file=sys.stderr, markup=False, highlight=False)
+        self._console = console or open_console(stderr=True)
         self._name, self._most = name, most
         self._values: dict[str, float] = {}
         self._said = time.monotonic()
         self._bar: Progress = Progress(
-            TextColumn(name, markup=False),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -52,7 +51,7 @@ class LearningProgress:
             transient=True,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=most, told="")
+        self._task = self._bar.add_task(name, total=most, told="")
 
     def __enter__(self) -> Self:
         self._bar.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from promptlab.metric import MeanMetric, get_metric
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.repeats import text_key
+from promptlab.spreadsheet import csv_text
 from promptlab.study.ranking import Ranking
 from promptlab.study.search_words import search_told
 from promptlab.study.state import StudyState
@@ -153,23 +152,22 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 
 def leaderboard_csv(rows: list[dict[str, Any]]) -> str:
-    """The leaderboard as CSV, a row a trial."""
+    """The leaderboard as CSV, a row a trial; no cell can be run as a formula."""
     columns = [
         *("number", "state", "kind", "name", "accuracy", "low", "high", "n", "n_missing"),
         *("p_vs_best", "unparsed_rate", "errors", "tokens_per_example", "seconds", "prompt"),
     ]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, extrasaction="ignore")
-    writer.writeheader()
+    told = []
     for row in rows:
         dev = row["dev"] or {}
         low, high = dev.get("ci95") or (None, None)
-        writer.writerow(
+        cells = (
             row
             | {"accuracy": dev.get("accuracy"), "low": low, "high": high}
             | {"n": dev.get("n"), "n_missing": dev.get("n_missing")}
         )
-    return stream.getvalue()
+        told.append([cells.get(name) for name in columns])
+    return csv_text(columns, told)
 
 
 def failure_lines(state: StudyState, winner: Predictor, dev: Predictions) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +11,7 @@ from promptlab.distinct import text_means
 from promptlab.evaluation import Texts
 from promptlab.predictions import Predictions
 from promptlab.repeats import text_key
+from promptlab.spreadsheet import csv_text
 from promptlab.statistics import Comparison, holm, mcnemar_exact, paired_bootstrap, t_interval
 from promptlab.study.board import task_facts
 from promptlab.study.curve_cell import CellFiles, Found
@@ -60,12 +59,9 @@ def curve_document(
 
 
 def curve_table(found: Sequence[Found]) -> str:
-    """The cells as CSV."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(Found.__dataclass_fields__))
-    writer.writeheader()
-    writer.writerows(cell.row() for cell in found)
-    return stream.getvalue()
+    """The cells as CSV; none can be run as a formula."""
+    columns = list(Found.__dataclass_fields__)
+    return csv_text(columns, [[cell.row()[name] for name in columns] for cell in found])
 
 
 def curve_rows(

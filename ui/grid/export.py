@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import Any
 
@@ -40,16 +38,14 @@ def table(sheet: Sheet) -> str:
     head = ["id", *(f"input: {name}" for name in fields), "expected", "agreement"]
     for one in sheet.heads:
         head += [one.name, f"{one.letter} verdict", f"{one.letter} probability"]
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow([pl.spreadsheet_safe(name) for name in head])
+    rows = []
     for row, example in enumerate(sheet.examples):
         texts = [example.fields.get(name, "") for name in fields]
         cells = [example.id, *texts, example.label, sheet.agreement(row)]
         for one in sheet.heads:
             cells += _three(sheet.cell(row, one.letter))
-        writer.writerow([pl.spreadsheet_safe("" if cell is None else cell) for cell in cells])
-    return stream.getvalue()
+        rows.append(cells)
+    return pl.csv_text(head, rows)
 
 
 def _three(cell: pl.Prediction | None) -> list[Any]:

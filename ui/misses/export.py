@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -36,19 +34,16 @@ def written(form: str, failures: Sequence[Any], source: str) -> str:
 def table(failures: Sequence[Any]) -> str:
     """CSV with a column for each field; no cell can be run as a formula."""
     names = list(dict.fromkeys(name for one in failures for name in one.fields))
-    stream = io.StringIO()
-    writer = csv.writer(stream)
     head = ["id", "split", "prompt", *(f"input: {name}" for name in names), "actual", "expected",
             "corrected", "accepted", "note", "kind", "reply", "error"]  # fmt: skip
-    writer.writerow([pl.spreadsheet_safe(name) for name in head])
+    rows = []
     for one in failures:
         said = one.correction
-        row = [one.example_id, one.split, one.prompt, *(one.fields.get(n, "") for n in names),
+        rows.append([one.example_id, one.split, one.prompt, *(one.fields.get(n, "") for n in names),
                one.actual, one.expected, said.expected if said else "",
                "yes" if said and said.accept else "", said.note if said else "", one.kind,
-               one.reply, one.error]  # fmt: skip
-        writer.writerow([pl.spreadsheet_safe("" if cell is None else cell) for cell in row])
-    return stream.getvalue()
+               one.reply, one.error])  # fmt: skip
+    return pl.csv_text(head, rows)
 
 
 def _lines(records: Iterable[Mapping[str, Any]]) -> str:

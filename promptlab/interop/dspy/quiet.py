@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from promptlab.terminal import escaping
+
 _MUTED: contextvars.ContextVar[bool] = contextvars.ContextVar("promptlab_muted", default=False)
 _LOCK = threading.Lock()
 _INSIDE = 0
@@ -26,6 +28,10 @@ class _Muffler:
     def write(self, text: str) -> int:
         """Drop or pass on ``text``."""
         return len(text) if _MUTED.get() else self._stream.write(text)
+
+    def with_escapes(self) -> _Muffler:
+        """The same for a program that draws: what muted code draws is dropped, too."""
+        return _Muffler(escaping(self._stream))
 
     def flush(self) -> None:
         """Flush the stream behind."""
