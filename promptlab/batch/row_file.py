@@ -53,9 +53,9 @@ class RowFile:
     that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read, because programs read
     these files too; with ``safe`` the cells of a CSV file that a spreadsheet would run are made
     text by `spreadsheet_safe`, and ``made_text`` counts them. What a model wrote was never read:
-    in a CSV file it is made text always, without control characters. No secret is written. Raises `InputError` when the file
-    cannot be created, `DiskError` when the disk is full, `WorkError` when it cannot be written
-    otherwise.
+    in a CSV file it is made text always, without control characters. No secret is written. Raises
+    `InputError` when the file cannot be created, `DiskError` when the disk is full, `WorkError`
+    when it cannot be written otherwise.
     """
 
     def __init__(self, path: Path | None, form: Format, *, safe: bool = False) -> None:
