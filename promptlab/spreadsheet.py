@@ -22,8 +22,9 @@ def spreadsheet_safe(value: Any) -> Any:
     """``value`` as it may stand in a CSV file that somebody opens in a spreadsheet.
 
     Text that begins with ``=``, ``+``, ``-`` or ``@`` (also after white space, quotation marks and
-    what nobody sees), or with a tab or a line end, gets an apostrophe before it, so that it is shown and not run. Numbers, also those
-    written as text such as ``"-1.5"``, and all other values stay what they are.
+    what nobody sees), or with a tab or a line end, gets an apostrophe before it, so that it is
+    shown and not run. Numbers, also those written as text such as ``"-1.5"``, and all other values
+    stay what they are.
     """
     if not isinstance(value, str) or not _is_run(value):
         return value

@@ -82,7 +82,7 @@ def data_output() -> TextIO:
 
 
 def escaping(stream: Any) -> Any:
-    """The stream to which escapes may be written; a `CleanStream` takes secrets out all the same."""
+    """The stream to which escapes may be written; a `CleanStream` still takes secrets out."""
     made = getattr(stream, "with_escapes", None)
     return stream if made is None else made()
 
