@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from promptlab.errors import InputError
 from promptlab.hidden_reasoning import Reply, split_reasoning
+from promptlab.settings import check_seed
 
 Finish = Literal["stop", "length", "refusal", "empty", "too_long", "error"]
 _WORDLESS = ("refusal", "empty", "too_long")
@@ -33,6 +34,7 @@ class Decoding:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.max_tokens < 1:
             raise InputError(f"max_tokens is {self.max_tokens}; at least 1 token is generated")
         if not (self.temperature >= 0 and math.isfinite(self.temperature)):

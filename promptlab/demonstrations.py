@@ -13,6 +13,7 @@ from promptlab.retrieval.index import Similarity
 from promptlab.selection.order import arranged
 from promptlab.selection.select import MEASURED
 from promptlab.selection.turns import drawn, enough
+from promptlab.settings import check_seed
 from promptlab.template import Placement
 
 Selection = Literal["random", "nearest", "diverse", "bootstrapped", "confident", "first"]
@@ -61,6 +62,7 @@ class DemonstrationChoice:
     probes: int = 32
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if self.count < 0:
             raise InputError(f"the number of demonstrations is {self.count}; use 0 or more")
         _check("selection", self.selection, get_args(Selection))

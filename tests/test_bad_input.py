@@ -77,7 +77,7 @@ def test_unknown_metrics_name_their_key(study: Command, document: dict[str, Any]
         ("study: a\nstudy: b\n", (", line 2: the key 'study' stands twice",)),
         ("1: 2\n", ("the key 1 is no word",)),
         (b"study: a\n\x89PNG\x00\xff", (", line 2: holds bytes that are no UTF-8", "UTF-8")),
-        (b"study: \x00", ("no valid YAML",)),
+        (b"study: \x00", ("line 1: holds a zero byte", "UTF-8")),
         ("".join(f"key{n}: 1\n" for n in range(30)), ("and 23 more complaints",)),
     ],
 )

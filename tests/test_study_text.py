@@ -10,6 +10,7 @@ import pytest
 import yaml
 from study_material import study_document, write_reviews
 
+import promptlab as pl
 from promptlab.errors import StudyError
 from promptlab.study.policy import StudyPolicy
 from promptlab.study.spec import StudySpec, shipped_studies
@@ -100,8 +101,8 @@ def test_complaints_of_several_lines_stay_together() -> None:
         ("[" * 100_000, "nested too deep"),
         ("- " * 100 + "x", "nested deeper"),
         ("a: &a [*a]", "holds itself"),
-        ("study: " + "9" * 5000, "cannot be read"),
-        ("study: 2001-99-99", "cannot be read"),
+        ("study: " + "9" * 5000, "a number of 5,000 characters is no setting"),
+        ("study: 2001-99-99", "this key is missing"),  # a name, and no date
         ("x" * 200_001, "too many for a study"),
         ("study: !!python/object/apply:os.system [ls]", "no valid YAML"),
         ("? [a, b]\n: c", "line 1"),
@@ -189,3 +190,53 @@ def test_files_of_the_folder_are_found_and_links_out_of_it_are_not(
     assert outside.file("link.csv") is None
     assert outside.file("../reviews.csv") is None
     assert outside.file("a\0b") is None
+
+
+BASE = "study: a\ntask: sst2\n"
+GROUP = (
+    "candidates:\n- {kind: template, templates: ['{text} {mask}'], verbalizers: [{a: b, c: d}]}\n"
+)
+LONG = (
+    (BASE + GROUP + "".join(f"key{n}: 1\n" for n in range(8000)), "and 7,990 more complaints"),
+    (BASE + "candidates:\n" + "- {kind: template}\n" * 10_000, "and 9,990 more complaints"),
+    (BASE + "candidates:\n" + "- 1\n" * 40_000, "and 39,990 more complaints"),
+    (BASE + GROUP + f"objectives: [{'1,' * 40_000}]\n", "objectives.0: must be text"),
+    (BASE + GROUP + "seed: 1" + ":59" * 300_000, "seed: must be a whole number"),
+    (BASE + GROUP + "seed: 0x" + "f" * 900_000, "seed: must be a whole number"),
+    (BASE + GROUP + "seed: " + "9" * 900_000, "a number of 900,000 characters"),
+    (BASE + "candidates:\n- kind: " + "t" * 900_000, "unknown kind"),
+    ("- " * 450_000, "nested deeper"),
+    ("!" * 900_000, "no valid YAML"),
+    ("---\n" * 200_000, "more than 50,000 values"),
+    ("a: \ud800\n", "line 1: holds half a character"),
+)
+
+
+@pytest.mark.parametrize(("text", "told"), LONG)
+def test_a_long_study_file_is_read_in_linear_time(text: str, told: str) -> None:
+    from promptlab.study.spec import build_spec, read_document
+
+    started = time.process_time()
+    with pytest.raises(StudyError) as caught:
+        build_spec(*_as_arguments(read_document(text, "study.yaml")))
+    assert time.process_time() - started < 4  # a second where nothing else computes
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 20_000
+
+
+def _as_arguments(read: Any) -> tuple[Any, str, Any]:
+    document, lines = read
+    return document, "study.yaml", lines
+
+
+def test_only_plain_values_are_made_of_yaml() -> None:
+    """A time of day is no number of minutes, a date is text, and octal numbers are not guessed."""
+    text = "{a: 12:30, b: 010, c: 2001-01-01, d: 1e3, e: 1.5, f: -7, g: ~, h: 0x10, i: no}"
+    document, _ = pl.parse_yaml(text, "x")
+    assert document == {
+        "a": "12:30", "b": "010", "c": "2001-01-01", "d": "1e3", "e": 1.5, "f": -7, "g": None,
+        "h": "0x10", "i": "no",
+    }  # fmt: skip
+    for tag in ("!!binary aGk=", "!!set {a}", "!!timestamp 2001-01-01", "!!omap []", "!mine x"):
+        with pytest.raises(StudyError, match="no valid YAML"):
+            pl.parse_yaml(f"a: {tag}", "x")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from promptlab.candidate import Candidate
 from promptlab.decoding import Decoding
@@ -22,6 +22,7 @@ from promptlab.kinds.template import (
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
+from promptlab.settings import Settings
 from promptlab.strategies.answering import Answering
 from promptlab.strategies.chain import Chain, Step, chain_fields, check_steps
 from promptlab.task import Task
@@ -29,13 +30,11 @@ from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
 
 
-class StepSettings(BaseModel):
+class StepSettings(Settings):
     """A step: its templates, and how its reply is read (``parser``) or scored (``answers``).
 
     Without either, the template's own parser or answers are taken, else the whole reply.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     templates: list[str | InlineTemplate] = Field(min_length=1)

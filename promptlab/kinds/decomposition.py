@@ -14,6 +14,7 @@ from promptlab.kinds.kind import KindSettings, Trial
 from promptlab.kinds.template import OWN, Option, TemplateKind, TemplateSettings
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Predictor
+from promptlab.settings import Seed
 from promptlab.spans import read_spans
 from promptlab.strategies.decomposition import SPAN, SpanDecomposition, outside_label, text_field
 from promptlab.strategies.stretches import Keep, Selection
@@ -31,7 +32,7 @@ class DecompositionSettings(TemplateSettings):
     selection: list[Selection] = Field(default=["optimal"], min_length=1)
     bias: list[float | Literal["tuned"]] = Field(default=["tuned"], min_length=1)
     demonstrations: list[int] = Field(default=[0], min_length=1)
-    seed: list[int] = Field(default=[FEW_SHOT_SEEDS[0]], min_length=1)
+    seed: list[Seed] = Field(default=[FEW_SHOT_SEEDS[0]], min_length=1)
 
 
 class DecompositionKind(TemplateKind):

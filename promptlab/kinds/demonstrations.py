@@ -21,6 +21,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.retrieval.embedding import check_embeds
 from promptlab.retrieval.index import Similarity
 from promptlab.selection.select import needs_label_scores
+from promptlab.settings import Seed
 from promptlab.task import FEW_SHOT_SEEDS, Task
 from promptlab.template import Placement
 
@@ -34,7 +35,7 @@ class DemonstrationsSettings(TemplateSettings):
     """
 
     count: list[int] = Field(default=[1, 2, 4, 8], min_length=1)
-    seed: list[int] = Field(default=list(FEW_SHOT_SEEDS), min_length=1)
+    seed: list[Seed] = Field(default=list(FEW_SHOT_SEEDS), min_length=1)
     order: list[Order] | None = Field(default=None, min_length=1)
     selection: list[Selection] = Field(default=["random"], min_length=1)
     similarity: list[Similarity] = Field(default=["bm25"], min_length=1)

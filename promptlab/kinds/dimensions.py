@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from promptlab.kinds.kind import Trial
+from promptlab.settings import Settings
 
 
-class Range(BaseModel):
+class Range(Settings):
     """All numbers from ``low`` to ``high``, evenly or (``log``) by their logarithm."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     low: float
     high: float

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import PrivateAttr
 
 from promptlab.cancellation import Cancelled
 from promptlab.candidate import Candidate
@@ -16,6 +16,7 @@ from promptlab.fitting import Asked, Finished, Fitting
 from promptlab.models.language_model import LanguageModel
 from promptlab.own_code import named_class
 from promptlab.predictor import Predictor
+from promptlab.settings import Settings
 from promptlab.task import Task
 
 BUILT_IN = {
@@ -59,10 +60,8 @@ class Trial(Protocol):
         """A number from ``low`` to ``high``."""
 
 
-class KindSettings(BaseModel):
+class KindSettings(Settings):
     """Base of a kind's section in the study file; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
     _place: str = PrivateAttr("")

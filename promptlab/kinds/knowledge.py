@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from promptlab.decoding import Decoding
 from promptlab.errors import StudyError
@@ -15,6 +15,7 @@ from promptlab.kinds.kind import KindSettings, Trial
 from promptlab.kinds.template import DecodingSettings, InlineTemplate, read_option
 from promptlab.kinds.wrapping import WrappingKind, WrappingSettings, make_inner
 from promptlab.models.language_model import LanguageModel
+from promptlab.settings import Settings
 from promptlab.strategies.knowledge import WRITING, Choice, GeneratedKnowledge, Writer, informed
 from promptlab.strategies.wrapped import WrappingStrategy
 from promptlab.strategy import Strategy
@@ -22,10 +23,8 @@ from promptlab.task import Task
 from promptlab.template import Demonstration, Template
 
 
-class StatementSettings(BaseModel):
+class StatementSettings(Settings):
     """An example and a statement about it, which show the model what to write."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fields: dict[str, str]
     knowledge: str

@@ -23,6 +23,7 @@ from promptlab.label import canonical_label
 from promptlab.models.language_model import LanguageModel
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
+from promptlab.settings import Seed, Settings
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.verbalizer import Aggregation, Verbalizer
@@ -39,10 +40,8 @@ Label = Annotated[str, BeforeValidator(lambda key: key if key is None else canon
 Answers = dict[Label, str | list[str] | dict[str, float]]
 
 
-class InlineTemplate(BaseModel):
+class InlineTemplate(Settings):
     """A template written out in the study file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str | None = None
     text: str | None = None
@@ -53,26 +52,22 @@ class InlineTemplate(BaseModel):
     parser: ParserSettings | None = None
 
 
-class FromLibrary(BaseModel):
+class FromLibrary(Settings):
     """All templates of one task of the library, or those of one shape."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
     shape: Literal["prefix", "cloze"] | None = None
 
 
-class DecodingSettings(BaseModel):
+class DecodingSettings(Settings):
     """How generated replies are decoded."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_tokens: int = 64
     temperature: float = 0.0
     top_k: int | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
-    seed: int = 0
+    seed: Seed = 0
 
 
 class TemplateSettings(KindSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from promptlab.calibration import Calibration
 from promptlab.candidate import Candidate
@@ -17,6 +17,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
 from promptlab.retrieval.embedding import check_embeds
+from promptlab.settings import Seed, Settings
 from promptlab.strategies.automatic import Automatic, By
 from promptlab.strategies.thought import EXTRACTIONS, TRIGGER, ChainOfThought, Extract, Mode
 from promptlab.task import Task
@@ -26,10 +27,8 @@ from promptlab.verbalizer import Verbalizer
 _SHOWN: dict[str, str] = {"zero_shot": "zero-shot", "manual": "manual", "auto": "automatic"}
 
 
-class WorkedSettings(BaseModel):
+class WorkedSettings(Settings):
     """A worked demonstration written out in the study file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     fields: dict[str, str]
     reasoning: str
@@ -51,7 +50,7 @@ class ChainOfThoughtSettings(TemplateSettings):
     demonstrations: list[WorkedSettings] = Field(default=[])
     reasoning_field: str | None = None
     count: list[int] = Field(default=[4], min_length=1)
-    seed: list[int] = Field(default=[13], min_length=1)
+    seed: list[Seed] = Field(default=[13], min_length=1)
     by: list[By] = Field(default=["tfidf"], min_length=1)
     question_tokens: int = Field(default=60, ge=1)
     steps: int = Field(default=5, ge=1)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from promptlab.kinds.dimensions import Range, pick
 from promptlab.kinds.kind import KindSettings, Trial
+from promptlab.settings import Seed
 from promptlab.tuning.training import Schedule
 
 SEARCHED = ("batch_size", "weight_decay", "schedule", "seed")
@@ -37,7 +38,7 @@ class TrainingSettings(KindSettings):
     learning_rate: Numbers = Field(default=[0.03])
     batch_size: list[int] = Field(default=[16], min_length=1)
     weight_decay: Numbers = Field(default=[0.0])
-    seed: list[int] = Field(default=[13], min_length=1)
+    seed: list[Seed] = Field(default=[13], min_length=1)
     schedule: list[Schedule] = Field(default=["linear"], min_length=1)
     epochs: int = 20
     steps: int | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from promptlab.kinds.kind import KindSettings
 from promptlab.kinds.parsing import ParserSettings
 from promptlab.kinds.template import DecodingSettings, InlineTemplate
+from promptlab.settings import Seed, Settings
 from promptlab.strategies.judgement import WORTHS, JudgementMethod
 from promptlab.strategies.search import SearchMethod
 from promptlab.strategies.thoughts import ThoughtMethod
@@ -15,10 +16,8 @@ Entry = str | InlineTemplate
 """A library name, a template's text, or a template written out."""
 
 
-class BudgetSettings(BaseModel):
+class BudgetSettings(Settings):
     """What one example's search may cost; nothing is no limit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     asks: int | None = Field(default=None, ge=1)
     tokens: int | None = Field(default=None, ge=1)
@@ -47,7 +46,7 @@ class TreeSettings(KindSettings):
     threshold: list[float | None] = Field(default=[None], min_length=1)
     temperature: list[float] = Field(default=[0.7], min_length=1)
     samples: list[int] = Field(default=[1], min_length=1)
-    seed: list[int] = Field(default=[0], min_length=1)
+    seed: list[Seed] = Field(default=[0], min_length=1)
     chat: list[bool] = Field(default=[False], min_length=1)
     worths: dict[str, float] = Field(default=dict(WORTHS))
     budget: BudgetSettings = BudgetSettings()

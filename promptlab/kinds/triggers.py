@@ -17,6 +17,7 @@ from promptlab.kinds.tuned import check_examples, check_room, trainable
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.local import LocalModel
 from promptlab.predictor import Predictor
+from promptlab.settings import Seed
 from promptlab.task import Task
 from promptlab.template import Template
 from promptlab.tuning.slot_words import slot_words
@@ -72,7 +73,7 @@ class TriggersSettings(TemplateSettings):
     momentum: list[float] = Field(default=[Recipe.momentum], min_length=1)
     capitalised: list[bool] = Field(default=[Recipe.capitalised], min_length=1)
     whole_words: list[bool] = Field(default=[Recipe.whole_words], min_length=1)
-    seed: list[int] = Field(default=[Recipe.seed], min_length=1)
+    seed: list[Seed] = Field(default=[Recipe.seed], min_length=1)
     width: int = Recipe.width
     swaps: int = Recipe.swaps
     accumulate: int = Recipe.accumulate

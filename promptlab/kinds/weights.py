@@ -37,7 +37,8 @@ def with_rates(values: Any, weights: Sequence[str], rates: Mapping[str, float]) 
     if not isinstance(values, dict) or "learning_rate" in values:
         return values
     chosen = values.get("weights", weights)
-    names = list(dict.fromkeys(chosen)) if isinstance(chosen, list) else []
+    chosen = chosen if isinstance(chosen, list) else []
+    names = list(dict.fromkeys(name for name in chosen if isinstance(name, str)))
     found = list(dict.fromkeys(rates[name] for name in names if name in rates))
     return values | {"learning_rate": found or [rates["full"]]}
 

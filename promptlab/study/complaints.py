@@ -14,7 +14,10 @@ from promptlab.study.places import line_of
 CHANGED = 0
 """The line of a value that does not stand in the file but was given by an option."""
 
-_MOST = 10
+MOST = 10
+"""Complaints that are told; of the others the number is."""
+_LOOKED_AT = 10_000
+_LONGEST = 200
 _WANTED = {
     "model_type": "a mapping of keys",
     "dict_type": "a mapping of keys",
@@ -55,22 +58,34 @@ def complaints(
     reach deepest.
     """
     found: dict[tuple[Any, ...], list[Any]] = {}
-    for problem in error.errors():
+    problems = error.errors(include_url=False, include_context=False)
+    for problem in problems[:_LOOKED_AT]:
         found.setdefault(_path(problem, document), []).append(problem)
-    deepest = [path for path in found if not any(_inside(other, path) for other in found)]
+    around = {path[:length] for path in found for length in range(len(path))}
+    deepest = [path for path in found if path not in around]
     told = [
-        f"{at(source, lines, (*start, *path))}: {'.'.join(map(str, (*start, *path)))}: "
+        f"{at(source, lines, (*start, *path))}: {_dotted((*start, *path))}: "
         f"{_message(found[path], model, document)}"
-        for path in deepest
+        for path in deepest[:MOST]
     ]
-    if len(told) > _MOST:
-        told[_MOST:] = [f"and {len(told) - _MOST} more complaints"]
-    return "\n".join(told)
+    return "\n".join(shortened(told, len(deepest) + len(problems[_LOOKED_AT:])))
+
+
+def shortened(told: Sequence[str], number: int) -> list[str]:
+    """At most ten of ``number`` complaints, and how many more there are."""
+    left = number - min(len(told), MOST)
+    return [*told[:MOST], *([f"and {left:,} more complaints"] if left else [])]
+
+
+def _dotted(path: Sequence[Any]) -> str:
+    """A key as it is written, cut where it is no word any more."""
+    text = ".".join(map(str, path))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def at(source: str, lines: Lines, path: Sequence[str | int]) -> str:
     """The file and the line of ``path``, or of the nearest value around it."""
-    line = line_of(dict(lines), path)
+    line = line_of(lines, path)
     if line == CHANGED:
         return f"{source}, as changed on the command line"
     return f"{source}, line {line}" if line else source
@@ -82,7 +97,7 @@ def _message(problems: Sequence[Any], model: type[BaseModel], document: Any) -> 
     value = first["input"]
     if first["type"] == "extra_forbidden":
         known = _keys(model, first["loc"][:-1], document)
-        close = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        close = difflib.get_close_matches(str(first["loc"][-1])[:80], known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
         name = str(first["loc"][-1])
         if name in _OF_TEMPLATES and "templates" in known:
@@ -95,10 +110,6 @@ def _message(problems: Sequence[Any], model: type[BaseModel], document: Any) -> 
         mend = "; quote words such as yes, no, on and off" if quote else ""
         return f"must be {' or '.join(dict.fromkeys(wanted))} (found {value!r:.60}){mend}"
     return f"{first['msg'].removeprefix('Value error, ')} (found {value!r:.60})"
-
-
-def _inside(path: Sequence[Any], outer: Sequence[Any]) -> bool:
-    return len(path) > len(outer) and tuple(path[: len(outer)]) == tuple(outer)
 
 
 def _path(problem: Any, document: Any) -> tuple[Any, ...]:

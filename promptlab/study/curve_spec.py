@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from promptlab.kinds.kind import KindSettings
+from promptlab.settings import Seed
 from promptlab.study.sections import Section, StudyFile
 
 LEARNING_CURVE = "learning_curve"
@@ -53,7 +55,7 @@ class CurveSpec(StudyFile):
 
     kind: Literal["learning_curve"]
     sizes: list[Natural] = Field(min_length=1)
-    seeds: list[Natural] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     dev_per_class: int | None = Field(default=None, ge=1)
     methods: list[Method] = Field(min_length=1)
     baseline: str | None = None
@@ -61,7 +63,7 @@ class CurveSpec(StudyFile):
     @field_validator("sizes", "seeds")
     @classmethod
     def _each_once(cls, values: list[int]) -> list[int]:
-        twice = sorted({value for value in values if values.count(value) > 1})
+        twice = sorted(value for value, count in Counter(values).items() if count > 1)
         if twice:
             raise ValueError(f"{twice[0]} stands twice; give each value once")
         return values

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -15,6 +16,9 @@ Path = tuple[str | int, ...]
 _MOST_CHARACTERS = 1_000_000
 _MOST_VALUES = 50_000
 _DEEPEST = 60
+_TOO_DEEP = f"nested deeper than {_DEEPEST} levels; write it flatter"
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character: no text that can be written holds it."""
 
 
 def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
@@ -29,6 +33,12 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
             f"{source}: {len(text):,} characters are too many for a study file; at most "
             f"{_MOST_CHARACTERS:,}"
         )
+    if found := _HALF.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise StudyError(
+            f"{source}, line {line}: holds half a character ({found[0]!r}), which is no text; "
+            "remove it"
+        )
     with reading(source, StudyError):
         node, document = _read(text, source)
     lines: dict[Path, int] = {}
@@ -39,6 +49,7 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
 
 def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
     """The document's nodes and its values; nothing is made of a document that is too large."""
+    _check_shape(text, source)
     loader = StudyLoader(text)
     try:
         node = loader.get_single_node()
@@ -54,6 +65,20 @@ def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
         loader.dispose()
 
 
+def _check_shape(text: str, source: str) -> None:
+    """Refuse what is too deep or too much before anything is made of it."""
+    depth = values = 0
+    for event in yaml.parse(text, Loader=StudyLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        values += isinstance(event, yaml.NodeEvent)
+        if depth > _DEEPEST + 1 or values > _MOST_VALUES:
+            place = f"{source}, line {event.start_mark.line + 1}"
+            if depth > _DEEPEST + 1:
+                raise StudyError(f"{place}: {_TOO_DEEP}")
+            raise StudyError(f"{place}: more than {_MOST_VALUES:,} values; no study needs so many")
+
+
 def _size(node: yaml.Node, known: dict[int, int | None], depth: int) -> int:
     """Values under ``node``, an alias counted as all that it stands for."""
     line = node.start_mark.line + 1
@@ -63,7 +88,7 @@ def _size(node: yaml.Node, known: dict[int, int | None], depth: int) -> int:
     if found:
         return found
     if depth > _DEEPEST:
-        raise StudyError(f"line {line}: nested deeper than {_DEEPEST} levels; write it flatter")
+        raise StudyError(f"line {line}: {_TOO_DEEP}")
     known[id(node)] = None
     inner: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
@@ -82,9 +107,9 @@ def _size(node: yaml.Node, known: dict[int, int | None], depth: int) -> int:
     return size
 
 
-def line_of(lines: dict[Path, int], path: Sequence[Any]) -> int | None:
+def line_of(lines: Mapping[Path, int], path: Sequence[Any]) -> int | None:
     """The line of ``path``, or of the nearest value around it."""
-    known = tuple(path)
+    known: Path = tuple(path)
     while known and known not in lines:
         known = known[:-1]
     return lines.get(known)

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SerializerFunctionWrapHandler,
@@ -24,6 +22,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.address import is_remote
 from promptlab.models.remote.options import TRANSPORT, RemoteOptions
 from promptlab.readers import text_of
+from promptlab.settings import Seconds, Seed, Settings
 from promptlab.study.complaints import at
 from promptlab.study.places import line_of
 
@@ -42,17 +41,15 @@ def _text(value: Any) -> Any:
     return text_of(value) if isinstance(value, bool | int | float) else value
 
 
-class Section(BaseModel):
+class Section(Settings):
     """A part of a study file; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class BudgetSection(Section):
     """When the search ends: after so many trials, or so many seconds of search."""
 
     trials: int = Field(default=50, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: Seconds | None = None
 
     def holds(self, other: BudgetSection) -> bool:
         """Whether it is at least as large as ``other``."""
@@ -64,7 +61,7 @@ class TaskSection(Section):
     """Which data, and how it is divided; the options are those of ``load_task``."""
 
     data: str
-    seed: int = 13
+    seed: Seed = 13
     k: int | None = Field(default=None, ge=1)
     train: Size = None
     dev: Size = None
@@ -170,7 +167,7 @@ class StudyFile(Section):
     task: TaskSection
     model: ModelSection = ModelSection()
     block: int = Field(default=50, ge=1)
-    seed: int = 13
+    seed: Seed = 13
     resolved: dict[str, Any] | None = Field(default=None, exclude=True)
     _source: str = PrivateAttr("")
     _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
@@ -201,7 +198,7 @@ class StudyFile(Section):
 
     def line(self, *path: str | int) -> int | None:
         """The line of a value in its file, or of the nearest value around it."""
-        return line_of(dict(self._lines), path)
+        return line_of(self._lines, path)
 
     def document(self) -> dict[str, Any]:
         """The study as plain data: as a file, the same study again."""

@@ -12,13 +12,16 @@ from pydantic import Field, ValidationError
 
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.kind import KindSettings, find_kind
-from promptlab.study.complaints import CHANGED, at, complaints
+from promptlab.plain_file import is_file, is_folder, is_there, read_plain
+from promptlab.study.complaints import CHANGED, MOST, at, complaints, shortened
 from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec, Method
 from promptlab.study.places import parse_yaml
 from promptlab.study.sections import Budgeted, Section, StudyFile
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
+MOST_BYTES = 4_000_000
+"""Of a study file, which has a million characters at most."""
 SEARCH = "search"
 """The kind of a study that searches; a study file that names no kind is one."""
 _Lines = Mapping[tuple[str | int, ...], int]
@@ -88,18 +91,18 @@ def shipped_studies() -> dict[str, Path]:
 def find_study_file(study: str) -> Path:
     """The file of a path or of a shipped study's name."""
     path = Path(study)
-    if path.is_file():
+    if is_file(path):
         return path
-    if path.is_dir():
+    if is_folder(path):
         raise StudyError(f"{study} is a folder; name the study file in it, such as study.yaml")
     shipped = shipped_studies()
     if study in shipped:
         return shipped[study]
-    close = difflib.get_close_matches(study, shipped, n=1)
+    close = difflib.get_close_matches(study[:80], shipped, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise StudyError(
-        f"there is no study file {study!r} and no shipped study of that name; {hint}shipped are "
-        f"{', '.join(shipped)}"
+        f"there is no study file {study!r:.200} and no shipped study of that name; {hint}shipped "
+        f"are {', '.join(shipped)}"
     )
 
 
@@ -108,16 +111,7 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec | 
 
     A relative data path is looked for beside the study file first. Raises `StudyError`.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise StudyError(
-            f"{path}, line {line}: holds bytes that are no UTF-8 text; a study file is YAML, "
-            "saved as UTF-8"
-        ) from error
+    text = read_plain(path, "a study file is YAML, saved as UTF-8", most=MOST_BYTES)
     document, lines = read_document(text, str(path))
     for key, value in (changes or {}).items():
         _put(document, key.split("."), value)
@@ -180,12 +174,15 @@ def _groups(entries: list[Any], source: str, lines: _Lines) -> tuple[list[KindSe
     """The groups that can be read, and the complaints about the others."""
     made: list[KindSettings] = []
     wrong: list[str] = []
+    number = 0
     for index, entry in enumerate(entries):
         try:
             made.append(_group(entry, ("candidates", index), source, lines))
         except StudyError as error:
-            wrong.append(str(error))
-    return made, wrong
+            told = str(error).splitlines()
+            number += len(told)
+            wrong += told if len(wrong) < MOST else []
+    return made, shortened(wrong, number)
 
 
 def _curve(document: dict[str, Any], source: str, lines: _Lines) -> CurveSpec:
@@ -261,6 +258,6 @@ def _resolve_data(document: dict[str, Any], folder: Path) -> None:
 
 def _beside(path: Any, folder: Path) -> str | None:
     """The absolute path of a file beside the study file, if that is what is named."""
-    if isinstance(path, str) and not Path(path).is_absolute() and (folder / path).exists():
+    if isinstance(path, str) and not Path(path).is_absolute() and is_there(folder / path):
         return str((folder / path).resolve())
     return None

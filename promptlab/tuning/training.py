@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from promptlab.errors import InputError
+from promptlab.settings import check_seed
 
 Schedule = Literal["constant", "linear", "cosine"]
 
@@ -36,6 +37,7 @@ class Training:
     seed: int = 13
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise InputError(
                 f"the learning rate is {self.learning_rate}; it must be above 0 (0.3 to 0.003 "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
@@ -26,13 +26,12 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, TextParser
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
+from promptlab.settings import Seed, Settings
 from promptlab.task import Task
 
 
-class DspyDecoding(BaseModel):
+class DspyDecoding(Settings):
     """How the fields that are written are decoded; the next field ends them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_tokens: int = 64
     temperature: float = 0.0
@@ -55,7 +54,7 @@ class DspySettings(KindSettings):
     chat: list[bool] = Field(default=[False], min_length=1)
     parser: ParserSettings | None = None
     decoding: DspyDecoding = DspyDecoding()
-    seed: int = 13
+    seed: Seed = 13
     train_examples: int | None = Field(default=None, ge=1)
     dev_examples: int | None = Field(default=None, ge=1)
     prompt_model: str | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from promptlab.errors import InputError
+from promptlab.settings import Settings
 
 TRANSPORT = frozenset(
     {
@@ -21,14 +22,12 @@ _SECRETS = frozenset(
 )
 
 
-class Price(BaseModel):
+class Price(Settings):
     """Dollars for a million tokens of prompts (``input``) and of replies (``output``).
 
     ``cached`` is the price of a prompt's tokens that the endpoint still knew from before, by
     default that of all others.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
@@ -41,7 +40,7 @@ class Price(BaseModel):
         return (fresh * self.input + tokens_known * known + tokens_out * self.output) / 1e6
 
 
-class RemoteOptions(BaseModel):
+class RemoteOptions(Settings):
     """How a remote model is asked.
 
     ``api`` is chat completions or plain ``completions``. Timeouts are in seconds, the read
@@ -53,8 +52,6 @@ class RemoteOptions(BaseModel):
     ``extra`` is put into every request as it is (``null`` takes a field out). ``cache`` keeps
     replies on disk.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     api: Literal["chat", "completions"] = "chat"
     concurrency: int = Field(default=8, ge=1, le=1024)
