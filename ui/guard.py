@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from .faults import log_once
+
 MB = 1_000_000
 SMALL_BODY = 2 * MB
 """Bytes of a request that brings no file."""
@@ -113,6 +115,12 @@ class Guard:
         except _TooLarge:
             if not sending.started:
                 await _refuse(scope, receive, send, 413, _too_large(limit))
+        except Exception as problem:  # of a request that Gradio's routes cannot take
+            log_once(problem)
+            if sending.started:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await _refuse(scope, receiving.rest, send, 400, "this request cannot be read")
 
     def _refusal(self, scope: Any, headers: dict[str, str]) -> tuple[int, str] | None:
         """Status and reason, if the request is not to be answered."""
@@ -171,13 +179,19 @@ class _Receiving:
     def __init__(self, receive: Any, limit: int) -> None:
         self._receive = receive
         self._left = limit
+        self._ended = False
 
     async def receive(self) -> Any:
         message = await self._receive()
+        self._ended = not message.get("more_body")
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise _TooLarge
         return message
+
+    async def rest(self) -> Any:
+        """What has not been received yet; after the end there is nothing to wait for."""
+        return {"type": "http.disconnect"} if self._ended else await self._receive()
 
 
 class _Sending:

@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from .gradio_parts import is_file
+from .sent_values import check_value, is_sendable
+from .telling import answer_for
 
 _REMOTE = ("http:", "https:")
 
@@ -38,7 +40,21 @@ class Page(gr.Blocks):
         """Check what a user sends, then let Gradio make values of it."""
         if not explicit_call and any(_names_address(value) for value in inputs):
             raise gr.Error("files are uploaded, not fetched from an address", print_exception=False)
+        inputs = list(inputs)
+        for index, (component, value) in enumerate(zip(block_fn.inputs, inputs, strict=False)):
+            if not getattr(component, "stateful", False):
+                inputs[index] = check_value(component, value)
         return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Answer a request; whatever goes wrong is told in a sentence."""
+        try:
+            answer: dict[str, Any] = await super().process_api(*args, **kwargs)
+        except Exception as problem:
+            raise answer_for(problem) from problem
+        if not is_sendable(answer["data"]):
+            raise gr.Error("the answer cannot be sent as JSON", print_exception=False)
+        return answer
 
 
 def _names_address(value: Any) -> bool:
@@ -47,9 +63,15 @@ def _names_address(value: Any) -> bool:
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if is_file(item) and item["path"].strip().lower().startswith(_REMOTE):
+            if _is_file(item) and item["path"].strip().lower().startswith(_REMOTE):
                 return True
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
     return False
+
+
+def _is_file(item: dict[str, Any]) -> bool:
+    """Whether Gradio would take it for a file."""
+    shaped = isinstance(item.get("path"), str) and isinstance(item.get("meta"), dict)
+    return shaped and bool(is_file(item))

@@ -12,7 +12,9 @@ import gradio as gr
 import promptlab as pl
 
 from .drawing import error
+from .faults import is_own, log_once
 from .gradio_parts import api
+from .sent_values import check_arguments
 
 Asked = ParamSpec("Asked")
 
@@ -24,6 +26,24 @@ def telling() -> Iterator[None]:
         yield
     except pl.PromptlabError as problem:
         raise gr.Error(str(problem), print_exception=False) from problem
+
+
+def answer_for(problem: Exception) -> gr.Error:
+    """The sentence for whoever asked, whatever went wrong; what nobody expected is also logged."""
+    match problem:
+        case gr.Error():
+            problem.print_exception = False
+            return problem
+        case pl.PromptlabError():
+            return gr.Error(str(problem), print_exception=False)
+    name = type(problem).__name__
+    if not is_own(problem):
+        return gr.Error(f"what was sent does not fit the page ({name})", print_exception=False)
+    log_once(problem)
+    return gr.Error(
+        f"promptlab met a fault of its own ({name}); the log of `promptlab ui` has the details",
+        print_exception=False,
+    )
 
 
 def drawn_or_told(draw: Callable[Asked, Any]) -> Callable[Asked, str]:
@@ -44,4 +64,4 @@ def endpoint(function: Callable[..., Any], name: str = "", **options: Any) -> No
 
     Its docstring and annotations are its documentation.
     """
-    api(telling()(function), api_name=name or function.__name__, **options)
+    api(telling()(check_arguments(function)), api_name=name or function.__name__, **options)
