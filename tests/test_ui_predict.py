@@ -200,7 +200,7 @@ def test_rows_are_predicted_over_the_api(client: ApiClient, bench: Workbench) ->
     for study, given, words in (
         ("tiny", [{"a": "x", "b": "y"}], "no column 'text'"),
         ("tiny", [], "no rows"),
-        ("tiny", {"text": "x"}, "a list of objects"),
+        ("tiny", {"text": "x"}, "rows: Input should be a valid list"),
         ("tiny", [{"text": "x"}] * 1001, "at most 1,000"),
         ("../tiny", [{"text": "x"}], "no study named"),
         ("elsewhere", [{"text": "x"}], "not on offer"),
