@@ -12,6 +12,7 @@ from typing import Any
 from promptlab.cache import locked, written_whole
 from promptlab.errors import DataError
 from promptlab.failure import Correction, Failure
+from promptlab.provenance import note_file
 
 FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
 
@@ -161,6 +162,7 @@ def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
 
 def read_lines(path: Path) -> list[tuple[str, Any]]:
     """Every JSON object of a file with its place. Raises `DataError` naming the line."""
+    note_file(path)
     found = []
     try:
         lines = path.read_text(encoding="utf-8").split("\n")

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from promptlab.errors import InputError
+from promptlab.provenance import note_code
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _LONGEST = 200
@@ -90,6 +91,8 @@ def named_class(
         found = _imported(module, name, told, fault)
     if not (isinstance(found, type) and issubclass(found, of)):
         raise fault(f"{told} is no subclass of {of.__module__}:{of.__qualname__}")
+    if place not in shipped:
+        note_code(found.__module__)
     return found
 
 

@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "bag_of_words", "columns", "cuts", "distinct",
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
         "failure", "failures", "fitting", "game24", "grammar", "hub", "label_column", "metric",
-        "number", "own_code", "parser", "plain_file", "reading",
+        "number", "own_code", "parser", "plain_file", "provenance", "reading",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
         "safe_yaml", "sandbox", "settings", "outside_text", "redaction", "terminal",
         "compat", "hidden_reasoning", "inputs", "label",

@@ -12,6 +12,7 @@ from promptlab.catalog.sources import (
     find,
     library,
     load_template,
+    note_template,
     source_files,
     tasks,
     templates,
@@ -19,5 +20,5 @@ from promptlab.catalog.sources import (
 
 __all__ = [
     "VOCABULARY", "LibraryTask", "LibraryTemplate", "find", "library", "load_template",
-    "read_task_file", "source_files", "tasks", "templates", "user_folder",
+    "note_template", "read_task_file", "source_files", "tasks", "templates", "user_folder",
 ]  # fmt: skip

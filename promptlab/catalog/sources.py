@@ -10,16 +10,21 @@ both files.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from promptlab.catalog.entry import LibraryTask, LibraryTemplate, read_task_file
+from promptlab.catalog.entry import LibraryTask, LibraryTemplate, entry_of, read_task_file
 from promptlab.catalog.folder import user_folder
 from promptlab.errors import InputError
+from promptlab.provenance import content_hash, note_input
 from promptlab.template import Template
+
+_REMARKS = ("name", "source", "example", "note")
+"""What an entry says about a template to people alone."""
 
 
 def library() -> Mapping[str, LibraryTask]:
@@ -46,9 +51,20 @@ def find(name: str) -> LibraryTemplate:
     task, _, short = name.partition("/")
     group = library().get(task)
     if group is not None and short in group.templates:
+        note_template(group.templates[short])
         return group.templates[short]
     names = [item.full_name for item in templates()]
     raise InputError(f"the library has no template {name!r}; {_suggest(name, names)}")
+
+
+def note_template(item: LibraryTemplate) -> None:
+    """Note what a template of the library says: its name alone does not tell."""
+    entry = entry_of(item)
+    said = {key: value for key, value in entry.items() if key not in _REMARKS}
+    note_input(
+        f"template {item.full_name}",
+        content_hash(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str)),
+    )
 
 
 def load_template(name: str) -> Template:

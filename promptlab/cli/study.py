@@ -45,6 +45,14 @@ def run(
     storage: Annotated[
         str | None, typer.Option(help="Any Optuna storage: a database URL, journal:FILE, grpc://…")
     ] = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="Go on although weights, files, templates or software are not as when the study "
+            "began; the result says which trials rest on what.",
+        ),
+    ] = False,
     out: Written = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -61,14 +69,16 @@ def run(
     }
     path = find_study_file(study)
     spec = read_spec(path, {key: value for key, value in changes.items() if value is not None})
-    board = _run(spec, out, storage)
+    board = _run(spec, out, storage, accept_changes)
     if as_json:
         print_json(board)
     else:
         print_result(board, out / spec.study)
 
 
-def _run(spec: StudySpec | CurveSpec, out: Path, storage: str | None) -> dict[str, Any]:
+def _run(
+    spec: StudySpec | CurveSpec, out: Path, storage: str | None, accept_changes: bool
+) -> dict[str, Any]:
     from promptlab.cli.progress import StudyProgress
     from promptlab.errors import StudyError
     from promptlab.events import Events
@@ -83,10 +93,21 @@ def _run(spec: StudySpec | CurveSpec, out: Path, storage: str | None) -> dict[st
                 "nothing; leave --storage out"
             )
         with StudyProgress(unit="cells") as progress, _interruptible() as cancellation:
-            return CurveRun(spec, out=out, events=Events(progress), cancellation=cancellation).run()
+            return CurveRun(
+                spec,
+                out=out,
+                events=Events(progress),
+                cancellation=cancellation,
+                accept_changes=accept_changes,
+            ).run()
     with StudyProgress() as progress, _interruptible() as cancellation:
         return StudyRun(
-            spec, out=out, storage=storage, events=Events(progress), cancellation=cancellation
+            spec,
+            out=out,
+            storage=storage,
+            events=Events(progress),
+            cancellation=cancellation,
+            accept_changes=accept_changes,
         ).run()
 
 

@@ -83,6 +83,7 @@ class FinetuneKind(SoftPromptKind):
     """
 
     name: ClassVar[str] = "finetune"
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     Settings: ClassVar[type[KindSettings]] = FinetuneSettings
     settings: FinetuneSettings
 

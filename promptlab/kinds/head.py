@@ -78,6 +78,7 @@ class HeadKind(LearningKind):
     """
 
     name: ClassVar[str] = "head"
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
     Settings: ClassVar[type[KindSettings]] = HeadSettings
     solves: ClassVar[bool] = False
     settings: HeadSettings

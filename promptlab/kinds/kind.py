@@ -16,6 +16,7 @@ from promptlab.fitting import Asked, Finished, Fitting
 from promptlab.models.language_model import LanguageModel
 from promptlab.own_code import named_class
 from promptlab.predictor import Predictor
+from promptlab.provenance import note_package
 from promptlab.settings import Settings
 from promptlab.task import Task
 
@@ -87,7 +88,8 @@ class Kind(ABC):
     instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
     all of a study's candidates are queued. ``solves``: its predictors are strategies, so that
     other kinds can be put around them. ``recalls``: dev is predicted from kept predictions of
-    others, without tokens of its own.
+    others, without tokens of its own. ``packages`` are those that it computes with beside those of
+    every study. What a kind reads from files of its own it notes with `promptlab.provenance`.
     """
 
     name: ClassVar[str]
@@ -96,10 +98,12 @@ class Kind(ABC):
     after: ClassVar[tuple[str, ...]] = ()
     solves: ClassVar[bool] = True
     recalls: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, settings: Any, task: Task) -> None:
         self.settings = settings
         self.task = task
+        note_package(*self.packages)
 
     @abstractmethod
     def suggest(self, trial: Trial, prefix: str) -> Candidate:

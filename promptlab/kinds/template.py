@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from promptlab.calibration import Calibration
 from promptlab.candidate import Candidate
-from promptlab.catalog import LibraryTemplate, find, templates
+from promptlab.catalog import LibraryTemplate, find, note_template, templates
 from promptlab.classifier import PromptClassifier
 from promptlab.decoding import Decoding
 from promptlab.demonstrations import DemonstrationChoice
@@ -207,6 +207,8 @@ class TemplateKind(Kind):
                 if chosen.shape in (None, item.template.shape)
                 and (OWN not in self.settings.verbalizers or not item.open_vocabulary)
             ]
+            for item in items:
+                note_template(item)
             return [_from_library(item) for item in items]
         return [self._option(index, entry) for index, entry in enumerate(chosen)]
 

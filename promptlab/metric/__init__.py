@@ -18,6 +18,7 @@ from promptlab.metric.ranks import MeanReciprocalRank, PrecisionAtK
 from promptlab.metric.spans import SpanF1
 from promptlab.metric.texts import Bleu, ChrF, ExactMatch, NumericMatch, Rouge
 from promptlab.own_code import made_by, named_class, place_of
+from promptlab.provenance import note_package
 
 __all__ = [
     "Accuracy",
@@ -75,7 +76,9 @@ def get_metric(name: str) -> Metric:
     (`allow_code`).
     """
     if name in _METRICS:
-        return _METRICS[name]()
+        metric = _METRICS[name]()
+        note_package(*metric.packages)
+        return metric
     if match := _PRECISION.fullmatch(name):
         return PrecisionAtK(int(match[1]))
     if ":" in name:

@@ -21,12 +21,14 @@ class Metric(ABC):
     ``compute`` gives one number. ``per_example`` gives the values whose mean that number is, for
     paired tests, or ``None`` when the metric is no such mean. Rows without an answer are left out
     of both. Both raise InputError when nothing was answered or a row has no target.
-    ``normalization`` says in one sentence what is taken to be equal; reports show it.
+    ``normalization`` says in one sentence what is taken to be equal; reports show it. ``packages``
+    are those that it computes with beside those of every study.
     """
 
     name: str
     higher_is_better: bool = True
     normalization: str = ""
+    packages: tuple[str, ...] = ()
 
     @abstractmethod
     def compute(self, predictions: Predictions) -> float:

@@ -24,6 +24,7 @@ class SpanF1(Metric):
     there is no span on either side.
     """
 
+    packages = ("seqeval",)
     name = "span_f1"
     normalization = (
         "a span is right when its words and its type are, to the letter; quotation marks around a "

@@ -66,6 +66,7 @@ class NumericMatch(MeanMetric):
 class Rouge(Metric):
     """Mean ROUGE F-measure with stemming (Lin 2004), by rouge-score (extra package)."""
 
+    packages = ("rouge-score",)
     normalization = (
         "words in lower case, stemmed (Porter) where they are English, without punctuation; every "
         "Chinese or Japanese character is a word"
@@ -92,6 +93,7 @@ class Rouge(Metric):
 class Bleu(Metric):
     """Corpus BLEU (Papineni et al. 2002) by sacrebleu (extra package), divided by 100."""
 
+    packages = ("sacrebleu",)
     name = "bleu"
     normalization = (
         "case and punctuation count; words are sacrebleu's (13a), which are no words in scripts "
@@ -108,6 +110,7 @@ class Bleu(Metric):
 class ChrF(Metric):
     """Corpus chrF (Popović 2015) by sacrebleu (extra package), divided by 100."""
 
+    packages = ("sacrebleu",)
     name = "chrf"
     normalization = "case and punctuation count; blanks do not"
 

@@ -16,6 +16,7 @@ from promptlab.decoding import Decoding, Generation, OnText
 from promptlab.errors import CapabilityError
 from promptlab.models.tokens import Token
 from promptlab.prompt import Prompt
+from promptlab.provenance import Provenance
 
 Family = Literal["masked", "causal", "seq2seq", "remote"]
 Capability = Literal["score", "features", "fill", "generate", "gradients", "chat"]
@@ -179,6 +180,10 @@ class LanguageModel(ABC):
     def remarks(self) -> list[str]:
         """What was asked otherwise than the user has said, in sentences."""
         return []
+
+    def provenance(self) -> Provenance:
+        """What its answers rest on: what a study compares when it goes on."""
+        return Provenance({"model": self.key})
 
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records."""

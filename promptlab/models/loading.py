@@ -35,6 +35,7 @@ from promptlab.models.precision import choose_device, choose_dtype
 from promptlab.models.rebuilt import told_rebuilding
 from promptlab.models.seq2seq import Seq2SeqModel, sentinel_id
 from promptlab.models.weights import weights_key
+from promptlab.provenance import package_version
 
 CUDA_BUDGET = 65_536
 CPU_BUDGETS = {torch.float32: 512, torch.bfloat16: 2048}
@@ -160,8 +161,9 @@ def from_transformers(
     runner.computed_tokens = 0
     shares = getattr(runner, "shares", False)
     facts = [str(network.dtype), budget.tokens, shares, *(["alone"] if runner.alone else [])]
-    key = _key(weights or _tensor_key(model), *facts)
-    path = cache_dir() / "features" / f"{key}.db" if cache else None
+    content = weights or _tensor_key(model)
+    key = _key(content, *facts)
+    path = cache_dir() / "features" / f"{_store_key(key, network)}.db" if cache else None
     engine = Engine(network, runner, FeatureStore(path), deterministic=deterministic)
     if (room := kept_budget(network.device) if shares else 0) > 0:
         engine.runner = runner.keeping(KeptStates(room))
@@ -173,7 +175,21 @@ def from_transformers(
         max_tokens=examined.window,
         thinking=thinking,
         cannot=cannot,
+        weights=content,
+        manner=_manner(budget.tokens, shares, alone=runner.alone),
+        from_files=weights is not None,
     )
+
+
+def _store_key(key: str, network: Network) -> str:
+    """What kept features depend on: the model, and what has computed them."""
+    return _key(key, network.device.type, torch.__version__, package_version("transformers"))
+
+
+def _manner(tokens: int, shares: bool, *, alone: bool) -> str:
+    """How the engine runs a model, in words."""
+    rows = "one text at a time" if alone else f"{tokens} tokens at a time"
+    return f"version {VERSION}, {rows}, beginnings {'shared' if shares else 'not shared'}"
 
 
 def _network(model: Any, name: str) -> Network:

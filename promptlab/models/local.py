@@ -26,11 +26,13 @@ from promptlab.models.ending import end_token
 from promptlab.models.filling import TokenTexts, fills
 from promptlab.models.language_model import Capability, Fill, Scores
 from promptlab.models.laying import laid_out, unlearned
+from promptlab.models.local_provenance import local_provenance
 from promptlab.models.nested_answers import apart
 from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
 from promptlab.models.thinking import Thinking
 from promptlab.models.tokens import Layout, Token, Tokenized
 from promptlab.prompt import Prompt, Soft, Text, Trigger
+from promptlab.provenance import Provenance
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
@@ -47,7 +49,9 @@ class Asked:
 class LocalModel(AdaptableModel):
     """A transformers model behind an `Engine`.
 
-    Subclasses, one a family, say how a prompt with its answers becomes questions.
+    Subclasses, one a family, say how a prompt with its answers becomes questions. ``weights`` is
+    the content hash of what it was loaded from, its files (``from_files``) or tensors in memory,
+    ``manner`` says how the engine runs it.
     """
 
     def __init__(
@@ -60,9 +64,15 @@ class LocalModel(AdaptableModel):
         max_tokens: int,
         thinking: bool = False,
         cannot: Mapping[Capability, str] | None = None,
+        weights: str = "",
+        manner: str = "",
+        from_files: bool = False,
     ) -> None:
         self.name = name
         self.key = key
+        self.weights = weights
+        self.manner = manner
+        self.from_files = from_files
         self.tokenizer = tokenizer
         self.engine = engine
         self.max_tokens = max_tokens
@@ -334,6 +344,10 @@ class LocalModel(AdaptableModel):
             return str(prompt)
         return str(prompt.spelled(str(self.tokenizer.decode(list(ids))) for ids in triggers))
 
+    def provenance(self) -> Provenance:
+        """Its files' content, number format, device, engine and libraries."""
+        return local_provenance(self)
+
     def describe(self) -> dict[str, object]:
         """Plain facts for reports and records; of what was learned its hash.
 
@@ -341,6 +355,7 @@ class LocalModel(AdaptableModel):
         """
         facts = super().describe() | {"device": self.device, "dtype": self.dtype}
         facts["key"] = self.base.key
+        facts["weights"] = self.weights
         if self.thinking is not None:
             facts["thinking"] = self.thinking
         if self.thinking == "on":

@@ -39,6 +39,15 @@ def choose_device(asked: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def is_here(device: str) -> bool:
+    """Whether this machine has such a device."""
+    try:
+        choose_device(device)
+    except InputError:
+        return False
+    return True
+
+
 def choose_dtype(asked: str, device: torch.device) -> torch.dtype:
     """The asked format, else bf16 on CUDA, and on a CPU that has units for it and gains by them.
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptlab.errors import DataError
+from promptlab.provenance import note_file
 from promptlab.readers.arrow import read_arrow, read_parquet
 from promptlab.readers.content import data_ending, read_content
 from promptlab.readers.damage import damage_remarks
@@ -75,6 +76,7 @@ def read_rows(
         DataError: Naming file and line of whatever cannot be read.
     """
     path = Path(path)
+    note_file(path)
     form = form or FileForm()
     if not path.exists():
         if not is_data_file(path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptlab.errors import DataError
 from promptlab.example import Example
+from promptlab.provenance import note_file
 from promptlab.readers import read_rows, text_of
 
 TEXT = "text"
@@ -23,6 +24,7 @@ def read_passages(path: str | Path, column: str = TEXT) -> list[str]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file of passages")
     if path.suffix.lower() in (".txt", ".md"):
+        note_file(path)
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:

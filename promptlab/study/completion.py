@@ -11,6 +11,7 @@ from promptlab.cancellation import Cancelled
 from promptlab.errors import DiskError, EndpointError, InputError, WorkError
 from promptlab.events import Phase, TrialAsked, TrialFinished
 from promptlab.predictions import Predictions
+from promptlab.study.basis import RESTS_ON
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.judging import found_of
 from promptlab.study.state import StudyState, known
@@ -79,4 +80,8 @@ def _asked(
     else:
         rows = ask_missing(fitted, before, state.examples, block, cancellation)
     check_answered(rows)
-    return rows, found_of(state, fitted, rows)
+    found = found_of(state, fitted, rows)
+    earlier = known(trial).get(RESTS_ON)
+    if before is not None and earlier not in (None, state.basis.key):
+        found[RESTS_ON] = f"{earlier} and {state.basis.key}"
+    return rows, found

@@ -36,7 +36,7 @@ class Found:
 
     ``n_missing`` examples of the test split were not answered. ``tokens`` are those of the
     predictions, ``seconds`` fitting and predicting. ``repeats`` names the seed whose cell was the
-    same work, so that it was not done again.
+    same work, so that it was not done again. ``rests_on`` is the key of what it rests on.
     """
 
     method: str
@@ -51,6 +51,7 @@ class Found:
     reason: str | None = None
     repeats: int | None = None
     n_missing: int = 0
+    rests_on: str | None = None
 
     @property
     def complete(self) -> bool:

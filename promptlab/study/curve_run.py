@@ -34,6 +34,8 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.ledger import Ledger
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
+from promptlab.provenance import noted_inputs
+from promptlab.study.basis import RESTS_ON, basis_of, mixed_told
 from promptlab.study.cost import CostAccount
 from promptlab.study.curve_cell import Cell, CellFiles, Found, State, cells_of
 from promptlab.study.curve_plan import Plan
@@ -42,6 +44,7 @@ from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.objective import make_objective
 from promptlab.study.report import write_report
 from promptlab.study.unanswered import check_answered
@@ -51,7 +54,8 @@ class CurveRun:
     """One learning curve in one folder.
 
     ``run`` starts it, continues it where a killed or cancelled run stopped, or returns the result
-    of a finished one. No cell is chosen, so test decides nothing.
+    of a finished one. No cell is chosen, so test decides nothing. ``model`` and ``accept_changes``
+    are those of `StudyRun`.
     """
 
     def __init__(
@@ -61,7 +65,8 @@ class CurveRun:
         out: Path = Path("runs"),
         events: Events | None = None,
         cancellation: Cancellation | None = None,
-        model: LanguageModel | None = None,
+        model: LanguageModel | Loader | None = None,
+        accept_changes: bool = False,
     ) -> None:
         self.spec = spec
         self.folder = StudyFolder(out / spec.study)
@@ -69,6 +74,7 @@ class CurveRun:
         self.events = events or Events()
         self.cancellation = cancellation or Cancellation()
         self._model = model
+        self._accept = accept_changes
 
     def run(self) -> dict[str, Any]:
         """The result document (also in ``leaderboard.json``).
@@ -83,16 +89,20 @@ class CurveRun:
             self.objective = make_objective(self.task.metric)
         except InputError as error:
             raise StudyError(f"{self.spec.place('task', 'metric')}: {error}") from error
-        self.plan = Plan(self.spec, self.task)
+        inputs: dict[str, str] = {}
+        with noted_inputs(inputs):
+            self.plan = Plan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
         if self.folder.finished and not self._has_missing():
             if not self.folder.report_file.exists():  # killed between the two
                 write_report(self.folder.path)
             return read_leaderboard(self.folder.path)
-        self.model = self._model or self._load_model()
-        self.plan.check(self.model)
+        self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
+        with noted_inputs(inputs):
+            self.plan.check(self.model)
+        self.basis = basis_of(self.model, inputs, accept=self._accept)
         with (
-            self.folder.open(self.spec, self.task, self.model.describe()),
+            self.folder.open(self.spec, self.task, self.model.describe(), self.basis),
             EventLog(self.folder.path) as log,
             self.cancellation.in_force(),
             self.events.in_force(),
@@ -104,12 +114,8 @@ class CurveRun:
         """Whether the result leaves examples out that were not answered, and may be asked again."""
         return bool(read_leaderboard(self.folder.path).get("n_missing"))
 
-    def _load_model(self) -> LanguageModel:
-        self.events.emit(Phase("loading the model"))
-        return self.spec.model.load()
-
     def _run(self) -> dict[str, Any]:
-        for remark in self.task.warnings:
+        for remark in (*self.basis.remarks, *self.task.warnings):
             self.events.emit(Warned(remark))
         cells = cells_of(self.spec)
         known = [self.files.found(cell) for cell in cells]
@@ -139,6 +145,10 @@ class CurveRun:
             self.files,
         )  # fmt: skip
         account.put_into(document)
+        document[RESTS_ON] = {"records": self.basis.records, "now": self.basis.key}
+        rests_on = ({"number": n, RESTS_ON: each.rests_on} for n, each in enumerate(every))
+        document["mixed"] = mixed_told(self.basis.records, rests_on).replace("trials", "cells")
+        document["statements"] += [document["mixed"]] if document["mixed"] else []
         self.folder.write("leaderboard.csv", curve_table(every))
         self.folder.write_json("leaderboard.json", document)
         self.events.emit(Phase("report"))
@@ -177,6 +187,7 @@ class CurveRun:
         except Exception as error:  # whatever a learner raises is this cell's result alone
             rows = None
             found = self._without(cell, "failed", f"{type(error).__name__}: {error}", started)
+        found = dataclasses.replace(found, rests_on=self.basis.key)
         self.files.keep(found, rows)
         return found
 

@@ -15,6 +15,7 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.replies import count_replies, replies_told
 from promptlab.statistics import holm, majority_baseline
+from promptlab.study.basis import RESTS_ON, TESTED, mixed_told, unrecorded_told
 from promptlab.study.board import (
     confusion,
     failure_lines,
@@ -77,6 +78,7 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
         if words
     ]
     board["cut"] = {split: count_cuts(rows).record() for split, rows in unanswered.items()}
+    board["statements"] += _rests_on(state, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
     verdict = study_verdict(board)
@@ -87,6 +89,15 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     state.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
     state.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
     return board
+
+
+def _rests_on(state: StudyState, board: dict[str, Any]) -> list[str]:
+    """Write down what trials and test rest on; sentences, if it is not all the same."""
+    tested = state.study.user_attrs.get(TESTED)
+    board[RESTS_ON] = {"records": state.basis.records, "now": state.basis.key, "test": tested}
+    rows, best = board["trials"], board["best"]["number"]
+    board["mixed"] = mixed_told(state.basis.records, rows, best, tested)
+    return [told for told in (board["mixed"], unrecorded_told(rows)) if told]
 
 
 def _save(state: StudyState, predictor: Predictor, folder: Path) -> None:
@@ -248,6 +259,8 @@ def _on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
         state.events.emit(Phase(name))
         rows, _ = evaluate_in_blocks(predictor, state.task.test, block, cancellation)
         check_answered(rows)
+        if name == "test":
+            state.study.set_user_attr(TESTED, state.basis.key)
     rows.to_jsonl(path)
     return rows
 

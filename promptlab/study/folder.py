@@ -6,7 +6,6 @@ import json
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from filelock import FileLock, Timeout
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.predictions import Predictions
+from promptlab.provenance import package_version
+from promptlab.study.basis import RESTS_ON, Basis
 from promptlab.study.sections import Budgeted, StudyFile
 from promptlab.task import Task
 
@@ -134,12 +135,17 @@ class StudyFolder:
             return True
 
     @contextmanager
-    def open(self, spec: StudyFile, task: Task, model: dict[str, Any]) -> Iterator[None]:
+    def open(
+        self, spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis
+    ) -> Iterator[None]:
         """Hold the folder for one process; create it, or check that it is this very study.
+
+        ``basis`` is what the study rests on now, which is compared with what it rested on.
 
         A folder that was created here is removed again when the study cannot go on before its
         first trial is finished or anything is learned. Raises `StudyError` when another process
-        has it or it belongs to another configuration, `DiskError` when it cannot be written.
+        has it, it belongs to another configuration or rests on something else, `DiskError` when it
+        cannot be written.
         """
         self.check(spec, task)
         with disk_errors(self.path, f"Writing the study folder {self.path}"):
@@ -155,10 +161,12 @@ class StudyFolder:
                 ) from error
             try:
                 self.check(spec, task)
-                if self._is_new(spec):
-                    self.write(
-                        "study.yaml", yaml.safe_dump(_record(spec, task, model), sort_keys=False)
-                    )
+                anew = basis.settle(self.resolved, self.path)
+                if anew or self._is_new(spec):
+                    record = _record(spec, task, model, basis)
+                    self.write("study.yaml", yaml.safe_dump(record, sort_keys=False))
+                if basis.accepted:  # what was learned halfway cannot go on with other weights
+                    remove(self.path / "checkpoints")
                 yield
             except (InputError, DiskError, OSError):
                 if created and not any((self.path / name).exists() for name in _WORK):
@@ -179,6 +187,12 @@ class StudyFolder:
         """By which fingerprint the folder knows its study, if one has begun here."""
         known = self._recorded()
         return () if known is None else (str(known["resolved"]["hashes"]["study"]),)
+
+    @property
+    def resolved(self) -> dict[str, Any] | None:
+        """What the study's record says of seeds, hashes, model and versions, if it has begun."""
+        known = self._recorded()
+        return None if known is None else dict(known["resolved"])
 
     def grows(self, spec: StudyFile) -> bool:
         """Whether ``spec`` gives a study that has begun here a larger budget, or decides anew."""
@@ -280,26 +294,18 @@ def read_leaderboard(folder: Path) -> dict[str, Any]:
     return result
 
 
-def _record(spec: StudyFile, task: Task, model: dict[str, Any]) -> dict[str, Any]:
+def _record(spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis) -> dict[str, Any]:
     """The spec as it was understood; the file itself can be given to ``study run`` again."""
     return spec.document() | {
         "resolved": {
             "seeds": {"study": spec.seed, "task": spec.task.seed},
             "hashes": {"study": spec.fingerprint, "task": task.fingerprint, "model": model["key"]},
             "model": model,
-            "versions": {"python": platform.python_version()} | _versions(),
+            "versions": {"python": platform.python_version()}
+            | {name: package_version(name) for name in _PACKAGES},
+            RESTS_ON: basis.records,
         }
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -24,6 +24,7 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.replies import count_replies, replies_told
 from promptlab.study.asking import OpenTrial
+from promptlab.study.basis import RESTS_ON
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.state import StudyState, known
 from promptlab.study.trials import finished
@@ -98,6 +99,7 @@ class Judging:
         reason = str(error) if given_up else f"{type(error).__name__}: {error}"
         seconds = self._state.cancellation.clock() - started
         found: dict[str, Any] = {"reason": reason, "seconds": seconds}
+        found[RESTS_ON] = self._state.basis.key
         if isinstance(error, UnansweredError):
             found["unanswered"] = True
         item.trial.set_user_attr("found", found)
@@ -193,6 +195,7 @@ def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[st
         "cut": count_cuts(rows).record(),
         "tokens_per_example": rows.tokens_per_example,
         "learning_tokens": fitted.learning_tokens,
+        RESTS_ON: state.basis.key,
     }
 
 

@@ -12,12 +12,15 @@ from promptlab.errors import InputError, StudyError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.ledger import Ledger
+from promptlab.provenance import noted_inputs
+from promptlab.study.basis import RESTS_ON, basis_of
 from promptlab.study.completion import complete_trials
 from promptlab.study.cost import KEPT, CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
 from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.objective import make_objective
 from promptlab.study.regression import read_suite
 from promptlab.study.report import write_report
@@ -34,6 +37,9 @@ class StudyRun:
 
     ``run`` starts it, continues it where a killed or cancelled run stopped, or returns the result
     of a decided one. ``storage`` is any Optuna storage; the default is SQLite in the folder.
+    ``model`` is a model, or loads one for the study's section of it. A study that goes on and rests
+    on something else than before (weights, files, templates, software) is refused, unless its
+    ``accept_changes``: then the result says which trials rest on what.
     """
 
     def __init__(
@@ -44,7 +50,8 @@ class StudyRun:
         storage: str | None = None,
         events: Events | None = None,
         cancellation: Cancellation | None = None,
-        model: LanguageModel | None = None,
+        model: LanguageModel | Loader | None = None,
+        accept_changes: bool = False,
     ) -> None:
         self.spec = spec
         self.folder = StudyFolder(out / spec.study)
@@ -52,6 +59,8 @@ class StudyRun:
         self.events = events or Events()
         self.cancellation = cancellation or Cancellation()
         self._model = model
+        self._accept = accept_changes
+        self._inputs: dict[str, str] = {}
 
     def run(self) -> dict[str, Any]:
         """The leaderboard document (also in ``leaderboard.json``).
@@ -64,6 +73,32 @@ class StudyRun:
         self.task = load_task(
             **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
         )
+        with noted_inputs(self._inputs):
+            self._set_up()
+        self.folder.check(self.spec, self.task)
+        self._known = self.folder.fingerprints
+        if self.folder.finished and not self._goes_on():
+            board = read_leaderboard(self.folder.path)
+            if not self.folder.report_file.exists():  # killed between the two
+                self._finish(board)
+            return board
+        self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
+        with noted_inputs(self._inputs):
+            self.space.check(self.model)
+        self.basis = basis_of(self.model, self._inputs, accept=self._accept)
+        self.examples = evaluation_order(self.task.dev, self.spec.seed)
+        with (
+            self.folder.open(self.spec, self.task, self.model.describe(), self.basis),
+            EventLog(self.folder.path) as log,
+            storage_errors(self.storage),
+            self.cancellation.in_force(),
+            self.events.in_force(),
+        ):
+            self.events.subscribe(log)
+            return self._run()
+
+    def _set_up(self) -> None:
+        """Objectives, candidates and earlier failures, all that is named outside looked up."""
         key = "objectives" if self.spec.objectives else "metric of the task"
         try:
             names = self.spec.objectives or [self.task.metric]
@@ -78,34 +113,11 @@ class StudyRun:
             )
         if self.spec.regression is not None:
             read_suite(self.spec.regression, self.task)
-        self.folder.check(self.spec, self.task)
-        self._known = self.folder.fingerprints
-        if self.folder.finished and not self._goes_on():
-            board = read_leaderboard(self.folder.path)
-            if not self.folder.report_file.exists():  # killed between the two
-                self._finish(board)
-            return board
-        self.model = self._model or self._load_model()
-        self.space.check(self.model)
-        self.examples = evaluation_order(self.task.dev, self.spec.seed)
-        with (
-            self.folder.open(self.spec, self.task, self.model.describe()),
-            EventLog(self.folder.path) as log,
-            storage_errors(self.storage),
-            self.cancellation.in_force(),
-            self.events.in_force(),
-        ):
-            self.events.subscribe(log)
-            return self._run()
 
     def _goes_on(self) -> bool:
         """Whether a study with a result has more to do."""
         board = read_leaderboard(self.folder.path)
         return self.folder.grows(self.spec) or bool(board.get("n_missing") or board.get("gaps"))
-
-    def _load_model(self) -> LanguageModel:
-        self.events.emit(Phase("loading the model"))
-        return self.spec.model.load()
 
     def _run(self) -> dict[str, Any]:
         started = self.cancellation.clock()
@@ -116,6 +128,8 @@ class StudyRun:
             -(-len(self.examples) // self.spec.block),
             self._known,
         )
+        records = self.basis.settle_storage(self.study.user_attrs.get(RESTS_ON), self.storage)
+        self.study.set_user_attr(RESTS_ON, records)
         planned = queue_candidates(self.spec, self.space, self.study)
         requeue_lost(self.study, self.folder)
         self.events.emit(
@@ -129,7 +143,7 @@ class StudyRun:
                 self.objectives[0].name,
             )
         )
-        for remark in self.task.warnings:
+        for remark in (*self.basis.remarks, *self.task.warnings):
             self.events.emit(Warned(remark))
         before = float(self.study.user_attrs.get("seconds", 0.0))
         with Ledger(self.folder.ledger, self.study.user_attrs.get(KEPT)) as ledger:
@@ -174,4 +188,5 @@ class StudyRun:
             study=self.study,
             events=self.events,
             cancellation=self.cancellation,
+            basis=self.basis,
         )

@@ -148,6 +148,25 @@ class ModelSection(RemoteOptions, Section):
         used = [n for n in used if n != "thinking" or self.thinking]
         return {name: values[name] for name in (*_LOCAL, *sorted(used)) if name in values}
 
+    def held_to(self, recorded: Mapping[str, Any]) -> ModelSection:
+        """This section with the format and the kind of device that a study has begun with.
+
+        What the section names itself stays; a device that is not here is not taken.
+        """
+        if is_remote(self.name, self.endpoint):
+            return self
+        from promptlab.models.precision import DTYPES, is_here
+
+        device, dtype = (str(recorded.get(key)) for key in ("device", "dtype"))
+        changes: dict[str, Any] = {}
+        if self.device == "auto" and device != "None":
+            if not is_here(kind := device.partition(":")[0]):
+                return self
+            changes["device"] = kind
+        if self.dtype == "auto" and dtype in DTYPES:
+            changes["dtype"] = dtype
+        return self.model_copy(update=changes)
+
     def load(self) -> LanguageModel:
         """The model, from the pool. Raises `InputError` or `AssetError`."""
         from promptlab.models.pool import load_model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
 from promptlab.repeats import text_key
 from promptlab.statistics import Comparison
+from promptlab.study.basis import Basis
 from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
 from promptlab.study.objective import Objective, paired, summary
@@ -45,6 +46,7 @@ class StudyState:
     study: optuna.Study
     events: Events
     cancellation: Cancellation
+    basis: Basis = field(default_factory=Basis)
 
     def judge(self, rows: Predictions) -> float:
         """The first objective, its sign changed if need be so that larger is better."""

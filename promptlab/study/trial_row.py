@@ -8,6 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from promptlab.statistics import Comparison
+from promptlab.study.basis import RESTS_ON
 from promptlab.study.curves import curve_of
 from promptlab.study.trials import known
 from promptlab.study.verdict import ALPHA
@@ -42,6 +43,7 @@ def trial_row(
         "distinguishable": None if p_value is None else p_value < ALPHA,
         "reason": facts.get("reason"),
         "curve": curve_of(trial),
+        RESTS_ON: facts.get(RESTS_ON),
     }
 
 

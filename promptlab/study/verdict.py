@@ -7,7 +7,7 @@ of earlier versions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from promptlab.study import wording
@@ -50,6 +50,13 @@ def study_verdict(board: Row) -> Verdict:
     kept = board.get("verdict")
     if isinstance(kept, Mapping):
         return Verdict(**kept)
+    found = _decided(board)
+    mixed = str(board.get("mixed") or "")
+    return replace(found, because=_joined(mixed, found.because)) if mixed else found
+
+
+def _decided(board: Row) -> Verdict:
+    """The verdict by the figures alone."""
     best = board.get("best")
     if not best:
         return Verdict(

@@ -293,7 +293,7 @@ class StudyJobs:
                 out=self._bench.runs,
                 events=job.events,
                 cancellation=job.cancellation,
-                model=self._model(job.spec),
+                model=self._model,
             ).run()
         except pl.Cancelled:
             if self._closed and not job.begun:
@@ -304,9 +304,8 @@ class StudyJobs:
             self._fail(job, f"{type(problem).__name__}: {problem}")
         job.file.unlink(missing_ok=True)
 
-    def _model(self, spec: Spec) -> pl.LanguageModel:
-        """The one that the other tabs use, too."""
-        section = spec.model
+    def _model(self, section: Any) -> pl.LanguageModel:
+        """The one of a study's section, which the other tabs use, too."""
         if section.revision or section.family or section.deterministic or section.endpoint:
             self._bench.load(section.name)  # refuses what is not on offer
             model: pl.LanguageModel = section.load()

@@ -67,6 +67,7 @@ class DspyKind(Kind):
     name: ClassVar[str] = "dspy"
     Settings: ClassVar[type[KindSettings]] = DspySettings
     keeps: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("dspy",)
     settings: DspySettings
 
     def __init__(self, settings: DspySettings, task: Task) -> None:

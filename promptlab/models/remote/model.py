@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NoReturn
 
 from promptlab.cache import cache_dir
@@ -26,11 +27,14 @@ from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import Transport
 from promptlab.prompt import Prompt
+from promptlab.provenance import ENDPOINT_SAYS, Provenance, content_hash
 
 MAX_TOKENS = 8192
 """The context window of an endpoint that does not tell its own."""
 _WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")
 """What endpoints call the context window in ``/models``."""
+_LASTING = ("id", "root", "parent", "meta", "quantization", "digest", "size", *_WINDOWS)
+"""What of ``/models`` lasts as long as the model does; times and permissions are made each time."""
 
 
 class RemoteModel(LanguageModel):
@@ -209,11 +213,25 @@ class RemoteModel(LanguageModel):
         if self._store is not None:
             self._store.close()
 
-    def _told_window(self) -> int:
-        """The context window by ``/models``, or a usual one."""
+    def provenance(self) -> Provenance:
+        """Endpoint, model and options, and what the endpoint says of the model (as hashes)."""
+        fixed = {"endpoint": self.address.url, "model": self.address.model, "options": self.key}
+        for row in self._own_rows[:1]:
+            for name in _LASTING:
+                if row.get(name) not in (None, "", [], {}):
+                    fixed[ENDPOINT_SAYS + name] = _fact(row[name])
+        return Provenance(fixed)
+
+    @cached_property
+    def _own_rows(self) -> list[dict[str, Any]]:
+        """What ``/models`` says of this model, asked once."""
         rows = self.transport.about()
         own = [row for row in rows if row.get("id") == self.address.model]
-        for row in own or (rows if len(rows) == 1 else []):
+        return own or (rows if len(rows) == 1 else [])
+
+    def _told_window(self) -> int:
+        """The context window by ``/models``, or a usual one."""
+        for row in self._own_rows:
             for name in _WINDOWS:
                 if type(row.get(name)) is int and row[name] >= 2:
                     return int(row[name])
@@ -237,6 +255,11 @@ def load_remote(
     ``family``, ``deterministic``) is the endpoint's own affair and left to it.
     """
     return RemoteModel(name, endpoint=endpoint, **options)
+
+
+def _fact(value: object) -> str:
+    """A number as it is, anything else as a hash: a text from outside is shown nowhere."""
+    return str(value) if type(value) is int else content_hash(json.dumps(value, sort_keys=True))
 
 
 def _until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
