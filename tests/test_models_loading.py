@@ -21,6 +21,7 @@ from promptlab.models.loading import from_transformers, load
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
 from promptlab.models.seq2seq import Seq2SeqModel
+from promptlab.models.weights import weights_key
 from promptlab.template import Template
 
 Save = Callable[..., Path]
@@ -54,6 +55,7 @@ def test_a_folder_is_a_model(
         "key": model.key,
         "device": "cpu",
         "dtype": "float32",
+        "weights": weights_key(str(folder))[:24],
     }
 
 

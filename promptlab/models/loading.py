@@ -175,7 +175,7 @@ def from_transformers(
         max_tokens=examined.window,
         thinking=thinking,
         cannot=cannot,
-        weights=content,
+        weights=content[:24],
         manner=_manner(budget.tokens, shares, alone=runner.alone),
         from_files=weights is not None,
     )

@@ -26,6 +26,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser, TextParser
 from promptlab.parser_settings import parser_from_settings
 from promptlab.predictor import Predictor
+from promptlab.provenance import note_input
 from promptlab.settings import Seed, Settings
 from promptlab.task import Task
 
@@ -105,6 +106,8 @@ class DspyKind(Kind):
             model.require("chat")
         for program in self.settings.program:
             make_program(program, Form.of(self.task).signature())
+        if self.settings.prompt_model is not None and list(self.optimizers) != ["none"]:
+            note_model(self.settings.prompt_model)
 
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """The program as its optimizer leaves it."""
@@ -149,6 +152,14 @@ class DspyKind(Kind):
     def _parser(self) -> Parser:
         given: Mapping[str, Any] | None = self.settings.parser
         return TextParser() if given is None else parser_from_settings(given)
+
+
+def note_model(name: str) -> None:
+    """Note what the answers of the model rest on that writes instructions."""
+    from promptlab.models.pool import load_model
+
+    for fact, value in load_model(name).provenance().fixed.items():
+        note_input(f"prompt_model {name}, {fact}", value)
 
 
 def _short(text: str) -> str:
