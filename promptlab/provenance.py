@@ -55,7 +55,9 @@ class Provenance:
     @classmethod
     def from_record(cls, record: Any) -> Provenance:
         """The inverse of `record`. Raises `ValueError` for anything else."""
-        parts = [record.get(name) if isinstance(record, dict) else None for name in _PARTS]
+        parts: list[Any] = [
+            record.get(name) if isinstance(record, dict) else None for name in _PARTS
+        ]
         for part in parts:
             if not isinstance(part, dict) or not all(
                 isinstance(text, str) for pair in part.items() for text in pair

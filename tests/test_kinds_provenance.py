@@ -17,6 +17,7 @@ from promptlab.provenance import noted_inputs
 from promptlab.study.space import Space
 from promptlab.task import Task
 
+ALLOWED_CODE = ("my_problem", "my_program")
 OUTSIDE = {
     "templates", "propose", "sample", "value", "vote", "answer", "template", "passages",
     "unlabelled", "problem", "program", "prompt_model",

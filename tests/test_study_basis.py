@@ -28,6 +28,7 @@ from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import build_spec
 
+ALLOWED_CODE = ("my_kind", "my_metric")
 REFUSED = r"rests on something else than before: {}.*--accept-changes"
 
 
