@@ -14,6 +14,8 @@
     ├── WorkError             the work failed although the input was right (exit code 1)
     │   ├── AskError          one example's request failed, others did not
     │   │   └── WordlessError the prompt gets no answer, however often
+    │   ├── NotFiniteError    what a model computes is NaN or infinite (says where it begins)
+    │   ├── ModelError        a model's own code fails on what it was given
     │   ├── UnansweredError   every request failed, so that nothing can be said
     │   ├── AssetError        a model or data set could not be fetched or verified (exit code 2)
     │   └── DiskError         the disk is full or a folder forbidden (exit code 2)
@@ -115,6 +117,14 @@ class WordlessError(AskError):
     The model declined, wrote nothing, or cannot read so long a prompt. That is the prompt's fault:
     were it missing, a prompt that fails on hard examples would look better than it is.
     """
+
+
+class NotFiniteError(WorkError):
+    """What a model computes is NaN or infinite; the message says where that begins."""
+
+
+class ModelError(WorkError):
+    """A model's own code fails on what it was given; the message names both."""
 
 
 class UnansweredError(WorkError):

@@ -104,7 +104,7 @@ def damaged(models: Path, here: Path, **contents: bytes | None) -> Path:
         ({"model__safetensors": None}, ("has no weights", "save_pretrained")),
         ({"model__safetensors": None, "pytorch_model__bin": b""}, ("cannot be trusted: convert",)),
         ({"model__safetensors": b"x" * 99}, ("the weights", "download the model again")),
-        ({"config__json": b"{oops"}, ("the config", "not a valid JSON", "again")),
+        ({"config__json": b"{oops"}, ("config.json", "not valid JSON", "again")),
         ({"config__json": None}, ("is no model folder: it has no config.json",)),
     ],
 )

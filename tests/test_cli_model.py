@@ -12,7 +12,7 @@ from tiny_models import Pair
 from typer.testing import CliRunner, Result
 
 from promptlab.cli.app import app
-from promptlab.errors import InputError, WorkError
+from promptlab.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -118,5 +118,6 @@ def test_check_tells_a_model_that_computes_no_numbers(folder_of: Callable[..., P
     with torch.no_grad():
         model.model.embed_tokens.weight[20:].fill_(float("nan"))
     result = run("check", str(folder_of((model, tokenizer))), "--dtype", "float32")
-    assert isinstance(result.exception, WorkError)
-    assert "finite" in str(result.exception)
+    assert isinstance(result.exception, InputError)
+    assert "embed_tokens.weight" in str(result.exception)
+    assert "model.safetensors holds NaN or infinity" in str(result.exception)

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "number", "own_code", "parser", "plain_file", "provenance", "reading",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
         "safe_yaml", "sandbox", "settings", "outside_text", "redaction", "terminal",
-        "compat", "hidden_reasoning", "inputs", "label",
+        "compat", "hidden_reasoning", "inputs", "json_file", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
         "verbalizer",
         "answer_cue", "choice", "choice_cue", "choice_mention", "numeral", "open_answer",

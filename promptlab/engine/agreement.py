@@ -19,10 +19,11 @@ from promptlab.compat.transformers import (
 from promptlab.engine.batch import TokenBudget
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import Engine
+from promptlab.engine.finite import has_finite_rows
 from promptlab.engine.generate import written
 from promptlab.engine.joining import Joining
 from promptlab.engine.masked import MaskedRunner
-from promptlab.engine.network import REFUSALS, Network
+from promptlab.engine.network import REFUSALS, Network, told_error
 from promptlab.engine.plain import Reading, plain_scores
 from promptlab.engine.prefix import growing_cache, recorded
 from promptlab.engine.probe import Runner
@@ -30,7 +31,7 @@ from promptlab.engine.question import Context, Question
 from promptlab.engine.seq2seq import Seq2SeqRunner
 from promptlab.engine.store import FeatureStore
 from promptlab.engine.writing import Writing
-from promptlab.errors import InputError, WorkError
+from promptlab.errors import InputError, ModelError, NotFiniteError
 
 _Runner = CausalRunner | MaskedRunner | Seq2SeqRunner
 SHARED = 34
@@ -70,13 +71,15 @@ def best_runner(tried: Examination, budget: TokenBudget, *, deterministic: bool)
     """The quickest runner that gives what plain forwards give.
 
     Raises `InputError` when the model cannot be run on plain text, is read from left to right and
-    looks to the right, or gives other scores even one row at a time, and `WorkError` when what it
-    computes is no number.
+    looks to the right, or gives other scores even one row at a time, and `NotFiniteError` when
+    what it computes is no number.
     """
     _check_plain(tried)
     questions = _questions(tried)
     try:
         expected = plain_scores(tried.network, tried.reading, questions, tried.start)
+    except NotFiniteError:
+        raise
     except REFUSALS as error:
         raise _refused(tried, error) from error
     for runner in _ways(tried, budget, deterministic):
@@ -177,16 +180,16 @@ def _check_plain(tried: Examination) -> None:
         if tried.reading == "causal":
             whole = network.plain(**inputs)[0, :5].float()
             begun = network.plain(input_ids=inputs["input_ids"][:, :5])[0].float()
+    except NotFiniteError:
+        raise
     except REFUSALS as error:
         raise _refused(tried, error) from error
     if tried.reading != "causal":
         return
-    gap = float((whole.log_softmax(-1) - begun.log_softmax(-1)).abs().max())
-    if not math.isfinite(gap):
-        raise WorkError(
-            f"{tried.name} computes no finite numbers in {network.dtype} on {network.device}; try "
-            "--dtype float32 or --device cpu, or look at its weights"
-        )
+    if not has_finite_rows(begun):
+        raise network.not_finite("a few of its own tokens", inputs)
+    gaps = (whole.log_softmax(-1) - begun.log_softmax(-1)).abs()
+    gap = float(gaps.nan_to_num(0.0, posinf=math.inf).max())  # words masked out in both: no gap
     if gap <= max(tried.tolerance, 0.02):
         return
     remedy = "use a causal model"
@@ -203,10 +206,10 @@ def _check_plain(tried: Examination) -> None:
 
 
 def _refused(tried: Examination, error: BaseException) -> InputError:
-    told = (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
+    own = error.__cause__ if isinstance(error, ModelError) and error.__cause__ else error
     return InputError(
         f"{tried.name} ({type(tried.network.model).__name__}) does not run on text alone: its own "
-        f"forward raises {type(error).__name__}{f' ({told})' if told else ''}; use another model"
+        f"forward raises {told_error(own)}; use another model"
     )
 
 

@@ -23,6 +23,7 @@ from promptlab.engine.question import Context, Question, Reply, Usage
 from promptlab.engine.readout import Readout
 from promptlab.engine.room import writing_budget
 from promptlab.engine.store import FeatureStore, context_key, tail_key
+from promptlab.errors import NotFiniteError
 
 VERSION = 2
 """Part of every cache key; raised when the engine's results change."""
@@ -106,7 +107,7 @@ class Engine:
         """
         replies = self._replies(questions)
         first = self._first_tokens(questions, replies)
-        return [
+        found = [
             np.array(
                 [
                     reply.tails.get(c, 0.0) + (first[i][c[0]] if self.network.affine else 0.0)
@@ -115,13 +116,31 @@ class Engine:
             )
             for i, (question, reply) in enumerate(zip(questions, replies, strict=True))
         ]
+        if found and not np.isfinite(np.concatenate(found)).all():
+            raise self._masked_out(questions, found)
+        return found
+
+    def _masked_out(
+        self, questions: Sequence[Question], found: Sequence[np.ndarray]
+    ) -> NotFiniteError:
+        """The error for the first score that is no number."""
+        token = next(
+            continuation[0]
+            for question, values in zip(questions, found, strict=True)
+            for continuation, value in zip(question.continuations, values, strict=True)
+            if not np.isfinite(value)
+        )
+        return self.network.not_finite(f"the token {token} of an answer")
 
     def features(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context dim"]:
         """The slot's feature vectors in fp32."""
         if not contexts:
             return np.zeros((0, self.network.head.weight.shape[1]), dtype=np.float32)
         replies = self._replies([Question(context, ()) for context in contexts])
-        return np.stack([reply.feature for reply in replies])
+        found = np.stack([reply.feature for reply in replies])
+        if not np.isfinite(found).all():
+            raise self.network.not_finite("what it reads at a slot")
+        return found
 
     def read(self, contexts: Sequence[Context]) -> Readout:
         """The slots' features with their log-normalisers, one context at least."""

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.engine.batch import TokenBudget
+from promptlab.engine.finite import is_finite
 from promptlab.engine.network import Network
 from promptlab.engine.probe import Runner, padded, padding_mask
 
@@ -61,4 +62,6 @@ class HiddenReader:
             found[batch] = self.with_graph([rows[index] for index in batch]).cpu()
 
         self.budget.run([len(row) for row in rows], work)
+        if not is_finite(found):
+            raise self.network.not_finite("the states of its last layer")
         return found

@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from promptlab.compat.transformers import cache_inputs, cache_keyword, takes
 from promptlab.engine.attention import PLAIN_ATTENTION
+from promptlab.engine.batch import out_of_memory
+from promptlab.engine.finite import has_finite_rows, is_finite, not_finite
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
 from promptlab.engine.vocabulary_head import VocabularyHead
-from promptlab.errors import CapabilityError
+from promptlab.errors import CapabilityError, ModelError, NotFiniteError, PromptlabError
 
 SHORT = 256
 """Rows of so many tokens are short: the memory of plain attention does not matter."""
@@ -27,7 +29,7 @@ TOLERANCE = 1e-3
 
 REFUSALS = (
     TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError,
-    CapabilityError,
+    CapabilityError, ModelError, NotFiniteError,
 )  # fmt: skip
 """What models raise that cannot be run in the way in which they were tried."""
 
@@ -55,10 +57,14 @@ class Network:
 
     Several threads may use it: the lock is held for one forward at a time, so a short call waits
     for a step of a long one and not for its end.
+
+    What is read must be numbers (`NotFiniteError` otherwise, with where they begin), and what the
+    model's own code raises is a `ModelError` that names the model by ``name``.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, name: str | None = None) -> None:
         self.model = model.eval()
+        self.name = name or type(model).__name__
         self.cache_keyword = cache_keyword(model)
         self.uncached = {"use_cache": False} if takes(model.forward, "use_cache") else {}
         for parameter in model.parameters():
@@ -96,7 +102,7 @@ class Network:
         """
         with self._lock:
             model = copied(self.model, lambda hook: isinstance(_owner(hook), _HOOKED))
-        other = Network(model)
+        other = Network(model, self.name)
         other.run_as(self)
         return other
 
@@ -170,12 +176,39 @@ class Network:
         ``targets`` are token ids whose log-probability is wanted, -1 for none.
         """
         with self._lock, self._probing(rows, columns), self.packed.active():
-            output = self.model(**inputs)
+            with self._own_code(inputs):
+                output = self.model(**inputs)
             logits, features = output.logits, self._feature
         assert features is not None
         if not self.gathers:
             logits, features = logits[rows, columns], features[rows, columns]
-        return self._read(logits.reshape(len(rows), -1), features.reshape(len(rows), -1), targets)
+        found = self._read(logits.reshape(len(rows), -1), features.reshape(len(rows), -1), targets)
+        if not (is_finite(found.features) and is_finite(found.log_normaliser)):
+            raise self.not_finite("what it reads at a slot", inputs)
+        if not is_finite(found.target):
+            token = int(targets[~torch.isfinite(found.target)][0])
+            raise self.not_finite(f"the token {token} of an answer", inputs)
+        return found
+
+    def not_finite(self, what: str, inputs: dict[str, Any] | None = None) -> NotFiniteError:
+        """The error for ``what`` is no number, after a forward on ``inputs``, if there was one."""
+        with self._lock:
+            return not_finite(self.model, self.name, what, inputs or {}, self.virtual.table)
+
+    @contextmanager
+    def _own_code(self, inputs: dict[str, Any]) -> Iterator[None]:
+        """What the model's own code raises becomes a `ModelError`; lack of memory stays itself."""
+        try:
+            yield
+        except PromptlabError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise ModelError(
+                f"{self.name} ({type(self.model).__name__}) fails on {_told(inputs)}: its own "
+                f"forward raises {told_error(error)}; use another model, or other texts"
+            ) from error
 
     def features_with_graph(
         self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
@@ -184,7 +217,8 @@ class Network:
         with self._lock, self._probing(rows, columns):
             self._headless = True
             try:
-                self.model(**inputs)
+                with self._own_code(inputs):
+                    self.model(**inputs)
             finally:
                 self._headless = False
             features = self._feature
@@ -197,7 +231,7 @@ class Network:
         self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
     ) -> Float[Tensor, "probe vocab"]:
         """The logits at the places in fp32, with the graph that leads back to what is learned."""
-        with self._lock, self._probing(rows, columns):
+        with self._lock, self._probing(rows, columns), self._own_code(inputs):
             logits: Tensor = self.model(**inputs).logits
         if not self.gathers:
             logits = logits[rows, columns]
@@ -209,7 +243,10 @@ class Network:
     ) -> Float[Tensor, "probe vocab"]:
         """The logits at the places in fp32; what the model computed is left in a given cache."""
         with self._lock, self.packed.active():
-            return self.logits_with_graph(rows, columns, **inputs)
+            found = self.logits_with_graph(rows, columns, **inputs)
+        if not has_finite_rows(found):
+            raise self.not_finite("the next token", inputs)
+        return found
 
     @torch.inference_mode()
     def try_cache(self, cache: Any) -> bool:
@@ -224,7 +261,7 @@ class Network:
     def run_with_cache(self, cache: Any, **inputs: Any) -> None:
         """Run the model for what it leaves in ``cache``."""
         options = {"use_cache": True} if "decoder_input_ids" in inputs else {}
-        with self._lock:
+        with self._lock, self._own_code(inputs):
             self.model(**inputs, **self.cache_inputs(cache), **options)
 
     @torch.inference_mode()
@@ -235,7 +272,7 @@ class Network:
 
     def encode_with_graph(self, **inputs: Any) -> Any:
         """`encode` with its graph, for what it leaves in a cache."""
-        with self._lock:
+        with self._lock, self._own_code(inputs):
             return self.model.base_model(**inputs)
 
     @torch.inference_mode()
@@ -246,14 +283,14 @@ class Network:
 
     def encode_inputs_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """`encode_inputs` with its graph."""
-        with self._lock:
+        with self._lock, self._own_code(inputs):
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
 
     def hidden_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """The last hidden states in fp32 with their graph; an encoder-decoder's encoder's."""
         seq2seq = self.model.config.is_encoder_decoder
         body = self.model.get_encoder() if seq2seq else self.model.base_model
-        with self._lock:
+        with self._lock, self._own_code(inputs):
             return cast(Tensor, body(**inputs).last_hidden_state).float()
 
     def _read(self, logits: Tensor, features: Tensor, targets: Tensor) -> Probed:
@@ -274,9 +311,10 @@ class Network:
     @torch.inference_mode()
     def vocabulary_logprobs(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Log-probabilities in nats of the whole vocabulary from features."""
-        if not self.affine:
-            return self._headed(features).log_softmax(-1)
-        return self.vocabulary.logits(features).log_softmax(-1)
+        logits = self.vocabulary.logits(features) if self.affine else self._headed(features)
+        if not has_finite_rows(logits):
+            raise self.not_finite("the words of its vocabulary")
+        return logits.log_softmax(-1)
 
     def _headed(self, features: Float[Tensor, "row dim"]) -> Float[Tensor, "row vocab"]:
         """Logits of features through all that the model does after its body (caps, scales).
@@ -287,7 +325,8 @@ class Network:
         with self._lock:
             self._given = features.to(self.device, self.dtype)[None]
             try:
-                logits: Tensor = self.model(**self._sample).logits[0]
+                with self._own_code(self._sample):
+                    logits: Tensor = self.model(**self._sample).logits[0]
             finally:
                 self._given = None
         return logits.float()
@@ -301,6 +340,8 @@ class Network:
         self._sample = inputs
         self.calls_head = True
         plain = self.plain(**inputs)
+        if not has_finite_rows(plain):
+            raise self.not_finite("a few of its own tokens", inputs)
         if not self._is_feature(self._feature, plain):
             self.calls_head = False
             self.plain(**inputs)
@@ -335,7 +376,7 @@ class Network:
         """Whether the hook on the body makes the model give ``expected`` at the places alone."""
         self.gathers = True
         try:
-            with self._lock, self._probing(rows, columns):
+            with self._lock, self._probing(rows, columns), self._own_code(self._sample):
                 logits: Tensor = self.model(**self._sample).logits
         except REFUSALS:
             return False
@@ -348,7 +389,8 @@ class Network:
         """The logits of the model's own forward: nothing gathered, no cache."""
         with self._lock:
             self._rows = self._columns = self._feature = None
-            logits: Tensor = self.model(**inputs, **self.uncached).logits
+            with self._own_code(inputs):
+                logits: Tensor = self.model(**inputs, **self.uncached).logits
         return logits
 
     @contextmanager
@@ -390,5 +432,23 @@ def _owner(hook: Any) -> Any:
     return getattr(hook, "__self__", None)
 
 
+def told_error(error: BaseException) -> str:
+    """An exception of somebody else's code in a few words: its class and its first line."""
+    told = (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
+    return f"{type(error).__name__} ({told})" if told else type(error).__name__
+
+
+def _told(inputs: dict[str, Any]) -> str:
+    """How much a forward was given."""
+    for name in ("input_ids", "decoder_input_ids"):
+        if isinstance(ids := inputs.get(name), Tensor) and ids.dim() == 2:
+            rows, tokens = ids.shape
+            return f"{rows} {'row' if rows == 1 else 'rows'} of {tokens} tokens"
+    return "what it was given"
+
+
 def _near(left: Tensor, right: Tensor, tolerance: float) -> bool:
-    return left.shape == right.shape and bool((left - right).abs().max() <= tolerance)
+    if left.shape != right.shape:
+        return False
+    gaps = torch.where(left == right, 0.0, (left - right).abs())  # words masked out in both: none
+    return bool(gaps.max() <= tolerance)

@@ -48,7 +48,9 @@ def chosen(
     else:
         uniform = torch.tensor(numbers, dtype=torch.float64, device=raw.device)
         highest = raw.amax(-1, keepdim=True)
-        weights = ((raw - highest) / decoding.temperature).exp_()
+        # A temperature that fp32 cannot hold would be 0, and 0 / 0 no number.
+        temperature = max(decoding.temperature, torch.finfo(raw.dtype).tiny)
+        weights = ((raw - highest) / temperature).exp_()
         if decoding.top_k or (decoding.top_p or 1.0) < 1.0:
             tokens = _cut_draw(weights, decoding, uniform)
         else:

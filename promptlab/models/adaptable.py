@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from promptlab.engine.engine import Engine
 from promptlab.engine.prefix import prefix_shape
-from promptlab.errors import InputError
+from promptlab.errors import InputError, NotFiniteError
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.learned import FACTS, Learned
 from promptlab.models.tuned import check_trains
@@ -107,6 +107,11 @@ class AdaptableModel(LanguageModel):
 
     def _check_parts(self, learned: Learned) -> None:
         virtual = self.engine.network.virtual
+        if (broken := learned.broken) is not None:
+            raise NotFiniteError(
+                f"the learned {broken} hold NaN or infinity, so {self.name} would compute no "
+                "numbers with them; learn them anew, with a smaller learning rate"
+            )
         if learned.vectors is not None and learned.vectors.shape[1] != virtual.width:
             raise InputError(
                 f"the vectors have width {learned.vectors.shape[1]} and {self.name} has width "

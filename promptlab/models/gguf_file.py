@@ -8,6 +8,7 @@ from typing import Any
 
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
 from promptlab.errors import InputError
+from promptlab.json_file import check_file
 from promptlab.models.dequantise import quiet_transformers, save_dequantised
 from promptlab.models.weights import file_key
 
@@ -54,6 +55,7 @@ def find_gguf(name: str) -> Path | None:
         return None
     elif not path.exists():
         raise InputError(f"there is no file {path}; name a GGUF file that is there")
+    check_file(path)
     with path.open("rb") as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:
             raise InputError(f"{path} is no GGUF file: it does not begin with GGUF; fetch it again")

@@ -15,12 +15,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from promptlab.cache import written_whole
+from promptlab.engine.finite import is_finite
 from promptlab.errors import InputError
 from promptlab.models.tuned import TunedWeights
 from promptlab.prompt import Segment, Soft, Trigger
 
 FORMAT = 1
 """Version of ``learned.json``."""
+TENSOR_NAMES = ("vectors", "prefix", "head", "head_bias")
 TENSORS, FACTS = "learned.safetensors", "learned.json"
 
 
@@ -61,6 +63,14 @@ class Learned:
                 digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
         return digest.hexdigest()[:24]
 
+    @property
+    def broken(self) -> str | None:
+        """Which of the learned tensors holds NaN or infinity; ``None`` if all are numbers."""
+        parts = {name: getattr(self, name) for name in TENSOR_NAMES}
+        parts |= self.weights.tensors if self.weights is not None else {}
+        found = (name for name, part in parts.items() if part is not None and not is_finite(part))
+        return next(found, None)
+
     def ids(self, segments: Sequence[Segment], start: int) -> Iterator[tuple[int, ...]]:
         """For each soft or trigger segment of a prompt its token ids; vectors' begin at ``start``.
 
@@ -99,8 +109,7 @@ class Learned:
 
         Tuned weights go into ``weights.safetensors``. Files appear whole or not at all.
         """
-        names = ("vectors", "prefix", "head", "head_bias")
-        tensors = {name: getattr(self, name) for name in names}
+        tensors = {name: getattr(self, name) for name in TENSOR_NAMES}
         kept = {k: t.detach().cpu().contiguous() for k, t in tensors.items() if t is not None}
         with written_whole(folder / TENSORS) as partial:
             save_file(kept, partial)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
 
 from promptlab.cache import cache_dir, to_stderr
 from promptlab.compat.transformers import config_value, readings_of
@@ -22,18 +21,21 @@ from promptlab.engine.network import Network
 from promptlab.engine.plain import Reading
 from promptlab.engine.store import FeatureStore
 from promptlab.engine.writing import decoder_start
-from promptlab.errors import AssetError, InputError
+from promptlab.errors import InputError
 from promptlab.models.causal import CausalModel
 from promptlab.models.completeness import check_tokenizer, find_lacks
 from promptlab.models.convert import MODELS, model_folder
 from promptlab.models.encoding import Encoding
+from promptlab.models.folder import check_folder
 from promptlab.models.gguf_file import find_gguf, gguf_folder, is_converted
 from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
 from promptlab.models.precision import choose_device, choose_dtype
+from promptlab.models.pretrained import check_weights, folder_errors, pretrained
 from promptlab.models.rebuilt import told_rebuilding
 from promptlab.models.seq2seq import Seq2SeqModel, sentinel_id
+from promptlab.models.unpickling import no_pickles
 from promptlab.models.weights import weights_key
 from promptlab.provenance import package_version
 
@@ -44,11 +46,6 @@ NARROW, MOST_NARROW = 512, 4096
 """A narrower network takes more tokens at a time, but no more than so many."""
 MOST_COPIED = 500_000_000
 """Models of at most so many weights are tried as a copy in fp32."""
-_TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "spm.model",
-    "sentencepiece.bpe.model", "source.spm",
-)  # fmt: skip
-_NO_MODEL = ("config", "tokenizer", "converted tokenizer")
 _CLASSES: dict[str, type[LocalModel]] = {
     "causal": CausalModel,
     "masked": MaskedModel,
@@ -77,27 +74,43 @@ def load(
     a twentieth of the machine's memory, at most 1 GiB, or a tenth of a CUDA device's).
     Raises `InputError` for a folder without weights, `AssetError` when nothing can be fetched.
     """
-    source = _source(name)
-    config = _pretrained("config", source, revision)
-    chosen_device = choose_device(device)
-    asked = "float32" if deterministic and dtype == "auto" else dtype
-    chosen_dtype = choose_dtype(asked, chosen_device)
+    with no_pickles(name), folder_errors(name):
+        return _loaded(
+            name,
+            _source(name),
+            revision,
+            family,
+            device=choose_device(device),
+            dtype="float32" if deterministic and dtype == "auto" else dtype,
+            deterministic=deterministic,
+            cache=cache,
+            thinking=thinking,
+        )
+
+
+def _loaded(
+    name: str,
+    source: str,
+    revision: str | None,
+    family: Family | None,
+    *,
+    device: torch.device,
+    dtype: str,
+    **options: bool,
+) -> LocalModel:
+    config = pretrained("config", source, revision)
+    chosen = choose_dtype(dtype, device)
     kind = family or _family(config, source)
-    model = _pretrained(kind, source, revision, dtype=chosen_dtype).to(chosen_device)
+    model = pretrained(kind, source, revision, dtype=chosen)
+    check_weights(model, source)
     # By the model's type transformers would build the tokenizer anew, by rules of its own.
     part = "converted tokenizer" if is_converted(source) else "tokenizer"
-    tokenizer = _pretrained(part, source, revision)
+    tokenizer = pretrained(part, source, revision)
     if (told := told_rebuilding(source, tokenizer)) is not None:
         to_stderr(told)
+    weights = weights_key(source, revision)
     made = from_transformers(
-        model,
-        tokenizer,
-        name=name,
-        family=kind,
-        weights=weights_key(source, revision),
-        deterministic=deterministic,
-        cache=cache,
-        thinking=thinking,
+        model.to(device), tokenizer, name=name, family=kind, weights=weights, **options
     )
     if made.thinking == "closed":
         to_stderr(
@@ -112,7 +125,8 @@ def check_source(name: str, *, revision: str | None = None) -> None:
 
     Raises `InputError` or `AssetError`, as `load` does.
     """
-    _family(_pretrained("config", _source(name), revision), name)
+    with no_pickles(name), folder_errors(name):
+        _family(pretrained("config", _source(name), revision), name)
 
 
 def _source(name: str) -> str:
@@ -123,7 +137,7 @@ def _source(name: str) -> str:
     folder = Path(source).expanduser()
     if folder.is_dir():
         source = str(folder)
-        _check_folder(folder)
+        check_folder(folder)
     elif source.startswith((".", "/", "~")):
         state = "is a file, no folder" if folder.exists() else "does not exist"
         raise InputError(f"the model folder {source} {state}; name one that holds config.json")
@@ -146,6 +160,8 @@ def from_transformers(
     ``weights`` is a content hash of its weights; without it they are hashed here.
     """
     kind = family or _family(model.config, name, type(model).__name__)
+    if weights is None:
+        check_weights(model, name)
     check_cache_layers()
     check_tokenizer(model, tokenizer, kind, name)
     network = _network(model, name)
@@ -194,7 +210,7 @@ def _manner(tokens: int, shares: bool, *, alone: bool) -> str:
 
 def _network(model: Any, name: str) -> Network:
     try:
-        return Network(model)
+        return Network(model, name)
     except (TypeError, NotImplementedError, AttributeError) as error:
         raise InputError(
             f"{name} ({type(model).__name__}) has no embedding of words and vocabulary head that "
@@ -224,7 +240,7 @@ def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> E
         network,
         cast(Reading, kind),
         name,
-        _window(model, tokenizer),
+        _window(model, tokenizer, name),
         frozenset(map(int, tokenizer.all_special_ids)),
         start,
         tokenizer.mask_token_id if kind == "masked" else None,
@@ -254,83 +270,7 @@ def _family(config: Any, source: str, architecture: str = "") -> Family:
     )
 
 
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").exists():
-        raise InputError(f"{folder} is no model folder: it has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        others = sorted(p.name for p in folder.iterdir() if p.suffix in {".bin", ".pt", ".h5"})
-        found = f"; {', '.join(others)} cannot be trusted: convert it" if others else ""
-        raise InputError(
-            f"{folder} has no weights: no *.safetensors file{found} "
-            "(model.save_pretrained(folder) writes one)"
-        )
-    # Without its files transformers would make a tokenizer that knows no words.
-    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
-        raise InputError(
-            f"{folder} has no tokenizer: none of {', '.join(_TOKENIZER_FILES)} "
-            "(tokenizer.save_pretrained(folder) writes one)"
-        )
-
-
-def _pretrained(what: str, source: str, revision: str | None, **options: Any) -> Any:
-    """``from_pretrained`` with its failures told in a sentence."""
-    import transformers
-
-    classes: dict[str, Any] = {
-        "config": transformers.AutoConfig,
-        "tokenizer": transformers.AutoTokenizer,
-        "converted tokenizer": transformers.PreTrainedTokenizerFast,
-        "causal": transformers.AutoModelForCausalLM,
-        "masked": transformers.AutoModelForMaskedLM,
-        "seq2seq": transformers.AutoModelForSeq2SeqLM,
-    }
-    is_model = what not in _NO_MODEL
-    if is_model:
-        options |= {"use_safetensors": True, "output_loading_info": True}
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        found = classes[what].from_pretrained(
-            source, revision=revision, trust_remote_code=False, **options
-        )
-        return _whole(found, what, source) if is_model else found
-    except OSError as error:
-        if Path(source).is_dir():
-            raise InputError(_unreadable(what, source, error)) from error
-        raise AssetError(
-            f"the model {source!r} is neither a pinned name ({', '.join(MODELS)}) nor a folder, "
-            "and could not be fetched from the Hugging Face hub "
-            f"({str(error).strip().splitlines()[0]}). On a connected machine run: "
-            f"hf download {source} --local-dir DIR, copy DIR here and give its path as the model"
-        ) from error
-    except (ValueError, KeyError, SafetensorError) as error:
-        raise InputError(_unreadable(what, source, error)) from error
-
-
-def _whole(found: tuple[Any, dict[str, Any]], what: str, source: str) -> Any:
-    """The model, unless weights were missing: transformers would draw them at random."""
-    model, info = found
-    missing = sorted(map(str, info.get("missing_keys") or ()))
-    if missing:
-        raise InputError(
-            f"the weights of {source} do not fit a {what} model: {len(missing)} tensors are "
-            f"missing, such as {missing[0]}; use a checkpoint with this architecture, or say "
-            "which family it is with family="
-        )
-    return model
-
-
-def _unreadable(what: str, source: str, error: Exception) -> str:
-    if "Unrecognized configuration class" in str(error):
-        return (
-            f"transformers has no {what} language model for the architecture of {source}; use "
-            "another model, or say with family= how this one is read"
-        )
-    part = what if what in _NO_MODEL else f"weights (as a {what} model)"
-    cause = str(error).strip().splitlines()[0].rstrip(".")
-    return f"the {part} of {source} cannot be read: {cause}; save or download the model again"
-
-
-def _window(model: Any, tokenizer: Any) -> int:
+def _window(model: Any, tokenizer: Any, name: str) -> int:
     """The context window in tokens."""
     text = model.config.get_text_config()
     limit = config_value(text, "max_position_embeddings") or config_value(text, "n_positions")
@@ -339,7 +279,13 @@ def _window(model: Any, tokenizer: Any) -> int:
         # RoBERTa counts positions from the padding's on, so it has fewer than its table has rows.
         if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None:
             limits.append(int(table.weight.shape[0]) - table.padding_idx - 1)
-    return min(limits, default=512)
+    window = min(limits, default=512)
+    if window < 1:
+        raise InputError(
+            f"{name} has a context window of {window} tokens by its config.json; save or download "
+            "the model again"
+        )
+    return window
 
 
 def _tensor_key(model: Any) -> str:

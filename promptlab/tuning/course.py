@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, Pruned, StudyError
+from promptlab.errors import DiskError, NotFiniteError, Pruned, StudyError
 from promptlab.events import Step, Warned
 from promptlab.fitting import Asked, Fitting
 from promptlab.tuning.exercises import Exercises, LabelledExercises
@@ -103,7 +103,7 @@ class Course:
         if trainee.evaluates:
             try:
                 error = self._evaluate(trainee)
-            except Pruned as problem:
+            except (Pruned, NotFiniteError) as problem:
                 error = problem
             if error is not None:
                 return error
