@@ -284,8 +284,9 @@ def test_predict_tells_what_failed(best: Path, here: Path, command: Command) -> 
     assert SECRET not in (here / "out.jsonl").read_text() + done.out + done.err
     again = command("predict", best, "in.jsonl", "--json")
     summary = json.loads(again.out)
-    assert (summary["failed"], summary["cost"]["failed"]) == (1, 2)
-    assert summary["cost"]["requests"] == 3  # nothing was paid for twice
+    assert (summary["failed"], summary["cost"]["failed"]) == (1, 1)  # of this command alone
+    assert summary["cost"]["requests"] == 0  # nothing was paid for twice
+    assert summary["cost"]["cached"] == 3
 
 
 def test_predict_fails_when_every_example_did(best: Path, here: Path, command: Command) -> None:

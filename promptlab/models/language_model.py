@@ -177,6 +177,9 @@ class LanguageModel(ABC):
         """What an endpoint's replies have cost so far; ``None`` for a local model."""
         return None
 
+    def check_open(self) -> None:  # noqa: B027 - a local model refuses nobody
+        """Raise `EndpointError` if an endpoint refuses even a plain word, and so everything."""
+
     def remarks(self) -> list[str]:
         """What was asked otherwise than the user has said, in sentences."""
         return []

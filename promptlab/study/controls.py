@@ -14,13 +14,14 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from promptlab.bag_of_words import BagOfWords
-from promptlab.errors import InputError, UnansweredError
+from promptlab.errors import EndpointError, InputError
 from promptlab.events import Phase
 from promptlab.example import Example
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import majority_baseline
 from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.side_work import SideWork
 from promptlab.study.state import StudyState
 from promptlab.study.unanswered import check_answered
 
@@ -46,25 +47,25 @@ class Control:
         }
 
 
-def study_controls(state: StudyState, best: FrozenTrial, winner: Predictor) -> list[Control]:
+def study_controls(
+    state: StudyState, best: FrozenTrial, winner: Predictor, beside: SideWork
+) -> list[Control]:
     """All of them, the majority class first; what cannot be measured says why in its note."""
     state.events.emit(Phase("controls"))
+
+    def measured(name: str, measure: Callable[[], Control]) -> Control:
+        return beside.attempt(
+            f"the control {name}", measure, lambda reason: Control(name, f"not measured, {reason}")
+        )
+
     found = [
         _majority(state),
-        _measured("content-free", lambda: _content_free(state, winner)),
-        _measured("shuffled-labels", lambda: _shuffled(state, best)),
+        measured("content-free", lambda: _content_free(state, winner)),
+        measured("shuffled-labels", lambda: _shuffled(state, best)),
     ]
     if state.task.labels:
-        found.append(_measured("bag-of-words", lambda: _bag_of_words(state)))
+        found.append(measured("bag-of-words", lambda: _bag_of_words(state)))
     return found
-
-
-def _measured(name: str, measure: Callable[[], Control]) -> Control:
-    """A control, or the reason why there is none."""
-    try:
-        return measure()
-    except UnansweredError as error:
-        return Control(name, f"not measured, its requests failed: {error}")
 
 
 def _majority(state: StudyState) -> Control:
@@ -95,6 +96,8 @@ def _shuffled(state: StudyState, best: FrozenTrial) -> Control:
     )
     try:
         control = state.fit(best, dataclasses.replace(state.task, train=shuffled))
+    except EndpointError:
+        raise
     except InputError as error:  # no demonstration is answered rightly any more, for one
         note = f"the winner cannot be fitted on shuffled training labels: {error}"
         return Control("shuffled-labels", note)

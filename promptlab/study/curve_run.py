@@ -47,6 +47,7 @@ from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.objective import make_objective
 from promptlab.study.report import write_report
+from promptlab.study.side_work import finish_report
 from promptlab.study.unanswered import check_answered
 
 
@@ -111,8 +112,9 @@ class CurveRun:
             return self._run()
 
     def _has_missing(self) -> bool:
-        """Whether the result leaves examples out that were not answered, and may be asked again."""
-        return bool(read_leaderboard(self.folder.path).get("n_missing"))
+        """Whether the result leaves examples out that were not answered, or lacks the report."""
+        board = read_leaderboard(self.folder.path)
+        return bool(board.get("n_missing") or board.get("unmeasured"))
 
     def _run(self) -> dict[str, Any]:
         for remark in (*self.basis.remarks, *self.task.warnings):
@@ -152,7 +154,7 @@ class CurveRun:
         self.folder.write("leaderboard.csv", curve_table(every))
         self.folder.write_json("leaderboard.json", document)
         self.events.emit(Phase("report"))
-        write_report(self.folder.path)
+        finish_report(self.folder, document, self.events)
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), None))
         return document
 

@@ -38,6 +38,7 @@ from promptlab.study.ranking import Ranking, rank_trials
 from promptlab.study.reference import Reference, choose_reference, told
 from promptlab.study.regression import read_suite, run_suite
 from promptlab.study.regression import told as regression_told
+from promptlab.study.side_work import SideWork
 from promptlab.study.state import StudyState, known
 from promptlab.study.trial_row import trial_row
 from promptlab.study.trials import SPACE, finished
@@ -49,12 +50,14 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     """The leaderboard document but for ``seconds``; writes everything else of the folder.
 
     ``cut`` says that the time was over before all was tried. While too many answers of candidates
-    that could be the best are missing, the document says so, and test is not looked at.
+    that could be the best are missing, the document says so, and test is not looked at. What fails
+    once test was looked at, but for the winner's own answers, is told under ``unmeasured``.
     """
+    beside = SideWork(state)
     trials = [t for t in finished(state.study) if "repeats" not in known(t)]
     ranking = rank_trials(state, [t for t in trials if t.state == TrialState.COMPLETE])
     gaps = dev_gaps(state, ranking, [t for t in trials if t.state == TrialState.FAIL])
-    board = _on_dev(state, trials, ranking) | {"search": _search(state, trials, cut=cut)}
+    board = _on_dev(state, trials, ranking, beside) | {"search": _search(state, trials, cut=cut)}
     unanswered = {"dev": ranking.tables[ranking.best.number]}
     if gaps:
         board["gaps"] = [gap.record() for gap in gaps]
@@ -62,7 +65,7 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     else:
         winner = state.fit(ranking.best)
         _save(state, winner, state.folder.best)
-        unanswered["test"] = _on_test_too(state, board, ranking, winner)
+        unanswered["test"] = _on_test_too(state, board, ranking, winner, beside)
     board["statements"] += [
         f"The winner on {split}: {failures_told(rows)}."
         for split, rows in unanswered.items()
@@ -81,11 +84,17 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     board["statements"] += _rests_on(state, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
+    beside.put_into(board)
     verdict = study_verdict(board)
     board["verdict"] = verdict.record()
     if verdict.action == "use_cheaper":
         chosen = next(t for t in ranking.trials if t.number == verdict.trial)
-        _save(state, state.fit(chosen), state.folder.cheaper)
+        beside.attempt(
+            "the cheaper prompt, which is to be saved",
+            lambda: _save(state, state.fit(chosen), state.folder.cheaper),
+            lambda reason: None,
+        )
+    beside.put_into(board)
     state.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
     state.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
     return board
@@ -108,7 +117,9 @@ def _save(state: StudyState, predictor: Predictor, folder: Path) -> None:
     predictor.save(folder)
 
 
-def _on_dev(state: StudyState, trials: list[FrozenTrial], ranking: Ranking) -> dict[str, Any]:
+def _on_dev(
+    state: StudyState, trials: list[FrozenTrial], ranking: Ranking, beside: SideWork
+) -> dict[str, Any]:
     """All of the document that dev tells."""
     best, majority = ranking.best, majority_baseline(state.task.train, state.examples)
     return {
@@ -144,7 +155,9 @@ def _on_dev(state: StudyState, trials: list[FrozenTrial], ranking: Ranking) -> d
         "comparisons": [],
         "gains": [],
         "gaps": [],
-        "importances": _importances(state),
+        "importances": beside.attempt(
+            "the importances of the dimensions", lambda: _importances(state), lambda reason: {}
+        ),
         "history": _history(state, trials),
         "confusion": None,
         "unparsed_rate": known(best)["unparsed_rate"],
@@ -153,15 +166,20 @@ def _on_dev(state: StudyState, trials: list[FrozenTrial], ranking: Ranking) -> d
 
 
 def _on_test_too(
-    state: StudyState, board: dict[str, Any], ranking: Ranking, winner: Predictor
+    state: StudyState,
+    board: dict[str, Any],
+    ranking: Ranking,
+    winner: Predictor,
+    beside: SideWork,
 ) -> Predictions:
     """Add what test, controls and earlier failures tell; the winner's predictions of test."""
     best = ranking.best
     reference = choose_reference(state, ranking.trials, best)
     _lock_test(state, best, reference)
     test = _on_test(state, "test", winner)
-    board["best"] |= {"facts": winner.facts(), "test": state.on_test(test)}
-    controls = study_controls(state, best, winner)
+    facts = beside.attempt("what the winner is made of", winner.facts, lambda reason: {})
+    board["best"] |= {"facts": facts, "test": state.on_test(test)}
+    controls = study_controls(state, best, winner, beside)
     board["baselines"] = [control.row(state) for control in controls]
     board["comparisons"] = [
         {"baseline": control.name} | state.compare_on_test(test, control.test).record()
@@ -175,19 +193,44 @@ def _on_test_too(
     allowed = state.spec.decision.missing
     gaps = [gap_of("test", best, test, allowed)]
     board["statements"] = statements(board, ranking)
+    other: Predictions | None = None
     if reference is not None:
-        other = _compare(state, board, reference, test)
-        gaps.append(gap_of("test", reference.trial, other, allowed))
+        other = beside.attempt(
+            f"{reference.name} on test, {reference.why}",
+            lambda: _compare(state, board, reference, test),
+            lambda reason: board["baselines"].append(reference.untested(reason)),
+        )
+        if other is not None:
+            gaps.append(gap_of("test", reference.trial, other, allowed))
     board["gaps"] = [gap.record() for gap in gaps if gap is not None]
     board["statements"] += made_of(board["best"]["facts"])
-    for gain in gains(state, ranking.trials):
-        board["gains"].append(gain.record())
-        board["statements"].append(gain.told(f"the baseline group {state.spec.baseline!r}"))
-    _regression(state, board, winner, reference)
+    beside.attempt(
+        "the gains of the groups over the baseline",
+        lambda: _gains(state, board, ranking),
+        lambda reason: None,
+    )
+    beside.attempt(
+        "the regression suite",
+        lambda: _regression(state, board, winner, None if other is None else reference),
+        lambda reason: None,
+    )
     state.folder.write_json(REPEATS, repeated_ids(state.task.test))
     dev = ranking.tables[best.number]
-    state.folder.write("failures.jsonl", failure_lines(state, winner, dev))
+    lines = beside.attempt(
+        "the list of the winner's failures",
+        lambda: failure_lines(state, winner, dev),
+        lambda reason: "",
+    )
+    state.folder.write("failures.jsonl", lines)
     return test
+
+
+def _gains(state: StudyState, board: dict[str, Any], ranking: Ranking) -> None:
+    """Add what each group gains over the baseline group."""
+    found = gains(state, ranking.trials)
+    board["gains"] = [gain.record() for gain in found]
+    words = f"the baseline group {state.spec.baseline!r}"
+    board["statements"] += [gain.told(words) for gain in found]
 
 
 def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
@@ -271,13 +314,14 @@ def _compare(
     """Add the reference, and how the winner does beside it on test; its own predictions."""
     other = _on_test(state, "test-baseline", state.fit(reference.trial))
     comparison = state.compare_on_test(test, other)
-    board["baselines"].append(reference.baseline(state, other))
-    board["comparisons"].insert(1, reference.record(comparison))
-    said = standing(comparison.record(), board["maximise"])
+    row, record = reference.baseline(state, other), reference.record(comparison)
+    said = told(reference, comparison, standing(comparison.record(), board["maximise"]))
     place = next(
         n for n, text in enumerate(board["statements"]) if text.startswith("On test it is")
     )
-    board["statements"].insert(place + 1, told(reference, comparison, said))
+    board["baselines"].append(row)
+    board["comparisons"].insert(1, record)
+    board["statements"].insert(place + 1, said)
     return other
 
 

@@ -39,6 +39,11 @@ class Reference:
             "note": self.why,
         }
 
+    def untested(self, reason: str) -> dict[str, Any]:
+        """Its row when there are no predictions of test."""
+        note = f"{self.why}; not measured on test, {reason}"
+        return {"name": self.name, "dev": known(self.trial)["dev"], "test": None, "note": note}
+
 
 def choose_reference(
     state: StudyState, complete: Sequence[FrozenTrial], best: FrozenTrial

@@ -25,6 +25,7 @@ from promptlab.study.objective import make_objective
 from promptlab.study.regression import read_suite
 from promptlab.study.report import write_report
 from promptlab.study.search import Search
+from promptlab.study.side_work import finish_report
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.state import StudyState
@@ -80,7 +81,8 @@ class StudyRun:
         if self.folder.finished and not self._goes_on():
             board = read_leaderboard(self.folder.path)
             if not self.folder.report_file.exists():  # killed between the two
-                self._finish(board)
+                self._make_room(board)
+                write_report(self.folder.path)
             return board
         self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
         with noted_inputs(self._inputs):
@@ -117,7 +119,8 @@ class StudyRun:
     def _goes_on(self) -> bool:
         """Whether a study with a result has more to do."""
         board = read_leaderboard(self.folder.path)
-        return self.folder.grows(self.spec) or bool(board.get("n_missing") or board.get("gaps"))
+        open_ends = ("n_missing", "gaps", "unmeasured")
+        return self.folder.grows(self.spec) or any(board.get(name) for name in open_ends)
 
     def _run(self) -> dict[str, Any]:
         started = self.cancellation.clock()
@@ -163,18 +166,18 @@ class StudyRun:
             account.put_into(board)
         self.folder.write_json("leaderboard.json", board)
         self.events.emit(Phase("report"))
-        self._finish(board)
+        self._make_room(board)
+        finish_report(self.folder, board, self.events)
         best = board["best"]["number"]
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), best))
         return board
 
-    def _finish(self, board: dict[str, Any]) -> None:
-        """What follows from the decision: room on the disk, and the report."""
+    def _make_room(self, board: dict[str, Any]) -> None:
+        """Drop what the decision has made useless."""
         best = board["best"]
         if best["test"] is not None:
             key = Candidate.of(best["kind"], best["candidate"], best["name"]).key
             self.folder.drop_losers(key)
-        write_report(self.folder.path)
 
     def _state(self) -> StudyState:
         return StudyState(

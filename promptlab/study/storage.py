@@ -49,6 +49,14 @@ def open_storage(where: str) -> optuna.storages.BaseStorage:
         ) from error
 
 
+def is_storage_error(error: BaseException) -> bool:
+    """Whether it is the storage that has failed."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, (StorageInternalError, SQLAlchemyError))
+
+
 @contextmanager
 def storage_errors(where: str) -> Iterator[None]:
     """Tell what goes wrong in the storage ``where`` in a sentence: `DiskError`, or `WorkError`."""

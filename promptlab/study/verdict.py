@@ -69,13 +69,13 @@ def _decided(board: Row) -> Verdict:
         return _untested(board, measure)
     for decide in (_beaten, _not_better, _cheaper):
         if (found := decide(board)) is not None:
-            return found
+            return replace(found, because=_joined(found.because, _unmeasured(board)))
     test = best["test"]
     worth = f"{wording.spaced(measure)} {wording.metric_value(measure, test[measure])}"
     return Verdict(
         "use",
         f"Use {best['name']}: {worth} on the untouched test split.",
-        _joined(wording.evidence(test, measure), wording.against(board)),
+        _joined(wording.evidence(test, measure), wording.against(board), _unmeasured(board)),
         _to_use(board, "best") if best.get("number") is not None else "",
         best.get("number"),
     )
@@ -102,6 +102,17 @@ def _unanswered(board: Row, gaps: Sequence[Row]) -> Verdict:
         "others. What will never be answered can be let be with `decision: {missing: 1}` in the "
         "study file.",
     )
+
+
+def _unmeasured(board: Row) -> str:
+    """Which controls could not be measured: none of them speaks for or against the winner."""
+    named = "the control "
+    found = [str(row["what"]) for row in board.get("unmeasured") or ()]
+    missing = [what.removeprefix(named) for what in found if what.startswith(named)]
+    if not missing:
+        return ""
+    words = "control" if len(missing) == 1 else "controls"
+    return f"Not measured: the {words} {' and '.join(missing)}, which could speak against it."
 
 
 def _untested(board: Row, measure: str) -> Verdict:

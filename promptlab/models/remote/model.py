@@ -26,7 +26,7 @@ from promptlab.models.remote.request import Request, make_request
 from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
 from promptlab.models.remote.transport import Transport
-from promptlab.prompt import Prompt
+from promptlab.prompt import Prompt, Slot, Text
 from promptlab.provenance import ENDPOINT_SAYS, Provenance, content_hash
 
 MAX_TOKENS = 8192
@@ -191,6 +191,12 @@ class RemoteModel(LanguageModel):
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, about ``tokens`` tokens long."""
         return requests.cut(text, tokens)
+
+    def check_open(self) -> None:
+        """Ask for one token, whatever was kept. Raises `EndpointError` if that is refused."""
+        prompt = Prompt((Text("Hello"), Slot()))
+        decoding = Decoding(max_tokens=1)
+        self._fetcher.fetch([make_request(self.address, self.options, prompt, decoding, 0)])
 
     def spent(self) -> dict[str, Any]:
         """Requests, retries, failures, kept replies, tokens and ``dollars`` so far."""
