@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from promptlab.errors import InputError
+from promptlab.redaction import has_secret, keep_secret
 
 PREFIX = "remote:"
 """What the name of a remote model begins with: ``remote:MODEL@http://host:port/v1``."""
@@ -38,6 +39,16 @@ class Address:
         A URL in the name counts more than ``endpoint``. Raises `InputError` for no URL, and for
         one that holds a password, a query or a fragment: keys come from the environment alone.
         """
+        found = cls._read(name, endpoint)
+        if has_secret(found.name):
+            raise InputError(
+                "the name or the URL of the remote model holds the key itself; keys come from the "
+                f"environment alone ({KEY_VARIABLES[0]}), take it out"
+            )
+        return found
+
+    @classmethod
+    def _read(cls, name: str, endpoint: str | None) -> Address:
         if not name.startswith(PREFIX):
             return cls(name, _checked(endpoint or ""))
         rest = name.removeprefix(PREFIX)
@@ -120,4 +131,5 @@ def find_key(own: str | None) -> str | None:
         raise InputError(
             f"the key in {name} holds blanks or characters that cannot be sent; set it again"
         )
+    keep_secret(key)
     return key

@@ -12,6 +12,7 @@ from promptlab.models.remote.answer import Failure, Paid
 from promptlab.models.remote.calls import Calls
 from promptlab.models.remote.ledger import Ledger
 from promptlab.models.remote.request import Request
+from promptlab.outside_text import sanitize
 
 Heard = Callable[[Request, str], None]
 """Told a request and its reply so far."""
@@ -73,7 +74,9 @@ class Attempts:
 
     def failure(self, message: str, *, too_long: bool = False) -> Failure:
         """The end of it; ``too_long`` says that the model cannot read such a prompt."""
-        return Failure(message, time.perf_counter() - self.started, self.paid, too_long)
+        return Failure(
+            sanitize(message, lines=False), time.perf_counter() - self.started, self.paid, too_long
+        )
 
 
 def span(seconds: float) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promptlab.outside_text import sanitize
+
 _LONGEST = 500  # characters of what an endpoint says
 _SHOWN = 80  # characters of what cannot be read
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_READ = 20_000  # characters of a text that are looked at
+_MOST_FIELDS = 20
+_DEEPEST = 10
+_MOST_NODES = 20_000  # parts of a document that are looked into
+_TITLE = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,15 @@ class Complaint:
         found = list(_objects(document))
         message = _message(document)
         codes = {
-            str(each[name]).lower()
+            str(each[name])[:_SHOWN].lower()
             for each in found
             for name in ("code", "type", "status", "error_type")
             if isinstance(each.get(name), str | int) and not isinstance(each.get(name), bool)
         }
         return cls(
-            " ".join(message.split())[:_LONGEST] or shown(text or repr(document)),
+            _line(message, _LONGEST) or shown(text or _kind(document)),
             frozenset(codes),
-            tuple(dict.fromkeys(_fields(found))),
+            tuple(dict.fromkeys(field[:_SHOWN] for field in _fields(found)))[:_MOST_FIELDS],
             _status(found),
             tuple(dict.fromkeys(filtered_of(document))),
         )
@@ -59,14 +66,25 @@ class Complaint:
 
 def shown(text: str) -> str:
     """The beginning of a text in quotes; of a web page its title."""
-    line = " ".join(text.split())
+    text = text[:_READ]
+    line = sanitize(" ".join(text.split()), lines=False, longest=None)
     if not line:
         return "empty"
     if is_page(text):
         title = _TITLE.search(text)
-        named = " ".join(title[1].split())[:_SHOWN] if title else ""
+        named = _line(title[1], _SHOWN) if title else ""
         return f"a web page{f' ({named})' if named else ''}"
     return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")
+
+
+def _line(text: str, longest: int) -> str:
+    """The beginning of a text as one line that may be shown."""
+    line = sanitize(" ".join(text[:_READ].split()), lines=False, longest=None)
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def _kind(document: Any) -> str:
+    return "" if document is None else type(document).__name__
 
 
 def is_page(text: str) -> bool:
@@ -81,18 +99,22 @@ def has_error(document: Any) -> bool:
     return bool(document.get("error")) or document.get("object") == "error"
 
 
-def filtered_of(document: Any, depth: int = 0) -> Iterator[str]:
+def filtered_of(document: Any) -> Iterator[str]:
     """The categories that a content filter withheld something for (Azure's results)."""
-    if depth > 10:
-        return
-    if isinstance(document, list):
-        for each in document:
-            yield from filtered_of(each, depth + 1)
-    elif isinstance(document, Mapping):
-        for name, value in document.items():
-            if isinstance(value, Mapping) and value.get("filtered") is True:
-                yield str(name)
-            yield from filtered_of(value, depth + 1)
+    waiting = deque([(document, 0)])
+    for _ in range(_MOST_NODES):
+        if not waiting:
+            return
+        part, depth = waiting.popleft()
+        if isinstance(part, Mapping):
+            yield from (
+                _line(str(name), _SHOWN)
+                for name, value in part.items()
+                if isinstance(value, Mapping) and value.get("filtered") is True
+            )
+        inner = part.values() if isinstance(part, Mapping) else part
+        if depth < _DEEPEST and isinstance(part, Mapping | list):
+            waiting.extend((each, depth + 1) for each in inner if isinstance(each, Mapping | list))
 
 
 def _objects(document: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -121,8 +143,9 @@ def _message(document: Any, depth: int = 0) -> str:
         return ""
     if "msg" in document:  # a fault with its place
         where = document.get("loc")
-        place = ".".join(map(str, where)) if isinstance(where, list) else ""
-        return f"{place}: {document['msg']}" if place else str(document["msg"])
+        place = ".".join(map(str, _plain(where))) if isinstance(where, list) else ""
+        said = _message(document["msg"], depth + 1)
+        return f"{place}: {said}" if place else said
     for name in ("error", "errors", "detail", "message", "error_description", "title", "code"):
         value = document.get(name)
         found = str(value) if type(value) is int else _message(value, depth + 1)
@@ -133,13 +156,17 @@ def _message(document: Any, depth: int = 0) -> str:
     return ""
 
 
+def _plain(values: list[Any]) -> list[str | int]:
+    return [value for value in values[:_MOST_FIELDS] if isinstance(value, str | int)]
+
+
 def _fields(found: list[Mapping[str, Any]]) -> Iterator[str]:
     for each in found:
         param, place = each.get("param"), each.get("loc")
         if isinstance(param, str) and param:
             yield param
         if isinstance(place, list):
-            names = [str(part) for part in place if part not in ("body", "request")]
+            names = [str(part) for part in _plain(place) if part not in ("body", "request")]
             if names:
                 yield names[0]
 
@@ -147,7 +174,8 @@ def _fields(found: list[Mapping[str, Any]]) -> Iterator[str]:
 def _status(found: list[Mapping[str, Any]]) -> int | None:
     for each in found:
         for name in ("code", "status", "status_code", "statusCode"):
-            text = str(each.get(name))
+            value = each.get(name)
+            text = str(value) if isinstance(value, str | int) else ""
             if re.fullmatch(r"[45]\d\d", text):
                 return int(text)
     return None

@@ -11,10 +11,13 @@ import httpx
 
 from promptlab.errors import EndpointError, InputError
 from promptlab.models.remote.address import Address, find_key, key_variable
+from promptlab.models.remote.body import ENCODINGS, OverdueError
 from promptlab.models.remote.calls import event_loop
 from promptlab.models.remote.complaint import Complaint
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.verdict import Failed, PassingError
+from promptlab.outside_text import sanitize
+from promptlab.redaction import hide_word
 
 _UNUSABLE_PROXY = (
     "the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: "
@@ -53,12 +56,13 @@ class Connection:
     def headers(self) -> dict[str, str]:
         """What a request is sent with."""
         key = find_key(self.options.key_env)
-        return {} if key is None else {"Authorization": f"Bearer {key}"}
+        sent = {"Accept-Encoding": ENCODINGS}
+        return sent if key is None else sent | {"Authorization": f"Bearer {key}"}
 
     def without_key(self, text: str) -> str:
-        """A text in which nobody finds the key."""
+        """What an endpoint says, without the key, however short that is, and as it may be shown."""
         key = find_key(self.options.key_env)
-        return text if key is None else text.replace(key, "***")
+        return sanitize(text if key is None else hide_word(text, key), lines=False)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -70,8 +74,8 @@ class Connection:
     def judge(self, error: httpx.RequestError) -> PassingError | EndpointError:
         """What it means that a request did not come through."""
         url, cause = self.address.url, self.without_key(cause_of(error))
-        if isinstance(error, httpx.DecodingError):
-            return PassingError(f"{url} sent a broken reply: its {cause}")
+        if isinstance(error, OverdueError):
+            return PassingError(f"{url}: the reply was {cause} (reply_timeout)", silent=True)
         if isinstance(error, httpx.ProxyError):
             told = f"the proxy on the way to {url} refuses it ({cause})"
             if "407" in cause:

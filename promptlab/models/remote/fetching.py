@@ -36,6 +36,10 @@ _GLANCE = 0.2
 """Seconds between two looks whether the work was cancelled."""
 _MOST_MENDS = 8
 """Times that one request is said otherwise."""
+_REPEATS = (
+    "{name} repeats the key, or another secret of this process, in its replies; *** stands in its "
+    "place. Give such an endpoint a key of its own"
+)
 _log = logging.getLogger("promptlab")
 
 
@@ -74,6 +78,7 @@ class Fetcher:
         self._responses = ResponseRecord(
             options.concurrency * (options.retries + 1), 2 * options.concurrency
         )
+        self._has_told_of_secrets = False
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
         self._news: queue.SimpleQueue[EndpointBusy | Warned] = queue.SimpleQueue()
@@ -326,6 +331,9 @@ class Fetcher:
         and says so.
         """
         self._responses.note_answer()
+        if self._transport.repeats_secrets and not self._has_told_of_secrets:
+            self._has_told_of_secrets = True
+            self._news.put(Warned(_REPEATS.format(name=self._transport.address.name)))
         try:
             self._spending.add(
                 batch.ledger,

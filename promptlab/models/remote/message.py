@@ -47,13 +47,14 @@ def _content(content: Any) -> tuple[str, str, str, bool]:
         return content, "", "", False
     parts = [content] if isinstance(content, Mapping) else content
     if not isinstance(parts, list) or not all(isinstance(part, str | Mapping) for part in parts):
-        raise ValueError(f"its text is no text: {json.dumps(content)[:80]}")
+        raise ValueError(f"its text is no text: {_beginning(content)}")
     texts, refusals, thoughts, called = [], [], [], False
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
             continue
-        kind = str(part.get("type") or "text").lower()
+        named = part.get("type")
+        kind = named.lower() if isinstance(named, str) and named else "text"
         if "refusal" in kind:
             refusals.append(_words(part))
         elif "reason" in kind or "think" in kind or "summary" in kind:
@@ -63,6 +64,13 @@ def _content(content: Any) -> tuple[str, str, str, bool]:
         elif kind.endswith("text"):
             texts.append(_words(part))
     return "".join(texts), "".join(refusals), "".join(thoughts), called
+
+
+def _beginning(content: Any) -> str:
+    try:
+        return json.dumps(content)[:80]
+    except RecursionError:
+        return type(content).__name__
 
 
 def _words(value: Any, depth: int = 0) -> str:

@@ -31,6 +31,7 @@ from promptlab.provenance import ENDPOINT_SAYS, Provenance, content_hash
 
 MAX_TOKENS = 8192
 """The context window of an endpoint that does not tell its own."""
+_LARGEST_WINDOW = 10**9
 _WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")
 """What endpoints call the context window in ``/models``."""
 _LASTING = ("id", "root", "parent", "meta", "quantization", "digest", "size", *_WINDOWS)
@@ -239,7 +240,7 @@ class RemoteModel(LanguageModel):
         """The context window by ``/models``, or a usual one."""
         for row in self._own_rows:
             for name in _WINDOWS:
-                if type(row.get(name)) is int and row[name] >= 2:
+                if type(row.get(name)) is int and 2 <= row[name] <= _LARGEST_WINDOW:
                     return int(row[name])
         return MAX_TOKENS
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
 from promptlab.errors import InputError
+from promptlab.redaction import has_secret
 from promptlab.settings import Settings
 
 TRANSPORT = frozenset(
     {
-        "concurrency", "connect_timeout", "read_timeout", "retries", "patience",
+        "concurrency", "connect_timeout", "read_timeout", "reply_timeout", "retries", "patience",
         "requests_per_minute", "tokens_per_minute", "stream", "price", "key_env", "cache",
     }
 )  # fmt: skip
@@ -20,6 +23,17 @@ TRANSPORT = frozenset(
 _SECRETS = frozenset(
     {"api_key", "apikey", "key", "token", "access_token", "authorization", "password", "secret"}
 )
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names of all fields, however deep."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
 
 
 class Price(Settings):
@@ -44,8 +58,9 @@ class RemoteOptions(Settings):
     """How a remote model is asked.
 
     ``api`` is chat completions or plain ``completions``. Timeouts are in seconds, the read
-    timeout between two pieces of a reply. ``retries`` are further tries after a fault,
-    ``patience`` the seconds that one request waits in all because the endpoint asks for it.
+    timeout between two pieces of a reply, the reply timeout for all of it. ``retries`` are further
+    tries after a fault, ``patience`` the seconds that one request waits in all because the endpoint
+    asks for it.
     ``max_tokens`` is the context window (default: what the endpoint says of itself, else 8192).
     ``prefill`` says how a chat goes on after what the assistant has said: *turn* asks for it in a
     further user turn, which works everywhere, *continue* has vLLM extend the very message.
@@ -57,6 +72,7 @@ class RemoteOptions(Settings):
     concurrency: int = Field(default=8, ge=1, le=1024)
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float = Field(default=120.0, gt=0)
+    reply_timeout: float = Field(default=3600.0, gt=0)
     retries: int = Field(default=5, ge=0, le=100)
     patience: float = Field(default=600.0, ge=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -72,9 +88,13 @@ class RemoteOptions(Settings):
     @field_validator("extra")
     @classmethod
     def _no_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name in value:
-            if name.lower().replace("-", "_") in _SECRETS:
-                raise ValueError("keys come from the environment alone; take it out of extra")
+        if any(name.lower().replace("-", "_") in _SECRETS for name in _names(value)):
+            raise ValueError("keys come from the environment alone; take it out of extra")
+        if has_secret(json.dumps(value, default=str)):
+            raise ValueError(
+                "a value in it is a key or password that the environment holds; take it out: extra "
+                "is written into the study's files"
+            )
         for name in ("n", "best_of"):
             if value.get(name) not in (None, 1):
                 raise ValueError(

@@ -11,6 +11,10 @@ from promptlab.models.remote.complaint import Complaint, filtered_of, has_error,
 from promptlab.models.remote.event_stream import StreamEvent
 from promptlab.models.remote.message import Message, read_message
 from promptlab.models.remote.usage import UNTOLD, Usage, find_usage, read_usage
+from promptlab.redaction import hide_secrets
+
+_SHOWN = 80  # characters of a word that is told
+_LONGEST = 10_000  # characters of a document that is looked into for an error
 
 LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "token_limit"})
 """Finish reasons of a text that was cut at its limit."""
@@ -73,11 +77,17 @@ class Reply:
     reasoning: str = ""
     refusal: str = ""
 
+    def without_secrets(self) -> Reply:
+        """The same with every secret of this process replaced by a mark."""
+        hidden = map(hide_secrets, (self.text, self.reason, self.reasoning, self.refusal))
+        text, reason, reasoning, refusal = hidden
+        return Reply(text, reason, self.usage, reasoning, refusal)
+
 
 def read_reply(text: str) -> Reply:
     """The reply in a JSON document. Raises `ReplyError`."""
     try:
-        document = json.loads(text)
+        document = read_json(text)
     except (ValueError, RecursionError) as error:
         raise BrokenReplyError(_not_json(text), find_usage(text)) from error
     usage = read_usage(document)
@@ -87,7 +97,7 @@ def read_reply(text: str) -> Reply:
     if choice is None:
         raise _without_choices(document, text, usage)
     if has_error(choice):
-        raise StatedError(Complaint.read(choice), json.dumps(choice), usage)
+        raise StatedError(Complaint.read(choice), _some(choice), usage)
     return concluded(_said(choice, "message", usage), _reason(choice), usage, choice)
 
 
@@ -105,6 +115,7 @@ class ReplyStream:
         self._reason = ""
         self._done = False
         self._events = 0
+        self._length = self._next = 0
         self.usage = UNTOLD
 
     @property
@@ -134,7 +145,7 @@ class ReplyStream:
             self._done = True
             return
         try:
-            piece = json.loads(event.data)
+            piece = read_json(event.data)
         except (ValueError, RecursionError) as error:
             if event.name not in ("", "message", "error"):
                 return  # of another kind, such as a ping
@@ -143,7 +154,7 @@ class ReplyStream:
         if event.name == "error" or has_error(piece):
             raise StatedError(Complaint.read(piece, event.data), event.data, self.usage)
         if not isinstance(piece, Mapping):
-            raise BrokenReplyError(_no_choices(piece), self.usage)
+            raise BrokenReplyError(_no_choices(event.data), self.usage)
         choice = first_choice(piece, most=0)
         if choice is not None:
             self._take(choice)
@@ -172,7 +183,7 @@ class ReplyStream:
 
     def _take(self, choice: Mapping[str, Any]) -> None:
         if has_error(choice):
-            raise StatedError(Complaint.read(choice), json.dumps(choice), self.usage)
+            raise StatedError(Complaint.read(choice), _some(choice), self.usage)
         whole = "delta" not in choice and isinstance(choice.get("message"), Mapping)
         said = _said(choice, "message" if whole else "delta", self.usage)
         if whole:  # some end with all that was said, once more
@@ -180,8 +191,11 @@ class ReplyStream:
         self._said.append(said)
         self._filtered |= {k: v for k, v in choice.items() if k.startswith("content_filter")}
         self._reason = _reason(choice) or self._reason
-        if said.text and self._grown is not None:
-            self._grown(self.text)
+        self._length += len(said.text)
+        if said.text and self._grown is not None and self._length >= self._next:
+            # Telling a long text letter by letter would take time in its square.
+            self._next = self._length + self._length // 200
+            self._grown(hide_secrets(self.text))
 
 
 def concluded(said: Message, reason: str, usage: Usage, choice: Mapping[str, Any]) -> Reply:
@@ -226,7 +240,7 @@ def _index(choice: Mapping[str, Any]) -> int:
 def _said(choice: Mapping[str, Any], name: str, usage: Usage) -> Message:
     found = choice.get(name)
     if name == "message" and not isinstance(found, Mapping) and "text" not in choice:
-        raise BrokenReplyError(f"its choice has no message ({shown(repr(dict(choice)))})", usage)
+        raise BrokenReplyError(f"its choice has no message ({shown(_some(choice))})", usage)
     try:
         if isinstance(found, Mapping):
             return read_message(found)
@@ -236,7 +250,8 @@ def _said(choice: Mapping[str, Any], name: str, usage: Usage) -> Message:
 
 
 def _reason(choice: Mapping[str, Any]) -> str:
-    return str(choice.get("finish_reason") or "").lower()
+    reason = choice.get("finish_reason")
+    return reason[:_SHOWN].lower() if isinstance(reason, str) else ""
 
 
 def _usage_in(piece: Any) -> Usage:
@@ -263,11 +278,33 @@ def _without_choices(document: Any, text: str, usage: Usage) -> ReplyError:
     told = Complaint.read(document, text)
     if isinstance(document, Mapping) and ("detail" in document or "message" in document):
         return StatedError(told, text, usage)
-    return BrokenReplyError(_no_choices(document), usage)
+    return BrokenReplyError(_no_choices(text), usage)
 
 
-def _no_choices(document: Any) -> str:
-    return f"its answer has no choices ({shown(repr(document))})"
+def read_json(text: str) -> Any:
+    """A document. Raises `ValueError` for one that says the same thing twice, and differently."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, value in pairs:
+            if found[name] is not value and found[name] != value:
+                raise ValueError(f"{name[:_SHOWN]!r} stands in it twice")
+    return found
+
+
+def _some(document: Any) -> str:
+    """The beginning of a document, as far as it can be written."""
+    try:
+        return json.dumps(document)[:_LONGEST]
+    except RecursionError:
+        return ""
+
+
+def _no_choices(text: str) -> str:
+    return f"its answer has no choices ({shown(text)})"
 
 
 def _not_json(text: str) -> str:

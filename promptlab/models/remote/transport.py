@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import queue
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -12,6 +14,16 @@ import httpx
 
 from promptlab.errors import EndpointError
 from promptlab.models.remote.address import Address
+from promptlab.models.remote.body import (
+    MOST_STREAMED,
+    Arrived,
+    OverdueError,
+    UnreadableBodyError,
+    head_of,
+    read_pieces,
+    read_whole,
+    within,
+)
 from promptlab.models.remote.calls import Calls
 from promptlab.models.remote.complaint import Complaint
 from promptlab.models.remote.connection import Connection, cause_of
@@ -28,24 +40,28 @@ from promptlab.models.remote.request import text_tokens
 from promptlab.models.remote.usage import Usage
 from promptlab.models.remote.verdict import Failed, NoModelError, PassingError
 from promptlab.models.remote.wait_hint import asked_wait
+from promptlab.outside_text import sanitize
 
 _ASKED_SECONDS = 10.0
-"""How long the endpoint is asked about itself."""
+"""How long the endpoint is asked about itself, at most."""
 _MORE_ABOUT = 2
 """How often it is asked again."""
-_Sent = httpx.Response | bytes | None
+_SHOWN_MODELS = 20
+_Sent = Arrived | bytes | None
 """Of a stream: the head, its bytes as they come, and at the end nothing."""
 
 
 class Transport:
     """Sends requests to one endpoint; used by several threads.
 
-    What the endpoint says is passed on without the key.
+    What the endpoint says is passed on without the key; ``repeats_secrets`` tells whether it was in
+    a reply.
     """
 
     def __init__(self, address: Address, options: RemoteOptions) -> None:
         self.address = address
         self.options = options
+        self.repeats_secrets = False
         self._connection = Connection(address, options)
 
     def send(
@@ -63,12 +79,14 @@ class Transport:
         calls = calls or Calls()
         try:
             if body.get("stream"):
-                return self._streamed(path, body, grown, calls)
-            return self._whole(path, body, calls)
+                return self._without_secrets(self._streamed(path, body, grown, calls))
+            return self._without_secrets(self._whole(path, body, calls))
         except StatedError as error:
             raise self._stated(error) from error
+        except UnreadableBodyError as error:
+            raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
         except BrokenReplyError as error:
-            told = f"{self.address.url} sent a broken reply: {error}"
+            told = self._connection.without_key(f"{self.address.url} sent a broken reply: {error}")
             raise PassingError(told, usage=error.usage) from error
         except httpx.RequestError as error:
             raise self._connection.judge(error) from error
@@ -78,44 +96,61 @@ class Transport:
 
         One that is busy is asked again: what it says decides how long prompts may be.
         """
+        most = min(_ASKED_SECONDS, self.options.reply_timeout)
         try:
-            found = self._asked_about()
+            found = self._asked_about(most)
             for _ in range(_MORE_ABOUT):
-                if found.status_code != 429 and found.status_code < 500:
+                if found.status != 429 and found.status < 500:
                     break
                 wait = asked_wait(found.headers, found.text)
-                Event().wait(min(1.0 if wait is None else wait, _ASKED_SECONDS))
-                found = self._asked_about()
-            rows = found.raise_for_status().json()["data"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                Event().wait(min(1.0 if wait is None else wait, most))
+                found = self._asked_about(most)
+            document = json.loads(found.content) if found.is_success else None
+        except (httpx.HTTPError, UnreadableBodyError, ValueError, RecursionError):
             return []
+        rows = document.get("data") if isinstance(document, dict) else None
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
-    def _asked_about(self) -> httpx.Response:
-        asked = self._connection.client().get(
-            f"{self.address.url}/models", headers=self._connection.headers(), timeout=_ASKED_SECONDS
-        )
-        return Calls().run(asked)
+    def _asked_about(self, seconds: float) -> Arrived:
+        return Calls().run(self._get(f"{self.address.url}/models", seconds))
+
+    async def _get(self, url: str, seconds: float) -> Arrived:
+        client, headers = self._connection.client(), self._connection.headers()
+        async with (
+            within(seconds),
+            client.stream("GET", url, headers=headers, timeout=seconds) as found,
+        ):
+            return await read_whole(found)
 
     def close(self) -> None:
         """Give the connections back."""
         self._connection.close()
 
     def _whole(self, path: str, body: Mapping[str, Any], calls: Calls) -> Reply:
-        url = self.address.url + path
-        found = calls.run(
-            self._connection.client().post(url, json=dict(body), headers=self._connection.headers())
-        )
-        return self._read(found, None)
+        return self._read(calls.run(self._post(self.address.url + path, body)), None)
 
-    def _read(self, found: httpx.Response, grown: Callable[[str], None] | None) -> Reply:
+    async def _post(self, url: str, body: Mapping[str, Any]) -> Arrived:
+        client, headers = self._connection.client(), self._connection.headers()
+        async with (
+            within(self.options.reply_timeout),
+            client.stream("POST", url, json=dict(body), headers=headers) as found,
+        ):
+            return await read_whole(found)
+
+    def _read(self, found: Arrived, grown: Callable[[str], None] | None) -> Reply:
         """The reply in an answer that is here as a whole: JSON, or all events of a stream."""
         if not found.is_success:
             raise self._failure(found)
-        if _streams(found) or found.content.lstrip()[:5] in (b"data:", b"event"):
+        if found.streams or found.content.lstrip()[:5] in (b"data:", b"event"):
             stream = ReplyStream(grown)
             return self._take(stream, iter([found.content])) or stream.reply()
-        return read_reply(self._connection.without_key(_decoded(found)))
+        return read_reply(_decoded(found))
+
+    def _without_secrets(self, reply: Reply) -> Reply:
+        """The reply without the key, which no endpoint has a reason to repeat."""
+        hidden = reply.without_secrets()
+        self.repeats_secrets = self.repeats_secrets or hidden != reply
+        return hidden
 
     def _streamed(
         self,
@@ -131,13 +166,13 @@ class Transport:
         ended.add_done_callback(lambda _: sent.put(None))
         try:
             found = sent.get()
-            if not isinstance(found, httpx.Response):
+            if not isinstance(found, Arrived):
                 ended.result()
                 raise AssertionError("a stream without a head")
-            if not (found.is_success and _streams(found)):
+            if not (found.is_success and found.streams):
                 ended.result()
                 return self._read(found, grown)
-            document = self._take(stream, _pieces(sent))
+            document = self._take(stream, _pieces(sent, self.options.reply_timeout))
             if document is not None:
                 return document
             if not stream.whole:
@@ -158,19 +193,25 @@ class Transport:
         decoder = EventDecoder()
         for piece in pieces:
             for event in decoder.feed(piece):
-                stream.take(StreamEvent(self._connection.without_key(event.data), event.name))
+                stream.take(event)
                 if stream.done:
                     return None
         if decoder.pending.strip() == "[DONE]":  # it says nothing else, whole or not
             stream.take(StreamEvent("[DONE]"))
         if stream.is_empty and decoder.rest:
-            return read_reply(self._connection.without_key(decoder.rest))
+            return read_reply(decoder.rest)
         return None
 
     def _explain(self, ended: Any, stream: ReplyStream) -> None:
         """Raise why a stream was cut, if that is known."""
         try:
             ended.result()
+        except UnreadableBodyError as error:
+            broken = stream.broken(f"the stream was cut ({error})")
+            raise BrokenReplyError(str(broken), _written(stream)) from error
+        except OverdueError as error:
+            broken = stream.broken(f"the stream was cut ({error} (reply_timeout))")
+            raise BrokenReplyError(str(broken), _written(stream)) from error
         except httpx.ReadTimeout as error:
             seconds = f"{self.options.read_timeout:g} s (read_timeout)"
             broken = stream.broken(f"the stream was cut (nothing came for {seconds})")
@@ -183,34 +224,41 @@ class Transport:
         self, url: str, body: Mapping[str, Any], sent: queue.SimpleQueue[_Sent]
     ) -> None:
         """Put the reply's head and, of a stream, its bytes into ``sent``; read any other whole."""
+        client = self._connection.client()
         headers = self._connection.headers() | {"Accept": "text/event-stream, application/json"}
-        async with self._connection.client().stream(
-            "POST", url, json=dict(body), headers=headers
-        ) as found:
-            if found.is_success and _streams(found):
-                sent.put(found)
-                async for piece in found.aiter_bytes():
-                    sent.put(piece)
-            else:
-                await found.aread()
-                sent.put(found)
+        async with (
+            within(self.options.reply_timeout),
+            client.stream("POST", url, json=dict(body), headers=headers) as found,
+        ):
+            head = head_of(found)
+            if not (head.is_success and head.streams):
+                sent.put(await read_whole(found))
+                return
+            sent.put(head)
+            async for piece in read_pieces(found, MOST_STREAMED):
+                sent.put(piece)
 
-    def _failure(self, found: httpx.Response) -> Exception:
+    def _failure(self, found: Arrived) -> Exception:
         """What a status other than success means."""
-        text = self._connection.without_key(_decoded(found, strict=False))
-        complaint = Complaint.of(text)
-        told = f"{self.address.url} answered {found.status_code} {found.reason_phrase}".rstrip()
-        told = f"{told}: {complaint.message}"
-        return self._judged(Failed(found.status_code, dict(found.headers), text, told, complaint))
+        text = _decoded(found, strict=False)
+        complaint = self._without_key(Complaint.of(text))
+        told = f"{self.address.url} answered {found.status} {found.reason}".rstrip()
+        cut = " (the beginning of an answer of more than 1 MB)" if found.cut else ""
+        told = self._connection.without_key(f"{told}: {complaint.message}{cut}")
+        return self._judged(Failed(found.status, dict(found.headers), text, told, complaint))
+
+    def _without_key(self, complaint: Complaint) -> Complaint:
+        return replace(complaint, message=self._connection.without_key(complaint.message))
 
     def _stated(self, error: StatedError) -> Exception:
         """What an error means that came inside of an answer or a stream with status 200."""
-        status = error.complaint.status
+        complaint = self._without_key(error.complaint)
+        status = complaint.status
         if status is None:
-            told = f"{self.address.url} sent a broken reply: it said: {error}"
+            told = f"{self.address.url} sent a broken reply: it said: {complaint.message}"
         else:
-            told = f"{self.address.url} answered 200 with the error {status}: {error}"
-        failed = Failed(status or 500, {}, error.text, told, error.complaint, error.usage)
+            told = f"{self.address.url} answered 200 with the error {status}: {complaint.message}"
+        failed = Failed(status or 500, {}, error.text, told, complaint, error.usage)
         return self._judged(failed)
 
     def _judged(self, failed: Failed) -> Exception:
@@ -220,7 +268,9 @@ class Transport:
         return found
 
     def _model_hint(self) -> str:
-        names = [str(row.get("id")) for row in self.about()][:20]
+        ids = [row.get("id") for row in self.about()]
+        names = [name[:100] for name in ids if isinstance(name, str)][:_SHOWN_MODELS]
+        names = [sanitize(self._connection.without_key(name), lines=False) for name in names]
         known = f"; it has {', '.join(names)}" if names else ""
         return (
             f"either it has no model {self.address.model!r}{known}, or its URL is another one "
@@ -228,11 +278,7 @@ class Transport:
         )
 
 
-def _streams(found: httpx.Response) -> bool:
-    return "event-stream" in found.headers.get("content-type", "")
-
-
-def _decoded(found: httpx.Response, *, strict: bool = True) -> str:
+def _decoded(found: Arrived, *, strict: bool = True) -> str:
     """The text of an answer: JSON is UTF-8. Raises `BrokenReplyError` for other bytes."""
     try:
         return found.content.decode("utf-8-sig")
@@ -254,10 +300,13 @@ def _wide_json(content: bytes) -> str | None:
         return None
 
 
-def _pieces(sent: queue.SimpleQueue[_Sent]) -> Iterator[bytes]:
-    """The bytes that come, up to the end."""
+def _pieces(sent: queue.SimpleQueue[_Sent], seconds: float) -> Iterator[bytes]:
+    """The bytes that come, up to the end; for so long, as taking them in takes time, too."""
+    end = time.monotonic() + seconds
     while isinstance(piece := sent.get(), bytes):
         yield piece
+        if time.monotonic() > end:
+            raise BrokenReplyError(f"the stream was not over within {seconds:g} s (reply_timeout)")
 
 
 def _written(stream: ReplyStream) -> Usage:

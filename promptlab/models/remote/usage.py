@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_MOST = 10**9
+"""Tokens that one request cannot have."""
+_TRIED = 5
 _KEY = re.compile(r'"usage"\s*:\s*(?=\{)')
 
 
@@ -55,7 +59,7 @@ def read_usage(document: Any) -> Usage:
 
 def find_usage(text: str) -> Usage:
     """What a document says that cannot be read as a whole, such as one that was cut."""
-    for place in reversed(list(_KEY.finditer(text))):
+    for place in reversed(deque(_KEY.finditer(text), maxlen=_TRIED)):
         try:
             found, _ = json.JSONDecoder().raw_decode(text, place.end())
         except (ValueError, RecursionError):
@@ -74,6 +78,6 @@ def _known(usage: Mapping[str, Any]) -> int:
 def _count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or value < 0 or value != int(value):
+    if not math.isfinite(value) or not 0 <= value <= _MOST or value != int(value):
         return None
     return int(value)

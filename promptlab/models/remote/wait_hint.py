@@ -35,6 +35,8 @@ _ASKED = re.compile(
 _BARE = re.compile(r"(\d+(?:\.\d+)?)(?=[.,;!\"'})\]]|\s*$)")
 _AT = re.compile(r"(?:try again|retry|resets?|available)(?: again)?(?: at| after| on)?:? ", re.I)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?UTC|[+-]\d\d:?\d\d)?")
+_READ = 20_000
+"""Characters of a body that are looked at."""
 _EPOCH = 1e8
 """Numbers from here on are moments, not spans: seconds, or from 1e11 on milliseconds."""
 _KEYS = ("retry_after", "retryafter", "retrydelay", "retry_delay", "estimated_time", "wait_seconds")
@@ -53,6 +55,7 @@ def asked_wait(
     ``now`` is the Unix time, by default the endpoint's own (``date``) where it tells it: then a
     clock that is wrong here harms nothing.
     """
+    body = body[:_READ]
     lower = {name.lower(): value.strip() for name, value in headers.items()}
     now = _now(lower) if now is None else now
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
