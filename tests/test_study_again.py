@@ -92,37 +92,33 @@ def test_two_runs_of_one_folder(start: Callable[..., Any]) -> None:
     assert "another process is running" in caught[0]
 
 
-def test_lost_trials_are_queued_once_whenever_the_run_is_killed(tmp_path: Path) -> None:
+def test_a_folder_of_an_earlier_version_goes_on(start: Callable[..., Any], tmp_path: Path) -> None:
+    """It queued all candidates at once, and asked for lost trials as new ones."""
     import optuna
 
-    from promptlab.study.folder import StudyFolder
-    from promptlab.study.trials import requeue_lost
-
-    study = optuna.create_study()
-    study.enqueue_trial({"x": 1})
+    expected = start(study="whole")[0].run()
+    run, _ = start()
+    cut = Cancellation()
+    cut.request()
+    begun, _ = start(cancellation=cut)
+    with pytest.raises(Cancelled):
+        begun.run()
+    study = optuna.load_study(study_name="reviews", storage=run.storage)
+    for params in begun.space.enumerate(100) or []:
+        study.enqueue_trial(params)
     study.ask()  # killed before its parameters were looked at
-    folder = StudyFolder(tmp_path)
-    study.enqueue_trial({"x": 1}, user_attrs={"again": 0})  # killed while it was requeued
-    requeue_lost(study, folder)
-    requeue_lost(study, folder)
-    states = [trial.state.name for trial in study.get_trials()]
-    assert states == ["FAIL", "WAITING"]
-    assert study.ask().suggest_int("x", 0, 3) == 1
-
-
-def test_a_trial_killed_before_it_is_told_does_not_count(tmp_path: Path) -> None:
-    import optuna
-
-    from promptlab.study.folder import StudyFolder
-    from promptlab.study.trials import finished, requeue_lost
-
-    study = optuna.create_study()
-    trial = study.ask()
-    trial.set_user_attr("asked", {"key": "a", "folder": str(tmp_path.absolute())})
-    trial.set_user_attr("found", {"reason": "pruned after 10 examples"})  # killed here
-    requeue_lost(study, StudyFolder(tmp_path))
-    assert finished(study) == []
-    assert [t.state.name for t in study.get_trials()] == ["FAIL", "WAITING"]
+    second = study.ask()  # killed in the midst of them
+    second.suggest_categorical("group", ["template", "demonstrations"])
+    lost = study.ask()  # killed, and asked again
+    study.enqueue_trial(lost.system_attrs["fixed_params"], user_attrs={"again": lost.number})
+    study.tell(lost.number, state=optuna.trial.TrialState.FAIL)
+    board = run.run()
+    assert len(board["trials"]) == 22
+    assert {row["name"]: row["dev"] for row in board["trials"]} == {
+        row["name"]: row["dev"] for row in expected["trials"]
+    }
+    assert board["best"]["name"] == expected["best"]["name"]
+    assert lost.number not in {row["number"] for row in board["trials"]}
 
 
 def test_a_report_that_was_not_reached_is_written(start: Callable[..., Any]) -> None:

@@ -2,175 +2,222 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from promptlab.candidate import Candidate
 from promptlab.events import TrialAsked
 from promptlab.fitting import Asked
 from promptlab.study.curves import CURVE
 from promptlab.study.earlier import tell
+from promptlab.study.history import Overtaken
+from promptlab.study.order import CandidateOrder
 from promptlab.study.state import StudyState, known
 from promptlab.study.steps import StepLog
-from promptlab.study.trials import AGAIN, finished, requeue_lost
+from promptlab.study.trials import AGAIN, BATCH, FIRST_BATCH, OWNER, batch_of
 
 
 @dataclass(frozen=True)
 class OpenTrial:
-    """A trial that was asked for and not told yet, its group and its candidate."""
+    """A trial that was asked for and not told yet: its number, its group and its candidate."""
 
-    trial: optuna.Trial
+    number: int
     group: str
     candidate: Candidate
+    batch: int
 
     @property
     def asked(self) -> Asked:
         """As its kind sees it."""
-        return Asked(self.trial.number, self.candidate)
+        return Asked(self.number, self.candidate)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Open trials that are judged together, the groups in their order.
+
+    ``groups`` are those of the whole batch, of which a killed run may have told some.
+    """
+
+    items: Sequence[OpenTrial]
+    groups: Sequence[str]
 
 
 class Asking:
     """Which trials are open. ``over`` says whether the time for asking has passed.
 
-    A trial that cannot be handed to the learner that asked for it (another group's, a candidate
-    that is known, open, or fitted already) is put aside and comes first in a later batch. One
-    whose kind comes after others waits, without a candidate, until theirs are told.
+    Every trial belongs to a batch. What a killed run left open is judged first, in the batch in
+    which it was asked, which is filled only if nothing of it was told: so a study that goes on
+    asks for every trial knowing what it would have known without the kill. A trial that cannot be
+    handed to the learner that asked for it (another group's, a candidate that is known, open, or
+    fitted already) is put aside into the next batch.
+
+    Candidates come from the ``order`` of a study that tries all, else from its sampler.
     """
 
-    def __init__(self, state: StudyState, planned: int, over: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        state: StudyState,
+        planned: int,
+        order: CandidateOrder | None,
+        over: Callable[[], bool],
+    ) -> None:
         self._state = state
         self._planned = planned
+        self._order = order
         self._over = over
-        self._open: dict[int, OpenTrial] = {}
-        self._aside: list[OpenTrial] = []
-        self._waiting: list[tuple[optuna.Trial, str]] = []
-        self._done = 0
+        self._known = -1  # how many complete trials kinds were told of
+        history = state.history
+        self._open = {trial.number: self._taken_up(trial) for trial in history.open}
+        self._batch = self._last = max([FIRST_BATCH - 1, *history.batches])
 
-    def batch(self, size: int) -> list[OpenTrial]:
-        """Up to ``size`` trials, at least one: those put aside, those that waited, and new ones."""
-        taken, self._aside = self._aside[:size], self._aside[size:]
-        self._look()
-        for trial, group in list(self._waiting):
-            if len(taken) < size and not self._must_wait(group):
-                taken.append(self._released(trial, group))
-        while len(taken) < size and self._left() > 0:
-            item = self._ask()
-            if item is not None:
-                taken.append(item)
-        return taken or [self._released(*self._waiting[0])]
+    def batch(self, size: int) -> Batch:
+        """Up to ``size`` trials, but all of a batch that was begun; none if there are none left."""
+        self._forget_told()
+        number = min((item.batch for item in self._open.values()), default=self._last + 1)
+        self._batch, self._last = number, max(self._last, number)
+        taken = [item for item in self._open.values() if item.batch == number]
+        told = [t for t in self._state.history.told_in(number) if "repeats" not in known(t)]
+        while not told and len(taken) < size and self.left > 0:
+            item = self._ask(number)
+            if item is None:
+                break
+            taken.append(item)
+        groups = {t.number: self._state.group_of(t) for t in told}
+        groups |= {item.number: item.group for item in taken}
+        return Batch(taken, list(dict.fromkeys(groups[n] for n in sorted(groups))))
 
     def another(self, group: str) -> OpenTrial | None:
         """One more trial of ``group``, if the budget has one left and it needs fitting."""
         if self._over() or self._state.cancellation.requested:
             return None
-        keys = self._look()
-        for item in self._aside:
-            if item.group == group and self._is_new(item, keys):
-                self._aside.remove(item)
-                return item
-        if self._left() <= 0 or len(self._aside) + len(self._waiting) >= self._state.spec.batch:
+        self._forget_told()
+        aside = [item for item in self._open.values() if item.batch > self._batch]
+        for item in aside:
+            if item.group == group and self._is_new(item):
+                self._open[item.number] = taken = self._moved(item)
+                return taken
+        if self.left <= 0 or len(aside) >= self._state.spec.batch:
             return None
-        asked = self._ask()
-        if asked is None or (asked.group == group and self._is_new(asked, keys)):
-            return asked
-        self._aside.append(asked)
-        return None
+        asked = self._ask(self._batch, group)
+        return asked if asked is not None and asked.batch == self._batch else None
 
-    def close(self) -> None:
-        """The search is over: what is open is not judged any more, does not count, and is queued.
-
-        A study that is continued with a larger budget asks for it again.
-        """
-        self._open, self._aside, self._waiting = {}, [], []
-        requeue_lost(self._state.study, self._state.folder)
-
-    def _look(self) -> set[str]:
-        """Forget the open trials that were told since; the keys of all that were."""
-        done = finished(self._state.study)
-        numbers = {trial.number for trial in done}
-        self._open = {n: item for n, item in self._open.items() if n not in numbers}
-        self._done = len(done)
-        return {known(trial)["key"] for trial in done if "repeats" not in known(trial)}
-
-    def _left(self) -> int:
+    @property
+    def left(self) -> int:
         """How many trials may still be asked for."""
-        return self._planned - self._done - len(self._open) - len(self._waiting)
+        return self._planned - self._state.history.count - len(self._open)
+
+    def _taken_up(self, trial: FrozenTrial) -> OpenTrial:
+        """A trial that a killed run left open."""
+        group, candidate = self._state.group_of(trial), self._state.candidate_of(trial)
+        return OpenTrial(trial.number, group, candidate, batch_of(trial))
+
+    def _forget_told(self) -> None:
+        """Forget the open trials that were told since."""
+        done = [n for n in self._open if self._state.history.is_told(n)]
+        for number in done:
+            del self._open[number]
+
+    def _moved(self, item: OpenTrial) -> OpenTrial:
+        """A trial that was put aside, in the batch at work."""
+        history = self._state.history
+        asked = history.trial(item.number).user_attrs["asked"] | {BATCH: self._batch}
+        history.set_attribute(item.number, "asked", asked)
+        return OpenTrial(item.number, item.group, item.candidate, self._batch)
 
     def _must_wait(self, group: str) -> bool:
-        """Whether kinds that this group's comes after have trials open, waiting or queued."""
+        """Whether kinds that this group's comes after have trials open or queued."""
         kinds = self._state.space.kinds
         earlier = {name for name, kind in kinds.items() if kind.name in kinds[group].after}
         if not earlier:
             return False
-        queued = self._state.study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        groups = {item.group for item in self._open.values()} | {name for _, name in self._waiting}
+        queued = self._state.history.waiting
+        groups = {item.group for item in self._open.values()}
         groups |= {trial.system_attrs.get("fixed_params", {}).get("group") for trial in queued}
         return bool(groups & earlier)
 
-    def _released(self, trial: optuna.Trial, group: str) -> OpenTrial:
-        """A trial that waited gets its candidate."""
-        self._waiting.remove((trial, group))
-        self._tell_kinds()
-        return self._opened(trial, *self._state.space.suggest(trial))
-
-    def _is_new(self, item: OpenTrial, keys: set[str]) -> bool:
+    def _is_new(self, item: OpenTrial) -> bool:
         """Neither judged nor fitted yet, nor open as a trial that was asked for earlier."""
         key = item.candidate.key
         for other in self._open.values():
-            if other is item:
-                break
-            if other.candidate.key == key:
+            if other.number != item.number and other.candidate.key == key:
                 return False
-        return key not in keys and not self._state.folder.fitted(key).exists()
+        return self._state.history.told(key) is None and not self._state.folder.fitted(key).exists()
 
-    def _ask(self) -> OpenTrial | None:
-        """A new trial, or None: it has to wait."""
+    def _ask(self, batch: int, group: str | None = None) -> OpenTrial | None:
+        """A new trial in a batch; in the next one if it cannot be handed to ``group``'s learner.
+
+        None when its kind has to wait for others, or when there is none.
+        """
+        while True:
+            try:
+                return self._asked(batch, group)
+            except Overtaken:
+                continue
+
+    def _asked(self, batch: int, group: str | None) -> OpenTrial | None:
+        history, params = self._state.history, None
+        if self._order is not None and not history.waiting:
+            params = self._order.next(history)
+            if params is None or self._must_wait(params.get("group") or self._only_group):
+                return None
         self._tell_kinds()
-        trial = self._state.study.ask()
-        lost = self._lost(trial)
-        if lost is not None:
-            return self._opened(trial, *self._again(trial, lost))
-        group = self._state.space.group(trial)
-        if self._must_wait(group):
-            self._waiting.append((trial, group))
-            return None
-        return self._opened(trial, *self._state.space.suggest(trial))
+        trial = history.ask(params)
+        lost = self._lost(trial.number)
+        if lost is None:
+            if self._must_wait(self._state.space.group(trial)):
+                history.put_back()
+                return None
+            found, candidate = self._state.space.suggest(trial)
+        else:
+            found, candidate = self._again(trial, lost)
+        item = OpenTrial(trial.number, found, candidate, batch)
+        if group is not None and (found != group or not self._is_new(item)):
+            item = OpenTrial(trial.number, found, candidate, batch + 1)
+        return self._kept(item, lost)
 
-    def _opened(self, trial: optuna.Trial, group: str, candidate: Candidate) -> OpenTrial:
+    @property
+    def _only_group(self) -> str:
+        return next(iter(self._state.space.kinds))
+
+    def _kept(self, item: OpenTrial, lost: FrozenTrial | None) -> OpenTrial:
+        candidate = item.candidate
         asked = {
-            "folder": str(self._state.folder.path.absolute()),
-            "group": group,
+            OWNER: self._state.folder.owner,
+            BATCH: item.batch,
+            "group": item.group,
             "kind": candidate.kind,
             "candidate": candidate.settings,
             "name": candidate.name,
             "key": candidate.key,
         }
-        trial.set_user_attr("asked", asked)
-        self._state.events.emit(TrialAsked(trial.number, candidate.kind, candidate.name))
-        item = OpenTrial(trial, group, candidate)
-        self._open[trial.number] = item
+        self._state.history.keep(item.number, asked)
+        if lost is not None and CURVE in lost.user_attrs:
+            self._state.history.set_attribute(item.number, CURVE, lost.user_attrs[CURVE])
+        self._state.events.emit(TrialAsked(item.number, candidate.kind, candidate.name))
+        self._open[item.number] = item
         return item
 
-    def _lost(self, trial: optuna.Trial) -> FrozenTrial | None:
-        """The lost trial in whose place this one stands, if its candidate is known.
+    def _lost(self, number: int) -> FrozenTrial | None:
+        """The lost trial in whose place an earlier version has queued this one, if it was asked.
 
         Its steps are taken over from whichever trial before it wrote some.
         """
-        number = trial.user_attrs.get(AGAIN)
-        if number is None:
+        history = self._state.history
+        if number >= len(history):
             return None
-        trials = self._state.study.get_trials(deepcopy=False)
+        before = history.trial(number).user_attrs.get(AGAIN)
         log = StepLog(self._state.folder.steps)
-        while number is not None:
-            lost: FrozenTrial = trials[number]
-            log.take_over(number, trial.number)
+        while before is not None:
+            lost = history.trial(before)
+            log.take_over(before, number)
             if "asked" in lost.user_attrs:
                 return lost
-            number = lost.user_attrs.get(AGAIN)
+            before = lost.user_attrs.get(AGAIN)
         return None
 
     def _again(self, trial: optuna.Trial, lost: FrozenTrial) -> tuple[str, Candidate]:
@@ -183,10 +230,10 @@ class Asking:
                     trial.suggest_int(name, found.low, found.high, step=found.step, log=found.log)
                 case FloatDistribution():
                     trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
-        if CURVE in lost.user_attrs:
-            trial.set_user_attr(CURVE, lost.user_attrs[CURVE])
         return self._state.group_of(lost), self._state.candidate_of(lost)
 
     def _tell_kinds(self) -> None:
         """Kinds whose candidates build on earlier ones hear of those that are complete."""
-        tell(self._state, list(self._state.space.kinds.values()))
+        if self._known != self._state.history.count:
+            self._known = self._state.history.count
+            tell(self._state, list(self._state.space.kinds.values()))

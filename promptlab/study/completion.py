@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.cancellation import Cancelled
@@ -15,18 +14,17 @@ from promptlab.study.basis import RESTS_ON
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.judging import found_of
 from promptlab.study.state import StudyState, known
-from promptlab.study.trials import AGAIN, finished, is_unanswered
+from promptlab.study.trials import is_unanswered
 from promptlab.study.unanswered import check_answered
 
 
 def complete_trials(state: StudyState) -> int:
     """Ask for every example of every finished trial that has no answer; how many trials changed.
 
-    What was answered is kept, and nothing else is asked. A trial that changed stands in the storage
-    as a new one that names the old one, which does not count any more.
+    What was answered is kept, and nothing else is asked. A trial that changed keeps its number.
     """
     changed = 0
-    for trial in finished(state.study):
+    for trial in state.history.finished:
         if "repeats" in known(trial) or not is_unanswered(trial):
             continue
         state.events.emit(Phase("asking again"))
@@ -38,11 +36,11 @@ def _complete(state: StudyState, trial: FrozenTrial) -> bool:
     """Whether more is known of a trial now."""
     started = state.cancellation.clock()
     facts = known(trial)
-    number = len(state.study.get_trials(deepcopy=False))
+    number = trial.number
     state.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
     before = None
     if trial.state == TrialState.COMPLETE:
-        before = state.folder.predictions(trial.number)
+        before = state.folder.predictions(number)
     try:
         rows, found = _asked(state, trial, before)
     except (Cancelled, DiskError, EndpointError):
@@ -55,16 +53,7 @@ def _complete(state: StudyState, trial: FrozenTrial) -> bool:
     found["seconds"] = float(facts.get("seconds") or 0) + state.cancellation.clock() - started
     values = [float(objective.compute(rows)) for objective in state.objectives]
     rows.to_jsonl(state.folder.predictions_file(number))
-    state.study.add_trial(
-        optuna.create_trial(
-            values=values,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={**trial.user_attrs, "found": found, AGAIN: trial.number},
-            system_attrs=trial.system_attrs,
-            intermediate_values=trial.intermediate_values,
-        )
-    )
+    state.history.complete(number, values, found)
     state.events.emit(TrialFinished(number, facts["name"], "complete", values[0], found["seconds"]))
     return True
 

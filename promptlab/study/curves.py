@@ -7,75 +7,109 @@ import warnings
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from promptlab.study.history import History
+from promptlab.study.memory import RUNG
 from promptlab.study.samplers import make_learning_pruner
 from promptlab.study.spec import StudySpec
 
 CURVE = "curve"
 """The user attribute of a trial that holds its curve: [evaluation, dev score] pairs in order."""
+RUNGS = "rungs"
+"""The user attribute of a trial that holds how far it came: by name [evaluation, value]."""
 
 
 class Curves:
     """The curves of one kind's trials; larger is better.
 
-    Trials of a kind are compared evaluation by evaluation, in an Optuna study of their own in
-    memory: its steps are not the blocks of examples by which the real study prunes. A continued
-    study gives it the finished trials, whose curves stand in their user attributes.
+    Trials of a kind are compared evaluation by evaluation, as if these were the steps of an Optuna
+    study in which each has its own number: the steps of the real study are blocks of examples.
+    Whether a trial is given up follows from what is kept with the trials and nothing else.
     """
 
-    def __init__(self, spec: StudySpec, kind: str, earlier: list[FrozenTrial]) -> None:
+    def __init__(self, spec: StudySpec, kind: str, history: History) -> None:
+        self._spec = spec
+        self._name = f"{spec.study}/{kind}"  # hyperband's brackets depend on it
+        self._kind = kind
+        self._history = history
         self._prunes = spec.pruner in ("median", "halving", "hyperband") and (
             len(spec.objectives) < 2
         )
-        self._study = optuna.create_study(
-            study_name=f"{spec.study}/{kind}",  # hyperband's brackets depend on it
-            direction="maximize",
-            sampler=optuna.samplers.RandomSampler(seed=spec.seed),
-            pruner=make_learning_pruner(spec),
-        )
-        self._values: dict[int, dict[int, float]] = {}
-        self._twins: dict[int, optuna.Trial] = {}
-        for trial in earlier:
-            self.take_over(trial.number, trial)
-            self.close(trial.number, trial.state)
+        self._study: optuna.Study | None = None
 
-    def take_over(self, number: int, trial: FrozenTrial | optuna.Trial) -> None:
-        """The trial ``number`` has the curve that is kept with ``trial``, if there is one."""
-        for step, value in trial.user_attrs.get(CURVE, []):
-            self._add(number, int(step), float(value))
+    def report(self, number: int, step: int, value: float) -> bool:
+        """Keep a value with the trial; whether the pruner gives the trial up.
 
-    def report(self, trial: optuna.Trial, step: int, value: float) -> bool:
-        """Keep a value with the trial; whether the pruner gives the trial up."""
+        A learner that goes on from a checkpoint may come to an evaluation again: what was kept of
+        it and of later ones is forgotten.
+        """
         if not math.isfinite(value):  # the learner itself says that it diverged
             return False
-        pruned = self._add(trial.number, step, value)
-        curve = sorted(self._values[trial.number].items())
-        trial.set_user_attr(CURVE, [list(point) for point in curve])
-        return pruned and self._prunes
+        trial = self._history.trial(number)
+        points = {int(s): float(v) for s, v in curve_of(trial) or []}
+        rungs = trial.user_attrs.get(RUNGS, {})
+        earlier = {s: v for s, v in points.items() if s < step}
+        lower = {name: rung for name, rung in rungs.items() if rung[0] < step}
+        if len(earlier) < len(points) or len(lower) < len(rungs):
+            self._study = None  # Optuna forgets nothing
+        curve = [list(point) for point in sorted({**earlier, step: value}.items())]
+        self._history.set_attribute(number, CURVE, curve)
+        if lower != rungs:
+            self._history.set_attribute(number, RUNGS, lower)
+        return self._prunes and self._falls_behind(number, step, value, lower)
 
     def close(self, number: int, state: TrialState) -> None:
         """The trial is finished; a complete one counts among those that later ones must match."""
-        twin = self._twins.pop(number, None)
-        if twin is None:
-            return
-        if state == TrialState.COMPLETE:
-            values = self._values[number]
-            self._study.tell(twin, values[max(values)])
-        else:
-            self._study.tell(twin, state=state)
+        if self._study is not None and (curve := curve_of(self._history.trial(number))):
+            values = [curve[-1][1]] if state == TrialState.COMPLETE else None
+            self._storage.set_trial_state_values(number, state, values)
 
-    def _add(self, number: int, step: int, value: float) -> bool:
-        twin = self._twins.get(number)
-        if twin is None:
-            twin = self._twins[number] = self._study.ask()
-        values = self._values.setdefault(number, {})
-        if step not in values:  # a learner that goes on from a checkpoint may repeat one
-            twin.report(value, step)
-        values[step] = value
+    def _falls_behind(
+        self, number: int, step: int, value: float, lower: dict[str, list[float]]
+    ) -> bool:
+        """Whether the pruner gives a trial up; what it notes is kept."""
+        if self._study is None:
+            self._study = self._built()
+        while self._storage.get_n_trials(self._id) <= number:
+            self._storage.create_new_trial(self._id)
+        self._storage.set_trial_intermediate_value(number, step, value)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return twin.should_prune()
+            pruner = make_learning_pruner(self._spec)
+            pruned = pruner.prune(self._study, self._storage.get_trial(number))
+        noted = self._storage.get_trial(number).system_attrs
+        rungs = {name: [step, float(v)] for name, v in noted.items() if name.startswith(RUNG)}
+        if len(rungs) > len(lower):
+            self._history.set_attribute(number, RUNGS, rungs | lower)
+        return pruned
+
+    def _built(self) -> optuna.Study:
+        """The curves that there are as a study, each trial under its own number."""
+        self._storage = optuna.storages.InMemoryStorage()
+        study = optuna.create_study(
+            study_name=self._name, direction="maximize", storage=self._storage
+        )
+        self._id = self._storage.get_study_id_from_name(self._name)
+        known = {trial.number: trial for trial in self._history.of_kind(self._kind)}
+        known |= {trial.number: trial for trial in self._history.open}
+        for number in range(max(known, default=-1) + 1):
+            self._storage.create_new_trial(self._id, _as_learned(known.get(number)))
+        return study
+
+
+def _as_learned(trial: FrozenTrial | None) -> FrozenTrial:
+    """A trial whose steps are its evaluations; one without a curve has not begun."""
+    curve = None if trial is None else curve_of(trial)
+    if trial is None or not curve:
+        return create_trial(state=TrialState.RUNNING)
+    complete = trial.state == TrialState.COMPLETE
+    return create_trial(
+        state=trial.state,
+        values=[float(curve[-1][1])] if complete else None,
+        intermediate_values={int(step): float(value) for step, value in curve},
+        system_attrs={name: rung[1] for name, rung in trial.user_attrs.get(RUNGS, {}).items()},
+    )
 
 
 def curve_of(trial: FrozenTrial) -> list[Any] | None:

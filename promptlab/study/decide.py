@@ -41,7 +41,7 @@ from promptlab.study.regression import told as regression_told
 from promptlab.study.side_work import SideWork
 from promptlab.study.state import StudyState, known
 from promptlab.study.trial_row import trial_row
-from promptlab.study.trials import SPACE, finished
+from promptlab.study.trials import QUEUED, SPACE
 from promptlab.study.unanswered import check_answered, failures_told
 from promptlab.study.verdict import study_verdict
 
@@ -54,7 +54,7 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
     once test was looked at, but for the winner's own answers, is told under ``unmeasured``.
     """
     beside = SideWork(state)
-    trials = [t for t in finished(state.study) if "repeats" not in known(t)]
+    trials = [t for t in state.history.finished if "repeats" not in known(t)]
     ranking = rank_trials(state, [t for t in trials if t.state == TrialState.COMPLETE])
     gaps = dev_gaps(state, ranking, [t for t in trials if t.state == TrialState.FAIL])
     board = _on_dev(state, trials, ranking, beside) | {"search": _search(state, trials, cut=cut)}
@@ -235,9 +235,9 @@ def _gains(state: StudyState, board: dict[str, Any], ranking: Ranking) -> None:
 
 def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
     """How much of what was planned, and of the whole space, was tried."""
-    done = len(finished(state.study))
+    done = state.history.count
     budget, space = state.spec.budget, state.study.user_attrs.get(SPACE)
-    queued = state.study.user_attrs.get("queued")
+    queued = state.study.user_attrs.get(QUEUED)
     planned = budget.trials if queued is None else queued
     return {
         "done": done,
@@ -340,7 +340,7 @@ def _regression(
 def _importances(state: StudyState) -> dict[str, float]:
     """How much each dimension matters to the first objective, if that can be said."""
     try:
-        return importances(state.study, state.objectives[0].maximise)
+        return importances(state.history.memory, state.objectives[0].maximise)
     except (ValueError, RuntimeError) as error:
         state.events.emit(Warned(f"no parameter importances: {error}"))
         return {}

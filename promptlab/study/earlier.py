@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.fitting import Finished
 from promptlab.kinds.kind import Kind
-from promptlab.study.trials import finished, known
+from promptlab.study.trials import known
 from promptlab.task import Task
 
 if TYPE_CHECKING:
@@ -27,12 +27,21 @@ def tell(state: StudyState, kinds: Sequence[Kind], task: Task | None = None) -> 
     if not curious:
         return
     complete = [
-        _finished(state, trial, task)
-        for trial in finished(state.study)
+        _remembered(state, trial) if task is None else _finished(state, trial, task)
+        for trial in state.history.finished
         if trial.state == TrialState.COMPLETE and "repeats" not in known(trial)
     ]
     for kind in curious:
         kind.know(complete)
+
+
+def _remembered(state: StudyState, trial: FrozenTrial) -> Finished:
+    """A complete trial as it was told before, if nothing has changed since."""
+    before, made = state.told.get(trial.number, (None, None))
+    if before is not trial or made is None:
+        made = _finished(state, trial, None)
+        state.told[trial.number] = trial, made
+    return made
 
 
 def _finished(state: StudyState, trial: FrozenTrial, task: Task | None) -> Finished:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import platform
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,16 @@ class StudyFolder:
     def storage_url(self) -> str:
         """Optuna's SQLite storage in the folder."""
         return f"sqlite:///{(self.path / 'study.db').absolute()}"
+
+    @cached_property
+    def owner(self) -> str:
+        """Whose a trial is that runs in a storage shared with others: chosen once, by chance.
+
+        It lies in the folder and moves with it; where the folder is decides nothing.
+        """
+        path = self.path / "owner.txt"
+        found = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        return found or write_whole(path, f"{uuid.uuid4().hex}\n").read_text().strip()
 
     @property
     def leaderboard_file(self) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from optuna.trial import TrialState
@@ -27,7 +26,6 @@ from promptlab.study.asking import OpenTrial
 from promptlab.study.basis import RESTS_ON
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.state import StudyState, known
-from promptlab.study.trials import finished
 from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
 
 
@@ -62,33 +60,27 @@ class Judging:
         except (InputError, WorkError) as error:
             return self._not_fitted(item, error, started)
         reason = f"pruned after {len(rows)} examples" if pruned else None
-        self._record(item, fitted, rows, started, reason)
+        found = self._found(item, fitted, rows, started, reason)
         values = [float(objective.compute(rows)) for objective in self._state.objectives]
         state = TrialState.PRUNED if pruned else TrialState.COMPLETE
-        self._tell(item, state, values, started)
+        self._tell(item, state, values, found, started)
         return state
 
     def repeat(self, item: OpenTrial) -> None:
         """An equal candidate was judged before: the same values, no work."""
-        study = self._state.study
-        earlier = next(
-            trial
-            for trial in finished(study)
-            if known(trial)["key"] == item.candidate.key and "repeats" not in known(trial)
-        )
-        found = {"repeats": earlier.number}
+        history = self._state.history
+        earlier = history.told(item.candidate.key)
+        assert earlier is not None, "what repeats nothing is judged"
+        found: dict[str, Any] = {"repeats": earlier.number}
         if (reason := known(earlier).get("reason")) is not None:
             found["reason"] = reason
-        item.trial.set_user_attr("found", found)
-        if earlier.state == TrialState.COMPLETE:
-            study.tell(item.trial, earlier.values)
-        else:
-            study.tell(item.trial, state=earlier.state)
+        values = earlier.values if earlier.state == TrialState.COMPLETE else None
+        history.tell(item.number, earlier.state, values, found)
         value = earlier.values[0] if earlier.values else None
         state = _NAMES[earlier.state]
         self._state.events.emit(
             TrialFinished(
-                item.trial.number, item.candidate.name, state, value, 0.0, repeated=earlier.number
+                item.number, item.candidate.name, state, value, 0.0, repeated=earlier.number
             )
         )
 
@@ -102,9 +94,8 @@ class Judging:
         found[RESTS_ON] = self._state.basis.key
         if isinstance(error, UnansweredError):
             found["unanswered"] = True
-        item.trial.set_user_attr("found", found)
         state = TrialState.PRUNED if given_up else TrialState.FAIL
-        self._tell(item, state, [], started, reason)
+        self._tell(item, state, [], found, started)
         return state
 
     def _keep(self, item: OpenTrial, fitted: Predictor) -> None:
@@ -116,71 +107,65 @@ class Judging:
 
     def _block_done(self, item: OpenTrial) -> BlockDone:
         """Report a block to the pruner; what was dear to learn is judged to the end."""
-        objective, spec, trial = self._state.objectives[0], self._state.spec, item.trial
+        objective, spec, number = self._state.objectives[0], self._state.spec, item.number
         whole = self._state.space.kinds[item.group].keeps
 
-        def block_done(number: int, rows: Predictions) -> bool:
+        def block_done(block: int, rows: Predictions) -> bool:
             if len(rows) >= ENOUGH:
                 check_answered(rows)
             if not rows.answered:
                 return False
             value = float(objective.compute(rows))
-            scored = BlockScored(trial.number, len(rows), len(self._state.examples), value)
+            scored = BlockScored(number, len(rows), len(self._state.examples), value)
             self._state.events.emit(scored)
             if whole or len(self._state.objectives) > 1 or spec.pruner == "none":
                 return False
-            latest = rows[number * spec.block :]
+            latest = rows[block * spec.block :]
             # Others were judged on whole blocks: one with a gap is no pair, and does not prune.
             if latest.n_missing or (rows.n_missing and spec.pruner != "wilcoxon"):
                 return False
             report = latest if spec.pruner == "wilcoxon" else rows
-            trial.report(float(objective.compute(report)), step=number)
-            with warnings.catch_warnings():  # that the best trial has no blocks to compare with
-                warnings.simplefilter("ignore", UserWarning)
-                return trial.should_prune()
+            return self._state.history.report(number, block, float(objective.compute(report)))
 
         return block_done
 
-    def _record(
+    def _found(
         self,
         item: OpenTrial,
         fitted: Predictor,
         rows: Predictions,
         started: float,
         reason: str | None,
-    ) -> None:
-        rows.to_jsonl(self._state.folder.predictions_file(item.trial.number))
+    ) -> dict[str, Any]:
+        """All that is told of a predictor that was judged; its predictions are kept before."""
+        rows.to_jsonl(self._state.folder.predictions_file(item.number))
         found = found_of(self._state, fitted, rows)
         found["seconds"] = self._state.cancellation.clock() - started
         if reason is not None:
             found["reason"] = reason
         if rows.errors:
             self._state.events.emit(
-                Warned(f"trial {item.trial.number} ({item.candidate.name}): {failures_told(rows)}")
+                Warned(f"trial {item.number} ({item.candidate.name}): {failures_told(rows)}")
             )
         for words in replies_told(count_replies(rows), len(rows)):
-            self._state.events.emit(
-                Warned(f"trial {item.trial.number} ({item.candidate.name}): {words}")
-            )
-        item.trial.set_user_attr("found", found)
+            self._state.events.emit(Warned(f"trial {item.number} ({item.candidate.name}): {words}"))
+        return found
 
     def _tell(
         self,
         item: OpenTrial,
         state: TrialState,
         values: list[float],
+        found: dict[str, Any],
         started: float,
-        reason: str | None = None,
     ) -> None:
-        if state == TrialState.COMPLETE:
-            self._state.study.tell(item.trial, values)
-        else:
-            self._state.study.tell(item.trial, state=state)
+        complete = state == TrialState.COMPLETE
+        self._state.history.tell(item.number, state, values if complete else None, found)
         if self._state.space.kinds[item.group].keeps:
             self._state.folder.drop_checkpoints(item.candidate.key)
         seconds = self._state.cancellation.clock() - started
         value = values[0] if values else None
-        number, name = item.trial.number, item.candidate.name
+        number, name, reason = item.number, item.candidate.name, found.get("reason")
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
 
 

@@ -41,19 +41,18 @@ class StudyFitting(Fitting):
         self._curves = curves
         self._group = items[0].group
         self._kind = state.space.kinds[self._group]
-        self._items = {item.trial.number: item for item in items}
+        self._items = {item.number: item for item in items}
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Keep the value with the trial; whether the study's pruner gives the trial up."""
-        return self._curves.report(self._items[number].trial, step, value)
+        return self._curves.report(number, step, value)
 
     def another(self) -> Asked | None:
         """The study's next trial, if it is of this group and not known yet."""
         item = self._asking.another(self._group)
         if item is None:
             return None
-        self._curves.take_over(item.trial.number, item.trial)
-        self._items[item.trial.number] = item
+        self._items[item.number] = item
         return item.asked
 
     def results(self) -> Iterator[Result]:

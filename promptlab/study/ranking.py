@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial
 from promptlab.predictions import Predictions, answered_by_both
 from promptlab.study.objective import Objective
 from promptlab.study.state import StudyState, known
-from promptlab.study.trials import first_numbers
 
 _DIGITS = 12  # what is equal but for the order of additions is equal
 
@@ -44,7 +43,7 @@ class Ranking:
 def rank_trials(state: StudyState, complete: Sequence[FrozenTrial]) -> Ranking:
     """Best value first; among equals the cheaper prompt, then the one that was asked for earlier.
 
-    A trial that stands in another's place is as early as that one: being killed changes nothing.
+    A trial that stands in another's place, as earlier versions wrote them, is as early as that one.
     """
     objective = state.objectives[0]
     sign = -1 if objective.maximise else 1
@@ -54,10 +53,13 @@ def rank_trials(state: StudyState, complete: Sequence[FrozenTrial]) -> Ranking:
         trial.number: _value(objective, trial, tables[trial.number], anchor, tables[anchor.number])
         for trial in complete
     }
-    first = first_numbers(state.study)
     order = sorted(
         complete,
-        key=lambda t: (sign * values[t.number], known(t)["tokens_per_example"], first[t.number]),
+        key=lambda trial: (
+            sign * values[trial.number],
+            known(trial)["tokens_per_example"],
+            state.history.first_number(trial.number),
+        ),
     )
     return Ranking(tuple(order), values, tables, anchor.number)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from optuna.trial import TrialState
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
 from promptlab.datasets import load_task
-from promptlab.errors import InputError, StudyError
+from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.ledger import Ledger
@@ -21,16 +24,23 @@ from promptlab.study.evaluation import evaluation_order
 from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.held_model import Loader, loaded_model
+from promptlab.study.history import History
 from promptlab.study.objective import make_objective
+from promptlab.study.order import plan_trials
+from promptlab.study.ownership import is_ours
 from promptlab.study.regression import read_suite
 from promptlab.study.report import write_report
 from promptlab.study.search import Search
 from promptlab.study.side_work import finish_report
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
-from promptlab.study.state import StudyState
+from promptlab.study.state import StudyState, known
 from promptlab.study.storage import storage_errors
-from promptlab.study.trials import finished, open_study, queue_candidates, requeue_lost
+from promptlab.study.trials import open_study
+
+_TOO_SHORT = (
+    "the time was over before the first ended; a larger budget (seconds) continues the study"
+)
 
 
 class StudyRun:
@@ -124,23 +134,23 @@ class StudyRun:
 
     def _run(self) -> dict[str, Any]:
         started = self.cancellation.clock()
-        self.study = open_study(
+        self.study, storage = open_study(self.spec, self.storage, self.objectives, self._known)
+        self.history = History(
+            self.study,
+            storage,
             self.spec,
-            self.storage,
-            self.objectives,
             -(-len(self.examples) // self.spec.block),
-            self._known,
+            partial(is_ours, self.folder, alone=self.storage == self.folder.storage_url),
         )
         records = self.basis.settle_storage(self.study.user_attrs.get(RESTS_ON), self.storage)
         self.study.set_user_attr(RESTS_ON, records)
-        planned = queue_candidates(self.spec, self.space, self.study)
-        requeue_lost(self.study, self.folder)
+        planned, order = plan_trials(self.spec, self.space, self.study, self.history)
         self.events.emit(
             StudyStarted(
                 self.spec.study,
                 str(self.folder.path),
                 planned,
-                len(finished(self.study)),
+                self.history.count,
                 len(self.examples),
                 self.objectives[0].maximise,
                 self.objectives[0].name,
@@ -153,10 +163,16 @@ class StudyRun:
             account = CostAccount(ledger, self.model, self.events)
             self.events.subscribe(account)
             state = self._state()
+            # Only what was told when the search was over: a study that was killed in its midst
+            # goes on as if it had not been.
+            over = self.history.count >= planned and not self._has_a_result
+            again = self.folder.finished or over
             try:
                 with ledger.in_force():
-                    complete_trials(state)
-                    cut = Search(state, planned).run()
+                    cut = Search(state, planned, order).run()
+                    if again:
+                        complete_trials(state)
+                    self._require_a_result()
                     board = decide(state, cut=cut)
             finally:
                 account.tell()
@@ -171,6 +187,17 @@ class StudyRun:
         best = board["best"]["number"]
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), best))
         return board
+
+    @property
+    def _has_a_result(self) -> bool:
+        return any(trial.state == TrialState.COMPLETE for trial in self.history.finished)
+
+    def _require_a_result(self) -> None:
+        """Raise `WorkError` if no trial is complete."""
+        if not self._has_a_result:
+            reasons = [known(trial).get("reason") for trial in self.history.finished]
+            told = str(reasons[0]) if reasons else _TOO_SHORT
+            raise WorkError(f"no trial was completed: {told}")
 
     def _make_room(self, board: dict[str, Any]) -> None:
         """Drop what the decision has made useless."""
@@ -189,6 +216,7 @@ class StudyRun:
             objectives=self.objectives,
             examples=self.examples,
             study=self.study,
+            history=self.history,
             events=self.events,
             cancellation=self.cancellation,
             basis=self.basis,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from typing import Any
 
@@ -10,9 +11,13 @@ import optuna
 from promptlab.study.spec import StudySpec
 
 
-def make_sampler(spec: StudySpec, started: int) -> optuna.samplers.BaseSampler:
-    """The sampler; its seed moves on with the trials started, so a continued study does too."""
-    seed = spec.seed + started
+def make_sampler(spec: StudySpec, number: int) -> optuna.samplers.BaseSampler:
+    """The sampler for the trial of this ``number``.
+
+    Every trial has one of its own, so that what it is asked to be follows from the study's seed,
+    its number and the trials before it, and from nothing that a killed process had in memory.
+    """
+    seed = trial_seed(spec.seed, number)
     match spec.sampler:
         case "random" | "exhaustive":
             return optuna.samplers.RandomSampler(seed=seed)
@@ -22,6 +27,11 @@ def make_sampler(spec: StudySpec, started: int) -> optuna.samplers.BaseSampler:
             return optuna.samplers.NSGAIISampler(seed=seed)
         case _:
             return optuna.samplers.TPESampler(seed=seed)
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of one trial's sampler: 32 bits, as NumPy wants them."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4])
 
 
 def make_pruner(spec: StudySpec, blocks: int) -> optuna.pruners.BasePruner:

@@ -5,39 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from optuna.trial import TrialState
-
 from promptlab.cache import remove
 from promptlab.cancellation import TimeOver
-from promptlab.errors import InputError, WorkError
+from promptlab.errors import InputError
 from promptlab.events import Warned
 from promptlab.predictor import Predictor
-from promptlab.study.asking import Asking, OpenTrial
+from promptlab.study.asking import Asking, Batch, OpenTrial
 from promptlab.study.curves import Curves
 from promptlab.study.judging import Judging
 from promptlab.study.learning import StudyFitting
-from promptlab.study.state import StudyState, known
-from promptlab.study.trials import finished
+from promptlab.study.order import CandidateOrder
+from promptlab.study.state import StudyState
 
 SECONDS = "search_seconds"
 """The user attribute of a study that says how long has been searched for it."""
 
 
-_TOO_SHORT = (
-    "the time was over before the first ended; a larger budget (seconds) continues the study"
-)
-
-
 class Search:
     """Spends a study's budget: ``planned`` trials, and seconds of search in all runs together."""
 
-    def __init__(self, state: StudyState, planned: int) -> None:
+    def __init__(
+        self, state: StudyState, planned: int, order: CandidateOrder | None = None
+    ) -> None:
         self._state = state
         self._planned = planned
         self._before = float(state.study.user_attrs.get(SECONDS, 0.0))
         limit, now = state.spec.budget.seconds, state.cancellation.clock()
         self._deadline = math.inf if limit is None else now + limit - self._before
-        self._asking = Asking(state, planned, self._over)
+        self._asking = Asking(state, planned, order, self._over)
         self._judging = Judging(state)
         self._curves: dict[str, Curves] = {}
 
@@ -45,50 +40,47 @@ class Search:
         """Judge until the budget is spent; whether its seconds were what ended the search.
 
         The time holds in the midst of a trial, too: the one that it cuts is not judged by half, but
-        left as not tried. Raises `WorkError` when no trial is complete then.
+        left open, as is all that was asked for with it: a larger budget goes on with them.
         """
         study, cancellation = self._state.study, self._state.cancellation
         begun = cancellation.clock()
         try:
             with cancellation.until(self._deadline):
-                while self._left() > 0 and not self._over():
+                while self._left > 0 and not self._over():
                     cancellation.check()
-                    self._batch(self._asking.batch(min(self._left(), self._state.spec.batch)))
+                    batch = self._asking.batch(min(self._left, self._state.spec.batch))
+                    if not batch.items:
+                        break
+                    self._judge_batch(batch)
         except TimeOver:
             self._state.events.emit(Warned("the seconds of the budget are spent"))
         finally:
             study.set_user_attr(SECONDS, self._before + cancellation.clock() - begun)
-        cut = self._left() > 0
-        if cut:
-            self._asking.close()
-        if not any(t.state == TrialState.COMPLETE for t in finished(study)):
-            reasons = [known(t).get("reason") for t in finished(study)]
-            raise WorkError(
-                "no trial was completed: " + (str(reasons[0]) if reasons else _TOO_SHORT)
-            )
-        return cut
+        return self._left > 0
 
+    @property
     def _left(self) -> int:
         """How many trials are still to be judged."""
-        return self._planned - len(finished(self._state.study))
+        return self._planned - self._state.history.count
 
     def _over(self) -> bool:
         return self._state.cancellation.clock() > self._deadline
 
-    def _batch(self, items: Sequence[OpenTrial]) -> None:
+    def _judge_batch(self, batch: Batch) -> None:
         """Fit and judge a batch, one group after the other; equal candidates once."""
-        new: dict[str, list[OpenTrial]] = {}
+        new: dict[str, list[OpenTrial]] = {group: [] for group in batch.groups}
         repeated: list[OpenTrial] = []
-        done = (known(trial) for trial in finished(self._state.study))
-        keys = {facts["key"] for facts in done if "repeats" not in facts}
-        for item in items:
-            if item.candidate.key in keys:
+        keys: set[str] = set()
+        for item in batch.items:
+            key = item.candidate.key
+            if key in keys or self._state.history.told(key) is not None:
                 repeated.append(item)
             else:
-                keys.add(item.candidate.key)
-                new.setdefault(item.group, []).append(item)
+                keys.add(key)
+                new[item.group].append(item)
         for each in new.values():
-            self._group(each)
+            if each:
+                self._group(each)
         for item in repeated:
             self._judging.repeat(item)
 
@@ -97,7 +89,6 @@ class Search:
         curves = self._curves_of(items[0].candidate.kind)
         unfitted = []
         for item in items:
-            curves.take_over(item.trial.number, item.trial)
             kept = self._kept(item)
             if kept is None:
                 unfitted.append(item)
@@ -111,7 +102,7 @@ class Search:
     def _judge(
         self, curves: Curves, item: OpenTrial, fitted: Predictor | Exception, seconds: float
     ) -> None:
-        curves.close(item.trial.number, self._judging.judge(item, fitted, seconds))
+        curves.close(item.number, self._judging.judge(item, fitted, seconds))
 
     def _kept(self, item: OpenTrial) -> Predictor | None:
         """What an earlier run fitted; one that cannot be read is fitted again."""
@@ -126,6 +117,5 @@ class Search:
 
     def _curves_of(self, kind: str) -> Curves:
         if kind not in self._curves:
-            earlier = [t for t in finished(self._state.study) if known(t).get("kind") == kind]
-            self._curves[kind] = Curves(self._state.spec, kind, earlier)
+            self._curves[kind] = Curves(self._state.spec, kind, self._state.history)
         return self._curves[kind]

@@ -55,6 +55,11 @@ class Space:
 
     def enumerate(self, limit: int) -> list[dict[str, Any]] | None:
         """All distinct candidates as parameters, or ``None`` if infinite or more than ``limit``."""
+        found = self.candidates(limit)
+        return None if found is None else list(found.values())
+
+    def candidates(self, limit: int) -> dict[str, dict[str, Any]] | None:
+        """The parameters of all distinct candidates by key; ``None`` as for `enumerate`."""
         found: dict[str, dict[str, Any]] = {}
         for trial, candidate in self._walk():
             if trial.infinite:
@@ -62,7 +67,7 @@ class Space:
             found.setdefault(candidate.key, dict(trial.params))
             if len(found) > limit:
                 return None
-        return list(found.values())
+        return found
 
     def count(self, group: str, limit: int) -> int | None:
         """How many distinct candidates a group has; ``None`` if infinite or more than ``limit``."""

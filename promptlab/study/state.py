@@ -15,7 +15,7 @@ from promptlab.candidate import Candidate
 from promptlab.evaluation import Texts
 from promptlab.events import Events
 from promptlab.example import Example
-from promptlab.fitting import Fitting
+from promptlab.fitting import Finished, Fitting
 from promptlab.kinds.kind import fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
@@ -25,6 +25,7 @@ from promptlab.statistics import Comparison
 from promptlab.study.basis import Basis
 from promptlab.study.earlier import tell
 from promptlab.study.folder import StudyFolder
+from promptlab.study.history import History
 from promptlab.study.objective import Objective, paired, summary
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
@@ -34,7 +35,10 @@ from promptlab.task import Task
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study with its task, model, space and storage; ``examples`` are dev in its one order."""
+    """A study with its task, model, space and storage; ``examples`` are dev in its one order.
+
+    ``told`` holds complete trials as kinds were told of them, by number.
+    """
 
     spec: StudySpec
     folder: StudyFolder
@@ -46,7 +50,9 @@ class StudyState:
     study: optuna.Study
     events: Events
     cancellation: Cancellation
+    history: History
     basis: Basis = field(default_factory=Basis)
+    told: dict[int, tuple[FrozenTrial, Finished]] = field(default_factory=dict)
 
     def judge(self, rows: Predictions) -> float:
         """The first objective, its sign changed if need be so that larger is better."""
