@@ -117,24 +117,28 @@ class Drawn(Kind):
 class Place:
     """Where studies of one configuration are run, cut off, and continued."""
 
-    def __init__(self, data: Path, out: Path, **changes: Any) -> None:
+    def __init__(
+        self, data: Path, out: Path, *, storage: str | None = None, **changes: Any
+    ) -> None:
         changes = {"block": 4, **changes}
         document = study_document(data, **changes)
         document["task"] |= {"train": 8, "dev": 12, "test": 12}
         spec = build_spec(document, "test")
         assert isinstance(spec, StudySpec)
         self.spec, self.out = spec, out
+        self.storage = storage or f"sqlite:///{out / spec.study / 'study.db'}"
+        self._given = storage
 
     def run(self, switch: Switch | None = None) -> dict[str, Any]:
         """One run of the study in the folder."""
         events = Events() if switch is None else Events(switch)
         model = ScriptedModel(rate=rate)
-        return StudyRun(self.spec, out=self.out, events=events, model=model).run()
+        run = StudyRun(self.spec, out=self.out, events=events, model=model, storage=self._given)
+        return run.run()
 
     def rows(self) -> list[Any]:
         """All that the storage tells of the trials, but for seconds."""
-        storage = f"sqlite:///{self.out / self.spec.study / 'study.db'}"
-        study = optuna.load_study(study_name=self.spec.study, storage=storage)
+        study = optuna.load_study(study_name=self.spec.study, storage=self.storage)
         return [row_of(trial, self.out / self.spec.study) for trial in finished(study)]
 
 

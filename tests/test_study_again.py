@@ -110,7 +110,9 @@ def test_a_folder_of_an_earlier_version_goes_on(start: Callable[..., Any], tmp_p
     second = study.ask()  # killed in the midst of them
     second.suggest_categorical("group", ["template", "demonstrations"])
     lost = study.ask()  # killed, and asked again
-    study.enqueue_trial(lost.system_attrs["fixed_params"], user_attrs={"again": lost.number})
+    study.enqueue_trial(
+        study.trials[lost.number].system_attrs["fixed_params"], user_attrs={"again": lost.number}
+    )
     study.tell(lost.number, state=optuna.trial.TrialState.FAIL)
     board = run.run()
     assert len(board["trials"]) == 22

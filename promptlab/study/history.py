@@ -94,7 +94,8 @@ class History:
         made.user_attrs = {k: v for k, v in trial.user_attrs.items() if k != "found"}
         if not asked:
             made.state, made.datetime_start = TrialState.WAITING, None
-            made.system_attrs = {FIXED: made.system_attrs.get(FIXED, {}) | trial.params}
+            given: Any = made.system_attrs.get(FIXED, {})
+            made.system_attrs = {FIXED: {**given, **trial.params}}
             made.params, made.distributions = {}, {}
         return made
 
@@ -108,7 +109,8 @@ class History:
             self.batches.setdefault(batch_of(trial), []).append(trial.number)
 
     def _take(self, trial: FrozenTrial) -> None:
-        self._params.add(_text(trial.system_attrs.get(FIXED, {}) | trial.params))
+        given: Any = trial.system_attrs.get(FIXED, {})
+        self._params.add(_text({**given, **trial.params}))
         if (key := known(trial).get("key")) is not None:
             self._keys.add(key)
 
