@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_a_folder_of_an_earlier_version_goes_on(start: Callable[..., Any], tmp_p
     with pytest.raises(Cancelled):
         begun.run()
     study = optuna.load_study(study_name="reviews", storage=run.storage)
-    for params in begun.space.enumerate(100) or []:
+    every = begun.space.enumerate(100) or []
+    random.Random(begun.spec.seed).shuffle(every)
+    for params in every:
         study.enqueue_trial(params)
     study.ask()  # killed before its parameters were looked at
     second = study.ask()  # killed in the midst of them
