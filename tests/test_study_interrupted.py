@@ -15,6 +15,7 @@ from study_material import write_reviews
 from promptlab.study.folder import StudyFolder
 from promptlab.study.ownership import is_ours
 
+ALLOWED_CODE = ("interrupted", "learners")
 DRAWN: dict[str, Any] = {"candidates": [{"kind": "interrupted:Drawn"}], "batch": 4}
 ALL: dict[str, Any] = {"batch": 5}
 CASES: dict[str, dict[str, Any]] = {
