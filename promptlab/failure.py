@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, Self
 
 from promptlab.example import Example
@@ -80,9 +81,15 @@ class Failure:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The inverse of `record`; keys that are unknown here are ignored."""
+        """The inverse of `record`; keys that are unknown here are ignored.
+
+        Raises pydantic's ``ValidationError`` for a value of another type.
+        """
         known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
-        return cls(**known | {"correction": None})
+        members = _adapter(list[Asked]).validate_python(known.get("members", []))
+        known |= {"correction": None, "members": [asdict(one) for one in members]}
+        found: Self = _adapter(cls).validate_python(known)
+        return found
 
     def record(self) -> dict[str, Any]:
         """Plain JSON data, the correction beside it."""
@@ -138,6 +145,14 @@ class Failure:
             "prompt": self.prompt,
             "source": source,
         } | ({"note": note} if note else {})
+
+
+@cache
+def _adapter(kind: Any) -> Any:
+    """What checks a record's values by the types of ``kind``."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def _last_step(trace: Any) -> dict[str, str]:

@@ -9,9 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from promptlab.cache import locked, written_whole
 from promptlab.errors import DataError
 from promptlab.failure import Correction, Failure
+from promptlab.json_file import read_object
 from promptlab.provenance import note_file
 
 FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
@@ -108,8 +111,7 @@ class FailureLog:
         scored = [failure.scores for failure in self.failures if failure.scores]
         said = [failure.answers for failure in self.failures if failure.answers]
         decided = self.path.with_name("leaderboard.json")
-        task = json.loads(decided.read_text("utf-8")).get("task", {}) if decided.exists() else {}
-        groups = (task.get("labels", ()), *scored, *said)
+        groups = (_labels_of(decided) if decided.exists() else (), *scored, *said)
         return tuple(dict.fromkeys(label for group in groups for label in group))
 
     def find(self, example_id: str) -> Failure:
@@ -122,7 +124,7 @@ class FailureLog:
 
     def _read_corrections(self) -> None:
         """Those in the file right now: another process may have added some."""
-        read = _read(self.corrections_file, lambda record: Correction(**record))
+        read = _read(self.corrections_file, _correction_from_record)
         self.corrections: dict[str, Correction] = {one.example_id: one for one in read}
         self._place_corrections()
 
@@ -174,7 +176,8 @@ def read_lines(path: Path) -> list[tuple[str, Any]]:
         place = f"{path}, line {number}"
         try:
             record = json.loads(line)
-        except ValueError as error:
+            json.dumps(record, ensure_ascii=False).encode()  # half characters cannot be written
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{place}: no JSON object ({error})") from error
         if not isinstance(record, dict):
             raise DataError(f"{place}: expected a JSON object, found {line[:40]!r}")
@@ -189,6 +192,27 @@ def _read(path: Path, make: Any) -> list[Any]:
     for place, record in read_lines(path):
         try:
             made.append(make(record))
-        except (TypeError, KeyError) as error:
-            raise DataError(f"{place}: not a record of this file ({error})") from error
+        except ValidationError as error:
+            raise DataError(f"{place}: not a record of this file ({_fault(error)})") from error
     return made
+
+
+def _correction_from_record(record: Mapping[str, Any]) -> Correction:
+    return TypeAdapter(Correction).validate_python(record)
+
+
+def _fault(error: ValidationError) -> str:
+    """The first thing that is wrong with a record, and where."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
+
+
+def _labels_of(board: Path) -> Iterable[str]:
+    """The labels of the task that a study's result names."""
+    mend = "remove it, and `promptlab study run` decides the study again"
+    task = read_object(board, mend=mend, allow_nan=True).get("task") or {}
+    labels = task.get("labels") if isinstance(task, dict) else None
+    if not isinstance(labels or [], list) or not all(isinstance(one, str) for one in labels or []):
+        raise DataError(f"{board}: task.labels is no list of labels; {mend}")
+    return labels or []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from command_line import Command, command, document, group, here, models, reviews, study
 
-from promptlab.errors import DataError, StudyError
+from promptlab.errors import DataError, InputError, StudyError
 from promptlab.example import Example
 from promptlab.failure import Asked, Correction, Failure
 from promptlab.failures import FailureLog, write_lines
@@ -226,3 +226,28 @@ def test_traces_are_printed_as_trees(study: Command, command: Command, here: Pat
     command("study", "trace", "reviews", "--trial", numbers["ensemble"], "--example", "?").refuses(
         "no example '?'"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("failures.jsonl", '{"example_id": 3}', "line 1: not a record"),
+        ("failures.jsonl", '{"example_id": "e", "fields": []}', "fields"),
+        ("failures.jsonl", "[" * 5000, "line 1: no JSON object"),
+        ("failures.jsonl", '{"example_id": "\\ud800"}', "line 1: no JSON object"),
+        ("corrections.jsonl", '{"example_id": []}', "example_id"),
+        ("corrections.jsonl", '{"expected": "a"}', "example_id"),
+        ("leaderboard.json", "{", "leaderboard.json is not valid JSON"),
+        ("leaderboard.json", '{"task": {"labels": 3}}', "task.labels is no list"),
+        ("leaderboard.json", "[]", "holds a list"),
+    ],
+)
+def test_a_damaged_log_is_told_by_file_and_place(
+    tmp_path: Path, file: str, text: str, words: str
+) -> None:
+    good = Failure("e", {"text": "x"}, "x It was", "a", "b")
+    write_lines(tmp_path / "failures.jsonl", [good.record()])
+    (tmp_path / file).write_text(text + "\n")
+    with pytest.raises(InputError, match=words) as told:
+        _ = FailureLog(tmp_path).labels
+    assert file in str(told.value)
