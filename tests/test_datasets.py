@@ -106,14 +106,21 @@ def test_the_table_is_complete() -> None:
         assert dataset.source
 
 
-def test_kept_files_that_were_changed_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_kept_files_that_were_changed_are_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path))
     file = data_files("capitals")["train"]
-    file.write_text(file.read_text("utf-8").replace("Warsaw", "Kraków"), "utf-8")
-    with pytest.raises(AssetError, match="remove that folder and it is written anew"):
-        load_task("capitals")
+    whole = file.read_bytes()
+    source = next(tmp_path.glob("assets/*/country_capitals/capitals.json"))
+    for path in (file, source):
+        path.write_text(path.read_text("utf-8").replace("Warsaw", "Kraków"), "utf-8")
+    capsys.readouterr()
+    load_task("capitals")
+    assert file.read_bytes() == whole
+    told = capsys.readouterr().err
+    assert f"{file.parent} is made anew: its files are not the pinned capitals" in told
+    assert f"{source.parents[1]} is made anew: capitals.json has not the content" in told
 
 
 def test_pinned_columns_are_not_to_be_named() -> None:

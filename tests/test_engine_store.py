@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from damage import flip_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.engine import store as store_module
-from promptlab.engine.question import Context, Reply
+from promptlab.engine.question import Context, Question, Reply
 from promptlab.engine.store import FeatureStore, context_key, tail_key
-from promptlab.errors import WorkError
+
+if TYPE_CHECKING:
+    from promptlab.models.local import LocalModel
 
 IDS = st.lists(st.integers(0, 2**31 - 1), max_size=5).map(tuple)
 
@@ -93,19 +99,45 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
     assert len(store.slots([key for row in keys for key in row])) == 200
 
 
-def test_a_store_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "features.db"
-    FeatureStore(path).close()
-    store = FeatureStore(path)
-    store._connection.execute("PRAGMA query_only = ON")
-    with pytest.raises(WorkError, match=r"features\.db.*PROMPTLAB_CACHE"):
-        store.save([(context_key(Context((1,))), reply(1))], [])
-
-
-def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
+def test_a_damaged_file_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "features.db"
     path.write_bytes(b"this is no database, whatever its name says" * 100)
     key = context_key(Context((1,)))
     store = FeatureStore(path)
+    assert f"{path} is begun anew" in capsys.readouterr().err
     store.save([(key, reply(1))], [])
     assert key in FeatureStore(path).slots([key])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_flipped_bits_change_no_score(
+    fresh: Callable[..., LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Forty of them, anywhere in the file: every score is that of an empty cache, to the bit."""
+    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path))
+    model = fresh("tiny_causal", deterministic=True, cache=True)
+    path = model.engine.store.path
+    assert path is not None
+    questions = [
+        Question(Context((5, 6, n + 7)), ((8,), (9, 10), (11, 12, n + 4))) for n in range(20)
+    ]
+    wanted = [row.tolist() for row in model.engine.score(questions)]
+    model.engine.store.close()
+    rng = random.Random(seed)
+    for _ in range(3):
+        flip_bits(path, rng, 40)
+        model.engine.store = FeatureStore(path)
+        assert [row.tolist() for row in model.engine.score(questions)] == wanted
+        model.engine.store.close()
+
+
+def test_what_is_known_is_not_replaced_when_more_is_asked(
+    fresh: Callable[..., LocalModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path))
+    model = fresh("tiny_causal", cache=True)
+    contexts = [Context((5, 6, n + 7)) for n in range(20)]
+    before = model.engine.features(contexts)
+    model.engine.score([Question(context, ((9, 10, 11, 12, 13),)) for context in contexts])
+    model.engine.store = FeatureStore(model.engine.store.path)
+    np.testing.assert_array_equal(model.engine.features(contexts), before)

@@ -24,7 +24,7 @@ from command_line import (  # noqa: F401 - fixtures are used by name
     write,
 )
 
-from promptlab.engine.store import FeatureStore
+from promptlab.entries import EntryFile
 from promptlab.models.pool import POOL
 
 
@@ -104,11 +104,16 @@ def test_a_full_disk_under_the_features(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened = FeatureStore._opened
-    monkeypatch.setattr(FeatureStore, "_opened", lambda store: FullConnection(opened(store)))
+    connect = EntryFile._connect
+
+    def connect_on_a_full_disk(file: Any, path: Path) -> None:
+        connect(file, path)
+        file._connection = FullConnection(file._connection)
+
+    monkeypatch.setattr(EntryFile, "_connect", connect_on_a_full_disk)
     monkeypatch.setattr(POOL, "_models", OrderedDict())
     fresh = {"text": "{text} Never seen before: {mask}", "answers": OWN}
-    parts = ("the feature cache", "database or disk is full", "PROMPTLAB_CACHE")
+    parts = ("kept features", "database or disk is full", "PROMPTLAB_CACHE")
     study(candidates=templates(fresh)).refuses(*parts)
     assert not (here / "runs" / "reviews").exists()
     other = write(here / "other.jsonl", '{"text": "a text never seen before"}\n')

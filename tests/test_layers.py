@@ -14,6 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
         "cache", "cache_parts", "calibration", "cancellation", "candidate", "catalog", "clusters",
+        "checksums", "entries", "file_hash", "partial",
         "bag_of_words", "columns", "cuts", "distinct",
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
         "failure", "failures", "fitting", "game24", "grammar", "hub", "label_column", "metric",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.models import weights
+from promptlab import file_hash
 from promptlab.models.weights import folder_state, weights_key
 
 
@@ -71,11 +71,11 @@ def test_a_fresh_file_s_hash_is_not_remembered(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its times could be those of a later change, too."""
-    monkeypatch.setattr(weights, "_state", lambda path: "the same state")
+    monkeypatch.setattr(file_hash, "file_state", lambda path: "the same state")
     path = folder / "config.json"
-    first = weights.file_key(path)
+    first = file_hash.file_hash(path)
     path.write_text("[]")
-    assert weights.file_key(path) != first
+    assert file_hash.file_hash(path) != first
 
 
 def test_other_chat_templates_and_adapters_count(folder: Path) -> None:
@@ -96,13 +96,13 @@ def test_the_state_of_a_folder_changes_with_its_files(folder: Path) -> None:
 
 
 def test_weights_are_not_read_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_SETTLED", -60.0)
+    monkeypatch.setattr(file_hash, "SETTLED", -60.0)
     key = weights_key(str(folder))
 
     def no_reading(*args: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(weights.hashlib, "file_digest", no_reading)
+    monkeypatch.setattr(file_hash.hashlib, "file_digest", no_reading)
     assert weights_key(str(folder)) == key
 
 

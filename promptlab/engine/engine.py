@@ -159,8 +159,10 @@ class Engine:
         tails = self._known_tails(merged)
         missing: list[Question] = []
         for context, continuations in merged.items():
-            wanted = tuple(c for c in continuations if (context, c) not in tails)
-            if keys[context] not in known or wanted:
+            if keys[context] not in known:
+                # as at the first time: beside other continuations it would be other last digits
+                missing.append(Question(context, continuations))
+            elif wanted := tuple(c for c in continuations if (context, c) not in tails):
                 missing.append(Question(context, wanted))
         computed = self._compute(missing, keys, known, tails) if missing else 0
         self.count(
@@ -207,21 +209,21 @@ class Engine:
         tails: dict[tuple[Context, tuple[int, ...]], float],
     ) -> int:
         """Find out what is missing; how many tokens went through the network for it."""
-        new_tails = []
+        new_slots, new_tails = [], []
         # A runner of this call's own counts what this call computes, whoever else is at work.
         runner = copy.copy(self.runner)
         runner.computed_tokens = 0
         with self.network.learned(self.vectors):
             replies = runner.run(missing)
         for question, reply in zip(missing, replies, strict=True):
-            known[keys[question.context]] = reply
+            if (slot := keys[question.context]) not in known:
+                known[slot] = reply
+                new_slots.append((slot, reply))
             for continuation, value in reply.tails.items():
                 tails[question.context, continuation] = value
                 key = tail_key(question.context, continuation, self.learned)
                 new_tails.append((key, value))
-        self.store.save(
-            ((keys[q.context], reply) for q, reply in zip(missing, replies, strict=True)), new_tails
-        )
+        self.store.save(new_slots, new_tails)
         with _COUNTING:
             self.runner.computed_tokens += runner.computed_tokens
         return runner.computed_tokens

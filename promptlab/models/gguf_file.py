@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
+from promptlab.checksums import find_damage
 from promptlab.errors import InputError
+from promptlab.file_hash import file_hash
 from promptlab.json_file import check_file
 from promptlab.models.dequantise import quiet_transformers, save_dequantised
-from promptlab.models.weights import file_key
 
 CONVERSION = 1
 """Part of a converted folder's name; raised when the conversion changes."""
@@ -73,7 +74,7 @@ def gguf_folder(path: Path, *, on_progress: Progress | None = None) -> Path:
     Raises `InputError` for a file that transformers cannot read, `DiskError` on a full disk.
     """
     report = on_progress or to_stderr
-    key = file_key(path).hex()[:24]
+    key = file_hash(path).hex()[:24]
 
     def build(partial: Path) -> None:
         reader = _read(path)
@@ -97,7 +98,9 @@ def gguf_folder(path: Path, *, on_progress: Progress | None = None) -> Path:
         report(f"{path.name}: ready")
 
     folder = cache_dir() / "models" / f"{_CONVERTED}{CONVERSION}-{key}"
-    return build_once(folder, build, purpose=f"Converting {path.name}", on_progress=report)
+    return build_once(
+        folder, build, purpose=f"Converting {path.name}", on_progress=report, check=find_damage
+    )
 
 
 def is_converted(source: str) -> bool:

@@ -92,6 +92,8 @@ def _remembered(processor: Processor) -> str:
 def _known(path: Path, *, told: bool = False) -> dict[str, str]:
     """The formats chosen before, by machine; what is damaged is left out (and ``told``)."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise OSError("it is no file")
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import time
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from promptlab.cache import cache_dir, written_whole
+from promptlab.file_hash import file_hash, file_state
 
 _READ = {".safetensors", ".json", ".model", ".txt", ".jinja", ".tiktoken", ".bpe", ".vocab"}
 """Endings of the files that a model is made of: weights, adapters, settings, tokenizer, chats."""
-_SETTLED = 2.0
-"""Seconds after which a file's times tell a later change; before, its hash is not remembered."""
-_SAMPLES, _SAMPLE = 64, 4096
-"""Blocks of a file, and their bytes, that are looked at before a remembered hash is believed."""
 
 
 def weights_key(source: str, revision: str | None = None) -> str:
@@ -33,7 +27,7 @@ def weights_key(source: str, revision: str | None = None) -> str:
         return hashlib.sha256(json.dumps([source, revision]).encode()).hexdigest()
     digest = hashlib.sha256()
     for path in _files(folder):
-        digest.update(path.relative_to(folder).as_posix().encode() + file_key(path))
+        digest.update(path.relative_to(folder).as_posix().encode() + file_hash(path))
     return digest.hexdigest()
 
 
@@ -44,7 +38,7 @@ def folder_state(name: str, revision: str | None = None) -> str:
         return ""
     state = hashlib.sha256()
     for path in _files(folder, also={".gguf"}):
-        state.update(_state(path).encode())
+        state.update(file_state(path).encode())
     return state.hexdigest()
 
 
@@ -68,28 +62,3 @@ def _files(folder: Path, also: Set[str] = frozenset()) -> Iterator[Path]:
     for path in sorted((*folder.iterdir(), *folder.glob("additional_chat_templates/*"))):
         if path.suffix in _READ | also and path.is_file():
             yield path
-
-
-def file_key(path: Path) -> bytes:
-    """The SHA-256 of a file's content, remembered."""
-    known = cache_dir() / "hashes" / _state(path)
-    if known.exists():
-        return bytes.fromhex(known.read_text())
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").digest()
-    if max(path.stat().st_mtime, path.stat().st_ctime) < time.time() - _SETTLED:
-        with written_whole(known) as partial:
-            partial.write_text(found.hex())
-    return found
-
-
-def _state(path: Path) -> str:
-    """What says that a file is the one that was read before."""
-    stat = path.stat()
-    facts = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    digest = hashlib.sha256(f"{path.resolve()} {facts}".encode())
-    with path.open("rb") as stream:
-        for number in range(_SAMPLES):
-            stream.seek(number * max(0, stat.st_size - _SAMPLE) // (_SAMPLES - 1), os.SEEK_SET)
-            digest.update(stream.read(_SAMPLE))
-    return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from promptlab.models.remote.reply import FAILED, LENGTH, Reply
@@ -92,8 +92,23 @@ class Answer:
         """The answer in a record; ``None`` for one that earlier versions kept and that is none."""
         if str(record.get("reason", "")).lower() in FAILED:
             return None
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in record.items() if name in names})
+        known = {field.name: field for field in fields(cls)}
+        values = {name: value for name, value in record.items() if name in known}
+        if any(not _is_of(known[name].type, value) for name, value in values.items()):
+            return None
+        if any(f.default is MISSING and name not in values for name, f in known.items()):
+            return None
+        return cls(**values)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (int, float), "bool": (bool,),
+}  # fmt: skip
+
+
+def _is_of(name: Any, value: object) -> bool:
+    """Whether a value that was read has the type of this name, and can be: no negative tokens."""
+    return type(value) in _TYPES[name] and (not isinstance(value, int | float) or value >= 0)
 
 
 @dataclass(frozen=True)
