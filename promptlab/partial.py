@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ def _own_folder(place: Path) -> tuple[Path, int | None]:
     while True:
         own = place / secrets.token_hex(6)
         try:
-            place.mkdir(exist_ok=True)
+            _make_place(place)
             own.mkdir()
             if fcntl is None:
                 return own, None
@@ -101,12 +102,6 @@ def _own_folder(place: Path) -> tuple[Path, int | None]:
         except FileNotFoundError:  # another process has cleared what was empty
             if not place.parent.is_dir():
                 raise
-            continue
-        except FileExistsError:
-            if place.is_dir() and not own.is_dir():
-                raise
-            if not place.is_dir():
-                remove(place)  # a file or a link that leads nowhere, in the place of our folder
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -120,11 +115,25 @@ def _own_folder(place: Path) -> tuple[Path, int | None]:
         os.close(lock)  # taken for a leftover before it was locked
 
 
+def _make_place(place: Path) -> None:
+    """Create the folder, in the place of anything else that has its name."""
+    try:
+        place.mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR(place.lstat().st_mode):
+            place.unlink()
+            place.mkdir(exist_ok=True)
+
+
 def _remove_leftovers(place: Path) -> None:
     """Clear what killed processes have left."""
-    if fcntl is None or not place.is_dir():
+    if fcntl is None or place.is_symlink():
         return
-    for each in list(place.iterdir()):
+    try:
+        left = list(place.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for each in left:
         if not each.is_dir() or each.is_symlink():
             remove(each)
             continue
