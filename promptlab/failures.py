@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from promptlab.cache import locked, written_whole
 from promptlab.errors import DataError
 from promptlab.failure import Correction, Failure
+from promptlab.failure_tables import read_tables, whole
 from promptlab.json_file import read_object
 from promptlab.provenance import note_file
 
@@ -151,7 +152,8 @@ class FailureLog:
 @lru_cache(maxsize=4)
 def _failures(path: Path, written: tuple[int, ...]) -> tuple[Failure, ...]:
     """A log as it was ``written`` at that time: it is asked again and again, and seldom changes."""
-    return tuple(_read(path, Failure.from_record))
+    tables, place = read_tables(path), str(path)
+    return tuple(_read(path, lambda record: Failure.from_record(whole(record, tables, place))))
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:

@@ -12,6 +12,7 @@ from promptlab.ensemble.panel import Panel, plain
 from promptlab.evaluation import counted
 from promptlab.example import Example
 from promptlab.failure import Asked, Failure
+from promptlab.failure_tables import AnswerTables
 from promptlab.metric import MeanMetric, get_metric
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
@@ -19,10 +20,12 @@ from promptlab.repeats import text_key
 from promptlab.spreadsheet import csv_text
 from promptlab.study.ranking import Ranking
 from promptlab.study.search_words import search_told
-from promptlab.study.state import StudyState
 from promptlab.study.verdict import ALPHA
 from promptlab.study.wording import is_better
 from promptlab.task import Task
+
+MATRIX_LABELS = 40
+"""With more labels than this, a confusion matrix is written by its cells that are not empty."""
 
 
 def statements(board: dict[str, Any], ranking: Ranking) -> list[str]:
@@ -126,14 +129,24 @@ def repeats_told(split: str, counts: Mapping[str, int]) -> str:
 
 
 def confusion(task: Task, rows: Predictions) -> dict[str, Any] | None:
-    """Counts by true label (row) and predicted label (column; the last one is unparsed)."""
+    """Counts by true label (row) and predicted label (column; the last one is unparsed).
+
+    A ``matrix``, or for many labels the ``cells`` that are not empty: row, column and count.
+    """
     if not task.labels:
         return None
     labels = list(task.labels)
     columns = [*labels, "unparsed"] if rows.unparsed_rate else labels
     rows = rows.answered
-    counts = Counter((row.target, "unparsed" if row.unparsed else row.label) for row in rows)
-    matrix = [[counts[target, found] for found in columns] for target in labels]
+    places = {label: place for place, label in enumerate(labels)}
+    counts = Counter(
+        (places.get(str(row.target)), len(labels) if row.unparsed else places.get(str(row.label)))
+        for row in rows
+    )
+    if len(labels) > MATRIX_LABELS:  # nearly all of so many cells are empty
+        cells = [[*place, count] for place, count in counts.items() if None not in place]
+        return {"labels": columns, "cells": sorted(cells)}
+    matrix = [[counts[row, found] for found in range(len(columns))] for row in range(len(labels))]
     return {"labels": columns, "matrix": matrix}
 
 
@@ -170,15 +183,21 @@ def leaderboard_csv(rows: list[dict[str, Any]]) -> str:
     return csv_text(columns, told)
 
 
-def failure_lines(state: StudyState, winner: Predictor, dev: Predictions) -> str:
-    """The winner's misses on dev, as JSON Lines: what may be looked at when prompts are mended."""
-    examples = {example.id: example for example in state.examples}
+def failure_lines(
+    task: Task, winner: Predictor, dev: Predictions
+) -> tuple[str, dict[str, dict[str, str]]]:
+    """The winner's misses on dev, as JSON Lines: what may be looked at when prompts are mended.
+
+    Beside them the answers of many labels, which the lines name by their hash.
+    """
+    examples = {example.id: example for example in task.dev}
+    shared = AnswerTables()
     lines = []
-    for row in missed(dev, state.task):
+    for row in missed(dev, task):
         example = examples[row.example_id]
         failure = Failure.of(row, example, asked_of(winner, example), "dev")
-        lines.append(json.dumps(failure.record(), ensure_ascii=False))
-    return "".join(line + "\n" for line in lines)
+        lines.append(json.dumps(shared.sparse(failure.record()), ensure_ascii=False))
+    return "".join(line + "\n" for line in lines), shared.tables
 
 
 def missed(rows: Predictions, task: Task) -> list[Prediction]:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from promptlab.cuts import count_cuts
 from promptlab.errors import StudyError
 from promptlab.events import Phase, Warned
+from promptlab.failure_tables import TABLES
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.replies import count_replies, replies_told
@@ -216,11 +217,14 @@ def _on_test_too(
     )
     state.folder.write_json(REPEATS, repeated_ids(state.task.test))
     dev = ranking.tables[best.number]
-    lines = beside.attempt(
+    log = beside.attempt(
         "the list of the winner's failures",
-        lambda: failure_lines(state, winner, dev),
-        lambda reason: "",
+        lambda: failure_lines(state.task, winner, dev),
+        lambda reason: None,
     )
+    lines, answers = log or ("", {})
+    if answers:
+        state.folder.write_json(TABLES, answers)
     state.folder.write("failures.jsonl", lines)
     return test
 

@@ -228,8 +228,10 @@ def importance_bars(importances: Mapping[str, Any]) -> list[Bar]:
 def confusion_grid(confusion: Mapping[str, Any]) -> Confusion | None:
     """The matrix with shares of each true label as heat; ``None`` when it is empty or too large."""
     labels = [str(label) for label in confusion.get("labels") or []]
-    matrix = confusion.get("matrix") or []
-    if not labels or not matrix or len(labels) > _MAX_LABELS:
+    if not labels or len(labels) > _MAX_LABELS:
+        return None
+    matrix = confusion.get("matrix") or _filled(confusion.get("cells") or [], len(labels))
+    if not matrix:
         return None
     # A last column beyond the labels counts the replies that could not be parsed.
     columns = labels + ["(unparsed)"] * (max(map(len, matrix)) - len(labels))
@@ -247,6 +249,14 @@ def confusion_grid(confusion: Mapping[str, Any]) -> Confusion | None:
         ]
         rows.append((true, cells))
     return Confusion(columns, rows)
+
+
+def _filled(cells: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """The matrix of cells that are written sparsely; none without a cell."""
+    matrix = [[0] * size for _ in range(size)]
+    for row, column, found in cells:
+        matrix[row][column] = found
+    return matrix if cells else []
 
 
 def axis_text(measure: str, value: float) -> str:
