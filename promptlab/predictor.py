@@ -20,6 +20,7 @@ from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
+from promptlab.saved_model import check_weights, format_as_saved
 from promptlab.seen_texts import SeenTexts
 
 if TYPE_CHECKING:
@@ -212,7 +213,9 @@ class Predictor(ABC):
 def load(folder: str | Path, model: LanguageModel | str | None = None, **options: Any) -> Predictor:
     """Load a saved predictor; ``model`` replaces the one it was fitted with.
 
-    Options go to `load_model`. Raises `InputError` for a folder that holds no predictor.
+    Options go to `load_model`. Without ``model`` the one it was saved with is loaded, in the same
+    number format. Raises `InputError` for a folder that holds no predictor, and when that model
+    has other weights by now.
     """
     path = Path(folder) / DOCUMENT
     document = _read_document(path)
@@ -226,7 +229,10 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
 
         # How an endpoint is asked belongs to the model that was saved, not to another one.
         saved = {} if model else document["model"].get("options", {})
-        model = load_model(model or name, **{**saved, **options})
+        held = {} if model else format_as_saved(document["model"], options)
+        named, model = model, load_model(model or name, **{**saved, **options, **held})
+        if named is None:
+            check_weights(path, document["model"], model)
     model = found._load_parts(Path(folder), model)
     _check_learned(path, document["model"], model)
     try:

@@ -34,8 +34,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # what needs a model or an asset: predictors, and the pinned data sets
     (
         "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "grid",
-        "head", "mixture", "pinned", "predictor", "replies", "rescoring", "retrieval", "selection",
-        "strategy", "template_predictor", "window",
+        "head", "mixture", "pinned", "predictor", "replies", "rescoring", "retrieval",
+        "saved_model", "selection", "strategy", "template_predictor", "window",
     ),
     # a saved predictor over whole files
     ("batch",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -30,10 +31,37 @@ def test_any_file_that_matters_changes_the_key(folder: Path) -> None:
         ("vocab.txt", b"a"),
         ("spiece.model", b"b"),
         ("chat_template.jinja", b"c"),
+        ("source.spm", b"d"),
+        ("target.spm", b"e"),
+        ("bpe.codes", b"f"),
     ):
         (folder / name).write_bytes(content)
         keys.add(weights_key(str(folder)))
-    assert len(keys) == 7
+    assert len(keys) == 10
+
+
+def test_an_adapter_rests_on_the_model_that_it_is_for(folder: Path, tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_model.safetensors").write_bytes(b"adapter")
+    config = {"base_model_name_or_path": str(folder)}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    key, state = weights_key(str(adapter)), folder_state(str(adapter))
+    (folder / "model.safetensors").write_bytes(b"Weights")
+    assert weights_key(str(adapter)) != key
+    assert folder_state(str(adapter)) != state
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"base_model_name_or_path": 3}', "[" * 9999])
+def test_a_damaged_adapter_has_a_key_all_the_same(folder: Path, content: str) -> None:
+    (folder / "adapter_config.json").write_text(content)
+    assert len(weights_key(str(folder))) == 64
+
+
+def test_an_adapter_for_itself_ends(folder: Path) -> None:
+    config = {"base_model_name_or_path": str(folder.parent / "." / folder.name)}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    assert len(weights_key(str(folder))) == 64
 
 
 def test_content_counts_and_nothing_else(folder: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from promptlab.errors import StudyError
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.models import pool, precision
 from promptlab.study import basis as basis_of_studies
+from promptlab.study.comparison import study_changes
 from promptlab.study.curve_run import CurveRun
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.run import StudyRun
@@ -386,3 +387,12 @@ def test_the_command_accepts_changes_when_it_is_told_to(
     found = command(*arguments, "--accept-changes")
     assert found.code == 0
     assert "Not all trials rest on the same" in " ".join(found.out.split())
+
+
+def test_two_studies_are_compared_by_what_they_rest_on_too(begun: Begun) -> None:
+    begun.run(study="one")
+    change_weights(begun.model, 5)
+    begun.run(study="two")
+    runs = begun.folder / "runs"
+    (change,) = study_changes(runs / "one", runs / "two")
+    assert change.key == "rests on: weights" and change.before != change.after

@@ -17,6 +17,7 @@ pytest.importorskip("gradio")
 from jobs_material import after, bench, is_, study, wait_for  # noqa: F401 - fixtures
 
 import promptlab as pl
+from promptlab.models.local import LocalModel
 from promptlab.ui.live import cell_curve, steering, watching
 from promptlab.ui.live.jobs import StudyJobs
 from promptlab.ui.live.view import Sight
@@ -236,3 +237,21 @@ def test_styles_have_no_lists_within_selectors() -> None:
     style = Path(str(files("promptlab.ui"))) / "style"
     text = (style / "study.css").read_text()
     assert not re.search(r":(has|is|where|not)\([^(){}]*,", text)
+
+
+def test_a_study_that_rests_on_something_else_is_not_gone_on_with(
+    bench: Workbench,
+    study: Callable[..., str],
+    after: Callable[..., None],
+    seq2seq: LocalModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jobs = bench.jobs
+    after(2, lambda: jobs.cancel("reviews"))
+    jobs.submit(study(block=1))
+    wait_for(is_(jobs, "reviews", "stopped"))
+    monkeypatch.setattr(Workbench, "load", lambda *_: seq2seq)
+    jobs.resume("reviews")
+    wait_for(is_(jobs, "reviews", "failed"))
+    message = jobs.state("reviews")["message"]
+    assert "rests on something else than before" in message and "weights (" in message

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from promptlab.file_hash import file_hash, file_state
 
-_READ = {".safetensors", ".json", ".model", ".txt", ".jinja", ".tiktoken", ".bpe", ".vocab"}
+_READ = {
+    ".safetensors", ".json", ".model", ".txt", ".jinja", ".tiktoken", ".bpe", ".vocab", ".spm",
+    ".codes",
+}  # fmt: skip
 """Endings of the files that a model is made of: weights, adapters, settings, tokenizer, chats."""
 
 
@@ -28,7 +31,28 @@ def weights_key(source: str, revision: str | None = None) -> str:
     digest = hashlib.sha256()
     for path in _files(folder):
         digest.update(path.relative_to(folder).as_posix().encode() + file_hash(path))
+    if (base := _adapted(folder, source)) is not None:
+        digest.update(weights_key(base).encode())
     return digest.hexdigest()
+
+
+def _adapted(folder: Path, source: str) -> str | None:
+    """The model that an adapter in the folder is for: its weights lie elsewhere."""
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        return None
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None  # whoever loads it says what is wrong with it
+    if not isinstance(base, str) or base in ("", source):
+        return None
+    other = _folder(base, None)
+    return None if other is not None and _is_adapter(other) else base
+
+
+def _is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").is_file()
 
 
 def folder_state(name: str, revision: str | None = None) -> str:
@@ -39,6 +63,8 @@ def folder_state(name: str, revision: str | None = None) -> str:
     state = hashlib.sha256()
     for path in _files(folder, also={".gguf"}):
         state.update(file_state(path).encode())
+    if (base := _adapted(folder, name)) is not None:
+        state.update(folder_state(base).encode())
     return state.hexdigest()
 
 

@@ -15,7 +15,9 @@ import yaml
 from promptlab.errors import DataError, StudyError
 from promptlab.evaluation import Texts
 from promptlab.predictions import Predictions
+from promptlab.provenance import Provenance
 from promptlab.statistics import Comparison, holm
+from promptlab.study.basis import RESTS_ON
 from promptlab.study.folder import REPEATS, StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective, paired
 
@@ -119,9 +121,31 @@ def compare_studies(folders: Sequence[Path]) -> StudyComparison:
 
 
 def study_changes(before: Path, after: Path) -> list[Change]:
-    """What differs between the settings of two studies, a line a setting, in the file's order."""
+    """What differs between two studies: settings in the file's order, then what they rest on."""
     one, other = _settings(before), _settings(after)
-    return list(_changes(one, other, ""))
+    return [*_changes(one, other, ""), *_basis_changes(before, after)]
+
+
+def _basis_changes(before: Path, after: Path) -> Iterator[Change]:
+    """Weights, files, templates and software that differ, if both studies have written them down.
+
+    A key of the settings tells of itself.
+    """
+    latest = [_latest_basis(folder) for folder in (before, after)]
+    if None not in latest:
+        one, other = ({} if found is None else found for found in latest)
+        for name in sorted({*one, *other}):
+            if one.get(name) != other.get(name):
+                yield Change(f"rests on: {name}", one.get(name), other.get(name))
+
+
+def _latest_basis(folder: Path) -> dict[str, str] | None:
+    """What a study rested on at last; ``None`` for one of an earlier version."""
+    try:
+        records = (StudyFolder(folder).resolved or {}).get(RESTS_ON)
+        return dict(Provenance.from_record(records[-1]).fixed) if records else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _read(folder: Path) -> tuple[StudyRow, Predictions]:

@@ -10,10 +10,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from promptlab.cache import remove
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
 from promptlab.evaluation import Texts
-from promptlab.events import Events
+from promptlab.events import Events, Warned
 from promptlab.example import Example
 from promptlab.fitting import Finished, Fitting
 from promptlab.kinds.kind import fit_one
@@ -21,6 +22,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
 from promptlab.repeats import text_key
+from promptlab.saved_model import weights_saved
 from promptlab.statistics import Comparison
 from promptlab.study.basis import Basis
 from promptlab.study.earlier import tell
@@ -72,7 +74,14 @@ class StudyState:
     def kept(self, candidate: Candidate) -> Predictor | None:
         """The fitted predictor that is kept of a candidate, if there is one."""
         folder = self.folder.fitted(candidate.key)
-        return load(folder, self.model) if folder.exists() else None
+        if not folder.exists():
+            return None
+        then, now = weights_saved(folder), self.model.describe().get("weights")
+        if then is not None and then != now:
+            self.events.emit(Warned(f"{candidate.name} is fitted again: it was on other weights"))
+            remove(folder)
+            return None
+        return load(folder, self.model)
 
     def fit(self, trial: FrozenTrial, task: Task | None = None) -> Predictor:
         """The predictor of a finished trial, loaded if it is kept, else fitted again.
