@@ -32,6 +32,7 @@ class Cycle:
     differences: list[str] = field(default_factory=list)
     answered: int = 0
     told: int = 0
+    unheard: int = 0
     failed: str = ""
 
     @property
@@ -74,7 +75,7 @@ class Soaking:
         with _disk(out, self._soaked.fills) as disk:
             for _ in range(draws.randint(1, most)):
                 if self._soaked.fills:
-                    disk.leave(draws.randint(8, 400))
+                    disk.leave(draws.randint(20, 1500))
                     ended = self._run(out, "killed")
                     killed, told = ended.code != 0, "a full disk"
                 else:
@@ -107,8 +108,12 @@ class Soaking:
     def _count_requests(self, folder: Path, found: Cycle) -> None:
         if self._soaked.asks:
             board = json.loads((folder / "leaderboard.json").read_text())
-            found.told = board["cost"]["requests"]
+            found.told, found.unheard = (board["cost"][key] for key in ("requests", "unheard"))
             found.answered = self._faulty.answered
+            if not found.told <= found.answered <= found.told + found.unheard:
+                found.differences.append(
+                    f"cost: {found.answered} answered, {found.told} told, {found.unheard} under way"
+                )
 
     def _run(self, out: Path, cache: str, moment: Moment | None = None) -> Ended:
         arguments = ["study", "run", str(self._file), "--out", str(out), "--json"]

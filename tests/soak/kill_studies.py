@@ -79,12 +79,13 @@ def table(rows: list[dict[str, Any]]) -> str:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         found[row["study"]].append(row)
-    lines = [f"{'study':<16} cycles  kills  equal  failed  requests answered / told"]
+    lines = [f"{'study':<16} cycles  kills  equal  failed  requests answered / told + under way"]
     for name, each in [*found.items(), ("all", rows)]:
         equal = sum(not row["differences"] and not row["failed"] for row in each)
         paid = ""
         if answered := sum(row["answered"] for row in each):
-            paid = f"{answered:,} / {sum(row['told'] for row in each):,}"
+            told, unheard = (sum(row[key] for row in each) for key in ("told", "unheard"))
+            paid = f"{answered:,} / {told:,} + {unheard:,}"
         kills, failed = sum(row["kills"] for row in each), sum(bool(row["failed"]) for row in each)
         lines.append(f"{name:<16} {len(each):>6} {kills:>6} {equal:>6} {failed:>7}  {paid}")
     return "\n".join(lines)

@@ -91,6 +91,7 @@ def soaked_studies(folder: Path, endpoint: str) -> dict[str, Soaked]:
         "moved": Soaked(make("moved", wide, trials=24), moves=True),
         "moved-tpe": Soaked(make("moved-tpe", wide, sampler="tpe", trials=16), moves=True),
         "moved-soft": Soaked(make("moved-soft", [_soft()], model="causal", trials=8), moves=True),
+        "full-thought": Soaked(make.remote("full-thought", _thought()), asks=True, fills=True),
         "full": Soaked(make("full", wide, trials=24), fills=True),
         "full-soft": Soaked(
             make("full-soft", [_templates(count=1), _soft()], model="causal", trials=8), fills=True
