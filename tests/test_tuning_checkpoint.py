@@ -20,6 +20,7 @@ from tuning_material import (
 )
 
 from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.errors import Pruned
 from promptlab.events import Events, Step
 from promptlab.fitting import Fitting
 from promptlab.kinds.kind import fit_one
@@ -93,6 +94,43 @@ def test_killed_inside_an_evaluation(
         assert ours is None or torch.equal(ours, theirs)
     assert left.facts["curve"] == right.facts["curve"]
     assert [point[0] for point in left.facts["curve"]] == [0, 3, 6, 9, 12]
+
+
+class Reporting(Fitting):
+    """Keeps what is reported; ends the process in the ``at``-th report, before it is kept."""
+
+    def __init__(self, folder: Path, at: int | None = None, behind: int | None = None) -> None:
+        super().__init__("accuracy", folder=folder)
+        self.at = at
+        self.behind = behind
+        self.reported: list[int] = []
+
+    def report(self, number: int, step: int, value: float) -> bool:
+        if len(self.reported) + 1 == self.at:
+            raise Killed
+        self.reported.append(step)
+        return step == self.behind
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_killed_between_a_checkpoint_and_its_report(
+    options: dict[str, Any], task: Task, fresh: Fresh, tmp_path: Path
+) -> None:
+    """The evaluation is reported all the same, and who is behind then is given up then."""
+    model = fresh("tiny_masked")
+    kind = kind_of(task, **(OPTIONS | options))
+    candidate = candidate_of(kind)
+    for folder, at in ((tmp_path / "a", 3), (tmp_path / "b", 1)):
+        first = Reporting(folder, at)
+        with pytest.raises(Killed):
+            fit_one(kind, candidate, model, first)
+        second = Reporting(folder)
+        fit_one(kind, candidate, model, second)
+        assert first.reported + second.reported == [1, 2, 3, 4, 5]
+    with pytest.raises(Killed):
+        fit_one(kind, candidate, model, Reporting(tmp_path / "c", 3))
+    with pytest.raises(Pruned, match="is behind"):
+        fit_one(kind, candidate, model, Reporting(tmp_path / "c", behind=3))
 
 
 def test_cancelled_training_goes_on_later(task: Task, fresh: Fresh, tmp_path: Path) -> None:

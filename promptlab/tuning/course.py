@@ -79,7 +79,8 @@ class Course:
         while len(active) < self.room and (item := self._next(waiting)) is not None:
             try:
                 trainee = self.make(item)
-                error = None if trainee.progress.evaluations else self._evaluate(trainee)
+                again = bool(trainee.progress.evaluations)
+                error = self._report(trainee) if again else self._evaluate(trainee)
             except (StudyError, DiskError, Cancelled):
                 raise
             except Exception as problem:
@@ -126,6 +127,14 @@ class Course:
         """Score dev; why the candidate is to be given up, if it is."""
         value, loss = self.judged(trainee, trainee.dev)
         trainee.evaluated(value, loss)
+        return self._report(trainee)
+
+    def _report(self, trainee: Trainee) -> Exception | None:
+        """Report the last evaluation; why the candidate is to be given up, if it is.
+
+        One that goes on from a checkpoint may have been killed before it reported that.
+        """
+        value = trainee.progress.curve[-1][1]
         if self.fitting.report(trainee.number, trainee.progress.evaluations, value):
             return Pruned(
                 f"given up at step {trainee.progress.step}: its dev score {value:.3f} is behind "

@@ -70,6 +70,15 @@ def soaked_studies(folder: Path, endpoint: str) -> dict[str, Soaked]:
         "soft-median": Soaked(
             make("soft-median", [_soft()], model="causal", trials=8, pruner="median", sampler="tpe")
         ),
+        **{
+            f"soft-{name}": Soaked(
+                make(f"soft-{name}", [_soft()], model="causal", trials=8, pruner=name)
+            )
+            for name in ("halving", "hyperband")
+        },
+        "triggers-median": Soaked(
+            make("triggers-median", [_triggers()], trials=6, pruner="median", sampler="tpe")
+        ),
         "triggers": Soaked(make("triggers", [_templates(count=1), _triggers()], trials=8)),
         "ensemble": Soaked(make("ensemble", [_templates(), _ensemble()], trials=30)),
         "after": Soaked(
