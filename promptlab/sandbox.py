@@ -90,7 +90,7 @@ def compile_jinja(text: str, *, marks: bool = False) -> jinja2.Template:
 
 @_kept
 def _compiled(text: str, marks: bool, usual: bool) -> jinja2.Template:
-    with _told(text), measured() as meter, meter.watched():
+    with _reading(text):
         return _environment(marks, usual).from_string(text)
 
 
@@ -101,7 +101,7 @@ def parse_jinja(text: str) -> nodes.Template:
 
 
 def _parsed(text: str) -> nodes.Template:
-    with _told(text), measured() as meter, meter.watched():
+    with _reading(text):
         return _environment().parse(text)
 
 
@@ -113,7 +113,7 @@ def jinja_fields(text: str) -> tuple[str, ...]:
 @_kept
 def _fields(text: str) -> tuple[str, ...]:
     body = parse_jinja(text)
-    with _told(text), measured() as meter, meter.watched():
+    with _reading(text):
         names = jinja2.meta.find_undeclared_variables(body)
     return tuple(sorted(names - _environment().globals.keys()))
 
@@ -178,6 +178,17 @@ def _told(text: str, fields: Mapping[str, str] | None = None) -> Iterator[None]:
         raise TemplateError("Jinja: the template takes too much memory") from None
     except (Exception, Exceeded) as error:  # a template can make any function raise anything
         raise TemplateError(f"Jinja: {_short(error)}", text=text) from error
+
+
+@contextmanager
+def _reading(text: str) -> Iterator[None]:
+    """What compiles or parses a text; only long ones can take long enough to be looked at."""
+    with _told(text), measured() as meter:
+        if len(text) <= _SHORT:
+            yield
+        else:
+            with meter.watched():
+                yield
 
 
 def _short(error: BaseException) -> str:

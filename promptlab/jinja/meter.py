@@ -16,7 +16,7 @@ LARGEST = 10_000_000
 """Characters of the largest text, and of the largest list with all that is in it."""
 BITS = 4096
 """Of the largest integer: multiplying and writing larger ones stops all threads."""
-SECONDS = 1.0
+SECONDS = 0.5
 """Of processor time for one rendering, and for compiling one template."""
 _TURNS = 100_000
 """How many times all loops and calls in one rendering may turn together."""

@@ -17,6 +17,8 @@ _PLAIN = 16
 """The size of what is no text and holds nothing."""
 _DEEPEST = 50
 """How deep lists may stand in lists: what writes or compares them recurses in C."""
+_MOST = 50_000_000
+"""Where counting ends: no step may take so much."""
 _HOLDING = (list, tuple, dict, set, frozenset, range, Mapping, type({}.items()), type({}.keys()),
             type({}.values()))  # fmt: skip
 
@@ -68,9 +70,13 @@ def _sum_of(value: Any, known: Known) -> tuple[int, int]:
     parts: Iterable[Any] = value
     if isinstance(value, Mapping):
         parts = (part for pair in value.items() for part in pair)
+    elif isinstance(value, list | tuple) and set(map(type, value)) == {str}:
+        return _PLAIN + _ITEM * len(value) + sum(map(len, value)), 1
     size, deepest = _PLAIN, 0
     for part in parts:
         inner, depth = _extent(part, known)
         size += _ITEM + inner
         deepest = max(deepest, depth)
+        if size > _MOST:
+            raise Exceeded("a list is too large")
     return size, deepest + 1
