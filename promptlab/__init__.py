@@ -84,6 +84,7 @@ _HOMES = {
     "explain": "tuning.explanation",
     "fill_words": "models.filling",
     "guess_columns": "batch.records",
+    "isolate_rendering": "rendering",
     "kind_names": "kinds.kind",
     "kind_schema": "kinds.kind",
     "load": "predictor",

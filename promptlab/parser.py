@@ -13,20 +13,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import regex
-
 from promptlab.choice import Choices
 from promptlab.errors import InputError
 from promptlab.hidden_reasoning import split_reasoning
 from promptlab.label import canonical_label, canonical_labels
 from promptlab.number import read_number
 from promptlab.numeral import Decimal, check_decimal
+from promptlab.rendering import check_pattern, search_pattern
 from promptlab.spans import read_spans, write_spans
 
 _WRAPPED = re.compile(
     r"\s*<(answer|final_answer|output|response|solution)>(.*)</\1>\s*", re.IGNORECASE | re.DOTALL
 )
-_MOST_SECONDS = 1.0  # for one search of a user's pattern
 
 
 class Parser(ABC):
@@ -162,28 +160,11 @@ class RegexParser(Parser):
     type: ClassVar[str] = "regex"
 
     def __post_init__(self) -> None:
-        try:
-            groups = re.compile(self.pattern).groups
-            regex.compile(self.pattern)
-        except (re.error, regex.error, OverflowError, RecursionError) as error:
-            raise InputError(
-                f"parser regex: {self.pattern!r} is no regular expression ({error})"
-            ) from error
-        if groups < 1:
-            raise InputError(
-                f"parser regex: {self.pattern!r} has no group; put the answer in (brackets)"
-            )
+        check_pattern(self.pattern)
 
     def read(self, answer: str) -> str | None:
         """Group 1, or ``None`` without a match or when the group is empty."""
-        try:
-            match = regex.search(self.pattern, answer, timeout=_MOST_SECONDS)
-        except TimeoutError as error:
-            raise InputError(
-                f"parser regex: {self.pattern!r} takes more than {_MOST_SECONDS:g} s on a reply of "
-                f"{len(answer)} characters; write it without a repetition inside a repetition"
-            ) from error
-        return None if match is None else (match[1] or "").strip() or None
+        return (search_pattern(self.pattern, answer) or "").strip() or None
 
     def settings(self) -> dict[str, Any]:
         """``type`` and ``pattern``."""

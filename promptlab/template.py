@@ -13,10 +13,13 @@ from promptlab.example import Example
 from promptlab.grammar import Field, Piece, parse
 from promptlab.label import canonical_label, is_missing
 from promptlab.prompt import Prompt, Segment, Slot, Text
-from promptlab.sandbox import jinja_fields, render_jinja
+from promptlab.rendering import jinja_fields, render_jinja
 
 PARTS = ("description", "context", "input", "cue")
 """The named parts of an instruction template, in the order in which they are rendered."""
+
+_LONGEST_NAME = 60
+"""Characters of a name for which a similar one is looked for, which takes the square of them."""
 
 Shape = Literal["prefix", "cloze"]
 Placement = Literal["before", "after"]
@@ -258,7 +261,7 @@ def _slot_positions(source: str) -> list[int]:
 def _value(fields: Mapping[str, str], piece: Field, source: str) -> str:
     if piece.name in fields:
         return _text_of_field(fields[piece.name], piece.name)
-    close = difflib.get_close_matches(piece.name, list(fields), n=1)
+    close = difflib.get_close_matches(piece.name[:_LONGEST_NAME], list(fields), n=1)
     hint = f"did you mean {{{close[0]}}}? " if close else ""
     raise TemplateError(
         f"the data has no field {piece.name!r}; {hint}its fields are "

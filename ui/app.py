@@ -48,6 +48,7 @@ def build_app(
     ``runs`` is the folder that holds the studies' folders; uploads have at most
     ``largest_upload`` bytes.
     """
+    pl.isolate_rendering()  # nobody's template keeps the others waiting
     bench = Workbench(tuple(models), runs, largest_upload=largest_upload)
     # Gradio would else keep uploads where every user of the machine looks in.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(bench.files / "uploads"))

@@ -11,10 +11,11 @@ from typing import Any
 from promptlab.catalog.converted import Converted
 from promptlab.catalog.edits import Edits, edits, split_name
 from promptlab.catalog.entry import TASK_KEYS, LibraryTemplate, check_keys, entry_of
-from promptlab.catalog.promptsource import is_promptsource, read_promptsource
+from promptlab.catalog.promptsource import is_promptsource
 from promptlab.catalog.sources import find, library, templates
 from promptlab.catalog.text import LONGEST, read_documents, write_yaml
 from promptlab.errors import InputError
+from promptlab.rendering import convert_promptsource
 
 _MOST = 500
 _SECONDS = 30.0
@@ -80,7 +81,8 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
     """
     text = _text(Path(path))
     if is_promptsource(text):
-        return _adopt(read_promptsource(text, Path(path).name), Path(path).name, replace)
+        found = convert_promptsource(text, Path(path).name)
+        return _adopt(found, Path(path).name, replace)
     offered, faults = _read(text, Path(path).name)
     saved, unchanged = [], []
     with edits() as change:

@@ -30,7 +30,7 @@ _LONGEST_TOLD = 300
 
 def is_promptsource(text: str) -> bool:
     """Whether a text of YAML has PromptSource's own tags."""
-    return bool(re.search(r"^\s+\S+: !Template\s*$", text, re.MULTILINE))
+    return bool(re.search(r"^[ \t]+\S+: !Template[ \t]*$", text, re.MULTILINE))
 
 
 def read_promptsource(text: str, source: str) -> list[Converted]:
