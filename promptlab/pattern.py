@@ -10,7 +10,7 @@ import re
 import regex
 
 from promptlab.errors import InputError
-from promptlab.jinja.meter import seconds
+from promptlab.jinja.meter import seconds_left
 
 _LONGEST = 10_000
 """Characters of a pattern."""
@@ -57,7 +57,7 @@ def search_pattern(pattern: str, text: str) -> str | None:
         InputError: The search takes too long or too much memory.
     """
     try:
-        match = regex.search(pattern, text, timeout=min(_PATIENCE, seconds.get() * 2))
+        match = regex.search(pattern, text, timeout=min(_PATIENCE, max(0.01, seconds_left() * 2)))
     except (TimeoutError, MemoryError, RecursionError) as error:
         raise InputError(too_slow(pattern, text)) from error
     return None if match is None else match[1]

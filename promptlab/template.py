@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from promptlab.errors import InputError, TemplateError
 from promptlab.example import Example
-from promptlab.grammar import Field, Piece, parse
+from promptlab.grammar import MOST_LEARNED, Field, Piece, parse
 from promptlab.label import canonical_label, is_missing
 from promptlab.prompt import Prompt, Segment, Slot, Text
 from promptlab.rendering import jinja_fields, render_jinja
@@ -203,7 +203,15 @@ class Template:
         ]
 
     def _check_rendered(self, prompt: Prompt) -> None:
+        for segment in prompt.segments:
+            if isinstance(segment, Text):
+                _check_characters(segment.text)
         slots = sum(isinstance(segment, Slot) for segment in prompt.segments)
+        if prompt.learned_tokens > MOST_LEARNED:
+            raise TemplateError(
+                f"the prompt would have {prompt.learned_tokens:,} learned tokens; at most "
+                f"{MOST_LEARNED:,}"
+            )
         if slots != 1:
             raise TemplateError(
                 f"the rendered template has {slots} answer slots; exactly one is needed",
@@ -284,6 +292,17 @@ def _text_of_field(value: Any, name: str) -> str:
     raise TemplateError(
         f"the field {name!r} is {found}; a prompt reads texts: fill it in, or leave the example out"
     )
+
+
+def _check_characters(text: str) -> None:
+    """Raise `TemplateError` for halves of characters, which tokenizers refuse."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TemplateError(
+            f"the prompt would hold {text[error.start]!r}, half of a character, which no model "
+            "reads; mend the template, or the field that it comes from"
+        ) from None
 
 
 def _merge(segments: list[Segment]) -> list[Segment]:

@@ -18,11 +18,11 @@ from promptlab.cancellation import stop_if_asked
 from promptlab.errors import WorkError
 from promptlab.isolation.wire import receive, send
 
-_PATIENCE = 0.5
+_PATIENCE = 0.3
 """Seconds that a question of a page waits for its turn; work that can be cancelled waits longer."""
 _START = 30.0
 """Seconds in which the first worker is there, on a machine that has much to do."""
-_LOOK = 0.1
+_LOOK = 0.05
 
 
 class Over(Exception):
@@ -64,9 +64,9 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        quick = Lane(3, seconds=0.05, most=0.1, wall=5.0)
-        slow = Lane(2, seconds=0.5, most=1.0, wall=20.0, polite=True)
-        long = Lane(1, seconds=0.5, most=30.0, wall=120.0, polite=True)
+        quick = Lane(3, seconds=0.04, most=0.08, wall=5.0)
+        slow = Lane(2, seconds=1.0, most=1.5, wall=20.0, polite=True)
+        long = Lane(1, seconds=30.0, most=40.0, wall=120.0, polite=True)
         self._lanes = {"quick": quick, "slow": slow, "long": long}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None

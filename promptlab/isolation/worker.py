@@ -21,7 +21,7 @@ from typing import Any
 from promptlab.errors import InputError
 from promptlab.isolation.operations import OPERATIONS
 from promptlab.isolation.wire import plain_error, receive, send
-from promptlab.jinja.meter import seconds
+from promptlab.jinja.meter import within
 
 POLITE = b"p"
 """Asks for a worker that gives way to other processes."""
@@ -29,7 +29,7 @@ _MEMORY = 512 * 2**20
 """Bytes that a worker may take beside what it has at its start."""
 _WORN = 128 * 1024
 """Kilobytes that a worker may have grown by before another one takes its place."""
-_POLITENESS = 10
+_POLITENESS = 19
 _USUAL = "{{ a }}{% for b in [1] %}{{ b|upper }}{% endfor %}{{ mask }}"
 
 
@@ -102,9 +102,9 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     An error is told in any case when the question is ``final``, and may be one of lateness.
     """
     limit, begun = asked["seconds"], time.thread_time()
-    seconds.set(limit)
     try:
-        return {"value": OPERATIONS[asked["do"]](*asked["with"])}
+        with within(limit):
+            return {"value": OPERATIONS[asked["do"]](*asked["with"])}
     except InputError as error:
         if not asked["final"] and time.thread_time() - begun >= limit:
             return {"late": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -27,8 +28,8 @@ _WORK = 200_000_000
 _WATCHED = 20_000
 """Characters from which on a filter's own Python is looked at between its steps."""
 
-seconds: ContextVar[float] = ContextVar("seconds", default=SECONDS)
-"""The processor time that is given to what begins now."""
+_end: ContextVar[float] = ContextVar("end", default=math.inf)
+"""When all that this thread does now must be done, on its own clock (`time.thread_time`)."""
 _current: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
@@ -50,7 +51,7 @@ class Meter:
             # The machine may have had others to serve: what counts is this thread's own time.
             left = self._begun + self._limit - time.thread_time()
             if left <= 0:
-                raise Exceeded(f"it takes more than {self._limit:g} s of computing")
+                raise Exceeded(f"it takes more than {SECONDS:g} s of computing")
             self._until = time.perf_counter() + left
 
     def turn(self) -> None:
@@ -121,26 +122,36 @@ class Meter:
     def _look(self, frame: Any, event: str, argument: Any) -> None:
         self.tick()
 
-    @property
-    def is_late(self) -> bool:
-        """Whether the time that was given has been used."""
-        return time.thread_time() - self._begun >= self._limit
-
 
 def current() -> Meter:
     """The meter of what this thread renders; outside of a rendering one that counts one step."""
-    return _current.get() or Meter(seconds.get())
+    return _current.get() or Meter(seconds_left())
 
 
 @contextmanager
 def measured() -> Iterator[Meter]:
     """While inside, everything that this thread renders or compiles is counted together."""
-    meter = Meter(seconds.get())
+    meter = Meter(seconds_left())
     token = _current.set(meter)
     try:
         yield meter
     finally:
         _current.reset(token)
+
+
+def seconds_left() -> float:
+    """The processor time that is given to a rendering that begins now."""
+    return min(SECONDS, _end.get() - time.thread_time())
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """While inside, all renderings of this thread together have ``seconds`` of processor time."""
+    token = _end.set(time.thread_time() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
 
 
 def is_watched(size: int) -> bool:
