@@ -66,7 +66,7 @@ def build_app(
                     lay_out(app, bench, page)
         keep_tab_in_address(app)
     app.opening, app.closing, app.files = bench.jobs.start, bench.jobs.close, bench.files
-    app.queue(max_size=_MOST_WAITING, default_concurrency_limit=8)
+    app.queue(max_size=_MOST_WAITING, default_concurrency_limit=16)
     return app
 
 

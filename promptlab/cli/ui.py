@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -83,6 +84,7 @@ def ui(
         app.block_thread()
     finally:
         app.close(verbose=False)  # a study stops at its block; uploads are removed at the exit
+        gc.freeze()  # the interpreter would look through all of its objects before it ends
 
 
 def read_size(text: str) -> int:

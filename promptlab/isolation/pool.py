@@ -65,7 +65,7 @@ class Pool:
 
     def __init__(self) -> None:
         quick = Lane(3, seconds=0.04, most=0.08, wall=5.0)
-        slow = Lane(2, seconds=1.0, most=1.5, wall=20.0, polite=True)
+        slow = Lane(2, seconds=1.0, most=1.5, wall=10.0, polite=True)
         long = Lane(1, seconds=30.0, most=40.0, wall=120.0, polite=True)
         self._lanes = {"quick": quick, "slow": slow, "long": long}
         self._lock = threading.Lock()

@@ -29,7 +29,7 @@ _MEMORY = 512 * 2**20
 """Bytes that a worker may take beside what it has at its start."""
 _WORN = 128 * 1024
 """Kilobytes that a worker may have grown by before another one takes its place."""
-_POLITENESS = 19
+_POLITENESS = 5
 _USUAL = "{{ a }}{% for b in [1] %}{{ b|upper }}{% endfor %}{{ mask }}"
 
 

@@ -11,7 +11,7 @@ import promptlab as pl
 
 from ..forms import LONGEST
 
-MOST_CHARACTERS = 400_000
+MOST_CHARACTERS = 120_000
 """Of a rendered prompt; a template can make much more of little."""
 _FIRST_MARK, _END_MARK, _MOST_MARKS = 0xE100, "\ue0ff", 256
 """Private-use characters around the fields' values, to find them in the rendered prompt."""
