@@ -54,6 +54,7 @@ def end_isolation() -> None:
         atexit.unregister(_pool.close)
         _pool.close()
         _pool = None
+        _kept.clear()
 
 
 def _begin_anew() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.errors import TemplateError
+from promptlab.jinja.meter import SECONDS
 from promptlab.prompt import Slot, Soft, Text, Trigger
 from promptlab.sandbox import compile_jinja, jinja_fields, render_jinja
 
@@ -114,6 +117,121 @@ def test_nothing_outside_is_reached(attack: str) -> None:
 def test_huge_results_are_refused_at_once(attack: str) -> None:
     with pytest.raises(TemplateError):
         render_jinja(attack + "{{ mask }}", {"text": "x"})
+
+
+FREEZING = [
+    # integers that square themselves, and powers that are multiplied
+    "{% set ns = namespace(n=7) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
+    "{{ (7**999999) * (7**999999) * (7**999999) }}",
+    "{{ ('f' * 9999999)|int(0, 16) }}",
+    "{{ 5.5|round(1000000000) }}",
+    "{{ 5.5|round(1000000000, 'floor') }}",
+    "{{ (1).to_bytes(10000000000, 'big') }}",
+    # much that is made and thrown away
+    "{% for x in range(20000) %}{% set y = ('a' * 9999999)|upper %}{% endfor %}",
+    "{% set x %}{% for i in range(99999) %}{{ 'a' * 9999999 }}{% endfor %}{% endset %}{{ x }}",
+    "{{ ('a' * 9999999).split('a')|map('length')|sum }}",
+    "{{ range(99999)|map('center', 9999999)|list|length }}",
+    "{{ ([none] * 100000)|map('default', 'a' * 9999999, true)|join|length }}",
+    # what takes the square of a length
+    "{{ ('a' * 9999999)|wordwrap(1) }}",
+    "{{ ('a' * 9000000).rfind('b' ~ 'a' * 4000000) }}",
+    "{{ ('a' * 9000000)|trim('b' * 9000000 ~ 'a') }}",
+    "{{ ('\u00e4' * 1000000).encode('punycode') }}",
+    "{{ ('<!-- -->' * 1000000)|striptags }}",
+    "{{ ([[1] * 10] * 9000)|sum(start=[])|length }}",
+    "{{ dict(range(0, (2**61 - 1) * 100000, 2**61 - 1)|batch(2)) }}",
+    "{{ {}.fromkeys(range(0, (2**61 - 1) * 100000, 2**61 - 1)) }}",
+    # lists in lists: little memory, endless when written out or compared
+    "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}"
+    "{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x=[1]) %}{% for i in range(25) %}{% set ns.x = [ns.x, ns.x] %}"
+    "{% endfor %}{{ ns.x|tojson }}",
+    "{% set ns = namespace(x=(1,), y=(1,)) %}{% for i in range(40) %}"
+    "{% set ns.x = (ns.x, ns.x) %}{% set ns.y = (ns.y, ns.y) %}{% endfor %}{{ ns.x == ns.y }}",
+    "{% set ns = namespace(x={}) %}{% for i in range(40) %}{% set ns.x = {1: ns.x, 2: ns.x} %}"
+    "{% endfor %}{{ ns.x.values()|string }}",
+    "{% set ns = namespace(c=cycler(1, 1)) %}{% for i in range(60) %}"
+    "{% set ns.c = cycler(ns.c.items, ns.c.items) %}{% endfor %}{{ ns.c.items }}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1, varargs, varargs) }}{% else %}{{ varargs }}{% endif %}"
+    "{% endmacro %}{{ f(90, 1, 1) }}",
+    # loops that nobody would count
+    "{% for a in range(99) recursive %}{{ loop(range(100000)) }}{% endfor %}",
+    "{{ [1, 2, 3]|batch(1000000000, 'x')|list }}",
+    "{{ [[[[1]]]]|tojson(1000000000) }}",
+    "{{ ('a\n' * 1000000)|indent('b' * 9999) }}",
+    "{{ 'aaa'.translate({97: 'b' * 99999999}) }}",
+    "{{ '%9999999999d'.encode() % 1 }}",
+    # what is huge or deep before it is rendered
+    "{{ " + "(" * 300 + "1" + ")" * 300 + " }}",
+    "{{ " + "-" * 5000 + "1 }}",
+    "{{ " + "+".join(["1"] * 3000) + " }}",
+    "{{ [" + "1," * 90000 + "] }}",
+    "{{ a }}" * 25000,
+    "{% if a %}" * 5000,
+    "{{ 0x" + "f" * 60000 + " }}",
+    "{{ 1" + "|upper" * 500 + " }}",
+    "{% for a in range(2) %}" * 25 + "x" + "{% endfor %}" * 25,
+    "x" * 200_001 + "{{ text }}",
+]
+
+
+@pytest.mark.parametrize("attack", FREEZING, ids=lambda attack: attack[:60])
+def test_what_would_freeze_is_refused_in_time(attack: str) -> None:
+    """Of processor time: other work on the machine does not count."""
+    begun = time.thread_time()
+    with pytest.raises(TemplateError):
+        render_jinja(attack + "{{ mask }}", {"text": "x", "a": "y"})
+    assert time.thread_time() - begun < 3 * SECONDS
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "{% macro f(a) %}{{ f(a) }}{% endmacro %}{{ f(1) }}",
+        "{% block a %}{{ self.a() }}{% endblock %}",
+        "{{ 5|dictsort }}",
+        "{{ '1e999'|float|int }}",
+        "{{ 1 / 0 }}",
+        "{{ [1].index(2) }}",
+        "{{ {}['a'] }}",
+        "{{ cycler() }}",
+        "{{ range(10**30) }}",
+        "{{ [1, 'a']|sort }}",
+        "{{ joiner()(1, 2) }}",
+        "{{ ('a' * 99999).encode('idna') }}",
+        "{{ 'x'.encode('nope') }}",
+        "{{ '\\x' }}",
+        "{% extends 'x' %}",
+        "{{ soft('x') }}",
+        "{{ soft(99999) }}",
+        "{{ trigger(-1) }}",
+    ],
+)
+def test_whatever_is_wrong_with_a_template_is_a_template_error(wrong: str) -> None:
+    with pytest.raises(TemplateError):
+        render_jinja(wrong + "{{ mask }}", {"text": "x"})
+
+
+def test_large_texts_are_rendered_as_they_were() -> None:
+    """A document of a million characters, through filters and a loop over its words."""
+    text = "many words and\nlines " * 50_000
+    template = (
+        "{{ text|upper|replace('MANY', 'few')|trim|length }} {{ text.split()|length }} "
+        "{{ text|truncate(9) }} {% for word in text.split()[:9000] %}"
+        "{% if loop.index < 9000 and word|length > 4 %}{{ word[0] }}{% endif %}{% endfor %}"
+        "{{ (text.splitlines()|join('+'))|length }}{{ [3, 4]|sum }}{{ [[1], [2]]|sum(start=[]) }}"
+        "{{ {'a': [1, {'b': (2, 3)}]}|tojson }}{{ 2**64 }}{{ mask }}"
+    )
+    (found, slot) = render_jinja(template, {"text": text})
+    assert slot == Slot() and isinstance(found, Text)
+    words = ["many", "words", "and", "lines"] * 2250
+    letters = "".join(word[0] for word in words[:-1] if len(word) > 4)
+    joined = "+".join(text.splitlines())
+    assert found.text == (
+        f"{len(text.replace('many', 'few').strip())} 200000 many... {letters}{len(joined)}7[1, 2]"
+        '{"a": [1, {"b": [2, 3]}]}18446744073709551616'
+    )
 
 
 def test_syntax_faults_show_the_line() -> None:
