@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,15 @@ def code_hash(module: str) -> str:
     digest = hashlib.sha256()
     for name, path in sorted(_sources(module, root, top if installed else None).items()):
         digest.update(f"{name}\n".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:_SHOWN]
+
+
+@cache
+def own_source() -> str:
+    """A hash of promptlab's own source: two checkouts may have one version."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     return digest.hexdigest()[:_SHOWN]
 
 

@@ -16,6 +16,7 @@ from tiny_models import Pair
 
 import promptlab as pl
 from promptlab.errors import AssetError, InputError
+from promptlab.models import loading
 from promptlab.models.causal import CausalModel
 from promptlab.models.loading import from_transformers, load
 from promptlab.models.local import LocalModel
@@ -57,6 +58,23 @@ def test_a_folder_is_a_model(
         "dtype": "float32",
         "weights": weights_key(str(folder))[:24],
     }
+
+
+def test_files_that_change_while_they_are_read_are_no_model(
+    folder_of: Save, tiny_gpt2: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tiny_gpt2)
+    read = loading.pretrained
+
+    def changing(what: str, *arguments: Any, **options: Any) -> Any:
+        found = read(what, *arguments, **options)
+        if what == "causal":
+            (folder / "generation_config.json").write_text('{"max_length": 77}')
+        return found
+
+    monkeypatch.setattr(loading, "pretrained", changing)
+    with pytest.raises(InputError, match="have changed while they were read"):
+        load(str(folder), device="cpu", dtype="float32")
 
 
 def test_a_folder_under_the_home_is_found(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def test_the_code_of_a_module_is_its_source_and_what_it_imports_beside_itself(
 def test_code_without_source_is_said_to_have_none() -> None:
     assert code_hash("sys") == "no source"
     assert len(code_hash("pytest")) == 12
+
+
+def test_promptlabs_own_source_is_noted_whole(tmp_path: Path) -> None:
+    copy = tmp_path / "promptlab"
+    shutil.copytree(Path(provenance.__file__).parent, copy, ignore=shutil.ignore_patterns("*.pyc"))
+    hashes = set()
+    for change in ("", "\n# another comment\n"):
+        path = copy / "study" / "verdict.py"
+        path.write_text(path.read_text(encoding="utf-8") + change, encoding="utf-8")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(provenance, "__file__", str(copy / "provenance.py"))
+            hashes.add(provenance.own_source.__wrapped__())
+    assert len(hashes) == 2
 
 
 def test_a_package_that_is_not_there_has_no_version() -> None:

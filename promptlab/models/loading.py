@@ -98,6 +98,7 @@ def _loaded(
     dtype: str,
     **options: bool,
 ) -> LocalModel:
+    before = weights_key(source, revision) if Path(source).is_dir() else None
     config = pretrained("config", source, revision)
     chosen = choose_dtype(dtype, device)
     kind = family or _family(config, source)
@@ -109,6 +110,8 @@ def _loaded(
     if (told := told_rebuilding(source, tokenizer)) is not None:
         to_stderr(told)
     weights = weights_key(source, revision)
+    if before not in (None, weights):
+        raise InputError(f"the files of {source} have changed while they were read; load it again")
     made = from_transformers(
         model.to(device), tokenizer, name=name, family=kind, weights=weights, **options
     )

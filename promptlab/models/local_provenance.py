@@ -34,6 +34,7 @@ def local_provenance(model: LocalModel) -> Provenance:
     noted = {
         "processor": this_processor().name,
         "threads": str(torch.get_num_threads()),
+        "instructions": str(torch.backends.cpu.get_cpu_capability()),
         "precision of products": torch.get_float32_matmul_precision(),
     }
     if device.type == "cuda":

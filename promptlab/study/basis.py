@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from promptlab.errors import StudyError
 from promptlab.models.language_model import LanguageModel
-from promptlab.provenance import ENDPOINT_SAYS, Provenance, code_hash, package_versions
+from promptlab.provenance import ENDPOINT_SAYS, Provenance, own_source, package_versions
 
 RESTS_ON = "rests_on"
 """The key of a study's record, of a trial and of a leaderboard that says what results rest on."""
@@ -128,7 +128,7 @@ def study_provenance(model: LanguageModel, inputs: Mapping[str, str]) -> Provena
     """What a study with this model rests on; ``inputs`` are what was noted when it was set up."""
     own = Provenance(
         {**inputs, **package_versions(*COMPUTES), "python": _python()},
-        {"python release": platform.python_version(), "promptlab's source": code_hash("promptlab")},
+        {"python release": platform.python_version(), "promptlab's source": own_source()},
     )
     return model.provenance() | own
 
@@ -143,10 +143,12 @@ def mixed_told(
     rows: Iterable[Mapping[str, Any]],
     best: int | None = None,
     tested: str | None = None,
+    now: str | None = None,
 ) -> str:
     """That trials rest on different things, in sentences; empty when all rest on the same.
 
-    ``best`` is the winner, ``tested`` the key of what its predictions of test rest on.
+    ``best`` is the winner, ``tested`` the key of what its predictions of test rest on, ``now`` of
+    what was computed at last (controls, baselines).
     """
     rows = list(rows)
     numbers: dict[str, list[int]] = {}
@@ -156,6 +158,8 @@ def mixed_told(
     own = next((row.get(RESTS_ON) for row in rows if row["number"] == best), None)
     if tested is not None and own is not None and tested != own:
         numbers.setdefault(tested, [])
+    if now is not None:
+        numbers.setdefault(now, [])
     if len(numbers) < 2:
         return ""
     known = {record["key"]: Provenance.from_record(record) for record in records}
@@ -184,8 +188,9 @@ def unrecorded_told(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _group_told(key: str, numbers: Sequence[int], best: int | None) -> str:
     winner = f" (with the winner, trial {best})" if best in numbers else ""
-    what = f"trials {_ranges(numbers)}" if numbers else "no trial"
-    return f"{what}{winner} by {key}"
+    if not numbers:
+        return f"what was computed beside them by {key}"
+    return f"trials {_ranges(numbers)}{winner} by {key}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

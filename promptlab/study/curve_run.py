@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from promptlab.cache import remove
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.candidate import Candidate
 from promptlab.datasets import load_task
@@ -121,6 +122,9 @@ class CurveRun:
             self.events.emit(Warned(remark))
         cells = cells_of(self.spec)
         known = [self.files.found(cell) for cell in cells]
+        if self.basis.accepted:  # what was learned halfway cannot go on with other weights
+            for cell in cells:
+                remove(self.files.work(cell))
         self.events.emit(
             StudyStarted(
                 self.spec.study,
@@ -189,9 +193,15 @@ class CurveRun:
         except Exception as error:  # whatever a learner raises is this cell's result alone
             rows = None
             found = self._without(cell, "failed", f"{type(error).__name__}: {error}", started)
-        found = dataclasses.replace(found, rests_on=self.basis.key)
+        found = dataclasses.replace(found, rests_on=self._basis_of(cell))
         self.files.keep(found, rows)
         return found
+
+    def _basis_of(self, cell: Cell) -> str:
+        """The key of what a cell rests on; both, when only what was missing was asked again."""
+        earlier = self.files.found(cell)
+        then = None if earlier is None or not earlier.complete else earlier.rests_on
+        return self.basis.key if then in (None, self.basis.key) else f"{then} and {self.basis.key}"
 
     def _repeated(self, cell: Cell) -> Found | None:
         """Without examples there is no draw: the same candidate need not be judged once a seed."""

@@ -106,7 +106,7 @@ def _rests_on(state: StudyState, board: dict[str, Any]) -> list[str]:
     tested = state.study.user_attrs.get(TESTED)
     board[RESTS_ON] = {"records": state.basis.records, "now": state.basis.key, "test": tested}
     rows, best = board["trials"], board["best"]["number"]
-    board["mixed"] = mixed_told(state.basis.records, rows, best, tested)
+    board["mixed"] = mixed_told(state.basis.records, rows, best, tested, state.basis.key)
     return [told for told in (board["mixed"], unrecorded_told(rows)) if told]
 
 
