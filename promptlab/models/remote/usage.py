@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -78,6 +77,6 @@ def _known(usage: Mapping[str, Any]) -> int:
 def _count(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or not 0 <= value <= _MOST or value != int(value):
+    if not 0 <= value <= _MOST or value != int(value):  # also for NaN
         return None
     return int(value)

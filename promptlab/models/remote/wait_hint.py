@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -35,6 +34,8 @@ _ASKED = re.compile(
 _BARE = re.compile(r"(\d+(?:\.\d+)?)(?=[.,;!\"'})\]]|\s*$)")
 _AT = re.compile(r"(?:try again|retry|resets?|available)(?: again)?(?: at| after| on)?:? ", re.I)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?UTC|[+-]\d\d:?\d\d)?")
+_LATEST = 1e15
+"""No moment and no span is larger."""
 _READ = 20_000
 """Characters of a body that are looked at."""
 _EPOCH = 1e8
@@ -93,7 +94,7 @@ def read_span(text: str, now: float) -> float | None:
 def _now(headers: Mapping[str, str]) -> float:
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, ValueError, IndexError, TypeError, OverflowError):
         return time.time()
 
 
@@ -110,7 +111,7 @@ def _from_now(number: float, now: float) -> float:
 def _date(text: str, now: float) -> float | None:
     try:
         then = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         try:
             then = datetime.fromisoformat(text.replace(" UTC", "Z").replace("Z", "+00:00"))
         except ValueError:
@@ -119,7 +120,7 @@ def _date(text: str, now: float) -> float | None:
         then = then.replace(tzinfo=UTC)
     try:
         return max(0.0, then.timestamp() - now)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return None
 
 
@@ -161,7 +162,7 @@ def _value(value: Any, now: float) -> float | None:
         return read_span(value, now)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return _from_now(float(value), now) if math.isfinite(value) and value >= 0 else None
+    return _from_now(float(value), now) if 0 <= value <= _LATEST else None  # also for NaN
 
 
 def _fields(document: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
