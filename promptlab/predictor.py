@@ -20,15 +20,21 @@ from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
+from promptlab.saved_folder import (
+    DOCUMENT,
+    FORMAT,
+    check_files,
+    file_hash,
+    read_saved,
+    settings_errors,
+    within,
+)
 from promptlab.saved_model import check_weights, format_as_saved
+from promptlab.saved_settings import check_settings
 from promptlab.seen_texts import SeenTexts
 
 if TYPE_CHECKING:
     from promptlab.evaluation import Evaluation
-
-DOCUMENT = "predictor.json"
-FORMAT = 1
-"""Version of ``predictor.json``."""
 
 _HOMES = {
     "Cascade": "promptlab.ensemble.cascade",
@@ -188,6 +194,7 @@ class Predictor(ABC):
             "settings": self.settings(),
             "fields": list(self.fields),
             "seen": self.seen.record(),
+            "files": {name: file_hash(folder / name) for name in self._part_files()},
         }
         if self.read_as is not None:
             document["columns"] = asdict(self.read_as)
@@ -198,6 +205,11 @@ class Predictor(ABC):
     def _save_parts(self, folder: Path) -> None:
         """Files of its own: what was learned for the model, if anything was."""
         self.model.save_learned(folder)
+
+    def _part_files(self) -> list[str]:
+        """The files of `_save_parts` whose content is recorded; hashes of tensors are elsewhere."""
+        learned = getattr(self.model, "learned", None)
+        return [] if learned is None else ["learned.json"]
 
     @classmethod
     def _load_parts(cls, folder: Path, model: LanguageModel) -> LanguageModel:
@@ -214,38 +226,53 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     """Load a saved predictor; ``model`` replaces the one it was fitted with.
 
     Options go to `load_model`. Without ``model`` the one it was saved with is loaded, in the same
-    number format. Raises `InputError` for a folder that holds no predictor, and when that model
-    has other weights by now.
+    number format. Raises `InputError` for a folder that holds no predictor, one that was changed
+    since it was saved, and when that model has other weights by now.
     """
-    path = Path(folder) / DOCUMENT
-    document = _read_document(path)
-    kind, name, settings = document["predictor"], document["model"]["name"], document["settings"]
-    try:
-        found = named_predictor(kind)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    if not isinstance(model, LanguageModel):
-        from promptlab.models.pool import load_model
-
-        # How an endpoint is asked belongs to the model that was saved, not to another one.
-        saved = {} if model else document["model"].get("options", {})
-        held = {} if model else format_as_saved(document["model"], options)
-        named, model = model, load_model(model or name, **{**saved, **options, **held})
-        if named is None:
-            check_weights(path, document["model"], model)
-    model = found._load_parts(Path(folder), model)
-    _check_learned(path, document["model"], model)
-    try:
-        made = found._restored(Path(folder), settings, model)
+    folder = Path(folder)
+    path = folder / DOCUMENT
+    with within(folder), settings_errors(path):
+        document = read_saved(folder)
+        check_files(folder, document.get("files") or {})
+        found = named_predictor(document["predictor"])
+        check_settings(document["predictor"], document["settings"], str(path))
+        base = _model_of(document, path, model, options)
+        adapted = found._load_parts(folder, base)
+        _check_learned(path, document["model"], adapted)
+        made = found._restored(folder, document["settings"], adapted)
+        _check_fields(path, document.get("fields"), made)
         made.seen = SeenTexts.from_record(document.get("seen"))
         if document.get("columns") is not None:
             made.read_as = Columns(**document["columns"])
         return made
-    except (KeyError, TypeError, AttributeError) as error:
+
+
+def _model_of(
+    document: Mapping[str, Any],
+    path: Path,
+    model: LanguageModel | str | None,
+    options: Mapping[str, Any],
+) -> LanguageModel:
+    """The model that is given, or the one that the document names, as it was then."""
+    if isinstance(model, LanguageModel):
+        return model
+    from promptlab.models.pool import load_model
+
+    # How an endpoint is asked belongs to the model that was saved, not to another one.
+    saved = {} if model else document["model"].get("options", {})
+    held = {} if model else format_as_saved(document["model"], options)
+    made = load_model(model or document["model"]["name"], **{**saved, **options, **held})
+    if model is None:
+        check_weights(path, document["model"], made)
+    return made
+
+
+def _check_fields(path: Path, wanted: Sequence[str] | None, made: Predictor) -> None:
+    if wanted is not None and list(wanted) != list(made.fields):
         raise InputError(
-            f"{path}: its settings are not those of a {kind} ({type(error).__name__}: {error}); "
-            "save the predictor again"
-        ) from error
+            f"{path} says that it reads the fields {', '.join(wanted) or 'none'}, and its settings "
+            f"read {', '.join(made.fields) or 'none'}; save the predictor again"
+        )
 
 
 def read_fields(folder: str | Path) -> tuple[tuple[str, ...] | None, Columns | None]:
@@ -261,32 +288,12 @@ def read_fields(folder: str | Path) -> tuple[tuple[str, ...] | None, Columns | N
     Raises:
         InputError: For a folder that holds no predictor.
     """
-    document = _read_document(Path(folder) / DOCUMENT)
+    document = read_saved(Path(folder))
     fields, columns = document.get("fields"), document.get("columns")
     return (
         None if fields is None else tuple(fields),
         None if columns is None else Columns(**columns),
     )
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    """The saved document; its keys are there. Raises `InputError`."""
-    if not path.exists():
-        raise InputError(
-            f"{path.parent} holds no saved predictor (no {path.name}); give the folder that save() "
-            "wrote, or runs/<study>/best"
-        )
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _ = document["predictor"], document["model"]["name"], document["settings"]
-        version = document["format"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no predictor that promptlab wrote ({error!r}); save it again"
-        ) from error
-    if version != FORMAT:
-        raise InputError(f"{path} has format {version}; this promptlab reads format {FORMAT}")
-    return document
 
 
 def named_predictor(name: str) -> type[Predictor]:

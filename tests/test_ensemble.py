@@ -143,7 +143,7 @@ def test_saved_and_loaded(task: Task, causal: LocalModel, tmp_path: Path) -> Non
     nested = Ensemble.from_settings(made.settings(), causal)
     assert nested.predict(task.dev).labels == made.predict(task.dev).labels
     (tmp_path / "saved" / "members" / "1" / "predictor.json").unlink()
-    with pytest.raises(InputError, match=r"lacks its predictor.json"):
+    with pytest.raises(InputError, match=r"no file .*predictor\.json; copy the whole"):
         load(tmp_path / "saved", causal)
 
 

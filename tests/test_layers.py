@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "number", "own_code", "parser", "plain_file", "provenance", "reading",
         "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
         "isolation", "jinja", "pattern", "rendering", "safe_yaml", "sandbox",
+        "saved_folder", "saved_schema", "saved_settings",
         "settings", "outside_text", "redaction", "terminal",
         "compat", "hidden_reasoning", "inputs", "json_file", "label",
         "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",

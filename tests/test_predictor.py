@@ -95,9 +95,12 @@ def test_folders_without_a_predictor(causal: LocalModel, tmp_path: Path) -> None
         ("{cut off", "is no predictor that promptlab wrote"),
         ("[1, 2]", "is no predictor that promptlab wrote"),
         ("5", "is no predictor that promptlab wrote"),
-        ({"settings": None}, "settings are not those of a PromptClassifier"),
-        ({"settings": {}}, "settings are not those of a PromptClassifier .*'template'"),
-        ({"settings": {"template": {"text": "no slot"}}}, "no answer slot"),
+        ({"settings": None}, "the key settings: input should be .*found None"),
+        ({"settings": {}}, "not those of a PromptClassifier: the key template: field required"),
+        (
+            {"settings": {"template": 7}},
+            "not those of a PromptClassifier: the key template: .*found 7",
+        ),
         ({"model": "x"}, "is no predictor that promptlab wrote"),
         ({"format": 99}, "has format 99; this promptlab reads format 1"),
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from promptlab.inputs import Input
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor, load
+from promptlab.saved_folder import DOCUMENT, read_saved
 from promptlab.strategies.wrapped import inner_from_settings, inner_settings
 from promptlab.trace import Trace
 
@@ -197,6 +197,9 @@ class Panel(Predictor, register=False):
         for number, member in enumerate(self.members):
             plain(member).save(folder / MEMBERS / str(number))
 
+    def _part_files(self) -> list[str]:
+        return [f"{MEMBERS}/{number}/{DOCUMENT}" for number in range(len(self.members))]
+
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`, every member over ``model``."""
@@ -254,10 +257,6 @@ def common_labels(
     return common
 
 
-def _model_name(folder: Path) -> str | None:
-    path = folder / "predictor.json"
-    if not path.exists():
-        raise InputError(f"{folder} lacks its predictor.json; copy the whole folder of save()")
-    document = json.loads(path.read_text(encoding="utf-8"))
-    name: str | None = document["model"].get("name")
+def _model_name(folder: Path) -> str:
+    name: str = read_saved(folder)["model"]["name"]
     return name

@@ -12,15 +12,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from promptlab.cache import written_whole
 from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError
 from promptlab.generator import PromptGenerator
+from promptlab.json_file import read_object
 from promptlab.models.learned import Learned, learned_segments
 from promptlab.models.local import LocalModel
+from promptlab.models.tensor_file import read_tensors
 from promptlab.prompt import Soft
 from promptlab.tuning.learner import flat_prefix
 
@@ -85,17 +86,20 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
     no template here reproduces: PEFT reads vectors before a model's start token, templates after.
     """
     folder = Path(folder)
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(folder / WEIGHTS)
-        tensor = tensors.pop(TENSOR).float()
-        kind, count = config["peft_type"], int(config["num_virtual_tokens"])
-        submodules = int(config.get("num_transformer_submodules") or 1)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    told = f"{folder} is no PEFT folder with a soft prompt or a prefix"
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).exists():
+            raise InputError(f"{told}: it has no {name}; name the folder that PEFT has saved")
+    config = read_object(folder / CONFIG, mend=f"{told}; save it again")
+    tensors = read_tensors(folder / WEIGHTS)
+    kind, count = config.get("peft_type"), config.get("num_virtual_tokens")
+    submodules = config.get("num_transformer_submodules") or 1
+    tensor = tensors.pop(TENSOR, None)
+    if tensor is None or tensor.dim() != 2 or not _is_count(count) or not isinstance(kind, str):
         raise InputError(
-            f"{folder} is no PEFT folder with a soft prompt or a prefix ({error!r}); it needs "
-            f"{CONFIG} and {WEIGHTS} with the tensor {TENSOR}"
-        ) from error
+            f"{told}: it needs peft_type and a whole num_virtual_tokens in {CONFIG}, and in "
+            f"{WEIGHTS} the tensor {TENSOR} with a row for each of these tokens"
+        )
     if submodules != 1 or len(tensor) != count:
         raise InputError(
             f"{folder} has {len(tensor)} rows for {count} virtual tokens in {submodules} "
@@ -129,6 +133,10 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
         )
     model.adapted(learned)  # refuses what does not fit
     return learned
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _check_rest(

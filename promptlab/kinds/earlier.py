@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from promptlab.fitting import Finished
+from promptlab.json_file import read_object
 from promptlab.models.learned import FACTS
+from promptlab.saved_folder import read_saved
+from promptlab.saved_settings import check_learned
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,11 @@ def _read(one: Finished) -> Earlier | None:
     settings = one.candidate.settings
     triggers: tuple[tuple[int, ...], ...] = ()
     if one.folder is not None and (one.folder / "predictor.json").exists():
-        document = json.loads((one.folder / "predictor.json").read_text(encoding="utf-8"))
+        document = read_saved(one.folder)
         settings = document["settings"].get("classifier", document["settings"])
         if (one.folder / FACTS).exists():
-            facts = json.loads((one.folder / FACTS).read_text(encoding="utf-8"))
+            facts = read_object(one.folder / FACTS)
+            check_learned(facts, str(one.folder / FACTS))
             triggers = tuple(tuple(ids) for ids in facts["triggers"])
     if "verbalizer" not in settings or "template" not in settings:
         return None

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from promptlab.cache import written_whole
 from promptlab.engine.finite import is_finite
 from promptlab.errors import InputError
+from promptlab.json_file import read_object
+from promptlab.models.tensor_file import read_tensors
 from promptlab.models.tuned import TunedWeights
 from promptlab.prompt import Segment, Soft, Trigger
+from promptlab.saved_settings import check_learned
 
 FORMAT = 1
 """Version of ``learned.json``."""
@@ -133,35 +135,46 @@ class Learned:
         Raises `InputError` with both numbers when it was learned for a model of another width,
         vocabulary or depth.
         """
-        try:
-            document = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
-                raise InputError(
-                    f"{folder / FACTS} has format {document['format']}; this promptlab reads "
-                    f"format {FORMAT}"
-                )
-            check_fits(document["fits"], fits, str(folder))
-            with safe_open(folder / TENSORS, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            made = cls(
-                vectors=tensors.get("vectors"),
-                soft=tuple((str(name), int(count)) for name, count in document["soft"]),
-                triggers=tuple(tuple(map(int, ids)) for ids in document["triggers"]),
-                prefix=tensors.get("prefix"),
-                facts=document["facts"],
-                weights=_weights(folder, document.get("weights")),
-                head=tensors.get("head"),
-                head_bias=tensors.get("head_bias"),
-            )
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        document = read_object(folder / FACTS)
+        if document.get("format") != FORMAT:
             raise InputError(
-                f"what was learned cannot be read from {folder}: {error!r}; save it again"
-            ) from error
-        return made
+                f"{folder / FACTS} has format {document.get('format')!r:.40}; this promptlab reads "
+                f"format {FORMAT}"
+            )
+        check_learned(document, str(folder / FACTS))
+        check_fits(document["fits"], fits, str(folder))
+        tensors = read_tensors(folder / TENSORS)
+        _check_shapes(tensors, document, folder / TENSORS)
+        weights = document.get("weights")
+        return cls(
+            soft=tuple((name, count) for name, count in document["soft"]),
+            triggers=tuple(tuple(ids) for ids in document["triggers"]),
+            facts=document["facts"],
+            weights=None if weights is None else TunedWeights.load(folder, weights["lora"]),
+            **tensors,
+        )
 
 
-def _weights(folder: Path, facts: dict[str, Any] | None) -> TunedWeights | None:
-    return None if facts is None else TunedWeights.load(folder, facts["lora"])
+_AXES = {"vectors": 2, "prefix": 5, "head": 2, "head_bias": 1}
+
+
+def _check_shapes(tensors: dict[str, Tensor], document: dict[str, Any], place: Path) -> None:
+    """Refuse tensors that are none of ours, or not of the lengths that are told of them."""
+    for name, tensor in tensors.items():
+        if tensor.dim() != _AXES.get(name):
+            raise InputError(
+                f"{place} has a tensor {name} of the shape {tuple(tensor.shape)}; there are "
+                f"{', '.join(f'{n} with {axes} axes' for n, axes in _AXES.items())}; save it again"
+            )
+    wanted = {"vectors": sum(count for _, count in document["soft"])}
+    if "head" in tensors:
+        wanted["head_bias"] = len(tensors["head"])
+    for name, length in wanted.items():
+        found = len(tensors[name]) if name in tensors else 0
+        if found != length:
+            raise InputError(
+                f"{place} has {found} rows of {name} where {length} belong; save it again"
+            )
 
 
 _TOLD = {

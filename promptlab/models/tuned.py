@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -22,6 +21,7 @@ from promptlab.cache import written_whole
 from promptlab.compat.peft import has_default_targets
 from promptlab.engine.network import Network
 from promptlab.errors import CapabilityError, InputError
+from promptlab.models.tensor_file import read_tensors
 
 FILE = "weights.safetensors"
 LORA_FACTS = ("r", "lora_alpha", "target_modules", "bias", "fan_in_fan_out", "peft_type")
@@ -57,10 +57,8 @@ class TunedWeights:
 
     @classmethod
     def load(cls, folder: Path, lora: Mapping[str, Any] | None) -> TunedWeights:
-        """What `save` wrote. Raises what reading raises."""
-        with safe_open(folder / FILE, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return cls(tensors, lora)
+        """What `save` wrote. Raises `InputError` for a file that is damaged or holds no numbers."""
+        return cls(read_tensors(folder / FILE), lora)
 
     def check(self, network: Network, name: str) -> None:
         """Raise `InputError` with both shapes when a tensor does not fit the model ``name``."""

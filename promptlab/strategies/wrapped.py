@@ -12,6 +12,7 @@ from promptlab.example import Example
 from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import Predictor, named_predictor
+from promptlab.saved_settings import check_settings
 from promptlab.strategy import Strategy
 
 
@@ -22,7 +23,9 @@ def inner_settings(predictor: Predictor) -> dict[str, Any]:
 
 def inner_from_settings(data: Mapping[str, Any], model: LanguageModel) -> Predictor:
     """The inverse of `inner_settings`. Raises `InputError` for a class that is unknown here."""
-    return named_predictor(data["predictor"]).from_settings(data["settings"], model)
+    kind = named_predictor(data["predictor"])
+    check_settings(kind.__name__, data["settings"], f"the {kind.__name__} within")
+    return kind.from_settings(data["settings"], model)
 
 
 def as_strategy(predictor: Predictor, wrapper: str) -> Strategy:

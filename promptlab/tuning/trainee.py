@@ -196,7 +196,7 @@ class Trainee:
         begun = self._best
         try:
             self._restore(*found)
-        except (KeyError, RuntimeError, TypeError, ValueError):
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             # Not of this learner: as with a damaged file, training begins anew.
             self.learner.load_state_dict(begun)
             self._best, self.progress = begun, Progress()

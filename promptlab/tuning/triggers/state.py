@@ -9,6 +9,7 @@ from typing import Any
 
 from promptlab.cache import written_whole
 from promptlab.errors import InputError
+from promptlab.json_file import read_json
 from promptlab.tuning.triggers.oracle import Tokens
 
 
@@ -55,7 +56,7 @@ class SearchState:
                 Accepted(**(best | {"tokens": tuple(best["tokens"])})),
                 tuple((int(step), tuple(tokens)) for step, tokens in record["recent"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, OverflowError, TypeError, ValueError) as error:
             raise InputError(f"this is not the state of a trigger search: {error!r}") from error
 
     def save(self, path: Path) -> None:
@@ -67,8 +68,8 @@ class SearchState:
     def load(cls, path: Path) -> SearchState:
         """Read what `save` wrote; raises `InputError` if the file holds something else."""
         try:
-            return cls.of(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, InputError) as error:
+            return cls.of(read_json(path))
+        except InputError as error:
             raise InputError(
                 f"{path} is not the state of a trigger search ({error}); delete it to start anew"
             ) from error
