@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.json_file import check_file, read_object
+from promptlab.json_file import MOST_BYTES, check_file, read_object
 from promptlab.saved_settings import check_document
 
 DOCUMENT = "predictor.json"
@@ -52,7 +52,7 @@ def check_files(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(f"{folder / DOCUMENT} names the file {name!r} outside of its folder")
-        check_file(path)
+        check_file(path, MOST_BYTES)
         if file_hash(path) != wanted:
             raise InputError(
                 f"{path} was changed after the predictor was saved (by its hash in {DOCUMENT}); "
