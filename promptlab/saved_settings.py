@@ -60,7 +60,7 @@ def _check(schema: type[BaseModel], value: object, place: str) -> None:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"] if not _is_branch(part))
         found = "" if first["type"] == "missing" else f", found {first['input']!r:.{_SHOWN}}"
-        told = first["msg"].removeprefix("Value error, ")
+        told = first["msg"].removeprefix("Value error, ").partition(" or instance of ")[0]
         what = f"the key {key}: " if key else ""
         raise InputError(
             f"{place}: {what}{told[:1].lower()}{told[1:]}{found}; save the predictor again, or "

@@ -33,6 +33,7 @@ _WIDTHS = frozenset(["hidden_size", "n_embd", "d_model", "embedding_size", "voca
 _COUNT = re.compile(r"(^|_)(num|n|layers?|labels?|heads?|blocks?|experts?|depths?|stages?)(_|$)")
 """Keys of what configurations make lists of, layer by layer, before any weight is looked at."""
 _MOST_COUNTED = 1_000_000
+_DISTRIBUTED = re.compile(r"shard-\d{5}-model-\d{5}-of-\d{5}\.safetensors$")
 _ADAPTER, _ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
@@ -56,6 +57,11 @@ def check_folder(folder: Path) -> None:
         raise InputError(
             f"{folder} has no tokenizer: none of {', '.join(TOKENIZER_FILES)} "
             "(tokenizer.save_pretrained(folder) writes one)"
+        )
+    if found := [p.name for p in folder.glob("shard-*.safetensors") if _DISTRIBUTED.match(p.name)]:
+        raise InputError(
+            f"{folder} holds a part of a distributed checkpoint ({found[0]}), which would be read "
+            "in the place of its weights; save the model anew (model.save_pretrained)"
         )
     documents = dict(_documents(folder))
     check_config(documents[CONFIG], folder / CONFIG)

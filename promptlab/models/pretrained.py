@@ -37,10 +37,7 @@ def folder_errors(name: str) -> Iterator[None]:
         raise WorkError(
             f"the model {name} does not fit into memory; use a smaller one, or another device"
         ) from error
-    except BaseException as error:
-        # The tokenizers' own panics are no `Exception`.
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+    except BaseException as error:  # the tokenizers' own panics are no `Exception`
         raise InputError(
             f"the model {name} cannot be used: reading its files raises {told_error(error)}; save "
             "or download the model again, or use another one"

@@ -11,8 +11,16 @@ from typing import Any
 import tiny_models
 import torch
 
+import promptlab as pl
 from fuzz._mutation import damage, fresh_copy
-from fuzz._saved import learned_predictors, predicted, save_all, tiny_model
+from fuzz._saved import (
+    ANSWERS,
+    learned_model,
+    learned_predictors,
+    predicted,
+    save_all,
+    tiny_model,
+)
 from fuzz.harness import Attempt
 from promptlab.interop.peft import export_peft, import_peft
 from promptlab.models.loading import from_transformers
@@ -27,15 +35,14 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
     made = learned_predictors(model)
     saved = save_all(made, folder / "saved")
     expected = {name: predicted(one) for name, one in made.items()}
-    prefixed = learned_predictors(plain)
     peft = [
-        export_peft(prefixed[name], folder / "peft" / name)  # type: ignore[arg-type]
-        for name in ("prefix",)
+        export_peft(pl.PromptClassifier(text, ANSWERS, learned_model(plain, part)), folder / part)
+        for text, part in (("{text} It was {mask}", "prefix"), ("{soft:3}{text} {mask}", "vectors"))
     ]
     tensors = {"now.a": torch.randn(3, 4), "best.a": torch.randn(3, 4)}
     (folder / "training").mkdir(parents=True)
     save_checkpoint(folder / "training" / "x.safetensors", tensors, {"step": 3, "curve": [[1, 2]]})
-    state = SearchState(3, (1, 2), Accepted(2, (1, 2), 0.5, 0.25))
+    state = SearchState(3, (1, 2), Accepted(2, (1, 2), "a b", 0.25, 0.5))
     state.save(folder / "training" / "state.json")
     work = folder / "work"
     others = [path for path in folder.rglob("*") if path.is_file()]
@@ -92,6 +99,8 @@ def _read_training(work: Path, path: Path, tensors: dict[str, torch.Tensor]) -> 
 def _forget_hashes(work: Path) -> None:
     """As an earlier version, or somebody with an editor, would have written it."""
     path = work / DOCUMENT
+    if not path.is_file() or path.stat().st_size > 10**6:
+        return
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         document.pop("files", None)
