@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.json_file import read_object
 from promptlab.models.language_model import LanguageModel
 
 _FORMATS = ("float32", "bfloat16")
@@ -41,8 +41,7 @@ def check_weights(place: Path, saved: Mapping[str, Any], model: LanguageModel) -
 def weights_saved(folder: Path) -> str | None:
     """The hash of the weights that a saved predictor was fitted on, if it was written down."""
     try:
-        saved = json.loads((folder / "predictor.json").read_text(encoding="utf-8"))["model"]
-        found = saved.get("weights")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        found = read_object(folder / "predictor.json")["model"].get("weights")
+    except (InputError, KeyError, TypeError, AttributeError):
         return None  # whoever loads it says what is wrong with it
     return found if isinstance(found, str) else None
