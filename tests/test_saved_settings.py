@@ -225,7 +225,7 @@ def test_a_model_whose_files_have_changed_is_told(
     file = tmp_path / "model" / "model.safetensors"
     tensors = load_file(file)
     save_file({k: v + 0.1 for k, v in tensors.items()}, file, metadata={"format": "pt"})
-    with pytest.raises(InputError, match="the weights of .* are not those"):
+    with pytest.raises(InputError, match=r"the weights of .* are not those"):
         load(saved, **options)
     assert load(saved, str(tmp_path / "model"), **options).predict(TEXTS).labels is not None
     save_file(tensors, file, metadata={"format": "pt"})
