@@ -19,6 +19,7 @@ from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.predictions import Predictions
 from promptlab.provenance import package_version
 from promptlab.study.basis import RESTS_ON, Basis
+from promptlab.study.named_files import BESIDE, absolute_files, seen_from
 from promptlab.study.sections import Budgeted, StudyFile
 from promptlab.task import Task
 
@@ -174,8 +175,8 @@ class StudyFolder:
             try:
                 self.check(spec, task)
                 anew = basis.settle(self.resolved, self.path)
-                if anew or self._is_new(spec):
-                    record = _record(spec, task, model, basis)
+                if anew or self._is_new(spec) or self._has_moved(spec):
+                    record = _record(spec, task, model, basis, self.path)
                     self.write("study.yaml", yaml.safe_dump(record, sort_keys=False))
                 if basis.accepted:  # what was learned halfway cannot go on with other weights
                     remove(self.path / "checkpoints")
@@ -193,6 +194,11 @@ class StudyFolder:
         return known is None or any(
             known.get(key) != spec.document().get(key) for key in ("budget", "decision")
         )
+
+    def _has_moved(self, spec: StudyFile) -> bool:
+        """Whether the study's files lie elsewhere than the record says."""
+        known = self._recorded()
+        return known is not None and absolute_files(known) != absolute_files(spec.document())
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -222,7 +228,7 @@ class StudyFolder:
         if known is None:
             return
         hashes = known["resolved"]["hashes"]
-        if hashes["study"] not in _accepted(spec, known):
+        if hashes["study"] not in _accepted(spec, known) and not _is_alike(spec, known):
             known.pop("resolved")
             changed = ", ".join(_differences(known, spec.document())) or "promptlab's version"
             raise StudyError(
@@ -259,6 +265,14 @@ def _accepted(spec: StudyFile, known: Mapping[str, Any]) -> tuple[str, ...]:
     if isinstance(budget := known.get("budget"), Mapping) and isinstance(spec, Budgeted):
         return (*spec.fingerprints, *spec.with_budget(budget).fingerprints)
     return spec.fingerprints
+
+
+def _is_alike(spec: StudyFile, known: Mapping[str, Any]) -> bool:
+    """Whether a record is of this very study, wherever its files lay then."""
+    try:
+        return spec.fingerprint_of(known) == spec.fingerprint
+    except (AttributeError, KeyError, TypeError, ValueError):  # a record of another shape
+        return False
 
 
 def _is_smaller(spec: StudyFile, known: Mapping[str, Any]) -> bool:
@@ -306,7 +320,9 @@ def read_leaderboard(folder: Path) -> dict[str, Any]:
     return result
 
 
-def _record(spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis) -> dict[str, Any]:
+def _record(
+    spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis, folder: Path
+) -> dict[str, Any]:
     """The spec as it was understood; the file itself can be given to ``study run`` again."""
     return spec.document() | {
         "resolved": {
@@ -316,6 +332,7 @@ def _record(spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis) ->
             "versions": {"python": platform.python_version()}
             | {name: package_version(name) for name in _PACKAGES},
             RESTS_ON: basis.records,
+            BESIDE: seen_from(folder, spec.document()),
         }
     }
 

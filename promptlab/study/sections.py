@@ -24,6 +24,7 @@ from promptlab.models.remote.options import TRANSPORT, RemoteOptions
 from promptlab.readers import text_of
 from promptlab.settings import Seconds, Seed, Settings
 from promptlab.study.complaints import at
+from promptlab.study.named_files import without_folders
 from promptlab.study.places import line_of
 
 Size = int | float | None
@@ -225,21 +226,28 @@ class StudyFile(Section):
 
     @property
     def fingerprint(self) -> str:
-        """Content hash of all that decides the study's outcome (its description does not)."""
-        return self._fingerprint("description")
+        """Content hash of all that decides the study's outcome.
+
+        Its description does not, nor where its files lie.
+        """
+        return self.fingerprint_of(self.document())
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Every fingerprint by which a folder may know this study."""
-        return (self.fingerprint,)
+        return (self.fingerprint, document_hash(self.document(), "description"))
 
-    def _fingerprint(self, *without: str) -> str:
-        """Content hash of the document without some of its keys."""
-        values = {key: value for key, value in self.document().items() if key not in without}
-        # How replies are fetched and paid decides nothing, so that it may change on the way.
-        values["model"] = {k: v for k, v in values["model"].items() if k not in TRANSPORT}
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    def fingerprint_of(self, document: Mapping[str, Any]) -> str:
+        """The `fingerprint` of a study of this kind that is written down as ``document``."""
+        return document_hash(without_folders(document), "description")
+
+
+def document_hash(document: Mapping[str, Any], *without: str) -> str:
+    """Content hash of a study's document without some of its keys."""
+    values = {key: value for key, value in document.items() if key not in (*without, "resolved")}
+    # How replies are fetched and paid decides nothing, so that it may change on the way.
+    values["model"] = {k: v for k, v in values["model"].items() if k not in TRANSPORT}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 class Budgeted(StudyFile):

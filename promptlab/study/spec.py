@@ -12,11 +12,12 @@ from pydantic import Field, ValidationError
 
 from promptlab.errors import InputError, StudyError
 from promptlab.kinds.kind import KindSettings, find_kind
-from promptlab.plain_file import is_file, is_folder, is_there, read_plain
+from promptlab.plain_file import is_file, is_folder, read_plain
 from promptlab.study.complaints import CHANGED, MOST, at, complaints, shortened
 from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec, Method
+from promptlab.study.named_files import find_again, resolve_beside, without_folders
 from promptlab.study.places import parse_yaml
-from promptlab.study.sections import Budgeted, Section, StudyFile
+from promptlab.study.sections import Budgeted, Section, StudyFile, document_hash
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
@@ -73,13 +74,19 @@ class StudySpec(Budgeted):
 
     @property
     def fingerprint(self) -> str:
+        """Content hash of all that decides which trials there are and what they come to."""
+        return self.fingerprint_of(self.document())
+
+    def fingerprint_of(self, document: Mapping[str, Any]) -> str:
         """As of every study; how long is searched and how it is decided may change on the way."""
-        return self._fingerprint("description", "budget", "decision")
+        return document_hash(without_folders(document), "description", "budget", "decision")
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """The fingerprint, and the one that earlier versions gave a study of this budget."""
-        return (self.fingerprint, self._fingerprint("description", "decision"))
+        """The fingerprint, and those that earlier versions gave a study of this budget."""
+        earlier = (("description", "budget", "decision"), ("description", "decision"))
+        document = self.document()
+        return (self.fingerprint, *(document_hash(document, *without) for without in earlier))
 
 
 def shipped_studies() -> dict[str, Path]:
@@ -116,7 +123,8 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec | 
     for key, value in (changes or {}).items():
         _put(document, key.split("."), value)
         lines[tuple(key.split("."))] = CHANGED
-    _resolve_data(document, path.parent)
+    find_again(document, path.parent)
+    resolve_beside(document, path.parent)
     return build_spec(document, str(path), lines)
 
 
@@ -239,25 +247,3 @@ def _put(document: dict[str, Any], keys: list[str], value: Any) -> None:
         document[key] = dict(inner) if isinstance(inner, dict) else {}
         document = document[key]
     document[keys[-1]] = value
-
-
-def _resolve_data(document: dict[str, Any], folder: Path) -> None:
-    """A data path that stands relative to the study file becomes absolute."""
-    task = document.get("task")
-    data = task.get("data") if isinstance(task, dict) else task
-    if (found := _beside(data, folder)) is not None:
-        _put(document, ["task", "data"], found)
-    if (found := _beside(document.get("regression"), folder)) is not None:
-        document["regression"] = found
-    groups = document.get("candidates")
-    for group in groups if isinstance(groups, list) else []:
-        given = group.get("unlabelled") if isinstance(group, dict) else None
-        if (found := _beside(given, folder)) is not None:
-            group["unlabelled"] = found
-
-
-def _beside(path: Any, folder: Path) -> str | None:
-    """The absolute path of a file beside the study file, if that is what is named."""
-    if isinstance(path, str) and not Path(path).is_absolute() and is_there(folder / path):
-        return str((folder / path).resolve())
-    return None
