@@ -31,6 +31,7 @@ from promptlab.models.gguf_file import find_gguf, gguf_folder, is_converted
 from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
+from promptlab.models.own_memory import own_weights
 from promptlab.models.precision import choose_device, choose_dtype
 from promptlab.models.pretrained import check_weights, folder_errors, pretrained
 from promptlab.models.rebuilt import told_rebuilding
@@ -103,6 +104,7 @@ def _loaded(
     chosen = choose_dtype(dtype, device)
     kind = family or _family(config, source)
     model = pretrained(kind, source, revision, dtype=chosen)
+    own_weights(model)
     check_weights(model, source)
     # By the model's type transformers would build the tokenizer anew, by rules of its own.
     part = "converted tokenizer" if is_converted(source) else "tokenizer"

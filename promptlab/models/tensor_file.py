@@ -13,7 +13,7 @@ from promptlab.json_file import check_file
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, in fp32.
+    """The tensors of a file by name, in fp32 and in memory of their own: the file may be changed.
 
     Raises:
         InputError: For what is no safetensors file, or not whole, and for tensors that hold no
@@ -22,7 +22,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} cannot be read: it is no safetensors file, or not whole "

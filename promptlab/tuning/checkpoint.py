@@ -37,7 +37,8 @@ def load_checkpoint(path: Path | None) -> tuple[dict[str, Tensor], dict[str, Any
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # copies: else writing into the file would change what is in memory
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         facts = json.loads(metadata["facts"])
         # Those of earlier versions have no hash.
         is_whole = metadata.get("hash") in (None, _hash(tensors, metadata["facts"]))
