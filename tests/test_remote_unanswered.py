@@ -475,18 +475,21 @@ def test_a_stream_that_tells_of_a_limit_is_waited_for(start: Started) -> None:
     assert waits.clock() >= 20.0
 
 
-def test_replies_that_earlier_versions_kept_and_that_are_none(start: Started) -> None:
+def test_replies_that_earlier_versions_kept_and_that_are_none(
+    start: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
     endpoint = start(lambda call, n: said("positive"))
     model, _ = model_at(endpoint)
-    ask(model, "a")
     assert model._store is not None
-    with model._store._connection as connection:
-        connection.execute(
-            "UPDATE replies SET value = ?",
-            (json.dumps({"text": "posi", "reason": "content_filter", "tokens_in": 1,
-                         "tokens_out": 1, "seconds": 1.0, "estimated": False,
-                         "thought": False}),),
-        )  # fmt: skip
+    keys: list[bytes] = []
+    keep = model._store.keep
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            model._store, "keep", lambda key, reply: (keys.append(key), keep(key, reply))
+        )
+        ask(model, "a")
+    record = {"text": "posi", "reason": "content_filter", "tokens_in": 1, "tokens_out": 1}
+    keep(keys[0], record | {"seconds": 1.0, "estimated": False, "thought": False})
     assert ask(model, "a")[0].text == "positive"
     assert len(endpoint.calls) == 2
 

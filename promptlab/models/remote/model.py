@@ -22,6 +22,7 @@ from promptlab.models.remote.gate import Gate, gate_of
 from promptlab.models.remote.ledger import current as current_ledger
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.patience import Backoff, Clock, RateLimit, Wait
+from promptlab.models.remote.reply_file import reply_file
 from promptlab.models.remote.request import Request, make_request
 from promptlab.models.remote.spending import Spending
 from promptlab.models.remote.store import ReplyStore
@@ -34,8 +35,8 @@ MAX_TOKENS = 8192
 _LARGEST_WINDOW = 10**9
 _WINDOWS = ("max_model_len", "context_length", "context_window", "max_context_length")
 """What endpoints call the context window in ``/models``."""
-_LASTING = ("id", "root", "parent", "meta", "quantization", "digest", "size", *_WINDOWS)
-"""What of ``/models`` lasts as long as the model does; times and permissions are made each time."""
+_WHICH = ("id", "root", "parent", "meta", "quantization", "digest", "size")
+"""What of ``/models`` says which model it is; times and permissions are made each time."""
 
 
 class RemoteModel(LanguageModel):
@@ -70,7 +71,9 @@ class RemoteModel(LanguageModel):
         self.transport = Transport(self.address, self.options)
         self.max_tokens = self.options.max_tokens or self._told_window()
         self._store = (
-            ReplyStore(cache_dir() / "replies" / f"{self.key}.db") if self.options.cache else None
+            ReplyStore(reply_file(cache_dir() / "replies", self.key, self._told(_WHICH), self.name))
+            if self.options.cache
+            else None
         )
         self._dialect = dialect_of(self.address.url, self.address.model, self.options.api)
         self._fetcher = Fetcher(
@@ -223,11 +226,17 @@ class RemoteModel(LanguageModel):
     def provenance(self) -> Provenance:
         """Endpoint, model and options, and what the endpoint says of the model (as hashes)."""
         fixed = {"endpoint": self.address.url, "model": self.address.model, "options": self.key}
-        for row in self._own_rows[:1]:
-            for name in _LASTING:
-                if row.get(name) not in (None, "", [], {}):
-                    fixed[ENDPOINT_SAYS + name] = _fact(row[name])
-        return Provenance(fixed)
+        told = self._told((*_WHICH, *_WINDOWS))
+        return Provenance(fixed | {ENDPOINT_SAYS + name: value for name, value in told.items()})
+
+    def _told(self, names: Sequence[str]) -> dict[str, str]:
+        """What the endpoint says of this model under these names, if it says anything."""
+        return {
+            name: _fact(row[name])
+            for row in self._own_rows[:1]
+            for name in names
+            if row.get(name) not in (None, "", [], {})
+        }
 
     @cached_property
     def _own_rows(self) -> list[dict[str, Any]]:
