@@ -16,6 +16,7 @@ from promptlab.errors import DataError
 from promptlab.failure import Correction, Failure
 from promptlab.failure_tables import read_tables, whole
 from promptlab.json_file import read_object
+from promptlab.plain_file import read_plain
 from promptlab.provenance import note_file
 
 FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
@@ -168,10 +169,7 @@ def read_lines(path: Path) -> list[tuple[str, Any]]:
     """Every JSON object of a file with its place. Raises `DataError` naming the line."""
     note_file(path)
     found = []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    lines = read_plain(path, "bring a copy of it back", fault=DataError).split("\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
 from promptlab.cache import written_whole
+from promptlab.errors import DataError
+from promptlab.plain_file import read_plain
 
 
 @dataclass(frozen=True)
@@ -144,9 +146,62 @@ class Predictions(Sequence[Prediction]):
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:
-        """Read what `to_jsonl` wrote."""
-        with Path(path).open(encoding="utf-8") as stream:
-            return cls(Prediction(**json.loads(line)) for line in stream if line.strip())
+        """Read what `to_jsonl` wrote. Raises `DataError` naming the line of anything else."""
+        path = Path(path)
+        text = read_plain(path, "bring a copy of it back", fault=DataError)
+        return cls(
+            _read_row(line, f"{path}, line {number}")
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        )
+
+
+def _read_row(line: str, place: str) -> Prediction:
+    """The row of a line. Raises `DataError` unless it is one that `to_jsonl` writes."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: no JSON object, so the file is damaged ({error})") from error
+    if not isinstance(record, dict) or "example_id" not in record:
+        raise DataError(f"{place}: no prediction, so the file is damaged: {line:.60}")
+    for key, value in record.items():
+        if key not in _TYPES or not _TYPES[key](value):
+            raise DataError(
+                f"{place}: {key} is {value!r:.60}, which no prediction has; the file is damaged"
+            )
+    return Prediction(**record)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_scores(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "example_id": lambda value: isinstance(value, str),
+    "label": _is_text,
+    "target": _is_text,
+    "scores": _are_scores,
+    "text": _is_text,
+    "unparsed": lambda value: isinstance(value, bool),
+    "tokens_in": _is_count,
+    "tokens_out": _is_count,
+    "seconds": lambda value: _is_number(value) and value >= 0,
+    "trace": lambda value: True,
+    "error": _is_text,
+}
+"""What the values of a row are; ``trace`` is whatever a strategy keeps."""
 
 
 def answered_by_both(a: Predictions, b: Predictions) -> tuple[Predictions, Predictions]:

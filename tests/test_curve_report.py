@@ -151,5 +151,5 @@ def test_a_document_that_is_none(tmp_path: Path) -> None:
     document = result()
     del document["curves"]
     (tmp_path / "leaderboard.json").write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(StudyError, match="not a leaderboard of this version"):
+    with pytest.raises(StudyError, match="not as this version writes it"):
         write_report(tmp_path)

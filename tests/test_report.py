@@ -155,9 +155,9 @@ def test_slot_soft_and_trigger_are_marked() -> None:
     ("content", "message"),
     [
         (None, "no such file"),
-        ("{", "not valid JSON"),
+        ("{", "no JSON document"),
         ("[]", "no list of trials"),
-        ('{"trials": [{"number": 1}], "objective": "accuracy"}', "not a leaderboard"),
+        ('{"trials": [{"number": 1}], "objective": "accuracy"}', "not as this version writes it"),
     ],
 )
 def test_a_folder_that_holds_no_leaderboard(

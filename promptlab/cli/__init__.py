@@ -35,9 +35,10 @@ def _run() -> None:
     from promptlab.cache import is_full
     from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
-    from promptlab.errors import DiskError, PromptlabError
+    from promptlab.errors import DiskError, InputError, PromptlabError
 
     try:
+        _check_texts()
         app(prog_name="promptlab")
     except Cancelled as stop:
         print(f"Stopped: {stop}", file=sys.stderr)
@@ -47,7 +48,10 @@ def _run() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         if not is_full(error):
-            _crash()
+            if error.filename is None:
+                _crash()
+            _tell(error, f"{error.filename}: {error.strerror}; name another file or folder")
+            sys.exit(InputError.exit_code)
         place = error.filename or "the output"
         _tell(error, f"{place} cannot be written: the disk is full; make room")
         sys.exit(DiskError.exit_code)
@@ -56,6 +60,17 @@ def _run() -> None:
         sys.exit(INTERRUPTED)
     except Exception:
         _crash()
+
+
+def _check_texts() -> None:
+    """Refuse arguments, and variables of promptlab's, that are no UTF-8. Raises `InputError`."""
+    from promptlab.settings import check_text
+
+    for text in sys.argv[1:]:
+        check_text(text, f"the argument {text!a:.80}")
+    for name, value in os.environ.items():
+        if name.startswith("PROMPTLAB_"):
+            check_text(value, f"the variable {name}")
 
 
 def _crash() -> NoReturn:

@@ -13,11 +13,10 @@ def print_result(board: dict[str, Any], folder: Path) -> None:
     """A study's leaderboard, or a learning curve's table, and the result in words."""
     from promptlab.cli.curve import print_curve
     from promptlab.study.curve_spec import LEARNING_CURVE
+    from promptlab.study.documents import as_told
 
-    if board.get("kind") == LEARNING_CURVE:
-        print_curve(board, folder)
-    else:
-        _print_board(board, folder)
+    printed = print_curve if board.get("kind") == LEARNING_CURVE else _print_board
+    as_told(lambda: printed(board, folder), folder / "leaderboard.json")
 
 
 def _print_board(board: dict[str, Any], folder: Path) -> None:

@@ -56,23 +56,24 @@ def read_pairs(
 
 def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
     """``name=value`` options of a model, the values as YAML. Raises `InputError`."""
-    import yaml
-
-    from promptlab.errors import InputError
+    from promptlab.errors import InputError, StudyError
+    from promptlab.study.places import parse_yaml
 
     options = {}
     for name, text in read_pairs(given, "--model-option").items():
         try:
-            options[name] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--model-option {name}: the value is no YAML") from error
+            options[name] = parse_yaml(text, f"--model-option {name}")[0]
+        except StudyError as error:
+            raise InputError(str(error)) from error
     return options
 
 
 def folder_of(study: str, runs: Path) -> Path:
     """A study's folder by its name or its path."""
+    from promptlab.plain_file import is_there
+
     path = Path(study)
-    return path if (path / "study.yaml").exists() else runs / study
+    return path if is_there(path / "study.yaml") else runs / study
 
 
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:

@@ -88,11 +88,14 @@ def _summary(folder: Path, number: int, steps: list[dict[str, Any]]) -> dict[str
 
 def _trial_names(folder: Path) -> dict[int, str]:
     """Names of the trials of a decided study; a running one has not written them yet."""
-    path = folder / "leaderboard.json"
-    if not path.exists():
-        return {}
-    board = json.loads(path.read_text(encoding="utf-8"))
-    return {row["number"]: str(row["name"]) for row in board.get("trials") or []}
+    from promptlab.study.documents import as_told, read_board
+
+    board = read_board(folder) or {}
+    names: dict[int, str] = as_told(
+        lambda: {row["number"]: str(row["name"]) for row in board.get("trials") or []},
+        folder / "leaderboard.json",
+    )
+    return names
 
 
 def _follow(folder: Path, trial: int | None, *, as_json: bool) -> None:

@@ -181,6 +181,7 @@ def show(
     the study is decided or you stop it.
     """
     from promptlab.errors import StudyError
+    from promptlab.study.documents import as_told
     from promptlab.study.study import Study
 
     folder = folder_of(study, runs)
@@ -201,7 +202,10 @@ def show(
         raise StudyError(
             f"--trial: the study {board['study']!r} is a learning curve: it has cells, no trials"
         )
-    rows = [row for row in board["trials"] if row["number"] == trial]
+    rows = as_told(
+        lambda: [row for row in board["trials"] if row["number"] == trial],
+        folder / "leaderboard.json",
+    )
     if not rows:
         raise StudyError(f"the study {board['study']!r} has no trial {trial}")
     if as_json:

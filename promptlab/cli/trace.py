@@ -31,11 +31,15 @@ def trace(
 ) -> None:
     """The steps that were taken for every example, drawn as a tree."""
     from promptlab.errors import StudyError
+    from promptlab.study.documents import as_told
     from promptlab.study.study import Study
 
     folder = folder_of(study, runs)
     kept = Study(folder)
-    number = kept.leaderboard()["best"]["number"] if trial is None else trial
+    board = folder / "leaderboard.json"
+    number = trial
+    if number is None:
+        number = as_told(lambda: kept.leaderboard()["best"]["number"], board, "name a --trial")
     rows = _chosen(kept.predictions(number), example, wrong=wrong)
     if example is not None and not rows:
         raise StudyError(f"trial {number} of the study in {folder} has no example {example!r}")

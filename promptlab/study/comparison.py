@@ -10,14 +10,19 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from promptlab.errors import DataError, StudyError
 from promptlab.evaluation import Texts
 from promptlab.predictions import Predictions
 from promptlab.provenance import Provenance
 from promptlab.statistics import Comparison, holm
 from promptlab.study.basis import RESTS_ON
+from promptlab.study.documents import (
+    DECIDE_AGAIN,
+    TEST_AGAIN,
+    as_told,
+    check_unchanged,
+    read_record,
+)
 from promptlab.study.folder import REPEATS, StudyFolder, read_leaderboard
 from promptlab.study.objective import make_objective, paired
 
@@ -150,6 +155,13 @@ def _latest_basis(folder: Path) -> dict[str, str] | None:
 
 def _read(folder: Path) -> tuple[StudyRow, Predictions]:
     board = read_leaderboard(folder)
+    made: tuple[StudyRow, Predictions] = as_told(
+        lambda: _read_board(folder, board), folder / "leaderboard.json"
+    )
+    return made
+
+
+def _read_board(folder: Path, board: dict[str, Any]) -> tuple[StudyRow, Predictions]:
     best = board.get("best")
     if not isinstance(best, Mapping):
         raise StudyError(
@@ -158,6 +170,7 @@ def _read(folder: Path) -> tuple[StudyRow, Predictions]:
         )
     settings = _settings(folder)
     kept = StudyFolder(folder)
+    check_unchanged(folder, "predictions/test.jsonl", TEST_AGAIN)
     table = kept.predictions("test") if kept.predictions_file("test").exists() else Predictions()
     objective, test = str(board["objective"]), best["test"]
     if test is None:
@@ -193,12 +206,7 @@ def _read(folder: Path) -> tuple[StudyRow, Predictions]:
 
 def _settings(folder: Path) -> dict[str, Any]:
     path = StudyFolder(folder).spec_file
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise StudyError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("task"), dict):
-        raise StudyError(f"{path} is no study that was run")
+    found = read_record(path)
     return {key: value for key, value in found.items() if key not in _LISTED}
 
 
@@ -223,7 +231,11 @@ def _texts(folders: Sequence[Path]) -> Texts:
     """Which test examples repeat each other, by the studies that have noted it down."""
     found: dict[str, Any] = {}
     for folder in folders:
-        found |= StudyFolder(folder).read_json(REPEATS) or {}
+        check_unchanged(folder, REPEATS, DECIDE_AGAIN)
+        read = StudyFolder(folder).read_json(REPEATS) or {}
+        if not isinstance(read, dict) or not all(isinstance(v, str) for v in read.values()):
+            raise StudyError(f"{folder / REPEATS} is no mapping of examples; {DECIDE_AGAIN}")
+        found |= read
     return found
 
 

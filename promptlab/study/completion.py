@@ -8,12 +8,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.cancellation import Cancelled
 from promptlab.errors import DiskError, EndpointError, InputError, WorkError
-from promptlab.events import Phase, TrialAsked, TrialFinished
+from promptlab.events import Phase, TrialAsked, TrialFinished, Warned
 from promptlab.predictions import Predictions
 from promptlab.study.basis import RESTS_ON
+from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.judging import found_of
+from promptlab.study.kept_tables import CHECKSUM
 from promptlab.study.state import StudyState, known
+from promptlab.study.tables import read_table
 from promptlab.study.trials import is_unanswered
 from promptlab.study.unanswered import check_answered
 
@@ -40,7 +43,7 @@ def _complete(state: StudyState, trial: FrozenTrial) -> bool:
     state.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
     before = None
     if trial.state == TrialState.COMPLETE:
-        before = state.folder.predictions(number)
+        before = _kept(state, trial)
     try:
         rows, found = _asked(state, trial, before)
     except (Cancelled, DiskError, EndpointError):
@@ -52,10 +55,24 @@ def _complete(state: StudyState, trial: FrozenTrial) -> bool:
         return False
     found["seconds"] = float(facts.get("seconds") or 0) + state.cancellation.clock() - started
     values = [float(objective.compute(rows)) for objective in state.objectives]
-    rows.to_jsonl(state.folder.predictions_file(number))
+    path = state.folder.predictions_file(number)
+    rows.to_jsonl(path)
+    found[CHECKSUM] = file_checksum(path)
     state.history.complete(number, values, found)
     state.events.emit(TrialFinished(number, facts["name"], "complete", values[0], found["seconds"]))
     return True
+
+
+def _kept(state: StudyState, trial: FrozenTrial) -> Predictions | None:
+    """What was answered before; ``None``, which is told, when the file of it is damaged."""
+    path = state.folder.predictions_file(trial.number)
+    if not path.exists():
+        return state.folder.predictions(trial.number)  # which says what to do
+    try:
+        return read_table(path, state.examples, state.task.labels)
+    except InputError as error:
+        state.events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
+        return None
 
 
 def _asked(

@@ -14,7 +14,7 @@ from promptlab.repeats import text_key
 from promptlab.spreadsheet import csv_text
 from promptlab.statistics import Comparison, holm, mcnemar_exact, paired_bootstrap, t_interval
 from promptlab.study.board import task_facts
-from promptlab.study.curve_cell import CellFiles, Found
+from promptlab.study.curve_cell import CHECKSUM, CellFiles, Found
 from promptlab.study.curve_spec import LEARNING_CURVE, CurveSpec
 from promptlab.study.curve_words import curve_statements
 from promptlab.study.objective import Objective, make_objective
@@ -60,7 +60,7 @@ def curve_document(
 
 def curve_table(found: Sequence[Found]) -> str:
     """The cells as CSV; none can be run as a formula."""
-    columns = list(Found.__dataclass_fields__)
+    columns = [name for name in Found.__dataclass_fields__ if name != CHECKSUM]
     return csv_text(columns, [[cell.row()[name] for name in columns] for cell in found])
 
 

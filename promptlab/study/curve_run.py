@@ -95,10 +95,12 @@ class CurveRun:
         with noted_inputs(inputs):
             self.plan = Plan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
-        if self.folder.finished and not self._has_missing():
+        board = self._decided()
+        open_ends = ("n_missing", "unmeasured")  # examples without an answer, or no report
+        if board is not None and not any(board.get(name) for name in open_ends):
             if not self.folder.report_file.exists():  # killed between the two
                 write_report(self.folder.path)
-            return read_leaderboard(self.folder.path)
+            return board
         self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
         with noted_inputs(inputs):
             self.plan.check(self.model)
@@ -112,16 +114,34 @@ class CurveRun:
             self.events.subscribe(log)
             return self._run()
 
-    def _has_missing(self) -> bool:
-        """Whether the result leaves examples out that were not answered, or lacks the report."""
-        board = read_leaderboard(self.folder.path)
-        return bool(board.get("n_missing") or board.get("unmeasured"))
+    def _decided(self) -> dict[str, Any] | None:
+        """The result from before; one that is damaged is told, and made anew."""
+        if not self.folder.finished:
+            return None
+        try:
+            return read_leaderboard(self.folder.path)
+        except StudyError as error:
+            self.events.emit(Warned(f"{error}; that is done now"))
+            return None
+
+    def _known(self, cell: Cell) -> Found | None:
+        """What an earlier run found of a cell; a damaged one is told, and computed again."""
+        try:
+            found = self.files.found(cell)
+            if found is not None:
+                task, compute = self.task, self.objective.compute
+                self.files.check(found, task.test, task.labels, compute)
+        except InputError as error:
+            self.events.emit(Warned(f"{error}: {cell.name} is computed again"))
+            self.files.drop(cell)
+            return None
+        return found
 
     def _run(self) -> dict[str, Any]:
         for remark in (*self.basis.remarks, *self.task.warnings):
             self.events.emit(Warned(remark))
         cells = cells_of(self.spec)
-        known = [self.files.found(cell) for cell in cells]
+        known = [self._known(cell) for cell in cells]
         if self.basis.accepted:  # what was learned halfway cannot go on with other weights
             for cell in cells:
                 remove(self.files.work(cell))
@@ -156,7 +176,7 @@ class CurveRun:
         document["mixed"] = mixed_told(self.basis.records, rests_on).replace("trials", "cells")
         document["statements"] += [document["mixed"]] if document["mixed"] else []
         self.folder.write("leaderboard.csv", curve_table(every))
-        self.folder.write_json("leaderboard.json", document)
+        self.folder.seal(document)
         self.events.emit(Phase("report"))
         finish_report(self.folder, document, self.events)
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), None))

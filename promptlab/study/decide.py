@@ -9,8 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.cuts import count_cuts
-from promptlab.errors import StudyError
-from promptlab.events import Phase, Warned
+from promptlab.events import Warned
 from promptlab.failure_tables import TABLES
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
@@ -29,11 +28,11 @@ from promptlab.study.board import (
     unanswered_lines,
 )
 from promptlab.study.controls import study_controls
-from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.folder import REPEATS
 from promptlab.study.gains import gains
 from promptlab.study.gaps import dev_gaps, gap_of
 from promptlab.study.importances import importances
+from promptlab.study.look_at_test import lock_test, predictions_on_test
 from promptlab.study.made_of import made_of
 from promptlab.study.ranking import Ranking, rank_trials
 from promptlab.study.reference import Reference, choose_reference, told
@@ -43,7 +42,7 @@ from promptlab.study.side_work import SideWork
 from promptlab.study.state import StudyState, known
 from promptlab.study.trial_row import trial_row
 from promptlab.study.trials import QUEUED, SPACE
-from promptlab.study.unanswered import check_answered, failures_told
+from promptlab.study.unanswered import failures_told
 from promptlab.study.verdict import study_verdict
 
 
@@ -176,8 +175,8 @@ def _on_test_too(
     """Add what test, controls and earlier failures tell; the winner's predictions of test."""
     best = ranking.best
     reference = choose_reference(state, ranking.trials, best)
-    _lock_test(state, best, reference)
-    test = _on_test(state, "test", winner)
+    lock_test(state, best, reference)
+    test = predictions_on_test(state, "test", winner)
     facts = beside.attempt("what the winner is made of", winner.facts, lambda reason: {})
     board["best"] |= {"facts": facts, "test": state.on_test(test)}
     controls = study_controls(state, best, winner, beside)
@@ -268,55 +267,11 @@ def _trial_rows(
     return rows + [trial_row(t) for t in left]
 
 
-def _lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
-    """Write down who looks at test, before it is looked at.
-
-    A run killed after that repeats the same winner; another winner is refused.
-    """
-    lock = state.folder.read_json("test.lock.json")
-    record = {"trial": best.number, "candidate": known(best)["key"]}
-    if reference is not None:
-        record["reference"] = known(reference.trial)["key"]
-    spent = lock and [lock.get("candidate"), lock.get("reference")]
-    if spent is None:
-        state.folder.write_json("test.lock.json", record)
-    elif spent != [record["candidate"], record.get("reference")]:
-        what = "winner" if spent[0] != record["candidate"] else "baseline"
-        now = best.number if what == "winner" or reference is None else reference.trial.number
-        raise StudyError(
-            f"the test split of {state.spec.study!r} was spent on trial {lock['trial']} and the "
-            f"{what} is now trial {now}; test data decides nothing, and nothing twice. The result "
-            "from before stays as it is (`promptlab study show`). To test what is best now, start "
-            "a study with another --name and fresh test examples, or another seed of the task: "
-            "replies that are kept are not asked for again"
-        )
-
-
-def _on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
-    """A predictor's predictions on test, kept under ``name``."""
-    path = state.folder.predictions_file(name)
-    block, cancellation = state.spec.block, state.cancellation
-    if path.exists():
-        rows = Predictions.from_jsonl(path)
-        if not rows.n_missing:
-            return rows
-        state.events.emit(Phase(name))
-        rows = ask_missing(predictor, rows, state.task.test, block, cancellation)
-    else:
-        state.events.emit(Phase(name))
-        rows, _ = evaluate_in_blocks(predictor, state.task.test, block, cancellation)
-        check_answered(rows)
-        if name == "test":
-            state.study.set_user_attr(TESTED, state.basis.key)
-    rows.to_jsonl(path)
-    return rows
-
-
 def _compare(
     state: StudyState, board: dict[str, Any], reference: Reference, test: Predictions
 ) -> Predictions:
     """Add the reference, and how the winner does beside it on test; its own predictions."""
-    other = _on_test(state, "test-baseline", state.fit(reference.trial))
+    other = predictions_on_test(state, "test-baseline", state.fit(reference.trial))
     comparison = state.compare_on_test(test, other)
     row, record = reference.baseline(state, other), reference.record(comparison)
     said = told(reference, comparison, standing(comparison.record(), board["maximise"]))

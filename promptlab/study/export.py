@@ -7,6 +7,7 @@ from pathlib import Path
 
 from promptlab.cache import written_whole
 from promptlab.errors import StudyError
+from promptlab.study.documents import DECIDE_AGAIN, check_unchanged
 from promptlab.study.folder import StudyFolder, read_leaderboard
 
 
@@ -22,6 +23,10 @@ def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Pa
     source = _source(StudyFolder(folder), to, trial)
     if not source.exists():
         raise StudyError(f"the study in {folder} has no {source.name}; trials are listed by show")
+    if not source.is_dir() and not source.is_file():
+        raise StudyError(f"{source} is no plain file; remove it, and {DECIDE_AGAIN}")
+    if source.is_file():
+        check_unchanged(folder, str(source.relative_to(folder)), DECIDE_AGAIN)
     with written_whole(to) as partial:
         if source.is_dir():
             shutil.copytree(source, partial)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -89,7 +88,7 @@ def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTr
     """Open a study's trials to be read. Raises `StudyError` for a folder that is no study's."""
     place = StudyFolder(folder)
     place.require()
-    document = yaml.safe_load(place.spec_file.read_text(encoding="utf-8"))
+    document = read_record(place.spec_file)
     if document.get("kind") == "learning_curve":
         yield FigureTrials(None, why="A learning curve has cells instead of trials; see its report")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import uuid
@@ -16,9 +17,20 @@ from filelock import FileLock, Timeout
 
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
+from promptlab.plain_file import is_there
 from promptlab.predictions import Predictions
 from promptlab.provenance import package_version
 from promptlab.study.basis import RESTS_ON, Basis
+from promptlab.study.documents import (
+    BRING_BACK,
+    CHECKSUMS,
+    DECIDE_AGAIN,
+    check_places,
+    checksums_of,
+    read_board,
+    read_json_file,
+    read_record,
+)
 from promptlab.study.named_files import BESIDE, absolute_files, seen_from
 from promptlab.study.sections import Budgeted, StudyFile
 from promptlab.task import Task
@@ -29,6 +41,9 @@ REPEATS = "repeats.json"
 """The first example of the same text, for each example of test that repeats one."""
 _GLANCE = 0.3
 """Seconds after which a lock that is held is no mere look at it (`StudyFolder.held`)."""
+_SEALED = ("leaderboard.csv", "failures.jsonl", "unanswered.jsonl", "repeats.json")
+"""Files that are written with a decision, beside predictions, and sealed by it."""
+_RESULTS = ("predictions", "cells")
 _WORK = ("predictions", "fitted", "checkpoints", "cells")
 """What has cost time to make."""
 _PACKAGES = ("promptlab-workbench", "torch", "transformers", "optuna", "numpy")
@@ -115,7 +130,7 @@ class StudyFolder:
     def predictions(self, name: int | str) -> Predictions:
         """What `predictions_file` holds. Raises `StudyError` if it is not there."""
         path = self.predictions_file(name)
-        if not path.exists():
+        if not is_there(path):
             raise StudyError(
                 f"the storage knows trial {name}, but its predictions are not in {path}: bring the "
                 "folder back that the trial was run in, or give this run another --name"
@@ -123,11 +138,12 @@ class StudyFolder:
         return Predictions.from_jsonl(path)
 
     def require(self) -> None:
-        """Raise `StudyError` if no study has begun here."""
+        """Raise `StudyError` if no study has begun here, or something else stands in its place."""
+        check_places(self.path)
         if not self.spec_file.exists():
             raise StudyError(
-                f"there is no study in {self.path}; `promptlab study run` makes one, "
-                "`promptlab study list` shows those there are"
+                f"there is no study in {self.path} (no study.yaml); `promptlab study run` makes "
+                "one, and `promptlab study list` shows those there are"
             )
 
     @property
@@ -217,15 +233,14 @@ class StudyFolder:
         return self.spec_file.exists() and self._is_new(spec)
 
     def _recorded(self) -> dict[str, Any] | None:
-        if not self.spec_file.exists():
-            return None
-        found: dict[str, Any] = yaml.safe_load(self.spec_file.read_text(encoding="utf-8"))
-        return found
+        return read_record(self.spec_file) if is_there(self.spec_file) else None
 
     def check(self, spec: StudyFile, task: Task) -> None:
         """Raise `StudyError` if the folder holds a study of another configuration."""
+        check_places(self.path)
         known = self._recorded()
         if known is None:
+            self._check_begun()
             return
         hashes = known["resolved"]["hashes"]
         if hashes["study"] not in _accepted(spec, known) and not _is_alike(spec, known):
@@ -246,6 +261,15 @@ class StudyFolder:
                 "give the study another --name"
             )
 
+    def _check_begun(self) -> None:
+        """Raise `StudyError` where there is work of a study that nothing says what it is of."""
+        work = [name for name in _RESULTS if any((self.path / name).glob("*.json*"))]
+        if work:
+            raise StudyError(
+                f"{self.path} holds {' and '.join(work)} and no study.yaml, which says what they "
+                f"are of; {BRING_BACK}"
+            )
+
     def write(self, name: str, text: str) -> Path:
         """Write a text file whole."""
         return write_whole(self.path / name, text)
@@ -256,8 +280,18 @@ class StudyFolder:
 
     def read_json(self, name: str) -> Any:
         """Read a JSON document, ``None`` if there is none."""
-        path = self.path / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return read_json_file(self.path / name, DECIDE_AGAIN)
+
+    def seal(self, board: Mapping[str, Any]) -> None:
+        """Write the result, and before it the checksums of it and of all files that tell of it."""
+        text = json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+        tables = (path.relative_to(self.path) for path in self.path.glob("predictions/*.jsonl"))
+        cells = (path.relative_to(self.path) for path in self.path.glob("cells/*.json*"))
+        names = [*map(str, tables), *map(str, cells), *_SEALED]
+        known = checksums_of(self.path, names)
+        known["leaderboard.json"] = hashlib.sha256(text.encode()).hexdigest()
+        self.write_json(CHECKSUMS, known)
+        self.write("leaderboard.json", text)
 
 
 def _accepted(spec: StudyFile, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -303,21 +337,15 @@ def write_whole(path: Path, text: str) -> Path:
 
 def read_leaderboard(folder: Path) -> dict[str, Any]:
     """The result of a decided study. Raises `StudyError` if there is none."""
-    try:
-        board = StudyFolder(folder).read_json("leaderboard.json")
-    except ValueError as error:
-        raise StudyError(
-            f"{folder / 'leaderboard.json'} is no JSON document ({error}); remove it, and "
-            "`promptlab study run` decides the study again from its trials"
-        ) from error
+    check_places(folder)
+    board = read_board(folder)
     if board is None:
         state = "is not decided yet" if (folder / "study.yaml").exists() else "does not exist"
         raise StudyError(
             f"the study in {folder} {state}; `promptlab study run` runs and continues studies, "
             "`promptlab study list` shows them"
         )
-    result: dict[str, Any] = board
-    return result
+    return board
 
 
 def _record(

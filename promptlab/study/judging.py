@@ -24,7 +24,9 @@ from promptlab.predictor import Predictor
 from promptlab.replies import count_replies, replies_told
 from promptlab.study.asking import OpenTrial
 from promptlab.study.basis import RESTS_ON
+from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
+from promptlab.study.kept_tables import CHECKSUM
 from promptlab.study.state import StudyState, known
 from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
 
@@ -138,8 +140,9 @@ class Judging:
         reason: str | None,
     ) -> dict[str, Any]:
         """All that is told of a predictor that was judged; its predictions are kept before."""
-        rows.to_jsonl(self._state.folder.predictions_file(item.number))
-        found = found_of(self._state, fitted, rows)
+        path = self._state.folder.predictions_file(item.number)
+        rows.to_jsonl(path)
+        found = found_of(self._state, fitted, rows) | {CHECKSUM: file_checksum(path)}
         found["seconds"] = self._state.cancellation.clock() - started
         if reason is not None:
             found["reason"] = reason

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from promptlab.candidate import Candidate
 from promptlab.study import wording
+from promptlab.study.documents import as_told, read_json_file
 from promptlab.study.learning_plot import Learnt, dev_plot, loss_plot, tones
 from promptlab.study.steps import read_steps
 
@@ -133,7 +133,8 @@ def _facts(folder: Path, trial: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / "fitted" / _key(trial) / FACTS
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("facts") or {}
+    read = read_json_file(path, f"remove {path.parent}, and the next run fits it again")
+    found: dict[str, Any] = as_told(lambda: read.get("facts") or {}, path)
     return found
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from promptlab.errors import StudyError
+from promptlab.plain_file import read_plain
 from promptlab.study.curve_spec import LEARNING_CURVE
-from promptlab.study.folder import StudyFolder
+from promptlab.study.documents import BRING_BACK, MOST_BYTES, as_told, read_board
+from promptlab.study.places import read_values
 from promptlab.study.spec import SEARCH, shipped_studies
+
+DAMAGED = "damaged"
 
 
 def study_rows(out: Path) -> list[dict[str, Any]]:
     """One row a study: name, kind, state, trials, best prompt's name, its test accuracy, path.
 
-    ``state`` is *shipped*, *unfinished*, *undecided* (for want of answers) or *decided*. A
+    ``state`` is *shipped*, *unfinished*, *undecided* (for want of answers), *decided* or *damaged*:
+    a file in the folder cannot be read, and `promptlab study show` says which. A
     learning curve's cells count as its trials; it has no best.
     """
     rows = [
@@ -27,13 +31,24 @@ def study_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def _folder_row(path: Path) -> dict[str, Any]:
-    board = StudyFolder(path).read_json("leaderboard.json")
+    try:
+        return _read_row(path, read_board(path))
+    except StudyError:  # which `study show` and `study run` tell
+        return _row(path.name, DAMAGED, str(path))
+
+
+def _read_row(path: Path, board: dict[str, Any] | None) -> dict[str, Any]:
     if board is None:
         kind = _kind(path / "study.yaml")
         done = "cells/*.json" if kind == LEARNING_CURVE else "predictions/[0-9]*.jsonl"
         return _row(
             path.name, "unfinished", str(path), kind=kind, trials=len(list(path.glob(done)))
         )
+    place = path / "leaderboard.json"
+    return as_told(lambda: _decided_row(path, board), place)  # type: ignore[no-any-return]
+
+
+def _decided_row(path: Path, board: dict[str, Any]) -> dict[str, Any]:
     if board.get("kind") == LEARNING_CURVE:
         return _row(
             path.name, "decided", str(path), kind=LEARNING_CURVE, trials=len(board["cells"])
@@ -52,8 +67,8 @@ def _folder_row(path: Path) -> dict[str, Any]:
 def _kind(file: Path) -> str:
     """The kind that a study file names."""
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):  # listed all the same; running it says what is wrong
+        document = read_values(read_plain(file, BRING_BACK, most=MOST_BYTES), str(file))
+    except StudyError:  # listed all the same; running it says what is wrong
         return SEARCH
     named = document.get("kind") if isinstance(document, dict) else None
     return named if isinstance(named, str) else SEARCH

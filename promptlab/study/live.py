@@ -14,8 +14,8 @@ import yaml
 
 from promptlab.errors import StudyError
 from promptlab.models.remote.ledger import LedgerReader
-from promptlab.safe_yaml import yaml_loader
 from promptlab.study.curve_spec import LEARNING_CURVE
+from promptlab.study.documents import check_places, read_record
 from promptlab.study.event_log import LogReader, storage_is_made
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.live_log import LoggedStudy
@@ -74,6 +74,7 @@ class StudyWatch:
             ) from error
 
     def _read(self) -> dict[str, Any]:
+        check_places(self._folder.path)
         self._take_log()
         self._about = self._read_about()
         started = self._log.started or {}
@@ -99,7 +100,10 @@ class StudyWatch:
             self._reset()
             rows, _ = self._reader.new()
         for row in rows:
-            self._log.take(row)
+            try:
+                self._log.take(row)
+            except (AttributeError, KeyError, TypeError, ValueError):
+                continue  # a damaged line tells nothing; what is finished stands in the storage
 
     def _read_about(self) -> dict[str, Any]:
         """What the study's own file says."""
@@ -107,7 +111,7 @@ class StudyWatch:
         self._folder.require()
         if self._about.get("stamp") == _stamp(path):
             return self._about
-        found = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_loader())  # noqa: S506
+        found = read_record(path)
         objectives = found.get("objectives") or [None]
         return {
             "stamp": _stamp(path),
@@ -239,12 +243,12 @@ def _last_line(path: Path) -> dict[str, Any] | None:
             size = stream.seek(0, 2)
             stream.seek(max(0, size - _LAST_LINE))
             lines = stream.read().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return None
     for line in reversed(lines):
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict):
             return row

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from promptlab.errors import StudyError
+from promptlab.study.curve_cell import read_found
 from promptlab.study.folder import StudyFolder
 
 
@@ -109,7 +111,10 @@ class CellRows:
         """Take in the cells that are new."""
         for path in self._folder.glob("*.json"):
             if path.name not in self._known:
-                self._known[path.name] = json.loads(path.read_text(encoding="utf-8"))
+                try:
+                    self._known[path.name] = asdict(read_found(path))
+                except StudyError:
+                    continue  # a damaged cell, which the next run computes again
 
 
 def _cell_row(number: int, cell: Mapping[str, Any], objective: str) -> dict[str, Any]:
@@ -163,5 +168,5 @@ class LoggedRows:
         if self._folder.predictions_file(number).exists():
             table = self._folder.predictions(number)
             found["dev"] = summary(table, [make_objective(objective)])
-            found["tokens_per_example"] = table.tokens / len(table)
+            found["tokens_per_example"] = table.tokens_per_example
         return found

@@ -47,6 +47,17 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
     return document, lines
 
 
+def read_values(text: str, source: str) -> Any:
+    """The values of a document of any length that promptlab itself has written.
+
+    Raises `StudyError` naming the line of what cannot be read.
+    """
+    if found := _HALF.search(text):
+        raise StudyError(f"{source}: holds half a character ({found[0]!r}), which is no text")
+    with reading(source, StudyError):
+        return yaml.load(text, Loader=StudyLoader)  # noqa: S506 - the safe loader
+
+
 def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
     """The document's nodes and its values; nothing is made of a document that is too large."""
     _check_shape(text, source)

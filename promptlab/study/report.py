@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from promptlab.cache import written_whole
-from promptlab.errors import StudyError
+from promptlab.errors import DataError, StudyError
+from promptlab.failures import read_lines
+from promptlab.plain_file import is_there, read_plain
 from promptlab.study import made_of, plots, wording
 from promptlab.study import report_rows as rows
 from promptlab.study.comparison_rows import comparison_rows, gain_rows
 from promptlab.study.curve_report import curve_page
 from promptlab.study.curve_spec import LEARNING_CURVE
+from promptlab.study.documents import (
+    BRING_BACK,
+    DECIDE_AGAIN,
+    as_told,
+    check_places,
+    check_unchanged,
+    read_board,
+)
 from promptlab.study.learning_report import learning_page
 from promptlab.study.regression import told as regression_told
 from promptlab.study.scale import scale_over
@@ -34,24 +43,25 @@ def write_report(folder: Path) -> Path:
     escaped. Raises StudyError when the folder holds no leaderboard that can be read.
     """
     folder = Path(folder)
-    board = _read_board(folder / "leaderboard.json")
+    check_places(folder)
+    board = _board_of(folder)
     failures = _read_failures(folder / "failures.jsonl")
     yaml = folder / "study.yaml"
-    settings = yaml.read_text(encoding="utf-8") if yaml.is_file() else ""
-    try:
-        if board.get("kind") == LEARNING_CURVE:
-            template, page = "curve.html.jinja", curve_page(board)
-        else:
-            template, page = "report.html.jinja", _page(board, failures, folder)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StudyError(
-            f"{folder / 'leaderboard.json'}: not a leaderboard of this version "
-            f"({type(error).__name__}: {error}); run the study again to write it anew"
-        ) from error
+    settings = read_plain(yaml, BRING_BACK) if is_there(yaml) else ""
+    template, page = as_told(lambda: _filled(board, failures, folder), folder / "leaderboard.json")
     path = folder / "report.html"
     with written_whole(path) as partial:
         partial.write_text(_render(template, page | {"settings": settings}), encoding="utf-8")
     return path
+
+
+def _filled(
+    board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]], folder: Path
+) -> tuple[str, dict[str, Any]]:
+    """The template of a result, and all that it shows."""
+    if board.get("kind") == LEARNING_CURVE:
+        return "curve.html.jinja", curve_page(board)
+    return "report.html.jinja", _page(board, failures, folder)
 
 
 def _render(name: str, page: Mapping[str, Any]) -> str:
@@ -166,39 +176,23 @@ def _content_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _read_board(path: Path) -> dict[str, Any]:
+def _board_of(folder: Path) -> dict[str, Any]:
     """The result document: a search's trials, or a learning curve's cells."""
-    if not path.is_file():
+    board = read_board(folder)
+    if board is None:
         raise StudyError(
-            f"{path}: no such file; a report needs the folder of a study that has run "
-            "(promptlab study run)"
+            f"{folder / 'leaderboard.json'}: no such file; a report needs the folder of a study "
+            "that has run (promptlab study run)"
         )
-    try:
-        board = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StudyError(f"{path}: not valid JSON ({error}); run the study again") from error
-    rows = "trials"
-    if isinstance(board, dict) and board.get("kind") == LEARNING_CURVE:
-        rows = "cells"
-    if not isinstance(board, dict) or not isinstance(board.get(rows), list):
-        raise StudyError(f"{path}: holds no list of {rows}; run the study again to write it anew")
     return board
 
 
 def _read_failures(path: Path) -> list[dict[str, Any]]:
     """The rows of ``failures.jsonl``; none when there is no such file."""
-    if not path.is_file():
+    if not is_there(path):
         return []
-    rows = []
-    with path.open(encoding="utf-8") as stream:
-        for line_number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise StudyError(f"{path}, line {line_number}: not valid JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise StudyError(f"{path}, line {line_number}: expected an object, found {row!r}")
-            rows.append(row)
-    return rows
+    check_unchanged(path.parent, path.name, DECIDE_AGAIN)
+    try:
+        return [record for _, record in read_lines(path)]
+    except DataError as error:
+        raise StudyError(f"{error}; {DECIDE_AGAIN}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from promptlab.study.event_log import EventLog
 from promptlab.study.folder import StudyFolder, read_leaderboard
 from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.history import History
+from promptlab.study.kept_tables import mend_tables, tell_lost_trials
 from promptlab.study.objective import make_objective
 from promptlab.study.order import plan_trials
 from promptlab.study.ownership import is_ours
@@ -35,7 +37,7 @@ from promptlab.study.side_work import finish_report
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
 from promptlab.study.state import StudyState, known
-from promptlab.study.storage import storage_errors
+from promptlab.study.storage import damage_told, storage_errors
 from promptlab.study.trials import open_study
 
 _TOO_SHORT = (
@@ -88,8 +90,8 @@ class StudyRun:
             self._set_up()
         self.folder.check(self.spec, self.task)
         self._known = self.folder.fingerprints
-        if self.folder.finished and not self._goes_on():
-            board = read_leaderboard(self.folder.path)
+        board = self._decided()
+        if board is not None and not self._goes_on(board):
             if not self.folder.report_file.exists():  # killed between the two
                 self._make_room(board)
                 write_report(self.folder.path)
@@ -126,22 +128,32 @@ class StudyRun:
         if self.spec.regression is not None:
             read_suite(self.spec.regression, self.task)
 
-    def _goes_on(self) -> bool:
+    def _decided(self) -> dict[str, Any] | None:
+        """The result from before; one that is damaged is told, and decided anew."""
+        if not self.folder.finished:
+            return None
+        try:
+            return read_leaderboard(self.folder.path)
+        except StudyError as error:
+            self.events.emit(Warned(f"{error}; that is done now"))
+            return None
+
+    def _goes_on(self, board: Mapping[str, Any]) -> bool:
         """Whether a study with a result has more to do."""
-        board = read_leaderboard(self.folder.path)
         open_ends = ("n_missing", "gaps", "unmeasured")
         return self.folder.grows(self.spec) or any(board.get(name) for name in open_ends)
 
     def _run(self) -> dict[str, Any]:
         started = self.cancellation.clock()
-        self.study, storage = open_study(self.spec, self.storage, self.objectives, self._known)
-        self.history = History(
-            self.study,
-            storage,
-            self.spec,
-            -(-len(self.examples) // self.spec.block),
-            partial(is_ours, self.folder, alone=self.storage == self.folder.storage_url),
-        )
+        with damage_told(self.storage):
+            self.study, storage = open_study(self.spec, self.storage, self.objectives, self._known)
+            self.history = History(
+                self.study,
+                storage,
+                self.spec,
+                -(-len(self.examples) // self.spec.block),
+                partial(is_ours, self.folder, alone=self.storage == self.folder.storage_url),
+            )
         records = self.basis.settle_storage(self.study.user_attrs.get(RESTS_ON), self.storage)
         self.study.set_user_attr(RESTS_ON, records)
         planned, order = plan_trials(self.spec, self.space, self.study, self.history)
@@ -169,6 +181,8 @@ class StudyRun:
             again = self.folder.finished or over
             try:
                 with ledger.in_force():
+                    tell_lost_trials(state)
+                    mend_tables(state, own_storage=self.storage == self.folder.storage_url)
                     cut = Search(state, planned, order).run()
                     if again:
                         complete_trials(state)
@@ -180,7 +194,7 @@ class StudyRun:
                 self.study.set_user_attr("seconds", seconds)
             board["seconds"] = seconds
             account.put_into(board)
-        self.folder.write_json("leaderboard.json", board)
+        self.folder.seal(board)
         self.events.emit(Phase("report"))
         self._make_room(board)
         finish_report(self.folder, board, self.events)

@@ -27,6 +27,8 @@ from promptlab.study.complaints import at
 from promptlab.study.named_files import without_folders
 from promptlab.study.places import line_of
 
+_LONGEST_NAME = 200
+"""Characters of a study's name: a folder's has 255 bytes, and endings are put behind it."""
 Size = int | float | None
 _LOCAL = ("name", "device", "dtype", "revision", "family", "deterministic")
 """What every model's section is written with."""
@@ -197,6 +199,8 @@ class StudyFile(Section):
     def _a_folder_name(cls, value: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
             raise ValueError("a study's name has letters, digits, '.', '_' and '-' alone")
+        if len(value) > _LONGEST_NAME:
+            raise ValueError(f"a study's name has at most {_LONGEST_NAME} characters")
         return value
 
     @field_validator("task", "model", mode="before")

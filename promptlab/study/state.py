@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial
 from promptlab.cache import remove
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
+from promptlab.errors import InputError
 from promptlab.evaluation import Texts
 from promptlab.events import Events, Warned
 from promptlab.example import Example
@@ -83,6 +84,15 @@ class StudyState:
             return None
         return load(folder, self.model)
 
+    def _whole(self, candidate: Candidate) -> Predictor | None:
+        """What is kept of a candidate; what cannot be read is told, and fitted again."""
+        try:
+            return self.kept(candidate)
+        except InputError as error:
+            self.events.emit(Warned(f"{candidate.name} is fitted again: {error}"))
+            remove(self.folder.fitted(candidate.key))
+            return None
+
     def fit(self, trial: FrozenTrial, task: Task | None = None) -> Predictor:
         """The predictor of a finished trial, loaded if it is kept, else fitted again.
 
@@ -92,7 +102,7 @@ class StudyState:
         kind = self.space.kinds[self.group_of(trial)]
         if task is not None:
             kind = type(kind)(kind.settings, task)
-        elif kind.keeps and (kept := self.kept(candidate)) is not None:
+        elif kind.keeps and (kept := self._whole(candidate)) is not None:
             return kept
         tell(self, [kind], task)
         fitting = Fitting(self.judge, cancellation=self.cancellation)

@@ -10,6 +10,7 @@ from typing import Any
 
 from promptlab.cache import disk_errors
 from promptlab.events import Event, Step
+from promptlab.study.documents import is_number
 from promptlab.study.event_log import end_line
 
 _KEPT = 64
@@ -51,7 +52,8 @@ class StepLog:
 def step_files(folder: Path) -> dict[int, Path]:
     """The files of the trials of a study's folder that have taken steps, by their numbers."""
     files = (folder / "steps").glob("*.jsonl")
-    return dict(sorted((int(path.stem), path) for path in files if path.stem.isdigit()))
+    named = (path for path in files if path.stem.isdecimal() and path.is_file())
+    return dict(sorted((int(path.stem), path) for path in named))
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:
@@ -61,15 +63,25 @@ def read_steps(path: Path) -> list[dict[str, Any]]:
     passed over. Without a file there are none.
     """
     found: dict[int, dict[str, Any]] = {}
-    if not path.exists():
-        return []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
-        found[row["step"]] = row
+        if _is_step(row):
+            found[row["step"]] = row
     return [found[step] for step in sorted(found)]
+
+
+def _is_step(row: Any) -> bool:
+    """Whether a line is one that `StepLog` writes; another is damaged, and tells nothing."""
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("step"), int)
+        and isinstance(row.get("values"), dict)
+        and isinstance(row.get("notes"), dict)
+        and all(value is None or is_number(value) for value in row["values"].values())
+    )
 
 
 def known_steps(path: Path) -> list[dict[str, Any]]:

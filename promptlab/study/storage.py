@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from promptlab.errors import DiskError, StudyError, WorkError
+from promptlab.errors import DiskError, PromptlabError, StudyError, WorkError
 
 
 def _sqlite(where: str) -> optuna.storages.RDBStorage:
@@ -55,6 +55,23 @@ def is_storage_error(error: BaseException) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     return isinstance(error, (StorageInternalError, SQLAlchemyError))
+
+
+@contextmanager
+def damage_told(where: str) -> Iterator[None]:
+    """Tell in a sentence that what a storage holds cannot be read: `StudyError`."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (PromptlabError, StorageInternalError, SQLAlchemyError):
+        raise
+    except Exception as error:  # whatever Optuna makes of a row that it has not written
+        raise StudyError(
+            f"the storage {where} holds what no study has written ({type(error).__name__}: "
+            f"{error!s:.200}); bring a copy of it back, or give this study another --name"
+        ) from error
 
 
 @contextmanager

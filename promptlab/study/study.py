@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import StudyError
+from promptlab.plain_file import is_there
+from promptlab.study.documents import TEST_AGAIN, TRIAL_AGAIN, check_unchanged
 from promptlab.study.folder import StudyFolder, read_leaderboard
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ class Study:
     def predictions(self, trial: int | None = None) -> Predictions:
         """What ``trial`` said on dev; without one, what the winner said on test."""
         name = "test" if trial is None else trial
-        if not self._folder.predictions_file(name).exists():
+        path = self._folder.predictions_file(name)
+        if not is_there(path):
             self._folder.require()
             if trial is None:
                 read_leaderboard(self.path)
@@ -130,6 +133,8 @@ class Study:
                 f"the study in {self.path} has no predictions of trial {trial}; "
                 f"`promptlab study show {self.name}` lists its trials"
             )
+        mend = TEST_AGAIN if trial is None else TRIAL_AGAIN
+        check_unchanged(self.path, f"{path.parent.name}/{path.name}", mend)
         return self._folder.predictions(name)
 
     def best(self, model: Any = None, **options: Any) -> Predictor:
