@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import tiny_models
 from tiny_models import Pair
 
 from promptlab.decoding import Decoding
@@ -13,7 +15,9 @@ from promptlab.errors import InputError
 from promptlab.models.chat import ChatTemplate
 from promptlab.models.encoding import Encoding
 from promptlab.models.language_model import LanguageModel
+from promptlab.models.loading import from_transformers
 from promptlab.prompt import Prompt, Slot, Text
+from promptlab.template import Template
 
 PLAIN = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
 NO_SYSTEM = (
@@ -138,3 +142,53 @@ def test_a_prompt_with_turns(causal: LanguageModel) -> None:
     assert causal.count_tokens(after) > causal.count_tokens(alone)
     tokens = [r.tokens_in for r in causal.generate([alone, after], Decoding(max_tokens=2))]
     assert tokens[1] > tokens[0]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% set ns=namespace(n=7) %}{% for i in range(60) %}{% set ns.n=ns.n*ns.n %}{% endfor %}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'a' * 9999999999 }}",
+        "{{ messages * 99999999 | tojson }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{% if messages[0].content == 'x' %}{{ (7**999999)*(7**999999) }}{% endif %}",
+        "{{ 'x' | urlize }}",
+    ],
+)
+def test_a_chat_template_that_would_freeze_is_not_run(template: str) -> None:
+    model, tokenizer = tiny_models.llama()
+    tokenizer.chat_template = template
+    begun = time.thread_time()
+    made = from_transformers(model, tokenizer, name="freezing")
+    prompt = Template("{text} {mask}", chat=True).render({"text": "x"})
+    with pytest.raises(InputError, match="the model's chat template"):
+        made.generate([prompt], Decoding(max_tokens=2))
+    assert time.thread_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ 1 / 0 }}", "{{ messages[9].content }}", "{% for", "{{ x.y.z }}"]
+)
+def test_whatever_a_chat_template_raises_is_told(template: str) -> None:
+    model, tokenizer = tiny_models.llama()
+    tokenizer.chat_template = template
+    made = from_transformers(model, tokenizer, name="failing")
+    prompt = Template("{text} {mask}", chat=True).render({"text": "x"})
+    with pytest.raises(InputError, match=r"chat template (refuses|leaves out)"):
+        made.generate([prompt], Decoding(max_tokens=2))
+
+
+def test_what_chat_templates_are_written_with_is_run() -> None:
+    template = (
+        "{% generation %}{% for m in messages %}{% if loop.first %}{{ bos_token }}{% endif %}"
+        "{{ m.role }}: {{ m.content | trim }} {{ {'a': [1]} | tojson(indent=2) }}"
+        "{% if loop.index > 9 %}{% break %}{% endif %}\n{% endfor %}{% endgeneration %}"
+        "{{ strftime_now('%Y') }}{% if tools %}{{ tools }}{% endif %}"
+        "{%- set ns = namespace(a=1) %}{% set ns.a = ns.a + 1 %}{{ ns.a }}"
+    )
+    model, tokenizer = tiny_models.llama()
+    tokenizer.chat_template = template
+    made = from_transformers(model, tokenizer, name="usual")
+    prompt = Template("{text} {mask}", chat=True).render({"text": "x"})
+    assert made.pieces(prompt).left.text.startswith("<s>user: x")

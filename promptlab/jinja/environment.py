@@ -45,9 +45,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters["sum"] = _sum
         self.globals |= {"dict": _dict, "namespace": _Namespace}
         for name, function in self.filters.items():
-            self.filters[name] = _gate(name, function)
+            self.filters[name] = gated(name, function)
         for name, function in self.tests.items():
-            self.tests[name] = _gate(name, function)
+            self.tests[name] = gated(name, function)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Compute, unless the result would be huge."""
@@ -192,13 +192,13 @@ def _sum(environment: Sandbox, items: Any, attribute: Any = None, start: Any = 0
     return start
 
 
-def _gate(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def gated(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or test that looks at the clock, and at the sizes of what it takes and makes."""
     first = 0 if getattr(function, "jinja_pass_arg", None) is None else 1
     taking = name in _TAKING
 
     @wraps(function)
-    def gated(*args: Any, **kwargs: Any) -> Any:
+    def bounded(*args: Any, **kwargs: Any) -> Any:
         meter = current()
         meter.tick()
         given = args[first:]
@@ -215,7 +215,7 @@ def _gate(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             meter.take(name, made)
         return made
 
-    return gated
+    return bounded
 
 
 def _drawn(meter: Meter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:

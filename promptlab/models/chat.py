@@ -8,7 +8,9 @@ from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 
-from promptlab.errors import CapabilityError, InputError
+from promptlab.engine.network import told_error
+from promptlab.errors import CapabilityError, InputError, PromptlabError
+from promptlab.models.chat_limits import check_limits
 from promptlab.models.thinking import Thinking, closing_marks, thinking_switches
 from promptlab.text import Text
 
@@ -109,14 +111,20 @@ class ChatTemplate:
         messages = [{"role": role, "content": words} for role, words in turns]
         settings: Mapping[str, bool] = dict.fromkeys(thinking_switches(self.source), thinking)
         try:
+            template = self.tokenizer.get_chat_template()
+            given = {**self.tokenizer.special_tokens_map, "add_generation_prompt": True, **settings}
+            check_limits(template, messages, given)
             return str(
                 self.tokenizer.apply_chat_template(
                     messages, add_generation_prompt=True, tokenize=False, **settings
                 )
             )
-        except JinjaError as error:
+        except PromptlabError:
+            raise
+        except Exception as error:  # a template can make any function raise anything
+            said = str(error) if isinstance(error, JinjaError) else told_error(error)
             raise InputError(
-                f"the model's chat template refuses this conversation ({error}); turns of user "
+                f"the model's chat template refuses this conversation ({said}); turns of user "
                 "and assistant alternate, after at most one system turn"
             ) from error
 

@@ -58,9 +58,9 @@ def check_folder(folder: Path) -> None:
             f"{folder} has no tokenizer: none of {', '.join(TOKENIZER_FILES)} "
             "(tokenizer.save_pretrained(folder) writes one)"
         )
-    if found := [p.name for p in folder.glob("shard-*.safetensors") if _DISTRIBUTED.match(p.name)]:
+    if parts := [p.name for p in folder.glob("shard-*.safetensors") if _DISTRIBUTED.match(p.name)]:
         raise InputError(
-            f"{folder} holds a part of a distributed checkpoint ({found[0]}), which would be read "
+            f"{folder} holds a part of a distributed checkpoint ({parts[0]}), which would be read "
             "in the place of its weights; save the model anew (model.save_pretrained)"
         )
     documents = dict(_documents(folder))
