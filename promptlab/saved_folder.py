@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,7 +31,7 @@ def read_saved(folder: Path) -> dict[str, Any]:
         InputError: For a folder that holds no predictor, or a damaged one.
     """
     path = folder / DOCUMENT
-    if not path.exists() and not path.is_symlink():
+    if not os.path.lexists(path):
         raise InputError(
             f"{path.parent} holds no saved predictor (no {path.name}); give the folder that save() "
             "wrote, or runs/<study>/best"

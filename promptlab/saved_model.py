@@ -21,7 +21,11 @@ def format_as_saved(saved: Mapping[str, Any], options: Mapping[str, Any]) -> dic
     """
     if options.get("dtype", "auto") != "auto" or saved.get("dtype") not in _FORMATS:
         return {}
-    return {"dtype": saved["dtype"]}
+    from promptlab.models.precision import choose_device, choose_dtype
+
+    usual = choose_dtype("auto", choose_device(options.get("device", "auto")))
+    # Asked for by name it would be another model of the pool, in memory beside the same one.
+    return {} if str(usual) == f"torch.{saved['dtype']}" else {"dtype": saved["dtype"]}
 
 
 def check_weights(place: Path, saved: Mapping[str, Any], model: LanguageModel) -> None:

@@ -13,6 +13,7 @@ from urllib.request import getproxies
 from promptlab.cache import cache_dir
 from promptlab.errors import AssetError, InputError
 from promptlab.models.convert import MODELS
+from promptlab.models.model_name import check_model_name
 from promptlab.models.remote.address import Address, is_remote
 
 _PATIENCE = 3.0
@@ -36,6 +37,7 @@ def check_known(name: str) -> KnownModel:
     if is_remote(name):
         _check_endpoint(Address.of(name))
         return KnownModel(name, True)
+    check_model_name(name)
     if name in MODELS:
         folder = cache_dir() / "models" / name
         is_made = folder.is_dir()  # else the causal one, which knows chats, is not unpacked yet

@@ -31,6 +31,7 @@ from promptlab.models.gguf_file import find_gguf, gguf_folder, is_converted
 from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
+from promptlab.models.model_name import check_model_name
 from promptlab.models.own_memory import own_weights
 from promptlab.models.precision import choose_device, choose_dtype
 from promptlab.models.pretrained import check_weights, folder_errors, pretrained
@@ -136,6 +137,7 @@ def check_source(name: str, *, revision: str | None = None) -> None:
 
 def _source(name: str) -> str:
     """The folder or the Hugging Face id that a name stands for. Raises `InputError`."""
+    check_model_name(name)
     source = str(model_folder(name)) if name in MODELS else name
     if (file := find_gguf(source)) is not None:
         source = str(gguf_folder(file))

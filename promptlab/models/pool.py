@@ -89,9 +89,16 @@ class ModelPool:
 def _state(name: str, options: dict[str, Any]) -> str:
     if is_remote(name, options.get("endpoint")):
         return ""
+    from promptlab.models.model_name import check_model_name
     from promptlab.models.weights import folder_state
 
-    return folder_state(name, options.get("revision"))
+    check_model_name(name)
+    try:
+        return folder_state(name, options.get("revision"))
+    except OSError as error:
+        raise InputError(
+            f"the model {name} cannot be read ({error}); name a folder that holds config.json"
+        ) from error
 
 
 POOL = ModelPool()

@@ -40,7 +40,7 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
         for text, part in (("{text} It was {mask}", "prefix"), ("{soft:3}{text} {mask}", "vectors"))
     ]
     tensors = {"now.a": torch.randn(3, 4), "best.a": torch.randn(3, 4)}
-    (folder / "training").mkdir(parents=True)
+    (folder / "training").mkdir(parents=True, exist_ok=True)
     save_checkpoint(folder / "training" / "x.safetensors", tensors, {"step": 3, "curve": [[1, 2]]})
     state = SearchState(3, (1, 2), Accepted(2, (1, 2), "a b", 0.25, 0.5))
     state.save(folder / "training" / "state.json")
