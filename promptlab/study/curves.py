@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -18,6 +19,8 @@ CURVE = "curve"
 """The user attribute of a trial that holds its curve: [evaluation, dev score] pairs in order."""
 RUNGS = "rungs"
 """The user attribute of a trial that holds how far it came: by name [evaluation, value]."""
+GIVEN_UP = "given_up"
+"""The user attribute of a trial that holds at which evaluation it fell behind."""
 
 
 class Curves:
@@ -41,23 +44,29 @@ class Curves:
     def report(self, number: int, step: int, value: float) -> bool:
         """Keep a value with the trial; whether the pruner gives the trial up.
 
-        A learner that goes on from a checkpoint may come to an evaluation again: what was kept of
-        it and of later ones is forgotten.
+        A learner that goes on from a checkpoint may come to an evaluation again. With the same
+        value, what was decided then stands: by now others may have come further. With another
+        value, what was kept of it and of later ones is forgotten. The value is kept last: what is
+        kept was decided.
         """
         if not math.isfinite(value):  # the learner itself says that it diverged
             return False
         trial = self._history.trial(number)
         points = {int(s): float(v) for s, v in curve_of(trial) or []}
+        if points.get(step) == value:
+            return bool(trial.user_attrs.get(GIVEN_UP) == step)
         rungs = trial.user_attrs.get(RUNGS, {})
         earlier = {s: v for s, v in points.items() if s < step}
         lower = {name: rung for name, rung in rungs.items() if rung[0] < step}
         if len(earlier) < len(points) or len(lower) < len(rungs):
             self._study = None  # Optuna forgets nothing
-        curve = [list(point) for point in sorted({**earlier, step: value}.items())]
-        self._history.set_attribute(number, CURVE, curve)
-        if lower != rungs:
             self._history.set_attribute(number, RUNGS, lower)
-        return self._prunes and self._falls_behind(number, step, value, lower)
+            self._history.set_attribute(number, CURVE, _sorted(earlier))
+        pruned = self._prunes and self._falls_behind(number, step, value, lower)
+        if pruned:
+            self._history.set_attribute(number, GIVEN_UP, step)
+        self._history.set_attribute(number, CURVE, _sorted({**earlier, step: value}))
+        return pruned
 
     def close(self, number: int, state: TrialState) -> None:
         """The trial is finished; a complete one counts among those that later ones must match."""
@@ -96,6 +105,10 @@ class Curves:
         for number in range(max(known, default=-1) + 1):
             self._storage.create_new_trial(self._id, _as_learned(known.get(number)))
         return study
+
+
+def _sorted(points: Mapping[int, float]) -> list[list[float]]:
+    return [list(point) for point in sorted(points.items())]
 
 
 def _as_learned(trial: FrozenTrial | None) -> FrozenTrial:

@@ -37,6 +37,9 @@ class Course:
     then what ``fitting.another`` gives. Every step is told as an event, every evaluation on dev
     is reported, and the checkpoint of each candidate is written at its evaluations. ``notes``
     says what is to be told of a trainee at an evaluation beside its numbers.
+
+    Whom a killed run has left behind the others catches up before these go on: who is reported
+    before whom, which may decide who is given up, is as in a run that nobody killed.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Course:
         self.room = room
         self.notes = notes
         self._more = True
+        self._round = 0
 
     def run(self, asked: Sequence[Asked]) -> Iterator[tuple[int, Trainee | Exception]]:
         """Trainees with their best parameters, or what went wrong, as they get ready."""
@@ -64,7 +68,10 @@ class Course:
             if not active:
                 return
             self.fitting.cancellation.check()
-            for trainee, found in zip(list(active), self.pack.step(active), strict=True):
+            least = min(trainee.progress.round for trainee in active)
+            taken = [trainee for trainee in active if trainee.progress.round == least]
+            self._round = max(self._round, least + 1)
+            for trainee, found in zip(taken, self.pack.step(taken), strict=True):
                 error = found if isinstance(found, Exception) else self._after(trainee, found)
                 late = error is None and not trainee.finished and self.fitting.is_time_up()
                 if late:
@@ -80,6 +87,9 @@ class Course:
             try:
                 trainee = self.make(item)
                 again = bool(trainee.progress.evaluations)
+                if not again:
+                    trainee.progress.joined = self._round
+                self._round = max(self._round, trainee.progress.round)
                 error = self._report(trainee) if again else self._evaluate(trainee)
             except (StudyError, DiskError, Cancelled):
                 raise

@@ -31,7 +31,8 @@ class Progress:
     """Plain facts of a training: where it is, and its best evaluation so far.
 
     ``best`` is (value on dev, minus the mean loss there); ``curve`` holds (step, value, loss);
-    ``tokens`` went through the network for training and evaluation.
+    ``tokens`` went through the network for training and evaluation. ``joined`` says how many
+    steps those had taken beside whom it began.
     """
 
     step: int = 0
@@ -43,6 +44,12 @@ class Progress:
     best_step: int = 0
     waited: int = 0
     curve: list[tuple[int, float, float]] = field(default_factory=list)
+    joined: int = 0
+
+    @property
+    def round(self) -> int:
+        """The step of all that learn beside it."""
+        return self.joined + self.step
 
 
 class Trainee:

@@ -84,7 +84,7 @@ def run(
                 break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(started.process.pid, moment.number)
-        time.sleep(0.002)
+        time.sleep(0.005)
     code = started.code()
     seconds = time.monotonic() - begun
     if moment is not None and moment.touch:
