@@ -109,6 +109,18 @@ def test_pruned_trials_stop_early(start: Callable[..., Any], pruner: str) -> Non
         assert pruned
 
 
+def test_an_objective_that_is_no_number_fails_its_trials(
+    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptlab.metric import get_metric
+
+    kind = type(get_metric("macro_f1"))
+    monkeypatch.setattr(kind, "compute", lambda self, rows: float("nan"))
+    run, _ = start(objectives=["macro_f1"], budget={"trials": 2})
+    with pytest.raises(WorkError, match="macro_f1 is nan on dev"):
+        run.run()
+
+
 def test_several_objectives(start: Callable[..., Any]) -> None:
     run, _ = start(objectives=["macro_f1", "tokens"], sampler="tpe", budget={"trials": 12})
     board = run.run()

@@ -133,7 +133,7 @@ def _building(source: str, revision: str | None) -> Iterator[None]:
 
 def _check_hub_index(source: str, revision: str | None) -> None:
     """Refuse an index on the hub that names anything but safetensors, before it is followed."""
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     found = cached_file(
         source,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import TrialState
@@ -27,6 +29,7 @@ from promptlab.study.basis import RESTS_ON
 from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
 from promptlab.study.kept_tables import CHECKSUM
+from promptlab.study.objective import Objective
 from promptlab.study.state import StudyState, known
 from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
 
@@ -64,6 +67,8 @@ class Judging:
         reason = f"pruned after {len(rows)} examples" if pruned else None
         found = self._found(item, fitted, rows, started, reason)
         values = [float(objective.compute(rows)) for objective in self._state.objectives]
+        if (broken := _no_number(self._state.objectives, values)) is not None:
+            return self._not_fitted(item, broken, started)
         state = TrialState.PRUNED if pruned else TrialState.COMPLETE
         self._tell(item, state, values, found, started)
         return state
@@ -170,6 +175,14 @@ class Judging:
         value = values[0] if values else None
         number, name, reason = item.number, item.candidate.name, found.get("reason")
         self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+
+
+def _no_number(objectives: Sequence[Objective], values: Sequence[float]) -> WorkError | None:
+    """The error for the first objective whose value is NaN or infinite: it compares with none."""
+    for objective, value in zip(objectives, values, strict=True):
+        if not math.isfinite(value):
+            return WorkError(f"{objective.name} is {value} on dev, which is no number to judge by")
+    return None
 
 
 def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[str, Any]:
