@@ -46,6 +46,17 @@ _READ_BY_RUN = (
     "predictions/test.jsonl", "checksums.json", "log.jsonl",
 )  # fmt: skip
 CASES = [(name, one) for name in FILES for one in study_harm.damages_of(Path(name))]
+EVERY = 7
+"""Of the cases that stand apart one in so many is tried each time, and all of them by hand."""
+
+
+def _shown() -> list[Any]:
+    """The cases; most are nightly, for each reads the whole folder."""
+    nightly = pytest.mark.nightly
+    return [
+        pytest.param(*case, marks=() if place % EVERY == 0 else nightly)
+        for place, case in enumerate(CASES)
+    ]
 
 
 class Kept:
@@ -108,7 +119,7 @@ def looked_at(folder: Path, out: Path) -> dict[str, Callable[[], Any]]:
     }
 
 
-@pytest.mark.parametrize(("name", "harm"), CASES, ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(("name", "harm"), _shown(), ids=lambda one: getattr(one, "__name__", one))
 def test_a_damaged_file(kept: Kept, name: str, harm: study_harm.Damage, tmp_path: Path) -> None:
     folder = study_harm.copied(kept.folder, tmp_path / "runs" / kept.spec.study)
     before = numbers(kept.board)

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.compat.optuna import release
 from promptlab.errors import StudyError
+from promptlab.study.documents import read_record
 from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
 from promptlab.study.storage import open_storage, storage_errors
