@@ -42,6 +42,14 @@ def partial_path(folder: Path) -> Iterator[Path]:
             place.rmdir()
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Clear what killed processes have left in a folder, and in those inside of it."""
+    for place in list(folder.rglob(PLACE)):
+        _remove_leftovers(place)
+        with suppress(OSError):  # somebody is writing there
+            place.rmdir()
+
+
 def sync(path: Path) -> None:
     """Have the disk keep a file, or a folder with all that is in it."""
     if path.is_dir() and not path.is_symlink():

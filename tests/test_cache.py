@@ -14,6 +14,7 @@ from forbidden import read_only
 
 from promptlab.cache import build_once, cache_dir, disk_errors, written_whole
 from promptlab.errors import AssetError, DiskError
+from promptlab.partial import remove_leftovers
 
 
 def names(folder: Path) -> list[str]:
@@ -281,3 +282,17 @@ def test_a_home_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_errors_that_are_not_the_disk_s_pass(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), disk_errors(tmp_path, "Reading"):
         (tmp_path / "missing").read_text()
+
+
+def test_what_killed_processes_left_is_cleared_and_nothing_that_is_being_written(
+    tmp_path: Path,
+) -> None:
+    for folder in (tmp_path, tmp_path / "a" / "b"):
+        (folder / ".partial" / "0123456789ab").mkdir(parents=True)
+        (folder / ".partial" / "0123456789ab" / "part").write_text("half")
+    with written_whole(tmp_path / "a" / "file") as partial:
+        partial.write_text("text")
+        remove_leftovers(tmp_path)
+        assert partial.read_text() == "text"
+        assert not (tmp_path / ".partial").exists()
+    assert names(tmp_path) == ["a", "a/b", "a/file"]

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
+from promptlab.partial import remove_leftovers
 from promptlab.plain_file import is_there
 from promptlab.predictions import Predictions
 from promptlab.provenance import package_version
@@ -189,6 +190,7 @@ class StudyFolder:
                     "this run another --name"
                 ) from error
             try:
+                remove_leftovers(self.path)
                 self.check(spec, task)
                 anew = basis.settle(self.resolved, self.path)
                 if anew or self._is_new(spec) or self._has_moved(spec):
