@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from forbidden import read_only
 
+from promptlab.batch.row_file import Format, RowFile
 from promptlab.cache import build_once, cache_dir, disk_errors, written_whole
 from promptlab.errors import AssetError, DiskError
 from promptlab.partial import remove_leftovers
@@ -48,6 +49,11 @@ def test_the_disk_keeps_the_content_before_the_name_and_then_the_name(
     told.clear()
     build_once(tmp_path / "built", lambda partial: partial.mkdir(), purpose="Building")
     assert told == ["checksums.sha256", ".built.partial", ".built.partial -> built", tmp_path.name]
+    told.clear()
+    with RowFile(tmp_path / "rows.jsonl", Format.jsonl) as file:
+        file.write([{"text": "a"}])
+        file.commit()
+    assert [name.split(".")[-1] for name in told] == ["partial", "jsonl", tmp_path.name]
 
 
 def test_a_folder_that_cannot_be_synced_is_written_all_the_same(

@@ -13,6 +13,7 @@ from typing import Any, Self, TextIO
 
 from promptlab.cache import is_full, room_text
 from promptlab.errors import DataError, DiskError, InputError, WorkError
+from promptlab.partial import sync_folder
 from promptlab.outside_text import escape_controls, json_text
 from promptlab.readers import text_of
 from promptlab.redaction import hide_secrets
@@ -119,8 +120,11 @@ class RowFile:
         if self._partial is None or self.path is None:
             return
         try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
             self._stream.close()
             self._partial.replace(self.path.resolve())
+            sync_folder(self._partial.parent)
         except OSError as error:
             raise self._failed(error) from error
 

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -238,6 +239,7 @@ def _folder_replaced(folder: Path, rng: random.Random) -> None:
 
 def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
     """A few files or folders of the cache are damaged, and the work is done twice."""
+    folder = Path(tempfile.mkdtemp(dir=folder))  # another one after a hang
     material = _material(folder)
     cache, complete = material.cache, folder / "complete"
     shutil.copytree(complete, cache)
