@@ -13,8 +13,8 @@ from typing import Any, Self, TextIO
 
 from promptlab.cache import is_full, room_text
 from promptlab.errors import DataError, DiskError, InputError, WorkError
-from promptlab.partial import sync_folder
 from promptlab.outside_text import escape_controls, json_text
+from promptlab.partial import sync_folder
 from promptlab.readers import text_of
 from promptlab.redaction import hide_secrets
 from promptlab.spreadsheet import spreadsheet_safe
