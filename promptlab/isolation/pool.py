@@ -20,6 +20,8 @@ from promptlab.isolation.wire import receive, send
 
 _PATIENCE = 0.3
 """Seconds that a question of a page waits for its turn; work that can be cancelled waits longer."""
+_PATIENT = 20
+"""How many times as long work that can be cancelled waits for an answer on a busy machine."""
 _START = 30.0
 """Seconds in which the first worker is there, on a machine that has much to do."""
 _LOOK = 0.05
@@ -64,8 +66,8 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        quick = Lane(3, seconds=0.04, most=0.08, wall=5.0)
-        slow = Lane(2, seconds=1.0, most=1.5, wall=10.0, polite=True)
+        quick = Lane(3, seconds=0.04, most=0.08, wall=1.0)
+        slow = Lane(2, seconds=1.0, most=1.5, wall=3.5, polite=True)
         long = Lane(1, seconds=30.0, most=40.0, wall=120.0, polite=True)
         self._lanes = {"quick": quick, "slow": slow, "long": long}
         self._lock = threading.Lock()
@@ -196,8 +198,9 @@ class _Worker:
     def ask(self, question: dict[str, Any], lane: Lane) -> dict[str, Any]:
         """Its answer. Raises `Over` when it ends, and `WorkError` when the machine is too busy."""
         begun = time.monotonic()
-        limits = {"seconds": lane.seconds, "most": lane.most, "wall": lane.wall}
-        self._connection.settimeout(lane.wall + 1)
+        wall = lane.wall if cancellation() is None else lane.wall * _PATIENT
+        limits = {"seconds": lane.seconds, "most": lane.most, "wall": wall}
+        self._connection.settimeout(wall + 1)
         try:
             send(self._connection, question | limits)
             answer = receive(self._connection)
@@ -208,7 +211,7 @@ class _Worker:
             answer = None
         if isinstance(answer, dict):
             return answer
-        if lane.polite and time.monotonic() - begun >= lane.wall:
+        if lane.polite and time.monotonic() - begun >= wall:
             raise WorkError("the machine is too busy to render templates; try again later")
         raise Over
 
