@@ -44,10 +44,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         del self.globals["lipsum"]
         self.filters["sum"] = _sum
         self.globals |= {"dict": _dict, "namespace": _Namespace}
-        for name, function in self.filters.items():
-            self.filters[name] = gated(name, function)
-        for name, function in self.tests.items():
-            self.tests[name] = gated(name, function)
+        tables: list[dict[str, Any]] = [self.filters, self.tests]
+        for table in tables:
+            table.update({name: gated(name, function) for name, function in table.items()})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Compute, unless the result would be huge."""
@@ -113,7 +112,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         meter.take("~", text)
         return text
 
-    def concat(self, chunks: Iterable[str]) -> str:  # type: ignore[override]
+    def concat(self, chunks: Iterable[str]) -> str:
         """What a macro or a captured block has written."""
         written = list(chunks)
         meter = current()

@@ -19,7 +19,7 @@ _DEEPEST = 50
 """How deep lists may stand in lists: what writes or compares them recurses in C."""
 _MOST = 50_000_000
 """Where counting ends: no step may take so much."""
-_HOLDING = (list, tuple, dict, set, frozenset, range, Mapping, type({}.items()), type({}.keys()),
+_HOLDING: tuple[type, ...] = (list, tuple, dict, set, frozenset, range, Mapping, type({}.items()), type({}.keys()),
             type({}.values()))  # fmt: skip
 
 Known = dict[int, tuple[Any, int, int]]
