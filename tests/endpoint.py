@@ -151,7 +151,11 @@ class Endpoint:
 
             def do_POST(self) -> None:
                 size = int(self.headers["Content-Length"])
-                body = json.loads(self.rfile.read(size))
+                data = self.rfile.read(size)
+                if len(data) < size:  # the client was killed while it asked
+                    self.close_connection = True
+                    return
+                body = json.loads(data)
                 self._send(endpoint.answer(Call(self.path, body, dict(self.headers))))
 
             def _send(self, answer: Answer) -> None:

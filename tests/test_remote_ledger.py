@@ -87,9 +87,12 @@ def test_earlier_sums_come_first_and_once(path: Path) -> None:
 
 def test_threads_write_whole_lines(path: Path) -> None:
     with Ledger(path) as ledger:
-        threads = [
-            threading.Thread(target=lambda: [request(ledger) for _ in range(50)]) for _ in range(8)
-        ]
+
+        def ask() -> None:
+            for _ in range(50):
+                request(ledger)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:

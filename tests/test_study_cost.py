@@ -224,7 +224,11 @@ def test_a_learning_curve_tells_its_cost(
 def test_an_endpoint_that_tells_no_usage_is_estimated(
     endpoint: Endpoint, server: Server, tmp_path: Path
 ) -> None:
-    endpoint.script = lambda call, number: said(server(call, number) and "positive", usage=None)
+    def script(call: Call, number: int) -> Answer:
+        server(call, number)
+        return said("positive", usage=None)
+
+    endpoint.script = script
     board = run_of(study_file(endpoint, tmp_path, budget={"trials": 2}), tmp_path).run()
     assert board["cost"]["requests"] == board["cost"]["estimated"] == server.answered > 0
     assert board["cost"]["dollars"] > 0
