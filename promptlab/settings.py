@@ -58,6 +58,11 @@ def check_seed(seed: int, what: str = "seed") -> None:
         raise InputError(f"{what} is {seed!r:.40}; a seed is a whole number from 0 to {LARGEST}")
 
 
+def has_no_text(value: Any) -> bool:
+    """Whether a value is a string that no file and no tokenizer takes."""
+    return isinstance(value, str) and _NO_TEXT.search(value) is not None
+
+
 def check_text(text: str, what: str) -> None:
     """Raise `InputError` for a text that no file and no tokenizer takes."""
     if found := _NO_TEXT.search(text):

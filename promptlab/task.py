@@ -19,6 +19,7 @@ from promptlab.label import canonical_labels
 from promptlab.readers import Rows
 from promptlab.reading import Reading, ReadingOptions, read_pools
 from promptlab.repeats import Repeats, find_repeats, text_key
+from promptlab.settings import has_no_text
 from promptlab.split import Size, divide, draw, plan, separate
 
 FEW_SHOT_SEEDS = (13, 21, 42, 87, 100)
@@ -66,6 +67,12 @@ class Task:
                     )
 
     def _check(self, example: Example, split: str) -> None:
+        for text in (example.id, example.label or "", *example.fields.values()):
+            if has_no_text(text):
+                raise DataError(
+                    f"{self.name}: example {example.id!a:.80} of {split} holds half a character or "
+                    f"a zero byte, which no tokenizer takes: {text!a:.80}; remove it"
+                )
         missing = [name for name in self.fields if name not in example.fields]
         if missing:
             raise DataError(f"{self.name}: example {example.id} of {split} lacks {missing[0]!r}")

@@ -28,6 +28,15 @@ STRANGE: tuple[Any, ...] = (
 """What a file or a program may give where anything else is meant."""
 
 
+_WRITTEN = (
+    "promptlab.kinds.",
+    "promptlab.study.",
+    "promptlab.models.remote.options",
+    "promptlab.interop.dspy.kind",
+)
+"""Where the sections of study files are; what is saved has forms of its own."""
+
+
 def _every(of: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for one in of.__subclasses__():
         yield one
@@ -41,7 +50,7 @@ def _classes() -> list[type[BaseModel]]:
             importlib.import_module(f"promptlab.{folder}.{found.name}")
     importlib.import_module("promptlab.interop.dspy.kind")
     names = {one.__module__ + one.__qualname__: one for one in _every(BaseModel)}
-    return [one for name, one in sorted(names.items()) if one.__module__.startswith("promptlab.")]
+    return [one for name, one in sorted(names.items()) if one.__module__.startswith(_WRITTEN)]
 
 
 CLASSES = _classes()
@@ -105,3 +114,12 @@ def test_texts_that_are_none() -> None:
     for text in ("\0", "a\ud800", "\udfff"):
         with pytest.raises(InputError, match=r"^it holds (a zero byte|half a character)"):
             check_text(text, "it")
+
+
+def test_data_without_text_is_refused() -> None:
+    from promptlab.example import Example
+    from promptlab.task import Task
+
+    for text in ("half \ud800", "zero \0"):
+        with pytest.raises(InputError, match="half a character or a zero byte"):
+            Task("t", (Example("1", {"text": text}, "a"),), (), (), labels=("a",))

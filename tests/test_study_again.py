@@ -73,7 +73,7 @@ def test_test_is_not_spent_twice(start: Callable[..., Any]) -> None:
     lock = run.folder.path / "test.lock.json"
     lock.write_text(json.dumps({"trial": 999, "candidate": "other"}))
     run.folder.leaderboard_file.unlink()
-    with pytest.raises(StudyError, match="was spent on trial 999"):
+    with pytest.raises(StudyError, match="trial 999 has looked at test, and the storage knows"):
         start()[0].run()
 
 
