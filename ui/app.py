@@ -91,6 +91,9 @@ def serve(
         loading = pool.submit(pl.load_model, models[0])
         app = build_app(models, runs, largest_upload=largest_upload)
         loading.result()
+        pl.Template("{{ text }}{{ mask }}").render(
+            {"text": ""}
+        )  # the first of a process takes long
     rules = rules_for(host, largest=largest_upload, login=login is not None, proxied=proxied)
     try:
         app.launch(
