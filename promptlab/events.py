@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from promptlab.outside_text import sanitize
+
 
 @dataclass(frozen=True)
 class Event:
@@ -19,6 +21,16 @@ class Event:
     def record(self) -> dict[str, Any]:
         """The event as JSON data, its type under ``event``."""
         return {"event": type(self).__name__} | asdict(self)
+
+
+@dataclass(frozen=True)
+class _Telling(Event):
+    """An event that repeats what endpoints and libraries say: it may be shown and logged."""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "reason"):
+            if isinstance(text := getattr(self, name, None), str):
+                object.__setattr__(self, name, sanitize(text))
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class BlockScored(Event):
 
 
 @dataclass(frozen=True)
-class TrialFinished(Event):
+class TrialFinished(_Telling):
     """A trial is ``complete``, ``pruned`` or ``failed``; ``repeated`` names the trial it equals."""
 
     number: int
@@ -111,14 +123,14 @@ class Phase(Event):
 
 
 @dataclass(frozen=True)
-class Warned(Event):
+class Warned(_Telling):
     """Something the user should know that stops nothing."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class EndpointBusy(Event):
+class EndpointBusy(_Telling):
     """An endpoint asks to wait, and nobody asks it anything for so many ``seconds``."""
 
     message: str
@@ -126,7 +138,7 @@ class EndpointBusy(Event):
 
 
 @dataclass(frozen=True)
-class Stopped(Event):
+class Stopped(_Telling):
     """The study ends before it is decided: ``cancelled`` as somebody asked, or it cannot go on."""
 
     reason: str

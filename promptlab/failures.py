@@ -16,6 +16,7 @@ from promptlab.errors import DataError
 from promptlab.failure import Correction, Failure
 from promptlab.failure_tables import read_tables, whole
 from promptlab.json_file import read_object
+from promptlab.outside_text import json_lines
 from promptlab.plain_file import read_plain
 from promptlab.provenance import note_file
 
@@ -159,9 +160,8 @@ def _failures(path: Path, written: tuple[int, ...]) -> tuple[Failure, ...]:
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
     """Write JSON Lines; the file appears whole or not at all."""
-    with written_whole(path) as partial, partial.open("w", encoding="utf-8") as stream:
-        for record in records:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+    with written_whole(path) as partial:
+        partial.write_text(json_lines(records), encoding="utf-8")
     return path
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from promptlab.redaction import hide_credentials, hide_secrets
@@ -29,7 +30,6 @@ _NO_CHARACTERS = "\ud800-\udfff\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff" + "".join
 )
 _PRIVATE = "\U000f0000-\U000ffffd\U00100000-\U0010fffd"
 _WRITTEN_OUT = re.compile(f"[{_CONTROLS}{BIDIRECTIONAL}{_UNSEEN}{_NO_CHARACTERS}{_PRIVATE}]")
-_ONLY_CONTROLS = re.compile(f"[{_CONTROLS}]")
 _JOINERS = "\u200c\u200d"
 _MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]{9,}")
 """More marks on a letter than any writing has: they would cover the lines around it."""
@@ -62,17 +62,23 @@ def make_printable(text: str, *, lines: bool = True) -> str:
     return _MARKS.sub(_few_marks, _WRITTEN_OUT.sub(_written_out, text))
 
 
-def escape_controls(text: str) -> str:
-    r"""``text`` with control characters written out, such as ``\x1b``; all else stays."""
-    return _ONLY_CONTROLS.sub(lambda found: _escaped(found[0]), text)
-
-
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON that reads back as ``value``, without secrets, and harmless when a terminal shows it.
 
     Letters stay what they are; characters that `make_printable` writes out are JSON's escapes.
     """
-    text = hide_secrets(json.dumps(value, indent=indent, ensure_ascii=False))
+    return clean_json(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def json_lines(values: Iterable[Any]) -> str:
+    """JSON Lines of `json_text`."""
+    lines = (json.dumps(value, ensure_ascii=False) for value in values)
+    return clean_json("".join(f"{line}\n" for line in lines))
+
+
+def clean_json(text: str) -> str:
+    """A JSON text that says the same without secrets, harmless when a terminal shows it."""
+    text = hide_secrets(text)
     if text.isascii() and "\x7f" not in text:
         return text
     return _WRITTEN_OUT.sub(_json_escape, text)

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from promptlab.cache import written_whole
 from promptlab.errors import DataError
+from promptlab.outside_text import json_lines
 from promptlab.plain_file import read_plain
 
 
@@ -140,9 +141,8 @@ class Predictions(Sequence[Prediction]):
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line; the file appears whole or not at all."""
-        with written_whole(Path(path)) as partial, partial.open("w", encoding="utf-8") as stream:
-            for row in self._rows:
-                stream.write(json.dumps(vars(row), ensure_ascii=False) + "\n")
+        with written_whole(Path(path)) as partial:
+            partial.write_text(json_lines(map(vars, self._rows)), encoding="utf-8")
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from promptlab.errors import InputError, NotFittedError
 from promptlab.example import Example
 from promptlab.inputs import Input, Inputs, as_examples
 from promptlab.models.language_model import LanguageModel
+from promptlab.outside_text import json_text
 from promptlab.predictions import Predictions
 from promptlab.saved_folder import (
     DOCUMENT,
@@ -199,7 +199,7 @@ class Predictor(ABC):
         if self.read_as is not None:
             document["columns"] = asdict(self.read_as)
         with written_whole(folder / "predictor.json") as partial:
-            partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+            partial.write_text(json_text(document, indent=2), encoding="utf-8")
         return folder
 
     def _save_parts(self, folder: Path) -> None:

@@ -24,6 +24,12 @@ _BETWEEN = (
 )
 """What may stand between the letters of a secret and is not seen."""
 _MASKED = r"(?:\*{2,80}|\u2026|\.{2,80}|\u2022{2,80}|x{4,80}|_{3,80})"
+_ESCAPES = re.compile(
+    r"%[0-9a-f]{2}|&#|\\[xu]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad]"
+    "|[\u034f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]",
+    re.IGNORECASE,
+)
+"""What a secret can be hidden with, so that it has to be looked for letter by letter."""
 _USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{0,15}://)[^/\s@\"'<>]{1,300}@", re.IGNORECASE)
 _BEARER = re.compile(
     r"\b(?P<word>bearer|basic)(?P<gap>[ \t:=]{1,8})(?=[^\s\d]{0,200}\d)[^\s\"'<>,;*]{8,}",
@@ -51,6 +57,10 @@ def hide_secrets(text: str) -> str:
     (``EMPTY``, ``ollama``) is hidden after ``Bearer`` alone: texts may hold such a word by chance.
     """
     searches = [_search(secret) for secret in _secrets()]
+    if not searches:
+        return text
+    lower, escaped = text.lower(), _ESCAPES.search(text) is not None
+    searches = [search for search in searches if escaped or search.may_be_in(lower)]
     for search in searches:
         text = search.whole.sub(_marked, text)
     for search in searches:
@@ -76,8 +86,8 @@ def hide_word(text: str, secret: str) -> str:
 
 
 def has_secret(text: str) -> bool:
-    """Whether a text holds a secret of this process."""
-    return hide_secrets(text) != text
+    """Whether a text holds a whole secret of this process; words that serve as one do not count."""
+    return any(_is_strong(each) and _search(each).whole.search(text) for each in _secrets())
 
 
 def _secrets() -> list[str]:
@@ -110,12 +120,21 @@ def _is_strong(secret: str) -> bool:
 
 @dataclass(frozen=True)
 class _Search:
-    """How a secret is looked for; ``parts`` are such that every text with half of it has one."""
+    """How a secret is looked for.
+
+    ``parts`` are such that every text with half of it has one, ``signs`` such that every text with
+    anything of it that is not escaped has one, in lower case.
+    """
 
     secret: str
     whole: re.Pattern[str]
     masked: re.Pattern[str] | None
     parts: tuple[str, ...]
+    signs: tuple[str, ...]
+
+    def may_be_in(self, lower: str) -> bool:
+        """Whether it is worth a search; quick, as nearly all texts hold none."""
+        return any(sign in lower for sign in self.signs)
 
     def hide_pieces(self, text: str) -> str:
         """The text without what is left of it."""
@@ -157,9 +176,10 @@ class _Search:
 def _search(secret: str) -> _Search:
     if not _is_strong(secret):
         word = rf"(?P<kept>\b(?:bearer|basic)[\s:=]{{1,8}}){re.escape(secret)}(?![^\W_])"
-        return _Search(secret, re.compile(word, re.IGNORECASE), None, ())
+        return _Search(secret, re.compile(word, re.IGNORECASE), None, (), (secret.lower(),))
     letters = _BETWEEN.join(_letter(character) for character in secret)
-    forms = [letters, *map(re.escape, sorted(_encoded(secret), key=len, reverse=True))]
+    encoded = sorted(_encoded(secret), key=len, reverse=True)
+    forms = [letters, *map(re.escape, encoded)]
     size = _half(secret)
     step = (size + 1) // 2
     parts = [secret[place : place + step] for place in range(0, len(secret), step)]
@@ -174,6 +194,7 @@ def _search(secret: str) -> _Search:
         re.compile("|".join(forms), re.IGNORECASE),
         re.compile(masked, re.IGNORECASE),
         tuple(part for part in parts if len(part) == step),
+        tuple({each.lower() for each in (secret[:3], secret[-3:], *parts, *encoded)}),
     )
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from promptlab.outside_text import escape_controls
+from promptlab.outside_text import make_printable
 from promptlab.redaction import hide_secrets
 
 _STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
@@ -32,7 +32,7 @@ def spreadsheet_safe(value: Any) -> Any:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV for people: no cell is run, none holds a secret or a control character.
+    """A table as CSV for people: no cell is run, none holds a secret or an unseen character.
 
     ``None`` is an empty cell; numbers stay what they are.
     """
@@ -48,7 +48,7 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, bool | int | float):
         return value
-    return spreadsheet_safe(escape_controls(hide_secrets(str(value))))
+    return spreadsheet_safe(make_printable(hide_secrets(str(value))))
 
 
 def _is_run(text: str) -> bool:

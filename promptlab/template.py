@@ -13,6 +13,7 @@ from promptlab.example import Example
 from promptlab.grammar import MOST_LEARNED, Field, Piece, parse
 from promptlab.label import canonical_label, is_missing
 from promptlab.prompt import Prompt, Segment, Slot, Text
+from promptlab.redaction import has_secret
 from promptlab.rendering import jinja_fields, render_jinja
 
 PARTS = ("description", "context", "input", "cue")
@@ -62,6 +63,11 @@ class Template:
             if not isinstance(source, str):
                 raise TemplateError(
                     f"a template is text, found {source!r} ({type(source).__name__}); quote it"
+                )
+            if has_secret(source):
+                raise TemplateError(
+                    "the template holds the value of an environment variable that is a key or a "
+                    "password; take it out: templates are written into files and sent to models"
                 )
         self._check_slot()
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from promptlab.errors import InputError, TemplateError
-from promptlab.outside_text import escape_controls, json_text, make_printable, sanitize
+from promptlab.outside_text import json_text, make_printable, sanitize
 
 HOSTILE = {
     "clear screen": ("\x1b[2J", "\\x1b[2J"),
@@ -66,10 +66,6 @@ def test_json_reads_back_and_is_harmless(text: str) -> None:
 
 def test_json_keeps_letters() -> None:
     assert json_text("é 日 👨\u200d👩") == '"é 日 👨\u200d👩"'
-
-
-def test_only_controls() -> None:
-    assert escape_controls("a\x1b\u202e\t\n") == "a\\x1b\u202e\t\n"
 
 
 def test_what_is_long_is_cut_and_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup
-
 from .drawing import joined
+from .markup import Markup
 
 _WIDE, _HIGH = 560, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 12, 26

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
+
+from .markup import Markup
 
 _SLOT = "\ue000"
 """Stands for the answer slot while a prompt is cut in two; a private-use character."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gradio as gr
-from markupsafe import Markup
 
 from .drawing import panel
+from .markup import Markup
 
 _TURN = """() => {
   const dark = document.body.classList.toggle('dark');

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from .listening import QUIET
+from .markup import Markup
 
 _ON_LOAD = """
 element.addEventListener('click', (event) => {

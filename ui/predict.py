@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from .drawing import panel
 from .listening import QUIET, on_last
+from .markup import Markup
 from .saved import endpoints, file, text
 from .saved.prompts import describe, draw, saved
 from .telling import drawn_or_told

@@ -13,7 +13,7 @@ from typing import Any, Self, TextIO
 
 from promptlab.cache import is_full, room_text
 from promptlab.errors import DataError, DiskError, InputError, WorkError
-from promptlab.outside_text import escape_controls, json_text
+from promptlab.outside_text import json_text, make_printable
 from promptlab.partial import sync_folder
 from promptlab.readers import text_of
 from promptlab.redaction import hide_secrets
@@ -54,7 +54,7 @@ class RowFile:
     that begins with ``=``, ``+``, ``-`` or ``@`` is written as it was read, because programs read
     these files too; with ``safe`` the cells of a CSV file that a spreadsheet would run are made
     text by `spreadsheet_safe`, and ``made_text`` counts them. What a model wrote was never read:
-    in a CSV file it is made text always, without control characters. No secret is written. Raises
+    in a CSV file it is made text always, and printable. No secret is written. Raises
     `InputError` when the file cannot be created, `DiskError` when the disk is full, `WorkError`
     when it cannot be written otherwise.
     """
@@ -159,7 +159,7 @@ class RowFile:
         is_written = name in self._written
         if not (self.safe or is_written) or isinstance(value, int | float):
             return text
-        made: str = spreadsheet_safe(escape_controls(text) if is_written else text)
+        made: str = spreadsheet_safe(make_printable(text) if is_written else text)
         self.made_text += made != text
         return made
 

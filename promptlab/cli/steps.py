@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import typer
 
 from promptlab.cli.listing import cell, print_listing
+from promptlab.outside_text import json_text
 
 _PAUSE = 0.5
 """Seconds between two looks at a growing file."""
@@ -103,7 +103,7 @@ def _follow(folder: Path, trial: int | None, *, as_json: bool) -> None:
     try:
         for number, row in _coming(folder, trial):
             if as_json:
-                typer.echo(json.dumps({"trial": number} | row, ensure_ascii=False))
+                typer.echo(json_text({"trial": number} | row))
             else:
                 typer.echo(_line(number, row))
     except KeyboardInterrupt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from promptlab.example import Example
 from promptlab.failure import Asked, Failure
 from promptlab.failure_tables import AnswerTables
 from promptlab.metric import MeanMetric, get_metric
+from promptlab.outside_text import json_lines
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor
 from promptlab.repeats import text_key
@@ -192,12 +192,12 @@ def failure_lines(
     """
     examples = {example.id: example for example in task.dev}
     shared = AnswerTables()
-    lines = []
+    records = []
     for row in missed(dev, task):
         example = examples[row.example_id]
         failure = Failure.of(row, example, asked_of(winner, example), "dev")
-        lines.append(json.dumps(shared.sparse(failure.record()), ensure_ascii=False))
-    return "".join(line + "\n" for line in lines), shared.tables
+        records.append(shared.sparse(failure.record()))
+    return json_lines(records), shared.tables
 
 
 def missed(rows: Predictions, task: Task) -> list[Prediction]:
@@ -212,15 +212,12 @@ def missed(rows: Predictions, task: Task) -> list[Prediction]:
 
 def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
     """Examples without an answer by split, as JSON Lines: they are no failures."""
-    lines = [
-        json.dumps(
-            {"example_id": row.example_id, "split": split, "error": row.error}, ensure_ascii=False
-        )
+    return json_lines(
+        {"example_id": row.example_id, "split": split, "error": row.error}
         for split, rows in tables.items()
         for row in rows
         if row.missing
-    ]
-    return "".join(line + "\n" for line in lines)
+    )
 
 
 def asked_of(predictor: Predictor, example: Example) -> list[Asked]:

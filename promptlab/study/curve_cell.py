@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args
 from promptlab.cache import remove
 from promptlab.errors import StudyError
 from promptlab.example import Example
+from promptlab.outside_text import json_text
 from promptlab.plain_file import is_there
 from promptlab.predictions import Predictions
 from promptlab.study.curve_spec import CurveSpec
@@ -167,7 +167,7 @@ class CellFiles:
         if rows is not None:
             rows.to_jsonl(self._rows_file(found))
             found = replace(found, checksum=file_checksum(self._rows_file(found)))
-        text = json.dumps(asdict(found), indent=2, ensure_ascii=False) + "\n"
+        text = json_text(asdict(found), indent=2) + "\n"
         write_whole(self.folder / f"{self.stem(found)}.json", text)
         remove(self.work(found))
 

@@ -16,6 +16,7 @@ from promptlab.cache import disk_errors
 from promptlab.cancellation import Cancelled
 from promptlab.errors import PromptlabError
 from promptlab.events import BlockScored, Event, Step, Stopped
+from promptlab.outside_text import json_text
 
 LOG = "log.jsonl"
 _BLOCK_SECONDS = 1.0
@@ -61,7 +62,7 @@ class EventLog:
         """Write an event. Raises `DiskError`."""
         if isinstance(event, Step) or (isinstance(event, BlockScored) and not self._due()):
             return
-        line = json.dumps({"time": _now()} | _finite(event.record()), ensure_ascii=False)
+        line = json_text({"time": _now()} | _finite(event.record()))
         with self._lock, disk_errors(self.path.parent, f"Writing {self.path}"):
             if self._stream is not None:
                 self._stream.write(line.encode() + b"\n")

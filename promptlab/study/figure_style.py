@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
+from promptlab.outside_text import sanitize
+
 if TYPE_CHECKING:
     from promptlab.study.figure_trials import FigureTrials
 
@@ -25,21 +27,21 @@ _CROWD = 40
 
 def plain(text: object, longest: int = _LONGEST) -> str:
     """Text for Plotly, which reads some HTML: here it is shown as it is."""
-    shown = str(text)
+    shown = sanitize(str(text), longest=None)
     shown = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
     return html.escape(shown, quote=False)
 
 
 def wrapped(text: object) -> str:
     """Long text in lines, as a tooltip shows it."""
-    shown = str(text)[:_LONGEST]
+    shown = sanitize(str(text), longest=None)[:_LONGEST]
     lines = [part for line in shown.splitlines() for part in textwrap.wrap(line, _WIDE) or [""]]
     return "<br>".join(html.escape(line, quote=False) for line in lines)
 
 
 def short(text: object) -> str:
     """The beginning of a long text and its end, as an axis has room for it."""
-    shown = " ".join(str(text).split())
+    shown = sanitize(" ".join(str(text).split()), longest=None)
     if len(shown) > _SHORT:
         shown = f"{shown[: _SHORT - 9]}…{shown[-8:]}"
     return html.escape(shown, quote=False)

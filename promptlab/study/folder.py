@@ -17,10 +17,12 @@ from filelock import FileLock, Timeout
 
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
+from promptlab.outside_text import json_text
 from promptlab.partial import remove_leftovers
 from promptlab.plain_file import is_there
 from promptlab.predictions import Predictions
 from promptlab.provenance import package_version
+from promptlab.redaction import hide_secrets
 from promptlab.study.basis import RESTS_ON, Basis
 from promptlab.study.documents import (
     BRING_BACK,
@@ -274,11 +276,11 @@ class StudyFolder:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file whole."""
-        return write_whole(self.path / name, text)
+        return write_whole(self.path / name, hide_secrets(text))
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON document whole."""
-        return self.write(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        return self.write(name, json_text(value, indent=2) + "\n")
 
     def read_json(self, name: str) -> Any:
         """Read a JSON document, ``None`` if there is none."""

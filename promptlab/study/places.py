@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
+from promptlab.redaction import has_secret
 from promptlab.safe_yaml import StudyLoader, reading, refuse_twins
 
 Path = tuple[str | int, ...]
@@ -38,6 +39,11 @@ def parse_yaml(text: str, source: str) -> tuple[Any, dict[Path, int]]:
         raise StudyError(
             f"{source}, line {line}: holds half a character ({found[0]!r}), which is no text; "
             "remove it"
+        )
+    if has_secret(text):
+        raise StudyError(
+            f"{source}: it holds the value of an environment variable that is a key or a password; "
+            "take it out: a study's folder keeps the file, and keys come from the environment alone"
         )
     with reading(source, StudyError):
         node, document = _read(text, source)

@@ -12,6 +12,7 @@ from typing import Any
 from promptlab.cache import written_whole
 from promptlab.errors import DataError, StudyError
 from promptlab.failures import read_lines
+from promptlab.outside_text import sanitize
 from promptlab.plain_file import is_there, read_plain
 from promptlab.study import made_of, plots, wording
 from promptlab.study import report_rows as rows
@@ -74,6 +75,7 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
     script = here.joinpath("report.js").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -86,6 +88,12 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
         style_hash=_content_hash(style),
         script_hash=_content_hash(script),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What stands on the page: texts come from endpoints, files and names."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return sanitize(value, longest=None) if is_text else value
 
 
 def _page(

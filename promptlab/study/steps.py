@@ -10,6 +10,7 @@ from typing import Any
 
 from promptlab.cache import disk_errors
 from promptlab.events import Event, Step
+from promptlab.outside_text import json_text
 from promptlab.study.documents import is_number
 from promptlab.study.event_log import end_line
 
@@ -33,7 +34,7 @@ class StepLog:
         if not isinstance(event, Step):
             return
         values = {name: _finite(value) for name, value in event.values.items()}
-        line = json.dumps({"step": event.step, "values": values, "notes": event.notes})
+        line = json_text({"step": event.step, "values": values, "notes": event.notes})
         path = self.file(event.number)
         with disk_errors(self.folder, f"Writing {path}"):
             self.folder.mkdir(parents=True, exist_ok=True)

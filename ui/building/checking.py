@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import joined, note
+from ..markup import Markup
 from ..workbench import Workbench
 
 _KEPT = 8

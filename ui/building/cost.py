@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import joined, note
+from ..markup import Markup
 
 _THOUSAND = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import panel
+from ..markup import Markup
 from ..uploading import ENDINGS, OwnFile
 from ..workbench import DTYPES, Workbench
 from . import checking

@@ -5,11 +5,10 @@ from __future__ import annotations
 from math import exp
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import bar, chip, joined, note, prompt_text, share_text, slot_position
+from ..markup import Markup
 from ..play.traces import draw_trace
 from .sheet import Sheet
 from .table import verdict

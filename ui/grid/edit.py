@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..forms import LONGEST, read_answers, shown_answers
+from ..markup import Markup
 from . import edited
 from .sheet import Sheet
 

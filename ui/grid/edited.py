@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import joined, note, share_text, whisker
+from ..markup import Markup
 from .pairs import points, words
 from .prompts import ListedPrompt
 from .sheet import Sheet

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import promptlab as pl
@@ -28,7 +27,7 @@ def written(form: str, sheet: Sheet | None) -> str:
     if form == "csv":
         return table(sheet)
     if form == "json":
-        return json.dumps(record(sheet, cells=True), ensure_ascii=False, indent=1) + "\n"
+        return pl.json_text(record(sheet, cells=True), indent=1) + "\n"
     return summary(sheet)
 
 

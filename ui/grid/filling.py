@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
 from ..listening import AT_MODEL, QUIET, on_last
+from ..markup import Markup
 from ..workbench import Workbench
 from .prompts import chosen
 from .setup import Setup

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import joined, note
+from ..markup import Markup
 from .sheet import Sheet
 
 WAITING = "Two filled columns are needed for a paired test."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from math import exp
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, joined, share_text, whisker
+from ..markup import Markup
 from ..picking import page_within, pages
 from .sheet import PAGE_ROWS, Head, Sheet
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from markupsafe import Markup
-
 from ..curves import Points, thinned
 from ..drawing import joined
+from ..markup import Markup
 
 _WIDE, _HIGH = 560, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 28

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import bar, card, counted, grid, joined, note, share_text, whisker
+from ..markup import Markup
 from .tokens import visible
 
 TOP = 3

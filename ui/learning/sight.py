@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, error, grid, note
 from ..live.words import ACTIVE, state_text, tone
+from ..markup import Markup
 from ..workbench import Workbench
 from . import steps as taken
 from .lines import legend, lines

@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 import yaml
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, note, panel
 from ..listening import QUIET, on_last
+from ..markup import Markup
 from ..model_bar import model_bar
 from ..uploading import Labelled, OwnFile, file_box, kept_file, labelled
 from ..workbench import Workbench

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from ..markup import Markup
 
 
 def visible(piece: str) -> str:

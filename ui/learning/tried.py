@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import joined
+from ..markup import Markup
 from .tokens import token_text
 
 if TYPE_CHECKING:

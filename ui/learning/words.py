@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import card, joined, note
+from ..markup import Markup
 from .tokens import token_text
 from .tried import in_place, tried
 

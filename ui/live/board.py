@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 from ..drawing import chip, counted, joined, note
+from ..markup import Markup
 from .words import shown
 
 _MOST_ROWS = 200

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error
 from ..listening import QUIET
+from ..markup import Markup
 from ..seen import Look, Seen
 from ..workbench import Workbench
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import card, chip, counted, error, joined, note, panel
 from ..listening import SIDE_BY_SIDE, on_last
+from ..markup import Markup
 from ..seen import Seen, receipt_box
 from ..telling import endpoint
 from ..workbench import Workbench

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import bar, card, chip, error, joined, note
+from ..markup import Markup
 from .board import table
 from .cell_curve import curves
 from .words import ENDED, duration, shown, state_text, tone

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import joined, share_text
+from ..markup import Markup
 
 ACTIVE = ("running", "pausing", "paused", "stopping", "queued", "running elsewhere")
 """States in which something is still to be expected."""

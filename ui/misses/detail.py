@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import exp
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import bar, chip, error, joined, prompt_text, share_text
+from ..markup import Markup
 from ..play.traces import draw_trace
 from .table import actual, expected
 

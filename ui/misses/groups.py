@@ -7,11 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, joined, note
+from ..markup import Markup
 
 NONE = "none"
 WAYS = [("no groups", NONE), ("words", "words"), ("confusion", "confusion"), ("kind", "kind")]

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import chip, joined, note
+from ..markup import Markup
 from ..picking import page_within, pages
 
 SIZE = 20

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import card, chip, joined, note, share_text
+from ..markup import Markup
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 230, 46, 52, 14
 _MODELS = 6

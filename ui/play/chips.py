@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, error, joined, note
+from ..markup import Markup
 from .reading import Reading, Stretch
 
 MOST_CHIPS = 400

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
@@ -15,6 +14,7 @@ from ..drawing import panel
 from ..drawing import slot_position as slot_at
 from ..forms import read_fields, read_templates
 from ..listening import AT_MODEL
+from ..markup import Markup
 from ..telling import drawn_or_told, endpoint
 from ..workbench import Workbench
 from .fill_cards import draw

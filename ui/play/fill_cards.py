@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import bar, card, error, grid, joined, note, prompt_text, share_text
+from ..markup import Markup
 
 
 def draw(rows: Sequence[dict[str, Any]]) -> Markup:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import note, panel
+from ..markup import Markup
 from ..telling import endpoint
 from ..workbench import Workbench
 from .shared import Shared

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import bar, card, grid, joined, note, prompt_text, share_text
+from ..markup import Markup
 
 CALIBRATIONS = {
     "none": ("As scored", "no calibration"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from markupsafe import Markup
 
 import promptlab as pl
 
@@ -16,6 +15,7 @@ from ..drawing import panel
 from ..drawing import slot_position as slot_at
 from ..forms import LONGEST, read_answers, read_fields, shown_answers, shown_fields
 from ..listening import AT_MODEL, QUIET
+from ..markup import Markup
 from ..telling import drawn_or_told, endpoint, telling
 from ..workbench import Workbench
 from .label_cards import CALIBRATIONS, UNCALIBRATED, draw

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, joined, note
 from ..forms import LONGEST, read_fields
+from ..markup import Markup
 from ..workbench import Workbench
 from . import recipes, recipes_context, recipes_tree
 from .recipe import Recipe

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import error, joined
+from ..markup import Markup
 
 _SLOT = "{mask}"
 _MOST_CHARS = 20_000

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, note
 from ..listening import QUIET
+from ..markup import Markup
 
 QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
 """Long texts have a queue of their own, so that short calls do not wait for their end."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import note, panel
 from ..forms import read_fields
 from ..listening import QUIET
+from ..markup import Markup
 from ..telling import endpoint
 from ..workbench import Workbench
 from .recipe import COMMON, LABELS, Recipe

@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, joined
+from ..markup import Markup
 from .steps import step_body
 from .thoughts import BEGIN, Thought, grown
 from .tidy import Layout, tidy

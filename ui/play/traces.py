@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import bar, chip, error, joined, note
+from ..markup import Markup
 from .steps import facts, preview, short, step_body, told
 from .thought_tree import draw_tree
 from .thoughts import has_thoughts

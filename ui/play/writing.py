@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import card, chip, grid, joined, note
 from ..forms import LONGEST, read_fields
+from ..markup import Markup
 from .watching import Tell, Watched
 
 _SLOT = ("{mask}", "{{ mask }}", "{{mask}}")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, joined, note, panel
 from ..listening import QUIET, on_last
+from ..markup import Markup
 from ..workbench import MB, Workbench
 from .batch import MOST_ROWS, NO_LABEL, Outcome, Upload, look, predict_upload
 from .prompts import open_saved

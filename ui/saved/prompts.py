@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, counted, joined, note, share_text, whisker
+from ..markup import Markup
 from ..workbench import Workbench
 
 _PARTS = ("description", "context", "input", "cue")

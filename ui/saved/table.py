@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from ..drawing import bar, card, chip, counted, joined, note, share_text, whisker
+from ..markup import Markup
 
 _LONGEST_CELL = 240
 _MOST_COLUMNS = 12

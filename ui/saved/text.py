@@ -7,13 +7,13 @@ from math import exp
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import bar, card, chip, error, grid, joined, note, panel, share_text
 from ..forms import LONGEST
 from ..listening import AT_MODEL, QUIET, on_last
+from ..markup import Markup
 from ..telling import drawn_or_told
 from ..workbench import Workbench
 from .file import MOST_FIELDS

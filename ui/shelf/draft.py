@@ -7,12 +7,12 @@ from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
 import yaml
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, joined, note
 from ..forms import LONGEST, read_fields
+from ..markup import Markup
 from .leaf import reading, rendered, shown_example
 
 TEXT, PARTS = "one text", "named parts"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
 import promptlab as pl
 
 from ..drawing import error, joined, note
 from ..listening import QUIET
+from ..markup import Markup
 from ..picking import download
 from ..telling import telling
 from ..workbench import Workbench

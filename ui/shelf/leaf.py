@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, error, joined, note, prompt_text, slot_position
 from ..forms import read_fields
+from ..markup import Markup
 
 
 def find(name: str) -> Any:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 import promptlab as pl
 
 from ..drawing import chip, joined, note
+from ..markup import Markup
 from ..picking import page_within, pages
 
 ALL = "all tasks"
