@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import uuid
 from collections.abc import Iterator, Mapping
@@ -288,7 +287,7 @@ class StudyFolder:
 
     def seal(self, board: Mapping[str, Any]) -> None:
         """Write the result, and before it the checksums of it and of all files that tell of it."""
-        text = json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+        text = json_text(board, indent=2) + "\n"
         tables = (path.relative_to(self.path) for path in self.path.glob("predictions/*.jsonl"))
         cells = (path.relative_to(self.path) for path in self.path.glob("cells/*.json*"))
         names = [*map(str, tables), *map(str, cells), *_SEALED]
