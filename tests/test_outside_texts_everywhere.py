@@ -22,6 +22,7 @@ from promptlab.generator import PromptGenerator
 from promptlab.models.pool import load_model
 from promptlab.models.remote.patience import Backoff
 from promptlab.parser_settings import parser_from_settings
+from promptlab.study.documents import CHECKSUMS
 from promptlab.study.report import write_report
 
 KEY = "sk-Canary/4f8e7d6c5b+3a2910=="
