@@ -14,6 +14,7 @@ from study_material import write_reviews
 
 from promptlab.study.folder import StudyFolder
 from promptlab.study.ownership import is_ours
+from promptlab.study.sections import without_places
 
 ALLOWED_CODE = ("interrupted", "learners")
 DRAWN: dict[str, Any] = {"candidates": [{"kind": "interrupted:Drawn"}], "batch": 4}
@@ -92,3 +93,44 @@ def test_whose_an_open_trial_is(tmp_path: Path) -> None:
     mine.path.mkdir()
     mine.spec_file.write_text("study: a")
     assert not is_ours(StudyFolder(tmp_path / "c"), earlier, alone=False)
+
+
+def test_the_data_may_lie_elsewhere(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study file with its data beside it is moved with the study's folder, and run from there."""
+    undisturbed = Place(data, tmp_path / "undisturbed", **ALL)
+    board = undisturbed.run()
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    shutil.copy(data, here / "reviews.csv")
+    with switched(monkeypatch) as switch:
+        switch.arm(150)
+        with pytest.raises(Killed):
+            Place(here / "reviews.csv", here / "runs", **ALL).run(switch)
+    here.rename(there)
+    assert whole(Place(there / "reviews.csv", there / "runs", **ALL).run()) == whole(board)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/a/data.csv", "data.csv"),
+        ("../data.csv", "data.csv"),
+        ("./models/tiny/", "tiny"),
+        ("C:\\data\\reviews.csv", "reviews.csv"),
+        ("~/reviews.csv", "reviews.csv"),
+        ("sst2", "sst2"),
+        ("HuggingFaceTB/SmolLM2-135M", "HuggingFaceTB/SmolLM2-135M"),
+    ],
+)
+def test_where_files_lie_is_no_part_of_a_study(path: str, name: str) -> None:
+    document = {
+        "task": {"data": path},
+        "model": {"name": path},
+        "candidates": [{"kind": "template", "templates": ["/{text} {mask}"], "unlabelled": path}],
+    }
+    found = without_places(document)
+    assert found["task"]["data"] == found["model"]["name"] == name
+    (group,) = found["candidates"]
+    assert group == {"kind": "template", "templates": ["/{text} {mask}"], "unlabelled": name}
