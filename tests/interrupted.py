@@ -118,7 +118,13 @@ class Place:
     """Where studies of one configuration are run, cut off, and continued."""
 
     def __init__(
-        self, data: Path, out: Path, *, storage: str | None = None, **changes: Any
+        self,
+        data: Path,
+        out: Path,
+        *,
+        storage: str | None = None,
+        model: LanguageModel | None = None,
+        **changes: Any,
     ) -> None:
         changes = {"block": 4, **changes}
         document = study_document(data, **changes)
@@ -128,11 +134,12 @@ class Place:
         self.spec, self.out = spec, out
         self.storage = storage or f"sqlite:///{out / spec.study / 'study.db'}"
         self._given = storage
+        self._model = model
 
     def run(self, switch: Switch | None = None) -> dict[str, Any]:
         """One run of the study in the folder."""
         events = Events() if switch is None else Events(switch)
-        model = ScriptedModel(rate=rate)
+        model = self._model or ScriptedModel(rate=rate)
         run = StudyRun(self.spec, out=self.out, events=events, model=model, storage=self._given)
         return run.run()
 
@@ -178,3 +185,16 @@ def killed_often(place: Place, switch: Switch, chance: random.Random, most: int)
             continue
         return kills
     raise AssertionError("it does not get on")
+
+
+def differences(rows: list[dict[str, Any]], others: list[dict[str, Any]]) -> list[Any]:
+    """Number, key and both values of whatever two tables of trials do not have in common."""
+    found: list[Any] = [] if len(rows) == len(others) else [("trials", len(rows), len(others))]
+    for row, other in zip(rows, others, strict=False):
+        keys = sorted(row.keys() | other.keys())
+        found += [
+            (row["number"], key, row.get(key), other.get(key))
+            for key in keys
+            if row.get(key) != other.get(key)
+        ]
+    return found

@@ -90,11 +90,14 @@ class Learner(LearningKind):
         word = item.candidate.settings["word"]
         if word == "terrible":
             return Pruned("diverged at step 1: the loss is nan")
+        if done >= EVALUATIONS:  # it was killed after its last one
+            self.fitted.append(word)
+            return classifier(word, model).fit(self.task.train)
         level = self.levels.get(word, 0.5) + done / 100
-        if (mark := fitting.checkpoint(item.candidate)) is not None:
+        given_up = fitting.report(item.number, done, level)
+        if (mark := fitting.checkpoint(item.candidate)) is not None and not given_up:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.write_text(str(done + 1))
-        given_up = fitting.report(item.number, done, level)
         fitting.events.emit(Step(item.number, done, {"loss": 1 - level, "dev": level}, {"w": word}))
         if given_up:
             return Pruned(f"below the others at evaluation {done}")

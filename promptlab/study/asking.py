@@ -40,11 +40,12 @@ class OpenTrial:
 class Batch:
     """Open trials that are judged together, the groups in their order.
 
-    ``groups`` are those of the whole batch, of which a killed run may have told some.
+    ``groups`` are those of the whole batch; of those in ``begun`` a killed run has told some.
     """
 
     items: Sequence[OpenTrial]
     groups: Sequence[str]
+    begun: frozenset[str]
 
 
 class Asking:
@@ -73,13 +74,18 @@ class Asking:
         self._known = -1  # how many complete trials kinds were told of
         history = state.history
         self._open = {trial.number: self._taken_up(trial) for trial in history.open}
-        self._batch = self._last = max([FIRST_BATCH - 1, *history.batches])
+        self._last = max([FIRST_BATCH - 1, *history.batches])
+        self._batch: int | None = None
+        self._over_for: set[str] = set()
 
     def batch(self, size: int) -> Batch:
         """Up to ``size`` trials, but all of a batch that was begun; none if there are none left."""
         self._forget_told()
-        number = min((item.batch for item in self._open.values()), default=self._last + 1)
-        self._batch, self._last = number, max(self._last, number)
+        open_batches = [item.batch for item in self._open.values()]
+        if self._batch is None and self._last >= FIRST_BATCH:
+            open_batches.append(self._last)  # its learners may not be done
+        number = min(open_batches, default=self._last + 1)
+        self._begin(number)
         taken = [item for item in self._open.values() if item.batch == number]
         told = [t for t in self._state.history.told_in(number) if "repeats" not in known(t)]
         while not told and len(taken) < size and self.left > 0:
@@ -89,17 +95,38 @@ class Asking:
             taken.append(item)
         groups = {t.number: self._state.group_of(t) for t in told}
         groups |= {item.number: item.group for item in taken}
-        return Batch(taken, list(dict.fromkeys(groups[n] for n in sorted(groups))))
+        begun = frozenset(groups[t.number] for t in told)
+        return Batch(taken, list(dict.fromkeys(groups[n] for n in sorted(groups))), begun)
+
+    def _begin(self, number: int) -> None:
+        """Take up a batch; learners that had no more room in it have none when it goes on."""
+        self._batch, self._last = number, max(self._last, number)
+        noted = self._state.study.user_attrs.get(self._note, {})
+        self._over_for = set(noted["groups"]) if noted.get("batch") == number else set()
+
+    @property
+    def _note(self) -> str:
+        """The user attribute of the study that says for which groups a batch gets no more."""
+        return f"over:{self._state.folder.owner}"
 
     def another(self, group: str) -> OpenTrial | None:
         """One more trial of ``group``, if the budget has one left and it needs fitting."""
-        if self._over() or self._state.cancellation.requested:
+        if self._over() or self._state.cancellation.requested or group in self._over_for:
             return None
+        item = self._another(group)
+        if item is None:
+            self._over_for.add(group)
+            record = {"batch": self._batch, "groups": sorted(self._over_for)}
+            self._state.study.set_user_attr(self._note, record)
+        return item
+
+    def _another(self, group: str) -> OpenTrial | None:
+        assert self._batch is not None, "learners learn in a batch"
         self._forget_told()
         aside = [item for item in self._open.values() if item.batch > self._batch]
         for item in aside:
             if item.group == group and self._is_new(item):
-                self._open[item.number] = taken = self._moved(item)
+                self._open[item.number] = taken = self._moved(item, self._batch)
                 return taken
         if self.left <= 0 or len(aside) >= self._state.spec.batch:
             return None
@@ -122,12 +149,12 @@ class Asking:
         for number in done:
             del self._open[number]
 
-    def _moved(self, item: OpenTrial) -> OpenTrial:
+    def _moved(self, item: OpenTrial, batch: int) -> OpenTrial:
         """A trial that was put aside, in the batch at work."""
         history = self._state.history
-        asked = history.trial(item.number).user_attrs["asked"] | {BATCH: self._batch}
+        asked = history.trial(item.number).user_attrs["asked"] | {BATCH: batch}
         history.set_attribute(item.number, "asked", asked)
-        return OpenTrial(item.number, item.group, item.candidate, self._batch)
+        return OpenTrial(item.number, item.group, item.candidate, batch)
 
     def _must_wait(self, group: str) -> bool:
         """Whether kinds that this group's comes after have trials open or queued."""

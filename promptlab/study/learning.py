@@ -28,7 +28,12 @@ class StudyFitting(Fitting):
     """
 
     def __init__(
-        self, state: StudyState, asking: Asking, curves: Curves, items: Sequence[OpenTrial]
+        self,
+        state: StudyState,
+        asking: Asking,
+        curves: Curves,
+        group: str,
+        items: Sequence[OpenTrial],
     ) -> None:
         super().__init__(
             state.judge,
@@ -39,7 +44,7 @@ class StudyFitting(Fitting):
         self._state = state
         self._asking = asking
         self._curves = curves
-        self._group = items[0].group
+        self._group = group
         self._kind = state.space.kinds[self._group]
         self._items = {item.number: item for item in items}
 

@@ -9,6 +9,7 @@ from promptlab.cache import remove
 from promptlab.cancellation import TimeOver
 from promptlab.errors import InputError
 from promptlab.events import Warned
+from promptlab.kinds.kind import Kind
 from promptlab.predictor import Predictor
 from promptlab.study.asking import Asking, Batch, OpenTrial
 from promptlab.study.curves import Curves
@@ -49,7 +50,7 @@ class Search:
                 while self._left > 0 and not self._over():
                     cancellation.check()
                     batch = self._asking.batch(min(self._left, self._state.spec.batch))
-                    if not batch.items:
+                    if not batch.items and not batch.begun:
                         break
                     self._judge_batch(batch)
         except TimeOver:
@@ -78,15 +79,19 @@ class Search:
             else:
                 keys.add(key)
                 new[item.group].append(item)
-        for each in new.values():
-            if each:
-                self._group(each)
+        for group, each in new.items():
+            if each or group in batch.begun:
+                self._group(group, each)
         for item in repeated:
             self._judging.repeat(item)
 
-    def _group(self, items: Sequence[OpenTrial]) -> None:
-        """Judge what an earlier run has fitted, then fit the others together."""
-        curves = self._curves_of(items[0].candidate.kind)
+    def _group(self, group: str, items: Sequence[OpenTrial]) -> None:
+        """Judge what an earlier run has fitted, then fit the others together.
+
+        If that run has left none, its learner may still have room for more of the group.
+        """
+        kind = self._state.space.kinds[group]
+        curves = self._curves_of(kind.name)
         unfitted = []
         for item in items:
             kept = self._kept(item)
@@ -94,10 +99,10 @@ class Search:
                 unfitted.append(item)
             else:
                 self._judge(curves, item, kept, 0.0)
-        if not unfitted:
-            return
-        for result in StudyFitting(self._state, self._asking, curves, unfitted).results():
-            self._judge(curves, *result)
+        if unfitted or type(kind).fit_many is not Kind.fit_many:
+            fitting = StudyFitting(self._state, self._asking, curves, group, unfitted)
+            for result in fitting.results():
+                self._judge(curves, *result)
 
     def _judge(
         self, curves: Curves, item: OpenTrial, fitted: Predictor | Exception, seconds: float

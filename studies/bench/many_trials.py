@@ -3,9 +3,9 @@
 ``python studies/bench/many_trials.py --trials 100 1000 5000 --json``
 
 Every candidate is a pair of answer words in one of two templates, whose features are computed
-before the clock starts. Told are the seconds before the first trial, the milliseconds that the
-median trial takes among the first and the last hundred, and the seconds that deciding and reading
-the result take.
+before the clock starts. Told are the seconds before the first trial, the milliseconds of processor
+time that the median trial takes among the first and the last hundred, and the seconds that deciding
+and reading the result take.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Any
 import promptlab as pl
 from promptlab.events import Event, StudyFinished, StudyStarted, TrialAsked, TrialFinished
 from promptlab.models.language_model import LanguageModel
-from promptlab.studies.bench.material import own_model, sst2_examples
+from promptlab.studies.bench.material import sst2_examples
 from promptlab.study.run import StudyRun
 from promptlab.study.spec import StudySpec, build_spec
 
-_TEMPLATES = ("{text} It was {mask}.", "{text} All in all, it was {mask}.")
+_TEMPLATES = ("{text} It was {mask}", "{text} All in all, it was {mask}")
 _WARM = 10  # trials that are not timed: libraries are imported in them
 _SHOWN = 100
 
@@ -40,6 +40,7 @@ class Clock:
         self.begun = time.perf_counter()
         self.first = self.ended = 0.0
         self.told: list[float] = []
+        self.used: list[float] = []
 
     def __call__(self, event: Event) -> None:
         """Take the time of an event."""
@@ -50,19 +51,20 @@ class Clock:
             self.first = now
         elif isinstance(event, TrialFinished):
             self.told.append(now)
+            self.used.append(time.process_time())
         elif isinstance(event, StudyFinished):
             self.ended = now
 
     def facts(self, trials: int) -> dict[str, float]:
         """The figures of a study that is over."""
-        steps = [1000 * (b - a) for a, b in itertools.pairwise(self.told)]
+        steps = [1000 * (b - a) for a, b in itertools.pairwise(self.used)]
         head, tail = steps[_WARM : _WARM + _SHOWN], steps[-_SHOWN:]
         return {
             "trials": trials,
             "seconds_before_the_first": self.first - self.begun,
             "ms_a_trial_at_first": median(head),
             "ms_a_trial_at_last": median(tail),
-            "mean_ms_a_trial": (self.told[-1] - self.told[0]) * 1000 / max(1, len(steps)),
+            "seconds_a_trial_on_the_wall": (self.told[-1] - self.told[0]) / max(1, len(steps)),
             "seconds_to_decide": self.ended - self.told[-1],
         }
 
@@ -128,13 +130,13 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    model = own_model(options.model)
+    model = pl.load_model(options.model, device="cpu", dtype="float32")
     rows: list[dict[str, Any]] = []
     for trials in options.trials:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(measure(trials, Path(folder), model, options.examples))
         if not options.json:
-            print("  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items()))
+            print("  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items()), flush=True)
     if options.json:
         print(json.dumps(rows, indent=2))
 
