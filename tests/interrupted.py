@@ -151,7 +151,7 @@ class Place:
 
 def row_of(trial: Any, folder: Path) -> dict[str, Any]:
     """A trial without seconds."""
-    facts = {k: v for k, v in known(trial).items() if k not in ("seconds", "owner")}
+    facts = {k: v for k, v in known(trial).items() if k not in ("seconds", "owner", "checksum")}
     rows = folder / "predictions" / f"{trial.number}.jsonl"
     return {
         "number": trial.number,
