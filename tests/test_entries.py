@@ -156,6 +156,23 @@ def test_what_is_whole_of_a_damaged_file_is_kept(
     assert "of its kept features are whole and kept; what is missing is computed anew" in told
 
 
+def test_the_number_of_damaged_entries_is_told_only_where_all_can_be_read(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(path.read_bytes())
+    page = 4096 * (len(content) // 16384)
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE checked_slots SET value = x'00' WHERE key = ?", (KEYS[-1],))
+    connection.close()
+    file = opened(path)
+    assert KEYS[-1] not in file.find("slots", KEYS[-1:])
+    assert len(file.find("slots", KEYS)) > 200
+    told = capsys.readouterr().err
+    assert "of its kept features are whole and kept; what is missing is computed anew" in told
+
+
 def folder(path: Path) -> None:
     path.mkdir()
     (path / "file").write_text("x")

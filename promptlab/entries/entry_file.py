@@ -258,7 +258,8 @@ class EntryFile:
             new.replace(path)
         finally:
             _drop(new)
-        if told:
+        if told or count.whole >= count.seen:  # from one side not all of it can be read
+            told = told or "it is damaged"
             rest = "" if earlier and count.whole else f"; what is missing is {self._remade}"
             how = "taken over, unchecked" if earlier else "whole and kept"
             number = count.whole or "none"

@@ -144,7 +144,7 @@ class Tables:
             target.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608 - ours
             for name in self.names.values()
         )
-        return Count(seen, sum(counts))
+        return Count(seen, sum(counts))  # more than seen, if what was seen is not all
 
     def _whole(self, kind: str, rows: Iterable[tuple[object, object]]) -> Iterator[Row]:
         for key, value in rows:
