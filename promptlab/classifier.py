@@ -149,6 +149,8 @@ class PromptClassifier(TemplatePredictor):
             DemonstrationChoice(**settings["choice"]),
         )
         made._restore(settings)
+        if made.neighbours is not None:
+            made._check_labels([str(example.label) for example in made.neighbours.pool])
         if settings["prior"] is not None:
             made._prior = np.array(settings["prior"])
         return made

@@ -76,6 +76,8 @@ def edit(folder: Path, way: str, value: Any, file: str = "predictor.json") -> No
         ("classifier", "settings.choice.seed", "13", "the key choice.seed: .*integer, found '13'"),
         ("demonstrations", "settings.demonstrations.0.answer", 3, "demonstrations.0.answer"),
         ("nearest", "settings.pool.0.fields", ["x"], "the key pool.0.fields"),
+        ("nearest", "settings.pool.0.label", "other", "other"),
+        ("nearest", "settings.pool.0.label", None, "None"),
         ("generator", "settings.decoding.max_tokens", 0, "the key decoding.max_tokens"),
         ("generator", "settings.decoding.temperature", -1, "temperature is -1"),
         ("generator", "settings.parser", {"type": "boom"}, "'type' must be one of"),
