@@ -209,4 +209,5 @@ def find_kind(name: str) -> type[Kind]:
             f"unknown kind {name!r:.80}; {hint}kinds are {', '.join(sorted(BUILT_IN))}, or your "
             "own as package.module:Name"
         )
-    return named_class(path, Kind, "kind", shipped=BUILT_IN.values(), fault=StudyError)
+    shipped = BUILT_IN.values()
+    return named_class(path, Kind, "kind", shipped=shipped, fault=StudyError)  # type: ignore[type-abstract]

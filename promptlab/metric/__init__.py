@@ -92,4 +92,5 @@ def get_metric(name: str) -> Metric:
 def _outside_metric(place: str) -> Metric:
     """An instance of the Metric subclass at ``package.module:Name``."""
     shipped = [place_of(made) for made in _METRICS.values() if isinstance(made, type)]
-    return made_by(named_class(place, Metric, "metric", shipped=shipped), f"the metric {place!r}")
+    found = named_class(place, Metric, "metric", shipped=shipped)  # type: ignore[type-abstract]
+    return made_by(found, f"the metric {place!r}")

@@ -45,7 +45,7 @@ def _read_row(path: Path, board: dict[str, Any] | None) -> dict[str, Any]:
             path.name, "unfinished", str(path), kind=kind, trials=len(list(path.glob(done)))
         )
     place = path / "leaderboard.json"
-    return as_told(lambda: _decided_row(path, board), place)  # type: ignore[no-any-return]
+    return as_told(lambda: _decided_row(path, board), place)
 
 
 def _decided_row(path: Path, board: dict[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _known_lock(state: StudyState) -> dict[str, Any] | None:
             f"{path} is gone, and test was looked at: {state.folder.predictions_file(_FILE)} is "
             f"there. Which prompt has looked at it decides; {BRING_BACK}"
         )
-    if found is not None and is_lock(kept) and found != kept:
+    if found is not None and kept is not None and is_lock(kept) and found != kept:
         raise StudyError(
             f"{path} says that trial {found['trial']} has looked at test, and the storage knows "
             f"that it was trial {kept['trial']}; {BRING_BACK}"
