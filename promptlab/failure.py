@@ -88,7 +88,8 @@ class Failure:
         known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
         members = _adapter(list[Asked]).validate_python(known.get("members", []))
         known |= {"correction": None, "members": [asdict(one) for one in members]}
-        found: Self = _adapter(cls).validate_python(known)
+        own: Any = cls  # a class is hashable, which its type does not say
+        found: Self = _adapter(own).validate_python(known)
         return found
 
     def record(self) -> dict[str, Any]:

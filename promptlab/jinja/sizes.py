@@ -19,7 +19,7 @@ _DEEPEST = 50
 """How deep lists may stand in lists: what writes or compares them recurses in C."""
 _MOST = 50_000_000
 """Where counting ends: no step may take so much."""
-_VIEWS = (type({}.items()), type({}.keys()), type({}.values()))
+_VIEWS: tuple[type, ...] = (type({}.items()), type({}.keys()), type({}.values()))
 _HOLDING: tuple[type, ...] = (list, tuple, dict, set, frozenset, range, Mapping, *_VIEWS)
 
 Known = dict[int, tuple[Any, int, int]]
