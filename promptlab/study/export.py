@@ -29,10 +29,19 @@ def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Pa
         check_unchanged(folder, str(source.relative_to(folder)), DECIDE_AGAIN)
     with written_whole(to) as partial:
         if source.is_dir():
-            shutil.copytree(source, partial)
+            _copy_folder(source, partial)
         else:
             shutil.copyfile(source, partial)
     return sorted(to.iterdir()) if to.is_dir() else [to]
+
+
+def _copy_folder(source: Path, to: Path) -> None:
+    """Copy a folder. Raises `StudyError` naming what is no plain file in it."""
+    try:
+        shutil.copytree(source, to)
+    except shutil.Error as error:
+        path, _, reason = error.args[0][0]
+        raise StudyError(f"{path} cannot be copied ({reason}); {DECIDE_AGAIN}") from error
 
 
 def _source(folder: StudyFolder, to: Path, trial: int | None) -> Path:
