@@ -15,6 +15,7 @@ from promptlab.errors import AssetError, DataError
 from promptlab.example import Example
 from promptlab.number import read_number
 from promptlab.repeats import text_key
+from promptlab.settings import check_seed
 from promptlab.split import Size
 from promptlab.task import SPLITS, Task
 
@@ -38,6 +39,7 @@ def reasoning_task(
     Answers are open: numbers (metric numeric_match) or texts (exact_match). Raises `AssetError`
     without the package, `DataError` for an unknown name or option or too few different puzzles.
     """
+    check_seed(seed)
     wanted = {split: _rows(split, sizes.get(split)) for split in SPLITS}
     found = iter(_different(name, seed))
     splits: dict[str, Any] = {split: tuple(islice(found, count)) for split, count in wanted.items()}

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from numbers import Integral
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -54,7 +55,8 @@ class Settings(BaseModel):
 
 def check_seed(seed: int, what: str = "seed") -> None:
     """Raise `InputError` for a seed that not every library takes."""
-    if isinstance(seed, bool) or not 0 <= seed <= LARGEST:
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= LARGEST:
         raise InputError(f"{what} is {seed!r:.40}; a seed is a whole number from 0 to {LARGEST}")
 
 

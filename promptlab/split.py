@@ -15,6 +15,7 @@ from typing import Literal
 from promptlab.errors import DataError
 from promptlab.example import Example
 from promptlab.repeats import text_key
+from promptlab.settings import check_seed
 
 DEV_SHARE, MAX_DEV = 0.3, 500
 TEST_SHARE, MAX_TEST = 0.5, 1000
@@ -76,6 +77,7 @@ def divide(
     shuffled: its first n rows are a fair sample. Raises `DataError` for a class with fewer
     different rows than there are splits.
     """
+    check_seed(seed)
     pools = _pools(examples, seed, stratified)
     rare = {label: len(groups) for label, groups in pools.items() if len(groups) < len(sizes)}
     if rare:
@@ -116,6 +118,7 @@ def draw(
     examples: Iterable[Example], k: int, *, seed: int, classes: Sequence[str], source: str
 ) -> tuple[Example, ...]:
     """``k`` examples of each of ``classes`` (``k`` in all when there are none), shuffled."""
+    check_seed(seed)
     if k < 1:
         raise DataError(f"k is {k}; a draw needs at least one example a class")
     members: dict[str, list[Example]] = {label: [] for label in classes or ("",)}

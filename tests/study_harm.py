@@ -96,12 +96,7 @@ def values_changed(path: Path) -> None:
                 return {key: other(part) for key, part in value.items()}
         return value
 
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if path.suffix == ".json":
-        path.write_text(json.dumps(other(json.loads("\n".join(lines)))))
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(other(json.loads(line))) + "\n" for line in lines))
-    else:
+    if not _is_changed(path, other):
         path.write_bytes(path.read_bytes().replace(b"1", b"2"))
 
 
@@ -116,13 +111,22 @@ def types_changed(path: Path) -> None:
             }
         return [value]
 
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if path.suffix == ".json":
-        path.write_text(json.dumps(other(json.loads("\n".join(lines)))))
-    elif path.suffix == ".jsonl":
-        path.write_text("".join(json.dumps(other(json.loads(line))) + "\n" for line in lines))
-    else:
+    if not _is_changed(path, other):
         garbage(path)
+
+
+def _is_changed(path: Path, other: Callable[[object], object]) -> bool:
+    """Each document of a JSON file is exchanged, unless an earlier damage left no JSON there."""
+    if path.suffix not in (".json", ".jsonl"):
+        return False
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        parts = [text] if path.suffix == ".json" else text.splitlines()
+        documents = [json.loads(part) for part in parts]
+    except (ValueError, RecursionError):
+        return False
+    path.write_text("".join(json.dumps(other(one)) + "\n" for one in documents))
+    return True
 
 
 def row_missing(path: Path) -> None:

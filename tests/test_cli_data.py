@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from promptlab.cli.app import app
-from promptlab.errors import DataError
+from promptlab.errors import DataError, InputError
 from promptlab.pinned import DATASETS
 from promptlab.task import Task
 
@@ -37,6 +37,17 @@ def reviews(tmp_path: Path) -> Path:
     lines = [f"film number {n},{('bad', 'good')[n % 2]}" for n in range(40)]
     path.write_text("\n".join(["text,label", *lines]) + "\n")
     return path
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+def test_a_seed_that_no_library_takes_is_refused(reviews: Path, seed: int) -> None:
+    result = run("show", str(reviews), f"--seed={seed}")
+    assert result.exit_code == 2
+    assert "Invalid value for '--seed'" in result.output
+    with pytest.raises(InputError, match="a seed is a whole number from 0 to 4294967295"):
+        Task.from_file(reviews, seed=seed)
+    with pytest.raises(InputError, match="a seed is a whole number from 0 to 4294967295"):
+        Task.from_file(reviews).draw(1, seed)
 
 
 def test_list_gives_the_pinned_data_sets() -> None:

@@ -102,7 +102,7 @@ def test_numbers_out_of_range_are_refused(place: tuple[str, ...], value: Any) ->
         promptlab.build_spec(document, "study.yaml")
 
 
-@pytest.mark.parametrize("seed", [-1, 2**32, 10**30, True])
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30, True, math.nan, 1.0, "1"])
 def test_seeds_in_python(seed: Any) -> None:
     for make in (check_seed, lambda s: Decoding(seed=s), lambda s: DemonstrationChoice(seed=s)):
         with pytest.raises(InputError, match="a seed is a whole number from 0 to 4294967295"):

@@ -342,6 +342,8 @@ def test_a_storage_that_folders_share_is_compared(begun: Begun, tmp_path: Path) 
 def test_values_are_told_short() -> None:
     found = basis_of_studies._differences({"a": "0" * 40, "b": "1"}, {"a": "f" * 40, "c": "2"})
     assert list(map(str, found)) == ["a (00000000 → ffffffff)", "b (1 → none)", "c (none → 2)"]
+    alike = basis_of_studies._differences({"a": "0" * 40}, {"a": "0" * 39 + "1"})
+    assert list(map(str, alike)) == [f"a ({'0' * 40} → {'0' * 39}1)"]
 
 
 def test_the_cells_of_a_learning_curve_are_compared_too(begun: Begun) -> None:

@@ -39,7 +39,9 @@ FILES = (
     "predictions/0.jsonl", "predictions/test.jsonl", "failures.jsonl", "unanswered.jsonl",
     "repeats.json", "log.jsonl", "checksums.json", "report.html", "best/predictor.json",
 )  # fmt: skip
-_REFUSED = re.compile("another configuration|has changed since|different: ")
+_REFUSED = re.compile(
+    "another configuration|has changed since|different: |rests on something else than before"
+)
 """How a record that can be read and says something else is told."""
 _READ_BY_RUN = (
     "study.yaml", "study.db", "leaderboard.json", "test.lock.json", "predictions/0.jsonl",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,16 @@ pytest.importorskip("plotly")
 
 HOSTILE = '<a href="javascript:alert(1)">x</a><b>%{x} template that goes on for very, very long'
 TEMPLATES = ("short", HOSTILE, "{text} It was {mask}. And so on, and so forth, to the end.")
+
+
+RECORD = {
+    "study": "tried",
+    "task": {"data": "sst2"},
+    "model": {"name": "smollm2-135m"},
+    "candidates": [],
+    "resolved": {"hashes": {"study": "0" * 64, "task": "1" * 64}},
+}
+"""What every version has written into study.yaml."""
 
 
 def trial(number: int, state: TrialState = TrialState.COMPLETE, **changes: Any) -> FrozenTrial:
@@ -55,8 +66,7 @@ def study(
 ) -> Path:
     """A study's folder with trials in its storage."""
     folder.mkdir()
-    known = {"study": "tried", "task": {"data": "sst2"}, "candidates": []} | document
-    (folder / "study.yaml").write_text(yaml.safe_dump(known))
+    (folder / "study.yaml").write_text(yaml.safe_dump(RECORD | document))
     made = optuna.create_study(
         study_name="tried",
         storage=f"sqlite:///{folder / 'study.db'}",
@@ -128,7 +138,7 @@ def test_names_stay_texts_and_long_ones_are_shortened(tmp_path: Path) -> None:
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     begun.mkdir()
-    (begun / "study.yaml").write_text("study: begun\n")
+    (begun / "study.yaml").write_text(yaml.safe_dump(RECORD | {"study": "begun"}))
     assert "no trial has begun" in missing(pl.Study(begun).figures()["history"])
     (begun / "leaderboard.json").write_text("{}")
     assert "another storage" in missing(pl.Study(begun).figures()["pareto"])
@@ -179,6 +189,15 @@ def test_what_is_no_study_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "plotly", None)
     with pytest.raises(pl.InputError, match=r"promptlab-workbench\[ui\]"):
         pl.Study(run).figures()
+
+
+def test_a_storage_with_a_damaged_row_is_named(tmp_path: Path) -> None:
+    run = study(tmp_path / "run", [trial(0)])
+    with sqlite3.connect(run / "study.db") as storage:
+        storage.execute("UPDATE trial_user_attributes SET value_json = '{\"a'")
+    storage.close()
+    with pytest.raises(pl.InputError, match=r"study\.db holds what no study has written"):
+        pl.Study(run).figures(["history"])
 
 
 def test_the_command_writes_one_file_that_needs_no_network(tmp_path: Path) -> None:

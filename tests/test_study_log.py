@@ -68,6 +68,8 @@ def test_a_storage_is_left_alone_while_it_is_made(tmp_path: Path) -> None:
     assert not storage_is_made(tmp_path)
     (tmp_path / "study.db").touch()
     assert storage_is_made(tmp_path)  # a study from before there were logs
+    (tmp_path / LOG).write_text('{"a": [null]}\n')  # no event that any version wrote
+    assert not storage_is_made(tmp_path)
     with EventLog(tmp_path) as log:
         log(Phase("loading the model"))
         assert not storage_is_made(tmp_path)

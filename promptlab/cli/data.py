@@ -84,7 +84,7 @@ def show(
     encoding: reading.Encoding = None,
     quotes: reading.Quotes = True,
     records: reading.Records = None,
-    seed: Annotated[int, typer.Option(help="The seed of the splits.")] = 13,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the splits.")] = 13,
     max_chars: reading.MaxChars = 100_000,
     as_json: Json = False,
 ) -> None:

@@ -41,7 +41,9 @@ def run(
     model: Annotated[str | None, typer.Option(help="Another model.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:0.")] = None,
     dtype: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed for the search.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Another seed for the search.")
+    ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Any Optuna storage: a database URL, journal:FILE, grpc://…")
     ] = None,

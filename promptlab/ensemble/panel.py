@@ -18,6 +18,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Prediction, Predictions
 from promptlab.predictor import Predictor, load
 from promptlab.saved_folder import DOCUMENT, read_saved
+from promptlab.settings import check_seed
 from promptlab.strategies.wrapped import inner_from_settings, inner_settings
 from promptlab.trace import Trace
 
@@ -49,6 +50,7 @@ class Panel(Predictor, register=False):
             raise InputError(f"smoothing lies between 0 and 0.5; found {smoothing}")
         if folds < 2:
             raise InputError(f"cross-fitting needs at least 2 folds; found {folds}")
+        check_seed(seed)
         self.members = list(members)
         self.names = list(names) if names else [f"member {n + 1}" for n in range(len(members))]
         if len(self.names) != len(self.members):

@@ -17,6 +17,7 @@ from promptlab.inputs import Input, as_examples
 from promptlab.models.language_model import LanguageModel
 from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt
+from promptlab.settings import check_seed
 from promptlab.spans import Span, write_spans
 from promptlab.strategies.span_bias import Margins, best_bias, true_spans, values
 from promptlab.strategies.span_demonstrations import draw_solved
@@ -59,6 +60,7 @@ class SpanDecomposition(Strategy):
         demonstrations: int = 0,
         seed: int = 13,
     ) -> None:
+        check_seed(seed)
         self.template = Template(template) if isinstance(template, str) else template
         self.verbalizer = (
             verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer)

@@ -12,6 +12,7 @@ import numpy as np
 from promptlab.decoding import Decoding
 from promptlab.errors import InputError
 from promptlab.parser import ChoiceParser, NumberParser
+from promptlab.settings import check_seed
 from promptlab.strategies.thoughts import template_from
 from promptlab.template import Template
 from promptlab.verbalizer import Verbalizer
@@ -47,6 +48,7 @@ class Judgement:
                 f"unknown judgement {self.method!r}; it is one of "
                 f"{', '.join(get_args(JudgementMethod))}"
             )
+        check_seed(self.seed)
         if self.template is None and self.method != "random":
             raise InputError(f"states are judged by {self.method!r} with a template; give one")
         if self.samples < 1:

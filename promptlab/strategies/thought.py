@@ -16,6 +16,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.parser import Parser
 from promptlab.predictor import not_fitted
 from promptlab.prompt import Prompt, Slot, Text
+from promptlab.settings import check_seed
 from promptlab.strategies.answering import (
     Answering,
     going_on,
@@ -84,6 +85,7 @@ class ChainOfThought(Strategy):
             model = load_model(model)
         if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
             verbalizer = Verbalizer(verbalizer)
+        check_seed(seed)
         self.template = Template(template) if isinstance(template, str) else template
         self.model = model
         self.answering = Answering(parser, verbalizer, Decoding(max_tokens=_ANSWER_TOKENS))

@@ -138,7 +138,7 @@ def storage_is_made(folder: Path) -> bool:
     if not path.exists():
         return True
     with path.open("rb") as stream:
-        return any(row["event"] == "StudyStarted" for row in _rows(stream.read(_CHUNK)))
+        return any(row.get("event") == "StudyStarted" for row in _rows(stream.read(_CHUNK)))
 
 
 def end_line(stream: Any) -> None:

@@ -17,7 +17,7 @@ from promptlab.errors import StudyError
 from promptlab.study.documents import read_record
 from promptlab.study.event_log import storage_is_made
 from promptlab.study.folder import StudyFolder
-from promptlab.study.storage import open_storage, storage_errors
+from promptlab.study.storage import damage_told, open_storage, storage_errors
 from promptlab.study.trials import known
 from promptlab.study.wording import COUNTS
 
@@ -102,7 +102,7 @@ def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTr
     try:
         with storage_errors(where):
             try:
-                study = optuna.load_study(study_name=document["study"], storage=opened)
+                study = _read(str(document["study"]), opened, where)
             except KeyError:
                 if storage is not None:
                     raise StudyError(
@@ -113,6 +113,14 @@ def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTr
             yield FigureTrials(study, _objectives(document, study))
     finally:
         release(opened)  # a page asks again and again
+
+
+def _read(name: str, opened: optuna.storages.BaseStorage, where: str) -> optuna.Study:
+    """The study, all of whose trials can be read. Raises `KeyError` if there is none."""
+    study = optuna.load_study(study_name=name, storage=opened)
+    with damage_told(where):
+        study.get_trials(deepcopy=False)
+    return study
 
 
 def _objectives(document: dict[str, Any], study: optuna.Study) -> tuple[str, ...]:
