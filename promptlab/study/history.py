@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.study.memory import FIXED, RUNG, SAMPLED, TOLD, TrialMemory
 from promptlab.study.spec import StudySpec
@@ -191,15 +191,8 @@ class History:
         if number < len(self._trials):
             self._complete(number, made)
         else:
-            whole = create_trial(
-                state=TrialState.RUNNING,
-                params=made.params,
-                distributions=made.distributions,
-                user_attrs=made.user_attrs,
-                system_attrs=made.system_attrs,
-            )
-            key = self._storage.create_new_trial(self._id, whole)
-            if self._storage.get_trial_number_from_id(key) != number:
+            key = self._storage.create_new_trial(self._id, made)
+            if self._key(number) != key:  # reading the trial back would parse all of its choices
                 self._storage.set_trial_state_values(key, TrialState.FAIL)
                 self.refresh()
                 raise Overtaken
