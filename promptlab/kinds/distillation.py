@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -101,10 +102,14 @@ class DistillationKind(HeadKind):
             self.after = kinds_before(kinds)  # type: ignore[misc]
         self._texts = unlabelled_texts(task, settings.unlabelled, settings.most)
         self._lessons: dict[str, Lesson] = {}
+        self._paid: dict[str, dict[str, Any]] = {}
 
     def know(self, finished: Sequence[Finished]) -> None:
-        """The candidates that there are, best first."""
+        """The candidates that there are, best first, and the students whose teacher is paid."""
         self._rivals.know(finished)
+        for one in finished:
+            if one.kind == self.name:
+                self._paid.setdefault(one.candidate.key, _teacher(one.candidate))
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """The student's dimensions, then its teacher's."""
@@ -138,15 +143,21 @@ class DistillationKind(HeadKind):
             except Exception as error:
                 yield item.number, error
                 continue
-            yield from super().fit_many([item], model, fitting)
+            for number, fitted in super().fit_many([item], model, fitting):
+                if not isinstance(fitted, Exception):
+                    self._paid.setdefault(item.candidate.key, _teacher(item.candidate))
+                yield number, fitted
 
     def _lesson(self, candidate: Candidate, model: LanguageModel) -> Lesson:
         """What the teacher says about the unlabelled texts: kept for its other students."""
         settings = candidate.settings
-        told = {key: settings[key] for key in ("method", "members", "names")}
+        told = _teacher(candidate)
+        # A killed run may have kept the student that accounts for the teacher, before this one.
+        before = takewhile(lambda key: key != candidate.key, self._paid)
+        paid = any(self._paid[key] == told for key in before)
         for other in self._lessons.values():
             if other.teacher == told:
-                return replace(other, spent=0)
+                return replace(other, spent=0 if paid else other.tokens)
         members, names = self._rivals.members(settings["members"], model, least=1)
         ensemble = Ensemble(members, settings["method"], names=names, labels=self.task.labels)
         ensemble.learn(self.task.dev)
@@ -159,7 +170,7 @@ class DistillationKind(HeadKind):
             tuple(self._texts[place] for place in kept),
             np.array(scores),
             rows.tokens,
-            rows.tokens,
+            0 if paid else rows.tokens,
             rows.seconds,
             ensemble.predict(self.task.dev),
             told,
@@ -214,6 +225,11 @@ class DistillationKind(HeadKind):
             "tokens": pack.reader.computed_tokens + lesson.spent,
             "distillation": told,
         }
+
+
+def _teacher(candidate: Candidate) -> dict[str, Any]:
+    """Who teaches a student."""
+    return {key: candidate.settings[key] for key in ("method", "members", "names")}
 
 
 def unlabelled_texts(task: Task, path: str | None, most: int) -> list[Example]:

@@ -117,7 +117,7 @@ class Kind(ABC):
         """Refuse, before anything is written, what can never work with ``model``."""
 
     def know(self, finished: Sequence[Finished]) -> None:  # noqa: B027 - most build on nothing
-        """Take in the study's complete trials so far, before a candidate is asked for.
+        """Take in the study's complete trials so far, before a candidate is asked for or fitted.
 
         A kind that suggests by them must give different candidates for different parameters even
         when it knows of none: all of a small space's are counted at the start.

@@ -192,7 +192,7 @@ class Asking:
             params = self._order.next(history)
             if params is None or self._must_wait(params.get("group") or self._only_group):
                 return None
-        self._tell_kinds()
+        self.tell_kinds()
         trial = history.ask(params)
         lost = self._lost(trial.number)
         if lost is None:
@@ -259,8 +259,11 @@ class Asking:
                     trial.suggest_float(name, found.low, found.high, step=found.step, log=found.log)
         return self._state.group_of(lost), self._state.candidate_of(lost)
 
-    def _tell_kinds(self) -> None:
-        """Kinds whose candidates build on earlier ones hear of those that are complete."""
+    def tell_kinds(self) -> None:
+        """Kinds whose candidates build on earlier ones hear of those that are complete.
+
+        Before they are asked, and before they fit: a killed run may have asked for all.
+        """
         if self._known != self._state.history.count:
             self._known = self._state.history.count
             tell(self._state, list(self._state.space.kinds.values()))

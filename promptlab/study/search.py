@@ -100,6 +100,7 @@ class Search:
             else:
                 self._judge(curves, item, kept, 0.0)
         if unfitted or type(kind).fit_many is not Kind.fit_many:
+            self._asking.tell_kinds()
             fitting = StudyFitting(self._state, self._asking, curves, group, unfitted)
             for result in fitting.results():
                 self._judge(curves, *result)
