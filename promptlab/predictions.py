@@ -139,10 +139,14 @@ class Predictions(Sequence[Prediction]):
         new = {row.example_id: row for row in found}
         return Predictions(new.get(row.example_id, row) for row in self._rows)
 
+    def to_text(self) -> str:
+        """One JSON object a line."""
+        return json_lines(map(vars, self._rows))
+
     def to_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line; the file appears whole or not at all."""
         with written_whole(Path(path)) as partial:
-            partial.write_text(json_lines(map(vars, self._rows)), encoding="utf-8")
+            partial.write_text(self.to_text(), encoding="utf-8", newline="\n")
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:

@@ -134,6 +134,16 @@ def test_a_report_that_was_not_reached_is_written(start: Callable[..., Any]) -> 
     assert run.folder.report_file.exists()
 
 
+def test_what_a_kill_at_the_very_end_has_left_is_cleared(start: Callable[..., Any]) -> None:
+    run, _ = start()
+    board = run.run()
+    left = run.folder.path / ".partial" / "0a1b"
+    left.mkdir(parents=True)
+    (left / "part").write_text("half")
+    assert start()[0].run() == json.loads(json.dumps(board))
+    assert not left.parent.exists()
+
+
 def test_a_storage_without_its_folder(start: Callable[..., Any], tmp_path: Path) -> None:
     import shutil
 

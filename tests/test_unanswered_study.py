@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from command_line import Command, command, here  # noqa: F401 - fixtures
 from endpoint import Answer, Call, Endpoint, refused, said, serving
+from interrupted import Killed
 from study_material import GOOD, write_reviews
 
 import promptlab as pl
 from promptlab.errors import StudyError
+from promptlab.events import Events, Warned
 from promptlab.models.remote.patience import Backoff
 from promptlab.study.curve_run import CurveRun
 from promptlab.study.curve_spec import CurveSpec
@@ -160,20 +163,24 @@ def test_only_what_is_missing_is_asked_again(
     assert len(endpoint.calls) == calls
 
 
+def failing_on_test(script: Script) -> Callable[[Call, int], Answer]:
+    """Every third request of test fails; before it, dev is 24 for each of two prompts."""
+    served: list[str] = []
+
+    def failing(call: Call, number: int) -> Answer:
+        served.append(call.words)
+        failed = len(served) > 48 and len(served) % 3 == 0 and "N/A" not in call.words
+        return refused(503, "down") if failed else script(call, number)
+
+    return failing
+
+
 def test_missing_rows_of_test_are_asked_again(
     endpoint: Endpoint, script: Script, tmp_path: Path
 ) -> None:
     script.mark = "nothing"
     path = study_file(endpoint, tmp_path)
-    served: list[str] = []
-
-    def failing(call: Call, number: int) -> Answer:
-        served.append(call.words)
-        # dev is 24 for each of two prompts; of test every third request fails
-        failed = len(served) > 48 and len(served) % 3 == 0 and "N/A" not in call.words
-        return refused(503, "down") if failed else script(call, number)
-
-    endpoint.script = failing
+    endpoint.script = failing_on_test(script)
     board = run(path, tmp_path)
     test = board["best"]["test"]
     assert test["n"] + test["n_missing"] == 30
@@ -188,6 +195,46 @@ def test_missing_rows_of_test_are_asked_again(
     shuffled = 24  # the control over dev: a prompt that has nothing to learn is asked again
     assert len(asked) == test["n_missing"] + shuffled
     assert again["verdict"]["action"] == "use"
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_killed_while_the_answers_of_test_are_completed(
+    endpoint: Endpoint,
+    script: Script,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: bool,
+) -> None:
+    """Before the file is written, or right after it: what was read of test is not read again."""
+    script.mark = "nothing"
+    path = study_file(endpoint, tmp_path)
+    endpoint.script = failing_on_test(script)
+    missing = run(path, tmp_path)["best"]["test"]["n_missing"]
+    table = tmp_path / "runs" / "busy" / "predictions" / "test.jsonl"
+    before, set_attribute = table.read_bytes(), optuna.Study.set_user_attr
+    endpoint.script = script
+
+    def killed(study: optuna.Study, key: str, value: Any) -> None:
+        if key == "test_checksums" and written == (table.read_bytes() != before):
+            if not written:
+                set_attribute(study, key, value)
+            raise Killed
+        set_attribute(study, key, value)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(optuna.Study, "set_user_attr", killed)
+        run(path, tmp_path)
+    asked = len(endpoint.calls)
+    warned: list[str] = []
+    spec = read_spec(path)
+    assert isinstance(spec, StudySpec)
+    events = Events(lambda e: warned.append(e.message) if isinstance(e, Warned) else None)
+    board = StudyRun(spec, out=tmp_path / "runs", events=events).run()
+    assert board["best"]["test"]["n_missing"] == 0
+    assert not [message for message in warned if "test.jsonl" in message]
+    again = [call for call in endpoint.calls[asked:] if "N/A" not in call.words]
+    shuffled = 24
+    assert len(again) == shuffled + (0 if written else missing)
 
 
 def test_failures_are_misses_and_not_gaps(

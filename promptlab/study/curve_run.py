@@ -33,6 +33,7 @@ from promptlab.fitting import Fitting
 from promptlab.kinds.kind import find_kind, fit_one
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.ledger import Ledger
+from promptlab.partial import remove_leftovers
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.provenance import noted_inputs
@@ -98,6 +99,7 @@ class CurveRun:
         board = self._decided()
         open_ends = ("n_missing", "unmeasured")  # examples without an answer, or no report
         if board is not None and not any(board.get(name) for name in open_ends):
+            remove_leftovers(self.folder.path)  # of a run that was killed when all was written
             if not self.folder.report_file.exists():  # killed between the two
                 write_report(self.folder.path)
             return board

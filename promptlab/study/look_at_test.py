@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ LOCK = "test.lock.json"
 _ATTRIBUTE = "test"
 """The user attribute of a study with the same, so that a damaged file gives no second look."""
 _CHECKSUMS = "test_checksums"
+_NEXT = ":next"
+"""How the keys end of checksums of files that are about to be written."""
 _FILE = "test"
 
 
@@ -74,18 +77,27 @@ def predictions_on_test(state: StudyState, name: str, predictor: Predictor) -> P
         check_answered(rows)
         if name == _FILE:
             state.study.set_user_attr(TESTED, state.basis.key)
-    rows.to_jsonl(path)
-    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
-    state.study.set_user_attr(_CHECKSUMS, {**known_sums, name: file_checksum(path)})
+    _keep(state, name, rows)
     return rows
+
+
+def _keep(state: StudyState, name: str, rows: Predictions) -> None:
+    """Write predictions of test; a run killed in the midst finds the file as before, or as now."""
+    written, following = hashlib.sha256(rows.to_text().encode()).hexdigest(), f"{name}{_NEXT}"
+    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
+    state.study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
+    rows.to_jsonl(state.folder.predictions_file(name))
+    others = {key: value for key, value in known_sums.items() if key != following}
+    state.study.set_user_attr(_CHECKSUMS, {**others, name: written})
 
 
 def _kept(state: StudyState, name: str) -> Predictions:
     """The predictions that an earlier run has made. Raises `InputError` for damaged ones."""
     path = state.folder.predictions_file(name)
     rows = read_table(path, state.task.test, state.task.labels)
-    expected = state.study.user_attrs.get(_CHECKSUMS, {}).get(name)
-    if expected is not None and file_checksum(path) != expected:
+    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
+    expected = [known_sums[key] for key in (name, f"{name}{_NEXT}") if key in known_sums]
+    if expected and file_checksum(path) not in expected:
         raise StudyError(f"{path} is not as it was written (its checksum is another one)")
     return rows
 

@@ -16,6 +16,7 @@ from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.models.language_model import LanguageModel
 from promptlab.models.remote.ledger import Ledger
+from promptlab.partial import remove_leftovers
 from promptlab.provenance import noted_inputs
 from promptlab.study.basis import RESTS_ON, basis_of
 from promptlab.study.completion import complete_trials
@@ -92,6 +93,7 @@ class StudyRun:
         self._known = self.folder.fingerprints
         board = self._decided()
         if board is not None and not self._goes_on(board):
+            remove_leftovers(self.folder.path)  # of a run that was killed when all was written
             if not self.folder.report_file.exists():  # killed between the two
                 self._make_room(board)
                 write_report(self.folder.path)
