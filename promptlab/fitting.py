@@ -32,9 +32,10 @@ class Finished:
 
     ``value`` is the first objective on dev, its sign changed if need be so that larger is better;
     ``folder`` holds the fitted predictor if its kind keeps it. ``predictions`` is the file of its
-    predictions on dev, ``tokens`` what they took an example, ``prompt`` its prompt for the first
-    of them; ``member()`` gives the fitted predictor itself. Where they must not be used, because
-    a control fits everything anew on other examples, there are no predictions.
+    predictions on dev, ``checksum`` its SHA-256 if that was recorded, ``tokens`` what they took an
+    example, ``prompt`` its prompt for the first of them; ``member()`` gives the fitted predictor
+    itself. Where they must not be used, because a control fits everything anew on other examples,
+    there are no predictions.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Finished:
     folder: Path | None
     group: str = ""
     predictions: Path | None = None
+    checksum: str | None = None
     tokens: float = 0.0
     prompt: str = ""
     member: Callable[[], Any] | None = field(default=None, compare=False)

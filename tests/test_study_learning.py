@@ -14,7 +14,7 @@ from study_material import study_document, write_reviews
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.candidate import Candidate
 from promptlab.errors import StudyError
-from promptlab.events import BlockScored, Event, Events, Step, TrialAsked, TrialFinished
+from promptlab.events import BlockScored, Event, Events, Step, TrialAsked, TrialFinished, Warned
 from promptlab.kinds.kind import Trial
 from promptlab.models.local import LocalModel
 from promptlab.study.run import StudyRun
@@ -160,6 +160,22 @@ def test_a_kept_predictor_that_cannot_be_read_is_fitted_again(start: Start) -> N
     run.run()
     assert Learner.fitted.count(word) >= 2
     assert "predictor" in (kept / "predictor.json").read_text()
+
+
+def test_a_kept_predictor_that_was_changed_is_fitted_again(start: Start) -> None:
+    """It can be read, and says something else than what was judged."""
+    first, _ = start(LEARNER)
+    board = first.run()
+    (first.folder.path / "leaderboard.json").unlink()
+    (first.folder.path / "predictions" / "test.jsonl").unlink()
+    kept = first.folder.fitted(Candidate.of("learner", board["best"]["candidate"], "").key)
+    document = kept / "predictor.json"
+    word = board["best"]["candidate"]["word"]
+    document.write_text(document.read_text().replace(f'"{word}"', '"terrible"', 1))
+    run, heard = start(LEARNER)
+    assert run.run()["best"]["test"] == board["best"]["test"]
+    warned = [e.message for e in heard if isinstance(e, Warned)]
+    assert any("predictor.json" in text and "fitted again" in text for text in warned), warned
 
 
 def test_learning_goes_on_where_it_was_killed(start: Start) -> None:

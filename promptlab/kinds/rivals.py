@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from promptlab.checksums import differs
 from promptlab.ensemble.recalled import Recalled
-from promptlab.errors import WorkError
+from promptlab.errors import DataError, WorkError
 from promptlab.fitting import Finished
 from promptlab.kinds.kind import BUILT_IN
 from promptlab.models.language_model import LanguageModel
@@ -79,12 +80,19 @@ class Rivals:
         if one.predictions is None:
             fitted: Predictor = one.member()
             return fitted
-        table = self._table(one.predictions)
+        table = self._table(one.predictions, one.checksum)
         examples = {example.id: example for example in self._task.dev}
+        if strange := [row.example_id for row in table if row.example_id not in examples]:
+            raise DataError(
+                f"{one.predictions} holds the example {strange[0]!r:.60}, which is none of dev, so "
+                "the file is damaged; the next run judges its trial again"
+            )
         order = [examples[row.example_id] for row in table]
         return Recalled(one.member, table, order, model, prompt=one.prompt)
 
-    def _table(self, path: Path) -> Predictions:
+    def _table(self, path: Path, checksum: str | None) -> Predictions:
         if path not in self._tables:
+            if checksum is not None and (told := differs(path, checksum)):
+                raise DataError(f"{path}: {told}; the next run judges its trial again")
             self._tables[path] = Predictions.from_jsonl(path)
         return self._tables[path]

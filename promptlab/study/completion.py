@@ -14,10 +14,9 @@ from promptlab.study.basis import RESTS_ON
 from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.judging import found_of
-from promptlab.study.kept_tables import CHECKSUM
 from promptlab.study.state import StudyState, known
 from promptlab.study.tables import read_table
-from promptlab.study.trials import is_unanswered
+from promptlab.study.trials import CHECKSUM, FITTED, is_unanswered
 from promptlab.study.unanswered import check_answered
 
 
@@ -87,6 +86,8 @@ def _asked(
         rows = ask_missing(fitted, before, state.examples, block, cancellation)
     check_answered(rows)
     found = found_of(state, fitted, rows)
+    if FITTED in known(trial):
+        found[FITTED] = known(trial)[FITTED]
     earlier = known(trial).get(RESTS_ON)
     if before is not None and earlier not in (None, state.basis.key):
         found[RESTS_ON] = f"{earlier} and {state.basis.key}"

@@ -21,6 +21,7 @@ from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.statistics import majority_baseline
 from promptlab.study.evaluation import evaluate_in_blocks
+from promptlab.study.kept_tables import read_kept
 from promptlab.study.side_work import SideWork
 from promptlab.study.state import StudyState
 from promptlab.study.unanswered import check_answered
@@ -103,7 +104,7 @@ def _shuffled(state: StudyState, best: FrozenTrial) -> Control:
         return Control("shuffled-labels", note)
     rows, _ = evaluate_in_blocks(control, state.examples, state.spec.block, state.cancellation)
     check_answered(rows)
-    same = rows.labels == state.folder.predictions(best.number).labels
+    same = rows.labels == read_kept(state, best).labels
     note = "the winner fitted on shuffled training labels"
     if same:
         note += "; the same predictions: this prompt learns nothing from the labels"

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.fitting import Finished
 from promptlab.kinds.kind import Kind
-from promptlab.study.trials import known
+from promptlab.study.trials import known, table_checksum
 from promptlab.task import Task
 
 if TYPE_CHECKING:
@@ -46,16 +46,17 @@ def _remembered(state: StudyState, trial: FrozenTrial) -> Finished:
 
 def _finished(state: StudyState, trial: FrozenTrial, task: Task | None) -> Finished:
     facts, candidate = known(trial), state.candidate_of(trial)
-    folder = state.folder.fitted(candidate.key)
+    folder = state.fitted_folder(trial)
     sign = 1 if state.objectives[0].maximise else -1
     return Finished(
         number=trial.number,
         kind=candidate.kind,
         candidate=candidate,
         value=sign * trial.values[0],
-        folder=folder if folder.exists() else None,
+        folder=folder,
         group=state.group_of(trial),
         predictions=None if task else state.folder.predictions_file(trial.number),
+        checksum=None if task else table_checksum(state.study, trial),
         tokens=float(facts.get("tokens_per_example") or 0.0),
         prompt=str(facts.get("prompt") or ""),
         member=partial(state.fit, trial, task),

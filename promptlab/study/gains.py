@@ -9,6 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from promptlab.statistics import holm
+from promptlab.study.kept_tables import read_kept
 from promptlab.study.state import StudyState, known
 from promptlab.study.verdict import ALPHA
 
@@ -71,9 +72,9 @@ def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
     baseline = first.pop(state.spec.baseline or "", None)
     if baseline is None or not first:
         return []
-    rows = state.folder.predictions(baseline.number)
+    rows = read_kept(state, baseline)
     cost = known(baseline)["tokens_per_example"]
-    found = [state.compare(state.folder.predictions(t.number), rows) for t in first.values()]
+    found = [state.compare(read_kept(state, t), rows) for t in first.values()]
     p_values = holm([comparison.p_value for comparison in found])
     return [
         Gain(

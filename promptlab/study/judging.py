@@ -24,13 +24,14 @@ from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor
 from promptlab.replies import count_replies, replies_told
+from promptlab.saved_folder import DOCUMENT
 from promptlab.study.asking import OpenTrial
 from promptlab.study.basis import RESTS_ON
 from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import BlockDone, evaluate_in_blocks
-from promptlab.study.kept_tables import CHECKSUM
 from promptlab.study.objective import Objective
 from promptlab.study.state import StudyState, known
+from promptlab.study.trials import CHECKSUM, FITTED
 from promptlab.study.unanswered import ENOUGH, check_answered, failures_told
 
 
@@ -149,6 +150,9 @@ class Judging:
         rows.to_jsonl(path)
         found = found_of(self._state, fitted, rows) | {CHECKSUM: file_checksum(path)}
         found["seconds"] = self._state.cancellation.clock() - started
+        document = self._state.folder.fitted(item.candidate.key) / DOCUMENT
+        if self._state.space.kinds[item.group].keeps and document.is_file():
+            found[FITTED] = file_checksum(document)
         if reason is not None:
             found["reason"] = reason
         if rows.errors:

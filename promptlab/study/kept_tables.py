@@ -13,13 +13,9 @@ from promptlab.study.documents import file_checksum
 from promptlab.study.evaluation import evaluate_in_blocks
 from promptlab.study.state import StudyState, known
 from promptlab.study.tables import read_table
-from promptlab.study.trials import is_unanswered
+from promptlab.study.trials import MENDED, is_unanswered, table_checksum
 from promptlab.study.unanswered import check_answered
 
-CHECKSUM = "checksum"
-"""What is found of a trial: the hash of its file of predictions."""
-MENDED = "mended"
-"""The user attribute of a study with the hashes of files that were written again, by number."""
 _CLOSE = 1e-9
 _NOT_REPEATED = ("seconds",)
 """Objectives that differ each time a candidate is judged."""
@@ -44,6 +40,18 @@ def mend_tables(state: StudyState, *, own_storage: bool) -> None:
             _judge_again(state, trial, path)
 
 
+def read_kept(state: StudyState, trial: FrozenTrial) -> Predictions:
+    """A trial's predictions, unchanged since it was judged. Raises `InputError` naming the file."""
+    path = state.folder.predictions_file(trial.number)
+    expected = table_checksum(state.study, trial)
+    if expected is not None and path.is_file() and file_checksum(path) != expected:
+        raise StudyError(
+            f"{path} is not as it was written (its checksum is another one); the same command "
+            "judges the trial again"
+        )
+    return state.folder.predictions(trial.number)
+
+
 def tell_lost_trials(state: StudyState) -> None:
     """Tell where the storage of the folder knows none of the trials that have predictions here."""
     files = [p for p in (state.folder.path / "predictions").glob("*.jsonl") if p.stem.isdigit()]
@@ -56,8 +64,7 @@ def _check(state: StudyState, trial: FrozenTrial, path: Path) -> None:
     """Raise `InputError` when a trial's predictions are not those by which it was judged."""
     if not path.exists():
         raise StudyError(f"{path} is gone")
-    mended = state.study.user_attrs.get(MENDED, {}).get(str(trial.number))
-    expected = mended or known(trial).get(CHECKSUM)
+    expected = table_checksum(state.study, trial)
     if expected is not None and path.is_file() and file_checksum(path) == expected:
         return
     rows = read_table(path, state.examples, state.task.labels)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from promptlab.predictions import Predictions, answered_by_both
+from promptlab.study.kept_tables import read_kept
 from promptlab.study.objective import Objective
 from promptlab.study.state import StudyState, known
 
@@ -47,7 +48,7 @@ def rank_trials(state: StudyState, complete: Sequence[FrozenTrial]) -> Ranking:
     """
     objective = state.objectives[0]
     sign = -1 if objective.maximise else 1
-    tables = {trial.number: state.folder.predictions(trial.number) for trial in complete}
+    tables = {trial.number: read_kept(state, trial) for trial in complete}
     anchor = min(complete, key=lambda t: (tables[t.number].n_missing, sign * t.values[0], t.number))
     values = {
         trial.number: _value(objective, trial, tables[trial.number], anchor, tables[anchor.number])

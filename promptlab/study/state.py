@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -13,6 +14,7 @@ from optuna.trial import FrozenTrial
 from promptlab.cache import remove
 from promptlab.cancellation import Cancellation
 from promptlab.candidate import Candidate
+from promptlab.checksums import differs
 from promptlab.errors import InputError
 from promptlab.evaluation import Texts
 from promptlab.events import Events, Warned
@@ -23,6 +25,7 @@ from promptlab.models.language_model import LanguageModel
 from promptlab.predictions import Predictions
 from promptlab.predictor import Predictor, load
 from promptlab.repeats import text_key
+from promptlab.saved_folder import DOCUMENT
 from promptlab.saved_model import weights_saved
 from promptlab.statistics import Comparison
 from promptlab.study.basis import Basis
@@ -32,6 +35,7 @@ from promptlab.study.history import History
 from promptlab.study.objective import Objective, paired, summary
 from promptlab.study.space import Space
 from promptlab.study.spec import StudySpec
+from promptlab.study.trials import FITTED
 from promptlab.study.trials import known as known
 from promptlab.task import Task
 
@@ -84,8 +88,25 @@ class StudyState:
             return None
         return load(folder, self.model)
 
-    def _whole(self, candidate: Candidate) -> Predictor | None:
+    def fitted_folder(self, trial: FrozenTrial) -> Path | None:
+        """Where a trial's predictor is kept, if it is; one that was changed is told and removed."""
+        candidate, expected = self.candidate_of(trial), known(trial).get(FITTED)
+        folder = self.folder.fitted(candidate.key)
+        if not folder.exists():
+            return None
+        told = None if expected is None else differs(folder / DOCUMENT, expected)
+        if told is None:
+            return folder
+        self.events.emit(
+            Warned(f"{candidate.name} is fitted again when it is needed: {folder}: {told}")
+        )
+        remove(folder)
+        return None
+
+    def _whole(self, trial: FrozenTrial, candidate: Candidate) -> Predictor | None:
         """What is kept of a candidate; what cannot be read is told, and fitted again."""
+        if self.fitted_folder(trial) is None:
+            return None
         try:
             return self.kept(candidate)
         except InputError as error:
@@ -102,7 +123,7 @@ class StudyState:
         kind = self.space.kinds[self.group_of(trial)]
         if task is not None:
             kind = type(kind)(kind.settings, task)
-        elif kind.keeps and (kept := self._whole(candidate)) is not None:
+        elif kind.keeps and (kept := self._whole(trial, candidate)) is not None:
             return kept
         tell(self, [kind], task)
         fitting = Fitting(self.judge, cancellation=self.cancellation)

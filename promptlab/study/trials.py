@@ -31,10 +31,24 @@ SPACE = "space"
 QUEUED = "queued"
 """The user attribute of a study that says how many candidates of its space are to be tried."""
 
+CHECKSUM = "checksum"
+"""What is found of a trial: the hash of its file of predictions."""
+FITTED = "fitted_checksum"
+"""What is found of a trial whose predictor is kept: the hash of its document."""
+MENDED = "mended"
+"""The user attribute of a study with the hashes of files that were written again, by number."""
+
 
 def known(trial: FrozenTrial) -> dict[str, Any]:
     """All that a run has written about a trial: its candidate, and what was found."""
     return {**trial.user_attrs.get("asked", {}), **trial.user_attrs.get("found", {})}
+
+
+def table_checksum(study: optuna.Study, trial: FrozenTrial) -> str | None:
+    """The hash that a trial's file of predictions has; earlier versions recorded none."""
+    mended = study.user_attrs.get(MENDED, {}).get(str(trial.number))
+    found: str | None = mended or known(trial).get(CHECKSUM)
+    return found
 
 
 def batch_of(trial: FrozenTrial) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.classifier import PromptClassifier
-from promptlab.errors import Pruned
+from promptlab.errors import InputError, Pruned
 from promptlab.events import Step, Warned
 from promptlab.example import Example
 from promptlab.fitting import Fitting
@@ -33,7 +33,7 @@ class Hunt:
     trigger on. Among its notes are the ``pieces`` (the tokens' texts), the best that were
     ``tried`` (both as JSON), of how many ``candidates``, and the ``template`` they stand in. The
     state is kept in the file ``kept`` after every step, and a file that is there already is gone
-    on from.
+    on from; one that is damaged is told, and the search starts anew.
     """
 
     def __init__(
@@ -80,7 +80,10 @@ class Hunt:
 
     def _first(self) -> SearchState:
         if self.kept is not None and self.kept.exists():
-            return SearchState.load(self.kept)
+            try:
+                return SearchState.load(self.kept)
+            except InputError as error:  # it costs time, nothing else
+                self.fitting.events.emit(Warned(f"{error}; the search of this trial starts anew"))
         tokens = self.recipe.beginning(self.search, self.oracle.model, self.oracle.length)
         return self.search.start(tokens)
 

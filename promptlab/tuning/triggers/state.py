@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -60,16 +61,27 @@ class SearchState:
             raise InputError(f"this is not the state of a trigger search: {error!r}") from error
 
     def save(self, path: Path) -> None:
-        """Write the state to a file, whole or not at all."""
+        """Write the state and its hash to a file, whole or not at all."""
+        record = self.record()
         with written_whole(path) as partial:
-            partial.write_text(json.dumps(self.record()), encoding="utf-8")
+            text = json.dumps(record | {"hash": _hash(record)})
+            partial.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> SearchState:
         """Read what `save` wrote; raises `InputError` if the file holds something else."""
         try:
-            return cls.of(read_json(path))
+            record = read_json(path)
+            # Earlier versions wrote no hash; a key that none wrote is damage, too.
+            wanted = record.pop("hash", None) if isinstance(record, dict) else None
+            if isinstance(record, dict) and record.keys() - cls.__dataclass_fields__.keys():
+                raise InputError("it holds what no search has written")
+            if wanted is not None and wanted != _hash(record):
+                raise InputError("its hash is another one, so the file is damaged")
+            return cls.of(record)
         except InputError as error:
-            raise InputError(
-                f"{path} is not the state of a trigger search ({error}); delete it to start anew"
-            ) from error
+            raise InputError(f"{path} is not the state of a trigger search ({error})") from error
+
+
+def _hash(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
