@@ -68,7 +68,8 @@ def test_what_cannot_be_drawn_is_told(bench: Workbench) -> None:
     plot, told, _ = look(bench, "../tried", "history", None)
     assert not plot.visible and "holds no study named" in told
     (bench.runs / "begun").mkdir()
-    (bench.runs / "begun" / "study.yaml").write_text("study: begun\n")
+    record = (bench.runs / "tried" / "study.yaml").read_text()
+    (bench.runs / "begun" / "study.yaml").write_text(record)
     plot, told, key = look(bench, "begun", "parallel", None)
     assert not plot.visible and "no trial has begun yet" in told
     plot, told, key = look(bench, "tried", "parallel", key)
