@@ -426,10 +426,3 @@ class Learned(_Saved):
         if isinstance(value, list):
             return [tuple(pair) if isinstance(pair, list) else pair for pair in value]
         return value
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Learned:
-        names = [name for name, _ in self.soft]
-        if len(set(names)) < len(names):
-            raise ValueError(f"soft names a segment twice ({', '.join(names)})")
-        return self

@@ -65,6 +65,7 @@ def make_runs(runs: Path, folder: Path, model: Any, named: str) -> Path:
         StudyRun(spec, out=runs, model=model).run()
     study = runs / NAME
     _spoil(study / "leaderboard.json")
+    (study / "checksums.json").unlink()  # by which it would be known for damaged
     notes = {"words": f"a {SCRIPT}", "pieces": json.dumps(["a", f" {HOSTILE}"]), "tokens": HOSTILE}
     notes["tried"] = json.dumps([[["a", f" {HOSTILE}"], 0.75], [[SCRIPT, " b"], 0.8]])
     (study / "steps").mkdir()

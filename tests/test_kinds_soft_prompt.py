@@ -190,7 +190,7 @@ JINJA = "{{ text }} It was {{ mask }}"
     [
         ({"learning_rate": [0.1, 0]}, ("learning_rate", "must be above 0, found 0.0")),
         ({"learning_rate": [-0.1]}, ("learning_rate", "must be above 0, found -0.1")),
-        ({"learning_rate": [float("nan")]}, ("learning_rate", "must be above 0, found nan")),
+        ({"learning_rate": [float("nan")]}, ("learning_rate", "must be a finite number")),
         ({"learning_rate": {"low": 0, "high": 1}}, ("learning_rate", "above 0, found 0.0")),
         ({"learning_rate": {"low": 1, "high": 0.1}}, ("line 19", "learning_rate")),
         ({"batch_size": [16, 0]}, ("batch_size is 0; it must be at least 1",)),

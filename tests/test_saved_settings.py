@@ -118,7 +118,6 @@ def test_what_is_wrong_in_a_document_is_named(
         ("soft", "format", 2, "has format 2"),
         ("soft", "soft", [["0", 4]], "3 rows of vectors where 4 belong"),
         ("soft", "soft", [["0", 0]], "the key soft.0.1"),
-        ("soft", "soft", [["0", 2], ["0", 1]], "soft names a segment twice"),
         ("soft", "soft", "0", "the key soft: .*found '0'"),
         ("triggers", "triggers", [[-1, 2]], "the key triggers.0.0"),
         ("triggers", "triggers", [["5", 2]], "the key triggers.0.0"),
