@@ -50,7 +50,15 @@ def check_settings(kind: str, settings: object, place: str) -> None:
     Raises:
         InputError: Naming the key, what was found there, and what to do.
     """
-    _check(KINDS.get(kind, Anything), settings, f"{place}: its settings are not those of a {kind}")
+    read = _as_read(settings)
+    _check(KINDS.get(kind, Anything), read, f"{place}: its settings are not those of a {kind}")
+
+
+def _as_read(value: object) -> object:
+    """Settings that were never saved as JSON would give them back: lists, no tuples."""
+    if isinstance(value, Mapping):
+        return {key: _as_read(item) for key, item in value.items()}
+    return [_as_read(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _check(schema: type[BaseModel], value: object, place: str) -> None:

@@ -55,7 +55,8 @@ def test_the_same_answers_again_compute_nothing(name: str, fresh: Fresh) -> None
 def test_a_new_engine_finds_what_is_on_the_disk(name: str, fresh: Fresh, own_cache: Path) -> None:
     answers = ["great", "marvellous"]
     first, second = fresh(name, cache=True), fresh(name, cache=True)
-    assert (own_cache / "features" / f"{first.key}.db").exists()
+    path = first.engine.store.path
+    assert path is not None and path.exists() and path.parent == own_cache / "features"
     expected = first.score(PROMPTS, answers).logprobs
     np.testing.assert_array_equal(second.score(PROMPTS, answers).logprobs, expected)
     assert second.usage.computed_tokens == 0

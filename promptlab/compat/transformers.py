@@ -173,6 +173,21 @@ def reads_in_blocks(config: Any, window: int) -> str | None:
 
 
 @once
+def hub_file(source: str, name: str, revision: str | None) -> str | None:
+    """The path of a model's file as it is kept here, fetched if need be; ``None`` without one."""
+    from transformers.utils.hub import cached_file
+
+    found: str | None = cached_file(
+        source,
+        name,
+        revision=revision,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+        _raise_exceptions_for_gated_repo=False,
+    )
+    return found
+
+
 def _check_names() -> None:
     """Make sure that a model known to have a cache has it under a known name."""
     if _keyword(transformers.GPT2LMHeadModel.forward) is None:

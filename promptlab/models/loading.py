@@ -277,14 +277,22 @@ def _family(config: Any, source: str, architecture: str = "") -> Family:
     )
 
 
+_UNLIMITED = -1
+"""What XLNet's configuration says of its window."""
+
+
 def _window(model: Any, tokenizer: Any, name: str) -> int:
     """The context window in tokens."""
     text = model.config.get_text_config()
     limit = config_value(text, "max_position_embeddings") or config_value(text, "n_positions")
-    limits = [int(n) for n in (limit, tokenizer.model_max_length) if n and n < 10**9]
-    for name, table in model.named_modules():
+    given = (limit, tokenizer.model_max_length)
+    limits = [int(n) for n in given if n and n != _UNLIMITED and n < 10**9]
+    for module, table in model.named_modules():
         # RoBERTa counts positions from the padding's on, so it has fewer than its table has rows.
-        if name.endswith("position_embeddings") and getattr(table, "padding_idx", None) is not None:
+        if (
+            module.endswith("position_embeddings")
+            and getattr(table, "padding_idx", None) is not None
+        ):
             limits.append(int(table.weight.shape[0]) - table.padding_idx - 1)
     window = min(limits, default=512)
     if window < 1:

@@ -133,16 +133,9 @@ def _building(source: str, revision: str | None) -> Iterator[None]:
 
 def _check_hub_index(source: str, revision: str | None) -> None:
     """Refuse an index on the hub that names anything but safetensors, before it is followed."""
-    from transformers.utils.hub import cached_file
+    from promptlab.compat.transformers import hub_file
 
-    found = cached_file(
-        source,
-        INDEX,
-        revision=revision,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-        _raise_exceptions_for_gated_repo=False,
-    )
+    found = hub_file(source, INDEX, revision)
     if found is not None:
         shards(read_object(Path(found)), f"{source}'s {INDEX}")
 
