@@ -41,6 +41,7 @@ pytest.register_assert_rewrite("command_line", "predict_command", "template_comm
 import tiny_models
 from tiny_models import Pair
 
+from promptlab import rendering
 from promptlab.example import Example
 from promptlab.task import Task
 
@@ -92,6 +93,14 @@ def cache_at(folder: str | None) -> Iterator[None]:
         os.environ.pop("PROMPTLAB_CACHE", None)
         if before is not None:
             os.environ["PROMPTLAB_CACHE"] = before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_rendering() -> Iterator[None]:
+    """An app that a module starts has templates rendered elsewhere; no later module does."""
+    before = rendering._pool
+    yield
+    rendering._pool = before
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -220,13 +220,19 @@ def test_how_replies_are_fetched_may_change_on_the_way(endpoint: Endpoint, tmp_p
     }  # fmt: skip
 
 
+_HELD = "it holds the value of an environment variable that is a key"
+
+
 @pytest.mark.parametrize(
     ("model", "parts"),
     [
         ({"name": "x", "concurrency": 3}, ("concurrency: only remote models have this",)),
-        ({"name": "m", "endpoint": "http://a/v1", "api_key": SECRET}, ("model.api_key: unknown",)),
-        ({"name": "m", "endpoint": f"http://u:{SECRET}@a/v1"}, ("a user name or a password",)),
-        ({"name": "m", "endpoint": "http://a/v1", "key_env": SECRET}, ("key_env must be",)),
+        ({"name": "m", "endpoint": "http://a/v1", "api_key": SECRET}, (_HELD,)),
+        ({"name": "m", "endpoint": f"http://u:{SECRET}@a/v1"}, (_HELD,)),
+        ({"name": "m", "endpoint": "http://a/v1", "key_env": SECRET}, (_HELD,)),
+        ({"name": "m", "endpoint": "http://a/v1", "api_key": "x"}, ("model.api_key: unknown",)),
+        ({"name": "m", "endpoint": "http://u:x@a/v1"}, ("a user name or a password",)),
+        ({"name": "m", "endpoint": "http://a/v1", "key_env": "a b"}, ("key_env must be",)),
         ({"name": "m", "endpoint": "http://a/v1", "retries": -1}, ("model.retries", "line")),
         ({"name": "m", "endpoint": "http://a/v1", "price": {"input": 1}}, ("price.output",)),
     ],
