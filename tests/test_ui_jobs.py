@@ -181,7 +181,7 @@ def test_a_folder_that_is_no_study_harms_no_other(bench: Workbench) -> None:
         (bench.runs / name).mkdir(parents=True)
         (bench.runs / name / "study.yaml").write_text(text)
     assert {row["state"] for row in bench.jobs.rows()} == {"unreadable"}
-    assert "no study of this version" in Sight.of(bench, "odd").head()
+    assert "no run of promptlab wrote it" in Sight.of(bench, "odd").head()
 
 
 def test_the_order_of_the_list_is_not_that_of_reading(bench: Workbench) -> None:
