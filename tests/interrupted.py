@@ -149,9 +149,13 @@ class Place:
         return [row_of(trial, self.out / self.spec.study) for trial in finished(study)]
 
 
+_OF_ITS_RUN = ("seconds", "owner", "checksum", "fitted_checksum")
+"""What differs between runs: times, whose they are, and hashes of files that hold times."""
+
+
 def row_of(trial: Any, folder: Path) -> dict[str, Any]:
     """A trial without seconds."""
-    facts = {k: v for k, v in known(trial).items() if k not in ("seconds", "owner", "checksum")}
+    facts = {k: v for k, v in known(trial).items() if k not in _OF_ITS_RUN}
     rows = folder / "predictions" / f"{trial.number}.jsonl"
     return {
         "number": trial.number,
