@@ -172,7 +172,6 @@ def reads_in_blocks(config: Any, window: int) -> str | None:
     return None
 
 
-@once
 def hub_file(source: str, name: str, revision: str | None) -> str | None:
     """The path of a model's file as it is kept here, fetched if need be; ``None`` without one."""
     from transformers.utils.hub import cached_file
@@ -188,6 +187,7 @@ def hub_file(source: str, name: str, revision: str | None) -> str | None:
     return found
 
 
+@once
 def _check_names() -> None:
     """Make sure that a model known to have a cache has it under a known name."""
     if _keyword(transformers.GPT2LMHeadModel.forward) is None:
