@@ -45,7 +45,7 @@ from promptlab.study.curve_result import curve_document, curve_table
 from promptlab.study.curve_spec import CurveSpec
 from promptlab.study.evaluation import ask_missing, evaluate_in_blocks
 from promptlab.study.event_log import EventLog
-from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.folder import StudyFolder, earlier_result
 from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.objective import make_objective
 from promptlab.study.report import write_report
@@ -96,7 +96,7 @@ class CurveRun:
         with noted_inputs(inputs):
             self.plan = Plan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
-        board = self._decided()
+        board = earlier_result(self.folder, self.events)
         open_ends = ("n_missing", "unmeasured")  # examples without an answer, or no report
         if board is not None and not any(board.get(name) for name in open_ends):
             remove_leftovers(self.folder.path)  # of a run that was killed when all was written
@@ -115,16 +115,6 @@ class CurveRun:
         ):
             self.events.subscribe(log)
             return self._run()
-
-    def _decided(self) -> dict[str, Any] | None:
-        """The result from before; one that is damaged is told, and made anew."""
-        if not self.folder.finished:
-            return None
-        try:
-            return read_leaderboard(self.folder.path)
-        except StudyError as error:
-            self.events.emit(Warned(f"{error}; that is done now"))
-            return None
 
     def _known(self, cell: Cell) -> Found | None:
         """What an earlier run found of a cell; a damaged one is told, and computed again."""

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from promptlab.cache import disk_errors, remove, written_whole
 from promptlab.errors import DiskError, InputError, StudyError
+from promptlab.events import Events, Warned
 from promptlab.outside_text import json_text
 from promptlab.partial import remove_leftovers
 from promptlab.plain_file import is_there
@@ -336,6 +337,17 @@ def write_whole(path: Path, text: str) -> Path:
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def earlier_result(folder: StudyFolder, events: Events) -> dict[str, Any] | None:
+    """The result from before; one that is damaged is told, and made anew."""
+    if not folder.finished:
+        return None
+    try:
+        return read_leaderboard(folder.path)
+    except StudyError as error:
+        events.emit(Warned(f"{error}; that is done now"))
+        return None
 
 
 def read_leaderboard(folder: Path) -> dict[str, Any]:

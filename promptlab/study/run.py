@@ -24,7 +24,7 @@ from promptlab.study.cost import KEPT, CostAccount
 from promptlab.study.decide import decide
 from promptlab.study.evaluation import evaluation_order
 from promptlab.study.event_log import EventLog
-from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.study.folder import StudyFolder, earlier_result
 from promptlab.study.held_model import Loader, loaded_model
 from promptlab.study.history import History
 from promptlab.study.kept_tables import mend_tables, tell_lost_trials
@@ -91,7 +91,7 @@ class StudyRun:
             self._set_up()
         self.folder.check(self.spec, self.task)
         self._known = self.folder.fingerprints
-        board = self._decided()
+        board = earlier_result(self.folder, self.events)
         if board is not None and not self._goes_on(board):
             remove_leftovers(self.folder.path)  # of a run that was killed when all was written
             if not self.folder.report_file.exists():  # killed between the two
@@ -129,16 +129,6 @@ class StudyRun:
             )
         if self.spec.regression is not None:
             read_suite(self.spec.regression, self.task)
-
-    def _decided(self) -> dict[str, Any] | None:
-        """The result from before; one that is damaged is told, and decided anew."""
-        if not self.folder.finished:
-            return None
-        try:
-            return read_leaderboard(self.folder.path)
-        except StudyError as error:
-            self.events.emit(Warned(f"{error}; that is done now"))
-            return None
 
     def _goes_on(self, board: Mapping[str, Any]) -> bool:
         """Whether a study with a result has more to do."""
