@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from promptlab import extraction
-from promptlab.cache import Progress, build_once, cache_dir
+from promptlab.build_once import build_once
+from promptlab.cache import Progress, cache_dir
 from promptlab.errors import AssetError, DataError
 from promptlab.models.assets import (
     COUNTRY_CAPITALS,

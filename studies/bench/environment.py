@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from promptlab.cache import build_once, cache_dir, require_room, to_stderr
+from promptlab.build_once import build_once
+from promptlab.cache import cache_dir, require_room, to_stderr
 from promptlab.errors import WorkError
 from promptlab.models.assets import OPENPROMPT, fetch_wheel
 
