@@ -13,7 +13,8 @@ import promptlab
 LAYERS: tuple[tuple[str, ...], ...] = (
     # plain values
     (
-        "build_once", "cache", "cache_parts", "calibration", "cancellation", "candidate", "catalog", "clusters",
+        "build_once",
+        "cache", "cache_parts", "calibration", "cancellation", "candidate", "catalog", "clusters",
         "checksums", "entries", "file_hash", "partial",
         "bag_of_words", "columns", "cuts", "distinct",
         "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
