@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.errors import WorkError
 from promptlab.models.local import LocalModel
 from promptlab.template import Template

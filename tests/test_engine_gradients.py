@@ -12,9 +12,9 @@ from plain_learned import answer_scores
 from tiny_models import Pair
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.fixed import FixedStates
 from promptlab.engine.gradients import GradientScorer, Item
+from promptlab.engine.memory import TokenBudget
 from promptlab.models.local import LocalModel
 from promptlab.prompt import Prompt
 from promptlab.template import Template

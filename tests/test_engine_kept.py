@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.engine.kept import LEAST, RECENT, KeptStates
-from promptlab.engine.memory import KEPT_BYTES, MOST_KEPT, kept_budget
 from promptlab.engine.prefix import PrefixState
+from promptlab.engine.room import KEPT_BYTES, MOST_KEPT, kept_budget
 from promptlab.errors import InputError
 
 LAYERS, HEADS, SIZE = 2, 2, 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promptlab.engine import products as module
-from promptlab.engine.products import products
+from promptlab.engine import vocabulary_head as module
+from promptlab.engine.vocabulary_head import products
 
 
 @pytest.mark.parametrize("numbers", [1, 700, 10**6])

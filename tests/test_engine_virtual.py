@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.fixed import FixedStates
+from promptlab.engine.memory import TokenBudget
 from promptlab.models.learned import Learned
 from promptlab.models.local import LocalModel
 from promptlab.template import Template

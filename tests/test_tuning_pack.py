@@ -23,7 +23,7 @@ from tuning_material import (
     trainee_of,
 )
 
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.errors import Pruned
 from promptlab.example import Example
 from promptlab.fitting import Asked, Fitting

@@ -16,13 +16,13 @@ from promptlab.compat.transformers import (
     reads_in_blocks,
     takes_positions,
 )
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.causal import CausalRunner
 from promptlab.engine.engine import Engine
 from promptlab.engine.finite import has_finite_rows
 from promptlab.engine.generate import written
 from promptlab.engine.joining import Joining
 from promptlab.engine.masked import MaskedRunner
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import REFUSALS, Network, told_error
 from promptlab.engine.plain import Reading, plain_scores
 from promptlab.engine.prefix import growing_cache, recorded

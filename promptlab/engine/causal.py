@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.kept import LEAST
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import (
     WORTH,

@@ -12,17 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.kept import KeptStates
-from promptlab.engine.memory import peak_bytes
+from promptlab.engine.memory import TokenBudget, peak_bytes
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import learned_state
 from promptlab.engine.probe import Runner
-from promptlab.engine.products import products
 from promptlab.engine.question import Context, Question, Reply, Usage
 from promptlab.engine.readout import Readout
 from promptlab.engine.room import writing_budget
 from promptlab.engine.store import FeatureStore, context_key, tail_key
+from promptlab.engine.vocabulary_head import products
 from promptlab.errors import NotFiniteError
 
 VERSION = 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache, recorded
 from promptlab.engine.probe import padded

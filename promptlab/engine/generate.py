@@ -12,11 +12,10 @@ import torch
 
 from promptlab.decoding import Decoding, Generation, OnText, too_long
 from promptlab.engine.alone import Alone
-from promptlab.engine.batch import TokenBudget, out_of_memory
 from promptlab.engine.engine import Engine
 from promptlab.engine.joining import joining
 from promptlab.engine.loop import Loop
-from promptlab.engine.memory import peak_bytes
+from promptlab.engine.memory import TokenBudget, out_of_memory, peak_bytes
 from promptlab.engine.opening import CausalOpenings, DecoderOpenings
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Usage

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.plan import Plan, Planner, attended
 from promptlab.engine.planners import planner_for

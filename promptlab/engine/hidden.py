@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.finite import is_finite
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.probe import Runner, padded, padding_mask
 

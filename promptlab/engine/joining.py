@@ -7,7 +7,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import REFUSALS, Network
 from promptlab.engine.opening import DecoderOpenings, Opening
 from promptlab.engine.rows import DecoderRows

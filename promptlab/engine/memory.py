@@ -1,19 +1,79 @@
-"""How much memory has been in use at most, and how much may be taken."""
+"""Batches by token budget, halved when memory runs out, and how much of it has been in use."""
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-from promptlab.errors import InputError
+from promptlab.cancellation import stop_if_asked
+from promptlab.errors import WorkError
 
-KEPT_BYTES = "PROMPTLAB_KEPT_BYTES"
-"""Environment variable: the most bytes of keys and values a model keeps; 0 keeps none."""
-MOST_KEPT = 1024**3
-"""On a CPU no more is kept unless asked for."""
+
+@dataclass
+class TokenBudget:
+    """How many tokens (padding included) one forward may hold; halves when memory runs out.
+
+    The halved size is remembered for as long as the model is loaded.
+    """
+
+    tokens: int
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Indices grouped so that rows x longest row stays within the budget, longest first."""
+        order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+        groups: list[list[int]] = []
+        for index in order:
+            longest = lengths[groups[-1][0]] if groups else 0
+            if groups and longest * (len(groups[-1]) + 1) <= self.tokens:
+                groups[-1].append(index)
+            else:
+                groups.append([index])
+        return groups
+
+    def run(self, lengths: Sequence[int], work: Callable[[list[int]], None]) -> None:
+        """Call ``work`` on every batch; on lack of memory halve the budget and go on.
+
+        Raises `WorkError` when a single row does not fit, `Cancelled` when asked to stop.
+        """
+        waiting = self.batches(lengths)[::-1]
+        while waiting:
+            stop_if_asked()
+            batch = waiting.pop()
+            try:
+                work(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.halve(max(lengths[index] for index in batch), len(batch), error)
+                left = batch + [index for group in waiting for index in group]
+                groups = self.batches([lengths[index] for index in left])
+                waiting = [[left[i] for i in group] for group in reversed(groups)]
+
+    def halve(self, longest: int, rows: int, error: BaseException) -> None:
+        """Remember that so many rows of so many tokens were too much.
+
+        Raises `WorkError` when it was a single row.
+        """
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if rows == 1:
+            raise WorkError(
+                f"a single row of {longest} tokens does not fit into memory; use a smaller model, "
+                "a shorter input or another device"
+            ) from error
+        self.tokens = max(1, min(self.tokens, longest * rows) // 2)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    message = str(error)
+    return "out of memory" in message or "can't allocate memory" in message
 
 
 def peak_bytes(device: torch.device) -> int:
@@ -22,24 +82,3 @@ def peak_bytes(device: torch.device) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def kept_budget(device: torch.device) -> int:
-    """Bytes that a model may use to keep keys and values between calls.
-
-    ``$PROMPTLAB_KEPT_BYTES`` if set; else a tenth of the free memory of a CUDA device, or a
-    twentieth of the machine's memory, at most 1 GiB. Raises `InputError` for another text than
-    a number.
-    """
-    chosen = os.environ.get(KEPT_BYTES)
-    if chosen:
-        if not chosen.isdecimal():
-            raise InputError(f"{KEPT_BYTES} is {chosen!r}; set it to a number of bytes")
-        return int(chosen)
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0]) // 10
-    try:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # a system that does not tell
-        return MOST_KEPT
-    return min(MOST_KEPT, whole // 20)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from promptlab.compat.transformers import cache_inputs, cache_keyword, takes
 from promptlab.engine.attention import PLAIN_ATTENTION
-from promptlab.engine.batch import out_of_memory
 from promptlab.engine.finite import has_finite_rows, is_finite, not_finite
+from promptlab.engine.memory import out_of_memory
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens

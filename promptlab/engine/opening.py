@@ -16,8 +16,8 @@ from promptlab.compat.transformers import (
     EncoderDecoderCache,
     EncoderOutput,
 )
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.kept import LEAST, KeptStates
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import (
     WORTH,

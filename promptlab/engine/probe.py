@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.kept import KeptStates
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState
 from promptlab.engine.question import Question, Reply

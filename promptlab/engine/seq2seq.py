@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from promptlab.compat.transformers import EncoderDecoderCache, EncoderOutput
-from promptlab.engine.batch import TokenBudget
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache
 from promptlab.engine.probe import (

@@ -12,13 +12,13 @@ import torch
 from promptlab.cache import cache_dir, to_stderr
 from promptlab.compat.transformers import config_value, readings_of
 from promptlab.engine.agreement import Examination, best_runner
-from promptlab.engine.batch import TokenBudget
 from promptlab.engine.cache_check import check_cache_layers
 from promptlab.engine.engine import VERSION, Engine
 from promptlab.engine.kept import KeptStates
-from promptlab.engine.memory import kept_budget
+from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.plain import Reading
+from promptlab.engine.room import kept_budget
 from promptlab.engine.store import FeatureStore
 from promptlab.engine.writing import decoder_start
 from promptlab.errors import InputError
