@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
+from promptlab.engine.gather import Probe, Replies, slot_probes
 from promptlab.engine.kept import LEAST
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
@@ -19,9 +20,10 @@ from promptlab.engine.prefix import (
     prefix_tree,
     recorded,
 )
-from promptlab.engine.probe import FamilyRunner, Probe, Replies, padded, slot_probes
+from promptlab.engine.probe import FamilyRunner
 from promptlab.engine.question import Question, Reply
 from promptlab.engine.stacked import after_states
+from promptlab.engine.tensors import padded
 
 MOST_BRANCHED = 64
 """Branches in a row have at most so many tokens, or as many as the context if that is longer."""

@@ -9,7 +9,7 @@ import torch
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache, recorded
-from promptlab.engine.probe import padded
+from promptlab.engine.tensors import padded
 
 WORTH = 8
 """Fewer fixed tokens are not worth keeping."""

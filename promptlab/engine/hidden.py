@@ -12,7 +12,8 @@ from torch import Tensor
 from promptlab.engine.finite import is_finite
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
-from promptlab.engine.probe import Runner, padded, padding_mask
+from promptlab.engine.probe import Runner
+from promptlab.engine.tensors import padded, padding_mask
 
 Pooling = Literal["first", "last", "mean"]
 """The token whose state stands for the text; *mean* is the mean of all."""

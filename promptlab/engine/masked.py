@@ -8,18 +8,12 @@ from typing import Any
 
 import torch
 
+from promptlab.engine.gather import Probe, Replies, slot_probes
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache
-from promptlab.engine.probe import (
-    FamilyRunner,
-    Probe,
-    Replies,
-    additive,
-    padded,
-    padding_mask,
-    slot_probes,
-)
+from promptlab.engine.probe import FamilyRunner
 from promptlab.engine.question import Question, Reply
+from promptlab.engine.tensors import additive, padded, padding_mask
 
 
 class MaskedRunner(FamilyRunner):

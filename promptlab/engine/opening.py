@@ -27,8 +27,8 @@ from promptlab.engine.prefix import (
     prefix_tree,
     recorded,
 )
-from promptlab.engine.probe import padded, padding_mask
 from promptlab.engine.stacked import mask_after, stacked
+from promptlab.engine.tensors import padded, padding_mask
 
 NO_TOKEN = -1
 """Stands after a path all of which may have been kept."""

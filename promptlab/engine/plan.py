@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from promptlab.engine.gather import Probe
 from promptlab.engine.prefix import PrefixState
-from promptlab.engine.probe import Probe
 from promptlab.engine.question import Question
 
 

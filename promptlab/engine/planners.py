@@ -10,14 +10,16 @@ import torch
 from promptlab.compat.transformers import EncoderOutput
 from promptlab.engine.branches import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.causal import CausalRunner
+from promptlab.engine.gather import Probe
 from promptlab.engine.masked import MaskedRunner, masked_rows
 from promptlab.engine.network import Network
 from promptlab.engine.plan import Plan, Planner, Scoreable
 from promptlab.engine.prefix import PrefixState
-from promptlab.engine.probe import Probe, Runner, padded, padding_mask
+from promptlab.engine.probe import Runner
 from promptlab.engine.question import Question
 from promptlab.engine.seq2seq import Seq2SeqRunner, decoder_cache
 from promptlab.engine.stacked import after_states, stacked
+from promptlab.engine.tensors import padded, padding_mask
 
 
 def planner_for(runner: Runner) -> Planner:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network import Network
+from promptlab.engine.tensors import padded
 from promptlab.errors import CapabilityError
 
 LayerState = tuple[Tensor, Tensor]
@@ -106,12 +107,8 @@ def states_with_graph(
 ) -> list[Float[Tensor, "layer 2 head length size"]]:
     """Keys and values of token rows on a causal network, in one forward, with their graph."""
     cache = frozen_cache(None, network.layers)
-    ids = torch.zeros((len(rows), max(map(len, rows))), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row)
-    network.encode_with_graph(
-        input_ids=ids.to(network.device), **network.cache_inputs(cache), use_cache=True
-    )
+    ids = padded(rows, network.device)
+    network.encode_with_graph(input_ids=ids, **network.cache_inputs(cache), use_cache=True)
     layers = recorded(cache).layers
     return [
         torch.stack(

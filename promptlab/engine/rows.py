@@ -13,8 +13,8 @@ from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCac
 from promptlab.engine.network import Network
 from promptlab.engine.opening import Opening
 from promptlab.engine.prefix import LayerState, PrefixState
-from promptlab.engine.probe import additive
 from promptlab.engine.slots import STEP, Buffers, Slots
+from promptlab.engine.tensors import additive
 
 
 class CausalRows:

@@ -8,18 +8,13 @@ from typing import Any
 import torch
 
 from promptlab.compat.transformers import EncoderDecoderCache, EncoderOutput
+from promptlab.engine.gather import Probe, Replies, slot_probes
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import PrefixState, frozen_cache
-from promptlab.engine.probe import (
-    FamilyRunner,
-    Probe,
-    Replies,
-    padded,
-    padding_mask,
-    slot_probes,
-)
+from promptlab.engine.probe import FamilyRunner
 from promptlab.engine.question import Question, Reply
+from promptlab.engine.tensors import padded, padding_mask
 
 
 class Seq2SeqRunner(FamilyRunner):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer
 from promptlab.engine.prefix import LayerState, PrefixState
-from promptlab.engine.probe import additive
+from promptlab.engine.tensors import additive
 
 STEP = 64
 """Buffers grow by at least so many columns."""

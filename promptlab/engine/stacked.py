@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from promptlab.engine.network import Network
 from promptlab.engine.prefix import LayerState, PrefixState, frozen_cache
-from promptlab.engine.probe import additive
+from promptlab.engine.tensors import additive
 
 
 def after_states(
