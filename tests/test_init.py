@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 import promptlab
+
+ROOT = Path(promptlab.__file__).parent.parent
 
 
 def test_public_names_are_sorted_and_there() -> None:
@@ -17,6 +23,38 @@ def test_public_names_are_sorted_and_there() -> None:
         assert getattr(promptlab, name) is not None
     assert set(promptlab.__all__) <= set(dir(promptlab))
     assert "__version__" in dir(promptlab)
+
+
+def type_checking_imports(path: Path) -> dict[str, str]:
+    """Every name that a file imports for type checkers alone, with its module."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    ]
+    imports = [node for body in blocks for node in body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
+
+
+def test_type_checkers_see_what_is_imported() -> None:
+    assert type_checking_imports(Path(promptlab.__file__)) == promptlab._HOMES
+    assert set(promptlab._HOMES) == set(promptlab.__all__)
+
+
+def test_old_names_work_and_warn() -> None:
+    names = {"Tempalte": "promptlab.Template"}
+    get = promptlab.lazy_getattr("promptlab", promptlab._HOMES, names)
+    warning = "promptlab.Tempalte is called promptlab.Template now"
+    with pytest.warns(DeprecationWarning, match=warning) as told:
+        assert get("Tempalte") is promptlab.Template
+    assert told[0].filename == __file__
+    for name, now in promptlab._RENAMED.items():
+        with pytest.warns(DeprecationWarning, match=now):
+            assert getattr(promptlab, name) is not None
+        assert name not in promptlab.__all__
 
 
 def test_a_star_import_gives_them_all() -> None:
@@ -37,6 +75,53 @@ def loaded_after(code: str) -> set[str]:
         [sys.executable, "-c", f"{code}\n{show}"], capture_output=True, text=True, check=True
     )
     return set(json.loads(done.stdout))
+
+
+USERS_SCRIPT = """\
+import promptlab as pl
+reveal_type(pl.Template)
+reveal_type(pl.load_model("gpt2"))
+pl.Tempalte
+pl.Template("{text} {mask}", verbaliser=None)
+def score(predictor: pl.Predictor) -> float:
+    return predictor.evaluate(["good"], ["good"], metric=("accuracy",)).accuracy
+"""
+
+
+def test_type_checkers_find_a_users_slips(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    script = tmp_path / "script.py"
+    script.write_text(USERS_SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"MYPY_FORCE_COLOR": "0"},
+    )
+    told = [line.partition("script.py:")[2] for line in done.stdout.splitlines()]
+    assert told[0].startswith('2: note: Revealed type is "def (')
+    assert told[0].endswith(f'-> {promptlab.Template.__module__}.Template"')
+    model = f"{promptlab.LanguageModel.__module__}.LanguageModel"
+    assert told[1] == f'3: note: Revealed type is "{model}"'
+    assert told[2].startswith('4: error: Module has no attribute "Tempalte"; maybe "Template"')
+    assert told[3].startswith('5: error: Unexpected keyword argument "verbaliser" for "Template"')
+    assert told[4].startswith('7: error: Unexpected keyword argument "metric" for "evaluate"')
+    assert not [line for line in told[5:] if "error" in line]
+
+
+def seconds_of(code: str) -> float:
+    """The quickest of three runs, each in a process of its own."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_the_import_takes_less_than_half_a_second() -> None:
+    assert seconds_of("import promptlab") - seconds_of("") < 0.5
 
 
 HEAVY = {

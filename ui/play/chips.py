@@ -119,7 +119,7 @@ def meter(count: int, window: int, *, estimated: bool = False) -> Markup:
 
 def legend(tokens: Sequence[pl.Token]) -> Markup:
     """The kinds of tokens that there are, with how many of each."""
-    counts = Counter(token.kind for token in tokens)
+    counts = Counter[str](token.kind for token in tokens)
     return Markup('<ul class="pl-play-legend">{}</ul>').format(
         joined(
             Markup('<li><i class="pl-play-token pl-play-{}"></i>{} <b>{:,}</b></li>').format(
