@@ -99,7 +99,8 @@ def test_type_checkers_find_a_users_slips(tmp_path: Path) -> None:
         text=True,
         env=os.environ | {"MYPY_FORCE_COLOR": "0"},
     )
-    told = [line.partition("script.py:")[2] for line in done.stdout.splitlines()]
+    lines = [line.partition("script.py:")[2] for line in done.stdout.splitlines()]
+    told = [line for line in lines if " defined in " not in line]
     assert told[0].startswith('2: note: Revealed type is "def (')
     assert told[0].endswith(f'-> {promptlab.Template.__module__}.Template"')
     model = f"{promptlab.LanguageModel.__module__}.LanguageModel"
@@ -107,7 +108,7 @@ def test_type_checkers_find_a_users_slips(tmp_path: Path) -> None:
     assert told[2].startswith('4: error: Module has no attribute "Tempalte"; maybe "Template"')
     assert told[3].startswith('5: error: Unexpected keyword argument "verbaliser" for "Template"')
     assert told[4].startswith('7: error: Unexpected keyword argument "metric" for "evaluate"')
-    assert not [line for line in told[5:] if "error" in line]
+    assert len(told) == 5
 
 
 def seconds_of(code: str) -> float:

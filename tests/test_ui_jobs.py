@@ -80,7 +80,7 @@ def test_the_queue_keeps_its_order(
 def test_a_new_server_finds_the_queue(
     bench: Workbench, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    first = StudyJobs(bench)
+    first = StudyJobs(bench.runs, bench.load, bench.policy)
     after(1, lambda: first.pause("a"))
     first.submit(study(block=1), name="a")
     wait_for(is_(first, "a", "paused"))
@@ -101,7 +101,7 @@ def test_a_new_server_finds_the_queue(
 def test_one_server_runs_the_queue_and_another_takes_over(
     bench: Workbench, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    first, second = StudyJobs(bench), bench.jobs
+    first, second = StudyJobs(bench.runs, bench.load, bench.policy), bench.jobs
     first.start()
     second.start()
     after(1, lambda: first.pause("a"))
@@ -128,7 +128,7 @@ def test_failures_keep_their_message(bench: Workbench, study: Callable[..., str]
     wait_for(is_(bench.jobs, "wrong", "failed"))
     told = bench.jobs.state("wrong")["message"]
     assert "columns of its own" in told
-    assert StudyJobs(bench).state("wrong")["message"] == told
+    assert StudyJobs(bench.runs, bench.load, bench.policy).state("wrong")["message"] == told
     assert bench.jobs.progress("wrong")["finished"] == 0
     assert told in Sight.of(bench, "wrong").head().replace("&#39;", "'")
 

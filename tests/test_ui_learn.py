@@ -24,10 +24,8 @@ from promptlab.ui.learning.lines import legend, lines, smoothed
 from promptlab.ui.learning.sight import Sight, differences, watched
 from promptlab.ui.learning.start import begin, begin_named, made_study, preview, settings
 from promptlab.ui.learning.steps import points
-from promptlab.ui.learning.tokens import visible
-from promptlab.ui.learning.tried import in_place
 from promptlab.ui.learning.watch import explanation
-from promptlab.ui.learning.words import moment, readings, strip
+from promptlab.ui.learning.words import in_place, moment, readings, strip, visible
 from promptlab.ui.live.steering import makes_sense
 from promptlab.ui.uploading import kept_name
 from promptlab.ui.workbench import Workbench

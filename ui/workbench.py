@@ -9,12 +9,11 @@ import tempfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import promptlab as pl
 
-if TYPE_CHECKING:
-    from .live.jobs import StudyJobs
+from .live.jobs import StudyJobs
+from .live.queue_folder import study_folder
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _AUTO = "auto"
@@ -74,17 +73,11 @@ class Workbench:
     @cached_property
     def jobs(self) -> StudyJobs:
         """The studies that run and wait here, the same for everybody."""
-        from .live.jobs import StudyJobs
-
-        return StudyJobs(self)
+        return StudyJobs(self.runs, self.load, self.policy)
 
     def study(self, name: str) -> Path:
         """The folder of a study by its name. Raises `InputError` for a name that is none."""
-        folder = self.runs / name
-        inside = folder.parent == self.runs and not name.startswith(".") and name == folder.name
-        if not inside or not (folder / "study.yaml").is_file():
-            raise pl.InputError(f"{self.runs} holds no study named {name!r}")
-        return folder
+        return study_folder(self.runs, name)
 
     def download(self, name: str) -> Path:
         """Where to write a file that somebody downloads as ``name``; it is removed in time."""

@@ -10,7 +10,7 @@ import promptlab as pl
 
 from ..drawing import bar, card, counted, grid, joined, note, share_text, whisker
 from ..markup import Markup
-from .tokens import visible
+from .words import visible
 
 TOP = 3
 """Words told of every vector."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import promptlab as pl
 
-from ..workbench import Workbench
 from .job import Job, Spec, age, as_text, kept_state, told_state
-from .queue_folder import QueueFolder
+from .queue_folder import QueueFolder, study_folder
 
 QUEUE = ".queue"
 _PATIENCE = 10.0
@@ -32,9 +32,18 @@ class StudyJobs:
     takes over when the first has ended.
     """
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
-        self._folder = QueueFolder(bench.runs / QUEUE)
+    def __init__(
+        self, runs: Path, load_model: Callable[..., pl.LanguageModel], policy: pl.StudyPolicy
+    ) -> None:
+        """A queue beside the studies' folders in ``runs``.
+
+        ``load_model`` takes a name on offer, a device and a dtype; ``policy`` is what submitted
+        studies may name.
+        """
+        self._runs = runs
+        self._load_model = load_model
+        self._policy = policy
+        self._folder = QueueFolder(runs / QUEUE)
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
         self._running: Job | None = None
@@ -54,10 +63,10 @@ class StudyJobs:
         """Queue a study, given as YAML text or as a spec, under ``name`` or its own; its name.
 
         It starts at once when nothing else runs. Raises `InputError` when it cannot be read, when
-        it names what a browser may not (`Workbench.policy`), and when its name is taken.
+        it names what a browser may not (``policy``), and when its name is taken.
         """
         text = study if isinstance(study, str) else as_text(study)
-        spec = pl.read_study(text, "the study", policy=self._bench.policy)
+        spec = pl.read_study(text, "the study", policy=self._policy)
         if name:
             spec = pl.build_spec(spec.document() | {"study": name}, "the study")
         return self._add(spec)
@@ -74,10 +83,10 @@ class StudyJobs:
             raise pl.InputError(f"no shipped study {study!r}; there are {', '.join(shipped)}")
         given = {key: value for key, value in (changes or {}).items() if value not in (None, "")}
         spec = pl.read_spec(shipped[study], given | {"study": name or self.free_name(study)})
-        if spec.model.name not in self._bench.models:
+        if spec.model.name not in self._policy.models:
             raise pl.InputError(
                 f"{study} asks for the model {spec.model.name}, which is not on offer here; choose "
-                f"one of {', '.join(self._bench.models)}"
+                f"one of {', '.join(self._policy.models)}"
             )
         return self._add(spec)
 
@@ -87,7 +96,7 @@ class StudyJobs:
             taken = {job.name for job in self._jobs()} | set(self._folder.failures())
             taken |= set(self._waiting_elsewhere())
             number, free = 1, name
-            while free in taken or (self._bench.runs / free).exists():
+            while free in taken or (self._runs / free).exists():
                 number += 1
                 free = f"{name}-{number}"
             return free
@@ -109,8 +118,10 @@ class StudyJobs:
                     self._running.cancellation.resume()
                 return
             failed = self._folder.failures().get(name)
-            if (self._bench.runs / name / "study.yaml").is_file():
-                self._add(pl.read_spec(self._bench.study(name) / "study.yaml", {"study": name}))
+            if (self._runs / name / "study.yaml").is_file():
+                self._add(
+                    pl.read_spec(study_folder(self._runs, name) / "study.yaml", {"study": name})
+                )
             elif failed is not None:
                 self.submit(str(failed["study"]), name=name)
             else:
@@ -150,7 +161,7 @@ class StudyJobs:
             failed = self._folder.failures().get(name)
         if failed is not None:
             return told_state("failed", message=str(failed["message"]))
-        folder = self._bench.study(name)
+        folder = study_folder(self._runs, name)
         try:
             return kept_state(pl.Study(folder).progress())
         except pl.PromptlabError as problem:
@@ -160,7 +171,7 @@ class StudyJobs:
         """`promptlab.Study.progress` of a study, with this server's view of its state."""
         state = self.state(name)
         try:
-            found: dict[str, Any] = pl.Study(self._bench.study(name)).progress()
+            found: dict[str, Any] = pl.Study(study_folder(self._runs, name)).progress()
         except pl.InputError:  # not begun, or unreadable
             found = {"study": name, "planned": None, "finished": 0, "trials": [], "running": []}
         return found | state
@@ -170,7 +181,7 @@ class StudyJobs:
         with self._changed:
             mine = [job.name for job in self._jobs()] + self._waiting_elsewhere()
             failed = list(self._folder.failures())
-        folders = {path.parent.name: path.parent for path in self._bench.runs.glob("*/study.yaml")}
+        folders = {path.parent.name: path.parent for path in self._runs.glob("*/study.yaml")}
         others = sorted({*folders, *failed} - set(mine), key=lambda name: age(folders.get(name)))
         return [{"name": name} | self.state(name) for name in [*mine, *others]]
 
@@ -218,7 +229,7 @@ class StudyJobs:
 
     def _another_server(self) -> pl.PromptlabError:
         return pl.InputError(
-            f"another server runs the queue of {self._bench.runs}: start and steer studies there, "
+            f"another server runs the queue of {self._runs}: start and steer studies there, "
             "or stop it, and this one takes over"
         )
 
@@ -246,7 +257,7 @@ class StudyJobs:
         return name
 
     def _refuse_another(self, name: str, spec: Spec) -> None:
-        folder = self._bench.runs / name
+        folder = self._runs / name
         if not (folder / "study.yaml").is_file():
             return
         if (folder / "leaderboard.json").exists():
@@ -290,7 +301,7 @@ class StudyJobs:
             run = pl.CurveRun if isinstance(job.spec, pl.CurveSpec) else pl.StudyRun
             run(
                 job.spec,
-                out=self._bench.runs,
+                out=self._runs,
                 events=job.events,
                 cancellation=job.cancellation,
                 model=self._model,
@@ -307,10 +318,10 @@ class StudyJobs:
     def _model(self, section: Any) -> pl.LanguageModel:
         """The one of a study's section, which the other tabs use, too."""
         if section.revision or section.family or section.deterministic or section.endpoint:
-            self._bench.load(section.name)  # refuses what is not on offer
+            self._load_model(section.name)  # refuses what is not on offer
             model: pl.LanguageModel = section.load()
             return model
-        return self._bench.load(section.name, section.device, section.dtype)
+        return self._load_model(section.name, section.device, section.dtype)
 
     def _fail(self, job: Job, message: str) -> None:
         self._folder.fail(job.name, as_text(job.spec), message)

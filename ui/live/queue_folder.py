@@ -10,6 +10,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+import promptlab as pl
+
 _QUEUED = re.compile(r"(\d+)-(.+)\.yaml")
 
 
@@ -81,3 +83,12 @@ class QueueFolder:
             os.fsync(stream.fileno())
         partial.replace(path)
         return path
+
+
+def study_folder(runs: Path, name: str) -> Path:
+    """The folder of a study by its name. Raises `InputError` for a name that is none."""
+    folder = runs / name
+    inside = folder.parent == runs and not name.startswith(".") and name == folder.name
+    if not inside or not (folder / "study.yaml").is_file():
+        raise pl.InputError(f"{runs} holds no study named {name!r}")
+    return folder
