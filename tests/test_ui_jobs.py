@@ -250,7 +250,7 @@ def test_a_study_that_rests_on_something_else_is_not_gone_on_with(
     after(2, lambda: jobs.cancel("reviews"))
     jobs.submit(study(block=1))
     wait_for(is_(jobs, "reviews", "stopped"))
-    monkeypatch.setattr(Workbench, "load", lambda *_: seq2seq)
+    monkeypatch.setattr(jobs, "_load_model", lambda *_: seq2seq)
     jobs.resume("reviews")
     wait_for(is_(jobs, "reviews", "failed"))
     message = jobs.state("reviews")["message"]
