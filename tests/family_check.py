@@ -14,7 +14,7 @@ import torch
 from plain_learned import Parts
 
 from promptlab.decoding import Decoding
-from promptlab.engine.network import REFUSALS
+from promptlab.engine.model_errors import REFUSALS
 from promptlab.errors import PromptlabError
 from promptlab.models.language_model import Family
 from promptlab.models.learned import Learned

@@ -29,8 +29,8 @@ ALL = ["tiny_causal", "tiny_gpt2", "tiny_sliding", "tiny_capped", "tiny_masked",
 @pytest.mark.parametrize("name", [*ALL, "tiny_seq2seq", "tiny_bart"])
 def test_the_slot_alone_through_the_head_equals_the_full_head(name: str, fresh: Fresh) -> None:
     gathered, full = fresh(name), fresh(name)
-    assert gathered.engine.network.gathers
-    full.engine.network.gathers = False
+    assert gathered.engine.network.hooks.can_gather
+    full.engine.network.hooks.can_gather = False
     left, right = gathered.score(PROMPTS, ANSWERS), full.score(PROMPTS, ANSWERS)
     np.testing.assert_allclose(left.logprobs, right.logprobs, atol=1e-5)
 
@@ -114,7 +114,7 @@ def test_a_head_that_reads_something_else_falls_back(fault: str) -> None:
 
     pair[0].transformer.forward = forward
     model = from_transformers(*pair, name="stubborn")
-    assert not model.engine.network.gathers
+    assert not model.engine.network.hooks.can_gather
     assert model.engine.network.affine
     expected = [[causal_answer(pair, p.left, a) for a in ANSWERS] for p in PROMPTS]
     np.testing.assert_allclose(model.score(PROMPTS, ANSWERS).logprobs, expected, atol=1e-5)

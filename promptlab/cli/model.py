@@ -141,7 +141,7 @@ def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dic
             "thinking": model.thinking,
             "fast_paths": {
                 "shared_prefixes": bool(getattr(model.engine.runner, "shares", False)),
-                "slot_only_head": network.gathers,
+                "slot_only_head": network.hooks.can_gather,
                 "slot_features": network.affine,
             },
             "load_seconds": round(seconds, 3),

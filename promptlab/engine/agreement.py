@@ -23,7 +23,9 @@ from promptlab.engine.generate import written
 from promptlab.engine.joining import Joining
 from promptlab.engine.masked import MaskedRunner
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.network import REFUSALS, Network, told_error
+from promptlab.engine.model_errors import REFUSALS, told_error
+from promptlab.engine.network import Network
+from promptlab.engine.output_check import check_outputs
 from promptlab.engine.plain import Reading, plain_scores
 from promptlab.engine.prefix import growing_cache, recorded
 from promptlab.engine.probe import Runner
@@ -173,7 +175,7 @@ def _check_plain(tried: Examination) -> None:
     if tried.reading == "seq2seq":
         inputs["decoder_input_ids"] = inputs["input_ids"][:, :4]
     try:
-        network.check(**inputs)
+        check_outputs(network, inputs)
         if tried.reading != "masked":
             cache, given = growing_cache(network)
             network.count_layers(given, cache)

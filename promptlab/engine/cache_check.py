@@ -8,7 +8,8 @@ import torch
 import transformers
 
 from promptlab.compat import changed
-from promptlab.engine.network import REFUSALS, Network
+from promptlab.engine.model_errors import REFUSALS
+from promptlab.engine.network import Network
 from promptlab.engine.prefix import frozen_cache, recorded
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.network import REFUSALS, Network
+from promptlab.engine.model_errors import REFUSALS
+from promptlab.engine.network import Network
 from promptlab.engine.opening import DecoderOpenings, Opening
 from promptlab.engine.rows import DecoderRows
 

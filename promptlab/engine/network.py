@@ -10,28 +10,21 @@ from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from promptlab.compat.transformers import cache_inputs, cache_keyword, takes
 from promptlab.engine.attention import PLAIN_ATTENTION
 from promptlab.engine.finite import has_finite_rows, is_finite, not_finite
-from promptlab.engine.memory import out_of_memory
+from promptlab.engine.gather_hooks import GatherHooks
+from promptlab.engine.model_errors import REFUSALS, model_errors
 from promptlab.engine.packed import PackedLinears
 from promptlab.engine.private import copied
 from promptlab.engine.virtual import VirtualTokens
 from promptlab.engine.vocabulary_head import VocabularyHead
-from promptlab.errors import CapabilityError, ModelError, NotFiniteError, PromptlabError
+from promptlab.errors import NotFiniteError
 
 SHORT = 256
 """Rows of so many tokens are short: the memory of plain attention does not matter."""
-TOLERANCE = 1e-3
-"""Largest difference in nats, relative to the logits' spread, that the check at load accepts."""
-
-REFUSALS = (
-    TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError,
-    CapabilityError, ModelError, NotFiniteError,
-)  # fmt: skip
-"""What models raise that cannot be run in the way in which they were tried."""
 
 
 @dataclass
@@ -50,10 +43,8 @@ class Probed:
 class Network:
     """A transformers model with gathered outputs.
 
-    A hook on the base model keeps only the probed positions, so the vocabulary head sees them
-    alone; another on the head keeps its input, the *feature*. Both are checked once against the
-    plain forward (`check`); where they differ the plain forward is used instead. Of a model that
-    does not call its head as a module (MobileBERT) the feature is what its body gives.
+    Hooks on the model keep only the places that are read (`GatherHooks`). They are checked once
+    against the plain forward (`check_outputs`), which is used instead where they differ.
 
     Several threads may use it: the lock is held for one forward at a time, so a short call waits
     for a step of a long one and not for its end.
@@ -73,27 +64,13 @@ class Network:
         self.head = self.vocabulary.layer
         self.virtual = VirtualTokens(model)
         self.packed = PackedLinears(model)
-        self.gathers = True
+        self.hooks = GatherHooks(model, self.head)
         self.affine = True
-        self.calls_head = True
         self.joining: str | None = None
         self.attends_prefix = True
         self._layers: int | None = None
-        self._rows: Tensor | None = None
-        self._columns: Tensor | None = None
-        self._feature: Tensor | None = None
-        self._given: Tensor | None = None
-        self._headless = False
-        self._sample: dict[str, Any] = {}
+        self.sample: dict[str, Any] = {}
         self._lock = threading.RLock()
-        self._body(model).register_forward_hook(self._gather)
-        self.head.register_forward_pre_hook(self._keep)
-
-    @staticmethod
-    def _body(model: Any) -> nn.Module:
-        """The module whose output the vocabulary head reads."""
-        body = model.get_decoder() if model.config.is_encoder_decoder else model.base_model
-        return cast(nn.Module, body)
 
     def private(self) -> Network:
         """A network of its own over copies of the weights in fp32; training it leaves this as is.
@@ -101,15 +78,18 @@ class Network:
         fp32 although this one may be in bf16: a step of 2e-5 of a weight is lost in its 8 bits.
         """
         with self._lock:
-            model = copied(self.model, lambda hook: isinstance(_owner(hook), _HOOKED))
+            model = copied(self.model, (GatherHooks, VirtualTokens))
         other = Network(model, self.name)
         other.run_as(self)
         return other
 
     def run_as(self, other: Network) -> None:
         """Take over what was found out about another network of the same architecture."""
-        for name in _FOUND:
-            setattr(self, name, getattr(other, name))
+        self.hooks.can_gather = other.hooks.can_gather
+        self.hooks.calls_head = other.hooks.calls_head
+        self.affine, self.joining = other.affine, other.joining
+        self.attends_prefix = other.attends_prefix
+        self._layers, self.sample = other._layers, other.sample
 
     @property
     def device(self) -> torch.device:
@@ -175,14 +155,10 @@ class Network:
 
         ``targets`` are token ids whose log-probability is wanted, -1 for none.
         """
-        with self._lock, self._probing(rows, columns), self.packed.active():
-            with self._own_code(inputs):
-                output = self.model(**inputs)
-            logits, features = output.logits, self._feature
-        assert features is not None
-        if not self.gathers:
-            logits, features = logits[rows, columns], features[rows, columns]
-        found = self._read(logits.reshape(len(rows), -1), features.reshape(len(rows), -1), targets)
+        with self._lock, self.hooks.reading(rows, columns), self.packed.active():
+            logits = self.hooks.at(self.run(inputs).logits, rows, columns)
+            features = self.hooks.feature_at(rows, columns)
+        found = self._read(logits, features, targets)
         if not (is_finite(found.features) and is_finite(found.log_normaliser)):
             raise self.not_finite("what it reads at a slot", inputs)
         if not is_finite(found.target):
@@ -195,47 +171,25 @@ class Network:
         with self._lock:
             return not_finite(self.model, self.name, what, inputs or {}, self.virtual.table)
 
-    @contextmanager
-    def _own_code(self, inputs: dict[str, Any]) -> Iterator[None]:
-        """What the model's own code raises becomes a `ModelError`; lack of memory stays itself."""
-        try:
-            yield
-        except PromptlabError:
-            raise
-        except Exception as error:
-            if out_of_memory(error):
-                raise
-            raise ModelError(
-                f"{self.name} ({type(self.model).__name__}) fails on {_told(inputs)}: its own "
-                f"forward raises {told_error(error)}; use another model, or other texts"
-            ) from error
+    def run(self, inputs: dict[str, Any], **options: Any) -> Any:
+        """What the model gives for ``inputs``; ``options`` say how it is run."""
+        with self._lock, model_errors(self.name, self.model, inputs):
+            return self.model(**inputs, **options)
 
     def features_with_graph(
         self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
     ) -> Float[Tensor, "probe dim"]:
         """The features at the places in fp32, with their graph; the head is left out."""
-        with self._lock, self._probing(rows, columns):
-            self._headless = True
-            try:
-                with self._own_code(inputs):
-                    self.model(**inputs)
-            finally:
-                self._headless = False
-            features = self._feature
-        assert features is not None
-        if not self.gathers:
-            features = features[rows, columns]
-        return features.reshape(len(rows), -1).float()
+        with self._lock, self.hooks.reading(rows, columns, head=False):
+            self.run(inputs)
+            return self.hooks.feature_at(rows, columns).float()
 
     def logits_with_graph(
         self, rows: Int[Tensor, " probe"], columns: Int[Tensor, " probe"], **inputs: Any
     ) -> Float[Tensor, "probe vocab"]:
         """The logits at the places in fp32, with the graph that leads back to what is learned."""
-        with self._lock, self._probing(rows, columns), self._own_code(inputs):
-            logits: Tensor = self.model(**inputs).logits
-        if not self.gathers:
-            logits = logits[rows, columns]
-        return logits.reshape(len(rows), -1).float()
+        with self._lock, self.hooks.reading(rows, columns):
+            return self.hooks.at(self.run(inputs).logits, rows, columns).float()
 
     @torch.inference_mode()
     def logits(
@@ -252,7 +206,7 @@ class Network:
     def try_cache(self, cache: Any) -> bool:
         """Run a small input with ``cache``; whether the model takes one."""
         try:
-            self.run_with_cache(cache, **self._sample)
+            self.run_with_cache(cache, **self.sample)
         except REFUSALS:
             return False
         return True
@@ -261,8 +215,7 @@ class Network:
     def run_with_cache(self, cache: Any, **inputs: Any) -> None:
         """Run the model for what it leaves in ``cache``."""
         options = {"use_cache": True} if "decoder_input_ids" in inputs else {}
-        with self._lock, self._own_code(inputs):
-            self.model(**inputs, **self.cache_inputs(cache), **options)
+        self.run(inputs, **self.cache_inputs(cache), **options)
 
     @torch.inference_mode()
     def encode(self, **inputs: Any) -> Any:
@@ -272,7 +225,7 @@ class Network:
 
     def encode_with_graph(self, **inputs: Any) -> Any:
         """`encode` with its graph, for what it leaves in a cache."""
-        with self._lock, self._own_code(inputs):
+        with self._lock, model_errors(self.name, self.model, inputs):
             return self.model.base_model(**inputs)
 
     @torch.inference_mode()
@@ -283,14 +236,14 @@ class Network:
 
     def encode_inputs_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """`encode_inputs` with its graph."""
-        with self._lock, self._own_code(inputs):
+        with self._lock, model_errors(self.name, self.model, inputs):
             return cast(Tensor, self.model.get_encoder()(**inputs).last_hidden_state)
 
     def hidden_with_graph(self, **inputs: Any) -> Float[Tensor, "row token dim"]:
         """The last hidden states in fp32 with their graph; an encoder-decoder's encoder's."""
         seq2seq = self.model.config.is_encoder_decoder
         body = self.model.get_encoder() if seq2seq else self.model.base_model
-        with self._lock, self._own_code(inputs):
+        with self._lock, model_errors(self.name, self.model, inputs):
             return cast(Tensor, body(**inputs).last_hidden_state).float()
 
     def _read(self, logits: Tensor, features: Tensor, targets: Tensor) -> Probed:
@@ -322,133 +275,19 @@ class Network:
         The features take the place of what the head (or all after the body) would read in a small
         forward.
         """
-        with self._lock:
-            self._given = features.to(self.device, self.dtype)[None]
-            try:
-                with self._own_code(self._sample):
-                    logits: Tensor = self.model(**self._sample).logits[0]
-            finally:
-                self._given = None
+        with self._lock, self.hooks.replacing(features.to(self.device, self.dtype)[None]):
+            logits: Tensor = self.run(self.sample).logits[0]
         return logits.float()
-
-    @torch.inference_mode()
-    def check(self, **inputs: Any) -> None:
-        """Compare gathered and plain outputs on a small input; fall back where they differ.
-
-        Raises what the plain forward raises.
-        """
-        self._sample = inputs
-        self.calls_head = True
-        plain = self.plain(**inputs)
-        if not has_finite_rows(plain):
-            raise self.not_finite("a few of its own tokens", inputs)
-        if not self._is_feature(self._feature, plain):
-            self.calls_head = False
-            self.plain(**inputs)
-        rows = torch.tensor([0, 0], device=self.device)
-        columns = torch.tensor([0, plain.shape[1] - 1], device=self.device)
-        assert self._feature is not None
-        feature = self._feature[rows, columns].float()
-        expected = plain[rows, columns].float()
-        scale = TOLERANCE * max(1.0, float(expected.std()))
-        if self.dtype != torch.float32:
-            scale *= 100
-        self.gathers = self._gathers_like(expected, rows, columns, scale)
-        self.affine = False
-        if self.calls_head:
-            ids = torch.arange(self.head.weight.shape[0], device=self.device)
-            product = feature @ self.head.weight.float().T + self.vocabulary.bias(ids)
-            self.affine = _near(product, expected, scale)
-
-    def _is_feature(self, found: Tensor | None, plain: Tensor) -> bool:
-        """Whether what the head was given is a vector for every token (and not token ids)."""
-        width = self.head.weight.shape[-1]
-        return found is not None and found.shape == (*plain.shape[:2], width)
 
     @torch.inference_mode()
     def count_layers(self, cache: Any, own: Any) -> None:
         """Run a small input with ``cache``, which makes layers as they are wanted in ``own``."""
         self._layers = len(own.layers) if self.try_cache(cache) else 0
 
-    def _gathers_like(
-        self, expected: Tensor, rows: Tensor, columns: Tensor, tolerance: float
-    ) -> bool:
-        """Whether the hook on the body makes the model give ``expected`` at the places alone."""
-        self.gathers = True
-        try:
-            with self._lock, self._probing(rows, columns), self._own_code(self._sample):
-                logits: Tensor = self.model(**self._sample).logits
-        except REFUSALS:
-            return False
-        return logits.shape[1] == len(rows) and _near(
-            logits.reshape(len(rows), -1).float(), expected, tolerance
-        )
-
     @torch.inference_mode()
     def plain(self, **inputs: Any) -> Tensor:
         """The logits of the model's own forward: nothing gathered, no cache."""
         with self._lock:
-            self._rows = self._columns = self._feature = None
-            with self._own_code(inputs):
-                logits: Tensor = self.model(**inputs, **self.uncached).logits
+            self.hooks.forget()
+            logits: Tensor = self.run(inputs, **self.uncached).logits
         return logits
-
-    @contextmanager
-    def _probing(self, rows: Tensor, columns: Tensor) -> Iterator[None]:
-        self._rows, self._columns = rows, columns
-        try:
-            yield
-        finally:
-            self._rows = self._columns = None
-
-    def _gather(self, module: nn.Module, args: Any, output: Any) -> Any:
-        if not self.calls_head and self._given is not None:
-            output["last_hidden_state"] = self._given
-            return output
-        hidden = output[0]
-        if self._rows is not None and self.gathers:
-            hidden = hidden[self._rows, self._columns][None]
-            output["last_hidden_state"] = hidden
-        if not self.calls_head:
-            self._feature = hidden
-        return output
-
-    def _keep(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        if not self.calls_head:
-            return None
-        if self._given is not None:
-            return (self._given, *args[1:])
-        self._feature = args[0]
-        # No rows: the head and all that follows it cost nothing.
-        return (args[0][..., :0, :], *args[1:]) if self._headless else None
-
-
-_FOUND = ("gathers", "affine", "calls_head", "joining", "attends_prefix", "_layers", "_sample")
-_HOOKED = (Network, VirtualTokens)
-
-
-def _owner(hook: Any) -> Any:
-    """The object whose method a hook is."""
-    return getattr(hook, "__self__", None)
-
-
-def told_error(error: BaseException) -> str:
-    """An exception of somebody else's code in a few words: its class and its first line."""
-    told = (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
-    return f"{type(error).__name__} ({told})" if told else type(error).__name__
-
-
-def _told(inputs: dict[str, Any]) -> str:
-    """How much a forward was given."""
-    for name in ("input_ids", "decoder_input_ids"):
-        if isinstance(ids := inputs.get(name), Tensor) and ids.dim() == 2:
-            rows, tokens = ids.shape
-            return f"{rows} {'row' if rows == 1 else 'rows'} of {tokens} tokens"
-    return "what it was given"
-
-
-def _near(left: Tensor, right: Tensor, tolerance: float) -> bool:
-    if left.shape != right.shape:
-        return False
-    gaps = torch.where(left == right, 0.0, (left - right).abs())  # words masked out in both: none
-    return bool(gaps.max() <= tolerance)

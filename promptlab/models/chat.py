@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 
-from promptlab.engine.network import told_error
+from promptlab.engine.model_errors import told_error
 from promptlab.errors import CapabilityError, InputError, PromptlabError
 from promptlab.models.chat_limits import check_limits
 from promptlab.models.thinking import Thinking, closing_marks, thinking_switches

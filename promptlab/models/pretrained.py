@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from promptlab.engine.finite import LARGEST_FLOAT16, first_broken_weight, is_finite
-from promptlab.engine.network import told_error
+from promptlab.engine.model_errors import told_error
 from promptlab.errors import AssetError, InputError, PromptlabError, WorkError
 from promptlab.json_file import read_object
 from promptlab.models.building import no_larger_than
