@@ -12,56 +12,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptlab.batch.file import predict_file, write_rows
+    from promptlab.batch.input import guess_columns
+    from promptlab.batch.predict_file import predict_file, write_rows
     from promptlab.batch.prediction import BatchPrediction
-    from promptlab.batch.records import guess_columns
     from promptlab.cancellation import Cancellation, Cancelled
-    from promptlab.catalog import load_template, tasks, templates
-    from promptlab.catalog.own import Library
-    from promptlab.classifier import PromptClassifier
-    from promptlab.clusters import cluster_failures
-    from promptlab.datasets import load_task
-    from promptlab.decoding import Decoding
-    from promptlab.demonstrations import DemonstrationChoice
-    from promptlab.ensemble.cascade import Cascade
-    from promptlab.ensemble.ensemble import Ensemble
+    from promptlab.candidates.base import kind_names, kind_schema
+    from promptlab.data.builtin import data_set_facts, data_set_names
+    from promptlab.data.example import Example
+    from promptlab.data.load_task import load_task
+    from promptlab.data.readers import read_rows
+    from promptlab.data.task import Task
     from promptlab.errors import InputError, PromptlabError, WorkError
-    from promptlab.evaluation import Evaluation
+    from promptlab.estimators.builtin import FineTuned, Head, Prefix, SoftPrompt, Triggers
+    from promptlab.evaluation.evaluation import Evaluation
+    from promptlab.evaluation.failure_clusters import cluster_failures
+    from promptlab.evaluation.failure_log import FailureLog
+    from promptlab.evaluation.predictions import Prediction, Predictions
+    from promptlab.evaluation.trace import Trace
     from promptlab.events import Event, Events, Phase, StudyStarted
-    from promptlab.example import Example
-    from promptlab.failures import FailureLog
-    from promptlab.generator import PromptGenerator
-    from promptlab.grid import Grid, PairedTest, paired_tests
-    from promptlab.kinds.estimators import FineTuned, Head, Prefix, SoftPrompt, Triggers
-    from promptlab.kinds.kind import kind_names, kind_schema
-    from promptlab.models.convert import model_names
-    from promptlab.models.filling import fill_words
-    from promptlab.models.language_model import LanguageModel
+    from promptlab.files.code_permission import allow_code
+    from promptlab.files.spreadsheet import csv_text, spreadsheet_safe
+    from promptlab.library import load_template, tasks, templates
+    from promptlab.library.library import Library
+    from promptlab.models.answer_rank import standings
+    from promptlab.models.base import LanguageModel
+    from promptlab.models.builtin import model_names
+    from promptlab.models.fill_words import fill_words
     from promptlab.models.pool import load_model
-    from promptlab.models.standing import standings
-    from promptlab.models.tokens import Token
-    from promptlab.outside_text import json_lines, json_text, make_printable
-    from promptlab.own_code import allow_code
-    from promptlab.parser_settings import parser_from_settings
-    from promptlab.pinned import data_set_facts, data_set_names
-    from promptlab.predictions import Prediction, Predictions
-    from promptlab.predictor import Predictor, load
-    from promptlab.prompt import Prompt
-    from promptlab.readers import read_rows
-    from promptlab.rendering import isolate_rendering
-    from promptlab.rescoring import Rescorer
-    from promptlab.spreadsheet import csv_text, spreadsheet_safe
+    from promptlab.models.token_view import Token
+    from promptlab.predictors.base import Predictor, load
+    from promptlab.predictors.classifier import PromptClassifier
+    from promptlab.predictors.comparison_grid import Grid, PairedTest, paired_tests
+    from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+    from promptlab.predictors.ensemble.cascade import Cascade
+    from promptlab.predictors.ensemble.ensemble import Ensemble
+    from promptlab.predictors.generator import PromptGenerator
+    from promptlab.predictors.rescoring import Rescorer
+    from promptlab.predictors.strategy import solve
+    from promptlab.predictors.truncation import render_within
+    from promptlab.prompts.decoding import Decoding
+    from promptlab.prompts.jinja.rendering import isolate_rendering
+    from promptlab.prompts.parsers.parsers import parser_from_settings
+    from promptlab.prompts.prompt import Prompt
+    from promptlab.prompts.template import Demonstration, Template
+    from promptlab.prompts.verbalizer import Verbalizer
+    from promptlab.security.untrusted_text import json_lines, json_text, make_printable
     from promptlab.strategies.chain import Chain, Step
-    from promptlab.strategies.consistency import SelfConsistency
-    from promptlab.strategies.decomposition import SpanDecomposition
-    from promptlab.strategies.judgement import Judgement
-    from promptlab.strategies.knowledge import GeneratedKnowledge
+    from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
+    from promptlab.strategies.generated_knowledge import GeneratedKnowledge
     from promptlab.strategies.retrieval import Retrieval
-    from promptlab.strategies.search import Search
-    from promptlab.strategies.thought import ChainOfThought
-    from promptlab.strategies.thoughts import Thoughts
-    from promptlab.strategies.tree import TreeOfThoughts
-    from promptlab.strategy import solve
+    from promptlab.strategies.self_consistency.strategy import SelfConsistency
+    from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
+    from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+    from promptlab.strategies.tree_of_thoughts.search import Search
+    from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
+    from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
     from promptlab.study.comparison import (
         Change,
         StudyComparison,
@@ -69,24 +74,19 @@ if TYPE_CHECKING:
         StudyRow,
         compare_studies,
     )
-    from promptlab.study.curve_run import CurveRun
-    from promptlab.study.curve_spec import CurveSpec
-    from promptlab.study.estimate import estimate_study
-    from promptlab.study.group_cost import Estimate
-    from promptlab.study.places import parse_yaml
-    from promptlab.study.policy import StudyPolicy
-    from promptlab.study.proposal import propose
+    from promptlab.study.decision.verdict import study_verdict
+    from promptlab.study.estimate.cost_range import Estimate
+    from promptlab.study.estimate.estimate import estimate_study
+    from promptlab.study.learning_curve.run import CurveRun
+    from promptlab.study.proposal.proposal import propose
     from promptlab.study.run import StudyRun
-    from promptlab.study.spec import StudySpec, build_spec, read_spec, shipped_studies
+    from promptlab.study.spec.check import Complaint, read_study, study_complaints
+    from promptlab.study.spec.curve_spec import CurveSpec
+    from promptlab.study.spec.policy import StudyPolicy
+    from promptlab.study.spec.spec import StudySpec, build_spec, read_spec, shipped_studies
+    from promptlab.study.spec.yaml_positions import parse_yaml
     from promptlab.study.study import Study
-    from promptlab.study.text import Complaint, read_study, study_complaints
-    from promptlab.study.verdict import study_verdict
-    from promptlab.task import Task
-    from promptlab.template import Demonstration, Template
-    from promptlab.trace import Trace
     from promptlab.tuning.explanation import explain
-    from promptlab.verbalizer import Verbalizer
-    from promptlab.window import render_within
 
 __version__ = "0.1.0"
 
@@ -199,105 +199,105 @@ _HOMES = {
     "BatchPrediction": "promptlab.batch.prediction",
     "Cancellation": "promptlab.cancellation",
     "Cancelled": "promptlab.cancellation",
-    "Cascade": "promptlab.ensemble.cascade",
+    "Cascade": "promptlab.predictors.ensemble.cascade",
     "Chain": "promptlab.strategies.chain",
-    "ChainOfThought": "promptlab.strategies.thought",
+    "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
     "Change": "promptlab.study.comparison",
-    "Complaint": "promptlab.study.text",
-    "CurveRun": "promptlab.study.curve_run",
-    "CurveSpec": "promptlab.study.curve_spec",
-    "Decoding": "promptlab.decoding",
-    "Demonstration": "promptlab.template",
-    "DemonstrationChoice": "promptlab.demonstrations",
-    "Ensemble": "promptlab.ensemble.ensemble",
-    "Estimate": "promptlab.study.group_cost",
-    "Evaluation": "promptlab.evaluation",
+    "Complaint": "promptlab.study.spec.check",
+    "CurveRun": "promptlab.study.learning_curve.run",
+    "CurveSpec": "promptlab.study.spec.curve_spec",
+    "Decoding": "promptlab.prompts.decoding",
+    "Demonstration": "promptlab.prompts.template",
+    "DemonstrationChoice": "promptlab.predictors.demonstrations.choice",
+    "Ensemble": "promptlab.predictors.ensemble.ensemble",
+    "Estimate": "promptlab.study.estimate.cost_range",
+    "Evaluation": "promptlab.evaluation.evaluation",
     "Event": "promptlab.events",
     "Events": "promptlab.events",
-    "Example": "promptlab.example",
-    "FailureLog": "promptlab.failures",
-    "FineTuned": "promptlab.kinds.estimators",
-    "GeneratedKnowledge": "promptlab.strategies.knowledge",
-    "Grid": "promptlab.grid",
-    "Head": "promptlab.kinds.estimators",
+    "Example": "promptlab.data.example",
+    "FailureLog": "promptlab.evaluation.failure_log",
+    "FineTuned": "promptlab.estimators.builtin",
+    "GeneratedKnowledge": "promptlab.strategies.generated_knowledge",
+    "Grid": "promptlab.predictors.comparison_grid",
+    "Head": "promptlab.estimators.builtin",
     "InputError": "promptlab.errors",
-    "Judgement": "promptlab.strategies.judgement",
-    "LanguageModel": "promptlab.models.language_model",
-    "Library": "promptlab.catalog.own",
-    "PairedTest": "promptlab.grid",
+    "Judgement": "promptlab.strategies.tree_of_thoughts.evaluation",
+    "LanguageModel": "promptlab.models.base",
+    "Library": "promptlab.library.library",
+    "PairedTest": "promptlab.predictors.comparison_grid",
     "Phase": "promptlab.events",
-    "Prediction": "promptlab.predictions",
-    "Predictions": "promptlab.predictions",
-    "Predictor": "promptlab.predictor",
-    "Prefix": "promptlab.kinds.estimators",
-    "Prompt": "promptlab.prompt",
-    "PromptClassifier": "promptlab.classifier",
-    "PromptGenerator": "promptlab.generator",
+    "Prediction": "promptlab.evaluation.predictions",
+    "Predictions": "promptlab.evaluation.predictions",
+    "Predictor": "promptlab.predictors.base",
+    "Prefix": "promptlab.estimators.builtin",
+    "Prompt": "promptlab.prompts.prompt",
+    "PromptClassifier": "promptlab.predictors.classifier",
+    "PromptGenerator": "promptlab.predictors.generator",
     "PromptlabError": "promptlab.errors",
-    "Rescorer": "promptlab.rescoring",
+    "Rescorer": "promptlab.predictors.rescoring",
     "Retrieval": "promptlab.strategies.retrieval",
-    "Search": "promptlab.strategies.search",
-    "SelfConsistency": "promptlab.strategies.consistency",
-    "SoftPrompt": "promptlab.kinds.estimators",
-    "SpanDecomposition": "promptlab.strategies.decomposition",
+    "Search": "promptlab.strategies.tree_of_thoughts.search",
+    "SelfConsistency": "promptlab.strategies.self_consistency.strategy",
+    "SoftPrompt": "promptlab.estimators.builtin",
+    "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy",
     "Step": "promptlab.strategies.chain",
     "Study": "promptlab.study.study",
     "StudyComparison": "promptlab.study.comparison",
     "StudyPair": "promptlab.study.comparison",
-    "StudyPolicy": "promptlab.study.policy",
+    "StudyPolicy": "promptlab.study.spec.policy",
     "StudyRow": "promptlab.study.comparison",
     "StudyRun": "promptlab.study.run",
-    "StudySpec": "promptlab.study.spec",
+    "StudySpec": "promptlab.study.spec.spec",
     "StudyStarted": "promptlab.events",
-    "Task": "promptlab.task",
-    "Template": "promptlab.template",
-    "Thoughts": "promptlab.strategies.thoughts",
-    "Token": "promptlab.models.tokens",
-    "Trace": "promptlab.trace",
-    "TreeOfThoughts": "promptlab.strategies.tree",
-    "Triggers": "promptlab.kinds.estimators",
-    "Verbalizer": "promptlab.verbalizer",
+    "Task": "promptlab.data.task",
+    "Template": "promptlab.prompts.template",
+    "Thoughts": "promptlab.strategies.tree_of_thoughts.thoughts",
+    "Token": "promptlab.models.token_view",
+    "Trace": "promptlab.evaluation.trace",
+    "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
+    "Triggers": "promptlab.estimators.builtin",
+    "Verbalizer": "promptlab.prompts.verbalizer",
     "WorkError": "promptlab.errors",
-    "allow_code": "promptlab.own_code",
-    "build_spec": "promptlab.study.spec",
-    "cluster_failures": "promptlab.clusters",
+    "allow_code": "promptlab.files.code_permission",
+    "build_spec": "promptlab.study.spec.spec",
+    "cluster_failures": "promptlab.evaluation.failure_clusters",
     "compare_studies": "promptlab.study.comparison",
-    "csv_text": "promptlab.spreadsheet",
-    "data_set_facts": "promptlab.pinned",
-    "data_set_names": "promptlab.pinned",
-    "estimate_study": "promptlab.study.estimate",
+    "csv_text": "promptlab.files.spreadsheet",
+    "data_set_facts": "promptlab.data.builtin",
+    "data_set_names": "promptlab.data.builtin",
+    "estimate_study": "promptlab.study.estimate.estimate",
     "explain": "promptlab.tuning.explanation",
-    "fill_words": "promptlab.models.filling",
-    "guess_columns": "promptlab.batch.records",
-    "isolate_rendering": "promptlab.rendering",
-    "json_lines": "promptlab.outside_text",
-    "json_text": "promptlab.outside_text",
-    "kind_names": "promptlab.kinds.kind",
-    "kind_schema": "promptlab.kinds.kind",
-    "load": "promptlab.predictor",
+    "fill_words": "promptlab.models.fill_words",
+    "guess_columns": "promptlab.batch.input",
+    "isolate_rendering": "promptlab.prompts.jinja.rendering",
+    "json_lines": "promptlab.security.untrusted_text",
+    "json_text": "promptlab.security.untrusted_text",
+    "kind_names": "promptlab.candidates.base",
+    "kind_schema": "promptlab.candidates.base",
+    "load": "promptlab.predictors.base",
     "load_model": "promptlab.models.pool",
-    "load_task": "promptlab.datasets",
-    "load_template": "promptlab.catalog",
-    "make_printable": "promptlab.outside_text",
-    "model_names": "promptlab.models.convert",
-    "paired_tests": "promptlab.grid",
-    "parse_yaml": "promptlab.study.places",
-    "parser_from_settings": "promptlab.parser_settings",
-    "predict_file": "promptlab.batch.file",
-    "propose": "promptlab.study.proposal",
-    "read_rows": "promptlab.readers",
-    "read_spec": "promptlab.study.spec",
-    "read_study": "promptlab.study.text",
-    "render_within": "promptlab.window",
-    "shipped_studies": "promptlab.study.spec",
-    "solve": "promptlab.strategy",
-    "spreadsheet_safe": "promptlab.spreadsheet",
-    "standings": "promptlab.models.standing",
-    "study_complaints": "promptlab.study.text",
-    "study_verdict": "promptlab.study.verdict",
-    "tasks": "promptlab.catalog",
-    "templates": "promptlab.catalog",
-    "write_rows": "promptlab.batch.file",
+    "load_task": "promptlab.data.load_task",
+    "load_template": "promptlab.library",
+    "make_printable": "promptlab.security.untrusted_text",
+    "model_names": "promptlab.models.builtin",
+    "paired_tests": "promptlab.predictors.comparison_grid",
+    "parse_yaml": "promptlab.study.spec.yaml_positions",
+    "parser_from_settings": "promptlab.prompts.parsers.parsers",
+    "predict_file": "promptlab.batch.predict_file",
+    "propose": "promptlab.study.proposal.proposal",
+    "read_rows": "promptlab.data.readers",
+    "read_spec": "promptlab.study.spec.spec",
+    "read_study": "promptlab.study.spec.check",
+    "render_within": "promptlab.predictors.truncation",
+    "shipped_studies": "promptlab.study.spec.spec",
+    "solve": "promptlab.predictors.strategy",
+    "spreadsheet_safe": "promptlab.files.spreadsheet",
+    "standings": "promptlab.models.answer_rank",
+    "study_complaints": "promptlab.study.spec.check",
+    "study_verdict": "promptlab.study.decision.verdict",
+    "tasks": "promptlab.library",
+    "templates": "promptlab.library",
+    "write_rows": "promptlab.batch.predict_file",
 }
 """The module of every public name: what the imports above say to type checkers."""
 

@@ -30,10 +30,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptlab.outside_text import make_printable, sanitize
+from promptlab.security.untrusted_text import make_printable, sanitize
 
 if TYPE_CHECKING:
-    from promptlab.decoding import Generation
+    from promptlab.prompts.decoding import Generation
 
 
 _SHOWN = 500

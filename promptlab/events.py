@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from promptlab.outside_text import sanitize
+from promptlab.security.untrusted_text import sanitize
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
 """The template library: one YAML file per task, data only.
 
-Shipped as the package ``promptlab.library`` and read by `promptlab.catalog`; nothing here is code.
+Shipped as the package ``promptlab.library`` and read by `promptlab.library`; nothing here is code.
 """

@@ -19,8 +19,8 @@ install_import_hook(
         "promptlab.engine",
         "promptlab.models",
         "promptlab.tuning",
-        "promptlab.calibration",
-        "promptlab.verbalizer",
+        "promptlab.predictors.calibration",
+        "promptlab.prompts.verbalizer",
     ],
     "beartype.beartype",
 )
@@ -36,32 +36,19 @@ import hypothesis
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("command_line", "predict_command", "template_command")
+pytest.register_assert_rewrite("tests.helpers")
 
-import tiny_models
-from tiny_models import Pair
-
-from promptlab import rendering
-from promptlab.example import Example
-from promptlab.task import Task
+from promptlab.data.example import Example
+from promptlab.data.task import Task
+from promptlab.prompts.jinja import rendering
+from tests.helpers import tiny_models
+from tests.helpers.tiny_models import Pair
 
 if TYPE_CHECKING:
     from promptlab.models.local import LocalModel
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # busy ones are slow
 hypothesis.settings.load_profile("any machine")
-
-LONGEST = (
-    "test_study_learning", "test_browser_hostile", "test_kinds_finetune", "test_study_run",
-    "test_engine_gradients", "test_tuning_pack", "test_kinds_head", "test_kinds_soft_prompt",
-    "test_triggers_scored", "test_study_kill", "test_browser_building", "test_browser_learn",
-    "test_browser_playground", "test_cli_template", "test_ui_kill", "test_trigger_search",
-    "test_engine_generate", "test_curve_run", "test_browser_study", "test_browser_library",
-    "test_study_live", "test_tuning_trainee", "test_ui_jobs", "test_rescoring",
-    "test_browser_strategy", "test_kinds_ensemble", "test_study_estimate", "test_remote_serve",
-    "test_study_again",
-)  # fmt: skip
-"""Files that take longest; they come first, so that no worker is left with one at the end."""
 
 USERS_CACHE = os.environ.get("PROMPTLAB_CACHE")
 """Where the pinned models and data are kept, so that they are fetched once."""
@@ -76,9 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, the others as they stand."""
-    places = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+    """Files marked ``slow`` first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @contextmanager
@@ -125,13 +111,13 @@ def cache_of_this_test(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def allowed_code(request: pytest.FixtureRequest) -> Iterator[None]:
     """Names lead to no code but that of the packages in the test module's ``ALLOWED_CODE``."""
-    from promptlab import own_code
+    from promptlab.files import code_permission
 
-    own_code._allowed.clear()
-    own_code._given.clear()
-    own_code.allow_code(*getattr(request.module, "ALLOWED_CODE", ()))
+    code_permission._allowed.clear()
+    code_permission._given.clear()
+    code_permission.allow_code(*getattr(request.module, "ALLOWED_CODE", ()))
     yield
-    own_code._allowed.clear()
+    code_permission._allowed.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -292,9 +278,8 @@ def workbench(
 ) -> Iterator[tuple[str, Path]]:
     """The address of the app over the default model, as ``promptlab ui`` serves it; its runs."""
     pytest.importorskip("gradio")
-    from browser import free_port
-
     from promptlab.ui.app import serve
+    from tests.helpers.browser import free_port
 
     runs = tmp_path_factory.mktemp("workbench") / "runs"
     with cache_at(USERS_CACHE):
@@ -306,7 +291,7 @@ def workbench(
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """The machine's browser; tests of one file share it."""
-    import browser
+    from tests.helpers import browser
 
     pytest.importorskip("playwright")
     if browser.CHROMIUM is None:
@@ -318,7 +303,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture
 def page(chromium: Any, workbench: tuple[str, Path]) -> Iterator[Any]:
     """A window of one user on the app; it must not complain, nor ask another host."""
-    from browser import opened
+    from tests.helpers.browser import opened
 
     with opened(chromium, workbench[0]) as shown:
         yield shown

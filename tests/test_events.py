@@ -9,8 +9,8 @@ import pytest
 
 from promptlab import events as events_module
 from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.candidate import Candidate
 from promptlab.events import Event, Events, Step, TrialFinished
+from promptlab.predictors.candidate import Candidate
 
 
 def test_every_listener_hears_everything_in_order() -> None:

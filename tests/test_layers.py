@@ -1,83 +1,84 @@
-"""Imports point one way: every module imports from its own layer or one before it."""
+"""Imports point one way: every module imports from its own layer or one before it, in no circle."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import promptlab
 
-LAYERS: tuple[tuple[str, ...], ...] = (
-    # plain values
-    (
-        "build_once",
-        "cache", "cache_parts", "calibration", "cancellation", "candidate", "catalog", "clusters",
-        "checksums", "entries", "file_hash", "partial",
-        "bag_of_words", "columns", "cuts", "distinct",
-        "decoding", "errors", "evaluation", "events", "example", "expression", "extraction",
-        "failure", "failure_tables", "failures", "fitting", "game24", "grammar", "hub",
-        "label_column", "metric",
-        "number", "own_code", "parser", "plain_file", "provenance", "reading",
-        "parser_settings", "predictions", "prompt", "readers", "reasoning", "repeats", "seen_texts",
-        "isolation", "jinja", "pattern", "rendering", "safe_yaml", "sandbox",
-        "saved_folder", "saved_schema", "saved_settings",
-        "settings", "outside_text", "redaction", "terminal",
-        "compat", "hidden_reasoning", "inputs", "json_file", "label",
-        "spans", "split", "spreadsheet", "statistics", "task", "template", "text", "trace",
-        "verbalizer",
-        "answer_cue", "choice", "choice_cue", "choice_mention", "numeral", "open_answer",
-    ),
-    # the only place that runs a network
-    ("engine",),
-    # loading, one file a family, pinned assets
-    ("models",),
-    # what needs a model or an asset: predictors, and the pinned data sets
-    (
-        "asks", "classifier", "datasets", "demonstrations", "driver", "generator", "grid",
-        "head", "mixture", "pinned", "predictor", "replies", "rescoring", "retrieval",
-        "saved_model", "selection", "strategy", "template_predictor", "window",
-    ),
-    # a saved predictor over whole files
-    ("batch",),
-    # reasoning over several asks, and several predictors together
-    ("ensemble", "strategies"),
-    # what is learned on a frozen model
-    ("tuning",),
-    ("kinds",),
-    ("study",),
-    ("interop",),
-    ("cli",),
-    ("__main__",),
+LAYERS = (
+    # texts from outside made harmless, and errors that hold such texts
+    "security", "errors", "events", "cancellation",
+    # what is on disk, other libraries' insides, pinned wheels
+    "compat", "files", "assets",
+    # text without a model: examples, prompts, templates to choose from, figures
+    "data", "prompts", "evaluation", "library",
+    # the only place that runs a network, and models by name
+    "engine", "models",
+    # what answers examples
+    "predictors", "batch", "strategies",
+    # what is learned, and what a study tries
+    "tuning", "candidates", "estimators", "study",
+    # the ways in and out
+    "interop", "cli", "__main__",
 )  # fmt: skip
+"""Folders and files of ``promptlab/``; each imports from itself and from those before it."""
 ROOT = Path(promptlab.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 TOP = ROOT.parent
-
-
-def layer(module: str) -> int | None:
-    """The layer of ``promptlab.x.y``; ``None`` for the package itself."""
-    name = module.removeprefix("promptlab").lstrip(".").partition(".")[0]
-    return next((index for index, names in enumerate(LAYERS) if name in names), None)
+APP = sorted((TOP / "ui").rglob("*.py"))
 
 
 def module_of(path: Path) -> str:
+    """``promptlab.x.y`` of a file of the library or the app."""
     parts = path.relative_to(TOP).with_suffix("").parts
+    parts = parts if parts[0] == "promptlab" else ("promptlab", *parts)
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything of promptlab's that a file imports, wherever it does."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+MODULES = {module_of(path): path for path in (*SOURCES, *APP)}
+
+
+def layer(module: str) -> int | None:
+    """The place of ``promptlab.x.y`` in `LAYERS`; ``None`` for the package itself."""
+    name = module.removeprefix("promptlab").lstrip(".").partition(".")[0]
+    return LAYERS.index(name) if name in LAYERS else None
+
+
+def for_types_alone(tree: ast.Module) -> set[ast.AST]:
+    """What stands under ``if TYPE_CHECKING``: no import at run time."""
+    return {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+
+
+def imported(path: Path, *, types: bool = True) -> Iterator[tuple[int, str]]:
+    """Line and module of everything of promptlab's that a file imports, also inside functions.
+
+    With ``types`` false, what only a type checker imports is left out.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    left_out = set() if types else for_types_alone(tree)
+    for node in ast.walk(tree):
+        if node in left_out:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             base = node.module or ""
-            names = [
-                f"{base}.{alias.name}" if base == "promptlab" else base for alias in node.names
-            ]
+            full = [f"{base}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else base for name in full]
+            if base == "promptlab":
+                names = full
         else:
             continue
         yield from ((node.lineno, name) for name in names if name.split(".")[0] == "promptlab")
@@ -85,9 +86,12 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_every_module_has_its_layer() -> None:
     names = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in SOURCES}
-    known = [name for names in LAYERS for name in names]
-    assert len(known) == len(set(known))
-    assert names - {"__init__"} == set(known)
+    assert names - {"__init__"} == set(LAYERS)
+
+
+def test_the_top_level_can_be_read_at_once() -> None:
+    entries = [path for path in ROOT.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 25, sorted(path.name for path in entries)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)
@@ -96,14 +100,26 @@ def test_imports_point_one_way(path: Path) -> None:
     relative = [n.lineno for n in nodes if isinstance(n, ast.ImportFrom) and n.level]
     assert not relative, f"{path}: relative imports in lines {relative}"
     own = layer(module_of(path))
-    for line, name in imported(path):
+    for line, name in imported(path, types=False):
         other = layer(name)
         if own is None or other is None:
             continue
         assert other <= own, f"{module_of(path)}:{line} imports {name} from a later layer"
 
 
-@pytest.mark.parametrize("path", sorted((TOP / "ui").rglob("*.py")), ids=lambda path: path.name)
+def test_no_circle_between_files() -> None:
+    graph = {
+        module: {name for _, name in imported(path, types=False) if name in MODULES} - {module}
+        for module, path in MODULES.items()
+    }
+    graph["promptlab"] = set()  # its names are looked up when they are first used
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("path", APP, ids=lambda path: path.name)
 def test_the_app_uses_public_names_alone(path: Path) -> None:
     for line, name in imported(path):
         public = name == "promptlab" or name.startswith("promptlab.ui")

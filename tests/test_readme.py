@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import free_port
+
+from tests.helpers.browser import free_port
 
 README = Path(__file__).parents[1] / "README.md"
 PORT = "7860"

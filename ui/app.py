@@ -13,13 +13,19 @@ from starlette.middleware import Middleware
 
 import promptlab as pl
 
-from . import compare, failures, learn, library, playground, predict, study
-from .gradio_parts import without_asking_itself
-from .guard import Guard, rules_for
-from .masthead import REMEMBER_TAB, keep_tab_in_address, masthead
-from .page import Page
-from .sweeping import sweeping
-from .workbench import KEPT_SECONDS, MB, Workbench
+from .compare import tab as compare_tab
+from .components.gradio_internals import without_asking_itself
+from .context import KEPT_SECONDS, MB, Workbench
+from .failures import tab as failures_tab
+from .learn import tab as learn_tab
+from .library import tab as library_tab
+from .playground import tab as playground_tab
+from .predict import tab as predict_tab
+from .server.cleanup import sweeping
+from .server.guard import Guard, rules_for
+from .server.header import REMEMBER_TAB, keep_tab_in_address, masthead
+from .server.page import Page
+from .study import tab as study_tab
 
 DEFAULT_MODEL = "smollm2-135m"
 LARGEST_UPLOAD = 10 * MB
@@ -27,13 +33,13 @@ _MOST_WAITING = 64
 _MOST_SESSIONS = 500
 """Gradio keeps about a megabyte for each; the one used longest ago is forgotten."""
 _TABS = (
-    ("Playground", playground.tab),
-    ("Compare", compare.tab),
-    ("Study", study.tab),
-    ("Learn", learn.tab),
-    ("Library", library.tab),
-    ("Failures", failures.tab),
-    ("Predict", predict.tab),
+    ("Playground", playground_tab.tab),
+    ("Compare", compare_tab.tab),
+    ("Study", study_tab.tab),
+    ("Learn", learn_tab.tab),
+    ("Library", library_tab.tab),
+    ("Failures", failures_tab.tab),
+    ("Predict", predict_tab.tab),
 )
 
 

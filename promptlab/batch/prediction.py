@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from promptlab.batch.records import (
+from promptlab.batch.input import (
     BLOCK,
     Records,
     examples_of,
@@ -20,16 +20,16 @@ from promptlab.batch.records import (
     with_nested,
 )
 from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.columns import Columns
-from promptlab.cuts import Cuts, count_cuts
+from promptlab.data.columns import Columns
+from promptlab.data.example import Example
+from promptlab.data.label_column import match_label
+from promptlab.data.readers import Row
+from promptlab.data.repeats import text_key
 from promptlab.errors import DataError, WorkError
-from promptlab.example import Example
-from promptlab.label_column import match_label
-from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Predictor
-from promptlab.readers import Row
-from promptlab.repeats import text_key
-from promptlab.replies import count_replies
+from promptlab.evaluation.predictions import Prediction, Predictions
+from promptlab.evaluation.reply_counts import count_replies
+from promptlab.evaluation.truncation_count import Cuts, count_cuts
+from promptlab.predictors.base import Predictor
 
 PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
 _MOST_LABELS = 50
@@ -162,7 +162,7 @@ class BatchPrediction:
             "unknown_labels": sorted(self.unknown),
         }
         if self.labelled and not self.unknown:
-            from promptlab.distinct import clustered_interval
+            from promptlab.evaluation.distinct_texts import clustered_interval
 
             right = sum(count for count, _ in self._right.values())
             summary["accuracy"] = right / self.labelled

@@ -20,9 +20,9 @@ def main() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from promptlab.cli.verbosity import Verbosity, set_verbosity
+    from promptlab.cli.common_options import Verbosity, set_verbosity
     from promptlab.errors import DataWarning
-    from promptlab.terminal import clean_streams
+    from promptlab.security.terminal import clean_streams
 
     set_verbosity(Verbosity.NORMAL)
     warnings.filterwarnings("ignore", category=DataWarning)  # commands tell them themselves
@@ -32,10 +32,10 @@ def main() -> None:
 
 def _run() -> None:
     """The application, and what its errors come to."""
-    from promptlab.cache import is_full
     from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
     from promptlab.errors import DiskError, InputError, PromptlabError
+    from promptlab.files.cache import is_full
 
     try:
         _check_texts()
@@ -64,7 +64,7 @@ def _run() -> None:
 
 def _check_texts() -> None:
     """Refuse arguments, and variables of promptlab's, that are no UTF-8. Raises `InputError`."""
-    from promptlab.settings import check_text
+    from promptlab.files.settings import check_text
 
     for text in sys.argv[1:]:
         check_text(text, f"the argument {text!a:.80}")
@@ -85,7 +85,7 @@ def _tell(error: Exception, message: str) -> None:
     """The message on standard error; the traceback before it for whoever asked for more."""
     import traceback
 
-    from promptlab.cli.verbosity import Verbosity, verbosity
+    from promptlab.cli.common_options import Verbosity, verbosity
 
     if verbosity() == Verbosity.VERBOSE:
         traceback.print_exception(error)

@@ -8,7 +8,7 @@ import typer
 
 from promptlab import __version__
 from promptlab.cli import cache, data, explain, failures, fill, model, predict, study, template, ui
-from promptlab.cli.verbosity import Quiet, Verbose, add_shared_options, choose_verbosity
+from promptlab.cli.common_options import Quiet, Verbose, add_shared_options, choose_verbosity
 
 app = typer.Typer(
     help="Which prompt to use, how good it really is, and what it costs.",

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.listing import print_listing
-from promptlab.cli.output import Json, note, print_json
+from promptlab.cli.output import Json, note, print_json, print_listing
 
 app = typer.Typer(help="What is kept in the cache folder.", no_args_is_help=True)
 
@@ -15,8 +14,8 @@ app = typer.Typer(help="What is kept in the cache folder.", no_args_is_help=True
 @app.command("list")
 def list_parts(as_json: Json = False) -> None:
     """Every part of the cache: its size, what is in it, and what it costs to have it again."""
-    from promptlab.cache import cache_dir, size_text
-    from promptlab.cache_parts import cache_parts
+    from promptlab.files.cache import cache_dir, size_text
+    from promptlab.files.cache_contents import cache_parts
 
     parts = cache_parts()
     if as_json:
@@ -42,9 +41,9 @@ def clear(
     """Remove parts of the cache; everything is made again when it is needed."""
     import sys
 
-    from promptlab.cache import size_text
-    from promptlab.cache_parts import choose_parts, clear_parts
     from promptlab.errors import InputError
+    from promptlab.files.cache import size_text
+    from promptlab.files.cache_contents import choose_parts, clear_parts
 
     parts = choose_parts(names or [], everything=everything)
     size = sum(part.size for part in parts)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli import reading
-from promptlab.cli.listing import cell, print_listing, visible
-from promptlab.cli.output import Json, print_json
+from promptlab.cli import data_options
+from promptlab.cli.output import Json, cell, print_json, print_listing, visible
 
 if TYPE_CHECKING:
-    from promptlab.task import Task
+    from promptlab.data.task import Task
 
 app = typer.Typer(help="The pinned data sets, and what is in a data file.", no_args_is_help=True)
 
@@ -20,8 +19,8 @@ app = typer.Typer(help="The pinned data sets, and what is in a data file.", no_a
 @app.command("list")
 def list_data(as_json: Json = False) -> None:
     """The pinned data sets; any data file, any Hub name and reasoning-gym:NAME work, too."""
-    from promptlab.cache import cache_dir
-    from promptlab.pinned import DATASETS
+    from promptlab.data.builtin import DATASETS
+    from promptlab.files.cache import cache_dir
 
     rows = [
         {
@@ -71,27 +70,27 @@ def show(
         ),
     ],
     n: Annotated[int, typer.Option("--n", min=0, help="So many examples.")] = 5,
-    text: reading.Text = None,
-    label: reading.Label = None,
-    field: reading.Fields = None,
-    id: reading.Id = None,
-    labels: reading.Labels = None,
-    join: reading.Join = None,
-    empty: reading.Empty = "refuse",
-    min_rows: reading.MinRows = 1,
-    delimiter: reading.Delimiter = None,
-    header: reading.Header = None,
-    encoding: reading.Encoding = None,
-    quotes: reading.Quotes = True,
-    records: reading.Records = None,
+    text: data_options.Text = None,
+    label: data_options.Label = None,
+    field: data_options.Fields = None,
+    id: data_options.Id = None,
+    labels: data_options.Labels = None,
+    join: data_options.Join = None,
+    empty: data_options.Empty = "refuse",
+    min_rows: data_options.MinRows = 1,
+    delimiter: data_options.Delimiter = None,
+    header: data_options.Header = None,
+    encoding: data_options.Encoding = None,
+    quotes: data_options.Quotes = True,
+    records: data_options.Records = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The seed of the splits.")] = 13,
-    max_chars: reading.MaxChars = 100_000,
+    max_chars: data_options.MaxChars = 100_000,
     as_json: Json = False,
 ) -> None:
     """Splits, label counts, fields, fingerprint, what looks wrong, and the first examples."""
-    from promptlab.datasets import load_task
+    from promptlab.data.load_task import load_task
 
-    options = reading.given_options(
+    options = data_options.given_options(
         text=text, label=label, fields=field, id=id, labels=labels, join=join, empty=empty,
         min_rows=min_rows, delimiter=delimiter, header=header, encoding=encoding, quotes=quotes,
         records=records, max_chars=max_chars,

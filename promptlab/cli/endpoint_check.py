@@ -48,8 +48,8 @@ def endpoint_row(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _asked(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
     """The errors of greedy replies to questions that were asked at once, and the seconds."""
-    from promptlab.decoding import Decoding
-    from promptlab.prompt import Prompt, Slot, Text
+    from promptlab.prompts.decoding import Decoding
+    from promptlab.prompts.prompt import Prompt, Slot, Text
 
     chat = "chat" in model.can
     prompts = [
@@ -65,7 +65,7 @@ def _asked(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
 
 def endpoint_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The row for people."""
-    from promptlab.models.remote.spending import told
+    from promptlab.models.remote.cost import told
 
     failed = row["errors"]
     return [

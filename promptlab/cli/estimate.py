@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.output import Json, print_json, print_listing, visible
 
 if TYPE_CHECKING:
-    from promptlab.study.group_cost import GroupCost, Span
+    from promptlab.study.estimate.cost_range import GroupCost, Span
 
 
 def estimate(
@@ -26,8 +25,8 @@ def estimate(
     Prompts are counted, not run; the model's speed is measured in half a second. An endpoint is
     asked nothing.
     """
-    from promptlab.study.estimate import estimate_study
-    from promptlab.study.spec import find_study_file, read_spec
+    from promptlab.study.estimate.estimate import estimate_study
+    from promptlab.study.spec.spec import find_study_file, read_spec
 
     changes = {"model.name": model, "model.device": device, "budget.trials": trials}
     given = {key: value for key, value in changes.items() if value is not None}

@@ -12,9 +12,9 @@ from promptlab.cli.options import Device, Dtype, OptionalModel, read_pairs
 from promptlab.cli.output import Json, console, print_json
 
 if TYPE_CHECKING:
-    from promptlab.example import Example
-    from promptlab.predictions import Predictions
-    from promptlab.predictor import Predictor
+    from promptlab.data.example import Example
+    from promptlab.evaluation.predictions import Predictions
+    from promptlab.predictors.base import Predictor
 
 
 def explain(
@@ -79,8 +79,8 @@ def _examples(
     max_chars: int,
 ) -> list[Example]:
     """Labelled examples for the predictor. Raises `DataError`."""
+    from promptlab.data.builtin import DATASETS
     from promptlab.errors import DataError
-    from promptlab.pinned import DATASETS
 
     if data in DATASETS:
         examples = _pinned(data, predictor, split, limit)
@@ -105,9 +105,9 @@ def _examples(
 
 
 def _pinned(name: str, predictor: Predictor, split: str, limit: int | None) -> list[Example]:
-    from promptlab.datasets import load_task
+    from promptlab.data.load_task import load_task
+    from promptlab.data.task import SPLITS
     from promptlab.errors import DataError
-    from promptlab.task import SPLITS
 
     if split not in SPLITS:
         raise DataError(f"--split {split!r} is unknown; use {', '.join(SPLITS)}")
@@ -129,9 +129,9 @@ def _from_file(
     limit: int | None,
     max_chars: int,
 ) -> list[Example]:
-    from promptlab.batch.records import examples_of, match_columns
+    from promptlab.batch.input import examples_of, match_columns
+    from promptlab.data.readers import read_rows
     from promptlab.errors import DataError
-    from promptlab.readers import read_rows
 
     rows = read_rows(source, max_chars=max_chars)
     matched = match_columns(rows.columns, predictor.fields, source=source, asked=asked, label=label)
@@ -148,7 +148,7 @@ def _predicted(predictor: Predictor, examples: list[Example], block: int, told: 
     """Predictions in blocks under a progress bar."""
     from rich.progress import track
 
-    from promptlab.predictions import Predictions
+    from promptlab.evaluation.predictions import Predictions
 
     starts = range(0, len(examples), block)
     bar = track(starts, f"predicting, {told}", console=console(stderr=True), transient=True)
@@ -158,7 +158,7 @@ def _predicted(predictor: Predictor, examples: list[Example], block: int, told: 
 
 
 def _worth(rows: Predictions) -> dict[str, Any]:
-    from promptlab.evaluation import Evaluation
+    from promptlab.evaluation.evaluation import Evaluation
 
     found = Evaluation.of(rows)
     return {
@@ -171,8 +171,8 @@ def _worth(rows: Predictions) -> dict[str, Any]:
 
 
 def _beside(own: Predictions, words: Predictions) -> dict[str, Any]:
-    from promptlab.predictions import answered_by_both
-    from promptlab.statistics import mcnemar_exact
+    from promptlab.evaluation.predictions import answered_by_both
+    from promptlab.evaluation.statistics import mcnemar_exact
 
     both = answered_by_both(own, words)
     comparison = mcnemar_exact(both[0].correct, both[1].correct)

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from promptlab.cli.listing import cell, print_listing, visible
+from promptlab.cli.output import cell, print_listing, visible
 
 
 def print_explanation(document: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ def _nearest(choice: dict[str, Any] | None) -> str:
 def _answers(settings: dict[str, Any] | None) -> str:
     if settings is None:
         return ""
-    from promptlab.verbalizer import Verbalizer
+    from promptlab.prompts.verbalizer import Verbalizer
 
     return str(Verbalizer.from_settings(settings))
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell, print_listing, visible
 from promptlab.cli.options import (
     DEFAULT_MODEL,
     Device,
@@ -18,15 +17,15 @@ from promptlab.cli.options import (
     open_model,
     read_pairs,
 )
-from promptlab.cli.output import Json, print_json, warn
+from promptlab.cli.output import Json, cell, print_json, print_listing, visible, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptlab.catalog import LibraryTemplate
-    from promptlab.models.language_model import Fill, LanguageModel
-    from promptlab.prompt import Prompt
-    from promptlab.template import Template
+    from promptlab.library import LibraryTemplate
+    from promptlab.models.base import Fill, LanguageModel
+    from promptlab.prompts.prompt import Prompt
+    from promptlab.prompts.template import Template
 
 _BAR = 20  # characters of the longest bar
 
@@ -49,7 +48,7 @@ def fill(
 
     After a blank, pieces that would be glued to the word before it are left out.
     """
-    from promptlab.models.filling import fill_words
+    from promptlab.models.fill_words import fill_words
 
     found = [find_template(text) for text in templates]
     fields = _fields(found, read_pairs(field))
@@ -86,8 +85,8 @@ def _fields(
 
 
 def _prompt(template: Template, fields: dict[str, str], model: LanguageModel) -> Prompt:
-    from promptlab.example import Example
-    from promptlab.window import render_within
+    from promptlab.data.example import Example
+    from promptlab.predictors.truncation import render_within
 
     return render_within(template, Example("example", fields), (), model, 1)
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.endpoint_check import endpoint_lines, endpoint_row
-from promptlab.cli.listing import print_listing, visible
 from promptlab.cli.options import DEFAULT_MODEL, Device, Dtype, ModelOption, read_model_options
-from promptlab.cli.output import Json, console, print_json
+from promptlab.cli.output import Json, console, print_json, print_listing, visible
 
 if TYPE_CHECKING:
     from promptlab.errors import InputError
@@ -31,8 +30,8 @@ _WORDS = "a film about people who read long books on the train to the sea and ba
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
     """The pinned models; any folder or Hugging Face id works, too."""
-    from promptlab.cache import cache_dir, size_text
-    from promptlab.models.convert import MODELS
+    from promptlab.files.cache import cache_dir, size_text
+    from promptlab.models.builtin import MODELS
 
     rows = [
         {
@@ -89,7 +88,7 @@ def check(
 
     A remote model is asked nine short questions, whose cost is told.
     """
-    from promptlab.models.remote.address import is_remote
+    from promptlab.models.remote.endpoint import is_remote
 
     options = read_model_options(option)
     remote = is_remote(name, options.get("endpoint"))
@@ -154,7 +153,7 @@ def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dic
 
 def _prompts(model: LocalModel, start: int) -> list[Any]:
     """Prompts of 64 tokens (or half the window), each in an order of its own: nothing is shared."""
-    from promptlab.prompt import Prompt, Slot, Text
+    from promptlab.prompts.prompt import Prompt, Slot, Text
 
     words = _WORDS.split()
     limit = min(_PROMPT_TOKENS, model.max_tokens // 2)
@@ -188,7 +187,7 @@ def _reading_speed(model: LocalModel) -> float:
 
 def _writing_speed(model: LocalModel) -> float | None:
     """New tokens a second of one greedy reply; None for a model that cannot generate."""
-    from promptlab.decoding import Decoding
+    from promptlab.prompts.decoding import Decoding
 
     if "generate" not in model.can:
         return None
@@ -200,7 +199,7 @@ def _writing_speed(model: LocalModel) -> float | None:
 
 
 def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
-    from promptlab.cache import size_text
+    from promptlab.files.cache import size_text
 
     paths = row["fast_paths"]
     written = row["written_tokens_per_second"]

@@ -11,9 +11,9 @@ import typer
 from promptlab.cli.output import console
 
 if TYPE_CHECKING:
-    from promptlab.catalog import LibraryTemplate
-    from promptlab.models.language_model import LanguageModel
-    from promptlab.template import Template
+    from promptlab.library import LibraryTemplate
+    from promptlab.models.base import LanguageModel
+    from promptlab.prompts.template import Template
 
 DEFAULT_MODEL = "smollm2-135m"
 
@@ -57,7 +57,7 @@ def read_pairs(
 def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
     """``name=value`` options of a model, the values as YAML. Raises `InputError`."""
     from promptlab.errors import InputError, StudyError
-    from promptlab.study.places import parse_yaml
+    from promptlab.study.spec.yaml_positions import parse_yaml
 
     options = {}
     for name, text in read_pairs(given, "--model-option").items():
@@ -70,7 +70,7 @@ def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
 
 def folder_of(study: str, runs: Path) -> Path:
     """A study's folder by its name or its path."""
-    from promptlab.plain_file import is_there
+    from promptlab.files.text_file import is_there
 
     path = Path(study)
     return path if is_there(path / "study.yaml") else runs / study
@@ -78,9 +78,9 @@ def folder_of(study: str, runs: Path) -> Path:
 
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:
     """A library template by full name, or a template from its own text (it holds a brace)."""
-    from promptlab.catalog import find, library
     from promptlab.errors import InputError
-    from promptlab.template import Template
+    from promptlab.library import find, library
+    from promptlab.prompts.template import Template
 
     if "{" in name_or_text:
         return Template(name_or_text), None

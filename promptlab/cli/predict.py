@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli import reading
-from promptlab.cli.listing import cell, print_listing, visible
+from promptlab.cli import data_options
 from promptlab.cli.options import (
     Device,
     Dtype,
@@ -20,15 +19,15 @@ from promptlab.cli.options import (
     read_model_options,
     read_pairs,
 )
-from promptlab.cli.output import Json, console, note, print_json, warn
+from promptlab.cli.output import Json, cell, console, note, print_json, print_listing, visible, warn
 
 if TYPE_CHECKING:
+    from promptlab.batch.input import Records
+    from promptlab.batch.output import RowFile
     from promptlab.batch.prediction import BatchPrediction
-    from promptlab.batch.records import Records
-    from promptlab.batch.row_file import RowFile
-    from promptlab.predictions import Predictions
-    from promptlab.predictor import Predictor
-    from promptlab.readers import FileForm
+    from promptlab.data.readers import FileForm
+    from promptlab.evaluation.predictions import Predictions
+    from promptlab.predictors.base import Predictor
 
 
 def predict(
@@ -59,12 +58,12 @@ def predict(
     ] = None,
     label: Annotated[str | None, typer.Option(help="The column with the true labels.")] = None,
     block: Annotated[int, typer.Option(min=1, help="Rows predicted at a time.")] = 64,
-    delimiter: reading.Delimiter = None,
-    header: reading.Header = None,
-    encoding: reading.Encoding = None,
-    quotes: reading.Quotes = True,
-    records: reading.Records = None,
-    max_chars: reading.MaxChars = 100_000,
+    delimiter: data_options.Delimiter = None,
+    header: data_options.Header = None,
+    encoding: data_options.Encoding = None,
+    quotes: data_options.Quotes = True,
+    records: data_options.Records = None,
+    max_chars: data_options.MaxChars = 100_000,
     trace: Annotated[
         bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
     ] = False,
@@ -86,14 +85,14 @@ def predict(
     --out.
     """
     from promptlab.batch.prediction import match_records
-    from promptlab.predictor import read_fields
+    from promptlab.predictors.base import read_fields
 
     target = None if out is None or str(out) == "-" else out
     shown = bool(text) and target is None and form is None and not as_json
     kept: list[dict[str, Any]] | None = [] if target is None and (as_json or shown) else None
     columns = read_pairs(column, "--column")
     given = _check_source(source, text)
-    written = reading.read_form(delimiter, header, encoding, quotes, records)
+    written = data_options.read_form(delimiter, header, encoding, quotes, records)
     with _opened(given, target, form, block, max_chars, spreadsheet_safe, written) as (
         rows,
         output,
@@ -111,7 +110,7 @@ def predict(
         )
     summary["file"] = None if target is None else str(target)
     if as_json:
-        from promptlab.batch.row_file import plain
+        from promptlab.batch.output import plain
 
         print_json(summary if kept is None else summary | {"predictions": plain(kept)})
     elif kept is not None:
@@ -171,9 +170,9 @@ def _opened(
     written: FileForm,
 ) -> Iterator[tuple[Records, RowFile]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
-    from promptlab.batch.file import read_format, refuse_same_file
-    from promptlab.batch.records import given_records, open_records
-    from promptlab.batch.row_file import RowFile
+    from promptlab.batch.input import given_records, open_records
+    from promptlab.batch.output import RowFile
+    from promptlab.batch.predict_file import read_format, refuse_same_file
 
     if isinstance(source, str):
         chosen = read_format(form, target, source)
@@ -198,8 +197,8 @@ def _predicted(
 ) -> dict[str, Any]:
     """Predict all rows into ``output``; what they come to."""
     from promptlab.batch.prediction import BatchPrediction
-    from promptlab.models.remote.ledger import Ledger
-    from promptlab.models.remote.spending import told
+    from promptlab.models.remote.cost import told
+    from promptlab.models.remote.cost_ledger import Ledger
 
     batch = BatchPrediction(predictor, records, columns=columns, label=label)
     started, ledger = time.perf_counter(), Ledger()
@@ -269,9 +268,9 @@ def load_predictor(
     """Load a saved predictor, saying so on standard error when that is a terminal."""
     with console(stderr=True).status(f"Loading {folder} …"):
         # these two make their kinds known to `load` when they are imported
-        import promptlab.classifier
-        import promptlab.generator  # noqa: F401
-        from promptlab.predictor import load
+        import promptlab.predictors.classifier
+        import promptlab.predictors.generator  # noqa: F401
+        from promptlab.predictors.base import load
 
         return load(folder, model, device=device, dtype=dtype, **(options or {}))
 
@@ -285,7 +284,7 @@ def _draw(found: Predictions) -> None:
 
 def _report(summary: dict[str, Any]) -> None:
     """A few lines about the whole on standard error."""
-    from promptlab.replies import replies_told
+    from promptlab.evaluation.reply_counts import replies_told
 
     where = "" if summary["file"] is None else f" to {summary['file']}"
     unparsed = f", {summary['unparsed']:,} unparsed" if summary["unparsed"] else ""
@@ -303,13 +302,13 @@ def _report(summary: dict[str, Any]) -> None:
     for remark in summary["remarks"]:
         warn(remark)
     if summary["cut"]["examples"]:
-        from promptlab.cuts import Cuts
+        from promptlab.evaluation.truncation_count import Cuts
 
         warn(f"{Cuts(**summary['cut']).told(summary['rows'])}")
     if summary["made_text"]:
         note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:
-        from promptlab.models.remote.spending import told
+        from promptlab.models.remote.cost import told
 
         note(f"cost: {told(summary['cost'])}")
     if summary["unknown_labels"]:

@@ -6,9 +6,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from promptlab.cli.listing import cell, visible
-from promptlab.cli.output import console, warn
-from promptlab.cli.verbosity import Verbosity, verbosity
+from promptlab.cli.common_options import Verbosity, verbosity
+from promptlab.cli.output import cell, console, visible, warn
 from promptlab.events import (
     BlockScored,
     Cost,
@@ -21,7 +20,7 @@ from promptlab.events import (
     TrialFinished,
     Warned,
 )
-from promptlab.models.remote.spending import told
+from promptlab.models.remote.cost import told
 
 if TYPE_CHECKING:
     from rich.console import Group

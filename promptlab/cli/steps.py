@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from promptlab.cli.listing import cell, print_listing
-from promptlab.outside_text import json_text
+from promptlab.cli.output import cell, print_listing
+from promptlab.security.untrusted_text import json_text
 
 _PAUSE = 0.5
 """Seconds between two looks at a growing file."""
@@ -88,7 +88,7 @@ def _summary(folder: Path, number: int, steps: list[dict[str, Any]]) -> dict[str
 
 def _trial_names(folder: Path) -> dict[int, str]:
     """Names of the trials of a decided study; a running one has not written them yet."""
-    from promptlab.study.documents import as_told, read_board
+    from promptlab.study.folder.documents import as_told, read_board
 
     board = read_board(folder) or {}
     names: dict[int, str] = as_told(

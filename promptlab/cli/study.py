@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,20 +11,79 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.board import print_result
 from promptlab.cli.estimate import compare, estimate
-from promptlab.cli.listing import print_listing, visible
-from promptlab.cli.new import new
+from promptlab.cli.leaderboard import print_result
 from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, print_json
+from promptlab.cli.output import Json, print_json, print_listing, visible
 from promptlab.cli.steps import show_steps
-from promptlab.cli.study_plot import plot
+from promptlab.cli.study_new import new
 from promptlab.cli.trace import trace
 
 if TYPE_CHECKING:
     from promptlab.cancellation import Cancellation
-    from promptlab.study.curve_spec import CurveSpec
-    from promptlab.study.spec import StudySpec
+    from promptlab.study.spec.curve_spec import CurveSpec
+    from promptlab.study.spec.spec import StudySpec
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 24px auto; max-width: 1100px; }}
+body {{ padding: 0 16px; }}
+h1 {{ font-size: 20px; }} h2 {{ font-size: 15px; margin: 32px 0 4px; }}
+.figure {{ overflow-x: auto; }} .parallel > div {{ min-width: 640px; }}
+</style></head><body><h1>{title}</h1>{body}</body></html>
+"""
+_TITLES = {
+    "history": "Optimisation history",
+    "importances": "Parameter importances",
+    "parallel": "Parallel coordinates",
+    "pareto": "Pareto front",
+}
+
+
+def plot(
+    study: Annotated[str, typer.Argument(help="A study's name or folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write (default: STUDY-figures.html).")
+    ] = None,
+    what: Annotated[
+        list[str] | None,
+        typer.Option(help="history, importances, parallel or pareto; repeat it. Default: all."),
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="The Optuna storage that the study was run with.")
+    ] = None,
+    runs: Runs = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Draw a study's search, also while it runs: one HTML file that needs no network."""
+    from promptlab.files.cache import disk_errors
+    from promptlab.study.folder.folder import write_whole
+    from promptlab.study.study import Study
+
+    folder = folder_of(study, runs)
+    figures = Study(folder).figures(what, storage=storage)
+    parts = []
+    for place, (name, figure) in enumerate(figures.items()):
+        drawn = figure.to_html(
+            full_html=False,
+            include_plotlyjs=place == 0,
+            config={"displaylogo": False, "responsive": True},
+        )
+        parts.append(f'<h2>{_TITLES[name]}</h2><div class="figure {name}">{drawn}</div>')
+    target = out or Path(f"{folder.name}-figures.html")
+    page = _PAGE.format(title=html.escape(folder.name), body="".join(parts))
+    with disk_errors(target.parent, f"Writing {target}"):
+        write_whole(target, page)
+    if as_json:
+        print_json({"study": folder.name, "figures": list(figures), "file": str(target)})
+    else:
+        typer.echo(target)
+
 
 app = typer.Typer(help="Run and read studies.", no_args_is_help=True)
 
@@ -59,7 +119,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study or a learning curve, or continue it where it stopped."""
-    from promptlab.study.spec import find_study_file, read_spec
+    from promptlab.study.spec.spec import find_study_file, read_spec
 
     changes = {
         "study": name,
@@ -84,9 +144,9 @@ def _run(
     from promptlab.cli.progress import StudyProgress
     from promptlab.errors import StudyError
     from promptlab.events import Events
-    from promptlab.study.curve_run import CurveRun
-    from promptlab.study.curve_spec import CurveSpec
+    from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.run import StudyRun
+    from promptlab.study.spec.curve_spec import CurveSpec
 
     if isinstance(spec, CurveSpec):
         if storage is not None:
@@ -183,7 +243,7 @@ def show(
     the study is decided or you stop it.
     """
     from promptlab.errors import StudyError
-    from promptlab.study.documents import as_told
+    from promptlab.study.folder.documents import as_told
     from promptlab.study.study import Study
 
     folder = folder_of(study, runs)
@@ -230,7 +290,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write report.html again and say where it is."""
-    from promptlab.study.report import write_report
+    from promptlab.study.report.report import write_report
     from promptlab.study.study import Study
 
     folder = folder_of(study, runs)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell, print_listing, visible
 from promptlab.cli.options import (
     Field,
     OptionalModel,
@@ -18,16 +17,16 @@ from promptlab.cli.options import (
     open_model,
     read_pairs,
 )
-from promptlab.cli.output import Json, note, print_json
+from promptlab.cli.output import Json, cell, note, print_json, print_listing, visible
 from promptlab.cli.template_exchange import export_names, import_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptlab.catalog import LibraryTemplate
-    from promptlab.models.language_model import LanguageModel
-    from promptlab.prompt import Prompt
-    from promptlab.template import Demonstration
+    from promptlab.library import LibraryTemplate
+    from promptlab.models.base import LanguageModel
+    from promptlab.prompts.prompt import Prompt
+    from promptlab.prompts.template import Demonstration
 
 app = typer.Typer(help="Browse, render, check and share prompt templates.", no_args_is_help=True)
 app.command("import")(import_file)
@@ -50,7 +49,7 @@ def list_templates(
     as_json: Json = False,
 ) -> None:
     """The templates of the library, shipped and your own."""
-    from promptlab.catalog import templates
+    from promptlab.library import templates
 
     entries = [
         entry for entry in templates(task) if shape is None or entry.template.shape == shape.value
@@ -72,7 +71,7 @@ def list_templates(
 @app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """One template in full, with its example rendered."""
-    from promptlab.catalog import library
+    from promptlab.library import library
 
     template, entry = find_template(name)
     if entry is None:
@@ -138,8 +137,8 @@ def render(
         "prompt": str(prompt),
     }
     if model is not None:
-        from promptlab.example import Example
-        from promptlab.window import render_within
+        from promptlab.data.example import Example
+        from promptlab.predictors.truncation import render_within
 
         loaded = open_model(model)
         example = Example("example", fields)
@@ -212,9 +211,9 @@ def _demonstrations(
     entry: LibraryTemplate | None, count: int, fields: Mapping[str, str]
 ) -> list[Demonstration]:
     """The first ``count`` solved examples of the entry's task, without the rendered one."""
-    from promptlab.catalog import library
     from promptlab.errors import InputError
-    from promptlab.template import Demonstration
+    from promptlab.library import library
+    from promptlab.prompts.template import Demonstration
 
     if not count:
         return []
@@ -239,7 +238,7 @@ def _demonstrations(
 
 def _reserve(entry: LibraryTemplate | None) -> int:
     """Tokens to keep free for the answer; a byte makes at most one token."""
-    from promptlab.decoding import Decoding
+    from promptlab.prompts.decoding import Decoding
 
     if entry is not None and entry.answers is not None:
         return max(len(answer.encode()) for answer in entry.verbalizer.answers) + 1

@@ -7,13 +7,64 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab import catalog
-from promptlab.catalog.check import Fault, check_document
-from promptlab.cli.template_faults import check_entry
-from promptlab.errors import InputError
+from promptlab import library
+from promptlab.errors import CapabilityError, InputError
+from promptlab.library import check
+from promptlab.library.check import Fault, check_document
 
 if TYPE_CHECKING:
-    from promptlab.models.language_model import LanguageModel
+    from promptlab.library import LibraryTemplate
+    from promptlab.models.base import LanguageModel
+    from promptlab.prompts.prompt import Prompt
+
+
+def check_entry(
+    entry: Any, document: Mapping[str, Any], path: Path, model: LanguageModel | None
+) -> tuple[list[str], list[str]]:
+    """Faults and notes of one template."""
+    checked = check.check_entry(entry, document, path)
+    faults = list(checked.faults)
+    if model is None or not checked.prompts or checked.item is None:
+        return faults, []
+    more, notes = _model_findings(checked.item, checked.prompts, model)
+    return faults + more, notes
+
+
+def _model_findings(
+    item: LibraryTemplate, prompts: Sequence[Prompt], model: LanguageModel
+) -> tuple[list[str], list[str]]:
+    """Faults and notes about what the model's tokenizer makes of prompts and answers."""
+    from promptlab.models.local import LocalModel
+
+    if item.answers is None:
+        verb = "fill" if item.open_vocabulary else "generate"
+        return [], [] if verb in model.can else [f"{model.name} cannot {verb}"]
+    answers = item.verbalizer.answers
+    try:
+        model.check(prompts, answers)
+    except CapabilityError as error:
+        return [], [str(error)]
+    except InputError as error:
+        return [str(error)], []
+    if not isinstance(model, LocalModel):
+        return [], []
+    counts = _token_counts(model, prompts[0], answers)
+    longer = [f"{word!r} ({count})" for word, count in counts.items() if count > 1]
+    if not longer:
+        return [], []
+    return [], [f"answers of several tokens in {model.name}: {', '.join(longer)}"]
+
+
+def _token_counts(model: Any, prompt: Prompt, answers: Sequence[str]) -> dict[str, int]:
+    """Tokens of each answer where it stands, without what follows the slot."""
+    from promptlab.prompts.prompt import Prompt
+
+    before = Prompt(prompt.segments[: prompt.slot + 1], chat=prompt.chat)
+    counts = {}
+    for asked in model.questions([before], answers)[0]:
+        for index, ids in zip(asked.answers, asked.question.continuations, strict=True):
+            counts[answers[index]] = len(ids)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -54,7 +105,7 @@ def check_templates(targets: Sequence[str], model: LanguageModel | None = None) 
     report = CheckReport()
     wanted: dict[Path, set[str] | None] = {}
     for path, name in [found for target in targets for found in _resolved(target)] or [
-        (path, None) for path in catalog.source_files()
+        (path, None) for path in library.source_files()
     ]:
         known = wanted.setdefault(path, set())
         if name is None or known is None:
@@ -73,9 +124,9 @@ def _resolved(target: str) -> list[tuple[Path, str | None]]:
     if path.suffix in (".yaml", ".yml") or target.startswith((".", "/", "~")):
         return [(file, None) for file in _yaml_files(path)]
     try:
-        if target in catalog.library():
-            return [(entry.path, entry.name) for entry in catalog.templates(target)]
-        entry = catalog.find(target)
+        if target in library.library():
+            return [(entry.path, entry.name) for entry in library.templates(target)]
+        entry = library.find(target)
     except InputError:
         if path.exists():
             return [(file, None) for file in _yaml_files(path)]
@@ -123,7 +174,7 @@ def _check_file(
 def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
     import yaml
 
-    from promptlab.safe_yaml import yaml_loader
+    from promptlab.files.safe_yaml import yaml_loader
 
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), yaml_loader())  # noqa: S506
@@ -142,7 +193,7 @@ def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
 
 def _check_clashes(wanted: Mapping[Path, set[str] | None], report: CheckReport) -> None:
     """Names that another file of the library has, or that two of the checked files share."""
-    files = {path.resolve(): path for path in [*catalog.source_files(), *wanted]}
+    files = {path.resolve(): path for path in [*library.source_files(), *wanted]}
     places: dict[str, Path] = {}
     for path in files.values():
         for name in _names(path):

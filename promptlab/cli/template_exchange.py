@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.listing import visible
-from promptlab.cli.output import Json, note, print_json
+from promptlab.cli.output import Json, note, print_json, visible
 
 
 def export_names(
@@ -18,10 +17,10 @@ def export_names(
     out: Annotated[Path | None, typer.Option(help="The file to write (default: print).")] = None,
 ) -> None:
     """Templates as YAML, one document a task, for `template import` elsewhere."""
-    from promptlab.cache import written_whole
-    from promptlab.catalog import templates
-    from promptlab.catalog.own import Library
     from promptlab.errors import DataError
+    from promptlab.files.cache import written_whole
+    from promptlab.library import templates
+    from promptlab.library.library import Library
 
     known = templates()
     tasks = {item.task for item in known}
@@ -55,7 +54,7 @@ def import_file(
     Of PromptSource's templates.yaml, those whose meaning stays the same are saved, and why the
     others are left out is told.
     """
-    from promptlab.catalog.own import Library
+    from promptlab.library.library import Library
 
     library = Library()
     done = library.import_file(file, replace=replace)

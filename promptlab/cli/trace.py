@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.listing import cell, visible
 from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, note, print_json
+from promptlab.cli.output import Json, cell, note, print_json, visible
 
 if TYPE_CHECKING:
-    from promptlab.predictions import Prediction
+    from promptlab.evaluation.predictions import Prediction
 
 
 def trace(
@@ -31,7 +30,7 @@ def trace(
 ) -> None:
     """The steps that were taken for every example, drawn as a tree."""
     from promptlab.errors import StudyError
-    from promptlab.study.documents import as_told
+    from promptlab.study.folder.documents import as_told
     from promptlab.study.study import Study
 
     folder = folder_of(study, runs)
@@ -67,7 +66,7 @@ def _steps(row: Prediction) -> Mapping[str, Any] | None:
 
 
 def _record(row: Prediction, number: int) -> dict[str, Any]:
-    from promptlab.trace import Trace
+    from promptlab.evaluation.trace import Trace
 
     steps = _steps(row)
     return {
@@ -86,8 +85,8 @@ def _record(row: Prediction, number: int) -> dict[str, Any]:
 
 def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) -> None:
     """One example's prediction and its steps as a tree; with ``err`` on standard error."""
-    from promptlab.replies import WORDLESS
-    from promptlab.trace import Trace
+    from promptlab.evaluation.reply_counts import WORDLESS
+    from promptlab.evaluation.trace import Trace
 
     said = "unparsed" if row.label is None else cell(row.label)
     verdict = "right" if row.correct else f"wrong, expected {cell(row.target or '?')}"

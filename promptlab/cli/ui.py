@@ -59,7 +59,7 @@ def ui(
         raise InputError(
             'the web workbench needs Gradio; run: pip install "promptlab-workbench[ui]"'
         ) from error
-    from promptlab.models.convert import model_names
+    from promptlab.models.builtin import model_names
 
     password = os.environ.get(PASSWORD)
     told = console(stderr=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from promptlab.data.example import Example
 from promptlab.errors import CapabilityError, TemplateError, VerbalizerError
-from promptlab.example import Example
 from promptlab.interop.openprompt_import import OldTokenizer, load_openprompt
 from promptlab.interop.openprompt_text import parse_template_text
 

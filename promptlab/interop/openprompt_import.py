@@ -19,9 +19,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from promptlab.assets.fetch import OPENPROMPT, fetch_wheel
 from promptlab.errors import CapabilityError, TemplateError
 from promptlab.interop.openprompt_text import parse_template_text
-from promptlab.models.assets import OPENPROMPT, fetch_wheel
 
 # Imported by OpenPrompt's trainers, data set readers and text metrics, never by its templates,
 # verbalizers and models: where one is not installed, only the work that needs it is refused.

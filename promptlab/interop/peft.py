@@ -14,16 +14,16 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from promptlab.cache import written_whole
-from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError
-from promptlab.generator import PromptGenerator
-from promptlab.json_file import read_object
-from promptlab.models.learned import Learned, learned_segments
+from promptlab.files.cache import written_whole
+from promptlab.files.json_file import read_object
+from promptlab.models.checkpoints.tensor_file import read_tensors
+from promptlab.models.learned_parts import Learned, learned_segments
 from promptlab.models.local import LocalModel
-from promptlab.models.tensor_file import read_tensors
-from promptlab.prompt import Soft
-from promptlab.tuning.learner import flat_prefix
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.generator import PromptGenerator
+from promptlab.prompts.prompt import Soft
+from promptlab.tuning.parameters import flat_prefix
 
 CONFIG, WEIGHTS, TENSOR = "adapter_config.json", "adapter_model.safetensors", "prompt_embeddings"
 _TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}

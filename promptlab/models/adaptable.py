@@ -8,12 +8,12 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptlab.engine.engine import Engine
-from promptlab.engine.prefix import prefix_shape
+from promptlab.engine.kv_cache.state import prefix_shape
+from promptlab.engine.scoring.engine import Engine
 from promptlab.errors import InputError, NotFiniteError
-from promptlab.models.language_model import LanguageModel
-from promptlab.models.learned import FACTS, Learned
-from promptlab.models.tuned import check_trains
+from promptlab.models.base import LanguageModel
+from promptlab.models.learned_parts import FACTS, Learned
+from promptlab.models.tuned_weights import check_trains
 
 M = TypeVar("M", bound="AdaptableModel")
 

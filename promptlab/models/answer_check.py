@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptlab.errors import VerbalizerError
-from promptlab.prompt import Prompt
+from promptlab.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from promptlab.models.local import Asked

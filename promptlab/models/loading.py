@@ -9,37 +9,37 @@ from typing import Any, cast
 
 import torch
 
-from promptlab.cache import cache_dir, to_stderr
 from promptlab.compat.transformers import config_value, readings_of
-from promptlab.engine.agreement import Examination, best_runner
-from promptlab.engine.cache_check import check_cache_layers
-from promptlab.engine.engine import VERSION, Engine
-from promptlab.engine.kept import KeptStates
+from promptlab.engine.generation.sequence import decoder_start
+from promptlab.engine.kv_cache.budget import kept_budget
+from promptlab.engine.kv_cache.compatibility import check_cache_layers
+from promptlab.engine.kv_cache.radix_cache import KeptStates
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.network import Network
-from promptlab.engine.plain import Reading
-from promptlab.engine.room import kept_budget
-from promptlab.engine.store import FeatureStore
-from promptlab.engine.writing import decoder_start
+from promptlab.engine.network.network import Network
+from promptlab.engine.scoring.engine import VERSION, Engine
+from promptlab.engine.scoring.feature_store import FeatureStore
+from promptlab.engine.scoring.reference import Reading
+from promptlab.engine.self_check import Examination, best_runner
 from promptlab.errors import InputError
+from promptlab.files.cache import cache_dir, to_stderr
+from promptlab.files.provenance import package_version
+from promptlab.models.base import Family
+from promptlab.models.builtin import MODELS, model_folder
 from promptlab.models.causal import CausalModel
-from promptlab.models.completeness import check_tokenizer, find_lacks
-from promptlab.models.convert import MODELS, model_folder
+from promptlab.models.checkpoints.completeness import check_tokenizer, find_lacks
+from promptlab.models.checkpoints.folder import check_folder
+from promptlab.models.checkpoints.gguf_file import find_gguf, gguf_folder, is_converted
+from promptlab.models.checkpoints.own_memory import own_weights
+from promptlab.models.checkpoints.pretrained import check_weights, folder_errors, pretrained
+from promptlab.models.checkpoints.rebuilt import told_rebuilding
+from promptlab.models.checkpoints.unpickling import no_pickles
+from promptlab.models.content_hash import weights_key
 from promptlab.models.encoding import Encoding
-from promptlab.models.folder import check_folder
-from promptlab.models.gguf_file import find_gguf, gguf_folder, is_converted
-from promptlab.models.language_model import Family
 from promptlab.models.local import LocalModel
 from promptlab.models.masked import MaskedModel
 from promptlab.models.model_name import check_model_name
-from promptlab.models.own_memory import own_weights
 from promptlab.models.precision import choose_device, choose_dtype
-from promptlab.models.pretrained import check_weights, folder_errors, pretrained
-from promptlab.models.rebuilt import told_rebuilding
 from promptlab.models.seq2seq import Seq2SeqModel, sentinel_id
-from promptlab.models.unpickling import no_pickles
-from promptlab.models.weights import weights_key
-from promptlab.provenance import package_version
 
 CUDA_BUDGET = 65_536
 CPU_BUDGETS = {torch.float32: 512, torch.bfloat16: 2048}

@@ -12,27 +12,26 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from promptlab.decoding import Decoding, Generation, OnText
-from promptlab.engine.engine import Engine
-from promptlab.engine.generate import generate
-from promptlab.engine.question import Context, Question, Usage
+from promptlab.engine.generation.generate import generate
+from promptlab.engine.scoring.engine import Engine
+from promptlab.engine.scoring.request import Context, Question, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
-from promptlab.hidden_reasoning import opens_reasoning
+from promptlab.files.provenance import Provenance
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
-from promptlab.models.chat import ChatTemplate
-from promptlab.models.encoding import Encoding
-from promptlab.models.ending import end_token
-from promptlab.models.filling import TokenTexts, fills
-from promptlab.models.language_model import Capability, Fill, Scores
-from promptlab.models.laying import laid_out, unlearned
+from promptlab.models.base import Capability, Fill, Scores
+from promptlab.models.encoding import ChatTemplate, Encoding
+from promptlab.models.fill_words import TokenTexts, fills
 from promptlab.models.local_provenance import local_provenance
 from promptlab.models.nested_answers import apart
-from promptlab.models.pieces import Pieces, left_side, marked, right_side, stretches, unmarked
+from promptlab.models.prompt_layout import laid_out, unlearned
+from promptlab.models.segments import Pieces, left_side, marked, right_side, stretches, unmarked
+from promptlab.models.text_end import end_token
 from promptlab.models.thinking import Thinking
-from promptlab.models.tokens import Layout, Token, Tokenized
-from promptlab.prompt import Prompt, Soft, Text, Trigger
-from promptlab.provenance import Provenance
+from promptlab.models.token_view import Layout, Token, Tokenized
+from promptlab.prompts.decoding import Decoding, Generation, OnText
+from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
+from promptlab.prompts.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from promptlab.files.provenance import Provenance, content_hash, package_versions
 from promptlab.models.processor import this_processor
-from promptlab.provenance import Provenance, content_hash, package_versions
 
 if TYPE_CHECKING:
     from promptlab.models.local import LocalModel

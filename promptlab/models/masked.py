@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.question import Context, Question
+from promptlab.engine.scoring.request import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
-from promptlab.models.tokens import Layout, Run, Token, Tokenized
-from promptlab.prompt import Prompt, Text
+from promptlab.models.token_view import Layout, Run, Token, Tokenized
+from promptlab.prompts.prompt import Prompt, Text
 
 
 class MaskedModel(LocalModel):

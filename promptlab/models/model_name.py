@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from promptlab.errors import InputError
-from promptlab.models.convert import MODELS
-from promptlab.plain_file import is_there
+from promptlab.files.text_file import is_there
+from promptlab.models.builtin import MODELS
 
 _LONGEST = 4096
 """Characters of a path."""

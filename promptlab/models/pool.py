@@ -8,8 +8,8 @@ from collections import OrderedDict
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.models.language_model import LanguageModel
-from promptlab.models.remote.address import is_remote
+from promptlab.models.base import LanguageModel
+from promptlab.models.remote.endpoint import is_remote
 
 _LOADING = threading.Lock()
 """Local models are loaded one by one: transformers sets torch's default dtype meanwhile."""
@@ -89,8 +89,8 @@ class ModelPool:
 def _state(name: str, options: dict[str, Any]) -> str:
     if is_remote(name, options.get("endpoint")):
         return ""
+    from promptlab.models.content_hash import folder_state
     from promptlab.models.model_name import check_model_name
-    from promptlab.models.weights import folder_state
 
     check_model_name(name)
     try:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from promptlab.cache import cache_dir, locked, to_stderr, written_whole
 from promptlab.errors import DiskError, InputError
+from promptlab.files.cache import cache_dir, locked, to_stderr, written_whole
 from promptlab.models.processor import Processor, is_clearly_faster, this_processor
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.engine.question import Context, Question
-from promptlab.engine.writing import Ends
+from promptlab.engine.generation.sequence import Ends
+from promptlab.engine.scoring.request import Context, Question
 from promptlab.errors import CapabilityError
 from promptlab.models.local import Asked, LocalModel, check_answer_tokens
-from promptlab.models.tokens import Layout, Run, Token, Tokenized, stripped
-from promptlab.prompt import Prompt, Text
+from promptlab.models.token_view import Layout, Run, Token, Tokenized, stripped
+from promptlab.prompts.prompt import Prompt, Text
 
 SENTINEL = "<extra_id_0>"
 

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from promptlab.errors import CapabilityError
-from promptlab.hidden_reasoning import opens_reasoning
+from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
 
 Thinking = Literal["off", "closed", "on"]
 """What was done about reasoning: the template was told *off*, its block was *closed*, or it is

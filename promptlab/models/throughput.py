@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptlab.decoding import Decoding
-from promptlab.models.language_model import LanguageModel
-from promptlab.prompt import Prompt, Text
+from promptlab.models.base import LanguageModel
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.prompt import Prompt, Text
 
 PROBE_SECONDS = 0.5
 _BATCH = 8

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from promptlab.asks import Generate, Outcome, Score, Solving, generated, scored
-from promptlab.decoding import Decoding, Generation
 from promptlab.errors import InputError, WordlessError
-from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser, TextParser
-from promptlab.parser_settings import parser_from_settings
-from promptlab.prompt import Prompt
-from promptlab.trace import Branch
-from promptlab.verbalizer import Verbalizer
+from promptlab.evaluation.trace import Branch
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.model_calls import Generate, Outcome, Score, Solving, generated, scored
+from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_settings
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True)

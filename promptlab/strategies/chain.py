@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from promptlab.asks import Outcome, Solving, Together
-from promptlab.decoding import Decoding
+from promptlab.data.example import Example
+from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
-from promptlab.example import Example
-from promptlab.inputs import Input, as_examples
-from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser
-from promptlab.prompt import Prompt
+from promptlab.evaluation.trace import Branch
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.model_calls import Outcome, Solving, Together
+from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.truncation import render_within, shortening
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.parsers.parsers import Parser
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.template import Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.strategies.answering import Answering
-from promptlab.strategy import Strategy
-from promptlab.template import Template
-from promptlab.trace import Branch
-from promptlab.verbalizer import Verbalizer
-from promptlab.window import render_within, shortening
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 

@@ -7,17 +7,66 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from promptlab.asks import Outcome, Solving
-from promptlab.errors import InputError
-from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
-from promptlab.models.language_model import LanguageModel
-from promptlab.predictions import Predictions
-from promptlab.predictor import Predictor, not_fitted
-from promptlab.retrieval.index import Hit, Index, Similarity, make_index
-from promptlab.strategies.passages import passage_of, read_passages
-from promptlab.strategies.wrapped import WrappingStrategy, inner_from_settings
-from promptlab.trace import Branch
+from promptlab.data.example import Example
+from promptlab.data.inputs import Input, Inputs, as_examples
+from promptlab.data.readers import read_rows, text_of
+from promptlab.errors import DataError, InputError
+from promptlab.evaluation.predictions import Predictions
+from promptlab.evaluation.trace import Branch
+from promptlab.files.provenance import note_file
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor, not_fitted
+from promptlab.predictors.model_calls import Outcome, Solving
+from promptlab.predictors.retrieval import Hit, Index, Similarity, make_index
+from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings
+
+TEXT = "text"
+"""The column of a table that holds the passages."""
+
+
+def read_passages(path: str | Path, column: str = TEXT) -> list[str]:
+    """The passages of a file: the ``column`` of a table (JSONL, CSV, Parquet), or a text's
+    paragraphs, which empty lines set apart (its lines, where there are none).
+
+    Raises `DataError` for a file without passages.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file of passages")
+    if path.suffix.lower() in (".txt", ".md"):
+        note_file(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}: is no UTF-8 text ({error.reason})") from error
+        found = paragraphs(text)
+    else:
+        rows = read_rows(path)
+        if column not in rows.columns:
+            raise DataError(
+                f"{path}: has no column {column!r} with passages; its columns are "
+                f"{', '.join(rows.columns)}"
+            )
+        found = [text_of(row.values.get(column)).strip() for row in rows]
+    passages = [passage for passage in found if passage]
+    if not passages:
+        raise DataError(f"{path}: holds no passage")
+    return passages
+
+
+def paragraphs(text: str) -> list[str]:
+    """Paragraphs with their lines joined, or the lines of a text that has one paragraph only."""
+    blocks = [block for block in text.replace("\r\n", "\n").split("\n\n") if block.strip()]
+    if len(blocks) == 1:
+        return [line.strip() for line in blocks[0].splitlines() if line.strip()]
+    return [" ".join(block.split()) for block in blocks]
+
+
+def passage_of(example: Example, fields: Sequence[str]) -> str:
+    """A solved training example as a passage: its fields and its answer."""
+    words = [example.fields[name] for name in fields if name in example.fields]
+    return "\n".join([*words, *([] if example.label is None else [f"Answer: {example.label}"])])
+
 
 TRAIN = "train"
 """The passages are the training examples with their answers."""

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import DataError, StudyError
-from promptlab.evaluation import Texts
-from promptlab.predictions import Predictions
-from promptlab.provenance import Provenance
-from promptlab.statistics import Comparison, holm
-from promptlab.study.basis import RESTS_ON
-from promptlab.study.documents import (
+from promptlab.evaluation.evaluation import Texts
+from promptlab.evaluation.predictions import Predictions
+from promptlab.evaluation.statistics import Comparison, holm
+from promptlab.files.provenance import Provenance
+from promptlab.study.folder.basis import RESTS_ON
+from promptlab.study.folder.documents import (
     DECIDE_AGAIN,
     TEST_AGAIN,
     as_told,
     check_unchanged,
     read_record,
 )
-from promptlab.study.folder import REPEATS, StudyFolder, read_leaderboard
-from promptlab.study.objective import make_objective, paired
+from promptlab.study.folder.folder import REPEATS, StudyFolder, read_leaderboard
+from promptlab.study.spec.objective import make_objective, paired
 
 _SEED = 13
 _LISTED = ("description", "resolved", "study")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from promptlab.cache import written_whole
 from promptlab.errors import StudyError
-from promptlab.study.documents import DECIDE_AGAIN, check_unchanged
-from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.files.cache import written_whole
+from promptlab.study.folder.documents import DECIDE_AGAIN, check_unchanged
+from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 
 
 def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Path]:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import StudyError
-from promptlab.plain_file import read_plain
-from promptlab.study.curve_spec import LEARNING_CURVE
-from promptlab.study.documents import BRING_BACK, MOST_BYTES, as_told, read_board
-from promptlab.study.places import read_values
-from promptlab.study.spec import SEARCH, shipped_studies
+from promptlab.files.text_file import read_plain
+from promptlab.study.folder.documents import BRING_BACK, MOST_BYTES, as_told, read_board
+from promptlab.study.spec.curve_spec import LEARNING_CURVE
+from promptlab.study.spec.spec import SEARCH, shipped_studies
+from promptlab.study.spec.yaml_positions import read_values
 
 DAMAGED = "damaged"
 

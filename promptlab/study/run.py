@@ -10,36 +10,36 @@ from typing import Any
 from optuna.trial import TrialState
 
 from promptlab.cancellation import Cancellation
-from promptlab.candidate import Candidate
-from promptlab.datasets import load_task
+from promptlab.data.load_task import load_task
 from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
-from promptlab.models.language_model import LanguageModel
-from promptlab.models.remote.ledger import Ledger
-from promptlab.partial import remove_leftovers
-from promptlab.provenance import noted_inputs
-from promptlab.study.basis import RESTS_ON, basis_of
-from promptlab.study.completion import complete_trials
-from promptlab.study.cost import KEPT, CostAccount
-from promptlab.study.decide import decide
-from promptlab.study.evaluation import evaluation_order
-from promptlab.study.event_log import EventLog
-from promptlab.study.folder import StudyFolder, earlier_result
-from promptlab.study.held_model import Loader, loaded_model
-from promptlab.study.history import History
-from promptlab.study.kept_tables import mend_tables, tell_lost_trials
-from promptlab.study.objective import make_objective
-from promptlab.study.order import plan_trials
-from promptlab.study.ownership import is_ours
-from promptlab.study.regression import read_suite
-from promptlab.study.report import write_report
-from promptlab.study.search import Search
-from promptlab.study.side_work import finish_report
-from promptlab.study.space import Space
-from promptlab.study.spec import StudySpec
-from promptlab.study.state import StudyState, known
-from promptlab.study.storage import damage_told, storage_errors
-from promptlab.study.trials import open_study
+from promptlab.files.atomic import remove_leftovers
+from promptlab.files.provenance import noted_inputs
+from promptlab.models.base import LanguageModel
+from promptlab.models.remote.cost_ledger import Ledger
+from promptlab.predictors.candidate import Candidate
+from promptlab.study.decision.decide import decide
+from promptlab.study.decision.regression import read_suite
+from promptlab.study.decision.side_work import finish_report
+from promptlab.study.folder.basis import RESTS_ON, basis_of
+from promptlab.study.folder.event_log import EventLog
+from promptlab.study.folder.folder import StudyFolder, earlier_result
+from promptlab.study.folder.pinned_model import Loader, loaded_model
+from promptlab.study.folder.saved_predictions import mend_tables, tell_lost_trials
+from promptlab.study.folder.storage import damage_told, storage_errors
+from promptlab.study.report.report import write_report
+from promptlab.study.search.completion import complete_trials
+from promptlab.study.search.endpoint_cost import KEPT, CostAccount
+from promptlab.study.search.search import Search
+from promptlab.study.spec.objective import make_objective
+from promptlab.study.spec.space import Space
+from promptlab.study.spec.spec import StudySpec
+from promptlab.study.trials.blocks import evaluation_order
+from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.exhaustive_order import plan_trials
+from promptlab.study.trials.history import History
+from promptlab.study.trials.ownership import is_ours
+from promptlab.study.trials.trials import known, open_study
 
 _TOO_SHORT = (
     "the time was over before the first ended; a larger budget (seconds) continues the study"

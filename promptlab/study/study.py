@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import StudyError
-from promptlab.plain_file import is_there
-from promptlab.study.documents import TEST_AGAIN, TRIAL_AGAIN, check_unchanged
-from promptlab.study.folder import StudyFolder, read_leaderboard
+from promptlab.files.text_file import is_there
+from promptlab.study.folder.documents import TEST_AGAIN, TRIAL_AGAIN, check_unchanged
+from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from promptlab.failures import FailureLog
-    from promptlab.predictions import Predictions
-    from promptlab.predictor import Predictor
+    from promptlab.evaluation.failure_log import FailureLog
+    from promptlab.evaluation.predictions import Predictions
+    from promptlab.predictors.base import Predictor
     from promptlab.study.comparison import Change
 
 
 def _next(board: dict[str, Any]) -> str:
     """What to do, by a board's verdict."""
-    from promptlab.study.verdict import study_verdict
+    from promptlab.study.decision.verdict import study_verdict
 
     verdict = study_verdict(board)
     return f"{verdict.because} {verdict.next}"
@@ -65,7 +65,7 @@ class Study:
         ``planned`` and ``finished`` count trials, ``seconds`` is the time of work,
         ``seconds_left`` that of the search, if it can be told; ``cost`` is an endpoint's.
         """
-        from promptlab.study.live import watch
+        from promptlab.study.progress.watch import watch
 
         return watch(self.path.absolute()).look()
 
@@ -74,7 +74,7 @@ class Study:
 
         Each has ``time`` (UTC, ISO 8601), ``event`` (the type's name) and the event's own fields.
         """
-        from promptlab.study.event_log import read_log
+        from promptlab.study.folder.event_log import read_log
 
         self._folder.require()
         return read_log(self.path, tail)
@@ -85,7 +85,7 @@ class Study:
 
     def learned(self) -> list[int]:
         """Numbers of the trials whose learner has taken steps, in order."""
-        from promptlab.study.steps import step_files
+        from promptlab.study.folder.step_log import step_files
 
         files = step_files(self.path)
         if not files:
@@ -94,7 +94,7 @@ class Study:
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """What a trial's learner did so far, in order: ``step``, ``values`` and ``notes``."""
-        from promptlab.study.steps import known_steps, step_files
+        from promptlab.study.folder.step_log import known_steps, step_files
 
         files = step_files(self.path)
         if trial not in files:
@@ -116,7 +116,7 @@ class Study:
         empty and says what is missing; ``figure.layout.meta`` has it as ``missing``, and the
         ``finished`` trials. Raises `InputError` for another name, or without Plotly.
         """
-        from promptlab.study.figures import FIGURES, study_figures
+        from promptlab.study.figures.figures import FIGURES, study_figures
 
         return study_figures(self.path, FIGURES if names is None else names, storage=storage)
 
@@ -141,7 +141,7 @@ class Study:
         """The winner, fitted, as `load` gives it: ``model`` replaces its own, options go to
         `load_model`.
         """
-        from promptlab.predictor import load
+        from promptlab.predictors.base import load
 
         folder = self._folder.best
         if not folder.exists():
@@ -155,7 +155,7 @@ class Study:
 
     def failures(self) -> FailureLog:
         """The winner's misses on dev, to be corrected and exported."""
-        from promptlab.failures import FAILURES, FailureLog
+        from promptlab.evaluation.failure_log import FAILURES, FailureLog
 
         if not (self.path / FAILURES).is_file():
             read_leaderboard(self.path)

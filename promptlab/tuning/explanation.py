@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from promptlab.classifier import PromptClassifier
-from promptlab.generator import PromptGenerator
-from promptlab.head import HeadClassifier
-from promptlab.mixture import MixtureClassifier
-from promptlab.models.learned import Learned
+from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
-from promptlab.predictor import Predictor
-from promptlab.template import Template
-from promptlab.tuning.words import in_words, nearest_tokens, spelled
+from promptlab.predictors.base import Predictor
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.generator import PromptGenerator
+from promptlab.predictors.head import HeadClassifier
+from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
+from promptlab.prompts.template import Template
+from promptlab.tuning.nearest_tokens import in_words, nearest_tokens, spelled
 
 _KEPT = ("start", "steps", "best_step", "training", "method", "step", "loss", "dev", "label_words")
 """Notes of learners that are told."""

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from promptlab.engine.hidden import HiddenReader
-from promptlab.example import Example
-from promptlab.head import HeadTexts
-from promptlab.models.learned import Learned
-from promptlab.tuning.exercises import Exercise, Exercises, LabelledExercises, Scored
-from promptlab.tuning.finetune import WeightLearner
-from promptlab.tuning.trainee import Trainee
+from promptlab.data.example import Example
+from promptlab.engine.scoring.embedding import HiddenReader
+from promptlab.models.learned_parts import Learned
+from promptlab.predictors.head import HeadTexts
+from promptlab.tuning.objectives import Exercise, Exercises, LabelledExercises, Scored
+from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.weight_updates import WeightLearner
 
 START = 0.02
 """Standard deviation of a new head's weights (Devlin et al. 2019)."""
@@ -155,3 +155,38 @@ def _head_parts(trainee: Trainee, exercises: Exercises) -> tuple[HeadExercises, 
 
 def _copied(parameter: nn.Parameter) -> Tensor:
     return parameter.detach().cpu().clone()
+
+
+class SoftLabelled(HeadExercises):
+    """Cross-entropy to soft ``targets`` ``[example, label]`` (Hinton et al. 2015).
+
+    The examples need no labels; their most probable ones stand in for them.
+    """
+
+    def __init__(
+        self,
+        texts: HeadTexts,
+        labels: Sequence[str],
+        examples: Sequence[Example],
+        targets: Float[np.ndarray, "example label"],
+    ) -> None:
+        likely = [labels[int(place)] for place in targets.argmax(axis=1)]
+        pairs = zip(examples, likely, strict=True)
+        super().__init__(texts, labels, [replace(e, label=label) for e, label in pairs])
+        self.targets = torch.tensor(targets, dtype=torch.float32)
+
+    def losses(
+        self, numbers: Sequence[int], scored: Sequence[Scored], mixture: Tensor | None
+    ) -> Float[Tensor, " example"]:
+        """Cross-entropy to the teacher's probabilities, in nats."""
+        scores = self.scores(numbers, scored, mixture)
+        return -(self.targets[list(numbers)].to(scores.device) * scores).sum(-1)
+
+
+def softened(
+    scores: Float[np.ndarray, "example label"], temperature: float
+) -> Float[np.ndarray, "example label"]:
+    """Probabilities of log-probabilities at a temperature: p^(1/T), normalised."""
+    logits = scores / temperature
+    logits = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    return np.exp(logits)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptlab.candidate import Candidate
-from promptlab.example import Example
-from promptlab.models.language_model import LanguageModel
-from promptlab.prompt import Prompt, Segment, Slot, Soft, Trigger
-from promptlab.task import Task
-from promptlab.template import Template
-from promptlab.tuning.soft import with_soft
-from promptlab.tuning.training import Training
+from promptlab.data.example import Example
+from promptlab.data.task import Task
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.candidate import Candidate
+from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Trigger
+from promptlab.prompts.template import Template
+from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.soft_prompt import with_soft
 
 _POSITIONS = 5
 """Trigger tokens that a template has if nothing says how many."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from promptlab.candidate import Candidate
+from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Event, Events, Step
-from promptlab.fitting import Asked, Fitting
-from promptlab.predictions import Predictions
-from promptlab.tuning.trainee import Progress
+from promptlab.predictors.candidate import Candidate
+from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.trainer_state import Progress
 
 
 class Phase(Fitting):

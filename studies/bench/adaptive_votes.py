@@ -11,17 +11,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from promptlab.decoding import Decoding, Generation
-from promptlab.example import Example
-from promptlab.generator import PromptGenerator
-from promptlab.models.language_model import Fill, LanguageModel, Scores
-from promptlab.parser import ChoiceParser, NumberParser, Parser
-from promptlab.prompt import Prompt
-from promptlab.statistics import mcnemar_exact, wilson_interval
-from promptlab.strategies.consistency import SelfConsistency
-from promptlab.strategies.stopping import Rule
+from promptlab.data.example import Example
+from promptlab.evaluation.statistics import mcnemar_exact, wilson_interval
+from promptlab.models.base import Fill, LanguageModel, Scores
+from promptlab.predictors.generator import PromptGenerator
+from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.parsers.parsers import ChoiceParser, NumberParser, Parser
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.template import Template
+from promptlab.strategies.self_consistency.stopping import Rule
+from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from promptlab.studies.bench.material import sst2_examples
-from promptlab.template import Template
 
 RULES: tuple[tuple[Rule, float], ...] = (
     ("beta", 0.85), ("beta", 0.9), ("beta", 0.95), ("certain", 0.95)

@@ -42,7 +42,7 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.own_triggers import SearchTask, own_search
 from promptlab.studies.bench.roofline import ForwardCost, forward_cost
-from promptlab.tuning.triggers.recipe import Recipe
+from promptlab.tuning.triggers.config import Recipe
 
 WARM_UP_SECONDS = 3.0
 CHECKED = 16

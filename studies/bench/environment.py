@@ -12,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from promptlab.build_once import build_once
-from promptlab.cache import cache_dir, require_room, to_stderr
+from promptlab.assets.fetch import OPENPROMPT, fetch_wheel
 from promptlab.errors import WorkError
-from promptlab.models.assets import OPENPROMPT, fetch_wheel
+from promptlab.files.build_once import build_once
+from promptlab.files.cache import cache_dir, require_room, to_stderr
 
 _OLD_STACK = (
     "transformers==4.39.3",

@@ -18,15 +18,15 @@ from statistics import median
 from typing import Any
 
 import promptlab
-from promptlab.decoding import Decoding, Generation
-from promptlab.engine import room
+from promptlab.engine.kv_cache import budget
 from promptlab.errors import WorkError
 from promptlab.models.local import LocalModel
-from promptlab.prompt import Prompt
+from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.template import Template
 from promptlab.studies.bench.comparison import Comparison, alternate, report, require_same_ids, run
 from promptlab.studies.bench.material import context_ids, forget, own_model, plain_model
 from promptlab.studies.bench.roofline import forward_cost
-from promptlab.template import Template
 
 QUESTION = Template("Question: {question}\nAnswer: {mask}")
 LEAST_EQUAL = 0.8
@@ -129,13 +129,13 @@ def compare(
 @contextmanager
 def rows_at_once(model: LocalModel, rows: int) -> Iterator[None]:
     """While inside, promptlab writes so many rows at once; with 0 as many as it chooses."""
-    before = dict(room.MOST_ROWS)
+    before = dict(budget.MOST_ROWS)
     if rows:
-        room.MOST_ROWS[model.engine.network.device.type] = rows
+        budget.MOST_ROWS[model.engine.network.device.type] = rows
     try:
         yield
     finally:
-        room.MOST_ROWS.update(before)
+        budget.MOST_ROWS.update(before)
 
 
 def _differences(

@@ -14,9 +14,11 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
+from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.prompts.template import Demonstration, Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -36,8 +38,6 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.peer_process import OpenPromptPeer, PeerScores
 from promptlab.studies.bench.roofline import forward_cost
-from promptlab.template import Demonstration, Template
-from promptlab.verbalizer import Verbalizer
 
 HARNESS = "harness"
 ANSWERS = {

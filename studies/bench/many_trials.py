@@ -30,10 +30,10 @@ from promptlab.events import (
     TrialAsked,
     TrialFinished,
 )
-from promptlab.models.language_model import LanguageModel
+from promptlab.models.base import LanguageModel
 from promptlab.studies.bench.material import sst2_examples
 from promptlab.study.run import StudyRun
-from promptlab.study.spec import StudySpec, build_spec
+from promptlab.study.spec.spec import StudySpec, build_spec
 
 _TEMPLATES = ("{text} It was {mask}", "{text} All in all, it was {mask}")
 _WARM = 10  # trials that are not timed: libraries are imported in them

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import promptlab
-from promptlab.classifier import PromptClassifier
-from promptlab.engine.question import Context
-from promptlab.engine.store import FeatureStore
+from promptlab.data.example import Example
+from promptlab.engine.scoring.feature_store import FeatureStore
+from promptlab.engine.scoring.request import Context
 from promptlab.errors import InputError
-from promptlab.example import Example
-from promptlab.models.convert import MODELS, model_folder
+from promptlab.models.builtin import MODELS, model_folder
 from promptlab.models.loading import load
 from promptlab.models.local import LocalModel
+from promptlab.predictors.classifier import PromptClassifier
 
 
 @dataclass(frozen=True)

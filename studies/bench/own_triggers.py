@@ -6,18 +6,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
+from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.prompts.template import Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench.autoprompt_peer import Evaluation, TriggerSearch, Work
 from promptlab.studies.bench.comparison import require_same_ids
 from promptlab.studies.bench.material import TriggerRow, trigger_rows
-from promptlab.template import Template
-from promptlab.tuning.triggers.filter import TokenFilter
-from promptlab.tuning.triggers.recipe import Recipe
-from promptlab.tuning.triggers.scored import ScoredTriggers
+from promptlab.tuning.triggers.config import Recipe
+from promptlab.tuning.triggers.objective import ScoredTriggers
 from promptlab.tuning.triggers.state import Accepted
-from promptlab.verbalizer import Verbalizer
+from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 VERBALIZER = Verbalizer(
     {"negative": ["terrible", "bad", "awful"], "positive": ["great", "good", "wonderful"]}

@@ -7,22 +7,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
-from promptlab.generator import PromptGenerator
+from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
-from promptlab.parser import TextParser
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.generator import PromptGenerator
+from promptlab.prompts.parsers.parsers import TextParser
+from promptlab.prompts.template import Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench.comparison import require_same_ids
 from promptlab.studies.bench.material import TrainingRow, training_rows
 from promptlab.studies.bench.peft_peer import Space, TuningRun
 from promptlab.studies.bench.roofline import ForwardCost
-from promptlab.template import Template
-from promptlab.tuning.exercises import Exercises, LabelExercises, text_exercises
-from promptlab.tuning.pack import Pack
-from promptlab.tuning.soft import Start, make_learner
-from promptlab.tuning.trainee import Trainee
-from promptlab.tuning.training import Training
-from promptlab.verbalizer import Verbalizer
+from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.objectives import Exercises, LabelExercises, text_exercises
+from promptlab.tuning.packed_trainer import Pack
+from promptlab.tuning.soft_prompt import Start, make_learner
+from promptlab.tuning.trainer_state import Trainee
 
 VERBALIZER = Verbalizer({"negative": "terrible", "positive": "great"})
 CUE = " It was"

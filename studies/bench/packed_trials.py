@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from promptlab.example import Example
+from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
 from promptlab.studies.bench.comparison import (
     Comparison,

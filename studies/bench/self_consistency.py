@@ -20,11 +20,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.datasets import load_task
-from promptlab.decoding import Decoding, Generation
+from promptlab.data.load_task import load_task
 from promptlab.errors import WorkError
 from promptlab.models.local import LocalModel
-from promptlab.prompt import Prompt, Slot, Text
+from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.studies.bench.adaptive_votes import review_votes, sum_votes
 from promptlab.studies.bench.comparison import (
     Comparison,

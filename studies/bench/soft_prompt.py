@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from promptlab.data.example import Example
 from promptlab.errors import InputError
-from promptlab.example import Example
 from promptlab.studies.bench.comparison import (
     Comparison,
     Timing,

@@ -22,23 +22,24 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-from promptlab.asks import Outcome
-from promptlab.decoding import Decoding
-from promptlab.driver import drive
-from promptlab.engine import causal, opening
-from promptlab.engine.prefix import PrefixNode
+from promptlab.data.example import Example
+from promptlab.engine.generation import prefill
+from promptlab.engine.kv_cache.state import PrefixNode
+from promptlab.engine.scoring import causal
 from promptlab.errors import AskError
-from promptlab.example import Example
+from promptlab.evaluation.trace import Trace
 from promptlab.models.local import LocalModel
-from promptlab.strategies.judgement import Judgement
-from promptlab.strategies.search import Search, SearchMethod
-from promptlab.strategies.thoughts import Thoughts
-from promptlab.strategies.tree import TreeOfThoughts
+from promptlab.predictors.model_calls import Outcome
+from promptlab.predictors.scheduler import drive
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.template import Template
+from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+from promptlab.strategies.tree_of_thoughts.search import Search, SearchMethod
+from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
 from promptlab.studies.bench.comparison import run
 from promptlab.studies.bench.material import forget, own_model
 from promptlab.studies.bench.roofline import Roofline, forward_cost
-from promptlab.template import Template
-from promptlab.trace import Trace
 
 WAYS = ("kept", "call", "whole")
 SEARCHES: tuple[SearchMethod, ...] = ("breadth", "depth")
@@ -180,7 +181,7 @@ def _sharing(model: LocalModel, way: str) -> Iterator[None]:
             return
         with (
             mock.patch.object(causal, "prefix_tree", _nothing_shared),
-            mock.patch.object(opening, "prefix_tree", _nothing_shared),
+            mock.patch.object(prefill, "prefix_tree", _nothing_shared),
         ):
             yield
     finally:

@@ -19,11 +19,13 @@ from typing import get_args
 
 import numpy as np
 
-from promptlab.calibration import Calibration, calibration_prompts
-from promptlab.classifier import PromptClassifier
-from promptlab.example import Example
+from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
-from promptlab.prompt import Prompt
+from promptlab.predictors.calibration import Calibration, calibration_prompts
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.template import Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench.comparison import (
     Comparison,
     alternate,
@@ -41,8 +43,6 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.peer_process import OpenPromptPeer
 from promptlab.studies.bench.roofline import forward_cost
-from promptlab.template import Template
-from promptlab.verbalizer import Verbalizer
 
 HARNESS, OPENPROMPT = "harness", "openprompt"
 STEMS = ("It was", "All in all, it was", "The film is", "In short:", "My verdict:", "I found it")

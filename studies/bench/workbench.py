@@ -21,10 +21,10 @@ from statistics import median
 from typing import Any
 
 import promptlab
-from promptlab.classifier import PromptClassifier
 from promptlab.errors import InputError, WorkError
 from promptlab.models.local import LocalModel
-from promptlab.rescoring import Rescorer
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.rescoring import Rescorer
 from promptlab.studies.bench.comparison import Comparison, Timing, largest_difference, report, run
 from promptlab.studies.bench.material import context_ids, forget, own_model
 from promptlab.studies.bench.roofline import Roofline, forward_cost

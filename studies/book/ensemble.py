@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 import promptlab as pl
-from promptlab.cli.listing import print_listing
-from promptlab.cli.output import print_json
+from promptlab.cli.output import print_json, print_listing
 
 PROMPTS = (
     "The capital of Canada is {mask}",

@@ -16,8 +16,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 import promptlab as pl
-from promptlab.cli.listing import print_listing
-from promptlab.cli.output import print_json
+from promptlab.cli.output import print_json, print_listing
 
 MODELS = ("smollm2-135m", "bert-tiny")
 SENTENCE = "The capital of {} is {}."

@@ -5,29 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import tiny_models
 import torch
 
 import promptlab as pl
-from promptlab.ensemble.cascade import Cascade
-from promptlab.example import Example
-from promptlab.head import HeadClassifier
-from promptlab.mixture import MixtureClassifier
-from promptlab.models.learned import Learned
+from promptlab.data.example import Example
+from promptlab.models.learned_parts import Learned
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
-from promptlab.models.tuned import TunedWeights
-from promptlab.parser import ChoiceParser, TextParser
+from promptlab.models.tuned_weights import TunedWeights
+from promptlab.predictors.ensemble.cascade import Cascade
+from promptlab.predictors.head import HeadClassifier
+from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
+from promptlab.prompts.parsers.parsers import ChoiceParser, TextParser
 from promptlab.strategies.chain import Chain, Step
-from promptlab.strategies.consistency import SelfConsistency
-from promptlab.strategies.decomposition import SpanDecomposition
-from promptlab.strategies.judgement import Judgement
-from promptlab.strategies.knowledge import GeneratedKnowledge
+from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
+from promptlab.strategies.generated_knowledge import GeneratedKnowledge
 from promptlab.strategies.retrieval import Retrieval
-from promptlab.strategies.search import Search
-from promptlab.strategies.thought import ChainOfThought
-from promptlab.strategies.thoughts import Thoughts
-from promptlab.strategies.tree import TreeOfThoughts
+from promptlab.strategies.self_consistency.strategy import SelfConsistency
+from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
+from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+from promptlab.strategies.tree_of_thoughts.search import Search
+from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from tests.helpers import tiny_models
 
 ANSWERS = {"negative": ["bad", "awful"], "positive": ["good", "great"]}
 TRAIN = [

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import tiny_models
-from browser import free_port
-from saved_material import save_model, save_prompt
 
 import promptlab as pl
-from fuzz.harness import Attempt
+from tests.fuzz.harness import Attempt
+from tests.helpers import tiny_models
+from tests.helpers.browser import free_port
+from tests.helpers.saved_predictor_fixtures import save_model, save_prompt
 
 _SECONDS = 60.0
 _STARTING = ("start_study", "learn")

@@ -15,25 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tiny_models
 import torch
-from damage import flip_bits
-from forbidden import unreadable
 
-from fuzz.harness import Attempt
-from promptlab import file_hash, pinned
-from promptlab.cache_parts import cache_parts
-from promptlab.engine.question import Context, Question
-from promptlab.engine.store import FeatureStore
+from promptlab.assets import fetch
+from promptlab.assets.fetch import Asset, Member, file_sha256
+from promptlab.data import builtin
+from promptlab.engine.scoring.feature_store import FeatureStore
+from promptlab.engine.scoring.request import Context, Question
 from promptlab.errors import AssetError, PromptlabError
-from promptlab.models import assets, convert, precision
-from promptlab.models.assets import Asset, Member, file_sha256
+from promptlab.files import file_hash
+from promptlab.files.cache_contents import cache_parts
+from promptlab.models import builtin, precision
+from promptlab.models.content_hash import weights_key
 from promptlab.models.loading import from_transformers
 from promptlab.models.precision import choose_dtype
 from promptlab.models.processor import UNITS, Processor
 from promptlab.models.remote.answer import Answer
-from promptlab.models.remote.store import ReplyStore
-from promptlab.models.weights import weights_key
+from promptlab.models.remote.reply_cache import ReplyStore
+from tests.fuzz.harness import Attempt
+from tests.helpers import tiny_models
+from tests.helpers.damaged_files import flip_bits
+from tests.helpers.forbidden_folders import unreadable
 
 _NAME = "promptlab_fuzz_asset"
 _KEYS = [hashlib.sha256(bytes([number])).digest() for number in range(40)]
@@ -53,7 +55,7 @@ class _Material:
 
     def work(self) -> dict[str, object]:
         """A small piece of everything that is kept."""
-        folder = convert.model_folder(_NAME, on_progress=_ignored)
+        folder = builtin.model_folder(_NAME, on_progress=_ignored)
         store = FeatureStore(self.cache / "features" / f"{self.model.key}.db")
         replies = ReplyStore(self.cache / "replies" / "endpoint.db")
         try:
@@ -64,7 +66,7 @@ class _Material:
             self.model.engine.store = FeatureStore(None)
             store.close()
             replies.close()
-        files = pinned.data_files(_NAME, on_progress=_ignored)
+        files = builtin.data_files(_NAME, on_progress=_ignored)
         return {
             "scores": scores,
             "replies": said,
@@ -138,10 +140,10 @@ def _material(folder: Path) -> _Material:
         json.dumps({"text": f"text {n}", "label": n}, ensure_ascii=False) + "\n" for n in range(50)
     ]
     sha256 = hashlib.sha256("".join([*extracted[30:], *extracted[:30]]).encode()).hexdigest()
-    convert.MODELS[_NAME] = convert.PinnedModel(
+    builtin.MODELS[_NAME] = builtin.PinnedModel(
         _NAME, "causal", 1, "none", "here", "tiny", asset, 1000, {}, save
     )
-    pinned.DATASETS[_NAME] = pinned.Dataset(
+    builtin.DATASETS[_NAME] = builtin.Dataset(
         _NAME,
         "t",
         "rows",
@@ -156,7 +158,7 @@ def _material(folder: Path) -> _Material:
         sha256,
         extract,
     )
-    assets.install = _unreachable
+    fetch.install = _unreachable
     precision.is_clearly_faster = lambda: True
     precision.this_processor = lambda: Processor("one with units for bf16", UNITS)
     model = from_transformers(*tiny_models.llama(), name="tiny", deterministic=True)

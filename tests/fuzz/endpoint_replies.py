@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz._wire import Wire, WireServer, http
+from tests.fuzz._wire import Wire, WireServer, http
 
 KEY = "sk-canary-0123456789abcdef"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202e\u200b\x9b"
@@ -95,11 +95,11 @@ def _about(key: str) -> Wire:
 
 def _ask(server: WireServer, answer: Any, options: dict[str, Any], folder: Path) -> object:
     """What must be so whatever comes: an answer that was sent, or an error, and sound accounts."""
-    from promptlab.decoding import Decoding
     from promptlab.errors import PromptlabError
     from promptlab.models.remote.model import RemoteModel
-    from promptlab.models.remote.patience import Backoff
-    from promptlab.prompt import Prompt, Slot, Text
+    from promptlab.models.remote.rate_limit import Backoff
+    from promptlab.prompts.decoding import Decoding
+    from promptlab.prompts.prompt import Prompt, Slot, Text
 
     heard: list[str] = []
     model = RemoteModel(

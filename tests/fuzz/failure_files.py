@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
-from fuzz._mutations import mutated_bytes, mutated_value
-from fuzz.harness import Attempt
-from promptlab.example import Example
-from promptlab.study.regression import read_suite
-from promptlab.task import Task
+from promptlab.data.example import Example
+from promptlab.data.task import Task
+from promptlab.study.decision.regression import read_suite
+from tests.fuzz._mutations import mutated_bytes, mutated_value
+from tests.fuzz.harness import Attempt
 
 _FAILURES: list[Any] = [
     {"example_id": f"e{n}", "fields": {"text": "good"}, "prompt": "good It was", "expected": "a",

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from forked import server
+from tests.helpers.subprocesses import server
 
 PATIENCE = 5.0
 """Seconds that an attempt may take."""
@@ -208,7 +208,7 @@ class _Audit:
 
 def load_surface(name: str) -> Attempts:
     """The attempts of a surface by its name."""
-    found: Attempts = importlib.import_module(f"fuzz.{name}").attempts
+    found: Attempts = importlib.import_module(f"tests.fuzz.{name}").attempts
     return found
 
 

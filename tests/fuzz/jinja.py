@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz.harness import Attempt
-from promptlab import sandbox
-from promptlab.rendering import isolate_rendering
-from promptlab.template import Template
+from promptlab.prompts.jinja import sandbox
+from promptlab.prompts.jinja.rendering import isolate_rendering
+from promptlab.prompts.template import Template
+from tests.fuzz.harness import Attempt
 
 _FIELDS = {"text": "some words and <b>more</b>\nlines", "x": "a " * 200, "y": "", "z": "ä😀"}
 _VALUES = [

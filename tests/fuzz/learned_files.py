@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tiny_models
 import torch
 
 import promptlab as pl
-from fuzz._mutation import damage, fresh_copy
-from fuzz._saved import (
+from promptlab.interop.peft import export_peft, import_peft
+from promptlab.models.loading import from_transformers
+from promptlab.predictors.base import DOCUMENT, load
+from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
+from promptlab.tuning.triggers.state import Accepted, SearchState
+from tests.fuzz._mutation import damage, fresh_copy
+from tests.fuzz._saved import (
     ANSWERS,
     learned_model,
     learned_predictors,
@@ -21,12 +25,8 @@ from fuzz._saved import (
     save_all,
     tiny_model,
 )
-from fuzz.harness import Attempt
-from promptlab.interop.peft import export_peft, import_peft
-from promptlab.models.loading import from_transformers
-from promptlab.predictor import DOCUMENT, load
-from promptlab.tuning.checkpoint import load_checkpoint, save_checkpoint
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from tests.fuzz.harness import Attempt
+from tests.helpers import tiny_models
 
 
 def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:

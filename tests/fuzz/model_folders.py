@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import tiny_models
 from safetensors.torch import load_file
 
-from fuzz._mutation import STRANGE, damage, fresh_copy, remove
-from fuzz.harness import Attempt
-from promptlab.decoding import Decoding
 from promptlab.models.loading import load
-from promptlab.template import Template
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.template import Template
+from tests.fuzz._mutation import STRANGE, damage, fresh_copy, remove
+from tests.fuzz.harness import Attempt
+from tests.helpers import tiny_models
 
 PROMPT = Template("the film . It was {mask}").render({})
 MADE = {

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz.harness import Attempt
-from promptlab import pattern as patterns
-from promptlab.parser import RegexParser
-from promptlab.parser_settings import parser_from_settings
-from promptlab.rendering import isolate_rendering
+from promptlab.prompts.jinja import patterns
+from promptlab.prompts.jinja.rendering import isolate_rendering
+from promptlab.prompts.parsers.parsers import RegexParser, parser_from_settings
+from tests.fuzz.harness import Attempt
 
 _ATOMS = [
     "a", "b", ".", r"\d", r"\w", r"\s", r"\b", r"[ab]", r"[^a]", "(a)", "(a|a)", "(a|aa)",

@@ -6,16 +6,16 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz._mutation import damage, fresh_copy
-from fuzz._saved import (
+from promptlab.predictors.base import DOCUMENT, load
+from tests.fuzz._mutation import damage, fresh_copy
+from tests.fuzz._saved import (
     learned_predictors,
     predicted,
     predictors,
     save_all,
     tiny_model,
 )
-from fuzz.harness import Attempt
-from promptlab.predictor import DOCUMENT, load
+from tests.fuzz.harness import Attempt
 
 
 def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:

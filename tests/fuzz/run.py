@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 def main() -> int:
-    from fuzz.harness import PATIENCE, attack, replay, surfaces
+    from tests.fuzz.harness import PATIENCE, attack, replay, surfaces
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("surface", nargs="*", help=f"of {', '.join(surfaces())}; none: all")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from study_material import write_reviews
 
 import promptlab as pl
 from promptlab.errors import DataError
-from promptlab.study.text import check_study
+from promptlab.study.spec.check import check_study
+from tests.helpers.study_fixtures import write_reviews
 
 _PLACES = ("study.yaml", "candidates", "task", "model", "budget", "decision", "seed", "objectives")
 _TEXTS = (

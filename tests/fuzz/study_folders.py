@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import study_harm
-from scripted_model import ScriptedModel
-from study_material import study_document, write_reviews
-
 import promptlab as pl
 from promptlab.study.export import export_study
 from promptlab.study.listing import study_rows
-from promptlab.study.report import write_report
+from promptlab.study.report.report import write_report
+from tests.helpers import damaged_studies
+from tests.helpers.scripted_model import ScriptedModel
+from tests.helpers.study_fixtures import study_document, write_reviews
 
 _READ_BY_RUN = 0.1
 """Share of the attempts that also run the study again, which takes longest."""
@@ -64,7 +63,7 @@ class _Kept:
     def attack(self, deeds: list[tuple[Path, Callable[[Path], None]]], *, runs: bool) -> None:
         """Damage a copy, and look at it in every way."""
         out = self._folder / "damaged"
-        study = study_harm.copied(self.study, out / "kept")
+        study = damaged_studies.copied(self.study, out / "kept")
         shutil.rmtree(self._folder / "exported", ignore_errors=True)
         (self._folder / "exported").mkdir()
         for path, deed in deeds:
@@ -108,7 +107,7 @@ def _deed(rng: random.Random) -> Callable[[Path], None]:
     chance = rng.random()
     seed = rng.getrandbits(32)
     if chance < 0.4:
-        return rng.choice([*study_harm.WHOLE, *study_harm.LINES])
+        return rng.choice([*damaged_studies.WHOLE, *damaged_studies.LINES])
 
     def bytes_changed(path: Path) -> None:
         own = random.Random(seed)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from fuzz.harness import Attempt
-from promptlab.task import Task
+from promptlab.data.task import Task
+from tests.fuzz.harness import Attempt
 
 _PIECES = [
     b"text,label\n", b"good,positive\n", b"bad,negative\n", b'"', b",", b"\t", b";", b"\n", b"\r",

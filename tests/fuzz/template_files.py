@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 import promptlab as pl
-from fuzz._mutations import ODD_VALUES, mutated_bytes, mutated_value
-from fuzz.harness import Attempt
-from promptlab.catalog.entry import read_task_file
+from promptlab.library.entry import read_task_file
+from tests.fuzz._mutations import ODD_VALUES, mutated_bytes, mutated_value
+from tests.fuzz.harness import Attempt
 
 _PROMPTSOURCE = b"""dataset: imdb
 templates:

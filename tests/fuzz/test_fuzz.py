@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.harness import attack, surfaces
+from tests.fuzz.harness import attack, surfaces
 
 _SECONDS = 5.0
 """For each surface, its material not counted."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from endpoint import Answer, Call, Endpoint, refused, said, serving
+from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
 
 USAGE = (10, 2)
 """Tokens that every answer says it has cost."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import forked
+from tests.helpers import subprocesses
 
 _TOUCHING = frozenset({"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate"})
 
@@ -95,8 +95,8 @@ def run(
     return Ended(code, killed and code != 0, seconds, appeared, touches, said)
 
 
-def _start(arguments: list[str]) -> forked.Started:
-    return forked.start(*arguments, target=_command)
+def _start(arguments: list[str]) -> subprocesses.Started:
+    return subprocesses.start(*arguments, target=_command)
 
 
 def _command(arguments: list[str], streams: tuple[str, str], environment: dict[str, str]) -> None:
@@ -104,10 +104,10 @@ def _command(arguments: list[str], streams: tuple[str, str], environment: dict[s
     os.environ.clear()
     os.environ.update(environment)
     _count_touches()
-    from promptlab.models.remote.patience import Backoff
+    from promptlab.models.remote.rate_limit import Backoff
 
     Backoff.seconds = lambda self, tried, asked=None: 0.0  # type: ignore[method-assign]
-    forked.run_command(arguments, streams, environment)
+    subprocesses.run_command(arguments, streams, environment)
 
 
 def _count_touches() -> None:

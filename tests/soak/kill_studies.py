@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-_TESTS = str(Path(__file__).parents[1])
-if _TESTS not in sys.path:
-    sys.path.insert(0, _TESTS)
-
-from .cycles import Soaking, can_mount  # noqa: E402
-from .faulty import faulty_endpoint  # noqa: E402
-from .studies import save_models, soaked_studies  # noqa: E402
+from .cycles import Soaking, can_mount
+from .faulty import faulty_endpoint
+from .studies import save_models, soaked_studies
 
 
 def main() -> None:

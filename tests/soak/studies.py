@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from study_material import write_reviews
+from tests.helpers.study_fixtures import write_reviews
 
 OWN = {"negative": "terrible", "positive": "great"}
 WORDS = ({"negative": "bad", "positive": "good"}, {"negative": "cold", "positive": "witty"})
@@ -32,7 +32,7 @@ class Soaked:
 
 def save_models(folder: Path) -> None:
     """A masked and a causal model of random weights, as folders *masked* and *causal*."""
-    import tiny_models
+    from tests.helpers import tiny_models
 
     for name, make in (("masked", tiny_models.bert), ("causal", tiny_models.llama)):
         if (folder / name).exists():

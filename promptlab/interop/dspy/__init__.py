@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from promptlab.interop.dspy.module import as_dspy_module
     from promptlab.interop.dspy.optimizer import Optimizer
     from promptlab.interop.dspy.program import DspyProgram, dspy_program
-    from promptlab.interop.dspy.recording import traced
     from promptlab.interop.dspy.state import export_program, import_program
+    from promptlab.interop.dspy.tracing import traced
 
 _HOMES = {
     "AsyncPromptlabEngine": "engine",
@@ -30,7 +30,7 @@ _HOMES = {
     "dspy_program": "program",
     "export_program": "state",
     "import_program": "state",
-    "traced": "recording",
+    "traced": "tracing",
 }
 
 __all__ = [

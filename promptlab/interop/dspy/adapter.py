@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from promptlab.calibration import CONTENT_FREE, prior
 from promptlab.compat.dspy import read_value
-from promptlab.decoding import Decoding
 from promptlab.errors import AskError, InputError
-from promptlab.interop.dspy.choices import best, choices_of
-from promptlab.interop.dspy.desk import TooLong
+from promptlab.interop.dspy.closed_choices import best, choices_of
 from promptlab.interop.dspy.engine import PromptlabEngine
-from promptlab.interop.dspy.installed import dspy_package
-from promptlab.interop.dspy.page import Page
-from promptlab.interop.dspy.recording import note_step
+from promptlab.interop.dspy.model_client import TooLong
+from promptlab.interop.dspy.prompt_layout import Page
+from promptlab.interop.dspy.silence import dspy_package
+from promptlab.interop.dspy.tracing import note_step
+from promptlab.predictors.calibration import CONTENT_FREE, prior
+from promptlab.prompts.decoding import Decoding
 
 dspy = dspy_package()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from promptlab.errors import InputError
 from promptlab.interop.dspy.adapter import Prior, ScoringAdapter
-from promptlab.interop.dspy.installed import dspy_package
+from promptlab.interop.dspy.silence import dspy_package
 
 dspy = dspy_package()
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.errors import AskError, CapabilityError, InputError
-from promptlab.interop.dspy.desk import Desk, TooLong
-from promptlab.interop.dspy.installed import dspy_package
-from promptlab.interop.dspy.recording import note_step
+from promptlab.interop.dspy.model_client import Desk, TooLong
 from promptlab.interop.dspy.request import decoding_of, prompt_of, response_to
-from promptlab.models.language_model import LanguageModel
+from promptlab.interop.dspy.silence import dspy_package
+from promptlab.interop.dspy.tracing import note_step
+from promptlab.models.base import LanguageModel
 
 if TYPE_CHECKING:
     import dspy

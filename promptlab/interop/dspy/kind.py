@@ -8,27 +8,26 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.cancellation import Cancellation
-from promptlab.candidate import Candidate
-from promptlab.decoding import Decoding
+from promptlab.candidates.base import Kind, KindSettings, Trial
+from promptlab.candidates.dimensions import choose
+from promptlab.candidates.parsers import ParserSettings
+from promptlab.data.task import Task
 from promptlab.errors import InputError
-from promptlab.fitting import Asked, Fitting
+from promptlab.files.provenance import note_input
+from promptlab.files.settings import Seed, Settings
 from promptlab.interop.dspy.adapter import Prior
 from promptlab.interop.dspy.adapters import AdapterChoice, AdapterName
-from promptlab.interop.dspy.fitting import Plan
-from promptlab.interop.dspy.form import Form
+from promptlab.interop.dspy.fit import Plan
 from promptlab.interop.dspy.optimizer import Optimizer
 from promptlab.interop.dspy.program import DspyProgram
 from promptlab.interop.dspy.programs import make_program
-from promptlab.kinds.dimensions import choose
-from promptlab.kinds.kind import Kind, KindSettings, Trial
-from promptlab.kinds.parsing import ParserSettings
-from promptlab.models.language_model import LanguageModel
-from promptlab.parser import Parser, TextParser
-from promptlab.parser_settings import parser_from_settings
-from promptlab.predictor import Predictor
-from promptlab.provenance import note_input
-from promptlab.settings import Seed, Settings
-from promptlab.task import Task
+from promptlab.interop.dspy.task_signature import Form
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor
+from promptlab.predictors.candidate import Candidate
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_settings
+from promptlab.tuning.fit_context import Asked, Fitting
 
 
 class DspyDecoding(Settings):

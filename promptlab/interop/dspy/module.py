@@ -7,12 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Self
 
+from promptlab.data.example import Example
 from promptlab.errors import InputError, WorkError
-from promptlab.example import Example
-from promptlab.interop.dspy.gathering import Gathering
-from promptlab.interop.dspy.installed import dspy_package
-from promptlab.predictions import Prediction
-from promptlab.predictor import Predictor
+from promptlab.evaluation.predictions import Prediction
+from promptlab.interop.dspy.batcher import Gathering
+from promptlab.interop.dspy.silence import dspy_package
+from promptlab.predictors.base import Predictor
 
 dspy = dspy_package()
 

@@ -7,8 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from promptlab.errors import InputError
-from promptlab.interop.dspy.vectors import word_vectors
+
+
+def word_vectors(corpus: Sequence[str]) -> Callable[[list[str]], np.ndarray]:
+    """A function from texts to unit vectors ``[text, word]``: tf-idf over the corpus' words.
+
+    No model is asked and nothing is written. Texts without a known word are the zero vector.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    fitted = TfidfVectorizer(tokenizer=str.split, token_pattern=None).fit([*corpus, "."])
+
+    def vectors(texts: list[str]) -> np.ndarray:
+        found: np.ndarray = fitted.transform(texts).toarray().astype(np.float32)
+        return found
+
+    return vectors
+
 
 _BOOTSTRAP = {"max_bootstrapped_demos": 4, "max_labeled_demos": 4, "max_rounds": 1}
 

@@ -9,24 +9,23 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Self
 
-from promptlab.decoding import Decoding
+from promptlab.data.example import Example
+from promptlab.data.inputs import Input, Inputs, as_examples
+from promptlab.data.task import Task
 from promptlab.errors import InputError, WorkError
-from promptlab.example import Example
-from promptlab.inputs import Input, Inputs, as_examples
+from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.engine import dspy_lm
-from promptlab.interop.dspy.fitting import Plan, fitted_program
-from promptlab.interop.dspy.form import Form
-from promptlab.interop.dspy.installed import dspy_package
+from promptlab.interop.dspy.fit import Plan, fitted_program
 from promptlab.interop.dspy.optimizer import Optimizer
+from promptlab.interop.dspy.prediction import Solution
 from promptlab.interop.dspy.programs import example_page, make_program, plain_state
-from promptlab.interop.dspy.quiet import quiet
-from promptlab.interop.dspy.recording import traced
-from promptlab.interop.dspy.solution import Solution
-from promptlab.models.language_model import LanguageModel
-from promptlab.predictions import Prediction, Predictions
-from promptlab.predictor import Predictor
-from promptlab.task import Task
+from promptlab.interop.dspy.silence import dspy_package, quiet
+from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.tracing import traced
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor
+from promptlab.prompts.decoding import Decoding
 
 AT_ONCE = 32
 """So many examples are solved side by side; what they ask at a time is one batch."""

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.files.code_permission import made_by, named_class
 from promptlab.interop.dspy.adapters import AdapterChoice
-from promptlab.interop.dspy.installed import dspy_package
-from promptlab.own_code import made_by, named_class
+from promptlab.interop.dspy.silence import dspy_package
 
 PROGRAMS = ("predict", "chain_of_thought")
 

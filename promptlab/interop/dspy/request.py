@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptlab.decoding import Decoding, Generation
 from promptlab.errors import CapabilityError
-from promptlab.prompt import Prompt, Slot, Text
+from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.prompt import Prompt, Slot, Text
 
 if TYPE_CHECKING:
     from dspy.lm15 import Config, Request, Response

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.cache import written_whole
-from promptlab.classifier import PromptClassifier
 from promptlab.compat.dspy import dependency_versions, with_prefixes
+from promptlab.data.example import Example
+from promptlab.data.inputs import as_examples
 from promptlab.errors import InputError
-from promptlab.example import Example
-from promptlab.inputs import as_examples
-from promptlab.interop.dspy.choices import choices_of
-from promptlab.interop.dspy.installed import dspy_package
-from promptlab.interop.dspy.page import Page
-from promptlab.models.language_model import LanguageModel
-from promptlab.template import Demonstration, Template
+from promptlab.files.cache import written_whole
+from promptlab.interop.dspy.closed_choices import choices_of
+from promptlab.interop.dspy.prompt_layout import Page
+from promptlab.interop.dspy.silence import dspy_package
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.classifier import PromptClassifier
+from promptlab.prompts.template import Demonstration, Template
 
 _PROBE = "a text"
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlab.models.remote.answer import Failure, Paid
-from promptlab.models.remote.calls import Calls
-from promptlab.models.remote.ledger import Ledger
+from promptlab.models.remote.cost_ledger import Ledger
+from promptlab.models.remote.event_loop import Calls
 from promptlab.models.remote.request import Request
-from promptlab.outside_text import sanitize
+from promptlab.security.untrusted_text import sanitize
 
 Heard = Callable[[Request, str], None]
 """Told a request and its reply so far."""

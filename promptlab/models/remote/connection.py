@@ -10,14 +10,14 @@ import weakref
 import httpx
 
 from promptlab.errors import EndpointError, InputError
-from promptlab.models.remote.address import Address, find_key, key_variable
-from promptlab.models.remote.body import ENCODINGS, OverdueError
-from promptlab.models.remote.calls import event_loop
-from promptlab.models.remote.complaint import Complaint
+from promptlab.models.remote.endpoint import Address, find_key, key_variable
+from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.event_loop import event_loop
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.verdict import Failed, PassingError
-from promptlab.outside_text import sanitize
-from promptlab.redaction import hide_word
+from promptlab.models.remote.response_body import ENCODINGS, OverdueError
+from promptlab.models.remote.retry_decision import Failed, PassingError
+from promptlab.security.redaction import hide_word
+from promptlab.security.untrusted_text import sanitize
 
 _UNUSABLE_PROXY = (
     "the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: "

@@ -9,26 +9,26 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NoReturn
 
-from promptlab.cache import cache_dir
-from promptlab.decoding import Decoding, Finish, Generation, OnText
-from promptlab.hidden_reasoning import stop_place
-from promptlab.models.language_model import Capability, Fill, LanguageModel, Scores
+from promptlab.files.cache import cache_dir
+from promptlab.files.provenance import ENDPOINT_SAYS, Provenance, content_hash
+from promptlab.models.base import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
-from promptlab.models.remote.address import Address, find_key
 from promptlab.models.remote.answer import Answer, Failure
-from promptlab.models.remote.dialect import dialect_of
-from promptlab.models.remote.fetching import Fetcher
-from promptlab.models.remote.gate import Gate, gate_of
-from promptlab.models.remote.ledger import current as current_ledger
+from promptlab.models.remote.cache_file import reply_file
+from promptlab.models.remote.circuit_breaker import Gate, gate_of
+from promptlab.models.remote.compatibility import dialect_of
+from promptlab.models.remote.cost import Spending
+from promptlab.models.remote.cost_ledger import current as current_ledger
+from promptlab.models.remote.endpoint import Address, find_key
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.patience import Backoff, Clock, RateLimit, Wait
-from promptlab.models.remote.reply_file import reply_file
+from promptlab.models.remote.rate_limit import Backoff, Clock, RateLimit, Wait
+from promptlab.models.remote.reply_cache import ReplyStore
 from promptlab.models.remote.request import Request, make_request
-from promptlab.models.remote.spending import Spending
-from promptlab.models.remote.store import ReplyStore
+from promptlab.models.remote.request_pool import Fetcher
 from promptlab.models.remote.transport import Transport
-from promptlab.prompt import Prompt, Slot, Text
-from promptlab.provenance import ENDPOINT_SAYS, Provenance, content_hash
+from promptlab.prompts.decoding import Decoding, Finish, Generation, OnText
+from promptlab.prompts.parsers.hidden_reasoning import stop_place
+from promptlab.prompts.prompt import Prompt, Slot, Text
 
 MAX_TOKENS = 8192
 """The context window of an endpoint that does not tell its own."""

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from promptlab.errors import InputError
-from promptlab.redaction import has_secret
-from promptlab.settings import Settings
+from promptlab.files.settings import Settings
+from promptlab.security.redaction import has_secret
 
 TRANSPORT = frozenset(
     {

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.models.remote.complaint import Complaint, filtered_of, has_error, is_page, shown
+from promptlab.models.remote.error_message import Complaint, filtered_of, has_error, is_page, shown
 from promptlab.models.remote.event_stream import StreamEvent
 from promptlab.models.remote.message import Message, read_message
 from promptlab.models.remote.usage import UNTOLD, Usage, find_usage, read_usage
-from promptlab.redaction import hide_secrets
+from promptlab.security.redaction import hide_secrets
 
 _SHOWN = 80  # characters of a word that is told
 _LONGEST = 10_000  # characters of a document that is looked into for an error

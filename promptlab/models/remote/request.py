@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.decoding import Decoding
 from promptlab.errors import CapabilityError, TemplateError
-from promptlab.models.remote.address import Address
+from promptlab.models.remote.endpoint import Address
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.prompt import Prompt
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.prompt import Prompt
 
 VERSION = 1
 """Of the keys: a change of what is sent for the same prompt makes another one."""

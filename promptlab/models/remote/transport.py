@@ -13,20 +13,10 @@ from typing import Any
 import httpx
 
 from promptlab.errors import EndpointError
-from promptlab.models.remote.address import Address
-from promptlab.models.remote.body import (
-    MOST_STREAMED,
-    Arrived,
-    OverdueError,
-    UnreadableBodyError,
-    head_of,
-    read_pieces,
-    read_whole,
-    within,
-)
-from promptlab.models.remote.calls import Calls
-from promptlab.models.remote.complaint import Complaint
 from promptlab.models.remote.connection import Connection, cause_of
+from promptlab.models.remote.endpoint import Address
+from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.event_loop import Calls
 from promptlab.models.remote.event_stream import EventDecoder, StreamEvent
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.reply import (
@@ -37,10 +27,20 @@ from promptlab.models.remote.reply import (
     read_reply,
 )
 from promptlab.models.remote.request import text_tokens
+from promptlab.models.remote.response_body import (
+    MOST_STREAMED,
+    Arrived,
+    OverdueError,
+    UnreadableBodyError,
+    head_of,
+    read_pieces,
+    read_whole,
+    within,
+)
+from promptlab.models.remote.retry_after import asked_wait
+from promptlab.models.remote.retry_decision import Failed, NoModelError, PassingError
 from promptlab.models.remote.usage import Usage
-from promptlab.models.remote.verdict import Failed, NoModelError, PassingError
-from promptlab.models.remote.wait_hint import asked_wait
-from promptlab.outside_text import sanitize
+from promptlab.security.untrusted_text import sanitize
 
 _ASKED_SECONDS = 10.0
 """How long the endpoint is asked about itself, at most."""

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from promptlab.cache import written_whole
 from promptlab.errors import InputError
-from promptlab.json_file import read_json
-from promptlab.tuning.triggers.oracle import Tokens
+from promptlab.files.cache import written_whole
+from promptlab.files.json_file import read_json
+from promptlab.tuning.triggers.losses import Tokens
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,213 @@
+"""What a kind of candidate is, and how a study finds it."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
+
+from pydantic import PrivateAttr
+
+from promptlab.cancellation import Cancelled
+from promptlab.data.task import Task
+from promptlab.errors import DiskError, StudyError, WorkError
+from promptlab.files.code_permission import named_class
+from promptlab.files.provenance import note_package
+from promptlab.files.settings import Settings
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor
+from promptlab.predictors.candidate import Candidate
+from promptlab.tuning.fit_context import Asked, Finished, Fitting
+
+BUILT_IN = {
+    "template": "promptlab.candidates.template:TemplateKind",
+    "decomposition": "promptlab.candidates.span_decomposition:DecompositionKind",
+    "demonstrations": "promptlab.candidates.demonstrations:DemonstrationsKind",
+    "self_consistency": "promptlab.candidates.self_consistency:SelfConsistencyKind",
+    "retrieval": "promptlab.candidates.retrieval:RetrievalKind",
+    "knowledge": "promptlab.candidates.knowledge:KnowledgeKind",
+    "chain_of_thought": "promptlab.candidates.chain_of_thought:ChainOfThoughtKind",
+    "chain": "promptlab.candidates.chain:ChainKind",
+    "dspy": "promptlab.interop.dspy.kind:DspyKind",
+    "soft_prompt": "promptlab.candidates.soft_prompt:SoftPromptKind",
+    "p_tuning": "promptlab.candidates.soft_prompt:PTuningKind",
+    "prefix": "promptlab.candidates.prefix:PrefixKind",
+    "finetune": "promptlab.candidates.finetune:FinetuneKind",
+    "head": "promptlab.candidates.head:HeadKind",
+    "ensemble": "promptlab.candidates.ensemble:EnsembleKind",
+    "distillation": "promptlab.candidates.distillation:DistillationKind",
+    "tree_of_thoughts": "promptlab.candidates.tree_of_thoughts:TreeOfThoughtsKind",
+    "words": "promptlab.candidates.nearest_words:WordsKind",
+    "triggers": "promptlab.candidates.triggers:TriggersKind",
+}
+"""Shipped kinds; any other is named ``package.module:Name``, and its package must be allowed."""
+
+
+class Trial(Protocol):
+    """The part of an Optuna trial that a kind uses to declare its dimensions."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of ``choices`` (None, bool, int, float or str)."""
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """An integer from ``low`` to ``high``, both included."""
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """A number from ``low`` to ``high``."""
+
+
+class KindSettings(Settings):
+    """Base of a kind's section in the study file; unknown keys are refused."""
+
+    kind: str
+    _place: str = PrivateAttr("")
+
+    @property
+    def place(self) -> str:
+        """File and line of the section, empty when it was read from none."""
+        return self._place
+
+    def stands_at(self, place: str) -> None:
+        """Remember file and line for messages."""
+        self._place = place
+
+
+class Kind(ABC):
+    """One kind of candidate in one study: its group's settings, and the task they are for.
+
+    A kind says which dimensions there are (`suggest`) and how candidates become predictors; the
+    study loop knows nothing else about it. A kind that fits candidates one by one gives `fit`; one
+    that learns several at once is a `LearningKind` and gives `fit_many`.
+
+    ``keeps``: fitting is dear, so a fitted predictor is saved before it is judged, and loaded
+    instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
+    all of a study's candidates are queued. ``solves``: its predictors are strategies, so that
+    other kinds can be put around them. ``recalls``: dev is predicted from kept predictions of
+    others, without tokens of its own. ``packages`` are those that it computes with beside those of
+    every study. What a kind reads from files of its own it notes with `promptlab.files.provenance`.
+    """
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[KindSettings]]
+    keeps: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
+    solves: ClassVar[bool] = True
+    recalls: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, settings: Any, task: Task) -> None:
+        self.settings = settings
+        self.task = task
+        note_package(*self.packages)
+
+    @abstractmethod
+    def suggest(self, trial: Trial, prefix: str) -> Candidate:
+        """Declare the group's dimensions to ``trial`` (names start with ``prefix``)."""
+
+    @abstractmethod
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """A fitted predictor for one candidate. Raises `Pruned` to give it up with a reason."""
+
+    def check(self, model: LanguageModel) -> None:  # noqa: B027 - most kinds need no check
+        """Refuse, before anything is written, what can never work with ``model``."""
+
+    def know(self, finished: Sequence[Finished]) -> None:  # noqa: B027 - most build on nothing
+        """Take in the study's complete trials so far, before a candidate is asked for or fitted.
+
+        A kind that suggests by them must give different candidates for different parameters even
+        when it knows of none: all of a small space's are counted at the start.
+        """
+
+    def fit_many(
+        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+    ) -> Iterator[tuple[int, Predictor | Exception]]:
+        """Trial numbers with fitted predictors or what went wrong, as they get ready.
+
+        One by one here, in the given order. A candidate that cannot be fitted, or was given up
+        (`Pruned`), yields its exception, so that the others go on.
+        """
+        yield from one_by_one(asked, fitting, lambda item: self.fit(item.candidate, model))
+
+
+def one_by_one(
+    asked: Sequence[Asked], fitting: Fitting, fit: Callable[[Asked], Predictor]
+) -> Iterator[tuple[int, Predictor | Exception]]:
+    """What ``fit`` gives for each, or what went wrong with it; what stops the study is raised."""
+    for item in asked:
+        fitting.cancellation.check()
+        try:
+            yield item.number, fit(item)
+        except (StudyError, DiskError, Cancelled):
+            raise
+        except Exception as error:
+            yield item.number, error
+
+
+class LearningKind(Kind):
+    """A kind that learns several candidates at once: it gives `fit_many`, `fit` follows from it.
+
+    Outside of a study `fit` judges by the task's metric, tells nobody and keeps no checkpoints.
+    """
+
+    keeps: ClassVar[bool] = True
+
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """A fitted predictor for one candidate: a batch of one."""
+        return fit_one(self, candidate, model, Fitting(self.task.metric))
+
+    @abstractmethod
+    def fit_many(
+        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+    ) -> Iterator[tuple[int, Predictor | Exception]]:
+        """Fitted predictors or what went wrong as they get ready, ``fitting.another``'s, too."""
+
+
+def fit_one(
+    kind: Kind, candidate: Candidate, model: LanguageModel, fitting: Fitting, number: int = 0
+) -> Predictor:
+    """The predictor that ``kind`` fits for one candidate. Raises what went wrong.
+
+    ``number`` is what events call it by.
+    """
+    for _, fitted in kind.fit_many([Asked(number, candidate)], model, fitting):
+        if isinstance(fitted, Exception):
+            raise fitted
+        return fitted
+    raise WorkError(f"the kind {kind.name!r} fitted nothing for {candidate.name!r}")
+
+
+def kind_names() -> list[str]:
+    """The shipped kinds of candidates, sorted."""
+    return sorted(BUILT_IN)
+
+
+def kind_schema(name: str) -> dict[str, Any]:
+    """The settings of a shipped kind as a JSON schema, its docstring among them.
+
+    Raises `StudyError` for any other name.
+    """
+    if name not in BUILT_IN:
+        raise StudyError(f"unknown kind {name!r}; shipped are {', '.join(kind_names())}")
+    return find_kind(name).Settings.model_json_schema()
+
+
+def find_kind(name: str) -> type[Kind]:
+    """The kind of a name in a study file.
+
+    Raises `StudyError` listing the names, and for code that is not allowed (`allow_code`).
+    """
+    path = BUILT_IN.get(name, name)
+    if ":" not in path:
+        close = difflib.get_close_matches(name[:80], BUILT_IN, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise StudyError(
+            f"unknown kind {name!r:.80}; {hint}kinds are {', '.join(sorted(BUILT_IN))}, or your "
+            "own as package.module:Name"
+        )
+    shipped = BUILT_IN.values()
+    return named_class(path, Kind, "kind", shipped=shipped, fault=StudyError)  # type: ignore[type-abstract]

@@ -1,0 +1,1 @@
+"""Labelled examples: tasks, splits, columns, data sets, and readers of files."""

@@ -1,0 +1,1 @@
+"""Text generation: prefill, a running decode batch, sampling, and stop strings."""

@@ -1,0 +1,72 @@
+"""How texts may join a batch of an encoder-decoder's decoder, found out by trying."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+
+from promptlab.engine.generation.decode_batch import DecoderRows
+from promptlab.engine.generation.prefill import DecoderOpenings, Opening
+from promptlab.engine.memory import TokenBudget
+from promptlab.engine.network.model_errors import REFUSALS
+from promptlab.engine.network.network import Network
+
+Joining = Literal["late", "together", "alone", "anew"]
+"""At any time (relative positions), all at once (absolute ones), one row at a time, or one row at
+a time without a cache: the whole text is read anew for every token."""
+
+
+def joining(network: Network, start: int) -> Joining:
+    """How texts may join, tried once a network on a small input."""
+    if network.joining is None:
+        try:
+            network.joining = _tried(network, start)
+        except REFUSALS:
+            network.joining = "alone"
+    return cast(Joining, network.joining)
+
+
+def _tried(network: Network, start: int) -> Joining:
+    size = int(network.model.config.vocab_size)
+    ids = tuple(token % size for token in range(3, 11))
+    token = 7 % size
+    reader = DecoderOpenings(network, TokenBudget(4096), start=start, prefix=None, vectors=None)
+    (opening,) = reader.read([ids])
+    place = torch.zeros(1, dtype=torch.long, device=network.device)
+    expected = network.logits(
+        place,
+        place + 1,
+        input_ids=torch.tensor([ids], device=network.device),
+        decoder_input_ids=torch.tensor([[start, token]], device=network.device),
+        use_cache=False,
+    )
+    if not _near(_first(network, opening, token), expected):
+        return "alone"
+    names = [name for name, _ in network.model.get_decoder().named_modules()]
+    relative = any(name.endswith("relative_attention_bias") for name in names)
+    late = relative and _near(_second(network, opening, token), expected)
+    return "late" if late else "together"
+
+
+def _first(network: Network, opening: Opening, token: int) -> Tensor:
+    """What follows the token in a row that begins with its batch."""
+    rows = DecoderRows(network, None, rows=1, columns=8, joins_late=False)
+    rows.join(opening)
+    return rows.step([token])
+
+
+def _second(network: Network, opening: Opening, token: int) -> Tensor:
+    """What follows the token in a row that joins a batch two steps old."""
+    rows = DecoderRows(network, None, rows=2, columns=8, joins_late=True)
+    rows.join(opening)
+    rows.step([token])
+    rows.step([token])
+    rows.join(opening)
+    return rows.step([token, token])[1:]
+
+
+def _near(found: Tensor, expected: Tensor) -> bool:
+    tolerance = 1e-3 if found.dtype == torch.float32 else 0.5
+    return bool((found - expected).abs().max() <= tolerance * max(1.0, float(expected.std())))

@@ -1,0 +1,141 @@
+"""The rows at work on a network: contexts join, every row goes on by a token, rows leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache, EncoderOutput
+from promptlab.engine.generation.kv_slots import STEP, Buffers, Slots
+from promptlab.engine.generation.prefill import Opening
+from promptlab.engine.kv_cache.state import LayerState, PrefixState
+from promptlab.engine.network.network import Network
+from promptlab.engine.tensors import additive
+
+
+class CausalRows:
+    """Rows of a causal model; one may join whenever another has left."""
+
+    def __init__(
+        self,
+        network: Network,
+        vectors: Tensor | None,
+        *,
+        rows: int,
+        columns: int,
+        joins_late: bool = True,
+    ) -> None:
+        self.network, self.vectors = network, vectors
+        self.joins_late = joins_late
+        self.slots = Slots(rows, columns, fixed=not joins_late)
+
+    def join(self, opening: Opening) -> None:
+        """Put a context that was read into the next free row."""
+        self.slots.join(opening.state)
+
+    def leave(self, row: int) -> None:
+        """Free a row; the last one takes its place."""
+        self.slots.leave(row)
+
+    def state(self, row: int) -> PrefixState:
+        """Keys and values of all that a row has read, as views."""
+        return self.slots.taken(row)
+
+    def step(self, tokens: Sequence[int]) -> Float[Tensor, "row vocab"]:
+        """Feed every row its token; the logits of what comes next."""
+        slots, network = self.slots, self.network
+        slots.ready()
+        ids, mask, positions = slots.inputs(tokens, network.dtype, network.device)
+        rows = torch.arange(len(tokens), device=ids.device)
+        with network.learned(self.vectors):
+            logits = network.logits(
+                rows, torch.zeros_like(rows), **self._inputs(ids, mask, positions), use_cache=True
+            )
+        slots.column += 1
+        return logits
+
+    def _inputs(self, ids: Tensor, mask: Tensor, positions: Tensor) -> dict[str, Any]:
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "position_ids": positions,
+            **self.network.cache_inputs(self.slots.cache()),
+        }
+
+
+class DecoderRows(CausalRows):
+    """Rows of an encoder-decoder's decoder, each with its own encoder's output.
+
+    With relative positions a row may join late; with absolute ones (``joins_late`` false) all
+    rows begin together, because the decoder counts positions from the first column.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vectors: Tensor | None,
+        *,
+        rows: int,
+        columns: int,
+        joins_late: bool,
+    ) -> None:
+        super().__init__(network, vectors, rows=rows, columns=columns, joins_late=joins_late)
+        self.crossed = Buffers(rows, STEP)
+        self.lengths: list[int] = []
+
+    def join(self, opening: Opening) -> None:
+        """Put a context that was read into the next free row."""
+        super().join(opening)
+        assert opening.crossed is not None
+        length = opening.crossed.length
+        if length > self.crossed.columns:
+            used, columns = self.crossed.columns, -(-length // STEP) * STEP
+            self.crossed.shift(len(self.lengths), 0, used, 0, columns)
+        self.crossed.put(len(self.lengths), 0, opening.crossed)
+        self.lengths.append(length)
+
+    def leave(self, row: int) -> None:
+        """Free a row; the last one takes its place."""
+        super().leave(row)
+        last = len(self.lengths) - 1
+        if row != last:
+            self.crossed.move(last, row)
+            self.lengths[row] = self.lengths[last]
+        self.lengths.pop()
+
+    def _inputs(self, ids: Tensor, mask: Tensor, positions: Tensor) -> dict[str, Any]:
+        rows, longest = len(self.lengths), max(self.lengths)
+        lengths = torch.tensor(self.lengths, device=ids.device)
+        seen = torch.arange(longest, device=ids.device)[None] < lengths[:, None]
+        layers: list[Any] = [
+            GivenLayer((keys[:rows, :, :longest], values[:rows, :, :longest]))
+            for keys, values in self.crossed.layers
+        ]
+        # Its keys and values are known: of the encoder's output only the shape is read.
+        shape = torch.zeros((), dtype=self.network.dtype, device=ids.device)
+        encoded = shape.expand(rows, longest, self.network.virtual.width)
+        both = EncoderDecoderCache(self.slots.cache(), Cache(layers=layers))
+        return {
+            "decoder_input_ids": ids,
+            "decoder_attention_mask": mask,
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
+            "attention_mask": additive(seen, self.network.dtype)[:, None, None],
+            **self.network.cache_inputs(both),
+        }
+
+
+class GivenLayer(DynamicLayer):
+    """Keys and values of an encoder's output, which never change."""
+
+    def __init__(self, state: LayerState) -> None:
+        super().__init__()
+        self.keys, self.values = state
+        self.is_initialized = True
+
+    def get_seq_length(self) -> int:
+        """Tokens of the encoder's output: as many as there are keys."""
+        return int(self.keys.shape[-2]) if self.keys is not None else 0

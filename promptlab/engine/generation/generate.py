@@ -1,0 +1,225 @@
+"""Generated text: every context read once, many rows at work, rows refilled as they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from promptlab.engine.generation.batching_mode import joining
+from promptlab.engine.generation.decode_batch import CausalRows, DecoderRows
+from promptlab.engine.generation.prefill import CausalOpenings, DecoderOpenings
+from promptlab.engine.generation.scheduler import Loop
+from promptlab.engine.generation.sequence import Ends, Writing, decoder_start
+from promptlab.engine.generation.sequential import Alone
+from promptlab.engine.kv_cache.budget import rows_at_once
+from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.memory import TokenBudget, out_of_memory, peak_bytes
+from promptlab.engine.scoring.engine import Engine
+from promptlab.engine.scoring.request import Usage
+from promptlab.prompts.decoding import Decoding, Generation, OnText, too_long
+
+FIRST_COLUMNS = 64
+"""Buffers begin with room for so many new tokens and grow when texts become longer."""
+
+
+@dataclass
+class _Request:
+    """A text to be written once, and the numbers of the equal requests that it answers."""
+
+    writing: Writing
+    owners: list[int] = field(default_factory=list)
+
+
+def generate(
+    engine: Engine,
+    tokenizer: Any,
+    contexts: Sequence[tuple[int, ...]],
+    decoding: Decoding,
+    *,
+    samples: Sequence[int] | None = None,
+    window: int,
+    name: str,
+    on_text: OnText | None = None,
+) -> list[Generation]:
+    """Continue every context.
+
+    A text depends on its context, ``decoding`` and its number in ``samples`` alone. ``window`` is
+    the most tokens of prompt and reply (of an encoder-decoder: of each): a context that leaves no
+    room gives a `Generation` with ``error``, in which ``name`` is the model's. ``on_text`` is told
+    of every text as it grows.
+    """
+    started = time.perf_counter()
+    numbers = [0] * len(contexts) if samples is None else list(samples)
+    engine_writer = _Writer(engine, tokenizer, decoding, window, on_text)
+    requests = engine_writer.requests(contexts, numbers)
+    with torch.inference_mode():
+        engine_writer.write([request.writing for request in requests])
+    replies = [_refused(ids, name, window) for ids in contexts]
+    seconds = time.perf_counter() - started
+    whole = sum(_tokens(request) * len(request.owners) for request in requests)
+    for request in requests:
+        writing = request.writing
+        for owner in request.owners:
+            replies[owner] = Generation(
+                writing.text,
+                len(writing.ids),
+                len(writing.tokens),
+                seconds * _tokens(request) / whole,
+                writing.finish or "length",
+                writing.logprob,
+            )
+    engine.count(Usage(whole, engine_writer.computed, seconds, peak_bytes(engine.network.device)))
+    return replies
+
+
+@torch.inference_mode()
+def written(
+    engine: Engine, tokenizer: Any, contexts: Sequence[tuple[int, ...]], tokens: int
+) -> list[Writing]:
+    """What follows each context, greedily, at most so many tokens; nothing is counted or kept."""
+    longest = max(map(len, contexts)) + tokens + 1
+    writer = _Writer(engine, tokenizer, Decoding(max_tokens=tokens), longest, None)
+    requests = writer.requests(contexts, [0] * len(contexts))
+    writer.write([request.writing for request in requests])
+    return [request.writing for request in requests]
+
+
+def _tokens(request: _Request) -> int:
+    return len(request.writing.ids) + len(request.writing.tokens)
+
+
+def _refused(ids: tuple[int, ...], name: str, window: int) -> Generation:
+    message = too_long(len(ids), name, window)
+    return Generation("", len(ids), 0, 0.0, finish="too_long", error=message)
+
+
+class _Writer:
+    """Writes requests on an engine, whatever its model's family."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Any,
+        decoding: Decoding,
+        window: int,
+        on_text: OnText | None,
+    ) -> None:
+        self.engine, self.network = engine, engine.network
+        self.tokenizer, self.decoding = tokenizer, decoding
+        self.window, self.on_text = window, on_text
+        self.ends = Ends.of(self.network.model, tokenizer)
+        self.computed = 0
+        model = self.network.model
+        self.start = decoder_start(model) if model.config.is_encoder_decoder else None
+
+    def requests(
+        self, contexts: Sequence[tuple[int, ...]], samples: Sequence[int]
+    ) -> list[_Request]:
+        """What is to be written; equal requests once. Contexts beyond the window are left out."""
+        found: dict[tuple[tuple[int, ...], int], _Request] = {}
+        for owner, (ids, sample) in enumerate(zip(contexts, samples, strict=True)):
+            room = self._room(ids)
+            if room < 1:
+                continue
+            key = ids, sample if self.decoding.temperature > 0 else 0
+            if key not in found:
+                found[key] = self._request(ids, key[1], min(room, self.decoding.max_tokens))
+            found[key].owners.append(owner)
+        return list(found.values())
+
+    def _room(self, ids: tuple[int, ...]) -> int:
+        """Tokens that may be written after a context."""
+        if self.start is None:
+            return self.window - len(ids)
+        prefix = self.engine.runner.prefix
+        return self.window - 1 - (prefix.length if prefix else 0) if len(ids) <= self.window else 0
+
+    def _request(self, ids: tuple[int, ...], sample: int, limit: int) -> _Request:
+        request = _Request(Writing(ids, sample, limit, self.decoding, self.tokenizer, self.ends))
+        if self.on_text is not None:
+            heard = partial(_told, self.on_text, request.owners)
+            request.writing = replace(request.writing, on_text=heard)
+        return request
+
+    def write(self, writings: Sequence[Writing]) -> None:
+        """Write all; when memory runs out go on with half of the rows from what has ended."""
+        way = self._way()
+        while waiting := [writing for writing in writings if writing.finish is None]:
+            for writing in waiting:
+                writing.restart()
+            if way is None:
+                self._write_alone(waiting)
+                continue
+            lengths = [len(writing.ids) + writing.limit for writing in waiting]
+            rows = rows_at_once(self.network, self.engine.generation_budget, lengths)
+            try:
+                self._write_together(waiting, rows, late=way)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.engine.generation_budget.halve(max(lengths), rows, error)
+
+    def _way(self) -> bool | None:
+        """Whether rows join late (else all together); ``None`` for one row at a time."""
+        if self.start is None:
+            late = self.network.joining in (None, "late")
+            return True if late and getattr(self.engine.runner, "shares", False) else None
+        found = "alone" if self.engine.deterministic else joining(self.network, self.start)
+        return None if found in ("alone", "anew") else found == "late"
+
+    def _write_together(self, writings: Sequence[Writing], rows: int, *, late: bool) -> None:
+        groups = _by_context(writings)
+        engine, contexts = self.engine, list(groups)
+        budget = TokenBudget(min(engine.runner.budget.tokens, engine.generation_budget.tokens))
+        prefix, vectors = engine.runner.prefix, engine.vectors
+        own = max(map(len, contexts)) if self.start is None else 1
+        columns = own + min(FIRST_COLUMNS, max(writing.limit for writing in writings))
+        openings: CausalOpenings | DecoderOpenings
+        if self.start is None:
+            at_work = CausalRows(self.network, vectors, rows=rows, columns=columns)
+            openings = CausalOpenings(
+                self.network, budget, prefix=prefix, kept=engine.kept, vectors=vectors
+            )
+        else:
+            at_work = DecoderRows(
+                self.network, vectors, rows=rows, columns=columns, joins_late=late
+            )
+            openings = DecoderOpenings(
+                self.network, budget, start=self.start, prefix=prefix, vectors=vectors
+            )
+        read, texts = openings.read(contexts), list(groups.values())
+        loop = Loop(at_work, read, texts, self.decoding, rows, self._keep)
+        try:
+            loop.run()
+        finally:
+            self.computed += openings.computed + loop.computed
+
+    def _keep(self, writing: Writing, state: Callable[[], PrefixState]) -> None:
+        """Offer what a finished row has read to the next step, which may go on from there."""
+        kept = self.engine.kept
+        if kept is not None and self.start is None:
+            kept.keep((*writing.ids, *writing.tokens[:-1]), state())
+
+    def _write_alone(self, writings: Sequence[Writing]) -> None:
+        prefix = self.engine.runner.prefix
+        alone = Alone(self.network, self.engine.vectors, self.start, prefix)
+        for ids, texts in _by_context(writings).items():
+            alone.write(ids, texts)
+        self.computed += alone.computed
+
+
+def _by_context(writings: Sequence[Writing]) -> dict[tuple[int, ...], list[Writing]]:
+    groups: dict[tuple[int, ...], list[Writing]] = {}
+    for writing in writings:
+        groups.setdefault(writing.ids, []).append(writing)
+    return groups
+
+
+def _told(on_text: OnText, owners: Sequence[int], text: str) -> None:
+    for owner in owners:
+        on_text(owner, text)

@@ -1,0 +1,172 @@
+"""Keys and values of rows that begin and end at different times, in buffers made once.
+
+All rows write their next token into the same column; a row's own tokens are the columns right
+before it, so a row that joins is put where its last token is next to that column. What a row
+attends begins at its own first column. A row that leaves gives its place to the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from promptlab.compat.transformers import Cache, DynamicLayer
+from promptlab.engine.kv_cache.state import LayerState, PrefixState
+from promptlab.engine.tensors import additive
+
+STEP = 64
+"""Buffers grow by at least so many columns."""
+
+
+class Buffers:
+    """Keys and values of all layers, ``[row, head, column, dim]`` each, zeros at first.
+
+    Zeros, because what is masked is still multiplied by 0: it has to be finite.
+    """
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self.rows, self.columns = rows, columns
+        self.layers: list[list[Tensor]] = []
+
+    def put(self, row: int, column: int, state: PrefixState) -> None:
+        """Copy a state of one row to where it begins."""
+        if not self.layers:
+            self.layers = [[self._empty(part) for part in layer] for layer in state.layers]
+        for own, layer in zip(self.layers, state.layers, strict=True):
+            for buffer, part in zip(own, layer, strict=True):
+                buffer[row, :, column : column + part.shape[2]] = part[0]
+
+    def move(self, source: int, target: int) -> None:
+        """Copy one row over another."""
+        for layer in self.layers:
+            for buffer in layer:
+                buffer[target] = buffer[source]
+
+    def shift(self, rows: int, start: int, end: int, to: int, columns: int) -> None:
+        """Move columns ``start`` to ``end`` of the first ``rows`` to ``to``, in new buffers."""
+        self.columns = columns
+        for layer in self.layers:
+            for index, buffer in enumerate(layer):
+                layer[index] = self._empty(buffer)
+                layer[index][:rows, :, to : to + end - start] = buffer[:rows, :, start:end]
+
+    def taken(self, row: int, start: int, end: int) -> PrefixState:
+        """Columns of a row, as views."""
+        layers = [
+            (keys[row : row + 1, :, start:end], values[row : row + 1, :, start:end])
+            for keys, values in self.layers
+        ]
+        return PrefixState(tuple(layers), end - start)
+
+    def _empty(self, like: Tensor) -> Tensor:
+        shape = (self.rows, like.shape[1], self.columns, like.shape[3])
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+class SlotLayer(DynamicLayer):
+    """A cache layer that writes into the slots' column and lends the columns in use."""
+
+    def __init__(self, slots: Slots, number: int) -> None:
+        super().__init__()
+        self.slots, self.number = slots, number
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> LayerState:
+        """Keys and values of the rows so far, ``[row, head, column, dim]``."""
+        slots = self.slots
+        keys, values = slots.own.layers[self.number]
+        rows, end = key_states.shape[0], slots.column + 1
+        keys[:rows, :, slots.column : end] = key_states
+        values[:rows, :, slots.column : end] = value_states
+        return keys[:rows, :, slots.first : end], values[:rows, :, slots.first : end]
+
+    def get_seq_length(self) -> int:
+        """Columns in use before the one that is written."""
+        return self.slots.column - self.slots.first
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Key length and offset for a query of the given length."""
+        return self.get_seq_length() + query_length, 0
+
+
+class Slots:
+    """The rows at work. ``starts`` are their first columns, ``column`` is the next to be written.
+
+    With ``fixed`` the first column stays 0, for models that count positions from there.
+    """
+
+    def __init__(self, rows: int, columns: int, *, fixed: bool = False) -> None:
+        self.own = Buffers(rows, -(-columns // STEP) * STEP)
+        self.fixed = fixed
+        self.starts: list[int] = []
+        self.column = 0
+
+    @property
+    def first(self) -> int:
+        """The first column that any row attends."""
+        return 0 if self.fixed else min(self.starts, default=self.column)
+
+    def cache(self) -> Cache:
+        """A transformers cache over the slots."""
+        return Cache(layers=[SlotLayer(self, number) for number in range(len(self.own.layers))])
+
+    def join(self, state: PrefixState) -> None:
+        """Put a state into the next free row."""
+        if not self.starts:
+            self.column = state.length
+            self._room(state.length)
+        elif state.length > self.column:
+            self._shift(state.length)
+        start = self.column - state.length
+        self.own.put(len(self.starts), start, state)
+        self.starts.append(start)
+
+    def leave(self, row: int) -> None:
+        """Free a row; the last one takes its place."""
+        last = len(self.starts) - 1
+        if row != last:
+            self.own.move(last, row)
+            self.starts[row] = self.starts[last]
+        self.starts.pop()
+
+    def taken(self, row: int) -> PrefixState:
+        """What a row holds, as views on the buffers."""
+        return self.own.taken(row, self.starts[row], self.column)
+
+    def ready(self) -> None:
+        """Make sure that the next column can be written."""
+        if self.column < self.own.columns:
+            return
+        if self.first > self.own.columns // 2:
+            self._shift(self.column - self.first)
+        else:
+            self._room(self.column + 1)
+
+    def inputs(self, tokens: Sequence[int], dtype: torch.dtype, device: torch.device) -> _Inputs:
+        """The next tokens, who sees which column, and positions."""
+        starts = torch.tensor(self.starts, device=device)
+        columns = torch.arange(self.first, self.column + 1, device=device)
+        mask = additive(columns[None] >= starts[:, None], dtype)
+        ids = torch.tensor(tokens, device=device)[:, None]
+        return ids, mask[:, None, None], (self.column - starts)[:, None]
+
+    def _room(self, columns: int) -> None:
+        """At least so many columns, with some to spare, where everything stays where it is."""
+        if columns > self.own.columns:
+            wanted = max(columns + STEP, columns * 5 // 4)
+            self.own.shift(len(self.starts), 0, self.column, 0, -(-wanted // STEP) * STEP)
+
+    def _shift(self, column: int) -> None:
+        """Move all rows, so that ``column`` is the next to be written."""
+        first, used = self.first, self.column - self.first
+        columns = max(self.own.columns, -(-(column + STEP) // STEP) * STEP)
+        self.own.shift(len(self.starts), first, self.column, column - used, columns)
+        moved = column - self.column
+        self.starts = [start + moved for start in self.starts]
+        self.column = column
+
+
+_Inputs = tuple[Tensor, Tensor, Tensor]

@@ -1,0 +1,230 @@
+"""Contexts read before anything is written after them: every distinct one once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from promptlab.compat.transformers import (
+    Cache,
+    DynamicCache,
+    DynamicLayer,
+    EncoderDecoderCache,
+    EncoderOutput,
+)
+from promptlab.engine.kv_cache.radix_cache import LEAST, KeptStates
+from promptlab.engine.kv_cache.stacking import mask_after, stacked
+from promptlab.engine.kv_cache.state import (
+    WORTH,
+    PrefixNode,
+    PrefixState,
+    frozen_cache,
+    prefix_tree,
+    recorded,
+)
+from promptlab.engine.memory import TokenBudget
+from promptlab.engine.network.network import Network
+from promptlab.engine.tensors import padded, padding_mask
+
+NO_TOKEN = -1
+"""Stands after a path all of which may have been kept."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A context that was read: its state, and the logits ``[vocab]`` of what comes next.
+
+    ``index`` is the context's number; ``crossed`` what an encoder-decoder's decoder attends.
+    """
+
+    index: int
+    state: PrefixState
+    logits: Float[Tensor, " vocab"]
+    crossed: PrefixState | None = None
+
+
+class CausalOpenings:
+    """Reads contexts of a causal model, shared beginnings once, as they are wanted.
+
+    What earlier calls have kept is not computed again. ``computed`` counts the tokens that went
+    through the network.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        budget: TokenBudget,
+        *,
+        prefix: PrefixState | None,
+        kept: KeptStates | None,
+        vectors: Tensor | None,
+    ) -> None:
+        self.network, self.budget = network, budget
+        self.prefix, self.kept, self.vectors = prefix, kept, vectors
+        self.computed = 0
+
+    def read(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[Opening]:
+        """Openings of distinct contexts, batch by batch, no batch before it is asked for."""
+        start = self.prefix.length if self.prefix else 0
+        tree = prefix_tree([ids[start:] for ids in contexts])
+        yield from self._walk(tree, contexts[0][:start], contexts, self.prefix)
+
+    def _walk(
+        self,
+        node: PrefixNode,
+        path: tuple[int, ...],
+        contexts: Sequence[tuple[int, ...]],
+        state: PrefixState | None,
+    ) -> Iterator[Opening]:
+        path += node.ids
+        if node.ids:
+            state = self._shared(path, state)
+        states = [self._longest(contexts[index], state) for index in node.rows]
+        lengths = [
+            len(contexts[index]) - (known.length if known else 0)
+            for index, known in zip(node.rows, states, strict=True)
+        ]
+        for batch in self.budget.batches(lengths):
+            rows = [node.rows[item] for item in batch]
+            yield from self._rows(
+                rows, [contexts[row] for row in rows], [states[item] for item in batch]
+            )
+        for child in node.children:
+            yield from self._walk(child, path, contexts, state)
+
+    def _shared(self, path: tuple[int, ...], state: PrefixState | None) -> PrefixState:
+        """The state of what several contexts begin with; it is kept for later calls."""
+        state = self._longest((*path, NO_TOKEN), state)
+        start = state.length if state else 0
+        if start == len(path):
+            assert state is not None
+            return state
+        cache = frozen_cache(state, self.network.layers)
+        ids = torch.tensor([path[start:]], device=self.network.device)
+        positions = torch.arange(start, len(path), device=ids.device)[None]
+        with self.network.learned(self.vectors):
+            self.network.encode(
+                input_ids=ids,
+                position_ids=positions,
+                **self.network.cache_inputs(cache),
+                use_cache=True,
+            )
+        self.computed += len(path) - start
+        found = recorded(cache)
+        if self.kept is not None and len(path) - start >= WORTH:
+            self.kept.keep(path, found)
+        return found
+
+    def _longest(self, ids: tuple[int, ...], state: PrefixState | None) -> PrefixState | None:
+        """What was kept of a context, if that is worthwhile beyond ``state``."""
+        start = state.length if state else 0
+        if self.kept is None or self.kept.reach(ids) < start + LEAST:
+            return state
+        found = self.kept.longest(ids)
+        return found if found is not None and found.length > start else state
+
+    def _rows(
+        self,
+        indices: Sequence[int],
+        contexts: Sequence[tuple[int, ...]],
+        states: Sequence[PrefixState | None],
+    ) -> Iterator[Opening]:
+        """One batch, each row after its own state; padded on the right, which nobody sees."""
+        network, device = self.network, self.network.device
+        starts = [state.length if state else 0 for state in states]
+        own = [ids[start:] for ids, start in zip(contexts, starts, strict=True)]
+        ids = padded(own, device)
+        rows, width = ids.shape
+        cache = frozen_cache(stacked(states) if any(starts) else None, network.layers)
+        inputs = {**network.cache_inputs(cache), "use_cache": True}
+        if any(starts):
+            mask = torch.ones(width, width, dtype=torch.bool).tril().expand(rows, 1, -1, -1)
+            inputs["attention_mask"] = mask_after(network, mask, states)
+        positions = torch.arange(width)[None] + torch.tensor(starts)[:, None]
+        with network.learned(self.vectors):
+            logits = network.logits(
+                torch.arange(rows, device=device),
+                torch.tensor([len(row) - 1 for row in own], device=device),
+                input_ids=ids,
+                position_ids=positions.to(device),
+                **inputs,
+            )
+        self.computed += sum(map(len, own))
+        whole = recorded(cache)
+        longest = max(starts)
+        for row, (index, start, tokens) in enumerate(zip(indices, starts, own, strict=True)):
+            yield Opening(
+                index, _row(whole, row, longest - start, longest + len(tokens)), logits[row]
+            )
+
+
+class DecoderOpenings:
+    """Encodes contexts of an encoder-decoder, and feeds the decoder its start token.
+
+    A learned prefix stands before the start token in the decoder's self-attention.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        budget: TokenBudget,
+        *,
+        start: int,
+        prefix: PrefixState | None,
+        vectors: Tensor | None,
+    ) -> None:
+        self.network, self.budget = network, budget
+        self.start, self.prefix, self.vectors = start, prefix, vectors
+        self.computed = 0
+
+    def read(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[Opening]:
+        """Openings of distinct contexts, batch by batch, no batch before it is asked for."""
+        for batch in self.budget.batches([len(ids) + 1 for ids in contexts]):
+            yield from self._rows(batch, [contexts[index] for index in batch])
+
+    def _rows(
+        self, indices: Sequence[int], contexts: Sequence[tuple[int, ...]]
+    ) -> Iterator[Opening]:
+        network, device = self.network, self.network.device
+        mask, rows = padding_mask(contexts, device), torch.arange(len(contexts), device=device)
+        own = frozen_cache(self.prefix, network.layers)
+        cache = EncoderDecoderCache(own, DynamicCache())
+        with network.learned(self.vectors):
+            encoded = network.encode_inputs(input_ids=padded(contexts, device), attention_mask=mask)
+            logits = network.logits(
+                rows,
+                torch.zeros_like(rows),
+                encoder_outputs=EncoderOutput(last_hidden_state=encoded),
+                attention_mask=mask,
+                decoder_input_ids=torch.full((len(contexts), 1), self.start, device=device),
+                **network.cache_inputs(cache),
+                use_cache=True,
+            )
+        self.computed += sum(map(len, contexts)) + len(contexts)
+        whole, crossed = recorded(own), _crossed(cache.cross_attention_cache)
+        for row, (index, ids) in enumerate(zip(indices, contexts, strict=True)):
+            state = _row(whole, row, 0, whole.length)
+            yield Opening(index, state, logits[row], _row(crossed, row, 0, len(ids)))
+
+
+def _crossed(cache: Cache) -> PrefixState:
+    """Keys and values of the encoder's output."""
+    layers = []
+    for layer in cache.layers:
+        assert isinstance(layer, DynamicLayer)
+        assert layer.keys is not None and layer.values is not None
+        layers.append((layer.keys, layer.values))
+    return PrefixState(tuple(layers), layers[0][0].shape[2])
+
+
+def _row(state: PrefixState, row: int, start: int, end: int) -> PrefixState:
+    """Tokens ``start`` to ``end`` of one row, as views."""
+    layers = [
+        (keys[row : row + 1, :, start:end], values[row : row + 1, :, start:end])
+        for keys, values in state.layers
+    ]
+    return PrefixState(tuple(layers), end - start)

@@ -1,0 +1,137 @@
+"""A text in the making: one request's tokens, and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.engine.generation.detokenizer import GrowingText, cut, reply_text
+from promptlab.engine.generation.sampler import Stream
+from promptlab.prompts.decoding import Decoding, Finish
+from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
+
+_LAST = 24
+"""So many tokens hold what opens a block of reasoning."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Tokens that end a text: the model's end tokens, and T5's sentinel after the slot's words.
+
+    ``forced`` is a token that every text begins with (BART's ``<s>``).
+    """
+
+    tokens: frozenset[int]
+    sentinel: int | None = None
+    forced: int | None = None
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any) -> Ends:
+        """What a model and its tokenizer say."""
+        settings = getattr(model, "generation_config", None)
+        found = getattr(settings, "eos_token_id", None)
+        if found is None:
+            found = getattr(model.config, "eos_token_id", None)
+        tokens = {int(token) for token in _listed(found)} | {
+            int(token) for token in _listed(tokenizer.eos_token_id)
+        }
+        sentinel = tokenizer.get_vocab().get("<extra_id_1>")
+        forced = getattr(settings, "forced_bos_token_id", None)
+        return cls(
+            frozenset(tokens) | ({int(sentinel)} if sentinel is not None else frozenset()),
+            None if sentinel is None else int(sentinel),
+            None if forced is None or not model.config.is_encoder_decoder else int(forced),
+        )
+
+
+def decoder_start(model: Any) -> int | None:
+    """The token with which an encoder-decoder's decoder begins, by its configuration."""
+    for settings in (model.config, getattr(model, "generation_config", None)):
+        found = getattr(settings, "decoder_start_token_id", None)
+        if found is not None:
+            return int(found)
+    return None
+
+
+def _listed(found: Any) -> Sequence[Any]:
+    return () if found is None else found if isinstance(found, list | tuple) else (found,)
+
+
+@dataclass(eq=False)
+class Writing:
+    """One request: tokens are added until `finish` is set.
+
+    ``limit`` is the most tokens, the window's rest taken into account. ``logprob`` is the sum of
+    the tokens' log-probabilities in nats.
+    """
+
+    ids: tuple[int, ...]
+    sample: int
+    limit: int
+    decoding: Decoding
+    tokenizer: Any
+    ends: Ends
+    on_text: Callable[[str], None] | None = None
+    tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+    finish: Finish | None = None
+
+    def __post_init__(self) -> None:
+        self._stream = Stream(self.decoding.seed, self.sample, self.ids)
+        stops = self.decoding.stop
+        watched = bool(stops) or self.on_text is not None
+        self._opened = bool(stops) and self._begins_within_reasoning()
+        self._growing = GrowingText(self.tokenizer, stops, opened=self._opened) if watched else None
+
+    def number(self) -> float:
+        """The uniform number of the next step."""
+        return self._stream.next() if self.decoding.temperature > 0 else 0.0
+
+    def add(self, token: int, logprob: float) -> None:
+        """Take in the token that was chosen, or the one that every text begins with."""
+        forced = self.ends.forced if not self.tokens else None
+        if forced is not None:
+            token, logprob = forced, 0.0
+        self.tokens.append(token)
+        self.logprob += logprob
+        ended = forced is None and token in self.ends.tokens
+        if ended or self._stopped(token):
+            self.finish = "stop"
+        elif len(self.tokens) >= self.limit:
+            self.finish = "length"
+
+    def restart(self) -> None:
+        """Forget what was written: the same text can be written again."""
+        self.tokens, self.logprob, self.finish = [], 0.0, None
+        self.__post_init__()
+
+    @property
+    def text(self) -> str:
+        """What was written, up to the first stop string."""
+        tokens = self.tokens
+        if self.ends.sentinel in tokens:
+            tokens = tokens[: tokens.index(self.ends.sentinel)]
+        whole = reply_text(self.tokenizer, tokens)
+        return cut(whole, self.decoding.stop, opened=self._opened)
+
+    def _begins_within_reasoning(self) -> bool:
+        """Whether the prompt's last words open a block of hidden reasoning."""
+        words = [token for token in self.ids[-_LAST:] if token < len(self.tokenizer)]
+        return opens_reasoning(str(self.tokenizer.decode(words, skip_special_tokens=False)))
+
+    def _stopped(self, token: int) -> bool:
+        """Whether a stop string stands in the text; the listener is told what is new."""
+        growing = self._growing
+        if growing is None:
+            return False
+        before = growing.shown if self.on_text is not None else ""
+        growing.add(token)
+        if self.on_text is not None and growing.shown != before:
+            self.on_text(growing.shown)
+        if not growing.stopped:
+            return False
+        # A decoder may join what is decoded as a whole in another way.
+        whole = reply_text(self.tokenizer, self.tokens)
+        growing.stopped = cut(whole, self.decoding.stop, opened=self._opened) != whole
+        return growing.stopped

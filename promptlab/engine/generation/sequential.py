@@ -1,0 +1,103 @@
+"""One row at a time with transformers' own cache: exact for every kind of layer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from promptlab.compat.transformers import DynamicCache, EncoderDecoderCache, EncoderOutput
+from promptlab.engine.generation.sampler import chosen
+from promptlab.engine.generation.sequence import Writing
+from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.network.network import Network
+
+
+class Alone:
+    """Texts of models whose layers keep other state than keys and values of every token.
+
+    A context is read once for all its texts. ``start`` is an encoder-decoder's start token;
+    ``None`` for a causal model. A learned ``prefix`` stands before what a decoder writes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vectors: Tensor | None,
+        start: int | None,
+        prefix: PrefixState | None,
+    ) -> None:
+        self.network, self.vectors, self.start = network, vectors, start
+        self.prefix = prefix
+        self.computed = 0
+
+    def write(self, ids: tuple[int, ...], writings: Sequence[Writing]) -> None:
+        """Write all texts after one context."""
+        given = self._encoded(ids)
+        read = ids if self.start is None else (self.start,)
+        cache = self._cache()
+        logits = self._step(read, cache, given)
+        for number, writing in enumerate(writings):
+            # Copied for all but the last: what it writes goes into the cache.
+            own = cache if number == len(writings) - 1 else copy.deepcopy(cache)
+            self._go_on(writing, logits, own, given, read)
+
+    def _go_on(
+        self,
+        writing: Writing,
+        logits: Tensor,
+        cache: Any,
+        given: dict[str, Any],
+        read: tuple[int, ...],
+    ) -> None:
+        while True:
+            tokens, logprobs = chosen(logits, writing.decoding, [writing.number()])
+            writing.add(int(tokens[0]), float(logprobs[0]))
+            if writing.finish is not None:
+                return
+            new = tuple(writing.tokens[-1:]) if cache is not None else (*read, *writing.tokens)
+            logits = self._step(new, cache, given)
+
+    def _encoded(self, ids: tuple[int, ...]) -> dict[str, Any]:
+        """The encoder's output for a context; nothing for a causal model."""
+        if self.start is None:
+            return {}
+        rows = torch.tensor([ids], device=self.network.device)
+        with self.network.learned(self.vectors):
+            encoded = self.network.encode_inputs(input_ids=rows)
+        self.computed += len(ids)
+        return {
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
+            "attention_mask": torch.ones_like(rows),
+        }
+
+    def _cache(self) -> Any:
+        anew = not self.network.caches or self.network.joining == "anew"
+        if anew and self.prefix is None:
+            return None  # the whole text is read anew for every token
+        config = self.network.model.config
+        own = DynamicCache(config=config.get_text_config(decoder=True))
+        for layer, (keys, values) in enumerate(self.prefix.layers if self.prefix else ()):
+            own.update(keys.to(self.network.dtype), values.to(self.network.dtype), layer)
+        return own if self.start is None else EncoderDecoderCache(own, DynamicCache())
+
+    def _step(self, ids: Sequence[int], cache: Any, given: dict[str, Any]) -> Tensor:
+        """Feed tokens; the logits after the last, ``[1, vocab]``."""
+        device = self.network.device
+        name = "input_ids" if self.start is None else "decoder_input_ids"
+        inputs = {name: torch.tensor([list(ids)], device=device), **given}
+        if cache is None:
+            inputs |= self.network.uncached
+        else:
+            inputs |= {**self.network.cache_inputs(cache), "use_cache": True}
+        with self.network.learned(self.vectors):
+            logits = self.network.logits(
+                torch.zeros(1, dtype=torch.long, device=device),
+                torch.tensor([len(ids) - 1], device=device),
+                **inputs,
+            )
+        self.computed += len(ids)
+        return logits

@@ -1,0 +1,1 @@
+"""Keys and values of what was read: kept across calls and shared between rows."""

@@ -1,0 +1,213 @@
+"""Shared prefixes: computed once, attended by every row that starts with them.
+
+Exact in the forward and in the gradient: a row's keys and values are the prefix's followed by
+its own, as if the row had been computed whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
+from promptlab.engine.network.network import Network
+from promptlab.engine.tensors import padded
+from promptlab.errors import CapabilityError
+
+LayerState = tuple[Tensor, Tensor]
+"""Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
+
+WORTH = 32
+"""Sharing has to save so many tokens to be worth a forward of its own."""
+
+
+class FrozenPrefixLayer(DynamicLayer):
+    """A cache layer that lends its prefix to every row and stores nothing.
+
+    A prefix of one row is lent to all. Without ``counts`` its tokens take no positions: absolute
+    positions of masked models begin after it with 0, as without it.
+    """
+
+    def __init__(self, state: LayerState | None, *, counts: bool = True) -> None:
+        super().__init__()
+        self.prefix = state
+        self.full: LayerState | None = None
+        self.length = 0 if state is None else state[0].shape[-2]
+        self.seen = self.length if counts else 0
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> LayerState:
+        """Prefix and new states joined, ``[row, head, prefix + token, dim]``; never grows."""
+        if self.prefix is None:
+            self.full = (key_states, value_states)
+        else:
+            rows = key_states.shape[0]
+            keys, values = (
+                state.to(key_states.dtype).expand(rows, -1, -1, -1) for state in self.prefix
+            )
+            self.full = (
+                torch.cat([keys, key_states], dim=-2),
+                torch.cat([values, value_states], dim=-2),
+            )
+        return self.full
+
+    def recorded(self) -> LayerState:
+        """Prefix and own states of the last forward. Raises `CapabilityError` if there are none."""
+        if self.full is None:
+            raise CapabilityError(
+                "the model gives no keys and values to the cache that it takes, so nothing can be "
+                "computed once for several texts"
+            )
+        return self.full
+
+    def get_seq_length(self) -> int:
+        """Tokens in the prefix, as far as they take positions."""
+        return self.seen
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Key length and offset for a query of the given length."""
+        return self.length + query_length, 0
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """Keys and values of a computed prefix, layer by layer, and its length in tokens."""
+
+    layers: tuple[LayerState, ...]
+    length: int
+
+
+def frozen_cache(state: PrefixState | None, layers: int, *, counts: bool = True) -> Cache:
+    """A transformers cache over ``state`` (or over nothing) that never grows."""
+    states: Sequence[LayerState | None] = [None] * layers if state is None else state.layers
+    return Cache(layers=[FrozenPrefixLayer(layer, counts=counts) for layer in states])
+
+
+def learned_state(prefix: Float[Tensor, "layer 2 head token dim"]) -> PrefixState:
+    """A learned prefix as what the layers attend to."""
+    layers = tuple((layer[0][None], layer[1][None]) for layer in prefix)
+    return PrefixState(layers, prefix.shape[-2])
+
+
+def recorded(cache: Cache) -> PrefixState:
+    """The prefix state that one forward through a `frozen_cache` has produced."""
+    layers = tuple(cast(FrozenPrefixLayer, layer).recorded() for layer in cache.layers)
+    return PrefixState(layers, layers[0][0].shape[-2])
+
+
+def states_with_graph(
+    network: Network, rows: Sequence[tuple[int, ...]]
+) -> list[Float[Tensor, "layer 2 head length size"]]:
+    """Keys and values of token rows on a causal network, in one forward, with their graph."""
+    cache = frozen_cache(None, network.layers)
+    ids = padded(rows, network.device)
+    network.encode_with_graph(input_ids=ids, **network.cache_inputs(cache), use_cache=True)
+    layers = recorded(cache).layers
+    return [
+        torch.stack(
+            [
+                torch.stack([keys[index, :, : len(row)], values[index, :, : len(row)]])
+                for keys, values in layers
+            ]
+        )
+        for index, row in enumerate(rows)
+    ]
+
+
+def prefix_shape(network: Network) -> tuple[int, int, int] | None:
+    """Layers, key heads and head size of a prefix for this network; ``None`` if it takes none.
+
+    Found by running the model once with an empty cache that notes what it is given.
+    """
+    cache, given = growing_cache(network)
+    if not network.caches or not network.try_cache(given):
+        return None
+    layers = [cast(FrozenPrefixLayer, layer).full for layer in cache.layers]
+    # Latent attention's keys are larger than its values; some models' layers differ.
+    shapes = {
+        None if part is None else (part.shape[1], part.shape[3])
+        for full in layers
+        for part in (full or (None,))
+    }
+    if len(shapes) != 1 or None in shapes:
+        return None
+    heads, size = next(shape for shape in shapes if shape is not None)
+    return len(layers), heads, size
+
+
+def growing_cache(network: Network) -> tuple[Cache, Cache]:
+    """A cache that makes layers as they are asked for, and what is given to the model with it."""
+    cache = Cache(layer_class_to_replicate=_FirstLayer)
+    if not network.model.config.is_encoder_decoder:
+        return cache, cache
+    return cache, EncoderDecoderCache(cache, Cache(layer_class_to_replicate=_FirstLayer))
+
+
+class _FirstLayer(FrozenPrefixLayer):
+    """A layer of nothing yet."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(None)
+
+
+@dataclass
+class PrefixNode:
+    """Rows that share ``ids`` (after the parent's): some end here, some share yet more."""
+
+    ids: tuple[int, ...]
+    rows: list[int] = field(default_factory=list)
+    children: list[PrefixNode] = field(default_factory=list)
+
+    def below(self) -> Iterator[int]:
+        """All rows that end here or in a child."""
+        yield from self.rows
+        for child in self.children:
+            yield from child.below()
+
+
+def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> PrefixNode:
+    """Group token sequences by what they share, under a root that shares nothing.
+
+    A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
+    one token of its own below its node. ``rows`` are indices into ``sequences``.
+    """
+    root = PrefixNode(())
+    order = sorted(range(len(sequences)), key=lambda index: sequences[index])
+    waiting = [(root, order, 0, 0)]
+    while waiting:
+        # The group's sequences agree up to ``at``; the node above them covers ``start``.
+        node, group, start, at = waiting.pop()
+        if len(group) < 2:
+            node.rows.extend(group)
+            continue
+        end = _common(sequences, group, at)
+        if (end - start) * (len(group) - 1) >= worth:
+            child = PrefixNode(sequences[group[0]][start:end])
+            node.children.append(child)
+            node, start = child, end
+        longer = [index for index in group if len(sequences[index]) > end + 1]
+        node.rows.extend(index for index in group if len(sequences[index]) <= end + 1)
+        waiting.extend((node, branch, start, end) for branch in _branches(sequences, longer, end))
+    return root
+
+
+def _common(sequences: Sequence[tuple[int, ...]], group: list[int], start: int) -> int:
+    """How far sorted sequences agree, leaving each at least one token of its own."""
+    first, last = sequences[group[0]], sequences[group[-1]]
+    limit = min(len(sequences[index]) for index in group) - 1
+    end = start
+    while end < limit and first[end] == last[end]:
+        end += 1
+    return end
+
+
+def _branches(sequences: Sequence[tuple[int, ...]], group: list[int], at: int) -> list[list[int]]:
+    """Split sorted sequences by the token at ``at``."""
+    return [list(branch) for _, branch in groupby(group, key=lambda index: sequences[index][at])]

@@ -1,0 +1,73 @@
+"""Keys and values of what never changes while something is learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from promptlab.engine.kv_cache.state import PrefixState, frozen_cache, recorded
+from promptlab.engine.memory import TokenBudget
+from promptlab.engine.network.network import Network
+from promptlab.engine.tensors import padded
+
+WORTH = 8
+"""Fewer fixed tokens are not worth keeping."""
+CPU_BYTES = 2 * 1024**3
+CUDA_BYTES = 8 * 1024**3
+
+
+class FixedStates:
+    """The states of token sequences on a causal network, computed once and kept.
+
+    What stands before all that is learned is the same in every epoch: its keys and values are
+    kept, and only what follows goes through the network again. At most ``limit`` bytes are kept;
+    what comes after that is computed anew with its row.
+    """
+
+    def __init__(self, network: Network, budget: TokenBudget, limit: int | None = None) -> None:
+        self.network = network
+        self.budget = TokenBudget(budget.tokens)
+        on_gpu = network.device.type == "cuda"
+        self.limit = limit if limit is not None else CUDA_BYTES if on_gpu else CPU_BYTES
+        self.bytes = 0
+        self.computed_tokens = 0
+        self._states: dict[tuple[int, ...], PrefixState] = {}
+
+    def prepare(self, sequences: Sequence[tuple[int, ...]]) -> None:
+        """Compute the states that are not known yet, as far as there is room."""
+        new = [ids for ids in dict.fromkeys(sequences) if ids not in self._states]
+        if not new or self.bytes >= self.limit:
+            return
+        self.budget.run(
+            [len(ids) for ids in new], lambda batch: self._compute([new[i] for i in batch])
+        )
+
+    def get(self, ids: tuple[int, ...]) -> PrefixState | None:
+        """The state of a prepared sequence; ``None`` if it was not kept."""
+        return self._states.get(ids)
+
+    def _compute(self, rows: Sequence[tuple[int, ...]]) -> None:
+        if self.bytes >= self.limit:
+            return
+        cache = frozen_cache(None, self.network.layers)
+        ids = padded(rows, self.network.device)
+        self.network.encode(input_ids=ids, **self.network.cache_inputs(cache), use_cache=True)
+        whole = recorded(cache)
+        for row, sequence in enumerate(rows):
+            # What was computed in inference mode may not enter a graph, a copy may.
+            layers = tuple(
+                (_copied(keys, row, len(sequence)), _copied(values, row, len(sequence)))
+                for keys, values in whole.layers
+            )
+            self._states[sequence] = PrefixState(layers, len(sequence))
+            self.bytes += sum(k.nbytes + v.nbytes for k, v in layers)
+            self.computed_tokens += len(sequence)
+
+
+def _copied(state: torch.Tensor, row: int, length: int) -> torch.Tensor:
+    made = torch.empty(
+        (1, state.shape[1], length, state.shape[3]), dtype=state.dtype, device=state.device
+    )
+    made.copy_(state[row : row + 1, :, :length])
+    return made

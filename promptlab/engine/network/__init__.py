@@ -1,0 +1,1 @@
+"""The network itself, and what was found out about it by trying."""

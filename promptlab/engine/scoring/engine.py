@@ -1,0 +1,255 @@
+"""The engine: asks the store first, the network for the rest, and counts what it cost."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from promptlab.engine.kv_cache.budget import writing_budget
+from promptlab.engine.kv_cache.radix_cache import KeptStates
+from promptlab.engine.kv_cache.state import learned_state
+from promptlab.engine.memory import TokenBudget, peak_bytes
+from promptlab.engine.network.network import Network
+from promptlab.engine.network.vocabulary_head import products
+from promptlab.engine.scoring.feature_store import FeatureStore, context_key, tail_key
+from promptlab.engine.scoring.readout import Readout
+from promptlab.engine.scoring.request import Context, Question, Reply, Usage
+from promptlab.engine.scoring.runner import Runner
+from promptlab.errors import NotFiniteError
+
+VERSION = 2
+"""Part of every cache key; raised when the engine's results change."""
+_COUNTING = threading.Lock()
+
+
+class Engine:
+    """Log-likelihoods of continuations at the slots of contexts.
+
+    What is known is read again to the last bit, whatever it is asked beside. With
+    ``deterministic`` (and a runner that runs every row alone) what is computed does not depend on
+    the other questions either.
+    """
+
+    def __init__(
+        self, network: Network, runner: Runner, store: FeatureStore, *, deterministic: bool = False
+    ) -> None:
+        self.network = network
+        self.deterministic = deterministic
+        self.runner = runner
+        self.store = store
+        self.usage = Usage()
+        self.generation_budget = writing_budget(network)
+        self.vectors: Float[Tensor, "token dim"] | None = None
+        self.learned = ""
+
+    def adapted(
+        self,
+        vectors: Float[Tensor, "token dim"] | None,
+        prefix: Float[Tensor, "layer 2 head length size"] | None,
+        learned: str,
+        *,
+        keep: bool = True,
+    ) -> Engine:
+        """An engine over the same network in which virtual tokens and a prefix stand for these.
+
+        ``learned`` is their content hash, part of every key. Without ``keep`` nothing that is
+        computed goes to the store: vectors that are still being learned are never seen again.
+        """
+        other = copy.copy(self)
+        other.usage = Usage()
+        other.vectors = None if vectors is None else vectors.to(self.network.device)
+        if prefix is not None:
+            state = learned_state(prefix.to(self.network.device, self.network.dtype))
+            other.runner = self.runner.after(state)
+        if vectors is not None or prefix is not None:
+            other.learned = learned
+        return other._keeping(self.kept, keep)
+
+    def over(self, network: Network, learned: str, *, keep: bool = True) -> Engine:
+        """The same engine over another network of the same shape: one with trained weights.
+
+        ``learned`` is the content hash of these weights, part of every key; ``keep`` as above.
+        """
+        other = copy.copy(self)
+        other.usage = Usage()
+        other.network = network
+        other.runner = self.runner.over(network)
+        other.generation_budget = TokenBudget(self.generation_budget.tokens)
+        other.learned = learned
+        return other._keeping(self.kept, keep)
+
+    @property
+    def kept(self) -> KeptStates | None:
+        """States that earlier calls have left; ``None`` where none are kept."""
+        return self.runner.kept
+
+    def _keeping(self, kept: KeptStates | None, keep: bool) -> Engine:
+        """This new view with the states that go with what it learned, or with nothing kept."""
+        if not keep:
+            self.store = FeatureStore(None)
+            kept = None
+        kept = None if kept is None else kept.of(self.learned)
+        self.runner = self.runner.keeping(kept)
+        return self
+
+    def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " _continuation"]]:
+        """Log-likelihood in nats of every continuation of every question.
+
+        Equal contexts are computed once, and what the store knows is not computed at all.
+        """
+        replies = self._replies(questions)
+        first = self._first_tokens(questions, replies)
+        found = [
+            np.array(
+                [
+                    reply.tails.get(c, 0.0) + (first[i][c[0]] if self.network.affine else 0.0)
+                    for c in question.continuations
+                ]
+            )
+            for i, (question, reply) in enumerate(zip(questions, replies, strict=True))
+        ]
+        if found and not np.isfinite(np.concatenate(found)).all():
+            raise self._masked_out(questions, found)
+        return found
+
+    def _masked_out(
+        self, questions: Sequence[Question], found: Sequence[np.ndarray]
+    ) -> NotFiniteError:
+        """The error for the first score that is no number."""
+        token = next(
+            continuation[0]
+            for question, values in zip(questions, found, strict=True)
+            for continuation, value in zip(question.continuations, values, strict=True)
+            if not np.isfinite(value)
+        )
+        return self.network.not_finite(f"the token {token} of an answer")
+
+    def features(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context dim"]:
+        """The slot's feature vectors in fp32."""
+        if not contexts:
+            return np.zeros((0, self.network.head.weight.shape[1]), dtype=np.float32)
+        replies = self._replies([Question(context, ()) for context in contexts])
+        found = np.stack([reply.feature for reply in replies])
+        if not np.isfinite(found).all():
+            raise self.network.not_finite("what it reads at a slot")
+        return found
+
+    def read(self, contexts: Sequence[Context]) -> Readout:
+        """The slots' features with their log-normalisers, one context at least."""
+        return Readout.of(self._replies([Question(context, ()) for context in contexts]))
+
+    def vocabulary(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context vocab"]:
+        """Log-probabilities in nats of every vocabulary token at the slots."""
+        features = torch.from_numpy(self.features(contexts))
+        return self.network.vocabulary_logprobs(features).cpu().numpy()
+
+    def _replies(self, questions: Sequence[Question]) -> list[Reply]:
+        started = time.perf_counter()
+        merged = _merge(questions)
+        keys = {context: context_key(context, self.learned) for context in merged}
+        known = self.store.slots(list(keys.values()))
+        tails = self._known_tails(merged)
+        missing: list[Question] = []
+        for context, continuations in merged.items():
+            if keys[context] not in known:
+                # as at the first time: beside other continuations it would be other last digits
+                missing.append(Question(context, continuations))
+            elif wanted := tuple(c for c in continuations if (context, c) not in tails):
+                missing.append(Question(context, wanted))
+        computed = self._compute(missing, keys, known, tails) if missing else 0
+        self.count(
+            Usage(
+                sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
+                computed,
+                time.perf_counter() - started,
+                peak_bytes(self.network.device),
+            )
+        )
+        return [
+            Reply(
+                known[keys[q.context]].feature,
+                known[keys[q.context]].log_normaliser,
+                {c: tails[q.context, c] for c in q.continuations if self.has_tail(c)},
+            )
+            for q in questions
+        ]
+
+    def has_tail(self, continuation: tuple[int, ...]) -> bool:
+        """Whether more is to be read than the first token; learned vectors are no words."""
+        start = self.network.virtual.start
+        return not self.network.affine or any(token < start for token in continuation[1:])
+
+    def _known_tails(
+        self, merged: dict[Context, tuple[tuple[int, ...], ...]]
+    ) -> dict[tuple[Context, tuple[int, ...]], float]:
+        pairs = {
+            tail_key(context, c, self.learned): (context, c)
+            for context, continuations in merged.items()
+            for c in continuations
+            if self.has_tail(c)
+        }
+        tails = {pairs[key]: value for key, value in self.store.tails(list(pairs)).items()}
+        for context, continuations in merged.items():
+            tails |= {(context, c): 0.0 for c in continuations if not self.has_tail(c)}
+        return tails
+
+    def _compute(
+        self,
+        missing: list[Question],
+        keys: dict[Context, bytes],
+        known: dict[bytes, Reply],
+        tails: dict[tuple[Context, tuple[int, ...]], float],
+    ) -> int:
+        """Find out what is missing; how many tokens went through the network for it."""
+        new_slots, new_tails = [], []
+        # A runner of this call's own counts what this call computes, whoever else is at work.
+        runner = copy.copy(self.runner)
+        runner.computed_tokens = 0
+        with self.network.learned(self.vectors):
+            replies = runner.run(missing)
+        for question, reply in zip(missing, replies, strict=True):
+            if (slot := keys[question.context]) not in known:
+                known[slot] = reply
+                new_slots.append((slot, reply))
+            for continuation, value in reply.tails.items():
+                tails[question.context, continuation] = value
+                key = tail_key(question.context, continuation, self.learned)
+                new_tails.append((key, value))
+        self.store.save(new_slots, new_tails)
+        with _COUNTING:
+            self.runner.computed_tokens += runner.computed_tokens
+        return runner.computed_tokens
+
+    def count(self, usage: Usage) -> None:
+        """Add what a call has cost."""
+        with _COUNTING:
+            self.usage += usage
+
+    def _first_tokens(
+        self, questions: Sequence[Question], replies: Sequence[Reply]
+    ) -> list[dict[int, float]]:
+        """Log-probability of each continuation's first token: one product for all questions."""
+        tokens = sorted({c[0] for question in questions for c in question.continuations})
+        if not tokens or not self.network.affine:
+            return [{} for _ in questions]
+        ids = torch.tensor(tokens, device=self.network.device)
+        rows = self.network.vocabulary.rows(ids).cpu().numpy()
+        bias = self.network.vocabulary.bias(ids).cpu().numpy()
+        scores = products(np.stack([reply.feature for reply in replies]), rows) + bias
+        scores -= np.array([[reply.log_normaliser] for reply in replies])
+        return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
+
+
+def _merge(questions: Sequence[Question]) -> dict[Context, tuple[tuple[int, ...], ...]]:
+    """Distinct contexts with all continuations asked of them."""
+    merged: dict[Context, dict[tuple[int, ...], None]] = {}
+    for question in questions:
+        merged.setdefault(question.context, {}).update(dict.fromkeys(question.continuations))
+    return {context: tuple(continuations) for context, continuations in merged.items()}

@@ -1,0 +1,76 @@
+"""Where a batch is read, and collecting what was found there into replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from promptlab.engine.network.network import Network
+from promptlab.engine.scoring.request import Question, Reply
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A place to read: ``row`` and ``column`` of a batch.
+
+    It serves question ``question``: its slot, or (with ``tails``) the token ``target`` that each
+    of these continuations has next.
+    """
+
+    question: int
+    row: int
+    column: int
+    target: int = -1
+    tails: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass
+class Replies:
+    """Replies in the making, by the index of their question."""
+
+    slots: dict[int, tuple[Float[np.ndarray, " dim"], float]] = field(default_factory=dict)
+    tails: dict[int, dict[tuple[int, ...], float]] = field(default_factory=dict)
+
+    def probe(self, network: Network, probes: Sequence[Probe], **inputs: object) -> None:
+        """Run one batch and keep what its probes found."""
+        device = network.device
+        found = network.probe(
+            torch.tensor([p.row for p in probes], device=device),
+            torch.tensor([p.column for p in probes], device=device),
+            torch.tensor([p.target for p in probes], device=device),
+            **inputs,
+        )
+        features = found.features.cpu().numpy()
+        normalisers, targets = found.log_normaliser.tolist(), found.target.tolist()
+        for index, probe in enumerate(probes):
+            if not probe.tails:
+                self.slots[probe.question] = (features[index].copy(), normalisers[index])
+            tails = self.tails.setdefault(probe.question, {})
+            for tail in probe.tails:
+                tails[tail] = tails.get(tail, 0.0) + targets[index]
+
+    def finished(self, count: int) -> list[Reply]:
+        """The replies to questions 0 to ``count`` - 1."""
+        return [Reply(*self.slots[i], self.tails.get(i, {})) for i in range(count)]
+
+
+def slot_probes(
+    question: Question, index: int, row: int, column: int, *, affine: bool
+) -> Iterator[Probe]:
+    """Read the slot; without an affine head also every continuation's first token there.
+
+    With an affine head the first token's likelihood is a product of the feature, so any later
+    answer is scored without the network.
+    """
+    yield Probe(index, row, column)
+    if affine:
+        return
+    starts: dict[int, list[tuple[int, ...]]] = {}
+    for continuation in question.continuations:
+        starts.setdefault(continuation[0], []).append(continuation)
+    for target, tails in starts.items():
+        yield Probe(index, row, column, target, tuple(tails))

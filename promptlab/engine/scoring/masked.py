@@ -1,0 +1,82 @@
+"""Masked models: the slot's position alone through the head, rows bucketed by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from promptlab.engine.kv_cache.state import PrefixState, frozen_cache
+from promptlab.engine.network.network import Network
+from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
+from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.runner import FamilyRunner
+from promptlab.engine.tensors import additive, padded, padding_mask
+
+
+class MaskedRunner(FamilyRunner):
+    """One row a context, and one for every start of a continuation that follows the slot.
+
+    An answer of k tokens has the likelihood of k mask tokens filled from left to right,
+    log P(z) = sum over i of log P(z_i | z_<i, masks for the rest): a distribution over all
+    answers of k tokens, unlike the mean over one position's logits.
+    """
+
+    def run(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply a question; its continuations are as long as its context has masks."""
+        rows: list[tuple[int, ...]] = []
+        probes: list[tuple[Probe, ...]] = []
+        for index, question in enumerate(questions):
+            for row, places in masked_rows(question, index, affine=self.network.affine):
+                rows.append(row)
+                probes.append(places)
+        replies = Replies()
+
+        def work(batch: list[int]) -> None:
+            tokens = [rows[item] for item in batch]
+            placed = [
+                replace(probe, row=row) for row, item in enumerate(batch) for probe in probes[item]
+            ]
+            replies.probe(self.network, placed, **masked_inputs(self.network, tokens, self.prefix))
+            self.computed_tokens += sum(map(len, tokens))
+
+        self.budget.run([len(row) for row in rows], work)
+        return replies.finished(len(questions))
+
+
+def masked_inputs(
+    network: Network, tokens: Sequence[tuple[int, ...]], prefix: PrefixState | None
+) -> dict[str, Any]:
+    """Ids and attention mask of rows, and a learned prefix that all of them attend."""
+    ids, mask = padded(tokens, network.device), padding_mask(tokens, network.device)
+    if prefix is None:
+        # Nothing is hidden where all rows are as long: that is the plain forward.
+        return {"input_ids": ids} | ({} if mask.all() else {"attention_mask": mask})
+    seen = torch.ones((len(tokens), prefix.length), dtype=torch.long, device=network.device)
+    whole = torch.cat([seen, mask], dim=1).bool()[:, None, None]
+    return {
+        "input_ids": ids,
+        "attention_mask": additive(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
+        **network.cache_inputs(frozen_cache(prefix, network.layers, counts=False)),
+    }
+
+
+def masked_rows(
+    question: Question, index: int, *, affine: bool
+) -> Iterator[tuple[tuple[int, ...], tuple[Probe, ...]]]:
+    """The slot's row, then a row for each distinct start that fills some of the masks."""
+    ids, position = question.context.ids, question.context.position
+    yield ids, tuple(slot_probes(question, index, 0, position, affine=affine))
+    wanted: dict[tuple[int, ...], dict[int, list[tuple[int, ...]]]] = {}
+    for continuation in question.continuations:
+        for filled in range(1, len(continuation)):
+            targets = wanted.setdefault(continuation[:filled], {})
+            targets.setdefault(continuation[filled], []).append(continuation)
+    for start, targets in wanted.items():
+        place = position + len(start)
+        yield (
+            ids[:position] + start + ids[place:],
+            tuple(Probe(index, 0, place, target, tuple(c)) for target, c in targets.items()),
+        )

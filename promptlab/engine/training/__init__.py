@@ -1,0 +1,1 @@
+"""Log-likelihoods with gradients for learned parts."""

@@ -1,0 +1,109 @@
+"""What goes through the network for a batch of items, and where it is read: one plan a family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.scoring.gather import Probe
+from promptlab.engine.scoring.request import Question
+
+
+@runtime_checkable
+class Scoreable(Protocol):
+    """An item of a batch: questions, and the state of their contexts' first tokens."""
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked."""
+
+    @property
+    def state(self) -> PrefixState | None:
+        """Keys and values of the first tokens."""
+
+    @property
+    def start(self) -> int:
+        """How many tokens that are."""
+
+
+@dataclass
+class Plan:
+    """Inputs of one forward, and the terms whose sums are the log-likelihoods.
+
+    A term is one target token at one place (row, column); it belongs to one continuation.
+    ``owners_of`` says for (item, question) which of the continuations are its.
+    """
+
+    inputs: dict[str, Any]
+    tokens: int
+    owners_of: dict[tuple[int, int], tuple[int, int]] = attribute(default_factory=dict)
+    owners: list[tuple[int, int]] = attribute(default_factory=list)
+    _places: dict[tuple[int, int], int] = attribute(default_factory=dict)
+    _terms: list[tuple[int, int, int]] = attribute(default_factory=list)
+
+    def read(self, items: Sequence[Scoreable], probes: Iterable[Probe]) -> Plan:
+        """Add terms for the probes; a probe's ``question`` counts through all items' questions."""
+        number: dict[tuple[int, tuple[int, ...]], int] = {}
+        count = 0
+        for index, item in enumerate(items):
+            for which, question in enumerate(item.questions):
+                begin = len(self.owners)
+                for continuation in question.continuations:
+                    number[count, continuation] = len(self.owners)
+                    self.owners.append((index, which))
+                self.owners_of[index, which] = (begin, len(self.owners))
+                count += 1
+        for probe in probes:
+            if probe.target < 0:
+                continue
+            place = self._places.setdefault((probe.row, probe.column), len(self._places))
+            for continuation in probe.tails:
+                self._terms.append((number[probe.question, continuation], place, probe.target))
+        return self
+
+    def places(self, device: torch.device) -> tuple[Int[Tensor, " place"], Int[Tensor, " place"]]:
+        """Rows and columns to read."""
+        places = torch.tensor(list(self._places), device=device)
+        return places[:, 0], places[:, 1]
+
+    @property
+    def term_owners(self) -> Int[Tensor, " term"]:
+        """The continuation each term belongs to."""
+        return torch.tensor([owner for owner, _, _ in self._terms])
+
+    @property
+    def term_places(self) -> Int[Tensor, " term"]:
+        """The place where each term is read."""
+        return torch.tensor([place for _, place, _ in self._terms])
+
+    @property
+    def targets(self) -> Int[Tensor, " term"]:
+        """Each term's token id."""
+        return torch.tensor([target for _, _, target in self._terms])
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """How the items of one family become a forward."""
+
+    equal_states: bool
+
+    def length(self, item: Scoreable) -> int:
+        """Tokens that go through the network for an item."""
+
+    def plan(self, items: Sequence[Scoreable]) -> Plan:
+        """One forward for all items."""
+
+
+def attended(item: Scoreable) -> int:
+    """The most tokens that one token of an item's rows may attend."""
+    return max(
+        len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in item.questions
+    )

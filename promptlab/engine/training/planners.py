@@ -1,0 +1,196 @@
+"""One planner a family: how its items become a forward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+
+from promptlab.compat.transformers import EncoderOutput
+from promptlab.engine.kv_cache.stacking import after_states, stacked
+from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.network.network import Network
+from promptlab.engine.scoring.branching import Span, branch_mask, branched_length, branched_row
+from promptlab.engine.scoring.causal import CausalRunner
+from promptlab.engine.scoring.gather import Probe
+from promptlab.engine.scoring.masked import MaskedRunner, masked_rows
+from promptlab.engine.scoring.request import Question
+from promptlab.engine.scoring.runner import Runner
+from promptlab.engine.scoring.seq2seq import Seq2SeqRunner, decoder_cache
+from promptlab.engine.tensors import padded, padding_mask
+from promptlab.engine.training.forward_plan import Plan, Planner, Scoreable
+
+
+def planner_for(runner: Runner) -> Planner:
+    """The planner that goes with a runner."""
+    if isinstance(runner, CausalRunner):
+        return CausalPlanner(runner) if runner.shares else PlainCausalPlanner(runner)
+    if isinstance(runner, MaskedRunner):
+        return MaskedPlanner(runner.network)
+    assert isinstance(runner, Seq2SeqRunner)
+    return Seq2SeqPlanner(runner)
+
+
+class CausalPlanner:
+    """A row a question, continuations as branches, after a state of the row's own."""
+
+    equal_states = False
+
+    def __init__(self, runner: CausalRunner) -> None:
+        self.runner = runner
+
+    def length(self, item: Scoreable) -> int:
+        """Tokens after the state."""
+        return sum(branched_length(question, item.start) for question in item.questions)
+
+    def plan(self, items: Sequence[Scoreable]) -> Plan:
+        """Ragged states are padded on the left, where nothing sees the padding."""
+        network = self.runner.network
+        rows: list[list[int]] = []
+        branches: list[list[Span]] = []
+        probes: list[Probe] = []
+        states: list[PrefixState | None] = []
+        own: list[int] = []
+        for item in items:
+            for question in item.questions:
+                tokens, spans = branched_row(question, item.start)
+                places = (len(rows), len(rows), item.start)
+                probes.extend(self.runner.branched_probes(question, *places, spans, affine=False))
+                rows.append(tokens)
+                branches.append(spans)
+                states.append(item.state)
+                own.append(len(question.context.ids) - item.start)
+        ids = padded(rows, network.device)
+        inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+        if any(branches) or any(states):
+            mask, positions = branch_mask(own, branches, ids.shape[1])
+            starts = torch.tensor([state.length if state else 0 for state in states])
+            inputs |= after_states(network, mask, states)
+            inputs["position_ids"] = (positions + starts[:, None]).to(ids.device)
+        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+
+
+class PlainCausalPlanner:
+    """A row a continuation: for models whose layers keep other state than keys and values."""
+
+    equal_states = False
+
+    def __init__(self, runner: CausalRunner) -> None:
+        self.runner = runner
+
+    def length(self, item: Scoreable) -> int:
+        """Tokens of all rows."""
+        return sum(
+            len(question.context.ids) + len(tail) - 1
+            for question in item.questions
+            for tail in _tails(question)
+        )
+
+    def plan(self, items: Sequence[Scoreable]) -> Plan:
+        """Whole rows, nothing shared."""
+        rows: list[tuple[int, ...]] = []
+        probes: list[Probe] = []
+        number = 0
+        for item in items:
+            for question in item.questions:
+                for count, tail in enumerate(_tails(question)):
+                    place = (number, len(rows), tail)
+                    slot = len(question.context.ids) - 1
+                    if count == 0:
+                        probes.extend(_first_tokens(question, number, len(rows), slot))
+                    probes.extend(self.runner.plain_probes(question, *place, first=False))
+                    rows.append(question.context.ids + tail[:-1])
+                number += 1
+        ids = padded(rows, self.runner.network.device)
+        inputs = {"input_ids": ids, "use_cache": False}
+        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+
+
+class MaskedPlanner:
+    """The rows of `MaskedRunner`; a prefix stands before each without taking positions."""
+
+    equal_states = False
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def length(self, item: Scoreable) -> int:
+        """Tokens of all rows: one a question, and one for every start that fills some masks."""
+        return sum(
+            len(q.context.ids)
+            * (1 + len({c[:end] for c in q.continuations for end in range(1, len(c))}))
+            for q in item.questions
+        )
+
+    def plan(self, items: Sequence[Scoreable]) -> Plan:
+        """Every row with its padding mask."""
+        rows: list[tuple[int, ...]] = []
+        probes: list[Probe] = []
+        states: list[PrefixState | None] = []
+        number = 0
+        for item in items:
+            for question in item.questions:
+                for row, places in masked_rows(question, number, affine=False):
+                    for place in places:
+                        probes.append(
+                            Probe(number, len(rows), place.column, place.target, place.tails)
+                        )
+                    rows.append(row)
+                    states.append(item.state)
+                number += 1
+        ids, seen = (make(rows, self.network.device) for make in (padded, padding_mask))
+        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": seen}
+        if any(states):
+            mask = seen.bool().cpu()[:, None, None].expand(-1, 1, ids.shape[1], -1)
+            inputs |= after_states(self.network, mask, states, counts=False)
+            inputs.pop("use_cache")
+        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+
+
+class Seq2SeqPlanner:
+    """Every context is encoded once, with its graph; the decoder's rows as in `Seq2SeqRunner`."""
+
+    equal_states = True
+
+    def __init__(self, runner: Seq2SeqRunner) -> None:
+        self.runner = runner
+
+    def length(self, item: Scoreable) -> int:
+        """Tokens of the encoder and of all the decoder's rows."""
+        return sum(
+            len(question.context.ids)
+            + sum(len(self.runner.begun(question)) + len(tail) for tail in _tails(question))
+            for question in item.questions
+        )
+
+    def plan(self, items: Sequence[Scoreable]) -> Plan:
+        """States stand before the decoder's rows; all have one length."""
+        network = self.runner.network
+        questions = [question for item in items for question in item.questions]
+        states = [item.state for item in items for _ in item.questions]
+        rows, owners, probes = self.runner.rows(questions, range(len(questions)), affine=False)
+        contexts = [question.context.ids for question in questions]
+        mask = padding_mask(contexts, network.device)
+        encoded = network.encode_inputs_with_graph(
+            input_ids=padded(contexts, network.device), attention_mask=mask
+        )
+        owner = torch.tensor(owners, device=network.device)
+        before = stacked([states[index] for index in owners]) if any(states) else None
+        inputs = {
+            "encoder_outputs": EncoderOutput(last_hidden_state=encoded[owner]),
+            "attention_mask": mask[owner],
+            "decoder_input_ids": padded(rows, network.device),
+            **decoder_cache(network, before),
+        }
+        tokens = sum(map(len, contexts)) + sum(map(len, rows))
+        return Plan(inputs, tokens).read(items, probes)
+
+
+def _tails(question: Question) -> list[tuple[int, ...]]:
+    return [c for c in question.continuations if len(c) > 1] or [()]
+
+
+def _first_tokens(question: Question, number: int, row: int, slot: int) -> Iterable[Probe]:
+    for continuation in question.continuations:
+        yield Probe(number, row, slot, continuation[0], (continuation,))

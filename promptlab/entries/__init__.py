@@ -1,6 +1,0 @@
-"""Entries by content hash in a SQLite file, each with a checksum, so that damage is noticed."""
-
-from promptlab.entries.entry_file import EntryFile
-from promptlab.entries.tables import Row
-
-__all__ = ["EntryFile", "Row"]

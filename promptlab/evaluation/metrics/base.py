@@ -1,0 +1,100 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.errors import InputError
+from promptlab.evaluation.predictions import Prediction, Predictions
+
+
+class Metric(ABC):
+    """Scores a table of predictions.
+
+    ``compute`` gives one number. ``per_example`` gives the values whose mean that number is, for
+    paired tests, or ``None`` when the metric is no such mean. Rows without an answer are left out
+    of both. Both raise InputError when nothing was answered or a row has no target.
+    ``normalization`` says in one sentence what is taken to be equal; reports show it. ``packages``
+    are those that it computes with beside those of every study.
+    """
+
+    name: str
+    higher_is_better: bool = True
+    normalization: str = ""
+    packages: tuple[str, ...] = ()
+
+    @abstractmethod
+    def compute(self, predictions: Predictions) -> float:
+        """The metric over the whole table."""
+
+    def per_example(self, predictions: Predictions) -> list[float] | None:
+        """One value an answered row, in order, or ``None``."""
+        return None
+
+    def counts(self, predictions: Predictions) -> list[tuple[float, ...]] | None:
+        """Counts of every answered row whose sums over the rows give the metric, or ``None``.
+
+        They are what a bootstrap over examples needs where the metric is no mean. Two predictors
+        are compared by the counts of both tables as one, so that they count the same things.
+        """
+        return None
+
+    def of_counts(
+        self, sums: Float[np.ndarray, "*resample count"]
+    ) -> Float[np.ndarray, "*resample"]:
+        """The metric of sums of `counts`."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class MeanMetric(Metric):
+    """A metric that is the mean of one value a row."""
+
+    @abstractmethod
+    def row_value(self, row: Prediction, target: str) -> float:
+        """The value of one row."""
+
+    def compute(self, predictions: Predictions) -> float:
+        """The mean over the rows."""
+        values = self.per_example(predictions)
+        return math.fsum(values) / len(values)
+
+    def per_example(self, predictions: Predictions) -> list[float]:
+        """One value a row, in order."""
+        return [self.row_value(row, target) for row, target in judged(predictions)]
+
+
+def judged(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
+    """Every answered row with its target; what was never answered is neither right nor wrong."""
+    if not len(predictions):
+        raise InputError("a metric needs at least one prediction; the table is empty")
+    rows = predictions.answered
+    if not len(rows):
+        raise InputError(
+            f"a metric needs at least one answer; all {len(predictions)} requests failed, the "
+            f"first: {predictions.errors[0]}"
+        )
+    for row in rows:
+        if row.target is None:
+            raise InputError(f"example {row.example_id!r} has no label to compare with")
+        yield row, row.target
+
+
+def optional(module: str, package: str) -> ModuleType:
+    """Import a package that is not always installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"this metric needs the package {package}, which is not installed: "
+            f"run  pip install {package}"
+        ) from error

@@ -1,0 +1,1 @@
+"""The folder of a saved predictor: its document, its schema, its faults."""

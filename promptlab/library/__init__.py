@@ -1,0 +1,29 @@
+"""The template library: what it offers, and the user's own part of it.
+
+`entry` and `sources` read it; `check` says what is wrong with an entry, `text` reads and writes
+its YAML, `own` changes the user's folder, `exchange` takes templates in and gives them out.
+"""
+
+from __future__ import annotations
+
+from promptlab.library.entry import (
+    VOCABULARY,
+    LibraryTask,
+    LibraryTemplate,
+    read_task_file,
+    user_folder,
+)
+from promptlab.library.sources import (
+    find,
+    library,
+    load_template,
+    note_template,
+    source_files,
+    tasks,
+    templates,
+)
+
+__all__ = [
+    "VOCABULARY", "LibraryTask", "LibraryTemplate", "find", "library", "load_template",
+    "note_template", "read_task_file", "source_files", "tasks", "templates", "user_folder",
+]  # fmt: skip

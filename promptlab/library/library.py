@@ -1,0 +1,139 @@
+"""The user's own part of the library: saved, renamed, deleted, imported and given to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptlab.errors import InputError
+from promptlab.library.entry import LibraryTemplate, entry_of, user_folder
+from promptlab.library.exchange import Imported, export_templates, import_templates
+from promptlab.library.sources import find, library, templates
+from promptlab.library.transaction import Edits, edits, split_name
+from promptlab.library.yaml_edit import parse_entry
+
+Entry = Mapping[str, Any] | str
+"""A template as in the library's YAML: a mapping or its text."""
+
+
+class Library:
+    """Your own templates: a YAML file a task in ``folder``, part of what `templates` gives.
+
+    The folder is ``$PROMPTLAB_TEMPLATES``, or ``templates`` in your configuration folder. Names
+    are ``task/name``. Only your own templates can be changed; every change is checked as
+    `promptlab template check` does and is made whole or not at all.
+    """
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are; it may not be there yet."""
+        return user_folder()
+
+    def templates(self) -> list[LibraryTemplate]:
+        """Your own templates, by full name."""
+        return [item for item in templates() if item.own]
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """Any template of the library as an entry of its YAML, with its example."""
+        return entry_of(find(name))
+
+    def save(
+        self,
+        name: str,
+        entry: Entry,
+        *,
+        about: Mapping[str, Any] | None = None,
+        replace: bool = False,
+    ) -> LibraryTemplate:
+        """Keep a template as ``task/name``.
+
+        ``entry`` has ``text`` or ``parts``, ``answers`` or ``parser``, and may have ``source``,
+        ``example``, ``note``. A task that is new takes its description, metric and labels from
+        ``about``. Raises `InputError` for what has faults, for a name that others have, and for
+        one's own unless ``replace``.
+        """
+        with edits() as change:
+            _put(change, name, entry, about, replace)
+        return find(name)
+
+    def check(
+        self,
+        name: str,
+        entry: Entry,
+        *,
+        about: Mapping[str, Any] | None = None,
+        replace: bool = False,
+    ) -> LibraryTemplate:
+        """The template that `save` would save, or the `InputError` that it would raise."""
+        return _put(Edits(self.folder), name, entry, about, replace)
+
+    def rename(self, name: str, new: str, entry: Entry | None = None) -> LibraryTemplate:
+        """Give a template another name, in another task if that says so; ``entry`` changes it, too.
+
+        Raises `InputError` when it is not one's own, or the new name is taken or no name.
+        """
+        task, short = split_name(new)
+        with edits() as change:
+            item = _own(name)
+            taken = _known(new)
+            if taken is not None:
+                raise InputError(f"there is a template {new} already, in {taken.path.name}")
+            made = entry_of(item) | {"name": short} if entry is None else _named(short, entry)
+            if task == item.task:
+                change.put(task, made, None, replaced=item)
+            else:
+                change.put(task, made, None)
+                change.drop(item)
+        return find(new)
+
+    def delete(self, name: str) -> None:
+        """Take a template out of its file. Raises `InputError` when it is not one's own."""
+        with edits() as change:
+            change.drop(_own(name))
+
+    def import_file(self, path: str | Path, *, replace: bool = False) -> Imported:
+        """Save every template of a YAML file, or none of them: see `import_templates`."""
+        return import_templates(path, replace=replace)
+
+    def export(self, names: Iterable[str]) -> str:
+        """Templates of the library, one's own or not, as YAML that `import_file` takes."""
+        return export_templates(names)
+
+
+def _put(
+    change: Edits, name: str, entry: Entry, about: Mapping[str, Any] | None, replace: bool
+) -> LibraryTemplate:
+    task, short = split_name(name)
+    known = _known(name)
+    if known is not None and not known.own:
+        raise InputError(
+            f"{name} is a template of {known.path.name}, which is not yours to change; "
+            f"save it under another name, such as {name}-own"
+        )
+    if known is not None and not replace:
+        raise InputError(
+            f"you have a template {name} already, in {known.path}; replace it, or give this "
+            "one another name"
+        )
+    return change.put(task, _named(short, entry), about, replaced=known)
+
+
+def _named(short: str, entry: Entry) -> dict[str, Any]:
+    """The entry under this name; what has no value is left out."""
+    given = parse_entry(entry) if isinstance(entry, str) else entry
+    return {"name": short, **{k: v for k, v in given.items() if k != "name" and v is not None}}
+
+
+def _own(name: str) -> LibraryTemplate:
+    """One of one's own. Raises `InputError` for a template of another source, or none."""
+    item = find(name)
+    if not item.own:
+        raise InputError(f"{name} is a template of {item.path.name}, which is not yours to change")
+    return item
+
+
+def _known(name: str) -> LibraryTemplate | None:
+    task, _, short = name.partition("/")
+    group = library().get(task)
+    return None if group is None else group.templates.get(short)

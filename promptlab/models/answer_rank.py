@@ -1,0 +1,59 @@
+"""How one expected answer stands among everything that could be in a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptlab.errors import CapabilityError
+from promptlab.models.base import LanguageModel
+from promptlab.models.fill_words import rank_of
+from promptlab.models.local import LocalModel
+from promptlab.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An answer's ``probability`` in the slot, its ``rank`` there (1 is best) and its ``tokens``.
+
+    The rank is among the tokens of the vocabulary that can stand there (`fill_words`), so an
+    answer of several tokens has none.
+    """
+
+    answer: str
+    probability: float
+    rank: int | None
+    tokens: int
+
+
+def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> list[Standing]:
+    """For every prompt how ``answer`` stands at its slot, exactly.
+
+    What follows the slot counts for models that read both sides; a causal model's is left out,
+    as in `fill_words`. Raises `InputError` for an answer that the model cannot write.
+    """
+    model.require("fill")
+    if not isinstance(model, LocalModel):
+        raise CapabilityError(f"{model.name} does not show its vocabulary; use a local model")
+    if model.family == "causal":
+        prompts = [prompt.going_on("") for prompt in prompts]
+    asked = model.asked(prompts, (answer,))
+    return [
+        _standing(model, prompt, answer, items[0].question.continuations[0], row)
+        for prompt, items, row in zip(
+            prompts, asked, model.vocabulary_logprobs(prompts), strict=True
+        )
+    ]
+
+
+def _standing(
+    model: LocalModel, prompt: Prompt, answer: str, tokens: tuple[int, ...], row: np.ndarray
+) -> Standing:
+    """``row`` are the vocabulary's log-probabilities in nats; several tokens are scored whole."""
+    if len(tokens) == 1:
+        rank = rank_of(model, prompt, row, tokens[0])
+        return Standing(answer, float(np.exp(row[tokens[0]])), rank, 1)
+    found = model.score([prompt], [answer]).logprobs[0, 0]
+    return Standing(answer, float(np.exp(found)), None, len(tokens))

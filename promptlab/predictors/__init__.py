@@ -1,0 +1,1 @@
+"""What answers examples: classifiers, generators, demonstrations, ensembles."""

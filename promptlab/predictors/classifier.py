@@ -1,0 +1,267 @@
+"""A prompt as a classifier: template, verbalizer, calibration and demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, cast
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.data.example import Example
+from promptlab.data.inputs import Inputs, as_examples
+from promptlab.errors import InputError, TemplateError
+from promptlab.evaluation.predictions import Prediction, Predictions
+from promptlab.evaluation.trace import Branch
+from promptlab.models.base import LanguageModel, Scores
+from promptlab.predictors.base import not_fitted
+from promptlab.predictors.calibration import (
+    Calibration,
+    calibration_prompts,
+    check_calibration,
+    prior,
+)
+from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.sampling import spread
+from promptlab.predictors.model_calls import Outcome, Score, Solving, scored
+from promptlab.predictors.template_predictor import TemplatePredictor
+from promptlab.predictors.truncation import shortening
+from promptlab.prompts.prompt import Prompt, Slot, Text
+from promptlab.prompts.template import Demonstration, Template
+from promptlab.prompts.verbalizer import Verbalizer
+
+_BATCH_EXAMPLES = 256
+"""At most this many training examples make the prior of batch calibration."""
+_PRIOR_EXAMPLES = 16
+"""The neighbours of so many training examples stand before the content-free inputs."""
+
+
+class PromptClassifier(TemplatePredictor):
+    """Answers in the slot are scored, mapped to labels, and the best label is predicted.
+
+    ``model`` is a `LanguageModel` or a name for `load_model`. Nothing but *batch* calibration
+    and demonstrations needs ``fit``. Raises `VerbalizerError` for answers that the model cannot
+    tell apart or does not know, and for those that are not written as text.
+    """
+
+    def __init__(
+        self,
+        template: Template | str,
+        verbalizer: Verbalizer | Mapping[str, Any],
+        model: LanguageModel | str,
+        *,
+        calibration: Calibration = "none",
+        demonstrations: DemonstrationChoice | int = 0,
+    ) -> None:
+        self._set_up(template, verbalizer, model, calibration, demonstrations)
+        self.check_answers()
+
+    def _set_up(
+        self,
+        template: Template | str,
+        verbalizer: Verbalizer | Mapping[str, Any],
+        model: LanguageModel | str,
+        calibration: Calibration,
+        demonstrations: DemonstrationChoice | int,
+    ) -> None:
+        check_calibration(calibration)
+        self.verbalizer = (
+            verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer)
+        )
+        super().__init__(template, model, demonstrations, needs="score")
+        self.calibration = calibration
+        self._prior: Float[np.ndarray, " answer"] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of `predict_proba`'s columns."""
+        return self.verbalizer.labels
+
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
+        """Draw the demonstrations and find the calibration's prior."""
+        if found := sorted({e.label for e in train if e.label is not None}):
+            self._check_labels(found)
+        self._draw(train)
+        self._prior = self._find_prior(train)
+
+    def predict(self, examples: Inputs) -> Predictions:
+        """One prediction an example, with label log-probabilities in nats."""
+        rows = as_examples(examples, self.fields)
+        if not rows:
+            return Predictions()
+        self.prepare(rows)
+        prior = self.known_prior()
+        prompts = [self.prompt(row) for row in rows]
+        return self.read(rows, prompts, self.model.score(prompts, self.verbalizer.answers), prior)
+
+    def read(
+        self,
+        rows: Sequence[Example],
+        prompts: Sequence[Prompt],
+        found: Scores,
+        prior: Float[np.ndarray, " answer"],
+    ) -> Predictions:
+        """The table that scored answers make: what `predict` gives for these prompts' scores."""
+        labels = self.verbalizer.label_scores(self._normalised(found) - prior)
+        weights = found.prompt_tokens + found.answer_tokens.sum(axis=1)
+        seconds = found.seconds * weights / weights.sum()
+        return Predictions(
+            Prediction(
+                example_id=row.id,
+                label=self.labels[int(np.argmax(scores))],
+                target=row.label,
+                scores={k: float(v) for k, v in zip(self.labels, scores, strict=True)},
+                tokens_in=int(found.prompt_tokens[i]),
+                tokens_out=int(found.answer_tokens[i].sum()),
+                seconds=float(seconds[i]),
+                trace=shortening(prompts[i]),
+            )
+            for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
+        )
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The best label, as a step of a strategy; `predict` does the same for a whole batch."""
+        prompt = self.prompt(example)
+        answers = tuple(self.verbalizer.answers)
+        found, after = yield from scored(branch, "label", Score(self.model, prompt, answers))
+        logprobs = np.array(found.logprobs)
+        if self.verbalizer.length_normalise:
+            logprobs = logprobs / np.array(found.answer_tokens)
+        values = self.verbalizer.label_scores(logprobs[None] - self.known_prior())[0]
+        scores = {k: float(v) for k, v in zip(self.labels, values, strict=True)}
+        label = max(scores, key=scores.__getitem__)
+        after.note(label=label, probability=float(np.exp(scores[label])))
+        return Outcome(label, scores=scores, facts=shortening(prompt) or {})
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data; demonstrations and prior are included once fitted."""
+        return super().settings() | {
+            "verbalizer": self.verbalizer.settings(),
+            "calibration": self.calibration,
+            "prior": None if self._prior is None else self._prior.tolist(),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        made = cls.__new__(cls)  # what was saved is loaded, however its answers are written
+        made._set_up(
+            Template.from_settings(settings["template"]),
+            Verbalizer.from_settings(settings["verbalizer"]),
+            model,
+            settings["calibration"],
+            DemonstrationChoice(**settings["choice"]),
+        )
+        made._restore(settings)
+        if made.neighbours is not None:
+            made._check_labels([str(example.label) for example in made.neighbours.pool])
+        if settings["prior"] is not None:
+            made._prior = np.array(settings["prior"])
+        return made
+
+    def _answer(self, label: str) -> str:
+        return self.verbalizer.first_answer(label)
+
+    def _check_labels(self, found: Sequence[str]) -> None:
+        unknown = [label for label in found if label not in self.labels]
+        if unknown:
+            self.verbalizer.check_labels([*self.labels, *unknown])
+
+    def check_answers(self) -> None:
+        """Refuse answers that the model would misread after a short text in every field."""
+        try:
+            shown = self.template.render(dict.fromkeys(self.fields, "x"))
+        except TemplateError:  # its logic wants other texts: the first prompt will tell
+            return
+        words = tuple(s for s in shown.segments if isinstance(s, Text | Slot))
+        self.model.check([replace(shown, segments=words)], self.verbalizer.answers)
+
+    def _reserve(self) -> int:
+        return reserved(self.verbalizer)
+
+    def _normalised(self, found: Scores) -> Float[np.ndarray, "example answer"]:
+        if not self.verbalizer.length_normalise:
+            return found.logprobs
+        return cast(Any, found.logprobs / found.answer_tokens)
+
+    def known_prior(self) -> Float[np.ndarray, " answer"]:
+        """What is taken off the answers' log-likelihoods, in nats.
+
+        Raises `NotFittedError` where it is learned from examples and none were shown.
+        """
+        if self._prior is None:
+            if self.calibration == "batch":
+                raise not_fitted("batch calibration learns its prior from examples")
+            self._prior = self._find_prior([])
+        return self._prior
+
+    def _find_prior(self, train: Sequence[Example]) -> Float[np.ndarray, " answer"]:
+        prompts = self.prior_prompts(train)
+        if not prompts:
+            return np.zeros(len(self.verbalizer.answers))
+        return self.prior_of(self.model.score(prompts, self.verbalizer.answers))
+
+    def prior_prompts(self, train: Sequence[Example]) -> list[Prompt]:
+        """The prompts whose scores make the calibration's prior; none for *none*.
+
+        *batch* takes those of training examples. Raises `InputError` when it is given none.
+        """
+        if self.calibration != "batch":
+            return [p for shown in self._usual(train) for p in self._content_free(shown)]
+        if not train:
+            raise InputError("batch calibration needs training examples (labels are not used)")
+        asked = list(train[:_BATCH_EXAMPLES])
+        self.prepare(asked)
+        return [self.prompt(example) for example in asked]
+
+    def prior_of(self, found: Scores) -> Float[np.ndarray, " answer"]:
+        """The prior that the scores of `prior_prompts` make, in nats."""
+        return prior(self.calibration, self._normalised(found))
+
+    def _usual(self, train: Sequence[Example]) -> list[list[Demonstration]]:
+        """What content-free inputs are put after: the demonstrations.
+
+        Where every input has its own: those of some training examples, so that one prior is found
+        for all, and not one an input at several times its cost.
+        """
+        if self.neighbours is None:
+            return [self.demonstrations or []]
+        asked = spread(train, _PRIOR_EXAMPLES)
+        self.prepare(asked)
+        return [self.demonstrations_of(example) for example in asked]
+
+    def _content_free(self, shown: Sequence[Demonstration]) -> list[Prompt]:
+        return calibration_prompts(self.calibration, self.template, shown, self.choice.placement)
+
+    def label_scores(
+        self, shown: Sequence[Sequence[Example]], examples: Sequence[Example]
+    ) -> Float[np.ndarray, "shown example label"]:
+        """Calibrated label log-probabilities in nats after each row of demonstrations.
+
+        One call of the model for all of them.
+        """
+        rows = [self._solved(row) for row in shown]
+        asked = [[self._shown(e, row) for e in examples] for row in rows]
+        free = [self._content_free(row) for row in rows]
+        prompts = [
+            p for own, content_free in zip(asked, free, strict=True) for p in own + content_free
+        ]
+        found = self._normalised(self.model.score(prompts, self.verbalizer.answers))
+        each = found.reshape(len(rows), -1, found.shape[1])
+        scores = []
+        for values in each:
+            own, content_free = values[: len(examples)], values[len(examples) :]
+            basis = own if self.calibration == "batch" else content_free
+            taken = prior(self.calibration, basis) if len(basis) else np.zeros(own.shape[1])
+            scores.append(self.verbalizer.label_scores(own - taken))
+        return np.stack(scores)
+
+    def columns(self, examples: Sequence[Example]) -> list[int]:
+        """The columns of the examples' own labels in `label_scores`."""
+        return [self.labels.index(str(example.label)) for example in examples]
+
+
+def reserved(verbalizer: Verbalizer) -> int:
+    """Tokens kept free for the longest answer; a byte makes at most one token."""
+    return max(len(answer.encode()) for answer in verbalizer.answers) + 1

@@ -1,0 +1,174 @@
+"""Several predictors over the same examples, block by block, and what tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.data.example import Example
+from promptlab.errors import InputError, PromptlabError
+from promptlab.evaluation.predictions import Predictions, answered_by_both
+from promptlab.evaluation.statistics import Interval, holm, mcnemar_exact
+from promptlab.predictors.base import Predictor
+
+FIRST_BLOCK, LARGEST_BLOCK = 8, 64
+"""Blocks grow, so that the first rows are there at once and the last ones are cheap."""
+Maker = Callable[[], Predictor]
+"""Makes a predictor when its turn comes."""
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Two columns on the same examples: exact McNemar.
+
+    ``only_a`` counts the examples that a alone has right. ``difference`` is a's accuracy minus
+    b's, ``ci95`` its interval, ``p_value`` two-sided, ``p_holm`` corrected over all pairs that
+    were tested together (itself for one pair).
+    """
+
+    a: str
+    b: str
+    n: int
+    only_a: int
+    only_b: int
+    difference: float
+    ci95: Interval
+    p_value: float
+    p_holm: float
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether the corrected p-value is at most 0.05."""
+        return self.p_holm <= 0.05
+
+    def __str__(self) -> str:
+        if not self.only_a + self.only_b:
+            return f"{self.a} and {self.b} are right on the same {self.n} examples."
+        if self.distinguishable:
+            ahead = self.a if self.difference > 0 else self.b
+            found = f"{ahead} is better"
+        else:
+            found = "not distinguishable"
+        corrected = self.p_holm != self.p_value
+        return (
+            f"{self.a} is right where {self.b} is wrong {_times(self.only_a)}, the other way "
+            f"{_times(self.only_b)}; exact McNemar {_shown(self.p_value)}"
+            f"{', corrected by Holm ' + _shown(self.p_holm) if corrected else ''}: {found}."
+        )
+
+
+def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
+    """Every pair of columns tested, with Holm's correction over all of them.
+
+    Raises `InputError` for columns over different examples, or without targets.
+    """
+    found = [_tested(a, columns[a], b, columns[b]) for a, b in combinations(columns, 2)]
+    if len(found) < 2:  # nothing to correct, and the correction collects garbage for long
+        return found
+    corrected = holm([test.p_value for test in found])
+    return [_with_holm(test, p) for test, p in zip(found, corrected, strict=True)]
+
+
+@dataclass(eq=False)
+class Grid:
+    """Predictors by name over the same examples; `run` fills ``columns`` block by block.
+
+    A predictor that fails is told of in ``errors`` and left out; the others go on. ``makers`` are
+    called in `run`, and every predictor is fitted on ``train`` there.
+    """
+
+    makers: Mapping[str, Maker]
+    examples: Sequence[Example]
+    train: Sequence[Example] = ()
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    columns: dict[str, Predictions] = field(default_factory=dict)
+    predictors: dict[str, Predictor] = field(default_factory=dict)
+    errors: dict[str, PromptlabError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.makers or not self.examples:
+            raise InputError("a grid needs a prompt and an example, one of each at least")
+        self.columns |= {name: Predictions() for name in self.makers}
+
+    @property
+    def done(self) -> int:
+        """Cells that are filled, or never will be."""
+        failed = len(self.errors) * len(self.examples)
+        return failed + sum(len(c) for n, c in self.columns.items() if n not in self.errors)
+
+    @property
+    def cells(self) -> int:
+        """All cells."""
+        return len(self.makers) * len(self.examples)
+
+    def run(self) -> Iterator[str]:
+        """Fill the grid; the name of a column after every step that it took.
+
+        Raises `Cancelled` when that was asked for; what is filled stays.
+        """
+        for name in self.makers:
+            self.cancellation.check()
+            self._fit(name)
+            yield name
+        for block in _blocks(self.examples):
+            for name in self.makers:
+                if name not in self.errors:
+                    self.cancellation.check()
+                    self._predict(name, block)
+                    yield name
+
+    def _fit(self, name: str) -> None:
+        try:
+            with self.cancellation.in_force():
+                self.predictors[name] = self.makers[name]().fit(self.train)
+        except Cancelled:
+            raise
+        except PromptlabError as problem:
+            self.errors[name] = problem
+
+    def _predict(self, name: str, block: Sequence[Example]) -> None:
+        try:
+            with self.cancellation.in_force():
+                self.columns[name] += self.predictors[name].predict(block)
+        except Cancelled:
+            raise
+        except PromptlabError as problem:
+            self.errors[name] = problem
+
+
+def _blocks(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
+    start, size = 0, FIRST_BLOCK
+    while start < len(examples):
+        yield examples[start : start + size]
+        start, size = start + size, min(2 * size, LARGEST_BLOCK)
+
+
+def _tested(a: str, first: Predictions, b: str, second: Predictions) -> PairedTest:
+    if [row.example_id for row in first] != [row.example_id for row in second]:
+        raise InputError(f"{a} and {b} were not run on the same examples; run them together")
+    if any(row.target is None for row in first):
+        raise InputError("a paired test needs labelled examples")
+    first, second = answered_by_both(first, second)
+    if not len(first):
+        raise InputError(f"{a} and {b} have no example that both have answered")
+    found = mcnemar_exact(first.correct, second.correct)
+    n = len(first)
+    only_a = (found.n_discordant + round(found.difference * n)) // 2
+    only_b = found.n_discordant - only_a
+    p = found.p_value
+    return PairedTest(a, b, n, only_a, only_b, found.difference, found.ci95, p, p)
+
+
+def _with_holm(test: PairedTest, p: float) -> PairedTest:
+    return PairedTest(**{**vars(test), "p_holm": p})
+
+
+def _times(count: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _shown(p: float) -> str:
+    told = "p < .001" if p < 0.001 else f"p = {p:.3f}"
+    return told.replace(" 0.", " .").replace("1.000", "1")

@@ -1,0 +1,180 @@
+"""Which solved examples stand in the prompt, in which order, and where."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from promptlab.data.example import Example
+from promptlab.errors import InputError
+from promptlab.files.settings import check_seed
+from promptlab.predictors.demonstrations.sampling import by_label, drawn, enough, turns
+from promptlab.predictors.retrieval import Similarity
+from promptlab.prompts.template import Placement
+
+
+def arranged(
+    chosen: Sequence[Example], order: str, source: random.Random | int, train: Sequence[Example]
+) -> list[Example]:
+    """The chosen examples in an order that needs no model.
+
+    ``source`` shuffles for *random* (an integer seeds one), ``train`` is what *given* goes by;
+    for *nearest_last* and *nearest_first* the nearest stands first among ``chosen``. Any other
+    order leaves them as they are.
+    """
+    found = list(chosen)
+    if order == "grouped":
+        found.sort(key=lambda example: str(example.label))
+    elif order == "alternating":
+        found = turns(by_label(found), len(found))
+    elif order == "given":
+        places = {id(example): place for place, example in enumerate(train)}
+        found.sort(key=lambda example: places[id(example)])
+    elif order == "nearest_last":
+        found.reverse()
+    elif order == "random":
+        (random.Random(source) if isinstance(source, int) else source).shuffle(found)
+    return found
+
+
+def permutations(count: int, limit: int, seed: int) -> list[tuple[int, ...]]:
+    """All orders of ``count`` things, or a seeded draw of ``limit`` different ones.
+
+    The given order comes first.
+    """
+    if math.factorial(min(count, 20)) <= limit:
+        return list(itertools.permutations(range(count)))
+    source = random.Random(seed)
+    found = {tuple(range(count)): None}
+    while len(found) < limit:
+        found[tuple(source.sample(range(count), count))] = None
+    return list(found)
+
+
+Selection = Literal["random", "nearest", "diverse", "bootstrapped", "confident", "first"]
+Order = Literal[
+    "random",
+    "grouped",
+    "alternating",
+    "given",
+    "nearest_last",
+    "nearest_first",
+    "global_entropy",
+    "local_entropy",
+    "searched",
+]
+
+MEASURED = ("global_entropy", "local_entropy", "searched")
+"""Orders for which several are tried with the model when the predictor is fitted."""
+PER_INPUT = ("nearest_last", "nearest_first")
+"""Orders by likeness to the input, for demonstrations that every input has of its own."""
+
+
+@dataclass(frozen=True)
+class DemonstrationChoice:
+    """``count`` demonstrations out of the training examples: which, in which order, and where.
+
+    ``selection``: *random* (drawn with ``seed``); *nearest* to each input by ``similarity``
+    (*bm25* or *embedding*); *diverse* (one set that covers the training examples best);
+    *bootstrapped* (drawn among those that the model answers rightly by itself) or *confident*
+    (those of them it is surest of); *first* of the training examples. ``balanced`` lets classes
+    take turns, so that counts differ by one at most: the default but for *nearest* and *first*.
+
+    ``order``: *random* (shuffled with the seed), *grouped* by label, *alternating* between
+    labels, *given* (as among the training examples), for *nearest* also *nearest_last* (its
+    default) and *nearest_first*, for the others *global_entropy* and *local_entropy* (Lu et al.
+    2022) and *searched* (the right labels of ``probes`` other training examples likeliest), each
+    the best of at most ``permutations`` orders. ``placement`` is *before* or *after* the input,
+    as `Template.render` has it.
+    """
+
+    count: int = 0
+    seed: int = 13
+    order: Order | None = None
+    selection: Selection = "random"
+    similarity: Similarity = "bm25"
+    balanced: bool | None = None
+    placement: Placement = "before"
+    permutations: int = 24
+    probes: int = 32
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if self.count < 0:
+            raise InputError(f"the number of demonstrations is {self.count}; use 0 or more")
+        _check("selection", self.selection, get_args(Selection))
+        _check("similarity", self.similarity, get_args(Similarity))
+        _check("placement", self.placement, get_args(Placement))
+        if self.order is None:
+            object.__setattr__(self, "order", default_order(self.selection))
+        if self.balanced is None:
+            object.__setattr__(self, "balanced", self.selection not in ("nearest", "first"))
+        _check("order", str(self.order), get_args(Order))
+        if self.order not in orders_of(self.selection):
+            raise InputError(
+                f"the order {self.order} does not go with the selection {self.selection}: "
+                + (
+                    "every input has demonstrations of its own there; use nearest_last, "
+                    "nearest_first, random, grouped, alternating or given"
+                    if self.per_input
+                    else "its demonstrations are the same for every input; use an order without "
+                    "nearest, or the selection nearest"
+                )
+            )
+        for name in ("permutations", "probes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; use 1 or more")
+
+    @property
+    def per_input(self) -> bool:
+        """Whether every input has demonstrations of its own."""
+        return self.selection == "nearest"
+
+    @property
+    def uses_seed(self) -> bool:
+        """Whether another seed can make another prompt."""
+        if self.selection in ("random", "bootstrapped"):
+            return True
+        if self.count < 2:
+            return False
+        sampled = math.factorial(min(self.count, 20)) > self.permutations
+        return self.order == "random" or (self.order in MEASURED and sampled)
+
+    def draw(self, examples: Sequence[Example]) -> list[Example]:
+        """The chosen examples in order, for selections and orders that need no model.
+
+        Every one has a label. Raises `InputError` if there are too few, or a model is needed.
+        """
+        if not self.count:
+            return []
+        if self.selection not in ("random", "first") or self.order in MEASURED:
+            raise InputError(
+                f"selection {self.selection} in order {self.order} needs a fitted predictor; fit "
+                "one, or use selection random and another order"
+            )
+        labelled = enough(examples, self.count)
+        if self.selection == "first":
+            return arranged(labelled[: self.count], str(self.order), self.seed, labelled)
+        chosen, source = drawn(labelled, self.count, self.seed, balanced=bool(self.balanced))
+        return arranged(chosen, str(self.order), source, labelled)
+
+
+def default_order(selection: str) -> Order:
+    """The order of a selection for which none is asked for."""
+    defaults: dict[str, Order] = {"nearest": "nearest_last", "first": "given"}
+    return defaults.get(selection, "random")
+
+
+def orders_of(selection: str) -> tuple[str, ...]:
+    """The orders that go with a selection."""
+    left_out = MEASURED if selection == "nearest" else PER_INPUT
+    return tuple(order for order in get_args(Order) if order not in left_out)
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise InputError(f"unknown {name} {value!r}; it is one of {', '.join(known)}")

@@ -1,0 +1,142 @@
+"""Weights of an ensemble's members, learned on labelled examples."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from promptlab.predictors.ensemble.combination import Method, Rule
+from promptlab.predictors.ensemble.votes import LEAST, Stack
+
+_SMALL = 1e-4
+"""A convex weight below this is none: its member need not be asked."""
+
+
+def learned_rule(
+    method: Method, stack: Stack, select: int | None = None, given: tuple[float, ...] = ()
+) -> Rule:
+    """The rule that a method learns from a stack of ballots with known labels.
+
+    With ``select`` members are first chosen by `selected`; how often each was chosen multiplies
+    the weights of methods whose weights are not learned by likelihood.
+    """
+    members = stack.votes.shape[1]
+    counts = np.ones(members) if select is None else selected(stack, select)
+    chosen = counts > 0
+    if method == "stacking":
+        return stacked(stack, chosen)
+    if method == "learned":
+        return Rule(_tuple(convex(stack, chosen)))
+    weights = np.array(given) if method == "weighted" else np.ones(members)
+    if method == "dev_accuracy":
+        weights = stack.correct.mean(axis=0) if len(stack) else weights
+    weights = weights * counts
+    return Rule(_tuple(weights if weights.any() else counts))
+
+
+def convex(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Float[np.ndarray, " member"]:
+    """Convex weights that maximise the mean log-likelihood of the true labels, by scipy.
+
+    The mixture is that of the members that have not abstained, its weights divided by theirs.
+    Examples whose true label nobody holds possible say nothing and are left out.
+    """
+    from scipy.optimize import minimize
+
+    right, spoke = stack.of_right[:, chosen], stack.spoke[:, chosen].astype(float)
+    useful = (right.sum(axis=1) > 0) & (spoke.sum(axis=1) > 0)
+    right, spoke = right[useful], spoke[useful]
+    count = int(chosen.sum())
+    start = np.full(count, 1 / count)
+    if count > 1 and len(right):
+
+        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+            above = np.maximum(right @ weights, LEAST)
+            below = np.maximum(spoke @ weights, LEAST)
+            slope = (right / above[:, None] - spoke / below[:, None]).mean(axis=0)
+            return -float(np.mean(np.log(above) - np.log(below))), -slope
+
+        found = minimize(
+            loss,
+            start,
+            jac=True,
+            method="SLSQP",
+            bounds=[(0.0, 1.0)] * count,
+            constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+            options={"maxiter": 500, "ftol": 1e-10},
+        )
+        start = np.where(found.x < _SMALL, 0.0, found.x)
+        start = start / start.sum()
+    weights = np.zeros(len(chosen))
+    weights[chosen] = start
+    return weights
+
+
+def stacked(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Rule:
+    """Logistic stacking (Wolpert 1992): a softmax of Σ a(m) log p(m, label) + b(label), by scipy.
+
+    The penalised log-likelihood has a standard normal prior on every bias and on every weight's
+    difference from 1/members: without data it is the geometric mean. An abstaining member adds
+    nothing.
+    """
+    from scipy.optimize import minimize
+
+    known = stack[stack.right >= 0]
+    logs = np.log(np.maximum(known.probabilities[:, chosen], LEAST))
+    logs *= known.spoke[:, chosen, None]
+    count, labels = int(chosen.sum()), known.probabilities.shape[2]
+    rows = np.arange(len(known))
+    prior = np.concatenate([np.full(count, 1 / count), np.zeros(labels)])
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = np.einsum("m,nml->nl", values[:count], logs) + values[count:]
+        logits = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        error = np.exp(logits)
+        error[rows, known.right] -= 1
+        away = values - prior
+        slope = np.concatenate([np.einsum("nl,nml->m", error, logs), error.sum(axis=0)])
+        return float(-logits[rows, known.right].sum() + away @ away / 2), slope + away
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
+    weights = np.zeros(len(chosen))
+    weights[chosen] = found[:count]
+    return Rule(_tuple(weights), _tuple(found[count:]))
+
+
+def selected(stack: Stack, size: int) -> Float[np.ndarray, " member"]:
+    """How often greedy forward selection takes each member in ``size`` turns.
+
+    Every turn adds the member, one that is in already or not, with which the mean probability of
+    all taken has the best accuracy, among equals the best log-likelihood (Caruana et al. 2004).
+    """
+    counts = np.zeros(stack.votes.shape[1])
+    total = np.zeros((len(stack), stack.probabilities.shape[2]))
+    speakers = np.zeros(len(stack))
+    for _ in range(size):
+        best: tuple[float, float] | None = None
+        taken = 0
+        for member in range(len(counts)):
+            spoke = speakers + stack.spoke[:, member]
+            mean = (total + stack.probabilities[:, member]) / np.maximum(spoke, 1)[:, None]
+            value = _quality(mean, spoke, stack)
+            if best is None or value > best:
+                best, taken = value, member
+        counts[taken] += 1
+        total += stack.probabilities[:, taken]
+        speakers += stack.spoke[:, taken]
+    return counts
+
+
+def _quality(
+    mean: Float[np.ndarray, "example label"], spoke: Float[np.ndarray, " example"], stack: Stack
+) -> tuple[float, float]:
+    """Accuracy and mean log-likelihood; who abstains is wrong and says nothing."""
+    known = stack.right >= 0
+    correct = (mean.argmax(axis=1) == stack.right) & (spoke > 0) & known
+    likely = mean[np.arange(len(stack)), np.maximum(stack.right, 0)] * known
+    likelihood = np.log(np.maximum(likely, LEAST)).mean()
+    # rounded: the order of additions must not decide between equal members
+    return float(correct.mean()), round(float(likelihood), 9)
+
+
+def _tuple(values: Float[np.ndarray, " _"]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

@@ -1,0 +1,182 @@
+"""What predictors over one template share: demonstrations, and prompts that fit the window."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from promptlab.data.example import Example
+from promptlab.data.inputs import Input, as_examples
+from promptlab.errors import InputError
+from promptlab.evaluation.predictions import Predictions
+from promptlab.models.base import Capability, LanguageModel
+from promptlab.predictors.base import not_fitted
+from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.nearest import Neighbours
+from promptlab.predictors.demonstrations.sampling import enough
+from promptlab.predictors.demonstrations.selection import select
+from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.truncation import render_within
+from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.template import Demonstration, Template
+
+
+class TemplatePredictor(Strategy, register=False):
+    """A predictor that shows a model one template, with or without demonstrations.
+
+    ``template`` may be its text, ``model`` a name for `load_model`, ``demonstrations`` their
+    number. ``demonstrations`` are ``None`` until ``fit``, unless there are to be none, and stay so
+    where every input has its own (``neighbours``).
+    """
+
+    def __init__(
+        self,
+        template: Template | str,
+        model: LanguageModel | str,
+        demonstrations: DemonstrationChoice | int,
+        *,
+        needs: Capability,
+    ) -> None:
+        self.template = Template(template) if isinstance(template, str) else template
+        self.model = _loaded(model)
+        self.model.require(needs)
+        self.choice = (
+            DemonstrationChoice(demonstrations)
+            if isinstance(demonstrations, int)
+            else demonstrations
+        )
+        self.demonstrations: list[Demonstration] | None = None if self.choice.count else []
+        self.neighbours: Neighbours | None = None
+        self._check_placement(needs)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The example fields that the template reads."""
+        return self.template.fields
+
+    @abstractmethod
+    def _answer(self, label: str) -> str:
+        """What stands in the slot of a demonstration with this label."""
+
+    @abstractmethod
+    def _reserve(self) -> int:
+        """Tokens of the window that are kept free for the answer."""
+
+    def prompt(self, example: Example) -> Prompt:
+        """The prompt of one example, shortened to the model's window."""
+        return self._shown(example, self.demonstrations_of(example))
+
+    def demonstrations_of(self, example: Example) -> list[Demonstration]:
+        """The demonstrations of one example's prompt: everybody's, or its own nearest ones."""
+        if self.neighbours is not None:
+            return self._solved(self.neighbours.of(example))
+        if self.demonstrations is None:
+            raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
+        return self.demonstrations
+
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Find what the prompts of these examples need, all at once."""
+        if self.neighbours is not None:
+            self.neighbours.prepare(examples)
+
+    @property
+    def demonstrates(self) -> bool:
+        """Whether there are demonstrations in the prompts."""
+        return bool(self.demonstrations) or self.neighbours is not None
+
+    def example_prompt(self, example: Input) -> str:
+        """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
+        return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data; demonstrations, or the pool they come from, once fitted."""
+        drawn = self.demonstrations
+        found: dict[str, Any] = {
+            "template": self.template.settings(),
+            "choice": dict(vars(self.choice)),
+            "demonstrations": None
+            if drawn is None
+            else [{"fields": dict(d.fields), "answer": d.answer} for d in drawn],
+        }
+        return found if self.neighbours is None else found | {"pool": self.neighbours.settings()}
+
+    def alone(self, train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
+        """What is predicted for ``examples`` without any demonstration."""
+        bare = dict(vars(DemonstrationChoice()))
+        made = type(self).from_settings(
+            self.settings() | {"choice": bare, "demonstrations": [], "prior": None}, self.model
+        )
+        return made.fit(train).predict(examples)
+
+    def label_scores(
+        self, shown: Sequence[Sequence[Example]], examples: Sequence[Example]
+    ) -> Float[np.ndarray, "shown example label"]:
+        """Label log-probabilities in nats after each of several rows of demonstrations.
+
+        Raises `InputError` for a predictor that scores no labels.
+        """
+        raise InputError(
+            f"the order {self.choice.order} goes by the probabilities of labels, and "
+            f"{type(self).__name__} writes its answers; use random, grouped, alternating or given"
+        )
+
+    def columns(self, examples: Sequence[Example]) -> list[int]:
+        """The columns of the examples' own labels in `label_scores`."""
+        raise InputError(f"{type(self).__name__} scores no labels")
+
+    def _shown(self, example: Example, demonstrations: Sequence[Demonstration]) -> Prompt:
+        return render_within(
+            self.template,
+            example,
+            demonstrations,
+            self.model,
+            self._reserve(),
+            self.choice.placement,
+        )
+
+    def _solved(self, examples: Sequence[Example]) -> list[Demonstration]:
+        return [Demonstration(e.fields, self._answer(str(e.label))) for e in examples]
+
+    def _draw(self, train: Sequence[Example]) -> None:
+        if self.choice.per_input and self.choice.count:
+            pool = enough(train, self.choice.count)
+            self.neighbours = Neighbours(self.choice, pool, self.fields, self.model)
+        else:
+            self.demonstrations = self._solved(select(self.choice, train, self))
+
+    def _restore(self, settings: Mapping[str, Any]) -> None:
+        """Take over the demonstrations that `settings` kept."""
+        if settings["demonstrations"] is not None:
+            self.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
+        if settings.get("pool") is not None:
+            self.neighbours = Neighbours.from_settings(
+                settings["pool"], self.choice, self.fields, self.model
+            )
+
+    def _check_placement(self, needs: Capability) -> None:
+        """Refuse demonstrations behind the slot where nothing would read them."""
+        if self.choice.placement == "before" or not self.choice.count or self.template.cue_apart:
+            return
+        unread = needs == "generate" and self.model.family != "seq2seq"
+        if unread or self.template.chat:
+            what = (
+                "a chat prompt ends at its slot"
+                if self.template.chat
+                else (f"{self.model.name} writes its reply before it reads on")
+            )
+            raise InputError(
+                f"placement after puts the demonstrations behind the slot of this template, and "
+                f"{what}; use an instruction template whose cue holds the slot, or before"
+            )
+
+
+def _loaded(model: LanguageModel | str) -> LanguageModel:
+    if isinstance(model, LanguageModel):
+        return model
+    from promptlab.models.pool import load_model
+
+    return load_model(model)

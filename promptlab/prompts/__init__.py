@@ -1,0 +1,1 @@
+"""Text in, text out, no model: templates, prompts, verbalizers, parsers, decoding."""

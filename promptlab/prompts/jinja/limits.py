@@ -1,0 +1,159 @@
+"""What one rendering may do: turns of loops, characters made, sizes of values, time."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from promptlab.prompts.jinja.limit_errors import Exceeded
+from promptlab.prompts.jinja.value_size import Known, size_of
+
+LARGEST = 10_000_000
+"""Characters of the largest text, and of the largest list with all that is in it."""
+BITS = 4096
+"""Of the largest integer: multiplying and writing larger ones stops all threads."""
+SECONDS = 0.5
+"""Of processor time for one rendering, and for compiling one template."""
+_TURNS = 100_000
+"""How many times all loops and calls in one rendering may turn together."""
+_MADE = 100_000_000
+"""Characters that one rendering may make, what it throws away included."""
+_WORK = 200_000_000
+"""The largest product of two texts' lengths: what searching one in the other may take."""
+_WATCHED = 20_000
+"""Characters from which on a filter's own Python is looked at between its steps."""
+
+_end: ContextVar[float] = ContextVar("end", default=math.inf)
+"""When all that this thread does now must be done, on its own clock (`time.thread_time`)."""
+_current: ContextVar[Meter | None] = ContextVar("meter", default=None)
+
+
+class Meter:
+    """Counts one rendering, and ends it by `Exceeded` when it does too much."""
+
+    __slots__ = ("_begun", "_known", "_limit", "_made", "_turns", "_until")
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._begun = time.thread_time()
+        self._until = time.perf_counter() + limit
+        self._turns = self._made = 0
+        self._known: Known = {}
+
+    def tick(self) -> None:
+        """Look at the clock."""
+        if time.perf_counter() > self._until:
+            # The machine may have had others to serve: what counts is this thread's own time.
+            left = self._begun + self._limit - time.thread_time()
+            if left <= 0:
+                raise Exceeded(f"it takes more than {SECONDS:g} s of computing")
+            self._until = time.perf_counter() + left
+
+    def turn(self) -> None:
+        """Count a turn of a loop, or a call."""
+        self._turns += 1
+        if self._turns > _TURNS:
+            raise Exceeded(f"loops turn more than {_TURNS} times")
+        self.tick()
+
+    def size(self, value: Any) -> int:
+        """The size of a value (`size_of`)."""
+        return size_of(value, self._known)
+
+    def weigh(self, what: str, values: Iterable[Any]) -> int:
+        """The size of what ``what`` is to work on together, unless it is too much to work on."""
+        total, texts = 0, []
+        for value in values:
+            size = self.size(value)
+            total += size
+            if isinstance(value, str | bytes):
+                texts.append(size)
+        if total > 2 * LARGEST:
+            raise Exceeded(f"{what} would work on too large values")
+        if len(texts) > 1 and total > _WATCHED and texts[0] * max(texts[1:]) > _WORK:
+            raise Exceeded(f"{what} would search too long a text in a long text")
+        return total
+
+    def foresee(self, what: str, size: float) -> None:
+        """Refuse to make a value of so many characters."""
+        if size > LARGEST:
+            raise Exceeded(f"{what} makes too large a value")
+
+    def take(self, what: str, value: Any) -> None:
+        """Count a value that ``what`` has made."""
+        kind = type(value)
+        if value is None or kind is bool or kind is float:
+            return
+        if kind is int:
+            if value.bit_length() > BITS:
+                raise Exceeded(f"{what} makes an integer of more than {BITS} bits")
+            return
+        size = self.size(value)
+        self.foresee(what, size)
+        self.make(size)
+
+    def make(self, size: int) -> None:
+        """Count characters that were made."""
+        self._made += size
+        if self._made > _MADE:
+            raise Exceeded(f"all its values together have more than {_MADE} characters")
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """While inside, the clock is looked at whenever a function is called or returns.
+
+        So Python that is not ours (what wraps lines, takes out tags or compiles) ends in time.
+        """
+        before = sys.getprofile()
+        if before is not None:  # somebody measures this thread, or it is watched already
+            yield
+            return
+        sys.setprofile(self._look)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def _look(self, frame: Any, event: str, argument: Any) -> None:
+        self.tick()
+
+
+def current() -> Meter:
+    """The meter of what this thread renders; outside of a rendering one that counts one step."""
+    return _current.get() or Meter(seconds_left())
+
+
+@contextmanager
+def measured() -> Iterator[Meter]:
+    """While inside, everything that this thread renders or compiles is counted together."""
+    meter = Meter(seconds_left())
+    token = _current.set(meter)
+    try:
+        yield meter
+    finally:
+        _current.reset(token)
+
+
+def seconds_left() -> float:
+    """The processor time that is given to a rendering that begins now."""
+    return min(SECONDS, _end.get() - time.thread_time())
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """While inside, all renderings of this thread together have ``seconds`` of processor time."""
+    token = _end.set(time.thread_time() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
+def is_watched(size: int) -> bool:
+    """Whether a step on so many characters has its own Python looked at."""
+    return size > _WATCHED

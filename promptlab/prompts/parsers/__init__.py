@@ -1,0 +1,1 @@
+"""Parsers: how an answer is read out of a generated reply."""

@@ -1,0 +1,160 @@
+"""The one value that passes from the text world to the tensor world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from promptlab.prompts.text import Text
+
+__all__ = ["Prompt", "Segment", "Slot", "Soft", "Spelling", "Text", "Trigger"]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place where the answer stands."""
+
+
+@dataclass(frozen=True)
+class Soft:
+    """``count`` learned vectors; ``init`` are words to start from, ``id`` names shared vectors."""
+
+    count: int
+    init: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """``count`` vocabulary tokens that a search has still to find."""
+
+    count: int
+
+
+Segment = Text | Slot | Soft | Trigger
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """An ordered sequence of segments with exactly one `Slot`.
+
+    ``chat`` asks for the model's chat template: everything before the slot becomes the user's
+    turn and the answer opens the assistant's. ``prefill`` is what the assistant has said already
+    (reasoning whose conclusion is asked for): the answer goes on from there. ``turns`` are the
+    (role, words) of a conversation before the user's turn, roles *system*, *user*, *assistant*.
+    Both are words alone: no control token is read in them.
+    ``shortened`` names the fields that were cut to fit the context window, which took
+    ``cut_tokens`` tokens from it.
+    """
+
+    segments: tuple[Segment, ...]
+    chat: bool = False
+    shortened: tuple[str, ...] = field(default=())
+    prefill: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    cut_tokens: int = field(default=0, compare=False)
+
+    @property
+    def slot(self) -> int:
+        """Index of the answer slot among the segments."""
+        return next(i for i, segment in enumerate(self.segments) if isinstance(segment, Slot))
+
+    @property
+    def left(self) -> str:
+        """The words before the slot (learned segments left out)."""
+        return self.sides[0].text
+
+    @property
+    def right(self) -> str:
+        """The words after the slot (learned segments left out)."""
+        return self.sides[1].text
+
+    @property
+    def sides(self) -> tuple[Text, Text]:
+        """`left` and `right`, with what of them came from data."""
+        before, after = self.segments[: self.slot], self.segments[self.slot + 1 :]
+        return _words(before), _words(after)
+
+    @property
+    def is_words(self) -> bool:
+        """Whether the prompt consists of words alone, without soft or trigger segments."""
+        return not any(isinstance(segment, Soft | Trigger) for segment in self.segments)
+
+    @property
+    def learned_tokens(self) -> int:
+        """Soft and trigger tokens of the prompt."""
+        return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
+
+    def going_on(self, said: str) -> Prompt:
+        """The prompt after ``said``, which the model has answered or is made to say, at its slot.
+
+        What stood after the slot is dropped. With ``chat`` it becomes the assistant's prefill.
+        """
+        if self.chat:
+            return replace(self, prefill=self.prefill + said)
+        before = self.segments[: self.slot]
+        if said and before and isinstance(before[-1], Text):
+            before = (*before[:-1], before[-1] + Text.of_data(said))
+        elif said:
+            before = (*before, Text.of_data(said))
+        return replace(self, segments=(*before, Slot()))
+
+    def spelled(self, words: Iterable[str]) -> Prompt:
+        """The same prompt with the ``words`` of its trigger segments, in order, in their places."""
+        spelling = Spelling(words)
+        return replace(self, segments=tuple(made for s in self.segments for made in spelling(s)))
+
+    def fill(self, answer: str) -> str:
+        """The prompt as a reader sees it with ``answer`` in the slot."""
+        if self.prefill:
+            answer = f"\n\n[assistant] {self.prefill}{answer}"
+        said = [f"[{role}] {words}\n\n" for role, words in self.turns]
+        opened = "[user] " if said else ""
+        shown = "".join(_shown(segment, answer) for segment in self.segments)
+        return "".join(said) + opened + shown
+
+    def __str__(self) -> str:
+        return self.fill("{mask}")
+
+
+class Spelling:
+    """Puts words in the places of trigger segments, a blank apart from what stands beside them.
+
+    It is given the segments (or a template's pieces) one after the other.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = iter(words)
+        self._last = ""
+        self._after = False
+
+    def __call__(self, piece: Any) -> list[Any]:
+        """What becomes of a piece; what is no trigger stays, perhaps after a blank."""
+        if isinstance(piece, Trigger):
+            word = next(self._words).strip(" ")
+            gap = " " if self._last and not self._last.isspace() else ""
+            self._last, self._after = word[-1:], True
+            return [Text(gap + word)]
+        text = piece.text if isinstance(piece, Text) else "x"
+        gap = " " if self._after and text[:1].isalnum() else ""
+        self._last, self._after = text[-1:] or self._last, self._after and not text
+        return [Text(gap), piece] if gap else [piece]
+
+
+def _words(segments: tuple[Segment, ...]) -> Text:
+    return Text.joined(segment for segment in segments if isinstance(segment, Text))
+
+
+def _shown(segment: Segment, answer: str) -> str:
+    match segment:
+        case Text(text=text):
+            return text
+        case Slot():
+            return answer
+        case Soft(count, init, name):
+            detail = f' "{init}"' if init is not None else ""
+            shared = f" #{name}" if name is not None else ""
+            return f"{{soft:{count}{shared}{detail}}}"
+        case Trigger(count):
+            return f"{{trigger:{count}}}"

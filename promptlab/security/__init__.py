@@ -1,0 +1,1 @@
+"""Texts from outside made harmless, and secrets taken out of them."""

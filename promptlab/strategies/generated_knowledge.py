@@ -1,0 +1,244 @@
+"""Generated knowledge: the model writes facts first, and answers with each of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp
+from typing import Any, Literal, Self, get_args
+
+from promptlab.data.example import Example
+from promptlab.data.inputs import Input, as_examples
+from promptlab.errors import AskError, InputError
+from promptlab.evaluation.trace import Branch, Trace
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor
+from promptlab.predictors.generator import PromptGenerator
+from promptlab.predictors.model_calls import Generate, Outcome, Solving, Together, generated
+from promptlab.predictors.scheduler import drive
+from promptlab.predictors.truncation import render_within
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.template import Demonstration, Template
+from promptlab.strategies.answering import spoken
+from promptlab.strategies.self_consistency.voting import shares
+from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings
+
+Choice = Literal["confidence", "vote"]
+WRITING = Decoding(max_tokens=48, temperature=0.7, top_p=0.9, stop=("\n",))
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes one statement about an example, as ``demonstrations`` show how."""
+
+    template: Template
+    model: LanguageModel
+    decoding: Decoding = WRITING
+    demonstrations: tuple[Demonstration, ...] = ()
+
+    def write(self, example: Example, branch: Branch, sample: int) -> Solving[tuple[str, Branch]]:
+        """A statement, and the place in the trace after it. `AskError` for an empty one."""
+        prompt = render_within(
+            self.template, example, self.demonstrations, self.model, self.decoding.max_tokens
+        )
+        ask = Generate(self.model, prompt, self.decoding, sample)
+        reply, after = yield from generated(branch, "knowledge", ask)
+        return " ".join(spoken(reply, "knowledge", self.model).split()), after
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        shown = [{"fields": dict(d.fields), "answer": d.answer} for d in self.demonstrations]
+        return {
+            "template": self.template.settings(),
+            "decoding": self.decoding.settings(),
+            "demonstrations": shown,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Writer:
+        """The inverse of `settings`."""
+        return cls(
+            Template.from_settings(settings["template"]),
+            model,
+            Decoding.from_settings(settings["decoding"]),
+            tuple(Demonstration(**d) for d in settings["demonstrations"]),
+        )
+
+
+class GeneratedKnowledge(WrappingStrategy):
+    """Generated knowledge (Liu et al. 2022): ``count`` sampled statements, an answer with each.
+
+    ``template`` asks for a statement; ``inner`` reads it as ``{knowledge}`` (``field``). With
+    ``bare`` the question without knowledge (an empty field) is answered as well, as in the paper.
+    ``choose``: the answer of highest *confidence* over all statements, which needs an inner
+    strategy that scores labels, or a *vote* (ties go to the more confident, then to the first).
+    Equal statements are asked about once.
+    """
+
+    def __init__(
+        self,
+        inner: Predictor,
+        template: Template | str,
+        *,
+        count: int = 5,
+        choose: Choice = "confidence",
+        bare: bool = True,
+        field: str = "knowledge",
+        decoding: Decoding | None = None,
+        demonstrations: Sequence[Demonstration] = (),
+    ) -> None:
+        super().__init__(inner)
+        template = Template(template) if isinstance(template, str) else template
+        self.writer = Writer(template, self.model, decoding or WRITING, tuple(demonstrations))
+        self.count, self.choose, self.bare, self.field = count, choose, bare, field
+        self._check()
+
+    def _check(self) -> None:
+        self.model.require("generate")
+        if self.choose not in get_args(Choice):
+            raise InputError(
+                f"unknown choose {self.choose!r}; it is one of {', '.join(get_args(Choice))}"
+            )
+        if self.count < 1:
+            raise InputError(f"count is {self.count}; at least one statement is written")
+        if self.count > 1 and self.writer.decoding.temperature == 0:
+            raise InputError(
+                f"{self.count} statements are to be sampled and the decoding's temperature is 0, "
+                "so all would be alike; set it above 0, such as 0.7"
+            )
+        if self.field not in self.inner.fields:
+            raise InputError(
+                f"the inner strategy reads {', '.join(self.inner.fields)} and not the knowledge; "
+                f"put {{{self.field}}} into its template"
+            )
+        if self.choose == "confidence" and isinstance(self.inner, PromptGenerator):
+            raise InputError(_NO_CONFIDENCE)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What the writer and the inner strategy read of an example."""
+        own = (*self.writer.template.fields, *self.inner.fields)
+        return tuple(name for name in dict.fromkeys(own) if name != self.field)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The inner strategy's labels, if it has some."""
+        return tuple(getattr(self.inner, "labels", ()))
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """The statements', and the inner strategy's."""
+        return (self.writer.decoding, *self.inner.decodings)
+
+    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+        """The examples with a statement each, written for training examples alone."""
+        rows = as_examples(examples, self.fields)
+        return informed(rows, self.writer, self.field, write=training)
+
+    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+        """The chosen answer; the facts hold the statement that it was chosen with."""
+        numbers = range(sample * self.count, (sample + 1) * self.count)
+        written: list[tuple[str, Branch] | AskError] = yield Together(
+            [self.writer.write(example, branch, n) for n in numbers], tolerant=True
+        )
+        places: dict[str, Branch] = {}
+        for said, after in (w for w in written if isinstance(w, tuple)):
+            places.setdefault(said, after)
+        if self.bare:
+            places[""] = branch
+        if not places:
+            raise next(w for w in written if isinstance(w, AskError))
+        found: list[Outcome | AskError] = yield Together(
+            [
+                self.inner.solve(_with(example, self.field, said), after, sample)
+                for said, after in places.items()
+            ],
+            tolerant=True,
+        )
+        answered = [
+            (said, outcome)
+            for said, outcome in zip(places, found, strict=True)
+            if isinstance(outcome, Outcome)
+        ]
+        if not answered:
+            raise next(f for f in found if isinstance(f, AskError))
+        return self._chosen(answered)
+
+    def _chosen(self, answered: Sequence[tuple[str, Outcome]]) -> Outcome:
+        labelled = [(said, o) for said, o in answered if o.label is not None]
+        if not labelled:
+            return replace(answered[0][1], scores=None, facts={"statements": len(answered)})
+        votes = Counter(o.label for _, o in labelled)
+        if self.choose == "confidence":
+            said, best = max(labelled, key=lambda pair: _confidence(pair[1], required=True))
+            scores = best.scores
+        else:
+            said, best = max(
+                labelled, key=lambda pair: (votes[pair[1].label], _confidence(pair[1]))
+            )
+            totals = {str(label): float(number) for label, number in votes.items()}
+            scores = shares(totals, self.labels)
+        facts = {"knowledge": said, "statements": len(answered), "votes": dict(votes)}
+        return replace(best, scores=scores, facts={**best.facts, **facts})
+
+    def example_prompt(self, example: Input) -> str:
+        """The inner strategy's prompt, ``{knowledge}`` in the place of a statement."""
+        (row,) = as_examples([example], self.fields)
+        return self.inner.example_prompt(_with(row, self.field, f"{{{self.field}}}"))
+
+    def settings(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return super().settings() | {
+            "writer": self.writer.settings(),
+            "count": self.count,
+            "choose": self.choose,
+            "bare": self.bare,
+            "field": self.field,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """The inverse of `settings`."""
+        writer = Writer.from_settings(settings["writer"], model)
+        return cls(
+            inner_from_settings(settings["inner"], model),
+            writer.template,
+            count=settings["count"],
+            choose=settings["choose"],
+            bare=settings["bare"],
+            field=settings["field"],
+            decoding=writer.decoding,
+            demonstrations=writer.demonstrations,
+        )
+
+
+def informed(
+    examples: Sequence[Example], writer: Writer, field: str, *, write: bool
+) -> list[Example]:
+    """The examples with a statement in ``field``; an empty one where none is written."""
+    if not write:
+        return [_with(example, field, "") for example in examples]
+    found = drive([writer.write(example, Trace().root, 0) for example in examples])
+    return [
+        _with(example, field, "" if isinstance(said, AskError) else said[0])
+        for example, said in zip(examples, found, strict=True)
+    ]
+
+
+_NO_CONFIDENCE = (
+    "answers are chosen by confidence, and the inner strategy generates them without scores of "
+    "labels; use choose vote, or an inner prompt with answers to score (a verbalizer)"
+)
+
+
+def _confidence(outcome: Outcome, *, required: bool = False) -> float:
+    if outcome.scores is None:
+        if required:
+            raise InputError(_NO_CONFIDENCE)
+        return 0.0
+    return exp(max(outcome.scores.values()))
+
+
+def _with(example: Example, field: str, value: str) -> Example:
+    return replace(example, fields={**example.fields, field: value})

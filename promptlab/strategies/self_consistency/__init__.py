@@ -1,0 +1,1 @@
+"""Self-consistency (Wang et al., 2022): sampled solutions vote."""

@@ -1,0 +1,1 @@
+"""Tagging by one prompt a span of words."""

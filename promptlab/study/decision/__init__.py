@@ -1,0 +1,1 @@
+"""Selection on dev, one look at test, controls, comparisons, and the verdict."""

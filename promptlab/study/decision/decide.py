@@ -1,0 +1,328 @@
+"""Selection on dev, one look at test, controls, comparisons, and the result in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from promptlab.evaluation.failure_records import TABLES
+from promptlab.evaluation.predictions import Predictions
+from promptlab.evaluation.reply_counts import count_replies, replies_told
+from promptlab.evaluation.statistics import holm, majority_baseline
+from promptlab.evaluation.truncation_count import count_cuts
+from promptlab.events import Warned
+from promptlab.predictors.base import Predictor
+from promptlab.study.decision.controls import study_controls
+from promptlab.study.decision.gains import gains
+from promptlab.study.decision.importances import importances
+from promptlab.study.decision.leaderboard import (
+    confusion,
+    failure_lines,
+    leaderboard_csv,
+    repeated_ids,
+    repeats_of,
+    standing,
+    statements,
+    task_facts,
+    unanswered_lines,
+)
+from promptlab.study.decision.ranking import Ranking, rank_trials
+from promptlab.study.decision.reference import Reference, choose_reference, told
+from promptlab.study.decision.regression import read_suite, run_suite
+from promptlab.study.decision.regression import told as regression_told
+from promptlab.study.decision.side_work import SideWork
+from promptlab.study.decision.test_access import lock_test, predictions_on_test
+from promptlab.study.decision.trial_row import trial_row
+from promptlab.study.decision.unanswered_check import dev_gaps, gap_of
+from promptlab.study.decision.verdict import study_verdict
+from promptlab.study.folder.basis import RESTS_ON, TESTED, mixed_told, unrecorded_told
+from promptlab.study.folder.folder import REPEATS
+from promptlab.study.report.composition import made_of
+from promptlab.study.trials.blocks import failures_told
+from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.trials import QUEUED, SPACE, known
+
+
+def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
+    """The leaderboard document but for ``seconds``; writes everything else of the folder.
+
+    ``cut`` says that the time was over before all was tried. While too many answers of candidates
+    that could be the best are missing, the document says so, and test is not looked at. What fails
+    once test was looked at, but for the winner's own answers, is told under ``unmeasured``.
+    """
+    beside = SideWork(state)
+    trials = [t for t in state.history.finished if "repeats" not in known(t)]
+    ranking = rank_trials(state, [t for t in trials if t.state == TrialState.COMPLETE])
+    gaps = dev_gaps(state, ranking, [t for t in trials if t.state == TrialState.FAIL])
+    board = _on_dev(state, trials, ranking, beside) | {"search": _search(state, trials, cut=cut)}
+    unanswered = {"dev": ranking.tables[ranking.best.number]}
+    if gaps:
+        board["gaps"] = [gap.record() for gap in gaps]
+        board["statements"] = statements(board, ranking)
+    else:
+        winner = state.fit(ranking.best)
+        _save(state, winner, state.folder.best)
+        unanswered["test"] = _on_test_too(state, board, ranking, winner, beside)
+    board["statements"] += [
+        f"The winner on {split}: {failures_told(rows)}."
+        for split, rows in unanswered.items()
+        if rows.n_missing
+    ]
+    board["statements"] += [
+        f"The winner on {split}: {words}."
+        for split, rows in unanswered.items()
+        for words in (
+            *replies_told(count_replies(rows), len(rows)),
+            count_cuts(rows).told(len(rows)),
+        )
+        if words
+    ]
+    board["cut"] = {split: count_cuts(rows).record() for split, rows in unanswered.items()}
+    board["statements"] += _rests_on(state, board)
+    missing = sum(table.n_missing for table in ranking.tables.values())
+    board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
+    beside.put_into(board)
+    verdict = study_verdict(board)
+    board["verdict"] = verdict.record()
+    if verdict.action == "use_cheaper":
+        chosen = next(t for t in ranking.trials if t.number == verdict.trial)
+        beside.attempt(
+            "the cheaper prompt, which is to be saved",
+            lambda: _save(state, state.fit(chosen), state.folder.cheaper),
+            lambda reason: None,
+        )
+    beside.put_into(board)
+    state.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
+    state.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
+    return board
+
+
+def _rests_on(state: StudyState, board: dict[str, Any]) -> list[str]:
+    """Write down what trials and test rest on; sentences, if it is not all the same."""
+    tested = state.study.user_attrs.get(TESTED)
+    board[RESTS_ON] = {"records": state.basis.records, "now": state.basis.key, "test": tested}
+    rows, best = board["trials"], board["best"]["number"]
+    board["mixed"] = mixed_told(state.basis.records, rows, best, tested, state.basis.key)
+    return [told for told in (board["mixed"], unrecorded_told(rows)) if told]
+
+
+def _save(state: StudyState, predictor: Predictor, folder: Path) -> None:
+    """Save a predictor, which remembers by which texts it was fitted and chosen."""
+    task = state.task
+    predictor.seen = predictor.seen.with_examples(task.train, task.dev, predictor.fields)
+    predictor.read_as = task.columns
+    predictor.save(folder)
+
+
+def _on_dev(
+    state: StudyState, trials: list[FrozenTrial], ranking: Ranking, beside: SideWork
+) -> dict[str, Any]:
+    """All of the document that dev tells."""
+    best, majority = ranking.best, majority_baseline(state.task.train, state.examples)
+    return {
+        "study": state.spec.study,
+        "description": state.spec.description,
+        "task": task_facts(state.task),
+        "model": state.model.describe(),
+        "objective": state.objectives[0].name,
+        "maximise": state.objectives[0].maximise,
+        "objectives": [objective.name for objective in state.objectives],
+        "decision": state.spec.decision.model_dump(),
+        "repeats": {name: repeats_of(rows) for name, rows in state.task.splits.items()},
+        "trials": _trial_rows(state, trials, ranking),
+        "best": {
+            "number": best.number,
+            "kind": known(best)["kind"],
+            "name": known(best)["name"],
+            "candidate": known(best)["candidate"],
+            "prompt": known(best)["prompt"],
+            "facts": {},
+            "dev": state.on_dev(ranking.tables[best.number]),
+            "test": None,
+        },
+        "baselines": [
+            {
+                "name": "majority",
+                "dev": state.on_dev(majority),
+                "test": None,
+                "note": f"always {majority[0].label!r}, the most frequent label of train",
+            }
+        ],
+        "comparison": None,
+        "comparisons": [],
+        "gains": [],
+        "gaps": [],
+        "importances": beside.attempt(
+            "the importances of the dimensions", lambda: _importances(state), lambda reason: {}
+        ),
+        "history": _history(state, trials),
+        "confusion": None,
+        "unparsed_rate": known(best)["unparsed_rate"],
+        "tokens": _tokens(state, ranking.trials),
+    }
+
+
+def _on_test_too(
+    state: StudyState,
+    board: dict[str, Any],
+    ranking: Ranking,
+    winner: Predictor,
+    beside: SideWork,
+) -> Predictions:
+    """Add what test, controls and earlier failures tell; the winner's predictions of test."""
+    best = ranking.best
+    reference = choose_reference(state, ranking.trials, best)
+    lock_test(state, best, reference)
+    test = predictions_on_test(state, "test", winner)
+    facts = beside.attempt("what the winner is made of", winner.facts, lambda reason: {})
+    board["best"] |= {"facts": facts, "test": state.on_test(test)}
+    controls = study_controls(state, best, winner, beside)
+    board["baselines"] = [control.row(state) for control in controls]
+    board["comparisons"] = [
+        {"baseline": control.name} | state.compare_on_test(test, control.test).record()
+        for control in controls
+        if control.test is not None
+    ]
+    board["comparison"] = board["comparisons"][0]
+    board["confusion"] = confusion(state.task, test)
+    board["unparsed_rate"] = test.unparsed_rate
+    board["tokens"] += test.tokens
+    allowed = state.spec.decision.missing
+    gaps = [gap_of("test", best, test, allowed)]
+    board["statements"] = statements(board, ranking)
+    other: Predictions | None = None
+    if reference is not None:
+        other = beside.attempt(
+            f"{reference.name} on test, {reference.why}",
+            lambda: _compare(state, board, reference, test),
+            lambda reason: board["baselines"].append(reference.untested(reason)),
+        )
+        if other is not None:
+            gaps.append(gap_of("test", reference.trial, other, allowed))
+    board["gaps"] = [gap.record() for gap in gaps if gap is not None]
+    board["statements"] += made_of(board["best"]["facts"])
+    beside.attempt(
+        "the gains of the groups over the baseline",
+        lambda: _gains(state, board, ranking),
+        lambda reason: None,
+    )
+    beside.attempt(
+        "the regression suite",
+        lambda: _regression(state, board, winner, None if other is None else reference),
+        lambda reason: None,
+    )
+    state.folder.write_json(REPEATS, repeated_ids(state.task.test))
+    dev = ranking.tables[best.number]
+    log = beside.attempt(
+        "the list of the winner's failures",
+        lambda: failure_lines(state.task, winner, dev),
+        lambda reason: None,
+    )
+    lines, answers = log or ("", {})
+    if answers:
+        state.folder.write_json(TABLES, answers)
+    state.folder.write("failures.jsonl", lines)
+    return test
+
+
+def _gains(state: StudyState, board: dict[str, Any], ranking: Ranking) -> None:
+    """Add what each group gains over the baseline group."""
+    found = gains(state, ranking.trials)
+    board["gains"] = [gain.record() for gain in found]
+    words = f"the baseline group {state.spec.baseline!r}"
+    board["statements"] += [gain.told(words) for gain in found]
+
+
+def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
+    """How much of what was planned, and of the whole space, was tried."""
+    done = state.history.count
+    budget, space = state.spec.budget, state.study.user_attrs.get(SPACE)
+    queued = state.study.user_attrs.get(QUEUED)
+    planned = budget.trials if queued is None else queued
+    return {
+        "done": done,
+        "different": len(trials),
+        "planned": planned,
+        "space": space,
+        "cut": cut,
+        "trials": budget.trials,
+        "seconds": budget.seconds,
+    }
+
+
+def _trial_rows(
+    state: StudyState, trials: list[FrozenTrial], ranking: Ranking
+) -> list[dict[str, Any]]:
+    """The leaderboard: complete trials best first, then pruned, then failed ones."""
+    best, others = ranking.tables[ranking.best.number], ranking.trials[1:]
+    found = [state.compare(best, ranking.tables[t.number]) for t in others]
+    p_values = holm([comparison.p_value for comparison in found])
+    rows = [trial_row(ranking.best)]
+    rows += [trial_row(t, p, c) for t, p, c in zip(others, p_values, found, strict=True)]
+    left = [t for t in trials if t.state == TrialState.PRUNED]
+    left += [t for t in trials if t.state == TrialState.FAIL]
+    return rows + [trial_row(t) for t in left]
+
+
+def _compare(
+    state: StudyState, board: dict[str, Any], reference: Reference, test: Predictions
+) -> Predictions:
+    """Add the reference, and how the winner does beside it on test; its own predictions."""
+    other = predictions_on_test(state, "test-baseline", state.fit(reference.trial))
+    comparison = state.compare_on_test(test, other)
+    row, record = reference.baseline(state, other), reference.record(comparison)
+    said = told(reference, comparison, standing(comparison.record(), board["maximise"]))
+    place = next(
+        n for n, text in enumerate(board["statements"]) if text.startswith("On test it is")
+    )
+    board["baselines"].append(row)
+    board["comparisons"].insert(1, record)
+    board["statements"].insert(place + 1, said)
+    return other
+
+
+def _regression(
+    state: StudyState, board: dict[str, Any], winner: Predictor, reference: Reference | None
+) -> None:
+    """Try earlier failures again, if the study names a file of them."""
+    if state.spec.regression is None:
+        return
+    suite = read_suite(state.spec.regression, state.task)
+    other = None if reference is None else (reference.name, state.fit(reference.trial))
+    board["regression"] = run_suite(state, suite, winner, other)
+    board["statements"].append(regression_told(board["regression"]))
+
+
+def _importances(state: StudyState) -> dict[str, float]:
+    """How much each dimension matters to the first objective, if that can be said."""
+    try:
+        return importances(state.history.memory, state.objectives[0].maximise)
+    except (ValueError, RuntimeError) as error:
+        state.events.emit(Warned(f"no parameter importances: {error}"))
+        return {}
+
+
+def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    choose = max if state.objectives[0].maximise else min
+    history: list[dict[str, Any]] = []
+    best: float | None = None
+    for trial in trials:
+        if trial.state != TrialState.COMPLETE:
+            continue
+        value = trial.values[0]
+        best = value if best is None else choose(best, value)
+        history.append({"number": trial.number, "value": value, "best": best})
+    return history
+
+
+def _tokens(state: StudyState, complete: Sequence[FrozenTrial]) -> int:
+    """Tokens of predictions on dev, and of what was learned before them."""
+    return sum(
+        int(known(t).get("tokens", round(known(t)["tokens_per_example"] * len(state.examples))))
+        + int(known(t).get("learning_tokens", 0))
+        for t in complete
+        if not state.space.kinds[state.group_of(t)].recalls
+    )

@@ -1,0 +1,140 @@
+"""Who has looked at test: written down twice before it is looked at, and read before it counts."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from promptlab.errors import InputError, StudyError
+from promptlab.evaluation.predictions import Predictions
+from promptlab.events import Phase, Warned
+from promptlab.files.text_file import is_there
+from promptlab.predictors.base import Predictor
+from promptlab.study.decision.reference import Reference
+from promptlab.study.folder.basis import TESTED
+from promptlab.study.folder.documents import BRING_BACK, file_checksum, is_lock, read_json_file
+from promptlab.study.folder.prediction_tables import read_table
+from promptlab.study.trials.blocks import ask_missing, check_answered, evaluate_in_blocks
+from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.trials import known
+
+LOCK = "test.lock.json"
+_ATTRIBUTE = "test"
+"""The user attribute of a study with the same, so that a damaged file gives no second look."""
+_CHECKSUMS = "test_checksums"
+_NEXT = ":next"
+"""How the keys end of checksums of files that are about to be written."""
+_FILE = "test"
+
+
+def lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
+    """Write down who looks at test, before it is looked at.
+
+    A run killed after that repeats the same winner. Raises `StudyError` for another one, and when
+    what was written down cannot be read.
+    """
+    record = {"trial": best.number, "candidate": known(best)["key"]}
+    if reference is not None:
+        record["reference"] = known(reference.trial)["key"]
+    lock = _known_lock(state)
+    spent = None if lock is None else (lock["candidate"], lock.get("reference"))
+    if lock is None or spent == (record["candidate"], record.get("reference")):
+        kept = record if lock is None else lock
+        state.folder.write_json(LOCK, kept)
+        state.study.set_user_attr(_ATTRIBUTE, kept)
+        return
+    what = "winner" if lock["candidate"] != record["candidate"] else "baseline"
+    now = best.number if what == "winner" or reference is None else reference.trial.number
+    raise StudyError(
+        f"the test split of {state.spec.study!r} was spent on trial {lock['trial']} and the "
+        f"{what} is now trial {now}; test data decides nothing, and nothing twice. The result "
+        "from before stays as it is (`promptlab study show`). To test what is best now, start "
+        "a study with another --name and fresh test examples, or another seed of the task: "
+        "replies that are kept are not asked for again"
+    )
+
+
+def predictions_on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
+    """A predictor's predictions on test, kept under ``name``; damaged ones are made again."""
+    path = state.folder.predictions_file(name)
+    block, cancellation = state.spec.block, state.cancellation
+    rows: Predictions | None = None
+    if path.exists():
+        try:
+            rows = _kept(state, name)
+        except InputError as error:
+            state.events.emit(Warned(f"{error}; the same prompt predicts test again"))
+    if rows is not None and not rows.n_missing:
+        return rows
+    state.events.emit(Phase(name))
+    if rows is not None:
+        rows = ask_missing(predictor, rows, state.task.test, block, cancellation)
+    else:
+        rows, _ = evaluate_in_blocks(predictor, state.task.test, block, cancellation)
+        check_answered(rows)
+        if name == _FILE:
+            state.study.set_user_attr(TESTED, state.basis.key)
+    _keep(state, name, rows)
+    return rows
+
+
+def _keep(state: StudyState, name: str, rows: Predictions) -> None:
+    """Write predictions of test; a run killed in the midst finds the file as before, or as now."""
+    written, following = hashlib.sha256(rows.to_text().encode()).hexdigest(), f"{name}{_NEXT}"
+    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
+    state.study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
+    rows.to_jsonl(state.folder.predictions_file(name))
+    others = {key: value for key, value in known_sums.items() if key != following}
+    state.study.set_user_attr(_CHECKSUMS, {**others, name: written})
+
+
+def _kept(state: StudyState, name: str) -> Predictions:
+    """The predictions that an earlier run has made. Raises `InputError` for damaged ones."""
+    path = state.folder.predictions_file(name)
+    rows = read_table(path, state.task.test, state.task.labels)
+    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
+    expected = [known_sums[key] for key in (name, f"{name}{_NEXT}") if key in known_sums]
+    if expected and file_checksum(path) not in expected:
+        raise StudyError(f"{path} is not as it was written (its checksum is another one)")
+    return rows
+
+
+def _known_lock(state: StudyState) -> dict[str, Any] | None:
+    """Who has looked at test, by the file or by the storage; ``None``: nobody yet."""
+    path = state.folder.path / LOCK
+    kept = state.study.user_attrs.get(_ATTRIBUTE)
+    try:
+        found = read_lock(path)
+    except InputError as error:
+        if not is_lock(kept):
+            raise
+        state.events.emit(Warned(f"{error}; it is written again as the storage knows it"))
+        found = None
+    if found is None and kept is None and state.folder.predictions_file(_FILE).exists():
+        raise StudyError(
+            f"{path} is gone, and test was looked at: {state.folder.predictions_file(_FILE)} is "
+            f"there. Which prompt has looked at it decides; {BRING_BACK}"
+        )
+    if found is not None and kept is not None and is_lock(kept) and found != kept:
+        raise StudyError(
+            f"{path} says that trial {found['trial']} has looked at test, and the storage knows "
+            f"that it was trial {kept['trial']}; {BRING_BACK}"
+        )
+    lock: dict[str, Any] | None = found or kept
+    return lock
+
+
+def read_lock(path: Path) -> dict[str, Any] | None:
+    """What ``test.lock.json`` holds, ``None`` without it. Raises `StudyError` for anything else."""
+    found = read_json_file(path, BRING_BACK)
+    if found is None and not is_there(path):
+        return None
+    if not is_lock(found):
+        raise StudyError(
+            f"{path} does not say which trial has looked at test, so it is damaged; {BRING_BACK}"
+        )
+    lock: dict[str, Any] = found
+    return lock

@@ -1,0 +1,79 @@
+"""What a study must know before it decides: candidates with too many examples unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from promptlab.evaluation.predictions import Predictions
+from promptlab.study.decision.ranking import Ranking
+from promptlab.study.spec.objective import Objective
+from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.trials import known
+
+
+@dataclass(frozen=True)
+class Gap:
+    """``missing`` of a candidate's ``examples`` of ``split`` have no answer; ``reason``: the first.
+
+    ``trial`` is its number.
+    """
+
+    split: str
+    trial: int
+    name: str
+    missing: int
+    examples: int
+    reason: str
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return asdict(self)
+
+
+def gap_of(split: str, trial: FrozenTrial, rows: Predictions, allowed: float) -> Gap | None:
+    """The gap in a trial's predictions, if it is larger than the ``allowed`` share."""
+    if rows.n_missing <= allowed * len(rows):
+        return None
+    name = str(known(trial)["name"])
+    return Gap(split, trial.number, name, rows.n_missing, len(rows), rows.errors[0])
+
+
+def dev_gaps(state: StudyState, ranking: Ranking, failed: Sequence[FrozenTrial]) -> list[Gap]:
+    """Gaps of the candidates that could still be the best; those never answered at all are, too.
+
+    Others have lost whatever their missing answers would be.
+    """
+    allowed = state.spec.decision.missing
+    objective = state.objectives[0]
+    least = _bounds(objective, ranking.tables[ranking.best.number])
+    found = []
+    for trial in ranking.trials:
+        rows = ranking.tables[trial.number]
+        most = _bounds(objective, rows)
+        if trial.number != ranking.best.number and least and most and most[1] < least[0]:
+            continue
+        found.append(gap_of("dev", trial, rows, allowed))
+    size = len(state.examples)
+    if allowed < 1:
+        found += [
+            Gap("dev", t.number, str(known(t)["name"]), size, size, str(known(t)["reason"]))
+            for t in failed
+            if known(t).get("unanswered")
+        ]
+    return [gap for gap in found if gap is not None]
+
+
+def _bounds(objective: Objective, rows: Predictions) -> tuple[float, float] | None:
+    """The least and the most that a trial's value can be, whatever its missing answers are.
+
+    Larger is better. ``None`` for what is no mean of values between 0 and 1.
+    """
+    values = objective.per_example(rows.answered)
+    if values is None or any(not 0 <= value <= 1 for value in values):
+        return None
+    known = sum(values if objective.maximise else [1 - value for value in values])
+    return known / len(rows), (known + rows.n_missing) / len(rows)

@@ -1,0 +1,233 @@
+"""What a study will cost before it is run: tokens, seconds, dollars, per group and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptlab.data.task import Task
+from promptlab.models.base import LanguageModel
+from promptlab.models.throughput import Throughput, measured
+from promptlab.study.estimate.cost_range import NOTHING, Estimate, GroupCost, Span, together
+from promptlab.study.estimate.dry_run import DryGroup, DryRun
+from promptlab.study.spec.check import Load, check_study
+from promptlab.study.spec.curve_spec import CurveSpec
+from promptlab.study.spec.space import Space
+from promptlab.study.spec.spec import StudySpec
+
+_COUNTED = 10_000
+UNCOUNTED = (
+    "what a pruner stops early and what a sampler asks twice (both make the study cheaper)",
+    "loading the model, and the report",
+)
+
+
+def estimate_study(
+    spec: StudySpec | CurveSpec, model: LanguageModel | None = None, *, load: Load | None = None
+) -> Estimate:
+    """The cost of a study that has not been run; nothing is asked of an endpoint.
+
+    Every group's candidates (some of them, where they are many) are fitted and tried on a few
+    examples with a model that counts and does not compute; learners are counted by their
+    settings. Seconds follow from half a second's measurement of ``model`` (loaded if not given).
+    Low and high differ where replies may be short or long and training may stop early. A budget in
+    seconds caps the search. Raises `InputError` for a study that cannot be run.
+    """
+    task, space = check_study(spec, **({} if load is None else {"load": load}))
+    model = model or spec.model.load()
+    if isinstance(spec, CurveSpec):
+        return _Curve(spec, task, model).estimate()
+    assert space is not None
+    space.check(model)
+    return _Search(spec, task, space, model).estimate()
+
+
+class _Costing:
+    """What both kinds of study share: groups tried dry, and a throughput measured once."""
+
+    def __init__(self, task: Task, model: LanguageModel) -> None:
+        self.task, self.model = task, model
+        self.dry = DryRun(task, model)
+        self._rate: Throughput | None = None
+
+    def measure(self, groups: Sequence[DryGroup]) -> None:
+        prompts = [prompt for group in groups for prompt in group.prompts[:4]][:8]
+        self._rate = measured(
+            self.model, prompts, writes=any(group.high.written for group in groups)
+        )
+
+    def cost(
+        self, group: DryGroup, candidates: int | None, trials: Span, examples: int
+    ) -> GroupCost:
+        """A dry group's means, for so many trials on so many examples each."""
+        low, high = group.low, group.high
+        cost = GroupCost(
+            name=group.name,
+            kind=group.kind,
+            candidates=candidates,
+            trials=trials,
+            tokens_in=Span(
+                trials.low * (low.tokens_in * examples + low.fitting),
+                trials.high * (high.tokens_in * examples + high.fitting),
+            ),
+            tokens_out=Span(
+                trials.low * low.tokens_out * examples, trials.high * high.tokens_out * examples
+            ),
+            learning=Span(trials.low * low.learning, trials.high * high.learning),
+            seconds=None,
+            notes=group.notes,
+        )
+        return replace(cost, seconds=self._seconds(group, trials, examples))
+
+    def _seconds(self, group: DryGroup, trials: Span, examples: int) -> Span | None:
+        rate = self._rate
+        if rate is None:
+            return None
+
+        def of(side: Any) -> float:
+            asked = side.fresh * examples + side.fitting * side.share_fresh
+            written = side.written * examples / (rate.written or rate.read)
+            read = side.read * examples / rate.read
+            return float(asked / rate.read + read + written + side.learning / rate.trained)
+
+        return Span(of(group.low), of(group.high)).times(trials.low, trials.high)
+
+    def dollars(self, costs: Sequence[GroupCost]) -> Span | None:
+        price = getattr(getattr(self.model, "options", None), "price", None)
+        if price is None:
+            return None
+        tokens_in = sum((c.tokens_in for c in costs), NOTHING)
+        tokens_out = sum((c.tokens_out for c in costs), NOTHING)
+        return Span(
+            price.of(round(tokens_in.low), round(tokens_out.low)),
+            price.of(round(tokens_in.high), round(tokens_out.high)),
+        )
+
+
+class _Search(_Costing):
+    def __init__(self, spec: StudySpec, task: Task, space: Space, model: LanguageModel) -> None:
+        super().__init__(task, model)
+        self.spec, self.space = spec, space
+
+    def estimate(self) -> Estimate:
+        every = self.space.enumerate(_COUNTED)
+        counts = self._counts(every)
+        limit = self.spec.budget.trials
+        whole = every is not None and self.spec.sampler in ("auto", "exhaustive")
+        trials = min(limit, len(every)) if whole and every is not None else limit
+        dry = self.dry.groups(self.space.kinds)
+        self.measure(dry)
+        shares = self._shares(counts, trials, exhausted=whole and trials == len(every or ()))
+        dev = len(self.task.dev)
+        costs = [self.cost(g, counts[g.name], shares[g.name], dev) for g in dry]
+        decision = self._decision(dry)
+        seconds = None
+        if all(c.seconds is not None for c in costs):
+            seconds = sum((c.seconds for c in costs if c.seconds is not None), NOTHING)
+            cap = self.spec.budget.seconds
+            if cap is not None:
+                seconds = Span(min(seconds.low, cap), min(seconds.high, cap))
+            seconds += decision.seconds or NOTHING
+        return Estimate(
+            study=self.spec.study,
+            model=self.model.name,
+            candidates=None if every is None else len(every),
+            trials=trials,
+            groups=tuple(costs),
+            decision=decision,
+            seconds=seconds,
+            dollars=self.dollars([*costs, decision]),
+            uncounted=UNCOUNTED,
+        )
+
+    def _counts(self, every: Sequence[dict[str, Any]] | None) -> dict[str, int | None]:
+        """How many candidates each group has."""
+        names = list(self.space.kinds)
+        if every is None:
+            return {name: self.space.count(name, _COUNTED) for name in names}
+        found: dict[str, int | None] = dict.fromkeys(names, 0)
+        for params in every:
+            name = params.get("group", names[0])
+            found[name] = (found[name] or 0) + 1
+        return found
+
+    def _shares(
+        self, counts: dict[str, int | None], trials: int, *, exhausted: bool
+    ) -> dict[str, Span]:
+        """Trials a group: all of its candidates, or as a sampler may divide them."""
+        if exhausted:
+            return {name: Span(count or 0, count or 0) for name, count in counts.items()}
+        each = trials / len(counts)
+        known = sum(count or 0 for count in counts.values())
+        if None in counts.values() or not known:
+            return {name: Span(each, each) for name in counts}
+        shares = {name: trials * (count or 0) / known for name, count in counts.items()}
+        return {name: Span(min(each, own), max(each, own)) for name, own in shares.items()}
+
+    def _decision(self, dry: Sequence[DryGroup]) -> GroupCost:
+        """The winner on test and with shuffled labels on dev; a reference on test beside it."""
+        judged = [group for group in dry if group.high.tokens_in] or list(dry)
+        test, dev = len(self.task.test), len(self.task.dev)
+        low = min(judged, key=lambda g: g.low.tokens_in + g.low.tokens_out + g.low.learning)
+        high = max(judged, key=lambda g: g.high.tokens_in + g.high.tokens_out + g.high.learning)
+        compared = 2 if self.spec.baseline or any(g.high.learning for g in dry) else 1
+        one = Span(1.0, 1.0)
+        first = self.cost(low, None, one, test + dev)
+        last = self.cost(high, None, one, test * compared + dev)
+        seconds = None
+        if first.seconds is not None and last.seconds is not None:
+            seconds = Span(first.seconds.low, last.seconds.high)
+        return GroupCost(
+            name="decision",
+            kind="decision",
+            candidates=None,
+            trials=one,
+            tokens_in=Span(first.tokens_in.low, last.tokens_in.high),
+            # The group of the most tokens may be one of short replies.
+            tokens_out=Span(*sorted((first.tokens_out.low, last.tokens_out.high))),
+            learning=Span(first.learning.low, last.learning.high),
+            seconds=seconds,
+            notes=("the winner on test, controls, and what it is compared with",),
+        )
+
+
+class _Curve(_Costing):
+    """Every method on every draw of every size; each cell predicts all of test."""
+
+    def __init__(self, spec: CurveSpec, task: Task, model: LanguageModel) -> None:
+        super().__init__(task, model)
+        self.spec = spec
+
+    def estimate(self) -> Estimate:
+        spec, seeds = self.spec, len(self.spec.seeds)
+        found: list[tuple[DryGroup, GroupCost]] = []
+        for method in spec.methods:
+            sums: GroupCost | None = None
+            for size in spec.sizes:
+                task = self.task.few_shot(size, spec.seeds[0]) if size else self.task
+                space = Space([method.for_seed(spec.seeds[0])], task, [method.name])
+                group = DryRun(task, self.model).group(method.name, *space.kinds.values())
+                if not size:
+                    group = group.untrained()
+                self.measure([group])
+                cell = self.cost(group, 1, Span(seeds, seeds), len(self.task.test))
+                sums = cell if sums is None else together(sums, cell)
+                found.append((group, cell))
+            assert sums is not None
+            found[-1] = (found[-1][0], sums)
+            found[-len(spec.sizes) :] = [found[-1]]
+        costs = tuple(cost for _, cost in found)
+        nothing = GroupCost("decision", "decision", None, NOTHING, NOTHING, NOTHING, NOTHING, None)
+        known = all(c.seconds is not None for c in costs)
+        return Estimate(
+            study=spec.study,
+            model=self.model.name,
+            candidates=len(spec.methods),
+            trials=len(spec.methods) * len(spec.sizes) * seeds,
+            groups=costs,
+            decision=nothing,
+            seconds=sum((c.seconds for c in costs if c.seconds), NOTHING) if known else None,
+            dollars=self.dollars(costs),
+            uncounted=UNCOUNTED[1:],
+        )

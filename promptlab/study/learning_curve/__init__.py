@@ -1,0 +1,1 @@
+"""Learning curves: methods by sizes by seeds."""

@@ -1,0 +1,1 @@
+"""A study proposed for a labelled file."""

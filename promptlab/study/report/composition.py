@@ -1,0 +1,67 @@
+"""What a winner is made of, in words: an ensemble's members, a student's teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptlab.study import formatting
+
+_METHODS = {
+    "majority": "a majority vote",
+    "mean": "the mean probability",
+    "weighted": "a weighted mean",
+    "dev_accuracy": "a mean weighted by dev accuracy",
+    "learned": "a mean with weights learned on dev",
+    "stacking": "logistic stacking learned on dev",
+}
+
+
+def made_of(facts: Mapping[str, Any]) -> list[str]:
+    """The facts of a predictor as sentences; none for one that is made of nothing else."""
+    told = []
+    if (ensemble := facts.get("ensemble")) is not None:
+        told.append(_cascade(ensemble) if ensemble["method"] == "cascade" else _ensemble(ensemble))
+        told.append(
+            "Its members were chosen on dev, as every winner is, and what it learned there was "
+            "cross-fitted: its value on dev may flatter it, the comparison on test does not."
+        )
+    if (lesson := facts.get("distillation")) is not None:
+        told.append(_student(lesson))
+    return told
+
+
+def _ensemble(facts: Mapping[str, Any]) -> str:
+    members = [f"{one['name']} (weight {one['weight']:.2f})" for one in facts["members"]]
+    how = _METHODS[facts["method"]]
+    chosen = f", chosen in {facts['select']} greedy turns" if facts.get("select") else ""
+    return f"The winner is {how} of {len(members)} members{chosen}: {'; '.join(members)}."
+
+
+def _cascade(facts: Mapping[str, Any]) -> str:
+    members = [
+        one["name"]
+        + ("" if one["threshold"] is None else f" (goes on below {one['threshold']:.2f})")
+        for one in facts["members"]
+    ]
+    return f"The winner is a cascade by {facts['measure']}: {', then '.join(members)}."
+
+
+def _student(facts: Mapping[str, Any]) -> str:
+    return (
+        f"The winner was distilled from the {facts['method']} of {len(facts['members'])} "
+        f"candidates ({'; '.join(facts['members'])}) on {facts['texts']} texts without labels. It "
+        f"agrees with its teacher on {formatting.percent(facts['agreement'])} of them and on "
+        f"{formatting.percent(facts['dev_agreement'])} of dev, where the teacher has accuracy "
+        f"{facts['teacher_dev_accuracy']:.3f}; the teacher took {facts['teacher_tokens']:,} tokens "
+        f"for its labels, {facts['teacher_tokens_per_example']:.1f} a text."
+    )
+
+
+def member_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An ensemble's members with their weight or threshold, for a table."""
+    rows = []
+    for one in (facts.get("ensemble") or {}).get("members", []):
+        value = one.get("weight", one.get("threshold"))
+        rows.append((str(one["name"]), "" if value is None else f"{value:.3f}"))
+    return rows

@@ -1,0 +1,1 @@
+"""The search: candidates are fitted in batches and evaluated on dev."""

@@ -1,0 +1,53 @@
+"""What a study's endpoint has cost, in all runs together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from promptlab.events import Cost, Event, Events, TrialFinished
+from promptlab.models.base import LanguageModel
+from promptlab.models.remote.cost import told
+from promptlab.models.remote.cost_ledger import COUNTS, Ledger
+
+KEPT = "cost"
+"""The user attribute of a study in which earlier versions kept the sum after every trial."""
+
+
+class CostAccount:
+    """Tells what the ledger of a study's folder holds: every request of all runs.
+
+    As a listener it does so after every trial. A local model costs nothing and has no account.
+    """
+
+    def __init__(self, ledger: Ledger, model: LanguageModel, events: Events) -> None:
+        self._ledger = ledger
+        self._model = model
+        self._events = events
+
+    def __call__(self, event: Event) -> None:
+        """Tell the sum after a trial."""
+        if isinstance(event, TrialFinished):
+            self.tell()
+
+    def total(self) -> dict[str, Any] | None:
+        """Counts, tokens and dollars of all runs; dollars are ``None`` without a price."""
+        sums, spent = self._ledger.sums, self._model.spent()
+        if sums is None and spent is not None:  # nothing was asked yet
+            dollars = None if spent["dollars"] is None else 0.0
+            return {**dict.fromkeys(COUNTS, 0), "dollars": dollars}
+        return sums
+
+    def tell(self) -> None:
+        """Tell everyone the sum."""
+        sums = self.total()
+        if sums is not None:
+            self._events.emit(Cost(**sums))
+
+    def put_into(self, board: dict[str, Any]) -> None:
+        """Add ``cost`` to the result document, and say in words what was paid, and for what."""
+        sums = self.total()
+        if sums is not None:
+            board["cost"] = sums
+            board["statements"].append(f"Cost of the endpoint: {told(sums)}.")
+            board["statements"] += self._model.remarks()
+            board["model"] = self._model.describe()  # what it refused is known by now

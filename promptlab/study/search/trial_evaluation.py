@@ -1,0 +1,217 @@
+"""Judging a trial: its predictor on dev in blocks, all found written down, and then told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from optuna.trial import TrialState
+
+from promptlab.cancellation import Cancelled
+from promptlab.errors import (
+    DiskError,
+    EndpointError,
+    InputError,
+    Pruned,
+    StudyError,
+    UnansweredError,
+    WorkError,
+)
+from promptlab.evaluation.predictions import Predictions
+from promptlab.evaluation.reply_counts import count_replies, replies_told
+from promptlab.evaluation.truncation_count import count_cuts
+from promptlab.events import BlockScored, TrialFinished, Warned
+from promptlab.files.cache import written_whole
+from promptlab.files.saved_predictor.folder import DOCUMENT
+from promptlab.predictors.base import Predictor
+from promptlab.study.folder.basis import RESTS_ON
+from promptlab.study.folder.documents import file_checksum
+from promptlab.study.spec.objective import Objective
+from promptlab.study.trials.blocks import (
+    ENOUGH,
+    BlockDone,
+    check_answered,
+    evaluate_in_blocks,
+    failures_told,
+)
+from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.trial_queue import OpenTrial
+from promptlab.study.trials.trials import CHECKSUM, FITTED, known
+
+
+class Judging:
+    """Every trial is told once, after everything about it is on disk: told means kept."""
+
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+
+    def judge(
+        self, item: OpenTrial, fitted: Predictor | Exception, seconds: float = 0.0
+    ) -> TrialState:
+        """Judge what came of a trial's candidate in ``seconds`` of fitting; how it ended.
+
+        Raises what stops the whole study.
+        """
+        started = self._state.cancellation.clock() - seconds
+        if isinstance(fitted, Exception):
+            return self._not_fitted(item, fitted, started)
+        try:
+            self._keep(item, fitted)
+            rows, pruned = evaluate_in_blocks(
+                fitted,
+                self._state.examples,
+                self._state.spec.block,
+                self._state.cancellation,
+                self._block_done(item),
+            )
+            check_answered(rows)
+        except (Cancelled, DiskError, EndpointError):
+            raise
+        except (InputError, WorkError) as error:
+            return self._not_fitted(item, error, started)
+        reason = f"pruned after {len(rows)} examples" if pruned else None
+        found = self._found(item, fitted, rows, started, reason)
+        values = [float(objective.compute(rows)) for objective in self._state.objectives]
+        if (broken := _no_number(self._state.objectives, values)) is not None:
+            return self._not_fitted(item, broken, started)
+        state = TrialState.PRUNED if pruned else TrialState.COMPLETE
+        self._tell(item, state, values, found, started)
+        return state
+
+    def repeat(self, item: OpenTrial) -> None:
+        """An equal candidate was judged before: the same values, no work."""
+        history = self._state.history
+        earlier = history.told(item.candidate.key)
+        assert earlier is not None, "what repeats nothing is judged"
+        found: dict[str, Any] = {"repeats": earlier.number}
+        if (reason := known(earlier).get("reason")) is not None:
+            found["reason"] = reason
+        values = earlier.values if earlier.state == TrialState.COMPLETE else None
+        history.tell(item.number, earlier.state, values, found)
+        value = earlier.values[0] if earlier.values else None
+        state = _NAMES[earlier.state]
+        self._state.events.emit(
+            TrialFinished(
+                item.number, item.candidate.name, state, value, 0.0, repeated=earlier.number
+            )
+        )
+
+    def _not_fitted(self, item: OpenTrial, error: Exception, started: float) -> TrialState:
+        if isinstance(error, (StudyError, DiskError, EndpointError, Cancelled)):
+            raise error  # no fault of this candidate: the others would fail too
+        given_up = isinstance(error, Pruned)
+        reason = str(error) if given_up else f"{type(error).__name__}: {error}"
+        seconds = self._state.cancellation.clock() - started
+        found: dict[str, Any] = {"reason": reason, "seconds": seconds}
+        found[RESTS_ON] = self._state.basis.key
+        if isinstance(error, UnansweredError):
+            found["unanswered"] = True
+        state = TrialState.PRUNED if given_up else TrialState.FAIL
+        self._tell(item, state, [], found, started)
+        return state
+
+    def _keep(self, item: OpenTrial, fitted: Predictor) -> None:
+        """A dear predictor is saved before it is judged, whole or not at all."""
+        folder = self._state.folder.fitted(item.candidate.key)
+        if self._state.space.kinds[item.group].keeps and not folder.exists():
+            with written_whole(folder) as partial:
+                fitted.save(partial)
+
+    def _block_done(self, item: OpenTrial) -> BlockDone:
+        """Report a block to the pruner; what was dear to learn is judged to the end."""
+        objective, spec, number = self._state.objectives[0], self._state.spec, item.number
+        whole = self._state.space.kinds[item.group].keeps
+
+        def block_done(block: int, rows: Predictions) -> bool:
+            if len(rows) >= ENOUGH:
+                check_answered(rows)
+            if not rows.answered:
+                return False
+            value = float(objective.compute(rows))
+            scored = BlockScored(number, len(rows), len(self._state.examples), value)
+            self._state.events.emit(scored)
+            if whole or len(self._state.objectives) > 1 or spec.pruner == "none":
+                return False
+            latest = rows[block * spec.block :]
+            # Others were judged on whole blocks: one with a gap is no pair, and does not prune.
+            if latest.n_missing or (rows.n_missing and spec.pruner != "wilcoxon"):
+                return False
+            report = latest if spec.pruner == "wilcoxon" else rows
+            return self._state.history.report(number, block, float(objective.compute(report)))
+
+        return block_done
+
+    def _found(
+        self,
+        item: OpenTrial,
+        fitted: Predictor,
+        rows: Predictions,
+        started: float,
+        reason: str | None,
+    ) -> dict[str, Any]:
+        """All that is told of a predictor that was judged; its predictions are kept before."""
+        path = self._state.folder.predictions_file(item.number)
+        rows.to_jsonl(path)
+        found = found_of(self._state, fitted, rows) | {CHECKSUM: file_checksum(path)}
+        found["seconds"] = self._state.cancellation.clock() - started
+        document = self._state.folder.fitted(item.candidate.key) / DOCUMENT
+        if self._state.space.kinds[item.group].keeps and document.is_file():
+            found[FITTED] = file_checksum(document)
+        if reason is not None:
+            found["reason"] = reason
+        if rows.errors:
+            self._state.events.emit(
+                Warned(f"trial {item.number} ({item.candidate.name}): {failures_told(rows)}")
+            )
+        for words in replies_told(count_replies(rows), len(rows)):
+            self._state.events.emit(Warned(f"trial {item.number} ({item.candidate.name}): {words}"))
+        return found
+
+    def _tell(
+        self,
+        item: OpenTrial,
+        state: TrialState,
+        values: list[float],
+        found: dict[str, Any],
+        started: float,
+    ) -> None:
+        complete = state == TrialState.COMPLETE
+        self._state.history.tell(item.number, state, values if complete else None, found)
+        if self._state.space.kinds[item.group].keeps:
+            self._state.folder.drop_checkpoints(item.candidate.key)
+        seconds = self._state.cancellation.clock() - started
+        value = values[0] if values else None
+        number, name, reason = item.number, item.candidate.name, found.get("reason")
+        self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+
+
+def _no_number(objectives: Sequence[Objective], values: Sequence[float]) -> WorkError | None:
+    """The error for the first objective whose value is NaN or infinite: it compares with none."""
+    for objective, value in zip(objectives, values, strict=True):
+        if not math.isfinite(value):
+            return WorkError(f"{objective.name} is {value} on dev, which is no number to judge by")
+    return None
+
+
+def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[str, Any]:
+    """What is found of a predictor by its predictions of dev, but for ``seconds``."""
+    return {
+        "dev": state.on_dev(rows),
+        "prompt": fitted.example_prompt(state.examples[0]),
+        "unparsed_rate": rows.unparsed_rate,
+        "errors": rows.n_missing,
+        "tokens": rows.tokens,
+        "cut": count_cuts(rows).record(),
+        "tokens_per_example": rows.tokens_per_example,
+        "learning_tokens": fitted.learning_tokens,
+        RESTS_ON: state.basis.key,
+    }
+
+
+_NAMES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+"""The states in the words of events and leaderboards."""

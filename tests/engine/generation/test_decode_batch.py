@@ -1,0 +1,89 @@
+"""Rows that join and leave at different times compute what they compute alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from promptlab.engine.generation.batching_mode import joining
+from promptlab.engine.generation.decode_batch import CausalRows, DecoderRows
+from promptlab.engine.generation.prefill import CausalOpenings, DecoderOpenings
+from promptlab.models.local import LocalModel
+
+Fresh = Callable[..., LocalModel]
+SHORT, LONG = (5, 9, 11), tuple(range(20, 60))
+
+
+def alone(model: LocalModel, ids: tuple[int, ...]) -> torch.Tensor:
+    with torch.inference_mode():
+        return model.engine.network.model(input_ids=torch.tensor([ids])).logits[0, -1].float()
+
+
+@pytest.mark.parametrize("name", ["tiny_causal", "tiny_gpt2", "tiny_capped"])
+def test_a_longer_context_joins_an_older_batch(name: str, fresh: Fresh) -> None:
+    model = fresh(name)
+    network = model.engine.network
+    reader = CausalOpenings(
+        network, model.engine.runner.budget, prefix=None, kept=None, vectors=None
+    )
+    openings = {opening.index: opening for opening in reader.read([SHORT, LONG])}
+    rows = CausalRows(network, None, rows=3, columns=8)
+    written: list[tuple[int, ...]] = []
+    steps = [SHORT, None, LONG, SHORT, "leave", None] + [None] * 40 + ["leave", LONG, None]
+    with torch.inference_mode():
+        for number, step in enumerate(steps):
+            if step == "leave":
+                rows.leave(0)
+                written[0] = written[-1]
+                written.pop()
+                continue
+            if isinstance(step, tuple):
+                rows.join(openings[[SHORT, LONG].index(step)])
+                written.append(step)
+            tokens = [(7 * number + row) % 90 for row in range(len(written))]
+            logits = rows.step(tokens)
+            written = [(*ids, token) for ids, token in zip(written, tokens, strict=True)]
+            if number < 8 or number > len(steps) - 4:
+                for row, ids in enumerate(written):
+                    assert torch.allclose(logits[row], alone(model, ids), atol=1e-3)
+                    assert rows.state(row).length == len(ids)
+
+
+def test_how_rows_of_decoders_join(fresh: Fresh) -> None:
+    found = {}
+    for name in ("tiny_seq2seq", "tiny_bart"):
+        network = fresh(name).engine.network
+        found[name] = joining(network, int(network.model.config.decoder_start_token_id))
+    assert found == {"tiny_seq2seq": "late", "tiny_bart": "together"}
+
+
+def test_a_decoder_that_takes_no_slots_writes_alone(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptlab.prompts.decoding import Decoding
+    from promptlab.prompts.template import Template
+
+    prompts = [Template("{text} was {mask}").render({"text": t}) for t in ("it", "a film")]
+    decoding = Decoding(max_tokens=5, temperature=1.0)
+    together = [reply.text for reply in fresh("tiny_bart").generate(prompts, decoding)]
+
+    def refuse(self: DecoderRows, *args: object) -> None:
+        raise TypeError("no such mask")
+
+    monkeypatch.setattr(DecoderRows, "step", refuse)
+    model = fresh("tiny_bart")
+    assert joining(model.engine.network, 2) == "alone"
+    assert [reply.text for reply in model.generate(prompts, decoding)] == together
+
+
+def test_contexts_of_an_encoder_are_encoded_once(fresh: Fresh) -> None:
+    model = fresh("tiny_seq2seq")
+    reader = DecoderOpenings(
+        model.engine.network, model.engine.runner.budget, start=0, prefix=None, vectors=None
+    )
+    found = list(reader.read([SHORT, LONG]))
+    assert reader.computed == len(SHORT) + len(LONG) + 2
+    lengths = {opening.index: opening.crossed.length for opening in found if opening.crossed}
+    assert lengths == {0: len(SHORT), 1: len(LONG)}

@@ -1,0 +1,203 @@
+"""The tree of kept states against a plain dictionary of all kept beginnings."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptlab.engine.kv_cache.budget import KEPT_BYTES, MOST_KEPT, kept_budget
+from promptlab.engine.kv_cache.radix_cache import LEAST, RECENT, KeptStates
+from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.errors import InputError
+
+LAYERS, HEADS, SIZE = 2, 2, 3
+TOKEN_BYTES = LAYERS * 2 * HEADS * SIZE * 4
+PLENTY = 10**9
+
+
+def state_of(ids: tuple[int, ...], *, room: int = 5) -> PrefixState:
+    """A state that tells its tokens: each value depends on all ids up to it, as in a network.
+
+    It is a view of a larger buffer, as after a batch.
+    """
+    sums = torch.tensor(
+        [sum((i + 1) * t for i, t in enumerate(ids[: n + 1])) for n in range(len(ids))]
+    )
+    buffer = torch.zeros(1, HEADS, len(ids) + room, SIZE)
+    buffer[:, :, : len(ids)] = sums[None, None, :, None]
+    layers = tuple(
+        ((buffer + layer)[:, :, : len(ids)], (buffer - layer)[:, :, : len(ids)])
+        for layer in range(LAYERS)
+    )
+    return PrefixState(layers, len(ids))
+
+
+def check(found: PrefixState | None, ids: tuple[int, ...], length: int) -> None:
+    """``found`` is the state of the first ``length`` of ``ids`` (0: nothing)."""
+    if length == 0:
+        assert found is None
+        return
+    assert found is not None and found.length == length
+    for own, expected in zip(found.layers, state_of(ids[:length]).layers, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(own, expected, strict=True))
+
+
+def agreement(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    return next(
+        (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
+        min(len(left), len(right)),
+    )
+
+
+BASE = tuple(range(100, 100 + LEAST))
+TAIL = st.lists(st.integers(0, 2), max_size=9).map(tuple)
+"""Few different tokens: much is shared, split and extended."""
+SEQUENCES = st.one_of(TAIL, TAIL.map(lambda tail: BASE + tail))
+
+
+@given(st.lists(st.tuples(st.booleans(), SEQUENCES), max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_the_tree_finds_what_a_dictionary_of_beginnings_finds(
+    steps: list[tuple[bool, tuple[int, ...]]],
+) -> None:
+    kept, known = KeptStates(PLENTY), set[tuple[int, ...]]()
+    for keeps, ids in steps:
+        if keeps:
+            kept.keep(ids, state_of(ids))
+            known |= {ids[:end] for end in range(1, len(ids) + 1)}
+        else:
+            ends = [e for e in range(LEAST, len(ids)) if ids[:e] in known]
+            length = max(ends, default=0)
+            assert kept.reach(ids) == length
+            check(kept.longest(ids), ids, length)
+    assert kept.bytes == len(known) * TOKEN_BYTES  # every token once
+
+
+@given(st.integers(0, 60), st.lists(SEQUENCES, max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_a_budget_is_kept_and_what_is_left_is_right(
+    tokens: int, sequences: list[tuple[int, ...]]
+) -> None:
+    kept = KeptStates(tokens * TOKEN_BYTES)
+    for ids in sequences:
+        kept.keep(ids, state_of(ids))
+        assert kept.bytes <= kept.budget
+        if LEAST <= len(ids) <= tokens:
+            check(kept.longest((*ids, 7)), ids, len(ids))  # the one kept last is there
+        for other in sequences:
+            found = kept.longest((*other, 7))
+            if found is not None:
+                check(found, other, found.length)
+
+
+def row(*tail: int) -> tuple[int, ...]:
+    return BASE + tail
+
+
+def test_nodes_are_split_and_hold_only_their_own() -> None:
+    kept = KeptStates(PLENTY)
+    kept.keep(row(1, 2, 3, 4), state_of(row(1, 2, 3, 4)))
+    kept.keep(row(1, 2, 8), state_of(row(1, 2, 8)))
+    assert kept.bytes == (LEAST + 5) * TOKEN_BYTES
+    for tail in ((1, 2, 3, 4), (1, 2, 8)):
+        check(kept.longest((*row(*tail), 0)), row(*tail), LEAST + len(tail))
+    check(kept.longest(row(1, 2, 9, 9)), row(1, 2), LEAST + 2)
+    check(kept.longest(row(1, 2, 3, 4)), row(1, 2, 3), LEAST + 3)  # one token is left to compute
+    check(kept.longest(BASE), BASE, 0)
+    check(kept.longest((5, *BASE)), BASE, 0)
+    kept.clear()
+    assert kept.bytes == 0 and kept.longest(row(1, 2)) is None
+
+
+def test_what_is_kept_is_a_copy() -> None:
+    kept, ids = KeptStates(PLENTY), row(1, 2)
+    given_state = state_of(ids, room=1000)
+    kept.keep(ids, given_state)
+    for keys, values in given_state.layers:
+        keys.fill_(0)
+        values.fill_(0)
+    found = kept.longest((*ids, 3))
+    check(found, ids, len(ids))
+    assert found is not None
+    kept.keep(row(7), state_of(row(7)))
+    for keys, _ in found.layers:
+        assert keys.untyped_storage().nbytes() == len(ids) * HEADS * SIZE * 4
+    again = kept.longest((*row(1), 9))
+    assert again is not None and kept.bytes == (LEAST + 3) * TOKEN_BYTES
+
+
+def test_the_leaf_used_longest_ago_goes_first() -> None:
+    kept = KeptStates((LEAST + 6) * TOKEN_BYTES)
+    for tail in ((1, 1, 1), (2, 2, 2)):
+        kept.keep(row(*tail), state_of(row(*tail)))
+    assert kept.longest(row(1, 1, 1, 0)) is not None  # used again
+    kept.keep(row(3, 3), state_of(row(3, 3)))
+    check(kept.longest(row(2, 2, 2, 0)), row(), LEAST)
+    check(kept.longest(row(1, 1, 1, 0)), row(1, 1, 1), LEAST + 3)
+    check(kept.longest(row(3, 3, 0)), row(3, 3), LEAST + 2)
+    large = tuple(range(200, 260))
+    kept.keep(large, state_of(large))  # more than the budget: nothing is given up for it
+    assert kept.longest((*large, 1)) is None and kept.longest(row(3, 3, 0)) is not None
+
+
+def test_what_was_learned_never_shares() -> None:
+    kept = KeptStates((2 * LEAST + 4) * TOKEN_BYTES)
+    one, other = kept.of("one"), kept.of("other")
+    one.keep(row(1), state_of(row(1)))
+    assert kept.longest(row(1, 2)) is None and other.longest(row(1, 2)) is None
+    check(kept.of("one").longest(row(1, 2)), row(1), LEAST + 1)
+    other.keep(row(1), state_of(row(1)))
+    assert kept.bytes == one.bytes == 2 * (LEAST + 1) * TOKEN_BYTES
+    kept.keep(row(1), state_of(row(1)))  # one budget: the oldest of any goes
+    assert one.longest(row(1, 2)) is None and kept.bytes <= kept.budget
+    assert kept.of("") is kept
+
+
+def test_too_few_ids_and_a_few_recent_contexts() -> None:
+    kept = KeptStates(PLENTY)
+    with pytest.raises(ValueError, match="3 token ids for a state of 18"):
+        kept.keep((1, 2, 3), state_of(row(1, 2)))
+    kept.keep(row(1, 2, 3), state_of(row(1, 2)))  # the state says how many
+    assert kept.bytes == (LEAST + 2) * TOKEN_BYTES
+    kept.note([(n,) for n in range(1000)])
+    assert 8 <= len(kept.recent) <= RECENT // 4
+    kept.clear()
+    assert not kept.recent
+
+
+def test_threads_share_a_tree() -> None:
+    kept = KeptStates(120 * TOKEN_BYTES)
+    failures: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        try:
+            for number in range(120):
+                ids = row(*((seed * number + n) % 3 for n in range(number % 9)))
+                kept.keep(ids, state_of(ids))
+                found = kept.longest((*ids, 9))
+                if found is not None:
+                    check(found, ids, found.length)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and kept.bytes <= kept.budget
+
+
+def test_the_budget_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.delenv(KEPT_BYTES, raising=False)
+    assert 0 < kept_budget(cpu) <= MOST_KEPT
+    monkeypatch.setenv(KEPT_BYTES, "0")
+    assert kept_budget(cpu) == 0
+    monkeypatch.setenv(KEPT_BYTES, "1 GB")
+    with pytest.raises(InputError, match="PROMPTLAB_KEPT_BYTES is '1 GB'"):
+        kept_budget(cpu)

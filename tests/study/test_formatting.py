@@ -1,0 +1,43 @@
+"""Numbers and verdicts in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from promptlab.study import formatting
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (formatting.percent(0.8431), "84.3\u00a0%"),
+        (formatting.metric_value("accuracy", 1.0), "100.0\u00a0%"),
+        (formatting.metric_value("matthews", 0.5), "0.500"),
+        (formatting.metric_value("accuracy", -0.1), "-0.100"),
+        (formatting.limits("accuracy", 0.773, 0.846), "77.3\u201384.6\u00a0%"),
+        (formatting.limits("matthews", 0.1, 0.2), "0.100\u20130.200"),
+        (formatting.p_value(0.00099), "p < 0.001"),
+        (formatting.p_value(0.0421), "p = 0.042"),
+        (formatting.p_value(0.41), "p = 0.41"),
+        (formatting.duration(6.13), "6.1 s"),
+        (formatting.duration(59.7), "1 min 0 s"),
+        (formatting.duration(252.3), "4 min 12 s"),
+        (formatting.duration(7500), "2 h 5 min"),
+        (formatting.count(33.5), "33.5"),
+        (formatting.count(1319), "1,319"),
+        (formatting.count(412_345), "412\u00a0k"),
+        (formatting.count(2_340_000), "2.34\u00a0M"),
+    ],
+)
+def test_numbers(text: str, expected: str) -> None:
+    assert text == expected
+
+
+def test_what_is_no_number() -> None:
+    assert formatting.number(math.nan) is None
+    assert formatting.number(True) is None
+    assert formatting.number("1") is None
+    assert formatting.interval([0.1]) is None
+    assert formatting.interval([0.1, None]) is None

@@ -1,0 +1,59 @@
+"""The endpoint ``compare``: a grid in one call."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import promptlab as pl
+
+from ..components.errors import endpoint
+from ..components.listeners import AT_MODEL
+from ..context import Workbench
+from .comparison_sheet import Sheet, make_sheet, task_of
+from .export import record
+from .prompts import ListedPrompt, from_library, listed
+
+
+def compare(sheet: Sheet) -> dict[str, Any]:
+    """Run a sheet to its end: its columns, its rows, and the paired tests of all pairs."""
+    for _ in sheet.grid.run():
+        pass
+    return record(sheet)
+
+
+def connect(bench: Workbench) -> None:
+    """Offer the endpoint."""
+
+    def compared(
+        data: str,
+        prompts: list[str],
+        models: list[str] | None = None,
+        examples: int = 24,
+        answers: str = "",
+        calibration: str = "none",
+        demonstrations: int = 0,
+    ) -> dict[str, Any]:
+        """Prompts × models over the first dev examples of a pinned data set.
+
+        A prompt is a template's full name (``sentiment/it-was``) or a template's text, for which
+        ``answers`` (``label: answer, answer`` a line) are given. Returns ``columns`` with
+        accuracy, 95 % interval and predicted labels, ``examples``, and ``pairs``: exact McNemar
+        tests with Holm's correction.
+        """
+        loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
+        task = task_of(data, None, count=examples)
+        chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
+        return compare(make_sheet(task, examples, chosen, loads))
+
+    endpoint(compared, "compare", **AT_MODEL)
+
+
+def _prompt(name: str, answers: str, calibration: str, demonstrations: int) -> ListedPrompt:
+    known = {item.full_name: item for item in pl.templates()}
+    if name not in known:
+        return listed("", name, answers, calibration, demonstrations)
+    item = known[name]
+    if not answers.strip():
+        return from_library(item, calibration, demonstrations)
+    return listed(name, item.template.source, answers, calibration, demonstrations)

@@ -1,0 +1,79 @@
+"""The section *Grid*: its filter, its order, its pages, a cell's detail, and files of it all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..components.errors import drawn_or_told, telling
+from ..components.html import note, panel
+from ..components.listeners import QUIET, on_last
+from ..components.pick_list import download, kept, kept_page
+from ..context import Workbench
+from . import cell_detail, export, table
+from .comparison_sheet import FILTERS, ORDERS, Sheet
+from .run import Run
+
+_TABLE = "compare-table"
+
+
+def section(bench: Workbench, run: Run) -> list[Any]:
+    """Lay the section out and connect it. Returns the page and the cell that are looked at."""
+    with gr.Row(elem_classes="pl-compare-bar"):
+        keep = gr.Radio(FILTERS, value="all", label="Show", scale=4, min_width=300)
+        order = gr.Radio(ORDERS, value="split", label="Order", scale=3, min_width=240)
+    with gr.Row(elem_classes="pl-compare-view"):
+        with gr.Column(scale=7, min_width=320):
+            drawn = gr.HTML(
+                "",
+                elem_id=_TABLE,
+                elem_classes="pl-panel",
+                apply_default_css=False,
+                js_on_load=table.SCRIPT,
+            )
+            buttons = _buttons()
+        with gr.Column(scale=4, min_width=300, elem_classes="pl-compare-aside"):
+            told = panel(str(note(cell_detail.HINT)), name="compare-detail")
+    page, cell = kept_page(drawn, _TABLE), kept(drawn, _TABLE)
+    gr.on([keep.change, order.change], None, None, page, js="() => 0", **QUIET)
+    new = [run.sheet.change, run.bell.change]
+    turned = [keep.change, order.change, page.change]
+    on_last([*new, *turned], _page, [run.sheet, keep, order, page], drawn)
+    on_last([run.sheet.change, cell.change], _cell, [run.sheet, cell], told)
+    for form, button in buttons.items():
+        _offer(bench, run, form, button)
+    return [page, cell]
+
+
+def _page(sheet: Sheet | None, keep: str, order: str, page: float | None) -> str:
+    return "" if sheet is None else str(table.draw(sheet, keep, order, int(page or 0)))
+
+
+@drawn_or_told
+def _cell(sheet: Sheet | None, cell: str) -> Any:
+    if sheet is None or not cell:
+        return note(cell_detail.HINT)
+    return cell_detail.draw(sheet, *cell_detail.read_cell(sheet, cell))
+
+
+def _buttons() -> dict[str, gr.Button]:
+    with gr.Row(elem_classes="pl-tools"):
+        return {
+            form: gr.Button(title, size="sm", min_width=160, elem_id=f"compare-save-{form}")
+            for form, (title, _) in export.FORMS.items()
+        }
+
+
+def _offer(bench: Workbench, run: Run, form: str, button: gr.Button) -> None:
+    """Let a button hand out the grid as a file."""
+
+    @telling()
+    def made(sheet: Sheet | None) -> Path:
+        text = export.written(form, sheet)
+        path = bench.download(export.FORMS[form][1])
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    download(button, made, [run.sheet], f"compare-file-{form}")

@@ -1,0 +1,70 @@
+"""Drawings that follow what is typed and chosen: what was asked last is what stays in sight.
+
+Gradio runs a listener once at a time for a window (``always_last``), but two listeners, or one
+that is told of several boxes at once, have answers under way together, and these may overtake
+each other. So every question gets a number where it is asked, in the browser; an answer is let
+through only while nothing newer has been asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from .listeners import SIDE_BY_SIDE, on_last
+
+_NUMBERED = """(before, ...values) => {
+  window.promptlabNumber = (window.promptlabNumber ?? 0) + 1;
+  return [window.promptlabNumber, ...values];
+}"""
+
+
+class Turn:
+    """The number of the newest question of one window; a `gr.State`, copied for every session."""
+
+    def __init__(self) -> None:
+        self._newest = 0.0
+        self._lock = threading.Lock()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Turn:
+        return Turn()
+
+    def take(self, number: float) -> bool:
+        """Whether this question is the newest so far; all others are outdated by it."""
+        with self._lock:
+            self._newest = max(self._newest, number)
+            return number == self._newest
+
+
+class Newest:
+    """Listeners that write the same ``outputs``, and of whose answers only the newest counts."""
+
+    def __init__(self, *outputs: Any) -> None:
+        self._outputs = list(outputs)
+        self._number = gr.Number(0, visible=False)
+        self._turn = gr.State(Turn())
+
+    def on(
+        self,
+        events: Sequence[Any],
+        answer: Callable[..., Any],
+        inputs: Sequence[Any],
+        **options: Any,
+    ) -> Any:
+        """Write ``answer`` of the values of ``inputs`` at any of ``events``.
+
+        ``answer`` must not raise: Gradio would forget the question that waits behind it.
+        """
+
+        def newest(number: float | None, turn: Turn, *values: Any) -> Any:
+            if not turn.take(number or 0):
+                return gr.skip()
+            found = answer(*values)
+            return found if turn.take(number or 0) else gr.skip()
+
+        wanted = [self._number, self._turn, *inputs]
+        own: dict[str, Any] = {"js": _NUMBERED} | SIDE_BY_SIDE
+        return on_last(events, newest, wanted, self._outputs, **(own | options))

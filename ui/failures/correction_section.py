@@ -1,0 +1,125 @@
+"""The section that corrects a failure by hand, and takes a correction back."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..components.html import error, note, panel
+from ..components.listeners import QUIET, on_last
+from . import failure_query, table
+from .components import ACCEPT, OTHER, Misses, named
+
+_GO_ON = """(going, shown, page) => {
+  if (!going) return [shown, page];
+  const next = JSON.parse(going);
+  return shown === next.from ? [next.to, next.page] : [shown, page];
+}"""
+"""To the next failure, unless another one was picked meanwhile."""
+
+
+class Form:
+    """The boxes of a correction, hidden until a failure is shown."""
+
+    def __init__(self) -> None:
+        with gr.Column(visible=False, elem_classes="pl-correct") as self.frame:
+            self.way = gr.Radio([OTHER, ACCEPT], value=OTHER, label="Correct it by hand")
+            with gr.Row():
+                self.answer = gr.Dropdown(
+                    [], label="Expected answer", allow_custom_value=True, min_width=140
+                )
+                self.note = gr.Textbox("", label="Note", placeholder="why", min_width=140)
+            with gr.Row(elem_classes="pl-tools"):
+                self.save = gr.Button(
+                    "Keep the correction", variant="primary", size="sm", min_width=150
+                )
+                self.following = gr.Button("Keep it, show the next", size="sm", min_width=160)
+                self.back = gr.Button("Take it back", size="sm", visible=False, min_width=110)
+        on_last(
+            self.way.change, lambda way: gr.Dropdown(interactive=way == OTHER), self.way,
+            self.answer,
+        )  # fmt: skip
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `parts.form_of` has values for."""
+        return [self.frame, self.way, self.answer, self.note, self.back]
+
+
+def correct(found: Any, example_id: str, way: str, answer: str | None, note: str) -> Any:
+    """Keep a correction. Raises `InputError` for an empty answer."""
+    if way == ACCEPT:
+        return found.correct(example_id, accept=True, note=note or "")
+    if not (answer or "").strip():
+        raise pl.InputError("say which answer is expected, or that the actual one is acceptable")
+    return found.correct(example_id, expected=str(answer).strip(), note=note or "", any_answer=True)
+
+
+def connect(misses: Misses, form: Form) -> None:
+    """Keep, keep and go on, take back. Whatever shows corrections is drawn anew after each."""
+    told = panel(name="failure-told")
+    going = gr.Textbox("", visible="hidden", label="next")
+    said = [misses.subject, form.way, form.answer, form.note]
+    outputs = [told, misses.corrected]
+    form.save.click(partial(_kept, misses), said, outputs, **QUIET)
+    form.back.click(partial(_withdrawn, misses), misses.subject, outputs, **QUIET)
+    form.following.click(
+        partial(_kept_with_next, misses), [*said, *misses.question], [*outputs, going], **QUIET
+    ).then(
+        None,
+        [going, misses.shown, misses.page],
+        [misses.shown, misses.page],
+        js=_GO_ON,
+        **QUIET,
+    )
+
+
+def _kept(misses: Misses, subject: str, way: str, answer: str, note: str) -> list[Any]:
+    try:
+        study, example_id = named(subject)
+        correct(failure_query.opened(misses.bench, study), example_id, way, answer, note)
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip()]
+    return _told(f"The correction of example {example_id} is kept.")
+
+
+def _kept_with_next(
+    misses: Misses, subject: str, way: str, answer: str, note: str, *question: Any
+) -> list[Any]:
+    """The correction kept; and, as a record, from which failure to which one to go."""
+    try:
+        study, example_id = named(subject)
+        found, failures = misses.asked(*question)
+        correct(found if question[0][0] == study else failure_query.opened(misses.bench, study),
+                example_id, way, answer, note)  # fmt: skip
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip(), ""]
+    ids = [one.example_id for one in failures]
+    later = ids[ids.index(example_id) + 1 :] if example_id in ids else ids
+    if not later or question[0][0] != study:
+        return [*_told(f"The correction of example {example_id} is kept. It was the last one."), ""]
+    left = [
+        one.example_id for one in misses.asked(*question)[1]
+    ]  # some filters drop corrected ones
+    page = left.index(later[0]) // table.SIZE if later[0] in left else 0
+    going = json.dumps({"from": example_id, "to": later[0], "page": page})
+    return [*_told(f"The correction of example {example_id} is kept."), going]
+
+
+def _withdrawn(misses: Misses, subject: str) -> list[Any]:
+    try:
+        study, example_id = named(subject)
+        failure_query.opened(misses.bench, study).withdraw(example_id)
+    except pl.PromptlabError as problem:
+        return [str(error(problem)), gr.skip()]
+    return _told(f"The correction of example {example_id} is taken back.")
+
+
+def _told(text: str) -> list[Any]:
+    return [str(note(text)), time.monotonic_ns()]

@@ -1,0 +1,181 @@
+"""Watching: curves of all trials, the words of one, step by step, back and forth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..components.errors import drawn_or_told
+from ..components.html import error, note, panel
+from ..components.listeners import AT_MODEL, QUIET, SIDE_BY_SIDE, on_last, rest_elsewhere
+from ..components.session_diff import Seen, receipt_box
+from ..context import Workbench
+from ..study.run.run_controls import Steering
+from . import result
+from .learning_view import Sight
+from .start_section import StartForm, begin
+
+_SOON, _LATER = 1.0, 10.0
+"""Seconds between two looks: at what learns, and at what others may start."""
+
+
+@dataclass
+class Watched(Seen):
+    """What one window was sent, and what its user has picked; the rest follows what is new."""
+
+    trial: int | None = None
+    step: int | None = None
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a look fills."""
+
+    study: gr.Dropdown
+    trial: gr.Dropdown
+    steering: Steering
+    head: gr.HTML
+    curves: gr.HTML
+    step: gr.Slider
+    moment: gr.HTML
+    strip: gr.HTML
+    decided: gr.State
+    timer: gr.Timer
+    seen: gr.State
+    receipt: gr.Number
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of `news`, the receipt last."""
+        return [
+            self.study, self.trial, *self.steering.outputs, self.head, self.curves, self.step,
+            self.moment, self.strip, self.decided, self.timer, self.seen, self.receipt,
+        ]  # fmt: skip
+
+    @property
+    def known(self) -> list[Any]:
+        """What every look knows of its window."""
+        return [self.seen, self.receipt]
+
+    def news(self, seen: Watched, sight: Sight) -> list[Any]:
+        """What is new, place by place, and nothing else."""
+        if seen.step is not None and seen.step >= sight.last:
+            seen.step = None  # at the end it follows what comes
+        moment, strip = sight.words()
+        choices = [(title, number) for number, title in sight.titles.items()]
+        names = gr.Dropdown(sight.names, value=sight.study)
+        found = [
+            seen.new("study", (sight.names, sight.study), names),
+            seen.new("trial", (choices, sight.trial), gr.Dropdown(choices, value=sight.trial)),
+            *self.steering.news(seen, sight.study, sight.progress or None),
+            seen.new("head", sight.head()),
+            seen.new("curves", sight.curves()),
+            seen.new("step", (sight.step, sight.last), _slider(sight)),
+            seen.new("moment", moment),
+            seen.new("strip", strip),
+            seen.new("decided", sight.study if sight.state == "decided" else ""),
+        ]
+        seconds = _SOON if sight.active or not seen.settled else _LATER
+        return [*found, seen.new("timer", seconds, gr.Timer(seconds, active=True)), seen]
+
+
+def section(bench: Workbench, page: gr.Tab, start: StartForm, box: gr.Accordion) -> None:
+    """Lay the section out and connect it with the form above it, in its ``box``."""
+    places, final = _lay_out()
+    known, outputs = places.known, places.outputs
+
+    def look(seen: Seen, receipt: float | None) -> list[Any]:
+        assert isinstance(seen, Watched)
+        return seen.look(
+            lambda: Sight.of(bench, seen.study, seen.trial, seen.step),
+            lambda sight: places.news(seen, sight),
+            receipt,
+        )
+
+    def picked(key: str) -> Callable[..., list[Any]]:
+        """Keep what was picked; another study or trial begins with its own last step."""
+
+        def pick(value: Any, seen: Watched, receipt: float | None) -> list[Any]:
+            follows = {"study": {"trial": None, "step": None}, "trial": {"step": None}}
+            seen.choose(**{key: value}, **follows.get(key, {}))
+            seen.forget(key)  # the page shows the pick by itself
+            return look(seen, receipt)
+
+        return pick
+
+    def started(seen: Watched, receipt: float | None, *values: Any) -> list[Any]:
+        try:
+            name = begin(bench, *values)
+        except pl.PromptlabError as problem:
+            return [str(error(problem)), gr.skip(), *[gr.skip()] * len(outputs)]
+        seen.choose(study=name, trial=None, step=None)
+        told = note(f"{name} is queued; it goes on when this page is closed.")
+        return [str(told), gr.Accordion(open=False), *look(seen, receipt)]
+
+    def opened(seen: Watched, receipt: float | None) -> list[Any]:
+        """The form is folded, once, when there is something to be seen."""
+        seen.forget("timer")  # it may have stood still
+        found = look(seen, receipt)
+        fold = not seen.folded and bool((seen.sent.get("study") or [None, None])[1])
+        seen.folded = seen.folded or fold
+        return [gr.Accordion(open=False) if fold else gr.skip(), *found]
+
+    def explain(name: str) -> str:
+        return explanation(bench, name)
+
+    places.timer.tick(look, known, outputs, **QUIET)
+    on_last(page.select, opened, known, [box, *outputs], **SIDE_BY_SIDE)
+    for key in ("study", "trial", "step"):
+        widget = getattr(places, key)
+        on_last(widget.input, picked(key), [widget, *known], outputs, **SIDE_BY_SIDE)
+    places.steering.connect(bench, look, [places.study, *known], outputs)
+    start.button.click(started, [*known, *start.boxes], [start.told, box, *outputs], **QUIET)
+    places.decided.change(explain, places.decided, final, **AT_MODEL, **QUIET)
+    rest_elsewhere(page, places.timer)
+
+
+def _lay_out() -> tuple[Places, gr.HTML]:
+    with gr.Row(elem_classes="pl-learn-bar"):
+        study = gr.Dropdown([], label="Study", scale=3, min_width=200, elem_id="learn-study-choice")
+        trial = gr.Dropdown([], label="Trial", scale=4, min_width=200, elem_id="learn-trial")
+    steering = Steering("learn")
+    head = panel(name="learn-head")
+    curves = panel(name="learn-curves")
+    step = gr.Slider(
+        0, 1, 0, step=1, label="Step: move it to look back", visible=False, elem_id="learn-step"
+    )
+    moment = panel(name="learn-moment")
+    final = panel(name="learn-final")
+    strip = panel(name="learn-strip")
+    decided, timer = gr.State(""), gr.Timer(_LATER, active=False)
+    places = Places(
+        study, trial, steering, head, curves, step, moment, strip, decided, timer,
+        gr.State(Watched()), receipt_box(),
+    )  # fmt: skip
+    return places, final
+
+
+def _slider(sight: Sight) -> Any:
+    return gr.Slider(
+        minimum=0,
+        maximum=max(sight.last, 1),
+        value=sight.step or 0,
+        visible=sight.last > 0,
+    )
+
+
+@drawn_or_told
+def explanation(bench: Workbench, name: str) -> str:
+    """What a decided study has learned, in the end; nothing for any other one."""
+    if not name:
+        return ""
+    folder = bench.study(name)
+    board = pl.Study(folder).leaderboard()
+    model = bench.load(str(board["model"]["name"]))
+    return str(result.draw(result.explained(folder, model), board))

@@ -1,0 +1,96 @@
+"""The section that writes: one's own templates made, changed and deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from markupsafe import escape
+
+import promptlab as pl
+
+from ..components.html import error, note
+from ..components.listeners import QUIET
+from . import template_draft, template_editor, template_view
+from .components import Shelf, changed
+
+
+def connect(shelf: Shelf, edit: template_editor.Editor, column: gr.Column, new: gr.Button) -> None:
+    """Open, save and close the editor in the place of ``column``; delete one's own."""
+
+    def begin(
+        first: template_draft.Draft, replacing: template_draft.Draft | None = None
+    ) -> list[Any]:
+        return [gr.Column(visible=False), *edit.opened(first, replacing)]
+
+    def change(name: str) -> list[Any]:
+        item = template_view.find(name)
+        first = template_draft.drafted(item)
+        return begin(first, first if item.own else None)
+
+    def save(replacing: template_draft.Draft | None, changes: float, *values: Any) -> list[Any]:
+        try:
+            name = template_editor.save(values, replacing)
+        except pl.PromptlabError as problem:
+            return [str(error(problem)), *[gr.skip()] * (3 + len(shelf.outputs))]
+        kept = str(note(f"{name} is saved among your templates."))
+        return ["", kept, gr.Column(visible=False), gr.Column(visible=True),
+                *changed(name, changes)]  # fmt: skip
+
+    opened = [column, *edit.outputs]
+    shelf.view.edit.click(_safely(change, len(opened)), shelf.shown, opened, **QUIET)
+    shelf.view.copy.click(
+        _safely(lambda name: begin(template_draft.copied(template_view.find(name))), len(opened)),
+        shelf.shown,
+        opened,
+        **QUIET,
+    )
+    new.click(lambda: begin(template_draft.started()), None, opened, **QUIET)
+    edit.close.click(
+        lambda: (gr.Column(visible=False), gr.Column(visible=True)),
+        None,
+        [edit.column, column],
+        **QUIET,
+    )
+    edit.save.click(
+        save,
+        [edit.replacing, shelf.changes, *edit.boxes],
+        [edit.checked, shelf.told, edit.column, column, *shelf.outputs],
+        **QUIET,
+    )
+    # a template that is chosen while one is written is shown above what is written
+    shelf.found.click(lambda: gr.Column(visible=True), None, column, **QUIET)
+    _deletion(shelf)
+
+
+def _safely(opening: Any, count: int) -> Any:
+    """A template that is gone meanwhile opens nothing."""
+
+    def opened(name: str) -> list[Any]:
+        try:
+            values: list[Any] = opening(name)
+        except pl.PromptlabError as problem:
+            gr.Warning(escape(str(problem)))  # a toast shows markup
+            return [gr.skip()] * count
+        return values
+
+    return opened
+
+
+def _deletion(shelf: Shelf) -> None:
+    view, asked = shelf.view, gr.State("")  # what is deleted is what the question named
+
+    def ask(name: str) -> list[Any]:
+        return [name, gr.Row(visible=True), gr.Button(f"Yes, delete {name}")]
+
+    def delete(name: str, changes: float) -> list[Any]:
+        try:
+            pl.Library().delete(name)
+        except pl.PromptlabError as problem:
+            return [str(error(problem)), *[gr.skip()] * len(shelf.outputs)]
+        first = pl.templates()[0].full_name
+        return [str(note(f"{name} is deleted.")), *changed(first, changes)]
+
+    view.delete.click(ask, shelf.shown, [asked, view.confirm, view.sure], **QUIET)
+    view.keep.click(lambda: gr.Row(visible=False), None, view.confirm, **QUIET)
+    view.sure.click(delete, [asked, shelf.changes], [shelf.told, *shelf.outputs], **QUIET)

@@ -1,0 +1,127 @@
+"""The tab *Library*: browse, search, render, edit, save, import and export templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ..components.html import panel
+from ..components.listeners import QUIET, on_last
+from ..components.pick_list import kept, kept_page, picker
+from ..context import Workbench
+from . import (
+    edit_section,
+    endpoints,
+    exchange_section,
+    template_editor,
+    template_list,
+)
+from .components import LeafView, Shelf, listed, looked_up, prompt
+
+
+def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+    """Lay the tab out and connect it."""
+    first = pl.templates()[0]
+    filters = _search()
+    with gr.Row(elem_classes="pl-library"):
+        with gr.Column(scale=5, min_width=320):
+            with gr.Row(elem_classes="pl-tools"):
+                new = gr.Button("New template", size="sm", min_width=110)
+                give = gr.Button("Export these", size="sm", min_width=110)
+                bring = gr.UploadButton(
+                    "Import YAML", file_types=[".yaml", ".yml"], size="sm", min_width=110
+                )
+            replace = gr.Checkbox(
+                label="An import may replace templates of mine", elem_classes="pl-plain"
+            )
+            told = panel(name="library-told")
+            drawn = template_list.draw(template_list.find_templates(), 0, first.full_name)
+            found = picker(str(drawn), "library-result")
+            shown, turned = kept(found, "library-result"), kept_page(found, "library-result")
+            shown.value = first.full_name
+            changes = gr.Number(0, visible="hidden", precision=0, label="changes")
+        with gr.Column(scale=6, min_width=320, elem_id="template-shown"):
+            with gr.Column() as column:
+                view = LeafView(first)
+            edit = template_editor.editor()
+    shelf = Shelf(filters, found, turned, shown, changes, view, told)
+    _browse(page, shelf)
+    _use(app, shelf)
+    edit_section.connect(shelf, edit, column, new)
+    exchange_section.connect(bench, shelf, give, bring, replace)
+    endpoints.connect()
+
+
+def _search() -> list[Any]:
+    with gr.Row(elem_classes="pl-library-search"):
+        words = gr.Textbox(
+            "",
+            label="Search",
+            placeholder="words in the name, text, answers, source or note",
+            scale=5,
+            min_width=240,
+        )
+        task = gr.Dropdown(
+            template_list.task_choices(),
+            value=template_list.ALL,
+            label="Task",
+            scale=3,
+            min_width=180,
+        )
+        shape = gr.Dropdown(
+            template_list.SHAPES, value="all", label="Shape", scale=2, min_width=120
+        )
+        whose = gr.Dropdown(template_list.WHOSE, value="all", label="Whose", scale=2, min_width=120)
+    return [words, task, shape, whose]
+
+
+def _browse(page: gr.Tab, shelf: Shelf) -> None:
+    """Search as one types, turn pages, choose one, render it with other fields.
+
+    One listener for every place: it draws from what is asked, whatever it was that changed.
+    """
+    view = shelf.view
+    asked = [box.change for box in shelf.filters]
+    gr.on(asked, None, None, shelf.page, js="() => 0", **QUIET)
+    on_last(
+        [*asked, shelf.page.change, shelf.shown.change, shelf.changes.change, page.select],
+        listed,
+        [*shelf.filters, shelf.shown, shelf.page],
+        shelf.found,
+    )
+    on_last([shelf.shown.change, shelf.changes.change], looked_up, shelf.shown, view.outputs)
+    on_last(
+        [view.name.change, view.fields.change, shelf.changes.change],
+        prompt,
+        [view.name, view.fields],
+        view.prompt,
+    )
+    on_last(
+        [shelf.changes.change, page.select],
+        lambda: gr.Dropdown(template_list.task_choices()),
+        None,
+        shelf.filters[1],
+    )
+    shelf.found.click(None, None, shelf.told, js="() => ''", **QUIET)
+
+
+def _use(app: gr.Blocks, shelf: Shelf) -> None:
+    """Open the playground with the template that is shown, where the page has a playground."""
+    named = {block.elem_id: block for block in app.blocks.values() if block.elem_id}
+    if not {"prompt-start", "play", "tabs"} <= set(named):
+        return
+    shelf.view.use.visible = True
+
+    def opened(name: str) -> list[Any]:
+        names = [item.full_name for item in pl.templates()]
+        return [
+            gr.Dropdown(names, value=name),
+            gr.Tabs(selected="prompt"),
+            gr.Tabs(selected="playground"),
+        ]
+
+    boxes = [named["prompt-start"], named["play"], named["tabs"]]
+    shelf.view.use.click(opened, shelf.shown, boxes, **QUIET)

@@ -1,0 +1,159 @@
+"""Strategies that put more into the prompt: knowledge, passages, earlier steps, stretches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import promptlab as pl
+
+from ..components.text_fields import read_answers
+from .strategy_preset import (
+    LABELS,
+    LINE,
+    Recipe,
+    Values,
+    answering,
+    decoding,
+    lines,
+    prompt,
+    template,
+)
+from .strategy_settings import Setting
+
+_YES_NO = "question = Do fish live in water?"
+_FACT = """\
+Write a fact about the subject of the question.
+
+Question: {question}
+Fact: {mask}"""
+_PASSAGES = """\
+Warsaw has been the capital of Poland since 1596.
+Kraków was the seat of the Polish kings for centuries.
+The Vistula is the longest river in Poland; it is 1,047 km long.
+Penguins are birds that cannot fly.
+Honey keeps for thousands of years."""
+_STEPS = """\
+subject: Name the subject of this question in a few words: {question}\\nSubject: {mask}
+fact: Write one sentence about {subject}.\\nSentence: {mask}
+answer: {fact}\\n\\nQuestion: {question}\\nAnswer: {mask}"""
+_TYPES = "PER: person\nLOC: location\nORG: organization\nMISC: other\nO: none"
+
+
+def _knowing(model: pl.LanguageModel, values: Values) -> Any:
+    inner = prompt(model, values, template(values))
+    return pl.GeneratedKnowledge(
+        inner,
+        template({**values, "template": values["asks"]}),
+        count=int(values["count"]),
+        choose=values["choose"],
+        decoding=decoding(
+            values, temperature=float(values["warmth"]), top_p=0.9, stop=("\n",), max_tokens=40
+        ),
+    )
+
+
+def _retrieving(model: pl.LanguageModel, values: Values) -> Any:
+    inner = prompt(model, values, template(values))
+    passages = lines(values["passages"])
+    return pl.Retrieval(inner, passages, k=int(values["k"]), method=values["method"])
+
+
+def _chained(model: pl.LanguageModel, values: Values) -> Any:
+    written = lines(values["steps"])
+    made = []
+    for number, line in enumerate(written, 1):
+        name, colon, text = line.partition(":")
+        if not colon:
+            raise pl.InputError(f"steps, line {number}: expected name: template, found {line!r}")
+        text = text.strip().replace("\\n", "\n")
+        answered = answering(values) if number == len(written) else {}
+        step = pl.Step.of(
+            name.strip(),
+            pl.Template(text, chat=bool(values["chat"])),
+            decoding=decoding(values, stop=() if values["chat"] else ("\n",)),
+            **answered,
+        )
+        made.append(step)
+    return pl.Chain(made, model)
+
+
+def _taken_apart(model: pl.LanguageModel, values: Values) -> Any:
+    return pl.SpanDecomposition(
+        template(values),
+        pl.Verbalizer(read_answers(values["labels"])),
+        model,
+        longest=int(values["longest"]),
+        keep=values["keep"],
+        bias=float(values["bias"]),
+    )
+
+
+RECIPES = (
+    Recipe(
+        "generated_knowledge", "Generated knowledge",
+        "The model writes facts first and answers with each of them (Liu et al. 2022).",
+        _knowing,
+        {
+            "template": "{knowledge}\nQuestion: {question}\nAnswer: {mask}", "fields": _YES_NO,
+            "reads": LABELS, "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 24,
+            "seed": 0,
+        },
+        (
+            Setting("asks", "What asks for a fact", _FACT, lines=4),
+            Setting("count", "Facts", 4, low=1, high=20),
+            Setting("choose", "The answer is chosen by", "confidence",
+                    "confidence needs labels to score.", choices=("confidence", "vote")),
+            Setting("warmth", "Temperature of the facts", 0.7, low=0.05, high=2, step=0.05),
+        ),
+        needs=("knowledge",),
+    ),
+    Recipe(
+        "retrieval", "Retrieval",
+        "The passages nearest to the question are put into its prompt.",
+        _retrieving,
+        {
+            "template": "{context}\n\nQuestion: {question}\nAnswer: {mask}",
+            "fields": "question = Which city is the capital of Poland?", "reads": LINE,
+            "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 24, "temperature": 0.0,
+            "seed": 0,
+        },
+        (
+            Setting("passages", "Passages", _PASSAGES, "One a line.", lines=5),
+            Setting("k", "Passages in the prompt", 2, low=1, high=20),
+            Setting("method", "Nearness by", "bm25", choices=("bm25", "embedding")),
+        ),
+        needs=("context",),
+    ),
+    Recipe(
+        "chain", "Chain of steps",
+        "Named prompts one after the other; each reads what those before it said.",
+        _chained,
+        {
+            "fields": "question = Which river flows through Warsaw?", "reads": LINE,
+            "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 32, "temperature": 0.0,
+            "seed": 0,
+        },
+        (
+            Setting("steps", "Steps", _STEPS, "name: template, one a line; {name of a step} is "
+                    "what it said; \\n is a line break. The last one answers.", lines=6),
+        ),
+    ),
+    Recipe(
+        "decomposition", "Decomposition into spans",
+        "Every stretch of words is asked about on its own; names are found without parsing a "
+        "reply (Cui et al. 2021).",
+        _taken_apart,
+        {
+            "template": "{sentence} The entity type of {span} is {mask}",
+            "fields": "sentence = Marie Curie moved from Warsaw to Paris .",
+            "labels": _TYPES, "chat": False,
+        },
+        (
+            Setting("longest", "Words at most", 3, low=1, high=6),
+            Setting("keep", "Stretches of", "capitalised", choices=("words", "capitalised")),
+            Setting("bias", "A name must be likelier by (nats)", 0.0, low=-10, high=10, step=0.25),
+        ),
+        needs=("span",), sections=("sentence",),
+    ),
+)  # fmt: skip
+"""In the order in which they are offered."""

@@ -1,0 +1,126 @@
+"""Trees of thoughts: the game of 24, and any problem whose steps can be written in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import promptlab as pl
+
+from .strategy_preset import (
+    NUMBER,
+    QUESTION,
+    Recipe,
+    Values,
+    decoding,
+    parser,
+)
+from .strategy_settings import Setting
+
+_STEP = """\
+Solve the problem in short steps, one a line.
+
+Problem: {question}
+Steps:
+{steps}{mask}"""
+_VALUE = """\
+Problem: {question}
+Steps so far:
+{steps}
+Do these steps lead to the right answer? Say sure, likely or impossible.
+Answer: {mask}"""
+_ANSWER = """\
+Problem: {question}
+Steps:
+{steps}Therefore, the answer (arabic numerals) is {mask}"""
+_SEARCH = (
+    Setting("search", "Search", "breadth", "breadth: the best states of a level go on; depth: the "
+            "best child first, and back from a dead end.", choices=("breadth", "depth")),
+    Setting("beam", "States followed", 3, low=1, high=10),
+    Setting("depth", "Thoughts in a path", 3, low=1, high=8),
+    Setting("prune", "Pruned below the value", 0.0, "0 prunes nothing.", low=0, high=20, step=0.1),
+)  # fmt: skip
+
+
+def _search(values: Values) -> Any:
+    least = float(values["prune"])
+    return pl.Search(
+        method=values["search"],
+        depth=int(values["depth"]),
+        beam=int(values["beam"]),
+        threshold=least or None,
+    )
+
+
+def _game(model: pl.LanguageModel, values: Values) -> Any:
+    moves = values["thoughts"] == "moves"
+    by_model = values["evaluation"] == "value"
+    asks = None if moves else pl.load_template("game24/propose")
+    judges = pl.load_template("game24/value") if by_model else None
+    return pl.TreeOfThoughts(
+        pl.Thoughts(asks, method=values["thoughts"], decoding=decoding(values)),
+        pl.Judgement(judges, method=values["evaluation"], seed=int(values["seed"])),
+        model,
+        search=_search(values),
+        problem="game24",
+    )
+
+
+def _free(model: pl.LanguageModel, values: Values) -> Any:
+    chat = bool(values["chat"])
+    judged = {"value": values["value"], "random": ""}[values["evaluation"]]
+    return pl.TreeOfThoughts(
+        pl.Thoughts(
+            pl.Template(values["asks"], chat=chat),
+            method=values["thoughts"],
+            count=int(values["count"]),
+            decoding=decoding(values),
+        ),
+        pl.Judgement(
+            pl.Template(judged, chat=chat) if judged else None,
+            method=values["evaluation"],
+            seed=int(values["seed"]),
+        ),
+        model,
+        search=_search(values),
+        answer=pl.Template(values["answer"], chat=chat),
+        parser=parser(values),
+        decoding=decoding(values, max_tokens=16, temperature=0.0),
+    )
+
+
+RECIPES = (
+    Recipe(
+        "tree_game24", "Tree of thoughts: game of 24",
+        "Steps towards 24 are proposed, valued and searched (Yao et al. 2023).",
+        _game,
+        {"fields": "numbers = 4 5 6 10", "max_tokens": 120, "seed": 0},
+        (
+            Setting("thoughts", "Thoughts", "moves", "moves: all legal ones, by the rules; "
+                    "propose: written by the model.", choices=("moves", "propose")),
+            Setting("evaluation", "Values", "value", "value: sure, likely or impossible, scored by "
+                    "the model; random: the control.", choices=("value", "random")),
+            *_SEARCH,
+        ),
+        sections=("numbers",),
+    ),
+    Recipe(
+        "tree", "Tree of thoughts: any problem",
+        "Steps are written by the model, valued by it, and the best path answers.",
+        _free,
+        {
+            "fields": QUESTION, "reads": NUMBER, "chat": False, "max_tokens": 32,
+            "temperature": 0.8, "seed": 0,
+        },
+        (
+            Setting("thoughts", "Thoughts", "sample", "sample: one a reply; propose: several in "
+                    "one reply.", choices=("sample", "propose")),
+            Setting("count", "Thoughts of a state", 3, low=1, high=8),
+            Setting("evaluation", "Values", "value", choices=("value", "random")),
+            *_SEARCH,
+            Setting("asks", "What asks for a step", _STEP, "{steps} are those so far.", lines=5),
+            Setting("value", "What asks for a value", _VALUE, lines=5),
+            Setting("answer", "What asks for the answer", _ANSWER, lines=4),
+        ),
+    ),
+)  # fmt: skip
+"""In the order in which they are offered."""

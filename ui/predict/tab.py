@@ -1,0 +1,61 @@
+"""The tab *Predict*: a saved prompt at work, on a file or on one text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from ..components.errors import drawn_or_told
+from ..components.html import panel
+from ..components.listeners import QUIET, on_last
+from ..components.markup import Markup
+from ..context import Workbench
+from . import endpoints, file_section, text_section
+from .saved_predictors import describe, draw, saved
+
+
+def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+    """Lay the tab out: which prompt, what it is, and below it what it is used on."""
+    with gr.Row(elem_classes="pl-predict-top"):
+        with gr.Column(scale=4, min_width=300):
+            study = gr.Dropdown(
+                [],
+                label="Saved prompt",
+                info="Winners of decided studies, the newest first.",
+                elem_id="predict-study",
+            )
+        with gr.Column(scale=7, min_width=300):
+            about = panel(name="predict-about")
+    with gr.Tabs():
+        with gr.Tab("A file", id="predict-a-file"):
+            file_section.section(bench, study)
+        with gr.Tab("One text", id="predict-a-text") as typed:
+            text_section.section(bench, study, typed)
+    endpoints.connect(bench)
+
+    def listed(name: str | None) -> tuple[Any, str]:
+        names = saved(bench.runs)
+        chosen = name if name in names else next(iter(names), None)
+        return gr.Dropdown(names, value=chosen), _about(bench, chosen)
+
+    def shown(name: str | None) -> str:
+        return _about(bench, name)
+
+    page.select(listed, study, [study, about], **QUIET)
+    on_last(study.input, shown, study, about)
+
+
+@drawn_or_told
+def _about(bench: Workbench, name: str | None) -> str:
+    if not name:
+        return str(_nothing())
+    return str(draw(describe(bench, name)))
+
+
+def _nothing() -> Markup:
+    return Markup('<div class="pl-predict-empty"><p>{}</p><p class="pl-note">{}</p></div>').format(
+        "There is no saved prompt yet.",
+        "Run a study to its end on the tab Study, or with `promptlab study run quickstart`: its "
+        "winner is saved and appears here.",
+    )

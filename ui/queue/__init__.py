@@ -1,0 +1,1 @@
+"""Studies that wait and the one that runs."""

@@ -1,0 +1,1 @@
+"""The tab *Study*: built, run, watched, read, compared over time."""

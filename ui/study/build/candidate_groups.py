@@ -1,0 +1,114 @@
+"""Groups of candidates added, doubled and taken out of a study's YAML."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import promptlab as pl
+
+from .form_fields import group_names, groups_key, groups_of, templates_for
+from .kind_settings import Setting, read, settings_of
+from .yaml_edit import edited
+from .yaml_edit import read as read_yaml
+
+_FEW = 3
+
+
+def with_setting(text: str, index: int, setting: Setting, given: Any) -> str:
+    """The YAML with one setting of one group changed. Raises `InputError`."""
+    document = read_yaml(text)
+    group = groups_of(document)[index]
+    before = group.get(setting.name)
+    value = read(setting, given, before)
+    if value == before:
+        return text
+    return edited(text, (groups_key(document), index, setting.name), value)
+
+
+def with_default(text: str, index: int, name: str) -> str:
+    """The YAML with a setting of one group written down as it is by default."""
+    document = read_yaml(text)
+    kind = str(groups_of(document)[index].get("kind"))
+    found = settings_of(kind).get(name)
+    if found is None:
+        raise pl.InputError(f"{name!r:.40} is no setting of {kind} that a box can hold")
+    value = [found.choices[0]] if found.default in (None, []) and found.choices else found.default
+    value = [1] if value in (None, []) and found.shape == "numbers" else value
+    value = ["text"] if value in (None, []) and found.shape == "texts" else value
+    value = 1 if value is None and found.shape == "number" else value
+    value = "text" if value is None else value
+    return edited(text, (groups_key(document), index, name), copy.deepcopy(value))
+
+
+def with_group(text: str, kind: str) -> str:
+    """The YAML with a further group of that kind, ready to run where that is possible."""
+    document = read_yaml(text)
+    key = groups_key(document)
+    group = new_group(kind, document)
+    if key == "methods":
+        group = {"name": _free(kind, group_names(document))} | group
+    return _appended(text, key, group)
+
+
+def with_double(text: str, index: int) -> str:
+    """The YAML with a copy of a group at the end."""
+    document = read_yaml(text)
+    key = groups_key(document)
+    group = copy.deepcopy(groups_of(document)[index])
+    if key == "methods":
+        group["name"] = _free(str(group.get("name", "method")), group_names(document))
+    return _appended(text, key, group)
+
+
+def without_group(text: str, index: int) -> str:
+    """The YAML without a group. Raises `InputError` for the last one."""
+    document = read_yaml(text)
+    if len(groups_of(document)) < 2:
+        raise pl.InputError("a study has at least one group of candidates; add another one first")
+    return edited(text, (groups_key(document), index), None)
+
+
+def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A group of a kind with what it must have, for the study's data."""
+    names = templates_for(document)
+    answered = {
+        f"{task.name}/{name}"
+        for task in pl.tasks()
+        for name, entry in task.templates.items()
+        if entry.answers is not None
+    }
+    scored = [name for name in names if name in answered][:_FEW]
+    written = [name for name in names if name not in answered][:_FEW]
+    inner = {"kind": "template", "templates": (written or scored)[:1]}
+    needed: dict[str, dict[str, Any]] = {
+        "template": {"templates": scored or written, "calibration": ["none", "contextual"]},
+        "demonstrations": {"templates": (scored or written)[:1], "count": [2, 4], "seed": [13]},
+        "chain_of_thought": {"templates": (written or scored)[:1]},
+        "decomposition": {"templates": scored[:1]},
+        "self_consistency": {"inner": inner, "samples": [5]},
+        "knowledge": {"inner": inner, "templates": ["Fact: {mask}"], "count": [3]},
+        "retrieval": {"inner": inner, "passages": "train", "k": [3]},
+        "chain": {"steps": [{"name": "answer", "templates": (written or scored)[:1]}]},
+        "tree_of_thoughts": {"problem": "game24", "thoughts": ["moves"], "evaluation": ["random"]},
+        "soft_prompt": {"templates": scored[:1], "length": [10], "learning_rate": [0.03]},
+        "p_tuning": {"templates": scored[:1], "length": [10], "learning_rate": [0.03]},
+        "prefix": {"templates": scored[:1], "length": [10], "learning_rate": [0.01]},
+        "finetune": {"templates": scored[:1], "learning_rate": [0.00003]},
+        "triggers": {"templates": scored[:1], "length": [4], "steps": [20]},
+    }
+    return {"kind": kind} | needed.get(kind, {})
+
+
+def _appended(text: str, key: str, group: dict[str, Any]) -> str:
+    found = groups_of(read_yaml(text))
+    return edited(text, (key, len(found)), group) if found else edited(text, (key,), [group])
+
+
+def _free(name: str, taken: list[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free

@@ -1,0 +1,204 @@
+"""The section *Build*: a form and the study's YAML in step, checked as it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ...components.html import error, note
+from ...components.listeners import AT_MODEL, QUIET, on_last
+from ...components.errors import drawn_or_told
+from ...context import Workbench
+from . import validation
+from . import cost_chart
+from .starting_points import begin, beginnings, proposed
+from .candidate_cards import Candidates
+from .endpoints import endpoints
+from .form_fields import BOXES, form_values, group_names, groups_of, with_box
+from .components import Layout
+from .yaml_edit import read
+
+Change = Callable[[str], str]
+
+
+class Build(Layout):
+    """The section's components and what connects them.
+
+    The YAML is the study; a box of the form rewrites its own key there. Text that is typed sets
+    the boxes, and since setting a box is no input of a person, nothing runs in a circle. ``known``
+    are the groups that the cards show, ``version`` counts how often they must be drawn anew.
+    """
+
+    def __init__(self, bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+        super().__init__(bench)
+        self.version, self.known = gr.State(0), gr.State("")
+        ordered = [self.boxes[box.name] for box in BOXES]
+        self.settled = [self.yaml, self.status, self.estimate, *ordered, self.version, self.known]
+        with self.cards:
+            Candidates(self.yaml, self.version, self._settle, self.settled)
+        self._connect(page, part, stages)
+
+    def _connect(self, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+        state = [self.version, self.known]
+        first = gr.State(True)
+        gr.on(
+            [page.select, part.select],
+            self._opened,
+            [self.yaml, first, *state],
+            [first, self.start_from, *self.settled],
+            **QUIET,
+        )
+        on_last(self.yaml.input, self._typed, [self.yaml, *state], self.settled[1:])
+        for box in BOXES:
+            self._edit(box.name)
+        self.start_from.input(
+            self._begin,
+            [self.start_from, self.yaml, *state],
+            [*self.settled, self.begun],
+            **QUIET,
+        )
+        self.propose.click(
+            self._propose,
+            [
+                *self.own.boxes,
+                self.boxes["model"],
+                self.yaml,
+                *state,
+            ],
+            [*self.settled, self.begun],
+            api_visibility="private",
+        )
+        self.ask.click(
+            self._estimate, self.yaml, self.estimate,
+            api_visibility="private", **AT_MODEL,
+        )  # fmt: skip
+        self.start.click(
+            self._start, self.yaml, [self.status, self.rename, stages], api_visibility="private"
+        )
+        self.rename.click(self._rename, [self.yaml, *state], [*self.settled, self.rename], **QUIET)
+        self.download.click(self._file, self.yaml, self.download, **QUIET)
+        endpoints(self.bench)
+
+    def _edit(self, name: str) -> None:
+        box = self.boxes[name]
+        events = [box.input]
+        if isinstance(box, gr.Textbox | gr.Number):
+            events = [box.blur, box.submit]
+
+        def take(text: str, given: Any, version: int, known: str) -> list[Any]:
+            return self._settle(text, lambda t: with_box(t, name, given), version, known)
+
+        on_last(events, take, [self.yaml, box, self.version, self.known], self.settled)
+
+    def _settle(
+        self, text: str, change: Change, version: int, known: str, *, anew: bool = False
+    ) -> list[Any]:
+        """What the section shows after a change; one that cannot be made is told, nothing else."""
+        try:
+            made = change(text)
+        except pl.PromptlabError as problem:
+            wrong = [pl.Complaint(None, str(problem))]
+            skipped = [gr.skip() for _ in BOXES]
+            return [gr.skip(), str(validation.draw(wrong)), gr.skip(), *skipped, gr.skip(), known]
+        if made == text and not anew:
+            return [gr.skip() for _ in self.settled[:-1]] + [known]
+        shown = self._shown(made, version, known)
+        if not anew:
+            shown[-2] = version
+        return [gr.skip() if made == text else made, *shown]
+
+    def _typed(self, text: str, version: int, known: str) -> list[Any]:
+        """The boxes of a text that was typed."""
+        return self._shown(text, version, known)
+
+    def _shown(self, text: str, version: int, known: str) -> list[Any]:
+        """All of `settled` but the text itself."""
+        complaints = validation.complaints_of(self.bench, text)
+        told = str(validation.draw(complaints))
+        try:
+            document = read(text)
+        except pl.PromptlabError:
+            return [told, "", *(gr.skip() for _ in BOXES), gr.skip(), known]
+        groups = json.dumps(groups_of(document), sort_keys=True, default=str)
+        anew = version + 1 if groups != known else version
+        return [told, "", *self._values(document), anew, groups]
+
+    def _values(self, document: dict[str, Any]) -> list[Any]:
+        values = form_values(document)
+        file = str(values["data"] or "") not in pl.data_set_names()
+        updates: list[Any] = []
+        for box in BOXES:
+            value = values[box.name]
+            if box.name == "baseline":
+                names = ["", *group_names(document)]
+                updates.append(gr.update(choices=names, value=value))
+            elif box.name in ("text", "label"):
+                updates.append(gr.update(value=value, visible=file))
+            elif box.name in ("sampler", "pruner", "trials", "seconds", "objectives"):
+                updates.append(gr.update(value=value, visible="methods" not in document))
+            else:
+                updates.append(gr.update(value=value))
+        return updates
+
+    def _opened(self, text: str, first: bool, version: int, known: str) -> list[Any]:
+        names = gr.update(choices=beginnings(self.bench))
+        if not first:
+            return [False, names, *(gr.skip() for _ in self.settled)]
+        return [False, names, gr.skip(), *self._shown(text, version, known)]
+
+    def _begin(self, chosen: str, text: str, version: int, known: str) -> list[Any]:
+        shown = self._settle(text, lambda _: begin(self.bench, chosen), version, "", anew=True)
+        return [*shown, ""]
+
+    def _propose(
+        self, data: str, text: str, label: str, model: str, yaml: str, version: int, known: str
+    ) -> list[Any]:
+        told: list[str] = []
+
+        def change(_: str) -> str:
+            made, remarks = proposed(self.bench, data, text, label, model)
+            told.append(remarks)
+            return made
+
+        shown = self._settle(yaml, change, version, "", anew=True)
+        return [*shown, str(note(" · ".join(told[0].splitlines()))) if told else gr.skip()]
+
+    @drawn_or_told
+    def _estimate(self, text: str) -> str:
+        return str(cost_chart.draw(validation.estimated(self.bench, text)))
+
+    def _start(self, text: str) -> list[Any]:
+        """Queue the study and show it at work; a name that is taken gets a free one offered."""
+        complaints = validation.complaints_of(self.bench, text)
+        if complaints:
+            return [str(validation.draw(complaints)), gr.update(visible=False), gr.skip()]
+        spec = validation.read_text(self.bench, text)
+        try:
+            name = self.bench.jobs.submit(text)
+        except pl.PromptlabError as problem:
+            free = self.bench.jobs.free_name(spec.study)
+            button = gr.update(value=f"Rename to {free}", visible=free != spec.study)
+            return [str(error(problem)), button, gr.skip()]
+        told = str(note(f"{name} is queued."))
+        return [told, gr.update(visible=False), gr.Tabs(selected="run")]
+
+    def _rename(self, text: str, version: int, known: str) -> list[Any]:
+        def change(old: str) -> str:
+            return with_box(old, "name", self.bench.jobs.free_name(str(read(old).get("study"))))
+
+        return [*self._settle(text, change, version, known), gr.update(visible=False)]
+
+    def _file(self, text: str) -> Any:
+        path = self.bench.download("study.yaml")
+        path.write_text(text, encoding="utf-8")
+        return gr.DownloadButton(value=str(path))
+
+
+def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+    """Lay the section out and connect it; ``stages`` are the tabs of which ``part`` is one."""
+    Build(bench, page, part, stages)

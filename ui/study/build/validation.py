@@ -1,0 +1,88 @@
+"""Whether a study's text can be run: complaints by line, as a list that leads to the lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import promptlab as pl
+
+from ...components.html import joined, note
+from ...components.markup import Markup
+from ...context import Workbench
+
+_KEPT = 8
+_MOST_SHOWN = 12
+SOURCE = "study.yaml"
+TO_LINE = """
+element.addEventListener("click", (event) => {
+  const row = event.target.closest("[data-line]");
+  const content = document.querySelector("#study-yaml .cm-content");
+  const tile = content && (content.cmTile || content.cmView);
+  const view = tile && (tile.view || (tile.rootView && tile.rootView.view) ||
+    (tile.root && tile.root.view));
+  if (!row || !view) return;
+  const number = Math.min(Number(row.dataset.line), view.state.doc.lines);
+  const line = view.state.doc.line(number);
+  view.dispatch({selection: {anchor: line.from, head: line.to}, scrollIntoView: true});
+  view.focus();
+});
+"""
+"""Selects the line of a complaint in the editor."""
+
+
+@lru_cache(maxsize=_KEPT)
+def _opened(asked: str) -> pl.Task:
+    options: dict[str, Any] = json.loads(asked)
+    task: pl.Task = pl.load_task(options.pop("name"), **options)
+    return task
+
+
+def open_task(**options: Any) -> pl.Task:
+    """`load_task`, the last few tasks kept: they never change, uploads go by their content."""
+    return _opened(json.dumps(options, sort_keys=True))
+
+
+def read_text(bench: Workbench, text: str) -> Any:
+    """The study of a text, under the app's policy. Raises `InputError`."""
+    return pl.read_study(text, SOURCE, policy=bench.policy)
+
+
+def estimated(bench: Workbench, text: str) -> pl.Estimate:
+    """What the study of a text will cost with its own model. Raises `PromptlabError`."""
+    spec = read_text(bench, text)
+    model = bench.load(spec.model.name, spec.model.device, spec.model.dtype)
+    found: pl.Estimate = pl.estimate_study(spec, model, load=open_task)
+    return found
+
+
+def complaints_of(bench: Workbench, text: str) -> list[pl.Complaint]:
+    """Everything that is wrong with a text, by its lines."""
+    found: list[pl.Complaint] = pl.study_complaints(
+        text, SOURCE, policy=bench.policy, load=open_task
+    )
+    return sorted(found, key=lambda one: one.line or 0)
+
+
+def draw(complaints: Sequence[pl.Complaint]) -> Markup:
+    """A row a complaint, leading to its line; or that there are none."""
+    if not complaints:
+        return Markup('<p class="pl-build-valid" role="status">Valid: it can be started.</p>')
+    rows = [_row(one) for one in complaints[:_MOST_SHOWN]]
+    left = len(complaints) - _MOST_SHOWN
+    number = "1 thing" if len(complaints) == 1 else f"{len(complaints)} things"
+    return Markup(
+        '<div class="pl-build-wrong" role="alert"><p>{} to mend</p><ol>{}</ol>{}</div>'
+    ).format(number, joined(rows), note(f"and {left} more") if left > 0 else "")
+
+
+def _row(one: pl.Complaint) -> Markup:
+    told, _, shown = one.text.partition("\n")
+    more = Markup("<pre>{}</pre>").format(shown) if shown else Markup("")
+    if one.line is None:
+        return Markup("<li><span>{}</span>{}</li>").format(told, more)
+    return Markup(
+        '<li><button type="button" data-line="{}"><b>line {}</b><span>{}</span></button>{}</li>'
+    ).format(one.line, one.line, told, more)

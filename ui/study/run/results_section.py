@@ -1,0 +1,232 @@
+"""The section *Results*: decided studies with leaderboard, intervals and the result in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+import promptlab as pl
+
+from ...components.errors import endpoint
+from ...components.html import card, chip, counted, error, joined, note, panel
+from ...components.listeners import SIDE_BY_SIDE, on_last
+from ...components.markup import Markup
+from ...components.session_diff import Seen, receipt_box
+from ...context import Workbench
+from .formatting import shown
+from .leaderboard_table import board_panel, table
+from .outcome import Outcome
+
+_ALPHA = 0.05
+_BOARD = "leaderboard.json"
+
+
+def decided(runs: Path) -> list[str]:
+    """Names of the studies with a leaderboard, the newest first."""
+    found = {path.parent.name: path.stat().st_mtime for path in runs.glob(f"*/{_BOARD}")}
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def undecided(runs: Path) -> list[str]:
+    """Names of the studies that have begun and have no leaderboard yet."""
+    begun = (path.parent for path in runs.glob("*/study.yaml"))
+    return sorted(folder.name for folder in begun if not (folder / _BOARD).exists())
+
+
+def read_board(runs: Path, name: str) -> dict[str, Any]:
+    """The leaderboard of a study that `decided` lists. Raises `InputError` for any other name."""
+    if name not in decided(runs):
+        raise pl.InputError(f"{runs} holds no decided study named {name!r}")
+    board: dict[str, Any] = pl.Study(runs / name).leaderboard()
+    return board
+
+
+def draw(board: Mapping[str, Any]) -> Markup:
+    """What was found in words, then every trial with its interval."""
+    measure = str(board.get("objective") or "accuracy")
+    statements = joined(Markup("<li>{}</li>").format(s) for s in board.get("statements") or ())
+    trials = board.get("trials") or []
+    if not trials:
+        told = "This study has no trials."
+        if board.get("cells"):
+            told = "A learning curve: its plot and its tables are in report.html."
+        return Markup('{}<ul class="pl-told">{}</ul>{}').format(
+            note(_about(board)), statements, note(told)
+        )
+    compared = {row["baseline"] for row in board.get("comparisons") or () if "why" in row}
+    baselines = [
+        (row, "compared" if row["name"] in compared else "control")
+        for row in board.get("baselines") or ()
+    ]
+    caption = (
+        "Trials on dev, best first; a name opens its prompt. The shaded band is the interval of "
+        "the best."
+    )
+    return Markup('{}{}<ul class="pl-told">{}</ul>{}{}').format(
+        note(_about(board)),
+        _verdict(board),
+        statements,
+        _on_test(board, measure),
+        table(trials, measure, baselines=baselines, caption=caption),
+    )
+
+
+def _verdict(board: Mapping[str, Any]) -> Markup:
+    """What is to be used, why, and what to do next."""
+    found = pl.study_verdict(board)
+    tone = "pl-good" if found.action in ("use", "use_cheaper") else "pl-warn"
+    return card(
+        "Verdict",
+        Markup('<p class="pl-study-verdict"><b>{}</b></p>{}').format(
+            found.headline, joined(note(text) for text in (found.because, found.next) if text)
+        ),
+        aside=chip(_ACTIONS[found.action], tone if found.trusted else "pl-bad"),
+    )
+
+
+_ACTIONS = {
+    "use": "use it",
+    "use_cheaper": "use the cheaper one",
+    "none": "not worth using yet",
+    "undecided": "undecided",
+}
+
+
+def _on_test(board: Mapping[str, Any], measure: str) -> Markup:
+    """The one look at test: the winner, and the paired tests with what it is compared with."""
+    best = board.get("best") or {}
+    test = best.get("test") or {}
+    if not isinstance(test.get(measure), int | float):
+        return Markup("")
+    ends = test.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
+    between = f"95 % interval {shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
+    maximise = bool(board.get("maximise", True))
+    tests = joined(_paired(row, maximise) for row in board.get("comparisons") or ())
+    return card(
+        "On the untouched test split",
+        Markup('<p class="pl-study-test"><b>{}</b> {} {}, {}</p>{}').format(
+            shown(measure, test[measure]), measure, between, counted(test), tests
+        ),
+        aside=str(best.get("name") or ""),
+    )
+
+
+def _paired(row: Mapping[str, Any], maximise: bool) -> Markup:
+    """One paired test in a line."""
+    p, difference = row.get("p_value"), row.get("difference")
+    if not isinstance(p, int | float) or not isinstance(difference, int | float):
+        return Markup("")
+    name = str(row.get("baseline"))
+    up = (difference > 0) == (maximise or row.get("measure") == "accuracy")
+    better = "better than" if up else "worse than"
+    verdict = f"{better} {name}" if p < _ALPHA else f"not distinguishable from {name}"
+    told = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"  # as in the table
+    test = str(row.get("test")).replace("_", " ")
+    return Markup('<p class="pl-note">{} {} ({}, {}; {} examples differ)</p>').format(
+        chip(verdict, "pl-good" if p < _ALPHA and up else ""),
+        f"by {100 * difference:+.1f} points",
+        test,
+        told,
+        row.get("n_discordant"),
+    )
+
+
+def _about(board: Mapping[str, Any]) -> str:
+    task, model = board.get("task") or {}, board.get("model") or {}
+    known = [
+        board.get("description"),
+        f"task {task['name']}" if task.get("name") else None,
+        f"model {model['name']}" if model.get("name") else None,
+        *(f"{task[f'n_{s}']} {s}" for s in ("train", "dev", "test") if task.get(f"n_{s}")),
+    ]
+    return " · ".join(str(part) for part in known if part)
+
+
+def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+    """Lay the section out and connect it."""
+    runs = bench.runs
+
+    def studies() -> list[str]:
+        """Names of the decided studies, the newest first."""
+        return decided(runs)
+
+    def leaderboard(name: str) -> dict[str, Any]:
+        """The result document of a decided study."""
+        return read_board(runs, name)
+
+    with gr.Row():
+        name = gr.Dropdown([], label="Study", scale=4, min_width=200, elem_id="result-choice")
+        button = gr.Button("Look again", scale=0, min_width=140, size="md", elem_id="look-again")
+    outcome = Outcome(bench)
+    board = board_panel("study-result")
+    waiting = panel()
+    seen, receipt = gr.State(Seen()), receipt_box()
+    known = [seen, receipt]
+    outputs = [name, board, *outcome.outputs, waiting, seen, receipt]
+
+    def look(seen: Seen, receipt: float | None) -> list[Any]:
+        def tell(found: Result) -> list[Any]:
+            seen.study = found.chosen
+            return [
+                seen.new("names", (found.names, found.chosen), found.listed()),
+                seen.new("board", found.drawn),
+                *outcome.news(seen, found.chosen),
+                seen.new("waiting", found.waiting),
+                seen,
+            ]
+
+        return seen.look(lambda: Result.of(runs, seen.study), tell, receipt)
+
+    def chosen(name: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+        seen.choose(study=name)
+        seen.forget("names")  # the page has changed its mark by itself
+        return look(seen, receipt)
+
+    on_last(name.input, chosen, [name, *known], outputs, **SIDE_BY_SIDE)
+    on_last([page.select, button.click], look, known, outputs, **SIDE_BY_SIDE)
+    outcome.connect(look, known, outputs)
+    endpoint(studies)
+    endpoint(leaderboard)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The decided studies, the chosen one drawn, and what is not decided yet."""
+
+    names: list[str]
+    chosen: str | None
+    drawn: str
+    waiting: str
+
+    @classmethod
+    def of(cls, runs: Path, name: str | None) -> Result:
+        """With ``name`` if it is decided, else with the newest."""
+        names = decided(runs)
+        chosen = name if name in names else next(iter(names), None)
+        begun = undecided(runs)
+        waiting = str(note(f"Not decided yet: {', '.join(begun)}.")) if begun else ""
+        return cls(names, chosen, _drawn(runs, chosen), waiting)
+
+    def listed(self) -> gr.Dropdown:
+        """The list to choose from."""
+        return gr.Dropdown(self.names, value=self.chosen)
+
+
+def _drawn(runs: Path, name: str | None) -> str:
+    if name is None:
+        return str(note(_nothing(runs)))
+    try:
+        return str(draw(read_board(runs, name)))
+    except pl.PromptlabError as problem:
+        return str(error(problem))
+
+
+def _nothing(runs: Path) -> str:
+    return (
+        f"No decided study in {runs} yet. `promptlab study run quickstart` makes one; "
+        "look again when it has ended."
+    )
