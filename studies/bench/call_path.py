@@ -40,7 +40,7 @@ import yaml
 
 import promptlab as pl
 from promptlab.cli import main as command_line
-from promptlab.parser import TextParser
+from promptlab.prompts.parsers.parsers import TextParser
 
 _ROOT = Path(pl.__file__).parent
 _MADE_BY_DATACLASSES = "<string>"
