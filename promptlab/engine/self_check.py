@@ -35,7 +35,6 @@ from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.scoring.seq2seq import Seq2SeqRunner
 from promptlab.errors import InputError, ModelError, NotFiniteError
 
-_Runner = CausalRunner | MaskedRunner | Seq2SeqRunner
 SHARED = 34
 """So many tokens the samples begin with in common: enough to be computed once."""
 WRITTEN = 3
@@ -224,10 +223,10 @@ def _ways(tried: Examination, budget: TokenBudget, deterministic: bool) -> list[
         found.append(CausalRunner(tried.network, budget, shares=True))
     if together:
         found.append(_plain_runner(tried, budget))
-    return [*found, _plain_runner(tried, TokenBudget(1)).by_itself()]
+    return [*found, _plain_runner(tried, TokenBudget(1)).with_single_rows()]
 
 
-def _plain_runner(tried: Examination, budget: TokenBudget) -> _Runner:
+def _plain_runner(tried: Examination, budget: TokenBudget) -> Runner:
     if tried.reading == "masked":
         return MaskedRunner(tried.network, budget)
     if tried.reading == "seq2seq":

@@ -183,7 +183,7 @@ def from_transformers(
         runner = runner.over(network)
     runner.computed_tokens = 0
     shares = getattr(runner, "shares", False)
-    facts = [str(network.dtype), budget.tokens, shares, *(["alone"] if runner.alone else [])]
+    facts = [str(network.dtype), budget.tokens, shares, *(["alone"] if runner.single_rows else [])]
     content = weights or _tensor_key(model)
     key = _key(content, *facts)
     path = cache_dir() / "features" / f"{_store_key(key, network)}.db" if cache else None
@@ -199,7 +199,7 @@ def from_transformers(
         thinking=thinking,
         cannot=cannot,
         weights=content[:24],
-        manner=_manner(budget.tokens, shares, alone=runner.alone),
+        manner=_manner(budget.tokens, shares, alone=runner.single_rows),
         from_files=weights is not None,
     )
 

@@ -359,7 +359,7 @@ class LocalModel(AdaptableModel):
             facts["thinking"] = self.thinking
         if self.thinking == "on":
             facts["options"] = {"thinking": True}
-        if self.engine.runner.alone:
+        if self.engine.runner.single_rows:
             facts["batches"] = (
                 "one text at a time: what this architecture gives for a text depends on its "
                 "padding or on the texts beside it"

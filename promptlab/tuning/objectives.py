@@ -16,7 +16,7 @@ from promptlab.data.example import Example
 from promptlab.engine.kv_cache.state import PrefixState
 from promptlab.engine.kv_cache.training_cache import WORTH, FixedStates
 from promptlab.engine.scoring.request import Question
-from promptlab.engine.training.gradients import Item
+from promptlab.engine.training.forward_plan import Item
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.local import Asked, LocalModel

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from promptlab.engine.kv_cache.state import PrefixState, learned_state, states_with_graph
 from promptlab.engine.kv_cache.training_cache import FixedStates
-from promptlab.engine.training.gradients import GradientScorer, Item
+from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.training.gradients import GradientScorer
 from promptlab.engine.training.gradients import Scored as ScoredItems
 from promptlab.models.local import LocalModel
 from promptlab.tuning.objectives import Exercises

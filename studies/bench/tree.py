@@ -24,7 +24,7 @@ from unittest import mock
 
 from promptlab.data.example import Example
 from promptlab.engine.generation import prefill
-from promptlab.engine.kv_cache.state import PrefixNode
+from promptlab.engine.kv_cache.prefix_tree import PrefixNode
 from promptlab.engine.scoring import causal
 from promptlab.errors import AskError
 from promptlab.evaluation.trace import Trace

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.kv_cache.state import learned_state
-from promptlab.engine.training.gradients import GradientScorer, Item, Scored
+from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.training.gradients import GradientScorer, Scored
 from promptlab.models.learned_parts import Learned, learned_segments
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Soft

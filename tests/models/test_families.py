@@ -83,7 +83,7 @@ def test_what_is_unusual_about_a_model_is_told(tmp_path: Path) -> None:
     saved("masked", "fnet", tmp_path / "fnet")
     saved("causal", "openai-gpt", tmp_path / "gpt")
     fnet, gpt = loaded(tmp_path / "fnet"), loaded(tmp_path / "gpt")
-    assert fnet.engine.runner.alone
+    assert fnet.engine.runner.single_rows
     assert str(fnet.describe()["batches"]).startswith("one text at a time: ")
     assert str(gpt.describe()["writing"]).startswith("without a cache: ")
     with pytest.raises(CapabilityError, match=r"cannot give gradients: .*depends on the texts"):
@@ -104,7 +104,7 @@ def test_rounding_hides_no_dependence_on_the_batch(tmp_path: Path) -> None:
     saved("causal", "mpt", tmp_path / "mpt")
     fnet = load(str(tmp_path / "fnet"), device="cpu", dtype="bfloat16", cache=False)
     mpt = load(str(tmp_path / "mpt"), device="cpu", dtype="bfloat16", cache=False)
-    assert fnet.engine.runner.alone
+    assert fnet.engine.runner.single_rows
     assert (fnet.dtype, mpt.dtype) == ("bfloat16", "bfloat16")
     assert not mpt.engine.runner.shares  # type: ignore[attr-defined]
 

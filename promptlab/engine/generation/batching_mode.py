@@ -1,4 +1,4 @@
-"""How texts may join a batch of an encoder-decoder's decoder, found out by trying."""
+"""The kind of batching that an encoder-decoder supports when it generates, detected by trying."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows at work on a network: contexts join, every row goes on by a token, rows leave."""
+"""The decode batch: contexts are added, every row grows by a token a step, rows are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that grows by tokens, watched for the strings that end it."""
+"""Incremental detokenization: the text of tokens that come one by one, with stop strings."""
 
 from __future__ import annotations
 

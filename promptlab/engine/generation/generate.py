@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -27,14 +26,6 @@ FIRST_COLUMNS = 64
 """Buffers begin with room for so many new tokens and grow when texts become longer."""
 
 
-@dataclass
-class _Request:
-    """A text to be written once, and the numbers of the equal requests that it answers."""
-
-    writing: Writing
-    owners: list[int] = field(default_factory=list)
-
-
 def generate(
     engine: Engine,
     tokenizer: Any,
@@ -54,26 +45,17 @@ def generate(
     of every text as it grows.
     """
     started = time.perf_counter()
-    numbers = [0] * len(contexts) if samples is None else list(samples)
-    engine_writer = _Writer(engine, tokenizer, decoding, window, on_text)
-    requests = engine_writer.requests(contexts, numbers)
+    writer = _Writer(engine, tokenizer, decoding, window, on_text)
     with torch.inference_mode():
-        engine_writer.write([request.writing for request in requests])
+        owners = writer.write(contexts, samples or [0] * len(contexts))
     replies = [_refused(ids, name, window) for ids in contexts]
     seconds = time.perf_counter() - started
-    whole = sum(_tokens(request) * len(request.owners) for request in requests)
-    for request in requests:
-        writing = request.writing
-        for owner in request.owners:
-            replies[owner] = Generation(
-                writing.text,
-                len(writing.ids),
-                len(writing.tokens),
-                seconds * _tokens(request) / whole,
-                writing.finish or "length",
-                writing.logprob,
-            )
-    engine.count(Usage(whole, engine_writer.computed, seconds, peak_bytes(engine.network.device)))
+    whole = sum(_tokens(writing) * len(indices) for writing, indices in owners.items())
+    for writing, indices in owners.items():
+        reply = _generation(writing, seconds * _tokens(writing) / whole)
+        for index in indices:
+            replies[index] = reply
+    engine.count(Usage(whole, writer.computed, seconds, peak_bytes(engine.network.device)))
     return replies
 
 
@@ -84,13 +66,17 @@ def written(
     """What follows each context, greedily, at most so many tokens; nothing is counted or kept."""
     longest = max(map(len, contexts)) + tokens + 1
     writer = _Writer(engine, tokenizer, Decoding(max_tokens=tokens), longest, None)
-    requests = writer.requests(contexts, [0] * len(contexts))
-    writer.write([request.writing for request in requests])
-    return [request.writing for request in requests]
+    return list(writer.write(contexts, [0] * len(contexts)))
 
 
-def _tokens(request: _Request) -> int:
-    return len(request.writing.ids) + len(request.writing.tokens)
+def _tokens(writing: Writing) -> int:
+    return len(writing.ids) + len(writing.tokens)
+
+
+def _generation(writing: Writing, seconds: float) -> Generation:
+    prompt, reply = len(writing.ids), len(writing.tokens)
+    finish = writing.finish or "length"
+    return Generation(writing.text, prompt, reply, seconds, finish, writing.logprob)
 
 
 def _refused(ids: tuple[int, ...], name: str, window: int) -> Generation:
@@ -117,20 +103,28 @@ class _Writer:
         model = self.network.model
         self.start = decoder_start(model) if model.config.is_encoder_decoder else None
 
-    def requests(
+    def write(
         self, contexts: Sequence[tuple[int, ...]], samples: Sequence[int]
-    ) -> list[_Request]:
-        """What is to be written; equal requests once. Contexts beyond the window are left out."""
-        found: dict[tuple[tuple[int, ...], int], _Request] = {}
-        for owner, (ids, sample) in enumerate(zip(contexts, samples, strict=True)):
+    ) -> dict[Writing, list[int]]:
+        """Texts that were written, each with the indices of the contexts that it continues.
+
+        Equal ones are written once; contexts that leave no room in the window are left out.
+        """
+        writings: dict[tuple[tuple[int, ...], int], Writing] = {}
+        owners: dict[Writing, list[int]] = {}
+        for index, (ids, sample) in enumerate(zip(contexts, samples, strict=True)):
             room = self._room(ids)
             if room < 1:
                 continue
             key = ids, sample if self.decoding.temperature > 0 else 0
-            if key not in found:
-                found[key] = self._request(ids, key[1], min(room, self.decoding.max_tokens))
-            found[key].owners.append(owner)
-        return list(found.values())
+            if key not in writings:
+                indices: list[int] = []
+                limit = min(room, self.decoding.max_tokens)
+                writings[key] = self._writing(ids, key[1], limit, indices)
+                owners[writings[key]] = indices
+            owners[writings[key]].append(index)
+        self._write_all(list(owners))
+        return owners
 
     def _room(self, ids: tuple[int, ...]) -> int:
         """Tokens that may be written after a context."""
@@ -139,14 +133,13 @@ class _Writer:
         prefix = self.engine.runner.prefix
         return self.window - 1 - (prefix.length if prefix else 0) if len(ids) <= self.window else 0
 
-    def _request(self, ids: tuple[int, ...], sample: int, limit: int) -> _Request:
-        request = _Request(Writing(ids, sample, limit, self.decoding, self.tokenizer, self.ends))
-        if self.on_text is not None:
-            heard = partial(_told, self.on_text, request.owners)
-            request.writing = replace(request.writing, on_text=heard)
-        return request
+    def _writing(
+        self, ids: tuple[int, ...], sample: int, limit: int, indices: list[int]
+    ) -> Writing:
+        heard = None if self.on_text is None else partial(_told, self.on_text, indices)
+        return Writing(ids, sample, limit, self.decoding, self.tokenizer, self.ends, heard)
 
-    def write(self, writings: Sequence[Writing]) -> None:
+    def _write_all(self, writings: Sequence[Writing]) -> None:
         """Write all; when memory runs out go on with half of the rows from what has ended."""
         way = self._way()
         while waiting := [writing for writing in writings if writing.finish is None]:

@@ -1,4 +1,4 @@
-"""Contexts read before anything is written after them: every distinct one once."""
+"""Prefill: every distinct context is run once, before tokens are generated after it."""
 
 from __future__ import annotations
 
@@ -16,29 +16,24 @@ from promptlab.compat.transformers import (
     EncoderDecoderCache,
     EncoderOutput,
 )
-from promptlab.engine.kv_cache.radix_cache import LEAST, KeptStates
+from promptlab.engine.kv_cache.prefix_tree import WORTH, PrefixNode, prefix_tree
+from promptlab.engine.kv_cache.radix_cache import LEAST, NO_TOKEN, KeptStates
 from promptlab.engine.kv_cache.stacking import mask_after, stacked
-from promptlab.engine.kv_cache.state import (
-    WORTH,
-    PrefixNode,
-    PrefixState,
-    frozen_cache,
-    prefix_tree,
-    recorded,
-)
+from promptlab.engine.kv_cache.state import PrefixState, frozen_cache, recorded
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
 from promptlab.engine.tensors import padded, padding_mask
 
-NO_TOKEN = -1
-"""Stands after a path all of which may have been kept."""
-
 
 @dataclass(frozen=True)
 class Opening:
-    """A context that was read: its state, and the logits ``[vocab]`` of what comes next.
+    """A context that has gone through the network.
 
-    ``index`` is the context's number; ``crossed`` what an encoder-decoder's decoder attends.
+    Attributes:
+        index: the context's number among those that were given.
+        state: keys and values of its tokens (of an encoder-decoder: of the decoder's first one).
+        logits: logits ``[vocab]`` of the next token.
+        crossed: keys and values of the encoder's output; ``None`` for causal models.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""The loop that writes: rows begin, go on token by token, end, and make room for the next."""
+"""Continuous batching: sequences enter the batch, grow by a token a step, and leave it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ from promptlab.prompts.decoding import Decoding
 
 @dataclass
 class Loop:
-    """Writes all texts on at most ``most`` rows.
+    """Generates all sequences on at most ``most`` rows of a decode batch.
 
-    ``openings`` give the contexts as they are wanted, ``writings`` the texts to be written after
-    each. ``done`` is told of every text that has ended and, before its row is free, of the state
-    that it leaves. ``computed`` counts the tokens that went through the network here.
+    Attributes:
+        rows: the decode batch.
+        openings: prefilled contexts, each computed when it is wanted.
+        writings: the sequences to generate after each context, by the context's index.
+        decoding: how tokens are chosen.
+        most: rows in the batch at most.
+        done: called with every sequence that has ended and, before its row is free, a function
+            that gives the keys and values it leaves.
+        computed: tokens that went through the network here.
     """
 
     rows: CausalRows

@@ -1,4 +1,4 @@
-"""A text in the making: one request's tokens, and when it ends."""
+"""A sequence that is being generated: its tokens so far, and when it stops."""
 
 from __future__ import annotations
 
@@ -60,10 +60,16 @@ def _listed(found: Any) -> Sequence[Any]:
 
 @dataclass(eq=False)
 class Writing:
-    """One request: tokens are added until `finish` is set.
+    """One sequence: tokens are appended until `finish` is set.
 
-    ``limit`` is the most tokens, the window's rest taken into account. ``logprob`` is the sum of
-    the tokens' log-probabilities in nats.
+    Attributes:
+        ids: token ids of the context that it continues.
+        sample: its number among the samples of one context; it seeds the random numbers.
+        limit: the most tokens, what is left of the window taken into account.
+        on_text: called with the text whenever it has grown.
+        tokens: ids generated so far.
+        logprob: sum of their log-probabilities in nats, at temperature 1.
+        finish: why it has ended; ``None`` while it goes on.
     """
 
     ids: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""One row at a time with transformers' own cache: exact for every kind of layer."""
+"""One sequence at a time with transformers' own cache: exact for every kind of layer."""
 
 from __future__ import annotations
 

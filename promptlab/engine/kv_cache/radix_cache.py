@@ -20,6 +20,8 @@ LEAST = 16
 """A kept beginning of fewer tokens is not worth starting from."""
 RECENT = 64
 """So many contexts of earlier calls are compared with those of a new one."""
+NO_TOKEN = -1
+"""Added to ids of which all may come from the cache: one token is always left to compute."""
 
 
 @dataclass(eq=False)

@@ -6,9 +6,8 @@ its own, as if the row had been computed whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -22,9 +21,6 @@ from promptlab.errors import CapabilityError
 
 LayerState = tuple[Tensor, Tensor]
 """Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
-
-WORTH = 32
-"""Sharing has to save so many tokens to be worth a forward of its own."""
 
 
 class FrozenPrefixLayer(DynamicLayer):
@@ -155,59 +151,3 @@ class _FirstLayer(FrozenPrefixLayer):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(None)
-
-
-@dataclass
-class PrefixNode:
-    """Rows that share ``ids`` (after the parent's): some end here, some share yet more."""
-
-    ids: tuple[int, ...]
-    rows: list[int] = field(default_factory=list)
-    children: list[PrefixNode] = field(default_factory=list)
-
-    def below(self) -> Iterator[int]:
-        """All rows that end here or in a child."""
-        yield from self.rows
-        for child in self.children:
-            yield from child.below()
-
-
-def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> PrefixNode:
-    """Group token sequences by what they share, under a root that shares nothing.
-
-    A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
-    one token of its own below its node. ``rows`` are indices into ``sequences``.
-    """
-    root = PrefixNode(())
-    order = sorted(range(len(sequences)), key=lambda index: sequences[index])
-    waiting = [(root, order, 0, 0)]
-    while waiting:
-        # The group's sequences agree up to ``at``; the node above them covers ``start``.
-        node, group, start, at = waiting.pop()
-        if len(group) < 2:
-            node.rows.extend(group)
-            continue
-        end = _common(sequences, group, at)
-        if (end - start) * (len(group) - 1) >= worth:
-            child = PrefixNode(sequences[group[0]][start:end])
-            node.children.append(child)
-            node, start = child, end
-        longer = [index for index in group if len(sequences[index]) > end + 1]
-        node.rows.extend(index for index in group if len(sequences[index]) <= end + 1)
-        waiting.extend((node, branch, start, end) for branch in _branches(sequences, longer, end))
-    return root
-
-
-def _common(sequences: Sequence[tuple[int, ...]], group: list[int], start: int) -> int:
-    """How far sorted sequences agree, leaving each at least one token of its own."""
-    first, last = sequences[group[0]], sequences[group[-1]]
-    limit = min(len(sequences[index]) for index in group) - 1
-    end = start
-    while end < limit and first[end] == last[end]:
-        end += 1
-    return end
-
-
-def _branches(sequences: Sequence[tuple[int, ...]], group: list[int], at: int) -> list[list[int]]:
-    """Split sorted sequences by the token at ``at``."""
-    return [list(branch) for _, branch in groupby(group, key=lambda index: sequences[index][at])]

@@ -1,4 +1,4 @@
-"""Keys and values of what never changes while something is learned."""
+"""Keys and values of frozen beginnings, computed once and kept while something is trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers that are none: found where a network is read, and followed to where they begin."""
+"""NaN and infinity: detected in the outputs of a network, and traced to where they begin."""
 
 from __future__ import annotations
 

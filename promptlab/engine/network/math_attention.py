@@ -1,4 +1,4 @@
-"""Plain attention for a while, whichever threads ask for it."""
+"""PyTorch's math attention kernels for a while, for any number of threads."""
 
 from __future__ import annotations
 

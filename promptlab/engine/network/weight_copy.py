@@ -1,4 +1,4 @@
-"""Copies of a model's weights that may be trained while the shared ones stay as they are."""
+"""Copies of the weights of a model that may be trained while the shared ones stay as they are."""
 
 from __future__ import annotations
 

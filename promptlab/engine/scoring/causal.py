@@ -7,30 +7,22 @@ from dataclasses import dataclass
 
 import torch
 
-from promptlab.engine.kv_cache.radix_cache import LEAST
+from promptlab.engine.kv_cache.prefix_tree import WORTH, PrefixNode, prefix_tree
+from promptlab.engine.kv_cache.radix_cache import LEAST, NO_TOKEN
 from promptlab.engine.kv_cache.stacking import after_states
-from promptlab.engine.kv_cache.state import (
-    WORTH,
-    PrefixNode,
-    PrefixState,
-    frozen_cache,
-    prefix_tree,
-    recorded,
-)
+from promptlab.engine.kv_cache.state import PrefixState, frozen_cache, recorded
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.branching import Span, branch_mask, branched_length, branched_row
 from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
 from promptlab.engine.scoring.request import Question, Reply
-from promptlab.engine.scoring.runner import FamilyRunner
+from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.tensors import padded
 
 MOST_BRANCHED = 64
 """Branches in a row have at most so many tokens, or as many as the context if that is longer."""
 COPIED = 4
 """A kept token of a row's own state counts as the fourth of a computed one in a batch."""
-NO_TOKEN = -1
-"""Stands after a path all of which may have been kept."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class _Part:
     question: Question
 
 
-class CausalRunner(FamilyRunner):
+class CausalRunner(Runner):
     """Shared prefixes once, then one row a context with its continuations as branches.
 
     A branch attends the context and itself, not its siblings, so a context is computed once for
@@ -213,8 +205,7 @@ class CausalRunner(FamilyRunner):
     def _run_plain(self, questions: Sequence[Question], replies: Replies) -> None:
         rows, owners = [], []
         for index, question in enumerate(questions):
-            tails = [c for c in question.continuations if len(c) > 1] or [()]
-            for number, tail in enumerate(tails):
+            for number, tail in enumerate(question.tails):
                 rows.append(question.context.ids + tail[:-1])
                 owners.append((index, tail, number == 0))
 

@@ -1,4 +1,4 @@
-"""What a text is to the network: one vector from its last layer."""
+"""Text embeddings: one vector of the last layer for each text."""
 
 from __future__ import annotations
 

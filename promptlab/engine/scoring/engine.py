@@ -151,19 +151,20 @@ class Engine:
         return self.network.vocabulary_logprobs(features).cpu().numpy()
 
     def _replies(self, questions: Sequence[Question]) -> list[Reply]:
+        """The reply to every question, with the tails of its context's other questions beside."""
         started = time.perf_counter()
         merged = _merge(questions)
-        keys = {context: context_key(context, self.learned) for context in merged}
-        known = self.store.slots(list(keys.values()))
-        tails = self._known_tails(merged)
+        replies = self._stored(merged)
         missing: list[Question] = []
         for context, continuations in merged.items():
-            if keys[context] not in known:
+            if context not in replies:
                 # as at the first time: beside other continuations it would be other last digits
                 missing.append(Question(context, continuations))
-            elif wanted := tuple(c for c in continuations if (context, c) not in tails):
+                continue
+            known = replies[context].tails
+            if wanted := tuple(c for c in continuations if self.has_tail(c) and c not in known):
                 missing.append(Question(context, wanted))
-        computed = self._compute(missing, keys, known, tails) if missing else 0
+        computed = self._compute(missing, replies) if missing else 0
         self.count(
             Usage(
                 sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
@@ -172,56 +173,49 @@ class Engine:
                 peak_bytes(self.network.device),
             )
         )
-        return [
-            Reply(
-                known[keys[q.context]].feature,
-                known[keys[q.context]].log_normaliser,
-                {c: tails[q.context, c] for c in q.continuations if self.has_tail(c)},
-            )
-            for q in questions
-        ]
+        return [replies[question.context] for question in questions]
 
     def has_tail(self, continuation: tuple[int, ...]) -> bool:
         """Whether more is to be read than the first token; learned vectors are no words."""
         start = self.network.virtual.start
         return not self.network.affine or any(token < start for token in continuation[1:])
 
-    def _known_tails(
-        self, merged: dict[Context, tuple[tuple[int, ...], ...]]
-    ) -> dict[tuple[Context, tuple[int, ...]], float]:
-        pairs = {
+    def _stored(self, merged: dict[Context, tuple[tuple[int, ...], ...]]) -> dict[Context, Reply]:
+        """What the store knows of these contexts and their continuations."""
+        keys = {context: context_key(context, self.learned) for context in merged}
+        slots = self.store.slots(list(keys.values()))
+        found = {
+            context: Reply(slots[key].feature, slots[key].log_normaliser)
+            for context, key in keys.items()
+            if key in slots
+        }
+        places = {
             tail_key(context, c, self.learned): (context, c)
-            for context, continuations in merged.items()
-            for c in continuations
+            for context in found
+            for c in merged[context]
             if self.has_tail(c)
         }
-        tails = {pairs[key]: value for key, value in self.store.tails(list(pairs)).items()}
-        for context, continuations in merged.items():
-            tails |= {(context, c): 0.0 for c in continuations if not self.has_tail(c)}
-        return tails
+        for key, value in self.store.tails(list(places)).items():
+            context, continuation = places[key]
+            found[context].tails[continuation] = value
+        return found
 
-    def _compute(
-        self,
-        missing: list[Question],
-        keys: dict[Context, bytes],
-        known: dict[bytes, Reply],
-        tails: dict[tuple[Context, tuple[int, ...]], float],
-    ) -> int:
-        """Find out what is missing; how many tokens went through the network for it."""
+    def _compute(self, missing: list[Question], replies: dict[Context, Reply]) -> int:
+        """Add what is missing to ``replies``; how many tokens went through the network for it."""
         new_slots, new_tails = [], []
         # A runner of this call's own counts what this call computes, whoever else is at work.
         runner = copy.copy(self.runner)
         runner.computed_tokens = 0
         with self.network.learned(self.vectors):
-            replies = runner.run(missing)
-        for question, reply in zip(missing, replies, strict=True):
-            if (slot := keys[question.context]) not in known:
-                known[slot] = reply
-                new_slots.append((slot, reply))
+            found = runner.run(missing)
+        for question, reply in zip(missing, found, strict=True):
+            context = question.context
+            if context not in replies:
+                replies[context] = reply
+                new_slots.append((context_key(context, self.learned), reply))
+            replies[context].tails.update(reply.tails)
             for continuation, value in reply.tails.items():
-                tails[question.context, continuation] = value
-                key = tail_key(question.context, continuation, self.learned)
-                new_tails.append((key, value))
+                new_tails.append((tail_key(context, continuation, self.learned), value))
         self.store.save(new_slots, new_tails)
         with _COUNTING:
             self.runner.computed_tokens += runner.computed_tokens

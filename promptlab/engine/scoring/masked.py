@@ -12,11 +12,11 @@ from promptlab.engine.kv_cache.state import PrefixState, frozen_cache
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
 from promptlab.engine.scoring.request import Question, Reply
-from promptlab.engine.scoring.runner import FamilyRunner
+from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.tensors import additive, padded, padding_mask
 
 
-class MaskedRunner(FamilyRunner):
+class MaskedRunner(Runner):
     """One row a context, and one for every start of a continuation that follows the slot.
 
     An answer of k tokens has the likelihood of k mask tokens filled from left to right,

@@ -1,4 +1,4 @@
-"""Slots that were read once: any single token's probability there is one small product."""
+"""Slots that were read once: any single token's log-probability there is one small product."""
 
 from __future__ import annotations
 

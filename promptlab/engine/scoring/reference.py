@@ -1,4 +1,4 @@
-"""Log-likelihoods by plain forwards: one row, no padding, no cache. What every way must give."""
+"""Reference log-likelihoods by plain forwards: one row, no padding, no cache."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def plain_scores(
 ) -> list[list[float]]:
     """For every question the log-likelihoods in nats of its continuations.
 
-    ``start`` are the tokens that a decoder begins with. Raises what the model raises.
+    Every other way to compute them has to give the same. ``start`` are the tokens that a decoder
+    begins with. Raises what the model raises.
     """
     return [
         [

@@ -1,4 +1,4 @@
-"""What the engine is asked, what it replies, and what that cost."""
+"""What is to be scored, the result, and what it cost."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Question:
 
     context: Context
     continuations: tuple[tuple[int, ...], ...]
+
+    @property
+    def tails(self) -> tuple[tuple[int, ...], ...]:
+        """Continuations of several tokens, each of which is read on; an empty one if none is."""
+        return tuple(c for c in self.continuations if len(c) > 1) or ((),)
 
 
 @dataclass

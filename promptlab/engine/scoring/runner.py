@@ -1,10 +1,10 @@
-"""What answers questions on a network: the protocol, and what the runners of all families share."""
+"""What answers questions on a network: what the runners of all families share."""
 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
 
 from promptlab.engine.kv_cache.radix_cache import KeptStates
 from promptlab.engine.kv_cache.state import PrefixState
@@ -13,35 +13,12 @@ from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.request import Question, Reply
 
 
-@runtime_checkable
-class Runner(Protocol):
-    """Answers questions about distinct contexts and counts the tokens it computed."""
+class Runner(ABC):
+    """Answers questions about distinct contexts and counts the tokens it computed.
 
-    budget: TokenBudget
-    computed_tokens: int
-    prefix: PrefixState | None
-    kept: KeptStates | None
-    alone: bool
-
-    def run(self, questions: Sequence[Question]) -> list[Reply]:
-        """One reply a question, in order."""
-        ...
-
-    def after(self, prefix: PrefixState) -> Runner:
-        """A runner on the same network whose rows all attend a learned prefix."""
-        ...
-
-    def over(self, network: Network) -> Runner:
-        """The same runner on another network, with a budget of its own."""
-        ...
-
-    def keeping(self, kept: KeptStates | None) -> Runner:
-        """The same runner with this memory of states (or none)."""
-        ...
-
-
-class FamilyRunner:
-    """What the runners of all families share: network, budget, count and learned prefix."""
+    With ``single_rows`` every row has a forward of its own: what it gives depends on no other
+    row. All rows attend ``prefix``, a learned one, if there is one.
+    """
 
     def __init__(self, network: Network, budget: TokenBudget) -> None:
         self.network = network
@@ -49,20 +26,25 @@ class FamilyRunner:
         self.computed_tokens = 0
         self.prefix: PrefixState | None = None
         self.kept: KeptStates | None = None
-        self.alone = False
+        self.single_rows = False
 
-    def by_itself(self) -> Runner:
-        """This runner with one row in every forward: what it gives depends on no other row."""
-        self.alone = True
-        self.budget = TokenBudget(1)
-        return cast(Runner, self)
+    @abstractmethod
+    def run(self, questions: Sequence[Question]) -> list[Reply]:
+        """One reply a question, in order."""
+
+    def with_single_rows(self) -> Runner:
+        """The same runner with one row in every forward."""
+        other = copy.copy(self)
+        other.single_rows = True
+        other.budget = TokenBudget(1)
+        return other
 
     def after(self, prefix: PrefixState) -> Runner:
         """A runner on the same network whose rows all attend a learned prefix."""
         other = copy.copy(self)
         other.prefix = prefix
         other.kept = None
-        return cast(Runner, other)
+        return other
 
     def over(self, network: Network) -> Runner:
         """The same runner on another network, with a budget of its own."""
@@ -71,10 +53,10 @@ class FamilyRunner:
         other.budget = TokenBudget(self.budget.tokens)
         other.computed_tokens = 0
         other.kept = None
-        return cast(Runner, other)
+        return other
 
     def keeping(self, kept: KeptStates | None) -> Runner:
         """The same runner with this memory of states (or none)."""
         other = copy.copy(self)
         other.kept = kept
-        return cast(Runner, other)
+        return other

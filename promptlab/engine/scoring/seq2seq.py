@@ -13,11 +13,11 @@ from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
 from promptlab.engine.scoring.request import Question, Reply
-from promptlab.engine.scoring.runner import FamilyRunner
+from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.tensors import padded, padding_mask
 
 
-class Seq2SeqRunner(FamilyRunner):
+class Seq2SeqRunner(Runner):
     """The decoder starts with ``start`` (its start token, and the sentinel if there is one).
 
     A learned prefix is attended by the decoder's self-attention.
@@ -31,10 +31,10 @@ class Seq2SeqRunner(FamilyRunner):
         """One reply a question."""
         replies = Replies()
         numbers, parts = list(range(len(questions))), list(questions)
-        if self.alone:  # a decoder's rows, too, go through the network one by one
+        if self.single_rows:  # a decoder's rows, too, go through the network one by one
             numbers, parts = _single(questions)
         lengths = [
-            len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in _tails(q))
+            len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in q.tails)
             for q in parts
         ]
         self.budget.run(
@@ -78,7 +78,7 @@ class Seq2SeqRunner(FamilyRunner):
         for owner, (question, number) in enumerate(zip(questions, numbers, strict=True)):
             start = self.begun(question)
             slot = len(start) - 1
-            for count, tail in enumerate(_tails(question)):
+            for count, tail in enumerate(question.tails):
                 if count == 0:
                     probes.extend(slot_probes(question, number, len(rows), slot, affine=affine))
                 for offset, target in enumerate(tail[1:], start=1):
@@ -106,7 +106,3 @@ def _single(questions: Sequence[Question]) -> tuple[list[int], list[Question]]:
             numbers.append(number)
             parts.append(Question(question.context, () if tail is None else (tail,)))
     return numbers, parts
-
-
-def _tails(question: Question) -> list[tuple[int, ...]]:
-    return [c for c in question.continuations if len(c) > 1] or [()]

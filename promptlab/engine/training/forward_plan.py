@@ -1,4 +1,4 @@
-"""What goes through the network for a batch of items, and where it is read: one plan a family."""
+"""The forward of a batch of training items: its inputs, and the places where it is read."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from promptlab.engine.scoring.gather import Probe
 from promptlab.engine.scoring.request import Question
 
 
-@runtime_checkable
-class Scoreable(Protocol):
-    """An item of a batch: questions, and the state of their contexts' first tokens."""
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One training example: its questions, which are scored in one batch.
 
-    @property
-    def questions(self) -> tuple[Question, ...]:
-        """What is asked."""
+    ``state`` holds the keys and values of the first tokens of every context: a learned prefix
+    (with its graph), or those of words that stand before all that is learned.
+    """
 
-    @property
-    def state(self) -> PrefixState | None:
-        """Keys and values of the first tokens."""
+    questions: tuple[Question, ...]
+    state: PrefixState | None = None
 
     @property
     def start(self) -> int:
-        """How many tokens that are."""
+        """Tokens that ``state`` stands for."""
+        return self.state.length if self.state is not None else 0
+
+    @property
+    def attended(self) -> int:
+        """The most tokens that one token of its rows may attend."""
+        return max(
+            len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in self.questions
+        )
 
 
 @dataclass
@@ -48,7 +55,7 @@ class Plan:
     _places: dict[tuple[int, int], int] = attribute(default_factory=dict)
     _terms: list[tuple[int, int, int]] = attribute(default_factory=list)
 
-    def read(self, items: Sequence[Scoreable], probes: Iterable[Probe]) -> Plan:
+    def read(self, items: Sequence[Item], probes: Iterable[Probe]) -> Plan:
         """Add terms for the probes; a probe's ``question`` counts through all items' questions."""
         number: dict[tuple[int, tuple[int, ...]], int] = {}
         count = 0
@@ -95,15 +102,8 @@ class Planner(Protocol):
 
     equal_states: bool
 
-    def length(self, item: Scoreable) -> int:
+    def length(self, item: Item) -> int:
         """Tokens that go through the network for an item."""
 
-    def plan(self, items: Sequence[Scoreable]) -> Plan:
+    def plan(self, items: Sequence[Item]) -> Plan:
         """One forward for all items."""
-
-
-def attended(item: Scoreable) -> int:
-    """The most tokens that one token of an item's rows may attend."""
-    return max(
-        len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in item.questions
-    )

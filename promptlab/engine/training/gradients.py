@@ -1,40 +1,19 @@
-"""Log-likelihoods with a graph: what is learned hears through the frozen network how it does."""
+"""Log-likelihoods of continuations, with gradients for learned vectors, prefixes and weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.engine.kv_cache.state import PrefixState
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.request import Question
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.training.forward_plan import Plan, Planner, attended
+from promptlab.engine.training.forward_plan import Item, Plan, Planner
 from promptlab.engine.training.planners import planner_for
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One training example: its questions, which are scored in one batch.
-
-    ``state`` holds the keys and values of the first tokens of every context: a learned prefix
-    (with its graph), or those of words that stand before all that is learned.
-    """
-
-    questions: tuple[Question, ...]
-    state: PrefixState | None = None
-
-    @property
-    def start(self) -> int:
-        """Tokens that ``state`` stands for."""
-        return self.state.length if self.state is not None else 0
-
 
 Scored = list[list[Float[Tensor, " _continuation"]]]
 """For every item and question the log-likelihoods of its continuations."""
@@ -89,7 +68,7 @@ class GradientScorer:
 
         def work(batch: list[int]) -> None:
             nonlocal total
-            longest = max(attended(items[index]) for index in batch)
+            longest = max(items[index].attended for index in batch)
             with self.network.learned(vectors), self.network.short_attention(longest):
                 found = self.score([items[index] for index in batch], normalised=normalised)
                 value = loss(batch, found)

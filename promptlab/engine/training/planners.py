@@ -1,8 +1,9 @@
-"""One planner a family: how its items become a forward."""
+"""How the training items of each model family become a forward."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from promptlab.engine.scoring.request import Question
 from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.scoring.seq2seq import Seq2SeqRunner, decoder_cache
 from promptlab.engine.tensors import padded, padding_mask
-from promptlab.engine.training.forward_plan import Plan, Planner, Scoreable
+from promptlab.engine.training.forward_plan import Item, Plan, Planner
 
 
 def planner_for(runner: Runner) -> Planner:
@@ -40,11 +41,11 @@ class CausalPlanner:
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Scoreable) -> int:
+    def length(self, item: Item) -> int:
         """Tokens after the state."""
         return sum(branched_length(question, item.start) for question in item.questions)
 
-    def plan(self, items: Sequence[Scoreable]) -> Plan:
+    def plan(self, items: Sequence[Item]) -> Plan:
         """Ragged states are padded on the left, where nothing sees the padding."""
         network = self.runner.network
         rows: list[list[int]] = []
@@ -79,22 +80,22 @@ class PlainCausalPlanner:
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Scoreable) -> int:
+    def length(self, item: Item) -> int:
         """Tokens of all rows."""
         return sum(
             len(question.context.ids) + len(tail) - 1
             for question in item.questions
-            for tail in _tails(question)
+            for tail in question.tails
         )
 
-    def plan(self, items: Sequence[Scoreable]) -> Plan:
+    def plan(self, items: Sequence[Item]) -> Plan:
         """Whole rows, nothing shared."""
         rows: list[tuple[int, ...]] = []
         probes: list[Probe] = []
         number = 0
         for item in items:
             for question in item.questions:
-                for count, tail in enumerate(_tails(question)):
+                for count, tail in enumerate(question.tails):
                     place = (number, len(rows), tail)
                     slot = len(question.context.ids) - 1
                     if count == 0:
@@ -115,7 +116,7 @@ class MaskedPlanner:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def length(self, item: Scoreable) -> int:
+    def length(self, item: Item) -> int:
         """Tokens of all rows: one a question, and one for every start that fills some masks."""
         return sum(
             len(q.context.ids)
@@ -123,7 +124,7 @@ class MaskedPlanner:
             for q in item.questions
         )
 
-    def plan(self, items: Sequence[Scoreable]) -> Plan:
+    def plan(self, items: Sequence[Item]) -> Plan:
         """Every row with its padding mask."""
         rows: list[tuple[int, ...]] = []
         probes: list[Probe] = []
@@ -132,10 +133,7 @@ class MaskedPlanner:
         for item in items:
             for question in item.questions:
                 for row, places in masked_rows(question, number, affine=False):
-                    for place in places:
-                        probes.append(
-                            Probe(number, len(rows), place.column, place.target, place.tails)
-                        )
+                    probes.extend(replace(place, row=len(rows)) for place in places)
                     rows.append(row)
                     states.append(item.state)
                 number += 1
@@ -156,15 +154,15 @@ class Seq2SeqPlanner:
     def __init__(self, runner: Seq2SeqRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Scoreable) -> int:
+    def length(self, item: Item) -> int:
         """Tokens of the encoder and of all the decoder's rows."""
         return sum(
             len(question.context.ids)
-            + sum(len(self.runner.begun(question)) + len(tail) for tail in _tails(question))
+            + sum(len(self.runner.begun(question)) + len(tail) for tail in question.tails)
             for question in item.questions
         )
 
-    def plan(self, items: Sequence[Scoreable]) -> Plan:
+    def plan(self, items: Sequence[Item]) -> Plan:
         """States stand before the decoder's rows; all have one length."""
         network = self.runner.network
         questions = [question for item in items for question in item.questions]
@@ -185,10 +183,6 @@ class Seq2SeqPlanner:
         }
         tokens = sum(map(len, contexts)) + sum(map(len, rows))
         return Plan(inputs, tokens).read(items, probes)
-
-
-def _tails(question: Question) -> list[tuple[int, ...]]:
-    return [c for c in question.continuations if len(c) > 1] or [()]
 
 
 def _first_tokens(question: Question, number: int, row: int, slot: int) -> Iterable[Probe]:

@@ -75,7 +75,7 @@ def find_lacks(examined: Examination, engine: Engine, tokenizer: Any) -> dict[Ca
             f"token by token {kind} writes something else than its own forward; use a model of "
             "another architecture"
         )
-    if engine.runner.alone:
+    if engine.runner.single_rows:
         found["gradients"] = (
             f"what {kind} gives for a text depends on the texts beside it in a batch, so nothing "
             "can be learned in batches; use a model of another architecture"

@@ -14,7 +14,8 @@ from torch import Tensor
 from promptlab.data.example import Example
 from promptlab.engine.kv_cache.training_cache import FixedStates
 from promptlab.engine.scoring.request import Context, Question
-from promptlab.engine.training.gradients import GradientScorer, Item, Scored
+from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.training.gradients import GradientScorer, Scored
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.learned_parts import Learned

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.engine.kv_cache.state import FrozenPrefixLayer, PrefixNode, prefix_tree
+from promptlab.engine.kv_cache.prefix_tree import PrefixNode, prefix_tree
+from promptlab.engine.kv_cache.state import FrozenPrefixLayer
 
 Sequences = list[tuple[int, ...]]
 IDS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12).map(tuple), max_size=12)

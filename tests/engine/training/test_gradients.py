@@ -11,15 +11,14 @@ from torch import Tensor
 
 from promptlab.engine.kv_cache.training_cache import FixedStates
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.training.gradients import GradientScorer, Item
+from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.training.gradients import GradientScorer
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from tests.helpers.learned_fixtures import Drawn, drawn, items, weighed
 from tests.helpers.reference_learned import answer_scores
 from tests.helpers.tiny_models import Pair
-
-pytestmark = pytest.mark.slow
 
 Fresh = Callable[..., LocalModel]
 TEXTS = (
