@@ -13,19 +13,19 @@ from starlette.middleware import Middleware
 
 import promptlab as pl
 
-from .compare import tab as compare_tab
-from .components.gradio_internals import without_asking_itself
-from .context import KEPT_SECONDS, MB, Workbench
-from .failures import tab as failures_tab
-from .learn import tab as learn_tab
-from .library import tab as library_tab
-from .playground import tab as playground_tab
-from .predict import tab as predict_tab
-from .server.cleanup import sweeping
+from .compare.tab import build_compare_tab
+from .components.gradio_internals import disable_self_requests
+from .context import KEPT_SECONDS, MB, AppContext
+from .failures.tab import build_failures_tab
+from .learn.tab import build_learn_tab
+from .library.tab import build_library_tab
+from .playground.tab import build_playground_tab
+from .predict.tab import build_predict_tab
+from .server.cleanup import remove_old_files_regularly
 from .server.guard import Guard, rules_for
-from .server.header import REMEMBER_TAB, keep_tab_in_address, masthead
+from .server.header import REMEMBER_TAB, build_header, keep_tab_in_address
 from .server.page import Page
-from .study import tab as study_tab
+from .study.tab import build_study_tab
 
 DEFAULT_MODEL = "smollm2-135m"
 LARGEST_UPLOAD = 10 * MB
@@ -33,13 +33,13 @@ _MOST_WAITING = 64
 _MOST_SESSIONS = 500
 """Gradio keeps about a megabyte for each; the one used longest ago is forgotten."""
 _TABS = (
-    ("Playground", playground_tab.tab),
-    ("Compare", compare_tab.tab),
-    ("Study", study_tab.tab),
-    ("Learn", learn_tab.tab),
-    ("Library", library_tab.tab),
-    ("Failures", failures_tab.tab),
-    ("Predict", predict_tab.tab),
+    ("Playground", build_playground_tab),
+    ("Compare", build_compare_tab),
+    ("Study", build_study_tab),
+    ("Learn", build_learn_tab),
+    ("Library", build_library_tab),
+    ("Failures", build_failures_tab),
+    ("Predict", build_predict_tab),
 )
 
 
@@ -55,9 +55,9 @@ def build_app(
     ``largest_upload`` bytes.
     """
     pl.isolate_rendering()  # nobody's template keeps the others waiting
-    bench = Workbench(tuple(models), runs, largest_upload=largest_upload)
+    context = AppContext(tuple(models), runs, largest_upload=largest_upload)
     # Gradio would else keep uploads where every user of the machine looks in.
-    os.environ.setdefault("GRADIO_TEMP_DIR", str(bench.files / "uploads"))
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(context.files / "uploads"))
     app = Page(
         title="promptlab",
         analytics_enabled=False,
@@ -65,13 +65,13 @@ def build_app(
         delete_cache=(KEPT_SECONDS // 4, KEPT_SECONDS),
     )
     with app:
-        masthead(app)
+        build_header(app)
         with gr.Tabs(elem_id="tabs"):
             for title, lay_out in _TABS:
                 with gr.Tab(title, id=title.lower()) as page:
-                    lay_out(app, bench, page)
+                    lay_out(app, context, page)
         keep_tab_in_address(app)
-    app.opening, app.closing, app.files = bench.jobs.start, bench.jobs.close, bench.files
+    app.opening, app.closing, app.files = context.queue.start, context.queue.close, context.files
     app.queue(max_size=_MOST_WAITING, default_concurrency_limit=16)
     return app
 
@@ -109,7 +109,9 @@ def serve(
             auth_message=None if login is None else f"The user is called {login[0]}.",
             app_kwargs={
                 "middleware": [Middleware(Guard, rules=rules)],
-                "lifespan": sweeping(app.files, Path(os.environ["GRADIO_TEMP_DIR"])),
+                "lifespan": remove_old_files_regularly(
+                    app.files, Path(os.environ["GRADIO_TEMP_DIR"])
+                ),
             },
             blocked_paths=_blocked(runs),
             share=False,
@@ -125,7 +127,7 @@ def serve(
             ssr_mode=False,
             # Gradio has waited until the server answers. It would then ask for the whole page,
             # and not start when that takes three seconds, as it does on a busy machine.
-            **without_asking_itself(),
+            **disable_self_requests(),
             footer_links=["api"],
             head=REMEMBER_TAB,
             theme=_theme(),

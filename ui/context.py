@@ -6,6 +6,7 @@ import atexit
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,10 @@ from pathlib import Path
 import promptlab as pl
 
 from .queue.queue_folder import study_folder
-from .queue.study_queue import StudyJobs
+from .queue.study_queue import StudyQueue
+
+ModelLoader = Callable[..., pl.LanguageModel]
+"""Loads a model on offer by its name, for a device and a dtype; see `AppContext.load_model`."""
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 _AUTO = "auto"
@@ -31,7 +35,7 @@ def _own_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Workbench:
+class AppContext:
     """One for the whole app. ``models`` are the names on offer, the first one is the default.
 
     Nothing is read or written outside of ``runs`` (the studies' folders), ``files`` (what is
@@ -44,7 +48,9 @@ class Workbench:
     files: Path = field(default_factory=_own_folder)
     largest_upload: int = 10 * MB
 
-    def load(self, name: str = "", device: str = _AUTO, dtype: str = _AUTO) -> pl.LanguageModel:
+    def load_model(
+        self, name: str = "", device: str = _AUTO, dtype: str = _AUTO
+    ) -> pl.LanguageModel:
         """A model on offer, loaded once and shared. Raises `InputError` for any other name."""
         name = name or self.models[0]
         if name not in self.models:
@@ -71,15 +77,15 @@ class Workbench:
         return pl.StudyPolicy(self.models, (self.runs / _UPLOADS,), self.devices)
 
     @cached_property
-    def jobs(self) -> StudyJobs:
+    def queue(self) -> StudyQueue:
         """The studies that run and wait here, the same for everybody."""
-        return StudyJobs(self.runs, self.load, self.policy)
+        return StudyQueue(self.runs, self.load_model, self.policy)
 
-    def study(self, name: str) -> Path:
+    def study_folder(self, name: str) -> Path:
         """The folder of a study by its name. Raises `InputError` for a name that is none."""
         return study_folder(self.runs, name)
 
-    def download(self, name: str) -> Path:
+    def download_path(self, name: str) -> Path:
         """Where to write a file that somebody downloads as ``name``; it is removed in time."""
         folder = self.files / "downloads"
         folder.mkdir(exist_ok=True)

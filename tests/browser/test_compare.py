@@ -56,7 +56,7 @@ def test_older_answers_do_not_stay(page: Any, monkeypatch: pytest.MonkeyPatch) -
     box = page.locator("#edit-answers textarea")
     box.fill("negative: not good at all\npositive: great")
     page.get_by_text("the model has to be asked").wait_for()
-    asking = Gate(monkeypatch, answer_edit, "ask", after=1)
+    asking = Gate(monkeypatch, answer_edit, "score_unread_answers", after=1)
     page.click("#edit-ask")
     assert asking.reached.wait(PATIENCE)
     box.fill("negative: bad\npositive: bad")

@@ -226,7 +226,7 @@ def test_failures(window: Any) -> None:
     window.wait_for_selector(".pl-cluster")
     window.get_by_label("the actual answer is acceptable").click()
     window.get_by_label("Note").locator("visible=true").fill(HOSTILE)
-    press(window, "Keep the correction")
+    press(window, "Save the correction")
     window.wait_for_selector("#failure-told:has-text('is kept')")
     harmless(window)
 

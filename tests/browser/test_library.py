@@ -85,7 +85,7 @@ def test_failures_are_shown_grouped_and_corrected(page: Any, study: Path) -> Non
     page.wait_for_selector("#failure-detail:has-text('Example 2')")
     page.get_by_label("the actual answer is acceptable").click()
     page.get_by_label("Note").fill("warm enough")
-    page.get_by_role("button", name="Keep the correction").click()
+    page.get_by_role("button", name="Save the correction").click()
     page.wait_for_selector("#failure-told:has-text('is kept')")
     (kept,) = pl.FailureLog(study).corrections.values()
     assert (kept.example_id, kept.accept, kept.note) == ("2", True, "warm enough")
@@ -93,6 +93,6 @@ def test_failures_are_shown_grouped_and_corrected(page: Any, study: Path) -> Non
     with page.expect_download() as made:
         page.get_by_role("button", name="Regression suite").click()
     assert '"label": "positive"' in Path(made.value.path()).read_text()
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Withdraw").click()
     page.wait_for_selector("#failure-told:has-text('taken back')")
     assert not pl.FailureLog(study).corrections

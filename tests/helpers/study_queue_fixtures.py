@@ -12,26 +12,26 @@ import yaml
 
 import promptlab as pl
 from promptlab.models.local import LocalModel
-from promptlab.ui.context import Workbench
-from promptlab.ui.queue.study_queue import Job, StudyJobs
+from promptlab.ui.context import AppContext
+from promptlab.ui.queue.study_queue import StudyJob, StudyQueue
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 
 @pytest.fixture
-def bench(
+def context(
     tmp_path: Path, masked: LocalModel, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workbench]:
+) -> Iterator[AppContext]:
     """A workbench whose one model is the tiny one."""
-    bench = Workbench(("tiny",), tmp_path / "runs")
-    monkeypatch.setattr(Workbench, "load", lambda *_: masked)
-    yield bench
-    bench.jobs.close()
+    context = AppContext(("tiny",), tmp_path / "runs")
+    monkeypatch.setattr(AppContext, "load_model", lambda *_: masked)
+    yield context
+    context.queue.close()
 
 
 @pytest.fixture
-def study(tmp_path: Path, bench: Workbench) -> Callable[..., str]:
+def study(tmp_path: Path, context: AppContext) -> Callable[..., str]:
     """The text of a small study over an uploaded file."""
-    data = bench.keep_upload(write_reviews(tmp_path / "reviews.csv"))
+    data = context.keep_upload(write_reviews(tmp_path / "reviews.csv"))
 
     def make(**changes: Any) -> str:
         return yaml.safe_dump(study_document(data, **changes), sort_keys=False)
@@ -48,7 +48,7 @@ def wait_for(found: Callable[[], Any], seconds: float = 300.0) -> Any:
     return value
 
 
-def is_(jobs: StudyJobs, name: str, *states: str) -> Callable[[], bool]:
+def is_(jobs: StudyQueue, name: str, *states: str) -> Callable[[], bool]:
     return lambda: jobs.state(name)["state"] in states
 
 
@@ -60,9 +60,9 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]]
     """
     due: list[tuple[int, Callable[[], None]]] = []
     seen = [0]
-    told = Job.__call__
+    told = StudyJob.__call__
 
-    def call(job: Job, event: pl.Event) -> None:
+    def call(job: StudyJob, event: pl.Event) -> None:
         told(job, event)
         if type(event).__name__ == "TrialFinished":
             seen[0] += 1
@@ -70,5 +70,5 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]]
                 due.remove(entry)
                 entry[1]()
 
-    monkeypatch.setattr(Job, "__call__", call)
+    monkeypatch.setattr(StudyJob, "__call__", call)
     return lambda count, action: due.append((seen[0] + count, action))

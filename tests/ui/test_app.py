@@ -22,8 +22,8 @@ from gradio_client.exceptions import AppError
 import promptlab as pl
 from promptlab.ui.app import serve
 from promptlab.ui.components.text_fields import LONGEST, read_answers, read_fields, read_templates
-from promptlab.ui.context import Workbench
-from promptlab.ui.learn.learning_view import Sight
+from promptlab.ui.context import AppContext
+from promptlab.ui.learn.learning_view import LearningView
 from promptlab.ui.library import template_list as shelf
 from promptlab.ui.library import template_view
 from promptlab.ui.playground import fill_cards, labels_section
@@ -215,7 +215,7 @@ def test_a_running_search_is_watched(client: ApiClient, runs: Path) -> None:
     for name, trial in (("tiny", 3), ("../runs/begun", 3), ("begun", 4)):
         with pytest.raises(AppError, match=r"no study named|has taken no steps"):
             client.predict(name, trial, api_name="/learning_steps")
-    sight = Sight.of(Workbench(("tiny",), runs), "begun", None, None)
+    sight = LearningView.of(AppContext(("tiny",), runs), "begun", None, None)
     drawn = sight.head() + sight.curves() + "".join(sight.words())
     assert drawn.count("<polyline") == 2 and "<script" not in drawn
     assert "<code>&lt;script&gt;alert(1)&lt;/script&gt;</code>" in drawn
@@ -247,23 +247,23 @@ def test_texts_are_shown_as_text(causal: Any, runs: Path) -> None:
     )
     item = shelf.find_templates("", "sentiment")[0]
     drawn = [
-        fill_cards.draw(rows),
-        labels_section.draw(scored),
-        shelf.draw([item]),
-        template_view.facts(item),
-        results_section.draw(results_section.read_board(runs, "tiny")),
+        fill_cards.fill_html(rows),
+        labels_section.label_cards_html(scored),
+        shelf.template_list_html([item]),
+        template_view.template_facts(item),
+        results_section.results_html(results_section.read_leaderboard(runs, "tiny")),
     ]
     assert "<script" not in "".join(drawn)
     assert all("&lt;script&gt;" in text for text in (drawn[0], drawn[1], drawn[4]))
 
 
 def test_a_board_shows_intervals_and_standing(runs: Path) -> None:
-    drawn = str(results_section.draw(results_section.read_board(runs, "tiny")))
+    drawn = str(results_section.results_html(results_section.read_leaderboard(runs, "tiny")))
     assert "left:33.33%;width:66.67%" in drawn  # 0.5 to 0.9 where all rows lie in 0.3 to 0.9
     for text in ("best on dev", "worse, p = 0.01", "majority", "no slot", "7.5"):
         assert text in drawn
-    assert "no trials" in results_section.draw({"trials": []})
-    assert results_section.undecided(runs) == ["begun"]
+    assert "no trials" in results_section.results_html({"trials": []})
+    assert results_section.undecided_studies(runs) == ["begun"]
 
 
 def test_boxes() -> None:

@@ -8,16 +8,18 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import error, panel
-from ..components.listeners import on_last
-from ..components.text_fields import shown_answers
+from ..components.html import error, html_panel
+from ..components.listeners import on_latest
+from ..components.text_fields import format_answers
 from . import prompts as known
-from .comparison_sheet import task_of
+from .comparison_sheet import open_comparison_task
 
 
-def section(listed: gr.State, ticked: gr.CheckboxGroup, source: tuple[Any, ...]) -> None:
+def build_add_prompt_section(
+    listed: gr.State, ticked: gr.CheckboxGroup, source: tuple[Any, ...]
+) -> None:
     """Lay the form out and connect it; ``source`` are the boxes that name the data."""
-    name = gr.Dropdown(known.usable(), value=None, label="Start from the library")
+    name = gr.Dropdown(known.usable_templates(), value=None, label="Start from the library")
     template = gr.Textbox(
         label="Template", lines=2, max_lines=8, placeholder="{text} It was {mask}"
     )
@@ -37,10 +39,10 @@ def section(listed: gr.State, ticked: gr.CheckboxGroup, source: tuple[Any, ...])
             min_width=120,
         )
     button = gr.Button("Add to the list", size="md", elem_id="compare-add-button")
-    complaint = panel()
+    complaint = html_panel()
     form: list[Any] = [name, template, answers, calibration, shown]
-    on_last(name.input, _pick, name, [template, answers])
-    on_last(
+    on_latest(name.input, _pick, name, [template, answers])
+    on_latest(
         [box.input if isinstance(box, gr.Dropdown) else box.change for box in source],
         _fit,
         list(source),
@@ -57,27 +59,27 @@ def _pick(name: str | None) -> tuple[str, str]:
     if name not in library:
         return "", ""
     item = library[name]
-    answers = shown_answers(item.verbalizer) if item.answers is not None else ""
+    answers = format_answers(item.verbalizer) if item.answers is not None else ""
     return item.template.source, answers
 
 
 def _fit(*data: Any) -> tuple[Any, Any]:
     """The templates that suit the data, and its labels."""
     try:
-        task = task_of(*data)
+        task = open_comparison_task(*data)
     except pl.PromptlabError:
         return gr.skip(), gr.skip()  # told when the grid is run
     words = "\n".join(f"{label}: {label}" for label in task.labels)
-    return gr.Dropdown(known.fitting(task)), gr.Textbox(placeholder=words)
+    return gr.Dropdown(known.fitting_templates(task)), gr.Textbox(placeholder=words)
 
 
 def _add(
     prompts: list[known.ListedPrompt], ticks: list[str], library: str | None, *form: Any
 ) -> tuple[Any, Any, str]:
     try:
-        more = known.listed(library or "", *form)
+        more = known.list_prompt(library or "", *form)
     except pl.PromptlabError as problem:
         return gr.skip(), gr.skip(), str(error(problem))
     prompts = [*prompts, more]
-    names = known.numbered(prompts)
+    names = known.number_prompts(prompts)
     return prompts, gr.CheckboxGroup(names, value=[*ticks, names[-1]]), ""

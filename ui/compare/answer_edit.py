@@ -8,19 +8,19 @@ from typing import Any
 import promptlab as pl
 
 from ..components.markup import Markup
-from ..components.text_fields import LONGEST, read_answers, shown_answers
+from ..components.text_fields import LONGEST, format_answers, read_answers
 from . import answer_edit_view
-from .comparison_sheet import Sheet
+from .comparison_sheet import ComparisonSheet
 
 
 @dataclass(eq=False)
-class Editing:
+class AnswerEdit:
     """A column and its kept slots; ``shown`` is the last drawing.
 
     ``refused`` is what the model was asked and could not score, with the reason.
     """
 
-    sheet: Sheet
+    sheet: ComparisonSheet
     letter: str
     rescorer: pl.Rescorer
     shown: str = ""
@@ -30,10 +30,10 @@ class Editing:
     def own(self) -> tuple[str, str]:
         """The column's own answers and calibration, as they stand in the boxes."""
         classifier = self.rescorer.classifier
-        return shown_answers(classifier.verbalizer), classifier.calibration
+        return format_answers(classifier.verbalizer), classifier.calibration
 
 
-def begin(sheet: Sheet, column: str) -> Editing:
+def begin_answer_edit(sheet: ComparisonSheet, column: str) -> AnswerEdit:
     """Read the slots of a column's prompts once. Raises `InputError` for one without answers."""
     head = sheet.head(column)
     predictor = sheet.grid.predictors.get(head.letter)
@@ -42,10 +42,10 @@ def begin(sheet: Sheet, column: str) -> Editing:
     if not isinstance(predictor, pl.PromptClassifier):
         raise pl.InputError(f"column {head.letter} writes its replies: it has no answer words")
     rescorer = pl.Rescorer(predictor, sheet.examples, train=sheet.task.train)
-    return Editing(sheet, head.letter, rescorer)
+    return AnswerEdit(sheet, head.letter, rescorer)
 
 
-def change(editing: Editing, answers: str, calibration: str) -> str:
+def change_answers(editing: AnswerEdit, answers: str, calibration: str) -> str:
     """The figures with these answers; where the model has to be asked, that is told instead.
 
     Raises `InputError` for answers that cannot be read, and what the model said when it was asked.
@@ -60,13 +60,15 @@ def change(editing: Editing, answers: str, calibration: str) -> str:
         return f'{told}<div class="pl-compare-old">{editing.shown}</div>'
     found = editing.rescorer.predict(words, name)
     editing.shown = str(
-        answer_edit_view.draw(editing.sheet, editing.rescorer.base, found, editing.letter)
+        answer_edit_view.answer_edit_html(
+            editing.sheet, editing.rescorer.base, found, editing.letter
+        )
     )
     return editing.shown
 
 
-def ask(editing: Editing, answers: str, calibration: str) -> None:
-    """Let the model read what `change` has to ask it for; it is kept, and nothing is drawn here."""
+def score_unread_answers(editing: AnswerEdit, answers: str, calibration: str) -> None:
+    """Let the model score the answers that it has not read; the scores are kept."""
     name: Any = calibration
     try:
         editing.rescorer.predict(verbalizer(editing, answers), name)
@@ -74,7 +76,7 @@ def ask(editing: Editing, answers: str, calibration: str) -> None:
         editing.refused = (answers, calibration), problem
 
 
-def verbalizer(editing: Editing, answers: str) -> pl.Verbalizer:
+def verbalizer(editing: AnswerEdit, answers: str) -> pl.Verbalizer:
     """The box's answers; weights and aggregation stay those of the column.
 
     Raises `InputError` for answers that cannot be read.
@@ -103,7 +105,7 @@ def _waiting(answers: tuple[str, ...], of: int) -> Markup:
     )
 
 
-def yaml_of(editing: Editing, answers: str, calibration: str) -> str:
+def yaml_of(editing: AnswerEdit, answers: str, calibration: str) -> str:
     """The edited prompt as YAML."""
     prompt = editing.sheet.head(editing.letter).prompt
     return answer_edit_view.as_yaml(prompt, read_answers(answers), calibration)

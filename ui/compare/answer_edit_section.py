@@ -10,13 +10,13 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import error, note, panel
-from ..components.listeners import AT_MODEL, QUIET, on_last
+from ..components.html import error, html_panel, note
+from ..components.listeners import AT_MODEL, QUIET, on_latest
 from . import answer_edit
-from .answer_edit import Editing
-from .comparison_sheet import Sheet
+from .answer_edit import AnswerEdit
+from .comparison_sheet import ComparisonSheet
 from .prompts import CALIBRATIONS
-from .run import Run
+from .run import GridRun
 
 HINT = (
     "Run the grid, then choose one of its columns: its answers and its calibration can be changed "
@@ -38,7 +38,7 @@ class _Boxes:
     result: gr.HTML
 
 
-def section(run: Run, page: gr.Tab) -> gr.Dropdown:
+def build_answer_edit_section(run: GridRun, page: gr.Tab) -> gr.Dropdown:
     """Lay the section out on its tab and connect it. Returns the box that names the column.
 
     Reading a column and asking the model take long, and write nothing that is drawn: ``editing``
@@ -48,17 +48,17 @@ def section(run: Run, page: gr.Tab) -> gr.Dropdown:
     boxes = _boxes()
     typed = [editing, boxes.answers, boxes.calibration]
     slow: dict[str, Any] = AT_MODEL | {"show_progress": "full", "show_progress_on": boxes.result}
-    on_last(
+    on_latest(
         [boxes.column.input, page.select, again.change],
         _start,
         [editing, run.sheet, boxes.column],
         typed,
         **slow,
     )
-    on_last([boxes.ask.click, boxes.answers.submit], _ask, typed, asked, **slow)
+    on_latest([boxes.ask.click, boxes.answers.submit], _ask, typed, asked, **slow)
     run.ended.change(_once_more, editing, again, **QUIET)
     boxes.back.click(_undo, editing, [boxes.answers, boxes.calibration], **QUIET)
-    on_last(
+    on_latest(
         [editing.change, asked.change, boxes.answers.change, boxes.calibration.change],
         _show,
         typed,
@@ -88,44 +88,46 @@ def _boxes() -> _Boxes:
                     label="YAML", lines=6, interactive=False, buttons=["copy"], elem_id="edit-yaml"
                 )
         with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(HINT)), name="edit-result")
+            result = html_panel(str(note(HINT)), name="edit-result")
     return _Boxes(column, answers, calibration, ask, back, entry, result)
 
 
 def _start(
-    editing: Editing | pl.PromptlabError | None, sheet: Sheet | None, column: str | None
+    editing: AnswerEdit | pl.PromptlabError | None,
+    sheet: ComparisonSheet | None,
+    column: str | None,
 ) -> tuple[Any, ...]:
     """The column that is chosen, its slots read; what was typed for it before stays."""
     if sheet is None or not column:
         return None, "", "none"
     try:
         letter = sheet.head(column).letter
-        if isinstance(editing, Editing) and (editing.sheet, editing.letter) == (sheet, letter):
+        if isinstance(editing, AnswerEdit) and (editing.sheet, editing.letter) == (sheet, letter):
             return gr.skip(), gr.skip(), gr.skip()
-        begun = answer_edit.begin(sheet, column)
+        begun = answer_edit.begin_answer_edit(sheet, column)
     except pl.PromptlabError as problem:
         return problem, "", "none"
     return begun, *begun.own
 
 
-def _once_more(editing: Editing | pl.PromptlabError | None) -> Any:
+def _once_more(editing: AnswerEdit | pl.PromptlabError | None) -> Any:
     """A column that was refused while the grid was filling is asked for again when it is over."""
     return time.monotonic_ns() if isinstance(editing, pl.PromptlabError) else gr.skip()
 
 
-def _ask(editing: Editing | pl.PromptlabError | None, answers: str, calibration: str) -> Any:
-    if not isinstance(editing, Editing):
+def _ask(editing: AnswerEdit | pl.PromptlabError | None, answers: str, calibration: str) -> Any:
+    if not isinstance(editing, AnswerEdit):
         return gr.skip()
-    answer_edit.ask(editing, answers, calibration)
+    answer_edit.score_unread_answers(editing, answers, calibration)
     return time.monotonic_ns()
 
 
-def _undo(editing: Editing | pl.PromptlabError | None) -> tuple[Any, Any]:
-    return editing.own if isinstance(editing, Editing) else (gr.skip(), gr.skip())
+def _undo(editing: AnswerEdit | pl.PromptlabError | None) -> tuple[Any, Any]:
+    return editing.own if isinstance(editing, AnswerEdit) else (gr.skip(), gr.skip())
 
 
 def _show(
-    editing: Editing | pl.PromptlabError | None, answers: str, calibration: str
+    editing: AnswerEdit | pl.PromptlabError | None, answers: str, calibration: str
 ) -> tuple[str, str]:
     """The figures, and the edited prompt as YAML."""
     if editing is None:
@@ -133,7 +135,7 @@ def _show(
     if isinstance(editing, pl.PromptlabError):
         return str(error(editing)), ""
     try:
-        drawn = answer_edit.change(editing, answers, calibration)
+        drawn = answer_edit.change_answers(editing, answers, calibration)
         return drawn, answer_edit.yaml_of(editing, answers, calibration)
     except pl.PromptlabError as problem:
         return f'{error(problem)}<div class="pl-compare-old">{editing.shown}</div>', ""

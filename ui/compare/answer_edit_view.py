@@ -7,21 +7,23 @@ from collections.abc import Sequence
 
 import promptlab as pl
 
-from ..components.html import joined, note, share_text, whisker
+from ..components.html import join_markup, note, share_text, whisker
 from ..components.markup import Markup
-from .comparison_sheet import Sheet
-from .paired_tests import points, words
+from .comparison_sheet import ComparisonSheet
+from .paired_tests import format_points, paired_test_sentence
 from .prompts import ListedPrompt
-from .table import text_of, verdict
+from .table import cell_verdict, text_of
 
 _SHOWN = 8
 
 
-def draw(sheet: Sheet, base: pl.Predictions, edited: pl.Predictions, letter: str) -> Markup:
+def answer_edit_html(
+    sheet: ComparisonSheet, base: pl.Predictions, edited: pl.Predictions, letter: str
+) -> Markup:
     """The edited column beside the unedited one."""
     own, edits = letter, f"{letter}, edited,"
     (test,) = pl.paired_tests({edits: edited, own: base})
-    told = words(test)
+    told = paired_test_sentence(test)
     if not test.only_a + test.only_b:
         told = (
             f"The edit changes no right answer into a wrong one, nor the other way (n = {test.n})."
@@ -46,7 +48,7 @@ def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) ->
     if against is not None:
         gain = found.accuracy - pl.Evaluation.of(against).accuracy
         tone = "pl-up" if gain > 0 else "pl-down" if gain < 0 else ""
-        told = f"{points(gain)} points" if gain else "as before"
+        told = f"{format_points(gain)} points" if gain else "as before"
         moved = Markup('<em class="{}">{}</em>').format(tone, told)
     return Markup(
         '<div class="pl-compare-big"><span>{}</span><b>{}</b>{}<small>{}</small>{}</div>'
@@ -72,9 +74,11 @@ def _confusion(rows: pl.Predictions, labels: Sequence[str]) -> Markup:
             tone, share, counts[target, label]
         )
 
-    heads = joined(Markup('<th scope="col">{}</th>').format(name) for name in names)
-    body = joined(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(t, joined(cell(t, p) for p in names))
+    heads = join_markup(Markup('<th scope="col">{}</th>').format(name) for name in names)
+    body = join_markup(
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
+            t, join_markup(cell(t, p) for p in names)
+        )
         for t in names
     )
     return Markup(
@@ -84,13 +88,13 @@ def _confusion(rows: pl.Predictions, labels: Sequence[str]) -> Markup:
     ).format(heads, body)
 
 
-def _changes(sheet: Sheet, base: pl.Predictions, edited: pl.Predictions) -> Markup:
+def _changes(sheet: ComparisonSheet, base: pl.Predictions, edited: pl.Predictions) -> Markup:
     """Examples whose label is another one now."""
     rows = [r for r, (a, b) in enumerate(zip(base, edited, strict=True)) if a.label != b.label]
     broken = [row for row in rows if base[row].correct]
     mended = [row for row in rows if edited[row].correct]
     listed = (broken[: _SHOWN // 2] + mended[:_SHOWN])[:_SHOWN]
-    items = joined(_change(sheet, row, base[row], edited[row]) for row in listed)
+    items = join_markup(_change(sheet, row, base[row], edited[row]) for row in listed)
     left = len(rows) - len(listed)
     return Markup("<section><h4>{}</h4><ul class='pl-compare-changes'>{}</ul>{}</section>").format(
         f"Changed labels: {len(rows)} ({len(mended)} mended, {len(broken)} broken)",
@@ -99,9 +103,11 @@ def _changes(sheet: Sheet, base: pl.Predictions, edited: pl.Predictions) -> Mark
     )
 
 
-def _change(sheet: Sheet, row: int, before: pl.Prediction, after: pl.Prediction) -> Markup:
+def _change(
+    sheet: ComparisonSheet, row: int, before: pl.Prediction, after: pl.Prediction
+) -> Markup:
     def said(cell: pl.Prediction) -> Markup:
-        tone, sign, _ = verdict(cell)
+        tone, sign, _ = cell_verdict(cell)
         return Markup('<span class="pl-compare-said {}">{} {}</span>').format(
             tone, sign, str(cell.label)
         )

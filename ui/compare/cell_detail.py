@@ -7,26 +7,18 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import (
-    bar,
-    chip,
-    joined,
-    note,
-    prompt_text,
-    share_text,
-    slot_position,
-)
+from ..components.html import bar, chip, join_markup, note, prompt_text, share_text, slot_position
 from ..components.markup import Markup
-from ..playground.trace_html import draw_trace
-from .comparison_sheet import Sheet
-from .table import verdict
+from ..playground.trace_html import trace_html
+from .comparison_sheet import ComparisonSheet
+from .table import cell_verdict
 
 HINT = "Choose a cell to see its prompt and probabilities."
 _LONGEST = 20_000
 _DIGITS = 9
 
 
-def read_cell(sheet: Sheet, place: object) -> tuple[int, str]:
+def read_cell(sheet: ComparisonSheet, place: object) -> tuple[int, str]:
     """Row and letter of ``row:letter``. Raises `InputError` for what is no filled cell."""
     row, _, letter = str(place).partition(":")
     if not row.isdecimal() or len(row) > _DIGITS or letter not in sheet.grid.columns:
@@ -36,11 +28,11 @@ def read_cell(sheet: Sheet, place: object) -> tuple[int, str]:
     return int(row), letter
 
 
-def draw(sheet: Sheet, row: int, letter: str) -> Markup:
+def cell_html(sheet: ComparisonSheet, row: int, letter: str) -> Markup:
     """The cell's card."""
     cell, head = sheet.cell(row, letter), sheet.head(letter)
     assert cell is not None
-    tone, sign, word = verdict(cell)
+    tone, sign, word = cell_verdict(cell)
     said = cell.label if cell.label is not None else "no label"
     return Markup(
         '<section class="pl-card pl-compare-detail" aria-live="polite"><h3><span>'
@@ -65,7 +57,7 @@ def draw(sheet: Sheet, row: int, letter: str) -> Markup:
 def _bars(cell: pl.Prediction) -> Markup:
     if cell.scores is None:
         return Markup("")
-    return joined(
+    return join_markup(
         bar(
             label,
             exp(nats),
@@ -85,7 +77,7 @@ def _reply(cell: pl.Prediction) -> Markup:
     return Markup('<h4>Reply</h4><pre class="pl-prompt">{}</pre>').format(cell.text[:_LONGEST])
 
 
-def _prompt(sheet: Sheet, row: int, letter: str) -> Markup:
+def _prompt(sheet: ComparisonSheet, row: int, letter: str) -> Markup:
     predictor: Any = sheet.grid.predictors[letter]
     example = sheet.examples[row]
     predictor.prepare([example])
@@ -108,8 +100,8 @@ def _facts(cell: pl.Prediction) -> Markup:
     trace = Markup("")
     if isinstance(cell.trace, dict) and cell.trace.get("steps"):
         trace = Markup('<h4>Steps</h4><div class="pl-compare-steps">{}</div>').format(
-            draw_trace(cell.trace)
+            trace_html(cell.trace)
         )
     return Markup('<p class="pl-compare-facts">{}</p>{}').format(
-        joined(chip(fact) for fact in facts), trace
+        join_markup(chip(fact) for fact in facts), trace
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import promptlab as pl
 
-from .prompts import ListedPrompt, maker
+from .prompts import ListedPrompt, make_predictor
 
 MOST_EXAMPLES = 2000
 MOST_COLUMNS = 12
@@ -27,7 +27,7 @@ ORDERS = [("Disagreements first", "split"), ("As in the data", "data")]
 
 
 @dataclass(frozen=True)
-class Head:
+class ColumnHeader:
     """A column's letter, its prompt and its model."""
 
     letter: str
@@ -41,11 +41,11 @@ class Head:
 
 
 @dataclass(eq=False)
-class Sheet:
+class ComparisonSheet:
     """A grid at work or done. ``about`` says on which examples."""
 
     task: pl.Task
-    heads: tuple[Head, ...]
+    heads: tuple[ColumnHeader, ...]
     grid: pl.Grid
     about: str
     started: float = field(default_factory=time.monotonic)
@@ -58,7 +58,7 @@ class Sheet:
         examples: Sequence[pl.Example] = self.grid.examples
         return examples
 
-    def head(self, letter: str) -> Head:
+    def head(self, letter: str) -> ColumnHeader:
         """The column of a letter. Raises `InputError` for any other text."""
         for head in self.heads:
             if letter and head.letter == letter.partition(" ")[0]:
@@ -98,7 +98,7 @@ def make_sheet(
     count: float | None,
     prompts: Sequence[ListedPrompt],
     models: Mapping[str, Callable[[], pl.LanguageModel]],
-) -> Sheet:
+) -> ComparisonSheet:
     """A sheet of every prompt with every model on the first dev examples. Raises `InputError`."""
     wanted = int(count or 0)
     if not 1 <= wanted <= MOST_EXAMPLES:
@@ -112,14 +112,14 @@ def make_sheet(
             f"at most {MOST_COLUMNS}"
         )
     heads = tuple(
-        Head(letter, prompt, name)
+        ColumnHeader(letter, prompt, name)
         for letter, (prompt, name) in zip(ascii_uppercase, pairs, strict=False)
     )
-    makers = {h.letter: maker(h.prompt, models[h.model], task.labels) for h in heads}
+    makers = {h.letter: make_predictor(h.prompt, models[h.model], task.labels) for h in heads}
     examples = task.dev[:wanted]
     all_of = "" if wanted <= len(task.dev) else ", which are all"
     about = f"{task.name}: {len(examples)} dev examples{all_of}"
-    return Sheet(task, heads, pl.Grid(makers, examples, task.train), about)
+    return ComparisonSheet(task, heads, pl.Grid(makers, examples, task.train), about)
 
 
 def open_task(
@@ -147,7 +147,7 @@ def open_task(
     return larger if larger.test == task.test else task
 
 
-def task_of(
+def open_comparison_task(
     data: str, upload: str | None, text: str = "", label: str = "", count: float | None = 0
 ) -> pl.Task:
     """The task that the boxes name, with ``count`` dev examples if it has so many."""

@@ -7,22 +7,22 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.errors import endpoint
+from ..components.errors import api_endpoint
 from ..components.listeners import AT_MODEL
-from ..context import Workbench
-from .comparison_sheet import Sheet, make_sheet, task_of
-from .export import record
-from .prompts import ListedPrompt, from_library, listed
+from ..context import AppContext
+from .comparison_sheet import ComparisonSheet, make_sheet, open_comparison_task
+from .export import sheet_record
+from .prompts import ListedPrompt, from_library, list_prompt
 
 
-def compare(sheet: Sheet) -> dict[str, Any]:
+def compare(sheet: ComparisonSheet) -> dict[str, Any]:
     """Run a sheet to its end: its columns, its rows, and the paired tests of all pairs."""
     for _ in sheet.grid.run():
         pass
-    return record(sheet)
+    return sheet_record(sheet)
 
 
-def connect(bench: Workbench) -> None:
+def add_compare_endpoint(context: AppContext) -> None:
     """Offer the endpoint."""
 
     def compared(
@@ -41,19 +41,19 @@ def connect(bench: Workbench) -> None:
         accuracy, 95 % interval and predicted labels, ``examples``, and ``pairs``: exact McNemar
         tests with Holm's correction.
         """
-        loads = {name: partial(bench.load, name) for name in models or bench.models[:1]}
-        task = task_of(data, None, count=examples)
+        loads = {name: partial(context.load_model, name) for name in models or context.models[:1]}
+        task = open_comparison_task(data, None, count=examples)
         chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
         return compare(make_sheet(task, examples, chosen, loads))
 
-    endpoint(compared, "compare", **AT_MODEL)
+    api_endpoint(compared, "compare", **AT_MODEL)
 
 
 def _prompt(name: str, answers: str, calibration: str, demonstrations: int) -> ListedPrompt:
     known = {item.full_name: item for item in pl.templates()}
     if name not in known:
-        return listed("", name, answers, calibration, demonstrations)
+        return list_prompt("", name, answers, calibration, demonstrations)
     item = known[name]
     if not answers.strip():
         return from_library(item, calibration, demonstrations)
-    return listed(name, item.template.source, answers, calibration, demonstrations)
+    return list_prompt(name, item.template.source, answers, calibration, demonstrations)

@@ -7,8 +7,8 @@ from typing import Any
 import promptlab as pl
 
 from . import paired_tests
-from .comparison_sheet import Head, Sheet
-from .table import certainty, cost, text_of, verdict
+from .comparison_sheet import ColumnHeader, ComparisonSheet
+from .table import cell_probability, cell_verdict, cost, text_of
 
 FORMS = {
     "csv": ("Save as CSV", "grid.csv"),
@@ -20,18 +20,18 @@ _MOST_SPLIT = 20
 _SHOWN = 160
 
 
-def written(form: str, sheet: Sheet | None) -> str:
+def export_sheet(form: str, sheet: ComparisonSheet | None) -> str:
     """The text of a file. Raises `InputError` where no cell is filled yet."""
     if sheet is None or not any(sheet.grid.columns.values()):
         raise pl.InputError("there is nothing to save yet: run the grid first")
     if form == "csv":
-        return table(sheet)
+        return sheet_rows(sheet)
     if form == "json":
-        return pl.json_text(record(sheet, cells=True), indent=1) + "\n"
-    return summary(sheet)
+        return pl.json_text(sheet_record(sheet, cells=True), indent=1) + "\n"
+    return sheet_summary(sheet)
 
 
-def table(sheet: Sheet) -> str:
+def sheet_rows(sheet: ComparisonSheet) -> str:
     """CSV: a row an example, three columns a column; no cell can be run as a formula."""
     fields = list(sheet.task.fields)
     head = ["id", *(f"input: {name}" for name in fields), "expected", "agreement"]
@@ -51,11 +51,11 @@ def _three(cell: pl.Prediction | None) -> list[Any]:
     if cell is None:
         return ["", "", ""]
     said = cell.label if cell.label is not None else cell.text or cell.error
-    share = certainty(cell)
-    return [said, verdict(cell)[2], "" if share is None else round(share, 4)]
+    share = cell_probability(cell)
+    return [said, cell_verdict(cell)[2], "" if share is None else round(share, 4)]
 
 
-def record(sheet: Sheet, *, cells: bool = False) -> dict[str, Any]:
+def sheet_record(sheet: ComparisonSheet, *, cells: bool = False) -> dict[str, Any]:
     """The grid as plain data: its columns, its rows, and the paired tests of all pairs.
 
     With ``cells``, each column has its predictions: label, scores in nats, reply, tokens, seconds.
@@ -70,13 +70,17 @@ def record(sheet: Sheet, *, cells: bool = False) -> dict[str, Any]:
         ],
         "columns": [_column(sheet, head, cells) for head in sheet.heads],
         "pairs": [
-            {**vars(test), "ci95": list(test.ci95), "words": paired_tests.words(test)}
+            {
+                **vars(test),
+                "ci95": list(test.ci95),
+                "words": paired_tests.paired_test_sentence(test),
+            }
             for test in tests
         ],
     }
 
 
-def _column(sheet: Sheet, head: Head, cells: bool) -> dict[str, Any]:
+def _column(sheet: ComparisonSheet, head: ColumnHeader, cells: bool) -> dict[str, Any]:
     rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
     found = pl.Evaluation.of(rows) if rows.answered else None
     told: dict[str, Any] = {
@@ -104,7 +108,7 @@ def _column(sheet: Sheet, head: Head, cells: bool) -> dict[str, Any]:
 def _cell(row: pl.Prediction) -> dict[str, Any]:
     return {
         "label": row.label,
-        "verdict": verdict(row)[2],
+        "verdict": cell_verdict(row)[2],
         "scores": row.scores,
         "reply": row.text,
         "error": row.error,
@@ -114,7 +118,7 @@ def _cell(row: pl.Prediction) -> dict[str, Any]:
     }
 
 
-def summary(sheet: Sheet) -> str:
+def sheet_summary(sheet: ComparisonSheet) -> str:
     """Markdown: what was compared, what came out with intervals, tests and costs, and where."""
     done = len(sheet.examples)
     parts = [
@@ -126,14 +130,17 @@ def summary(sheet: Sheet) -> str:
     ]
     complete = sheet.complete()
     if len(complete) > 1:
-        told = [f"- {_plain(paired_tests.words(test))}" for test in pl.paired_tests(complete)]
+        told = [
+            f"- {_plain(paired_tests.paired_test_sentence(test))}"
+            for test in pl.paired_tests(complete)
+        ]
         corrected = f" (Holm over {len(told)} pairs)" if len(told) > 1 else ""
         parts.append("\n".join([f"## Paired tests{corrected}", "", *told]))
         parts.append(_disagreements(sheet))
     return "\n\n".join(parts) + "\n"
 
 
-def _results(sheet: Sheet, done: int) -> str:
+def _results(sheet: ComparisonSheet, done: int) -> str:
     lines = ["| | prompt | model | accuracy | 95 % interval | cost |", "|---|---|---|---|---|---|"]
     for head in sheet.heads:
         rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
@@ -147,7 +154,7 @@ def _results(sheet: Sheet, done: int) -> str:
     return "\n".join(lines)
 
 
-def _fenced(head: Head) -> str:
+def _fenced(head: ColumnHeader) -> str:
     """A column's template and answers as they are, whatever backticks they hold."""
     text = f"{head.prompt.template}\n\n{head.prompt.answers}".strip()
     fence = "`" * 3
@@ -156,7 +163,7 @@ def _fenced(head: Head) -> str:
     return f"**{head.letter}**\n\n{fence}\n{text}\n{fence}"
 
 
-def _disagreements(sheet: Sheet) -> str:
+def _disagreements(sheet: ComparisonSheet) -> str:
     rows = sheet.rows("split", "data")
     lines = [f"## Disagreements: {len(rows)} of {len(sheet.examples)}"]
     if rows:
@@ -165,7 +172,9 @@ def _disagreements(sheet: Sheet) -> str:
         lines.append("|---|---|" + "---|" * len(sheet.heads))
     for row in rows[:_MOST_SPLIT]:
         cells = [sheet.cell(row, head.letter) for head in sheet.heads]
-        said = [f"{verdict(cell)[1]} {_three(cell)[0] or ''}" if cell else "" for cell in cells]
+        said = [
+            f"{cell_verdict(cell)[1]} {_three(cell)[0] or ''}" if cell else "" for cell in cells
+        ]
         text = text_of(sheet, row)
         short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
         lines.append(_line([short, str(sheet.examples[row].label), *said], []))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..components.errors import drawn_or_told, telling
-from ..components.html import note, panel
-from ..components.listeners import QUIET, on_last
-from ..components.pick_list import download, kept, kept_page
-from ..context import Workbench
+from ..components.errors import html_or_error, raise_gradio_errors
+from ..components.html import html_panel, note
+from ..components.listeners import QUIET, on_latest
+from ..components.pick_list import keep_page, keep_place, offer_download
 from . import cell_detail, export, table
-from .comparison_sheet import FILTERS, ORDERS, Sheet
-from .run import Run
+from .comparison_sheet import FILTERS, ORDERS, ComparisonSheet
+from .run import GridRun
 
 _TABLE = "compare-table"
 
 
-def section(bench: Workbench, run: Run) -> list[Any]:
+def build_grid_section(download_path: Callable[[str], Path], run: GridRun) -> list[Any]:
     """Lay the section out and connect it. Returns the page and the cell that are looked at."""
     with gr.Row(elem_classes="pl-compare-bar"):
         keep = gr.Radio(FILTERS, value="all", label="Show", scale=4, min_width=300)
@@ -35,27 +35,27 @@ def section(bench: Workbench, run: Run) -> list[Any]:
             )
             buttons = _buttons()
         with gr.Column(scale=4, min_width=300, elem_classes="pl-compare-aside"):
-            told = panel(str(note(cell_detail.HINT)), name="compare-detail")
-    page, cell = kept_page(drawn, _TABLE), kept(drawn, _TABLE)
+            told = html_panel(str(note(cell_detail.HINT)), name="compare-detail")
+    page, cell = keep_page(drawn, _TABLE), keep_place(drawn, _TABLE)
     gr.on([keep.change, order.change], None, None, page, js="() => 0", **QUIET)
     new = [run.sheet.change, run.bell.change]
     turned = [keep.change, order.change, page.change]
-    on_last([*new, *turned], _page, [run.sheet, keep, order, page], drawn)
-    on_last([run.sheet.change, cell.change], _cell, [run.sheet, cell], told)
+    on_latest([*new, *turned], _page, [run.sheet, keep, order, page], drawn)
+    on_latest([run.sheet.change, cell.change], _cell, [run.sheet, cell], told)
     for form, button in buttons.items():
-        _offer(bench, run, form, button)
+        _offer(download_path, run, form, button)
     return [page, cell]
 
 
-def _page(sheet: Sheet | None, keep: str, order: str, page: float | None) -> str:
-    return "" if sheet is None else str(table.draw(sheet, keep, order, int(page or 0)))
+def _page(sheet: ComparisonSheet | None, keep: str, order: str, page: float | None) -> str:
+    return "" if sheet is None else str(table.table_html(sheet, keep, order, int(page or 0)))
 
 
-@drawn_or_told
-def _cell(sheet: Sheet | None, cell: str) -> Any:
+@html_or_error
+def _cell(sheet: ComparisonSheet | None, cell: str) -> Any:
     if sheet is None or not cell:
         return note(cell_detail.HINT)
-    return cell_detail.draw(sheet, *cell_detail.read_cell(sheet, cell))
+    return cell_detail.cell_html(sheet, *cell_detail.read_cell(sheet, cell))
 
 
 def _buttons() -> dict[str, gr.Button]:
@@ -66,14 +66,16 @@ def _buttons() -> dict[str, gr.Button]:
         }
 
 
-def _offer(bench: Workbench, run: Run, form: str, button: gr.Button) -> None:
+def _offer(
+    download_path: Callable[[str], Path], run: GridRun, form: str, button: gr.Button
+) -> None:
     """Let a button hand out the grid as a file."""
 
-    @telling()
-    def made(sheet: Sheet | None) -> Path:
-        text = export.written(form, sheet)
-        path = bench.download(export.FORMS[form][1])
+    @raise_gradio_errors()
+    def made(sheet: ComparisonSheet | None) -> Path:
+        text = export.export_sheet(form, sheet)
+        path = download_path(export.FORMS[form][1])
         path.write_text(text, encoding="utf-8")
         return path
 
-    download(button, made, [run.sheet], f"compare-file-{form}")
+    offer_download(button, made, [run.sheet], f"compare-file-{form}")

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import promptlab as pl
 
-from ..components.html import joined, note
+from ..components.html import join_markup, note
 from ..components.markup import Markup
-from .comparison_sheet import Sheet
+from .comparison_sheet import ComparisonSheet
 
 WAITING = "Two filled columns are needed for a paired test."
 
 
-def words(test: pl.PairedTest) -> str:
+def paired_test_sentence(test: pl.PairedTest) -> str:
     """The test as a sentence, with the interval of the difference."""
-    low, high = (points(end) for end in test.ci95)
+    low, high = (format_points(end) for end in test.ci95)
     return (
-        f"{test} The difference in accuracy is {points(test.difference)} points "
+        f"{test} The difference in accuracy is {format_points(test.difference)} points "
         f"(95 % interval {low} to {high}; n = {test.n})."
     )
 
 
-def points(share: float) -> str:
+def format_points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{100 * share:+.1f}".replace("-", "\u2212") if round(share, 4) else "0.0"
 
 
-def draw_pair(sheet: Sheet, first: str, second: str) -> Markup:
+def paired_test_html(sheet: ComparisonSheet, first: str, second: str) -> Markup:
     """Two columns in words, with their four counts. Raises `InputError`."""
     a, b = sheet.head(first).letter, sheet.head(second).letter
     if a == b:
@@ -45,7 +45,7 @@ def draw_pair(sheet: Sheet, first: str, second: str) -> Markup:
         '<td class="pl-apart">{}</td><td>{}</td></tr></table>'
     ).format(
         "pl-compare-apart" if test.distinguishable else "",
-        words(test),
+        paired_test_sentence(test),
         both,
         test.only_a,
         test.only_b,
@@ -55,21 +55,21 @@ def draw_pair(sheet: Sheet, first: str, second: str) -> Markup:
     )
 
 
-def draw_matrix(sheet: Sheet) -> Markup:
+def paired_matrix_html(sheet: ComparisonSheet) -> Markup:
     """Every pair of filled columns, p-values corrected by Holm over all of them."""
     columns = sheet.complete()
     if len(columns) < 2:
         return note(WAITING)
     tests = {frozenset((test.a, test.b)): test for test in pl.paired_tests(columns)}
-    rows = joined(
+    rows = join_markup(
         Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
             sheet.head(row).name,
             row,
-            joined(_pair(tests.get(frozenset((row, column))), row) for column in columns),
+            join_markup(_pair(tests.get(frozenset((row, column))), row) for column in columns),
         )
         for row in columns
     )
-    heads = joined(Markup('<th scope="col">{}</th>').format(letter) for letter in columns)
+    heads = join_markup(Markup('<th scope="col">{}</th>').format(letter) for letter in columns)
     return Markup(
         '<h4 class="pl-compare-pairs-title">All pairs</h4>'
         '<div class="pl-compare-scroll"><table class="pl-compare-matrix"><thead><tr><td></td>{}'
@@ -95,5 +95,5 @@ def _pair(test: pl.PairedTest | None, row: str) -> Markup:
     p = "p < .001" if test.p_holm < 0.001 else f"p = {test.p_holm:.3f}".replace(" 0.", " .")
     p = p.replace("1.000", "1")
     return Markup('<td class="{}" title="{}"><b>{}</b><small>{}</small></td>').format(
-        tone, str(test), points(difference), p
+        tone, str(test), format_points(difference), p
     )

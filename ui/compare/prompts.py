@@ -9,7 +9,7 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.text_fields import LONGEST, read_answers, shown_answers
+from ..components.text_fields import LONGEST, format_answers, read_answers
 
 CALIBRATIONS = [
     ("none", "none"),
@@ -84,7 +84,7 @@ class ListedPrompt:
         return pl.Template(self.template)
 
 
-def listed(
+def list_prompt(
     library: str, template: str, answers: str, calibration: str, demonstrations: float | None
 ) -> ListedPrompt:
     """A prompt from the form's boxes. Raises `InputError` for a fault in any of them."""
@@ -106,7 +106,7 @@ def listed(
     return made
 
 
-def starting() -> list[ListedPrompt]:
+def starting_prompts() -> list[ListedPrompt]:
     """What the list holds at first: one template without and with calibration, and another."""
     known = {item.full_name: item for item in pl.templates()}
     return [from_library(known[name], calibration) for name, calibration in _STARTING]
@@ -114,14 +114,14 @@ def starting() -> list[ListedPrompt]:
 
 def from_library(item: Any, calibration: str = "none", demonstrations: int = 0) -> ListedPrompt:
     """A template of the library with its own answers, or its parser."""
-    answers = shown_answers(item.verbalizer) if item.answers is not None else ""
+    answers = format_answers(item.verbalizer) if item.answers is not None else ""
     calibration = calibration if answers else "none"
     return ListedPrompt(
         item.name, item.template.source, answers, calibration, demonstrations, item.full_name
     )
 
 
-def numbered(prompts: Sequence[ListedPrompt]) -> list[str]:
+def number_prompts(prompts: Sequence[ListedPrompt]) -> list[str]:
     """The prompts' names in the list, a number where two are alike."""
     shorts = [prompt.short for prompt in prompts]
     counts = [shorts[: place + 1].count(short) for place, short in enumerate(shorts)]
@@ -131,28 +131,28 @@ def numbered(prompts: Sequence[ListedPrompt]) -> list[str]:
     ]
 
 
-def chosen(prompts: Sequence[ListedPrompt], ticked: Sequence[str]) -> list[ListedPrompt]:
+def select_prompts(prompts: Sequence[ListedPrompt], ticked: Sequence[str]) -> list[ListedPrompt]:
     """The ticked prompts, in the order of the list."""
-    return [p for p, name in zip(prompts, numbered(prompts), strict=True) if name in ticked]
+    return [p for p, name in zip(prompts, number_prompts(prompts), strict=True) if name in ticked]
 
 
-def usable() -> list[str]:
+def usable_templates() -> list[str]:
     """Full names of the library's templates that give labels or a parsed reply."""
     return [i.full_name for i in pl.templates() if i.answers is not None or i.parser is not None]
 
 
-def fitting(task: pl.Task) -> list[str]:
-    """Those of `usable` whose labels and fields are the task's; all if there are none."""
+def fitting_templates(task: pl.Task) -> list[str]:
+    """Those of `usable_templates` whose labels and fields are the task's; all if there are none."""
     found = [
         item.full_name
         for group in pl.tasks()
         for item in group.templates.values()
         if set(item.template.fields) <= set(task.fields) and set(group.labels) == set(task.labels)
     ]
-    return [name for name in usable() if name in found] or usable()
+    return [name for name in usable_templates() if name in found] or usable_templates()
 
 
-def maker(prompt: ListedPrompt, load: Any, labels: Sequence[str]) -> Any:
+def make_predictor(prompt: ListedPrompt, load: Any, labels: Sequence[str]) -> Any:
     """What a grid calls when the prompt's turn comes; ``load`` gives the model."""
     return partial(_made, prompt, load, tuple(labels))
 

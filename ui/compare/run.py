@@ -11,20 +11,20 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import error, note, panel
-from ..components.listeners import AT_MODEL, QUIET, on_last
+from ..components.html import error, html_panel, note
+from ..components.listeners import AT_MODEL, QUIET, on_latest
 from ..components.markup import Markup
-from ..context import Workbench
-from .comparison_sheet import Sheet, make_sheet, task_of
-from .prompts import chosen
-from .setup_section import Setup
+from ..context import AppContext, ModelLoader
+from .comparison_sheet import ComparisonSheet, make_sheet, open_comparison_task
+from .prompts import select_prompts
+from .setup_section import ComparisonSetup
 
 _EMPTY = "Tick prompts and models, then run: the grid fills as the answers come."
 _BETWEEN_DRAWINGS = 0.3
 """Seconds; a drawing sends a page of the grid."""
 
 
-class Run:
+class GridRun:
     """The buttons of a run and what a window knows of it.
 
     ``sheet`` holds the grid that is looked at, ``bell`` changes whenever there may be something
@@ -41,12 +41,12 @@ class Run:
             self.cancel = gr.Button(
                 "Cancel", scale=0, min_width=110, interactive=False, elem_id="compare-cancel"
             )
-            self.progress = panel(str(note(_EMPTY)), name="compare-progress")
-        self.complaint = panel(name="compare-complaint")
+            self.progress = html_panel(str(note(_EMPTY)), name="compare-progress")
+        self.complaint = html_panel(name="compare-complaint")
 
-    def connect(self, bench: Workbench, setup: Setup, views: list[Any]) -> None:
+    def connect(self, context: AppContext, setup: ComparisonSetup, views: list[Any]) -> None:
         """What the buttons do. ``views`` are the components that `shown_first` has values for."""
-        begin = partial(_begin, bench, len(views))
+        begin = partial(_begin, context.load_model, len(views))
         inputs, outputs = [self.sheet, *setup.boxes], [self.sheet, self.complaint, *views]
         begun = self.start.click(begin, inputs, outputs, **QUIET)
         filled = begun.then(
@@ -54,7 +54,7 @@ class Run:
         )
         filled.then(lambda: (_ring(), _ring()), None, [self.bell, self.ended], **QUIET)
         self.cancel.click(_stop, self.sheet, self.bell, queue=False, **QUIET)
-        on_last(
+        on_latest(
             [self.sheet.change, self.bell.change],
             _far,
             self.sheet,
@@ -62,13 +62,15 @@ class Run:
         )
 
 
-def _begin(bench: Workbench, views: int, before: Sheet | None, *boxes: Any) -> tuple[Any, ...]:
+def _begin(
+    load_model: ModelLoader, views: int, before: ComparisonSheet | None, *boxes: Any
+) -> tuple[Any, ...]:
     """A new grid in place of the one before, which is told to stop."""
     *data, listed, ticked, models, device, dtype = boxes
     try:
-        task = task_of(*data)
-        loads = {name: partial(bench.load, name, device, dtype) for name in models}
-        made = make_sheet(task, data[-1], chosen(listed, ticked), loads)
+        task = open_comparison_task(*data)
+        loads = {name: partial(load_model, name, device, dtype) for name in models}
+        made = make_sheet(task, data[-1], select_prompts(listed, ticked), loads)
     except pl.PromptlabError as problem:
         return gr.skip(), str(error(problem)), *(gr.skip() for _ in range(views))
     if before is not None:
@@ -76,7 +78,7 @@ def _begin(bench: Workbench, views: int, before: Sheet | None, *boxes: Any) -> t
     return made, "", *shown_first(made)
 
 
-def shown_first(sheet: Sheet) -> tuple[Any, ...]:
+def shown_first(sheet: ComparisonSheet) -> tuple[Any, ...]:
     """Where a new grid starts: its first page, no cell, the tab, the columns of the boxes."""
     names = [head.name for head in sheet.heads]
     second = names[1] if len(names) > 1 else None
@@ -90,23 +92,23 @@ def shown_first(sheet: Sheet) -> tuple[Any, ...]:
     )
 
 
-def _fill(sheet: Sheet | None) -> Iterator[int]:
+def _fill(sheet: ComparisonSheet | None) -> Iterator[int]:
     if sheet is not None and sheet.state == "waiting":
-        for _ in work(sheet):
+        for _ in fill_sheet(sheet):
             yield _ring()
 
 
-def _stop(sheet: Sheet | None) -> int:
+def _stop(sheet: ComparisonSheet | None) -> int:
     if sheet is not None:
         sheet.grid.cancellation.request()
     return _ring()
 
 
-def _far(sheet: Sheet | None) -> tuple[Any, ...]:
+def _far(sheet: ComparisonSheet | None) -> tuple[Any, ...]:
     at_work = sheet is not None and sheet.state in ("waiting", "running")
     stopping = sheet is not None and sheet.grid.cancellation.requested
     return (
-        str(note(_EMPTY) if sheet is None else draw_progress(sheet)),
+        str(note(_EMPTY) if sheet is None else progress_html(sheet)),
         gr.Button(interactive=not at_work),
         gr.Button(interactive=at_work and not stopping),
     )
@@ -116,7 +118,7 @@ def _ring() -> int:
     return time.monotonic_ns()
 
 
-def work(sheet: Sheet) -> Iterator[None]:
+def fill_sheet(sheet: ComparisonSheet) -> Iterator[None]:
     """Fill a sheet; comes up for air every time that there is something new to draw."""
     sheet.state, sheet.started = "running", time.monotonic()
     drawn = 0.0
@@ -136,7 +138,7 @@ def work(sheet: Sheet) -> Iterator[None]:
     yield
 
 
-def draw_progress(sheet: Sheet) -> Markup:
+def progress_html(sheet: ComparisonSheet) -> Markup:
     """A bar, and in words how far the grid is."""
     done, of = sheet.grid.done, sheet.grid.cells
     share = done / of
@@ -156,7 +158,7 @@ def draw_progress(sheet: Sheet) -> Markup:
     ).format(of, done, 100 * share, told, sheet.about)
 
 
-def _left(sheet: Sheet, share: float) -> str:
+def _left(sheet: ComparisonSheet, share: float) -> str:
     if not 0.1 < share < 1:
         return ""
     return f", about {sheet.seconds * (1 - share) / share:.0f} s left"

@@ -9,17 +9,17 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..context import DTYPES, Workbench
+from ..context import DTYPES, AppContext
 from . import add_prompt_section
 from .comparison_sheet import MOST_EXAMPLES
-from .prompts import numbered, starting
+from .prompts import number_prompts, starting_prompts
 
 _DATA = "sst2"
 _EXAMPLES = 24
 
 
 @dataclass(frozen=True)
-class Setup:
+class ComparisonSetup:
     """Components whose values say what is compared; ``prompts`` is a State of `ListedPrompt`."""
 
     data: gr.Dropdown
@@ -39,10 +39,10 @@ class Setup:
         return list(vars(self).values())
 
 
-def section(bench: Workbench) -> Setup:
+def build_setup_section(context: AppContext) -> ComparisonSetup:
     """Lay the section out and connect it."""
-    start = starting()
-    names = numbered(start)
+    start = starting_prompts()
+    names = number_prompts(start)
     with gr.Row(elem_classes="pl-compare-setup"):
         with gr.Column(scale=3, min_width=260):
             data = gr.Dropdown(pl.data_set_names(), value=_DATA, label="Examples of")
@@ -69,17 +69,19 @@ def section(bench: Workbench) -> Setup:
                 names, value=names, label="Prompts", elem_id="compare-prompts", interactive=True
             )
             with gr.Accordion("Add a prompt", open=False, elem_id="compare-add"):
-                add_prompt_section.section(listed, ticked, (data, upload, text, label))
+                add_prompt_section.build_add_prompt_section(
+                    listed, ticked, (data, upload, text, label)
+                )
         with gr.Column(scale=3, min_width=240):
             models = gr.CheckboxGroup(
-                list(bench.models),
-                value=[bench.models[0]],
+                list(context.models),
+                value=[context.models[0]],
                 label="Models",
                 elem_id="compare-models",
             )
             with gr.Row():
                 device = gr.Dropdown(
-                    list(bench.devices), value="auto", label="Device", min_width=100
+                    list(context.devices), value="auto", label="Device", min_width=100
                 )
                 dtype = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", min_width=100)
-    return Setup(data, upload, text, label, count, listed, ticked, models, device, dtype)
+    return ComparisonSetup(data, upload, text, label, count, listed, ticked, models, device, dtype)

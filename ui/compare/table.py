@@ -6,10 +6,10 @@ from math import exp
 
 import promptlab as pl
 
-from ..components.html import chip, joined, share_text, whisker
+from ..components.html import chip, join_markup, share_text, whisker
 from ..components.markup import Markup
-from ..components.pick_list import page_within, pages
-from .comparison_sheet import PAGE_ROWS, Head, Sheet
+from ..components.pick_list import page_within, pages_html
+from .comparison_sheet import PAGE_ROWS, ColumnHeader, ComparisonSheet
 
 _LONGEST = 400
 _NARROW = 4
@@ -59,12 +59,12 @@ A table that is drawn anew under the keyboard leaves the keyboard on its cell.
 """
 
 
-def draw(sheet: Sheet, keep: str, order: str, page: int) -> Markup:
+def table_html(sheet: ComparisonSheet, keep: str, order: str, page: int) -> Markup:
     """One page of the grid under its heads, counted from 0; the last one for a number beyond."""
     rows = sheet.rows(keep, order)
     page = page_within(max(page, 0), len(rows), PAGE_ROWS)
     shown = rows[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
-    body = joined(_row(sheet, row) for row in shown)
+    body = join_markup(_row(sheet, row) for row in shown)
     if not shown:
         body = Markup('<tr><td class="pl-compare-none" colspan="{}">{}</td></tr>').format(
             len(sheet.heads) + 1, "No example is like that."
@@ -77,23 +77,25 @@ def draw(sheet: Sheet, keep: str, order: str, page: int) -> Markup:
         "pl-compare-narrow" if len(sheet.heads) <= _NARROW else "",
         len(sheet.heads),
         _counts(sheet),
-        joined(_head(sheet, head) for head in sheet.heads),
+        join_markup(_head(sheet, head) for head in sheet.heads),
         body,
-        pages(page, len(rows), PAGE_ROWS),
+        pages_html(page, len(rows), PAGE_ROWS),
     )
 
 
-def _counts(sheet: Sheet) -> Markup:
+def _counts(sheet: ComparisonSheet) -> Markup:
     kinds = [sheet.agreement(row) for row in range(len(sheet.examples))]
     if len(sheet.heads) < 2:
         return Markup("<span>{}</span>").format("example")
     told = (("split", "disagree"), ("wrong", "wrong everywhere"), ("right", "right everywhere"))
     return Markup("<ul>{}</ul>").format(
-        joined(Markup("<li><b>{}</b> {}</li>").format(kinds.count(k), text) for k, text in told)
+        join_markup(
+            Markup("<li><b>{}</b> {}</li>").format(kinds.count(k), text) for k, text in told
+        )
     )
 
 
-def _head(sheet: Sheet, head: Head) -> Markup:
+def _head(sheet: ComparisonSheet, head: ColumnHeader) -> Markup:
     problem = sheet.grid.errors.get(head.letter)
     rows = sheet.grid.columns[head.letter]
     figures = Markup('<span class="pl-compare-wait">{}</span>').format("not yet")
@@ -138,23 +140,23 @@ def cost(found: pl.Evaluation) -> str:
     return f"{found.tokens:,} tokens · {time}"
 
 
-def _row(sheet: Sheet, row: int) -> Markup:
+def _row(sheet: ComparisonSheet, row: int) -> Markup:
     example = sheet.examples[row]
-    cells = joined(_cell(sheet, row, head) for head in sheet.heads)
+    cells = join_markup(_cell(sheet, row, head) for head in sheet.heads)
     return Markup(
         '<tr data-row="{}"><th scope="row"><div class="pl-compare-example"><span '
         'class="pl-compare-text" dir="auto">{}</span>{}</div></th>{}</tr>'
     ).format(row, text_of(sheet, row), chip(str(example.label)), cells)
 
 
-def text_of(sheet: Sheet, row: int) -> str:
+def text_of(sheet: ComparisonSheet, row: int) -> str:
     """The fields of an example in one text, shortened."""
     fields = sheet.examples[row].fields
     text = " / ".join(str(fields[name]) for name in sheet.task.fields if name in fields)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def verdict(cell: pl.Prediction) -> tuple[str, str, str]:
+def cell_verdict(cell: pl.Prediction) -> tuple[str, str, str]:
     """Class, sign and word of a cell: never told by colour alone."""
     if cell.missing:
         return "pl-unparsed", "–", "unanswered"
@@ -163,22 +165,22 @@ def verdict(cell: pl.Prediction) -> tuple[str, str, str]:
     return ("pl-right", "✓", "right") if cell.correct else ("pl-wrong", "✗", "wrong")
 
 
-def certainty(cell: pl.Prediction) -> float | None:
+def cell_probability(cell: pl.Prediction) -> float | None:
     """The probability of the predicted label, if it has one."""
     if cell.scores is None or cell.label is None:
         return None
     return exp(cell.scores[cell.label])
 
 
-def _cell(sheet: Sheet, row: int, head: Head) -> Markup:
+def _cell(sheet: ComparisonSheet, row: int, head: ColumnHeader) -> Markup:
     cell = sheet.cell(row, head.letter)
     if cell is None:
         waits = head.letter not in sheet.grid.errors and sheet.state in ("waiting", "running")
         return Markup('<td><span class="pl-compare-blank{}"></span></td>').format(
             " pl-compare-awaited" if waits else ""
         )
-    tone, sign, word = verdict(cell)
-    share = certainty(cell)
+    tone, sign, word = cell_verdict(cell)
+    share = cell_probability(cell)
     label = cell.label if cell.label is not None else (cell.text or cell.error or "no reply")
     told = "" if share is None else f"{100 * share:.0f}"
     spoken = f"{head.letter}, {word}: {label}" + (f", {told} %" if told else "")

@@ -20,7 +20,7 @@ Asked = ParamSpec("Asked")
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def raise_gradio_errors() -> Iterator[None]:
     """Also a decorator: a `PromptlabError` as what a program gets and a page shows as a toast."""
     try:
         yield
@@ -28,7 +28,7 @@ def telling() -> Iterator[None]:
         raise gr.Error(str(problem), print_exception=False) from problem
 
 
-def answer_for(problem: Exception) -> gr.Error:
+def error_for(problem: Exception) -> gr.Error:
     """The sentence for whoever asked, whatever went wrong; what nobody expected is also logged."""
     match problem:
         case gr.Error():
@@ -46,7 +46,7 @@ def answer_for(problem: Exception) -> gr.Error:
     )
 
 
-def drawn_or_told(draw: Callable[Asked, Any]) -> Callable[Asked, str]:
+def html_or_error(draw: Callable[Asked, Any]) -> Callable[Asked, str]:
     """Decorator: a drawing's HTML, or in its place what is wrong with what was asked."""
 
     @wraps(draw)
@@ -59,9 +59,13 @@ def drawn_or_told(draw: Callable[Asked, Any]) -> Callable[Asked, str]:
     return shown
 
 
-def endpoint(function: Callable[..., Any], name: str = "", **options: Any) -> None:
+def api_endpoint(function: Callable[..., Any], name: str = "", **options: Any) -> None:
     """Offer ``function`` to programs, under its own name unless another is given.
 
     Its docstring and annotations are its documentation.
     """
-    api(telling()(check_arguments(function)), api_name=name or function.__name__, **options)
+    api(
+        raise_gradio_errors()(check_arguments(function)),
+        api_name=name or function.__name__,
+        **options,
+    )

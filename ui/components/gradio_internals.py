@@ -36,7 +36,7 @@ is_file = _part("gradio_client.utils", "is_file_obj_with_meta")
 """Whether a value that a page sends names a file."""
 
 
-def without_asking_itself() -> dict[str, Any]:
+def disable_self_requests() -> dict[str, Any]:
     """The option of ``launch`` with which it does not ask for the whole page before it returns."""
     if _OWN_PAGE not in inspect.signature(gr.Blocks.launch).parameters:
         raise _changed(f"option {_OWN_PAGE} of launch")

@@ -15,12 +15,12 @@ _SLOT = "\ue000"
 """Stands for the answer slot while a prompt is cut in two; a private-use character."""
 
 
-def panel(value: str = "", name: str | None = None) -> gr.HTML:
+def html_panel(value: str = "", name: str | None = None) -> gr.HTML:
     """Where drawings appear; Gradio's own look for texts is left out."""
     return gr.HTML(value, elem_id=name, elem_classes="pl-panel", apply_default_css=False)
 
 
-def joined(parts: Iterable[str]) -> Markup:
+def join_markup(parts: Iterable[str]) -> Markup:
     """Pieces as one; what is no markup yet is escaped."""
     return Markup("").join(parts)
 
@@ -55,7 +55,7 @@ def prompt_text(prompt: str, slot: int) -> Markup:
     return Markup('<pre class="pl-prompt">{}<mark>{{mask}}</mark>{}</pre>').format(left, right)
 
 
-def counted(scores: Mapping[str, Any]) -> str:
+def count_text(scores: Mapping[str, Any]) -> str:
     """Over how many examples a figure is; missing answers and repeated texts are told."""
     n, missing = scores.get("n"), scores.get("n_missing") or 0
     if not isinstance(n, int):
@@ -90,7 +90,7 @@ def card(title: str, body: Markup, *, aside: str = "") -> Markup:
 
 def grid(cards: Iterable[Markup]) -> Markup:
     """Cards side by side, below each other where there is no room."""
-    return Markup('<div class="pl-grid">{}</div>').format(joined(cards))
+    return Markup('<div class="pl-grid">{}</div>').format(join_markup(cards))
 
 
 def share_text(share: float) -> str:

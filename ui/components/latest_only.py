@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from .listeners import SIDE_BY_SIDE, on_last
+from .listeners import SIDE_BY_SIDE, on_latest
 
 _NUMBERED = """(before, ...values) => {
   window.promptlabNumber = (window.promptlabNumber ?? 0) + 1;
@@ -22,15 +22,15 @@ _NUMBERED = """(before, ...values) => {
 }"""
 
 
-class Turn:
+class RequestCounter:
     """The number of the newest question of one window; a `gr.State`, copied for every session."""
 
     def __init__(self) -> None:
         self._newest = 0.0
         self._lock = threading.Lock()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Turn:
-        return Turn()
+    def __deepcopy__(self, memo: dict[int, Any]) -> RequestCounter:
+        return RequestCounter()
 
     def take(self, number: float) -> bool:
         """Whether this question is the newest so far; all others are outdated by it."""
@@ -39,13 +39,13 @@ class Turn:
             return number == self._newest
 
 
-class Newest:
+class LatestOnly:
     """Listeners that write the same ``outputs``, and of whose answers only the newest counts."""
 
     def __init__(self, *outputs: Any) -> None:
         self._outputs = list(outputs)
         self._number = gr.Number(0, visible=False)
-        self._turn = gr.State(Turn())
+        self._turn = gr.State(RequestCounter())
 
     def on(
         self,
@@ -59,7 +59,7 @@ class Newest:
         ``answer`` must not raise: Gradio would forget the question that waits behind it.
         """
 
-        def newest(number: float | None, turn: Turn, *values: Any) -> Any:
+        def newest(number: float | None, turn: RequestCounter, *values: Any) -> Any:
             if not turn.take(number or 0):
                 return gr.skip()
             found = answer(*values)
@@ -67,4 +67,4 @@ class Newest:
 
         wanted = [self._number, self._turn, *inputs]
         own: dict[str, Any] = {"js": _NUMBERED} | SIDE_BY_SIDE
-        return on_last(events, newest, wanted, self._outputs, **(own | options))
+        return on_latest(events, newest, wanted, self._outputs, **(own | options))

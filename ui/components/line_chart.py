@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .html import joined
+from .html import join_markup
 from .markup import Markup
 
 _WIDE, _HIGH = 560, 190
@@ -16,9 +16,9 @@ Points = Sequence[tuple[float, float]]
 """(step, value), steps ascending."""
 
 
-def curve(title: str, points: Points, *, tone: str = "") -> Markup:
+def line_chart_svg(title: str, points: Points, *, tone: str = "") -> Markup:
     """A line through ``points`` with its ends' values; long ones are drawn as means."""
-    thin = thinned(points)
+    thin = thin_points(points)
     if not thin:
         return Markup("")
     low, high = _range([value for _, value in thin])
@@ -34,7 +34,7 @@ def curve(title: str, points: Points, *, tone: str = "") -> Markup:
 
     drawn = [place(*point) for point in thin]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in drawn)
-    dots = joined(
+    dots = join_markup(
         Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3"><title>step {:.0f}: {:.4g}</title></circle>')
         .format(x, y, *point)
         for (x, y), point in zip(drawn, thin, strict=True)
@@ -58,7 +58,7 @@ def curve(title: str, points: Points, *, tone: str = "") -> Markup:
     )
 
 
-def thinned(points: Points) -> list[tuple[float, float]]:
+def thin_points(points: Points) -> list[tuple[float, float]]:
     """At most some hundred points: means of neighbours, at the last of their steps."""
     size = -(-len(points) // _MOST_POINTS)
     if size <= 1:
@@ -85,4 +85,4 @@ def _axes(low: float, high: float, first: float, last: float) -> Markup:
     ends = Markup(
         '<text x="{}" y="{}">step {:.0f}</text><text x="{}" y="{}" text-anchor="end">{:.0f}</text>'
     ).format(_LEFT, _HIGH - 8, first, _WIDE - _RIGHT, _HIGH - 8, last)
-    return joined(lines) + ends
+    return join_markup(lines) + ends

@@ -13,10 +13,10 @@ AT_MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """Work with a model: one after the other, for all users."""
 
 SIDE_BY_SIDE: dict[str, Any] = {"concurrency_limit": "default"}
-"""For `on_last`, where something else sees to it that no answer overtakes another."""
+"""For `on_latest`, where something else sees to it that no answer overtakes another."""
 
 
-def on_last(
+def on_latest(
     events: Any,
     answer: Callable[..., Any],
     inputs: Any,
@@ -45,7 +45,7 @@ def on_last(
     return heard.then(answer, inputs, outputs, **(own | options))
 
 
-def rest_elsewhere(page: gr.Tab, timer: gr.Timer) -> None:
+def pause_when_hidden(page: gr.Tab, timer: gr.Timer) -> None:
     """Let ``timer`` stand still while another tab than ``page`` is open."""
 
     def rest(chosen: gr.SelectData) -> Any:

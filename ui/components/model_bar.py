@@ -8,23 +8,23 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..context import DTYPES, Workbench
+from ..context import DTYPES, AppContext, ModelLoader
 
 
-def model_bar(bench: Workbench) -> list[gr.Dropdown]:
-    """Three boxes whose values are the arguments of `Workbench.load`, in that order."""
+def model_bar(context: AppContext) -> list[gr.Dropdown]:
+    """Three boxes whose values are the arguments of `AppContext.load_model`, in that order."""
     with gr.Row(elem_classes="pl-model-bar"):
         name = gr.Dropdown(
-            list(bench.models), value=bench.models[0], label="Model", scale=3, min_width=200
+            list(context.models), value=context.models[0], label="Model", scale=3, min_width=200
         )
         device = gr.Dropdown(
-            list(bench.devices), value="auto", label="Device", scale=1, min_width=100
+            list(context.devices), value="auto", label="Device", scale=1, min_width=100
         )
         dtype = gr.Dropdown(list(DTYPES), value="auto", label="Dtype", scale=1, min_width=100)
     return [name, device, dtype]
 
 
-def load_when_chosen(bench: Workbench, boxes: list[gr.Dropdown]) -> None:
+def load_when_chosen(load_model: ModelLoader, boxes: list[gr.Dropdown]) -> None:
     """Load what is chosen, with its progress on the bar; to be connected before all else.
 
     Gradio tells listeners of one event after the other, so those that follow find it loaded.
@@ -32,7 +32,7 @@ def load_when_chosen(bench: Workbench, boxes: list[gr.Dropdown]) -> None:
 
     def load(*chosen: str) -> None:
         with suppress(pl.PromptlabError):  # told in the place of whatever is asked of it
-            bench.load(*chosen)
+            load_model(*chosen)
 
     gr.on(
         [box.change for box in boxes],

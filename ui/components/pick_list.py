@@ -52,10 +52,10 @@ _READ = "() => {1}(document.querySelector(':is(#{0}, #{0} *)[data-{2}]')?.datase
 _DOWNLOAD = "() => setTimeout(() => document.querySelector('#%s')?.click(), 120)"
 
 
-def picker(value: str = "", name: str | None = None) -> gr.HTML:
+def build_pick_list(value: str = "", name: str | None = None) -> gr.HTML:
     """A panel whose ``data-pick`` rows raise *click* and whose ``data-page`` buttons *submit*.
 
-    What was chosen is in the event's data: see `picked` and `turned_to`.
+    What was chosen is in the event's data: see `picked_name` and `picked_page`.
     """
     return gr.HTML(
         value,
@@ -66,20 +66,20 @@ def picker(value: str = "", name: str | None = None) -> gr.HTML:
     )
 
 
-def picked(event: gr.EventData) -> str:
+def picked_name(event: gr.EventData) -> str:
     """The row that was chosen; whatever a browser says, it is text."""
     data = event._data if isinstance(event._data, dict) else {}
     return str(data.get("pick", ""))
 
 
-def turned_to(event: gr.EventData) -> int:
+def picked_page(event: gr.EventData) -> int:
     """The page that was asked for, from 0."""
     data = event._data if isinstance(event._data, dict) else {}
     page = data.get("page", 0)
     return max(page, 0) if isinstance(page, int) else 0
 
 
-def kept(panel: gr.HTML, name: str, *, again: bool = False) -> gr.Textbox:
+def keep_place(panel: gr.HTML, name: str, *, again: bool = False) -> gr.Textbox:
     """A box that nobody sees, holding the row that was chosen last in the panel of that id.
 
     So it is a value among others: what is drawn of it can be drawn anew at any time. With
@@ -93,14 +93,14 @@ def kept(panel: gr.HTML, name: str, *, again: bool = False) -> gr.Textbox:
     return box
 
 
-def kept_page(panel: gr.HTML, name: str) -> gr.Number:
+def keep_page(panel: gr.HTML, name: str) -> gr.Number:
     """A number that nobody sees: the page that was turned to in the panel of that id, from 0."""
     box = gr.Number(0, visible="hidden", precision=0, minimum=0, label="page")
     panel.submit(None, None, box, js=_READ.format(name, "Number", "turned"), **QUIET)
     return box
 
 
-def pages(page: int, count: int, size: int) -> Markup:
+def pages_html(page: int, count: int, size: int) -> Markup:
     """Buttons to the pages before and after; nothing where one page holds all."""
     last = max(count - 1, 0) // size
     if not last:
@@ -128,7 +128,7 @@ def page_within(page: int, count: int, size: int) -> int:
     return min(page, max(count - 1, 0) // size)
 
 
-def download(
+def offer_download(
     button: gr.Button, make: Callable[..., Path | None], inputs: list[Any], name: str
 ) -> Any:
     """Let ``button`` make a file of its inputs and hand it to the browser.

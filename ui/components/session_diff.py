@@ -21,12 +21,12 @@ from typing import Any, Self, TypeVar
 import gradio as gr
 
 Found = TypeVar("Found")
-Look = Callable[["Seen", float | None], list[Any]]
-"""What has to be sent to a window (`Seen`) that shows this receipt, place by place."""
+Look = Callable[["SessionDiff", float | None], list[Any]]
+"""What has to be sent to a window (`SessionDiff`) that shows this receipt, place by place."""
 
 
 @dataclass
-class Seen:
+class SessionDiff:
     """What was sent last, by the name of its place on the page; one for every window.
 
     The choices are the ``study``, whether its report is ``read``, whether stopping it was
@@ -64,7 +64,7 @@ class Seen:
                 setattr(self, name, value)
             self._chosen += 1
 
-    def look(
+    def poll(
         self, find: Callable[[], Found], tell: Callable[[Found], list[Any]], receipt: float | None
     ) -> list[Any]:
         """What ``tell`` makes of what ``find`` finds; behind it, the receipt's new number.
@@ -91,7 +91,7 @@ class Seen:
         return [*told, self.turn if self._news else gr.skip()]
 
     @property
-    def settled(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Whether the look that is being told has had nothing new so far.
 
         All that was sent before has arrived, then, so that nobody needs to look soon.
@@ -106,7 +106,7 @@ class Seen:
         self._news = True
         return value if update is None else update
 
-    def forget(self, place: str) -> None:
+    def invalidate(self, place: str) -> None:
         """Send what stands at a place again: the page has changed it by itself."""
         with self._choice:
             self.sent.pop(place, None)

@@ -23,7 +23,7 @@ _SHOWN = (
 Show = Callable[..., Iterator[Markup]]
 
 
-def stoppable(
+def connect_stoppable(
     show: Show, run: gr.Button, stop: gr.Button, boxes: Sequence[Any], result: gr.HTML
 ) -> None:
     """Let ``run`` start ``show(cancellation, *values)``, whose drawings appear in ``result``.

@@ -53,13 +53,13 @@ def read_answers(text: str) -> dict[str, list[str]]:
     return answers
 
 
-def shown_fields(template: pl.Template, example: Mapping[str, str]) -> str:
+def format_fields(template: pl.Template, example: Mapping[str, str]) -> str:
     """The inverse of `read_fields`, for the fields that a template reads."""
     lines = [f"{name} = {_escaped(str(example.get(name, '')))}" for name in template.fields]
     return "\n".join(lines)
 
 
-def shown_answers(verbalizer: pl.Verbalizer) -> str:
+def format_answers(verbalizer: pl.Verbalizer) -> str:
     """The inverse of `read_answers` (weights are left out)."""
     return "\n".join(f"{label}: {', '.join(w)}" for label, w in verbalizer.mapping().items())
 

@@ -14,9 +14,9 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..context import Workbench
-from .html import error, note, panel
-from .listeners import QUIET, on_last
+from ..context import AppContext
+from .html import error, html_panel, note
+from .listeners import QUIET, on_latest
 
 ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
 SEVERAL = ""
@@ -27,7 +27,7 @@ _LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledFile:
     """What is in a file: its fields, and how many different rows each label has."""
 
     file: str
@@ -53,7 +53,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class Columns:
+class UploadColumns:
     """A file's columns, and which of them are the text and the label by the looks of them."""
 
     names: tuple[str, ...]
@@ -68,32 +68,34 @@ class Columns:
         return [*all_of, *((name, name) for name in self.names)]
 
 
-def kept_name(bench: Workbench, path: str | Path) -> str:
+def uploaded_name(keep_upload: Callable[[str | Path], Path], path: str | Path) -> str:
     """Keep an uploaded file; its name as studies have it."""
-    kept = bench.keep_upload(path)
+    kept = keep_upload(path)
     return f"{kept.parent.name}/{kept.name}"
 
 
-def kept_file(bench: Workbench, name: str) -> Path:
+def uploaded_file(policy: pl.StudyPolicy, name: str) -> Path:
     """A file that was kept, by its name. Raises `InputError` for any other one."""
-    found: Path | None = bench.policy.file(name) if name else None
+    found: Path | None = policy.file(name) if name else None
     if found is None:
         raise pl.InputError(f"{name!r:.80} was not uploaded here" if name else "upload a file")
     return found
 
 
-def columns_of(bench: Workbench, name: str) -> Columns:
+def upload_columns(policy: pl.StudyPolicy, name: str) -> UploadColumns:
     """The columns of a kept file, guessed. Raises `InputError` that names the line."""
-    return _columns(kept_file(bench, name))
+    return _columns(uploaded_file(policy, name))
 
 
-def labelled(bench: Workbench, name: str, text: str | None, label: str | None) -> Labelled:
+def read_labelled(
+    policy: pl.StudyPolicy, name: str, text: str | None, label: str | None
+) -> LabelledFile:
     """What is in a kept file with these columns. Raises `InputError` for what has no classes."""
-    return _labelled(kept_file(bench, name), text or None, label or None)
+    return _labelled(uploaded_file(policy, name), text or None, label or None)
 
 
 @lru_cache(maxsize=32)
-def _columns(path: Path) -> Columns:
+def _columns(path: Path) -> UploadColumns:
     """A file's name has its content's hash: it is read once."""
     with _own_name(path):
         rows = pl.read_rows(path)
@@ -106,11 +108,11 @@ def _columns(path: Path) -> Columns:
         except pl.PromptlabError:
             several = ()
         if len(several) > 1:
-            return Columns(names, SEVERAL, label, tuple(several))
+            return UploadColumns(names, SEVERAL, label, tuple(several))
     first = [row.values for _, row in zip(range(_LOOKED_AT), rows, strict=False)]
     text = text or _longest([n for n in names if n != label], first)
     label = label or _fewest([n for n in names if n != text], first)
-    return Columns(names, text or SEVERAL, label)
+    return UploadColumns(names, text or SEVERAL, label)
 
 
 def _longest(names: list[str], rows: list[Any]) -> str | None:
@@ -125,7 +127,7 @@ def _fewest(names: list[str], rows: list[Any]) -> str | None:
 
 
 @lru_cache(maxsize=32)
-def _labelled(path: Path, text: str | None, label: str | None) -> Labelled:
+def _labelled(path: Path, text: str | None, label: str | None) -> LabelledFile:
     with _own_name(path):
         task = pl.Task.from_file(path, text=text, label=label)
     if not task.labels:
@@ -135,7 +137,7 @@ def _labelled(path: Path, text: str | None, label: str | None) -> Labelled:
         )
     examples = [*task.train, *task.dev, *task.test]
     counts = Counter(str(example.label) for example in examples)
-    return Labelled(path.name, task.fields, tuple((name, counts[name]) for name in task.labels))
+    return LabelledFile(path.name, task.fields, tuple((name, counts[name]) for name in task.labels))
 
 
 @contextmanager
@@ -151,22 +153,22 @@ class OwnFile:
     """An upload, and below it the columns once there is a file.
 
     The values of ``boxes`` are the kept file's name (``""`` without one), its text column and its
-    label column, as `labelled` takes them.
+    label column, as `read_labelled` takes them.
     """
 
-    def __init__(self, bench: Workbench, upload: gr.File | gr.UploadButton, name: str) -> None:
+    def __init__(self, context: AppContext, upload: gr.File | gr.UploadButton, name: str) -> None:
         """To be made where the columns are to stand; ``upload`` may stand elsewhere."""
-        self._bench, self._upload = bench, upload
+        self._context, self._upload = context, upload
         self.kept = gr.State("")
         with gr.Row(visible=False, elem_id=f"{name}-columns") as self.row:
             self.text = gr.Dropdown([], label="Text column", min_width=150)
             self.label = gr.Dropdown([], label="Label column", min_width=150)
-        self.about = panel(name=f"{name}-file-told")
+        self.about = html_panel(name=f"{name}-file-told")
         self.boxes: list[Any] = [self.kept, self.text, self.label]
         gone = [upload.clear] if isinstance(upload, gr.File) else []
         shown = [self.kept, self.row, self.text, self.label, self.about]
         self._taken = gr.on([upload.upload, *gone], self._take, upload, shown, **QUIET)
-        self._chosen = on_last(
+        self._chosen = on_latest(
             [self.text.input, self.label.input], self._tell, self.boxes, self.about
         )
 
@@ -179,8 +181,8 @@ class OwnFile:
         if not path:
             return ["", gr.Row(visible=False), gr.Dropdown(), gr.Dropdown(), ""]
         try:
-            name = kept_name(self._bench, path)
-            found = columns_of(self._bench, name)
+            name = uploaded_name(self._context.keep_upload, path)
+            found = upload_columns(self._context.policy, name)
         except pl.PromptlabError as problem:
             return ["", gr.Row(visible=False), gr.Dropdown(), gr.Dropdown(), str(error(problem))]
         return [
@@ -194,7 +196,11 @@ class OwnFile:
     def _tell(self, name: str, text: str | None, label: str | None) -> str:
         """What is in the file, or what is wrong with it."""
         try:
-            return str(note(str(labelled(self._bench, name, text, label)))) if name else ""
+            return (
+                str(note(str(read_labelled(self._context.policy, name, text, label))))
+                if name
+                else ""
+            )
         except pl.PromptlabError as problem:
             return str(error(problem))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,7 +13,6 @@ import gradio as gr
 import promptlab as pl
 
 from ..components.html import error, note
-from ..context import Workbench
 from . import detail, failure_query, table
 
 Opened = tuple[str, int]
@@ -21,17 +21,18 @@ ACCEPT, OTHER = "the actual answer is acceptable", "this answer is expected"
 
 
 @dataclass(frozen=True)
-class Misses:
+class FailureComponents:
     """Components; their values are one user's own. Every one of them has one writer that draws.
 
-    ``opened`` is the study that all the others are of and when its log was written (`log.stamp`);
-    ``filters`` are words, confusion, stand and split (see `log.chosen`); ``card`` is the number of
-    the group that was picked, ``group`` what `ids_of` reads; ``page`` and ``shown`` are the page
-    and the failure that were picked; ``corrected`` changes with every correction; ``subject`` names
-    the failure whose form is filled in (`named`), so that no other can be meant.
+    ``opened`` is the study that all the others are of and when its log was written
+    (`failure_log_stamp`); ``filters`` are words, confusion, stand and split (see
+    `filter_failures`); ``card`` is the number of the group that was picked, ``group`` what
+    `ids_of` reads; ``page`` and ``shown`` are the page and the failure that were picked;
+    ``corrected`` changes with every correction; ``subject`` names
+    the failure whose form is filled in (`failure_named`), so that no other can be meant.
     """
 
-    bench: Workbench
+    runs: Path
     study: gr.Dropdown
     filters: Sequence[Any]
     by: gr.Radio
@@ -56,9 +57,11 @@ class Misses:
     def asked(self, opened: Opened, *question: Any) -> tuple[pl.FailureLog, list[Any]]:
         """The study's log and the failures that are asked for. Raises `InputError`."""
         words, confusion, stand, split, group = question
-        found = failure_query.opened(self.bench, opened[0])
+        found = failure_query.open_failure_log(self.runs, opened[0])
         ids = ids_of(group, opened)
-        return found, failure_query.chosen(found.failures, words, confusion, stand, split, ids)
+        return found, failure_query.filter_failures(
+            found.failures, words, confusion, stand, split, ids
+        )
 
     def listed(self, opened: Opened, *values: Any) -> str:
         """The table for the question, the failure shown and the page."""
@@ -67,20 +70,20 @@ class Misses:
             failures = self.asked(opened, *question)[1]
         except pl.PromptlabError as problem:
             return str(error(problem) if opened[0] else note(str(problem)))
-        return str(table.draw(failures, int(page or 0), shown))
+        return str(table.failures_html(failures, int(page or 0), shown))
 
     def detailed(self, opened: Opened, example_id: str) -> list[Any]:
         """The failure's name, its drawing, and the form that corrects it."""
         if not example_id:
             return ["", "", *form_of(None, [])]
         try:
-            found = failure_query.opened(self.bench, opened[0])
+            found = failure_query.open_failure_log(self.runs, opened[0])
             failure = found.find(example_id)
         except pl.PromptlabError as problem:
             return ["", str(error(problem)), *form_of(None, [])]
         known = failure_query.labels(found.failures, failure)
         name = json.dumps([opened[0], example_id])
-        return [name, str(detail.draw(failure)), *form_of(failure, known)]
+        return [name, str(detail.failure_html(failure)), *form_of(failure, known)]
 
 
 def ids_of(group: tuple[Opened, list[str]] | None, opened: Opened) -> list[str] | None:
@@ -88,7 +91,7 @@ def ids_of(group: tuple[Opened, list[str]] | None, opened: Opened) -> list[str] 
     return group[1] if group is not None and group[0] == opened else None
 
 
-def named(subject: str) -> tuple[str, str]:
+def failure_named(subject: str) -> tuple[str, str]:
     """Study and example of a form. Raises `InputError` for what names none."""
     try:
         study, example_id = json.loads(subject)

@@ -11,10 +11,10 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import error, note, panel
-from ..components.listeners import QUIET, on_last
+from ..components.html import error, html_panel, note
+from ..components.listeners import QUIET, on_latest
 from . import failure_query, table
-from .components import ACCEPT, OTHER, Misses, named
+from .components import ACCEPT, OTHER, FailureComponents, failure_named
 
 _GO_ON = """(going, shown, page) => {
   if (!going) return [shown, page];
@@ -24,7 +24,7 @@ _GO_ON = """(going, shown, page) => {
 """To the next failure, unless another one was picked meanwhile."""
 
 
-class Form:
+class CorrectionForm:
     """The boxes of a correction, hidden until a failure is shown."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Form:
                 self.note = gr.Textbox("", label="Note", placeholder="why", min_width=140)
             with gr.Row(elem_classes="pl-tools"):
                 self.save = gr.Button(
-                    "Keep the correction", variant="primary", size="sm", min_width=150
+                    "Save the correction", variant="primary", size="sm", min_width=150
                 )
-                self.following = gr.Button("Keep it, show the next", size="sm", min_width=160)
-                self.back = gr.Button("Take it back", size="sm", visible=False, min_width=110)
-        on_last(
+                self.following = gr.Button("Save, next failure", size="sm", min_width=160)
+                self.back = gr.Button("Withdraw", size="sm", visible=False, min_width=110)
+        on_latest(
             self.way.change, lambda way: gr.Dropdown(interactive=way == OTHER), self.way,
             self.answer,
         )  # fmt: skip
@@ -61,9 +61,9 @@ def correct(found: Any, example_id: str, way: str, answer: str | None, note: str
     return found.correct(example_id, expected=str(answer).strip(), note=note or "", any_answer=True)
 
 
-def connect(misses: Misses, form: Form) -> None:
+def connect_correction(misses: FailureComponents, form: CorrectionForm) -> None:
     """Keep, keep and go on, take back. Whatever shows corrections is drawn anew after each."""
-    told = panel(name="failure-told")
+    told = html_panel(name="failure-told")
     going = gr.Textbox("", visible="hidden", label="next")
     said = [misses.subject, form.way, form.answer, form.note]
     outputs = [told, misses.corrected]
@@ -80,24 +80,25 @@ def connect(misses: Misses, form: Form) -> None:
     )
 
 
-def _kept(misses: Misses, subject: str, way: str, answer: str, note: str) -> list[Any]:
+def _kept(misses: FailureComponents, subject: str, way: str, answer: str, note: str) -> list[Any]:
     try:
-        study, example_id = named(subject)
-        correct(failure_query.opened(misses.bench, study), example_id, way, answer, note)
+        study, example_id = failure_named(subject)
+        correct(failure_query.open_failure_log(misses.runs, study), example_id, way, answer, note)
     except pl.PromptlabError as problem:
         return [str(error(problem)), gr.skip()]
     return _told(f"The correction of example {example_id} is kept.")
 
 
 def _kept_with_next(
-    misses: Misses, subject: str, way: str, answer: str, note: str, *question: Any
+    misses: FailureComponents, subject: str, way: str, answer: str, note: str, *question: Any
 ) -> list[Any]:
     """The correction kept; and, as a record, from which failure to which one to go."""
     try:
-        study, example_id = named(subject)
+        study, example_id = failure_named(subject)
         found, failures = misses.asked(*question)
-        correct(found if question[0][0] == study else failure_query.opened(misses.bench, study),
-                example_id, way, answer, note)  # fmt: skip
+        if question[0][0] != study:
+            found = failure_query.open_failure_log(misses.runs, study)
+        correct(found, example_id, way, answer, note)
     except pl.PromptlabError as problem:
         return [str(error(problem)), gr.skip(), ""]
     ids = [one.example_id for one in failures]
@@ -112,10 +113,10 @@ def _kept_with_next(
     return [*_told(f"The correction of example {example_id} is kept."), going]
 
 
-def _withdrawn(misses: Misses, subject: str) -> list[Any]:
+def _withdrawn(misses: FailureComponents, subject: str) -> list[Any]:
     try:
-        study, example_id = named(subject)
-        failure_query.opened(misses.bench, study).withdraw(example_id)
+        study, example_id = failure_named(subject)
+        failure_query.open_failure_log(misses.runs, study).withdraw(example_id)
     except pl.PromptlabError as problem:
         return [str(error(problem)), gr.skip()]
     return _told(f"The correction of example {example_id} is taken back.")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from math import exp
 from typing import Any
 
-from ..components.html import bar, chip, error, joined, prompt_text, share_text
+from ..components.html import bar, chip, error, join_markup, prompt_text, share_text
 from ..components.markup import Markup
-from ..playground.trace_html import draw_trace
-from .table import actual, expected
+from ..playground.trace_html import trace_html
+from .table import actual_answer, expected_answer
 
 _SLOT = "{mask}"
 _KINDS = {"wrong": "wrong answer", "unparsed": "reply not readable", "error": "no reply"}
 
 
-def draw(failure: Any) -> Markup:
+def failure_html(failure: Any) -> Markup:
     """Everything that the log keeps of it."""
     parts = [_head(failure), _answers(failure)]
     if failure.error:
@@ -29,28 +29,28 @@ def draw(failure: Any) -> Markup:
     if failure.scores:
         parts.append(_titled("How probable each label was (✓ expected)", _bars(failure)))
     if isinstance(failure.trace, dict) and failure.trace.get("steps"):
-        parts.append(_titled("Step by step", draw_trace(failure.trace)))
+        parts.append(_titled("Step by step", trace_html(failure.trace)))
     parts.append(_titled("Input", _fields(failure.fields)))
-    return Markup('<div class="pl-miss">{}</div>').format(joined(parts))
+    return Markup('<div class="pl-miss">{}</div>').format(join_markup(parts))
 
 
 def _head(failure: Any) -> Markup:
     chips = [chip(_KINDS[failure.kind], "pl-bad")]
     chips += [chip(failure.split)] if failure.split else []
     chips += [chip("corrected", "pl-good")] if failure.correction else []
-    return Markup("<h2>Example {}</h2><div>{}</div>").format(failure.example_id, joined(chips))
+    return Markup("<h2>Example {}</h2><div>{}</div>").format(failure.example_id, join_markup(chips))
 
 
 def _answers(failure: Any) -> Markup:
     return Markup(
         '<dl class="pl-facts"><dt>actual</dt><dd>{}</dd><dt>expected</dt><dd>{}</dd></dl>'
-    ).format(actual(failure), expected(failure))
+    ).format(actual_answer(failure), expected_answer(failure))
 
 
 def _bars(failure: Any) -> Markup:
     shares = {label: exp(nats) for label, nats in failure.scores.items()}
     most = max(shares, key=shares.__getitem__)
-    return joined(
+    return join_markup(
         bar(
             f"✓ {label}" if label == failure.expected else label,
             share,
@@ -73,7 +73,7 @@ def _text(text: str) -> Markup:
 
 
 def _fields(fields: dict[str, str]) -> Markup:
-    rows = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*pair) for pair in fields.items())
+    rows = join_markup(Markup("<dt>{}</dt><dd>{}</dd>").format(*pair) for pair in fields.items())
     return Markup('<dl class="pl-facts pl-said">{}</dl>').format(rows)
 
 

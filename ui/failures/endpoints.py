@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import promptlab as pl
 
-from ..components.errors import endpoint
-from ..context import Workbench
+from ..components.errors import api_endpoint
 from . import failure_query
 from .components import ACCEPT, OTHER
 from .correction_section import correct as keep
 
 
-def connect(bench: Workbench) -> None:
+def add_failure_endpoints(runs: Path) -> None:
     """Document the endpoints; to be called while the app is laid out."""
 
     def failures(
@@ -23,8 +23,8 @@ def connect(bench: Workbench) -> None:
 
         ``stand``: open, corrected, wrong, unparsed or error; empty for all.
         """
-        found = failure_query.opened(bench, study).failures
-        return [_answer(one) for one in failure_query.chosen(found, words, stand=stand)]
+        found = failure_query.open_failure_log(runs, study).failures
+        return [_answer(one) for one in failure_query.filter_failures(found, words, stand=stand)]
 
     def correct_failure(
         study: str, example_id: str, expected: str = "", accept: bool = False, note: str = ""
@@ -33,10 +33,12 @@ def connect(bench: Workbench) -> None:
         if accept and expected:
             raise pl.InputError("give either an expected answer or accept, not both")
         way = ACCEPT if accept else OTHER
-        return _answer(keep(failure_query.opened(bench, study), example_id, way, expected, note))
+        return _answer(
+            keep(failure_query.open_failure_log(runs, study), example_id, way, expected, note)
+        )
 
-    endpoint(failures)
-    endpoint(correct_failure)
+    api_endpoint(failures)
+    api_endpoint(correct_failure)
 
 
 def _answer(failure: Any) -> dict[str, Any]:

@@ -15,10 +15,10 @@ FORMS = {
 """Title of the button and end of the file's name."""
 
 
-def written(form: str, failures: Sequence[Any], source: str) -> str:
+def export_failures(form: str, failures: Sequence[Any], source: str) -> str:
     """The text of a file. Raises `InputError` when nothing would be in it."""
     if form == "csv":
-        text = table(failures)
+        text = failure_rows(failures)
     elif form == "suite":
         text = _lines(record for one in failures if (record := one.check(source)) is not None)
     else:
@@ -30,7 +30,7 @@ def written(form: str, failures: Sequence[Any], source: str) -> str:
     return text
 
 
-def table(failures: Sequence[Any]) -> str:
+def failure_rows(failures: Sequence[Any]) -> str:
     """CSV with a column for each field; no cell can be run as a formula."""
     names = list(dict.fromkeys(name for one in failures for name in one.fields))
     head = ["id", "split", "prompt", *(f"input: {name}" for name in names), "actual", "expected",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import promptlab as pl
 
-from ..context import Workbench
+from ..queue.queue_folder import study_folder
 
 FAILURES = "failures.jsonl"
 ALL = ""
@@ -23,28 +24,28 @@ STANDS = [
 """What may be asked of a failure besides its words: how it failed, and whether it is mended."""
 
 
-def studies(bench: Workbench) -> list[str]:
+def studies_with_failures(runs: Path) -> list[str]:
     """Names of the studies with a failure log, the newest first."""
-    found = {path.parent.name: path.stat().st_mtime for path in bench.runs.glob(f"*/{FAILURES}")}
+    found = {path.parent.name: path.stat().st_mtime for path in runs.glob(f"*/{FAILURES}")}
     return sorted(found, key=lambda name: (-found[name], name))
 
 
-def opened(bench: Workbench, study: str) -> pl.FailureLog:
+def open_failure_log(runs: Path, study: str) -> pl.FailureLog:
     """The log of a study by its name. Raises `InputError` for a stranger."""
     if not study:
         raise pl.InputError(
             "no study here has been decided yet; when one is, its winner's wrong answers are here"
         )
-    return pl.Study(bench.study(study)).failures()
+    return pl.Study(study_folder(runs, study)).failures()
 
 
-def stamp(bench: Workbench, study: str) -> int:
+def failure_log_stamp(runs: Path, study: str) -> int:
     """When the study's log was written; it is another one when the study was run anew."""
-    written: int = opened(bench, study).path.stat().st_mtime_ns
+    written: int = open_failure_log(runs, study).path.stat().st_mtime_ns
     return written
 
 
-def chosen(
+def filter_failures(
     failures: Sequence[Any],
     words: str = "",
     confusion: str = ALL,
@@ -54,7 +55,7 @@ def chosen(
 ) -> list[Any]:
     """The failures that hold every one of ``words`` and are as asked.
 
-    ``confusion`` is a `title`, ``ids`` those of a group.
+    ``confusion`` is a title, ``ids`` those of a group.
     """
     wanted = (words or "").lower().split()
     inside = None if ids is None else set(ids)
@@ -62,14 +63,14 @@ def chosen(
         one
         for one in failures
         if (inside is None or one.example_id in inside)
-        and confusion in (ALL, title(one))
+        and confusion in (ALL, failure_title(one))
         and split in (ALL, one.split)
         and _stands(one, stand)
         and all(word in _searched(one) for word in wanted)
     ]
 
 
-def title(failure: Any) -> str:
+def failure_title(failure: Any) -> str:
     """What was expected and what came, in one line."""
     expected, actual = failure.confusion
     return f"{expected} → {actual}"
@@ -77,7 +78,7 @@ def title(failure: Any) -> str:
 
 def confusions(failures: Sequence[Any]) -> list[tuple[str, str]]:
     """Every confusion with how often it is, for a dropdown; the most frequent first."""
-    counts = Counter(title(one) for one in failures)
+    counts = Counter(failure_title(one) for one in failures)
     return [("all", ALL), *((f"{name} ({count})", name) for name, count in counts.most_common())]
 
 

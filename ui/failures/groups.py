@@ -9,7 +9,7 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import chip, joined, note
+from ..components.html import chip, join_markup, note
 from ..components.markup import Markup
 
 NONE = "none"
@@ -18,7 +18,7 @@ _TYPICAL = 2
 _LONGEST = 120
 
 
-def found(failures: Sequence[Any], by: str) -> list[Any]:
+def group_failures(failures: Sequence[Any], by: str) -> list[Any]:
     """The groups, the largest first; none for `NONE`."""
     if by == NONE or not failures:
         return []
@@ -27,18 +27,18 @@ def found(failures: Sequence[Any], by: str) -> list[Any]:
 
 
 @lru_cache(maxsize=16)
-def of_log(folder: Path, written: int, by: str) -> tuple[Any, ...]:
+def group_logged_failures(folder: Path, written: int, by: str) -> tuple[Any, ...]:
     """The groups of a study's log as it was ``written`` (`log.stamp`); words take a while."""
-    return tuple(found(pl.FailureLog(folder).failures, by))
+    return tuple(group_failures(pl.FailureLog(folder).failures, by))
 
 
-def draw(clusters: Sequence[Any], shown: int | None = None) -> Markup:
+def groups_html(clusters: Sequence[Any], shown: int | None = None) -> Markup:
     """A card a group; picking one again shows everything."""
     if not clusters:
         return Markup("")
     most = max(len(cluster.failures) for cluster in clusters)
     total = sum(len(cluster.failures) for cluster in clusters)
-    cards = joined(
+    cards = join_markup(
         _card(number, cluster, most, number == shown) for number, cluster in enumerate(clusters)
     )
     told = f"{len(clusters)} group{'' if len(clusters) == 1 else 's'} of {total} failures. "
@@ -50,9 +50,9 @@ def draw(clusters: Sequence[Any], shown: int | None = None) -> Markup:
 
 def _card(number: int, cluster: Any, most: int, shown: bool) -> Markup:
     count = len(cluster.failures)
-    words = joined(chip(word) for word in cluster.words)
+    words = join_markup(chip(word) for word in cluster.words)
     lines = [" | ".join(one.fields.values()) for one in cluster.failures[:_TYPICAL]]
-    typical = joined(
+    typical = join_markup(
         Markup("<q>{}</q>").format(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
         for line in lines
         if line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,20 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import telling
-from ..components.html import error, panel
-from ..components.listeners import QUIET, on_last
-from ..components.pick_list import download, kept, kept_page, picker
-from ..context import Workbench
-from . import (
-    correction_section,
-    endpoints,
-    export,
-    failure_query,
-    groups,
-    table,
-)
-from .components import NOTHING, Misses, Opened
+from ..components.errors import raise_gradio_errors
+from ..components.html import error, html_panel
+from ..components.listeners import QUIET, on_latest
+from ..components.pick_list import build_pick_list, keep_page, keep_place, offer_download
+from ..context import AppContext
+from ..queue.queue_folder import study_folder
+from . import correction_section, endpoints, export, failure_query, groups, table
+from .components import NOTHING, FailureComponents, Opened
 
 
-def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+def build_failures_tab(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
     study, filters = _asking()
-    summary = panel(name="failure-summary")
+    summary = html_panel(name="failure-summary")
     with gr.Row(elem_classes="pl-misses-tools"):
         by = gr.Radio(groups.WAYS, value=groups.NONE, label="Group by", scale=4, min_width=300)
         with gr.Row(elem_classes="pl-tools"):
@@ -37,15 +32,15 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
                 form: gr.Button(title, size="sm", min_width=150)
                 for form, (title, _) in export.FORMS.items()
             }
-    cards = picker(name="failure-groups")
+    cards = build_pick_list(name="failure-groups")
     with gr.Row(elem_classes="pl-library"):
         with gr.Column(scale=7, min_width=320):
-            rows = picker(name="failure-rows")
+            rows = build_pick_list(name="failure-rows")
         with gr.Column(scale=5, min_width=320, elem_id="failure-shown"):
-            shown_one = panel(name="failure-detail")
-            form = correction_section.Form()
-            misses = Misses(
-                bench=bench,
+            shown_one = html_panel(name="failure-detail")
+            form = correction_section.CorrectionForm()
+            misses = FailureComponents(
+                runs=context.runs,
                 study=study,
                 filters=filters,
                 by=by,
@@ -54,16 +49,16 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
                 rows=rows,
                 detail=shown_one,
                 correction=form.outputs,
-                card=kept(cards, "failure-groups", again=True),
-                page=kept_page(rows, "failure-rows"),
-                shown=kept(rows, "failure-rows"),
+                card=keep_place(cards, "failure-groups", again=True),
+                page=keep_page(rows, "failure-rows"),
+                shown=keep_place(rows, "failure-rows"),
                 subject=gr.Textbox("", visible="hidden", label="corrected"),
             )
-            correction_section.connect(misses, form)
+            correction_section.connect_correction(misses, form)
     _ask(page, misses)
     _draw(misses)
-    _export(misses, buttons)
-    endpoints.connect(bench)
+    _export(context.download_path, misses, buttons)
+    endpoints.add_failure_endpoints(context.runs)
 
 
 def _asking() -> tuple[gr.Dropdown, list[Any]]:
@@ -86,13 +81,13 @@ def _asking() -> tuple[gr.Dropdown, list[Any]]:
     return study, [words, confusion, stand, split]
 
 
-def _ask(page: gr.Tab, misses: Misses) -> None:
+def _ask(page: gr.Tab, misses: FailureComponents) -> None:
     """List the studies when the tab is opened; ask anew of a study when it is chosen."""
     outputs = [misses.study, misses.opened, *misses.filters, misses.by, misses.card, misses.page,
                misses.shown]  # fmt: skip
-    on_last(
+    on_latest(
         [misses.study.input, page.select],
-        partial(_turned, misses.bench, len(outputs)),
+        partial(_turned, misses.runs, len(outputs)),
         [misses.study, misses.opened],
         outputs,
     )
@@ -101,14 +96,14 @@ def _ask(page: gr.Tab, misses: Misses) -> None:
     misses.by.change(None, None, misses.card, js="() => ''", **QUIET)
 
 
-def _turned(bench: Workbench, boxes: int, study: str | None, opened: Opened) -> list[Any]:
+def _turned(runs: Path, boxes: int, study: str | None, opened: Opened) -> list[Any]:
     """The studies, and where a study's questions start; those of the study that is open stay."""
-    names = failure_query.studies(bench)
+    names = failure_query.studies_with_failures(runs)
     chosen = study if study in names else (names[0] if names else "")
     listed = gr.Dropdown(names, value=chosen or None)
     try:
-        failures = failure_query.opened(bench, chosen).failures if chosen else []
-        now = (chosen, failure_query.stamp(bench, chosen)) if chosen else NOTHING
+        failures = failure_query.open_failure_log(runs, chosen).failures if chosen else []
+        now = (chosen, failure_query.failure_log_stamp(runs, chosen)) if chosen else NOTHING
     except pl.PromptlabError:
         failures, now = [], (chosen, 0)  # told where the failures would stand
     if now == opened and chosen:
@@ -128,24 +123,24 @@ def _turned(bench: Workbench, boxes: int, study: str | None, opened: Opened) -> 
     ]
 
 
-def _draw(misses: Misses) -> None:
+def _draw(misses: FailureComponents) -> None:
     """One listener for every place: it draws from what is asked, whatever it was that changed."""
     opened, corrected = misses.opened.change, misses.corrected.change
-    on_last([opened, corrected], partial(_tally, misses.bench), misses.opened, misses.summary)
-    on_last(
+    on_latest([opened, corrected], partial(_tally, misses.runs), misses.opened, misses.summary)
+    on_latest(
         [opened, misses.by.change, misses.card.change],
-        partial(_grouped, misses.bench),
+        partial(_grouped, misses.runs),
         [misses.opened, misses.by, misses.card],
         [misses.cards, misses.group],
     )
     asked = [box.change for box in [*misses.filters, misses.group, misses.page]]
-    on_last(
+    on_latest(
         [opened, corrected, *asked],
         misses.listed,
         [*misses.question, misses.shown, misses.page],
         misses.rows,
     )
-    on_last(
+    on_latest(
         [opened, corrected, misses.shown.change],
         misses.detailed,
         [misses.opened, misses.shown],
@@ -153,40 +148,48 @@ def _draw(misses: Misses) -> None:
     )
 
 
-def _tally(bench: Workbench, opened: Opened) -> str:
+def _tally(runs: Path, opened: Opened) -> str:
     try:
         return (
-            str(table.summary(failure_query.opened(bench, opened[0]).failures)) if opened[0] else ""
+            str(table.failures_summary(failure_query.open_failure_log(runs, opened[0]).failures))
+            if opened[0]
+            else ""
         )
     except pl.PromptlabError:
         return ""  # told where the failures would stand
 
 
-def _grouped(bench: Workbench, opened: Opened, way: str, card: str) -> tuple[str, Any]:
+def _grouped(runs: Path, opened: Opened, way: str, card: str) -> tuple[str, Any]:
     """The groups as cards, and the failures of the one that was picked."""
     try:
         found = way != groups.NONE and opened != NOTHING
-        clusters = groups.of_log(bench.study(opened[0]), opened[1], way) if found else ()
+        clusters = (
+            groups.group_logged_failures(study_folder(runs, opened[0]), opened[1], way)
+            if found
+            else ()
+        )
     except pl.PromptlabError as problem:
         return str(error(problem)), None
     place = int(card) if card.isdecimal() and len(card) < 4 and int(card) < len(clusters) else None
     ids = None if place is None else [one.example_id for one in clusters[place].failures]
-    return str(groups.draw(clusters, place)), None if ids is None else (opened, ids)
+    return str(groups.groups_html(clusters, place)), None if ids is None else (opened, ids)
 
 
-def _export(misses: Misses, buttons: dict[str, gr.Button]) -> None:
+def _export(
+    download_path: Callable[[str], Path], misses: FailureComponents, buttons: dict[str, gr.Button]
+) -> None:
     """The failures that are shown, as a file."""
 
     def connect(form: str, button: gr.Button) -> None:
-        @telling()
+        @raise_gradio_errors()
         def made(*question: Any) -> Path:
             found, failures = misses.asked(*question)
-            text = export.written(form, failures, found.source)
-            path = misses.bench.download(f"{found.source}-{export.FORMS[form][1]}")
+            text = export.export_failures(form, failures, found.source)
+            path = download_path(f"{found.source}-{export.FORMS[form][1]}")
             path.write_text(text, encoding="utf-8")
             return path
 
-        download(button, made, misses.question, f"download-{form}")
+        offer_download(button, made, misses.question, f"download-{form}")
 
     for form, button in buttons.items():
         connect(form, button)

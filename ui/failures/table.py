@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..components.html import chip, joined, note
+from ..components.html import chip, join_markup, note
 from ..components.markup import Markup
-from ..components.pick_list import page_within, pages
+from ..components.pick_list import page_within, pages_html
 
 SIZE = 20
 """Rows of one page."""
@@ -16,22 +16,22 @@ _LONGEST = 400
 """Characters of a cell; the whole text is in the detail."""
 
 
-def draw(failures: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
+def failures_html(failures: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
     """One page of the table; the row of ``shown`` is marked."""
     if not failures:
         return note("No failure is like that. Take a filter away to see others.")
     page = page_within(page, len(failures), SIZE)
-    rows = joined(
+    rows = join_markup(
         _row(one, one.example_id == shown) for one in failures[page * SIZE : (page + 1) * SIZE]
     )
     return Markup(
         '<div class="pl-misses-frame"><table class="pl-misses" data-shows="failure-shown">'
         "<thead><tr><th>Prompt</th><th>Input</th><th>Actual</th><th>Expected</th></tr></thead>"
         "<tbody>{}</tbody></table></div>{}"
-    ).format(rows, pages(page, len(failures), SIZE))
+    ).format(rows, pages_html(page, len(failures), SIZE))
 
 
-def summary(failures: Sequence[Any]) -> Markup:
+def failures_summary(failures: Sequence[Any]) -> Markup:
     """How many there are, how they failed, how many are corrected."""
     kinds = Counter(one.kind for one in failures)
     corrected = sum(one.correction is not None for one in failures)
@@ -42,7 +42,7 @@ def summary(failures: Sequence[Any]) -> Markup:
         (kinds["error"], "no reply"),
         (corrected, "corrected"),
     ]
-    cells = joined(
+    cells = join_markup(
         Markup("<div><b>{}</b><span>{}</span></div>").format(count, name)
         for count, name in facts
         if count or name in ("failures", "corrected")
@@ -50,7 +50,7 @@ def summary(failures: Sequence[Any]) -> Markup:
     return Markup('<div class="pl-tally">{}</div>').format(cells)
 
 
-def actual(failure: Any) -> Markup:
+def actual_answer(failure: Any) -> Markup:
     """What came back."""
     if failure.kind == "error":
         return chip("no reply", "pl-bad") + _cut(failure.error or "")
@@ -59,7 +59,7 @@ def actual(failure: Any) -> Markup:
     return chip(_short(failure.actual or "nothing"), "pl-bad")
 
 
-def expected(failure: Any) -> Markup:
+def expected_answer(failure: Any) -> Markup:
     """What should have come, and what a person says about that."""
     said = failure.correction
     first = chip(_short(failure.expected or "nothing"), "" if said else "pl-good")
@@ -71,7 +71,7 @@ def expected(failure: Any) -> Markup:
 
 
 def _row(failure: Any, shown: bool) -> Markup:
-    fields = joined(
+    fields = join_markup(
         Markup("<p><i>{}</i> <bdi>{}</bdi></p>").format(name, _short(value))
         for name, value in failure.fields.items()
     )
@@ -86,8 +86,8 @@ def _row(failure: Any, shown: bool) -> Markup:
         failure.example_id,
         _short(failure.prompt),
         fields,
-        actual(failure),
-        expected(failure),
+        actual_answer(failure),
+        expected_answer(failure),
     )
 
 

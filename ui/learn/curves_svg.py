@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..components.html import joined
-from ..components.line_chart import Points, thinned
+from ..components.html import join_markup
+from ..components.line_chart import Points, thin_points
 from ..components.markup import Markup
 
 _WIDE, _HIGH = 560, 210
@@ -18,7 +18,7 @@ _KEEPS = 0.8
 """A smoothed value's share of what came before it."""
 
 
-def lines(
+def curves_svg(
     title: str,
     curves: Mapping[int, Points],
     chosen: int | None,
@@ -32,7 +32,7 @@ def lines(
     ``noisy`` ones (each value is of other examples) are also smoothed, and a few values far above
     all others are drawn at the upper edge. ``ends`` are the first and last step of the drawing.
     """
-    thin = {number: thinned(points) for number, points in curves.items() if points}
+    thin = {number: thin_points(points) for number, points in curves.items() if points}
     if not thin:
         return Markup("")
     place = _Place(thin, noisy, ends)
@@ -56,7 +56,7 @@ def lines(
         told[1],
         told[0],
         place.axes(),
-        joined(line for _, line in drawn),
+        join_markup(line for _, line in drawn),
         _mark(strong, step, place) if strong and step is not None else "",
     )
 
@@ -98,7 +98,7 @@ class _Place:
             '<text x="{}" y="{}">step {:.0f}</text>'
             '<text x="{}" y="{}" text-anchor="end">{:.0f}</text>'
         ).format(_LEFT, _HIGH - 8, self.first, _WIDE - _RIGHT, _HIGH - 8, self.last)
-        return joined(rows) + ends
+        return join_markup(rows) + ends
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
@@ -108,7 +108,7 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return low, min(ordered[-1], low + 1.5 * (most - low)) if most > low else ordered[-1]
 
 
-def smoothed(points: Points) -> list[tuple[float, float]]:
+def smooth_points(points: Points) -> list[tuple[float, float]]:
     """Means that forget what is long ago; the first ones are means of the few that there are."""
     total, weight, found = 0.0, 0.0, []
     for step, value in points:
@@ -122,7 +122,7 @@ def _line(
 ) -> tuple[bool, Markup]:
     smooth = noisy and len(points) >= _NOISY
     faint = Markup('<polyline class="pl-raw" points="{}"></polyline>').format(_path(points, place))
-    main = smoothed(points) if smooth else points
+    main = smooth_points(points) if smooth else points
     last, (end, height) = points[-1], main[-1]
     return strong, Markup(
         '<g class="pl-tone-{}{}"><title>trial {}: {:.4g} at step {:.0f}</title>{}'
@@ -167,4 +167,4 @@ def legend(names: Mapping[int, str], chosen: int | None, best: Sequence[int] = (
         )
         for number, name in names.items()
     ]
-    return Markup('<ul class="pl-legend">{}</ul>').format(joined(rows))
+    return Markup('<ul class="pl-legend">{}</ul>').format(join_markup(rows))

@@ -9,8 +9,8 @@ from typing import Any
 import promptlab as pl
 
 from ..components.text_fields import read_answers
-from ..components.uploads import Labelled
-from .own_data import TEST, sizes
+from ..components.uploads import LabelledFile
+from .own_data import TEST, fitting_sizes
 from .presets import DATA, METHODS, RATED
 
 MOST_RATES = 6
@@ -26,7 +26,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Form:
+class LearnSettings:
     """What is chosen, as the widgets have it."""
 
     method: str
@@ -49,7 +49,9 @@ class Form:
     label: str | None = None
 
 
-def document(form: Form, name: str, own: Labelled | None = None) -> dict[str, Any]:
+def study_document(
+    form: LearnSettings, name: str, own: LabelledFile | None = None
+) -> dict[str, Any]:
     """The study that a form stands for; ``own`` is what is in its own file, if it has one.
 
     Raises `InputError` naming the field that is wrong.
@@ -71,17 +73,17 @@ def document(form: Form, name: str, own: Labelled | None = None) -> dict[str, An
     }
 
 
-def _task(form: Form, own: Labelled | None) -> dict[str, Any]:
+def _task(form: LearnSettings, own: LabelledFile | None) -> dict[str, Any]:
     """Data and sizes; of an own file also its columns."""
     shots, dev = _number(form, "shots"), _number(form, "dev")
     if own is None:
         return {"data": form.data, "k": shots, "dev": dev, "test": TEST}
     columns = {"text": form.text, "label": form.label}
     found = {"data": form.file} | {key: name for key, name in columns.items() if name}
-    return found | {"k": shots, "dev": dev, "test": sizes(own)[2]}
+    return found | {"k": shots, "dev": dev, "test": fitting_sizes(own)[2]}
 
 
-def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
+def _candidate(form: LearnSettings, rates: list[float]) -> dict[str, Any]:
     """The one group of the study."""
     steps = _number(form, "steps")
     found: dict[str, Any] = {"kind": form.method}
@@ -116,7 +118,7 @@ def _candidate(form: Form, rates: list[float]) -> dict[str, Any]:
     }
 
 
-def _check_labels(answers: str, own: Labelled) -> None:
+def _check_labels(answers: str, own: LabelledFile) -> None:
     """Every label of an own file needs its words."""
     given, known = read_answers(answers), [name for name, _ in own.counts]
     left = [name for name in known if not given.get(name)]
@@ -161,7 +163,7 @@ def read_rates(text: str) -> list[float]:
     return rates
 
 
-def _number(form: Form, key: str) -> int:
+def _number(form: LearnSettings, key: str) -> int:
     value, name = getattr(form, key), _NAMES.get(key, key)
     most = _MOST.get(key, _MOST["steps"])
     if not isinstance(value, int | float) or value != int(value) or not 1 <= value <= most:

@@ -10,11 +10,11 @@ import promptlab as pl
 
 from ..components.html import chip, error, grid, note
 from ..components.markup import Markup
-from ..context import Workbench
-from ..study.run.formatting import ACTIVE, state_text, tone
+from ..context import AppContext
+from ..study.run.formatting import ACTIVE, state_text, state_tone
 from . import step_log as taken
-from .curves_svg import legend, lines
-from .token_table import moment, readings, strip
+from .curves_svg import curves_svg, legend
+from .token_table import step_html, step_tokens, tokens_table_html
 
 PREFIX = "learn-"
 """Studies that were started here begin with it."""
@@ -22,7 +22,7 @@ _MOST_LINES = 8
 
 
 @dataclass(frozen=True)
-class Sight:
+class LearningView:
     """A study, one of its trials, one of that trial's steps; each may be missing."""
 
     names: list[str]
@@ -35,16 +35,16 @@ class Sight:
 
     @classmethod
     def of(
-        cls, bench: Workbench, study: str | None, trial: int | None, step: float | None
-    ) -> Sight:
+        cls, context: AppContext, study: str | None, trial: int | None, step: float | None
+    ) -> LearningView:
         """With what is asked for where it is there; else with what learns now, or was the last."""
-        names = watched(bench)
+        names = learning_studies(context)
         study = study if study in names else next(iter(names), None)
         if study is None:
             return cls(names)
         try:
-            progress = bench.jobs.progress(study)
-            folder = bench.runs / study / "steps"
+            progress = context.queue.progress(study)
+            folder = context.runs / study / "steps"
             files = sorted(int(path.stem) for path in folder.glob("*.jsonl") if path.stem.isdigit())
             steps = {number: taken.known(folder / f"{number}.jsonl") for number in files}
         except (pl.PromptlabError, OSError) as problem:
@@ -79,7 +79,7 @@ class Sight:
         """The trials by their numbers, each with its name."""
         rows = [*(self.progress.get("trials") or ()), *(self.progress.get("running") or ())]
         names = {row["number"]: str(row.get("name") or "") for row in rows if "number" in row}
-        told = differences({number: names.get(number, "") for number in self.steps})
+        told = distinguishing_parts({number: names.get(number, "") for number in self.steps})
         return {
             number: f"trial {number}: {text}" if text else f"trial {number}"
             for number, text in told.items()
@@ -99,7 +99,7 @@ class Sight:
         message = self.progress.get("message")
         return str(
             Markup('<p class="pl-learn-head">{} <span>{}</span></p>{}{}').format(
-                chip(state_text(self.progress), tone(self.state)),
+                chip(state_text(self.progress), state_tone(self.state)),
                 self._told(),
                 error(message) if message else "",
                 Markup("").join(failed[:3]),
@@ -110,7 +110,7 @@ class Sight:
         told = [str(self.progress.get("model") or "")]
         if self.trial is not None:
             told.append(f"{self.last} steps")
-            scores = taken.points(self.steps[self.trial], "dev")
+            scores = taken.curve_points(self.steps[self.trial], "dev")
             if scores:
                 step, value = max(scores, key=lambda point: point[1])
                 told.append(f"best dev score {value:.4g} at step {step:.0f}")
@@ -129,9 +129,9 @@ class Sight:
         taken_steps = [row["step"] for n in numbers for row in self.steps[n]] or [0]
         ends = (float(min(taken_steps)), float(max(taken_steps)))
         drawn = [
-            lines(
+            curves_svg(
                 title,
-                {n: taken.points(self.steps[n], key) for n in numbers},
+                {n: taken.curve_points(self.steps[n], key) for n in numbers},
                 self.trial,
                 at,
                 noisy=key == "loss",
@@ -152,14 +152,14 @@ class Sight:
         """The step looked at, and all readings of the trial."""
         if self.trial is None:
             return "", ""
-        found = readings(self.steps[self.trial])
+        found = step_tokens(self.steps[self.trial])
         if not found:
             return "", str(note("What is learned here is near to no words: watch the curves."))
         at = max((row.step for row in found if row.step <= (self.step or 0)), default=found[0].step)
-        return str(moment(found, at)), str(strip(found, at))
+        return str(step_html(found, at)), str(tokens_table_html(found, at))
 
 
-def differences(names: Mapping[int, str]) -> dict[int, str]:
+def distinguishing_parts(names: Mapping[int, str]) -> dict[int, str]:
     """Names without the parts that all of them have, if there are several."""
     parts = {number: name.split(" · ") for number, name in names.items()}
     common = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
@@ -169,11 +169,11 @@ def differences(names: Mapping[int, str]) -> dict[int, str]:
     }
 
 
-def watched(bench: Workbench) -> list[str]:
+def learning_studies(context: AppContext) -> list[str]:
     """Studies that learn or have learned: what was started here and is at work comes first."""
-    rows = bench.jobs.rows()
+    rows = context.queue.rows()
     mine = [row["name"] for row in rows if row["state"] in ACTIVE and _is_mine(row["name"])]
-    known = taken.learning(bench.runs)
+    known = taken.learning_folders(context.runs)
     active = {row["name"] for row in rows if row["state"] in ACTIVE}
     others = [row["name"] for row in rows if row["state"] == "failed" and _is_mine(row["name"])]
     order = [*mine, *(n for n in known if n in active), *known, *others]

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import promptlab as pl
 
-from ..components.uploads import Labelled, kept_file, labelled
-from ..context import Workbench
-from .presets import DATA, OWN, Data, Recipe
+from ..components.uploads import LabelledFile, read_labelled, uploaded_file
+from .presets import DATA, OWN, DataPrompt, LearnPreset
 
 TEST = 100
 """Test examples, if there are so many."""
@@ -16,15 +15,17 @@ _FIELD = "}"
 _SLOT = "{mask}"
 
 
-def data_of(bench: Workbench, data: str, file: str, text: str | None, label: str | None) -> Data:
+def own_data(
+    policy: pl.StudyPolicy, data: str, file: str, text: str | None, label: str | None
+) -> DataPrompt:
     """A data set's body, question and answers. Raises `InputError` for what there is not."""
     if data in DATA:
         return DATA[data]
     if data != OWN:
         raise pl.InputError(f"data: there is no {data!r} here; use {', '.join(DATA)}")
-    found = labelled(bench, file, text, label)
+    found = read_labelled(policy, file, text, label)
     try:
-        proposed = pl.propose(kept_file(bench, file), text=text or None, label=label or None)
+        proposed = pl.propose(uploaded_file(policy, file), text=text or None, label=label or None)
     except pl.InputError:  # too few rows to be divided as a study would have them
         return _plain(found)
     group = proposed.document["candidates"][0]
@@ -35,23 +36,25 @@ def data_of(bench: Workbench, data: str, file: str, text: str | None, label: str
     return (_parted(text, answers) if answers else None) or _plain(found)
 
 
-def _parted(text: str, answers: dict[str, str | list[str]]) -> Data | None:
+def _parted(text: str, answers: dict[str, str | list[str]]) -> DataPrompt | None:
     """A template's text cut after its last field; None if the slot does not end it."""
     question, slot, rest = text.partition(_SLOT)
     body, field, tail = question.rpartition(_FIELD)
     if not slot or not field or rest.strip() not in ("", "."):
         return None
     words = {k: v if isinstance(v, str) else ", ".join(v) for k, v in answers.items()}
-    return Data(body + field, tail + slot, "\n".join(f"{k}: {v}" for k, v in words.items()))
+    return DataPrompt(body + field, tail + slot, "\n".join(f"{k}: {v}" for k, v in words.items()))
 
 
-def _plain(found: Labelled) -> Data:
+def _plain(found: LabelledFile) -> DataPrompt:
     """The labels are the answers."""
     body = " ".join(f"{{{field}}}" for field in found.fields)
-    return Data(body, " This is {mask}", "\n".join(f"{name}: {name}" for name, _ in found.counts))
+    return DataPrompt(
+        body, " This is {mask}", "\n".join(f"{name}: {name}" for name, _ in found.counts)
+    )
 
 
-def sizes(found: Labelled) -> tuple[int, int, int]:
+def fitting_sizes(found: LabelledFile) -> tuple[int, int, int]:
     """At most so many training examples a label, dev examples and test examples."""
     labels = len(found.counts)
     test = max(min(TEST, found.rows // 5), labels)
@@ -60,7 +63,7 @@ def sizes(found: Labelled) -> tuple[int, int, int]:
     return max(int(found.smallest * kept) - 1, 1), dev, test
 
 
-def fitted(given: Recipe, found: Labelled) -> Recipe:
+def fit_preset(given: LearnPreset, found: LabelledFile) -> LearnPreset:
     """A recipe that the rows of a file are enough for."""
-    shots, dev, _ = sizes(found)
+    shots, dev, _ = fitting_sizes(found)
     return replace(given, shots=min(given.shots, shots), dev=min(given.dev, dev))

@@ -29,7 +29,7 @@ QUICK = "bert-tiny"
 
 
 @dataclass(frozen=True)
-class Data:
+class DataPrompt:
     """A data set's text and question as a template has them, and words for its labels."""
 
     body: str
@@ -37,12 +37,12 @@ class Data:
     answers: str
 
 
-_SENTIMENT = Data("{text}", " It was {mask}", "negative: terrible\npositive: great")
+_SENTIMENT = DataPrompt("{text}", " It was {mask}", "negative: terrible\npositive: great")
 DATA = {
     "rotten-tomatoes": _SENTIMENT,
     "sst2": _SENTIMENT,
-    "boolq": Data("{passage} Question: {question}?", " Answer: {mask}", "no: no\nyes: yes"),
-    "rte": Data(
+    "boolq": DataPrompt("{passage} Question: {question}?", " Answer: {mask}", "no: no\nyes: yes"),
+    "rte": DataPrompt(
         "{premise} Question: {hypothesis} True or false?",
         " Answer: {mask}",
         "entailment: true\nnot_entailment: false",
@@ -54,7 +54,7 @@ OWN = "own"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LearnPreset:
     """What the form asks for. ``shots`` are training examples a label.
 
     ``tried`` are AutoPrompt's candidates a step; dev is scored on ``dev`` examples, every
@@ -72,18 +72,18 @@ class Recipe:
 
 
 _QUICK = {
-    "soft_prompt": Recipe("0.3, 0.1"),
-    "p_tuning": Recipe("0.01, 0.003", tokens=4),
-    "prefix": Recipe("0.03, 0.01"),
-    "triggers": Recipe(steps=48, batch=32, tokens=4),
-    "finetune": Recipe("0.003, 0.001", steps=40),
-    "head": Recipe("0.01, 0.001"),
+    "soft_prompt": LearnPreset("0.3, 0.1"),
+    "p_tuning": LearnPreset("0.01, 0.003", tokens=4),
+    "prefix": LearnPreset("0.03, 0.01"),
+    "triggers": LearnPreset(steps=48, batch=32, tokens=4),
+    "finetune": LearnPreset("0.003, 0.001", steps=40),
+    "head": LearnPreset("0.01, 0.001"),
 }
 _SLOW = {"steps": 16, "batch": 8, "shots": 16, "dev": 40}
 """A model of some hundred million parameters takes a second a step on a CPU."""
 
 
-def recipe(method: str, model: str) -> Recipe:
+def learn_preset(method: str, model: str) -> LearnPreset:
     """Settings for a method on a model that show movement in well under a minute on a CPU."""
     quick = _QUICK[method]
     if model == QUICK:
@@ -92,7 +92,7 @@ def recipe(method: str, model: str) -> Recipe:
     return replace(slow, steps=10, batch=16, tried=8) if method == "triggers" else slow
 
 
-def template(method: str, given: Data, model: str, tokens: int) -> str:
+def learn_template(method: str, given: DataPrompt, model: str, tokens: int) -> str:
     """A template with room for what the method learns; of a head the text that it reads."""
     filled = _is_masked(model)
     stop = "." if filled else ""  # a masked model would fill in the full stop

@@ -8,22 +8,22 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import bar, card, counted, grid, joined, note, share_text, whisker
+from ..components.html import bar, card, count_text, grid, join_markup, note, share_text, whisker
 from ..components.markup import Markup
-from .token_table import visible
+from .token_table import visible_token
 
 TOP = 3
 """Words told of every vector."""
 _ODD = "This is what the vectors are nearest to, not what they mean: words alone are often worse."
 
 
-def explained(folder: Path, model: pl.LanguageModel) -> dict[str, Any]:
+def explain_result(folder: Path, model: pl.LanguageModel) -> dict[str, Any]:
     """`promptlab.explain` of the best predictor of a decided study. Raises `InputError`."""
     found: dict[str, Any] = pl.explain(pl.Study(folder).best(model), TOP)
     return found
 
 
-def draw(found: Mapping[str, Any], board: Mapping[str, Any] | None = None) -> Markup:
+def result_html(found: Mapping[str, Any], board: Mapping[str, Any] | None = None) -> Markup:
     """The explanation as cards; with the ``board`` also what it was worth on test."""
     cards = [_worth(board or {}), _prompt(found), _labels(found), _learned(found)]
     drawn = grid(one for one in cards if one)
@@ -45,9 +45,9 @@ def _worth(board: Mapping[str, Any]) -> Markup:
         return Markup("")
     said = [text for text in board.get("statements") or () if str(text).startswith("On test")]
     body = Markup('<dl class="pl-labels">{}</dl>{}').format(
-        joined(lines), joined(note(str(text)) for text in said)
+        join_markup(lines), join_markup(note(str(text)) for text in said)
     )
-    return card("Was it worth it?", body, aside=f"{measure} on test, {counted(best['test'])}")
+    return card("Was it worth it?", body, aside=f"{measure} on test, {count_text(best['test'])}")
 
 
 def _interval(scores: Mapping[str, Any]) -> Markup:
@@ -83,7 +83,7 @@ def _labels(found: Mapping[str, Any]) -> Markup:
         rows = [(label, "") for label in found.get("labels") or ()]
     if not rows:
         return Markup("")
-    lines = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
+    lines = join_markup(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
     title = "Label words" if isinstance(answers, Mapping) else "Labels"
     return card(title, Markup('<dl class="pl-labels">{}</dl>').format(lines))
 
@@ -112,7 +112,9 @@ def _learned(found: Mapping[str, Any]) -> Markup:
     told += [(key.replace("_", " "), learned[key]) for key in _NOTED if key in learned]
     if not told:
         return Markup("")
-    lines = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in told)
+    lines = join_markup(
+        Markup("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in told
+    )
     return card("What was learned", Markup('<dl class="pl-labels">{}</dl>').format(lines))
 
 
@@ -125,7 +127,7 @@ def _nearest(found: Mapping[str, Any]) -> Markup:
     for row in found.get("nearest") or ():
         bars = [
             bar(
-                visible(str(near["token"])),
+                visible_token(str(near["token"])),
                 near["cosine"],
                 f"{near['cosine']:.3f}",
                 detail=f"token {near['token_id']}, distance {1 - near['cosine']:.3f}",
@@ -133,7 +135,7 @@ def _nearest(found: Mapping[str, Any]) -> Markup:
             )
             for place, near in enumerate(row["tokens"])
         ]
-        cards.append(card(f"Vector {row['vector'] + 1}", joined(bars)))
+        cards.append(card(f"Vector {row['vector'] + 1}", join_markup(bars)))
     if not cards:
         return Markup("")
     return Markup('<h4 class="pl-learn-title">Nearest words, by cosine</h4>{}').format(grid(cards))

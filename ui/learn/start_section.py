@@ -10,14 +10,14 @@ import yaml
 
 import promptlab as pl
 
-from ..components.html import error, note, panel
-from ..components.listeners import QUIET, on_last
+from ..components.html import error, html_panel, note
+from ..components.listeners import QUIET, on_latest
 from ..components.markup import Markup
 from ..components.model_bar import model_bar
-from ..components.uploads import Labelled, OwnFile, file_box, kept_file, labelled
-from ..context import Workbench
-from .form import Form, document
-from .own_data import data_of, fitted
+from ..components.uploads import LabelledFile, OwnFile, file_box, read_labelled, uploaded_file
+from ..context import AppContext
+from .form import LearnSettings, study_document
+from .own_data import fit_preset, own_data
 from .presets import (
     ABOUT,
     DATA,
@@ -26,9 +26,9 @@ from .presets import (
     QUICK,
     RATED,
     WITH_TOKENS,
-    Data,
-    recipe,
-    template,
+    DataPrompt,
+    learn_preset,
+    learn_template,
 )
 
 _METHOD, _DATA = "soft_prompt", "rotten-tomatoes"
@@ -38,17 +38,17 @@ _OWN = 15
 
 @dataclass(frozen=True)
 class StartForm:
-    """The form's widgets: ``boxes`` in the order of `Form`, the button, and what it was told."""
+    """``boxes`` in the order of `LearnSettings`, the button, and what pressing it said."""
 
     boxes: list[Any]
     button: gr.Button
     told: gr.HTML
 
 
-def lay_out(bench: Workbench) -> StartForm:
+def build_learn_form(context: AppContext) -> StartForm:
     """Method, data and model; template and answers; sizes. Another choice brings its settings."""
-    first = QUICK if QUICK in bench.models else bench.models[0]
-    given = recipe(_METHOD, first)
+    first = QUICK if QUICK in context.models else context.models[0]
+    given = learn_preset(_METHOD, first)
     with gr.Row():
         method = gr.Radio(
             [(title, name) for name, title in METHODS.items()],
@@ -59,15 +59,17 @@ def lay_out(bench: Workbench) -> StartForm:
             [*((name, name) for name in DATA), ("a file of your own …", OWN)],
             value=_DATA, label="Data set", scale=2, min_width=160, elem_id="learn-data",
         )  # fmt: skip
-    about = panel(str(note(ABOUT[_METHOD])), name="learn-about")
+    about = html_panel(str(note(ABOUT[_METHOD])), name="learn-about")
     with gr.Column(visible=False, elem_id="learn-own") as place:
-        own = OwnFile(bench, file_box("CSV or JSONL with texts and labels", "learn-file"), "learn")
-    models = model_bar(bench)
+        own = OwnFile(
+            context, file_box("CSV or JSONL with texts and labels", "learn-file"), "learn"
+        )
+    models = model_bar(context)
     models[0].value = first
     with gr.Row():
         text = gr.Textbox(
-            template(_METHOD, DATA[_DATA], first, given.tokens), label="Template", lines=2, scale=3,
-            min_width=280, elem_id="learn-template", elem_classes="pl-mono",
+            learn_template(_METHOD, DATA[_DATA], first, given.tokens), label="Template", lines=2,
+            scale=3, min_width=280, elem_id="learn-template", elem_classes="pl-mono",
         )  # fmt: skip
         answers = gr.Textbox(
             DATA[_DATA].answers, label="Answer words, label: word", lines=2, scale=2, min_width=220
@@ -88,66 +90,68 @@ def lay_out(bench: Workbench) -> StartForm:
         dev = gr.Number(
             given.dev, label="Dev examples", precision=0, min_width=110, elem_id="learn-dev"
         )
-        every = gr.Number(given.every, label="Look at dev every", precision=0, min_width=120)
+        every = gr.Number(given.every, label="Steps between dev scores", precision=0, min_width=120)
     with gr.Row(elem_classes="pl-learn-go"):
         button = gr.Button(
             "Start learning", variant="primary", scale=0, min_width=180, elem_id="learn-start"
         )
-        told = panel(name="learn-told")
+        told = html_panel(name="learn-told")
     boxes = [method, data, *models, text, answers, rates, steps, batch, tokens, tried, shots, dev,
              every, *own.boxes]  # fmt: skip
     with gr.Accordion("The study that this makes", open=False, elem_classes="pl-learn-study"):
-        shown = panel(str(preview(bench, *(box.value for box in boxes))), name="learn-study")
-    _connect(bench, boxes, about, shown)
-    _connect_file(bench, boxes, own, place, [about, shown])
+        shown = html_panel(
+            str(preview_html(context, *(box.value for box in boxes))), name="learn-study"
+        )
+    _connect(context, boxes, about, shown)
+    _connect_file(context, boxes, own, place, [about, shown])
     return StartForm(boxes, button, told)
 
 
-def _connect(bench: Workbench, boxes: list[Any], about: gr.HTML, shown: gr.HTML) -> None:
+def _connect(context: AppContext, boxes: list[Any], about: gr.HTML, shown: gr.HTML) -> None:
     """Another method, data set or model brings its settings; every change is shown as a study."""
     method, data, model = boxes[:3]
     text, answers, tokens, sizes = boxes[5], boxes[6], boxes[10], boxes[7:_OWN]
 
     def previewed(*values: Any) -> str:
-        return str(preview(bench, *values))
+        return str(preview_html(context, *values))
 
     def room(method: str, data: str, model: str, count: Any, *file: Any) -> Any:
         """The template with room for as many tokens; as it is while there is no file for it."""
-        given, _ = _asked_of(bench, data, *file)
-        return template(method, given, model, _whole(count)) if given else gr.skip()
+        given, _ = _asked_of(context.policy, data, *file)
+        return learn_template(method, given, model, _whole(count)) if given else gr.skip()
 
     gr.on(
-        [method.input, data.input, model.input], _settler(bench),
+        [method.input, data.input, model.input], _settler(context.policy),
         [method, data, model, *boxes[_OWN:]], [about, *boxes[5:_OWN]], **QUIET,
     ).then(previewed, boxes, shown, **QUIET)  # fmt: skip
     tokens.input(room, [method, data, model, tokens, *boxes[_OWN:]], text, **QUIET)
-    on_last([b.change for b in (text, answers, *boxes[3:5], *sizes)], previewed, boxes, shown)
+    on_latest([b.change for b in (text, answers, *boxes[3:5], *sizes)], previewed, boxes, shown)
 
 
 def _connect_file(
-    bench: Workbench, boxes: list[Any], own: OwnFile, place: gr.Column, told: list[gr.HTML]
+    context: AppContext, boxes: list[Any], own: OwnFile, place: gr.Column, told: list[gr.HTML]
 ) -> None:
     """The file's box is there when a file is wanted, and another file brings its settings."""
     about, shown = told
     boxes[1].input(lambda data: gr.Column(visible=data == OWN), boxes[1], place, **QUIET)
 
     def taken(*values: Any) -> list[Any]:
-        found = settings(bench, *values[:3], *values[_OWN:])
-        return [*found, str(preview(bench, *values))]
+        found = preset_values(context.policy, *values[:3], *values[_OWN:])
+        return [*found, str(preview_html(context, *values))]
 
     own.then(taken, boxes, [about, *boxes[5:_OWN], shown])
 
 
-def _settler(bench: Workbench) -> Any:
-    return lambda *values: settings(bench, *values)
+def _settler(policy: pl.StudyPolicy) -> Any:
+    return lambda *values: preset_values(policy, *values)
 
 
 def _whole(count: Any) -> int:
     return int(count) if isinstance(count, int | float) and count >= 1 else 1
 
 
-def settings(
-    bench: Workbench,
+def preset_values(
+    policy: pl.StudyPolicy,
     method: str,
     data: str,
     model: str,
@@ -159,13 +163,13 @@ def settings(
 
     While a file is wanted and not there, template and answers stay as they are.
     """
-    found, head = recipe(method, model), method == "head"
-    given, own = _asked_of(bench, data, file, text, label)
-    found = fitted(found, own) if own else found
+    found, head = learn_preset(method, model), method == "head"
+    given, own = _asked_of(policy, data, file, text, label)
+    found = fit_preset(found, own) if own else found
     written: dict[str, Any] = {}
     words: dict[str, Any] = {}
     if given:
-        written = {"value": template(method, given, model, found.tokens)}
+        written = {"value": learn_template(method, given, model, found.tokens)}
         words = {"value": given.answers}
     return [
         str(note(ABOUT[method])),
@@ -183,65 +187,69 @@ def settings(
 
 
 def _asked_of(
-    bench: Workbench, data: str, *file: str | None
-) -> tuple[Data | None, Labelled | None]:
+    policy: pl.StudyPolicy, data: str, *file: str | None
+) -> tuple[DataPrompt | None, LabelledFile | None]:
     """The question to a data set, and what is in one's own file; neither while that is missing."""
     try:
-        own = labelled(bench, file[0] or "", *file[1:]) if data == OWN else None
-        return data_of(bench, data, file[0] or "", *file[1:]), own
+        own = read_labelled(policy, file[0] or "", *file[1:]) if data == OWN else None
+        return own_data(policy, data, file[0] or "", *file[1:]), own
     except pl.PromptlabError:  # told beside the file
         return None, None
 
 
-def preview(bench: Workbench, *values: Any) -> Markup:
+def preview_html(context: AppContext, *values: Any) -> Markup:
     """The study as YAML, or what is wrong with the form."""
     try:
-        made = made_study(bench, *values)
+        made = build_study(context, *values)
     except pl.PromptlabError as problem:
         return error(problem)
     return Markup('<pre class="pl-prompt">{}</pre>').format(_yaml(made))
 
 
-def made_study(bench: Workbench, *values: Any) -> dict[str, Any]:
+def build_study(context: AppContext, *values: Any) -> dict[str, Any]:
     """The study document of the form's values, under a free name. Raises `InputError`."""
-    form = Form(*values)
-    name = bench.jobs.free_name(f"learn-{str(form.method).replace('_', '-')}")
-    own = labelled(bench, form.file, form.text, form.label) if form.data == OWN else None
-    return document(form, name, own)
+    form = LearnSettings(*values)
+    name = context.queue.free_name(f"learn-{str(form.method).replace('_', '-')}")
+    own = (
+        read_labelled(context.policy, form.file, form.text, form.label)
+        if form.data == OWN
+        else None
+    )
+    return study_document(form, name, own)
 
 
-def begin(bench: Workbench, *values: Any) -> str:
+def submit_learning(context: AppContext, *values: Any) -> str:
     """Queue the study of the form's values; its name. Raises `InputError`."""
-    made = made_study(bench, *values)
+    made = build_study(context, *values)
     if values[1] == OWN:
-        _check_rows(bench, made["task"])
-    name: str = bench.jobs.submit(_yaml(made))
+        _check_rows(context.policy, made["task"])
+    name: str = context.queue.submit(_yaml(made))
     return name
 
 
-def _check_rows(bench: Workbench, task: dict[str, Any]) -> None:
+def _check_rows(policy: pl.StudyPolicy, task: dict[str, Any]) -> None:
     """Whether a file has rows enough for what is asked of it, told before anything waits for it."""
-    path = kept_file(bench, task["data"])
+    path = uploaded_file(policy, task["data"])
     try:
         pl.Task.from_file(path, **{key: value for key, value in task.items() if key != "data"})
     except pl.InputError as problem:
         raise pl.InputError(str(problem).replace(str(path), path.name)) from problem
 
 
-def begin_named(
-    bench: Workbench, method: str, data: str, model: str, rates: str, steps: int
+def submit_learning_by_name(
+    context: AppContext, method: str, data: str, model: str, rates: str, steps: int
 ) -> str:
-    """`begin` with the page's settings for a method, a data set and a model."""
+    """`submit_learning` with the page's settings for a method, a data set and a model."""
     if method not in METHODS or data not in DATA:
         raise pl.InputError(
             f"there is no method {method!r} for {data!r}; methods are {', '.join(METHODS)}, data "
             f"sets {', '.join(DATA)}"
         )
-    name = model or bench.models[0]
-    given = recipe(method, name)
-    text = template(method, DATA[data], name, given.tokens)
-    return begin(
-        bench, method, data, name, "auto", "auto", text, DATA[data].answers, rates or given.rates,
+    name = model or context.models[0]
+    given = learn_preset(method, name)
+    text = learn_template(method, DATA[data], name, given.tokens)
+    return submit_learning(
+        context, method, data, name, "auto", "auto", text, DATA[data].answers, rates or given.rates,
         steps or given.steps, given.batch, given.tokens, given.tried, given.shots, given.dev,
         given.every,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import promptlab as pl
 Steps = Sequence[Mapping[str, Any]]
 
 
-def learning(runs: Path) -> list[str]:
+def learning_folders(runs: Path) -> list[str]:
     """Names of the studies in which something has been learned, the latest first."""
     found: dict[str, float] = {}
     for path in runs.glob("*/steps/*.jsonl"):
@@ -21,17 +21,17 @@ def learning(runs: Path) -> list[str]:
     return sorted(found, key=lambda name: (-found[name], name))
 
 
-def trials(runs: Path, name: str) -> list[int]:
+def learning_trials(runs: Path, name: str) -> list[int]:
     """Numbers of the trials of a study that have taken steps; `InputError` for other names."""
-    if name not in learning(runs):
+    if name not in learning_folders(runs):
         raise pl.InputError(f"{runs} holds no study named {name!r} in which something was learned")
     found: list[int] = pl.Study(runs / name).learned()
     return found
 
 
-def read(runs: Path, name: str, trial: int) -> list[dict[str, Any]]:
+def read_steps(runs: Path, name: str, trial: int) -> list[dict[str, Any]]:
     """The steps of a trial so far. Raises `InputError` for a study or a trial without any."""
-    if trial not in trials(runs, name):
+    if trial not in learning_trials(runs, name):
         raise pl.InputError(f"trial {trial} of {name!r} has taken no steps")
     return known(runs / name / "steps" / f"{trial}.jsonl")
 
@@ -42,7 +42,7 @@ def known(path: Path) -> list[dict[str, Any]]:
     return steps
 
 
-def points(steps: Steps, key: str) -> list[tuple[float, float]]:
+def curve_points(steps: Steps, key: str) -> list[tuple[float, float]]:
     """(step, value) where the value is known and finite."""
     found = [(float(row["step"]), (row.get("values") or {}).get(key)) for row in steps]
     return [

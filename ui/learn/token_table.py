@@ -10,7 +10,7 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import card, joined, note
+from ..components.html import card, join_markup, note
 from ..components.markup import Markup
 
 _MOST_ROWS = 40
@@ -18,7 +18,7 @@ Steps = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Reading:
+class StepTokens:
     """The words of one step.
 
     ``pieces`` are a token a place, ``cosines`` how near each is to its vector (empty for tokens
@@ -45,26 +45,26 @@ class Reading:
         """Whether a search has tried others in this step, and found none better."""
         return bool(self.tried) and self.dev is None
 
-    def asked(self, before: Reading | None) -> tuple[bool, ...]:
+    def asked(self, before: StepTokens | None) -> tuple[bool, ...]:
         """At which places a search has tried other tokens in this step."""
         rows = [pieces for pieces, _ in self.tried if len(pieces) == len(self.pieces)]
         if before is None or len(before.pieces) != len(self.pieces):
             return (False,) * len(self.pieces)
         return tuple(any(r[i] != old for r in rows) for i, old in enumerate(before.pieces))
 
-    def changed(self, before: Reading | None) -> tuple[bool, ...]:
+    def changed(self, before: StepTokens | None) -> tuple[bool, ...]:
         """Where another token stands than before."""
         if before is None or len(before.pieces) != len(self.pieces):
             return (False,) * len(self.pieces)
         return tuple(a != b for a, b in zip(before.pieces, self.pieces, strict=True))
 
 
-def readings(steps: Steps) -> list[Reading]:
+def step_tokens(steps: Steps) -> list[StepTokens]:
     """The steps that have words, in order."""
     return [found for row in steps if (found := _reading(row)) is not None]
 
 
-def _reading(row: Mapping[str, Any]) -> Reading | None:
+def _reading(row: Mapping[str, Any]) -> StepTokens | None:
     notes, values = row.get("notes") or {}, row.get("values") or {}
     if not notes.get("words"):
         return None
@@ -73,12 +73,12 @@ def _reading(row: Mapping[str, Any]) -> Reading | None:
     near = _listed(notes.get("nearest"))
     if near:
         pieces, cosines = zip(*((str(token), float(cosine)) for token, cosine in near), strict=True)
-        return Reading(int(row["step"]), pieces, cosines, (), loss, dev, template=template)
+        return StepTokens(int(row["step"]), pieces, cosines, (), loss, dev, template=template)
     pieces = tuple(map(str, _listed(notes.get("pieces")) or str(notes["words"]).split()))
     tried = tuple((tuple(map(str, p)), float(loss)) for p, loss in _listed(notes.get("tried")))
     count = str(notes.get("candidates") or "")
     many = int(count) if count.isdecimal() else 0
-    return Reading(int(row["step"]), pieces, (), tried, loss, dev, many, template)
+    return StepTokens(int(row["step"]), pieces, (), tried, loss, dev, many, template)
 
 
 def _listed(text: Any) -> list[Any]:
@@ -94,7 +94,7 @@ def _finite(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def strip(found: Sequence[Reading], at: int | None) -> Markup:
+def tokens_table_html(found: Sequence[StepTokens], at: int | None) -> Markup:
     """All readings, the latest first, a column a place; ``at`` is the step looked at.
 
     Of very many the ones in which something changed are shown.
@@ -118,14 +118,16 @@ def strip(found: Sequence[Reading], at: int | None) -> Markup:
     ).format(
         kind,
         heat,
-        joined(Markup("<th>{}</th>").format(place) for place in range(1, columns + 1)),
-        joined(_row(row, new, columns, row.step == at, best) for row, new in reversed(shown)),
+        join_markup(Markup("<th>{}</th>").format(place) for place in range(1, columns + 1)),
+        join_markup(_row(row, new, columns, row.step == at, best) for row, new in reversed(shown)),
     )
     left = len(rows) - len(shown)
     return table + (note(f"{left} steps without a change are left out.") if left > 0 else "")
 
 
-def _row(row: Reading, new: Sequence[bool], columns: int, at: bool, best: float | None) -> Markup:
+def _row(
+    row: StepTokens, new: Sequence[bool], columns: int, at: bool, best: float | None
+) -> Markup:
     heat = _heat(row)
     cells = [
         Markup('<td{} style="--heat:{:.2f}" title="{}">{}</td>').format(
@@ -140,24 +142,24 @@ def _row(row: Reading, new: Sequence[bool], columns: int, at: bool, best: float 
     return Markup("<tr{}><th>{}</th>{}<td>{}</td><td{}>{}</td></tr>").format(
         Markup(' class="pl-at" aria-current="step"') if at else "",
         row.step,
-        joined(cells),
+        join_markup(cells),
         _number(row.loss),
         Markup(' class="pl-best" title="the best dev score"') if row.dev == best else "",
         _number(row.dev),
     )
 
 
-def _heat(row: Reading) -> list[float]:
+def _heat(row: StepTokens) -> list[float]:
     """From 0 to 1: how near a word is to its vector."""
     return [min(max(c, 0.0), 1.0) for c in row.cosines] or [0.0] * len(row.pieces)
 
 
-def _told(row: Reading, place: int) -> str:
+def _told(row: StepTokens, place: int) -> str:
     near = f", cosine {row.cosines[place]:.3f}" if row.cosines else ""
     return f"place {place + 1}: {row.pieces[place]!r}{near}"
 
 
-def moment(found: Sequence[Reading], at: int | None) -> Markup:
+def step_html(found: Sequence[StepTokens], at: int | None) -> Markup:
     """One step in full: its tokens large, in their prompt, and which candidates were tried."""
     if not found:
         return Markup("")
@@ -165,14 +167,14 @@ def moment(found: Sequence[Reading], at: int | None) -> Markup:
     row, before = found[place], found[place - 1] if place else None
     values = [f"{k} {v:.4f}" for k, v in (("loss", row.loss), ("dev", row.dev)) if v is not None]
     body = Markup('<p class="pl-tokens">{}</p>{}{}').format(
-        _tokens(row, before), in_place(row), tried(row, before)
+        _tokens(row, before), in_place_html(row), tried_html(row, before)
     )
     return card(f"Step {row.step}", body, aside=" · ".join(values))
 
 
-def _tokens(row: Reading, before: Reading | None) -> Markup:
+def _tokens(row: StepTokens, before: StepTokens | None) -> Markup:
     new, asked, heat = row.changed(before), row.asked(before), _heat(row)
-    return joined(
+    return join_markup(
         Markup('<span class="pl-token{}{}" style="--heat:{:.2f}" title="{}">{}{}</span>').format(
             " pl-new" if new[i] else "",
             " pl-asked" if asked[i] and not new[i] else "",
@@ -189,7 +191,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def tried(row: Reading, before: Reading | None) -> Markup:
+def tried_html(row: StepTokens, before: StepTokens | None) -> Markup:
     """The best candidates of a search's step by their losses; the trigger before is among them."""
     if not row.tried or before is None:
         return Markup("")
@@ -214,11 +216,11 @@ def tried(row: Reading, before: Reading | None) -> Markup:
             )
         )  # fmt: skip
     return Markup('<table class="pl-tried"><caption>{}</caption><tbody>{}</tbody></table>').format(
-        _caption(row, before), joined(lines)
+        _caption(row, before), join_markup(lines)
     )
 
 
-def _caption(row: Reading, before: Reading) -> str:
+def _caption(row: StepTokens, before: StepTokens) -> str:
     places = [str(place) for place, asked in enumerate(row.asked(before), 1) if asked]
     where = f" at place {places[0]}" if len(places) == 1 else ""
     count = f"{row.candidates} swaps were tried{where}" if row.candidates else f"Swaps tried{where}"
@@ -226,7 +228,7 @@ def _caption(row: Reading, before: Reading) -> str:
     return f"{count}; the best of them with their losses in nats on this step's examples: {end}"
 
 
-def in_place(row: Reading) -> Markup:
+def in_place_html(row: StepTokens) -> Markup:
     """The template with a step's tokens where they stand; nothing if that is not known."""
     try:
         template = pl.Template(row.template) if row.template else None
@@ -240,7 +242,7 @@ def in_place(row: Reading) -> Markup:
     if sum(rooms) != len(row.pieces) or not rooms:
         return Markup("")
     return Markup('<p class="pl-in-place" aria-label="in the prompt">{}</p>').format(
-        joined(_parts(prompt, iter(row.pieces), iter(rooms)))
+        join_markup(_parts(prompt, iter(row.pieces), iter(rooms)))
     )
 
 
@@ -256,7 +258,7 @@ def _parts(prompt: pl.Prompt, pieces: Iterator[str], rooms: Iterator[int]) -> It
             yield Markup("<mark>{}</mark>").format("{mask}")
 
 
-def visible(piece: str) -> str:
+def visible_token(piece: str) -> str:
     """A token with what would not be seen made visible."""
     shown = piece.replace("\n", "↵").replace("\t", "⇥")
     return shown.strip() or "␣" * max(1, len(shown))
@@ -264,4 +266,4 @@ def visible(piece: str) -> str:
 
 def token_text(piece: str) -> Markup:
     """A token in the type of code."""
-    return Markup("<code>{}</code>").format(visible(piece))
+    return Markup("<code>{}</code>").format(visible_token(piece))

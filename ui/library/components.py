@@ -10,20 +10,20 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import drawn_or_told
-from ..components.html import error, panel
+from ..components.errors import html_or_error
+from ..components.html import error, html_panel
 from . import template_list, template_view
 
 
-class LeafView:
+class TemplateView:
     """The components that show one template, and what can be done with it."""
 
     def __init__(self, item: Any) -> None:
-        values = turned(item)
+        values = show_template(item)
         self.name = gr.Textbox(item.full_name, visible="hidden", label="drawn")
-        self.head = panel(values[1], "template-head")
-        self.prompt = panel(
-            str(template_view.rendered(item.template, item.example)), "template-prompt"
+        self.head = html_panel(values[1], "template-head")
+        self.prompt = html_panel(
+            str(template_view.rendered_html(item.template, item.example)), "template-prompt"
         )
         self.fields = gr.Textbox(
             values[2],
@@ -44,17 +44,17 @@ class LeafView:
         with gr.Row(visible=False, elem_classes="pl-tools") as self.confirm:
             self.sure = gr.Button("Yes, delete it", size="sm", variant="stop", min_width=110)
             self.keep = gr.Button("Keep it", size="sm", min_width=90)
-        self.facts = panel(values[3], "template-facts")
+        self.facts = html_panel(values[3], "template-facts")
 
     @property
     def outputs(self) -> list[Any]:
-        """What `turned` has values for."""
+        """What `show_template` has values for."""
         owned = [self.edit, self.delete, self.confirm]
         return [self.name, self.head, self.fields, self.facts, *owned]
 
 
 @dataclass(frozen=True)
-class Shelf:
+class LibraryComponents:
     """Components; their values are one window's own.
 
     ``filters`` are the arguments of `rows.find_templates`, ``page`` the page of what they find,
@@ -68,7 +68,7 @@ class Shelf:
     page: gr.Number
     shown: gr.Textbox
     changes: gr.Number
-    view: LeafView
+    view: TemplateView
     told: gr.HTML
 
     @property
@@ -82,43 +82,45 @@ def changed(name: str, changes: float) -> list[Any]:
     return [name, changes + 1]
 
 
-@drawn_or_told
-def listed(words: str, task: str, shape: str, whose: str, shown: str, page: float = 0) -> str:
+@html_or_error
+def list_templates(
+    words: str, task: str, shape: str, whose: str, shown: str, page: float = 0
+) -> str:
     """The list found, or what is wrong with the question."""
     return str(
-        template_list.draw(
+        template_list.template_list_html(
             template_list.find_templates(words, task, shape, whose), int(page or 0), shown
         )
     )
 
 
-def turned(item: Any) -> list[Any]:
-    """The values of a view; its prompt is drawn from the name and the fields, see `prompt`."""
+def show_template(item: Any) -> list[Any]:
+    """The values of a view; its prompt is made from the name and the fields by `render_prompt`."""
     return [
         item.full_name,
-        str(template_view.head(item)),
-        template_view.shown_example(item.template, item.example),
-        str(template_view.facts(item)),
+        str(template_view.template_header(item)),
+        template_view.example_fields(item.template, item.example),
+        str(template_view.template_facts(item)),
         gr.Button(visible=item.own),
         gr.Button(visible=item.own),
         gr.Row(visible=False),
     ]
 
 
-def looked_up(name: str) -> list[Any]:
+def look_up_template(name: str) -> list[Any]:
     """The values of a view for a name that may have gone meanwhile."""
     try:
-        return turned(template_view.find(name))
+        return show_template(template_view.find_template(name))
     except pl.PromptlabError as problem:
         hidden = gr.Button(visible=False)
         return [name, str(error(problem)), "", "", hidden, hidden, gr.Row(visible=False)]
 
 
-@drawn_or_told
-def prompt(name: str, fields: str) -> str:
+@html_or_error
+def render_prompt(name: str, fields: str) -> str:
     """The template of a name, rendered with ``name = value`` lines."""
     try:
-        item = template_view.find(name)
+        item = template_view.find_template(name)
     except pl.PromptlabError:
         return ""  # the head says so
     return str(template_view.rendered_text(item.template, fields))

@@ -12,25 +12,32 @@ import promptlab as pl
 from ..components.html import error, note
 from ..components.listeners import QUIET
 from . import template_draft, template_editor, template_view
-from .components import Shelf, changed
+from .components import LibraryComponents, changed
 
 
-def connect(shelf: Shelf, edit: template_editor.Editor, column: gr.Column, new: gr.Button) -> None:
+def connect_edit(
+    shelf: LibraryComponents,
+    edit: template_editor.TemplateEditor,
+    column: gr.Column,
+    new: gr.Button,
+) -> None:
     """Open, save and close the editor in the place of ``column``; delete one's own."""
 
     def begin(
-        first: template_draft.Draft, replacing: template_draft.Draft | None = None
+        first: template_draft.TemplateDraft, replacing: template_draft.TemplateDraft | None = None
     ) -> list[Any]:
         return [gr.Column(visible=False), *edit.opened(first, replacing)]
 
     def change(name: str) -> list[Any]:
-        item = template_view.find(name)
-        first = template_draft.drafted(item)
+        item = template_view.find_template(name)
+        first = template_draft.template_draft(item)
         return begin(first, first if item.own else None)
 
-    def save(replacing: template_draft.Draft | None, changes: float, *values: Any) -> list[Any]:
+    def save(
+        replacing: template_draft.TemplateDraft | None, changes: float, *values: Any
+    ) -> list[Any]:
         try:
-            name = template_editor.save(values, replacing)
+            name = template_editor.save_draft(values, replacing)
         except pl.PromptlabError as problem:
             return [str(error(problem)), *[gr.skip()] * (3 + len(shelf.outputs))]
         kept = str(note(f"{name} is saved among your templates."))
@@ -40,12 +47,15 @@ def connect(shelf: Shelf, edit: template_editor.Editor, column: gr.Column, new: 
     opened = [column, *edit.outputs]
     shelf.view.edit.click(_safely(change, len(opened)), shelf.shown, opened, **QUIET)
     shelf.view.copy.click(
-        _safely(lambda name: begin(template_draft.copied(template_view.find(name))), len(opened)),
+        _safely(
+            lambda name: begin(template_draft.copy_template(template_view.find_template(name))),
+            len(opened),
+        ),
         shelf.shown,
         opened,
         **QUIET,
     )
-    new.click(lambda: begin(template_draft.started()), None, opened, **QUIET)
+    new.click(lambda: begin(template_draft.starting_draft()), None, opened, **QUIET)
     edit.close.click(
         lambda: (gr.Column(visible=False), gr.Column(visible=True)),
         None,
@@ -77,7 +87,7 @@ def _safely(opening: Any, count: int) -> Any:
     return opened
 
 
-def _deletion(shelf: Shelf) -> None:
+def _deletion(shelf: LibraryComponents) -> None:
     view, asked = shelf.view, gr.State("")  # what is deleted is what the question named
 
     def ask(name: str) -> list[Any]:

@@ -6,17 +6,17 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.errors import endpoint
+from ..components.errors import api_endpoint
 from ..components.text_fields import read_fields
 from . import template_list, template_view
 
 
-def connect() -> None:
+def add_library_endpoints() -> None:
     """Document the endpoints; to be called while the app is laid out."""
-    endpoint(templates)
-    endpoint(render, "render_template")
-    endpoint(save, "save_template")
-    endpoint(export, "export_templates")
+    api_endpoint(templates)
+    api_endpoint(render, "render_template")
+    api_endpoint(save, "save_template")
+    api_endpoint(export, "export_templates")
 
 
 def templates(
@@ -28,7 +28,7 @@ def templates(
 
 def render(name: str, fields: str = "") -> str:
     """A template with its own example, or with ``name = value`` a line; ``{mask}`` in the slot."""
-    item = template_view.find(name)
+    item = template_view.find_template(name)
     given = read_fields(fields) if fields.strip() else item.example
     return str(item.template.render(given))
 

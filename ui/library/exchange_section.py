@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,28 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import telling
-from ..components.html import error, joined, note
+from ..components.errors import raise_gradio_errors
+from ..components.html import error, join_markup, note
 from ..components.listeners import QUIET
 from ..components.markup import Markup
-from ..components.pick_list import download
-from ..context import Workbench
+from ..components.pick_list import offer_download
 from . import template_list as rows
-from .components import Shelf, changed
+from .components import LibraryComponents, changed
 
 _MOST_NAMES = 40
 _MOST_LEFT = 100
 
 
-def export(bench: Workbench, names: Sequence[str]) -> Path:
+def export_templates(download_path: Callable[[str], Path], names: Sequence[str]) -> Path:
     """A YAML file of these templates to download. Raises `InputError` when there are none."""
     text = pl.Library().export(names)
     single = names[0].replace("/", "-") if len(names) == 1 else "templates"
-    path = bench.download(f"{single}.yaml")
+    path = download_path(f"{single}.yaml")
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def take(path: str | None, replace: bool) -> tuple[Markup, list[str]]:
+def import_templates(path: str | None, replace: bool) -> tuple[Markup, list[str]]:
     """What came of importing an uploaded file, and the names that were saved."""
     if not path:
         return Markup(""), []
@@ -48,7 +47,9 @@ def _told(done: Any) -> Markup:
     text = f"{saved} template{'' if saved == 1 else 's'} imported."
     if same:
         text += f" {same} {'was' if same == 1 else 'were'} there already, just so."
-    names = joined(Markup("<code>{}</code> ").format(name) for name in done.saved[:_MOST_NAMES])
+    names = join_markup(
+        Markup("<code>{}</code> ").format(name) for name in done.saved[:_MOST_NAMES]
+    )
     told = Markup('<p class="pl-done" role="status">{} {}</p>').format(text, names)
     return told + _left(done.left)
 
@@ -57,7 +58,7 @@ def _left(left: Sequence[tuple[str, str]]) -> Markup:
     """Which templates of another tool's file were left out, and why."""
     if not left:
         return Markup("")
-    rows = joined(
+    rows = join_markup(
         Markup("<li><code>{}</code> {}</li>").format(name, why) for name, why in left[:_MOST_LEFT]
     )
     more = note(f"{len(left) - _MOST_LEFT} more.") if len(left) > _MOST_LEFT else ""
@@ -67,23 +68,29 @@ def _left(left: Sequence[tuple[str, str]]) -> Markup:
     ).format(len(left), rows, more)
 
 
-def connect(
-    bench: Workbench, shelf: Shelf, give: gr.Button, bring: gr.UploadButton, replace: gr.Checkbox
+def connect_exchange(
+    download_path: Callable[[str], Path],
+    shelf: LibraryComponents,
+    give: gr.Button,
+    bring: gr.UploadButton,
+    replace: gr.Checkbox,
 ) -> None:
     """Import a file; export the template that is shown, or all that are found."""
 
     def export_one(name: str) -> Path:
-        return _made(bench, [name])
+        return _made(download_path, [name])
 
     def export_found(words: str, task: str, shape: str, whose: str) -> Path:
-        return _made(bench, [i.full_name for i in rows.find_templates(words, task, shape, whose)])
+        return _made(
+            download_path, [i.full_name for i in rows.find_templates(words, task, shape, whose)]
+        )
 
     def brought(path: str | None, replace: bool, shown: str, changes: float) -> list[Any]:
-        drawn, saved = take(path, replace)
+        drawn, saved = import_templates(path, replace)
         return [str(drawn), *changed(saved[0] if saved else shown, changes)]
 
-    download(shelf.view.give, export_one, [shelf.shown], "download-template")
-    download(give, export_found, list(shelf.filters), "download-templates")
+    offer_download(shelf.view.give, export_one, [shelf.shown], "download-template")
+    offer_download(give, export_found, list(shelf.filters), "download-templates")
     bring.upload(
         brought,
         [bring, replace, *shelf.outputs],
@@ -92,6 +99,6 @@ def connect(
     )
 
 
-@telling()
-def _made(bench: Workbench, names: list[str]) -> Path:
-    return export(bench, names)
+@raise_gradio_errors()
+def _made(download_path: Callable[[str], Path], names: list[str]) -> Path:
+    return export_templates(download_path, names)

@@ -8,21 +8,21 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import panel
-from ..components.listeners import QUIET, on_last
-from ..components.pick_list import kept, kept_page, picker
-from ..context import Workbench
-from . import (
-    edit_section,
-    endpoints,
-    exchange_section,
-    template_editor,
-    template_list,
+from ..components.html import html_panel
+from ..components.listeners import QUIET, on_latest
+from ..components.pick_list import build_pick_list, keep_page, keep_place
+from ..context import AppContext
+from . import edit_section, endpoints, exchange_section, template_editor, template_list
+from .components import (
+    LibraryComponents,
+    TemplateView,
+    list_templates,
+    look_up_template,
+    render_prompt,
 )
-from .components import LeafView, Shelf, listed, looked_up, prompt
 
 
-def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+def build_library_tab(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None:
     """Lay the tab out and connect it."""
     first = pl.templates()[0]
     filters = _search()
@@ -37,22 +37,24 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
             replace = gr.Checkbox(
                 label="An import may replace templates of mine", elem_classes="pl-plain"
             )
-            told = panel(name="library-told")
-            drawn = template_list.draw(template_list.find_templates(), 0, first.full_name)
-            found = picker(str(drawn), "library-result")
-            shown, turned = kept(found, "library-result"), kept_page(found, "library-result")
+            told = html_panel(name="library-told")
+            drawn = template_list.template_list_html(
+                template_list.find_templates(), 0, first.full_name
+            )
+            found = build_pick_list(str(drawn), "library-result")
+            shown, turned = keep_place(found, "library-result"), keep_page(found, "library-result")
             shown.value = first.full_name
             changes = gr.Number(0, visible="hidden", precision=0, label="changes")
         with gr.Column(scale=6, min_width=320, elem_id="template-shown"):
             with gr.Column() as column:
-                view = LeafView(first)
-            edit = template_editor.editor()
-    shelf = Shelf(filters, found, turned, shown, changes, view, told)
+                view = TemplateView(first)
+            edit = template_editor.build_template_editor()
+    shelf = LibraryComponents(filters, found, turned, shown, changes, view, told)
     _browse(page, shelf)
     _use(app, shelf)
-    edit_section.connect(shelf, edit, column, new)
-    exchange_section.connect(bench, shelf, give, bring, replace)
-    endpoints.connect()
+    edit_section.connect_edit(shelf, edit, column, new)
+    exchange_section.connect_exchange(context.download_path, shelf, give, bring, replace)
+    endpoints.add_library_endpoints()
 
 
 def _search() -> list[Any]:
@@ -78,7 +80,7 @@ def _search() -> list[Any]:
     return [words, task, shape, whose]
 
 
-def _browse(page: gr.Tab, shelf: Shelf) -> None:
+def _browse(page: gr.Tab, shelf: LibraryComponents) -> None:
     """Search as one types, turn pages, choose one, render it with other fields.
 
     One listener for every place: it draws from what is asked, whatever it was that changed.
@@ -86,20 +88,22 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
     view = shelf.view
     asked = [box.change for box in shelf.filters]
     gr.on(asked, None, None, shelf.page, js="() => 0", **QUIET)
-    on_last(
+    on_latest(
         [*asked, shelf.page.change, shelf.shown.change, shelf.changes.change, page.select],
-        listed,
+        list_templates,
         [*shelf.filters, shelf.shown, shelf.page],
         shelf.found,
     )
-    on_last([shelf.shown.change, shelf.changes.change], looked_up, shelf.shown, view.outputs)
-    on_last(
+    on_latest(
+        [shelf.shown.change, shelf.changes.change], look_up_template, shelf.shown, view.outputs
+    )
+    on_latest(
         [view.name.change, view.fields.change, shelf.changes.change],
-        prompt,
+        render_prompt,
         [view.name, view.fields],
         view.prompt,
     )
-    on_last(
+    on_latest(
         [shelf.changes.change, page.select],
         lambda: gr.Dropdown(template_list.task_choices()),
         None,
@@ -108,7 +112,7 @@ def _browse(page: gr.Tab, shelf: Shelf) -> None:
     shelf.found.click(None, None, shelf.told, js="() => ''", **QUIET)
 
 
-def _use(app: gr.Blocks, shelf: Shelf) -> None:
+def _use(app: gr.Blocks, shelf: LibraryComponents) -> None:
     """Open the playground with the template that is shown, where the page has a playground."""
     named = {block.elem_id: block for block in app.blocks.values() if block.elem_id}
     if not {"prompt-start", "play", "tabs"} <= set(named):

@@ -10,10 +10,10 @@ import yaml
 
 import promptlab as pl
 
-from ..components.html import error, joined, note
+from ..components.html import error, join_markup, note
 from ..components.markup import Markup
 from ..components.text_fields import LONGEST, read_fields
-from .template_view import reading, rendered, shown_example
+from .template_view import example_fields, parsing_facts, rendered_html
 
 TEXT, PARTS = "one text", "named parts"
 PART_NAMES = ("description", "context", "input", "cue")
@@ -22,7 +22,7 @@ _SETTINGS = ("separator", "demonstration_separator", "chat", "answers", "aggrega
 
 
 @dataclass(frozen=True)
-class Draft:
+class TemplateDraft:
     """The values of the editor's boxes, in their order."""
 
     task: str = ""
@@ -64,33 +64,33 @@ class Draft:
         return entry
 
 
-def copied(item: Any) -> Draft:
+def copy_template(item: Any) -> TemplateDraft:
     """A copy of a template under a name that is free, which says where it is from."""
     source = f"after {item.full_name}: {item.source}"
-    return replace(drafted(item), name=_free_name(item), source=source)
+    return replace(template_draft(item), name=_free_name(item), source=source)
 
 
-def drafted(item: Any) -> Draft:
+def template_draft(item: Any) -> TemplateDraft:
     """A template in the editor's boxes."""
     entry: dict[str, Any] = pl.Library().entry(item.full_name)
     parts: Mapping[str, str] = entry.get("parts") or {}
     settings = {key: entry[key] for key in _SETTINGS if key in entry}
-    return Draft(
+    return TemplateDraft(
         task=item.task,
         name=item.name,
         form=PARTS if parts else TEXT,
         text=entry.get("text", ""),
         **{name: parts.get(name, "") for name in PART_NAMES},
         settings=_written(settings),
-        example=shown_example(item.template, item.example),
+        example=example_fields(item.template, item.example),
         source=item.source,
         note=item.note,
     )
 
 
-def started() -> Draft:
+def starting_draft() -> TemplateDraft:
     """A template to begin with."""
-    return Draft(
+    return TemplateDraft(
         task="sentiment",
         text="{text} It was {mask}.",
         settings="answers:\n  negative: [terrible]\n  positive: [great]\n",
@@ -99,23 +99,23 @@ def started() -> Draft:
     )
 
 
-def checked(draft: Draft, replacing: Draft | None) -> Any:
+def check_draft(draft: TemplateDraft, replacing: TemplateDraft | None) -> Any:
     """The template as it would be saved. Raises `InputError`."""
     same = replacing is not None and draft.full_name == replacing.full_name
     return pl.Library().check(draft.full_name, draft.entry(), replace=same)
 
 
-def draw(draft: Draft, replacing: Draft | None) -> Markup:
+def draft_html(draft: TemplateDraft, replacing: TemplateDraft | None) -> Markup:
     """What is wrong with it, or how it looks with its example."""
     try:
-        item = checked(draft, replacing)
+        item = check_draft(draft, replacing)
     except pl.PromptlabError as problem:
         return Markup('<div class="pl-draft">{}</div>').format(error(problem))
-    rows = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in reading(item))
+    rows = join_markup(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in parsing_facts(item))
     fields_read = ", ".join(item.template.fields) or "no field"
     told = note(f"A {item.template.shape} template that reads {fields_read}. It can be saved.")
     return Markup('<div class="pl-draft pl-fine">{}{}<dl class="pl-facts">{}</dl></div>').format(
-        told, rendered(item.template, item.example), rows
+        told, rendered_html(item.template, item.example), rows
     )
 
 

@@ -10,10 +10,10 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import panel
-from ..components.listeners import on_last
+from ..components.html import html_panel
+from ..components.listeners import on_latest
 from . import template_draft, template_view
-from .template_draft import PART_NAMES, PARTS, TEXT, Draft
+from .template_draft import PART_NAMES, PARTS, TEXT, TemplateDraft
 
 _HINTS = {
     "description": "What is to be done.",
@@ -24,8 +24,8 @@ _HINTS = {
 
 
 @dataclass(frozen=True)
-class Editor:
-    """Its components: ``boxes`` are in the order of `Draft`, ``replacing`` one's own as it was."""
+class TemplateEditor:
+    """``boxes`` are in the order of `TemplateDraft`, ``replacing`` is one's own as it was."""
 
     column: gr.Column
     boxes: Sequence[Any]
@@ -34,13 +34,13 @@ class Editor:
     close: gr.Button
     checked: gr.HTML
 
-    def opened(self, first: Draft, replacing: Draft | None = None) -> list[Any]:
+    def opened(self, first: TemplateDraft, replacing: TemplateDraft | None = None) -> list[Any]:
         """New values of ``column``, ``replacing``, ``boxes`` and ``checked``."""
         return [
             gr.Column(visible=True),
             replacing,
             *first.values(),
-            str(template_draft.draw(first, replacing)),
+            str(template_draft.draft_html(first, replacing)),
         ]
 
     @property
@@ -49,16 +49,16 @@ class Editor:
         return [self.column, self.replacing, *self.boxes, self.checked]
 
 
-def save(values: Sequence[Any], replacing: Draft | None) -> str:
+def save_draft(values: Sequence[Any], replacing: TemplateDraft | None) -> str:
     """Save a draft; one that is edited under another name is renamed. Raises `InputError`.
 
     What another window has made of it meanwhile is not written over.
     """
-    made = Draft(*(value or "" for value in values))
+    made = TemplateDraft(*(value or "" for value in values))
     if replacing is None:
         pl.Library().save(made.full_name, made.entry())
         return made.full_name
-    if template_draft.drafted(template_view.find(replacing.full_name)) != replacing:
+    if template_draft.template_draft(template_view.find_template(replacing.full_name)) != replacing:
         raise pl.InputError(
             f"{replacing.full_name} was changed meanwhile, in another window or in its file; save "
             "yours under another name as a new template, or close this and edit it again"
@@ -70,24 +70,24 @@ def save(values: Sequence[Any], replacing: Draft | None) -> str:
     return made.full_name
 
 
-def editor() -> Editor:
+def build_template_editor() -> TemplateEditor:
     """Lay the editor out, hidden, and let it check what is typed."""
     with gr.Column(visible=False, elem_id="template-editor") as column:
         boxes = [*_named(), *_written(), *_read()]
-        checked = panel(name="template-checked")
+        checked = html_panel(name="template-checked")
         with gr.Row():
             close = gr.Button("Close without saving", min_width=140)
             saving = gr.Button("Save to my templates", variant="primary", min_width=140)
     replacing: gr.State = gr.State()
-    on_last(
+    on_latest(
         [box.change for box in boxes],
         lambda replacing, *values: str(
-            template_draft.draw(Draft(*(v or "" for v in values)), replacing)
+            template_draft.draft_html(TemplateDraft(*(v or "" for v in values)), replacing)
         ),
         [replacing, *boxes],
         checked,
     )
-    return Editor(column, boxes, replacing, saving, close, checked)
+    return TemplateEditor(column, boxes, replacing, saving, close, checked)
 
 
 def _named() -> list[Any]:
@@ -129,7 +129,7 @@ def _written() -> list[Any]:
             )
             for name in PART_NAMES
         ]
-    on_last(
+    on_latest(
         form.change,
         lambda form: (gr.Textbox(visible=form == TEXT), gr.Column(visible=form == PARTS)),
         form,

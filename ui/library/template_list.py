@@ -8,9 +8,9 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import chip, joined, note
+from ..components.html import chip, join_markup, note
 from ..components.markup import Markup
-from ..components.pick_list import page_within, pages
+from ..components.pick_list import page_within, pages_html
 
 ALL = "all tasks"
 SHAPES = [("any shape", "all"), ("prefix", "prefix"), ("cloze", "cloze")]
@@ -44,7 +44,7 @@ def task_choices() -> list[tuple[str, str]]:
     return [(f"{ALL} ({sum(counts.values())})", ALL), *names]
 
 
-def draw(items: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
+def template_list_html(items: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
     """One page of rows under the names of their tasks; the row of ``shown`` is marked."""
     if not items:
         return note("No template holds these words. Take some away, or write one of your own.")
@@ -64,7 +64,7 @@ def draw(items: Sequence[Any], page: int = 0, shown: str = "") -> Markup:
     return Markup(
         '{}<div class="pl-shelf" role="group" aria-label="Templates" '
         'data-shows="template-shown">{}</div>{}'
-    ).format(note(f"{told}."), joined(pieces), pages(page, len(items), SIZE))
+    ).format(note(f"{told}."), join_markup(pieces), pages_html(page, len(items), SIZE))
 
 
 def _row(item: Any, shown: bool) -> Markup:

@@ -7,12 +7,12 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import chip, error, joined, note, prompt_text, slot_position
+from ..components.html import chip, error, join_markup, note, prompt_text, slot_position
 from ..components.markup import Markup
 from ..components.text_fields import read_fields
 
 
-def find(name: str) -> Any:
+def find_template(name: str) -> Any:
     """The template of a full name. Raises `InputError`."""
     found = next((item for item in pl.templates() if item.full_name == name), None)
     if found is None:
@@ -20,7 +20,7 @@ def find(name: str) -> Any:
     return found
 
 
-def head(item: Any) -> Markup:
+def template_header(item: Any) -> Markup:
     """Its name, what it is for, and whose it is."""
     task = next(task for task in pl.tasks() if task.name == item.task)
     chips = [chip(item.template.shape), chip(f"scored by {task.metric}")]
@@ -30,10 +30,10 @@ def head(item: Any) -> Markup:
         chips.append(chip("chat"))
     return Markup(
         '<div class="pl-leaf-head"><h2><span>{}/</span>{}</h2><div>{}</div>{}</div>'
-    ).format(item.task, item.name, joined(chips), note(task.description))
+    ).format(item.task, item.name, join_markup(chips), note(task.description))
 
 
-def rendered(template: pl.Template, fields: Mapping[str, str]) -> Markup:
+def rendered_html(template: pl.Template, fields: Mapping[str, str]) -> Markup:
     """The template with these fields, the slot marked; or why that cannot be."""
     try:
         prompt = template.render(fields)
@@ -45,35 +45,35 @@ def rendered(template: pl.Template, fields: Mapping[str, str]) -> Markup:
 def rendered_text(template: pl.Template, fields: str) -> Markup:
     """The same for a box of ``name = value`` lines."""
     try:
-        return rendered(template, read_fields(fields))
+        return rendered_html(template, read_fields(fields))
     except pl.PromptlabError as problem:
         return error(problem)
 
 
-def shown_example(template: pl.Template, example: Mapping[str, Any]) -> str:
+def example_fields(template: pl.Template, example: Mapping[str, Any]) -> str:
     """The example as ``name = value`` lines: what the template reads, then the rest."""
     names = [*template.fields, *(name for name in example if name not in template.fields)]
     lines = [f"{name} = {example.get(name, '')!s}".replace("\n", "\\n") for name in names]
     return "\n".join(lines)
 
 
-def facts(item: Any) -> Markup:
+def template_facts(item: Any) -> Markup:
     """How the answer becomes a label, what is read, and the source."""
-    rows = [*reading(item), ("reads", _names(item.template.fields))]
+    rows = [*parsing_facts(item), ("reads", _names(item.template.fields))]
     rows += [("source", item.source), ("file", item.path.name)]
     rows += [("note", item.note)] if item.note else []
-    lines = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
+    lines = join_markup(Markup("<dt>{}</dt><dd>{}</dd>").format(*row) for row in rows)
     template = Markup('<h4>As written</h4><pre class="pl-written">{}</pre>')
     return template.format(item.template.source) + Markup('<dl class="pl-facts">{}</dl>').format(
         lines
     )
 
 
-def reading(item: Any) -> list[tuple[str, Any]]:
+def parsing_facts(item: Any) -> list[tuple[str, Any]]:
     """Named rows that say how the answer is read."""
     if item.answers is not None:
         return [
-            (label, joined(chip(word) for word in words))
+            (label, join_markup(chip(word) for word in words))
             for label, words in item.verbalizer.mapping().items()
         ]
     if item.open_vocabulary:
@@ -93,7 +93,7 @@ def reading(item: Any) -> list[tuple[str, Any]]:
 
 
 def _chips(words: Any) -> Markup:
-    return joined(chip(str(word)) for word in (words if isinstance(words, list) else [words]))
+    return join_markup(chip(str(word)) for word in (words if isinstance(words, list) else [words]))
 
 
 def _names(fields: tuple[str, ...]) -> Markup:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..components.html import (
-    bar,
-    card,
-    error,
-    grid,
-    joined,
-    note,
-    prompt_text,
-    share_text,
-)
+from ..components.html import bar, card, error, grid, join_markup, note, prompt_text, share_text
 from ..components.markup import Markup
 
 
-def draw(rows: Sequence[dict[str, Any]]) -> Markup:
+def fill_html(rows: Sequence[dict[str, Any]]) -> Markup:
     """A table over all templates, then cards side by side with all bars to one scale."""
     shares = [item["probability"] for row in rows for item in row.get("fills", ())]
     longest = max(shares, default=1.0) or 1.0
@@ -27,10 +18,10 @@ def draw(rows: Sequence[dict[str, Any]]) -> Markup:
     )
     good = [row for row in rows if "fills" in row]
     tabled = len(good) > 1 or any("target" in row for row in good)
-    return summary(good) + cards if tabled else cards
+    return fill_summary(good) + cards if tabled else cards
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> Markup:
+def fill_summary(rows: Sequence[dict[str, Any]]) -> Markup:
     """One line a template: its best word, and how the target stands; the best line is marked."""
     targets = [row["target"] for row in rows if "target" in row]
     best = max((target["probability"] for target in targets), default=None)
@@ -40,24 +31,24 @@ def summary(rows: Sequence[dict[str, Any]]) -> Markup:
         '<div class="pl-play-scroll"><table class="pl-play-summary"><thead><tr>'
         '<th scope="col">template</th><th scope="col">most probable</th>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>"
-    ).format(head if targets else "", joined(_line(row, best) for row in rows))
+    ).format(head if targets else "", join_markup(_line(row, best) for row in rows))
 
 
 def _line(row: dict[str, Any], best: float | None) -> Markup:
     top = row["fills"][0]
     cells = Markup("<td>{} <small>{}</small></td>").format(
-        word(top["token"]), share_text(top["probability"])
+        token_word(top["token"]), share_text(top["probability"])
     )
     target = row.get("target")
     if target:
         leads = target["probability"] == best
         cells += Markup('<td class="pl-num{}">{}</td><td class="pl-num">{}</td>').format(
-            " pl-strong" if leads else "", share_text(target["probability"]), rank_drawn(target)
+            " pl-strong" if leads else "", share_text(target["probability"]), rank_html(target)
         )
     return Markup('<tr><th scope="row"><code>{}</code></th>{}</tr>').format(row["template"], cells)
 
 
-def rank_drawn(target: dict[str, Any]) -> Markup:
+def rank_html(target: dict[str, Any]) -> Markup:
     """The target's rank; the first place has a mark, an answer of several tokens has no rank."""
     if target["rank"] is None:
         return Markup(
@@ -80,7 +71,7 @@ def _card(row: dict[str, Any], longest: float) -> Markup:
     if target and (target["rank"] is None or target["rank"] > len(row["fills"])):
         bars.append(_beyond(target, longest))
     prompt = prompt_text(row["prompt"], row["slot"])
-    return card("", prompt + joined(bars) + note(f"{row['tokens']} tokens. {row['note']}"))
+    return card("", prompt + join_markup(bars) + note(f"{row['tokens']} tokens. {row['note']}"))
 
 
 def _is_target(place: int, target: dict[str, Any] | None) -> bool:
@@ -89,7 +80,7 @@ def _is_target(place: int, target: dict[str, Any] | None) -> bool:
 
 def _bar(item: dict[str, Any], longest: float, strong: bool, hit: bool) -> Markup:
     drawn = bar(
-        word(item["token"]) + (" \u2713" if hit and strong else ""),
+        token_word(item["token"]) + (" \u2713" if hit and strong else ""),
         item["probability"] / longest,
         share_text(item["probability"]),
         detail=f"token {item['token_id']}: {item['token']!r}",
@@ -112,6 +103,6 @@ def _beyond(target: dict[str, Any], longest: float) -> Markup:
     )
 
 
-def word(token: str) -> str:
+def token_word(token: str) -> str:
     """A token as a word; white space made visible."""
     return token.strip() or token.replace("\n", "⏎").replace("\t", "⇥").replace(" ", "␣") or "∅"

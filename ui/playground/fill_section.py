@@ -10,15 +10,15 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import drawn_or_told, endpoint
-from ..components.html import panel
+from ..components.errors import api_endpoint, html_or_error
+from ..components.html import html_panel
 from ..components.html import slot_position as slot_at
 from ..components.listeners import AT_MODEL
 from ..components.markup import Markup
 from ..components.text_fields import read_fields, read_templates
-from ..context import Workbench
-from .fill_cards import draw
-from .playground_state import Shared
+from ..context import AppContext
+from .fill_cards import fill_html
+from .playground_state import PlaygroundState
 
 CAPITALS = """\
 The capital of {country} is {mask}.
@@ -87,7 +87,9 @@ def _unseen(model: pl.LanguageModel, prompt: pl.Prompt) -> str:
     return ""
 
 
-def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+def build_fill_section(
+    app: gr.Blocks, context: AppContext, shared: PlaygroundState, page: gr.Tab
+) -> None:
     """Lay the section out and connect it; it fills when its tab is opened."""
 
     def fill(
@@ -102,12 +104,12 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
 
         With a target word also its probability and rank.
         """
-        return fill_templates(bench.load(model), templates, fields, top, target, chat)
+        return fill_templates(context.load_model(model), templates, fields, top, target, chat)
 
-    @drawn_or_told
+    @html_or_error
     def show(templates: str, fields: str, top: int, target: str, chat: bool, *model: str) -> Markup:
-        loaded = bench.load(*model)
-        return draw(fill_templates(loaded, templates, fields, top, target, chat))
+        loaded = context.load_model(*model)
+        return fill_html(fill_templates(loaded, templates, fields, top, target, chat))
 
     filled, presets, result = _lay_out()
     templates, fields, top, target, chat, button = filled
@@ -125,7 +127,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
     shared.carry(
         "fill", template=templates, fields=fields, chat=chat, emptied=[target], as_line=True
     )
-    endpoint(fill, **AT_MODEL)
+    api_endpoint(fill, **AT_MODEL)
 
 
 def _capitals(country: str) -> tuple[str, str, str]:
@@ -162,5 +164,5 @@ def _lay_out() -> tuple[list[Any], dict[str, gr.Button], gr.HTML]:
                     for country in PRESETS
                 }
         with gr.Column(scale=7, min_width=320):
-            result = panel(name="fill-result")
+            result = html_panel(name="fill-result")
     return [templates, fields, top, target, chat, button], presets, result

@@ -9,54 +9,56 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import endpoint
-from ..components.html import note, panel
+from ..components.errors import api_endpoint
+from ..components.html import html_panel, note
 from ..components.markup import Markup
-from ..components.stop_button import QUEUE, stoppable
-from ..context import Workbench
+from ..components.stop_button import QUEUE, connect_stoppable
+from ..context import AppContext, ModelLoader
 from .generation_view import (
-    begin,
-    draw_stopped,
-    draw_writing,
-    draw_written,
-    read_asked,
+    generation_record,
+    generation_request,
     read_prompt,
-    record,
+    start_generation,
+    stopped_html,
+    writing_html,
+    written_html,
 )
-from .playground_state import Shared
+from .playground_state import PlaygroundState
 
 PROMPT = "Q: What is 3 + 4?\nA:"
 _ABOUT = "Write a prompt and press Generate: the text appears here, token by token."
 
 
-def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+def build_generate_section(
+    app: gr.Blocks, context: AppContext, shared: PlaygroundState, page: gr.Tab
+) -> None:
     """Lay the section out and connect it."""
 
     def write(cancellation: pl.Cancellation, *given: Any) -> Iterator[Markup]:
         boxes, model = given[:-3], given[-3:]
-        asked = read_asked(*boxes)
-        loaded = bench.load(*model)
+        asked = generation_request(*boxes)
+        loaded = context.load_model(*model)
         loaded.require("generate")
         prompt, heard = read_prompt(loaded, asked.prompt), None
-        work = begin(loaded, asked, cancellation)
+        work = start_generation(loaded, asked, cancellation)
         for heard in work.latest():
-            yield draw_writing(prompt, heard, work.seconds)
+            yield writing_html(prompt, heard, work.seconds)
         try:
-            yield draw_written(record(loaded, asked, work.result, work.seconds))
+            yield written_html(generation_record(loaded, asked, work.result, work.seconds))
         except pl.Cancelled:
-            yield draw_stopped(prompt, heard, work.seconds)
+            yield stopped_html(prompt, heard, work.seconds)
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
             text, *boxes, button, stop = _boxes()
         with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(_ABOUT)), name="generate-result")
-    stoppable(write, button, stop, [text, *boxes, *shared.model], result)
+            result = html_panel(str(note(_ABOUT)), name="generate-result")
+    connect_stoppable(write, button, stop, [text, *boxes, *shared.model], result)
     shared.carry("generate", template=text, fields=boxes[0], chat=boxes[1])
-    _offer(bench)
+    _offer(context.load_model)
 
 
-def _offer(bench: Workbench) -> None:
+def _offer(load_model: ModelLoader) -> None:
     """The documented endpoint."""
 
     def generate(
@@ -78,21 +80,21 @@ def _offer(bench: Workbench) -> None:
         Answers with the model, the prompt as it was read, its tokens, seconds, and the texts, each
         with its finish (stop, length), tokens and log-probability in nats.
         """
-        asked = read_asked(
+        asked = generation_request(
             prompt, fields, chat, max_tokens, temperature, top_k, top_p, seed, stop, samples
         )
-        loaded = bench.load(model)
-        work = begin(loaded, asked, pl.Cancellation())
+        loaded = load_model(model)
+        work = start_generation(loaded, asked, pl.Cancellation())
         for _ in work.latest():
             continue
-        found: dict[str, Any] = record(loaded, asked, work.result, work.seconds)
+        found: dict[str, Any] = generation_record(loaded, asked, work.result, work.seconds)
         return found
 
-    endpoint(generate, **QUEUE)
+    api_endpoint(generate, **QUEUE)
 
 
 def _boxes() -> list[Any]:
-    """The boxes in the order of `read_asked`, then the two buttons."""
+    """The boxes in the order of `generation_request`, then the two buttons."""
     text = gr.Textbox(
         PROMPT,
         label="Prompt",

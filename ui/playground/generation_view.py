@@ -9,10 +9,10 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import card, chip, grid, joined, note
+from ..components.html import card, chip, grid, join_markup, note
 from ..components.markup import Markup
 from ..components.text_fields import LONGEST, read_fields
-from .live_worker import Tell, Watched
+from .live_worker import LiveWorker, Tell
 
 _SLOT = ("{mask}", "{{ mask }}", "{{mask}}")
 _MOST_SAMPLES = 8
@@ -25,7 +25,7 @@ _FINISHES = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class GenerationRequest:
     """A prompt, how it is decoded, and how many texts are wanted."""
 
     prompt: pl.Prompt
@@ -34,14 +34,14 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Heard:
+class GeneratedTexts:
     """The texts so far, and how often each has grown (about once a token)."""
 
     texts: tuple[str, ...]
     pieces: int
 
 
-def read_asked(
+def generation_request(
     text: str,
     fields: str,
     chat: bool,
@@ -52,7 +52,7 @@ def read_asked(
     seed: float,
     stop: str,
     samples: float,
-) -> Asked:
+) -> GenerationRequest:
     """What the boxes say. Raises `InputError`.
 
     A text without ``{mask}`` is no template: it is continued as it stands. ``top_k`` 0 and
@@ -76,23 +76,23 @@ def read_asked(
         stop=tuple(line.replace("\\n", "\n") for line in stop.splitlines() if line),
         seed=int(seed),
     )
-    return Asked(prompt, decoding, int(samples) if temperature > 0 else 1)
+    return GenerationRequest(prompt, decoding, int(samples) if temperature > 0 else 1)
 
 
-def begin(
-    model: pl.LanguageModel, asked: Asked, cancellation: pl.Cancellation
-) -> Watched[Heard, list[Any]]:
+def start_generation(
+    model: pl.LanguageModel, asked: GenerationRequest, cancellation: pl.Cancellation
+) -> LiveWorker[GeneratedTexts, list[Any]]:
     """The generation as work that is watched; its result are `Generation`s."""
 
-    def work(tell: Tell[Heard]) -> list[Any]:
+    def work(tell: Tell[GeneratedTexts]) -> list[Any]:
         texts, pieces = [""] * asked.samples, 0
 
         def on_text(number: int, text: str) -> None:
             nonlocal pieces
             texts[number], pieces = text, pieces + 1
-            tell(Heard(tuple(texts), pieces))
+            tell(GeneratedTexts(tuple(texts), pieces))
 
-        tell(Heard(tuple(texts), 0))
+        tell(GeneratedTexts(tuple(texts), 0))
         found: list[Any] = model.generate(
             [asked.prompt] * asked.samples,
             asked.decoding,
@@ -101,10 +101,12 @@ def begin(
         )
         return found
 
-    return Watched(work, cancellation)
+    return LiveWorker(work, cancellation)
 
 
-def record(model: pl.LanguageModel, asked: Asked, found: Sequence[Any], seconds: float) -> Any:
+def generation_record(
+    model: pl.LanguageModel, asked: GenerationRequest, found: Sequence[Any], seconds: float
+) -> Any:
     """What came of it as data: ``model``, ``prompt``, ``tokens_in``, ``seconds``, ``texts``."""
     failed = next((one.error for one in found if one.error), None)
     if failed is not None:
@@ -137,14 +139,14 @@ def read_prompt(model: pl.LanguageModel, prompt: pl.Prompt) -> str:
     return "".join(token.text for token in tokens if token.read and token.kind != "slot")
 
 
-def draw_writing(prompt: str, heard: Heard, seconds: float) -> Markup:
+def writing_html(prompt: str, heard: GeneratedTexts, seconds: float) -> Markup:
     """The texts while they are written."""
     rate = f", about {heard.pieces / seconds:.0f} tokens/s" if heard.pieces and seconds > 0 else ""
     status = f"Writing … {seconds:.1f} s{rate}" if heard.pieces else "Reading the prompt …"
     drawn = [
         _text(number, text, len(heard.texts), live=True) for number, text in enumerate(heard.texts)
     ]
-    return joined(
+    return join_markup(
         [
             Markup('<p class="pl-live" role="status">{}</p>').format(status),
             _read(prompt),
@@ -153,7 +155,7 @@ def draw_writing(prompt: str, heard: Heard, seconds: float) -> Markup:
     )
 
 
-def draw_stopped(prompt: str, heard: Heard | None, seconds: float) -> Markup:
+def stopped_html(prompt: str, heard: GeneratedTexts | None, seconds: float) -> Markup:
     """What had been written when it was stopped."""
     texts = heard.texts if heard is not None else ()
     drawn = [
@@ -161,10 +163,10 @@ def draw_stopped(prompt: str, heard: Heard | None, seconds: float) -> Markup:
         for number, text in enumerate(texts)
     ]
     told = f"Stopped after {seconds:.1f} s; what was written stays."
-    return joined([note(told), _read(prompt), grid(drawn)])
+    return join_markup([note(told), _read(prompt), grid(drawn)])
 
 
-def draw_written(found: Mapping[str, Any]) -> Markup:
+def written_html(found: Mapping[str, Any]) -> Markup:
     """The finished texts with their facts."""
     texts = found["texts"]
     whole = sum(one["tokens"] for one in texts)
@@ -176,7 +178,7 @@ def draw_written(found: Mapping[str, Any]) -> Markup:
     drawn = [
         _text(number, one["text"], len(texts), _facts(one)) for number, one in enumerate(texts)
     ]
-    return joined([note(facts), _read(found["prompt"]), grid(drawn)])
+    return join_markup([note(facts), _read(found["prompt"]), grid(drawn)])
 
 
 def _facts(one: Mapping[str, Any]) -> list[Markup]:
@@ -197,7 +199,9 @@ def _text(
     )
     if not text and not live:
         shown = note("Nothing was written: the model ended at once.")
-    below = Markup('<p class="pl-generated-facts">{}</p>').format(joined(facts)) if facts else ""
+    below = (
+        Markup('<p class="pl-generated-facts">{}</p>').format(join_markup(facts)) if facts else ""
+    )
     return card(title, shown + below)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..components.html import bar, card, grid, joined, note, prompt_text, share_text
+from ..components.html import bar, card, grid, join_markup, note, prompt_text, share_text
 from ..components.markup import Markup
 
 CALIBRATIONS = {
@@ -18,7 +18,7 @@ CALIBRATIONS = {
 UNCALIBRATED = "none"
 
 
-def draw(found: dict[str, Any]) -> Markup:
+def label_cards_html(found: dict[str, Any]) -> Markup:
     """One input: a card for each calibration. Several: a line for each, then the priors."""
     rows = found.get("inputs", [found])
     if len(rows) == 1:
@@ -41,19 +41,19 @@ def _one(row: dict[str, Any], found: dict[str, Any]) -> Markup:
         if found["priors"]
         else Markup("")
     )
-    return joined(parts)
+    return join_markup(parts)
 
 
 def _card(calibration: str, row: dict[str, Any], found: dict[str, Any]) -> Markup:
     probabilities: dict[str, float] = row["probabilities"][calibration]
-    best = winner(probabilities)
+    best = winning_label(probabilities)
     prior = found["priors"].get(calibration, {})
-    bars = joined(
+    bars = join_markup(
         _label_bar(label, share, prior.get(label), found["answers"][label], label == best)
         for label, share in probabilities.items()
     )
     title, meaning = CALIBRATIONS[calibration]
-    changed = best != winner(row["probabilities"].get(UNCALIBRATED, probabilities))
+    changed = best != winning_label(row["probabilities"].get(UNCALIBRATED, probabilities))
     told = Markup('<p class="pl-note">{}</p>').format(meaning)
     drawn = card(title, bars + told, aside=f"{best} \u21c4" if changed else best)
     return Markup('<div class="pl-play-changed">{}</div>').format(drawn) if changed else drawn
@@ -74,7 +74,7 @@ def _label_bar(
 
 
 def _prior_card(name: str, prior: dict[str, float], answers: dict[str, list[str]]) -> Markup:
-    bars = joined(
+    bars = join_markup(
         bar(label, share, share_text(share), detail=", ".join(answers[label]))
         for label, share in prior.items()
     )
@@ -84,13 +84,13 @@ def _prior_card(name: str, prior: dict[str, float], answers: dict[str, list[str]
 
 def _table(rows: Sequence[dict[str, Any]], found: dict[str, Any]) -> Markup:
     names = list(rows[0]["probabilities"])
-    heads = joined(
+    heads = join_markup(
         Markup('<th scope="col" title="{}">{}</th>').format(meaning, title)
         for title, meaning in (CALIBRATIONS[name] for name in names)
     )
-    lines = joined(
+    lines = join_markup(
         Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
-            row["prompt"], _input(row["fields"]), joined(_cell(row, name) for name in names)
+            row["prompt"], _input(row["fields"]), join_markup(_cell(row, name) for name in names)
         )
         for row in rows
     )
@@ -107,8 +107,8 @@ def _input(fields: dict[str, str]) -> str:
 
 def _cell(row: dict[str, Any], name: str) -> Markup:
     shares: dict[str, float] = row["probabilities"][name]
-    best = winner(shares)
-    changed = best != winner(row["probabilities"].get(UNCALIBRATED, shares))
+    best = winning_label(shares)
+    changed = best != winning_label(row["probabilities"].get(UNCALIBRATED, shares))
     return Markup("<td{}>{} <small>{}</small></td>").format(
         Markup(' class="pl-play-flip" title="calibration changes the label"') if changed else "",
         best,
@@ -116,6 +116,6 @@ def _cell(row: dict[str, Any], name: str) -> Markup:
     )
 
 
-def winner(probabilities: dict[str, float]) -> str:
+def winning_label(probabilities: dict[str, float]) -> str:
     """The most probable label."""
     return max(probabilities, key=probabilities.__getitem__)

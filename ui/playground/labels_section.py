@@ -11,21 +11,21 @@ import numpy as np
 
 import promptlab as pl
 
-from ..components.errors import drawn_or_told, endpoint, telling
-from ..components.html import panel
+from ..components.errors import api_endpoint, html_or_error, raise_gradio_errors
+from ..components.html import html_panel
 from ..components.html import slot_position as slot_at
 from ..components.listeners import AT_MODEL, QUIET
 from ..components.markup import Markup
 from ..components.text_fields import (
     LONGEST,
+    format_answers,
+    format_fields,
     read_answers,
     read_fields,
-    shown_answers,
-    shown_fields,
 )
-from ..context import Workbench
-from .label_cards import CALIBRATIONS, UNCALIBRATED, draw
-from .playground_state import Shared
+from ..context import AppContext
+from .label_cards import CALIBRATIONS, UNCALIBRATED, label_cards_html
+from .playground_state import PlaygroundState
 
 START = "sentiment/it-was"
 _MOST_INPUTS = 50
@@ -58,13 +58,13 @@ def label_probabilities(
     The uncalibrated probabilities always come first. Raises `InputError`.
     """
     names = tuple(dict.fromkeys((UNCALIBRATED, calibration)))
-    found = calibrated(model, template, answers, read_inputs(fields)[:1], names)
+    found = calibrated_probabilities(model, template, answers, read_inputs(fields)[:1], names)
     (row,) = found["inputs"]
     kept = {key: row[key] for key in ("prompt", "slot", "shortened", "probabilities")}
     return kept | {"answers": found["answers"], "priors": found["priors"]}
 
 
-def calibrated(
+def calibrated_probabilities(
     model: pl.LanguageModel,
     template: str,
     answers: str,
@@ -122,16 +122,18 @@ def classification_templates() -> dict[str, Any]:
     }
 
 
-def picked(name: str) -> tuple[str, str, str]:
+def picked_classification(name: str) -> tuple[str, str, str]:
     """Text, answers and example of a template of the library, as the boxes hold them."""
     item = classification_templates().get(name)
     if item is None:
         raise pl.InputError(f"the library has no template {name!r} any more")
-    fields = shown_fields(item.template, item.example)
-    return item.template.source, shown_answers(item.verbalizer), fields
+    fields = format_fields(item.template, item.example)
+    return item.template.source, format_answers(item.verbalizer), fields
 
 
-def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+def build_labels_section(
+    app: gr.Blocks, context: AppContext, shared: PlaygroundState, page: gr.Tab
+) -> None:
     """Lay the section out and connect it; it scores when its tab is opened."""
 
     def scored(
@@ -142,23 +144,25 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         model: str = "",
     ) -> dict[str, Any]:
         """Probabilities of the labels (``label: answer, answer`` a line) for one example."""
-        loaded = bench.load(model)
+        loaded = context.load_model(model)
         return label_probabilities(loaded, template, answers, fields, calibration)
 
-    @drawn_or_told
+    @html_or_error
     def show(template: str, answers: str, fields: str, chat: bool, *model: str) -> Markup:
-        loaded = bench.load(*model)
+        loaded = context.load_model(*model)
         inputs = read_inputs(fields)
         names = [name for name in CALIBRATIONS if name != "batch" or len(inputs) > 1]
-        return draw(calibrated(loaded, template, answers, inputs, names, chat))
+        return label_cards_html(
+            calibrated_probabilities(loaded, template, answers, inputs, names, chat)
+        )
 
-    name, boxes, button, result = _lay_out(picked(START))
+    name, boxes, button, result = _lay_out(picked_classification(START))
     template, answers, fields, chat = boxes
     asked = gr.State(0)
 
-    @telling()
+    @raise_gradio_errors()
     def pick(name: str, number: int) -> tuple[Any, ...]:
-        return *picked(name), number + 1
+        return *picked_classification(name), number + 1
 
     name.input(pick, [name, asked], [template, answers, fields, asked], api_visibility="private")
     typed = [box.submit for box in (template, answers, fields)]
@@ -166,7 +170,7 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
     shared.show(show, [*boxes, *shared.model], result, events)
     page.select(lambda: gr.Dropdown(choices=list(classification_templates())), None, name, **QUIET)
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
-    endpoint(scored, "label_probabilities", **AT_MODEL)
+    api_endpoint(scored, "label_probabilities", **AT_MODEL)
 
 
 def _lay_out(first: Sequence[str]) -> tuple[gr.Dropdown, list[Any], gr.Button, gr.HTML]:
@@ -192,5 +196,5 @@ def _lay_out(first: Sequence[str]) -> tuple[gr.Dropdown, list[Any], gr.Button, g
             chat = gr.Checkbox(False, label="Through the model's chat template")
             button = gr.Button("Score", variant="primary")
         with gr.Column(scale=7, min_width=320):
-            result = panel(name="label-result")
+            result = html_panel(name="label-result")
     return name, [template, answers, fields, chat], button, result

@@ -18,7 +18,7 @@ _PATIENCE = 0.5
 """Seconds after which a listener hears the latest again, so that it sees time pass."""
 
 
-class Watched(Generic[T, R]):
+class LiveWorker(Generic[T, R]):
     """Runs ``work(tell)`` in a thread; `latest` yields what it tells, skipping what is outdated.
 
     ``tell`` raises `Cancelled` once ``cancellation`` is requested, which ends the work at its next

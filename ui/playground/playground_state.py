@@ -8,23 +8,23 @@ from typing import Any
 
 import gradio as gr
 
-from ..components.latest_only import Newest
+from ..components.latest_only import LatestOnly
 from ..components.listeners import AT_MODEL
-from .prompt_state import Held, field_lines
+from .prompt_state import FieldState, field_lines
 
 SECTIONS = {"fill": "Fill", "labels": "Labels", "generate": "Generate", "strategy": "Strategy"}
 """The sections that a template can be carried to: id and title of their tabs."""
 
 
 @dataclass(frozen=True)
-class Shared:
+class PlaygroundState:
     """Components; their values are one user's own, and no other state is kept.
 
-    ``model`` are the boxes of the model bar, whose values are the arguments of `Workbench.load`.
-    ``template`` holds the current template's text, ``chat`` whether it goes through the model's
-    chat template, ``held`` what else is known of it (`desk.Held`), ``boxes`` its fields' values
-    in the order of ``held``'s names. ``tabs`` are the playground's own tabs, ``uses`` the buttons
-    *Use in …* by the section's id.
+    ``model`` are the boxes of the model bar, whose values are the arguments of
+    `AppContext.load_model`. ``template`` holds the current template's text, ``chat`` whether it
+    goes through the model's chat template, ``held`` what else is known of it (`FieldState`),
+    ``boxes`` its fields' values in the order of ``held``'s names. ``tabs`` are the playground's
+    own tabs, ``uses`` the buttons *Use in …* by the section's id.
     """
 
     model: Sequence[gr.Dropdown]
@@ -53,7 +53,7 @@ class Shared:
         breaks as ``\\n``.
         """
 
-        def brought(text: str, through: bool, held: Held, *boxes: str) -> list[Any]:
+        def brought(text: str, through: bool, held: FieldState, *boxes: str) -> list[Any]:
             shown = text.replace("\n", "\\n") if as_line else text
             found = [shown, field_lines(text, held, boxes) or gr.skip(), through]
             found += [held["answers"] or gr.skip()] if answers is not None else []
@@ -74,7 +74,7 @@ class Shared:
         boxes: Sequence[Any],
         result: gr.HTML,
         events: Sequence[Any],
-    ) -> Newest:
+    ) -> LatestOnly:
         """Show ``draw`` of the values of ``boxes`` at ``events``, computing with the model.
 
         A result that is there is shown anew when another model is chosen.
@@ -84,7 +84,7 @@ class Shared:
             return draw(*values) if before else gr.skip()
 
         own: dict[str, Any] = {"api_visibility": "private", **AT_MODEL}
-        newest = Newest(result)
+        newest = LatestOnly(result)
         newest.on(events, draw, boxes, **own)
         newest.on([box.change for box in self.model], again, [result, *boxes], **own)
         return newest

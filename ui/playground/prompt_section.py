@@ -10,16 +10,23 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import endpoint
-from ..components.html import error, panel, slot_position
-from ..components.latest_only import Newest
+from ..components.errors import api_endpoint
+from ..components.html import error, html_panel, slot_position
+from ..components.latest_only import LatestOnly
 from ..components.listeners import QUIET
 from ..components.text_fields import read_fields
-from ..context import Workbench
-from .playground_state import SECTIONS, Shared
-from .prompt_state import MOST_FIELDS, START, Held, arranged, picked, typed
-from .prompt_view import read, written
-from .token_chips import draw
+from ..context import ModelLoader
+from .playground_state import SECTIONS, PlaygroundState
+from .prompt_state import (
+    MOST_FIELDS,
+    START,
+    FieldState,
+    arrange_fields,
+    picked_template,
+    typed_fields,
+)
+from .prompt_view import prompt_source, read_template
+from .token_chips import prompt_view_html
 
 _GRAMMAR = (
     "{name} is a field, {mask} the answer slot, {soft:20} learned vectors, {trigger:5} tokens to "
@@ -27,7 +34,7 @@ _GRAMMAR = (
 )
 
 
-def read_prompt(
+def prompt_shown(
     model: pl.LanguageModel, template: str, fields: str = "", chat: bool = False
 ) -> dict[str, Any]:
     """What a model reads: ``prompt``, ``slot``, ``shape``, ``count``, ``window``, ``shortened``.
@@ -35,7 +42,7 @@ def read_prompt(
     ``tokens`` are rows with ``text``, ``id``, ``kind``, ``place`` and ``read``; ``note`` says why
     there are none. Raises `InputError`.
     """
-    found = read(model, written(template, chat=chat), read_fields(fields))
+    found = read_template(model, prompt_source(template, chat=chat), read_fields(fields))
     return {
         "prompt": str(found.prompt),
         "slot": slot_position(found.prompt),
@@ -48,16 +55,16 @@ def read_prompt(
     }
 
 
-def section(
+def build_prompt_section(
     app: gr.Blocks,
-    bench: Workbench,
+    load_model: ModelLoader,
     page: gr.Tab,
     chosen: Sequence[gr.Dropdown],
     tabs: gr.Tabs,
     uses: Sequence[str],
-) -> Shared:
+) -> PlaygroundState:
     """Lay the section out; the boxes that the other sections take the prompt from come back."""
-    first, held = picked(START)
+    first, held = picked_template(START)
     with gr.Row(elem_classes="pl-play"):
         with gr.Column(scale=4, min_width=320):
             name = gr.Dropdown(
@@ -82,22 +89,22 @@ def section(
                     for use in uses
                 }
         with gr.Column(scale=7, min_width=320):
-            result = panel(name="prompt-result")
+            result = html_panel(name="prompt-result")
     kept = gr.JSON(dict(held), visible=False)
-    shared = Shared(chosen, template, chat, kept, boxes, tabs, buttons)
+    shared = PlaygroundState(chosen, template, chat, kept, boxes, tabs, buttons)
     offered: dict[str, Any] = {"queue": False, **QUIET}
     gr.on([app.load, page.select], lambda: gr.Dropdown(choices=_names()), None, name, **offered)
     _arrange(shared, name, parts)
-    _show(app, bench, shared, result)
-    _offer(bench)
+    _show(app, load_model, shared, result)
+    _offer(load_model)
     return shared
 
 
-def _field_box(index: int, held: Held) -> gr.Textbox:
+def _field_box(index: int, held: FieldState) -> gr.Textbox:
     return gr.Textbox(**_field(index, held), lines=1, max_lines=8, elem_classes="pl-field")
 
 
-def _field(index: int, held: Held) -> dict[str, Any]:
+def _field(index: int, held: FieldState) -> dict[str, Any]:
     """What the box in this place shows; in places without a field it is not seen."""
     name = held["names"][index] if index < len(held["names"]) else ""
     return {"label": name, "value": held["values"].get(name, ""), "visible": bool(name)}
@@ -107,7 +114,7 @@ def _names() -> list[str]:
     return [item.full_name for item in pl.templates()]
 
 
-def _arrange(shared: Shared, name: gr.Dropdown, parts: gr.CheckboxGroup) -> None:
+def _arrange(shared: PlaygroundState, name: gr.Dropdown, parts: gr.CheckboxGroup) -> None:
     """Keep the fields' boxes in step with the template, and the template with the library.
 
     One listener writes all of it; what is cleared is taken anew when it is picked again.
@@ -115,20 +122,20 @@ def _arrange(shared: Shared, name: gr.Dropdown, parts: gr.CheckboxGroup) -> None
     same = [gr.skip()] * (4 + MOST_FIELDS)
 
     def arrange(
-        chosen: str | None, wanted: list[str] | None, text: str, held: Held, *values: str
+        chosen: str | None, wanted: list[str] | None, text: str, held: FieldState, *values: str
     ) -> list[Any]:
         if not chosen or chosen == held["picked"]:
-            shown, now = arranged(chosen or "", wanted or [], text, held, values)
+            shown, now = arrange_fields(chosen or "", wanted or [], text, held, values)
             return [gr.skip() if shown == text else shown, *same[:2], now, *_boxes(now, held)]
         try:
-            template, now = picked(chosen)
+            template, now = picked_template(chosen)
         except pl.PromptlabError as problem:
             gr.Warning(str(problem))
             return same
         choices = gr.CheckboxGroup(now["parts"], value=now["parts"], visible=bool(now["parts"]))
         return [template.source, template.chat, choices, now, *_boxes(now)]
 
-    Newest(shared.template, shared.chat, parts, shared.held, *shared.boxes).on(
+    LatestOnly(shared.template, shared.chat, parts, shared.held, *shared.boxes).on(
         [shared.template.change, name.change, parts.input],
         arrange,
         [name, parts, shared.template, shared.held, *shared.boxes],
@@ -136,7 +143,7 @@ def _arrange(shared: Shared, name: gr.Dropdown, parts: gr.CheckboxGroup) -> None
     )
 
 
-def _boxes(now: Held, before: Held | None = None) -> list[Any]:
+def _boxes(now: FieldState, before: FieldState | None = None) -> list[Any]:
     """Updates of the fields' boxes; one that holds the same field as before is left alone."""
     kept = before["names"] if before is not None else []
     return [
@@ -147,15 +154,21 @@ def _boxes(now: Held, before: Held | None = None) -> list[Any]:
     ]
 
 
-def _show(app: gr.Blocks, bench: Workbench, shared: Shared, result: gr.HTML) -> None:
+def _show(
+    app: gr.Blocks, load_model: ModelLoader, shared: PlaygroundState, result: gr.HTML
+) -> None:
     """Draw what the chosen model reads, as it is typed."""
 
-    def show(template: str, chat: bool, held: Held, *rest: str) -> list[Any]:
+    def show(template: str, chat: bool, held: FieldState, *rest: str) -> list[Any]:
         model_values, values = rest[: len(shared.model)], rest[len(shared.model) :]
         try:
-            model = bench.load(*model_values)
-            parsed = written(template, chat=chat)
-            drawn = str(draw(read(model, parsed, typed(parsed, held, values)["values"])))
+            model = load_model(*model_values)
+            parsed = prompt_source(template, chat=chat)
+            drawn = str(
+                prompt_view_html(
+                    read_template(model, parsed, typed_fields(parsed, held, values)["values"])
+                )
+            )
         except pl.PromptlabError as problem:
             return [str(error(problem)), gr.skip()]
         return [drawn, gr.Checkbox(interactive=chat or "chat" in model.can)]
@@ -163,18 +176,18 @@ def _show(app: gr.Blocks, bench: Workbench, shared: Shared, result: gr.HTML) -> 
     # A text box's ``input`` is not told of pasted text; ``change`` is.
     followed: list[Any] = [shared.template, shared.chat, *shared.boxes, *shared.model]
     shown = [shared.template, shared.chat, shared.held, *shared.model, *shared.boxes]
-    Newest(result, shared.chat).on(
+    LatestOnly(result, shared.chat).on(
         [app.load, *(box.change for box in followed)], show, shown, **QUIET
     )
 
 
-def _offer(bench: Workbench) -> None:
+def _offer(load_model: ModelLoader) -> None:
     """The documented endpoint."""
 
     def tokens(
         template: str, fields: str = "", chat: bool = False, model: str = ""
     ) -> dict[str, Any]:
         """The tokens that a model reads of a template, with the prompt, its shape and length."""
-        return read_prompt(bench.load(model), template, fields, chat)
+        return prompt_shown(load_model(model), template, fields, chat)
 
-    endpoint(tokens)
+    api_endpoint(tokens)

@@ -11,8 +11,8 @@ from typing import Any, TypedDict
 
 import promptlab as pl
 
-from ..components.text_fields import LONGEST, shown_answers, shown_fields
-from .prompt_view import written
+from ..components.text_fields import LONGEST, format_answers, format_fields
+from .prompt_view import prompt_source
 
 START = "capitals/capital-of"
 MOST_FIELDS = 8
@@ -21,7 +21,7 @@ _PARTS = ("description", "context", "input", "cue")
 """In the order in which a template joins them."""
 
 
-class Held(TypedDict):
+class FieldState(TypedDict):
     """What the boxes in sight do not say of themselves.
 
     ``names`` are the fields that the boxes hold, in order, ``values`` everything typed for any
@@ -36,7 +36,7 @@ class Held(TypedDict):
     answers: str
 
 
-def picked(name: str) -> tuple[pl.Template, Held]:
+def picked_template(name: str) -> tuple[pl.Template, FieldState]:
     """A template of the library with its example. Raises `InputError` for one that is gone."""
     item = next((item for item in pl.templates() if item.full_name == name), None)
     if item is None:
@@ -55,9 +55,9 @@ def picked(name: str) -> tuple[pl.Template, Held]:
 def _answers(item: Any) -> str:
     """Its answers, or the words that its parser takes for labels."""
     if item.answers is not None:
-        return shown_answers(item.verbalizer)
+        return format_answers(item.verbalizer)
     choices = (item.parser or {}).get("choices")
-    return shown_answers(pl.Verbalizer(choices)) if isinstance(choices, dict) else ""
+    return format_answers(pl.Verbalizer(choices)) if isinstance(choices, dict) else ""
 
 
 def with_parts(name: str, chosen: Sequence[str]) -> str:
@@ -68,7 +68,7 @@ def with_parts(name: str, chosen: Sequence[str]) -> str:
     return separator.join(parts[part] for part in _PARTS if part in parts and part in chosen)
 
 
-def typed(template: pl.Template, before: Held, boxes: Sequence[str]) -> Held:
+def typed_fields(template: pl.Template, before: FieldState, boxes: Sequence[str]) -> FieldState:
     """What is held for ``template``, everything typed for other fields remembered."""
     names = list(template.fields)
     if len(names) > MOST_FIELDS:
@@ -83,9 +83,9 @@ def typed(template: pl.Template, before: Held, boxes: Sequence[str]) -> Held:
     return {**before, "names": names, "values": values}
 
 
-def arranged(
-    picked_now: str, parts: Sequence[str], text: str, held: Held, boxes: Sequence[str]
-) -> tuple[str, Held]:
+def arrange_fields(
+    picked_now: str, parts: Sequence[str], text: str, held: FieldState, boxes: Sequence[str]
+) -> tuple[str, FieldState]:
     """The template's text and what is held, once parts were chosen or something was typed.
 
     A faulty text leaves the fields as they are: what is wrong is told where the prompt is shown.
@@ -94,15 +94,15 @@ def arranged(
         text = with_parts(picked_now, parts)
     held = {**held, "picked": picked_now, "parts": list(parts)}
     try:
-        return text, typed(written(text), held, boxes)
+        return text, typed_fields(prompt_source(text), held, boxes)
     except pl.PromptlabError:
         return text, held
 
 
-def field_lines(template: str, before: Held, boxes: Sequence[str]) -> str:
+def field_lines(template: str, before: FieldState, boxes: Sequence[str]) -> str:
     """The fields of a template as lines for `forms.read_fields`; none where it is faulty."""
     try:
-        parsed = written(template)
-        return shown_fields(parsed, typed(parsed, before, boxes)["values"])
+        parsed = prompt_source(template)
+        return format_fields(parsed, typed_fields(parsed, before, boxes)["values"])
     except pl.PromptlabError:
         return ""

@@ -19,7 +19,7 @@ _MARKED = re.compile(f"([\ue100-\ue1ff])([^{_END_MARK}\ue100-\ue1ff]*){_END_MARK
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PromptPart:
     """A stretch of the prompt as a reader sees it; ``kind``: text, field, slot, soft, trigger.
 
     ``name`` is the field's.
@@ -31,7 +31,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptView:
     """One prompt: its stretches, its tokens, and how they fit the window.
 
     ``tokens`` are empty where the model shows none, for the reason in ``problem``; ``count``
@@ -40,7 +40,7 @@ class Reading:
     """
 
     prompt: pl.Prompt
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[PromptPart, ...]
     tokens: tuple[pl.Token, ...]
     problem: str
     count: int | None
@@ -51,14 +51,16 @@ class Reading:
     family: str
 
 
-def written(text: str, *, chat: bool = False) -> pl.Template:
+def prompt_source(text: str, *, chat: bool = False) -> pl.Template:
     """The template that a box holds. Raises `TemplateError`, with a caret where it can."""
     if len(text) > LONGEST:
         raise pl.InputError(f"the template has {len(text):,} characters; at most {LONGEST:,}")
     return pl.Template(text, chat=chat)
 
 
-def read(model: pl.LanguageModel, template: pl.Template, fields: Mapping[str, str]) -> Reading:
+def read_template(
+    model: pl.LanguageModel, template: pl.Template, fields: Mapping[str, str]
+) -> PromptView:
     """Render a template, shortened to the window with one token of room for the answer.
 
     Fields that are not given are empty. Raises `InputError` for what cannot be rendered, or is
@@ -83,9 +85,9 @@ def read(model: pl.LanguageModel, template: pl.Template, fields: Mapping[str, st
         count = len(tokens)
     except pl.InputError as told:
         problem = problem or str(told)
-    return Reading(
+    return PromptView(
         prompt,
-        stretches(template, example.fields, prompt),
+        prompt_parts(template, example.fields, prompt),
         tokens,
         problem,
         count,
@@ -102,9 +104,9 @@ def _summary(problem: pl.InputError) -> str:
     return str(getattr(problem, "summary", problem))
 
 
-def stretches(
+def prompt_parts(
     template: pl.Template, fields: Mapping[str, str], prompt: pl.Prompt
-) -> tuple[Stretch, ...]:
+) -> tuple[PromptPart, ...]:
     """The prompt in stretches; the fields' values are told apart where that is certain.
 
     They are rendered again between marks, and that counts if it makes the same prompt: a
@@ -127,19 +129,19 @@ def stretches(
     return tuple(found if same else plain)
 
 
-def _pieces(segment: Any, names: list[str]) -> list[Stretch]:
+def _pieces(segment: Any, names: list[str]) -> list[PromptPart]:
     """A segment's stretches; without ``names`` marks are characters as any other."""
     words = getattr(segment, "text", None)
     if words is None:
-        return [Stretch(pl.Prompt((segment,)).fill("{mask}"), type(segment).__name__.lower())]
+        return [PromptPart(pl.Prompt((segment,)).fill("{mask}"), type(segment).__name__.lower())]
     if not names:
-        return [Stretch(words, "text")]
+        return [PromptPart(words, "text")]
     found, start = [], 0
     for match in _MARKED.finditer(words):
         number = ord(match[1]) - _FIRST_MARK
-        found.append(Stretch(words[start : match.start()], "text"))
+        found.append(PromptPart(words[start : match.start()], "text"))
         if number < len(names):
-            found.append(Stretch(match[2], "field", names[number]))
+            found.append(PromptPart(match[2], "field", names[number]))
         start = match.end()
-    found.append(Stretch(words[start:], "text"))
+    found.append(PromptPart(words[start:], "text"))
     return [piece for piece in found if piece.text or piece.kind == "field"]

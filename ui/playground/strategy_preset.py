@@ -9,7 +9,7 @@ from typing import Any
 import promptlab as pl
 
 from ..components.text_fields import read_answers, read_fields
-from .strategy_settings import Setting
+from .strategy_settings import StrategySetting
 
 Values = Mapping[str, Any]
 Build = Callable[[pl.LanguageModel, Values], Any]
@@ -21,24 +21,31 @@ QUESTION = (
 )
 TEMPLATE = "Q: {question}\nA: {mask}"
 
-COMMON: tuple[Setting, ...] = (
-    Setting("template", "Template", TEMPLATE, "{name} is a field, {mask} where the model writes.",
-            lines=3),
-    Setting("fields", "Fields", QUESTION, "name = value, one a line; \\n is a line break.",
-            lines=3),
-    Setting("reads", "The answer is", NUMBER, choices=(NUMBER, LINE, REPLY, LABELS)),
-    Setting("labels", "Labels", "yes: yes\nno: no", "label: answer, answer – one label a line.",
-            lines=2),
-    Setting("chat", "As a chat", False, "Through the model's chat template."),
-    Setting("max_tokens", "Max tokens", 64, low=1, high=512),
-    Setting("temperature", "Temperature", 0.0, "0 is greedy.", low=0, high=2, step=0.05),
-    Setting("seed", "Seed", 0, low=0, high=9999),
-)  # fmt: skip
+COMMON: tuple[StrategySetting, ...] = (
+    StrategySetting(
+        "template",
+        "Template",
+        TEMPLATE,
+        "{name} is a field, {mask} where the model writes.",
+        lines=3,
+    ),
+    StrategySetting(
+        "fields", "Fields", QUESTION, "name = value, one a line; \\n is a line break.", lines=3
+    ),
+    StrategySetting("reads", "The answer is", NUMBER, choices=(NUMBER, LINE, REPLY, LABELS)),
+    StrategySetting(
+        "labels", "Labels", "yes: yes\nno: no", "label: answer, answer – one label a line.", lines=2
+    ),
+    StrategySetting("chat", "As a chat", False, "Through the model's chat template."),
+    StrategySetting("max_tokens", "Max tokens", 64, low=1, high=512),
+    StrategySetting("temperature", "Temperature", 0.0, "0 is greedy.", low=0, high=2, step=0.05),
+    StrategySetting("seed", "Seed", 0, low=0, high=9999),
+)
 """Settings that most strategies have; a recipe names those that are its own, with defaults."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StrategyPreset:
     """``common`` are defaults of the `COMMON` settings that are used, ``own`` further settings.
 
     ``needs`` are fields that its template must read, ``sections`` names of fields that an example
@@ -50,23 +57,23 @@ class Recipe:
     about: str
     build: Build
     common: Mapping[str, Any]
-    own: tuple[Setting, ...] = ()
+    own: tuple[StrategySetting, ...] = ()
     needs: tuple[str, ...] = ()
     sections: tuple[str, ...] = ("question",)
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
+    def settings(self) -> tuple[StrategySetting, ...]:
         """All settings, with this recipe's defaults."""
         used = [replace(s, default=self.common[s.name]) for s in COMMON if s.name in self.common]
         return (*used, *self.own)
 
 
-def template(values: Values, key: str = "template") -> Any:
+def template_value(values: Values, key: str = "template") -> Any:
     """A template from a box."""
     return pl.Template(str(values[key]), chat=bool(values.get("chat", False)))
 
 
-def decoding(values: Values, **more: Any) -> Any:
+def decoding_value(values: Values, **more: Any) -> Any:
     """How text is generated; ``more`` overrides."""
     chosen = {
         "max_tokens": int(values["max_tokens"]),
@@ -76,7 +83,7 @@ def decoding(values: Values, **more: Any) -> Any:
     return pl.Decoding(**{**chosen, **more})
 
 
-def parser(values: Values) -> Any:
+def parser_value(values: Values) -> Any:
     """What reads the answer out of a reply."""
     kinds: dict[str, dict[str, Any]] = {
         NUMBER: {"type": "number"},
@@ -86,23 +93,25 @@ def parser(values: Values) -> Any:
     return pl.parser_from_settings(kinds[values["reads"]])
 
 
-def answering(values: Values) -> dict[str, Any]:
+def answering_predictor(values: Values) -> dict[str, Any]:
     """The arguments ``parser`` or ``verbalizer``, whichever the answer is read by."""
     if values["reads"] == LABELS:
         return {"verbalizer": pl.Verbalizer(read_answers(values["labels"]))}
-    return {"parser": parser(values)}
+    return {"parser": parser_value(values)}
 
 
-def prompt(model: pl.LanguageModel, values: Values, text: Any, **more: Any) -> Any:
+def prompt_predictor(model: pl.LanguageModel, values: Values, text: Any, **more: Any) -> Any:
     """A bare prompt: labels are scored, anything else is generated and read."""
     if values["reads"] == LABELS:
         return pl.PromptClassifier(
             text, pl.Verbalizer(read_answers(values["labels"])), model, **more
         )
-    return pl.PromptGenerator(text, parser(values), model, decoding=decoding(values), **more)
+    return pl.PromptGenerator(
+        text, parser_value(values), model, decoding=decoding_value(values), **more
+    )
 
 
-def blocks(text: str) -> list[dict[str, str]]:
+def split_blocks(text: str) -> list[dict[str, str]]:
     """Groups of ``name = value`` lines, an empty line between two."""
     found: list[list[str]] = [[]]
     for line in text.splitlines():
@@ -113,6 +122,6 @@ def blocks(text: str) -> list[dict[str, str]]:
     return [read_fields("\n".join(lines)) for lines in found if lines]
 
 
-def lines(text: str) -> Sequence[str]:
+def split_lines(text: str) -> Sequence[str]:
     """Lines that are not blank."""
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -10,15 +10,15 @@ from ..components.text_fields import read_answers
 from .strategy_preset import (
     LABELS,
     LINE,
-    Recipe,
+    StrategyPreset,
     Values,
-    answering,
-    decoding,
-    lines,
-    prompt,
-    template,
+    answering_predictor,
+    decoding_value,
+    prompt_predictor,
+    split_lines,
+    template_value,
 )
-from .strategy_settings import Setting
+from .strategy_settings import StrategySetting
 
 _YES_NO = "question = Do fish live in water?"
 _FACT = """\
@@ -40,37 +40,37 @@ _TYPES = "PER: person\nLOC: location\nORG: organization\nMISC: other\nO: none"
 
 
 def _knowing(model: pl.LanguageModel, values: Values) -> Any:
-    inner = prompt(model, values, template(values))
+    inner = prompt_predictor(model, values, template_value(values))
     return pl.GeneratedKnowledge(
         inner,
-        template({**values, "template": values["asks"]}),
+        template_value({**values, "template": values["asks"]}),
         count=int(values["count"]),
         choose=values["choose"],
-        decoding=decoding(
+        decoding=decoding_value(
             values, temperature=float(values["warmth"]), top_p=0.9, stop=("\n",), max_tokens=40
         ),
     )
 
 
 def _retrieving(model: pl.LanguageModel, values: Values) -> Any:
-    inner = prompt(model, values, template(values))
-    passages = lines(values["passages"])
+    inner = prompt_predictor(model, values, template_value(values))
+    passages = split_lines(values["passages"])
     return pl.Retrieval(inner, passages, k=int(values["k"]), method=values["method"])
 
 
 def _chained(model: pl.LanguageModel, values: Values) -> Any:
-    written = lines(values["steps"])
+    written = split_lines(values["steps"])
     made = []
     for number, line in enumerate(written, 1):
         name, colon, text = line.partition(":")
         if not colon:
             raise pl.InputError(f"steps, line {number}: expected name: template, found {line!r}")
         text = text.strip().replace("\\n", "\n")
-        answered = answering(values) if number == len(written) else {}
+        answered = answering_predictor(values) if number == len(written) else {}
         step = pl.Step.of(
             name.strip(),
             pl.Template(text, chat=bool(values["chat"])),
-            decoding=decoding(values, stop=() if values["chat"] else ("\n",)),
+            decoding=decoding_value(values, stop=() if values["chat"] else ("\n",)),
             **answered,
         )
         made.append(step)
@@ -79,7 +79,7 @@ def _chained(model: pl.LanguageModel, values: Values) -> Any:
 
 def _taken_apart(model: pl.LanguageModel, values: Values) -> Any:
     return pl.SpanDecomposition(
-        template(values),
+        template_value(values),
         pl.Verbalizer(read_answers(values["labels"])),
         model,
         longest=int(values["longest"]),
@@ -89,71 +89,102 @@ def _taken_apart(model: pl.LanguageModel, values: Values) -> Any:
 
 
 RECIPES = (
-    Recipe(
-        "generated_knowledge", "Generated knowledge",
+    StrategyPreset(
+        "generated_knowledge",
+        "Generated knowledge",
         "The model writes facts first and answers with each of them (Liu et al. 2022).",
         _knowing,
         {
-            "template": "{knowledge}\nQuestion: {question}\nAnswer: {mask}", "fields": _YES_NO,
-            "reads": LABELS, "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 24,
+            "template": "{knowledge}\nQuestion: {question}\nAnswer: {mask}",
+            "fields": _YES_NO,
+            "reads": LABELS,
+            "labels": "yes: yes\nno: no",
+            "chat": False,
+            "max_tokens": 24,
             "seed": 0,
         },
         (
-            Setting("asks", "What asks for a fact", _FACT, lines=4),
-            Setting("count", "Facts", 4, low=1, high=20),
-            Setting("choose", "The answer is chosen by", "confidence",
-                    "confidence needs labels to score.", choices=("confidence", "vote")),
-            Setting("warmth", "Temperature of the facts", 0.7, low=0.05, high=2, step=0.05),
+            StrategySetting("asks", "What asks for a fact", _FACT, lines=4),
+            StrategySetting("count", "Facts", 4, low=1, high=20),
+            StrategySetting(
+                "choose",
+                "The answer is chosen by",
+                "confidence",
+                "confidence needs labels to score.",
+                choices=("confidence", "vote"),
+            ),
+            StrategySetting("warmth", "Temperature of the facts", 0.7, low=0.05, high=2, step=0.05),
         ),
         needs=("knowledge",),
     ),
-    Recipe(
-        "retrieval", "Retrieval",
+    StrategyPreset(
+        "retrieval",
+        "Retrieval",
         "The passages nearest to the question are put into its prompt.",
         _retrieving,
         {
             "template": "{context}\n\nQuestion: {question}\nAnswer: {mask}",
-            "fields": "question = Which city is the capital of Poland?", "reads": LINE,
-            "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 24, "temperature": 0.0,
+            "fields": "question = Which city is the capital of Poland?",
+            "reads": LINE,
+            "labels": "yes: yes\nno: no",
+            "chat": False,
+            "max_tokens": 24,
+            "temperature": 0.0,
             "seed": 0,
         },
         (
-            Setting("passages", "Passages", _PASSAGES, "One a line.", lines=5),
-            Setting("k", "Passages in the prompt", 2, low=1, high=20),
-            Setting("method", "Nearness by", "bm25", choices=("bm25", "embedding")),
+            StrategySetting("passages", "Passages", _PASSAGES, "One a line.", lines=5),
+            StrategySetting("k", "Passages in the prompt", 2, low=1, high=20),
+            StrategySetting("method", "Nearness by", "bm25", choices=("bm25", "embedding")),
         ),
         needs=("context",),
     ),
-    Recipe(
-        "chain", "Chain of steps",
+    StrategyPreset(
+        "chain",
+        "Chain of steps",
         "Named prompts one after the other; each reads what those before it said.",
         _chained,
         {
-            "fields": "question = Which river flows through Warsaw?", "reads": LINE,
-            "labels": "yes: yes\nno: no", "chat": False, "max_tokens": 32, "temperature": 0.0,
+            "fields": "question = Which river flows through Warsaw?",
+            "reads": LINE,
+            "labels": "yes: yes\nno: no",
+            "chat": False,
+            "max_tokens": 32,
+            "temperature": 0.0,
             "seed": 0,
         },
         (
-            Setting("steps", "Steps", _STEPS, "name: template, one a line; {name of a step} is "
-                    "what it said; \\n is a line break. The last one answers.", lines=6),
+            StrategySetting(
+                "steps",
+                "Steps",
+                _STEPS,
+                "name: template, one a line; {name of a step} is "
+                "what it said; \\n is a line break. The last one answers.",
+                lines=6,
+            ),
         ),
     ),
-    Recipe(
-        "decomposition", "Decomposition into spans",
-        "Every stretch of words is asked about on its own; names are found without parsing a "
+    StrategyPreset(
+        "decomposition",
+        "Decomposition into spans",
+        "Every span of words is asked about on its own; names are found without parsing a "
         "reply (Cui et al. 2021).",
         _taken_apart,
         {
             "template": "{sentence} The entity type of {span} is {mask}",
             "fields": "sentence = Marie Curie moved from Warsaw to Paris .",
-            "labels": _TYPES, "chat": False,
+            "labels": _TYPES,
+            "chat": False,
         },
         (
-            Setting("longest", "Words at most", 3, low=1, high=6),
-            Setting("keep", "Stretches of", "capitalised", choices=("words", "capitalised")),
-            Setting("bias", "A name must be likelier by (nats)", 0.0, low=-10, high=10, step=0.25),
+            StrategySetting("longest", "Words at most", 3, low=1, high=6),
+            StrategySetting("keep", "Spans of", "capitalised", choices=("words", "capitalised")),
+            StrategySetting(
+                "bias", "A name must be likelier by (nats)", 0.0, low=-10, high=10, step=0.25
+            ),
         ),
-        needs=("span",), sections=("sentence",),
+        needs=("span",),
+        sections=("sentence",),
     ),
-)  # fmt: skip
+)
 """In the order in which they are offered."""

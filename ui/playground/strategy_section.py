@@ -3,61 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import endpoint
-from ..components.html import note, panel
+from ..components.errors import api_endpoint
+from ..components.html import html_panel, note
 from ..components.listeners import QUIET
 from ..components.markup import Markup
-from ..components.stop_button import QUEUE, stoppable
+from ..components.stop_button import QUEUE, connect_stoppable
 from ..components.text_fields import read_fields
-from ..context import Workbench
-from .playground_state import Shared
-from .strategy_preset import COMMON, LABELS, Recipe
+from ..context import AppContext
+from .playground_state import PlaygroundState
+from .strategy_preset import COMMON, LABELS, StrategyPreset
 from .strategy_run import (
     RECIPES,
     SAVED,
-    as_data,
-    begin,
-    build,
-    draw_running,
-    draw_solved,
-    draw_stopped,
-    saved,
+    build_strategy,
+    running_strategy_html,
     saved_fields,
+    saved_strategies,
+    solved_html,
+    start_strategy,
+    stopped_strategy_html,
+    strategy_record,
 )
 
 START = "self_consistency"
 _ABOUT = "Choose a strategy and press Run: its answer, its cost and every step appear here."
 
 
-def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> None:
+def build_strategy_section(
+    app: gr.Blocks, context: AppContext, shared: PlaygroundState, page: gr.Tab
+) -> None:
     """Lay the section out and connect it."""
 
     def run(cancellation: pl.Cancellation, name: str, *values: Any) -> Iterator[Markup]:
-        predictor, example = build(bench, name, form.given(name, values), values[-3:])
-        work, step = begin(predictor, example, cancellation), None
+        predictor, example = build_strategy(context, name, form.given(name, values), values[-3:])
+        work, step = start_strategy(predictor, example, cancellation), None
         for step in work.latest():
-            yield draw_running(step, work.seconds)
+            yield running_strategy_html(step, work.seconds)
         try:
-            yield draw_solved(work.result, work.seconds, predictor.model.name)
+            yield solved_html(work.result, work.seconds, predictor.model.name)
         except pl.Cancelled:
-            yield draw_stopped(step, work.seconds)
+            yield stopped_strategy_html(step, work.seconds)
 
     with gr.Row():
         with gr.Column(scale=4, min_width=320):
             chosen = gr.Dropdown(
-                _offered(bench), value=START, label="Strategy", elem_id="strategy-name"
+                _offered(context.runs), value=START, label="Strategy", elem_id="strategy-name"
             )
             form = _Form(RECIPES[START])
         with gr.Column(scale=7, min_width=320):
-            result = panel(str(note(_ABOUT)), name="strategy-result")
+            result = html_panel(str(note(_ABOUT)), name="strategy-result")
     chosen.input(
-        lambda name, *texts: form.changed(bench, name, texts),
+        lambda name, *texts: form.changed(context, name, texts),
         [chosen, *form.kept],
         form.shown,
         **QUIET,
@@ -69,13 +72,13 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         **QUIET,
     )
     page.select(
-        lambda: gr.Dropdown(choices=_offered(bench)),  # what is chosen is left alone
+        lambda: gr.Dropdown(choices=_offered(context.runs)),  # what is chosen is left alone
         None,
         chosen,
         queue=False,
         api_visibility="private",
     )
-    stoppable(run, form.button, form.stop, [chosen, *form.boxes, *shared.model], result)
+    connect_stoppable(run, form.button, form.stop, [chosen, *form.boxes, *shared.model], result)
     shared.carry(
         "strategy",
         template=form.common["template"],
@@ -83,10 +86,10 @@ def section(app: gr.Blocks, bench: Workbench, shared: Shared, page: gr.Tab) -> N
         chat=form.common["chat"],
         answers=form.common["labels"],
     )
-    _offer(bench)
+    _offer(context)
 
 
-def _offer(bench: Workbench) -> None:
+def _offer(context: AppContext) -> None:
     """The documented endpoints."""
 
     def strategy(
@@ -99,11 +102,11 @@ def _offer(bench: Workbench) -> None:
         tokens, seconds and the whole trace.
         """
         given = {**read_fields(settings), **({"fields": fields} if fields else {})}
-        predictor, example = build(bench, strategy, given, (model,))
-        work = begin(predictor, example, pl.Cancellation())
+        predictor, example = build_strategy(context, strategy, given, (model,))
+        work = start_strategy(predictor, example, pl.Cancellation())
         for _ in work.latest():
             continue
-        return as_data(work.result, work.seconds)
+        return strategy_record(work.result, work.seconds)
 
     def strategies() -> list[dict[str, Any]]:
         """Strategies by name, each with its settings and their defaults."""
@@ -112,17 +115,18 @@ def _offer(bench: Workbench) -> None:
             for r in RECIPES.values()
         ]
         return listed + [
-            {"name": name, "about": "a saved predictor", "settings": {}} for name in saved(bench)
+            {"name": name, "about": "a saved predictor", "settings": {}}
+            for name in saved_strategies(context.runs)
         ]
 
-    endpoint(strategy, **QUEUE)
-    endpoint(strategies)
+    api_endpoint(strategy, **QUEUE)
+    api_endpoint(strategies)
 
 
-def _offered(bench: Workbench) -> list[tuple[str, str]]:
+def _offered(runs: Path) -> list[tuple[str, str]]:
     """Titles and names for the choice."""
     own = [(recipe.title, name) for name, recipe in RECIPES.items()]
-    return own + [(f"Saved: {name.removeprefix(SAVED)}", name) for name in saved(bench)]
+    return own + [(f"Saved: {name.removeprefix(SAVED)}", name) for name in saved_strategies(runs)]
 
 
 class _Form:
@@ -131,7 +135,7 @@ class _Form:
     ``common`` are the boxes that several strategies share, ``own`` those of each.
     """
 
-    def __init__(self, start: Recipe) -> None:
+    def __init__(self, start: StrategyPreset) -> None:
         self.about = gr.Markdown(start.about, elem_classes="pl-about")
         self.common: dict[str, Any] = {}
         values = {setting.name: setting for setting in start.settings}
@@ -178,10 +182,10 @@ class _Form:
             place += len(own)
         return found
 
-    def changed(self, bench: Workbench, name: str, texts: Any) -> list[Any]:
+    def changed(self, context: AppContext, name: str, texts: Any) -> list[Any]:
         """What is seen once another strategy is chosen; what the user wrote is kept if it fits."""
         if name not in RECIPES:
-            fields = {"fields": saved_fields(bench, name)}
+            fields = {"fields": saved_fields(context.runs, name)}
             about = "The predictor that this study has decided for, with the model of its own."
             return self._updates(about, fields, "", ())
         recipe = RECIPES[name]
@@ -211,7 +215,7 @@ def _written(key: str, text: str) -> bool:
     return bool(text.strip()) and text not in {r.common.get(key) for r in RECIPES.values()}
 
 
-def _reads(template: str, recipe: Recipe) -> bool:
+def _reads(template: str, recipe: StrategyPreset) -> bool:
     """Whether a template reads what a strategy puts into it."""
     try:
         return set(recipe.needs) <= set(pl.Template(template).fields)
@@ -219,7 +223,7 @@ def _reads(template: str, recipe: Recipe) -> bool:
         return False
 
 
-def _has(fields: str, recipe: Recipe) -> bool:
+def _has(fields: str, recipe: StrategyPreset) -> bool:
     """Whether an example has what a strategy's own texts read."""
     try:
         return set(recipe.sections) <= set(read_fields(fields))

@@ -14,7 +14,7 @@ Value = str | float | bool
 
 
 @dataclass(frozen=True)
-class Setting:
+class StrategySetting:
     """One setting: its ``name`` for the API, its ``label`` for people, and what it may be.
 
     ``choices`` make it a choice of words, ``low`` and ``high`` a number in steps of ``step``,
@@ -79,7 +79,7 @@ class Setting:
         return int(number) if float(self.step).is_integer() else number
 
 
-def read_settings(settings: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]:
+def read_settings(settings: Sequence[StrategySetting], given: Mapping[str, Any]) -> dict[str, Any]:
     """Every setting's value, the default where none is given. Raises `InputError` for others."""
     known = {setting.name: setting for setting in settings}
     strange = [name for name in given if name not in known]

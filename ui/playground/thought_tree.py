@@ -16,14 +16,14 @@ _LEAST_GATHERED = 3
 
 
 @dataclass(eq=False)
-class Thought:
+class ThoughtNode:
     """A node of the drawing: a step of the trace, and what was asked about it (``asked``).
 
     ``rest`` are steps that stand in one node together, because they were not followed.
     """
 
     step: Any
-    children: list[Thought] = field(default_factory=list)
+    children: list[ThoughtNode] = field(default_factory=list)
     asked: list[Any] = field(default_factory=list)
     lost: list[Any] = field(default_factory=list)
     rest: list[Any] = field(default_factory=list)
@@ -53,13 +53,13 @@ def has_thoughts(trace: pl.Trace) -> bool:
     return any(step.name == _THOUGHT for step in trace)
 
 
-def grown(trace: pl.Trace) -> Thought:
+def thought_tree(trace: pl.Trace) -> ThoughtNode:
     """The thoughts of a trace under one root; thoughts that led nowhere new are the parent's lost.
 
     What stands between two thoughts (a proposal, a value, a vote) is what was asked about them.
     """
-    root = Thought(None)
-    owners: dict[int | None, Thought] = {None: root}
+    root = ThoughtNode(None)
+    owners: dict[int | None, ThoughtNode] = {None: root}
     for step in trace:
         owner = owners.get(step.parent, root)
         if step.name == BEGIN and owner.step is None:
@@ -72,7 +72,7 @@ def grown(trace: pl.Trace) -> Thought:
             owner.lost.append(step)
             owners[step.number] = owner
         else:
-            child = Thought(step)
+            child = ThoughtNode(step)
             owner.children.append(child)
             owners[step.number] = child
     for thought in set(owners.values()):
@@ -81,7 +81,7 @@ def grown(trace: pl.Trace) -> Thought:
     return root
 
 
-def _gather(thought: Thought) -> None:
+def _gather(thought: ThoughtNode) -> None:
     """Put what was not followed into one node; beside what was, the best of it stands alone."""
     left = [one for one in thought.children if one.state in _LOST and not one.children]
     left.sort(key=lambda one: math.inf if one.value is None else -one.value)
@@ -89,10 +89,10 @@ def _gather(thought: Thought) -> None:
     if len(rest) < _LEAST_GATHERED:
         return
     thought.children = [one for one in thought.children if one not in rest]
-    thought.children.append(Thought(None, rest=[one.step for one in rest]))
+    thought.children.append(ThoughtNode(None, rest=[one.step for one in rest]))
 
 
-def _rank(thought: Thought) -> tuple[int, float]:
+def _rank(thought: ThoughtNode) -> tuple[int, float]:
     """The chosen path first, then what was followed, by value; what was not followed last."""
     places = ("chosen", "solved", "kept", "pruned", "dead", "rest")
     return places.index(thought.state), 0.0 if thought.value is None else -thought.value

@@ -8,11 +8,11 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import chip, joined
+from ..components.html import chip, join_markup
 from ..components.markup import Markup
-from .thought_tree import BEGIN, Thought, grown
-from .trace_steps import step_body
-from .tree_layout import Layout, tidy
+from .thought_tree import BEGIN, ThoughtNode, thought_tree
+from .trace_steps import step_html
+from .tree_layout import TreeLayout, lay_out_tree
 
 COLUMN, ROW, WIDTH, HEIGHT = 188, 56, 152, 44
 """Pixels from one depth to the next, from one row to the next, and of a node."""
@@ -20,11 +20,11 @@ _MARGIN = 10
 _MOST_LISTED = 60
 
 
-def draw_tree(trace: pl.Trace) -> Markup:
+def thought_tree_svg(trace: pl.Trace) -> Markup:
     """The tree in a box of its own that scrolls; a node's button opens what is known of it."""
-    root = grown(trace)
+    root = thought_tree(trace)
     nodes = list(_walk(root))
-    layout = tidy(id(root), {id(one): [id(c) for c in one.children] for one in nodes})
+    layout = lay_out_tree(id(root), {id(one): [id(c) for c in one.children] for one in nodes})
     values = [one.value for one in nodes if one.value is not None]
     scale = (min(values, default=0.0), max(values, default=0.0))
     key = hashlib.sha256(repr(trace.record()).encode()).hexdigest()[:10]
@@ -43,14 +43,14 @@ def draw_tree(trace: pl.Trace) -> Markup:
         height,
         width,
         height,
-        joined(_edges(nodes, layout)),
-        joined(drawn),
+        join_markup(_edges(nodes, layout)),
+        join_markup(drawn),
         _legend(nodes),
-        joined(_details(one, number, key) for number, one in enumerate(nodes)),
+        join_markup(_details(one, number, key) for number, one in enumerate(nodes)),
     )
 
 
-def _walk(root: Thought) -> Iterator[Thought]:
+def _walk(root: ThoughtNode) -> Iterator[ThoughtNode]:
     waiting = [root]
     while waiting:
         one = waiting.pop()
@@ -58,13 +58,13 @@ def _walk(root: Thought) -> Iterator[Thought]:
         waiting.extend(reversed(one.children))
 
 
-def _place(one: Thought, layout: Layout[int]) -> tuple[float, float]:
+def _place(one: ThoughtNode, layout: TreeLayout[int]) -> tuple[float, float]:
     """The upper left corner of a node in pixels."""
     column, row = layout.places[id(one)]
     return _MARGIN + column * COLUMN, _MARGIN + row * ROW
 
 
-def _edges(nodes: list[Thought], layout: Layout[int]) -> Iterator[Markup]:
+def _edges(nodes: list[ThoughtNode], layout: TreeLayout[int]) -> Iterator[Markup]:
     """A curve to every child, the chosen path last so that it lies on top."""
     pairs = [(parent, child) for parent in nodes for child in parent.children]
     for parent, child in sorted(pairs, key=lambda pair: pair[1].state == "chosen"):
@@ -79,7 +79,7 @@ def _edges(nodes: list[Thought], layout: Layout[int]) -> Iterator[Markup]:
 
 
 def _node(
-    one: Thought, number: int, layout: Layout[int], scale: tuple[float, float], key: str
+    one: ThoughtNode, number: int, layout: TreeLayout[int], scale: tuple[float, float], key: str
 ) -> Markup:
     x, y = _place(one, layout)
     value = one.value
@@ -103,7 +103,7 @@ def _shade(value: float, least: float, most: float) -> float:
     return 1.0 if most <= least else 0.1 + 0.9 * (value - least) / (most - least)
 
 
-def _texts(one: Thought) -> tuple[str, str]:
+def _texts(one: ThoughtNode) -> tuple[str, str]:
     """What stands in a node: the thought, and small below it the state that it leads to."""
     if one.rest:
         return f"{len(one.rest)} more", _end(one)
@@ -121,7 +121,7 @@ def _texts(one: Thought) -> tuple[str, str]:
     )
 
 
-def _fate(one: Thought) -> str:
+def _fate(one: ThoughtNode) -> str:
     notes = one.step.notes if one.step is not None else {}
     if one.rest:
         return _end(one)
@@ -133,13 +133,13 @@ def _fate(one: Thought) -> str:
     return ", ".join(words)
 
 
-def _end(one: Thought) -> str:
+def _end(one: ThoughtNode) -> str:
     """What became of thoughts that stand in one node."""
     dead = sum(bool(step.notes.get("dead")) for step in one.rest)
     return "dead ends" if dead == len(one.rest) else "not followed"
 
 
-def _details(one: Thought, number: int, key: str) -> Markup:
+def _details(one: ThoughtNode, number: int, key: str) -> Markup:
     """What opens when a node is pressed: above the page, closed by Escape."""
     text, aside = _texts(one)
     fate = _fate(one)
@@ -148,10 +148,10 @@ def _details(one: Thought, number: int, key: str) -> Markup:
         facts.append(chip(f"value {_number(one.value)}"))
     if one.step is not None and one.step.notes.get("word"):
         facts.append(chip(f"likeliest word: {one.step.notes['word']}"))
-    asked = joined(
+    asked = join_markup(
         Markup(
             "<details><summary>{} <small>{:,} + {:,} tokens</small></summary>{}</details>"
-        ).format(step.name, step.tokens_in, step.tokens_out, step_body(step))
+        ).format(step.name, step.tokens_in, step.tokens_out, step_html(step))
         for step in one.asked
     )
     listed = [
@@ -166,7 +166,7 @@ def _details(one: Thought, number: int, key: str) -> Markup:
     listed += [
         (step.reply, str(step.notes.get("illegal") or "was met before")) for step in one.lost
     ]
-    items = joined(
+    items = join_markup(
         Markup("<li>{} <small>{}</small></li>").format(*item) for item in listed[:_MOST_LISTED]
     )
     title = _end(one).capitalize() if one.rest else "Thoughts that were left out" if listed else ""
@@ -182,7 +182,7 @@ def _details(one: Thought, number: int, key: str) -> Markup:
         key,
         number,
         aside,
-        joined(facts),
+        join_markup(facts),
         asked,
         Markup("<h5>{}</h5><ul>{}</ul>").format(title, items) if listed else "",
     )
@@ -193,7 +193,7 @@ def _worth(step: Any) -> str:
     return f"value {_number(float(value))}" if isinstance(value, int | float) else ""
 
 
-def _legend(nodes: list[Thought]) -> Markup:
+def _legend(nodes: list[ThoughtNode]) -> Markup:
     """What the looks of nodes mean, of those that are there."""
     words = {
         "chosen": "chosen path",
@@ -203,7 +203,7 @@ def _legend(nodes: list[Thought]) -> Markup:
         "dead": "dead end",
     }
     there = {one.state for one in nodes}
-    items = joined(
+    items = join_markup(
         Markup('<span class="pl-key pl-is-{}"><i></i>{}</span>').format(state, word)
         for state, word in words.items()
         if state in there

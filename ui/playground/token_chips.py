@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import promptlab as pl
 
-from ..components.html import chip, error, joined, note
+from ..components.html import chip, error, join_markup, note
 from ..components.markup import Markup
-from .prompt_view import Reading, Stretch
+from .prompt_view import PromptPart, PromptView
 
 MOST_CHIPS = 400
 """So many tokens are shown; of more the beginning, the slot's surroundings and the end."""
@@ -30,42 +30,42 @@ _COLOURS = 6
 _UNREAD = "comes after the slot: not read when the slot is filled"
 
 
-def draw(reading: Reading) -> Markup:
+def prompt_view_html(reading: PromptView) -> Markup:
     """The prompt, how long it is, and its tokens."""
-    parts = [_facts(reading), prompt_drawn(reading.stretches)]
+    parts = [_facts(reading), prompt_text_html(reading.stretches)]
     if reading.shortened:
         parts.append(_shortened(reading))
     if reading.count is not None:
-        parts.append(meter(reading.count, reading.window, estimated=not reading.tokens))
+        parts.append(length_meter(reading.count, reading.window, estimated=not reading.tokens))
     if reading.problem:
         remote = reading.family == "remote"
         parts.append(note(reading.problem) if remote else error(reading.problem))
     if reading.tokens:
-        parts += [legend(reading.tokens), token_chips(reading.tokens)]
-    return joined(parts)
+        parts += [token_legend(reading.tokens), token_chips(reading.tokens)]
+    return join_markup(parts)
 
 
-def _facts(reading: Reading) -> Markup:
+def _facts(reading: PromptView) -> Markup:
     said = [chip(reading.shape, "pl-play-shape")]
     said += [chip("chat")] if reading.prompt.chat else []
     learned = Counter(s.kind for s in reading.stretches if s.kind in ("soft", "trigger"))
     said += [chip(f"{kind} tokens: not learned yet") for kind in learned]
     names = dict.fromkeys(s.name for s in reading.stretches if s.kind == "field")
-    keys = joined(
+    keys = join_markup(
         Markup('<span class="pl-play-field pl-play-c{}">{}</span>').format(n % _COLOURS, name)
         for n, name in enumerate(names)
     )
-    return Markup('<div class="pl-play-facts">{}{}</div>').format(joined(said), keys)
+    return Markup('<div class="pl-play-facts">{}{}</div>').format(join_markup(said), keys)
 
 
-def _shortened(reading: Reading) -> Markup:
+def _shortened(reading: PromptView) -> Markup:
     return Markup('<p class="pl-play-warning">{}</p>').format(
         f"Too long for {reading.model}: "
         f"{', '.join(f'{{{name}}}' for name in reading.shortened)} shortened to fit."
     )
 
 
-def prompt_drawn(stretches: Sequence[Stretch]) -> Markup:
+def prompt_text_html(stretches: Sequence[PromptPart]) -> Markup:
     """The rendered prompt: fields in colours of their own, the slot and learned tokens marked."""
     names = list(dict.fromkeys(s.name for s in stretches if s.kind == "field"))
     left = MOST_SHOWN
@@ -93,10 +93,10 @@ def prompt_drawn(stretches: Sequence[Stretch]) -> Markup:
             parts.append(
                 Markup('<i class="pl-play-out">[{:,} characters left out]</i>').format(out)
             )
-    return Markup('<pre class="pl-prompt" tabindex="0">{}</pre>').format(joined(parts))
+    return Markup('<pre class="pl-prompt" tabindex="0">{}</pre>').format(join_markup(parts))
 
 
-def _place(stretch: Stretch) -> Markup:
+def _place(stretch: PromptPart) -> Markup:
     if stretch.kind == "slot":
         return Markup("<mark>{}</mark>").format(stretch.text)
     return Markup('<span class="pl-play-place pl-play-{}">{}</span>').format(
@@ -104,7 +104,7 @@ def _place(stretch: Stretch) -> Markup:
     )
 
 
-def meter(count: int, window: int, *, estimated: bool = False) -> Markup:
+def length_meter(count: int, window: int, *, estimated: bool = False) -> Markup:
     """The prompt's length against the model's window, in tokens."""
     share = count / window if window else 1.0
     tone = "pl-full" if share > 1 else "pl-nearly" if share > 0.8 else ""
@@ -117,11 +117,11 @@ def meter(count: int, window: int, *, estimated: bool = False) -> Markup:
     ).format(tone, window, count, 100 * min(share, 1), text)
 
 
-def legend(tokens: Sequence[pl.Token]) -> Markup:
+def token_legend(tokens: Sequence[pl.Token]) -> Markup:
     """The kinds of tokens that there are, with how many of each."""
     counts = Counter[str](token.kind for token in tokens)
     return Markup('<ul class="pl-play-legend">{}</ul>').format(
-        joined(
+        join_markup(
             Markup('<li><i class="pl-play-token pl-play-{}"></i>{} <b>{:,}</b></li>').format(
                 kind, name, counts[kind]
             )
@@ -135,17 +135,17 @@ def token_chips(tokens: Sequence[pl.Token]) -> Markup:
     """One chip a token with its id; equal places that are not learned yet share one."""
     parts: list[Markup] = []
     at = 0
-    for start, end in shown_ranges(tokens):
+    for start, end in visible_ranges(tokens):
         if start > at:
             parts.append(_left_out(start - at))
         parts += [_chip(group) for group in _grouped(tokens[start:end])]
         at = end
     if at < len(tokens):
         parts.append(_left_out(len(tokens) - at))
-    return Markup('<div class="pl-play-tokens">{}</div>').format(joined(parts))
+    return Markup('<div class="pl-play-tokens">{}</div>').format(join_markup(parts))
 
 
-def shown_ranges(tokens: Sequence[pl.Token]) -> list[tuple[int, int]]:
+def visible_ranges(tokens: Sequence[pl.Token]) -> list[tuple[int, int]]:
     """Which tokens are shown: all, or the beginning, what is around the slot, and the end."""
     count = len(tokens)
     if count <= MOST_CHIPS:
@@ -189,7 +189,7 @@ def _bare(token: pl.Token) -> bool:
 
 def _chip(group: Sequence[pl.Token]) -> Markup:
     token = group[0]
-    text, below = visible(token.text), "" if token.id is None else str(token.id)
+    text, below = visible_piece(token.text), "" if token.id is None else str(token.id)
     if _bare(token):
         text = Markup("{} \u00d7{}").format(token.kind, len(group))
         below = "not learned"
@@ -207,9 +207,9 @@ def _chip(group: Sequence[pl.Token]) -> Markup:
 _SPACES = {" ": "\u00b7", "\n": "\u23ce", "\t": "\u21e5", "\r": "\u240d"}
 
 
-def visible(text: str) -> Markup:
+def visible_piece(text: str) -> Markup:
     """A token with its white space made visible."""
-    return joined(
+    return join_markup(
         Markup("<i>{}</i>").format(_SPACES[letter]) if letter in _SPACES else letter
         for letter in text
     ) or Markup("<i>\u2205</i>")

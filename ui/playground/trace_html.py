@@ -7,18 +7,18 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import bar, chip, error, joined, note
+from ..components.html import bar, chip, error, join_markup, note
 from ..components.markup import Markup
 from .thought_tree import has_thoughts
-from .thought_tree_svg import draw_tree
-from .trace_steps import facts, preview, short, step_body, told
+from .thought_tree_svg import thought_tree_svg
+from .trace_steps import notes_html, preview_text, shorten, step_facts, step_html
 
 _MOST_STEPS = 300
 _OPEN = 2
 """Traces of at most so many steps are shown unfolded."""
 
 
-def draw_trace(record: Mapping[str, Any] | None, problem: str | None = None) -> Markup:
+def trace_html(record: Mapping[str, Any] | None, problem: str | None = None) -> Markup:
     """A prediction's trace: votes as bars, thoughts as a tree, and the steps to unfold.
 
     ``record`` is `Prediction.trace`: a `Trace` as data, with facts beside its steps. ``problem``
@@ -27,23 +27,23 @@ def draw_trace(record: Mapping[str, Any] | None, problem: str | None = None) -> 
     parts = [error(problem)] if problem else []
     if not record or not record.get("steps"):
         parts.append(note("No steps were written down: this predictor keeps no trace."))
-        return joined(parts)
+        return join_markup(parts)
     trace = pl.Trace.from_record(record)
-    parts.append(draw_votes(record))
+    parts.append(votes_html(record))
     if has_thoughts(trace):
-        parts.append(draw_tree(trace))
-    parts.append(draw_steps(trace, folded=has_thoughts(trace)))
-    return joined(parts)
+        parts.append(thought_tree_svg(trace))
+    parts.append(steps_html(trace, folded=has_thoughts(trace)))
+    return join_markup(parts)
 
 
-def draw_votes(record: Mapping[str, Any]) -> Markup:
+def votes_html(record: Mapping[str, Any]) -> Markup:
     """How often each answer was given, the most often given first."""
     votes = record.get("votes")
     if not isinstance(votes, Mapping) or not votes:
         return Markup("")
     ranked = sorted(votes.items(), key=lambda vote: -float(vote[1]))
     most, whole = float(ranked[0][1]), sum(float(count) for _, count in ranked)
-    bars = joined(
+    bars = join_markup(
         bar(
             str(label),
             float(count) / whole if whole else 0.0,
@@ -64,9 +64,9 @@ def draw_votes(record: Mapping[str, Any]) -> Markup:
     )
 
 
-def draw_steps(trace: pl.Trace, *, folded: bool = False) -> Markup:
+def steps_html(trace: pl.Trace, *, folded: bool = False) -> Markup:
     """Every step below the one that it follows from; ``folded`` puts them all behind one line."""
-    shown = joined(_below(trace, None, len(trace) <= _OPEN))
+    shown = join_markup(_below(trace, None, len(trace) <= _OPEN))
     left = len(trace) - _MOST_STEPS
     if left > 0:
         shown += note(f"{left:,} further steps are left out here.")
@@ -86,7 +86,7 @@ def _below(trace: pl.Trace, parent: int | None, opened: bool) -> list[Markup]:
         drawn.append(_step(steps[0], opened))
         steps = [step for step in trace.children(steps[0].number) if step.number < _MOST_STEPS]
     for step in steps:
-        branch = joined([_step(step, opened), *_below(trace, step.number, opened)])
+        branch = join_markup([_step(step, opened), *_below(trace, step.number, opened)])
         drawn.append(Markup('<div class="pl-branch">{}</div>').format(branch))
     return drawn
 
@@ -94,24 +94,24 @@ def _below(trace: pl.Trace, parent: int | None, opened: bool) -> list[Markup]:
 def _step(step: Any, opened: bool) -> Markup:
     """A step to unfold; one that asked nothing heads those that follow from it."""
     failed, label = step.notes.get("error"), step.notes.get("label")
-    chips = [chip(f"→ {short(label)}", "pl-good")] if label is not None else []
+    chips = [chip(f"→ {shorten(label)}", "pl-good")] if label is not None else []
     chips += [chip("unread", "pl-bad")] if "label" in step.notes and label is None else []
     chips += [chip("failed", "pl-bad")] if failed else []
     if not (step.prompt or step.reply or failed):
         return Markup('<p class="pl-step-head"><b>{}</b><small>{}</small>{}</p>').format(
-            _title(step), told(facts(step, "number")), joined(chips)
+            _title(step), notes_html(step_facts(step, "number")), join_markup(chips)
         )
     head = Markup(
         '<span class="pl-step-name">{}</span><span class="pl-step-line">{}</span>'
         '<span class="pl-step-facts">{}<small>{}</small></span>'
     ).format(
         _title(step),
-        preview(str(failed or step.reply or told(facts(step)))),
-        joined(chips),
+        preview_text(str(failed or step.reply or notes_html(step_facts(step)))),
+        join_markup(chips),
         f"{step.tokens_in:,} + {step.tokens_out:,} tokens" if step.prompt else "",
     )
     return Markup('<details class="pl-step"{}><summary>{}</summary>{}</details>').format(
-        Markup(" open") if opened else "", head, step_body(step)
+        Markup(" open") if opened else "", head, step_html(step)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..components.html import error, joined
+from ..components.html import error, join_markup
 from ..components.markup import Markup
 
 _SLOT = "{mask}"
@@ -15,12 +15,12 @@ _HIDDEN = ("label", "error")
 """Notes that have a place of their own."""
 
 
-def step_body(step: Any) -> Markup:
+def step_html(step: Any) -> Markup:
     """The prompt with the reply where its slot was, and the small facts of the step."""
-    notes = facts(step)
+    notes = step_facts(step)
     parts = [error(step.notes["error"])] if step.notes.get("error") else []
     if step.prompt:
-        parts.append(exchange(_cut(step.prompt), _cut(step.reply)))
+        parts.append(exchange_html(_cut(step.prompt), _cut(step.reply)))
     elif step.reply:
         parts.append(
             Markup('<pre class="pl-prompt pl-exchange"><ins>{}</ins></pre>').format(
@@ -28,16 +28,16 @@ def step_body(step: Any) -> Markup:
             )
         )
     if notes:
-        parts.append(Markup('<p class="pl-step-notes">{}</p>').format(told(notes)))
-    return joined(parts)
+        parts.append(Markup('<p class="pl-step-notes">{}</p>').format(notes_html(notes)))
+    return join_markup(parts)
 
 
-def facts(step: Any, *without: str) -> dict[str, Any]:
+def step_facts(step: Any, *without: str) -> dict[str, Any]:
     """A step's notes but for those that have a place of their own."""
     return {name: v for name, v in step.notes.items() if name not in (*_HIDDEN, *without)}
 
 
-def exchange(prompt: str, reply: str) -> Markup:
+def exchange_html(prompt: str, reply: str) -> Markup:
     """One text as the model saw and wrote it: the reply stands, marked, in the slot's place."""
     left, slot, right = prompt.rpartition(_SLOT)
     if not slot:
@@ -51,23 +51,25 @@ def exchange(prompt: str, reply: str) -> Markup:
     )
 
 
-def told(notes: Mapping[str, Any]) -> str:
+def notes_html(notes: Mapping[str, Any]) -> str:
     """Notes in a line."""
-    return " · ".join(f"{name.replace('_', ' ')}: {short(value)}" for name, value in notes.items())
+    return " · ".join(
+        f"{name.replace('_', ' ')}: {shorten(value)}" for name, value in notes.items()
+    )
 
 
-def short(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A value in few characters."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(short(one) for one in value)
+        return ", ".join(shorten(one) for one in value)
     return str(value)
 
 
-def preview(text: str) -> str:
+def preview_text(text: str) -> str:
     """The beginning of a text in one line."""
     line = " ".join(text.split())
     return line if len(line) <= _PREVIEW else line[: _PREVIEW - 1] + "…"

@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Layout(Generic[K]):
+class TreeLayout(Generic[K]):
     """Every node's ``column`` (its depth) and ``row``; rows are 1 apart at least, and begin at 0.
 
     ``columns`` and ``rows`` are how many there are.
@@ -21,7 +21,7 @@ class Layout(Generic[K]):
     rows: float
 
 
-def tidy(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> Layout[K]:
+def lay_out_tree(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> TreeLayout[K]:
     """Leaves stand below each other, a parent in the row of its first child.
 
     So the path of first children is a straight line at the top, in view however tall the tree is.
@@ -48,4 +48,4 @@ def tidy(root: K, children: Mapping[K, Sequence[K]], gap: float = 0.35) -> Layou
             depths[child] = depths[node] + 1
             waiting.append((child, node, False))
     places = {node: (depths[node], row) for node, row in rows.items()}
-    return Layout(places, max(depths.values()) + 1, max(rows.values()) + 1)
+    return TreeLayout(places, max(depths.values()) + 1, max(rows.values()) + 1)

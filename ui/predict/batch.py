@@ -11,7 +11,7 @@ from typing import Any
 
 import promptlab as pl
 
-from ..context import Workbench
+from ..context import AppContext
 from .saved_predictors import open_saved
 
 MOST_ROWS = 50_000
@@ -23,7 +23,7 @@ SHOWN = 12
 
 
 @dataclass
-class Upload:
+class UploadedRows:
     """An uploaded file's columns and first rows, and which column is which of ``fields``."""
 
     columns: tuple[str, ...]
@@ -34,7 +34,7 @@ class Upload:
 
 
 @dataclass
-class Outcome:
+class BatchOutcome:
     """How far a prediction is; once it is ``done``, also its summary and the files."""
 
     rows: int
@@ -48,11 +48,11 @@ class Outcome:
     made_text: int = 0
 
 
-def look(path: str, fields: tuple[str, ...]) -> Upload:
+def match_upload(path: str, fields: tuple[str, ...]) -> UploadedRows:
     """Read an uploaded file and guess its columns. Raises `InputError` that names the line."""
     rows = read_upload(path)
     chosen, label = pl.guess_columns(rows.columns, fields)
-    return Upload(rows.columns, len(rows), [row.values for row in rows[:5]], chosen, label)
+    return UploadedRows(rows.columns, len(rows), [row.values for row in rows[:5]], chosen, label)
 
 
 def read_upload(path: str) -> Any:
@@ -71,20 +71,20 @@ def read_upload(path: str) -> Any:
 
 
 def predict_upload(
-    bench: Workbench,
+    context: AppContext,
     study: str,
     path: str,
     columns: Mapping[str, str],
     label: str | None,
     cancellation: pl.Cancellation | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[BatchOutcome]:
     """Predict an uploaded file; an outcome after every block, the last one with the files.
 
     ``label`` is a column with true labels, None to guess, ``""`` for none. When cancelled, the
     rows that are finished are written. Raises `InputError` and `WorkError`.
     """
     own = Path(path)
-    predictor = open_saved(bench, study)
+    predictor = open_saved(context, study)
     try:
         batch = pl.BatchPrediction(predictor, own, columns=columns, label=label, block=BLOCK)
     except pl.InputError as problem:
@@ -96,16 +96,16 @@ def predict_upload(
         made += rows
         predicted.update(str(row["prediction"]) for row in rows if row["prediction"] is not None)
         seconds = time.perf_counter() - started
-        yield Outcome(len(made), total, seconds, made[:SHOWN], predicted)
+        yield BatchOutcome(len(made), total, seconds, made[:SHOWN], predicted)
     batch.check_answered()
-    outcome = Outcome(len(made), total, time.perf_counter() - started, made[:SHOWN], predicted)
+    outcome = BatchOutcome(len(made), total, time.perf_counter() - started, made[:SHOWN], predicted)
     outcome.done = True
     outcome.summary = batch.summary() | {
         "cancelled": batch.cancelled,
         "fields": list(batch.matched.fields),
     }
     for form in ("csv", "jsonl"):
-        target = bench.download(f"{own.stem}-predicted.{form}")
+        target = context.download_path(f"{own.stem}-predicted.{form}")
         cells = pl.write_rows(target, batch.columns, made, safe=form == "csv")
         outcome.files[form] = target
         outcome.made_text += cells

@@ -9,17 +9,19 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import endpoint, telling
+from ..components.errors import api_endpoint, raise_gradio_errors
 from ..components.listeners import AT_MODEL
 from ..components.text_fields import read_fields
-from ..context import Workbench
+from ..context import AppContext
 from .batch import predict_upload
-from .saved_predictors import describe, open_saved, saved
+from .saved_predictors import describe_saved, open_saved, saved_predictors
 
 _MOST_ROWS = 1000
 
 
-def predict_rows(bench: Workbench, study: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def predict_rows(
+    context: AppContext, study: str, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """One answer a row: ``prediction``, ``unparsed``, ``probabilities`` by label and ``error``.
 
     Raises `InputError` for what cannot be predicted, and for more than 1,000 rows.
@@ -28,7 +30,7 @@ def predict_rows(bench: Workbench, study: str, rows: list[dict[str, Any]]) -> li
         raise pl.InputError('rows are a list of objects, such as [{"text": "a gorgeous film"}]')
     if len(rows) > _MOST_ROWS:
         raise pl.InputError(f"{len(rows):,} rows; at most {_MOST_ROWS:,} at once, or send a file")
-    batch = pl.BatchPrediction(open_saved(bench, study), rows, label="")
+    batch = pl.BatchPrediction(open_saved(context, study), rows, label="")
     found = []
     for _ in batch.blocks():
         found += [
@@ -43,15 +45,15 @@ def predict_rows(bench: Workbench, study: str, rows: list[dict[str, Any]]) -> li
     return found
 
 
-def connect(bench: Workbench) -> None:
+def add_predict_endpoints(context: AppContext) -> None:
     """Add the endpoints to the page that is being laid out."""
 
     def saved_prompts() -> list[dict[str, Any]]:
         """The saved prompts, newest first: ``study``, ``kind``, ``model``, ``template``, scores."""
         found = []
-        for name in saved(bench.runs):
+        for name in saved_predictors(context.runs):
             try:
-                found.append(describe(bench, name))
+                found.append(describe_saved(context, name))
             except pl.PromptlabError as problem:
                 found.append({"study": name, "error": str(problem)})
         return found
@@ -61,9 +63,9 @@ def connect(bench: Workbench) -> None:
 
         Gives for each row ``prediction``, ``unparsed``, ``probabilities`` and ``error``.
         """
-        return predict_rows(bench, study, rows)
+        return predict_rows(context, study, rows)
 
-    @telling()
+    @raise_gradio_errors()
     def predict_file(study: str, file: str, columns: str, label: str, form: str) -> str:
         """Predict a CSV, TSV, JSONL, JSON or Parquet file; gives the file with the predictions.
 
@@ -74,13 +76,13 @@ def connect(bench: Workbench) -> None:
         if not file:
             raise pl.InputError("send a file")
         given = read_fields(columns or "")
-        for outcome in predict_upload(bench, study, file, given, label or None):
+        for outcome in predict_upload(context, study, file, given, label or None):
             if outcome.done:
                 return str(outcome.files["jsonl" if form == "jsonl" else "csv"])
         raise pl.WorkError("nothing was predicted")
 
-    endpoint(saved_prompts)
-    endpoint(predict, **AT_MODEL)
+    api_endpoint(saved_prompts)
+    api_endpoint(predict, **AT_MODEL)
     with gr.Group(visible=False):
         boxes = [
             gr.Textbox(label="study"),

@@ -10,13 +10,13 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.html import error, joined, note, panel
-from ..components.listeners import QUIET, on_last
+from ..components.html import error, html_panel, join_markup, note
+from ..components.listeners import QUIET, on_latest
 from ..components.markup import Markup
-from ..context import MB, Workbench
-from .batch import MOST_ROWS, NO_LABEL, Outcome, Upload, look, predict_upload
+from ..context import MB, AppContext
+from .batch import MOST_ROWS, NO_LABEL, BatchOutcome, UploadedRows, match_upload, predict_upload
 from .saved_predictors import open_saved
-from .tables import progress, results_table, rows_table, summary_cards
+from .tables import progress_html, results_html, rows_html, summary_cards
 
 MOST_FIELDS = 6
 _ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
@@ -41,16 +41,16 @@ class FileSection:
     flag: gr.State
 
 
-def section(bench: Workbench, study: gr.Dropdown) -> None:
+def build_file_section(context: AppContext, study: gr.Dropdown) -> None:
     """Lay the section out and connect it; ``study`` is the chosen saved prompt."""
-    parts = _laid_out(bench)
+    parts = _laid_out(context.largest_upload)
     steering = [study, parts.start, parts.cancel, parts.flag]
 
     def looked(name: str | None, path: str | None, flag: pl.Cancellation | None) -> list[Any]:
         if flag is not None:
             flag.request()
         free = [gr.Dropdown(interactive=True), gr.Button(interactive=False), None]
-        return [*_looked(bench, name, path), *free]
+        return [*_looked(context, name, path), *free]
 
     def run(
         name: str | None,
@@ -60,7 +60,7 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
         flag: pl.Cancellation,
         *columns: str | None,
     ) -> Iterator[list[Any]]:
-        yield from _run(bench, name, path, truth, names, flag, columns)
+        yield from _run(context, name, path, truth, names, flag, columns)
 
     shown = [parts.going, parts.files, parts.result]
     begun = parts.start.click(_prepared, None, [*steering, *shown], **QUIET)
@@ -75,7 +75,7 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
     worked.then(_ended, None, steering, **QUIET)
     parts.cancel.click(_stopped, parts.flag, parts.cancel, queue=False, **QUIET)
     # another file ends what runs on the one before: its rows would stand under the new one
-    on_last(
+    on_latest(
         [parts.upload.change, study.change],
         looked,
         [study, parts.upload, parts.flag],
@@ -85,13 +85,13 @@ def section(bench: Workbench, study: gr.Dropdown) -> None:
     )  # fmt: skip
 
 
-def _laid_out(bench: Workbench) -> FileSection:
+def _laid_out(largest_upload: int) -> FileSection:
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             upload = gr.File(
                 label="File to predict", file_types=_ENDINGS, height=150, elem_id="predict-file"
             )
-            panel(note(_limits(bench)))
+            html_panel(note(_limits(largest_upload)))
             with gr.Group(visible=False, elem_id="predict-columns") as matching:
                 columns = [gr.Dropdown([], visible=False) for _ in range(MOST_FIELDS)]
                 label = gr.Dropdown(
@@ -104,11 +104,11 @@ def _laid_out(bench: Workbench) -> FileSection:
                 start = gr.Button("Start", variant="primary", interactive=False, min_width=120)
                 cancel = gr.Button("Cancel", variant="stop", interactive=False, min_width=120)
         with gr.Column(scale=7, min_width=300):
-            going = panel(name="predict-progress")
+            going = html_panel(name="predict-progress")
             with gr.Row(visible=False) as files:
                 csv = gr.DownloadButton("Download CSV", elem_id="predict-csv", min_width=150)
                 jsonl = gr.DownloadButton("Download JSONL", elem_id="predict-jsonl", min_width=150)
-            result = panel(str(_invitation()), name="predict-result")
+            result = html_panel(str(_invitation()), name="predict-result")
     return FileSection(
         upload, matching, columns, label, start, cancel, going, files, csv, jsonl, result,
         fields=gr.State([]), flag=gr.State(),
@@ -117,7 +117,7 @@ def _laid_out(bench: Workbench) -> FileSection:
 
 def _prepared() -> list[Any]:
     """The prompt stays as it is while it is at work."""
-    waiting = progress(0, None, 0.0, "waiting for its turn …")
+    waiting = progress_html(0, None, 0.0, "waiting for its turn …")
     off, on = gr.Button(interactive=False), gr.Button(interactive=True)
     locked = gr.Dropdown(interactive=False)
     return [locked, off, on, pl.Cancellation(), str(waiting), gr.Row(visible=False), ""]
@@ -134,10 +134,10 @@ def _stopped(flag: pl.Cancellation | None) -> Any:
     return gr.Button(interactive=False)
 
 
-def _limits(bench: Workbench) -> str:
+def _limits(largest_upload: int) -> str:
     return (
         f"CSV or JSONL (also TSV, JSON, Parquet) in UTF-8, at most "
-        f"{bench.largest_upload / MB:.3g} MB and {MOST_ROWS:,} rows; larger files: promptlab "
+        f"{largest_upload / MB:.3g} MB and {MOST_ROWS:,} rows; larger files: promptlab "
         "predict. Uploads are deleted after an hour."
     )
 
@@ -152,7 +152,7 @@ def _invitation() -> Markup:
     )
 
 
-def _looked(bench: Workbench, name: str | None, path: str | None) -> list[Any]:
+def _looked(context: AppContext, name: str | None, path: str | None) -> list[Any]:
     """Values for the boxes below an upload, a look at it, or what is wrong with it."""
     hidden = [gr.Dropdown(visible=False)] * MOST_FIELDS
     quiet = ["", gr.Row(visible=False)]
@@ -160,13 +160,13 @@ def _looked(bench: Workbench, name: str | None, path: str | None) -> list[Any]:
         off = gr.Button(interactive=False)
         return [gr.Group(visible=False), *hidden, gr.Dropdown(), [], off, *quiet, _invitation()]
     try:
-        fields = open_saved(bench, name).fields
+        fields = open_saved(context, name).fields
         if len(fields) > MOST_FIELDS:
             raise pl.InputError(
                 f"this prompt reads {len(fields)} fields, and the page matches {MOST_FIELDS}; use "
                 "the command line: promptlab predict --column field=column"
             )
-        found = look(path, fields)
+        found = match_upload(path, fields)
     except pl.PromptlabError as problem:
         off = gr.Button(interactive=False)
         return [gr.Group(visible=False), *hidden, gr.Dropdown(), [], off, *quiet, error(problem)]
@@ -192,13 +192,13 @@ def _looked(bench: Workbench, name: str | None, path: str | None) -> list[Any]:
     ]
 
 
-def _preview(found: Upload) -> Markup:
+def _preview(found: UploadedRows) -> Markup:
     marked = [column for column in found.fields.values() if column]
     missing = [field for field, column in found.fields.items() if column is None]
     caption = (
         f"{found.count:,} rows, {len(found.columns)} columns; the first {len(found.first)} rows"
     )
-    table = rows_table(found.columns, found.first, caption, marked)
+    table = rows_html(found.columns, found.first, caption, marked)
     if not missing:
         return table
     told = f"Choose the column for {', '.join(missing)} on the left: the names do not tell."
@@ -206,7 +206,7 @@ def _preview(found: Upload) -> Markup:
 
 
 def _run(
-    bench: Workbench,
+    context: AppContext,
     name: str | None,
     path: str | None,
     truth: str,
@@ -221,21 +221,21 @@ def _run(
     try:
         if not name or not path:
             raise pl.InputError("choose a saved prompt and upload a file first")
-        for outcome in predict_upload(bench, name, path, asked, label, flag):
+        for outcome in predict_upload(context, name, path, asked, label, flag):
             if outcome.done:
                 yield [*_finished(outcome)]
                 return
-            bar = str(progress(outcome.rows, outcome.total, outcome.seconds))
-            early = str(results_table(outcome.first, list(asked.values()), label or None))
+            bar = str(progress_html(outcome.rows, outcome.total, outcome.seconds))
+            early = str(results_html(outcome.first, list(asked.values()), label or None))
             yield [bar, *hidden, early]
     except pl.PromptlabError as problem:
         yield ["", *hidden, str(error(problem))]
 
 
-def _finished(outcome: Outcome) -> list[Any]:
+def _finished(outcome: BatchOutcome) -> list[Any]:
     summary = outcome.summary
     state = "cancelled: the finished rows are kept" if summary["cancelled"] else ""
-    bar = progress(outcome.rows, outcome.total, outcome.seconds, state)
+    bar = progress_html(outcome.rows, outcome.total, outcome.seconds, state)
     told = []
     if outcome.made_text:
         told.append(
@@ -248,12 +248,12 @@ def _finished(outcome: Outcome) -> list[Any]:
     drawn = [
         summary_cards(summary, outcome.predicted),
         *told,
-        results_table(outcome.first, summary["fields"], summary["label_column"]),
+        results_html(outcome.first, summary["fields"], summary["label_column"]),
     ]
     return [
         str(bar),
         gr.Row(visible=True),
         gr.DownloadButton(value=str(outcome.files["csv"])),
         gr.DownloadButton(value=str(outcome.files["jsonl"])),
-        str(joined(drawn)),
+        str(join_markup(drawn)),
     ]

@@ -9,16 +9,17 @@ from typing import Any
 
 import promptlab as pl
 
-from ..components.html import chip, counted, joined, note, share_text, whisker
+from ..components.html import chip, count_text, join_markup, note, share_text, whisker
 from ..components.markup import Markup
-from ..context import Workbench
+from ..context import AppContext
+from ..queue.queue_folder import study_folder
 
 _PARTS = ("description", "context", "input", "cue")
 _LONGEST_SHOWN = 4000
 _DOCUMENT = "predictor.json"
 
 
-def saved(runs: Path) -> list[str]:
+def saved_predictors(runs: Path) -> list[str]:
     """Names of the studies with a saved winner, the newest first."""
     found = {
         path.parent.parent.name: path.stat().st_mtime
@@ -28,13 +29,13 @@ def saved(runs: Path) -> list[str]:
     return sorted(found, key=lambda name: (-found[name], name))
 
 
-def describe(bench: Workbench, name: str) -> dict[str, Any]:
+def describe_saved(context: AppContext, name: str) -> dict[str, Any]:
     """What the winner of a study is, without loading its model. Raises `InputError`.
 
     ``kind``, ``model`` and whether that is ``on_offer``, ``template``, ``answers`` by label,
     ``demonstrations`` (their number), and ``dev`` and ``test`` scores where they are known.
     """
-    folder = _folder(bench, name)
+    folder = _folder(context.runs, name)
     document = _read(folder / "best" / _DOCUMENT)
     board = pl.Study(folder).leaderboard() if (folder / "leaderboard.json").is_file() else {}
     best, settings = board.get("best") or {}, document.get("settings") or {}
@@ -45,7 +46,7 @@ def describe(bench: Workbench, name: str) -> dict[str, Any]:
         "study": name,
         "kind": str(best.get("kind") or document.get("predictor", "")).replace("_", " "),
         "model": model,
-        "on_offer": model in bench.models,
+        "on_offer": model in context.models,
         "template": _template(settings.get("template")) or str(best.get("prompt") or ""),
         "answers": {label: list(words) for label, words in (answers or {}).items()},
         "demonstrations": len(settings.get("demonstrations") or ()),
@@ -57,20 +58,20 @@ def describe(bench: Workbench, name: str) -> dict[str, Any]:
     }
 
 
-def open_saved(bench: Workbench, name: str) -> pl.Predictor:
+def open_saved(context: AppContext, name: str) -> pl.Predictor:
     """The winner of a study, ready to predict. Raises `InputError` if its model is not on offer."""
-    told = describe(bench, name)
+    told = describe_saved(context, name)
     if not told["on_offer"]:
         raise pl.InputError(
             f"the prompt of {name!r} was found with the model {told['model']!r}, which is not on "
-            f"offer here (there are {', '.join(bench.models)}); start the workbench with "
+            f"offer here (there are {', '.join(context.models)}); start the workbench with "
             f"`promptlab ui --model {told['model']}`"
         )
-    predictor: pl.Predictor = pl.Study(bench.study(name)).best()
+    predictor: pl.Predictor = pl.Study(context.study_folder(name)).best()
     return predictor
 
 
-def draw(told: Mapping[str, Any]) -> Markup:
+def saved_predictor_html(told: Mapping[str, Any]) -> Markup:
     """A card about a saved prompt."""
     chips = [chip(told["kind"])] if told["kind"] else []
     chips.append(chip(told["model"]))
@@ -82,7 +83,7 @@ def draw(told: Mapping[str, Any]) -> Markup:
         chips.append(chip(f"{told['demonstrations']} demonstrations"))
     if told["task"]:
         chips.append(chip(f"task {told['task']}"))
-    answers = joined(
+    answers = join_markup(
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(label, ", ".join(words))
         for label, words in told["answers"].items()
     )
@@ -93,7 +94,7 @@ def draw(told: Mapping[str, Any]) -> Markup:
         '<section class="pl-card pl-predict-card"><p class="pl-predict-chips">{}</p>'
         '<pre class="pl-prompt">{}</pre>{}{}</section>'
     ).format(
-        joined(chips),
+        join_markup(chips),
         shown,
         Markup('<dl class="pl-predict-answers">{}</dl>').format(answers) if answers else "",
         _scores(told),
@@ -106,7 +107,7 @@ def _scores(told: Mapping[str, Any]) -> Markup:
         for split in ("dev", "test")
         if isinstance(told[split], dict)
     ]
-    return joined(row for row in rows if row)
+    return join_markup(row for row in rows if row)
 
 
 def _score(split: str, measure: str, scores: Mapping[str, Any]) -> Markup:
@@ -125,7 +126,7 @@ def _score(split: str, measure: str, scores: Mapping[str, Any]) -> Markup:
         share_text(value),
         whisker(value, ends[0], ends[1], told),
         told,
-        counted(scores),
+        count_text(scores),
     )
 
 
@@ -140,8 +141,8 @@ def _template(settings: Any) -> str:
     return separator.join(str(parts[name]) for name in _PARTS if parts.get(name))
 
 
-def _folder(bench: Workbench, name: str) -> Path:
-    folder = bench.study(name)
+def _folder(runs: Path, name: str) -> Path:
+    folder = study_folder(runs, name)
     if not (folder / "best" / _DOCUMENT).is_file():
         raise pl.InputError(
             f"the study {name!r} has no winner yet; it is saved when the study is decided"

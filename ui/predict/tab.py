@@ -6,16 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from ..components.errors import drawn_or_told
-from ..components.html import panel
-from ..components.listeners import QUIET, on_last
+from ..components.errors import html_or_error
+from ..components.html import html_panel
+from ..components.listeners import QUIET, on_latest
 from ..components.markup import Markup
-from ..context import Workbench
+from ..context import AppContext
 from . import endpoints, file_section, text_section
-from .saved_predictors import describe, draw, saved
+from .saved_predictors import describe_saved, saved_predictor_html, saved_predictors
 
 
-def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+def build_predict_tab(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None:
     """Lay the tab out: which prompt, what it is, and below it what it is used on."""
     with gr.Row(elem_classes="pl-predict-top"):
         with gr.Column(scale=4, min_width=300):
@@ -26,31 +26,31 @@ def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
                 elem_id="predict-study",
             )
         with gr.Column(scale=7, min_width=300):
-            about = panel(name="predict-about")
+            about = html_panel(name="predict-about")
     with gr.Tabs():
         with gr.Tab("A file", id="predict-a-file"):
-            file_section.section(bench, study)
+            file_section.build_file_section(context, study)
         with gr.Tab("One text", id="predict-a-text") as typed:
-            text_section.section(bench, study, typed)
-    endpoints.connect(bench)
+            text_section.build_text_section(context, study, typed)
+    endpoints.add_predict_endpoints(context)
 
     def listed(name: str | None) -> tuple[Any, str]:
-        names = saved(bench.runs)
+        names = saved_predictors(context.runs)
         chosen = name if name in names else next(iter(names), None)
-        return gr.Dropdown(names, value=chosen), _about(bench, chosen)
+        return gr.Dropdown(names, value=chosen), _about(context, chosen)
 
     def shown(name: str | None) -> str:
-        return _about(bench, name)
+        return _about(context, name)
 
     page.select(listed, study, [study, about], **QUIET)
-    on_last(study.input, shown, study, about)
+    on_latest(study.input, shown, study, about)
 
 
-@drawn_or_told
-def _about(bench: Workbench, name: str | None) -> str:
+@html_or_error
+def _about(context: AppContext, name: str | None) -> str:
     if not name:
         return str(_nothing())
-    return str(draw(describe(bench, name)))
+    return str(saved_predictor_html(describe_saved(context, name)))
 
 
 def _nothing() -> Markup:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..components.html import bar, card, chip, counted, joined, note, share_text, whisker
+from ..components.html import bar, card, chip, count_text, join_markup, note, share_text, whisker
 from ..components.markup import Markup
 
 _LONGEST_CELL = 240
@@ -15,18 +15,18 @@ _MOST_LABELS = 20
 SCORE = "score_"
 
 
-def rows_table(
+def rows_html(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], caption: str, marked: Iterable[str]
 ) -> Markup:
     """The first rows of a file; the ``marked`` columns are the ones that are read."""
     shown, read = list(columns)[:_MOST_COLUMNS], set(marked)
-    head = joined(
+    head = join_markup(
         Markup('<th class="{}">{}</th>').format("pl-predict-read" if c in read else "", c)
         for c in shown
     )
-    body = joined(
+    body = join_markup(
         Markup("<tr>{}</tr>").format(
-            joined(Markup("<td>{}</td>").format(_cell(row.get(c))) for c in shown)
+            join_markup(Markup("<td>{}</td>").format(_cell(row.get(c))) for c in shown)
         )
         for row in rows
     )
@@ -37,7 +37,7 @@ def rows_table(
     ).format(caption, head, body, note(f"{left} more columns.") if left > 0 else "")
 
 
-def progress(rows: int, total: int | None, seconds: float, state: str = "") -> Markup:
+def progress_html(rows: int, total: int | None, seconds: float, state: str = "") -> Markup:
     """How far it is, how fast it goes, and how long it takes."""
     share = rows / total if total else 0.0
     speed = rows / seconds if seconds > 0 else 0.0
@@ -57,13 +57,13 @@ def progress(rows: int, total: int | None, seconds: float, state: str = "") -> M
     ).format(100 * share, 100 * share, " · ".join(told))
 
 
-def results_table(
+def results_html(
     rows: Sequence[Mapping[str, Any]], fields: Sequence[str], label: str | None
 ) -> Markup:
     """Predicted rows: what was read, the prediction, and the probabilities behind it."""
     lines = []
     for row in rows:
-        text = joined(
+        text = join_markup(
             Markup('<span class="pl-predict-field">{}</span>').format(_cell(row.get(c)))
             for c in fields
         )
@@ -76,7 +76,7 @@ def results_table(
         '<div class="pl-predict-wide"><table class="pl-predict-rows pl-predict-results">'
         "<caption>The first {} results</caption><thead><tr><th>{}</th><th>prediction</th>"
         "<th>probabilities</th></tr></thead><tbody>{}</tbody></table></div>"
-    ).format(len(rows), ", ".join(fields) or "row", joined(lines))
+    ).format(len(rows), ", ".join(fields) or "row", join_markup(lines))
 
 
 def summary_cards(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup:
@@ -106,12 +106,12 @@ def summary_cards(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup
             f"{summary['cut']['examples']:,} rows do not fit the model's window: their texts were "
             f"cut, {summary['cut']['tokens']:,} tokens were not read."
         )
-    return Markup('<div class="pl-predict-cards">{}</div>{}').format(joined(cards), told)
+    return Markup('<div class="pl-predict-cards">{}</div>{}').format(join_markup(cards), told)
 
 
 def _predicted(summary: Mapping[str, Any], predicted: Counter[str]) -> Markup:
     rows = max(summary["rows"], 1)
-    bars = joined(
+    bars = join_markup(
         bar(label, count / rows, f"{count:,}", detail=share_text(count / rows))
         for label, count in predicted.most_common(_MOST_LABELS)
     )
@@ -125,7 +125,9 @@ def _accuracy(summary: Mapping[str, Any]) -> Markup:
     body = Markup('<p class="pl-predict-number">{}</p>{}{}').format(
         share_text(summary["accuracy"]),
         whisker(summary["accuracy"], low, high, told),
-        note(f"{told}, on {counted(summary)[4:]} rows with a label in {summary['label_column']!r}"),
+        note(
+            f"{told}, on {count_text(summary)[4:]} rows with a label in {summary['label_column']!r}"
+        ),
     )
     return card("Accuracy", body)
 
@@ -138,11 +140,13 @@ def _confusion(pairs: Sequence[Mapping[str, Any]]) -> Markup:
     if any(name is None for _, name in table):
         columns.append(None)
     most = max(table.values())
-    head = joined(Markup("<th>{}</th>").format("unparsed" if c is None else c) for c in columns)
-    body = joined(
+    head = join_markup(
+        Markup("<th>{}</th>").format("unparsed" if c is None else c) for c in columns
+    )
+    body = join_markup(
         Markup("<tr><th>{}</th>{}</tr>").format(
             label,
-            joined(
+            join_markup(
                 Markup('<td class="{}" style="--share:{:.3f}">{:,}</td>').format(
                     "pl-predict-right" if label == column else "",
                     table.get((label, column), 0) / most,
@@ -183,7 +187,7 @@ def _shares(row: Mapping[str, Any]) -> Markup:
         if name.startswith(SCORE) and isinstance(value, float)
     }
     best = sorted(found.items(), key=lambda item: -item[1])[:3]
-    return joined(
+    return join_markup(
         bar(label, share, share_text(share), strong=index == 0)
         for index, (label, share) in enumerate(best)
     )

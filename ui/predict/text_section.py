@@ -10,22 +10,22 @@ import gradio as gr
 
 import promptlab as pl
 
-from ..components.errors import drawn_or_told
+from ..components.errors import html_or_error
 from ..components.html import (
     bar,
     card,
     chip,
     error,
     grid,
-    joined,
+    html_panel,
+    join_markup,
     note,
-    panel,
     share_text,
 )
-from ..components.listeners import AT_MODEL, QUIET, on_last
+from ..components.listeners import AT_MODEL, QUIET, on_latest
 from ..components.markup import Markup
 from ..components.text_fields import LONGEST
-from ..context import Workbench
+from ..context import AppContext
 from .file_section import MOST_FIELDS
 from .saved_predictors import open_saved
 
@@ -51,13 +51,13 @@ def predict_text(
     return found, predictor.example_prompt(example), found.seconds
 
 
-def draw(found: pl.Prediction, prompt: str) -> Markup:
+def text_result_html(found: pl.Prediction, prompt: str) -> Markup:
     """The label with the probabilities behind it, and the prompt."""
     if found.error:
         return error(found.error)
     told = chip("unparsed", "pl-bad") if found.unparsed else Markup("")
     scores = sorted((found.scores or {}).items(), key=lambda item: -item[1])[:_MOST_LABELS]
-    bars = joined(
+    bars = join_markup(
         bar(label, exp(nats), share_text(exp(nats)), strong=index == 0)
         for index, (label, nats) in enumerate(scores)
     )
@@ -67,7 +67,7 @@ def draw(found: pl.Prediction, prompt: str) -> Markup:
         bars,
         note(f"{found.tokens_in + found.tokens_out:,} tokens, {found.seconds:.2f} s"),
     ]
-    cards = [card("Prediction", joined(parts))]
+    cards = [card("Prediction", join_markup(parts))]
     if found.text:
         cards.append(card("Reply", Markup('<pre class="pl-prompt">{}</pre>').format(found.text)))
     if prompt:
@@ -75,7 +75,7 @@ def draw(found: pl.Prediction, prompt: str) -> Markup:
     return grid(cards)
 
 
-def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
+def build_text_section(context: AppContext, study: gr.Dropdown, page: gr.Tab) -> None:
     """Lay the section out and connect it; ``study`` is the chosen saved prompt."""
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
@@ -85,21 +85,21 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
             ]
             button = gr.Button("Predict", variant="primary")
         with gr.Column(scale=7, min_width=300):
-            result = panel(name="predict-typed")
+            result = html_panel(name="predict-typed")
     fields: gr.State = gr.State([])
 
     def prepared(name: str | None) -> list[Any]:
-        return _prepared(bench, name)
+        return _prepared(context, name)
 
-    @drawn_or_told
+    @html_or_error
     def predicted(name: str | None, names: Sequence[str], *texts: str) -> str:
         if not name:
             raise pl.InputError("choose a saved prompt first")
-        predictor = open_saved(bench, name)
+        predictor = open_saved(context, name)
         wanted = list(names) or list(predictor.fields)
         given = dict(zip(wanted, (text or "" for text in texts), strict=False))
         found, prompt, _ = predict_text(predictor, given)
-        return str(draw(found, prompt))
+        return str(text_result_html(found, prompt))
 
     asked = gr.on(
         [button.click, *(box.submit for box in boxes)],
@@ -109,18 +109,18 @@ def section(bench: Workbench, study: gr.Dropdown, page: gr.Tab) -> None:
         api_visibility="private",
         **AT_MODEL,
     )
-    on_last([study.change, page.select], prepared, study, [*boxes, fields])
+    on_latest([study.change, page.select], prepared, study, [*boxes, fields])
     # an answer of the prompt before does not come late under another one
     study.change(lambda: "", None, result, cancels=[asked], trigger_mode="multiple", **QUIET)
 
 
-def _prepared(bench: Workbench, name: str | None) -> list[Any]:
+def _prepared(context: AppContext, name: str | None) -> list[Any]:
     """A box for every field of a saved prompt, if it can be used."""
     boxes = [gr.Textbox(visible=False)] * MOST_FIELDS
     if not name:
         return [*boxes, []]
     try:
-        fields = open_saved(bench, name).fields
+        fields = open_saved(context, name).fields
     except pl.PromptlabError:
         return [*boxes, []]  # why it cannot be used stands where the prompt is told about
     shown = [gr.Textbox(visible=True, label=field) for field in fields[:MOST_FIELDS]]

@@ -16,7 +16,7 @@ Spec = Any
 
 
 @dataclass
-class Job:
+class StudyJob:
     """A study that waits or runs; ``file`` keeps it until its own folder does."""
 
     name: str
@@ -45,24 +45,24 @@ class Job:
         return "running"
 
 
-def as_text(spec: Spec) -> str:
+def spec_yaml(spec: Spec) -> str:
     """A study as the text of its file."""
     text: str = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
     return text
 
 
-def told_state(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:
+def state_record(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:
     """What an endpoint answers with: a state, a place in the queue, why it failed."""
     return {"state": state, "position": position, "message": message}
 
 
-def kept_state(progress: Mapping[str, Any]) -> dict[str, Any]:
+def saved_state(progress: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a study that this server neither runs nor queues."""
     state = {"running": "running elsewhere"}.get(progress["state"], progress["state"])
-    return told_state(state, message=progress["message"])
+    return state_record(state, message=progress["message"])
 
 
-def age(folder: Path | None) -> float:
+def sort_age(folder: Path | None) -> float:
     """Newest first: the negative time at which a study was decided, told something or begun.
 
     The folder's own time would not do: whoever reads its storage changes it.

@@ -11,7 +11,7 @@ from typing import Any
 
 import promptlab as pl
 
-from .job import Job, Spec, age, as_text, kept_state, told_state
+from .job import Spec, StudyJob, saved_state, sort_age, spec_yaml, state_record
 from .queue_folder import QueueFolder, study_folder
 
 QUEUE = ".queue"
@@ -21,7 +21,7 @@ _STAND_BY = 1.0
 """Seconds between two looks whether the server that runs the queue has ended."""
 
 
-class StudyJobs:
+class StudyQueue:
     """Runs the studies that are submitted, one after the other, with the shared models.
 
     States of a study: *queued*, *running*, *pausing*, *paused*, *stopping* (all of them here),
@@ -45,8 +45,8 @@ class StudyJobs:
         self._policy = policy
         self._folder = QueueFolder(runs / QUEUE)
         self._changed = threading.Condition()
-        self._waiting: list[Job] = []
-        self._running: Job | None = None
+        self._waiting: list[StudyJob] = []
+        self._running: StudyJob | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -65,7 +65,7 @@ class StudyJobs:
         It starts at once when nothing else runs. Raises `InputError` when it cannot be read, when
         it names what a browser may not (``policy``), and when its name is taken.
         """
-        text = study if isinstance(study, str) else as_text(study)
+        text = study if isinstance(study, str) else spec_yaml(study)
         spec = pl.read_study(text, "the study", policy=self._policy)
         if name:
             spec = pl.build_spec(spec.document() | {"study": name}, "the study")
@@ -151,21 +151,21 @@ class StudyJobs:
         """``state``, ``position`` in the queue (from 1) and a failure's ``message``."""
         with self._changed:
             if self._running is not None and self._running.name == name:
-                return told_state(self._running.state)
+                return state_record(self._running.state)
             for position, job in enumerate(self._waiting, 1):
                 if job.name == name:
-                    return told_state("queued", position=position)
+                    return state_record("queued", position=position)
             elsewhere = self._waiting_elsewhere()
             if name in elsewhere:
-                return told_state("queued", position=elsewhere.index(name) + 1)
+                return state_record("queued", position=elsewhere.index(name) + 1)
             failed = self._folder.failures().get(name)
         if failed is not None:
-            return told_state("failed", message=str(failed["message"]))
+            return state_record("failed", message=str(failed["message"]))
         folder = study_folder(self._runs, name)
         try:
-            return kept_state(pl.Study(folder).progress())
+            return saved_state(pl.Study(folder).progress())
         except pl.PromptlabError as problem:
-            return told_state("unreadable", message=str(problem))
+            return state_record("unreadable", message=str(problem))
 
     def progress(self, name: str) -> dict[str, Any]:
         """`promptlab.Study.progress` of a study, with this server's view of its state."""
@@ -182,7 +182,9 @@ class StudyJobs:
             mine = [job.name for job in self._jobs()] + self._waiting_elsewhere()
             failed = list(self._folder.failures())
         folders = {path.parent.name: path.parent for path in self._runs.glob("*/study.yaml")}
-        others = sorted({*folders, *failed} - set(mine), key=lambda name: age(folders.get(name)))
+        others = sorted(
+            {*folders, *failed} - set(mine), key=lambda name: sort_age(folders.get(name))
+        )
         return [{"name": name} | self.state(name) for name in [*mine, *others]]
 
     def close(self) -> None:
@@ -211,7 +213,7 @@ class StudyJobs:
             return False
         for _, name, file in self._folder.waiting():
             try:
-                self._waiting.append(Job(name, pl.read_spec(file, {"study": name}), file))
+                self._waiting.append(StudyJob(name, pl.read_spec(file, {"study": name}), file))
             except pl.PromptlabError as problem:
                 self._folder.fail(name, file.read_text("utf-8", "replace"), str(problem))
                 file.unlink(missing_ok=True)
@@ -233,10 +235,10 @@ class StudyJobs:
             "or stop it, and this one takes over"
         )
 
-    def _jobs(self) -> list[Job]:
+    def _jobs(self) -> list[StudyJob]:
         return [*([self._running] if self._running else []), *self._waiting]
 
-    def _at_work(self, name: str) -> Job:
+    def _at_work(self, name: str) -> StudyJob:
         if self._running is None or self._running.name != name:
             raise pl.InputError(f"the study {name!r} does not run here")
         return self._running
@@ -250,9 +252,9 @@ class StudyJobs:
             if any(job.name == name for job in self._jobs()):
                 raise pl.InputError(f"the study {name!r} is running or queued already")
             self._refuse_another(name, spec)
-            _, file = self._folder.add(name, as_text(spec))
+            _, file = self._folder.add(name, spec_yaml(spec))
             self._folder.forget(name)
-            self._waiting.append(Job(name, spec, file))
+            self._waiting.append(StudyJob(name, spec, file))
             self._wake()
         return name
 
@@ -295,7 +297,7 @@ class StudyJobs:
                     self._running = None
                     self._changed.notify_all()
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: StudyJob) -> None:
         """One study from its start, or from where it stopped; failures keep their message."""
         try:
             run = pl.CurveRun if isinstance(job.spec, pl.CurveSpec) else pl.StudyRun
@@ -323,5 +325,5 @@ class StudyJobs:
             return model
         return self._load_model(section.name, section.device, section.dtype)
 
-    def _fail(self, job: Job, message: str) -> None:
-        self._folder.fail(job.name, as_text(job.spec), message)
+    def _fail(self, job: StudyJob, message: str) -> None:
+        self._folder.fail(job.name, spec_yaml(job.spec), message)

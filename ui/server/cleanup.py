@@ -13,7 +13,7 @@ from typing import Any
 from ..context import KEPT_SECONDS
 
 
-def sweep(files: Path, uploads: Path) -> None:
+def remove_old_files(files: Path, uploads: Path) -> None:
     """Remove old files made for downloading, and what is left of uploads that broke off.
 
     Whole uploads are Gradio's to remove (``delete_cache``).
@@ -30,13 +30,15 @@ def sweep(files: Path, uploads: Path) -> None:
                 path.unlink()
 
 
-def sweeping(files: Path, uploads: Path) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """What a server does beside its work: a `sweep` now and then."""
+def remove_old_files_regularly(
+    files: Path, uploads: Path
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """While a server runs, `remove_old_files` now and then."""
 
     async def now_and_then() -> None:
         while True:
             await asyncio.sleep(KEPT_SECONDS / 4)
-            await asyncio.to_thread(sweep, files, uploads)
+            await asyncio.to_thread(remove_old_files, files, uploads)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -58,7 +58,7 @@ shown data could run, are off.
 
 
 @dataclass
-class Rules:
+class AccessRules:
     """``hosts`` are the names, beside addresses, by which the app may be called.
 
     A name that is not among them is refused: a foreign site could make its own name point here and
@@ -76,20 +76,20 @@ class Rules:
 
 def rules_for(
     host: str, *, largest: int, login: bool = False, proxied: Iterable[str] = ()
-) -> Rules:
+) -> AccessRules:
     """Rules of a server that listens on ``host``, and is shown under ``proxied`` names, too."""
     further = frozenset(name.lower() for name in proxied)
     names = {"localhost", host.lower(), *further}
     if not _is_loopback(host):
         own = socket.gethostname().lower()
         names |= {own, f"{own}.local"}
-    return Rules(frozenset(names), largest, login, further)
+    return AccessRules(frozenset(names), largest, login, further)
 
 
 class Guard:
     """An ASGI application around another one; every refusal is a short JSON answer."""
 
-    def __init__(self, app: Any, rules: Rules) -> None:
+    def __init__(self, app: Any, rules: AccessRules) -> None:
         self.app = app
         self.rules = rules
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ..components.html import panel
+from ..components.html import html_panel
 from ..components.markup import Markup
 
 _TURN = """() => {
@@ -71,10 +71,10 @@ _OPEN_NAMED = """() => {
 }"""
 
 
-def masthead(app: gr.Blocks) -> None:
+def build_header(app: gr.Blocks) -> None:
     """The page's name, and a button that turns it dark or light, which this browser remembers."""
     with gr.Row(elem_classes="pl-masthead"):
-        panel(Markup('<header class="pl-top"><h1>promptlab</h1></header>'))
+        html_panel(Markup('<header class="pl-top"><h1>promptlab</h1></header>'))
         turn = gr.Button("Light / dark", size="sm", scale=0, min_width=110, elem_id="theme")
     turn.click(None, js=_TURN, api_visibility="private")
     app.load(None, js=_RESTORE, api_visibility="private")

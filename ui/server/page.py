@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..components.errors import answer_for
+from ..components.errors import error_for
 from ..components.gradio_internals import is_file
 from .request_values import check_value, is_sendable
 
@@ -51,7 +51,7 @@ class Page(gr.Blocks):
         try:
             answer: dict[str, Any] = await super().process_api(*args, **kwargs)
         except Exception as problem:
-            raise answer_for(problem) from problem
+            raise error_for(problem) from problem
         if not is_sendable(answer["data"]):
             raise gr.Error("the answer cannot be sent as JSON", print_exception=False)
         return answer

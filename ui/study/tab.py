@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ..context import Workbench
+from ..context import AppContext
 from .build import section as building
 from .history import section
 from .run import results_section, run_section
 
 
-def tab(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+def build_study_tab(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None:
     """Lay the tab out: a section for each stage of a study; it opens where studies run."""
     with gr.Tabs(elem_id="study-stages", selected="run") as stages:
         with gr.Tab("Build", id="build") as part:
-            building.section(bench, page, part, stages)
+            building.build_editor_section(context, page, part, stages)
         with gr.Tab("Run", id="run") as part:
-            run_section.section(app, bench, page, part)
+            run_section.build_run_section(app, context, page, part)
         with gr.Tab("Results", id="results") as part:
-            results_section.section(app, bench, part)
+            results_section.build_results_section(app, context, part)
         with gr.Tab("Over time", id="over-time") as part:
-            section.section(bench, part)
+            section.build_history_section(context.runs, part)

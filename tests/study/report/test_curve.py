@@ -136,9 +136,9 @@ def test_one_size_and_many_methods() -> None:
 
 def test_the_app_tells_the_result() -> None:
     pytest.importorskip("gradio")
-    from promptlab.ui.study.run.results_section import draw
+    from promptlab.ui.study.run.results_section import results_html
 
-    drawn = str(draw(result(HOSTILE)))
+    drawn = str(results_html(result(HOSTILE)))
     assert "prompt leads head." in drawn
     assert "A learning curve" in drawn
     assert "<script" not in drawn

@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 
 import promptlab as pl
-from promptlab.ui.components.errors import drawn_or_told, telling
+from promptlab.ui.components.errors import html_or_error, raise_gradio_errors
 
 
 def refuse(text: str = "<b>") -> str:
@@ -15,12 +15,12 @@ def refuse(text: str = "<b>") -> str:
 
 def test_a_program_is_told() -> None:
     with pytest.raises(gr.Error, match="no <b>") as told:
-        telling()(refuse)()
+        raise_gradio_errors()(refuse)()
     assert not told.value.print_exception
-    with pytest.raises(KeyError), telling():
+    with pytest.raises(KeyError), raise_gradio_errors():
         raise KeyError
 
 
 def test_a_drawing_gives_way_to_what_is_wrong() -> None:
-    assert drawn_or_told(str.upper)("x") == "X"
-    assert "no &lt;b&gt;" in drawn_or_told(refuse)() and 'role="alert"' in drawn_or_told(refuse)()
+    assert html_or_error(str.upper)("x") == "X"
+    assert "no &lt;b&gt;" in html_or_error(refuse)() and 'role="alert"' in html_or_error(refuse)()

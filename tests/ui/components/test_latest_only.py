@@ -13,14 +13,14 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from promptlab.ui.components.latest_only import Newest, Turn
+from promptlab.ui.components.latest_only import LatestOnly, RequestCounter
 
 
 def listeners(answer: Any) -> list[Any]:
     """The functions of two listeners of one panel."""
     with gr.Blocks() as app:
         box, other, shown = gr.Textbox(), gr.Textbox(), gr.HTML()
-        newest = Newest(shown)
+        newest = LatestOnly(shown)
         newest.on([box.change], answer, [box], api_visibility="private")
         newest.on([other.change], answer, [other], api_visibility="private")
     found = [fn for fn in app.fns.values() if fn.outputs == [shown]]
@@ -38,7 +38,7 @@ def test_an_older_answer_that_comes_later_is_not_shown() -> None:
         return f"<b>{text}</b>"
 
     first, second = listeners(answer)
-    turn = copy.deepcopy(Turn())
+    turn = copy.deepcopy(RequestCounter())
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(first, 1, turn, "old")
         assert begun.wait(30)
@@ -50,8 +50,8 @@ def test_an_older_answer_that_comes_later_is_not_shown() -> None:
 
 
 def test_windows_do_not_share_their_turns() -> None:
-    (first, _), start = listeners(str.upper), Turn()
+    (first, _), start = listeners(str.upper), RequestCounter()
     one, other = copy.deepcopy(start), copy.deepcopy(start)
     assert first(7, one, "a") == "A"
     assert first(1, other, "b") == "B"
-    assert first(None, Turn(), "c") == "C"
+    assert first(None, RequestCounter(), "c") == "C"

@@ -11,7 +11,7 @@ pytest.importorskip("gradio")
 import gradio as gr
 
 from promptlab.ui.app import build_app
-from promptlab.ui.components.listeners import on_last
+from promptlab.ui.components.listeners import on_latest
 
 
 def test_no_event_is_told_again_to_others(tmp_path: Path) -> None:
@@ -29,8 +29,8 @@ def test_no_event_is_told_again_to_others(tmp_path: Path) -> None:
 def test_one_event_or_several() -> None:
     with gr.Blocks() as app:
         box, other, shown = gr.Textbox(), gr.Textbox(), gr.HTML()
-        on_last(box.change, str, box, shown)
-        on_last([box.input, other.input], str, box, shown, queue=False)
+        on_latest(box.change, str, box, shown)
+        on_latest([box.input, other.input], str, box, shown, queue=False)
     heard = [fn for fn in app.fns.values() if fn.fn is None]
     assert [[event for _, event in fn.targets] for fn in heard] == [["change"], ["input", "input"]]
     answers = [fn for fn in app.fns.values() if fn.fn is not None]

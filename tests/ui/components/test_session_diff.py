@@ -14,24 +14,24 @@ pytest.importorskip("gradio")
 
 import gradio as gr
 
-from promptlab.ui.components.session_diff import Seen
+from promptlab.ui.components.session_diff import SessionDiff
 
 PATIENCE = 60
 
 
 @dataclass
-class Watched(Seen):
+class Watched(SessionDiff):
     """With a choice of its own."""
 
     trial: int | None = None
 
 
-def told(seen: Seen, found: Any) -> list[Any]:
+def told(seen: SessionDiff, found: Any) -> list[Any]:
     return [seen.new("study", found)]
 
 
-def looked(seen: Seen, receipt: float | None) -> list[Any]:
-    return seen.look(lambda: seen.study, lambda found: told(seen, found), receipt)
+def looked(seen: SessionDiff, receipt: float | None) -> list[Any]:
+    return seen.poll(lambda: seen.study, lambda found: told(seen, found), receipt)
 
 
 def is_nothing(value: Any) -> bool:
@@ -39,17 +39,17 @@ def is_nothing(value: Any) -> bool:
 
 
 def test_only_what_is_new_is_sent() -> None:
-    seen = Seen()
+    seen = SessionDiff()
     assert seen.new("head", "a") == "a"
     assert is_nothing(seen.new("head", "a"))
     assert seen.new("head", "b", "drawn") == "drawn"
-    seen.forget("head")
+    seen.invalidate("head")
     assert seen.new("head", "b") == "b"
 
 
 def test_of_two_looks_at_once_the_older_choice_loses() -> None:
     """The first look is held back while another study is chosen and looked at."""
-    seen = Seen(study="old")
+    seen = SessionDiff(study="old")
     reading, chosen = threading.Event(), threading.Event()
     reads: list[str | None] = []
 
@@ -61,7 +61,7 @@ def test_of_two_looks_at_once_the_older_choice_loses() -> None:
         return reads[-1]
 
     with ThreadPoolExecutor(2) as pool:
-        older = pool.submit(seen.look, find, lambda found: told(seen, found), 0)
+        older = pool.submit(seen.poll, find, lambda found: told(seen, found), 0)
         assert reading.wait(PATIENCE)
         seen.choose(study="new")  # does not wait for the look
         newer = pool.submit(looked, seen, 0)
@@ -74,7 +74,7 @@ def test_of_two_looks_at_once_the_older_choice_loses() -> None:
 
 
 def test_many_looks_and_choices_end_with_the_last_choice() -> None:
-    seen = Seen()
+    seen = SessionDiff()
     window: dict[str, Any] = {}
     arriving = threading.Lock()
 
@@ -97,13 +97,13 @@ def test_many_looks_and_choices_end_with_the_last_choice() -> None:
 
 
 def test_what_was_lost_or_overtaken_is_sent_again() -> None:
-    seen = Seen(study="a")
+    seen = SessionDiff(study="a")
     assert looked(seen, 0) == ["a", 1]
     seen.choose(study="b")
     assert looked(seen, 1) == ["b", 2]
     assert looked(seen, 1) == ["b", 3]  # overtaken by the first one
     answer = looked(seen, 3)
-    assert is_nothing(answer[0]) and is_nothing(answer[1]) and seen.settled
+    assert is_nothing(answer[0]) and is_nothing(answer[1]) and seen.is_up_to_date
     assert looked(seen, None) == ["b", 4]
 
 

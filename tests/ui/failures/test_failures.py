@@ -20,7 +20,7 @@ from promptlab.evaluation.trace import Trace
 
 gr = pytest.importorskip("gradio")
 
-from promptlab.ui.context import Workbench  # noqa: E402
+from promptlab.ui.context import AppContext  # noqa: E402
 from promptlab.ui.failures import (  # noqa: E402
     components,
     correction_section,
@@ -57,31 +57,33 @@ def misses() -> list[Failure]:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
+def context(tmp_path: Path) -> AppContext:
     runs = tmp_path / "runs"
     for name in ("films", "begun"):
         (runs / name).mkdir(parents=True)
         (runs / name / "study.yaml").write_text("study: x\n")
     write_lines(runs / "films" / "failures.jsonl", (one.record() for one in misses()))
     write_lines(tmp_path / "failures.jsonl", (one.record() for one in misses()))
-    return Workbench(("none",), runs)
+    return AppContext(("none",), runs)
 
 
-def test_only_studies_of_this_place_are_opened(bench: Workbench) -> None:
-    assert failure_query.studies(bench) == ["films"]
-    assert len(failure_query.opened(bench, "films").failures) == 5
+def test_only_studies_of_this_place_are_opened(context: AppContext) -> None:
+    assert failure_query.studies_with_failures(context.runs) == ["films"]
+    assert len(failure_query.open_failure_log(context.runs, "films").failures) == 5
     for name, told in (("", "decided"), ("..", "no study"), ("begun", "not decided yet"),
                        ("../runs/films", "no study")):  # fmt: skip
         with pytest.raises(pl.InputError, match=told):
-            failure_query.opened(bench, name)
+            failure_query.open_failure_log(context.runs, name)
 
 
-def test_filters(bench: Workbench) -> None:
-    found = failure_query.opened(bench, "films")
+def test_filters(context: AppContext) -> None:
+    found = failure_query.open_failure_log(context.runs, "films")
     found.correct("1", expected="mixed", note="ironic", any_answer=True)
 
     def ids(**asked: Any) -> str:
-        return "".join(one.example_id for one in failure_query.chosen(found.failures, **asked))
+        return "".join(
+            one.example_id for one in failure_query.filter_failures(found.failures, **asked)
+        )
 
     assert ids() == "12345"
     assert ids(words="IRONIC dull") == "1" and ids(words="nowhere") == ""
@@ -99,25 +101,30 @@ def test_filters(bench: Workbench) -> None:
     assert failure_query.labels(found.failures, found.find("3")) == ["bad", "mixed", "good"]
 
 
-def test_everything_is_drawn_as_text(bench: Workbench) -> None:
-    found = failure_query.opened(bench, "films")
+def test_everything_is_drawn_as_text(context: AppContext) -> None:
+    found = failure_query.open_failure_log(context.runs, "films")
     found.correct("2", expected=HOSTILE, note=HOSTILE, any_answer=True)
     found.correct("3", accept=True)
-    drawn = [table.draw(found.failures, 0, "2"), table.summary(found.failures)]
-    drawn += [detail.draw(one) for one in found.failures]
-    drawn += [groups.draw(groups.found(found.failures, by), 0) for _, by in groups.WAYS]
+    drawn = [table.failures_html(found.failures, 0, "2"), table.failures_summary(found.failures)]
+    drawn += [detail.failure_html(one) for one in found.failures]
+    drawn += [
+        groups.groups_html(groups.group_failures(found.failures, by), 0) for _, by in groups.WAYS
+    ]
     everything = "".join(drawn)
     assert "<script" not in everything and "&lt;script&gt;" in everything
     assert drawn[0].count("data-pick=") == 5 and drawn[0].count('aria-current="true"') == 1
     assert "<b>2</b><span>corrected" in drawn[1] and "<b>1</b><span>no reply" in drawn[1]
     assert "80.0" in drawn[2] and "<mark>{mask}</mark>" in drawn[2] and "✓ bad" in drawn[2]
     assert "thought" in drawn[4] and "timed out" in drawn[5]
-    assert "No failure is like that" in table.draw([])
-    assert len(groups.found(found.failures, "kind")) == 3 and groups.found([], "words") == []
+    assert "No failure is like that" in table.failures_html([])
+    assert (
+        len(groups.group_failures(found.failures, "kind")) == 3
+        and groups.group_failures([], "words") == []
+    )
 
 
-def test_corrections(bench: Workbench) -> None:
-    found = failure_query.opened(bench, "films")
+def test_corrections(context: AppContext) -> None:
+    found = failure_query.open_failure_log(context.runs, "films")
     assert (
         correction_section.correct(found, "1", components.OTHER, " mixed ", "why").right == "mixed"
     )
@@ -132,30 +139,33 @@ def test_corrections(bench: Workbench) -> None:
     assert not components.form_of(None, [])[0].visible
 
 
-def test_files(bench: Workbench) -> None:
-    found = failure_query.opened(bench, "films")
+def test_files(context: AppContext) -> None:
+    found = failure_query.open_failure_log(context.runs, "films")
     found.correct("2", expected="good", note="+1", any_answer=True)
-    rows = list(csv.DictReader(io.StringIO(export.written("csv", found.failures, "films"))))
+    rows = list(csv.DictReader(io.StringIO(export.export_failures("csv", found.failures, "films"))))
     assert rows[1]["input: text"] == f"'{HOSTILE}" and rows[1]["note"] in ("'+1", "+1")
     assert rows[1]["reply"] == f"'{HOSTILE}" and rows[1]["corrected"] == "good"
     assert not any(cell.startswith(("=", "@", "\t")) for row in rows for cell in row.values())
-    suite = [json.loads(line) for line in export.written("suite", found.failures, "x").splitlines()]
+    suite = [
+        json.loads(line)
+        for line in export.export_failures("suite", found.failures, "x").splitlines()
+    ]
     assert [one["label"] for one in suite] == ["bad", "good", "good", "bad", "bad"]
-    talks = export.written("sft", found.failures[:1], "x")
+    talks = export.export_failures("sft", found.failures[:1], "x")
     assert json.loads(talks)["messages"][1]["content"] == "bad"
     with pytest.raises(pl.InputError, match="none of these"):
-        export.written("sft", [], "x")
+        export.export_failures("sft", [], "x")
 
 
-def test_the_api(bench: Workbench) -> None:
+def test_the_api(context: AppContext) -> None:
     with gr.Blocks() as app:
-        endpoints.connect(bench)
+        endpoints.add_failure_endpoints(context.runs)
     calls = {fn.api_name: fn.fn for fn in app.fns.values()}
     rows = calls["failures"]("films", stand="error")
     assert [row["example_id"] for row in rows] == ["4"] and rows[0]["error"] == "timed out"
     done = calls["correct_failure"]("films", "2", expected="good", note="n")
     assert done["right"] == "good" and done["fields"][0] == {"name": "text", "value": HOSTILE}
-    assert failure_query.opened(bench, "films").corrections["2"].note == "n"
+    assert failure_query.open_failure_log(context.runs, "films").corrections["2"].note == "n"
     for call in (
         lambda: calls["failures"]("../films"),
         lambda: calls["correct_failure"]("films", "2"),
@@ -171,33 +181,38 @@ def question(opened: components.Opened, group: Any = None, **filters: str) -> li
     return [opened, *asked.values(), group]
 
 
-def test_a_study_that_is_open_keeps_its_questions(bench: Workbench) -> None:
-    first = tab._turned(bench, 10, None, components.NOTHING)
-    assert first[1] == ("films", failure_query.stamp(bench, "films")) and first[-1] == "1"
+def test_a_study_that_is_open_keeps_its_questions(context: AppContext) -> None:
+    first = tab._turned(context.runs, 10, None, components.NOTHING)
+    assert (
+        first[1] == ("films", failure_query.failure_log_stamp(context.runs, "films"))
+        and first[-1] == "1"
+    )
     assert len(first) == 10 and first[0].value == "films"
-    again = tab._turned(bench, 10, "films", first[1])
+    again = tab._turned(context.runs, 10, "films", first[1])
     assert all(value == gr.skip() for value in again[1:])
-    anew = tab._turned(bench, 10, "films", ("films", 0))  # the study was run again
+    anew = tab._turned(context.runs, 10, "films", ("films", 0))  # the study was run again
     assert anew[1] == first[1] and anew[2] == ""
-    cards, group = tab._grouped(bench, first[1], "kind", "1")
+    cards, group = tab._grouped(context.runs, first[1], "kind", "1")
     assert cards.count('aria-current="true"') == 1 and group[0] == first[1]
-    assert tab._grouped(bench, first[1], "kind", "")[1] is None
-    assert tab._grouped(bench, first[1], "none", "0") == ("", None)
+    assert tab._grouped(context.runs, first[1], "kind", "")[1] is None
+    assert tab._grouped(context.runs, first[1], "none", "0") == ("", None)
     assert components.ids_of(group, first[1]) == group[1]
     assert components.ids_of(group, ("other", 1)) is None  # a group of another study
 
 
-def test_a_correction_is_of_the_failure_that_its_form_shows(bench: Workbench) -> None:
-    misses: Any = SimpleNamespace(bench=bench)
-    misses.asked = partial(components.Misses.asked, misses)
+def test_a_correction_is_of_the_failure_that_its_form_shows(context: AppContext) -> None:
+    misses: Any = SimpleNamespace(runs=context.runs)
+    misses.asked = partial(components.FailureComponents.asked, misses)
     subject = json.dumps(["films", "1"])
-    opened = ("films", failure_query.stamp(bench, "films"))
+    opened = ("films", failure_query.failure_log_stamp(context.runs, "films"))
     told, bell, going = correction_section._kept_with_next(
         misses, subject, components.OTHER, "mixed", "", *question(opened, stand="open")
     )
     assert "example 1 is kept" in told and isinstance(bell, int)
     assert json.loads(going) == {"from": "1", "to": "2", "page": 0}
-    assert failure_query.opened(bench, "films").corrections["1"].expected == "mixed"
+    assert (
+        failure_query.open_failure_log(context.runs, "films").corrections["1"].expected == "mixed"
+    )
     elsewhere = question(("begun", 0))  # another study was chosen, the form is still the first's
     assert (
         "pl-error"

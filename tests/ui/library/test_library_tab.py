@@ -11,8 +11,8 @@ import promptlab as pl
 
 gr = pytest.importorskip("gradio")
 
-from promptlab.ui.components.pick_list import page_within, pages, picked, turned_to  # noqa: E402
-from promptlab.ui.context import Workbench  # noqa: E402
+from promptlab.ui.components.pick_list import page_within, pages_html, picked_name, picked_page  # noqa: E402
+from promptlab.ui.context import AppContext  # noqa: E402
 from promptlab.ui.library import (  # noqa: E402
     components,
     endpoints,
@@ -34,8 +34,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return Workbench(("none",), tmp_path / "runs")
+def context(tmp_path: Path) -> AppContext:
+    return AppContext(("none",), tmp_path / "runs")
 
 
 def saved(name: str = "sentiment/mine", **changes: Any) -> Any:
@@ -54,14 +54,20 @@ def test_search_counts_and_pages() -> None:
     count = len(pl.templates("sentiment"))
     assert (f"sentiment ({count})", "sentiment") in template_list.task_choices()
     everything = pl.templates()
-    first, last = template_list.draw(everything), template_list.draw(everything, 99)
+    first, last = (
+        template_list.template_list_html(everything),
+        template_list.template_list_html(everything, 99),
+    )
     assert first.count("data-pick=") == template_list.SIZE > last.count("data-pick=") > 0
     assert 'data-page="1" >Next' in first and 'data-page="-1" disabled>Previous' in first
-    assert "1 your own" in first and "No template holds" in template_list.draw([])
+    assert "1 your own" in first and "No template holds" in template_list.template_list_html([])
     assert (
-        template_list.draw(everything, 0, everything[1].full_name).count('aria-current="true"') == 1
+        template_list.template_list_html(everything, 0, everything[1].full_name).count(
+            'aria-current="true"'
+        )
+        == 1
     )
-    assert pages(0, 5, 5) == "" and page_within(7, 11, 5) == 2 and page_within(7, 0, 5) == 0
+    assert pages_html(0, 5, 5) == "" and page_within(7, 11, 5) == 2 and page_within(7, 0, 5) == 0
 
 
 def test_what_a_browser_says_is_only_text() -> None:
@@ -73,17 +79,17 @@ def test_what_a_browser_says_is_only_text() -> None:
         (None, "", 0),
     ):
         event = gr.EventData(None, data)
-        assert (picked(event), turned_to(event)) == (name, page)
+        assert (picked_name(event), picked_page(event)) == (name, page)
 
 
 def test_one_template_in_full() -> None:
     item = saved(name="sentiment/mine", note=HOSTILE, source=HOSTILE)
-    drawn = "".join(str(part) for part in components.turned(item) if isinstance(part, str))
+    drawn = "".join(str(part) for part in components.show_template(item) if isinstance(part, str))
     assert "yours" in drawn and "scored by accuracy" in drawn
     shown = [
-        template_view.head(item),
-        template_view.facts(item),
-        template_view.rendered(item.template, item.example),
+        template_view.template_header(item),
+        template_view.template_facts(item),
+        template_view.rendered_html(item.template, item.example),
     ]
     assert "<script" not in "".join(shown) and "{{ 7 * 7 }}" in shown[1]
     assert "in it" in template_view.rendered_text(item.template, "text = in it")
@@ -91,13 +97,16 @@ def test_one_template_in_full() -> None:
     assert "no field &#39;text&#39;" in template_view.rendered_text(item.template, "x = y")
     for name in ("named-entities", "capitals", "arithmetic", "yes-no"):
         for other in pl.templates(name):
-            assert template_view.facts(other) and template_view.reading(other)
-    assert "no template" in components.looked_up("../x")[1]
+            assert template_view.template_facts(other) and template_view.parsing_facts(other)
+    assert "no template" in components.look_up_template("../x")[1]
 
 
 def test_every_template_goes_through_the_editor_unchanged() -> None:
     for item in pl.templates():
-        entry, again = pl.Library().entry(item.full_name), template_draft.drafted(item).entry()
+        entry, again = (
+            pl.Library().entry(item.full_name),
+            template_draft.template_draft(item).entry(),
+        )
         if any(str(text) != str(text).strip() for text in item.example.values()):
             entry.pop("example"), again.pop("example")
         assert {k: v for k, v in again.items() if v is not None} == {
@@ -106,12 +115,14 @@ def test_every_template_goes_through_the_editor_unchanged() -> None:
 
 
 def test_a_draft_is_checked_and_saved() -> None:
-    begun = template_draft.started()
-    assert "is no name" in template_draft.draw(begun, None)
-    named = template_draft.Draft(**vars(begun) | {"name": "said-so"})
-    assert "It can be saved" in template_draft.draw(named, None)
-    faulty = template_draft.Draft(**vars(named) | {"text": "{text} It was {mask"})
-    assert "<pre>" in template_draft.draw(faulty, None) and "^" in template_draft.draw(faulty, None)
+    begun = template_draft.starting_draft()
+    assert "is no name" in template_draft.draft_html(begun, None)
+    named = template_draft.TemplateDraft(**vars(begun) | {"name": "said-so"})
+    assert "It can be saved" in template_draft.draft_html(named, None)
+    faulty = template_draft.TemplateDraft(**vars(named) | {"text": "{text} It was {mask"})
+    assert "<pre>" in template_draft.draft_html(faulty, None) and "^" in template_draft.draft_html(
+        faulty, None
+    )
     for change, message in (
         ({"settings": "name: x"}, "does not belong here"),
         ({"settings": "answers: [*a]"}, "alias|valid YAML"),
@@ -119,24 +130,28 @@ def test_a_draft_is_checked_and_saved() -> None:
         ({"example": "no equals"}, "expected name = value"),
     ):
         with pytest.raises(pl.InputError, match=message):
-            template_draft.checked(template_draft.Draft(**vars(named) | change), None)
-    assert template_editor.save(named.values(), None) == "sentiment/said-so"
-    item = template_view.find("sentiment/said-so")
-    assert item.own and template_draft.copied(item).name == "said-so-own"
-    renamed = template_draft.Draft(**vars(template_draft.drafted(item)) | {"name": "said-it"})
+            template_draft.check_draft(template_draft.TemplateDraft(**vars(named) | change), None)
+    assert template_editor.save_draft(named.values(), None) == "sentiment/said-so"
+    item = template_view.find_template("sentiment/said-so")
+    assert item.own and template_draft.copy_template(item).name == "said-so-own"
+    renamed = template_draft.TemplateDraft(
+        **vars(template_draft.template_draft(item)) | {"name": "said-it"}
+    )
     assert (
-        template_editor.save(renamed.values(), template_draft.drafted(item)) == "sentiment/said-it"
+        template_editor.save_draft(renamed.values(), template_draft.template_draft(item))
+        == "sentiment/said-it"
     )
     with pytest.raises(pl.InputError, match="no template"):
-        template_editor.save(renamed.values(), template_draft.drafted(item))
-    opened = template_draft.drafted(template_view.find("sentiment/said-it"))
+        template_editor.save_draft(renamed.values(), template_draft.template_draft(item))
+    opened = template_draft.template_draft(template_view.find_template("sentiment/said-it"))
     pl.Library().save("sentiment/said-it", opened.entry() | {"note": "theirs"}, replace=True)
     with pytest.raises(pl.InputError, match="changed meanwhile"):
-        template_editor.save(opened.values(), opened)
+        template_editor.save_draft(opened.values(), opened)
     assert [one.name for one in template_list.find_templates(whose="mine")] == ["said-it"]
     with pytest.raises(pl.InputError, match="not yours"):
-        template_editor.save(
-            template_draft.drafted(template_view.find("sentiment/it-was")).values(), None
+        template_editor.save_draft(
+            template_draft.template_draft(template_view.find_template("sentiment/it-was")).values(),
+            None,
         )
 
 
@@ -149,23 +164,23 @@ def test_what_an_import_leaves_out_is_listed(tmp_path: Path) -> None:
         )
     )
     path.write_text(f"dataset: x\ntemplates:\n{prompts}")
-    drawn, names = exchange_section.take(str(path), False)
+    drawn, names = exchange_section.import_templates(str(path), False)
     assert names == ["x-b/good"] and "1 template imported" in drawn and "1 left out" in drawn
     assert "<code>x/bad</code> it reads inside the field &#39;a&#39;" in drawn
 
 
-def test_import_and_export(bench: Workbench, tmp_path: Path) -> None:
+def test_import_and_export(context: AppContext, tmp_path: Path) -> None:
     saved()
-    path = exchange_section.export(bench, ["sentiment/mine"])
-    assert path.name == "sentiment-mine.yaml" and path.is_relative_to(bench.files)
+    path = exchange_section.export_templates(context.download_path, ["sentiment/mine"])
+    assert path.name == "sentiment-mine.yaml" and path.is_relative_to(context.files)
     pl.Library().delete("sentiment/mine")
-    drawn, names = exchange_section.take(str(path), False)
+    drawn, names = exchange_section.import_templates(str(path), False)
     assert names == ["sentiment/mine"] and "1 template imported" in drawn
-    assert "1 was there already" in exchange_section.take(str(path), False)[0]
+    assert "1 was there already" in exchange_section.import_templates(str(path), False)[0]
     path.write_text(f"task: {HOSTILE!r}\ntemplates: [{{name: x}}]")
-    drawn, names = exchange_section.take(str(path), True)
+    drawn, names = exchange_section.import_templates(str(path), True)
     assert not names and "pl-error" in drawn and "<script" not in drawn
-    assert exchange_section.take(None, False) == ("", [])
+    assert exchange_section.import_templates(None, False) == ("", [])
 
 
 def test_the_api() -> None:

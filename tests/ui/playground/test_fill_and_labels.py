@@ -35,7 +35,7 @@ def test_the_expected_answer_stands_beside_the_fills(
             assert item["probability"] == pytest.approx(target["probability"], rel=1e-5)
         else:
             assert target["probability"] <= row["fills"][-1]["probability"]
-    shown = str(fill_cards.draw(rows))
+    shown = str(fill_cards.fill_html(rows))
     assert shown.count("<tr>") == 3 and "P(great)" in shown
     assert shown.count("pl-strong") >= 3  # the best word of each card, and the best template
 
@@ -43,17 +43,17 @@ def test_the_expected_answer_stands_beside_the_fills(
 def test_a_first_place_and_an_answer_of_several_tokens(causal: Any) -> None:
     best = fill_section.fill_templates(causal, "the film was {mask}", "", 3)[0]["fills"][0]["token"]
     target = {"answer": "x", "probability": 0.5, "rank": 1, "tokens": 1}
-    assert "\u2713" in fill_cards.rank_drawn(target)
-    assert "3 tokens" in fill_cards.rank_drawn(target | {"rank": None, "tokens": 3})
+    assert "\u2713" in fill_cards.rank_html(target)
+    assert "3 tokens" in fill_cards.rank_html(target | {"rank": None, "tokens": 3})
     row = fill_section.fill_templates(causal, "the film was {mask}", "", 3, "great film")[0]
     assert row["target"]["rank"] is None
-    assert "several tokens" in str(fill_cards.draw([row])) and best is not None
+    assert "several tokens" in str(fill_cards.fill_html([row])) and best is not None
 
 
 def test_without_an_answer_one_template_has_no_table(causal: Any) -> None:
     one = fill_section.fill_templates(causal, "the film was {mask}", "", 3)
-    assert "<table" not in fill_cards.draw(one)
-    assert "<table" in fill_cards.draw(one * 2) and "P(" not in fill_cards.draw(one * 2)
+    assert "<table" not in fill_cards.fill_html(one)
+    assert "<table" in fill_cards.fill_html(one * 2) and "P(" not in fill_cards.fill_html(one * 2)
 
 
 def test_a_model_that_cannot_fill_is_told_once() -> None:
@@ -67,7 +67,7 @@ def test_the_capitals_read_the_country() -> None:
 
 
 def test_words_of_white_space_are_visible() -> None:
-    assert [fill_cards.word(token) for token in (" a", " ", "\n", "")] == [
+    assert [fill_cards.token_word(token) for token in (" a", " ", "\n", "")] == [
         "a",
         "\u2423",
         "\u23ce",
@@ -79,7 +79,9 @@ def test_several_inputs_under_every_calibration(causal: Any) -> None:
     inputs = labels_section.read_inputs("text = a dull film\n\n\ntext = a great joy\n")
     assert inputs == [{"text": "a dull film"}, {"text": "a great joy"}]
     names = list(labels_section.CALIBRATIONS)
-    found = labels_section.calibrated(causal, "{text} it was {mask}", ANSWERS, inputs, names)
+    found = labels_section.calibrated_probabilities(
+        causal, "{text} it was {mask}", ANSWERS, inputs, names
+    )
     assert [list(row["probabilities"]) for row in found["inputs"]] == [names, names]
     verbalizer = pl.Verbalizer({"negative": ["terrible", "bad"], "positive": ["great"]})
     for name in names:
@@ -92,14 +94,14 @@ def test_several_inputs_under_every_calibration(causal: Any) -> None:
     assert list(found["priors"]) == ["contextual", "pmi", "batch"]
     for prior in found["priors"].values():
         assert sum(prior.values()) == pytest.approx(1)
-    drawn = str(labels_section.draw(found))
+    drawn = str(labels_section.label_cards_html(found))
     assert drawn.count("<tr>") == 3 and "Batch" in drawn and "prior taken off" in drawn
 
 
 def test_the_prior_is_what_calibration_divides_by(causal: Any) -> None:
     answers = "negative: terrible\npositive: great"  # one answer a label
     inputs = [{"text": "a film"}]
-    found = labels_section.calibrated(
+    found = labels_section.calibrated_probabilities(
         causal, "{text} it was {mask}", answers, inputs, ["none", "pmi"]
     )
     (row,) = found["inputs"]
@@ -122,9 +124,9 @@ def test_a_changed_label_is_marked() -> None:
         "answers": {"a": ["x"], "b": ["y"]},
         "priors": {"pmi": {"a": exp(-0.5), "b": 1 - exp(-0.5)}},
     }
-    one = str(labels_section.draw(found))
+    one = str(labels_section.label_cards_html(found))
     assert one.count("pl-play-changed") == 1 and one.count('pl-play-prior"') == 2
-    many = str(labels_section.draw(found | {"inputs": [row, row]}))
+    many = str(labels_section.label_cards_html(found | {"inputs": [row, row]}))
     assert many.count("pl-play-flip") == 2
     assert "<script" not in one + many
 
@@ -136,6 +138,6 @@ def test_unreadable_inputs_are_told(causal: Any) -> None:
         labels_section.read_inputs("text = a\n\n" * 51)
     assert labels_section.read_inputs("") == [{}]
     with pytest.raises(pl.InputError, match="chat"):
-        labels_section.calibrated(
+        labels_section.calibrated_probabilities(
             causal, "{x} {mask} b", ANSWERS, [{"x": "a"}], ["none"], chat=True
         )

@@ -16,8 +16,13 @@ pytest.importorskip("gradio")
 import promptlab as pl
 from promptlab.ui.components.stop_button import request_stop
 from promptlab.ui.playground import generation_view
-from promptlab.ui.playground.generation_view import begin, read_asked, read_prompt, record
-from promptlab.ui.playground.live_worker import Tell, Watched
+from promptlab.ui.playground.generation_view import (
+    generation_record,
+    generation_request,
+    read_prompt,
+    start_generation,
+)
+from promptlab.ui.playground.live_worker import LiveWorker, Tell
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -28,7 +33,7 @@ def asked(text: str, **changes: Any) -> Any:
         "fields": "", "chat": False, "max_tokens": 8, "temperature": 0.0, "top_k": 0, "top_p": 1.0,
         "seed": 0, "stop": "", "samples": 1,
     }  # fmt: skip
-    return read_asked(text, **{**given, **changes})
+    return generation_request(text, **{**given, **changes})
 
 
 def test_a_text_is_continued_as_it_stands_and_a_template_is_filled() -> None:
@@ -56,15 +61,15 @@ def test_boxes_become_a_decoding() -> None:
 def test_texts_grow_and_end_as_a_plain_call_has_them(fresh: Callable[..., Any]) -> None:
     model = fresh("tiny_causal")
     what = asked("It was", temperature=0.9, samples=3, max_tokens=16)
-    work = begin(model, what, pl.Cancellation())
+    work = start_generation(model, what, pl.Cancellation())
     seen = list(work.latest())
     plain = model.generate([what.prompt] * 3, what.decoding, samples=range(3))
     assert [one.text for one in work.result] == [one.text for one in plain]
     assert seen[0].pieces <= seen[-1].pieces
-    found = record(model, what, work.result, work.seconds)
+    found = generation_record(model, what, work.result, work.seconds)
     assert found["tokens_in"] == plain[0].tokens_in and found["tokens_per_second"] > 0
     assert [one["finish"] for one in found["texts"]] == [one.finish for one in plain]
-    drawn = str(generation_view.draw_written(found))
+    drawn = str(generation_view.written_html(found))
     assert drawn.count('class="pl-generated"') + drawn.count("Nothing was written") == 3
     assert f"{model.name}: " in drawn
     assert "Sample 3" in drawn and "tokens/s" in drawn and "log-probability" in drawn
@@ -81,7 +86,7 @@ def test_a_generation_is_stopped_and_what_was_written_stays(fresh: Callable[...,
     model = fresh("tiny_causal")
     cancellation = pl.Cancellation()
     what = asked("It was", temperature=2.0, samples=8, max_tokens=400)
-    work = begin(model, what, cancellation)
+    work = start_generation(model, what, cancellation)
     heard = None
     for heard in work.latest():
         if heard.pieces:
@@ -89,14 +94,14 @@ def test_a_generation_is_stopped_and_what_was_written_stays(fresh: Callable[...,
     with pytest.raises(pl.Cancelled):
         assert work.result
     assert heard is not None and heard.pieces < 8 * 400
-    drawn = str(generation_view.draw_stopped("It was", heard, work.seconds))
+    drawn = str(generation_view.stopped_html("It was", heard, work.seconds))
     assert "stopped by you" in drawn and "Stopped after" in drawn
     request_stop(None)  # nothing runs
     assert model.generate([what.prompt], pl.Decoding(max_tokens=2))[0].error is None
 
 
 def test_a_masked_model_says_what_could_generate(fresh: Callable[..., Any]) -> None:
-    work = begin(fresh("tiny_masked"), asked("It was"), pl.Cancellation())
+    work = start_generation(fresh("tiny_masked"), asked("It was"), pl.Cancellation())
     assert len(list(work.latest())) <= 1
     with pytest.raises(pl.InputError, match="masked model and cannot generate; use a causal"):
         assert work.result
@@ -105,23 +110,23 @@ def test_a_masked_model_says_what_could_generate(fresh: Callable[..., Any]) -> N
 def test_a_prompt_beyond_the_window_is_told(fresh: Callable[..., Any]) -> None:
     model = fresh("tiny_causal")
     what = asked("film " * 2000)
-    work = begin(model, what, pl.Cancellation())
+    work = start_generation(model, what, pl.Cancellation())
     list(work.latest())
     with pytest.raises(pl.InputError, match="the prompt has"):
-        record(model, what, work.result, 1.0)
+        generation_record(model, what, work.result, 1.0)
 
 
 def test_hostile_texts_are_text() -> None:
     model = ScriptedModel(lambda prompt, n: HOSTILE)
     what = asked(HOSTILE)
-    work = begin(model, what, pl.Cancellation())
+    work = start_generation(model, what, pl.Cancellation())
     heard = list(work.latest())[-1:]
-    found = record(model, what, work.result, work.seconds)
-    texts = generation_view.Heard((HOSTILE,), 1)
+    found = generation_record(model, what, work.result, work.seconds)
+    texts = generation_view.GeneratedTexts((HOSTILE,), 1)
     drawn = [
-        generation_view.draw_written(found),
-        generation_view.draw_writing(found["prompt"], texts, 1.0),
-        generation_view.draw_stopped(found["prompt"], texts, 1.0),
+        generation_view.written_html(found),
+        generation_view.writing_html(found["prompt"], texts, 1.0),
+        generation_view.stopped_html(found["prompt"], texts, 1.0),
     ]
     assert len(heard) <= 1
     assert all("<script" not in one and "&lt;script&gt;" in one for one in map(str, drawn))
@@ -139,7 +144,7 @@ def test_leaving_early_stops_the_work() -> None:
             ended.set()
         return number
 
-    latest = Watched(count, cancellation).latest()
+    latest = LiveWorker(count, cancellation).latest()
     next(latest)
     latest.close()  # type: ignore[attr-defined]
     assert cancellation.requested and ended.wait(60)
@@ -153,7 +158,7 @@ def test_only_the_latest_is_told_and_time_passes() -> None:
         return "done"
 
     twice = threading.Event()
-    watched: Watched[int, str] = Watched(work, pl.Cancellation())
+    watched: LiveWorker[int, str] = LiveWorker(work, pl.Cancellation())
     seen = []
     for told in watched.latest():
         seen.append(told)

@@ -15,18 +15,20 @@ import gradio as gr
 import promptlab as pl
 from promptlab.ui.components.text_fields import LONGEST
 from promptlab.ui.playground import prompt_section, prompt_state, prompt_view, token_chips
-from promptlab.ui.playground.prompt_view import read, stretches, written
+from promptlab.ui.playground.prompt_view import prompt_parts, prompt_source, read_template
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 def drawn(model: pl.LanguageModel, text: str, chat: bool = False, **fields: str) -> str:
-    return str(token_chips.draw(read(model, written(text, chat=chat), fields)))
+    return str(
+        token_chips.prompt_view_html(read_template(model, prompt_source(text, chat=chat), fields))
+    )
 
 
 def test_fields_are_told_apart(causal: Any) -> None:
-    template = written("A {x} film by {y}: {mask}. {soft:3} {trigger:2}")
-    found = read(causal, template, {"x": "dull {mask}"})
+    template = prompt_source("A {x} film by {y}: {mask}. {soft:3} {trigger:2}")
+    found = read_template(causal, template, {"x": "dull {mask}"})
     kinds = [(s.kind, s.name, s.text) for s in found.stretches]
     assert kinds == [
         ("text", "", "A "),
@@ -54,7 +56,7 @@ def test_fields_are_told_apart(causal: Any) -> None:
 def test_uncertain_fields_are_plain_text(text: str, value: str) -> None:
     template = pl.Template(text)
     prompt = template.render({"x": value})
-    found = stretches(template, {"x": value}, prompt)
+    found = prompt_parts(template, {"x": value}, prompt)
     assert {s.kind for s in found} == {"text", "slot"}
     assert "".join(s.text for s in found) == str(prompt)
 
@@ -81,11 +83,11 @@ def test_tokens_have_ids_kinds_and_a_legend(causal: Any, masked: Any) -> None:
 def test_a_long_text_is_shortened_and_few_chips_shown(causal: Any) -> None:
     shown = drawn(causal, "{x} it was {mask}", x="film " * 9000)
     assert "{x} shortened to fit" in shown
-    found = read(causal, written("film " * 9000 + "{mask} film"), {})
-    text = str(token_chips.draw(found))
+    found = read_template(causal, prompt_source("film " * 9000 + "{mask} film"), {})
+    text = str(token_chips.prompt_view_html(found))
     assert found.count and found.count > found.window and "pl-full" in text
     assert "tokens not shown" in text and text.count("<small>") <= token_chips.MOST_CHIPS
-    ranges = token_chips.shown_ranges(found.tokens)
+    ranges = token_chips.visible_ranges(found.tokens)
     slot = next(i for i, token in enumerate(found.tokens) if token.kind == "slot")
     assert any(start <= slot < end for start, end in ranges)
     assert "characters left out" in text
@@ -98,20 +100,20 @@ def test_a_bomb_is_refused(causal: Any) -> None:
         "x" * (LONGEST + 1),
     ):
         with pytest.raises(pl.InputError):
-            read(causal, written(text), {})
+            read_template(causal, prompt_source(text), {})
 
 
 def test_what_a_model_cannot_read_is_told_beside_the_prompt(gpt2: Any) -> None:
     shown = drawn(gpt2, "it was {mask}", chat=True)
     assert "cannot chat" in shown and "it was" in shown
-    remote = read(ScriptedModel(), written("it was {mask}"), {})
+    remote = read_template(ScriptedModel(), prompt_source("it was {mask}"), {})
     assert remote.tokens == () and "does not show its tokens" in remote.problem
-    assert remote.count and "about" in str(token_chips.draw(remote))
+    assert remote.count and "about" in str(token_chips.prompt_view_html(remote))
 
 
 def test_white_space_is_visible() -> None:
-    assert str(token_chips.visible(" a\n<")) == "<i>\u00b7</i>a<i>\u23ce</i>&lt;"
-    assert "\u2205" in token_chips.visible("")
+    assert str(token_chips.visible_piece(" a\n<")) == "<i>\u00b7</i>a<i>\u23ce</i>&lt;"
+    assert "\u2205" in token_chips.visible_piece("")
 
 
 def held(**known: Any) -> Any:
@@ -120,47 +122,47 @@ def held(**known: Any) -> Any:
 
 def test_typed_values_are_remembered() -> None:
     before = held(names=["x", "y"], values={"x": "old"}, picked="a/b")
-    now = prompt_state.typed(pl.Template("{y} {z} {mask}"), before, ["a", "b", "ignored"])
+    now = prompt_state.typed_fields(pl.Template("{y} {z} {mask}"), before, ["a", "b", "ignored"])
     assert now == before | {"names": ["y", "z"], "values": {"x": "a", "y": "b"}}
-    again = prompt_state.typed(pl.Template("{x} {mask}"), now, ["b", "c"])
+    again = prompt_state.typed_fields(pl.Template("{x} {mask}"), now, ["b", "c"])
     assert again["values"] == {"x": "a", "y": "b", "z": "c"}
     many = " ".join(f"{{f{i}}}" for i in range(prompt_state.MOST_FIELDS + 1))
     with pytest.raises(pl.InputError, match="boxes for"):
-        prompt_state.typed(pl.Template(f"{many} {{mask}}"), now, [])
+        prompt_state.typed_fields(pl.Template(f"{many} {{mask}}"), now, [])
     assert prompt_state.field_lines("{y} {x} {mask}", before, ["a\nb", "c"]) == "y = c\nx = a\\nb"
     assert prompt_state.field_lines("{y", before, ["a"]) == ""
 
 
 def test_only_boxes_that_hold_another_field_are_written() -> None:
     before = held(names=["x", "y"], values={"x": "1", "y": "2"})
-    now = prompt_state.typed(pl.Template("{x} {z} {mask}"), before, ["typed on", "2"])
+    now = prompt_state.typed_fields(pl.Template("{x} {z} {mask}"), before, ["typed on", "2"])
     first, second, third, *_ = prompt_section._boxes(now, before)
     assert first == third == gr.skip() and (second.label, second.value) == ("z", "")
     assert prompt_section._boxes(now)[0].value == "typed on"
 
 
 def test_a_choice_from_the_library() -> None:
-    template, plain = prompt_state.picked("sentiment/it-was")
+    template, plain = prompt_state.picked_template("sentiment/it-was")
     assert template.source == "{text} It was {mask}." and list(plain["values"]) == ["text"]
     assert plain["answers"] == "negative: terrible\npositive: great" and not plain["parts"]
-    template, instruct = prompt_state.picked("sentiment/instruct")
+    template, instruct = prompt_state.picked_template("sentiment/instruct")
     assert instruct["parts"] == ["description", "input", "cue"]
     assert instruct["answers"].startswith("negative: ")
-    shorter, now = prompt_state.arranged(
+    shorter, now = prompt_state.arrange_fields(
         "sentiment/instruct", ["cue", "input"], "old", instruct, ["a"]
     )
     assert template.source.endswith(shorter) and shorter != template.source
     assert now["parts"] == ["cue", "input"] and now["values"] == {"text": "a"}
     assert prompt_state.with_parts("sentiment/instruct", instruct["parts"]) == template.source
-    text, kept = prompt_state.arranged("sentiment/instruct", ["input"], shorter, now, ["a"])
+    text, kept = prompt_state.arrange_fields("sentiment/instruct", ["input"], shorter, now, ["a"])
     assert "{mask}" not in text and kept["names"] == ["text"]  # told where the prompt is shown
-    assert prompt_state.arranged("", [], "{b} {mask}", now, ["a"])[1]["picked"] == ""
+    assert prompt_state.arrange_fields("", [], "{b} {mask}", now, ["a"])[1]["picked"] == ""
     with pytest.raises(pl.InputError, match="no template"):
-        prompt_state.picked("../secret")
+        prompt_state.picked_template("../secret")
 
 
 def test_the_reading_as_plain_data(causal: Any) -> None:
-    found = prompt_section.read_prompt(causal, "it was {x} {mask}.", "x = a film")
+    found = prompt_section.prompt_shown(causal, "it was {x} {mask}.", "x = a film")
     assert found["prompt"] == "it was a film {mask}."
     assert found["shape"] == "cloze" and found["count"] == len(found["tokens"])
     read_ids = [t["id"] for t in found["tokens"] if t["read"] and t["id"] is not None]

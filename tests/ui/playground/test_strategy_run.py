@@ -15,50 +15,50 @@ pytest.importorskip("gradio")
 
 import promptlab as pl
 from promptlab.ui.components.text_fields import read_fields
-from promptlab.ui.context import Workbench
+from promptlab.ui.context import AppContext
 from promptlab.ui.playground import strategy_run
 from promptlab.ui.playground.strategy_preset import LABELS, NUMBER
-from promptlab.ui.playground.strategy_run import RECIPES, SAVED, begin, build
-from promptlab.ui.playground.strategy_settings import Setting, read_settings
+from promptlab.ui.playground.strategy_run import RECIPES, SAVED, build_strategy, start_strategy
+from promptlab.ui.playground.strategy_settings import StrategySetting, read_settings
 
 HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppContext:
     """Over a scripted model, which says 7 whatever it is asked."""
     model = ScriptedModel(lambda prompt, n: "so it is 7\nand more")
-    monkeypatch.setattr(Workbench, "load", lambda self, *names: model)
-    return Workbench(("scripted",), tmp_path)
+    monkeypatch.setattr(AppContext, "load_model", lambda self, *names: model)
+    return AppContext(("scripted",), tmp_path)
 
 
-def solved(bench: Workbench, name: str, **given: Any) -> Any:
-    predictor, fields = build(bench, name, given, ("",))
-    work = begin(predictor, fields, pl.Cancellation())
-    drawn = [str(strategy_run.draw_running(step, 1.0)) for step in work.latest()]
+def solved(context: AppContext, name: str, **given: Any) -> Any:
+    predictor, fields = build_strategy(context, name, given, ("",))
+    work = start_strategy(predictor, fields, pl.Cancellation())
+    drawn = [str(strategy_run.running_strategy_html(step, 1.0)) for step in work.latest()]
     assert all("Working" in one for one in drawn)
     return work.result
 
 
 @pytest.mark.parametrize("name", sorted(set(RECIPES) - {"retrieval"}))
-def test_every_strategy_solves_its_own_example(name: str, bench: Workbench) -> None:
-    found = solved(bench, name)
+def test_every_strategy_solves_its_own_example(name: str, context: AppContext) -> None:
+    found = solved(context, name)
     assert found.error is None and found.trace and found.trace["steps"]
     if RECIPES[name].common.get("reads") == NUMBER:
         assert found.label == "7"
-    drawn = str(strategy_run.draw_solved(found, 1.0, "tiny"))
+    drawn = str(strategy_run.solved_html(found, 1.0, "tiny"))
     assert "tokens in" in drawn and ("pl-step" in drawn or "pl-tree" in drawn)
 
 
-def test_retrieval_finds_the_passage(bench: Workbench) -> None:
-    found = solved(bench, "retrieval", passages="Honey keeps.\nWarsaw is the capital of Poland.")
+def test_retrieval_finds_the_passage(context: AppContext) -> None:
+    found = solved(context, "retrieval", passages="Honey keeps.\nWarsaw is the capital of Poland.")
     assert found.label == "so it is 7"
     assert "Warsaw is the capital" in str(found.trace)
 
 
-def test_settings_change_what_is_built(bench: Workbench) -> None:
-    made, fields = build(
-        bench,
+def test_settings_change_what_is_built(context: AppContext) -> None:
+    made, fields = build_strategy(
+        context,
         "self_consistency",
         {"samples": "5", "vote": "weighted", "temperature": 0.5, "fields": "question = 1 + 1?"},
         ("",),
@@ -66,13 +66,13 @@ def test_settings_change_what_is_built(bench: Workbench) -> None:
     assert (made.samples, made.vote, made.inner.decoding.temperature) == (5, "weighted", 0.5)
     assert fields == {"question": "1 + 1?"}
     scored = {"reads": LABELS, "labels": "yes: yes\nno: no"}
-    made, _ = build(bench, "direct", {**scored, "template": "{question} {mask}"}, ("",))
+    made, _ = build_strategy(context, "direct", {**scored, "template": "{question} {mask}"}, ("",))
     assert isinstance(made, pl.PromptClassifier)
-    made, _ = build(bench, "chain_of_thought", scored, ("",))
+    made, _ = build_strategy(context, "chain_of_thought", scored, ("",))
     assert made.labels == ("yes", "no")
-    made, _ = build(bench, "tree_game24", {"search": "depth", "prune": 1.5}, ("",))
+    made, _ = build_strategy(context, "tree_game24", {"search": "depth", "prune": 1.5}, ("",))
     assert (made.search.method, made.search.threshold) == ("depth", 1.5)
-    made, _ = build(bench, "few_shot", {"examples": "question = a\nanswer = 1"}, ("",))
+    made, _ = build_strategy(context, "few_shot", {"examples": "question = a\nanswer = 1"}, ("",))
     assert len(made.demonstrations) == 1
 
 
@@ -94,16 +94,16 @@ def test_settings_change_what_is_built(bench: Workbench) -> None:
     ],
 )
 def test_what_cannot_be_is_told(
-    name: str, given: dict[str, Any], told: str, bench: Workbench
+    name: str, given: dict[str, Any], told: str, context: AppContext
 ) -> None:
     with pytest.raises(pl.InputError, match=told):
-        build(bench, name, given, ("",))
+        build_strategy(context, name, given, ("",))
 
 
-def test_a_missing_field_is_named(bench: Workbench) -> None:
-    predictor, fields = build(bench, "direct", {"fields": "text = a"}, ("",))
+def test_a_missing_field_is_named(context: AppContext) -> None:
+    predictor, fields = build_strategy(context, "direct", {"fields": "text = a"}, ("",))
     with pytest.raises(pl.InputError, match="no field 'question'"):
-        begin(predictor, fields, pl.Cancellation())
+        start_strategy(predictor, fields, pl.Cancellation())
 
 
 def test_a_saved_predictor_is_on_offer_and_solves(
@@ -114,18 +114,18 @@ def test_a_saved_predictor_is_on_offer_and_solves(
     (tmp_path / "done").mkdir()
     (tmp_path / "done" / "study.yaml").write_text("study: done\n")
     classifier.save(tmp_path / "done" / "best")
-    bench = Workbench(("tiny_causal",), tmp_path)
-    assert strategy_run.saved(bench) == ["saved: done"]
+    context = AppContext(("tiny_causal",), tmp_path)
+    assert strategy_run.saved_strategies(context.runs) == ["saved: done"]
     monkeypatch.setattr("promptlab.models.pool.load_model", lambda *_, **__: model)
-    assert strategy_run.saved_fields(bench, "saved: done") == "text = "
-    found = solved(bench, "saved: done", fields="text = a film")
+    assert strategy_run.saved_fields(context.runs, "saved: done") == "text = "
+    found = solved(context, "saved: done", fields="text = a film")
     assert found.label == classifier.predict(["a film"])[0].label
-    data = strategy_run.as_data(found, 0.5)
+    data = strategy_run.strategy_record(found, 0.5)
     assert data["answer"] == found.label and "label" not in data and data["wall_seconds"] == 0.5
 
 
-def test_a_strategy_is_cancelled_between_its_steps(bench: Workbench) -> None:
-    predictor, fields = build(bench, "tree", {}, ("",))
+def test_a_strategy_is_cancelled_between_its_steps(context: AppContext) -> None:
+    predictor, fields = build_strategy(context, "tree", {}, ("",))
 
     cancellation, written = pl.Cancellation(), list[int]()
 
@@ -139,19 +139,19 @@ def test_a_strategy_is_cancelled_between_its_steps(bench: Workbench) -> None:
         return f"step {n}"
 
     predictor.model.write = slow
-    work = begin(predictor, fields, cancellation)
+    work = start_strategy(predictor, fields, cancellation)
     step = None
     for step in work.latest():  # noqa: B007 - the last one is drawn
         cancellation.request()
     with pytest.raises(pl.Cancelled):
         assert work.result
-    assert "Stopped after" in strategy_run.draw_stopped(step, 1.0)
+    assert "Stopped after" in strategy_run.stopped_strategy_html(step, 1.0)
 
 
 def test_settings_read_what_a_page_and_an_api_give() -> None:
-    number = Setting("n", "N", 3, low=1, high=5)
-    part = Setting("p", "P", 0.5, low=0, high=1, step=0.1)
-    switch = Setting("s", "S", False)
+    number = StrategySetting("n", "N", 3, low=1, high=5)
+    part = StrategySetting("p", "P", 0.5, low=0, high=1, step=0.1)
+    switch = StrategySetting("s", "S", False)
     assert read_settings((number, part, switch), {"n": 4.0, "s": "yes"}) == {
         "n": 4, "p": 0.5, "s": True,
     }  # fmt: skip
@@ -166,10 +166,10 @@ def test_examples_of_all_recipes_have_the_fields_that_are_read() -> None:
             assert set(recipe.needs) <= set(template.fields), recipe.name
 
 
-def test_hostile_texts_are_text(bench: Workbench) -> None:
+def test_hostile_texts_are_text(context: AppContext) -> None:
     template = f"{HOSTILE} {{question}} {{mask}}"
-    found = solved(bench, "direct", template=template, fields=f"question = {HOSTILE}")
-    drawn = str(strategy_run.draw_solved(found, 1.0, "tiny"))
+    found = solved(context, "direct", template=template, fields=f"question = {HOSTILE}")
+    drawn = str(strategy_run.solved_html(found, 1.0, "tiny"))
     assert "<script" not in drawn and drawn.count("&lt;script&gt;") == 2
-    step = strategy_run.Step(found.trace, 1, 2, HOSTILE)
-    assert "<script" not in strategy_run.draw_running(step, 1.0)
+    step = strategy_run.StrategyStep(found.trace, 1, 2, HOSTILE)
+    assert "<script" not in strategy_run.running_strategy_html(step, 1.0)

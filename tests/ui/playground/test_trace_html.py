@@ -13,9 +13,9 @@ from tests.helpers.scripted_model import ScriptedModel
 pytest.importorskip("gradio")
 
 import promptlab as pl
-from promptlab.ui.playground.thought_tree import grown
-from promptlab.ui.playground.trace_html import draw_trace
-from promptlab.ui.playground.tree_layout import tidy
+from promptlab.ui.playground.thought_tree import thought_tree
+from promptlab.ui.playground.trace_html import trace_html
+from promptlab.ui.playground.tree_layout import lay_out_tree
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
 
@@ -38,7 +38,7 @@ def game(**settings: Any) -> pl.Prediction:
 def test_a_step_shows_the_reply_in_the_place_of_its_slot() -> None:
     model = ScriptedModel(lambda prompt, n: "so 3 + 4" if "step" in prompt[-40:] else "7")
     found = pl.ChainOfThought("Q: {q}\nA: {mask}", model).predict([{"q": "3 + 4?"}])[0]
-    drawn = str(draw_trace(found.trace))
+    drawn = str(trace_html(found.trace))
     assert drawn.count('<details class="pl-step" open>') == 2
     assert "step by step. <ins>so 3 + 4</ins>" in drawn
     assert "<mark>{mask}</mark>" not in drawn
@@ -55,7 +55,7 @@ def test_votes_are_bars_and_samples_have_headings() -> None:
         decoding=pl.Decoding(temperature=0.7),
     )  # fmt: skip
     found = pl.SelfConsistency(inner, samples=4).predict([{"q": "3 + 4?"}])[0]
-    drawn = str(draw_trace(found.trace))
+    drawn = str(trace_html(found.trace))
     assert drawn.count('class="pl-bar') >= 2 and "2 of 3" in drawn
     assert "1 gave no answer that could be read" in drawn
     assert "<b>sample 4</b>" in drawn and drawn.count('<div class="pl-branch">') == 4
@@ -64,7 +64,7 @@ def test_votes_are_bars_and_samples_have_headings() -> None:
 def test_a_tree_is_drawn_with_its_path_values_and_what_was_left_out() -> None:
     found = game()
     trace = pl.Trace.from_record(found.trace or {})
-    drawn = str(draw_trace(found.trace))
+    drawn = str(trace_html(found.trace))
     nodes = drawn.count('<button type="button" class="pl-thought')
     assert drawn.count("<path ") == nodes - 1
     chosen = [step for step in trace if step.notes.get("chosen")]
@@ -75,7 +75,7 @@ def test_a_tree_is_drawn_with_its_path_values_and_what_was_left_out() -> None:
     assert "not followed" in drawn and "All " in drawn
     # Every thought stands somewhere: in a node of its own or in a list.
     thoughts = [step for step in trace if step.name == "thought"]
-    root = grown(trace)
+    root = thought_tree(trace)
     waiting, seen = [root], 0
     while waiting:
         one = waiting.pop()
@@ -86,14 +86,14 @@ def test_a_tree_is_drawn_with_its_path_values_and_what_was_left_out() -> None:
 
 def test_a_layout_has_no_overlaps_and_straight_first_children() -> None:
     children = {0: [1, 2, 3], 1: [4, 5], 3: [6], 6: [7, 8]}
-    layout = tidy(0, children)
+    layout = lay_out_tree(0, children)
     assert layout.places[0] == (0, 0) and layout.places[1] == (1, 0) and layout.places[4] == (2, 0)
     for column in range(layout.columns):
         rows = sorted(row for depth, row in layout.places.values() if depth == column)
         assert all(below - above >= 1 for above, below in pairwise(rows))
     assert layout.columns == 4 and layout.rows == max(r for _, r in layout.places.values()) + 1
     chain = {n: [n + 1] for n in range(5000)}
-    assert tidy(0, chain).columns == 5001
+    assert lay_out_tree(0, chain).columns == 5001
 
 
 def test_hostile_texts_are_text() -> None:
@@ -106,7 +106,7 @@ def test_hostile_texts_are_text() -> None:
     for value in range(4):
         start.step("thought", reply=HOSTILE, value=float(value), pruned=HOSTILE)
     record = trace.record() | {"votes": {HOSTILE: 2, "7": 1}, "samples": 3}
-    drawn = str(draw_trace(record, HOSTILE))
+    drawn = str(trace_html(record, HOSTILE))
     assert "<script" not in drawn and "<img" not in drawn
     assert drawn.count("&lt;script&gt;") > 10
 
@@ -114,11 +114,11 @@ def test_hostile_texts_are_text() -> None:
 def test_what_failed_says_why_and_what_has_no_trace_too() -> None:
     model = ScriptedModel(lambda prompt, n: "!the endpoint is gone")
     found = pl.ChainOfThought("Q: {q}\nA: {mask}", model).predict([{"q": "1"}])[0]
-    assert "the endpoint is gone" in draw_trace(found.trace, found.error)
-    assert "No steps" in draw_trace(None)
+    assert "the endpoint is gone" in trace_html(found.trace, found.error)
+    assert "No steps" in trace_html(None)
     trace = pl.Trace()
     trace.root.step("value", error="too long")
-    assert "too long" in draw_trace(trace.record()) and "failed" in draw_trace(trace.record())
+    assert "too long" in trace_html(trace.record()) and "failed" in trace_html(trace.record())
 
 
 def test_long_traces_are_shortened() -> None:
@@ -126,6 +126,6 @@ def test_long_traces_are_shortened() -> None:
     branch = trace.root
     for number in range(400):
         branch = branch.step("step", prompt="p " * 20_000, reply=f"r{number}")
-    drawn = str(draw_trace(trace.record()))
+    drawn = str(trace_html(trace.record()))
     assert "100 further steps are left out" in drawn
     assert "characters are left out" in drawn and len(drawn) < 300 * 22_000

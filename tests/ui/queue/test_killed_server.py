@@ -19,7 +19,7 @@ from tests.helpers.tiny_models import Pair
 pytest.importorskip("gradio")
 
 import promptlab as pl
-from promptlab.ui.context import Workbench
+from promptlab.ui.context import AppContext
 from tests.helpers.api_client import ApiClient
 
 pytestmark = pytest.mark.slow
@@ -62,8 +62,8 @@ def model(tiny_masked: Pair, folder_of: Callable[[Pair], Path]) -> Path:
 @pytest.fixture
 def text(tmp_path: Path, model: Path) -> str:
     """A study that takes a second or two."""
-    bench = Workbench((str(model),), tmp_path / "runs")
-    data = bench.keep_upload(write_reviews(tmp_path / "reviews.csv", rows=200))
+    context = AppContext((str(model),), tmp_path / "runs")
+    data = context.keep_upload(write_reviews(tmp_path / "reviews.csv", rows=200))
     document = study_document(data, block=2, model=str(model))
     document["task"] |= {"dev": 100, "test": 60}
     return yaml.safe_dump(document, sort_keys=False)

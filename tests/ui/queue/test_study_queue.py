@@ -16,11 +16,11 @@ pytest.importorskip("gradio")
 
 import promptlab as pl
 from promptlab.models.local import LocalModel
-from promptlab.ui.context import Workbench
-from promptlab.ui.queue.study_queue import StudyJobs
+from promptlab.ui.context import AppContext
+from promptlab.ui.queue.study_queue import StudyQueue
 from promptlab.ui.study.run import learning_curve_svg, run_controls, study_html
-from promptlab.ui.study.run.study_view import Sight
-from tests.helpers.study_queue_fixtures import after, bench, is_, study, wait_for  # noqa: F401 - fixtures
+from promptlab.ui.study.run.study_view import StudyView
+from tests.helpers.study_queue_fixtures import after, context, is_, study, wait_for  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 
@@ -28,9 +28,9 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def test_pause_waits_cancel_keeps_and_resume_ends(
-    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+    context: AppContext, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    jobs = bench.jobs
+    jobs = context.queue
     after(2, lambda: jobs.pause("reviews"))
     assert jobs.submit(study(block=1)) == "reviews"
     wait_for(is_(jobs, "reviews", "paused"))
@@ -45,9 +45,9 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
     assert jobs.progress("reviews")["finished"] == 3
     jobs.resume("reviews")
     wait_for(is_(jobs, "reviews", "decided"))
-    board = pl.Study(bench.runs / "reviews").leaderboard()
+    board = pl.Study(context.runs / "reviews").leaderboard()
     assert len(board["trials"]) == 22
-    phases = [row.get("name") for row in pl.Study(bench.runs / "reviews").log()]
+    phases = [row.get("name") for row in pl.Study(context.runs / "reviews").log()]
     assert "paused" in phases and "going on" in phases
     with pytest.raises(pl.InputError, match="is decided; give this one another name"):
         jobs.resume("reviews")
@@ -55,9 +55,9 @@ def test_pause_waits_cancel_keeps_and_resume_ends(
 
 
 def test_the_queue_keeps_its_order(
-    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+    context: AppContext, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    jobs = bench.jobs
+    jobs = context.queue
     after(1, lambda: jobs.pause("a"))
     jobs.submit(study(block=1), name="a")
     wait_for(is_(jobs, "a", "paused"))
@@ -67,28 +67,28 @@ def test_the_queue_keeps_its_order(
         jobs.submit(study(), name="b")
     assert [jobs.state(name)["position"] for name in "bcd"] == [1, 2, 3]
     assert [row["name"] for row in jobs.rows()] == ["a", "b", "c", "d"]
-    queued = sorted(path.name for path in (bench.runs / ".queue").glob("*-[bcd].yaml"))
+    queued = sorted(path.name for path in (context.runs / ".queue").glob("*-[bcd].yaml"))
     assert [name.partition("-")[2] for name in queued] == ["b.yaml", "c.yaml", "d.yaml"]
     jobs.cancel("c")
     assert [row["name"] for row in jobs.rows()] == ["a", "b", "d"]
     jobs.cancel("a")
     wait_for(is_(jobs, "d", "decided"))
-    ended = {n: (bench.runs / n / "leaderboard.json").stat().st_mtime_ns for n in "bd"}
-    assert ended["b"] < ended["d"] and not (bench.runs / "c").exists()
-    assert list((bench.runs / ".queue").iterdir()) == []
+    ended = {n: (context.runs / n / "leaderboard.json").stat().st_mtime_ns for n in "bd"}
+    assert ended["b"] < ended["d"] and not (context.runs / "c").exists()
+    assert list((context.runs / ".queue").iterdir()) == []
 
 
 def test_a_new_server_finds_the_queue(
-    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+    context: AppContext, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    first = StudyJobs(bench.runs, bench.load, bench.policy)
+    first = StudyQueue(context.runs, context.load_model, context.policy)
     after(1, lambda: first.pause("a"))
     first.submit(study(block=1), name="a")
     wait_for(is_(first, "a", "paused"))
     first.submit(study(budget={"trials": 2}), name="b")
-    (bench.runs / ".queue" / "0009-c.yaml").write_text("study: c\ntask: nowhere\n")
+    (context.runs / ".queue" / "0009-c.yaml").write_text("study: c\ntask: nowhere\n")
     first.close()
-    jobs = bench.jobs
+    jobs = context.queue
     assert jobs.state("a")["state"] == "stopped"
     jobs.start()
     wait_for(is_(jobs, "b", "decided"))
@@ -100,9 +100,9 @@ def test_a_new_server_finds_the_queue(
 
 
 def test_one_server_runs_the_queue_and_another_takes_over(
-    bench: Workbench, study: Callable[..., str], after: Callable[..., None]
+    context: AppContext, study: Callable[..., str], after: Callable[..., None]
 ) -> None:
-    first, second = StudyJobs(bench.runs, bench.load, bench.policy), bench.jobs
+    first, second = StudyQueue(context.runs, context.load_model, context.policy), context.queue
     first.start()
     second.start()
     after(1, lambda: first.pause("a"))
@@ -123,15 +123,18 @@ def test_one_server_runs_the_queue_and_another_takes_over(
     wait_for(is_(second, "a", "decided"))
 
 
-def test_failures_keep_their_message(bench: Workbench, study: Callable[..., str]) -> None:
+def test_failures_keep_their_message(context: AppContext, study: Callable[..., str]) -> None:
     text = study(task={"data": "sst2", "text": "nothing"})
-    bench.jobs.submit(text, name="wrong")
-    wait_for(is_(bench.jobs, "wrong", "failed"))
-    told = bench.jobs.state("wrong")["message"]
+    context.queue.submit(text, name="wrong")
+    wait_for(is_(context.queue, "wrong", "failed"))
+    told = context.queue.state("wrong")["message"]
     assert "columns of its own" in told
-    assert StudyJobs(bench.runs, bench.load, bench.policy).state("wrong")["message"] == told
-    assert bench.jobs.progress("wrong")["finished"] == 0
-    assert told in Sight.of(bench, "wrong").head().replace("&#39;", "'")
+    assert (
+        StudyQueue(context.runs, context.load_model, context.policy).state("wrong")["message"]
+        == told
+    )
+    assert context.queue.progress("wrong")["finished"] == 0
+    assert told in StudyView.of(context, "wrong").head().replace("&#39;", "'")
 
 
 @pytest.mark.parametrize(
@@ -144,24 +147,24 @@ def test_failures_keep_their_message(bench: Workbench, study: Callable[..., str]
     ],
 )
 def test_what_a_browser_may_not_name(
-    bench: Workbench, study: Callable[..., str], changes: dict[str, Any], told: str
+    context: AppContext, study: Callable[..., str], changes: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(pl.InputError, match=told):
-        bench.jobs.submit(study(**changes))
-    assert bench.jobs.rows() == []
+        context.queue.submit(study(**changes))
+    assert context.queue.rows() == []
 
 
-def test_names_are_names(bench: Workbench, study: Callable[..., str]) -> None:
+def test_names_are_names(context: AppContext, study: Callable[..., str]) -> None:
     for name in ("../out", ".queue", "a b", HOSTILE):
         with pytest.raises(pl.InputError):
-            bench.jobs.submit(study(), name=name)
-        for action in (bench.jobs.pause, bench.jobs.resume, bench.jobs.cancel):
+            context.queue.submit(study(), name=name)
+        for action in (context.queue.pause, context.queue.resume, context.queue.cancel):
             with pytest.raises(pl.InputError):
                 action(name)
     with pytest.raises(pl.InputError, match="no shipped study"):
-        bench.jobs.submit_shipped("../quickstart")
+        context.queue.submit_shipped("../quickstart")
     with pytest.raises(pl.InputError, match="not on offer"):
-        bench.jobs.submit_shipped("quickstart")
+        context.queue.submit_shipped("quickstart")
 
 
 def progress(**changes: Any) -> dict[str, Any]:
@@ -177,39 +180,44 @@ def progress(**changes: Any) -> dict[str, Any]:
     return found | changes
 
 
-def test_a_folder_that_is_no_study_harms_no_other(bench: Workbench) -> None:
+def test_a_folder_that_is_no_study_harms_no_other(context: AppContext) -> None:
     for name, text in (("odd", "study: odd\n"), ("broken", "a: [")):
-        (bench.runs / name).mkdir(parents=True)
-        (bench.runs / name / "study.yaml").write_text(text)
-    assert {row["state"] for row in bench.jobs.rows()} == {"unreadable"}
-    assert "no run of promptlab wrote it" in Sight.of(bench, "odd").head()
+        (context.runs / name).mkdir(parents=True)
+        (context.runs / name / "study.yaml").write_text(text)
+    assert {row["state"] for row in context.queue.rows()} == {"unreadable"}
+    assert "no run of promptlab wrote it" in StudyView.of(context, "odd").head()
 
 
-def test_the_order_of_the_list_is_not_that_of_reading(bench: Workbench) -> None:
+def test_the_order_of_the_list_is_not_that_of_reading(context: AppContext) -> None:
     for second, name in enumerate(("older", "newer")):
-        (bench.runs / name).mkdir(parents=True)
-        file = bench.runs / name / "study.yaml"
+        (context.runs / name).mkdir(parents=True)
+        file = context.runs / name / "study.yaml"
         file.write_text(f"study: {name}\n")
         os.utime(file, (second, second))
-    (bench.runs / "older" / "study.db-wal").touch()  # as a reader of the storage does
-    assert [row["name"] for row in bench.jobs.rows()] == ["newer", "older"]
+    (context.runs / "older" / "study.db-wal").touch()  # as a reader of the storage does
+    assert [row["name"] for row in context.queue.rows()] == ["newer", "older"]
 
 
 def test_what_is_drawn_is_text() -> None:
     drawn = "".join(
         draw(progress())
-        for draw in (study_html.head, study_html.now, study_html.board, study_html.told)
+        for draw in (
+            study_html.header_html,
+            study_html.running_html,
+            study_html.board_html,
+            study_html.state_sentence,
+        )
     )
     assert "<script" not in drawn and "&lt;script&gt;" in drawn
     for text in ("<dd>1 of 4</dd>", "75.0\u00a0%", "1 min 2 s", "about 2 min 10 s", "best so far"):
         assert text in drawn
     assert 'style="width:37.50%"' in drawn  # one and a half of four
-    assert "interrupted" in study_html.head(progress(state="interrupted", running=[]))
+    assert "interrupted" in study_html.header_html(progress(state="interrupted", running=[]))
 
 
 def test_buttons_make_sense() -> None:
     def can(state: str, **more: Any) -> tuple[bool, bool, bool]:
-        return run_controls.makes_sense({"state": state, "folder": "f"} | more)
+        return run_controls.available_controls({"state": state, "folder": "f"} | more)
 
     assert can("running") == (True, False, True)
     assert can("paused") == (False, True, True)
@@ -227,11 +235,11 @@ def test_a_learning_curve_is_drawn_while_it_grows() -> None:
                 "n_seeds": seeds}  # fmt: skip
 
     rows = [row(HOSTILE, 0, 0.5, None), row(HOSTILE, 4, 0.7, 0.1), row("b", 4, 0.6, 0.05)]
-    drawn = learning_curve_svg.curves(rows, "accuracy")
+    drawn = learning_curve_svg.learning_curve_svg(rows, "accuracy")
     assert drawn.count("<polyline") == 2 and drawn.count('class="pl-ends"') == 2
     assert "b at 4: 60.0\u00a0% (55.0\u00a0% – 65.0\u00a0%), 3 draws" in drawn
     assert "<script" not in drawn and "1 draw;" in drawn
-    assert learning_curve_svg.curves([], "accuracy") == ""
+    assert learning_curve_svg.learning_curve_svg([], "accuracy") == ""
 
 
 def test_styles_have_no_lists_within_selectors() -> None:
@@ -242,13 +250,13 @@ def test_styles_have_no_lists_within_selectors() -> None:
 
 
 def test_a_study_that_rests_on_something_else_is_not_gone_on_with(
-    bench: Workbench,
+    context: AppContext,
     study: Callable[..., str],
     after: Callable[..., None],
     seq2seq: LocalModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    jobs = bench.jobs
+    jobs = context.queue
     after(2, lambda: jobs.cancel("reviews"))
     jobs.submit(study(block=1))
     wait_for(is_(jobs, "reviews", "stopped"))

@@ -12,7 +12,7 @@ pytest.importorskip("gradio")
 import gradio as gr
 
 import promptlab as pl
-from promptlab.ui.components.errors import answer_for
+from promptlab.ui.components.errors import error_for
 from promptlab.ui.server.fault_log import is_own, log_once
 
 
@@ -34,7 +34,7 @@ def foreign_fault() -> Exception:
 
 def test_a_fault_is_logged_once_however_often_it_is_met(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "promptlab.ui"):
-        answers = [answer_for(own_fault()) for _ in range(5)]
+        answers = [error_for(own_fault()) for _ in range(5)]
     assert len(caplog.records) == 1
     assert all("a fault of its own" in answer.message for answer in answers)
 
@@ -45,13 +45,13 @@ def test_a_request_that_cannot_be_read_is_no_fault(caplog: pytest.LogCaptureFixt
     assert is_own(own_fault())
     with caplog.at_level(logging.ERROR, "promptlab.ui"):
         log_once(problem)
-        assert "does not fit the page" in answer_for(problem).message
+        assert "does not fit the page" in error_for(problem).message
     assert not caplog.records
 
 
 def test_what_was_foreseen_is_told_as_it_is() -> None:
-    answer = answer_for(pl.InputError("no such study"))
+    answer = error_for(pl.InputError("no such study"))
     assert answer.message == "no such study"
     own = gr.Error("Value: 3 is not in the list of choices")
-    assert answer_for(own) is own
+    assert error_for(own) is own
     assert not own.print_exception

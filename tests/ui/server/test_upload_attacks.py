@@ -16,20 +16,15 @@ import httpx
 
 import promptlab as pl
 from promptlab.cli.ui import read_size
-from promptlab.ui.server.cleanup import sweep
-from tests.helpers.ui_client import (  # noqa: F401
+from promptlab.ui.server.cleanup import remove_old_files
+from tests.helpers.ui_client import (
     FILE_TYPES,
     SECRET,
     alive,
-    app,
     asked,
-    config,
     file_data,
-    info,
     kept,
     listened,
-    place,
-    web,
 )
 
 
@@ -86,7 +81,7 @@ def test_uploads_are_removed_after_a_while(app: Any, web: httpx.Client) -> None:
         file.touch()
     for aged in (broken, old.parent):
         os.utime(aged, (0, 0))
-    sweep(app.files, uploads)
+    remove_old_files(app.files, uploads)
     assert fresh.exists() and not broken.exists() and not old.parent.exists()
     fresh.unlink()
 

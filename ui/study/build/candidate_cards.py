@@ -10,17 +10,23 @@ import gradio as gr
 import promptlab as pl
 
 from ...components.html import note
-from ...components.listeners import QUIET, on_last
-from .form_fields import group_names, groups_key, groups_of, templates_for
+from ...components.listeners import QUIET, on_latest
 from .candidate_groups import with_default, with_double, with_group, with_setting, without_group
-from .kind_settings import Setting, others_of, settings_of, shown, shown_of
-from .yaml_edit import edited, read
+from .form_fields import group_names, groups_key, groups_of, templates_for
+from .kind_settings import (
+    KindSetting,
+    displayed_settings,
+    format_setting,
+    kind_settings,
+    other_settings,
+)
+from .yaml_edit import edit_yaml, parse_yaml_text
 
 Outputs = list[Any]
 Change = Callable[[str], str]
 
 
-class Candidates:
+class CandidateCards:
     """Draws the groups of ``yaml`` when ``version`` changes.
 
     ``settle`` takes a changed text (or what was wrong) and gives the values of ``outputs``; with
@@ -38,7 +44,7 @@ class Candidates:
 
         def cards(text: str) -> None:
             try:
-                document = read(text)
+                document = parse_yaml_text(text)
             except pl.PromptlabError:
                 return
             names = templates_for(document)
@@ -73,16 +79,20 @@ class Candidates:
     ) -> None:
         if method:
             box = gr.Textbox(str(group.get("name", "")), label="Name of the line")
-            self._edit(box, lambda text, given: edited(text, ("methods", index, "name"), given))
+            self._edit(box, lambda text, given: edit_yaml(text, ("methods", index, "name"), given))
         with gr.Row(elem_classes="pl-build-boxes"):
-            for setting in shown_of(kind, group):
+            for setting in displayed_settings(kind, group):
                 made = _box(setting, group.get(setting.name), templates)
                 self._edit(
                     made,
                     lambda text, given, setting=setting: with_setting(text, index, setting, given),
                 )
-        others = [name for name in others_of(kind, group) if name != "name" or not method]
-        left = [n for n in settings_of(kind) if n not in {s.name for s in shown_of(kind, group)}]
+        others = [name for name in other_settings(kind, group) if name != "name" or not method]
+        left = [
+            n
+            for n in kind_settings(kind)
+            if n not in {s.name for s in displayed_settings(kind, group)}
+        ]
         left = [n for n in left if n not in group]
         with gr.Row(elem_classes="pl-build-more"):
             if others:
@@ -119,7 +129,7 @@ class Candidates:
         def take(text: str, given: Any, *known: Any) -> Any:
             return self._settle(text, lambda t: change(t, given), *known, anew=anew)
 
-        on_last(events, take, [self._yaml, box, *self._outputs[-2:]], self._outputs)
+        on_latest(events, take, [self._yaml, box, *self._outputs[-2:]], self._outputs)
 
     def _click(self, button: gr.Button, change: Callable[..., str], *inputs: Any) -> None:
         def take(text: str, *given: Any) -> Any:
@@ -134,9 +144,9 @@ class Candidates:
         )
 
 
-def _box(setting: Setting, value: Any, templates: list[str]) -> Any:
+def _box(setting: KindSetting, value: Any, templates: list[str]) -> Any:
     """The component that holds a setting's value."""
-    held = shown(setting, value)
+    held = format_setting(setting, value)
     label, info = setting.label, None
     match setting.shape:
         case "templates":

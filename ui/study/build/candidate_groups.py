@@ -9,29 +9,29 @@ from typing import Any
 import promptlab as pl
 
 from .form_fields import group_names, groups_key, groups_of, templates_for
-from .kind_settings import Setting, read, settings_of
-from .yaml_edit import edited
-from .yaml_edit import read as read_yaml
+from .kind_settings import KindSetting, kind_settings, parse_setting
+from .yaml_edit import edit_yaml
+from .yaml_edit import parse_yaml_text as read_yaml
 
 _FEW = 3
 
 
-def with_setting(text: str, index: int, setting: Setting, given: Any) -> str:
+def with_setting(text: str, index: int, setting: KindSetting, given: Any) -> str:
     """The YAML with one setting of one group changed. Raises `InputError`."""
     document = read_yaml(text)
     group = groups_of(document)[index]
     before = group.get(setting.name)
-    value = read(setting, given, before)
+    value = parse_setting(setting, given, before)
     if value == before:
         return text
-    return edited(text, (groups_key(document), index, setting.name), value)
+    return edit_yaml(text, (groups_key(document), index, setting.name), value)
 
 
 def with_default(text: str, index: int, name: str) -> str:
     """The YAML with a setting of one group written down as it is by default."""
     document = read_yaml(text)
     kind = str(groups_of(document)[index].get("kind"))
-    found = settings_of(kind).get(name)
+    found = kind_settings(kind).get(name)
     if found is None:
         raise pl.InputError(f"{name!r:.40} is no setting of {kind} that a box can hold")
     value = [found.choices[0]] if found.default in (None, []) and found.choices else found.default
@@ -39,7 +39,7 @@ def with_default(text: str, index: int, name: str) -> str:
     value = ["text"] if value in (None, []) and found.shape == "texts" else value
     value = 1 if value is None and found.shape == "number" else value
     value = "text" if value is None else value
-    return edited(text, (groups_key(document), index, name), copy.deepcopy(value))
+    return edit_yaml(text, (groups_key(document), index, name), copy.deepcopy(value))
 
 
 def with_group(text: str, kind: str) -> str:
@@ -67,7 +67,7 @@ def without_group(text: str, index: int) -> str:
     document = read_yaml(text)
     if len(groups_of(document)) < 2:
         raise pl.InputError("a study has at least one group of candidates; add another one first")
-    return edited(text, (groups_key(document), index), None)
+    return edit_yaml(text, (groups_key(document), index), None)
 
 
 def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _appended(text: str, key: str, group: dict[str, Any]) -> str:
     found = groups_of(read_yaml(text))
-    return edited(text, (key, len(found)), group) if found else edited(text, (key,), [group])
+    return edit_yaml(text, (key, len(found)), group) if found else edit_yaml(text, (key,), [group])
 
 
 def _free(name: str, taken: list[str]) -> str:

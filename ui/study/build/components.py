@@ -8,13 +8,13 @@ import gradio as gr
 
 import promptlab as pl
 
-from ...components.html import panel
+from ...components.html import html_panel
 from ...components.markup import Markup
 from ...components.uploads import ENDINGS, OwnFile
-from ...context import DTYPES, Workbench
+from ...context import DTYPES, AppContext
 from . import validation
-from .starting_points import EMPTY, empty
 from .form_fields import PRUNERS, SAMPLERS
+from .starting_points import EMPTY, empty_study_yaml
 
 _METRICS = (
     "accuracy", "macro_f1", "matthews", "exact_match", "numeric_match", "span_f1", "rouge", "bleu",
@@ -25,11 +25,11 @@ _FREE: dict[str, Any] = {"allow_custom_value": True}
 """The text may name what is not on offer: that is told beside it, and the boxes still work."""
 
 
-class Layout:
+class BuildComponents:
     """What the section is made of; ``boxes`` are the form's, by the names of `BOXES`."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
+    def __init__(self, context: AppContext) -> None:
+        self.context = context
         self._begin_row()
         with gr.Row(elem_classes="pl-build"):
             with gr.Column(scale=6, min_width=320):
@@ -55,15 +55,15 @@ class Layout:
                 min_width=240,
                 elem_id="own-data",
             )
-        self.own = OwnFile(self.bench, self.upload, "build")
+        self.own = OwnFile(self.context, self.upload, "build")
         with self.own.row:
             self.propose = gr.Button(
                 "Propose a study", variant="primary", scale=0, min_width=170, elem_id="propose"
             )
-        self.begun = panel(name="build-begun")
+        self.begun = html_panel(name="build-begun")
 
     def _form(self) -> dict[str, Any]:
-        bench = self.bench
+        context = self.context
         found: dict[str, Any] = {}
         with gr.Group(elem_classes="pl-build-part"):
             found["name"] = gr.Textbox(label="Name", elem_id="build-name")
@@ -87,10 +87,10 @@ class Layout:
                 found["test"] = _number("Test", "test", whole=False)
         with gr.Group(elem_classes="pl-build-part"), gr.Row(elem_classes="pl-build-boxes"):
             found["model"] = gr.Dropdown(
-                list(bench.models), value=bench.models[0], label="Model", min_width=180, **_FREE
+                list(context.models), value=context.models[0], label="Model", min_width=180, **_FREE
             )
             found["device"] = gr.Dropdown(
-                list(bench.devices), value="auto", label="Device", min_width=100, **_FREE
+                list(context.devices), value="auto", label="Device", min_width=100, **_FREE
             )
             found["dtype"] = gr.Dropdown(
                 list(DTYPES), value="auto", label="Dtype", min_width=100, **_FREE
@@ -126,7 +126,7 @@ class Layout:
 
     def _text(self) -> None:
         self.yaml = gr.Code(
-            empty(self.bench),
+            empty_study_yaml(self.context),
             language="yaml",
             label="study.yaml",
             lines=24,
@@ -146,7 +146,7 @@ class Layout:
             self.ask = gr.Button("Estimate the cost", min_width=150, elem_id="build-estimate")
             self.download = gr.DownloadButton("Download YAML", min_width=140)
             self.rename = gr.Button("", visible=False, min_width=160, elem_id="build-rename")
-        self.estimate = panel(name="study-estimate")
+        self.estimate = html_panel(name="study-estimate")
 
 
 def _heading(text: str) -> gr.HTML:

@@ -6,13 +6,13 @@ from typing import Any
 
 import promptlab as pl
 
-from ...components.html import joined, note
+from ...components.html import join_markup, note
 from ...components.markup import Markup
 
 _THOUSAND = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def draw(found: pl.Estimate) -> Markup:
+def cost_html(found: pl.Estimate) -> Markup:
     """Tokens, minutes, dollars and candidates; the groups' shares as bars."""
     groups = [g for g in (*found.groups, found.decision) if g.tokens.high]
     longest = max((group.tokens.high for group in groups), default=1.0)
@@ -27,9 +27,9 @@ def draw(found: pl.Estimate) -> Markup:
     notes = [f"{g.name}: {line}." for g in found.groups for line in g.notes]
     notes.append(f"Not counted: {'; '.join(found.uncounted)}.")
     return Markup('<dl class="pl-build-facts">{}</dl><div class="pl-build-bars">{}</div>{}').format(
-        joined(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*fact) for fact in facts),
-        joined(_bar(group, longest) for group in groups),
-        joined(note(line) for line in notes),
+        join_markup(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*fact) for fact in facts),
+        join_markup(_bar(group, longest) for group in groups),
+        join_markup(note(line) for line in notes),
     )
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import promptlab as pl
 
-from .yaml_edit import Place, edited, read, value_at
+from .yaml_edit import Place, edit_yaml, parse_yaml_text, value_at
 
 SAMPLERS = ("auto", "exhaustive", "tpe", "random", "gp", "nsga2")
 PRUNERS = ("none", "median", "wilcoxon", "halving", "hyperband")
 
 
 @dataclass(frozen=True)
-class Box:
+class FormField:
     """A key of the study; ``default`` is what the box shows when the key is not there."""
 
     name: str
@@ -24,25 +24,25 @@ class Box:
 
 
 BOXES = (
-    Box("name", ("study",), ""),
-    Box("description", ("description",), ""),
-    Box("data", ("task", "data")),
-    Box("text", ("task", "text"), ""),
-    Box("label", ("task", "label"), ""),
-    Box("k", ("task", "k")),
-    Box("train", ("task", "train")),
-    Box("dev", ("task", "dev")),
-    Box("test", ("task", "test")),
-    Box("model", ("model", "name"), "smollm2-135m"),
-    Box("device", ("model", "device"), "auto"),
-    Box("dtype", ("model", "dtype"), "auto"),
-    Box("trials", ("budget", "trials"), 50),
-    Box("seconds", ("budget", "seconds")),
-    Box("objectives", ("objectives",), []),
-    Box("sampler", ("sampler",), "auto"),
-    Box("pruner", ("pruner",), "none"),
-    Box("baseline", ("baseline",), ""),
-    Box("seed", ("seed",), 13),
+    FormField("name", ("study",), ""),
+    FormField("description", ("description",), ""),
+    FormField("data", ("task", "data")),
+    FormField("text", ("task", "text"), ""),
+    FormField("label", ("task", "label"), ""),
+    FormField("k", ("task", "k")),
+    FormField("train", ("task", "train")),
+    FormField("dev", ("task", "dev")),
+    FormField("test", ("task", "test")),
+    FormField("model", ("model", "name"), "smollm2-135m"),
+    FormField("device", ("model", "device"), "auto"),
+    FormField("dtype", ("model", "dtype"), "auto"),
+    FormField("trials", ("budget", "trials"), 50),
+    FormField("seconds", ("budget", "seconds")),
+    FormField("objectives", ("objectives",), []),
+    FormField("sampler", ("sampler",), "auto"),
+    FormField("pruner", ("pruner",), "none"),
+    FormField("baseline", ("baseline",), ""),
+    FormField("seed", ("seed",), 13),
 )
 """In the order in which the form shows them."""
 _BY_NAME = {box.name: box for box in BOXES}
@@ -67,7 +67,7 @@ def with_box(text: str, name: str, given: Any) -> str:
     read.
     """
     box = _BY_NAME[name]
-    document = read(text)
+    document = parse_yaml_text(text)
     value = None if given in ("", [], None) else given
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -78,8 +78,8 @@ def with_box(text: str, name: str, given: Any) -> str:
         return text
     section = document.get(str(box.place[0]))
     if isinstance(section, str) and box.place in (("task", "data"), ("model", "name")):
-        return edited(text, box.place[:1], value)
-    return edited(text, box.place, value)
+        return edit_yaml(text, box.place[:1], value)
+    return edit_yaml(text, box.place, value)
 
 
 def groups_key(document: Mapping[str, Any]) -> str:

@@ -39,7 +39,7 @@ _RANGE = re.compile(r"(\S+)\s+to\s+(\S+?)(\s+log)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Setting:
+class KindSetting:
     """One setting of a kind: how it is shown, what it may be, and what it is if it is not given."""
 
     name: str
@@ -55,36 +55,36 @@ class Setting:
 
 
 @cache
-def settings_of(kind: str) -> dict[str, Setting]:
+def kind_settings(kind: str) -> dict[str, KindSetting]:
     """The settings of a shipped kind that a box can show; the rest is for the YAML alone."""
     schema = pl.kind_schema(kind)
     found = (_setting(n, p, schema) for n, p in schema["properties"].items() if n != "kind")
     return {setting.name: setting for setting in found if setting is not None}
 
 
-def others_of(kind: str, group: Mapping[str, Any]) -> list[str]:
+def other_settings(kind: str, group: Mapping[str, Any]) -> list[str]:
     """Settings that stand in a group's YAML and in no box."""
-    boxes = settings_of(kind)
+    boxes = kind_settings(kind)
     return [k for k in group if k != "kind" and (k not in boxes or not fits(boxes[k], group[k]))]
 
 
-def shown_of(kind: str, group: Mapping[str, Any]) -> list[Setting]:
+def displayed_settings(kind: str, group: Mapping[str, Any]) -> list[KindSetting]:
     """The settings to show of a group: the usual ones, and those that are given."""
-    known = settings_of(kind)
+    known = kind_settings(kind)
     names = [n for n in USUAL.get(kind, ()) if n in known]
     names += [n for n in group if n in known and n not in names]
     return [known[n] for n in names if n not in group or fits(known[n], group[n])]
 
 
-def fits(setting: Setting, value: Any) -> bool:
+def fits(setting: KindSetting, value: Any) -> bool:
     """Whether a box shows a value whole: read again it is the same."""
     try:
-        return bool(read(setting, shown(setting, value), value) == value)
+        return bool(parse_setting(setting, format_setting(setting, value), value) == value)
     except pl.InputError:
         return False
 
 
-def shown(setting: Setting, value: Any) -> Any:
+def format_setting(setting: KindSetting, value: Any) -> Any:
     """A value as its box holds it."""
     if setting.shape == "templates":
         return [_template(item) for item in _templates(value)]
@@ -106,7 +106,7 @@ def shown(setting: Setting, value: Any) -> Any:
     return value
 
 
-def read(setting: Setting, given: Any, before: Any = None) -> Any:
+def parse_setting(setting: KindSetting, given: Any, before: Any = None) -> Any:
     """A box's content as the value for the YAML; ``None`` for an empty box.
 
     ``before`` is what stands there now: templates that are written out are taken from it. Raises
@@ -128,10 +128,10 @@ def read(setting: Setting, given: Any, before: Any = None) -> Any:
     return given
 
 
-def _setting(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Setting | None:
+def _setting(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> KindSetting | None:
     default = schema.get("default")
     if name == "templates":
-        return Setting(name, "templates")
+        return KindSetting(name, "templates")
     options = [_resolved(option, root) for option in schema.get("anyOf", [schema])]
     options = [option for option in options if option.get("type") != "null"]
     arrays = [option for option in options if option.get("type") == "array"]
@@ -142,30 +142,30 @@ def _setting(name: str, schema: Mapping[str, Any], root: Mapping[str, Any]) -> S
         return None
     match options[0].get("type"):
         case "integer":
-            return Setting(name, "number", default=default, whole=True)
+            return KindSetting(name, "number", default=default, whole=True)
         case "number":
-            return Setting(name, "number", default=default)
+            return KindSetting(name, "number", default=default)
         case "boolean":
-            return Setting(name, "truth", default=default)
+            return KindSetting(name, "truth", default=default)
         case "string":
-            return Setting(name, "text", default=default)
+            return KindSetting(name, "text", default=default)
     return None
 
 
 def _listed(
     name: str, items: Mapping[str, Any], default: Any, root: Mapping[str, Any]
-) -> Setting | None:
+) -> KindSetting | None:
     if "enum" in items:
-        return Setting(name, "choices", tuple(map(str, items["enum"])), default)
+        return KindSetting(name, "choices", tuple(map(str, items["enum"])), default)
     match items.get("type"):
         case "integer":
-            return Setting(name, "numbers", default=default, whole=True)
+            return KindSetting(name, "numbers", default=default, whole=True)
         case "number":
-            return Setting(name, "numbers", default=default)
+            return KindSetting(name, "numbers", default=default)
         case "boolean":
-            return Setting(name, "truths", ("no", "yes"), default)
+            return KindSetting(name, "truths", ("no", "yes"), default)
         case "string":
-            return Setting(name, "texts", default=default)
+            return KindSetting(name, "texts", default=default)
     return None
 
 
@@ -218,14 +218,14 @@ def _number(item: Any) -> str:
     return "none" if item is None else str(item)
 
 
-def _read_numbers(setting: Setting, text: str) -> Any:
+def _read_numbers(setting: KindSetting, text: str) -> Any:
     if match := _RANGE.fullmatch(text.strip()):
         low, high = _one(setting, match[1]), _one(setting, match[2])
         return {"low": low, "high": high} | ({"log": True} if match[3] else {})
     return [_one(setting, part) for part in re.split(r"[,;\s]+", text.strip()) if part]
 
 
-def _one(setting: Setting, text: str) -> int | float | str | None:
+def _one(setting: KindSetting, text: str) -> int | float | str | None:
     if text == "none":
         return None
     try:

@@ -10,23 +10,22 @@ import gradio as gr
 
 import promptlab as pl
 
+from ...components.errors import html_or_error
 from ...components.html import error, note
-from ...components.listeners import AT_MODEL, QUIET, on_last
-from ...components.errors import drawn_or_told
-from ...context import Workbench
-from . import validation
-from . import cost_chart
-from .starting_points import begin, beginnings, proposed
-from .candidate_cards import Candidates
-from .endpoints import endpoints
+from ...components.listeners import AT_MODEL, QUIET, on_latest
+from ...context import AppContext
+from . import cost_chart, validation
+from .candidate_cards import CandidateCards
+from .components import BuildComponents
+from .endpoints import add_build_endpoints
 from .form_fields import BOXES, form_values, group_names, groups_of, with_box
-from .components import Layout
-from .yaml_edit import read
+from .starting_points import list_starting_points, proposed_study_yaml, starting_yaml
+from .yaml_edit import parse_yaml_text
 
 Change = Callable[[str], str]
 
 
-class Build(Layout):
+class BuildSection(BuildComponents):
     """The section's components and what connects them.
 
     The YAML is the study; a box of the form rewrites its own key there. Text that is typed sets
@@ -34,13 +33,13 @@ class Build(Layout):
     are the groups that the cards show, ``version`` counts how often they must be drawn anew.
     """
 
-    def __init__(self, bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
-        super().__init__(bench)
+    def __init__(self, context: AppContext, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+        super().__init__(context)
         self.version, self.known = gr.State(0), gr.State("")
         ordered = [self.boxes[box.name] for box in BOXES]
         self.settled = [self.yaml, self.status, self.estimate, *ordered, self.version, self.known]
         with self.cards:
-            Candidates(self.yaml, self.version, self._settle, self.settled)
+            CandidateCards(self.yaml, self.version, self._settle, self.settled)
         self._connect(page, part, stages)
 
     def _connect(self, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
@@ -53,7 +52,7 @@ class Build(Layout):
             [first, self.start_from, *self.settled],
             **QUIET,
         )
-        on_last(self.yaml.input, self._typed, [self.yaml, *state], self.settled[1:])
+        on_latest(self.yaml.input, self._typed, [self.yaml, *state], self.settled[1:])
         for box in BOXES:
             self._edit(box.name)
         self.start_from.input(
@@ -82,7 +81,7 @@ class Build(Layout):
         )
         self.rename.click(self._rename, [self.yaml, *state], [*self.settled, self.rename], **QUIET)
         self.download.click(self._file, self.yaml, self.download, **QUIET)
-        endpoints(self.bench)
+        add_build_endpoints(self.context)
 
     def _edit(self, name: str) -> None:
         box = self.boxes[name]
@@ -93,7 +92,7 @@ class Build(Layout):
         def take(text: str, given: Any, version: int, known: str) -> list[Any]:
             return self._settle(text, lambda t: with_box(t, name, given), version, known)
 
-        on_last(events, take, [self.yaml, box, self.version, self.known], self.settled)
+        on_latest(events, take, [self.yaml, box, self.version, self.known], self.settled)
 
     def _settle(
         self, text: str, change: Change, version: int, known: str, *, anew: bool = False
@@ -104,7 +103,14 @@ class Build(Layout):
         except pl.PromptlabError as problem:
             wrong = [pl.Complaint(None, str(problem))]
             skipped = [gr.skip() for _ in BOXES]
-            return [gr.skip(), str(validation.draw(wrong)), gr.skip(), *skipped, gr.skip(), known]
+            return [
+                gr.skip(),
+                str(validation.issues_html(wrong)),
+                gr.skip(),
+                *skipped,
+                gr.skip(),
+                known,
+            ]
         if made == text and not anew:
             return [gr.skip() for _ in self.settled[:-1]] + [known]
         shown = self._shown(made, version, known)
@@ -118,10 +124,10 @@ class Build(Layout):
 
     def _shown(self, text: str, version: int, known: str) -> list[Any]:
         """All of `settled` but the text itself."""
-        complaints = validation.complaints_of(self.bench, text)
-        told = str(validation.draw(complaints))
+        complaints = validation.validate_study_text(self.context.policy, text)
+        told = str(validation.issues_html(complaints))
         try:
-            document = read(text)
+            document = parse_yaml_text(text)
         except pl.PromptlabError:
             return [told, "", *(gr.skip() for _ in BOXES), gr.skip(), known]
         groups = json.dumps(groups_of(document), sort_keys=True, default=str)
@@ -146,13 +152,15 @@ class Build(Layout):
         return updates
 
     def _opened(self, text: str, first: bool, version: int, known: str) -> list[Any]:
-        names = gr.update(choices=beginnings(self.bench))
+        names = gr.update(choices=list_starting_points(self.context.runs))
         if not first:
             return [False, names, *(gr.skip() for _ in self.settled)]
         return [False, names, gr.skip(), *self._shown(text, version, known)]
 
     def _begin(self, chosen: str, text: str, version: int, known: str) -> list[Any]:
-        shown = self._settle(text, lambda _: begin(self.bench, chosen), version, "", anew=True)
+        shown = self._settle(
+            text, lambda _: starting_yaml(self.context, chosen), version, "", anew=True
+        )
         return [*shown, ""]
 
     def _propose(
@@ -161,27 +169,27 @@ class Build(Layout):
         told: list[str] = []
 
         def change(_: str) -> str:
-            made, remarks = proposed(self.bench, data, text, label, model)
+            made, remarks = proposed_study_yaml(self.context, data, text, label, model)
             told.append(remarks)
             return made
 
         shown = self._settle(yaml, change, version, "", anew=True)
         return [*shown, str(note(" · ".join(told[0].splitlines()))) if told else gr.skip()]
 
-    @drawn_or_told
+    @html_or_error
     def _estimate(self, text: str) -> str:
-        return str(cost_chart.draw(validation.estimated(self.bench, text)))
+        return str(cost_chart.cost_html(validation.estimate_study_text(self.context, text)))
 
     def _start(self, text: str) -> list[Any]:
         """Queue the study and show it at work; a name that is taken gets a free one offered."""
-        complaints = validation.complaints_of(self.bench, text)
+        complaints = validation.validate_study_text(self.context.policy, text)
         if complaints:
-            return [str(validation.draw(complaints)), gr.update(visible=False), gr.skip()]
-        spec = validation.read_text(self.bench, text)
+            return [str(validation.issues_html(complaints)), gr.update(visible=False), gr.skip()]
+        spec = validation.parse_study_text(self.context.policy, text)
         try:
-            name = self.bench.jobs.submit(text)
+            name = self.context.queue.submit(text)
         except pl.PromptlabError as problem:
-            free = self.bench.jobs.free_name(spec.study)
+            free = self.context.queue.free_name(spec.study)
             button = gr.update(value=f"Rename to {free}", visible=free != spec.study)
             return [str(error(problem)), button, gr.skip()]
         told = str(note(f"{name} is queued."))
@@ -189,16 +197,18 @@ class Build(Layout):
 
     def _rename(self, text: str, version: int, known: str) -> list[Any]:
         def change(old: str) -> str:
-            return with_box(old, "name", self.bench.jobs.free_name(str(read(old).get("study"))))
+            return with_box(
+                old, "name", self.context.queue.free_name(str(parse_yaml_text(old).get("study")))
+            )
 
         return [*self._settle(text, change, version, known), gr.update(visible=False)]
 
     def _file(self, text: str) -> Any:
-        path = self.bench.download("study.yaml")
+        path = self.context.download_path("study.yaml")
         path.write_text(text, encoding="utf-8")
         return gr.DownloadButton(value=str(path))
 
 
-def section(bench: Workbench, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
+def build_editor_section(context: AppContext, page: gr.Tab, part: gr.Tab, stages: gr.Tabs) -> None:
     """Lay the section out and connect it; ``stages`` are the tabs of which ``part`` is one."""
-    Build(bench, page, part, stages)
+    BuildSection(context, page, part, stages)

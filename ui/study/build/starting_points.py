@@ -7,26 +7,26 @@ from typing import Any
 
 import promptlab as pl
 
-from ...components.uploads import kept_file
-from ...context import Workbench
-from .yaml_edit import dumped, edited, read
+from ...components.uploads import uploaded_file
+from ...context import AppContext
+from .yaml_edit import dump_yaml, edit_yaml, parse_yaml_text
 
 EMPTY = "an empty study"
 _SHIPPED, _RUN = "shipped: ", "run before: "
 _LARGEST = 200_000
 
 
-def beginnings(bench: Workbench) -> list[str]:
-    """What may be begun from, by the names that `begin` knows."""
-    run = sorted(path.parent.name for path in bench.runs.glob("*/study.yaml"))
+def list_starting_points(runs: Path) -> list[str]:
+    """What may be begun from, by the names that `starting_yaml` knows."""
+    run = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
     shipped = [name for name, path in pl.shipped_studies().items() if path.is_file()]
     return [EMPTY, *(f"{_SHIPPED}{n}" for n in shipped), *(f"{_RUN}{n}" for n in run)]
 
 
-def begin(bench: Workbench, chosen: str) -> str:
+def starting_yaml(context: AppContext, chosen: str) -> str:
     """The YAML of a beginning, under a name that is still free. Raises `InputError`."""
     if chosen == EMPTY:
-        return empty(bench)
+        return empty_study_yaml(context)
     if chosen.startswith(_SHIPPED):
         shipped = pl.shipped_studies()
         name = chosen.removeprefix(_SHIPPED)
@@ -35,18 +35,18 @@ def begin(bench: Workbench, chosen: str) -> str:
         text = shipped[name].read_text(encoding="utf-8")
     else:
         name = chosen.removeprefix(_RUN)
-        text = _kept(bench.study(name) / "study.yaml")
-    return edited(text, ("study",), bench.jobs.free_name(name))
+        text = _kept(context.study_folder(name) / "study.yaml")
+    return edit_yaml(text, ("study",), context.queue.free_name(name))
 
 
-def empty(bench: Workbench) -> str:
+def empty_study_yaml(context: AppContext) -> str:
     """A small study that runs as it is."""
-    return dumped(
+    return dump_yaml(
         {
-            "study": bench.jobs.free_name("my-study"),
+            "study": context.queue.free_name("my-study"),
             "description": "Which prompt is best?",
             "task": {"data": "sst2", "dev": 200},
-            "model": bench.models[0],
+            "model": context.models[0],
             "candidates": [
                 {
                     "kind": "template",
@@ -65,20 +65,22 @@ def empty(bench: Workbench) -> str:
     )
 
 
-def proposed(bench: Workbench, data: str, text: str, label: str, model: str) -> tuple[str, str]:
+def proposed_study_yaml(
+    context: AppContext, data: str, text: str, label: str, model: str
+) -> tuple[str, str]:
     """The YAML of a study for an uploaded file, and remarks on it. Raises `InputError`."""
-    file = kept_file(bench, data)
+    file = uploaded_file(context.policy, data)
     found = pl.propose(
         file,
         text=text or None,
         label=label or None,
-        model=model or bench.models[0],
-        name=bench.jobs.free_name(_plain(file.stem)),
+        model=model or context.models[0],
+        name=context.queue.free_name(_plain(file.stem)),
     )
     document = dict(found.document)
     document["task"] = document["task"] | {"data": data}
     remarks = "".join(f"# {line}\n" for line in found.remarks)
-    return remarks + dumped(document), "\n".join(found.remarks)
+    return remarks + dump_yaml(document), "\n".join(found.remarks)
 
 
 def _plain(name: str) -> str:
@@ -91,7 +93,7 @@ def _kept(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if len(text) > _LARGEST:
         raise pl.InputError(f"{path.parent.name}: its study.yaml is too long for this page")
-    document = read(text)
+    document = parse_yaml_text(text)
     document.pop("resolved", None)
     made: dict[str, Any] = {}
     for key, value in document.items():
@@ -99,4 +101,4 @@ def _kept(path: Path) -> str:
             value = {k: v for k, v in value.items() if v is not None}
         if value is not None and value != "":
             made[key] = value
-    return dumped(made)
+    return dump_yaml(made)

@@ -9,9 +9,9 @@ from typing import Any
 
 import promptlab as pl
 
-from ...components.html import joined, note
+from ...components.html import join_markup, note
 from ...components.markup import Markup
-from ...context import Workbench
+from ...context import AppContext
 
 _KEPT = 8
 _MOST_SHOWN = 12
@@ -45,28 +45,26 @@ def open_task(**options: Any) -> pl.Task:
     return _opened(json.dumps(options, sort_keys=True))
 
 
-def read_text(bench: Workbench, text: str) -> Any:
+def parse_study_text(policy: pl.StudyPolicy, text: str) -> Any:
     """The study of a text, under the app's policy. Raises `InputError`."""
-    return pl.read_study(text, SOURCE, policy=bench.policy)
+    return pl.read_study(text, SOURCE, policy=policy)
 
 
-def estimated(bench: Workbench, text: str) -> pl.Estimate:
+def estimate_study_text(context: AppContext, text: str) -> pl.Estimate:
     """What the study of a text will cost with its own model. Raises `PromptlabError`."""
-    spec = read_text(bench, text)
-    model = bench.load(spec.model.name, spec.model.device, spec.model.dtype)
+    spec = parse_study_text(context.policy, text)
+    model = context.load_model(spec.model.name, spec.model.device, spec.model.dtype)
     found: pl.Estimate = pl.estimate_study(spec, model, load=open_task)
     return found
 
 
-def complaints_of(bench: Workbench, text: str) -> list[pl.Complaint]:
+def validate_study_text(policy: pl.StudyPolicy, text: str) -> list[pl.Complaint]:
     """Everything that is wrong with a text, by its lines."""
-    found: list[pl.Complaint] = pl.study_complaints(
-        text, SOURCE, policy=bench.policy, load=open_task
-    )
+    found: list[pl.Complaint] = pl.study_complaints(text, SOURCE, policy=policy, load=open_task)
     return sorted(found, key=lambda one: one.line or 0)
 
 
-def draw(complaints: Sequence[pl.Complaint]) -> Markup:
+def issues_html(complaints: Sequence[pl.Complaint]) -> Markup:
     """A row a complaint, leading to its line; or that there are none."""
     if not complaints:
         return Markup('<p class="pl-build-valid" role="status">Valid: it can be started.</p>')
@@ -75,7 +73,7 @@ def draw(complaints: Sequence[pl.Complaint]) -> Markup:
     number = "1 thing" if len(complaints) == 1 else f"{len(complaints)} things"
     return Markup(
         '<div class="pl-build-wrong" role="alert"><p>{} to mend</p><ol>{}</ol>{}</div>'
-    ).format(number, joined(rows), note(f"and {left} more") if left > 0 else "")
+    ).format(number, join_markup(rows), note(f"and {left} more") if left > 0 else "")
 
 
 def _row(one: pl.Complaint) -> Markup:

@@ -43,7 +43,7 @@ _Plain.add_representer(tuple, lambda dumper, data: dumper.represent_list(list(da
 _Plain.add_representer(str, _Plain.represent_text)
 
 
-def dumped(document: Any) -> str:
+def dump_yaml(document: Any) -> str:
     """A document as YAML, as people write study files."""
     text: str = yaml.dump(
         document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=_WIDTH
@@ -51,7 +51,7 @@ def dumped(document: Any) -> str:
     return text
 
 
-def read(text: str) -> dict[str, Any]:
+def parse_yaml_text(text: str) -> dict[str, Any]:
     """The document of a text. Raises `InputError` for one that is no mapping."""
     document, _ = pl.parse_yaml(text, "study.yaml")
     if not isinstance(document, dict):
@@ -71,7 +71,7 @@ def value_at(document: Any, place: Place) -> Any:
     return document
 
 
-def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
+def with_value(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
     """A copy with ``value`` at ``place``, ``None`` taking it out; short forms become mappings."""
     made: dict[str, Any] = _unshared(document)
     holder: Any = made
@@ -104,7 +104,7 @@ def _unshared(value: Any) -> Any:
     return [_unshared(part) for part in value] if isinstance(value, list) else value
 
 
-def edited(text: str, place: Place, value: Any) -> str:
+def edit_yaml(text: str, place: Place, value: Any) -> str:
     """The text with ``value`` at ``place`` (``None`` takes it out).
 
     Only the lines of that key are written anew, or of the nearest key around it that stands on
@@ -112,8 +112,8 @@ def edited(text: str, place: Place, value: Any) -> str:
     without its comments, if there is no other way. Raises `InputError` for text that cannot be
     read.
     """
-    before = read(text)
-    wanted = changed(before, place, value)
+    before = parse_yaml_text(text)
+    wanted = with_value(before, place, value)
     if wanted == before:
         return text
     for depth in range(len(place), 0, -1):
@@ -123,12 +123,12 @@ def edited(text: str, place: Place, value: Any) -> str:
         found = _rewritten(text, outer, value_at(wanted, outer))
         if found is not None and _says(found, wanted):
             return found
-    return dumped(wanted)
+    return dump_yaml(wanted)
 
 
 def _says(text: str, document: dict[str, Any]) -> bool:
     try:
-        return read(text) == document
+        return parse_yaml_text(text) == document
     except pl.InputError:
         return False
 
@@ -176,7 +176,7 @@ def _entries(node: yaml.Node) -> dict[str | int, tuple[int, int]]:
 
 def _block(node: yaml.Node, name: str | int, value: Any) -> str:
     """A key or an item with its value, as deep as its neighbours."""
-    body = dumped([value] if isinstance(node, yaml.SequenceNode) else {name: value})
+    body = dump_yaml([value] if isinstance(node, yaml.SequenceNode) else {name: value})
     if isinstance(node, yaml.SequenceNode) and body.startswith("["):
         body = f"- {body[1:-2]}\n"
     lines = body.splitlines(keepends=True)

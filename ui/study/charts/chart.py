@@ -30,7 +30,7 @@ _CONFIG = {"displayModeBar": False, "displaylogo": False, "scrollZoom": False}
 _HEIGHT = 360
 
 
-class Key(NamedTuple):
+class ChartKey(NamedTuple):
     """What a drawn chart shows; equal keys mean that there is nothing new."""
 
     study: str
@@ -39,15 +39,15 @@ class Key(NamedTuple):
     files: tuple[int, ...]
 
 
-class Chart(NamedTuple):
+class StudyChart(NamedTuple):
     """A chart for `gr.Plot`, or why there is none, and its key."""
 
     plot: PlotData | None
     missing: str
-    key: Key
+    key: ChartKey
 
 
-def files_of(folder: Path) -> tuple[int, ...]:
+def chart_files(folder: Path) -> tuple[int, ...]:
     """When the storage in a study's folder was last written, in nanoseconds."""
     found = []
     for name in ("study.db", "study.db-wal", "leaderboard.json"):
@@ -56,25 +56,25 @@ def files_of(folder: Path) -> tuple[int, ...]:
     return tuple(found)
 
 
-def draw(folder: Path, chart: str, before: Key | None = None) -> Chart | Key:
+def draw_chart(folder: Path, chart: str, before: ChartKey | None = None) -> StudyChart | ChartKey:
     """The chart of a study's folder, or its key alone when ``before`` shows the same already.
 
     It is drawn again when another trial has finished. Raises `InputError`.
     """
-    files = files_of(folder)
+    files = chart_files(folder)
     known = before is not None and before[:2] == (folder.name, chart)
     if known and before is not None and before.files == files:
         return before
     figure = pl.Study(folder).figures([chart])[chart]
     meta = figure.layout.meta
-    key = Key(folder.name, chart, meta["finished"], files)
+    key = ChartKey(folder.name, chart, meta["finished"], files)
     if known and before is not None and before.finished == key.finished:
         return key
     if meta["missing"]:
-        return Chart(None, meta["missing"], key)
+        return StudyChart(None, meta["missing"], key)
     if figure.layout.height is None:
         figure.update_layout(height=_HEIGHT)
-    return Chart(plot_data(figure), "", key)
+    return StudyChart(plot_data(figure), "", key)
 
 
 def plot_data(figure: Any) -> PlotData:

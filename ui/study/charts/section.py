@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 import promptlab as pl
 
-from ...components.errors import endpoint
-from ...components.html import error, note, panel
-from ...components.listeners import SIDE_BY_SIDE, on_last
-from ...context import Workbench
-from .chart import CHARTS, TOLD, Chart, Key, draw
+from ...components.errors import api_endpoint
+from ...components.html import error, html_panel, note
+from ...components.listeners import SIDE_BY_SIDE, on_latest
+from ...queue.queue_folder import study_folder
+from .chart import CHARTS, TOLD, ChartKey, StudyChart, draw_chart
 
 
-def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
+def build_charts_section(runs: Path, study: Any, looked: Sequence[Any]) -> None:
     """Lay the charts of the ``study`` chosen out.
 
     They look for new trials at every event of ``looked``, such as a timer's tick and the opening
@@ -26,7 +27,7 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
 
     def study_figure(study: str, chart: str) -> dict[str, Any]:
         """A chart of a study as Plotly JSON: history, importances, parallel or pareto."""
-        figure = pl.Study(bench.study(study)).figures([chart])[chart]
+        figure = pl.Study(study_folder(runs, study)).figures([chart])[chart]
         found: dict[str, Any] = json.loads(figure.to_json())
         return found
 
@@ -41,31 +42,33 @@ def section(bench: Workbench, study: Any, looked: Sequence[Any]) -> None:
             show_label=False, container=False, visible=False, elem_id="chart",
             elem_classes="pl-chart",
         )  # fmt: skip
-        remark = panel(name="chart-remark")
+        remark = html_panel(name="chart-remark")
     key = gr.State(None)
-    on_last(
+    on_latest(
         [chart.input, study.change, *looked],
-        lambda *chosen: look(bench, *chosen),
+        lambda *chosen: refresh_chart(runs, *chosen),
         [study, chart, key],
         [plot, remark, key],
         **SIDE_BY_SIDE,
     )
-    endpoint(study_figure)
+    api_endpoint(study_figure)
 
 
-def look(
-    bench: Workbench, name: str | None, chart: str, before: Key | None
+def refresh_chart(
+    runs: Path, name: str | None, chart: str, before: ChartKey | None
 ) -> tuple[Any, Any, Any]:
     """Plot, remark and key; nothing is sent as long as no other trial has finished."""
     if not name:
         nothing = note("Choose a study; its search is drawn here.")
         return gr.Plot(None, visible=False), str(nothing), None
     try:
-        found = draw(bench.study(name), chart, None if before is None else Key(*before))
+        found = draw_chart(
+            study_folder(runs, name), chart, None if before is None else ChartKey(*before)
+        )
     except pl.PromptlabError as problem:
         return gr.Plot(None, visible=False), str(error(problem)), None
-    if not isinstance(found, Chart):
-        same = before is not None and found == Key(*before)
+    if not isinstance(found, StudyChart):
+        same = before is not None and found == ChartKey(*before)
         return gr.skip(), gr.skip(), gr.skip() if same else found
     if found.plot is None:
         return gr.Plot(None, visible=False), str(note(f"{found.missing}.")), found.key

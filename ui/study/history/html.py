@@ -7,7 +7,7 @@ from typing import Any
 
 import promptlab as pl
 
-from ...components.html import card, chip, joined, note, share_text
+from ...components.html import card, chip, join_markup, note, share_text
 from ...components.markup import Markup
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 720, 230, 46, 52, 14
@@ -15,12 +15,12 @@ _MODELS = 6
 _LONGEST = 60
 
 
-def charts(rows: Sequence[pl.StudyRow]) -> Markup:
+def history_charts_html(rows: Sequence[pl.StudyRow]) -> Markup:
     """A chart for every task and objective: the winners on test by date, with their intervals."""
     kinds: dict[tuple[str, str], list[pl.StudyRow]] = {}
     for row in rows:
         kinds.setdefault((row.task, row.objective), []).append(row)
-    return joined(
+    return join_markup(
         card(task, _chart(found), aside=f"{objective.replace('_', ' ')} on test, oldest first")
         for (task, objective), found in kinds.items()
     )
@@ -48,14 +48,14 @@ def _chart(rows: Sequence[pl.StudyRow]) -> Markup:
         _dot(row, _LEFT + step * (n + 0.5), y, models.index(row.model) % _MODELS, step)
         for n, row in enumerate(rows)
     ]
-    legend = joined(
+    legend = join_markup(
         Markup('<li class="pl-model-{}">{}</li>').format(n % _MODELS, model)
         for n, model in enumerate(models)
     )
     return Markup(
         '<ul class="pl-time-legend">{}</ul><div class="pl-time-scroll">'
         '<svg class="pl-time" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg></div>'
-    ).format(legend, _WIDTH, _HEIGHT, _spoken(rows), joined(lines), joined(dots))
+    ).format(legend, _WIDTH, _HEIGHT, _spoken(rows), join_markup(lines), join_markup(dots))
 
 
 def _dot(row: pl.StudyRow, x: float, y: Any, model: int, step: float) -> Markup:
@@ -82,9 +82,9 @@ def _dot(row: pl.StudyRow, x: float, y: Any, model: int, step: float) -> Markup:
     )  # fmt: skip
 
 
-def table(rows: Sequence[pl.StudyRow]) -> Markup:
+def history_table_html(rows: Sequence[pl.StudyRow]) -> Markup:
     """A row a study, the newest first."""
-    body = joined(
+    body = join_markup(
         Markup(
             "<tr><td><b>{}</b><small>{}</small></td><td>{}</td><td>{}</td>"
             '<td class="pl-figure"><b>{}</b><small>{}</small></td><td class="pl-winner">{} {}</td>'
@@ -109,14 +109,14 @@ def table(rows: Sequence[pl.StudyRow]) -> Markup:
     ).format(body)
 
 
-def tests(pairs: Sequence[pl.StudyPair]) -> Markup:
+def paired_tests_html(pairs: Sequence[pl.StudyPair]) -> Markup:
     """The pairs that judged the same test examples, in words."""
     if not pairs:
         return note(
             "No two of these studies judged the same test examples by the same measure, so none "
             "of them is tested against another."
         )
-    return Markup('<ul class="pl-time-tests">{}</ul>').format(joined(map(_test, pairs)))
+    return Markup('<ul class="pl-time-tests">{}</ul>').format(join_markup(map(_test, pairs)))
 
 
 def _test(pair: pl.StudyPair) -> Markup:
@@ -138,11 +138,11 @@ def _test(pair: pl.StudyPair) -> Markup:
     )
 
 
-def changes(found: Sequence[pl.Change], before: str, after: str) -> Markup:
+def changes_html(found: Sequence[pl.Change], before: str, after: str) -> Markup:
     """Settings of two studies that differ."""
     if not found:
         return note("Their settings are the same.")
-    rows = joined(
+    rows = join_markup(
         Markup('<tr><th>{}</th><td class="pl-old">{}</td><td class="pl-new">{}</td></tr>').format(
             one.key, _setting(one.before), _setting(one.after)
         )
@@ -154,7 +154,7 @@ def changes(found: Sequence[pl.Change], before: str, after: str) -> Markup:
     ).format(before, after, rows)
 
 
-def winners(rows: Sequence[pl.StudyRow]) -> Markup:
+def winners_html(rows: Sequence[pl.StudyRow]) -> Markup:
     """Two studies' winning prompts side by side."""
     cards = [
         card(
@@ -166,14 +166,14 @@ def winners(rows: Sequence[pl.StudyRow]) -> Markup:
         )
         for row in rows
     ]
-    return Markup('<div class="pl-time-pair">{}</div>').format(joined(cards))
+    return Markup('<div class="pl-time-pair">{}</div>').format(join_markup(cards))
 
 
 def _setting(value: Any) -> Markup:
     if value is None:
         return Markup("<i>not set</i>")
     if isinstance(value, list) and not any(isinstance(item, Mapping) for item in value):
-        return joined(Markup("<code>{}</code>").format(str(item)) for item in value)
+        return join_markup(Markup("<code>{}</code>").format(str(item)) for item in value)
     if isinstance(value, Mapping) and "kind" in value:
         most = ", ".join(f"{k}: {v}" for k, v in value.items() if k != "kind")
         shown = most if len(most) <= 3 * _LONGEST else f"{most[: 3 * _LONGEST]}…"

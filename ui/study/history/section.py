@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 import promptlab as pl
 
-from ...components.errors import drawn_or_told, endpoint
-from ...components.html import error, note, panel
+from ...components.errors import api_endpoint, html_or_error
+from ...components.html import error, html_panel, note
 from ...components.listeners import QUIET
-from ...context import Workbench
+from ...queue.queue_folder import study_folder
 from . import html
 
 _MOST = 40
 
 
-def comparable(bench: Workbench) -> list[str]:
+def comparable_studies(runs: Path) -> list[str]:
     """Decided studies with a winner, the newest first, as many as are shown."""
     found = []
-    boards = sorted(bench.runs.glob("*/leaderboard.json"), key=lambda p: -p.stat().st_mtime)
+    boards = sorted(runs.glob("*/leaderboard.json"), key=lambda p: -p.stat().st_mtime)
     for board in boards[: 2 * _MOST]:
         try:
             if pl.Study(board.parent).leaderboard().get("best"):
@@ -30,20 +31,20 @@ def comparable(bench: Workbench) -> list[str]:
     return found[:_MOST]
 
 
-def compared(bench: Workbench, names: list[str]) -> pl.StudyComparison:
+def compare_named(runs: Path, names: list[str]) -> pl.StudyComparison:
     """The studies of these names. Raises `InputError` for strangers and too many."""
     if len(names) > _MOST:
         raise pl.InputError(f"{len(names)} studies are too many for one page; at most {_MOST}")
-    found: pl.StudyComparison = pl.compare_studies([bench.study(name) for name in names])
+    found: pl.StudyComparison = pl.compare_studies([study_folder(runs, name) for name in names])
     return found
 
 
-def section(bench: Workbench, part: gr.Tab) -> None:
+def build_history_section(runs: Path, part: gr.Tab) -> None:
     """Lay the section out and connect it."""
 
     def compare_studies(names: list[str]) -> dict[str, Any]:
         """Decided studies by their winners on test; paired tests where test examples are shared."""
-        row: dict[str, Any] = compared(bench, names).row()
+        row: dict[str, Any] = compare_named(runs, names).row()
         return row
 
     def show(names: list[str]) -> list[Any]:
@@ -51,11 +52,15 @@ def section(bench: Workbench, part: gr.Tab) -> None:
             nothing = note("No decided study with a winner yet; run one, and look again.")
             return [str(nothing), "", gr.update(choices=[]), gr.update(choices=[])]
         try:
-            found = compared(bench, names)
+            found = compare_named(runs, names)
         except pl.PromptlabError as problem:
             return [str(error(problem)), "", gr.skip(), gr.skip()]
         rows = found.studies
-        drawn = html.charts(rows) + html.tests(found.pairs) + html.table(rows)
+        drawn = (
+            html.history_charts_html(rows)
+            + html.paired_tests_html(found.pairs)
+            + html.history_table_html(rows)
+        )
         order = [row.name for row in rows]
         one, other = (order[-2], order[-1]) if len(order) > 1 else (None, None)
         both = pair(one, other)
@@ -66,31 +71,33 @@ def section(bench: Workbench, part: gr.Tab) -> None:
             gr.update(choices=order, value=other),
         ]
 
-    @drawn_or_told
+    @html_or_error
     def pair(one: str | None, other: str | None) -> str:
         if not one or not other or one == other:
             return str(note("Choose two different studies to see what was changed."))
-        rows = {row.name: row for row in compared(bench, [one, other]).studies}
-        found = pl.Study(bench.study(one)).changes(pl.Study(bench.study(other)))
-        return str(html.winners([rows[one], rows[other]]) + html.changes(found, one, other))
+        rows = {row.name: row for row in compare_named(runs, [one, other]).studies}
+        found = pl.Study(study_folder(runs, one)).changes(pl.Study(study_folder(runs, other)))
+        return str(
+            html.winners_html([rows[one], rows[other]]) + html.changes_html(found, one, other)
+        )
 
     def opened() -> list[Any]:
-        names = comparable(bench)
+        names = comparable_studies(runs)
         return [gr.update(choices=names, value=names), *show(names)]
 
     with gr.Row(elem_classes="pl-time-choice"):
         names = gr.Dropdown(
             [], multiselect=True, label="Studies", scale=5, min_width=260, elem_id="time-studies"
         )
-        again = gr.Button("Look again", scale=0, min_width=130, elem_id="time-again")
-    board = panel(name="time-board")
+        again = gr.Button("Refresh", scale=0, min_width=130, elem_id="time-again")
+    board = html_panel(name="time-board")
     gr.HTML('<h3 class="pl-time-head">What was changed</h3>', apply_default_css=False)
     with gr.Row(elem_classes="pl-build-boxes"):
         one = gr.Dropdown([], label="From", min_width=200, elem_id="time-from")
         other = gr.Dropdown([], label="to", min_width=200, elem_id="time-to")
-    both = panel(name="time-pair")
+    both = html_panel(name="time-pair")
     outputs = [board, both, one, other]
     gr.on([part.select, again.click], opened, None, [names, *outputs], **QUIET)
     names.input(show, names, outputs, **QUIET)
     gr.on([one.input, other.input], pair, [one, other], both, **QUIET)
-    endpoint(compare_studies)
+    api_endpoint(compare_studies)

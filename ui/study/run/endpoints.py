@@ -6,14 +6,14 @@ from typing import Any
 
 import promptlab as pl
 
-from ...components.errors import endpoint
-from ...context import Workbench
-from .start_section import start
+from ...components.errors import api_endpoint
+from ...context import AppContext
+from .start_section import start_shipped_study
 
 
-def endpoints(bench: Workbench) -> None:
+def add_study_endpoints(context: AppContext) -> None:
     """Offer the documented endpoints."""
-    jobs = bench.jobs
+    jobs = context.queue
 
     def start_study(study: str, name: str = "", trials: int = 0, model: str = "") -> str:
         """Start a study, or queue it behind those that run; its name.
@@ -23,7 +23,7 @@ def endpoints(bench: Workbench) -> None:
         """
         if "\n" in study or ":" in study:
             return jobs.submit(study, name=name or None)
-        return start(bench, study, model, trials, name)
+        return start_shipped_study(context.queue, study, model, trials, name)
 
     def study_states() -> list[dict[str, Any]]:
         """Every study's name and state; what runs comes first, then the queue."""
@@ -35,7 +35,7 @@ def endpoints(bench: Workbench) -> None:
 
     def study_log(name: str, lines: int = 100) -> list[dict[str, Any]]:
         """The last events of a study, each with its UTC time."""
-        folder = bench.study(name)
+        folder = context.study_folder(name)
         rows: list[dict[str, Any]] = pl.Study(folder).log(tail=min(max(int(lines), 1), 10_000))
         return rows
 
@@ -57,4 +57,4 @@ def endpoints(bench: Workbench) -> None:
 
     for function in (start_study, study_states, study_progress, study_log, pause_study,
                      resume_study, cancel_study):  # fmt: skip
-        endpoint(function)
+        api_endpoint(function)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ...components.html import joined, share_text
+from ...components.html import join_markup, share_text
 from ...components.markup import Markup
 
 ACTIVE = ("running", "pausing", "paused", "stopping", "queued", "running elsewhere")
@@ -45,7 +45,7 @@ _PHASES = {
 }
 
 
-def tone(state: str) -> str:
+def state_tone(state: str) -> str:
     """The class of a state's chip."""
     return _TONES.get(state, "")
 
@@ -58,12 +58,12 @@ def state_text(state: Mapping[str, Any]) -> str:
     return _SAID.get(str(state["state"]), str(state["state"]))
 
 
-def shown(measure: str, value: float) -> str:
+def format_measure(measure: str, value: float) -> str:
     """A metric's value: shares as per cent."""
     return share_text(value) if measure != "matthews" and 0 <= value <= 1 else f"{value:.3f}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """73 as "1 min 13 s"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -79,7 +79,7 @@ def duration(seconds: float) -> str:
 def log_lines(rows: list[dict[str, Any]], measure: str) -> Markup:
     """The lines of a log, the latest first, with the time of this machine's clock."""
     lines = [_line(row, measure) for row in reversed(rows)]
-    return Markup('<ol class="pl-study-log" aria-label="Log">{}</ol>').format(joined(lines))
+    return Markup('<ol class="pl-study-log" aria-label="Log">{}</ol>').format(join_markup(lines))
 
 
 def _line(row: Mapping[str, Any], measure: str) -> Markup:
@@ -97,11 +97,15 @@ def _told(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
             done = f"{row['finished']} of {row['planned']} are done" if row["finished"] else (
                 f"{row['planned']} to do"
             )  # fmt: skip
-            return "pl-log-phase", f"{'Taken up again' if row['finished'] else 'Begun'}: {done}"
+            return "pl-log-phase", f"{'Resumed' if row['finished'] else 'Started'}: {done}"
         case "TrialAsked":
-            return "pl-log-quiet", f"Trial {row['number']} is asked: {row['name']}"
+            return "pl-log-quiet", f"Trial {row['number']} is proposed: {row['name']}"
         case "BlockScored":
-            value = "" if row["value"] is None else f", {measure} {shown(measure, row['value'])}"
+            value = (
+                ""
+                if row["value"] is None
+                else f", {measure} {format_measure(measure, row['value'])}"
+            )
             text = f"Trial {row['number']}: {row['done']} of {row['examples']} examples{value}"
             return "pl-log-quiet", text
         case "TrialFinished":
@@ -129,8 +133,8 @@ def _finished(row: Mapping[str, Any], measure: str) -> tuple[str, str]:
     head = f"Trial {row['number']}"
     if row.get("repeated") is not None:
         return "pl-log-quiet", f"{head} is the same as trial {row['repeated']}"
-    value = "" if row["value"] is None else f"{shown(measure, row['value'])} "
-    told = f"{head}, {row['name']}: {value}in {duration(row['seconds'])}"
+    value = "" if row["value"] is None else f"{format_measure(measure, row['value'])} "
+    told = f"{head}, {row['name']}: {value}in {format_duration(row['seconds'])}"
     if row["state"] == "complete":
         return "", told
     reason = f": {row['reason']}" if row.get("reason") else ""

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from ...components.html import chip, counted, joined, note
+from ...components.html import chip, count_text, join_markup, note
 from ...components.markup import Markup
-from .formatting import shown
+from .formatting import format_measure
 
 _MOST_ROWS = 200
 _KEEP_OPEN = """
@@ -63,7 +63,7 @@ def board_panel(name: str) -> gr.HTML:
     )
 
 
-def table(
+def leaderboard_html(
     trials: Sequence[Row],
     measure: str,
     *,
@@ -90,7 +90,7 @@ def table(
         measure.replace("_", " "),
         _axis(scale, measure),
         "" if live else "against the best",
-        joined(lines),
+        join_markup(lines),
         note(f"{left} more trials are in leaderboard.csv.") if left > 0 else "",
     )
 
@@ -99,7 +99,7 @@ def _axis(scale: Scale | None, measure: str) -> Markup:
     if scale is None:
         return Markup("95&nbsp;% interval")
     return Markup("<span>{}</span><i>95&nbsp;% interval</i><span>{}</span>").format(
-        shown(measure, scale.low), shown(measure, scale.high)
+        format_measure(measure, scale.low), format_measure(measure, scale.high)
     )
 
 
@@ -155,10 +155,12 @@ def _line(
     tokens: Any,
 ) -> Markup:
     value, ends = scores.get(measure), _ends(scores, measure)
-    text = shown(measure, value) if isinstance(value, int | float) else ""
-    between = f"{shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
+    text = format_measure(measure, value) if isinstance(value, int | float) else ""
+    between = (
+        f"{format_measure(measure, ends[0])} – {format_measure(measure, ends[1])}" if ends else ""
+    )
     if scores.get("n_missing"):
-        between = f"{between} · {counted(scores)}"
+        between = f"{between} · {count_text(scores)}"
     drawn = Markup("")
     if text and ends and drawn_on[0] is not None:
         drawn = _whisker(float(value or 0), ends, drawn_on[0], drawn_on[1], f"{text}, {between}")

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...components.html import joined
+from ...components.html import join_markup
 from ...components.markup import Markup
-from .formatting import shown
+from .formatting import format_measure
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _BOTTOM, _TOP = 720, 260, 58, 18, 40, 12
 _TONES = 6
@@ -17,7 +17,7 @@ _BESIDE = 5.0
 Row = Mapping[str, Any]
 
 
-def curves(rows: Sequence[Row], measure: str) -> Markup:
+def learning_curve_svg(rows: Sequence[Row], measure: str) -> Markup:
     """Means over the draws with 95 % intervals; sizes stand by their logarithm."""
     if not rows:
         return Markup("")
@@ -34,7 +34,7 @@ def curves(rows: Sequence[Row], measure: str) -> Markup:
         own = sorted((row for row in rows if row["method"] == method), key=lambda r: r["size"])
         aside = _BESIDE * (number - (len(methods) - 1) / 2)
         lines.append(_line(number, own, measure, {n: x + aside for n, x in across.items()}, up))
-    legend = joined(
+    legend = join_markup(
         Markup('<li class="pl-model-{}">{}</li>').format(number % _TONES, method)
         for number, method in enumerate(methods)
     )
@@ -45,7 +45,7 @@ def curves(rows: Sequence[Row], measure: str) -> Markup:
         "intervals. One draw alone has none.</figcaption></figure>"
     ).format(
         legend, _WIDTH, _HEIGHT, _spoken(rows, measure), _axes(across, measure, low, high, up),
-        joined(lines), measure.replace("_", " "),
+        join_markup(lines), measure.replace("_", " "),
     )  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def _line(
     number: int, rows: Sequence[Row], measure: str, across: Mapping[int, float], up: Any
 ) -> Markup:
     points = " ".join(f"{across[row['size']]:.1f},{up(row['mean']):.1f}" for row in rows)
-    dots = joined(_dot(row, measure, across[row["size"]], up) for row in rows)
+    dots = join_markup(_dot(row, measure, across[row["size"]], up) for row in rows)
     return Markup('<g class="pl-model-{}{}"><polyline points="{}"/>{}</g>').format(
         number % _TONES, " pl-dashed" if number >= _TONES else "", points, dots
     )
@@ -74,14 +74,14 @@ def _axes(across: Mapping[int, float], measure: str, low: float, high: float, up
     marks = [low + (high - low) * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     lines = [
         Markup('<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text x="{}" y="{:.1f}">{}</text>')
-        .format(_LEFT, _WIDTH - _RIGHT, up(m), up(m), 2, up(m) + 4, shown(measure, m))
+        .format(_LEFT, _WIDTH - _RIGHT, up(m), up(m), 2, up(m) + 4, format_measure(measure, m))
         for m in marks
     ]  # fmt: skip
     sizes = [
         Markup('<text class="pl-under" x="{:.1f}" y="{}">{}</text>').format(x, _HEIGHT - 18, size)
         for size, x in across.items()
     ]
-    return joined([*lines, *sizes])
+    return join_markup([*lines, *sizes])
 
 
 def _places(sizes: Sequence[int]) -> dict[int, float]:
@@ -114,9 +114,11 @@ def _span(rows: Sequence[Row]) -> tuple[float, float]:
 def _told(row: Row, measure: str) -> str:
     ends = ""
     if row["low"] is not None:
-        ends = f" ({shown(measure, row['low'])} – {shown(measure, row['high'])})"
+        ends = f" ({format_measure(measure, row['low'])} – {format_measure(measure, row['high'])})"
     draws = "1 draw" if row["n_seeds"] == 1 else f"{row['n_seeds']} draws"
-    return f"{row['method']} at {row['size']}: {shown(measure, row['mean'])}{ends}, {draws}"
+    return (
+        f"{row['method']} at {row['size']}: {format_measure(measure, row['mean'])}{ends}, {draws}"
+    )
 
 
 def _spoken(rows: Sequence[Row], measure: str) -> str:

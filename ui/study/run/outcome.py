@@ -14,20 +14,20 @@ import promptlab as pl
 from ...components.html import error
 from ...components.listeners import QUIET
 from ...components.markup import Markup
-from ...components.session_diff import Look, Seen
-from ...context import Workbench
+from ...components.session_diff import Look, SessionDiff
+from ...context import AppContext
 
 _FILES = ("report.html", "leaderboard.csv")
 
 
-class Outcome:
+class StudyResultFiles:
     """Two buttons to download, one that shows the report below them, or takes it away.
 
-    `outputs` are filled by `news`, as a part of the page's own look.
+    `outputs` are filled by `updates`, as a part of the page's own look.
     """
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
         with gr.Row(elem_classes="pl-study-buttons", visible=False) as self._row:
             self._show = gr.Button("Read the report here", size="md", min_width=170)
             self._files = [
@@ -38,9 +38,9 @@ class Outcome:
         )
         self.outputs: list[Any] = [self._row, *self._files, self._show, self._report]
 
-    def news(self, seen: Seen, name: str | None) -> list[Any]:
+    def updates(self, seen: SessionDiff, name: str | None) -> list[Any]:
         """For `outputs`: of a decided study its buttons, and its report if it is being read."""
-        folder = None if name is None else self._bench.runs / name
+        folder = None if name is None else self._context.runs / name
         if folder is None or not all((folder / file).is_file() for file in _FILES):
             folder = None
         has, read = folder is not None, folder is not None and seen.read
@@ -52,22 +52,22 @@ class Outcome:
         ]
 
     def connect(self, look: Look, known: Sequence[Any], shown: Sequence[Any]) -> None:
-        """``known`` are the `Seen` and the receipt, ``shown`` is what ``look`` fills."""
+        """``known`` are the `SessionDiff` and the receipt, ``shown`` is what ``look`` fills."""
 
-        def turned(seen: Seen, receipt: float | None) -> list[Any]:
+        def turned(seen: SessionDiff, receipt: float | None) -> list[Any]:
             seen.choose(read=not seen.read)
             return look(seen, receipt)
 
         self._show.click(turned, list(known), list(shown), **QUIET)
 
-    def _file(self, seen: Seen, folder: Path | None, file: str) -> Any:
+    def _file(self, seen: SessionDiff, folder: Path | None, file: str) -> Any:
         """A copy to download, made when there is another one than was offered."""
         if folder is None:
             return seen.new(file, None, gr.skip())
         key = (folder.name, (folder / file).stat().st_mtime_ns)
         if seen.sent.get(file) == key:
             return gr.skip()
-        target = self._bench.download(f"{folder.name}-{file}")
+        target = self._context.download_path(f"{folder.name}-{file}")
         shutil.copyfile(folder / file, target)
         return seen.new(file, key, gr.DownloadButton(value=str(target)))
 

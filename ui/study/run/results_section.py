@@ -11,44 +11,44 @@ import gradio as gr
 
 import promptlab as pl
 
-from ...components.errors import endpoint
-from ...components.html import card, chip, counted, error, joined, note, panel
-from ...components.listeners import SIDE_BY_SIDE, on_last
+from ...components.errors import api_endpoint
+from ...components.html import card, chip, count_text, error, html_panel, join_markup, note
+from ...components.listeners import SIDE_BY_SIDE, on_latest
 from ...components.markup import Markup
-from ...components.session_diff import Seen, receipt_box
-from ...context import Workbench
-from .formatting import shown
-from .leaderboard_table import board_panel, table
-from .outcome import Outcome
+from ...components.session_diff import SessionDiff, receipt_box
+from ...context import AppContext
+from .formatting import format_measure
+from .leaderboard_table import board_panel, leaderboard_html
+from .outcome import StudyResultFiles
 
 _ALPHA = 0.05
 _BOARD = "leaderboard.json"
 
 
-def decided(runs: Path) -> list[str]:
+def decided_studies(runs: Path) -> list[str]:
     """Names of the studies with a leaderboard, the newest first."""
     found = {path.parent.name: path.stat().st_mtime for path in runs.glob(f"*/{_BOARD}")}
     return sorted(found, key=lambda name: (-found[name], name))
 
 
-def undecided(runs: Path) -> list[str]:
+def undecided_studies(runs: Path) -> list[str]:
     """Names of the studies that have begun and have no leaderboard yet."""
     begun = (path.parent for path in runs.glob("*/study.yaml"))
     return sorted(folder.name for folder in begun if not (folder / _BOARD).exists())
 
 
-def read_board(runs: Path, name: str) -> dict[str, Any]:
-    """The leaderboard of a study that `decided` lists. Raises `InputError` for any other name."""
-    if name not in decided(runs):
+def read_leaderboard(runs: Path, name: str) -> dict[str, Any]:
+    """The leaderboard of a study in `decided_studies`. Raises `InputError` for any other name."""
+    if name not in decided_studies(runs):
         raise pl.InputError(f"{runs} holds no decided study named {name!r}")
     board: dict[str, Any] = pl.Study(runs / name).leaderboard()
     return board
 
 
-def draw(board: Mapping[str, Any]) -> Markup:
+def results_html(board: Mapping[str, Any]) -> Markup:
     """What was found in words, then every trial with its interval."""
     measure = str(board.get("objective") or "accuracy")
-    statements = joined(Markup("<li>{}</li>").format(s) for s in board.get("statements") or ())
+    statements = join_markup(Markup("<li>{}</li>").format(s) for s in board.get("statements") or ())
     trials = board.get("trials") or []
     if not trials:
         told = "This study has no trials."
@@ -71,7 +71,7 @@ def draw(board: Mapping[str, Any]) -> Markup:
         _verdict(board),
         statements,
         _on_test(board, measure),
-        table(trials, measure, baselines=baselines, caption=caption),
+        leaderboard_html(trials, measure, baselines=baselines, caption=caption),
     )
 
 
@@ -82,7 +82,7 @@ def _verdict(board: Mapping[str, Any]) -> Markup:
     return card(
         "Verdict",
         Markup('<p class="pl-study-verdict"><b>{}</b></p>{}').format(
-            found.headline, joined(note(text) for text in (found.because, found.next) if text)
+            found.headline, join_markup(note(text) for text in (found.because, found.next) if text)
         ),
         aside=chip(_ACTIONS[found.action], tone if found.trusted else "pl-bad"),
     )
@@ -103,13 +103,17 @@ def _on_test(board: Mapping[str, Any], measure: str) -> Markup:
     if not isinstance(test.get(measure), int | float):
         return Markup("")
     ends = test.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
-    between = f"95 % interval {shown(measure, ends[0])} – {shown(measure, ends[1])}" if ends else ""
+    between = (
+        f"95 % interval {format_measure(measure, ends[0])} – {format_measure(measure, ends[1])}"
+        if ends
+        else ""
+    )
     maximise = bool(board.get("maximise", True))
-    tests = joined(_paired(row, maximise) for row in board.get("comparisons") or ())
+    tests = join_markup(_paired(row, maximise) for row in board.get("comparisons") or ())
     return card(
         "On the untouched test split",
         Markup('<p class="pl-study-test"><b>{}</b> {} {}, {}</p>{}').format(
-            shown(measure, test[measure]), measure, between, counted(test), tests
+            format_measure(measure, test[measure]), measure, between, count_text(test), tests
         ),
         aside=str(best.get("name") or ""),
     )
@@ -146,55 +150,55 @@ def _about(board: Mapping[str, Any]) -> str:
     return " · ".join(str(part) for part in known if part)
 
 
-def section(app: gr.Blocks, bench: Workbench, page: gr.Tab) -> None:
+def build_results_section(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None:
     """Lay the section out and connect it."""
-    runs = bench.runs
+    runs = context.runs
 
     def studies() -> list[str]:
         """Names of the decided studies, the newest first."""
-        return decided(runs)
+        return decided_studies(runs)
 
     def leaderboard(name: str) -> dict[str, Any]:
         """The result document of a decided study."""
-        return read_board(runs, name)
+        return read_leaderboard(runs, name)
 
     with gr.Row():
         name = gr.Dropdown([], label="Study", scale=4, min_width=200, elem_id="result-choice")
-        button = gr.Button("Look again", scale=0, min_width=140, size="md", elem_id="look-again")
-    outcome = Outcome(bench)
+        button = gr.Button("Refresh", scale=0, min_width=140, size="md", elem_id="look-again")
+    outcome = StudyResultFiles(context)
     board = board_panel("study-result")
-    waiting = panel()
-    seen, receipt = gr.State(Seen()), receipt_box()
+    waiting = html_panel()
+    seen, receipt = gr.State(SessionDiff()), receipt_box()
     known = [seen, receipt]
     outputs = [name, board, *outcome.outputs, waiting, seen, receipt]
 
-    def look(seen: Seen, receipt: float | None) -> list[Any]:
-        def tell(found: Result) -> list[Any]:
+    def look(seen: SessionDiff, receipt: float | None) -> list[Any]:
+        def tell(found: ResultsView) -> list[Any]:
             seen.study = found.chosen
             return [
                 seen.new("names", (found.names, found.chosen), found.listed()),
                 seen.new("board", found.drawn),
-                *outcome.news(seen, found.chosen),
+                *outcome.updates(seen, found.chosen),
                 seen.new("waiting", found.waiting),
                 seen,
             ]
 
-        return seen.look(lambda: Result.of(runs, seen.study), tell, receipt)
+        return seen.poll(lambda: ResultsView.of(runs, seen.study), tell, receipt)
 
-    def chosen(name: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+    def chosen(name: str | None, seen: SessionDiff, receipt: float | None) -> list[Any]:
         seen.choose(study=name)
-        seen.forget("names")  # the page has changed its mark by itself
+        seen.invalidate("names")  # the page has changed its mark by itself
         return look(seen, receipt)
 
-    on_last(name.input, chosen, [name, *known], outputs, **SIDE_BY_SIDE)
-    on_last([page.select, button.click], look, known, outputs, **SIDE_BY_SIDE)
+    on_latest(name.input, chosen, [name, *known], outputs, **SIDE_BY_SIDE)
+    on_latest([page.select, button.click], look, known, outputs, **SIDE_BY_SIDE)
     outcome.connect(look, known, outputs)
-    endpoint(studies)
-    endpoint(leaderboard)
+    api_endpoint(studies)
+    api_endpoint(leaderboard)
 
 
 @dataclass(frozen=True)
-class Result:
+class ResultsView:
     """The decided studies, the chosen one drawn, and what is not decided yet."""
 
     names: list[str]
@@ -203,11 +207,11 @@ class Result:
     waiting: str
 
     @classmethod
-    def of(cls, runs: Path, name: str | None) -> Result:
+    def of(cls, runs: Path, name: str | None) -> ResultsView:
         """With ``name`` if it is decided, else with the newest."""
-        names = decided(runs)
+        names = decided_studies(runs)
         chosen = name if name in names else next(iter(names), None)
-        begun = undecided(runs)
+        begun = undecided_studies(runs)
         waiting = str(note(f"Not decided yet: {', '.join(begun)}.")) if begun else ""
         return cls(names, chosen, _drawn(runs, chosen), waiting)
 
@@ -220,7 +224,7 @@ def _drawn(runs: Path, name: str | None) -> str:
     if name is None:
         return str(note(_nothing(runs)))
     try:
-        return str(draw(read_board(runs, name)))
+        return str(results_html(read_leaderboard(runs, name)))
     except pl.PromptlabError as problem:
         return str(error(problem))
 

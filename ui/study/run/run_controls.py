@@ -9,10 +9,10 @@ import gradio as gr
 
 import promptlab as pl
 
-from ...components.html import error, note, panel
+from ...components.html import error, html_panel, note
 from ...components.listeners import QUIET
-from ...components.session_diff import Look, Seen
-from ...context import Workbench
+from ...components.session_diff import Look, SessionDiff
+from ...context import AppContext
 
 _PAUSED_BY = ("running",)
 _RESUMED_BY = ("paused", "pausing", "interrupted", "stopped", "failed", "undecided")
@@ -20,10 +20,10 @@ _CANCELLED_BY = ("running", "pausing", "paused", "queued", "failed")
 Progress = Mapping[str, Any]
 
 
-class Steering:
+class RunControls:
     """A row of buttons for the study that a window shows, and the question that *Cancel* asks.
 
-    ``name`` begins the ids on the page. `outputs` are filled by `news`, as a part of the page's
+    ``name`` begins the ids on the page. `outputs` are filled by `updates`, as a part of the page's
     own look; `connect` says which look that is.
     """
 
@@ -37,9 +37,9 @@ class Steering:
                     ("pause", "Pause"), ("resume", "Resume"), ("cancel", "Cancel …"),
                 )
             )  # fmt: skip
-        self._told = panel(name=f"{name}-steering-told")
+        self._told = html_panel(name=f"{name}-steering-told")
         with gr.Group(visible=False, elem_classes="pl-study-asked") as self._asked:
-            self._question = panel()
+            self._question = html_panel()
             with gr.Row():
                 self.yes = gr.Button(
                     "Yes, stop it", variant="stop", size="md", min_width=120,
@@ -52,9 +52,9 @@ class Steering:
             self.pause, self.resume, self.cancel, self._told, self._asked, self._question,
         ]  # fmt: skip
 
-    def news(self, seen: Seen, name: str | None, found: Progress | None) -> list[Any]:
+    def updates(self, seen: SessionDiff, name: str | None, found: Progress | None) -> list[Any]:
         """For `outputs`: what is new about the study called ``name``, whose progress was found."""
-        can = makes_sense(found)
+        can = available_controls(found)
         asked = seen.asked and can[2]
         return [
             *(
@@ -63,43 +63,43 @@ class Steering:
             ),
             seen.new("refused", seen.refused),
             seen.new("asked", asked, gr.Group(visible=asked)),
-            seen.new("question", question(str(name), found or {}) if asked else ""),
+            seen.new("question", cancel_question(str(name), found or {}) if asked else ""),
         ]
 
     def connect(
-        self, bench: Workbench, look: Look, known: Sequence[Any], shown: Sequence[Any]
+        self, context: AppContext, look: Look, known: Sequence[Any], shown: Sequence[Any]
     ) -> None:
         """Let the buttons act on what the window shows, then ``look``.
 
-        ``known`` are the component that shows the study's name, the `Seen` and the receipt;
+        ``known`` are the component that shows the study's name, the `SessionDiff` and the receipt;
         ``shown`` is what ``look`` fills.
         """
 
         def act(action: Callable[[str], None]) -> Callable[..., list[Any]]:
-            def acted(name: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+            def acted(name: str | None, seen: SessionDiff, receipt: float | None) -> list[Any]:
                 seen.choose(asked=False, refused=_refused(action, name))
                 return look(seen, receipt)
 
             return acted
 
         def ask(asked: bool) -> Callable[..., list[Any]]:
-            def answer(_: str | None, seen: Seen, receipt: float | None) -> list[Any]:
+            def answer(_: str | None, seen: SessionDiff, receipt: float | None) -> list[Any]:
                 seen.choose(asked=asked)
                 return look(seen, receipt)
 
             return answer
 
         for button, function in (
-            (self.pause, act(bench.jobs.pause)),
-            (self.resume, act(bench.jobs.resume)),
+            (self.pause, act(context.queue.pause)),
+            (self.resume, act(context.queue.resume)),
             (self.cancel, ask(True)),
-            (self.yes, act(bench.jobs.cancel)),
+            (self.yes, act(context.queue.cancel)),
             (self.no, ask(False)),
         ):
             button.click(function, list(known), list(shown), **QUIET)
 
 
-def makes_sense(found: Progress | None) -> tuple[bool, bool, bool]:
+def available_controls(found: Progress | None) -> tuple[bool, bool, bool]:
     """Whether a study can be paused, resumed and cancelled."""
     state = str(found["state"]) if found else ""
     begun = bool(found and "folder" in found)
@@ -110,7 +110,7 @@ def makes_sense(found: Progress | None) -> tuple[bool, bool, bool]:
     )
 
 
-def question(name: str, found: Progress) -> str:
+def cancel_question(name: str, found: Progress) -> str:
     """What cancelling would mean for a study."""
     if found["state"] == "queued":
         return str(note(f"Take {name} out of the queue?"))

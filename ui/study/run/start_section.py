@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,14 @@ import gradio as gr
 
 import promptlab as pl
 
-from ...components.html import panel
-from ...context import Workbench
+from ...components.html import html_panel
+from ...queue.study_queue import StudyQueue
 
 _OWN = "as in the study"
 
 
 @dataclass(frozen=True)
-class Form:
+class StudyForm:
     """The boxes of the form, the button, and where it tells what went wrong."""
 
     boxes: list[Any]
@@ -25,7 +26,7 @@ class Form:
     name: gr.Textbox
 
 
-def form(bench: Workbench) -> Form:
+def build_study_form(models: Sequence[str]) -> StudyForm:
     """Lay the form out."""
     shipped = list(pl.shipped_studies())
     with gr.Accordion("Start a shipped study", open=True, elem_id="study-start-box"):
@@ -36,7 +37,7 @@ def form(bench: Workbench) -> Form:
             elem_id="study-shipped",
         )
         model = gr.Dropdown(
-            [(_OWN, ""), *((name, name) for name in bench.models)],
+            [(_OWN, ""), *((name, name) for name in models)],
             value="",
             label="Model",
             elem_id="study-model",
@@ -51,12 +52,12 @@ def form(bench: Workbench) -> Form:
                 min_width=110, elem_id="study-name",
             )  # fmt: skip
         button = gr.Button("Start", variant="primary", elem_id="study-start")
-        told = panel(name="study-start-told")
-    return Form([which, model, trials, name], button, told, name)
+        told = html_panel(name="study-start-told")
+    return StudyForm([which, model, trials, name], button, told, name)
 
 
-def start(
-    bench: Workbench, study: str, model: str = "", trials: float | None = None, name: str = ""
+def start_shipped_study(
+    queue: StudyQueue, study: str, model: str = "", trials: float | None = None, name: str = ""
 ) -> str:
     """Queue a shipped study with these changes; its name. Raises `InputError`."""
     if trials is not None and trials < 0:
@@ -64,4 +65,4 @@ def start(
     changes: dict[str, Any] = {"model.name": model}
     if trials:
         changes["budget.trials"] = int(trials)
-    return bench.jobs.submit_shipped(study, name=(name or "").strip() or None, changes=changes)
+    return queue.submit_shipped(study, name=(name or "").strip() or None, changes=changes)

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...components.html import bar, card, chip, error, joined, note
+from ...components.html import bar, card, chip, error, join_markup, note
 from ...components.markup import Markup
-from .formatting import ENDED, duration, shown, state_text, tone
-from .leaderboard_table import table
-from .learning_curve_svg import curves
+from .formatting import ENDED, format_duration, format_measure, state_text, state_tone
+from .leaderboard_table import leaderboard_html
+from .learning_curve_svg import learning_curve_svg
 
 _MOST_OPEN = 8
 _MOST_SHOWN = 12
 Progress = Mapping[str, Any]
 
 
-def head(found: Progress) -> Markup:
+def header_html(found: Progress) -> Markup:
     """Name, state, progress bar and the figures that matter."""
     state = str(found["state"])
     planned, finished = found.get("planned"), int(found.get("finished") or 0)
@@ -29,15 +29,15 @@ def head(found: Progress) -> Markup:
         '<dl class="pl-study-facts">{}</dl>'
     ).format(
         found["study"],
-        chip(state_text(found), tone(state)),
+        chip(state_text(found), state_tone(state)),
         about,
         error(found["message"]) if found.get("message") else "",
         _bar(finished + _share(found), planned, state) if state not in ENDED else "",
-        joined(_fact(name, value) for name, value in _facts(found, counted, unit)),
+        join_markup(_fact(name, value) for name, value in _facts(found, counted, unit)),
     )
 
 
-def now(found: Progress) -> Markup:
+def running_html(found: Progress) -> Markup:
     """The open trials, each with its blocks or its learner's steps."""
     rows = list(found.get("running") or ())
     if not rows or found["state"] in ENDED:
@@ -47,19 +47,19 @@ def now(found: Progress) -> Markup:
     waiting = [row for row in rows if not row["done"] and row.get("step") is None]
     at_work = [row for row in rows if row not in waiting] or [waiting.pop(0)]
     left = len(rows) - len(at_work[:_MOST_OPEN])
-    body = joined(_open_trial(row, measure) for row in at_work[:_MOST_OPEN])
+    body = join_markup(_open_trial(row, measure) for row in at_work[:_MOST_OPEN])
     aside = f"{left} more of the same batch wait" if left else ""
     return card("Now", body, aside=aside)
 
 
-def board(found: Progress) -> Markup:
+def board_html(found: Progress) -> Markup:
     """The leaderboard so far."""
     trials = list(found.get("trials") or ())
     if not trials:
         return Markup("")
     if found.get("kind") == "learning_curve":
         measure = str(found["objective"])
-        return curves(found.get("curves") or (), measure) + _cells(trials, measure)
+        return learning_curve_svg(found.get("curves") or (), measure) + _cells(trials, measure)
     caption = (
         f"{len(trials)} prompt{'s' if len(trials) > 1 else ''} on dev, best first. The shaded band "
         "is the interval of the best: what overlaps it much may well be as good."
@@ -69,7 +69,7 @@ def board(found: Progress) -> Markup:
     rest = len(trials) - len(shown)
     more = note(f"{rest} more: in Results when the study is decided." if live else
                 f"{rest} more: in Results.") if rest else Markup("")  # fmt: skip
-    return table(shown, str(found["objective"]), caption=caption, live=live) + more
+    return leaderboard_html(shown, str(found["objective"]), caption=caption, live=live) + more
 
 
 def _named(name: str) -> str:
@@ -82,7 +82,7 @@ def _bar(done: float, planned: int | None, state: str) -> Markup:
     return Markup(
         '<div class="pl-study-bar {}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
         'aria-valuemax="100" aria-valuenow="{:.0f}"><span style="width:{:.2f}%"></span></div>'
-    ).format(tone(state), share, share)
+    ).format(state_tone(state), share, share)
 
 
 def _share(found: Progress) -> float:
@@ -98,14 +98,20 @@ def _facts(found: Progress, counted: str, unit: str) -> list[tuple[str, str]]:
     if found.get("best") is not None:
         dev = trials[0]["dev"]
         ends = dev.get("ci95" if measure == "accuracy" else f"{measure}_ci95")
-        between = f" ({shown(measure, ends[0])} – {shown(measure, ends[1])})" if ends else ""
-        told = f"{shown(measure, dev[measure])}{between}"
+        between = (
+            f" ({format_measure(measure, ends[0])} – {format_measure(measure, ends[1])})"
+            if ends
+            else ""
+        )
+        told = f"{format_measure(measure, dev[measure])}{between}"
         name = "best on dev" if found["state"] in ENDED else "best so far on dev"
         facts.append((name, told))
     if found.get("seconds"):
-        facts.append(("time of work", duration(found["seconds"])))
+        facts.append(("time of work", format_duration(found["seconds"])))
     if found.get("seconds_left") is not None and found["state"] == "running":
-        facts.append(("left of the search", f"about {duration(max(found['seconds_left'], 1))}"))
+        facts.append(
+            ("left of the search", f"about {format_duration(max(found['seconds_left'], 1))}")
+        )
     elif found["state"] == "running" and found.get("planned") == found.get("finished"):
         facts.append(("now", "deciding: test, controls, report"))
     cost = found.get("cost") or {}
@@ -125,7 +131,7 @@ def _open_trial(row: Progress, measure: str) -> Markup:
     if row.get("examples"):
         text = f"{row['done']} / {row['examples']}"
         value = row.get("value")
-        detail = "" if value is None else f"{measure} {shown(measure, value)} so far"
+        detail = "" if value is None else f"{measure} {format_measure(measure, value)} so far"
         return bar(name, row["done"] / row["examples"], text, detail=detail, strong=True) + (
             note(detail) if detail else Markup("")
         )
@@ -146,24 +152,28 @@ def _cells(trials: list[Mapping[str, Any]], measure: str) -> Markup:
     lines = []
     for size in sizes:
         columns = [_cell(trials, method, size, measure) for method in methods]
-        lines.append(Markup("<tr><th>{}</th>{}</tr>").format(size, joined(columns)))
+        lines.append(Markup("<tr><th>{}</th>{}</tr>").format(size, join_markup(columns)))
     return Markup(
         '<div class="pl-scroll"><table class="pl-study-cells"><caption>{} on test by labelled '
         "examples a class; each value is one draw</caption><thead><tr><th>examples</th>{}</tr>"
         "</thead><tbody>{}</tbody></table></div>"
-    ).format(measure, joined(Markup("<th>{}</th>").format(m) for m in methods), joined(lines))
+    ).format(
+        measure, join_markup(Markup("<th>{}</th>").format(m) for m in methods), join_markup(lines)
+    )
 
 
 def _cell(trials: list[Mapping[str, Any]], method: str, size: int, measure: str) -> Markup:
     found = [row for row in trials if (row["method"], row["size"]) == (method, size)]
     told = [
-        shown(measure, row["dev"][measure]) if row.get("dev") else str(row["state"])
+        format_measure(measure, row["dev"][measure]) if row.get("dev") else str(row["state"])
         for row in found
     ]
     return Markup("<td>{}</td>").format(", ".join(told) or "–")
 
 
-def told(found: Progress) -> Markup:
+def state_sentence(found: Progress) -> Markup:
     """Of a decided study, the result in words."""
-    lines = joined(Markup("<li>{}</li>").format(line) for line in found.get("statements") or ())
+    lines = join_markup(
+        Markup("<li>{}</li>").format(line) for line in found.get("statements") or ()
+    )
     return Markup('<ul class="pl-told">{}</ul>').format(lines) if lines else Markup("")

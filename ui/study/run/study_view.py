@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import promptlab as pl
 
 from ...components.html import error, note
-from ...context import Workbench
+from ...context import AppContext
+from ...queue.queue_folder import study_folder
 from . import study_html
 from .formatting import ACTIVE, log_lines, state_text
 
@@ -24,7 +26,7 @@ _NOTHING = (
 
 
 @dataclass(frozen=True)
-class Sight:
+class StudyView:
     """Everything on the page about the studies: their list, and the chosen one."""
 
     rows: list[dict[str, Any]]
@@ -34,16 +36,18 @@ class Sight:
     logged: Sequence[dict[str, Any]] = ()
 
     @classmethod
-    def of(cls, bench: Workbench, name: str | None) -> Sight:
+    def of(cls, context: AppContext, name: str | None) -> StudyView:
         """With ``name`` if there is such a study; else with what runs, or the newest."""
-        rows = bench.jobs.rows()
+        rows = context.queue.rows()
         names = [row["name"] for row in rows]
         chosen = name if name in names else next(iter(names), None)
         if chosen is None:
             return cls(rows, None, None)
         try:
-            found = bench.jobs.progress(chosen)
-            return cls(rows, chosen, found, logged=_logged(bench, chosen) if _begun(found) else ())
+            found = context.queue.progress(chosen)
+            return cls(
+                rows, chosen, found, logged=_logged(context.runs, chosen) if _begun(found) else ()
+            )
         except pl.PromptlabError as problem:
             return cls(rows, chosen, None, str(problem))
 
@@ -77,17 +81,17 @@ class Sight:
         """Name, state, progress and figures; or that there is nothing."""
         if self.problem:
             return str(error(self.problem))
-        return str(study_html.head(self.found)) if self.found else str(note(_NOTHING))
+        return str(study_html.header_html(self.found)) if self.found else str(note(_NOTHING))
 
     def now(self) -> str:
         """What is being judged or learned."""
-        return str(study_html.now(self.found)) if self.found else ""
+        return str(study_html.running_html(self.found)) if self.found else ""
 
     def board(self) -> str:
         """The leaderboard; of a decided study, the result in words above it."""
         if not self.found:
             return ""
-        return str(study_html.told(self.found) + study_html.board(self.found))
+        return str(study_html.state_sentence(self.found) + study_html.board_html(self.found))
 
     def log(self) -> str:
         """The last lines of the log."""
@@ -103,7 +107,7 @@ def _begun(found: Mapping[str, Any]) -> bool:
     return "folder" in found
 
 
-def _logged(bench: Workbench, name: str) -> list[dict[str, Any]]:
+def _logged(runs: Path, name: str) -> list[dict[str, Any]]:
     """The last lines of a study's log that are for people."""
-    rows = pl.Study(bench.study(name)).log(tail=_READ)
+    rows = pl.Study(study_folder(runs, name)).log(tail=_READ)
     return [row for row in rows if row["event"] not in _QUIET][-_LINES:]

@@ -10,9 +10,17 @@ import pytest
 pytest.importorskip("gradio")
 
 import promptlab as pl
-from promptlab.ui.study.build import starting_points
-from promptlab.ui.study.build import validation
-from promptlab.ui.study.build import cost_chart
+from promptlab.ui.components.uploads import uploaded_name
+from promptlab.ui.context import AppContext
+from promptlab.ui.study.build import cost_chart, starting_points, validation
+from promptlab.ui.study.build.candidate_groups import (
+    new_group,
+    with_default,
+    with_double,
+    with_group,
+    with_setting,
+    without_group,
+)
 from promptlab.ui.study.build.form_fields import (
     BOXES,
     form_values,
@@ -22,17 +30,16 @@ from promptlab.ui.study.build.form_fields import (
     templates_for,
     with_box,
 )
-from promptlab.ui.study.build.candidate_groups import (
-    new_group,
-    with_default,
-    with_double,
-    with_group,
-    with_setting,
-    without_group,
+from promptlab.ui.study.build.kind_settings import (
+    USUAL,
+    displayed_settings,
+    format_setting,
+    kind_settings,
+    other_settings,
+    parse_setting,
 )
-from promptlab.ui.study.build.kind_settings import USUAL, others_of, read, settings_of, shown, shown_of
-from promptlab.ui.study.build.yaml_edit import changed, dumped, edited
-from promptlab.ui.study.build.yaml_edit import read as read_yaml
+from promptlab.ui.study.build.yaml_edit import dump_yaml, edit_yaml, with_value
+from promptlab.ui.study.build.yaml_edit import parse_yaml_text as read_yaml
 from promptlab.ui.study.history import html
 from promptlab.ui.components.uploads import kept_name
 from promptlab.ui.context import Workbench
@@ -58,8 +65,8 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    return Workbench(("smollm2-135m", "bert-tiny"), tmp_path / "runs", tmp_path)
+def context(tmp_path: Path) -> AppContext:
+    return AppContext(("smollm2-135m", "bert-tiny"), tmp_path / "runs", tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -70,12 +77,12 @@ def test_the_form_there_and_back_changes_nothing(name: str) -> None:
         assert with_box(text, box, value) == text, box
     for index, group in enumerate(groups_of(document)):
         kind = group["kind"]
-        for setting in shown_of(kind, group):
+        for setting in displayed_settings(kind, group):
             given = group.get(setting.name)
             if given is not None:
-                assert with_setting(text, index, setting, shown(setting, given)) == text
-        known = {setting.name for setting in shown_of(kind, group)}
-        assert set(group) == {"kind"} | (known & set(group)) | set(others_of(kind, group))
+                assert with_setting(text, index, setting, format_setting(setting, given)) == text
+        known = {setting.name for setting in displayed_settings(kind, group)}
+        assert set(group) == {"kind"} | (known & set(group)) | set(other_settings(kind, group))
 
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
@@ -104,16 +111,16 @@ def test_only_the_lines_of_the_key_change() -> None:
         (("budget", "trials"), 4),
         (("seed",), 4),
     ):
-        new = edited(COMMENTED, place, value)  # type: ignore[arg-type]
-        assert read_yaml(new) == changed(read_yaml(COMMENTED), place, value)  # type: ignore[arg-type]
+        new = edit_yaml(COMMENTED, place, value)  # type: ignore[arg-type]
+        assert read_yaml(new) == with_value(read_yaml(COMMENTED), place, value)  # type: ignore[arg-type]
         comments = [line for line in new.splitlines() if "#" in line]
         assert comments == [line for line in COMMENTED.splitlines() if "#" in line]
-    assert edited(COMMENTED, ("study",), "mine") == COMMENTED
+    assert edit_yaml(COMMENTED, ("study",), "mine") == COMMENTED
 
 
 def test_flow_style_and_aliases_are_written_anew() -> None:
     text = "{study: x, task: {data: sst2}, candidates: [&a {kind: words}, *a]}"
-    new = edited(text, ("candidates", 1, "rank"), [2])
+    new = edit_yaml(text, ("candidates", 1, "rank"), [2])
     assert read_yaml(new)["candidates"] == [{"kind": "words"}, {"kind": "words", "rank": [2]}]
 
 
@@ -124,7 +131,7 @@ def test_what_is_no_study_is_told(text: str) -> None:
 
 
 def test_an_empty_box_takes_its_key_out() -> None:
-    text = dumped({"study": "x", "task": {"data": "sst2", "dev": 5}, "model": "bert-tiny"})
+    text = dump_yaml({"study": "x", "task": {"data": "sst2", "dev": 5}, "model": "bert-tiny"})
     assert "dev" not in read_yaml(with_box(text, "dev", None))["task"]
     assert read_yaml(with_box(text, "device", "cpu"))["model"] == {
         "name": "bert-tiny",
@@ -137,16 +144,16 @@ def test_an_empty_box_takes_its_key_out() -> None:
 
 @pytest.mark.parametrize("kind", pl.kind_names())
 def test_every_kind_has_boxes_and_a_group_to_begin_with(kind: str) -> None:
-    known = settings_of(kind)
+    known = kind_settings(kind)
     assert set(USUAL[kind]) <= set(known)
     for setting in known.values():
         if setting.default is not None:
             expected = None if setting.default in ([], [""]) else setting.default
-            assert read(setting, shown(setting, setting.default)) == expected
+            assert parse_setting(setting, format_setting(setting, setting.default)) == expected
     data = {"tree_of_thoughts": "game24", "decomposition": "ner-conll"}.get(kind, "sst2")
     document = {"study": "x", "task": {"data": data}, "candidates": []}
     group = new_group(kind, document)
-    text = dumped(document | {"candidates": [group]})
+    text = dump_yaml(document | {"candidates": [group]})
     pl.read_study(text)
     added = with_group(text, kind)
     assert len(groups_of(read_yaml(added))) == 2
@@ -155,9 +162,9 @@ def test_every_kind_has_boxes_and_a_group_to_begin_with(kind: str) -> None:
 def test_templates_written_out_are_kept_whole() -> None:
     own = {"text": "{text} {mask}", "answers": {"a": "b"}}
     group = {"kind": "template", "templates": ["sentiment/it-was", own]}
-    text = dumped({"study": "x", "task": "sst2", "candidates": [group]})
-    setting = settings_of("template")["templates"]
-    held = shown(setting, group["templates"])
+    text = dump_yaml({"study": "x", "task": "sst2", "candidates": [group]})
+    setting = kind_settings("template")["templates"]
+    held = format_setting(setting, group["templates"])
     assert held == ["sentiment/it-was", "written out: {text} {mask}"]
     found = groups_of(read_yaml(with_setting(text, 0, setting, [held[1], "{text} is {mask}"])))
     assert found[0]["templates"] == [own, "{text} is {mask}"]
@@ -170,14 +177,14 @@ def test_templates_written_out_are_kept_whole() -> None:
 
 
 def test_numbers_and_ranges_are_read() -> None:
-    rate = settings_of("soft_prompt")["learning_rate"]
-    assert read(rate, "0.1, 0.03") == [0.1, 0.03]
-    assert read(rate, "0.001 to 0.1 log") == {"low": 0.001, "high": 0.1, "log": True}
-    assert shown(rate, {"low": 0.001, "high": 0.1, "log": True}) == "0.001 to 0.1 log"
-    count = settings_of("demonstrations")["count"]
-    assert read(count, "2 4;8") == [2, 4, 8]
+    rate = kind_settings("soft_prompt")["learning_rate"]
+    assert parse_setting(rate, "0.1, 0.03") == [0.1, 0.03]
+    assert parse_setting(rate, "0.001 to 0.1 log") == {"low": 0.001, "high": 0.1, "log": True}
+    assert format_setting(rate, {"low": 0.001, "high": 0.1, "log": True}) == "0.001 to 0.1 log"
+    count = kind_settings("demonstrations")["count"]
+    assert parse_setting(count, "2 4;8") == [2, 4, 8]
     with pytest.raises(pl.InputError, match="whole numbers"):
-        read(count, "2, x")
+        parse_setting(count, "2, x")
 
 
 def test_a_setting_is_added_with_its_default() -> None:
@@ -203,50 +210,54 @@ def test_groups_have_the_names_that_a_baseline_has() -> None:
     assert {box.name for box in BOXES} == set(form_values({}))
 
 
-def test_complaints_lead_to_their_lines(bench: Workbench) -> None:
+def test_complaints_lead_to_their_lines(context: AppContext) -> None:
     text = SHIPPED["quickstart"]
-    assert validation.complaints_of(bench, text) == []
+    assert validation.validate_study_text(context.policy, text) == []
     wrong = text.replace("sentiment/a-piece", f"sentiment/{HOSTILE}") + "objectivs: 1\n"
-    drawn = str(validation.draw(validation.complaints_of(bench, wrong)))
+    drawn = str(validation.issues_html(validation.validate_study_text(context.policy, wrong)))
     assert f'data-line="{len(wrong.splitlines())}"' in drawn
-    lost = validation.draw(validation.complaints_of(bench, wrong.replace("objectivs: 1\n", "")))
+    lost = validation.issues_html(
+        validation.validate_study_text(context.policy, wrong.replace("objectivs: 1\n", ""))
+    )
     assert "<script>" not in lost and "&lt;script&gt;" in lost
     assert "not on offer" in str(
-        validation.draw(validation.complaints_of(bench, text.replace("smollm2-135m", "gpt")))
+        validation.issues_html(
+            validation.validate_study_text(context.policy, text.replace("smollm2-135m", "gpt"))
+        )
     )
 
 
-def test_beginnings_have_free_names_and_can_be_run(bench: Workbench) -> None:
-    folder = bench.runs / "quickstart"
+def test_beginnings_have_free_names_and_can_be_run(context: AppContext) -> None:
+    folder = context.runs / "quickstart"
     folder.mkdir(parents=True)
     spec = pl.read_study(SHIPPED["quickstart"])
-    (folder / "study.yaml").write_text(dumped(spec.document() | {"resolved": {"seeds": {}}}))
-    offered = starting_points.beginnings(bench)
+    (folder / "study.yaml").write_text(dump_yaml(spec.document() | {"resolved": {"seeds": {}}}))
+    offered = starting_points.list_starting_points(context.runs)
     assert {"an empty study", "shipped: game24", "run before: quickstart"} <= set(offered)
     for name in ("an empty study", "shipped: quickstart", "run before: quickstart"):
-        text = starting_points.begin(bench, name)
-        assert validation.complaints_of(bench, text) == []
-        assert not (bench.runs / read_yaml(text)["study"]).exists()
-    again: Any = pl.read_study(starting_points.begin(bench, "run before: quickstart"))
+        text = starting_points.starting_yaml(context, name)
+        assert validation.validate_study_text(context.policy, text) == []
+        assert not (context.runs / read_yaml(text)["study"]).exists()
+    again: Any = pl.read_study(starting_points.starting_yaml(context, "run before: quickstart"))
     assert again.document() | {"study": "quickstart"} == spec.document()
     for strange in ("run before: ../x", "shipped: ../x", ""):
         with pytest.raises(pl.InputError):
-            starting_points.begin(bench, strange)
+            starting_points.starting_yaml(context, strange)
 
 
-def test_an_upload_becomes_a_study_that_runs(bench: Workbench, tmp_path: Path) -> None:
+def test_an_upload_becomes_a_study_that_runs(context: AppContext, tmp_path: Path) -> None:
     from tests.helpers.study_fixtures import write_reviews
 
-    data = kept_name(bench, write_reviews(tmp_path / "my reviews.csv"))
+    data = uploaded_name(context.keep_upload, write_reviews(tmp_path / "my reviews.csv"))
     assert not Path(data).is_absolute()
-    text, remarks = starting_points.proposed(bench, data, "text", "label", "bert-tiny")
-    assert validation.complaints_of(bench, text) == []
+    text, remarks = starting_points.proposed_study_yaml(context, data, "text", "label", "bert-tiny")
+    assert validation.validate_study_text(context.policy, text) == []
     assert text.startswith("# ") and "labels: negative, positive" in remarks
     document = read_yaml(text)
     assert document["task"]["data"] == data and document["study"] == "my-reviews"
     for strange in ("../../etc/passwd", "/etc/passwd", "x\0y", ""):
         with pytest.raises(pl.InputError, match="upload"):
-            starting_points.proposed(bench, strange, "", "", "")
+            starting_points.proposed_study_yaml(context, strange, "", "", "")
 
 
 def test_the_cost_is_drawn() -> None:
@@ -255,7 +266,7 @@ def test_the_cost_is_drawn() -> None:
     span = Span(1500.0, 2500.0)
     group = GroupCost(HOSTILE, "x", None, Span(3, 3), span, span, span, Span(30, 7000), ("note",))
     found = pl.Estimate("s", "m", None, 3, (group,), group, Span(1, 100), Span(0.5, 2), ("much",))
-    drawn = str(cost_chart.draw(found))
+    drawn = str(cost_chart.cost_html(found))
     assert "<script>" not in drawn and "endless" in drawn
     assert "9\u202fk – 15\u202fk" in drawn and "0.50 – 2.00" in drawn and "1.9\u202fh" in drawn
 
@@ -271,8 +282,12 @@ def test_studies_over_time_are_drawn() -> None:
     pair = pl.StudyPair(
         "a", "b", "accuracy", "mcnemar_exact", 0.01, 0.02, -0.1, (-0.2, -0.05), 40, 9
     )
-    drawn = html.charts(rows) + html.table(rows) + html.tests([pair])
-    drawn += html.winners(rows) + html.changes([pl.Change("seed", None, 13)], "a", "b")
+    drawn = (
+        html.history_charts_html(rows)
+        + html.history_table_html(rows)
+        + html.paired_tests_html([pair])
+    )
+    drawn += html.winners_html(rows) + html.changes_html([pl.Change("seed", None, 13)], "a", "b")
     assert "<script>" not in drawn and drawn.count("<circle") == 2
     assert "<b>b</b> is better than <b>a</b>" in drawn
     assert "+5.0 to +20.0" in drawn
