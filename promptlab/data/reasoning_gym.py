@@ -12,12 +12,12 @@ from itertools import islice
 from typing import Any
 
 from promptlab.data.example import Example
+from promptlab.data.numeral import number_in_whole, written_number
 from promptlab.data.repeats import text_key
 from promptlab.data.splits import Size
 from promptlab.data.task import SPLITS, Task
 from promptlab.errors import AssetError, DataError
 from promptlab.files.settings import check_seed
-from promptlab.prompts.parsers.number import read_number
 
 PREFIX = "reasoning-gym"
 SIZES = {"train": 64, "dev": 100, "test": 200}
@@ -50,13 +50,19 @@ def reasoning_task(
             "different ones came up; ask for fewer (train, dev, test), or harder ones "
             f"({PREFIX}:NAME?max_terms=6)"
         )
-    numbers = all(read_number(str(example.label)) == example.label for example in examples)
+    numbers = all(_is_number(str(example.label)) for example in examples)
     return Task(
         name,
         **splits,
         metric=metric or ("numeric_match" if numbers else "exact_match"),
         fields=("question",),
     )
+
+
+def _is_number(label: str) -> bool:
+    """Whether a label is a number as a whole, written as parsers write what they read."""
+    value = number_in_whole(label)
+    return value is not None and written_number(value) == label
 
 
 def _different(name: str, seed: int) -> Iterator[Example]:

@@ -10,11 +10,10 @@ from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.library.entry import TASK_KEYS, LibraryTemplate, check_keys, entry_of
-from promptlab.library.promptsource import Converted, is_promptsource
+from promptlab.library.promptsource import Converted, is_promptsource, read_promptsource
 from promptlab.library.sources import find, library, templates
 from promptlab.library.transaction import Edits, edits, split_name
 from promptlab.library.yaml_edit import LONGEST, read_documents, write_yaml
-from promptlab.prompts.jinja.rendering import convert_promptsource
 
 _MOST = 500
 _SECONDS = 30.0
@@ -80,7 +79,7 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
     """
     text = _text(Path(path))
     if is_promptsource(text):
-        found = convert_promptsource(text, Path(path).name)
+        found = read_promptsource(text, Path(path).name)
         return _adopt(found, Path(path).name, replace)
     offered, faults = _read(text, Path(path).name)
     saved, unchanged = [], []

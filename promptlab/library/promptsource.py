@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import yaml
@@ -19,6 +19,7 @@ from promptlab.library.promptsource_jinja import template_text
 from promptlab.library.promptsource_targets import Target, fixed_choices, read_target
 from promptlab.library.same_rendering import check_same_rendering
 from promptlab.library.yaml_edit import check_shape
+from promptlab.prompts.jinja.rendering import run_isolated
 from promptlab.prompts.jinja.sandbox import parse_jinja
 from promptlab.prompts.template import Template
 
@@ -48,8 +49,17 @@ def read_promptsource(text: str, source: str) -> list[Converted]:
     """Every template of a file, converted or with the reason why it cannot be.
 
     Fields are the data set's columns. Labels are the column's indices as text ("0", "1") where an
-    index chooses the answer. Raises `InputError` for what is no such file.
+    index chooses the answer.
+
+    Raises:
+        InputError: For what is no such file; naming ``source`` where converting takes too long.
     """
+    slow = f"{source}: reading its templates takes too long; split it up"
+    return [Converted(*row) for row in run_isolated(convert_rows, text, source, too_slow=slow)]
+
+
+def convert_rows(text: str, source: str) -> list[tuple[Any, ...]]:
+    """The fields of every `Converted`, as plain data: what a process of its own may answer."""
     with reading(source):
         check_shape(text, source, aliases=True)  # only texts are read, so that they cannot grow
         document = yaml.load(text, _loader())  # noqa: S506 - a safe loader with two more tags
@@ -60,7 +70,7 @@ def read_promptsource(text: str, source: str) -> list[Converted]:
     for number, prompt in enumerate(document["templates"].values(), start=1):
         given = prompt if isinstance(prompt, dict) else {}
         short = _free(_slug(_text(given, "name"), _LONGEST_NAME) or str(number), names)
-        found.append(_converted(given, "/".join(parts) or "unnamed", short))
+        found.append(astuple(_converted(given, "/".join(parts) or "unnamed", short)))
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.data.numeral import number_in_whole
 from promptlab.errors import InputError
 from promptlab.evaluation.metrics.base import Metric, judged
 from promptlab.evaluation.predictions import Predictions
-from promptlab.prompts.parsers.numeral import number_in_whole
 
 _NORMALIZATION = "labels are compared as numbers; one that is none is as far off as can be"
 

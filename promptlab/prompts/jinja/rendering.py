@@ -11,7 +11,7 @@ import atexit
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import InputError, TemplateError
@@ -19,7 +19,6 @@ from promptlab.prompts.jinja import patterns, sandbox
 from promptlab.prompts.prompt import Segment
 
 if TYPE_CHECKING:
-    from promptlab.library.promptsource import Converted
     from promptlab.prompts.jinja.isolation.pool import Pool
 
 _MOST_KEPT, _LONGEST_KEPT = 1024, 20_000
@@ -99,26 +98,36 @@ def search_pattern(pattern: str, text: str) -> str | None:
     return None if found is None else str(found)
 
 
-def convert_promptsource(text: str, source: str) -> list[Converted]:
-    """`catalog.promptsource.read_promptsource`."""
-    from promptlab.library.promptsource import Converted
+def run_isolated(operation: Callable[..., Any], *given: Any, too_slow: str) -> Any:
+    """``operation(*given)`` with plain data, apart from this process if others are served.
 
+    Args:
+        operation: A function at the top level of a module of promptlab, from plain data to plain
+            data: its arguments and its value cross a process boundary as JSON.
+        given: Its arguments.
+        too_slow: What is said when it takes longer than half a minute, or too much memory.
+
+    Raises:
+        InputError: As the function does, or with ``too_slow``.
+    """
     if _pool is None:
-        from promptlab.library.promptsource import read_promptsource
+        return operation(*given)
+    do = f"{operation.__module__}:{operation.__qualname__}"
+    return _asked(_pool, do, *given, too_slow=InputError(too_slow))
 
-        return read_promptsource(text, source)
-    return [Converted(*one) for one in _asked(_pool, "convert", text, source)]
 
+def _asked(pool: Pool, do: str, *given: Any, too_slow: InputError | None = None) -> Any:
+    """The value that a worker answers, or that was answered before; its error is raised.
 
-def _asked(pool: Pool, do: str, *given: Any) -> Any:
-    """The value that a worker answers, or that was answered before; its error is raised."""
+    What says itself that it is ``too_slow`` has half a minute, all else a second.
+    """
     key = _key(do, given)
     with _lock:
         answer = _kept.get(key)
         if answer is not None:
             _kept.move_to_end(key)
     if answer is None:
-        answer = _answer(pool, do, given)
+        answer = _answer(pool, do, given, too_slow)
         if key is not None and _length(answer) < _LONGEST_KEPT:
             with _lock:
                 _kept[key] = answer
@@ -131,22 +140,22 @@ def _asked(pool: Pool, do: str, *given: Any) -> Any:
     return answer["value"]
 
 
-def _answer(pool: Pool, do: str, given: tuple[Any, ...]) -> dict[str, Any]:
+def _answer(
+    pool: Pool, do: str, given: tuple[Any, ...], too_slow: InputError | None
+) -> dict[str, Any]:
     from promptlab.prompts.jinja.isolation.pool import Over
     from promptlab.prompts.jinja.isolation.wire import plain_error
 
     try:
-        return pool.ask(do, *given, long=do == "convert")
+        return pool.ask(do, *given, long=too_slow is not None)
     except Over:
-        return plain_error(_over(do, given))
+        return plain_error(too_slow or _over(do, given))
 
 
 def _over(do: str, given: tuple[Any, ...]) -> InputError:
     """What is told of work that was ended."""
     if do in ("check", "search"):
         return InputError(patterns.too_slow(str(given[0]), str(given[-1])))
-    if do == "convert":
-        return InputError(f"{given[1]}: reading its templates takes too long; split it up")
     return TemplateError(
         "Jinja: the template takes more than a second of computing, or too much memory",
         text=str(given[0]),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from promptlab.prompts.parsers.answer_cue import Statement, before_next_example, statements
-from promptlab.prompts.parsers.numeral import (
+from promptlab.data.numeral import (
     FEW,
     PARTS,
     Decimal,
@@ -16,6 +15,7 @@ from promptlab.prompts.parsers.numeral import (
     plain_numbers,
     written_number,
 )
+from promptlab.prompts.parsers.answer_cue import Statement, before_next_example, statements
 
 _OPERATOR = re.compile(
     r"[\s()]*(?:[-+*×·÷/^]|\bx\b|\b(?:plus|minus|times|divided\s+by|multiplied\s+by|over)\b)[\s()$]*",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from promptlab.prompts.parsers.numeral import (
+from promptlab.data.numeral import (
     CURRENCIES,
     number_in_whole,
     numerals,

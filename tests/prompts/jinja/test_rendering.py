@@ -14,9 +14,10 @@ import pytest
 
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.errors import InputError, PromptlabError, TemplateError, WorkError
-from promptlab.library.promptsource import read_promptsource
+from promptlab.library.promptsource import Converted, convert_rows, read_promptsource
 from promptlab.prompts.jinja import rendering, sandbox
 from promptlab.prompts.jinja.isolation import pool as pools
+from promptlab.prompts.jinja.isolation.operations import operation
 from promptlab.prompts.jinja.isolation.wire import segments_of
 from promptlab.prompts.parsers.parsers import RegexParser
 from promptlab.prompts.template import Template
@@ -94,9 +95,9 @@ def test_promptsource_is_converted_apart(isolated: pools.Pool, tmp_path: Path) -
         "dataset: d\ntemplates:\n  a: !Template\n    jinja: '{{ text }} Is it {{ good }}?|||"
         "{{ answer_choices[label] }}'\n    answer_choices: no ||| yes\n    name: one\n"
     )
-    assert rendering.convert_promptsource(text, "x") == read_promptsource(text, "x")
+    assert read_promptsource(text, "x") == [Converted(*row) for row in convert_rows(text, "x")]
     with pytest.raises(InputError, match="expected"):
-        rendering.convert_promptsource("- a", "x")
+        read_promptsource("- a", "x")
 
 
 def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.Pool) -> None:
@@ -182,3 +183,9 @@ def test_a_worker_knows_no_keys(isolated: pools.Pool, monkeypatch: pytest.Monkey
 def test_only_segments_are_read_of_an_answer(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         segments_of(json.loads(json.dumps(wrong)))
+
+
+def test_a_worker_runs_functions_of_this_project_alone() -> None:
+    assert operation("promptlab.library.promptsource:convert_rows") is convert_rows
+    with pytest.raises(ValueError, match="no operation"):
+        operation("os:system")

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from promptlab.data.numeral import number_in_whole, written_number
 from promptlab.evaluation.metrics import ExactMatch, NumericMatch
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.prompts.parsers.hidden_reasoning import split_reasoning
 from promptlab.prompts.parsers.number import read_number
-from promptlab.prompts.parsers.numeral import number_in_whole, written_number
 from promptlab.prompts.parsers.open_answer import normal_answer
 from promptlab.prompts.parsers.parsers import (
     ChoiceParser,

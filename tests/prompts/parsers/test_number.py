@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import pytest
 
+from promptlab.data.numeral import number_in_whole, written_number
 from promptlab.errors import InputError
 from promptlab.prompts.parsers.number import read_number
-from promptlab.prompts.parsers.numeral import number_in_whole, written_number
 from promptlab.prompts.parsers.parsers import NumberParser
 from promptlab.strategies.chain_of_thought.worked_examples import concluded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from importlib import import_module
 from typing import Any
 
 from promptlab.prompts.jinja import patterns, sandbox
@@ -15,16 +15,22 @@ def _render(text: str, fields: Mapping[str, str], others: Sequence[str]) -> list
     return plain_segments(sandbox.render_jinja(text, {**dict.fromkeys(others, ""), **fields}))
 
 
-def _convert(text: str, source: str) -> list[Any]:
-    from promptlab.library.promptsource import read_promptsource
-
-    return [astuple(one) for one in read_promptsource(text, source)]
-
-
-OPERATIONS: Mapping[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "fields": sandbox.jinja_fields,
     "render": _render,
     "check": patterns.check_pattern,
     "search": patterns.search_pattern,
-    "convert": _convert,
 }
+
+
+def operation(name: str) -> Callable[..., Any]:
+    """The function of a name in `OPERATIONS`, or of the form ``promptlab.module:function``.
+
+    Names are given by this project's code alone, never by data. Raises `ValueError` for others.
+    """
+    if name not in OPERATIONS:
+        module, _, function = name.partition(":")
+        if not module.startswith("promptlab."):
+            raise ValueError(f"no operation: {name!r}")
+        OPERATIONS[name] = getattr(import_module(module), function)
+    return OPERATIONS[name]
