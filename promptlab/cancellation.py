@@ -115,12 +115,12 @@ class Cancellation:
 _in_force: ContextVar[Cancellation | None] = ContextVar("in_force", default=None)
 
 
-def stop_if_asked() -> None:
+def raise_if_cancelled() -> None:
     """Raise `Cancelled` when the `Cancellation` in force in this thread says so."""
     if (cancellation := _in_force.get()) is not None:
         cancellation.stop_here()
 
 
-def current() -> Cancellation | None:
+def current_cancellation() -> Cancellation | None:
     """The `Cancellation` that is in force in this thread."""
     return _in_force.get()

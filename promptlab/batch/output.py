@@ -14,7 +14,7 @@ from typing import Any, Self, TextIO
 from promptlab.data.readers import text_of
 from promptlab.errors import DataError, DiskError, InputError, WorkError
 from promptlab.files.atomic import sync_folder
-from promptlab.files.cache import is_full, room_text
+from promptlab.files.cache import free_space_text, is_disk_full
 from promptlab.files.spreadsheet import spreadsheet_safe
 from promptlab.security.redaction import hide_secrets
 from promptlab.security.terminal import data_output
@@ -46,7 +46,7 @@ def choose_format(asked: Format | None, out: Path | None, source: str) -> Format
     return Format(ending)
 
 
-class RowFile:
+class RowWriter:
     """Writes rows as they come; values stay what they were.
 
     With a ``path`` the rows go into a hidden file beside it, which takes its name on `commit`;
@@ -134,7 +134,7 @@ class RowFile:
                 cells = self._csv_rows(rows)
                 csv.writer(_UnixLines(self._stream)).writerows(cells)
             else:
-                self._stream.writelines(json_line(row) for row in rows)
+                self._stream.writelines(format_json_line(row) for row in rows)
             self._stream.flush()
         except BrokenPipeError:
             raise
@@ -165,8 +165,8 @@ class RowFile:
 
     def _failed(self, error: OSError) -> WorkError:
         where = self.path or "standard output"
-        if is_full(error):
-            room = "" if self.path is None else f" ({room_text(self.path.absolute().parent)})"
+        if is_disk_full(error):
+            room = "" if self.path is None else f" ({free_space_text(self.path.absolute().parent)})"
             return DiskError(
                 f"{where} cannot be written: {error.strerror}{room}; no output was kept. Make "
                 "room, or write to another disk"
@@ -191,17 +191,17 @@ class _UnixLines:
         return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
-def json_line(row: Mapping[str, Any]) -> str:
+def format_json_line(row: Mapping[str, Any]) -> str:
     """A row as one line of strict JSON."""
-    return json_text(plain(row)) + "\n"
+    return json_text(to_plain_value(row)) + "\n"
 
 
-def plain(value: Any) -> Any:
+def to_plain_value(value: Any) -> Any:
     """``value`` as JSON data: what is not a number becomes null, dates and the like text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_plain_value(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.batch.input import BLOCK, open_records
-from promptlab.batch.output import Format, RowFile, choose_format
+from promptlab.batch.input import BLOCK, open_row_source
+from promptlab.batch.output import Format, RowWriter, choose_format
 from promptlab.batch.prediction import BatchPrediction
 from promptlab.cancellation import Cancellation
 from promptlab.data.readers import MAX_CHARS
@@ -42,8 +42,8 @@ def predict_file(
     chosen = read_format(form, target, str(source))
     refuse_same_file(target, str(source))
     started = time.perf_counter()
-    with RowFile(target, chosen, safe=safe) as output:
-        records = open_records(source, block=block, max_chars=max_chars)
+    with RowWriter(target, chosen, safe=safe) as output:
+        records = open_row_source(source, block=block, max_chars=max_chars)
         batch = BatchPrediction(predictor, records, columns=columns, label=label)
         for index, rows in enumerate(batch.blocks(cancellation)):
             if not index:
@@ -77,7 +77,7 @@ def write_rows(
     `DiskError` and `WorkError`.
     """
     target = Path(path)
-    with RowFile(target, read_format(form, target, str(path)), safe=safe) as output:
+    with RowWriter(target, read_format(form, target, str(path)), safe=safe) as output:
         output.start(columns)
         output.write(rows)
         output.commit()

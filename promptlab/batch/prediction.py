@@ -12,11 +12,11 @@ from typing import Any
 
 from promptlab.batch.input import (
     BLOCK,
-    Records,
+    RowSource,
     examples_of,
-    given_records,
     match_columns,
-    open_records,
+    open_row_source,
+    rows_from_values,
     with_nested,
 )
 from promptlab.cancellation import Cancellation, Cancelled
@@ -52,16 +52,16 @@ class BatchPrediction:
     def __init__(
         self,
         predictor: Predictor,
-        source: str | Path | Sequence[Mapping[str, Any]] | Records,
+        source: str | Path | Sequence[Mapping[str, Any]] | RowSource,
         *,
         columns: Mapping[str, str] | None = None,
         label: str | None = None,
         block: int = BLOCK,
     ) -> None:
         if isinstance(source, str | Path):
-            source = open_records(source, block=block)
-        elif not isinstance(source, Records):
-            source = given_records(source, block)
+            source = open_row_source(source, block=block)
+        elif not isinstance(source, RowSource):
+            source = rows_from_values(source, block)
         self.predictor = predictor
         self.records, self.matched = match_records(
             source, predictor.fields, predictor.read_as, columns=columns, label=label
@@ -241,13 +241,13 @@ class BatchPrediction:
 
 
 def match_records(
-    source: Records,
+    source: RowSource,
     fields: Sequence[str],
     read_as: Columns | None,
     *,
     columns: Mapping[str, str] | None = None,
     label: str | None = None,
-) -> tuple[Records, Columns]:
+) -> tuple[RowSource, Columns]:
     """Which columns of ``source`` are a predictor's fields and its label.
 
     Args:

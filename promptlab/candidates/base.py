@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from promptlab.cancellation import Cancelled
 from promptlab.data.task import Task
 from promptlab.errors import DiskError, StudyError, WorkError
-from promptlab.files.code_permission import named_class
+from promptlab.files.code_permission import load_class
 from promptlab.files.provenance import note_package
 from promptlab.files.settings import Settings
 from promptlab.models.base import LanguageModel
@@ -210,4 +210,4 @@ def find_kind(name: str) -> type[Kind]:
             "own as package.module:Name"
         )
     shipped = BUILT_IN.values()
-    return named_class(path, Kind, "kind", shipped=shipped, fault=StudyError)  # type: ignore[type-abstract]
+    return load_class(path, Kind, "kind", shipped=shipped, fault=StudyError)  # type: ignore[type-abstract]

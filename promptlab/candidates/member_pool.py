@@ -9,7 +9,7 @@ from promptlab.candidates.base import BUILT_IN
 from promptlab.data.task import Task
 from promptlab.errors import DataError, WorkError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.files.checksums import differs
+from promptlab.files.checksums import find_difference
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.ensemble.cached_predictor import Recalled
@@ -92,7 +92,7 @@ class Rivals:
 
     def _table(self, path: Path, checksum: str | None) -> Predictions:
         if path not in self._tables:
-            if checksum is not None and (told := differs(path, checksum)):
+            if checksum is not None and (told := find_difference(path, checksum)):
                 raise DataError(f"{path}: {told}; the next run judges its trial again")
             self._tables[path] = Predictions.from_jsonl(path)
         return self._tables[path]

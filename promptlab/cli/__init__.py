@@ -22,11 +22,11 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from promptlab.cli.common_options import Verbosity, set_verbosity
     from promptlab.errors import DataWarning
-    from promptlab.security.terminal import clean_streams
+    from promptlab.security.terminal import sanitize_streams
 
     set_verbosity(Verbosity.NORMAL)
     warnings.filterwarnings("ignore", category=DataWarning)  # commands tell them themselves
-    with clean_streams():
+    with sanitize_streams():
         _run()
 
 
@@ -35,7 +35,7 @@ def _run() -> None:
     from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
     from promptlab.errors import DiskError, InputError, PromptlabError
-    from promptlab.files.cache import is_full
+    from promptlab.files.cache import is_disk_full
 
     try:
         _check_texts()
@@ -47,7 +47,7 @@ def _run() -> None:
         _tell(error, str(error))
         sys.exit(error.exit_code)
     except OSError as error:
-        if not is_full(error):
+        if not is_disk_full(error):
             if error.filename is None:
                 _crash()
             _tell(error, f"{error.filename}: {error.strerror}; name another file or folder")

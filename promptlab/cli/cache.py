@@ -14,7 +14,7 @@ app = typer.Typer(help="What is kept in the cache folder.", no_args_is_help=True
 @app.command("list")
 def list_parts(as_json: Json = False) -> None:
     """Every part of the cache: its size, what is in it, and what it costs to have it again."""
-    from promptlab.files.cache import cache_dir, size_text
+    from promptlab.files.cache import cache_dir, format_size
     from promptlab.files.cache_contents import cache_parts
 
     parts = cache_parts()
@@ -23,10 +23,10 @@ def list_parts(as_json: Json = False) -> None:
         return
     print_listing(
         ("part", "size", "files", "what it is", "without it"),
-        [(p.name, size_text(p.size), p.files, p.content, p.rebuilding) for p in parts],
+        [(p.name, format_size(p.size), p.files, p.content, p.rebuilding) for p in parts],
         numbers=("size", "files"),
     )
-    note(f"\n{size_text(sum(part.size for part in parts))} in {cache_dir()}")
+    note(f"\n{format_size(sum(part.size for part in parts))} in {cache_dir()}")
 
 
 @app.command("clear")
@@ -42,12 +42,12 @@ def clear(
     import sys
 
     from promptlab.errors import InputError
-    from promptlab.files.cache import size_text
+    from promptlab.files.cache import format_size
     from promptlab.files.cache_contents import choose_parts, clear_parts
 
     parts = choose_parts(names or [], everything=everything)
     size = sum(part.size for part in parts)
-    told = f"{size_text(size)}: {', '.join(part.name for part in parts) or 'nothing is kept'}"
+    told = f"{format_size(size)}: {', '.join(part.name for part in parts) or 'nothing is kept'}"
     if parts and not yes:
         if not sys.stdin.isatty():
             raise InputError(

@@ -30,7 +30,7 @@ _WORDS = "a film about people who read long books on the train to the sea and ba
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
     """The pinned models; any folder or Hugging Face id works, too."""
-    from promptlab.files.cache import cache_dir, size_text
+    from promptlab.files.cache import cache_dir, format_size
     from promptlab.models.builtin import MODELS
 
     rows = [
@@ -58,8 +58,8 @@ def list_models(as_json: Json = False) -> None:
                 model.name,
                 model.family,
                 f"{model.parameters / 1e6:.1f} M",
-                size_text(model.asset.size),
-                size_text(model.size),
+                format_size(model.asset.size),
+                format_size(model.size),
                 model.licence,
                 "yes" if row["cached"] else "no",
                 model.description,
@@ -199,7 +199,7 @@ def _writing_speed(model: LocalModel) -> float | None:
 
 
 def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
-    from promptlab.files.cache import size_text
+    from promptlab.files.cache import format_size
 
     paths = row["fast_paths"]
     written = row["written_tokens_per_second"]
@@ -214,7 +214,7 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("shared prefix", _held(paths["shared_prefixes"], "every prompt is computed whole")),
         ("slot-only head", _held(paths["slot_only_head"], "the head runs at every position")),
         ("slot features", _held(paths["slot_features"], "new answers need the network again")),
-        ("loaded in", f"{row['load_seconds']:.1f} s, {size_text(row['peak_bytes'])} at most"),
+        ("loaded in", f"{row['load_seconds']:.1f} s, {format_size(row['peak_bytes'])} at most"),
         ("speed", speed + ("" if written is None else f", {written:,.0f} tokens/s written")),
     ]
 

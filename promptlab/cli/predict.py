@@ -22,8 +22,8 @@ from promptlab.cli.options import (
 from promptlab.cli.output import Json, cell, console, note, print_json, print_listing, visible, warn
 
 if TYPE_CHECKING:
-    from promptlab.batch.input import Records
-    from promptlab.batch.output import RowFile
+    from promptlab.batch.input import RowSource
+    from promptlab.batch.output import RowWriter
     from promptlab.batch.prediction import BatchPrediction
     from promptlab.data.readers import FileForm
     from promptlab.evaluation.predictions import Predictions
@@ -110,9 +110,9 @@ def predict(
         )
     summary["file"] = None if target is None else str(target)
     if as_json:
-        from promptlab.batch.output import plain
+        from promptlab.batch.output import to_plain_value
 
-        print_json(summary if kept is None else summary | {"predictions": plain(kept)})
+        print_json(summary if kept is None else summary | {"predictions": to_plain_value(kept)})
     elif kept is not None:
         _print_rows(kept)
     _report(summary)
@@ -168,27 +168,27 @@ def _opened(
     max_chars: int,
     safe: bool,
     written: FileForm,
-) -> Iterator[tuple[Records, RowFile]]:
+) -> Iterator[tuple[RowSource, RowWriter]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
-    from promptlab.batch.input import given_records, open_records
-    from promptlab.batch.output import RowFile
+    from promptlab.batch.input import open_row_source, rows_from_values
+    from promptlab.batch.output import RowWriter
     from promptlab.batch.predict_file import read_format, refuse_same_file
 
     if isinstance(source, str):
         chosen = read_format(form, target, source)
         refuse_same_file(target, source)
-        records = open_records(source, block=block, max_chars=max_chars, form=written)
+        records = open_row_source(source, block=block, max_chars=max_chars, form=written)
     else:
         chosen = read_format(form, target, "-")
-        records = given_records(source, block)
-    with RowFile(target, chosen, safe=safe) as output:
+        records = rows_from_values(source, block)
+    with RowWriter(target, chosen, safe=safe) as output:
         yield records, output
 
 
 def _predicted(
     predictor: Predictor,
-    records: Records,
-    output: RowFile,
+    records: RowSource,
+    output: RowWriter,
     kept: list[dict[str, Any]] | None,
     *,
     columns: Mapping[str, str],
@@ -220,7 +220,7 @@ def _predicted(
 
 
 def _predict(
-    batch: BatchPrediction, output: RowFile, kept: list[dict[str, Any]] | None, *, trace: bool
+    batch: BatchPrediction, output: RowWriter, kept: list[dict[str, Any]] | None, *, trace: bool
 ) -> None:
     """Write every block as soon as it is predicted, or keep it."""
     started = False

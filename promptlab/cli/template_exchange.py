@@ -18,7 +18,7 @@ def export_names(
 ) -> None:
     """Templates as YAML, one document a task, for `template import` elsewhere."""
     from promptlab.errors import DataError
-    from promptlab.files.cache import written_whole
+    from promptlab.files.cache import atomic_write
     from promptlab.library import templates
     from promptlab.library.library import Library
 
@@ -35,7 +35,7 @@ def export_names(
         return
     if out.exists():
         raise DataError(f"{out} exists already; give another name or remove it")
-    with written_whole(out) as partial:
+    with atomic_write(out) as partial:
         partial.write_text(text, encoding="utf-8")
     note(f"Wrote {len(set(chosen))} templates to {out}")
 

@@ -16,7 +16,7 @@ from promptlab.errors import WorkError
 DISTRIBUTION = "promptlab-workbench"
 
 
-def inside(module: str, name: str) -> Any:
+def library_internal(module: str, name: str) -> Any:
     """What another library's module calls ``name``.
 
     Raises `WorkError` that names the tested versions when the installed one has no such thing,
@@ -27,18 +27,18 @@ def inside(module: str, name: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise changed(library, f"{module}.{name}") from error
+        raise changed_library_error(library, f"{module}.{name}") from error
 
 
-def changed(library: str, what: str) -> WorkError:
+def changed_library_error(library: str, what: str) -> WorkError:
     """The error for an installed version in which ``what`` is not as promptlab knows it."""
     return WorkError(
         f"the installed {library} {metadata.version(library)} has no {what} as promptlab uses it; "
-        f'run: pip install "{tested(library)}"'
+        f'run: pip install "{tested_versions(library)}"'
     )
 
 
-def tested(library: str) -> str:
+def tested_versions(library: str) -> str:
     """The versions of a library that promptlab was tested with, as pip reads them."""
     for requirement in metadata.requires(DISTRIBUTION) or ():
         named = re.match(r"[\w.-]+", requirement)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from promptlab.compat import inside
+from promptlab.compat import library_internal
 
 
 def has_default_targets(architecture: str) -> bool:
     """Whether peft knows which layers of an architecture to update."""
-    known = inside("peft.utils", "TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING")
+    known = library_internal("peft.utils", "TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING")
     return architecture in known

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from promptlab.compat import changed
+from promptlab.compat import changed_library_error
 
 
 def hooks_of(module: nn.Module) -> Iterator[dict[int, Any]]:
@@ -16,7 +16,7 @@ def hooks_of(module: nn.Module) -> Iterator[dict[int, Any]]:
     for name in ("_forward_hooks", "_forward_pre_hooks"):
         table = getattr(module, name, None)
         if table is None:
-            raise changed("torch", f"nn.Module.{name}")
+            raise changed_library_error("torch", f"nn.Module.{name}")
         yield table
 
 
@@ -34,7 +34,7 @@ def packed_linear(weight: Tensor, bias: Tensor | None, rows: int) -> Callable[[T
     try:
         reorder, multiply = operations._reorder_linear_weight, operations._linear_pointwise
     except AttributeError as error:
-        raise changed("torch", "ops.mkldnn._linear_pointwise") from error
+        raise changed_library_error("torch", "ops.mkldnn._linear_pointwise") from error
     laid = reorder(weight, rows)
 
     def forward(inputs: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from transformers.cache_utils import (
 from transformers.modeling_outputs import MoEModelOutput as EncoderOutput
 from transformers.pytorch_utils import Conv1D
 
-from promptlab.compat import inside, tested
+from promptlab.compat import library_internal, tested_versions
 from promptlab.errors import CapabilityError, WorkError
 
 __all__ = [
@@ -27,17 +27,17 @@ __all__ = [
     "DynamicLayer",
     "EncoderDecoderCache",
     "EncoderOutput",
+    "accepts_argument",
+    "accepts_positions",
+    "block_attention_reason",
     "cache_inputs",
     "cache_keyword",
     "class_names",
     "config_value",
     "forget_origin",
-    "keeps_every_token",
-    "keeps_what_it_sees",
-    "readings_of",
-    "reads_in_blocks",
-    "takes",
-    "takes_positions",
+    "is_full_length_cache",
+    "is_lossless_cache",
+    "model_classes_of",
 ]
 
 _AUTO = "transformers.models.auto.modeling_auto"
@@ -64,7 +64,7 @@ def cache_keyword(model: Any) -> str | None:
     if own is not None and inner is not None and own != inner:
         raise WorkError(
             f"{type(model).__name__} calls its cache {own} and its body calls it {inner}, so "
-            f'neither name reaches both; run: pip install "{tested("transformers")}"'
+            f'neither name reaches both; run: pip install "{tested_versions("transformers")}"'
         )
     return own or inner
 
@@ -84,7 +84,7 @@ def cache_inputs(keyword: str | None, cache: Any, name: str) -> dict[str, Any]:
 
 def class_names(task: str) -> frozenset[str]:
     """The model classes that transformers has for a task, such as ``MASKED_LM``."""
-    found = inside(_AUTO, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
+    found = library_internal(_AUTO, f"MODEL_FOR_{task}_MAPPING_NAMES").values()
     names = (name for known in found for name in ((known,) if isinstance(known, str) else known))
     return frozenset(names)
 
@@ -107,7 +107,7 @@ def config_value(config: Any, name: str) -> Any:
         return max((value for value in layers if isinstance(value, int)), default=None)
 
 
-def readings_of(architecture: str, model_type: str) -> set[str]:
+def model_classes_of(architecture: str, model_type: str) -> set[str]:
     """How models of a class are read, by transformers' own lists: *causal*, *masked*, or both.
 
     Of a model that sees or hears, too, transformers lists the part that reads and writes words
@@ -121,12 +121,12 @@ def readings_of(architecture: str, model_type: str) -> set[str]:
         return {"causal"}
     if architecture.endswith("ForMaskedLM"):
         return {"masked"}
-    listed = inside(_AUTO, "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
+    listed = library_internal(_AUTO, "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
     has_words = architecture.endswith("ForConditionalGeneration") and model_type in listed
     return {"causal"} if has_words else set()
 
 
-def keeps_every_token(config: Any, window: int) -> bool:
+def is_full_length_cache(config: Any, window: int) -> bool:
     """Whether every layer that transformers makes keeps the keys and values of ``window`` tokens.
 
     Sliding windows keep the last ones, chunks their own, linear attention a sum of all.
@@ -139,7 +139,7 @@ def keeps_every_token(config: Any, window: int) -> bool:
     )
 
 
-def keeps_what_it_sees(config: Any) -> bool:
+def is_lossless_cache(config: Any) -> bool:
     """Whether the cache that transformers makes keeps all that the model's own forward attends.
 
     Moshi's has a sliding window that its forward does not have.
@@ -147,7 +147,7 @@ def keeps_what_it_sees(config: Any) -> bool:
     return config.get_text_config(decoder=True).model_type not in {"moshi"}
 
 
-def takes_positions(model: Any) -> bool:
+def accepts_positions(model: Any) -> bool:
     """Whether a model puts tokens where it is told, and does not count them by itself.
 
     Models with ALiBi take distances from the columns of the row.
@@ -155,10 +155,10 @@ def takes_positions(model: Any) -> bool:
     for settings in (model.config, config_value(model.config, "attn_config")):
         if getattr(settings, "alibi", False):
             return False
-    return takes(model.base_model.forward, "position_ids") or model.base_model is model
+    return accepts_argument(model.base_model.forward, "position_ids") or model.base_model is model
 
 
-def reads_in_blocks(config: Any, window: int) -> str | None:
+def block_attention_reason(config: Any, window: int) -> str | None:
     """The setting by which a model cuts its input into blocks or windows of its own, if it does.
 
     What such a model gives for a row depends on how far the row is padded, beyond the sizes on
@@ -194,7 +194,7 @@ def _check_names() -> None:
         raise WorkError(
             f"the installed transformers {transformers.__version__} calls a model's cache neither "
             f"{' nor '.join(CACHE_KEYWORDS)}, so nothing could be read with it; run: "
-            f'pip install "{tested("transformers")}"'
+            f'pip install "{tested_versions("transformers")}"'
         )
 
 
@@ -203,7 +203,7 @@ def _keyword(forward: Any) -> str | None:
     return next((name for name in CACHE_KEYWORDS if name in known), None)
 
 
-def takes(forward: Any, name: str) -> bool:
+def accepts_argument(forward: Any, name: str) -> bool:
     """Whether a forward has a parameter of that name."""
     return name in inspect.signature(forward).parameters
 

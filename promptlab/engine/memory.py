@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from promptlab.cancellation import stop_if_asked
+from promptlab.cancellation import raise_if_cancelled
 from promptlab.errors import WorkError
 
 
@@ -41,7 +41,7 @@ class TokenBudget:
         """
         waiting = self.batches(lengths)[::-1]
         while waiting:
-            stop_if_asked()
+            raise_if_cancelled()
             batch = waiting.pop()
             try:
                 work(batch)

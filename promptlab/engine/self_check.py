@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from promptlab.compat.transformers import (
+    accepts_positions,
+    block_attention_reason,
     config_value,
-    keeps_every_token,
-    keeps_what_it_sees,
-    reads_in_blocks,
-    takes_positions,
+    is_full_length_cache,
+    is_lossless_cache,
 )
 from promptlab.engine.generation.batching_mode import Joining
 from promptlab.engine.generation.generate import written
@@ -100,7 +100,7 @@ def choose_joining(tried: Examination, engine: Engine, tokenizer: Any) -> bool:
     seq2seq = tried.reading == "seq2seq"
     ways: list[Joining | None] = [None] if seq2seq or shares else []
     ways += ["together"] if seq2seq else []
-    caches = tried.network.caches and keeps_what_it_sees(tried.config)
+    caches = tried.network.caches and is_lossless_cache(tried.config)
     ways += ["alone"] if caches else []
     for way in (*ways, "anew"):
         tried.network.joining = way
@@ -217,7 +217,7 @@ def _refused(tried: Examination, error: BaseException) -> InputError:
 def _ways(tried: Examination, budget: TokenBudget, deterministic: bool) -> list[Runner]:
     """Runners, the quickest first."""
     configs = (tried.network.model.config, tried.config)
-    together = not any(reads_in_blocks(config, tried.window) for config in configs)
+    together = not any(block_attention_reason(config, tried.window) for config in configs)
     found: list[Runner] = []
     if together and not deterministic and tried.reading == "causal" and _may_share(tried):
         found.append(CausalRunner(tried.network, budget, shares=True))
@@ -236,13 +236,13 @@ def _plain_runner(tried: Examination, budget: TokenBudget) -> Runner:
 
 def _may_share(tried: Examination) -> bool:
     """Whether every layer keeps keys and values of every token; else nothing can be shared."""
-    if not takes_positions(tried.network.model):
+    if not accepts_positions(tried.network.model):
         return False
     types = config_value(tried.config, "layer_types") or []
     known = {"full_attention", "sliding_attention"}
     if any(kind not in known for kind in types):
         return False
-    return tried.network.caches and keeps_every_token(tried.config, tried.window)
+    return tried.network.caches and is_full_length_cache(tried.config, tried.window)
 
 
 def _agrees(

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from promptlab.errors import DataError
 from promptlab.evaluation.failure import Correction, Failure
 from promptlab.evaluation.failure_records import read_tables, whole
-from promptlab.files.cache import locked, written_whole
+from promptlab.files.cache import atomic_write, file_lock
 from promptlab.files.json_file import read_object
 from promptlab.files.provenance import note_file
-from promptlab.files.text_file import read_plain
+from promptlab.files.text_file import read_text_file
 from promptlab.security.untrusted_text import json_lines
 
 FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
@@ -90,7 +90,7 @@ class FailureLog:
                 f"{example_id} has no answer that could be accepted ({failure.error or 'none came'}"
                 "); say which one is expected"
             )
-        with locked(self.corrections_file):
+        with file_lock(self.corrections_file):
             self._read_corrections()
             earlier = self.corrections.get(example_id)
             kept = note if note is not None else earlier.note if earlier else ""
@@ -101,7 +101,7 @@ class FailureLog:
     def withdraw(self, example_id: str) -> Failure:
         """Take a correction back; the failure as it was. Raises `DataError` if it has none."""
         self.find(example_id)
-        with locked(self.corrections_file):
+        with file_lock(self.corrections_file):
             self._read_corrections()
             if self.corrections.pop(example_id, None) is None:
                 raise DataError(f"{example_id} has no correction that could be taken back")
@@ -160,7 +160,7 @@ def _failures(path: Path, written: tuple[int, ...]) -> tuple[Failure, ...]:
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
     """Write JSON Lines; the file appears whole or not at all."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json_lines(records), encoding="utf-8")
     return path
 
@@ -169,7 +169,7 @@ def read_lines(path: Path) -> list[tuple[str, Any]]:
     """Every JSON object of a file with its place. Raises `DataError` naming the line."""
     note_file(path)
     found = []
-    lines = read_plain(path, "bring a copy of it back", fault=DataError).split("\n")
+    lines = read_text_file(path, "bring a copy of it back", fault=DataError).split("\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

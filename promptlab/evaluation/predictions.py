@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, overload
 
 from promptlab.errors import DataError
-from promptlab.files.cache import written_whole
-from promptlab.files.text_file import read_plain
+from promptlab.files.cache import atomic_write
+from promptlab.files.text_file import read_text_file
 from promptlab.security.untrusted_text import json_lines
 
 
@@ -145,14 +145,14 @@ class Predictions(Sequence[Prediction]):
 
     def to_jsonl(self, path: str | Path) -> None:
         """Write one JSON object a line; the file appears whole or not at all."""
-        with written_whole(Path(path)) as partial:
+        with atomic_write(Path(path)) as partial:
             partial.write_text(self.to_text(), encoding="utf-8", newline="\n")
 
     @classmethod
     def from_jsonl(cls, path: str | Path) -> Predictions:
         """Read what `to_jsonl` wrote. Raises `DataError` naming the line of anything else."""
         path = Path(path)
-        text = read_plain(path, "bring a copy of it back", fault=DataError)
+        text = read_text_file(path, "bring a copy of it back", fault=DataError)
         return cls(
             _read_row(line, f"{path}, line {number}")
             for number, line in enumerate(text.split("\n"), 1)

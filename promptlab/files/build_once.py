@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promptlab.errors import WorkError
 from promptlab.files.atomic import remove, sync, sync_folder
-from promptlab.files.cache import Progress, disk_errors, locked, warn
+from promptlab.files.cache import Progress, disk_errors, file_lock, warn
 from promptlab.files.checksums import UNLISTED, find_damage, write_checksums
 
 MISSING = "it is not there"
@@ -36,7 +36,7 @@ def build_once(
     if fault is None:
         return path
     try:
-        with locked(path, purpose, on_progress), disk_errors(path.parent, purpose):
+        with file_lock(path, purpose, on_progress), disk_errors(path.parent, purpose):
             fault = look(path) if path.exists() else MISSING
             if fault is not None:  # else another process built it while this one waited
                 if fault != MISSING:

@@ -16,18 +16,18 @@ from promptlab.files.atomic import make_folders, partial_path, remove, sync, syn
 
 __all__ = [
     "Progress",
+    "atomic_write",
     "cache_dir",
     "disk_errors",
-    "is_full",
-    "locked",
+    "file_lock",
+    "format_size",
+    "free_space_text",
+    "is_disk_full",
+    "print_to_stderr",
     "remove",
-    "require_room",
-    "room_text",
+    "require_disk_space",
     "show_progress",
-    "size_text",
-    "to_stderr",
     "warn",
-    "written_whole",
 ]
 
 Progress = Callable[[str], None]
@@ -60,12 +60,12 @@ _shows_progress = True
 
 
 def show_progress(shown: bool) -> None:
-    """Whether `to_stderr` writes; a quiet command has it silent."""
+    """Whether `print_to_stderr` writes; a quiet command has it silent."""
     global _shows_progress
     _shows_progress = shown
 
 
-def to_stderr(message: str) -> None:
+def print_to_stderr(message: str) -> None:
     """The default `Progress`: one line on standard error."""
     if _shows_progress:
         print(message, file=sys.stderr, flush=True)
@@ -73,14 +73,14 @@ def to_stderr(message: str) -> None:
 
 def warn(message: str) -> None:
     """Tell what the user should know: to the `Events` in force, else on standard error."""
-    listening = events.current()
+    listening = events.current_events()
     if listening is not None:
         listening.emit(events.Warned(message))
     else:
         print(message, file=sys.stderr, flush=True)
 
 
-def size_text(size: int) -> str:
+def format_size(size: int) -> str:
     """A number of bytes for people: ``"93 MB"`` (decimal units)."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= factor:
@@ -88,22 +88,22 @@ def size_text(size: int) -> str:
     return f"{size} bytes"
 
 
-def room_text(folder: Path) -> str:
+def free_space_text(folder: Path) -> str:
     """How much room ``folder`` (or the nearest folder above it that exists) has."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return f"{folder} has {size_text(shutil.disk_usage(folder).free)} free"
+    return f"{folder} has {format_size(shutil.disk_usage(folder).free)} free"
 
 
-def require_room(folder: Path, size: int, purpose: str) -> None:
+def require_disk_space(folder: Path, size: int, purpose: str) -> None:
     """Raise `DiskError` before work starts when ``folder`` has fewer than ``size`` bytes free."""
     existing = folder
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if shutil.disk_usage(existing).free < size:
         raise DiskError(
-            f"{purpose} needs {size_text(size)} of disk, but {room_text(existing)}: make room, "
-            "or set PROMPTLAB_CACHE to a folder on a larger disk"
+            f"{purpose} needs {format_size(size)} of disk, but {free_space_text(existing)}: make "
+            "room, or set PROMPTLAB_CACHE to a folder on a larger disk"
         )
 
 
@@ -125,10 +125,10 @@ def disk_errors(folder: Path, purpose: str) -> Iterator[None]:
     except OSError as error:
         elsewhere = "set PROMPTLAB_CACHE to" if _inside_cache(folder) else "name"
         place = error.filename or folder
-        if is_full(error):
+        if is_disk_full(error):
             raise DiskError(
-                f"{purpose}: the disk is full ({room_text(folder)}); make room, or {elsewhere} "
-                "a folder on a larger disk"
+                f"{purpose}: the disk is full ({free_space_text(folder)}); make room, or "
+                f"{elsewhere} a folder on a larger disk"
             ) from error
         if error.errno in _FORBIDDEN:
             raise DiskError(
@@ -143,7 +143,7 @@ def disk_errors(folder: Path, purpose: str) -> Iterator[None]:
         raise
 
 
-def is_full(error: OSError) -> bool:
+def is_disk_full(error: OSError) -> bool:
     """Whether the disk or the user's quota has no room left."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
@@ -156,7 +156,7 @@ def _inside_cache(folder: Path) -> bool:
 
 
 @contextmanager
-def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """A path beside ``path`` to write a file or folder to, which takes its name at the end.
 
     ``path`` appears whole or not at all, also when the power fails (unless not ``synced``: for
@@ -176,7 +176,7 @@ def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(
+def file_lock(
     path: Path,
     purpose: str | None = None,
     on_progress: Progress | None = None,
@@ -198,7 +198,7 @@ def locked(
             lock.acquire(timeout=0)
         except Timeout:
             if purpose:
-                (on_progress or to_stderr)(f"{purpose}: waiting for another process doing it")
+                (on_progress or print_to_stderr)(f"{purpose}: waiting for another process doing it")
             try:
                 lock.acquire(timeout=patience)
             except Timeout as error:

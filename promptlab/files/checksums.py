@@ -54,10 +54,12 @@ def compare_files(folder: Path, wanted: Mapping[str, str]) -> str | None:
         return f"{missing[0]} is missing"
     if strange := sorted(_files(folder) - wanted.keys()):
         return f"{strange[0]} does not belong to it"
-    return next((told for name in wanted if (told := differs(folder / name, wanted[name]))), None)
+    return next(
+        (told for name in wanted if (told := find_difference(folder / name, wanted[name]))), None
+    )
 
 
-def differs(path: Path, sha256: str) -> str | None:
+def find_difference(path: Path, sha256: str) -> str | None:
     """Whether a file's content is another than its SHA-256 says, in words."""
     try:
         if not path.is_file():

@@ -46,19 +46,19 @@ def allow_code(*packages: str) -> None:
     _allowed.update(packages)
 
 
-def place_of(owner: type[Any]) -> str:
+def class_path(owner: type[Any]) -> str:
     """The name ``package.module:Name`` by which a file names a class."""
     return f"{owner.__module__}:{owner.__qualname__}"
 
 
 def remember_class(owner: type[Any]) -> str:
     """The name of a class that was passed in Python: this process finds it without importing."""
-    place = place_of(owner)
+    place = class_path(owner)
     _given[place] = owner
     return place
 
 
-def named_class(
+def load_class(
     place: str,
     of: type[_Class],
     what: str,
@@ -96,7 +96,7 @@ def named_class(
     return found
 
 
-def made_by(owner: type[_Class], told: str, *arguments: Any) -> _Class:
+def build_with(owner: type[_Class], told: str, *arguments: Any) -> _Class:
     """An object of a class that a file named. Raises `InputError` for whatever its making raises.
 
     ``told`` is what the message calls it.

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from promptlab.errors import DiskError
-from promptlab.files.cache import cache_dir, remove, warn, written_whole
+from promptlab.files.cache import atomic_write, cache_dir, remove, warn
 
 SETTLED = 2.0
 """Seconds after which a file's times tell a later change; before, its hash is not remembered."""
@@ -72,7 +72,7 @@ def _remember(state: str, found: bytes) -> None:
     try:
         if kept.is_dir():
             remove(kept)
-        with written_whole(kept, synced=False) as partial:
+        with atomic_write(kept, synced=False) as partial:
             partial.write_text(f"{text} {_check(state, text.encode())}\n")
     except (DiskError, OSError) as error:
         if not _in_memory:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from promptlab.errors import InputError
-from promptlab.files.cache import size_text
+from promptlab.files.cache import format_size
 
 MOST_BYTES = 128 * 1024**2
 """A larger document is refused before it is read: in memory it would be many times as large."""
@@ -45,8 +45,8 @@ def check_file(path: Path, most_bytes: int | None = None) -> None:
         raise InputError(f"{path} is {sort}, no file; put the file there")
     if most_bytes is not None and found.st_size > most_bytes:
         raise InputError(
-            f"{path} has {size_text(found.st_size)} and at most {size_text(most_bytes)} are read "
-            "of such a file; write it anew"
+            f"{path} has {format_size(found.st_size)} and at most {format_size(most_bytes)} are "
+            "read of such a file; write it anew"
         )
 
 

@@ -1,7 +1,7 @@
 """What results rest on beside a study's own file: weights, files, templates, code, software.
 
 Whatever is looked up by a name while a study is set up notes its content here (`note_file`,
-`note_code`, `note_package`, `note_input`). Outside of `noted_inputs` nothing is kept.
+`note_code`, `note_package`, `note_input`). Outside of `collect_inputs` nothing is kept.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def content_hash(content: str | bytes) -> str:
 
 
 @contextmanager
-def noted_inputs(found: dict[str, str]) -> Iterator[None]:
+def collect_inputs(found: dict[str, str]) -> Iterator[None]:
     """While inside, what is looked up by name is noted in ``found``, beside what it holds."""
     before = _inputs.set(found)
     try:

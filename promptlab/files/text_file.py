@@ -32,7 +32,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def read_plain(
+def read_text_file(
     path: Path, mend: str, *, most: int | None = None, fault: type[InputError] = StudyError
 ) -> str:
     """The text of a file.

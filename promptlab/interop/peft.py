@@ -15,7 +15,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from promptlab.errors import InputError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.files.json_file import read_object
 from promptlab.models.checkpoints.tensor_file import read_tensors
 from promptlab.models.learned_parts import Learned, learned_segments
@@ -72,9 +72,9 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
         heads = network.model.config.get_text_config().num_attention_heads
         facts |= {"token_dim": tensor.shape[1], "num_attention_heads": heads}
         facts |= {"prompt_tuning_init": "RANDOM"}
-    with written_whole(folder / WEIGHTS) as partial:
+    with atomic_write(folder / WEIGHTS) as partial:
         save_file({TENSOR: tensor.detach().float().cpu().contiguous()}, partial)
-    with written_whole(folder / CONFIG) as partial:
+    with atomic_write(folder / CONFIG) as partial:
         partial.write_text(json.dumps(facts, indent=2), encoding="utf-8")
     return folder
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlab.data.label import canonical_label
 from promptlab.errors import InputError
-from promptlab.files.cache import locked, remove, written_whole
+from promptlab.files.cache import atomic_write, file_lock, remove
 from promptlab.library.check import KEBAB, check_document, check_entry
 from promptlab.library.entry import LibraryTemplate, user_folder
 from promptlab.library.sources import library
@@ -137,7 +137,7 @@ class Edits:
 def edits() -> Iterator[Edits]:
     """Hold the user's folder, and write what was changed when nothing was raised."""
     folder = user_folder()
-    with locked(folder / "templates"):
+    with file_lock(folder / "templates"):
         change = Edits(folder)
         yield change
         change.write()
@@ -171,5 +171,5 @@ def _write(path: Path, content: bytes | None) -> None:
     if content is None:
         remove(path)
     else:
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_bytes(content)

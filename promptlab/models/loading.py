@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 
-from promptlab.compat.transformers import config_value, readings_of
+from promptlab.compat.transformers import config_value, model_classes_of
 from promptlab.engine.generation.sequence import decoder_start
 from promptlab.engine.kv_cache.budget import kept_budget
 from promptlab.engine.kv_cache.compatibility import check_cache_layers
@@ -21,7 +21,7 @@ from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.reference import Reading
 from promptlab.engine.self_check import Examination, best_runner
 from promptlab.errors import InputError
-from promptlab.files.cache import cache_dir, to_stderr
+from promptlab.files.cache import cache_dir, print_to_stderr
 from promptlab.files.provenance import package_version
 from promptlab.models.base import Family
 from promptlab.models.builtin import MODELS, model_folder
@@ -111,7 +111,7 @@ def _loaded(
     part = "converted tokenizer" if is_converted(source) else "tokenizer"
     tokenizer = pretrained(part, source, revision)
     if (told := told_rebuilding(source, tokenizer)) is not None:
-        to_stderr(told)
+        print_to_stderr(told)
     weights = weights_key(source, revision)
     if before not in (None, weights):
         raise InputError(f"the files of {source} have changed while they were read; load it again")
@@ -119,7 +119,7 @@ def _loaded(
         model.to(device), tokenizer, name=name, family=kind, weights=weights, **options
     )
     if made.thinking == "closed":
-        to_stderr(
+        print_to_stderr(
             f"{name}: its chat template opens a block of reasoning whatever it is told; it is "
             "closed before answers are scored and replies written (thinking: true opens it)"
         )
@@ -265,7 +265,7 @@ def _family(config: Any, source: str, architecture: str = "") -> Family:
     architecture = architecture or (config.architectures or [""])[0]
     if config.is_encoder_decoder:
         return "seq2seq"
-    found = readings_of(architecture, config.model_type)
+    found = model_classes_of(architecture, config.model_type)
     if found == {"causal", "masked"}:  # XLM's one class is trained either way
         return "causal" if getattr(config, "causal", False) else "masked"
     if len(found) == 1:

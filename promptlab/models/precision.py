@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from promptlab.errors import DiskError, InputError
-from promptlab.files.cache import cache_dir, locked, to_stderr, written_whole
+from promptlab.files.cache import atomic_write, cache_dir, file_lock, print_to_stderr
 from promptlab.models.processor import Processor, is_clearly_faster, this_processor
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -74,15 +74,15 @@ def _remembered(processor: Processor) -> str:
     if (found := _known(path).get(key)) is not None:
         return found
     try:
-        with locked(path, "Measuring this machine", to_stderr):
+        with file_lock(path, "Measuring this machine", print_to_stderr):
             known = _known(path, told=True)
             if key not in known:
                 known[key] = "bfloat16" if is_clearly_faster() else "float32"
-                with written_whole(path) as partial:
+                with atomic_write(path) as partial:
                     partial.write_text(json.dumps({k: {"dtype": v} for k, v in known.items()}))
             return known[key]
     except (OSError, DiskError) as error:
-        to_stderr(
+        print_to_stderr(
             f"which number format suits this machine cannot be kept in {path} ({error}); it is "
             "measured now and again the next time"
         )
@@ -99,13 +99,15 @@ def _known(path: Path, *, told: bool = False) -> dict[str, str]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         if told:
-            to_stderr(f"{path} cannot be read ({error}); this machine is measured again")
+            print_to_stderr(f"{path} cannot be read ({error}); this machine is measured again")
         return {}
     entries = document.items() if isinstance(document, dict) else ()
     found = {key: _dtype_of(entry) for key, entry in entries}
     kept = {key: dtype for key, dtype in found.items() if dtype is not None}
     if told and (not isinstance(document, dict) or len(kept) < len(found)):
-        to_stderr(f"{path} holds what is no choice of a format; this machine is measured again")
+        print_to_stderr(
+            f"{path} holds what is no choice of a format; this machine is measured again"
+        )
     return kept
 
 

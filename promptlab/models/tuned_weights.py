@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from promptlab.compat.peft import has_default_targets
 from promptlab.engine.network.network import Network
 from promptlab.errors import CapabilityError, InputError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.models.checkpoints.tensor_file import read_tensors
 
 FILE = "weights.safetensors"
@@ -52,7 +52,7 @@ class TunedWeights:
     def save(self, folder: Path) -> None:
         """Write ``weights.safetensors``, whole or not at all."""
         kept = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        with written_whole(folder / FILE) as partial:
+        with atomic_write(folder / FILE) as partial:
             save_file(kept, partial, metadata={"format": "pt"})
 
     @classmethod

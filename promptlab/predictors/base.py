@@ -18,16 +18,16 @@ from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.data.seen_texts import SeenTexts
 from promptlab.errors import InputError, NotFittedError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.check import check_settings
 from promptlab.files.saved_predictor.folder import (
     DOCUMENT,
     FORMAT,
     check_files,
-    file_hash,
+    hash_part,
+    inside_saved_folder,
     read_saved,
     settings_errors,
-    within,
 )
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.saved_model import check_weights, format_as_saved
@@ -194,11 +194,11 @@ class Predictor(ABC):
             "settings": self.settings(),
             "fields": list(self.fields),
             "seen": self.seen.record(),
-            "files": {name: file_hash(folder / name) for name in self._part_files()},
+            "files": {name: hash_part(folder / name) for name in self._part_files()},
         }
         if self.read_as is not None:
             document["columns"] = asdict(self.read_as)
-        with written_whole(folder / "predictor.json") as partial:
+        with atomic_write(folder / "predictor.json") as partial:
             partial.write_text(json_text(document, indent=2), encoding="utf-8")
         return folder
 
@@ -231,7 +231,7 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     """
     folder = Path(folder)
     path = folder / DOCUMENT
-    with within(folder), settings_errors(path):
+    with inside_saved_folder(folder), settings_errors(path):
         document = read_saved(folder)
         check_files(folder, document.get("files") or {})
         found = named_predictor(document["predictor"])

@@ -18,7 +18,7 @@ _OWN_MOVES = re.compile(r"(?:\n|\x1b\[A)*")
 """How progress bars of libraries go to their line."""
 
 
-class CleanStream:
+class SanitizedStream:
     """A text stream that nothing from outside can command and that no secret leaves.
 
     It is the last of all places: tracebacks, what libraries log, and usage errors pass here, too.
@@ -34,9 +34,9 @@ class CleanStream:
         self.behind.write(self._cleaned(text))
         return len(text)
 
-    def with_escapes(self) -> CleanStream:
+    def with_escapes(self) -> SanitizedStream:
         """The same stream for a program that draws: its own escapes are obeyed."""
-        return CleanStream(self.behind, plain=False)
+        return SanitizedStream(self.behind, plain=False)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write every one of the texts."""
@@ -60,10 +60,10 @@ class CleanStream:
 
 
 @contextmanager
-def clean_streams() -> Iterator[None]:
-    """While inside, standard output and standard error are `CleanStream`."""
+def sanitize_streams() -> Iterator[None]:
+    """While inside, standard output and standard error are `SanitizedStream`."""
     before = sys.stdout, sys.stderr
-    out, err = CleanStream(sys.stdout), CleanStream(sys.stderr)
+    out, err = SanitizedStream(sys.stdout), SanitizedStream(sys.stderr)
     sys.stdout, sys.stderr = out, err
     try:
         yield
@@ -78,11 +78,11 @@ def data_output() -> TextIO:
 
     Where a terminal shows them they are printable, too.
     """
-    return sys.stdout if sys.stdout.isatty() else escaping(sys.stdout)
+    return sys.stdout if sys.stdout.isatty() else escape_unencodable(sys.stdout)
 
 
-def escaping(stream: Any) -> Any:
-    """The stream to which escapes may be written; a `CleanStream` still takes secrets out."""
+def escape_unencodable(stream: Any) -> Any:
+    """The stream to which escapes may be written; a `SanitizedStream` still takes secrets out."""
     made = getattr(stream, "with_escapes", None)
     return stream if made is None else made()
 
@@ -98,7 +98,7 @@ def open_console(*, stderr: bool = False, quiet: bool = False) -> Console:
         @property
         def file(self) -> Any:
             """Where it draws."""
-            return escaping(super().file)
+            return escape_unencodable(super().file)
 
         @file.setter
         def file(self, new: Any) -> None:

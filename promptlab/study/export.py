@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from promptlab.errors import StudyError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.study.folder.documents import DECIDE_AGAIN, check_unchanged
 from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 
@@ -27,7 +27,7 @@ def export_study(folder: Path, to: Path, *, trial: int | None = None) -> list[Pa
         raise StudyError(f"{source} is no plain file; remove it, and {DECIDE_AGAIN}")
     if source.is_file():
         check_unchanged(folder, str(source.relative_to(folder)), DECIDE_AGAIN)
-    with written_whole(to) as partial:
+    with atomic_write(to) as partial:
         if source.is_dir():
             _copy_folder(source, partial)
         else:

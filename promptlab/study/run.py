@@ -14,7 +14,7 @@ from promptlab.data.load_task import load_task
 from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
 from promptlab.files.atomic import remove_leftovers
-from promptlab.files.provenance import noted_inputs
+from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import Ledger
 from promptlab.predictors.candidate import Candidate
@@ -87,7 +87,7 @@ class StudyRun:
         self.task = load_task(
             **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
         )
-        with noted_inputs(self._inputs):
+        with collect_inputs(self._inputs):
             self._set_up()
         self.folder.check(self.spec, self.task)
         self._known = self.folder.fingerprints
@@ -99,7 +99,7 @@ class StudyRun:
                 write_report(self.folder.path)
             return board
         self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
-        with noted_inputs(self._inputs):
+        with collect_inputs(self._inputs):
             self.space.check(self.model)
         self.basis = basis_of(self.model, self._inputs, accept=self._accept)
         self.examples = evaluation_order(self.task.dev, self.spec.seed)

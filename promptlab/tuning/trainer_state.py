@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from promptlab.errors import Pruned
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.tuning.hyperparameters import Training
 from promptlab.tuning.objectives import Exercises
 from promptlab.tuning.parameters import Learner
@@ -32,7 +32,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[st
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     told = json.dumps(facts)
     metadata = {"format": FORMAT, "facts": told, "hash": _hash(kept, told)}
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         save_file(kept, partial, metadata=metadata)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from promptlab.assets.fetch import OPENPROMPT, fetch_wheel
 from promptlab.errors import WorkError
 from promptlab.files.build_once import build_once
-from promptlab.files.cache import cache_dir, require_room, to_stderr
+from promptlab.files.cache import cache_dir, print_to_stderr, require_disk_space
 
 _OLD_STACK = (
     "transformers==4.39.3",
@@ -72,9 +72,9 @@ def _digest(requirements: list[str]) -> str:
 
 def _build(folder: Path, requirements: list[str], log: Path) -> None:
     """Make the environment: the requirements by pip, then OpenPrompt from its verified wheel."""
-    require_room(folder.parent, _WANTED_BYTES, "Building OpenPrompt's environment")
+    require_disk_space(folder.parent, _WANTED_BYTES, "Building OpenPrompt's environment")
     unpacked = fetch_wheel(OPENPROMPT)
-    to_stderr(f"building OpenPrompt's environment in {folder.parent} (minutes)")
+    print_to_stderr(f"building OpenPrompt's environment in {folder.parent} (minutes)")
     log.unlink(missing_ok=True)
     python = str(_python(folder))
     _run([sys.executable, "-m", "venv", str(folder)], log)

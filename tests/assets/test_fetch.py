@@ -19,7 +19,7 @@ from promptlab.assets import installer as installer_module
 from promptlab.assets.fetch import ASSETS, Asset, Member, fetch_wheel, file_sha256
 from promptlab.errors import AssetError, WorkError
 from promptlab.files.build_once import build_once
-from promptlab.files.cache import Progress, cache_dir, size_text
+from promptlab.files.cache import Progress, cache_dir, format_size
 
 NAME = "promptlab_test_asset"
 FILES = {
@@ -243,4 +243,4 @@ def test_the_pinned_table() -> None:
     assert len({asset.filename for asset in ASSETS}) == len(ASSETS)
     assert all(len(asset.sha256) == 64 for asset in ASSETS)
     assert not any(m.name.endswith(".pt") for asset in ASSETS for m in asset.members)
-    assert size_text(92_871_040) == "92.9 MB"
+    assert format_size(92_871_040) == "92.9 MB"

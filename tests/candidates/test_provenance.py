@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from promptlab.candidates.base import BUILT_IN, KindSettings, find_kind
 from promptlab.data.task import Task
-from promptlab.files.provenance import noted_inputs
+from promptlab.files.provenance import collect_inputs
 from promptlab.study.spec.space import Space
 from tests.helpers.provenance_fixtures import OWN, module  # noqa: F401 - a fixture
 
@@ -166,7 +166,7 @@ def test_a_program_of_ones_own_and_dspy_are_noted(
 
     module("my_program", "import dspy\n\nclass Mine(dspy.Predict):\n    pass\n")
     found: dict[str, str] = {}
-    with noted_inputs(found):
+    with collect_inputs(found):
         make_program("my_program:Mine", "text -> label")
     assert list(found) == ["code my_program"]
     noted = looked_up({"kind": "dspy", "program": ["predict"]}, task)
@@ -185,14 +185,14 @@ def test_a_model_that_writes_instructions_is_noted(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(pool, "load_model", lambda name: Other())
     found: dict[str, str] = {}
-    with noted_inputs(found):
+    with collect_inputs(found):
         kind.note_model("other")
     assert found == {"prompt_model other, weights": "abc"}
 
 
 def looked_up(group: dict[str, Any], task: Task) -> dict[str, str]:
     found: dict[str, str] = {}
-    with noted_inputs(found):
+    with collect_inputs(found):
         Space([find_kind(group["kind"]).Settings.model_validate(group)], task)
     return found
 

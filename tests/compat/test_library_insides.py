@@ -12,7 +12,7 @@ import pytest
 
 import promptlab
 from promptlab import compat
-from promptlab.compat import inside
+from promptlab.compat import library_internal
 from promptlab.engine.kv_cache import compatibility
 from promptlab.engine.kv_cache.state import FrozenPrefixLayer
 from promptlab.errors import WorkError
@@ -125,14 +125,14 @@ def test_the_search_finds_what_it_looks_for(
 
 
 def test_what_a_library_no_longer_has_is_told_with_the_tested_versions() -> None:
-    assert inside("transformers.cache_utils", "Cache").__name__ == "Cache"
+    assert library_internal("transformers.cache_utils", "Cache").__name__ == "Cache"
     with pytest.raises(WorkError, match=r"^the installed transformers 5\.\S+ has no .*\.Till as "):
-        inside("transformers.cache_utils", "Till")
+        library_internal("transformers.cache_utils", "Till")
     with pytest.raises(WorkError, match=r'pip install "transformers\S*>=5\.23\S*"$'):
-        inside("transformers.cache_utilities", "Cache")
+        library_internal("transformers.cache_utilities", "Cache")
     with pytest.raises(ModuleNotFoundError):
-        inside("not_installed_anywhere.at_all", "name")
-    assert compat.tested("unknown") == "unknown"
+        library_internal("not_installed_anywhere.at_all", "name")
+    assert compat.tested_versions("unknown") == "unknown"
 
 
 def test_cache_layers_that_a_library_takes_no_longer_are_told(

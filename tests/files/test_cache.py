@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.batch.output import Format, RowFile
+from promptlab.batch.output import Format, RowWriter
 from promptlab.errors import AssetError, DiskError
 from promptlab.files.atomic import remove_leftovers
 from promptlab.files.build_once import build_once
-from promptlab.files.cache import cache_dir, disk_errors, written_whole
+from promptlab.files.cache import atomic_write, cache_dir, disk_errors
 from tests.helpers.forbidden_folders import read_only
 
 
@@ -39,11 +39,11 @@ def test_the_disk_keeps_the_content_before_the_name_and_then_the_name(
 
     monkeypatch.setattr(os, "fsync", noted_sync)
     monkeypatch.setattr(Path, "replace", noted_replace)
-    with written_whole(tmp_path / "new" / "file") as partial:
+    with atomic_write(tmp_path / "new" / "file") as partial:
         partial.write_text("text")
     assert told == [tmp_path.name, "part", "part -> file", "new"]
     told.clear()
-    with written_whole(tmp_path / "folder") as partial:
+    with atomic_write(tmp_path / "folder") as partial:
         (partial / "in").mkdir(parents=True)
         (partial / "in" / "deep").write_text("text")
     assert told == ["deep", "in", "part", "part -> folder", tmp_path.name]
@@ -51,7 +51,7 @@ def test_the_disk_keeps_the_content_before_the_name_and_then_the_name(
     build_once(tmp_path / "built", lambda partial: partial.mkdir(), purpose="Building")
     assert told == ["checksums.sha256", ".built.partial", ".built.partial -> built", tmp_path.name]
     told.clear()
-    with RowFile(tmp_path / "rows.jsonl", Format.jsonl) as file:
+    with RowWriter(tmp_path / "rows.jsonl", Format.jsonl) as file:
         file.write([{"text": "a"}])
         file.commit()
     assert [name.split(".")[-1] for name in told] == ["partial", "jsonl", tmp_path.name]
@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_synced_is_written_all_the_same(
             raise OSError(22, "Invalid argument")
 
     monkeypatch.setattr(os, "fsync", no_folders)
-    with written_whole(tmp_path / "file") as partial:
+    with atomic_write(tmp_path / "file") as partial:
         partial.write_text("text")
     assert names(tmp_path) == ["file"]
 
@@ -73,8 +73,8 @@ def test_a_folder_that_cannot_be_synced_is_written_all_the_same(
 WRITER = """
 import sys, time
 from pathlib import Path
-from promptlab.files.cache import written_whole
-with written_whole(Path(sys.argv[1])) as partial:
+from promptlab.files.cache import atomic_write
+with atomic_write(Path(sys.argv[1])) as partial:
     partial.write_text(sys.argv[2])
     print("writing", flush=True)
     sys.stdin.readline()
@@ -97,7 +97,7 @@ def test_what_a_killed_process_left_is_cleared_and_what_another_writes_is_not(
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert len(list(tmp_path.glob(".partial/*"))) == 2
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("own")
         assert len(list(tmp_path.glob(".partial/*"))) == 2
     assert path.read_text() == "own"
@@ -118,7 +118,7 @@ def test_threads_write_the_same_path(tmp_path: Path) -> None:
     def write(text: str) -> None:
         try:
             for _ in range(50):
-                with written_whole(path, synced=False) as partial:
+                with atomic_write(path, synced=False) as partial:
                     partial.write_text(text * 1000)
         except BaseException as error:
             failed.append(error)
@@ -137,16 +137,16 @@ def test_threads_write_the_same_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda p: p.symlink_to("nowhere")])
 def test_something_else_in_the_place_of_partial_files(tmp_path: Path, make: object) -> None:
     make(tmp_path / ".partial")  # type: ignore[operator]
-    with written_whole(tmp_path / "file") as partial:
+    with atomic_write(tmp_path / "file") as partial:
         partial.write_text("text")
     assert names(tmp_path) == ["file"]
 
 
 def test_a_name_may_be_long_and_not_too_long(tmp_path: Path) -> None:
-    with written_whole(tmp_path / ("x" * 255)) as partial:
+    with atomic_write(tmp_path / ("x" * 255)) as partial:
         partial.write_text("text")
     wanted = pytest.raises(DiskError, match="File name too long")
-    with wanted, written_whole(tmp_path / ("x" * 256)) as partial:
+    with wanted, atomic_write(tmp_path / ("x" * 256)) as partial:
         partial.write_text("text")
     assert names(tmp_path) == ["x" * 255]
 
@@ -154,7 +154,7 @@ def test_a_name_may_be_long_and_not_too_long(tmp_path: Path) -> None:
 def test_a_folder_under_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     wanted = r"file.* cannot be used \(.*move away"
-    with pytest.raises(DiskError, match=wanted), written_whole(tmp_path / "file" / "x") as partial:
+    with pytest.raises(DiskError, match=wanted), atomic_write(tmp_path / "file" / "x") as partial:
         partial.touch()
 
 
@@ -282,7 +282,7 @@ def test_a_home_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("PROMPTLAB_CACHE", chosen)
         with pytest.raises(DiskError, match=r"no home folder is known .* set PROMPTLAB_CACHE"):
             cache_dir()
-        with written_whole(tmp_path / "file") as partial:  # what is not in the cache needs none
+        with atomic_write(tmp_path / "file") as partial:  # what is not in the cache needs none
             partial.touch()
 
 
@@ -297,7 +297,7 @@ def test_what_killed_processes_left_is_cleared_and_nothing_that_is_being_written
     for folder in (tmp_path, tmp_path / "a" / "b"):
         (folder / ".partial" / "0123456789ab").mkdir(parents=True)
         (folder / ".partial" / "0123456789ab" / "part").write_text("half")
-    with written_whole(tmp_path / "a" / "file") as partial:
+    with atomic_write(tmp_path / "a" / "file") as partial:
         partial.write_text("text")
         remove_leftovers(tmp_path)
         assert partial.read_text() == "text"

@@ -300,10 +300,10 @@ def test_a_file_that_another_process_writes_for_ever(
 
 
 def test_a_lock_that_is_never_given_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promptlab.files.cache import locked
+    from promptlab.files.cache import file_lock
 
     monkeypatch.setattr(entry_file, "_PATIENCE", 0.05)
-    with locked(path):
+    with file_lock(path):
         assert check(opened(path)) == 2 * len(KEYS)
 
 

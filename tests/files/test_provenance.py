@@ -12,14 +12,14 @@ import pytest
 from promptlab.data.readers import read_rows
 from promptlab.evaluation.failure_log import read_lines
 from promptlab.files import provenance
-from promptlab.files.provenance import Provenance, code_hash, note_file, note_input, noted_inputs
+from promptlab.files.provenance import Provenance, code_hash, collect_inputs, note_file, note_input
 from promptlab.strategies.retrieval import read_passages
 from tests.helpers.provenance_fixtures import module  # noqa: F401 - a fixture
 
 
 def noted(look: Callable[[], object]) -> dict[str, str]:
     found: dict[str, str] = {}
-    with noted_inputs(found):
+    with collect_inputs(found):
         look()
     return found
 
@@ -56,7 +56,7 @@ def test_every_reader_of_a_file_notes_it(tmp_path: Path) -> None:
 
 def test_outside_nothing_is_noted(tmp_path: Path) -> None:
     found: dict[str, str] = {}
-    with pytest.raises(ZeroDivisionError), noted_inputs(found):
+    with pytest.raises(ZeroDivisionError), collect_inputs(found):
         raise ZeroDivisionError
     note_input("a", "1")
     assert not found

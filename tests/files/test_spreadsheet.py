@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.batch.output import Format, RowFile
+from promptlab.batch.output import Format, RowWriter
 from promptlab.study.decision.leaderboard import leaderboard_csv
 from promptlab.study.learning_curve.cells import Found
 from promptlab.study.learning_curve.result import curve_table
@@ -106,7 +106,7 @@ def test_a_curve_s_table_is_no_formula() -> None:
 
 
 def test_what_a_model_wrote_is_no_formula_in_any_file(tmp_path: Path) -> None:
-    with RowFile(path := tmp_path / "x.csv", Format.csv) as output:
+    with RowWriter(path := tmp_path / "x.csv", Format.csv) as output:
         output.start(["text", "prediction"], ["prediction"])
         output.write([{"text": "=1", "prediction": "=2\x1b"}, {"text": "-1", "prediction": "-3.5"}])
         output.commit()

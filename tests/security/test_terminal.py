@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from promptlab.security.terminal import CleanStream, clean_streams, data_output, open_console
+from promptlab.security.terminal import SanitizedStream, data_output, open_console, sanitize_streams
 
 KEY = "sk-canary-0123456789"
 HOSTILE = f"a\x1b[2J\u202e\x9b{KEY}"
@@ -22,7 +22,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_clean_stream() -> None:
-    clean = CleanStream(behind := io.StringIO())
+    clean = SanitizedStream(behind := io.StringIO())
     assert clean.write(f"{HOSTILE}\n") == len(HOSTILE) + 1
     clean.writelines(["x\x07", "y\ud800"])
     print("z\x1b", file=clean, flush=True)
@@ -31,7 +31,7 @@ def test_a_clean_stream() -> None:
 
 
 def test_a_library_s_progress_bar_moves() -> None:
-    clean = CleanStream(behind := io.StringIO())
+    clean = SanitizedStream(behind := io.StringIO())
     for text in ("\r 50%|##\x1b", "\n\n", "\x1b[A\x1b[A"):
         clean.write(text)
     assert behind.getvalue() == "\r 50%|##\\x1b\n\n\x1b[A\x1b[A"
@@ -39,7 +39,7 @@ def test_a_library_s_progress_bar_moves() -> None:
 
 def test_streams_are_clean_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
     before = sys.stdout, sys.stderr
-    with clean_streams():
+    with sanitize_streams():
         print(HOSTILE)
         logging.lastResort.handle(logging.makeLogRecord({"msg": HOSTILE, "levelno": 40}))
         warnings._showwarnmsg_impl(warnings.WarningMessage(HOSTILE, UserWarning, "x.py", 1))
@@ -51,7 +51,7 @@ def test_streams_are_clean_for_a_while(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_rows_for_programs_are_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with clean_streams():
+    with sanitize_streams():
         data_output().write(HOSTILE)
     assert capsys.readouterr().out == HOSTILE.replace(KEY, "***")
 
@@ -61,7 +61,7 @@ def test_a_console_draws_and_texts_mean_themselves(monkeypatch: pytest.MonkeyPat
     from rich.text import Text
 
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(sys, "stdout", CleanStream(behind := io.StringIO()))
+    monkeypatch.setattr(sys, "stdout", SanitizedStream(behind := io.StringIO()))
     console = open_console()
     table = Table("name")
     table.add_row(HOSTILE)

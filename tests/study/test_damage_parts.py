@@ -14,7 +14,7 @@ from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import DataError, PromptlabError
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.files.checksums import differs
+from promptlab.files.checksums import find_difference
 from promptlab.files.file_hash import file_hash
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.regression import read_suite
@@ -112,7 +112,7 @@ def test_the_predictions_of_a_member(harm: damaged_studies.Damage, tmp_path: Pat
     rivals = Rivals((), TASK)
     rivals.know([one])
     harm(path)
-    assert differs(path, str(one.checksum))
+    assert find_difference(path, str(one.checksum))
     with pytest.raises(DataError, match=r"0\.jsonl"):
         rivals.members([one.candidate.key], None, least=1)  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.cancellation import stop_if_asked
+from promptlab.cancellation import raise_if_cancelled
 from promptlab.engine.generation.decode_batch import CausalRows
 from promptlab.engine.generation.prefill import Opening
 from promptlab.engine.generation.sampler import chosen
@@ -48,7 +48,7 @@ class Loop:
         waiting = self._waiting()
         going: list[Tensor] = []
         while True:
-            stop_if_asked()
+            raise_if_cancelled()
             joined = self._fill(waiting)
             if not self._at_work:
                 return

@@ -7,7 +7,7 @@ from functools import cache as once
 import torch
 import transformers
 
-from promptlab.compat import changed
+from promptlab.compat import changed_library_error
 from promptlab.engine.kv_cache.state import frozen_cache, recorded
 from promptlab.engine.network.model_errors import REFUSALS
 from promptlab.engine.network.network import Network
@@ -36,9 +36,11 @@ def check_cache_layers() -> None:
                 use_cache=True,
             ).logits
         except REFUSALS as error:
-            raise changed("transformers", "cache layers (cache_utils.DynamicLayer)") from error
+            raise changed_library_error(
+                "transformers", "cache layers (cache_utils.DynamicLayer)"
+            ) from error
     if found.shape != plain.shape or not bool(torch.allclose(found, plain, atol=1e-4)):
-        raise changed("transformers", "cache layers (cache_utils.DynamicLayer)")
+        raise changed_library_error("transformers", "cache layers (cache_utils.DynamicLayer)")
 
 
 def _tiny() -> transformers.GPT2LMHeadModel:

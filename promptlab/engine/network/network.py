@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from promptlab.compat.transformers import cache_inputs, cache_keyword, takes
+from promptlab.compat.transformers import accepts_argument, cache_inputs, cache_keyword
 from promptlab.engine.network.finite_check import has_finite_rows, is_finite, not_finite
 from promptlab.engine.network.gather_hooks import GatherHooks
 from promptlab.engine.network.math_attention import PLAIN_ATTENTION
@@ -57,7 +57,7 @@ class Network:
         self.model = model.eval()
         self.name = name or type(model).__name__
         self.cache_keyword = cache_keyword(model)
-        self.uncached = {"use_cache": False} if takes(model.forward, "use_cache") else {}
+        self.uncached = {"use_cache": False} if accepts_argument(model.forward, "use_cache") else {}
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self.vocabulary = VocabularyHead(model)

@@ -22,7 +22,7 @@ from promptlab.evaluation.metrics.puzzles import Solved24
 from promptlab.evaluation.metrics.ranking import MeanReciprocalRank, PrecisionAtK
 from promptlab.evaluation.metrics.tagging import SpanF1
 from promptlab.evaluation.metrics.text import Bleu, ChrF, ExactMatch, NumericMatch, Rouge
-from promptlab.files.code_permission import made_by, named_class, place_of
+from promptlab.files.code_permission import build_with, class_path, load_class
 from promptlab.files.provenance import note_package
 
 __all__ = [
@@ -96,6 +96,6 @@ def get_metric(name: str) -> Metric:
 
 def _outside_metric(place: str) -> Metric:
     """An instance of the Metric subclass at ``package.module:Name``."""
-    shipped = [place_of(made) for made in _METRICS.values() if isinstance(made, type)]
-    found = named_class(place, Metric, "metric", shipped=shipped)  # type: ignore[type-abstract]
-    return made_by(found, f"the metric {place!r}")
+    shipped = [class_path(made) for made in _METRICS.values() if isinstance(made, type)]
+    found = load_class(place, Metric, "metric", shipped=shipped)  # type: ignore[type-abstract]
+    return build_with(found, f"the metric {place!r}")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptlab.errors import DiskError
-from promptlab.files.cache import disk_errors, locked, remove, warn
+from promptlab.files.cache import disk_errors, file_lock, remove, warn
 from promptlab.files.entries.fault import FAILURES, Fault, ForeignError, fault_of
 from promptlab.files.entries.tables import (
     SEALED,
@@ -204,7 +204,7 @@ class EntryFile:
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
         """Nobody else opens or replaces the file meanwhile. Raises `DiskError`."""
-        with disk_errors(path.parent, f"Keeping {self._what}"), locked(path, patience=_PATIENCE):
+        with disk_errors(path.parent, f"Keeping {self._what}"), file_lock(path, patience=_PATIENCE):
             yield
 
     def _connect(self, path: Path) -> None:

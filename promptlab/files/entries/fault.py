@@ -6,7 +6,7 @@ import sqlite3
 from enum import Enum
 
 from promptlab.errors import DiskError
-from promptlab.files.cache import is_full
+from promptlab.files.cache import is_disk_full
 
 
 class Fault(Enum):
@@ -50,7 +50,7 @@ def fault_of(error: Exception) -> tuple[Fault, str]:
     told = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if isinstance(error, DiskError):
         cause = error.__cause__
-        full = isinstance(cause, OSError) and is_full(cause)
+        full = isinstance(cause, OSError) and is_disk_full(cause)
         return (Fault.FULL if full else Fault.UNREACHABLE), told
     if isinstance(error, ForeignError | UnicodeDecodeError):
         return Fault.DAMAGED, told

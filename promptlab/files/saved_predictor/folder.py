@@ -54,21 +54,21 @@ def check_files(folder: Path, files: Mapping[str, str]) -> None:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise InputError(f"{folder / DOCUMENT} names the file {name!r} outside of its folder")
         check_file(path, MOST_BYTES)
-        if file_hash(path) != wanted:
+        if hash_part(path) != wanted:
             raise InputError(
                 f"{path} was changed after the predictor was saved (by its hash in {DOCUMENT}); "
                 "copy the whole folder that save() wrote"
             )
 
 
-def file_hash(path: Path) -> str:
+def hash_part(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
-def within(folder: Path) -> Iterator[None]:
+def inside_saved_folder(folder: Path) -> Iterator[None]:
     """While inside, a predictor of this folder is loaded: it can be no member of itself."""
     try:
         own = folder.resolve()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.files.code_permission import made_by, named_class
+from promptlab.files.code_permission import build_with, load_class
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.silence import dspy_package
 
@@ -32,8 +32,8 @@ def make_program(name: str, signature: Any) -> Any:
             f"unknown program {name!r:.80}; it is {', '.join(PROGRAMS)}, or a dspy.Module of your "
             "own as package.module:Name"
         )
-    found: type[Any] = named_class(name, dspy.Module, "program")
-    return made_by(
+    found: type[Any] = load_class(name, dspy.Module, "program")
+    return build_with(
         found, f"the program {name!r}", *([signature] if _takes_signature(found) else ())
     )
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from promptlab.errors import InputError
-from promptlab.security.terminal import escaping
+from promptlab.security.terminal import escape_unencodable
 
 
 def dspy_package() -> Any:
@@ -46,7 +46,7 @@ class _Muffler:
 
     def with_escapes(self) -> _Muffler:
         """The same for a program that draws: what muted code draws is dropped, too."""
-        return _Muffler(escaping(self._stream))
+        return _Muffler(escape_unencodable(self._stream))
 
     def flush(self) -> None:
         """Flush the stream behind."""

@@ -11,7 +11,7 @@ from promptlab.compat.dspy import dependency_versions, with_prefixes
 from promptlab.data.example import Example
 from promptlab.data.inputs import as_examples
 from promptlab.errors import InputError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.interop.dspy.closed_choices import choices_of
 from promptlab.interop.dspy.prompt_layout import Page
 from promptlab.interop.dspy.silence import dspy_package
@@ -60,7 +60,7 @@ def export_program(classifier: PromptClassifier, path: str | Path) -> Any:
     found = _exported(classifier)
     metadata = {"dependency_versions": dependency_versions()}
     document = {**found.dump_state(), "metadata": metadata}
-    with written_whole(Path(path)) as partial:
+    with atomic_write(Path(path)) as partial:
         partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
     return found.signature
 

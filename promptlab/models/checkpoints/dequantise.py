@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.files.cache import to_stderr
+from promptlab.files.cache import print_to_stderr
 
 _PLAIN = {None, "default", "gpt-2", "gpt2", "smollm"}
 """Rules for cutting words that need nothing more, or that are put right here."""
@@ -56,7 +56,7 @@ def save_dequantised(path: Path, folder: Path, facts: Mapping[str, Any]) -> None
     length = getattr(plain.config, "max_position_embeddings", None)
     rule = facts.get("tokenizer.ggml.pre")
     if rule not in _PLAIN | _KNOWN:
-        to_stderr(
+        print_to_stderr(
             f"{path.name}: its rule for cutting words into tokens, {rule!r}, is not known here; "
             "texts may be cut otherwise than in training"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.errors import InputError
 from promptlab.files.build_once import build_once
-from promptlab.files.cache import Progress, cache_dir, require_room, to_stderr
+from promptlab.files.cache import Progress, cache_dir, print_to_stderr, require_disk_space
 from promptlab.files.checksums import find_damage, write_checksums
 from promptlab.files.file_hash import file_hash
 from promptlab.files.json_file import check_file
@@ -74,13 +74,13 @@ def gguf_folder(path: Path, *, on_progress: Progress | None = None) -> Path:
 
     Raises `InputError` for a file that transformers cannot read, `DiskError` on a full disk.
     """
-    report = on_progress or to_stderr
+    report = on_progress or print_to_stderr
     key = file_hash(path).hex()[:24]
 
     def build(partial: Path) -> None:
         reader = _read(path)
         size = 4 * sum(int(tensor.n_elements) for tensor in reader.tensors)
-        require_room(cache_dir(), size + _OVERHEAD, f"Converting {path.name}")
+        require_disk_space(cache_dir(), size + _OVERHEAD, f"Converting {path.name}")
         report(f"{path.name}: converting to safetensors, once")
         partial.mkdir()
         facts = {name: _value(reader, name) for name in _FACTS}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import DiskError
-from promptlab.files.cache import locked, to_stderr, written_whole
+from promptlab.files.cache import atomic_write, file_lock, print_to_stderr
 from promptlab.files.provenance import content_hash
 
 
@@ -28,7 +28,7 @@ def reply_file(folder: Path, key: str, told: Mapping[str, str], name: str) -> Pa
     same = [one for one in known if _agrees(one["told"], told)]
     entry = same[-1] if same else {"file": _new_name(key, told, known), "told": dict(told)}
     if known:
-        to_stderr(
+        print_to_stderr(
             f"{name}: the endpoint says something else of this model than before "
             f"({_listed(known[-1]['told'], told)}), so its earlier replies are not used for it"
         )
@@ -59,11 +59,13 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError) as error:
-        to_stderr(f"{path} cannot be read ({error}); what the endpoint said before is not known")
+        print_to_stderr(
+            f"{path} cannot be read ({error}); what the endpoint said before is not known"
+        )
         return []
     if isinstance(known, list) and all(_is_entry(one, path) for one in known):
         return known
-    to_stderr(f"{path} is damaged; what the endpoint said before is not known")
+    print_to_stderr(f"{path} is damaged; what the endpoint said before is not known")
     return []
 
 
@@ -82,7 +84,7 @@ def _is_entry(one: Any, path: Path) -> bool:
 
 def _write(path: Path, known: list[dict[str, Any]]) -> None:
     try:
-        with locked(path), written_whole(path) as partial:
+        with file_lock(path), atomic_write(path) as partial:
             partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
     except (OSError, DiskError) as error:
-        to_stderr(f"what the endpoint says cannot be kept in {path}: {error}")
+        print_to_stderr(f"what the endpoint says cannot be kept in {path}: {error}")

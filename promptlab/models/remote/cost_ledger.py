@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from promptlab.files.cache import disk_errors, is_full, remove, written_whole
+from promptlab.files.cache import atomic_write, disk_errors, is_disk_full, remove
 
 COUNTS = (
     "requests", "retries", "failed", "cached", "estimated", "unheard", "tokens_in", "tokens_out",
@@ -45,7 +45,7 @@ class Ledger:
             self._sums.add(before or {})
             return
         if before and not path.exists():
-            with written_whole(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(dict(before)) + "\n", encoding="utf-8")
         self._sums = _read(path)
 
@@ -106,7 +106,7 @@ class Ledger:
                 try:
                     data = data[os.write(self._descriptor, data) :]
                 except OSError as error:
-                    if self._full or not is_full(error):
+                    if self._full or not is_disk_full(error):
                         raise
                     self._full, full = True, error
                     remove(_reserve_of(path))

@@ -13,7 +13,7 @@ from typing import Any
 
 from promptlab import events
 from promptlab.cancellation import Cancelled
-from promptlab.cancellation import current as current_cancellation
+from promptlab.cancellation import current_cancellation as current_cancellation
 from promptlab.errors import PromptlabError
 from promptlab.events import EndpointBusy, Warned
 from promptlab.models.remote.answer import Answer, Failure, Paid
@@ -131,7 +131,7 @@ class Fetcher:
 
     def _tell_news(self) -> None:
         """Tell what happened, in the thread that asked: listeners need know no other."""
-        listening = events.current()
+        listening = events.current_events()
         while not self._news.empty():
             event = self._news.get()
             if listening is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from promptlab.errors import InputError
-from promptlab.files.code_permission import made_by, named_class, remember_class
+from promptlab.files.code_permission import build_with, load_class, remember_class
 
 BUILT_IN = {"game24": "promptlab.strategies.tree_of_thoughts.game24:Game24"}
 """Shipped problems; any other is named ``package.module:Name``, and its package be allowed."""
@@ -95,8 +95,8 @@ def find_problem(name: str | None) -> Problem:
             f"unknown problem {name!r:.80}; problems are {', '.join(sorted(BUILT_IN))}, or your "
             "own as package.module:Name"
         )
-    found = named_class(path, Problem, "problem", shipped=BUILT_IN.values())  # type: ignore[type-abstract]
-    return made_by(found, f"the problem {name!r}")
+    found = load_class(path, Problem, "problem", shipped=BUILT_IN.values())  # type: ignore[type-abstract]
+    return build_with(found, f"the problem {name!r}")
 
 
 def problem_name(problem: Problem) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import StudyError
-from promptlab.files.text_file import is_there, read_plain
+from promptlab.files.text_file import is_there, read_text_file
 from promptlab.study.spec.yaml_positions import read_values
 
 CHECKSUMS = "checksums.json"
@@ -39,7 +39,7 @@ def read_json_file(path: Path, mend: str) -> Any:
     """A JSON document, ``None`` if there is none. Raises `StudyError` naming the file."""
     if not is_there(path):
         return None
-    text = read_plain(path, mend, most=MOST_BYTES)
+    text = read_text_file(path, mend, most=MOST_BYTES)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -51,7 +51,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises `StudyError` naming the file when it is not as a run writes it.
     """
-    found = read_values(read_plain(path, BRING_BACK, most=MOST_BYTES), str(path))
+    found = read_values(read_text_file(path, BRING_BACK, most=MOST_BYTES), str(path))
     wrong = _wrong_in(found)
     if wrong:
         raise StudyError(f"{path}: {wrong}, so no run of promptlab wrote it; {BRING_BACK}")

@@ -19,7 +19,7 @@ from promptlab.errors import DiskError, InputError, StudyError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Warned
 from promptlab.files.atomic import remove_leftovers
-from promptlab.files.cache import disk_errors, remove, written_whole
+from promptlab.files.cache import atomic_write, disk_errors, remove
 from promptlab.files.provenance import package_version
 from promptlab.files.text_file import is_there
 from promptlab.security.redaction import hide_secrets
@@ -334,7 +334,7 @@ def _size(folder: Path) -> int:
 
 def write_whole(path: Path, text: str) -> Path:
     """Write a text file that appears whole or not at all."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 

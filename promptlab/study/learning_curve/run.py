@@ -31,7 +31,7 @@ from promptlab.events import (
 )
 from promptlab.files.atomic import remove_leftovers
 from promptlab.files.cache import remove
-from promptlab.files.provenance import noted_inputs
+from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import Ledger
 from promptlab.predictors.base import Predictor
@@ -92,7 +92,7 @@ class CurveRun:
         except InputError as error:
             raise StudyError(f"{self.spec.place('task', 'metric')}: {error}") from error
         inputs: dict[str, str] = {}
-        with noted_inputs(inputs):
+        with collect_inputs(inputs):
             self.plan = Plan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
         board = earlier_result(self.folder, self.events)
@@ -103,7 +103,7 @@ class CurveRun:
                 write_report(self.folder.path)
             return board
         self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
-        with noted_inputs(inputs):
+        with collect_inputs(inputs):
             self.plan.check(self.model)
         self.basis = basis_of(self.model, inputs, accept=self._accept)
         with (

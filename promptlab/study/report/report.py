@@ -11,8 +11,8 @@ from typing import Any
 
 from promptlab.errors import DataError, StudyError
 from promptlab.evaluation.failure_log import read_lines
-from promptlab.files.cache import written_whole
-from promptlab.files.text_file import is_there, read_plain
+from promptlab.files.cache import atomic_write
+from promptlab.files.text_file import is_there, read_text_file
 from promptlab.security.untrusted_text import sanitize
 from promptlab.study import formatting
 from promptlab.study.decision.regression import told as regression_told
@@ -48,10 +48,10 @@ def write_report(folder: Path) -> Path:
     board = _board_of(folder)
     failures = _read_failures(folder / "failures.jsonl")
     yaml = folder / "study.yaml"
-    settings = read_plain(yaml, BRING_BACK) if is_there(yaml) else ""
+    settings = read_text_file(yaml, BRING_BACK) if is_there(yaml) else ""
     template, page = as_told(lambda: _filled(board, failures, folder), folder / "leaderboard.json")
     path = folder / "report.html"
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(_render(template, page | {"settings": settings}), encoding="utf-8")
     return path
 

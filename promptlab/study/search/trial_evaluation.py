@@ -22,7 +22,7 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.reply_counts import count_replies, replies_told
 from promptlab.evaluation.truncation_count import count_cuts
 from promptlab.events import BlockScored, TrialFinished, Warned
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.folder import DOCUMENT
 from promptlab.predictors.base import Predictor
 from promptlab.study.folder.basis import RESTS_ON
@@ -115,7 +115,7 @@ class Judging:
         """A dear predictor is saved before it is judged, whole or not at all."""
         folder = self._state.folder.fitted(item.candidate.key)
         if self._state.space.kinds[item.group].keeps and not folder.exists():
-            with written_whole(folder) as partial:
+            with atomic_write(folder) as partial:
                 fitted.save(partial)
 
     def _block_done(self, item: OpenTrial) -> BlockDone:

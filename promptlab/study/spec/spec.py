@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from promptlab.candidates.base import KindSettings, find_kind
 from promptlab.errors import InputError, StudyError
-from promptlab.files.text_file import is_file, is_folder, read_plain
+from promptlab.files.text_file import is_file, is_folder, read_text_file
 from promptlab.study.folder.named_files import find_again, resolve_beside, without_folders
 from promptlab.study.spec.curve_spec import LEARNING_CURVE, CurveSpec, Method
 from promptlab.study.spec.sections import Budgeted, Section, StudyFile, document_hash
@@ -118,7 +118,7 @@ def read_spec(path: Path, changes: dict[str, Any] | None = None) -> StudySpec | 
 
     A relative data path is looked for beside the study file first. Raises `StudyError`.
     """
-    text = read_plain(path, "a study file is YAML, saved as UTF-8", most=MOST_BYTES)
+    text = read_text_file(path, "a study file is YAML, saved as UTF-8", most=MOST_BYTES)
     document, lines = read_document(text, str(path))
     for key, value in (changes or {}).items():
         _put(document, key.split("."), value)

@@ -22,7 +22,7 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.statistics import Comparison
 from promptlab.events import Events, Warned
 from promptlab.files.cache import remove
-from promptlab.files.checksums import differs
+from promptlab.files.checksums import find_difference
 from promptlab.files.saved_predictor.folder import DOCUMENT
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, load
@@ -138,7 +138,7 @@ class StudyState:
         folder = self.folder.fitted(candidate.key)
         if not folder.exists():
             return None
-        told = None if expected is None else differs(folder / DOCUMENT, expected)
+        told = None if expected is None else find_difference(folder / DOCUMENT, expected)
         if told is None:
             return folder
         self.events.emit(

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from promptlab.compat import changed
+from promptlab.compat import changed_library_error
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.samplers import make_pruner, make_sampler
 
@@ -71,7 +71,7 @@ class TrialMemory:
             intermediate_values=trial.intermediate_values,
         )
         if self._storage.create_new_trial(self._id, made) != trial.number:
-            raise changed("optuna", "the numbers of trials in memory")
+            raise changed_library_error("optuna", "the numbers of trials in memory")
         for name, value in trial.user_attrs.get("asked", {}).get(SAMPLED, {}).items():
             self._storage.set_study_system_attr(self._id, name, value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.files.cache import written_whole
+from promptlab.files.cache import atomic_write
 from promptlab.files.json_file import read_json
 from promptlab.tuning.triggers.losses import Tokens
 
@@ -63,7 +63,7 @@ class SearchState:
     def save(self, path: Path) -> None:
         """Write the state and its hash to a file, whole or not at all."""
         record = self.record()
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             text = json.dumps(record | {"hash": _hash(record)})
             partial.write_text(text, encoding="utf-8")
 

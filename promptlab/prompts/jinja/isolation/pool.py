@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.cancellation import current as cancellation
-from promptlab.cancellation import stop_if_asked
+from promptlab.cancellation import current_cancellation as cancellation
+from promptlab.cancellation import raise_if_cancelled
 from promptlab.errors import WorkError
 from promptlab.prompts.jinja.isolation.wire import receive, send
 
@@ -236,7 +236,7 @@ def _take_turn(lane: Lane) -> None:
     patient = cancellation() is not None or not lane.polite
     until = time.monotonic() + _PATIENCE
     while not lane.turn.acquire(timeout=_LOOK):
-        stop_if_asked()
+        raise_if_cancelled()
         if not patient and time.monotonic() > until:
             raise WorkError(
                 "this takes long, and others are asking for what takes long; try again later"
