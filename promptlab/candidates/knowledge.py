@@ -17,6 +17,7 @@ from promptlab.errors import StudyError
 from promptlab.files.settings import Settings
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.strategies.generated_knowledge import (
@@ -26,7 +27,6 @@ from promptlab.strategies.generated_knowledge import (
     Writer,
     informed,
 )
-from promptlab.strategies.wrapper import WrappingStrategy
 
 
 class StatementSettings(Settings):

@@ -19,8 +19,8 @@ from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.retrieval import Similarity, check_embeds
 from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.strategies.retrieval import TEXT, TRAIN, Retrieval, Shelf, read_passages
-from promptlab.strategies.wrapper import WrappingStrategy
 
 
 class RetrievalSettings(WrappingSettings):

@@ -15,10 +15,10 @@ from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.retrieval import check_embeds
 from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.strategies.self_consistency.stopping import Rule
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from promptlab.strategies.self_consistency.voting import Vote
-from promptlab.strategies.wrapper import WrappingStrategy
 
 
 class SelfConsistencySettings(WrappingSettings):

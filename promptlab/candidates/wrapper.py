@@ -15,7 +15,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.strategy import Strategy
-from promptlab.strategies.wrapper import WrappingStrategy
+from promptlab.predictors.wrapper import WrappingStrategy
 
 
 def read_group(value: Any) -> KindSettings:

@@ -18,11 +18,11 @@ from promptlab.predictors.generator import PromptGenerator
 from promptlab.predictors.model_calls import Generate, Outcome, Solving, Together, generated
 from promptlab.predictors.scheduler import drive
 from promptlab.predictors.truncation import render_within
+from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.strategies.answering import spoken
 from promptlab.strategies.self_consistency.voting import shares
-from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings
 
 Choice = Literal["confidence", "vote"]
 WRITING = Decoding(max_tokens=48, temperature=0.7, top_p=0.9, stop=("\n",))

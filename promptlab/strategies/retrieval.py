@@ -18,7 +18,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, not_fitted
 from promptlab.predictors.model_calls import Outcome, Solving
 from promptlab.predictors.retrieval import Hit, Index, Similarity, make_index
-from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings
+from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 
 TEXT = "text"
 """The column of a table that holds the passages."""

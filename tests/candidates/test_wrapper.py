@@ -23,8 +23,8 @@ from promptlab.predictors.generator import PromptGenerator
 from promptlab.predictors.head import HeadClassifier
 from promptlab.predictors.model_calls import Outcome, Solving
 from promptlab.predictors.strategy import Strategy
+from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings, inner_settings
 from promptlab.prompts.parsers.parsers import TextParser
-from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings, inner_settings
 from promptlab.study.spec.space import Space
 from promptlab.study.spec.spec import read_spec
 from tests.helpers.scripted_model import ScriptedModel

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.prompts.parsers.parsers import NumberParser, TextParser
 from promptlab.strategies.chain_of_thought.automatic import Automatic
-from promptlab.strategies.wrapper import WrappingStrategy
 from tests.conftest import wrapped
 from tests.helpers.tiny_models import Pair
 

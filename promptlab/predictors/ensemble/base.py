@@ -20,7 +20,7 @@ from promptlab.predictors.base import Predictor, load
 from promptlab.predictors.ensemble.cached_predictor import Recalled
 from promptlab.predictors.ensemble.folds import Folds
 from promptlab.predictors.ensemble.votes import Ballot, Stack, ballot
-from promptlab.strategies.wrapper import inner_from_settings, inner_settings
+from promptlab.predictors.wrapper import inner_from_settings, inner_settings
 
 MEMBERS = "members"
 """The folder of the members beside ``predictor.json``, one numbered folder each."""

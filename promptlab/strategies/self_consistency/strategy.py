@@ -14,6 +14,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, not_fitted
 from promptlab.predictors.model_calls import Outcome, Solving, Together
 from promptlab.predictors.retrieval import EmbeddingIndex, check_embeds
+from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.parsers.open_answer import normal_answer
 from promptlab.strategies.self_consistency.stopping import Rule, decided
 from promptlab.strategies.self_consistency.voting import (
@@ -26,7 +27,6 @@ from promptlab.strategies.self_consistency.voting import (
     shares,
     weighed,
 )
-from promptlab.strategies.wrapper import WrappingStrategy, inner_from_settings
 
 _COMPARED = 128
 """At most so many training answers say what all answers have in common."""
