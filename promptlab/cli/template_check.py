@@ -62,7 +62,7 @@ def _token_counts(model: Any, prompt: Prompt, answers: Sequence[str]) -> dict[st
     before = Prompt(prompt.segments[: prompt.slot + 1], chat=prompt.chat)
     counts = {}
     for asked in model.questions([before], answers)[0]:
-        for index, ids in zip(asked.answers, asked.question.continuations, strict=True):
+        for index, ids in zip(asked.answers, asked.continuations, strict=True):
             counts[answers[index]] = len(ids)
     return counts
 

@@ -9,12 +9,12 @@ from promptlab.errors import VerbalizerError
 from promptlab.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
-    from promptlab.models.local import Asked
+    from promptlab.models.local import AnswerRequest
 
 _BLANKS = " \t"
 
 
-def check_distinct(asked: Sequence[Asked], answers: Sequence[str], name: str) -> None:
+def check_distinct(asked: Sequence[AnswerRequest], answers: Sequence[str], name: str) -> None:
     """Refuse answers that are the same tokens after one prompt.
 
     Args:
@@ -26,7 +26,7 @@ def check_distinct(asked: Sequence[Asked], answers: Sequence[str], name: str) ->
         VerbalizerError: Naming two answers that the model reads as one.
     """
     for item in asked:
-        continuations = item.question.continuations
+        continuations = item.continuations
         if len(set(continuations)) == len(continuations):
             continue
         first: dict[tuple[int, ...], str] = {}
@@ -38,6 +38,19 @@ def check_distinct(asked: Sequence[Asked], answers: Sequence[str], name: str) ->
                     f"{name}'s vocabulary, so that it cannot tell them apart; change one of them, "
                     "or use a model that tells capital letters and accents apart"
                 )
+
+
+def check_answer_tokens(ids: Sequence[int], answer: str, unknown: int | None) -> None:
+    """Refuse an answer of which the tokenizer makes no token, or its token for unknown words."""
+    if not ids:
+        raise VerbalizerError(
+            f"the answer {answer!r} has no tokens in this model's vocabulary; use another word"
+        )
+    if unknown is not None and unknown in ids:
+        raise VerbalizerError(
+            f"the answer {answer!r} is outside of this model's vocabulary (its tokenizer reads it "
+            "as an unknown word); use another word"
+        )
 
 
 def check_spelling(prompts: Sequence[Prompt], answers: Sequence[str]) -> None:

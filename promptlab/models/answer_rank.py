@@ -41,7 +41,7 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
         prompts = [prompt.going_on("") for prompt in prompts]
     asked = model.asked(prompts, (answer,))
     return [
-        _standing(model, prompt, answer, items[0].question.continuations[0], row)
+        _standing(model, prompt, answer, items[0].continuations[0], row)
         for prompt, items, row in zip(
             prompts, asked, model.vocabulary_logprobs(prompts), strict=True
         )

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from promptlab.engine.scoring.readout import Readout
 from promptlab.engine.scoring.request import Context
 from promptlab.models.base import Scores
-from promptlab.models.local import Asked, LocalModel
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.nested_answers import may_begin_another
 from promptlab.prompts.prompt import Prompt
 
@@ -142,37 +142,37 @@ class SlotScores:
             )
         return self._cuts[answer]
 
-    def _cut(self, items: Sequence[Asked], rows: Sequence[int]) -> _Cut:
+    def _cut(self, items: Sequence[AnswerRequest], rows: Sequence[int]) -> _Cut:
         affine, causal = self.model.engine.network.affine, self.model.family == "causal"
         token, tokens, more, alone = (np.zeros(len(items), dtype=np.int64) for _ in range(4))
         for place, (item, row) in enumerate(zip(items, rows, strict=True)):
-            (continuation,) = item.question.continuations
-            here = item.question.context == self._contexts[row]
+            (continuation,) = item.continuations
+            here = item.context == self._contexts[row]
             single = here and affine and not self.model.engine.has_tail(continuation)
             token[place] = continuation[0] if single else -1
             tokens[place] = len(continuation)
-            more[place] = len(item.question.context.ids) - len(self._contexts[row].ids)
+            more[place] = len(item.context.ids) - len(self._contexts[row].ids)
             alone[place] = here or not causal
         return _Cut(token, tokens, np.maximum(more, 0), alone.astype(bool))
 
-    def _asked(self, rows: Sequence[int], answer: str) -> list[Asked]:
+    def _asked(self, rows: Sequence[int], answer: str) -> list[AnswerRequest]:
         """The one question about one answer, at each of these prompts."""
         questions = self.model.questions([self.prompts[row] for row in rows], (answer,))
         return [items[0] for items in questions]
 
-    def _places(self, asked: Sequence[Sequence[Asked]]) -> list[Context]:
+    def _places(self, asked: Sequence[Sequence[AnswerRequest]]) -> list[Context]:
         """What is read before an answer of one token: the most that all of the answers share."""
-        found = [question.context for question in self.model.slot_contexts(self.prompts)]
+        found = self.model.slot_contexts(self.prompts)
         for items in asked:
             for row, item in enumerate(items):
-                context = item.question.context
-                single = len(item.question.continuations[0]) == 1 or self.model.family == "causal"
+                context = item.context
+                single = len(item.continuations[0]) == 1 or self.model.family == "causal"
                 if single and len(context.ids) > len(found[row].ids):
                     found[row] = context
         return found
 
     def _grouped(
-        self, asked: dict[str, list[Asked]]
+        self, asked: dict[str, list[AnswerRequest]]
     ) -> tuple[list[int], Int[np.ndarray, " prompt"]]:
         """The first prompt of every group, and the group of every prompt.
 
@@ -191,9 +191,9 @@ class SlotScores:
                     return every.tolist(), every
         return first, group
 
-    def _differ(self, item: Asked, row: int, other: Asked, like: int) -> bool:
+    def _differ(self, item: AnswerRequest, row: int, other: AnswerRequest, like: int) -> bool:
         places = [
-            (len(i.question.context.ids) - len(self._contexts[r].ids), i.question.continuations)
+            (len(i.context.ids) - len(self._contexts[r].ids), i.continuations)
             for i, r in ((item, row), (other, like))
         ]
         return places[0] != places[1]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import Context
 from promptlab.errors import CapabilityError
-from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.answer_check import check_answer_tokens
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.token_view import Layout, Token, Tokenized, stripped
 from promptlab.prompts.prompt import Prompt, Text
 
@@ -23,7 +24,9 @@ class CausalModel(LocalModel):
     family = "causal"
     can = frozenset({"score", "features", "fill", "generate", "gradients"})
 
-    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+    def questions(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[AnswerRequest]]:
         """One question a prompt (more only if answers change how the text before them splits)."""
         pieces = [self.pieces(prompt) for prompt in prompts]
         lefts = self.encoding.ids([piece.left for piece in pieces])
@@ -37,7 +40,7 @@ class CausalModel(LocalModel):
             result.append(self._split(start, lefts[row], whole, answers))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
         """The text before the slot, trailing white space left to the answer."""
         pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
         kept = [
@@ -45,7 +48,7 @@ class CausalModel(LocalModel):
             for piece, prompt in zip(pieces, prompts, strict=True)
         ]
         return [
-            Question(Context(self._context(self._start(prompt) + piece.before + ids)), ())
+            Context(self._context(self._start(prompt) + piece.before + ids))
             for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
         ]
 
@@ -110,7 +113,7 @@ class CausalModel(LocalModel):
         left: tuple[int, ...],
         whole: Sequence[tuple[int, ...]],
         answers: Sequence[str],
-    ) -> list[Asked]:
+    ) -> list[AnswerRequest]:
         shared = len(left)
         for ids in whole:
             shared = _agreement(left[:shared], ids)
@@ -119,7 +122,7 @@ class CausalModel(LocalModel):
             check_answer_tokens(ids[shared:], answer, self.unknown)
             self._check_length(len(context) + len(ids) - shared)
         tails = tuple(ids[shared:] for ids in whole)
-        return [Asked(Question(Context(context), tails), tuple(range(len(answers))))]
+        return [AnswerRequest(Context(context), tails, tuple(range(len(answers))))]
 
     def _nothing(self) -> tuple[int, ...]:
         """What a text that begins with the slot follows."""

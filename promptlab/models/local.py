@@ -15,12 +15,13 @@ from jaxtyping import Float
 from promptlab.engine.generation.generate import generate
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.scoring.request import Context, Question, Usage
-from promptlab.errors import CapabilityError, InputError, TemplateError, VerbalizerError
+from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.files.provenance import Provenance
 from promptlab.models.adaptable import AdaptableModel
 from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.base import Capability, Fill, Scores
-from promptlab.models.encoding import ChatTemplate, Encoding
+from promptlab.models.chat_template import ChatTemplate
+from promptlab.models.encoding import Encoding
 from promptlab.models.fill_words import TokenTexts, fills
 from promptlab.models.local_provenance import local_provenance
 from promptlab.models.nested_answers import apart
@@ -38,10 +39,9 @@ REMEMBERED = 20_000
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question and which of the answers (by index) its continuations are."""
+class AnswerRequest(Question):
+    """A request to score some of the answers; ``answers`` are their indices, one a continuation."""
 
-    question: Question
     answers: tuple[int, ...]
 
 
@@ -81,7 +81,7 @@ class LocalModel(AdaptableModel):
         unknown = tokenizer.unk_token_id
         self.unknown = None if unknown in self.encoding.after else unknown
         self.base = self
-        self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[Asked]] = {}
+        self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[AnswerRequest]] = {}
         self.chat = ChatTemplate(tokenizer, self.encoding.commands)
         self.thinking: Thinking | None = None
         if tokenizer.chat_template:
@@ -96,17 +96,19 @@ class LocalModel(AdaptableModel):
         self.can = self.can - self.cannot.keys()
 
     @abstractmethod
-    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+    def questions(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[AnswerRequest]]:
         """For every prompt the questions that together cover all answers."""
 
     @abstractmethod
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
-        """For every prompt the context whose slot is filled by one token (no continuations).
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
+        """For every prompt the context whose slot is filled by one token.
 
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
         """
 
-    def replies(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[Asked]:
+    def replies(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[AnswerRequest]:
         """For every prompt the question whose one continuation is its whole reply.
 
         It goes on from where `generate` would and ends with the token that ends a reply. Raises
@@ -117,10 +119,10 @@ class LocalModel(AdaptableModel):
         found = []
         for prompt, text in zip(prompts, texts, strict=True):
             end = end_token(model, self.tokenizer, self.name, chat=prompt.chat)
-            context = self._written_after(self.slot_contexts([prompt], writes=True)[0].context)
+            context = self._written_after(self.slot_contexts([prompt], writes=True)[0])
             ids = (*self._reply(prompt, context, Text.of_data(text)), end)
             self._check_reply(len(context.ids), len(ids))
-            found.append(Asked(Question(context, (ids,)), (0,)))
+            found.append(AnswerRequest(context, (ids,), (0,)))
         return found
 
     def _written_after(self, context: Context) -> Context:
@@ -178,10 +180,10 @@ class LocalModel(AdaptableModel):
             for row, items in enumerate(self.asked(prompts, tuple(answers)))
             for item in items
         ]
-        found = self.engine.score([item.question for _, item in asked])
+        found = self.engine.score([item for _, item in asked])
         for (row, item), values in zip(asked, found, strict=True):
-            lengths[row] = len(item.question.context.ids)
-            continuations = item.question.continuations
+            lengths[row] = len(item.context.ids)
+            continuations = item.continuations
             own = apart(np.asarray(values, dtype=np.float64), continuations)
             for index, continuation, value in zip(item.answers, continuations, own, strict=True):
                 logprobs[row, index] = value
@@ -198,12 +200,12 @@ class LocalModel(AdaptableModel):
     def vocabulary_logprobs(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt vocab"]:
         """Log-probabilities in nats of all tokens at every prompt's slot."""
         self._check(prompts)
-        return self.engine.vocabulary([q.context for q in self.slot_contexts(prompts)])
+        return self.engine.vocabulary(self.slot_contexts(prompts))
 
     def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
         """The slots' vectors in fp32, kept by the store of features."""
         self._check(prompts)
-        return self.engine.features([q.context for q in self.slot_contexts(prompts)])
+        return self.engine.features(self.slot_contexts(prompts))
 
     def generate(
         self,
@@ -241,7 +243,7 @@ class LocalModel(AdaptableModel):
 
     def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
         """For every prompt the ids that are read before its slot is filled, however many."""
-        return [question.context.ids for question in self.slot_contexts(prompts, writes=writes)]
+        return [context.ids for context in self.slot_contexts(prompts, writes=writes)]
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
@@ -276,7 +278,9 @@ class LocalModel(AdaptableModel):
         ids, offsets = self.encoding.with_offsets([Text.of_data(text)])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
 
-    def asked(self, prompts: Sequence[Prompt], answers: tuple[str, ...]) -> list[list[Asked]]:
+    def asked(
+        self, prompts: Sequence[Prompt], answers: tuple[str, ...]
+    ) -> list[list[AnswerRequest]]:
         """`questions`, remembered: calibrations and repeated studies ask the same again."""
         if len(self._remembered) > REMEMBERED:
             # Emptied by replacing it: other threads go on with the one that they have.
@@ -379,16 +383,3 @@ class LocalModel(AdaptableModel):
     def _special_before(self, prompt: Prompt) -> tuple[int, ...]:
         """Special tokens before the text; a chat template brings its own."""
         return () if prompt.chat else self.encoding.before
-
-
-def check_answer_tokens(ids: Sequence[int], answer: str, unknown: int | None) -> None:
-    """Refuse an answer of which the tokenizer makes no token, or its token for unknown words."""
-    if not ids:
-        raise VerbalizerError(
-            f"the answer {answer!r} has no tokens in this model's vocabulary; use another word"
-        )
-    if unknown is not None and unknown in ids:
-        raise VerbalizerError(
-            f"the answer {answer!r} is outside of this model's vocabulary (its tokenizer reads it "
-            "as an unknown word); use another word"
-        )

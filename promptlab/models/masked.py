@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import Context
 from promptlab.errors import CapabilityError
-from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.answer_check import check_answer_tokens
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.token_view import Layout, Run, Token, Tokenized
 from promptlab.prompts.prompt import Prompt, Text
 
@@ -17,7 +18,9 @@ class MaskedModel(LocalModel):
     family = "masked"
     can = frozenset({"score", "features", "fill", "gradients"})
 
-    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+    def questions(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[AnswerRequest]]:
         """For every prompt one question for each answer length in tokens."""
         spaced = [self.pieces(p).left.text[-1:].isspace() for p in prompts]
         tokens = {
@@ -26,17 +29,17 @@ class MaskedModel(LocalModel):
         lengths = [sorted({len(ids) for ids in tokens[space]}) for space in spaced]
         pairs = [(row, k) for row, ks in enumerate(lengths) for k in ks]
         contexts = self._contexts([prompts[row] for row, _ in pairs], [k for _, k in pairs])
-        result: list[list[Asked]] = [[] for _ in prompts]
+        result: list[list[AnswerRequest]] = [[] for _ in prompts]
         for (row, k), context in zip(pairs, contexts, strict=True):
             ids = tokens[spaced[row]]
             chosen = tuple(i for i, answer in enumerate(ids) if len(answer) == k)
-            question = Question(context, tuple(ids[i] for i in chosen))
-            result[row].append(Asked(question, chosen))
+            continuations = tuple(ids[i] for i in chosen)
+            result[row].append(AnswerRequest(context, continuations, chosen))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
         """Every prompt with one mask token in its slot."""
-        return [Question(c, ()) for c in self._contexts(prompts, [1] * len(prompts))]
+        return self._contexts(prompts, [1] * len(prompts))
 
     def _answer(self, answer: str, spaced: bool) -> tuple[int, ...]:
         ids = self.encoding.one(f" {answer}" if spaced else answer)

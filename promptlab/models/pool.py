@@ -114,3 +114,8 @@ def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
     Raises `InputError` or `AssetError`.
     """
     return POOL.get(name, **options)
+
+
+def as_model(model: LanguageModel | str) -> LanguageModel:
+    """A model as it is, or the one that `load_model` gives for its name."""
+    return load_model(model) if isinstance(model, str) else model

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from promptlab.engine.generation.sequence import Ends
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import Context
 from promptlab.errors import CapabilityError
-from promptlab.models.local import Asked, LocalModel, check_answer_tokens
+from promptlab.models.answer_check import check_answer_tokens
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.token_view import Layout, Run, Token, Tokenized, stripped
 from promptlab.prompts.prompt import Prompt, Text
 
@@ -27,18 +28,17 @@ class Seq2SeqModel(LocalModel):
     family = "seq2seq"
     can = frozenset({"score", "features", "fill", "generate", "gradients"})
 
-    def questions(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Asked]]:
+    def questions(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[AnswerRequest]]:
         """One question a prompt."""
         tokens = tuple(self.encoding.one(answer) for answer in answers)
         for ids, answer in zip(tokens, answers, strict=True):
             check_answer_tokens(ids, answer, self.unknown)
         every = tuple(range(len(answers)))
-        return [
-            [Asked(Question(question.context, tokens), every)]
-            for question in self.slot_contexts(prompts)
-        ]
+        return [[AnswerRequest(context, tokens, every)] for context in self.slot_contexts(prompts)]
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Question]:
+    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
         """The encoder's input."""
         contexts = [Context(ids) for ids in self.reading(prompts, writes=writes)]
         for context in contexts:
@@ -47,7 +47,7 @@ class Seq2SeqModel(LocalModel):
                     f"a prompt has {len(context.ids)} tokens and {self.name} takes "
                     f"{self.max_tokens}; shorten the template"
                 )
-        return [Question(context, ()) for context in contexts]
+        return contexts
 
     def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
         """The encoder's input, however long."""

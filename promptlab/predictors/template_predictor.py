@@ -14,6 +14,7 @@ from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.base import Capability, LanguageModel
+from promptlab.models.pool import as_model
 from promptlab.predictors.base import not_fitted
 from promptlab.predictors.demonstrations.choice import DemonstrationChoice
 from promptlab.predictors.demonstrations.nearest import Neighbours
@@ -42,7 +43,7 @@ class TemplatePredictor(Strategy, register=False):
         needs: Capability,
     ) -> None:
         self.template = Template(template) if isinstance(template, str) else template
-        self.model = _loaded(model)
+        self.model = as_model(model)
         self.model.require(needs)
         self.choice = (
             DemonstrationChoice(demonstrations)
@@ -172,11 +173,3 @@ class TemplatePredictor(Strategy, register=False):
                 f"placement after puts the demonstrations behind the slot of this template, and "
                 f"{what}; use an instruction template whose cue holds the slot, or before"
             )
-
-
-def _loaded(model: LanguageModel | str) -> LanguageModel:
-    if isinstance(model, LanguageModel):
-        return model
-    from promptlab.models.pool import load_model
-
-    return load_model(model)

@@ -13,6 +13,7 @@ from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
 from promptlab.evaluation.trace import Branch
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import as_model
 from promptlab.predictors.model_calls import Outcome, Solving, Together
 from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.truncation import render_within, shortening
@@ -90,15 +91,11 @@ class Chain(Strategy):
     """
 
     def __init__(self, steps: Sequence[Step], model: LanguageModel | str) -> None:
-        if isinstance(model, str):
-            from promptlab.models.pool import load_model
-
-            model = load_model(model)
         self.steps = tuple(steps)
-        self.model = model
+        self.model = as_model(model)
         check_steps(self.steps)
         for step in self.steps:
-            step.answering.require(model)
+            step.answering.require(self.model)
 
     @property
     def fields(self) -> tuple[str, ...]:

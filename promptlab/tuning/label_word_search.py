@@ -39,7 +39,7 @@ def slot_words(
     must be able to read the template (its learned parts included). Raises `InputError`.
     """
     prompts = [render_within(template, example, (), model, RESERVE) for example in examples]
-    features = model.engine.features([q.context for q in model.slot_contexts(prompts)])
+    features = model.engine.features(model.slot_contexts(prompts))
     entries = _entries(model, prompts[0], tokens)
     network = model.engine.network
     with torch.no_grad():
@@ -94,5 +94,5 @@ def _is_one_token(model: LocalModel, prompt: Prompt, token: int) -> bool:
     """Whether the word's answer begins with its token (what follows is the template's text)."""
     word = model.encoding.token(token).strip()
     (asked,) = model.questions([prompt], [word])
-    firsts = [continuation[0] for one in asked for continuation in one.question.continuations]
+    firsts = [continuation[0] for one in asked for continuation in one.continuations]
     return firsts == [token]

@@ -19,7 +19,7 @@ from promptlab.engine.scoring.request import Question
 from promptlab.engine.training.forward_plan import Item
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.models.local import Asked, LocalModel
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.nested_answers import apart_with_graph
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.generator import PromptGenerator
@@ -71,7 +71,7 @@ class Exercise:
     """One example: its questions with the answers they are about, and the right label."""
 
     example: Example
-    asked: tuple[Asked, ...]
+    asked: tuple[AnswerRequest, ...]
     label: int
     tokens: int
 
@@ -108,7 +108,7 @@ class Exercises(ABC):
         """The ids before all that is learned; empty where keeping their state is not worth it."""
         if not self.shares:
             return ()
-        ids = self.exercises[number].asked[0].question.context.ids
+        ids = self.exercises[number].asked[0].context.ids
         first = next((i for i, token in enumerate(ids) if token >= self.start), len(ids))
         first = min(first, len(ids) - 1)
         return ids[:first] if first >= WORTH else ()
@@ -121,7 +121,7 @@ class Exercises(ABC):
         """
         if not self.shares or len(self.exercises) < 2:
             return ()
-        rows = [e.asked[0].question.context.ids for e in self.exercises]
+        rows = [e.asked[0].context.ids for e in self.exercises]
         most = min(map(len, rows)) - 1
         first, last = min(rows), max(rows)
         length = next((i for i in range(most) if first[i] != last[i]), most)
@@ -145,7 +145,7 @@ class Exercises(ABC):
         state = prefix
         if prefix is None and states is not None and (ids := self.fixed(number)):
             state = states.get(ids)
-        questions = tuple(self._moved(one.question, offset) for offset in offsets for one in asked)
+        questions = tuple(self._moved(one, offset) for offset in offsets for one in asked)
         return Item(questions, state)
 
     def _moved(self, question: Question, offset: int) -> Question:
@@ -212,13 +212,13 @@ class LabelExercises(LabelledExercises):
                 example,
                 tuple(row),
                 labels.index(str(example.label)),
-                sum(len(one.question.context.ids) for one in row),
+                sum(len(one.context.ids) for one in row),
             )
             for example, row in zip(examples, rows, strict=True)
         ]
         super().__init__(made, start=model.engine.network.virtual.start, shares=shares)
         self._single = all(
-            len(one.asked) == 1 and all(len(c) == 1 for c in one.asked[0].question.continuations)
+            len(one.asked) == 1 and all(len(c) == 1 for c in one.asked[0].continuations)
             for one in made
         )
 
@@ -250,7 +250,7 @@ class LabelExercises(LabelledExercises):
         asked = self.exercises[number].asked
         found = scored[member * len(asked) : (member + 1) * len(asked)]
         parts = [
-            apart_with_graph(values, one.question.continuations)
+            apart_with_graph(values, one.continuations)
             for values, one in zip(found, asked, strict=True)
         ]
         if len(asked) == 1:
@@ -262,7 +262,7 @@ class LabelExercises(LabelledExercises):
         found = {
             answer: len(continuation)
             for one in self.exercises[number].asked
-            for answer, continuation in zip(one.answers, one.question.continuations, strict=True)
+            for answer, continuation in zip(one.answers, one.continuations, strict=True)
         }
         return [found[answer] for answer in range(len(self.verbalizer.answers))]
 
@@ -281,7 +281,7 @@ def text_exercises(
     prompts = [generator.prompt(example) for example in examples]
     rows = model.replies(prompts, [str(example.label) for example in examples])
     made = [
-        Exercise(example, (asked,), 0, len(asked.question.context.ids))
+        Exercise(example, (asked,), 0, len(asked.context.ids))
         for example, asked in zip(examples, rows, strict=True)
     ]
     return TextExercises(made, start=model.engine.network.virtual.start, shares=shares)
@@ -301,7 +301,7 @@ class TextExercises(Exercises):
         """Mean negative log-likelihood of the target's tokens, that of its end among them."""
         parts = []
         for number, found in zip(numbers, scored, strict=True):
-            length = len(self.exercises[number].asked[0].question.continuations[0])
+            length = len(self.exercises[number].asked[0].continuations[0])
             values = torch.stack([one[0] for one in found])
             if mixture is None:
                 parts.append(-values[0] / length)

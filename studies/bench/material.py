@@ -100,7 +100,7 @@ def plain_model(
 
 def context_ids(model: LocalModel, prompts: Sequence[Any]) -> list[tuple[int, ...]]:
     """The token ids that promptlab's model reads up to (or around) every prompt's slot."""
-    return [question.context.ids for question in model.slot_contexts(prompts)]
+    return [context.ids for context in model.slot_contexts(prompts)]
 
 
 def shared_length(rows: Sequence[tuple[int, ...]]) -> int:
@@ -181,10 +181,10 @@ def _one_token_answers(
     model, answers = classifier_model(classifier), classifier.verbalizer.answers
     contexts, found = [], set()
     for asked in model.questions([classifier.prompt(row) for row in examples], answers):
-        continuations = asked[0].question.continuations
+        continuations = asked[0].continuations
         if len(asked) != 1 or {len(ids) for ids in continuations} != {1}:
             raise InputError(f"every answer has to be one token: {', '.join(answers)}")
-        contexts.append(asked[0].question.context)
+        contexts.append(asked[0].context)
         found.add(tuple(ids[0] for ids in continuations))
     if len(found) != 1:
         raise InputError("the answers have other tokens after some of the prompts")

@@ -94,7 +94,7 @@ def own_search(
 
 
 def _own_ids(oracle: ScoredTriggers, number: int) -> list[int]:
-    ids = oracle.train.exercises[number].asked[0].question.context.ids
+    ids = oracle.train.exercises[number].asked[0].context.ids
     return [-1 if token >= oracle.vocabulary else token for token in ids]
 
 

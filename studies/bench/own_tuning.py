@@ -96,7 +96,7 @@ class OwnTuning:
         words = PromptClassifier(WORDS, VERBALIZER, model)
         self.rows = training_rows(words, examples, after=place.peer_after)
         if space == "vocabulary":
-            taught = [e.asked[0].question.continuations[0][1:] for e in self.exercises.exercises]
+            taught = [e.asked[0].continuations[0][1:] for e in self.exercises.exercises]
             self.rows = [replace(r, end=end) for r, end in zip(self.rows, taught, strict=True)]
         require_same_ids(
             [self._own_ids(number) for number in range(len(self.rows))],
@@ -141,7 +141,7 @@ class OwnTuning:
         return [length for n in sorted(numbers) if (length := len(self.exercises.fixed(n)))]
 
     def _own_ids(self, number: int) -> list[int]:
-        ids = self.exercises.exercises[number].asked[0].question.context.ids
+        ids = self.exercises.exercises[number].asked[0].context.ids
         start = self.exercises.start
         return [token if token < start else start - token - 1 for token in ids]
 

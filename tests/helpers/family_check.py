@@ -129,8 +129,8 @@ def _difference(found: Any, plain: Any) -> float:
 def _fill(model: LocalModel, pair: Any) -> float:
     (prompt,) = (Template(BESIDE[2]).render({}),)
     (best,) = model.fill([prompt], top=3)
-    (question,) = model.slot_contexts([prompt])
-    ids, place = question.context.ids, question.context.position
+    (context,) = model.slot_contexts([prompt])
+    ids, place = context.ids, context.position
     if model.family == "seq2seq":
         start = model.engine.runner.start  # type: ignore[attr-defined]
         logprobs = reference_forward.logprobs(

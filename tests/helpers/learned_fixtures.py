@@ -78,10 +78,7 @@ def items(
 ) -> list[Item]:
     """The prompts' questions as training items, after the prefix if there is one."""
     state = None if made.prefix is None else learned_state(made.prefix)
-    return [
-        Item(tuple(asked.question for asked in row), state)
-        for row in view.questions(prompts, answers)
-    ]
+    return [Item(tuple(row), state) for row in view.questions(prompts, answers)]
 
 
 def weighed(

@@ -10,7 +10,8 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.models.base import LanguageModel
-from promptlab.models.encoding import ChatTemplate, Encoding
+from promptlab.models.chat_template import ChatTemplate
+from promptlab.models.encoding import Encoding
 from promptlab.models.loading import from_transformers
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.prompt import Prompt, Slot, Text

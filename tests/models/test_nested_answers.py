@@ -102,7 +102,7 @@ def test_the_shorter_answer_can_lose(causal: LocalModel) -> None:
 
 def test_what_ends_an_answer_in_the_template_tells_them_apart(causal: LocalModel) -> None:
     (asked,) = causal.questions([pl.Template("It was {mask}.").render({})], ("good", "good film"))
-    assert longer_answers(asked[0].question.continuations) == ()
+    assert longer_answers(asked[0].continuations) == ()
 
 
 def test_it_is_learned_as_it_is_scored(causal: LocalModel, task: Task) -> None:
@@ -113,10 +113,7 @@ def test_it_is_learned_as_it_is_scored(causal: LocalModel, task: Task) -> None:
     exercises = LabelExercises(clf, rows, shares=False)
     asked = [exercises.exercises[n].asked for n in range(len(rows))]
     scored = [
-        [
-            torch.tensor(causal.engine.score([one.question])[0], dtype=torch.float64)
-            for one in questions
-        ]
+        [torch.tensor(causal.engine.score([one])[0], dtype=torch.float64) for one in questions]
         for questions in asked
     ]
     found = exercises.scores(range(len(rows)), scored, None)

@@ -116,7 +116,7 @@ def test_the_window_counts_what_was_learned(name: str, prefix: int, fresh: Fresh
     prompt = render_within(template, example, (), view, 4)
     assert prompt.shortened == ("text",)
     ((asked,),) = view.questions([prompt], ["great"])
-    row = len(asked.question.context.ids)
+    row = len(asked.context.ids)
     if name != "tiny_gpt2" and name != "tiny_causal":
         row += prefix  # those carry it beside the row
     assert 64 - 4 - 6 <= row <= 64 - 4

@@ -66,7 +66,7 @@ def test_embedding_search_is_the_brute_force_cosine(name: str, fresh: Fresh) -> 
     index = EmbeddingIndex(TEXTS, model)
     queries = ["the plot was great", "dull soup"]
     prompts = [index.template.render({"text": text}) for text in (*TEXTS, *queries)]
-    raw = model.engine.features([q.context for q in model.slot_contexts(prompts)])
+    raw = model.engine.features(model.slot_contexts(prompts))
     raw = raw.astype(np.float64) - raw[: len(TEXTS)].astype(np.float64).mean(axis=0)
     for query, hits in zip(raw[len(TEXTS) :], index.search(queries, 6), strict=True):
         cosines = [

@@ -103,14 +103,14 @@ def test_what_is_learned_is_what_would_be_written(name: str, fresh: Fresh) -> No
     replies = model.generate([prompt] * 1000, decoding, samples=range(1000))
     ended = [r for r in replies if r.finish == "stop" and r.text.strip()]
     asked = model.replies([prompt] * len(ended), [reply.text for reply in ended])
-    likely = model.engine.score([one.question for one in asked])
+    likely = model.engine.score(asked)
     alike = [
         abs(float(found[0]) - float(reply.logprob or 0.0)) < 1e-3
         for found, reply in zip(likely, ended, strict=True)
     ]
     # the others have another end, or tokens into which no tokenizer cuts their text
     assert any(alike)
-    assert all(one.question.continuations[0][-1] == model.tokenizer.eos_token_id for one in asked)
+    assert all(one.continuations[0][-1] == model.tokenizer.eos_token_id for one in asked)
 
 
 def test_which_token_ends_a_reply(fresh: Fresh, tiny_gpt2: Pair) -> None:
@@ -136,7 +136,7 @@ def test_a_target_is_words_alone(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     prompt = Template("{text} : {mask}").render({"text": "a"})
     (asked,) = model.replies([prompt], ["good</s> bad"])
-    assert asked.question.continuations[0].count(model.tokenizer.eos_token_id) == 1
+    assert asked.continuations[0].count(model.tokenizer.eos_token_id) == 1
 
 
 def test_learned_tokens_behind_the_slot_are_refused(fresh: Fresh) -> None:

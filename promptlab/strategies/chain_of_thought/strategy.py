@@ -13,6 +13,7 @@ from promptlab.errors import InputError
 from promptlab.evaluation.trace import Branch
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import as_model
 from promptlab.predictors.base import not_fitted
 from promptlab.predictors.model_calls import Generate, Outcome, Solving, generated
 from promptlab.predictors.strategy import Strategy
@@ -84,15 +85,11 @@ class ChainOfThought(Strategy):
         automatic: Automatic | None = None,
         decoding: Decoding | None = None,
     ) -> None:
-        if isinstance(model, str):
-            from promptlab.models.pool import load_model
-
-            model = load_model(model)
         if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
             verbalizer = Verbalizer(verbalizer)
         check_seed(seed)
         self.template = Template(template) if isinstance(template, str) else template
-        self.model = model
+        self.model = as_model(model)
         self.answering = Answering(parser, verbalizer, Decoding(max_tokens=_ANSWER_TOKENS))
         self.mode, self.extract = mode, extract
         _check_modes(mode, extract, self.answering, demonstrations, reasoning_field)
@@ -107,8 +104,8 @@ class ChainOfThought(Strategy):
             self.demonstrations = [
                 one if isinstance(one, Worked) else Worked(**one) for one in demonstrations
             ]
-        model.require("generate")
-        self.answering.require(model)
+        self.model.require("generate")
+        self.answering.require(self.model)
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from promptlab.errors import AskError, InputError
 from promptlab.evaluation.trace import Branch, Trace
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import as_model
 from promptlab.predictors.base import not_fitted
 from promptlab.predictors.calibration import (
     Calibration,
@@ -86,7 +87,7 @@ class SpanDecomposition(Strategy):
         self.longest, self.keep, self.selection = longest, keep, selection
         self.calibration, self.bias = calibration, bias
         self.count, self.seed = demonstrations, seed
-        self.model = _loaded(model)
+        self.model = as_model(model)
         self._check()
         self.demonstrations: list[Demonstration] | None = None if demonstrations else []
         self._tuned: float | None = None
@@ -302,11 +303,3 @@ def outside_label(verbalizer: Verbalizer) -> str:
 def _asked(ask: Score) -> Solving[Scored]:
     found: Scored = yield ask
     return found
-
-
-def _loaded(model: LanguageModel | str) -> LanguageModel:
-    if isinstance(model, LanguageModel):
-        return model
-    from promptlab.models.pool import load_model
-
-    return load_model(model)

@@ -10,6 +10,7 @@ from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError, WordlessError
 from promptlab.evaluation.trace import Branch
 from promptlab.models.base import Capability, LanguageModel
+from promptlab.models.pool import as_model
 from promptlab.predictors.model_calls import Generate, Outcome, Solving, generated
 from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.decoding import Decoding
@@ -50,7 +51,7 @@ class TreeOfThoughts(Strategy):
         self.answer = Template(answer) if isinstance(answer, str) else answer
         self.parser = parser
         self.decoding = decoding or Decoding()
-        self.model = _loaded(model)
+        self.model = as_model(model)
         self._check()
 
     @property
@@ -192,11 +193,3 @@ def _summary(tree: Exploration, ended: str, best: Node | None) -> dict[str, Any]
         "backtracked": tree.backtracked,
         "failed_asks": len(tree.failures),
     }
-
-
-def _loaded(model: LanguageModel | str) -> LanguageModel:
-    if isinstance(model, LanguageModel):
-        return model
-    from promptlab.models.pool import load_model
-
-    return load_model(model)

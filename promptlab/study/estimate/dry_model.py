@@ -114,8 +114,8 @@ class DryModel(LanguageModel):
         if isinstance(self.inner, LocalModel) and all(p.is_words for p in prompts):
             for row, items in enumerate(self.inner.asked(prompts, tuple(answers))):
                 for item in items:
-                    lengths[row] = len(item.question.context.ids)
-                    for index, tail in zip(item.answers, item.question.continuations, strict=True):
+                    lengths[row] = len(item.context.ids)
+                    for index, tail in zip(item.answers, item.continuations, strict=True):
                         tokens[row, index] = len(tail)
             return lengths, tokens
         lengths[:] = [self.count_tokens(prompt) for prompt in prompts]

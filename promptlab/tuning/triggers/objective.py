@@ -19,7 +19,7 @@ from promptlab.engine.training.gradients import GradientScorer, Scored
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.learned_parts import Learned
-from promptlab.models.local import LocalModel
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
@@ -142,10 +142,13 @@ class ScoredTriggers:
     def survives(self, tokens: Tokens) -> bool:
         """Whether prompts with the trigger written out are tokenised as with its ids put in."""
         return all(
-            self.writing.read_back(prompt, tokens)
-            == [replace(one, question=self._with(one.question, tokens)) for one in asked]
+            self.writing.read_back(prompt, tokens) == [self._spelled(one, tokens) for one in asked]
             for prompt, asked in self._samples
         )
+
+    def _spelled(self, request: AnswerRequest, tokens: Tokens) -> AnswerRequest:
+        moved = self._with(request, tokens)
+        return AnswerRequest(moved.context, moved.continuations, request.answers)
 
     def words(self, tokens: Tokens) -> str:
         """The trigger as text; several segments are divided by a bar."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.models.local import Asked, LocalModel
+from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text, Trigger
 from promptlab.tuning.triggers.losses import Tokens
 from promptlab.tuning.triggers.segments import parted
@@ -48,7 +48,7 @@ class Writing:
             before = self._end(segment) or before
         return replace(prompt, segments=tuple(segments))
 
-    def read_back(self, prompt: Prompt, tokens: Tokens) -> list[Asked]:
+    def read_back(self, prompt: Prompt, tokens: Tokens) -> list[AnswerRequest]:
         """The questions that the tokenizer makes of the written prompt."""
         return self.model.questions([self.written(prompt, tokens)], self.answers)[0]
 

@@ -23,10 +23,10 @@ TEXTS = ("the film was good .", "a bad movie about nothing at all", "joy")
 
 def greedy(model: LocalModel, prompt: Prompt, tokens: int) -> list[int]:
     """The most likely token again and again, by scoring every one-token continuation anew."""
-    (question,) = model.slot_contexts([prompt])
+    (slot,) = model.slot_contexts([prompt])
     ids: tuple[int, ...] = ()
     for _ in range(tokens):
-        context = type(question.context)((*question.context.ids, *ids))
+        context = type(slot)((*slot.ids, *ids))
         row = model.engine.vocabulary([context])[0]
         ids = (*ids, int(np.argmax(row)))
     return list(ids)

@@ -124,7 +124,7 @@ def test_what_was_kept_is_no_way_round(causal: LocalModel) -> None:
     from promptlab.engine.scoring.request import Reply
 
     model = from_transformers(*tiny_models.llama(), name="kept")
-    context = model.slot_contexts([PROMPT])[0].context
+    context = model.slot_contexts([PROMPT])[0]
     feature = np.full(model.engine.network.virtual.width, np.nan, dtype=np.float32)
     model.engine.store.save([(context_key(context), Reply(feature, 0.0))], [])
     for work in (lambda: model.score([PROMPT], ANSWERS), lambda: model.features([PROMPT])):

@@ -240,7 +240,7 @@ def test_what_was_learned_has_states_of_its_own(prefix: bool, fresh: Fresh) -> N
             found = view.score(prompts, ["great", "terrible"])
             close(found.logprobs, expected.score(prompts, ["great", "terrible"]).logprobs)
         assert kept(view.engine).bytes > 0
-        assert kept(base.engine).longest(view.slot_contexts(calls[0])[0].context.ids) is None
+        assert kept(base.engine).longest(view.slot_contexts(calls[0])[0].ids) is None
     assert base.adapted(parts, keep=False).engine.kept is None
 
 

@@ -129,7 +129,7 @@ def test_seq2seq_filling(name: str, fresh: Fresh, request: pytest.FixtureRequest
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_masked", "tiny_seq2seq"])
 def test_features_are_what_the_head_reads(name: str, fresh: Fresh) -> None:
     model = fresh(name)
-    contexts = [question.context for question in model.slot_contexts(PROMPTS)]
+    contexts = model.slot_contexts(PROMPTS)
     features = model.engine.features(contexts)
     assert features.shape == (5, 32)
     head = model.engine.network.head

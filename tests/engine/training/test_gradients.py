@@ -190,7 +190,7 @@ def test_the_normaliser_cancels_where_it_is_left_out(name: str, prefix: int, fre
     view = model.adapted(made.learned)
     answers = ("a", "x") if name == "tiny_bart" else ONE
     rows = view.questions(asked, answers)
-    assert all(len(c) == 1 for row in rows for one in row for c in one.question.continuations)
+    assert all(len(c) == 1 for row in rows for one in row for c in one.continuations)
     weights = torch.randn((len(asked), 2), generator=torch.Generator().manual_seed(3))
     weights -= weights.mean(1, keepdim=True)  # as where answers are compared with each other alone
     whole = weighed(view, asked, answers, made, weights)

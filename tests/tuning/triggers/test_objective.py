@@ -94,7 +94,7 @@ def reference(made: ScoredTriggers, tokens: Tokens, numbers: list[int]) -> np.nd
     total = torch.zeros(())
     for number in numbers:
         exercise = made.train.exercises[number]
-        question = exercise.asked[0].question
+        question = exercise.asked[0]
         ids = torch.tensor(question.context.ids)
         learned = ids >= made.vocabulary
         embedded = embed(ids.clamp(max=made.vocabulary - 1)).detach()
