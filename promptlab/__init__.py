@@ -34,10 +34,9 @@ if TYPE_CHECKING:
     from promptlab.files.spreadsheet import csv_text, spreadsheet_safe
     from promptlab.library import load_template, tasks, templates
     from promptlab.library.library import Library
-    from promptlab.models.answer_rank import standings
     from promptlab.models.base import LanguageModel
     from promptlab.models.builtin import model_names
-    from promptlab.models.fill_words import fill_words
+    from promptlab.models.fill_words import fill_words, standings
     from promptlab.models.pool import load_model
     from promptlab.models.token_view import Token
     from promptlab.predictors.base import Predictor, load
@@ -292,7 +291,7 @@ _HOMES = {
     "shipped_studies": "promptlab.study.spec.spec",
     "solve": "promptlab.predictors.strategy",
     "spreadsheet_safe": "promptlab.files.spreadsheet",
-    "standings": "promptlab.models.answer_rank",
+    "standings": "promptlab.models.fill_words",
     "study_complaints": "promptlab.study.spec.check",
     "study_verdict": "promptlab.study.decision.verdict",
     "tasks": "promptlab.library",

@@ -1,24 +1,18 @@
-"""What a token of a slot stands for in the text: a word, or a piece glued to the word before."""
+"""What a model would put into a slot: its likeliest words, and the rank of one answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
 
+from promptlab.errors import CapabilityError
 from promptlab.models.base import Fill, LanguageModel
-from promptlab.models.token_view import shown_token
+from promptlab.models.local import LocalModel
+from promptlab.models.token_texts import can_stand, ranked_fills, token_rank
 from promptlab.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from promptlab.models.local import LocalModel
-
-_CONTINUED = "##"
-_UNSPACED = 0x2E80
-"""From this character on (Chinese, Japanese, Korean) words are not set apart by blanks."""
 
 
 def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
@@ -35,67 +29,63 @@ def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) ->
     Returns:
         A list for every prompt.
     """
-    from promptlab.models.local import LocalModel
-
     if not isinstance(model, LocalModel):
         return model.fill(prompts, top)
     return [
-        list(islice((fill for fill in fills(model, prompt, row) if stands(prompt, fill)), top))
+        list(
+            islice(
+                (
+                    fill
+                    for fill in ranked_fills(model.texts, prompt, row)
+                    if can_stand(prompt, fill)
+                ),
+                top,
+            )
+        )
         for prompt, row in zip(prompts, model.vocabulary_logprobs(prompts), strict=True)
     ]
 
 
-def fills(model: LocalModel, prompt: Prompt, row: Float[np.ndarray, " vocab"]) -> Iterator[Fill]:
-    """All tokens of the vocabulary at a slot, best first, from their log-probabilities in nats."""
-    touching = prompt.left[-1:].isalnum() and not prompt.chat
-    for token in np.argsort(-row, kind="stable"):
-        yield _fill(model, int(token), float(np.exp(row[token])), touching)
+@dataclass(frozen=True)
+class Standing:
+    """An answer's ``probability`` in the slot, its ``rank`` there (1 is best) and its ``tokens``.
+
+    The rank is among the tokens of the vocabulary that can stand there (`fill_words`), so an
+    answer of several tokens has none.
+    """
+
+    answer: str
+    probability: float
+    rank: int | None
+    tokens: int
 
 
-def stands(prompt: Prompt, fill: Fill) -> bool:
-    """Whether a token can stand at the slot: a piece of a word cannot stand after a blank."""
-    return prompt.chat or not (fill.glued and prompt.left[-1:].isspace())
+def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> list[Standing]:
+    """For every prompt how ``answer`` stands at its slot, exactly.
+
+    What follows the slot counts for models that read both sides; a causal model's is left out,
+    as in `fill_words`. Raises `InputError` for an answer that the model cannot write.
+    """
+    model.require("fill")
+    if not isinstance(model, LocalModel):
+        raise CapabilityError(f"{model.name} does not show its vocabulary; use a local model")
+    if model.family == "causal":
+        prompts = [prompt.going_on("") for prompt in prompts]
+    asked = model.asked(prompts, (answer,))
+    return [
+        _standing(model, prompt, answer, items[0].continuations[0], row)
+        for prompt, items, row in zip(
+            prompts, asked, model.vocabulary_logprobs(prompts), strict=True
+        )
+    ]
 
 
-def rank_of(model: LocalModel, prompt: Prompt, row: Float[np.ndarray, " vocab"], token: int) -> int:
-    """The place of a token among those that can stand at the slot, from 1."""
-    better = np.flatnonzero(row > row[token])
-    return 1 + sum(stands(prompt, _fill(model, int(one), 0.0, False)) for one in better)
-
-
-def _fill(model: LocalModel, token: int, probability: float, touching: bool) -> Fill:
-    """A token as it would stand; ``touching`` a word, a whole word has a blank before it."""
-    text, glued = model.texts.of(token)
-    wide = touching and not glued and model.texts.word_pieces and text[:1].isalnum()
-    return Fill(f" {text}" if wide else text, token, probability, glued)
-
-
-class TokenTexts:
-    """The tokens of a vocabulary as text, and whether they go on with the word before them."""
-
-    def __init__(self, tokenizer: Any, family: str) -> None:
-        self.tokenizer = tokenizer
-        backend = getattr(tokenizer, "backend_tokenizer", None)  # not there in Python's own ones
-        decoder = type(getattr(backend, "decoder", None)).__name__
-        self.word_pieces = decoder == "WordPiece"
-        # A byte-level decoder's first token begins a text; </w> marks where words end.
-        begins_a_text = family == "seq2seq" and decoder == "ByteLevel"
-        self._marks_beginnings = not begins_a_text and decoder not in ("WordPiece", "BPEDecoder")
-        self._special = frozenset(tokenizer.all_special_ids)
-        self._known: dict[int, tuple[str, bool]] = {}
-
-    def of(self, token: int) -> tuple[str, bool]:
-        """The token's text, and whether it is glued to the word before it."""
-        if token not in self._known:
-            self._known[token] = self._read(token)
-        return self._known[token]
-
-    def _read(self, token: int) -> tuple[str, bool]:
-        text = shown_token(self.tokenizer, token)
-        if token in self._special:
-            return text, False
-        if self.word_pieces:
-            piece = str(self.tokenizer.convert_ids_to_tokens(token))
-            return text, piece.startswith(_CONTINUED) and len(piece) > len(_CONTINUED)
-        first = text[:1]
-        return text, self._marks_beginnings and first.isalnum() and ord(first) < _UNSPACED
+def _standing(
+    model: LocalModel, prompt: Prompt, answer: str, tokens: tuple[int, ...], row: np.ndarray
+) -> Standing:
+    """``row`` are the vocabulary's log-probabilities in nats; several tokens are scored whole."""
+    if len(tokens) == 1:
+        rank = token_rank(model.texts, prompt, row, tokens[0])
+        return Standing(answer, float(np.exp(row[tokens[0]])), rank, 1)
+    found = model.score([prompt], [answer]).logprobs[0, 0]
+    return Standing(answer, float(np.exp(found)), None, len(tokens))

@@ -22,13 +22,13 @@ from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.base import Capability, Fill, Scores
 from promptlab.models.chat_template import ChatTemplate
 from promptlab.models.encoding import Encoding
-from promptlab.models.fill_words import TokenTexts, fills
 from promptlab.models.local_provenance import local_provenance
 from promptlab.models.nested_answers import apart
 from promptlab.models.prompt_layout import laid_out, unlearned
 from promptlab.models.segments import Pieces, left_side, marked, right_side, stretches, unmarked
 from promptlab.models.text_end import end_token
 from promptlab.models.thinking import Thinking
+from promptlab.models.token_texts import TokenTexts, ranked_fills
 from promptlab.models.token_view import Layout, Token, Tokenized
 from promptlab.prompts.decoding import Decoding, Generation, OnText
 from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
@@ -193,7 +193,7 @@ class LocalModel(AdaptableModel):
     def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
         """The most probable tokens at every prompt's slot, pieces of words too, best first."""
         return [
-            list(islice(fills(self, prompt, row), top))
+            list(islice(ranked_fills(self.texts, prompt, row), top))
             for prompt, row in zip(prompts, self.vocabulary_logprobs(prompts), strict=True)
         ]
 
