@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from promptlab.study.study import Study
     from promptlab.tuning.explanation import explain
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BatchPrediction",
