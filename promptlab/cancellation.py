@@ -27,6 +27,15 @@ class Cancellation:
     """A flag that any thread may raise and the work looks at between blocks.
 
     Work that is paused waits at its next block or step until it is resumed or cancelled.
+
+    Example:
+        >>> cancellation = pl.Cancellation()
+        >>> cancellation.request()
+        >>> cancellation.requested
+        True
+        >>> cancellation.check()
+        Traceback (most recent call last):
+        promptlab.cancellation.Cancelled: stopped as asked; the same command continues where ...
     """
 
     def __init__(self) -> None:

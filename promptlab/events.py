@@ -16,7 +16,12 @@ from promptlab.security.untrusted_text import sanitize
 
 @dataclass(frozen=True)
 class Event:
-    """Base of all events."""
+    """Base of all events: frozen values that listeners tell apart by their class.
+
+    Example:
+        >>> isinstance(pl.events.Phase("decide"), pl.events.Event)
+        True
+    """
 
     def record(self) -> dict[str, Any]:
         """The event as JSON data, its type under ``event``."""
@@ -37,7 +42,18 @@ class _MessageEvent(Event):
 class StudyStarted(Event):
     """A study begins or goes on: ``finished`` of ``planned`` trials are done already.
 
-    ``objective`` names what decides; ``maximise`` says whether larger values of it are better.
+    Args:
+        study: Its name.
+        folder: Where it is written.
+        planned: Trials in all.
+        finished: Trials that are done.
+        examples: Examples of dev that a trial answers.
+        maximise: Whether larger values of the objective are better.
+        objective: What decides.
+
+    Example:
+        >>> pl.events.StudyStarted("reviews", "runs/reviews", 20, 0, 200).planned
+        20
     """
 
     study: str
@@ -117,7 +133,15 @@ class Cost(Event):
 
 @dataclass(frozen=True)
 class Phase(Event):
-    """A named part of the work begins, such as *test* or *report*."""
+    """A named part of the work begins, such as *test* or *report*.
+
+    Args:
+        name: The part.
+
+    Example:
+        >>> pl.events.Phase("test").record()
+        {'event': 'Phase', 'name': 'test'}
+    """
 
     name: str
 
@@ -158,7 +182,18 @@ Listener = Callable[[Event], None]
 
 
 class Events:
-    """Hands every event to every listener, in the order in which they subscribed."""
+    """Hands every event to every listener, in the order in which they subscribed.
+
+    Args:
+        listeners: Functions that take an `Event`.
+
+    Example:
+        >>> heard = []
+        >>> events = pl.events.Events(heard.append)
+        >>> events.emit(pl.events.Phase("decide"))
+        >>> heard[0].record()
+        {'event': 'Phase', ...}
+    """
 
     def __init__(self, *listeners: Listener) -> None:
         self._listeners = list(listeners)

@@ -162,9 +162,20 @@ def guess_columns(
     asked: Mapping[str, str] | None = None,
     label: str | None = None,
 ) -> tuple[dict[str, str | None], str | None]:
-    """The column of each field, None where the names do not tell, and the label's, if any.
+    """Guess by their names which columns hold a predictor's fields and the true label.
 
-    ``asked`` and ``label`` are taken as they are; `match_columns` has the rule for the rest.
+    Args:
+        columns: The columns of a file.
+        fields: The fields that a predictor reads.
+        asked: Columns of fields that are known, taken as they are.
+        label: The column with true labels if it is known, ``""`` for none.
+
+    Returns:
+        The column of each field, None where the names do not tell, and the label's, if any.
+
+    Example:
+        >>> pl.batch.guess_columns(["id", "review", "label"], ["text"])
+        ({'text': 'review'}, 'label')
     """
     asked = asked or {}
     chosen = {field: asked.get(field) or _named(field, columns) for field in fields}

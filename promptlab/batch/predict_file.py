@@ -30,13 +30,36 @@ def predict_file(
     on_progress: Callable[[int, int | None], None] | None = None,
     cancellation: Cancellation | None = None,
 ) -> dict[str, Any]:
-    """Add predictions to the rows of a data file; returns `BatchPrediction.summary` and more.
+    """Add predictions to the rows of a data file, into another file that appears whole or not.
 
-    ``columns`` and ``label`` as for `BatchPrediction`; ``form`` is csv or jsonl, unless the ending
-    of ``out`` says it. ``on_progress(rows, total)`` is called after every block. ``out`` appears
-    whole or not at all; once ``cancellation`` is asked for it holds the rows that are finished and
-    ``cancelled`` is true in the summary. ``safe`` makes cells of a CSV that a spreadsheet would
-    run text, counted as ``made_text``. Raises `InputError` and `WorkError`.
+    Args:
+        predictor: A fitted predictor.
+        source: A CSV, TSV, JSON Lines, JSON, Parquet or Arrow file.
+        out: The file to write.
+        columns: The column of a field, where its name does not tell.
+        label: The column with true labels, ``""`` for none.
+        form: *csv* or *jsonl*, unless the ending of ``out`` says it.
+        block: Rows that are predicted at once.
+        max_chars: A longer cell is refused.
+        safe: Make cells of a CSV that a spreadsheet would run text.
+        on_progress: Called after every block with the rows done and the total, if known.
+        cancellation: Once it is asked for, ``out`` holds the rows that are finished.
+
+    Returns:
+        `BatchPrediction.summary`, with ``cancelled``, ``made_text`` (cells that ``safe`` changed),
+        ``seconds`` and ``file``.
+
+    Raises:
+        InputError: When the file's columns or rows do not fit the predictor.
+        WorkError: When no row could be answered, or nothing can be written.
+
+    Example:
+        >>> _ = open("new.csv", "w").write("text\\na fine film\\na dull plot\\n")
+        >>> answers = {"negative": "bad", "positive": "good"}
+        >>> predictor = pl.PromptClassifier("{text} It was {mask}.", answers, model)
+        >>> summary = pl.batch.predict_file(predictor, "new.csv", "predicted.csv")
+        >>> summary["rows"], summary["unparsed"]
+        (2, 0)
     """
     target = Path(out)
     chosen = read_format(form, target, str(source))
@@ -71,10 +94,27 @@ def write_rows(
     form: str | None = None,
     safe: bool = False,
 ) -> int:
-    """Write rows as CSV or JSON Lines, whole or not at all; returns how many cells ``safe`` mended.
+    """Write rows as CSV or JSON Lines, whole or not at all.
 
-    ``form`` is csv or jsonl, unless the ending of ``path`` says it. Raises `InputError`,
-    `DiskError` and `WorkError`.
+    Args:
+        path: The file to write.
+        columns: Its columns, in order.
+        rows: The rows, by column.
+        form: *csv* or *jsonl*, unless the ending of ``path`` says it.
+        safe: Make cells of a CSV that a spreadsheet would run text.
+
+    Returns:
+        How many cells ``safe`` changed.
+
+    Raises:
+        InputError: For an unknown format.
+        DiskError: When the disk is full or the folder cannot be written.
+
+    Example:
+        >>> pl.batch.write_rows("rows.csv", ["text"], [{"text": "=1+1"}], safe=True)
+        1
+        >>> open("rows.csv").read()
+        "text\\n'=1+1\\n"
     """
     target = Path(path)
     with RowWriter(target, read_format(form, target, str(path)), safe=safe) as output:

@@ -39,14 +39,30 @@ _MOST_LABELS = 50
 class BatchPrediction:
     """Predicts rows block by block, in order, and counts as it goes.
 
-    ``source`` is a data file, or rows as mappings. ``columns`` names the column of a field where
-    its name does not tell (see `guess_columns`; a predictor that a study chose knows the study's
-    columns), ``label`` the column with true labels, ``""``
-    none. Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``,
-    and ``score_<label>``, the label's probability, from predictors that give them; with a remote
-    model also ``error``, why its request failed, if it did. ``last`` are the newest block's
-    `Predictions`. Raises `DataError` before anything is predicted when a file's columns or rows
-    do not fit the predictor.
+    Every row keeps its values and gets ``prediction`` (None where unparsed), ``unparsed``, and
+    ``score_<label>``, the label's probability, from predictors that give them; with a remote model
+    also ``error``, why its request failed, if it did. ``last`` are the newest block's
+    `Predictions`.
+
+    Args:
+        predictor: A fitted predictor.
+        source: A data file, or rows as mappings.
+        columns: The column of a field, where its name does not tell (see `guess_columns`); a
+            predictor that a study chose knows the study's columns.
+        label: The column with true labels, ``""`` for none.
+        block: Rows that are predicted at once.
+
+    Raises:
+        DataError: Before anything is predicted, when columns or rows do not fit the predictor.
+
+    Example:
+        >>> answers = {"negative": "bad", "positive": "good"}
+        >>> predictor = pl.PromptClassifier("{text} It was {mask}.", answers, model)
+        >>> batch = pl.batch.BatchPrediction(predictor, [{"text": "a fine film"}])
+        >>> [row["unparsed"] for block in batch.blocks() for row in block]
+        [False]
+        >>> batch.rows
+        1
     """
 
     def __init__(

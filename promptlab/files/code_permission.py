@@ -35,6 +35,7 @@ def allow_code(*packages: str) -> None:
         InputError: For a text that is no name of a package.
 
     Example:
+        >>> from promptlab.files.code_permission import allow_code
         >>> allow_code("mypackage", "other.metrics")
     """
     for package in packages:

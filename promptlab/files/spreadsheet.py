@@ -25,6 +25,16 @@ def spreadsheet_safe(value: Any) -> Any:
     what nobody sees), or with a tab or a line end, gets an apostrophe before it, so that it is
     shown and not run. Numbers, also those written as text such as ``"-1.5"``, and all other values
     stay what they are.
+
+    Args:
+        value: A cell.
+
+    Returns:
+        The cell, or the text with an apostrophe before it.
+
+    Example:
+        >>> pl.batch.spreadsheet_safe("=1+1"), pl.batch.spreadsheet_safe("-1.5")
+        ("'=1+1", '-1.5')
     """
     if not isinstance(value, str) or not _is_run(value):
         return value
@@ -34,7 +44,17 @@ def spreadsheet_safe(value: Any) -> Any:
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV for people: no cell is run, none holds a secret or an unseen character.
 
-    ``None`` is an empty cell; numbers stay what they are.
+    Args:
+        columns: The names of the columns.
+        rows: The cells of every row; ``None`` is an empty cell, numbers stay what they are.
+
+    Returns:
+        The text of a CSV file.
+
+    Example:
+        >>> from promptlab.files.spreadsheet import csv_text
+        >>> csv_text(["prompt", "accuracy"], [["=now()", 0.5]])
+        "prompt,accuracy\\r\\n'=now(),0.5\\r\\n"
     """
     stream = io.StringIO()
     writer = csv.writer(stream)

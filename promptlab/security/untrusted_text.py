@@ -54,6 +54,18 @@ def make_printable(text: str, *, lines: bool = True) -> str:
     These are control and escape characters, those that change the direction of writing, those of no
     width, halves of characters, and codes that are no characters. The joiners that Persian, Hindi
     and pictures are written with stay where letters surround them.
+
+    Args:
+        text: A text from outside.
+        lines: Whether line ends and tabs stay.
+
+    Returns:
+        The text as it may be shown.
+
+    Example:
+        >>> from promptlab.security.untrusted_text import make_printable
+        >>> print(make_printable("red \x1b[31m alert"))
+        red \x1b[31m alert
     """
     if not lines:
         text = text.replace("\r\n", "⏎").replace("\n", "⏎").replace("\t", " ")
@@ -66,12 +78,36 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """JSON that reads back as ``value``, without secrets, and harmless when a terminal shows it.
 
     Letters stay what they are; characters that `make_printable` writes out are JSON's escapes.
+
+    Args:
+        value: JSON data.
+        indent: Spaces of a level; none for one line.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> from promptlab.security.untrusted_text import json_text
+        >>> json_text({"name": "naïve"})
+        '{"name": "naïve"}'
     """
     return clean_json(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def json_lines(values: Iterable[Any]) -> str:
-    """JSON Lines of `json_text`."""
+    """JSON Lines of `json_text`.
+
+    Args:
+        values: JSON data, one value a line.
+
+    Returns:
+        The text; every line ends.
+
+    Example:
+        >>> from promptlab.security.untrusted_text import json_lines
+        >>> json_lines([{"a": 1}, 2])
+        '{"a": 1}\\n2\\n'
+    """
     lines = (json.dumps(value, ensure_ascii=False) for value in values)
     return clean_json("".join(f"{line}\n" for line in lines))
 
