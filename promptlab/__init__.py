@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from promptlab.predictors.strategy import solve
     from promptlab.predictors.truncation import render_within
     from promptlab.prompts.decoding import Decoding
-    from promptlab.prompts.jinja.rendering import isolate_rendering
+    from promptlab.prompts.jinja.isolated import isolate_rendering
     from promptlab.prompts.parsers.parsers import parser_from_settings
     from promptlab.prompts.prompt import Prompt
     from promptlab.prompts.template import Demonstration, Template
@@ -268,7 +268,7 @@ _HOMES = {
     "explain": "promptlab.tuning.explanation",
     "fill_words": "promptlab.models.fill_words",
     "guess_columns": "promptlab.batch.input",
-    "isolate_rendering": "promptlab.prompts.jinja.rendering",
+    "isolate_rendering": "promptlab.prompts.jinja.isolated",
     "json_lines": "promptlab.security.untrusted_text",
     "json_text": "promptlab.security.untrusted_text",
     "kind_names": "promptlab.candidates.base",

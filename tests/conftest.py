@@ -40,7 +40,7 @@ pytest.register_assert_rewrite("tests.helpers")
 
 from promptlab.data.example import Example
 from promptlab.data.task import Task
-from promptlab.prompts.jinja import rendering
+from promptlab.prompts.jinja import isolated
 from tests.helpers import tiny_models
 from tests.helpers.tiny_models import Pair
 
@@ -84,9 +84,9 @@ def cache_at(folder: str | None) -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def own_rendering() -> Iterator[None]:
     """An app that a module starts has templates rendered elsewhere; no later module does."""
-    before = rendering._pool
+    before = isolated._pool
     yield
-    rendering._pool = before
+    isolated._pool = before
 
 
 @pytest.fixture(scope="session", autouse=True)

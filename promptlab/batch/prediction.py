@@ -21,10 +21,10 @@ from promptlab.batch.input import (
 )
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.data.columns import Columns
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.label_column import match_label
 from promptlab.data.readers import Row
-from promptlab.data.repeats import text_key
 from promptlab.errors import DataError, WorkError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.reply_counts import count_replies

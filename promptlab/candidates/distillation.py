@@ -20,10 +20,10 @@ from promptlab.candidates.head import HEAD_RATES, HeadKind, HeadSettings
 from promptlab.candidates.member_pool import Rivals, kinds_before
 from promptlab.candidates.weight_dimensions import with_rates
 from promptlab.data.columns import Columns
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.readers import Rows, read_rows
 from promptlab.data.readers.column_names import TEXT_NAMES
-from promptlab.data.repeats import text_key
 from promptlab.data.task import Task
 from promptlab.errors import DataError, DiskError, StudyError, WorkError
 from promptlab.evaluation.evaluation import Evaluation

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from promptlab.data.duplicates import normalised
 from promptlab.data.label import canonical_labels
 from promptlab.data.readers import text_of
-from promptlab.data.repeats import normalised
 from promptlab.errors import DataError
 
 Labels = Sequence[Any] | Mapping[Any, Any] | None

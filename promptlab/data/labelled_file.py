@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from promptlab.data.columns import Columns, chat_paths, choose_columns, with_paths
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.label_column import Labels, is_missing, read_labels, read_mapping
 from promptlab.data.readers import MAX_CHARS, FileForm, Rows, read_rows
-from promptlab.data.repeats import text_key
 from promptlab.errors import DataError
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.numeral import number_in_whole, written_number
-from promptlab.data.repeats import text_key
 from promptlab.data.splits import Size
 from promptlab.data.task import SPLITS, Task
 from promptlab.errors import AssetError, DataError

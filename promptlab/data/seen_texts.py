@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 
 _DIGITS = 16  # of a hash: among a million texts two agree by chance once in 37 million
 

@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 from promptlab.errors import DataError
 from promptlab.files.settings import check_seed
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from promptlab.data.columns import Columns
+from promptlab.data.duplicates import Repeats, find_repeats, text_key
 from promptlab.data.example import Example
 from promptlab.data.label import canonical_labels
 from promptlab.data.labelled_file import Reading, ReadingOptions, read_pools
 from promptlab.data.readers import Rows
-from promptlab.data.repeats import Repeats, find_repeats, text_key
 from promptlab.data.splits import Size, divide, draw, plan, separate
 from promptlab.errors import DataError, DataWarning
 from promptlab.files.settings import has_no_text

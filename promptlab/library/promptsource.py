@@ -19,8 +19,8 @@ from promptlab.library.promptsource_jinja import template_text
 from promptlab.library.promptsource_targets import Target, fixed_choices, read_target
 from promptlab.library.same_rendering import check_same_rendering
 from promptlab.library.yaml_edit import check_shape
-from promptlab.prompts.jinja.rendering import run_isolated
-from promptlab.prompts.jinja.sandbox import parse_jinja
+from promptlab.prompts.jinja.isolated import run_isolated
+from promptlab.prompts.jinja.render import parse_jinja
 from promptlab.prompts.template import Template
 
 

@@ -12,7 +12,7 @@ from jinja2 import nodes
 
 from promptlab.errors import InputError
 from promptlab.library.promptsource_targets import CHOICES
-from promptlab.prompts.jinja.sandbox import jinja_fields, parse_jinja
+from promptlab.prompts.jinja.render import jinja_fields, parse_jinja
 
 _RESERVED = {"mask", "soft", "trigger"}
 _PRINTS = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jinja2 import nodes
 
 from promptlab.errors import InputError
-from promptlab.prompts.jinja.sandbox import parse_jinja
+from promptlab.prompts.jinja.render import parse_jinja
 
 CHOICES = "answer_choices"
 _COMPUTED = "its target is computed from the example, so that no list of answers stands for it"

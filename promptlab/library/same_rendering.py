@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from promptlab.errors import InputError
 from promptlab.library.promptsource_targets import CHOICES, Target
-from promptlab.prompts.jinja.sandbox import render_as_jinja
+from promptlab.prompts.jinja.render import render_as_jinja
 from promptlab.prompts.template import Template
 
 _BARS = "|||"

@@ -15,9 +15,9 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from promptlab.errors import InputError
-from promptlab.prompts.jinja.environment import Sandbox, gated
 from promptlab.prompts.jinja.limit_errors import Exceeded
 from promptlab.prompts.jinja.limits import measured
+from promptlab.prompts.jinja.sandbox import Sandbox, gated
 
 _LONGEST = 200_000
 """Characters of a chat template; the longest known ones have a tenth."""

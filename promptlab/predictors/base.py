@@ -161,7 +161,7 @@ class Predictor(ABC):
         Examples without an answer (an endpoint failed) are counted apart, and in the interval a
         text that repeats counts once.
         """
-        from promptlab.data.repeats import text_key
+        from promptlab.data.duplicates import text_key
         from promptlab.evaluation.evaluation import Evaluation
 
         known = as_examples(examples, self.fields, labels)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from promptlab.data.example import Example
 from promptlab.data.label import canonical_label, is_missing
 from promptlab.errors import InputError, TemplateError
-from promptlab.prompts.jinja.rendering import jinja_fields, render_jinja
+from promptlab.prompts.jinja.isolated import jinja_fields, render_jinja
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text
 from promptlab.prompts.template_syntax import MOST_LEARNED, Field, Piece, parse
 from promptlab.security.redaction import has_secret

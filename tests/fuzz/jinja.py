@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptlab.prompts.jinja import sandbox
-from promptlab.prompts.jinja.rendering import isolate_rendering
+from promptlab.prompts.jinja import render
+from promptlab.prompts.jinja.isolated import isolate_rendering
 from promptlab.prompts.template import Template
 from tests.fuzz.harness import Attempt
 
@@ -25,7 +25,7 @@ _VALUES = [
     "text.__class__", "''.__class__.__mro__", "f.__globals__", "ns.__init__", "x.split()",
 ]  # fmt: skip
 _FILTERS = [
-    *sorted(sandbox._environment().filters), "attr('__class__')", "map(attribute='__class__')",
+    *sorted(render._environment().filters), "attr('__class__')", "map(attribute='__class__')",
     "center(9999999)",
     "indent(99999)", "wordwrap(1)", "wordwrap(1, true, 'xxx')", "replace('a', 'aaaaaaaaaa')",
     "replace('', 'xx')",
@@ -111,7 +111,7 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
         if rng.random() < 0.25:
             yield f"apart {text}", lambda text=text: Template(text).render(_FIELDS)
         else:
-            yield text, lambda text=text: sandbox.render_jinja(text, _FIELDS)
+            yield text, lambda text=text: render.render_jinja(text, _FIELDS)
 
 
 def _blocks(rng: random.Random, depth: int) -> str:

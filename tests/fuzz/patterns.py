@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.prompts.jinja import patterns
-from promptlab.prompts.jinja.rendering import isolate_rendering
+from promptlab.prompts.jinja.isolated import isolate_rendering
 from promptlab.prompts.parsers.parsers import RegexParser, parser_from_settings
 from tests.fuzz.harness import Attempt
 

@@ -15,7 +15,7 @@ from promptlab.data.readers.content import data_ending, read_content
 from promptlab.data.readers.damage import damage_remarks
 from promptlab.data.readers.delimited import read_csv, read_tsv
 from promptlab.data.readers.encoding import decode
-from promptlab.data.readers.file_form import FileForm
+from promptlab.data.readers.file_format import FileForm
 from promptlab.data.readers.json_files import read_json, read_jsonl
 from promptlab.data.readers.rows import Row, Rows, text_of
 from promptlab.errors import DataError

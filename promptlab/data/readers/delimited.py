@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptlab.data.readers.delimiter import MARKS, find_delimiter
-from promptlab.data.readers.file_form import FileForm
+from promptlab.data.readers.file_format import FileForm
 from promptlab.data.readers.header import refuse_row_as_header
 from promptlab.data.readers.rows import Row, Rows, check_columns
 from promptlab.data.readers.unclosed_quotes import refuse_swallowed

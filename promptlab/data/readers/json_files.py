@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.data.readers.file_form import FileForm
+from promptlab.data.readers.file_format import FileForm
 from promptlab.data.readers.rows import Row, Rows
 from promptlab.errors import DataError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 
 
 class Folds:

@@ -1,5 +1,7 @@
-"""Jinja in which whatever a template does goes through one gate that counts and times it.
+"""Jinja in a sandbox, with limits on what one rendering may do.
 
-`meter` holds what one rendering may still do, `sizes` says how large a value is, `growth` foresees
-what would be huge, `environment` is the sandbox, `generator` compiles to calls of its gate.
+`sandbox` is the environment: nothing outside is reached, and every step is counted and timed.
+`compiler` compiles to calls of it, `limits` counts, `value_size` and `result_size` say how large a
+value is or would be. `render` makes a prompt's segments of a template, `patterns` searches by
+regular expressions, `isolated` does both apart from this process where others are served.
 """

@@ -1,6 +1,6 @@
 """Regular expressions of users, checked and searched in this process within bounds.
 
-Those of strangers are searched by `promptlab.prompts.jinja.rendering`, which can do it in a
+Those of strangers are searched by `promptlab.prompts.jinja.isolated`, which can do it in a
 process of its own.
 """
 

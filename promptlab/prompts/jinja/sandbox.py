@@ -1,241 +1,255 @@
-"""Jinja for templates that need logic, in a sandbox, rendered in this process.
-
-The slot is ``{{ mask }}``; learned segments are ``{{ soft(20) }}`` and ``{{ trigger(5) }}``. They
-travel through the rendering between marks that hold a random number, so that no text of a field
-can stand for one; so do the values of expressions, which are known afterwards as what came from
-data. What a template can make is bounded, and so is the time it takes (`promptlab.prompts.jinja`):
-whatever is wrong with one is a `TemplateError`. Texts of strangers are rendered by
-`promptlab.prompts.jinja.rendering`, which can do it in a process of its own.
-"""
+"""The sandbox: nothing outside is reached, and every step goes through a gate that counts it."""
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from typing import Any
 
-import jinja2
-import jinja2.meta
-from jinja2 import nodes
+from jinja2 import filters, pass_environment
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
-from promptlab.errors import TemplateError
-from promptlab.prompts.jinja.environment import Sandbox
-from promptlab.prompts.jinja.limit_errors import Exceeded
-from promptlab.prompts.jinja.limits import current, measured
-from promptlab.prompts.prompt import Segment, Text
-from promptlab.prompts.template_syntax import Field, parse
+from promptlab.prompts.jinja.compiler import Generator
+from promptlab.prompts.jinja.limits import BITS, Meter, current, is_watched
+from promptlab.prompts.jinja.result_size import foresee_filter, foresee_method
 
-_NONCE = secrets.token_hex(8)
-_OPEN, _CLOSE = f"\ue000{_NONCE}:", f":{_NONCE}\ue001"
-_BEGIN, _END = f"\ue002{_NONCE}", f"\ue003{_NONCE}"
-"""Stand around the value of an expression where it is written out."""
-_LONGEST = 200_000
-"""Characters of a template."""
-_SHORT = 10_000
-"""Characters of a template of which many are kept compiled."""
-_LONGEST_TOLD = 300
-_Made = TypeVar("_Made")
+_LEFT_OUT = ("format", "pprint", "urlize", "xmlattr")
+"""Filters whose widths or depths are bounded by nothing, and those that make HTML."""
+_TAKING = frozenset(
+    ["attr", "d", "default", "first", "last", "length", "count", "max", "min", "random", "safe"]
+)
+"""Filters that make nothing: they give what they got, a part of it, or a number."""
+_NUMBER_METHODS = frozenset(
+    ["as_integer_ratio", "bit_count", "bit_length", "conjugate", "hex", "is_integer"]
+)
+_BYTES_METHODS = frozenset(["decode", "endswith", "hex", "startswith"])
+_REFUSED = frozenset(["format", "format_map", "fromkeys"])
 
 
-def _kept(make: Callable[..., _Made]) -> Callable[..., _Made]:
-    """Decorator: what was made of a text is kept, of short ones much more than of long ones."""
-    many, few = lru_cache(maxsize=512)(make), lru_cache(maxsize=8)(make)
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's own sandbox, in which every step is bounded in size and looks at the clock."""
 
-    def kept(text: str, *rest: Any) -> _Made:
-        return (many if len(text) <= _SHORT else few)(text, *rest)
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
+    code_generator_class = Generator
 
-    return kept
+    def __init__(self, **options: Any) -> None:
+        # What the optimizer folds would be computed when a template is compiled.
+        super().__init__(optimized=False, autoescape=False, **options)
+        self.finalize = self.written
+        for name in _LEFT_OUT:
+            del self.filters[name]
+        del self.globals["lipsum"]
+        self.filters["sum"] = _sum
+        self.globals |= {"dict": _dict, "namespace": _Namespace}
+        tables: list[dict[str, Any]] = [self.filters, self.tests]
+        for table in tables:
+            table.update({name: gated(name, function) for name, function in table.items()})
 
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Compute, unless the result would be huge."""
+        meter = current()
+        meter.tick()
+        sizes = [meter.size(left), meter.size(right)]
+        if operator == "%" and isinstance(left, str | bytes):
+            raise SecurityError("% does not format texts here; use ~")
+        if isinstance(left, int) and isinstance(right, int):
+            _foresee_integer(meter, operator, left, right)
+        elif operator == "*":
+            for value, other in ((left, sizes[1]), (right, sizes[0])):
+                if isinstance(value, int):
+                    meter.foresee(operator, abs(value) * other)
+        elif operator == "+":
+            meter.foresee(operator, sum(sizes))
+        made = super().call_binop(context, operator, left, right)
+        meter.take(operator, made)
+        return made
 
-@lru_cache(maxsize=4)
-def _environment(marks: bool = False, usual: bool = False) -> Sandbox:
-    """The sandbox; with ``marks`` the values that are written out stand between marks.
+    def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Call; macros count as turns of loops, and methods of texts are bounded."""
+        meter = current()
+        meter.turn()
+        owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+        if owner is not None:
+            _check_method(owner, name)
+        given = (*args, *kwargs.values())
+        if isinstance(function, LoopContext):
+            args = (self.counted(args[0]), *args[1:]) if args else args
+        held = (owner, *given) if isinstance(owner, str | bytes) else given
+        total = meter.weigh(name or "a call", held)
+        if isinstance(owner, str):
+            foresee_method(meter, owner, name, given)
+        elif not isinstance(owner, bytes):
+            made = super().call(context, function, *args, **kwargs)
+            meter.take(name or "a call", made)
+            return made
+        if is_watched(total):
+            with meter.watched():
+                made = super().call(context, function, *args, **kwargs)
+        else:
+            made = super().call(context, function, *args, **kwargs)
+        meter.take(name, made)
+        return made
 
-    ``usual`` has Jinja's own settings: what is missing is empty, a last line break is dropped.
-    """
-    environment = Sandbox(
-        undefined=jinja2.Undefined if usual else jinja2.StrictUndefined,
-        keep_trailing_newline=not usual,
-    )
-    if marks:
-        environment.finalize = lambda value: _marked(environment.written(value))
-    environment.globals.update(_RESERVED)
-    return environment
+    def wrap_str_format(self, value: Any) -> Any:
+        """Refuse ``format``, whose widths are bounded by nothing."""
+        if super().wrap_str_format(value) is not None:
+            raise SecurityError("format is not allowed here; use ~")
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """``a[b]``."""
+        current().tick()
+        return super().getitem(obj, argument)
 
-def _marked(text: str) -> str:
-    return text if _OPEN in text or not text else f"{_BEGIN}{text}{_END}"
+    def concatenated(self, parts: tuple[Any, ...]) -> str:
+        """``a ~ b``."""
+        meter = current()
+        meter.tick()
+        meter.foresee("~", meter.weigh("~", parts))
+        text = "".join([str(part) for part in parts])
+        meter.take("~", text)
+        return text
 
+    def concat(self, chunks: Iterable[str]) -> str:
+        """What a macro or a captured block has written."""
+        written = list(chunks)
+        meter = current()
+        meter.tick()
+        meter.foresee("a block", sum(map(len, written)))
+        text = "".join(written)
+        meter.make(len(text))
+        return text
 
-def _soft(count: int, init: str | None = None) -> str:
-    detail = f' "{init}"' if init is not None else ""
-    return f"{_OPEN}soft:{int(count)}{detail}{_CLOSE}"
+    def counted(self, items: Iterable[Any]) -> Iterator[Any]:
+        """What a loop goes through, every turn counted."""
+        meter = current()
+        for item in items:
+            meter.turn()
+            yield item
 
+    def compared(self, value: Any) -> Any:
+        """The first of what is compared."""
+        current().tick()
+        return value
 
-def _trigger(count: int) -> str:
-    return f"{_OPEN}trigger:{int(count)}{_CLOSE}"
+    def built(self, value: Any) -> Any:
+        """A list, tuple or mapping that the template writes down."""
+        meter = current()
+        meter.tick()
+        meter.foresee("a list", meter.size(value))
+        return value
 
+    def sliced(self, value: Any) -> Any:
+        """What ``a[b:c]`` has made."""
+        meter = current()
+        meter.tick()
+        meter.take("a slice", value)
+        return value
 
-_RESERVED = {"mask": f"{_OPEN}mask{_CLOSE}", "soft": _soft, "trigger": _trigger}
-"""Names that no field can take."""
-
-
-def compile_jinja(text: str, *, marks: bool = False) -> jinja2.Template:
-    """Compile ``text``; a syntax error becomes a `TemplateError` with the line's caret."""
-    return _compiled(text, marks, False)
-
-
-@_kept
-def _compiled(text: str, marks: bool, usual: bool) -> jinja2.Template:
-    with _reading(text):
-        return _environment(marks, usual).from_string(text)
-
-
-def parse_jinja(text: str) -> nodes.Template:
-    """The nodes of a Jinja template. Raises `TemplateError` for what cannot be compiled."""
-    compile_jinja(text)
-    return _parsed(text)
-
-
-def _parsed(text: str) -> nodes.Template:
-    with _reading(text):
-        return _environment().parse(text)
-
-
-def jinja_fields(text: str) -> tuple[str, ...]:
-    """Names of the fields that a Jinja template reads, sorted."""
-    return _fields(text)
-
-
-@_kept
-def _fields(text: str) -> tuple[str, ...]:
-    body = parse_jinja(text)
-    with _reading(text):
-        names = jinja2.meta.find_undeclared_variables(body)
-    return tuple(sorted(names - _environment().globals.keys()))
-
-
-def render_as_jinja(text: str, fields: Mapping[str, object]) -> str:
-    """What a program with Jinja's own settings makes of a template; there is no slot.
-
-    Raises `TemplateError` for what cannot be compiled or rendered.
-    """
-    compile_jinja(text)
-    compiled = _compiled(text, False, True)
-    with _told(text), measured():
-        return _collected(compiled.generate(**fields))
-
-
-def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
-    """Render ``text`` with ``fields`` in the sandbox and split it into segments.
-
-    The values of expressions count as data. Where a template computes with what it has written
-    (a captured block), all that it writes does.
-    """
-    with measured():
-        segments = _split(_rendered(text, fields, marks=False))
-    try:
-        with measured():
-            rendered = _rendered(text, fields, marks=True)
-        marked = [_unmarked(segment) for segment in _split(rendered)]
-    except TemplateError:  # what it captured is longer with the marks
-        marked = []
-    if [_shown(segment) for segment in marked] == segments:
-        return tuple(marked)
-    return tuple(Text.of_data(s.text) if isinstance(s, Text) else s for s in segments)
-
-
-def _rendered(text: str, fields: Mapping[str, str], *, marks: bool) -> str:
-    compiled = compile_jinja(text, marks=marks)
-    with _told(text, fields):
-        return _collected(compiled.generate({**fields, **_RESERVED}))
-
-
-@contextmanager
-def _told(text: str, fields: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Everything that goes wrong inside, while ``text`` is read or rendered, is the template's."""
-    if len(text) > _LONGEST:
-        raise TemplateError(
-            f"Jinja: the template has {len(text):,} characters; at most {_LONGEST:,}"
-        )
-    try:
-        yield
-    except TemplateError:
-        raise
-    except jinja2.TemplateSyntaxError as error:
-        lines = text.splitlines(keepends=True)
-        position = sum(len(line) for line in lines[: error.lineno - 1])
-        raise TemplateError(f"Jinja: {_short(error)}", text=text, position=position) from error
-    except jinja2.UndefinedError as error:
-        read = "" if fields is None else f"; the example has the fields {', '.join(sorted(fields))}"
-        raise TemplateError(f"Jinja: {_short(error)}{read}", text=text) from error
-    except RecursionError:
-        raise TemplateError("Jinja: the template is nested, or calls itself, too deeply") from None
-    except MemoryError:
-        raise TemplateError("Jinja: the template takes too much memory") from None
-    except (Exception, Exceeded) as error:  # a template can make any function raise anything
-        raise TemplateError(f"Jinja: {_short(error)}", text=text) from error
+    def written(self, value: Any) -> str:
+        """The text of a value that is written out."""
+        meter = current()
+        meter.tick()
+        meter.foresee("a value", meter.size(value))
+        text = str(value)
+        meter.take("a value", text)
+        return text
 
 
-@contextmanager
-def _reading(text: str) -> Iterator[None]:
-    """What compiles or parses a text; only long ones can take long enough to be looked at."""
-    with _told(text), measured() as meter:
-        if len(text) <= _SHORT:
-            yield
+class _Namespace(Namespace):
+    """What it holds is not written out: it may hold itself, or be held a thousand times."""
+
+    def __repr__(self) -> str:
+        return "<Namespace>"
+
+
+def _dict(*given: Any, **named: Any) -> dict[Any, Any]:
+    """``dict()``; pairs are taken one by one, since those with one hash take long together."""
+    if not given or isinstance(given[0], dict):
+        return dict(*given, **named)
+    meter = current()
+
+    def pairs() -> Iterator[Any]:
+        for pair in given[0]:
+            meter.tick()
+            yield pair
+
+    return dict(pairs(), *given[1:], **named)
+
+
+@pass_environment
+def _sum(environment: Sandbox, items: Any, attribute: Any = None, start: Any = 0) -> Any:
+    """The filter ``sum``; lists are joined one after the other, each time longer."""
+    if attribute is not None:
+        items = map(filters.make_attrgetter(environment, attribute), items)
+    if isinstance(start, int | float):
+        return sum(environment.counted(items), start)
+    for item in environment.counted(items):
+        start = environment.call_binop(None, "+", start, item)
+    return start
+
+
+def gated(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter or test that looks at the clock, and at the sizes of what it takes and makes."""
+    first = 0 if getattr(function, "jinja_pass_arg", None) is None else 1
+    taking = name in _TAKING
+
+    @wraps(function)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        meter = current()
+        meter.tick()
+        given = args[first:]
+        total = meter.weigh(name, (*given, *kwargs.values()) if kwargs else given)
+        foresee_filter(meter, name, given, kwargs)
+        if not is_watched(total):
+            made = function(*args, **kwargs)
         else:
             with meter.watched():
-                yield
+                made = function(*args, **kwargs)
+        if isinstance(made, Iterator) and not isinstance(made, LoopContext):
+            return _drawn(meter, name, made, is_watched(total))
+        if not taking:
+            meter.take(name, made)
+        return made
+
+    return bounded
 
 
-def _short(error: BaseException) -> str:
-    """What an error says, or what it is; it may hold whole texts of the template."""
-    said = str(getattr(error, "message", None) or error) or type(error).__name__
-    return said if len(said) <= _LONGEST_TOLD else f"{said[:_LONGEST_TOLD]} …"
-
-
-def _unmarked(segment: Segment) -> Segment:
-    """A text whose marked stretches came from data."""
-    if not isinstance(segment, Text):
-        return segment
-    depth, found = 0, []
-    for piece in re.split(f"({_BEGIN}|{_END})", segment.text):
-        if piece in (_BEGIN, _END):
-            depth += 1 if piece == _BEGIN else -1
-        else:
-            found.append(Text.of_data(piece) if depth else Text(piece))
-    return Text.joined(found)
-
-
-def _shown(segment: Segment) -> Segment:
-    return Text(segment.text) if isinstance(segment, Text) else segment
-
-
-def _collected(chunks: Iterator[str]) -> str:
-    """The rendered text, given up when it becomes too long."""
-    meter = current()
-    kept: list[str] = []
-    length = 0
-    for chunk in chunks:
-        kept.append(chunk)
-        length += len(chunk)
+def _drawn(meter: Meter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:
+    """The items of a filter that makes them as they are asked for."""
+    end = object()
+    while True:
         meter.tick()
-        meter.foresee("the template", length)
-    return "".join(kept)
-
-
-def _split(rendered: str) -> list[Segment]:
-    segments: list[Segment] = []
-    for index, chunk in enumerate(rendered.split(_OPEN)):
-        marker, closed, words = chunk.partition(_CLOSE)
-        if index == 0 or not closed:
-            words = chunk
+        if watched:
+            with meter.watched():
+                item = next(items, end)
         else:
-            pieces = parse(f"{{{marker}}}")
-            segments.extend(piece for piece in pieces if not isinstance(piece, Field))
-        if words:
-            segments.append(Text(words))
-    return segments
+            item = next(items, end)
+        if item is end:
+            return
+        meter.take(name, item)
+        yield item
+
+
+def _check_method(owner: Any, name: str) -> None:
+    """Raise for methods of plain values that can make what is bounded by nothing."""
+    refused = name in _REFUSED
+    if isinstance(owner, int | float):
+        refused = name not in _NUMBER_METHODS
+    elif isinstance(owner, bytes):
+        refused = name not in _BYTES_METHODS
+    if refused:
+        raise SecurityError(f"{name} is not allowed here")
+
+
+def _foresee_integer(meter: Meter, operator: str, left: int, right: int) -> None:
+    """Refuse to compute an integer that is too large."""
+    bits = max(left.bit_length(), right.bit_length())
+    if operator == "*":
+        bits = left.bit_length() + right.bit_length() - 1
+    elif operator == "**" and abs(left) > 1 and right > 0:
+        bits = (left.bit_length() - 1) * right + 1
+    if bits > BITS:
+        meter.foresee(f"{operator} of such integers", float("inf"))

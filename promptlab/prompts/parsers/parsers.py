@@ -18,7 +18,7 @@ from promptlab.data.label import canonical_label, canonical_labels
 from promptlab.data.numeral import Decimal, check_decimal
 from promptlab.data.spans import read_spans, write_spans
 from promptlab.errors import InputError
-from promptlab.prompts.jinja.rendering import check_pattern, search_pattern
+from promptlab.prompts.jinja.isolated import check_pattern, search_pattern
 from promptlab.prompts.parsers.choice import Choices
 from promptlab.prompts.parsers.hidden_reasoning import split_reasoning
 from promptlab.prompts.parsers.number import read_number

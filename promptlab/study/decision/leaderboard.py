@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 from promptlab.data.task import Task
 from promptlab.evaluation.evaluation import counted
 from promptlab.evaluation.failure import Asked, Failure

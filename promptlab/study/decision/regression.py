@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 from promptlab.data.task import Task
 from promptlab.errors import DataError, StudyError
 from promptlab.evaluation.failure_log import read_lines

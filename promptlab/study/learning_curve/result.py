@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.data.repeats import text_key
+from promptlab.data.duplicates import text_key
 from promptlab.data.task import Task
 from promptlab.evaluation.distinct_texts import text_means
 from promptlab.evaluation.evaluation import Texts

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import Kind, fit_one
+from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.repeats import text_key
 from promptlab.data.task import Task
 from promptlab.errors import InputError
 from promptlab.evaluation.evaluation import Texts

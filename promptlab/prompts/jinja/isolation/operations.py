@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from promptlab.prompts.jinja import patterns, sandbox
-from promptlab.prompts.jinja.isolation.wire import plain_segments
+from promptlab.prompts.jinja import patterns, render
+from promptlab.prompts.jinja.isolation.messages import plain_segments
 
 
 def _render(text: str, fields: Mapping[str, str], others: Sequence[str]) -> list[Any]:
     """``others`` are fields that the template does not read; a message may name them."""
-    return plain_segments(sandbox.render_jinja(text, {**dict.fromkeys(others, ""), **fields}))
+    return plain_segments(render.render_jinja(text, {**dict.fromkeys(others, ""), **fields}))
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    "fields": sandbox.jinja_fields,
+    "fields": render.jinja_fields,
     "render": _render,
     "check": patterns.check_pattern,
     "search": patterns.search_pattern,

@@ -16,7 +16,7 @@ from typing import Any
 from promptlab.cancellation import current_cancellation as cancellation
 from promptlab.cancellation import raise_if_cancelled
 from promptlab.errors import WorkError
-from promptlab.prompts.jinja.isolation.wire import receive, send
+from promptlab.prompts.jinja.isolation.messages import receive, send
 
 _PATIENCE = 0.3
 """Seconds that a question of a page waits for its turn; work that can be cancelled waits longer."""

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.prompts.jinja.isolation.messages import plain_error, receive, send
 from promptlab.prompts.jinja.isolation.operations import operation
-from promptlab.prompts.jinja.isolation.wire import plain_error, receive, send
 from promptlab.prompts.jinja.limits import within
 
 POLITE = b"p"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import TemplateError
 from promptlab.prompts.jinja.limits import SECONDS
-from promptlab.prompts.jinja.sandbox import compile_jinja, jinja_fields, render_jinja
+from promptlab.prompts.jinja.render import compile_jinja, jinja_fields, render_jinja
 from promptlab.prompts.prompt import Slot, Soft, Text, Trigger
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptlab.data.duplicates import find_repeats, text_key, text_numbers
 from promptlab.data.example import Example
-from promptlab.data.repeats import find_repeats, text_key, text_numbers
 
 
 def of(text: str, label: str | None = None, id: str = "1") -> Example:

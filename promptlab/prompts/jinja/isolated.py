@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import InputError, TemplateError
-from promptlab.prompts.jinja import patterns, sandbox
+from promptlab.prompts.jinja import patterns, render
 from promptlab.prompts.prompt import Segment
 
 if TYPE_CHECKING:
@@ -65,17 +65,17 @@ def _begin_anew() -> None:
 
 
 def jinja_fields(text: str) -> tuple[str, ...]:
-    """`sandbox.jinja_fields`."""
+    """`render.jinja_fields`."""
     if _pool is None:
-        return sandbox.jinja_fields(text)
+        return render.jinja_fields(text)
     return tuple(map(str, _asked(_pool, "fields", text)))
 
 
 def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
-    """`sandbox.render_jinja`."""
+    """`render.render_jinja`."""
     if _pool is None:
-        return sandbox.render_jinja(text, fields)
-    from promptlab.prompts.jinja.isolation.wire import segments_of
+        return render.render_jinja(text, fields)
+    from promptlab.prompts.jinja.isolation.messages import segments_of
 
     read = {name: fields[name] for name in jinja_fields(text) if name in fields}
     others = sorted(name for name in fields if name not in read)
@@ -134,7 +134,7 @@ def _asked(pool: Pool, do: str, *given: Any, too_slow: InputError | None = None)
                 if len(_kept) > _MOST_KEPT:
                     _kept.popitem(last=False)
     if "error" in answer:
-        from promptlab.prompts.jinja.isolation.wire import error_of
+        from promptlab.prompts.jinja.isolation.messages import error_of
 
         raise error_of(answer)
     return answer["value"]
@@ -143,8 +143,8 @@ def _asked(pool: Pool, do: str, *given: Any, too_slow: InputError | None = None)
 def _answer(
     pool: Pool, do: str, given: tuple[Any, ...], too_slow: InputError | None
 ) -> dict[str, Any]:
+    from promptlab.prompts.jinja.isolation.messages import plain_error
     from promptlab.prompts.jinja.isolation.pool import Over
-    from promptlab.prompts.jinja.isolation.wire import plain_error
 
     try:
         return pool.ask(do, *given, long=too_slow is not None)

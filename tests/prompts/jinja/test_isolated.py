@@ -15,10 +15,11 @@ import pytest
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.errors import InputError, PromptlabError, TemplateError, WorkError
 from promptlab.library.promptsource import Converted, convert_rows, read_promptsource
-from promptlab.prompts.jinja import rendering, sandbox
+from promptlab.prompts.jinja import isolated as isolated_jinja
+from promptlab.prompts.jinja import render
 from promptlab.prompts.jinja.isolation import pool as pools
+from promptlab.prompts.jinja.isolation.messages import segments_of
 from promptlab.prompts.jinja.isolation.operations import operation
-from promptlab.prompts.jinja.isolation.wire import segments_of
 from promptlab.prompts.parsers.parsers import RegexParser
 from promptlab.prompts.template import Template
 
@@ -30,10 +31,10 @@ ENDLESS = "{{ ('a b ' * 1000000)|title }}{{ mask }}"
 
 @pytest.fixture
 def isolated() -> Iterator[pools.Pool]:
-    rendering.isolate_rendering()
-    assert rendering._pool is not None
-    yield rendering._pool
-    rendering.end_isolation()
+    isolated_jinja.isolate_rendering()
+    assert isolated_jinja._pool is not None
+    yield isolated_jinja._pool
+    isolated_jinja.end_isolation()
 
 
 ORDINARY = [
@@ -47,8 +48,8 @@ ORDINARY = [
 
 def test_results_are_those_of_this_process(isolated: pools.Pool) -> None:
     for text, fields in ORDINARY:
-        assert rendering.jinja_fields(text) == sandbox.jinja_fields(text)
-        assert rendering.render_jinja(text, fields) == sandbox.render_jinja(text, fields)
+        assert isolated_jinja.jinja_fields(text) == render.jinja_fields(text)
+        assert isolated_jinja.render_jinja(text, fields) == render.render_jinja(text, fields)
 
 
 def test_faults_are_those_of_this_process(isolated: pools.Pool) -> None:
@@ -57,7 +58,7 @@ def test_faults_are_those_of_this_process(isolated: pools.Pool) -> None:
         "{% macro f(a) %}{{ f(a) }}{% endmacro %}{{ f(1) }}", "{{ trigger(0) }}",
     ):  # fmt: skip
         told = []
-        for module in (sandbox, rendering):
+        for module in (render, isolated_jinja):
             with pytest.raises(TemplateError) as caught:
                 module.render_jinja(text, {"text": "x", "body": "y"})
             told.append((str(caught.value), caught.value.summary))
@@ -110,8 +111,8 @@ def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.Po
         while not over.is_set():
             turn += 1
             with pytest.raises(PromptlabError) as caught:
-                rendering.jinja_fields(f"{ENDLESS}{{# {number} {turn} #}}")
-                rendering.render_jinja(f"{ENDLESS}{{# {number} {turn} #}}", {})
+                isolated_jinja.jinja_fields(f"{ENDLESS}{{# {number} {turn} #}}")
+                isolated_jinja.render_jinja(f"{ENDLESS}{{# {number} {turn} #}}", {})
             told.append(type(caught.value).__name__)
 
     threads = [threading.Thread(target=attack, args=(number,)) for number in range(10)]
@@ -121,7 +122,7 @@ def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.Po
         waited = []
         for number in range(20):
             begun = time.monotonic()
-            rendering.render_jinja("{{ text|upper }}{{ mask }}", {"text": f"x{number}"})
+            isolated_jinja.render_jinja("{{ text|upper }}{{ mask }}", {"text": f"x{number}"})
             waited.append(time.monotonic() - begun)
     finally:
         over.set()
@@ -139,12 +140,12 @@ def test_work_that_can_be_cancelled_waits_for_its_turn(
     for _ in range(slow.places):
         slow.turn.acquire()
     with pytest.raises(WorkError, match="others"):
-        rendering.render_jinja(ENDLESS, {})
+        isolated_jinja.render_jinja(ENDLESS, {})
     cancellation = Cancellation()
     threading.Timer(0.5, cancellation.request).start()
     begun = time.monotonic()
     with cancellation.in_force(), pytest.raises(Cancelled):
-        rendering.render_jinja(ENDLESS, {})
+        isolated_jinja.render_jinja(ENDLESS, {})
     assert time.monotonic() - begun >= 0.5
     for _ in range(slow.places):
         slow.turn.release()
@@ -154,7 +155,7 @@ def test_workers_that_were_killed_are_replaced(isolated: pools.Pool) -> None:
     for number, end in enumerate((_kill_workers, _kill_server, _kill_server)):
         text = f"{{{{ text }}}}{number}{{{{ mask }}}}"
         end(isolated)
-        assert rendering.render_jinja(text, {"text": "x"}) == sandbox.render_jinja(
+        assert isolated_jinja.render_jinja(text, {"text": "x"}) == render.render_jinja(
             text, {"text": "x"}
         )
 
