@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from promptlab.data.readers import read_rows
     from promptlab.data.task import Task
     from promptlab.errors import InputError, PromptlabError, WorkError
-    from promptlab.estimators.builtin import FineTuned, Head, Prefix, SoftPrompt, Triggers
+    from promptlab.estimators.builtin import (
+        FineTuner,
+        HeadTuner,
+        PrefixTuner,
+        SoftPromptTuner,
+        TriggerSearch,
+    )
     from promptlab.evaluation.evaluation import Evaluation
     from promptlab.evaluation.failure_clusters import cluster_failures
     from promptlab.evaluation.failure_log import FailureLog
@@ -110,10 +116,10 @@ __all__ = [
     "Events",
     "Example",
     "FailureLog",
-    "FineTuned",
+    "FineTuner",
     "GeneratedKnowledge",
     "Grid",
-    "Head",
+    "HeadTuner",
     "InputError",
     "Judgement",
     "LanguageModel",
@@ -123,7 +129,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Predictor",
-    "Prefix",
+    "PrefixTuner",
     "Prompt",
     "PromptClassifier",
     "PromptGenerator",
@@ -132,7 +138,7 @@ __all__ = [
     "Retrieval",
     "Search",
     "SelfConsistency",
-    "SoftPrompt",
+    "SoftPromptTuner",
     "SpanDecomposition",
     "Step",
     "Study",
@@ -149,7 +155,7 @@ __all__ = [
     "Token",
     "Trace",
     "TreeOfThoughts",
-    "Triggers",
+    "TriggerSearch",
     "Verbalizer",
     "WorkError",
     "allow_code",
@@ -215,10 +221,10 @@ _HOMES = {
     "Events": "promptlab.events",
     "Example": "promptlab.data.example",
     "FailureLog": "promptlab.evaluation.failure_log",
-    "FineTuned": "promptlab.estimators.builtin",
+    "FineTuner": "promptlab.estimators.builtin",
     "GeneratedKnowledge": "promptlab.strategies.generated_knowledge",
     "Grid": "promptlab.predictors.comparison_grid",
-    "Head": "promptlab.estimators.builtin",
+    "HeadTuner": "promptlab.estimators.builtin",
     "InputError": "promptlab.errors",
     "Judgement": "promptlab.strategies.tree_of_thoughts.evaluation",
     "LanguageModel": "promptlab.models.base",
@@ -228,7 +234,7 @@ _HOMES = {
     "Prediction": "promptlab.evaluation.predictions",
     "Predictions": "promptlab.evaluation.predictions",
     "Predictor": "promptlab.predictors.base",
-    "Prefix": "promptlab.estimators.builtin",
+    "PrefixTuner": "promptlab.estimators.builtin",
     "Prompt": "promptlab.prompts.prompt",
     "PromptClassifier": "promptlab.predictors.classifier",
     "PromptGenerator": "promptlab.predictors.generator",
@@ -237,7 +243,7 @@ _HOMES = {
     "Retrieval": "promptlab.strategies.retrieval",
     "Search": "promptlab.strategies.tree_of_thoughts.search",
     "SelfConsistency": "promptlab.strategies.self_consistency.strategy",
-    "SoftPrompt": "promptlab.estimators.builtin",
+    "SoftPromptTuner": "promptlab.estimators.builtin",
     "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy",
     "Step": "promptlab.strategies.chain",
     "Study": "promptlab.study.study",
@@ -254,7 +260,7 @@ _HOMES = {
     "Token": "promptlab.models.token_view",
     "Trace": "promptlab.evaluation.trace",
     "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
-    "Triggers": "promptlab.estimators.builtin",
+    "TriggerSearch": "promptlab.estimators.builtin",
     "Verbalizer": "promptlab.prompts.verbalizer",
     "WorkError": "promptlab.errors",
     "allow_code": "promptlab.files.code_permission",
@@ -300,7 +306,13 @@ _HOMES = {
 }
 """The module of every public name: what the imports above say to type checkers."""
 
-_RENAMED: dict[str, str] = {}
+_RENAMED: dict[str, str] = {
+    "FineTuned": "promptlab.estimators.builtin.FineTuner",
+    "Head": "promptlab.estimators.builtin.HeadTuner",
+    "Prefix": "promptlab.estimators.builtin.PrefixTuner",
+    "SoftPrompt": "promptlab.estimators.builtin.SoftPromptTuner",
+    "Triggers": "promptlab.estimators.builtin.TriggerSearch",
+}
 """Public names of the version before, and what they are called now; they work with a warning."""
 
 

@@ -1,28 +1,31 @@
-"""Learning without a study: a recipe whose ``fit`` gives a fitted predictor."""
+"""Learning without a study: scikit-learn estimators of one candidate of a study's kind."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from pydantic import ValidationError
 
 from promptlab.candidates.base import KindSettings, Trial, find_kind, fit_one
 from promptlab.candidates.learning_progress import LearningProgress
 from promptlab.data.example import Example
-from promptlab.data.inputs import Inputs, as_examples
+from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.data.seen_texts import SeenTexts
 from promptlab.data.splits import divide
 from promptlab.data.task import Task
 from promptlab.errors import DataError, InputError
+from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Listener
 from promptlab.models.base import LanguageModel
 from promptlab.models.throughput import measured
-from promptlab.predictors.base import Predictor
+from promptlab.predictors.base import Predictor, not_fitted
+from promptlab.predictors.calibration import Calibration
 from promptlab.predictors.candidate import Candidate
+from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
@@ -30,30 +33,91 @@ from promptlab.tuning.fit_context import Fitting
 from promptlab.tuning.hyperparameters import Training
 from promptlab.tuning.learning_cost import LearningCost
 
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
 HELD_OUT = 0.25
 """The share of the training examples that stands in for dev where there is none."""
 _PLAIN, _MEASURED = Template("{text} {mask}"), 1_000  # characters
 SECONDS = 300.0
-"""How long `Estimator.fit` learns if nothing else is said."""
+"""How long `Tuner.fit` learns if nothing else is said."""
+_POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 Answers = Verbalizer | Mapping[str, Any]
 
 
-class Estimator(ABC):
-    """One candidate of a study's kind, learned on its own.
+REQUIRED: Any = inspect.Parameter.empty
+"""The default of a parameter that has none."""
 
-    ``model`` is a `LanguageModel` or a name for `load_model`; it stays as it is. ``settings`` are
-    those of the kind in a study file, with one value where a study would list several. Raises
-    `InputError` for a setting that is unknown or cannot be.
+
+@dataclass_transform()
+class Tuner(Predictor, register=False):
+    """A scikit-learn estimator that learns by gradient: `fit` learns, and then it predicts.
+
+    The annotations of a subclass are its parameters, as those of a dataclass are; its constructor
+    is made from them (``kw_only``: those of that class are given by name). They are the settings
+    of the kind of candidate that is learned, with one value where a study would list several.
+
+    ``predictor_`` is the fitted predictor, and everything that it has (``verbalizer``, a template
+    with learned parts, a model that carries them) is found on the tuner, too.
     """
 
     kind: ClassVar[str]
+    parameters: ClassVar[dict[str, inspect.Parameter]] = {}
+    """The constructor's parameters by name, in order."""
+    predictor_: Predictor
+    _params: dict[str, Any]
 
-    def __init__(
-        self, model: LanguageModel | str, settings: Mapping[str, Any], *, metric: str = "accuracy"
-    ) -> None:
-        self.model = model
-        self.metric = metric
-        self.settings = _validated(find_kind(self.kind).Settings, self.kind, settings)
+    def __init_subclass__(cls, *, kw_only: bool = False, **options: Any) -> None:
+        super().__init_subclass__(register=False, **options)
+        found: dict[str, inspect.Parameter] = {}
+        for base in reversed(cls.__mro__[1:]):
+            found |= vars(base).get("parameters", {})
+        place = inspect.Parameter.KEYWORD_ONLY if kw_only else _POSITIONAL
+        for name, annotation in inspect.get_annotations(cls).items():
+            if str(annotation).startswith("ClassVar"):
+                continue
+            default = vars(cls).get(name, REQUIRED)
+            if name in vars(cls):
+                delattr(cls, name)  # else it would hide what was given
+            kept = found[name].kind if name in found else place
+            found[name] = inspect.Parameter(name, kept, default=default, annotation=annotation)
+        cls.parameters = dict(sorted(found.items(), key=lambda item: item[1].kind))
+        cls.__signature__ = inspect.Signature(list(cls.parameters.values()))  # type: ignore[attr-defined]
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        known = type(self).parameters
+        if strange := [name for name in given if name not in known]:
+            settings = ", ".join(name for name, p in known.items() if p.kind is not _POSITIONAL)
+            raise InputError(f"{strange[0]}: unknown; settings are {settings}")
+        bound = inspect.Signature(list(known.values())).bind(*args, **given).arguments
+        self._params = {name: bound.get(name, p.default) for name, p in known.items()}
+        self._settings()  # refuses what cannot be
+
+    if not TYPE_CHECKING:  # else every misspelt name would have a type
+
+        def __getattr__(self, name: str) -> Any:
+            """What the fitted predictor has, else a parameter."""
+            own = vars(self)
+            if not name.startswith("_") and name != "predictor_" and "predictor_" in own:
+                learned = getattr(own["predictor_"], name, REQUIRED)
+                if learned is not REQUIRED:
+                    return learned
+            if name in own.get("_params", {}):
+                return own["_params"][name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).parameters:
+            self._params[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    @classmethod
+    def _known_parameters(cls) -> dict[str, inspect.Parameter]:
+        return cls.parameters
+
+    def _parameters(self) -> dict[str, Any]:
+        return dict(self._params)
 
     def fit(
         self,
@@ -64,7 +128,7 @@ class Estimator(ABC):
         listener: Listener | None = None,
         checkpoints: str | Path | None = None,
         seconds: float | None = SECONDS,
-    ) -> Predictor:
+    ) -> Self:
         """Learn from labelled examples.
 
         Args:
@@ -79,14 +143,14 @@ class Estimator(ABC):
                 learns to the end, whatever that takes.
 
         Returns:
-            The fitted predictor.
+            This tuner, which predicts by what it has learned (``predictor_``).
 
         Raises:
             InputError: For examples or settings that cannot be.
             Pruned: When the loss diverges.
         """
         task = self._task(examples, labels, as_examples(dev, self.fields))
-        kind = find_kind(self.kind)(self.settings, task)
+        kind = find_kind(self.kind)(self._settings(), task)
         model = self._model()
         kind.check(model)
         candidate = kind.suggest(_Only(), "")
@@ -94,14 +158,84 @@ class Estimator(ABC):
             if listener is None:
                 listener = stack.enter_context(self._progress(task, candidate, model, seconds))
             fitting = Fitting(
-                self.metric,
+                self._params["metric"],
                 events=Events(listener),
                 folder=None if checkpoints is None else Path(checkpoints),
                 seconds=seconds,
             )
             fitted = fit_one(kind, candidate, model, fitting)
         fitted.seen = SeenTexts().with_examples(task.train, task.dev, fitted.fields)
-        return fitted
+        self.predictor_, self.seen = fitted, fitted.seen
+        return self
+
+    @property
+    def fitted_predictor(self) -> Predictor:
+        """What was learned. Raises `NotFittedError` before `fit`."""
+        if "predictor_" not in vars(self):
+            raise not_fitted(f"{type(self).__name__} has learned nothing yet")
+        return self.predictor_
+
+    def predict(self, examples: Inputs) -> Predictions:
+        """One prediction an example, in order."""
+        return self.fitted_predictor.predict(examples)
+
+    def settings(self) -> dict[str, Any]:
+        """Those of the fitted predictor."""
+        return self.fitted_predictor.settings()
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+        """Refused: what a tuner has learned is saved and loaded as the predictor that it is."""
+        raise InputError(f"{cls.__name__} is made by fit; load what was saved with load()")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the fitted predictor into ``folder``; `load` gives it back as its own class."""
+        fitted = self.fitted_predictor
+        if self.read_as is not None:
+            fitted.read_as = self.read_as
+        return fitted.save(folder)
+
+    def example_prompt(self, example: Input) -> str:
+        """The fitted predictor's prompt for one example."""
+        return self.fitted_predictor.example_prompt(example)
+
+    def facts(self) -> dict[str, Any]:
+        """Those of the fitted predictor."""
+        return self.fitted_predictor.facts()
+
+    @property
+    def possible_labels(self) -> tuple[str, ...]:
+        """The labels that a prediction can have; empty where answers are open."""
+        if "predictor_" in vars(self):
+            return self.predictor_.possible_labels
+        return self._labels
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "predictor_" in vars(self)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit, tags.target_tags.required = True, True
+        return tags
+
+    def _settings(self) -> KindSettings:
+        """The kind's section of a study file with these parameters. Raises `InputError`."""
+        changed = {
+            name: value
+            for name, value in self._kind_parameters().items()
+            if not (
+                value is None and name in self.parameters and self.parameters[name].default is None
+            )
+        }
+        return _validated(find_kind(self.kind).Settings, self.kind, changed)
+
+    def _kind_parameters(self) -> dict[str, Any]:
+        """The parameters that are settings of the kind."""
+        return {
+            name: value
+            for name, value in self._params.items()
+            if name not in ("model", "metric", "template", "answers")
+        }
 
     def _progress(
         self, task: Task, candidate: Candidate, model: LanguageModel, seconds: float | None
@@ -124,34 +258,30 @@ class Estimator(ABC):
         return progress
 
     @property
-    @abstractmethod
-    def fields(self) -> tuple[str, ...]:
-        """The example fields that are read."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
+    def _labels(self) -> tuple[str, ...]:
         """The labels in their order; empty: those of the examples, or open answers."""
         return ()
 
     def _model(self) -> LanguageModel:
-        if isinstance(self.model, LanguageModel):
-            return self.model
+        """The frozen model that is learned on."""
+        model = self._params["model"]
+        if isinstance(model, LanguageModel):
+            return model
         from promptlab.models.pool import load_model
 
-        self.model = load_model(self.model)
-        return self.model
+        return load_model(model)
 
     def _task(self, examples: Inputs, labels: Sequence[str] | None, dev: list[Example]) -> Task:
         train = as_examples(examples, self.fields, labels)
         if any(example.label is None for example in [*train, *dev]):
             raise DataError("an example has no label, and learning needs one for each")
-        strange = {str(e.label) for e in [*train, *dev]} - set(self.labels)
-        if self.labels and strange:
+        strange = {str(e.label) for e in [*train, *dev]} - set(self._labels)
+        if self._labels and strange:
             raise DataError(
                 f"examples have the label {', '.join(map(repr, sorted(strange)[:5]))}, for which "
-                f"there are no answers; there are for {', '.join(map(repr, self.labels))}"
+                f"there are no answers; there are for {', '.join(map(repr, self._labels))}"
             )
-        known = self.labels or (() if self._open else tuple(sorted({str(e.label) for e in train})))
+        known = self._labels or (() if self._open else tuple(sorted({str(e.label) for e in train})))
         if train and not dev:
             count = max(len(known), 1, round(len(train) * HELD_OUT))
             sizes = {"dev": count, "train": None}
@@ -164,7 +294,7 @@ class Estimator(ABC):
             _numbered("dev", dev),
             (),
             labels=known,
-            metric=self.metric,
+            metric=self._params["metric"],
             fields=self.fields,
         )
 
@@ -193,41 +323,53 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-class TemplateEstimator(Estimator):
-    """What learns for one template and its answers: a `Verbalizer`, a mapping, or a `Parser`."""
+class TemplateInput(Tuner):
+    """The three parameters of a tuner of a template that are given by place."""
 
-    def __init__(
-        self,
-        template: Template | str,
-        answers: Answers | Parser,
-        model: LanguageModel | str,
-        settings: Mapping[str, Any],
-        *,
-        metric: str = "accuracy",
-    ) -> None:
-        self.template = Template(template) if isinstance(template, str) else template
-        self.answers = answers if isinstance(answers, Verbalizer | Parser) else Verbalizer(answers)
-        super().__init__(
-            model,
-            {"templates": [_written_out(self.template, self.answers)]}
-            | _scoring(self.template, self.answers)
-            | dict(settings),
-            metric=metric,
-        )
+    template: Template | str
+    answers: Answers | Parser
+    model: LanguageModel | str  # type: ignore[assignment]  # a name is loaded by `fit`
+
+
+class TemplateTuner(TemplateInput, kw_only=True):
+    """A tuner of one template and its answers: a `Verbalizer`, a mapping, or a `Parser`."""
+
+    calibration: Calibration = "none"
+    decoding: Decoding | Mapping[str, Any] | None = None
+    without: Sequence[str] | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The example fields that the template reads."""
-        return self.template.fields
+        return self._template().fields
+
+    def _template(self) -> Template:
+        """The template as it was given."""
+        given = self._params["template"]
+        return Template(given) if isinstance(given, str) else given
+
+    def _answers(self) -> Verbalizer | Parser:
+        """The answers as they were given."""
+        given = self._params["answers"]
+        return given if isinstance(given, Verbalizer | Parser) else Verbalizer(given)
+
+    def _kind_parameters(self) -> dict[str, Any]:
+        template, answers = self._template(), self._answers()
+        found = {"templates": [_written_out(template, answers)]} | _scoring(template, answers)
+        own = super()._kind_parameters()
+        if isinstance(own["decoding"], Decoding):
+            own["decoding"] = own["decoding"].settings()
+        return found | own
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def _labels(self) -> tuple[str, ...]:
         """The verbalizer's labels."""
-        return self.answers.labels if isinstance(self.answers, Verbalizer) else ()
+        answers = self._answers()
+        return answers.labels if isinstance(answers, Verbalizer) else ()
 
     @property
     def _open(self) -> bool:
-        return not isinstance(self.answers, Verbalizer)
+        return not isinstance(self._answers(), Verbalizer)
 
 
 def _written_out(template: Template, answers: Verbalizer | Parser) -> dict[str, Any]:

@@ -76,6 +76,12 @@ class Predictions(Sequence[Prediction]):
     def __repr__(self) -> str:
         return f"Predictions({len(self)} rows, {self.tokens} tokens, {self.seconds:.2f} s)"
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """The labels as a NumPy array of texts, empty where there is none: scikit-learn's form."""
+        import numpy as np
+
+        return np.array([row.label or "" for row in self._rows], dtype=dtype or str)
+
     @property
     def labels(self) -> list[str | None]:
         """Predicted labels in order (``None`` where unparsed)."""

@@ -92,6 +92,10 @@ class LanguageModel(ABC):
         """Tokens that went through the model while this model's learned parts were learned."""
         return 0
 
+    def __sklearn_clone__(self) -> LanguageModel:
+        """scikit-learn's clones of predictors share their model: it is frozen, and large."""
+        return self
+
     def require(self, capability: Capability) -> None:
         """Raise `CapabilityError` unless the model can do it."""
         if capability not in self.can:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -31,6 +31,7 @@ from promptlab.files.saved_predictor.folder import (
 )
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.saved_model import check_weights, format_as_saved
+from promptlab.predictors.sklearn_interface import SklearnInterface
 from promptlab.security.untrusted_text import json_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _HOMES = {
 """Where the shipped predictors are defined, imported when one is loaded."""
 
 
-class Predictor(ABC):
+class Predictor(SklearnInterface):
     """``fit(examples) -> self``, ``predict(examples) -> Predictions``, ``save``, ``load``.
 
     Subclasses register themselves by class name; ``settings`` and ``from_settings`` carry all
@@ -101,7 +102,7 @@ class Predictor(ABC):
         self.seen = self.seen.with_examples(train, held, self.fields)
         return self
 
-    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:  # noqa: B027
+    def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Learn from examples; a predictor that learns nothing leaves this as it is."""
 
     @abstractmethod

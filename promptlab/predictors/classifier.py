@@ -145,14 +145,15 @@ class PromptClassifier(TemplatePredictor):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        made = cls.__new__(cls)  # what was saved is loaded, however its answers are written
-        made._set_up(
-            Template.from_settings(settings["template"]),
-            Verbalizer.from_settings(settings["verbalizer"]),
-            model,
-            settings["calibration"],
-            DemonstrationChoice(**settings["choice"]),
-        )
+        template = Template.from_settings(settings["template"])
+        verbalizer = Verbalizer.from_settings(settings["verbalizer"])
+        options: dict[str, Any] = {
+            "calibration": settings["calibration"],
+            "demonstrations": DemonstrationChoice(**settings["choice"]),
+        }
+        # Without the constructor: what was saved is loaded, however its answers are written.
+        made = cls.__new__(cls, template, verbalizer, model, **options)
+        made._set_up(template, verbalizer, model, **options)
         made._restore(settings)
         if made.neighbours is not None:
             made._check_labels([str(example.label) for example in made.neighbours.pool])

@@ -74,6 +74,7 @@ def solve(predictor: Predictor, example: Input, watch: Watch | None = None) -> P
     another thread; what it raises (`Cancelled`, for one) ends the work. A predictor that is no
     `Strategy` is not watched.
     """
+    predictor = predictor.fitted_predictor
     (row,) = as_examples([example], predictor.fields)
     if watch is None or not isinstance(predictor, Strategy):
         return predictor.predict([row])[0]

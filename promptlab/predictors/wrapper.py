@@ -18,6 +18,7 @@ from promptlab.prompts.decoding import Decoding
 
 def inner_settings(predictor: Predictor) -> dict[str, Any]:
     """Plain JSON data of a predictor inside another one: its class name and its settings."""
+    predictor = predictor.fitted_predictor
     return {"predictor": type(predictor).__name__, "settings": predictor.settings()}
 
 
@@ -30,6 +31,7 @@ def inner_from_settings(data: Mapping[str, Any], model: LanguageModel) -> Predic
 
 def as_strategy(predictor: Predictor, wrapper: str) -> Strategy:
     """The predictor, if it solves example by example; raises `InputError` naming ``wrapper``."""
+    predictor = predictor.fitted_predictor
     if isinstance(predictor, Strategy):
         return predictor
     raise InputError(

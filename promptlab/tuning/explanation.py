@@ -27,6 +27,7 @@ def explain(predictor: Predictor, top: int = 3) -> dict[str, Any]:
     they were trained), ``nearest``: for every vector its ``top`` nearest tokens with cosines, and
     ``words``, the prompt in words, or ``no_words``: why there is none.
     """
+    predictor = predictor.fitted_predictor
     found: dict[str, Any] = {"kind": type(predictor).__name__, "model": predictor.model.describe()}
     found |= _prompt(predictor)
     learned = _learned(predictor)
@@ -45,7 +46,7 @@ def reading_of(predictor: Predictor) -> Predictor | None:
     they are read as; of a mixture it is the heaviest member. Tuned weights and a prefix stay.
     ``None`` when nothing of the prompt was learned, or nothing of it is words.
     """
-    return _reading(predictor)[0]
+    return _reading(predictor.fitted_predictor)[0]
 
 
 def _prompt(predictor: Predictor) -> dict[str, Any]:

@@ -54,21 +54,21 @@ def examples(split: str, replies: dict[str, str] = REPLIES) -> list[Example]:
     ]
 
 
-def soft(model: LocalModel, **options: Any) -> pl.SoftPrompt:
+def soft(model: LocalModel, **options: Any) -> pl.SoftPromptTuner:
     settings = {"learning_rate": 0.3, "epochs": 250, **RARE} | options
-    return pl.SoftPrompt("{text}{soft:10} : {mask}", TextParser(), model, **settings)
+    return pl.SoftPromptTuner("{text}{soft:10} : {mask}", TextParser(), model, **settings)
 
 
-def prefix(model: LocalModel) -> pl.Prefix:
-    return pl.Prefix(
+def prefix(model: LocalModel) -> pl.PrefixTuner:
+    return pl.PrefixTuner(
         "{text} : {mask}", TextParser(), model, length=10, learning_rate=0.3, epochs=200
     )
 
 
-def tuned(model: LocalModel, chat: bool = False, **options: Any) -> pl.FineTuned:
+def tuned(model: LocalModel, chat: bool = False, **options: Any) -> pl.FineTuner:
     template = Template("{text} : {mask}", chat=chat)
     settings = {"learning_rate": 0.003, "epochs": 100, "batch_size": 6, **RARE} | options
-    return pl.FineTuned(template, TextParser(), model, **settings)
+    return pl.FineTuner(template, TextParser(), model, **settings)
 
 
 LEARN: dict[str, tuple[str, Callable[[LocalModel], Any]]] = {
@@ -141,9 +141,9 @@ def test_a_target_is_words_alone(fresh: Fresh) -> None:
 
 def test_learned_tokens_behind_the_slot_are_refused(fresh: Fresh) -> None:
     with pytest.raises(CapabilityError, match="never reads what stands behind"):
-        pl.SoftPrompt("{text} {mask}{soft:2}.", TextParser(), fresh("tiny_gpt2"), epochs=1).fit(
-            examples("train"), dev=examples("dev")
-        )
+        pl.SoftPromptTuner(
+            "{text} {mask}{soft:2}.", TextParser(), fresh("tiny_gpt2"), epochs=1
+        ).fit(examples("train"), dev=examples("dev"))
 
 
 def test_a_model_that_thinks_is_not_taught_answers() -> None:
