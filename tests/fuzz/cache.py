@@ -31,7 +31,7 @@ from promptlab.models.loading import from_transformers
 from promptlab.models.precision import choose_dtype
 from promptlab.models.processor import UNITS, Processor
 from promptlab.models.remote.answer import Answer
-from promptlab.models.remote.reply_cache import ReplyStore
+from promptlab.models.remote.response_cache import ReplyStore
 from tests.fuzz.harness import Attempt
 from tests.helpers import tiny_models
 from tests.helpers.damaged_files import flip_bits

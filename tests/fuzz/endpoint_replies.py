@@ -97,7 +97,7 @@ def _ask(server: WireServer, answer: Any, options: dict[str, Any], folder: Path)
     """What must be so whatever comes: an answer that was sent, or an error, and sound accounts."""
     from promptlab.errors import PromptlabError
     from promptlab.models.remote.model import RemoteModel
-    from promptlab.models.remote.rate_limit import Backoff
+    from promptlab.models.remote.retry import Backoff
     from promptlab.prompts.decoding import Decoding
     from promptlab.prompts.prompt import Prompt, Slot, Text
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from promptlab.models.pool import load_model
-from promptlab.models.remote.rate_limit import Backoff
+from promptlab.models.remote.retry import Backoff
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.study.folder.documents import CHECKSUMS

@@ -104,7 +104,7 @@ def _command(arguments: list[str], streams: tuple[str, str], environment: dict[s
     os.environ.clear()
     os.environ.update(environment)
     _count_touches()
-    from promptlab.models.remote.rate_limit import Backoff
+    from promptlab.models.remote.retry import Backoff
 
     Backoff.seconds = lambda self, tried, asked=None: 0.0  # type: ignore[method-assign]
     subprocesses.run_command(arguments, streams, environment)

@@ -14,7 +14,7 @@ import yaml
 import promptlab as pl
 from promptlab.errors import StudyError
 from promptlab.events import Events, Warned
-from promptlab.models.remote.rate_limit import Backoff
+from promptlab.models.remote.retry import Backoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec

@@ -15,7 +15,7 @@ from promptlab.models.remote.error_message import Complaint
 from promptlab.models.remote.event_loop import event_loop
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.response_body import ENCODINGS, OverdueError
-from promptlab.models.remote.retry_decision import Failed, PassingError
+from promptlab.models.remote.retry import Failed, PassingError
 from promptlab.security.redaction import hide_word
 from promptlab.security.untrusted_text import sanitize
 

@@ -14,17 +14,16 @@ from promptlab.files.provenance import ENDPOINT_SAYS, Provenance, content_hash
 from promptlab.models.base import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
 from promptlab.models.remote.answer import Answer, Failure
-from promptlab.models.remote.cache_file import reply_file
-from promptlab.models.remote.circuit_breaker import Gate, gate_of
 from promptlab.models.remote.compatibility import dialect_of
 from promptlab.models.remote.cost import Spending
 from promptlab.models.remote.cost_ledger import current as current_ledger
 from promptlab.models.remote.endpoint import Address, find_key
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.rate_limit import Backoff, Clock, RateLimit, Wait
-from promptlab.models.remote.reply_cache import ReplyStore
+from promptlab.models.remote.rate_limit import Clock, Gate, RateLimit, Wait, gate_of
 from promptlab.models.remote.request import Request, make_request
 from promptlab.models.remote.request_pool import Fetcher
+from promptlab.models.remote.response_cache import ReplyStore, reply_file
+from promptlab.models.remote.retry import Backoff
 from promptlab.models.remote.transport import Transport
 from promptlab.prompts.decoding import Decoding, Finish, Generation, OnText
 from promptlab.prompts.parsers.hidden_reasoning import stop_place

@@ -18,17 +18,16 @@ from promptlab.errors import PromptlabError
 from promptlab.events import EndpointBusy, Warned
 from promptlab.models.remote.answer import Answer, Failure, Paid
 from promptlab.models.remote.attempts import Attempts, Batch, Heard, span
-from promptlab.models.remote.circuit_breaker import Gate
+from promptlab.models.remote.circuit_breaker import ResponseRecord
 from promptlab.models.remote.compatibility import Dialect
 from promptlab.models.remote.cost import Spending
 from promptlab.models.remote.cost_ledger import current as current_ledger
-from promptlab.models.remote.health import ResponseRecord
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.rate_limit import Backoff, RateLimit, Wait
+from promptlab.models.remote.rate_limit import Gate, RateLimit, Wait
 from promptlab.models.remote.reply import Reply, WithheldError
-from promptlab.models.remote.reply_cache import ReplyStore
 from promptlab.models.remote.request import Request
-from promptlab.models.remote.retry_decision import PassingError, RefusedError
+from promptlab.models.remote.response_cache import ReplyStore
+from promptlab.models.remote.retry import Backoff, PassingError, RefusedError
 from promptlab.models.remote.transport import Transport
 from promptlab.models.remote.usage import Usage
 

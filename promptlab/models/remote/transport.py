@@ -37,8 +37,8 @@ from promptlab.models.remote.response_body import (
     read_whole,
     within,
 )
+from promptlab.models.remote.retry import Failed, NoModelError, PassingError
 from promptlab.models.remote.retry_after import asked_wait
-from promptlab.models.remote.retry_decision import Failed, NoModelError, PassingError
 from promptlab.models.remote.usage import Usage
 from promptlab.security.untrusted_text import sanitize
 

@@ -13,8 +13,8 @@ from promptlab.models.remote.compatibility import Dialect
 from promptlab.models.remote.error_message import Complaint
 from promptlab.models.remote.event_stream import StreamEvent
 from promptlab.models.remote.reply import ReplyError, ReplyStream, read_reply
+from promptlab.models.remote.retry import Failed, PassingError, RefusedError
 from promptlab.models.remote.retry_after import asked_wait
-from promptlab.models.remote.retry_decision import Failed, PassingError, RefusedError
 
 NAMES = st.sampled_from(
     ["choices", "message", "delta", "content", "text", "type", "refusal", "reasoning", "usage",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptlab.models.remote.rate_limit import Backoff, RateLimit
+from promptlab.models.remote.rate_limit import RateLimit
+from promptlab.models.remote.retry import Backoff
 
 
 class Time:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from promptlab.events import Cost, Event, Events, Warned
-from promptlab.models.remote.rate_limit import Backoff
+from promptlab.models.remote.retry import Backoff
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.spec import StudySpec, read_spec
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from promptlab.errors import EndpointError, WorkError
-from promptlab.models.remote.rate_limit import Backoff
+from promptlab.models.remote.retry import Backoff
 from promptlab.study.decision import controls, decide, side_work
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.spec import StudySpec, read_spec

@@ -15,7 +15,7 @@ import yaml
 import promptlab as pl
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.events import Cost, Event, Events
-from promptlab.models.remote.rate_limit import Backoff
+from promptlab.models.remote.retry import Backoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from promptlab.models.remote.circuit_breaker import Gate, gate_of
+from promptlab.models.remote.rate_limit import Gate, gate_of
 
 
 class Time:

@@ -1,10 +1,11 @@
-"""What a failed request means: try again, wait, give this one up, or stop everything."""
+"""Which failed requests are tried again, and how long after; all others, with the reason."""
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptlab.errors import EndpointError
 from promptlab.models.remote.error_message import Complaint
@@ -73,6 +74,27 @@ _NO_MODEL = re.compile(
     r"|no such model|unknown model|invalid model|unsupported model|model not",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Seconds before the next try: twice as many every time, half of them at random.
+
+    ``most`` bounds them. An endpoint that asks everyone to wait and does not say how long is given
+    ``busy`` times as many.
+    """
+
+    first: float = 0.5
+    most: float = 30.0
+    busy: float = 4.0
+    draws: random.Random = field(default_factory=random.Random)
+
+    def seconds(self, tried: int, asked: float | None = None) -> float:
+        """After ``tried`` tries; never less than what the endpoint ``asked`` for."""
+        grown = min(self.most, self.first * 2.0 ** min(tried - 1, 30))
+        drawn = grown * (0.5 + 0.5 * self.draws.random())
+        # One that asks for nothing and refuses again is given more time, too.
+        return drawn if asked is None else max(asked + min(1.0, drawn), drawn)
 
 
 class PassingError(Exception):

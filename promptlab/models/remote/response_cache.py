@@ -1,15 +1,63 @@
-"""Which file keeps a model's replies: another model behind the same name has a file of its own."""
+"""The cache of replies on disk: one file a model behind an endpoint, one entry a request."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from promptlab.errors import DiskError
 from promptlab.files.cache import atomic_write, file_lock, print_to_stderr
+from promptlab.files.entries import EntryFile, Row
 from promptlab.files.provenance import content_hash
+
+_KIND = "replies"
+
+
+class ReplyStore:
+    """Replies as JSON data by content hash, in one file; used by threads and processes.
+
+    Every reply is written by itself, so that a killed process loses none that has come. A damaged
+    one is told and asked anew; those of a version without checksums are taken over, because they
+    were paid for. Raises `DiskError` when the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries = EntryFile(
+            path,
+            (_KIND,),
+            what="kept replies",
+            remade="asked anew",
+            earlier={"replies": _earlier_replies},
+        )
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
+        """The replies that are known among ``keys``."""
+        found = self._entries.find(_KIND, keys)
+        return {key: json.loads(value) for key, value in found.items()}
+
+    def keep(self, key: bytes, reply: dict[str, Any]) -> None:
+        """Keep a reply. Raises `DiskError` when the disk is full."""
+        value = json.dumps(reply, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        self._entries.keep({_KIND: [(key, value)]})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._entries.close()
+
+
+def _earlier_replies(connection: sqlite3.Connection) -> Iterator[Row]:
+    """What a version without checksums kept, as far as it can be a reply."""
+    for key, value in connection.execute("SELECT key, value FROM replies"):
+        try:
+            record = json.loads(value)
+        except (TypeError, ValueError):
+            continue
+        if type(key) is bytes and isinstance(record, dict):
+            yield key, value
 
 
 def reply_file(folder: Path, key: str, told: Mapping[str, str], name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.models.remote.cache_file import reply_file
+from promptlab.models.remote.response_cache import reply_file
 
 ONE, OTHER = {"id": "a", "root": "1"}, {"id": "a", "root": "2"}
 
