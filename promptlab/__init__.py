@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlab.data.load_task import load_task
     from promptlab.data.readers import read_rows
     from promptlab.data.task import Task
-    from promptlab.errors import InputError, PromptlabError, WorkError
+    from promptlab.errors import InputError, PromptlabError, ValidationIssue, WorkError
     from promptlab.estimators.builtin import (
         FineTuner,
         HeadTuner,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from promptlab.evaluation.trace import Trace
     from promptlab.events import Event, Events, Phase, StudyStarted
     from promptlab.files.code_permission import allow_code
+    from promptlab.files.safe_yaml import parse_yaml
     from promptlab.files.spreadsheet import csv_text, spreadsheet_safe
     from promptlab.library import load_template, tasks, templates
     from promptlab.library.library import Library
@@ -85,11 +86,11 @@ if TYPE_CHECKING:
     from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.proposal.proposal import propose
     from promptlab.study.run import StudyRun
-    from promptlab.study.spec.check import Complaint, read_study, study_complaints
+    from promptlab.study.spec.check import validate_study
     from promptlab.study.spec.curve_spec import CurveSpec
+    from promptlab.study.spec.load import load_spec, shipped_studies
     from promptlab.study.spec.policy import StudyPolicy
-    from promptlab.study.spec.spec import StudySpec, build_spec, read_spec, shipped_studies
-    from promptlab.study.spec.yaml_positions import parse_yaml
+    from promptlab.study.spec.spec import StudySpec
     from promptlab.study.study import Study
     from promptlab.tuning.explanation import explain
 
@@ -103,7 +104,6 @@ __all__ = [
     "Chain",
     "ChainOfThought",
     "Change",
-    "Complaint",
     "CurveRun",
     "CurveSpec",
     "Decoding",
@@ -156,10 +156,10 @@ __all__ = [
     "Trace",
     "TreeOfThoughts",
     "TriggerSearch",
+    "ValidationIssue",
     "Verbalizer",
     "WorkError",
     "allow_code",
-    "build_spec",
     "cluster_failures",
     "compare_studies",
     "csv_text",
@@ -176,6 +176,7 @@ __all__ = [
     "kind_schema",
     "load",
     "load_model",
+    "load_spec",
     "load_task",
     "load_template",
     "make_printable",
@@ -186,17 +187,15 @@ __all__ = [
     "predict_file",
     "propose",
     "read_rows",
-    "read_spec",
-    "read_study",
     "render_within",
     "shipped_studies",
     "solve",
     "spreadsheet_safe",
     "standings",
-    "study_complaints",
     "study_verdict",
     "tasks",
     "templates",
+    "validate_study",
     "write_rows",
 ]
 
@@ -208,7 +207,6 @@ _HOMES = {
     "Chain": "promptlab.strategies.chain",
     "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
     "Change": "promptlab.study.comparison",
-    "Complaint": "promptlab.study.spec.check",
     "CurveRun": "promptlab.study.learning_curve.run",
     "CurveSpec": "promptlab.study.spec.curve_spec",
     "Decoding": "promptlab.prompts.decoding",
@@ -261,10 +259,10 @@ _HOMES = {
     "Trace": "promptlab.evaluation.trace",
     "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
     "TriggerSearch": "promptlab.estimators.builtin",
+    "ValidationIssue": "promptlab.errors",
     "Verbalizer": "promptlab.prompts.verbalizer",
     "WorkError": "promptlab.errors",
     "allow_code": "promptlab.files.code_permission",
-    "build_spec": "promptlab.study.spec.spec",
     "cluster_failures": "promptlab.evaluation.failure_clusters",
     "compare_studies": "promptlab.study.comparison",
     "csv_text": "promptlab.files.spreadsheet",
@@ -281,37 +279,41 @@ _HOMES = {
     "kind_schema": "promptlab.candidates.base",
     "load": "promptlab.predictors.base",
     "load_model": "promptlab.models.pool",
+    "load_spec": "promptlab.study.spec.load",
     "load_task": "promptlab.data.load_task",
     "load_template": "promptlab.library",
     "make_printable": "promptlab.security.untrusted_text",
     "model_names": "promptlab.models.builtin",
     "paired_tests": "promptlab.predictors.comparison_grid",
-    "parse_yaml": "promptlab.study.spec.yaml_positions",
+    "parse_yaml": "promptlab.files.safe_yaml",
     "parser_from_settings": "promptlab.prompts.parsers.parsers",
     "predict_file": "promptlab.batch.predict_file",
     "propose": "promptlab.study.proposal.proposal",
     "read_rows": "promptlab.data.readers",
-    "read_spec": "promptlab.study.spec.spec",
-    "read_study": "promptlab.study.spec.check",
     "render_within": "promptlab.predictors.truncation",
-    "shipped_studies": "promptlab.study.spec.spec",
+    "shipped_studies": "promptlab.study.spec.load",
     "solve": "promptlab.predictors.strategy",
     "spreadsheet_safe": "promptlab.files.spreadsheet",
     "standings": "promptlab.models.fill_words",
-    "study_complaints": "promptlab.study.spec.check",
     "study_verdict": "promptlab.study.decision.verdict",
     "tasks": "promptlab.library",
     "templates": "promptlab.library",
+    "validate_study": "promptlab.study.spec.check",
     "write_rows": "promptlab.batch.predict_file",
 }
 """The module of every public name: what the imports above say to type checkers."""
 
 _RENAMED: dict[str, str] = {
+    "Complaint": "promptlab.errors.ValidationIssue",
     "FineTuned": "promptlab.estimators.builtin.FineTuner",
     "Head": "promptlab.estimators.builtin.HeadTuner",
     "Prefix": "promptlab.estimators.builtin.PrefixTuner",
     "SoftPrompt": "promptlab.estimators.builtin.SoftPromptTuner",
     "Triggers": "promptlab.estimators.builtin.TriggerSearch",
+    "build_spec": "promptlab.study.spec.load.load_spec",
+    "read_spec": "promptlab.study.spec.load.load_spec",
+    "read_study": "promptlab.study.spec.load.load_spec",
+    "study_complaints": "promptlab.study.spec.check.validate_study",
 }
 """Public names of the version before, and what they are called now; they work with a warning."""
 

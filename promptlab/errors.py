@@ -28,7 +28,9 @@ found, where, and what to do about it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from promptlab.security.untrusted_text import make_printable, sanitize
 
@@ -38,6 +40,44 @@ if TYPE_CHECKING:
 
 _SHOWN = 500
 """Characters of a template's line on either side of a fault."""
+
+
+CHANGED = 0
+"""The line of a value that does not stand in the file but was given by an option."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place in a file; its text is how messages begin. Lines are counted from 1.
+
+    Example:
+        >>> str(Location("study.yaml", 7))
+        'study.yaml, line 7'
+    """
+
+    source: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.line == CHANGED:
+            return f"{self.source}, as changed on the command line"
+        return f"{self.source}, line {self.line}" if self.line else self.source
+
+
+@dataclass(frozen=True)
+class ValidationIssue:
+    """One thing that is wrong in a file: what was found and what to do, and where it stands."""
+
+    text: str
+    location: Location = Location()
+
+    @property
+    def line(self) -> int | None:
+        """The line in the file, counted from 1, if it stands in one."""
+        return self.location.line
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.text}" if self.location.source else self.text
 
 
 class PromptlabError(Exception):
@@ -54,9 +94,26 @@ class PromptlabError(Exception):
 
 
 class InputError(PromptlabError):
-    """What the user gave is wrong; the message names the place and the mend."""
+    """What the user gave is wrong; the message names the place and the mend.
+
+    ``issues`` are the things that are wrong one by one, where a file was checked as a whole.
+    """
 
     exit_code = 2
+    issues: tuple[ValidationIssue, ...] = ()
+
+    @classmethod
+    def from_issues(cls, issues: Iterable[ValidationIssue]) -> Self:
+        """An error about a file: every issue begins a line of the message."""
+        found = tuple(issues)
+        error = cls("\n".join(map(str, found)))
+        error.issues = tuple(replace(issue, text=sanitize(issue.text)) for issue in found)
+        return error
+
+    @classmethod
+    def at(cls, location: Location, text: str) -> Self:
+        """An error about one place in a file."""
+        return cls.from_issues([ValidationIssue(text, location)])
 
 
 class TemplateError(InputError):

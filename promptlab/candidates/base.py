@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 
 from promptlab.cancellation import Cancelled
 from promptlab.data.task import Task
-from promptlab.errors import DiskError, StudyError, WorkError
+from promptlab.errors import DiskError, Location, StudyError, WorkError
 from promptlab.files.code_permission import load_class
 from promptlab.files.provenance import note_package
 from promptlab.files.settings import Settings
@@ -65,16 +65,16 @@ class KindSettings(Settings):
     """Base of a kind's section in the study file; unknown keys are refused."""
 
     kind: str
-    _place: str = PrivateAttr("")
+    _location: Location = PrivateAttr(default=Location())
 
     @property
-    def place(self) -> str:
+    def location(self) -> Location:
         """File and line of the section, empty when it was read from none."""
-        return self._place
+        return self._location
 
-    def stands_at(self, place: str) -> None:
+    def set_location(self, location: Location) -> None:
         """Remember file and line for messages."""
-        self._place = place
+        self._location = location
 
 
 class Kind(ABC):

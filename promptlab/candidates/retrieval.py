@@ -66,7 +66,9 @@ class RetrievalKind(WrappingKind):
             self.passages = (
                 list(settings.passages)
                 if isinstance(settings.passages, list)
-                else read_passages(_found(settings.passages, settings.place), settings.column)
+                else read_passages(
+                    _found(settings.passages, settings.location.source), settings.column
+                )
             )
         if not (task.train if self.passages is None else self.passages):
             raise StudyError("there are no passages to look in; give at least one")
@@ -126,10 +128,10 @@ class RetrievalKind(WrappingKind):
         return Shelf(self.passages, k, method, model)
 
 
-def _found(name: str, place: str) -> Path:
-    """The file as named, or beside the study file whose place is "FILE, line N"."""
+def _found(name: str, study_file: str) -> Path:
+    """The file as named, or beside the study file."""
     path = Path(name)
-    beside = Path(place.rpartition(", line")[0]).parent / path if place else path
+    beside = Path(study_file).parent / path
     return path if path.exists() or not beside.exists() else beside
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from promptlab.candidates.base import Kind, KindSettings, Trial, find_kind
 from promptlab.data.task import Task
-from promptlab.errors import InputError, StudyError
+from promptlab.errors import InputError, Location, StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
@@ -40,10 +40,10 @@ class WrappingSettings(KindSettings):
 
     inner: Group
 
-    def stands_at(self, place: str) -> None:
+    def set_location(self, location: Location) -> None:
         """Remember file and line, for the inner group, too."""
-        super().stands_at(place)
-        self.inner.stands_at(place)
+        super().set_location(location)
+        self.inner.set_location(location)
 
 
 class WrappingKind(Kind):

@@ -26,11 +26,11 @@ def estimate(
     asked nothing.
     """
     from promptlab.study.estimate.estimate import estimate_study
-    from promptlab.study.spec.spec import find_study_file, read_spec
+    from promptlab.study.spec.load import find_study_file, load_spec
 
     changes = {"model.name": model, "model.device": device, "budget.trials": trials}
     given = {key: value for key, value in changes.items() if value is not None}
-    found = estimate_study(read_spec(find_study_file(study), given))
+    found = estimate_study(load_spec(find_study_file(study), given))
     if as_json:
         print_json(found.row())
         return

@@ -57,7 +57,7 @@ def read_pairs(
 def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
     """``name=value`` options of a model, the values as YAML. Raises `InputError`."""
     from promptlab.errors import InputError, StudyError
-    from promptlab.study.spec.yaml_positions import parse_yaml
+    from promptlab.files.safe_yaml import parse_yaml
 
     options = {}
     for name, text in read_pairs(given, "--model-option").items():

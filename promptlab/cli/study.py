@@ -119,7 +119,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study or a learning curve, or continue it where it stopped."""
-    from promptlab.study.spec.spec import find_study_file, read_spec
+    from promptlab.study.spec.load import find_study_file, load_spec
 
     changes = {
         "study": name,
@@ -130,7 +130,7 @@ def run(
         "seed": seed,
     }
     path = find_study_file(study)
-    spec = read_spec(path, {key: value for key, value in changes.items() if value is not None})
+    spec = load_spec(path, {key: value for key, value in changes.items() if value is not None})
     board = _run(spec, out, storage, accept_changes)
     if as_json:
         print_json(board)

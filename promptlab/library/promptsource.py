@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import InputError
-from promptlab.files.safe_yaml import reading, yaml_loader
+from promptlab.files.safe_yaml import raising_yaml_errors, yaml_loader
 from promptlab.library.promptsource_jinja import template_text
 from promptlab.library.promptsource_targets import Target, fixed_choices, read_target
 from promptlab.library.same_rendering import check_same_rendering
@@ -60,7 +60,7 @@ def read_promptsource(text: str, source: str) -> list[Converted]:
 
 def convert_rows(text: str, source: str) -> list[tuple[Any, ...]]:
     """The fields of every `Converted`, as plain data: what a process of its own may answer."""
-    with reading(source):
+    with raising_yaml_errors(source):
         check_shape(text, source, aliases=True)  # only texts are read, so that they cannot grow
         document = yaml.load(text, _loader())  # noqa: S506 - a safe loader with two more tags
     if not isinstance(document, dict) or not isinstance(document.get("templates"), dict):

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import InputError
-from promptlab.files.safe_yaml import reading, refuse_twins, yaml_loader
+from promptlab.files.safe_yaml import raising_yaml_errors, reject_duplicate_keys, yaml_loader
 
 LONGEST = 1_000_000
 """Most characters of a text of templates that is read from elsewhere."""
@@ -36,7 +36,7 @@ def read_documents(text: str, source: str) -> list[Document]:
         raise InputError(
             f"{source}: {len(text):,} characters are more than {LONGEST:,}; split it up"
         )
-    with reading(source):
+    with raising_yaml_errors(source):
         check_shape(text, source)
         return list(_documents(text, source))
 
@@ -92,7 +92,7 @@ def _documents(text: str, source: str) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
-            refuse_twins(node, source)
+            reject_duplicate_keys(node, source)
             entries = _templates_node(node)
             lines = [item.start_mark.line + 1 for item in entries.value] if entries else []
             yield Document(loader.construct_document(node), tuple(lines))

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import StudyError
+from promptlab.files.safe_yaml import read_yaml
 from promptlab.files.text_file import read_text_file
 from promptlab.study.folder.documents import BRING_BACK, MOST_BYTES, as_told, read_board
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
-from promptlab.study.spec.spec import SEARCH, shipped_studies
-from promptlab.study.spec.yaml_positions import read_values
+from promptlab.study.spec.load import shipped_studies
+from promptlab.study.spec.spec import SEARCH
 
 DAMAGED = "damaged"
 
@@ -67,7 +68,7 @@ def _decided_row(path: Path, board: dict[str, Any]) -> dict[str, Any]:
 def _kind(file: Path) -> str:
     """The kind that a study file names."""
     try:
-        document = read_values(read_text_file(file, BRING_BACK, most=MOST_BYTES), str(file))
+        document = read_yaml(read_text_file(file, BRING_BACK, most=MOST_BYTES), str(file))
     except StudyError:  # listed all the same; running it says what is wrong
         return SEARCH
     named = document.get("kind") if isinstance(document, dict) else None

@@ -33,7 +33,8 @@ from promptlab.events import (
 from promptlab.models.base import LanguageModel
 from promptlab.studies.bench.material import sst2_examples
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, build_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 
 _TEMPLATES = ("{text} It was {mask}", "{text} All in all, it was {mask}")
 _WARM = 10  # trials that are not timed: libraries are imported in them
@@ -108,7 +109,7 @@ def spec_of(trials: int, data: Path, words: Sequence[str], examples: int) -> Stu
         "sampler": "exhaustive",
         "budget": {"trials": trials},
     }
-    spec = build_spec(document, "many_trials")
+    spec = load_spec(document, source="many_trials")
     assert isinstance(spec, StudySpec)
     return spec
 

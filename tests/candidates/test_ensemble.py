@@ -21,7 +21,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.head import HeadTexts
 from promptlab.study.report.composition import made_of, member_rows
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from promptlab.study.trials.trials import known
 from promptlab.tuning.head import SoftLabelled, softened
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -50,7 +50,9 @@ def start(tmp_path: Path, fresh: Callable[..., Any]) -> Start:
     def make(candidates: list[dict[str, Any]], **changes: Any) -> tuple[StudyRun, Any]:
         model = fresh("tiny_causal", cache=False)
         document = study_document(data, candidates=candidates, budget={"trials": 60}, **changes)
-        return StudyRun(build_spec(document, "a test"), out=tmp_path / "runs", model=model), model
+        return StudyRun(
+            load_spec(document, source="a test"), out=tmp_path / "runs", model=model
+        ), model
 
     return make
 

@@ -9,6 +9,7 @@ from typing import Any
 from promptlab.candidates.base import find_kind
 from promptlab.candidates.wrapper import read_group
 from promptlab.data.task import Task
+from promptlab.errors import Location
 from promptlab.predictors.base import Predictor
 from promptlab.strategies.chain import Chain
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
@@ -142,7 +143,7 @@ def test_passages_from_a_file_are_part_of_the_candidate(tmp_path: Path) -> None:
         "inner": READING,
     }
     one = read_group(group | {"passages": "facts.txt"})
-    one.stands_at(f"{tmp_path / 'study.yaml'}, line 3")
+    one.set_location(Location(str(tmp_path / "study.yaml"), 3))
     first = candidates(Space([one], TASK))[0]
     listed = candidates(space(group | {"passages": ["pears are green", "1 and 2 are 3"]}))[0]
     assert first.key == listed.key

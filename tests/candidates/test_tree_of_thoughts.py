@@ -14,8 +14,8 @@ from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, StudyError
 from promptlab.strategies.tree_of_thoughts.node import Budget
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
+from promptlab.study.spec.load import find_study_file, load_spec
 from promptlab.study.spec.space import Space
-from promptlab.study.spec.spec import build_spec, find_study_file, read_spec
 from tests.helpers.scripted_model import ScriptedModel
 
 ROWS = [
@@ -128,8 +128,8 @@ def test_a_problem_needs_its_field() -> None:
 
 @pytest.mark.parametrize(("name", "candidates"), [("game24", 5), ("game24-control", 2)])
 def test_the_shipped_studies_are_valid(name: str, candidates: int) -> None:
-    spec = read_spec(find_study_file(name))
-    again = build_spec(spec.document(), "again")
+    spec = load_spec(find_study_file(name))
+    again = load_spec(spec.document(), source="again")
     assert again.document() == spec.document()
     assert find_kind("tree_of_thoughts") is TreeOfThoughtsKind
     space = Space(spec.candidates, TASK)  # type: ignore[union-attr]

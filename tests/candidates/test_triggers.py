@@ -23,7 +23,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from promptlab.tuning.fit_context import Asked, Fitting
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -260,7 +260,7 @@ def test_a_study_holds_triggers_beside_hard_templates(tmp_path: Path, masked: Lo
     data = write_reviews(tmp_path / "reviews.csv")
     document = study_document(data)
     document["candidates"] = [document["candidates"][0], group | QUICK]
-    run = StudyRun(build_spec(document, "test"), out=tmp_path / "runs", model=masked)
+    run = StudyRun(load_spec(document, source="test"), out=tmp_path / "runs", model=masked)
     run.run()
     board = json.loads((tmp_path / "runs" / run.spec.study / "leaderboard.json").read_text())
     rows = [row for row in board["trials"] if row["kind"] == "triggers"]

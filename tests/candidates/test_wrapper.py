@@ -25,8 +25,8 @@ from promptlab.predictors.model_calls import Outcome, Solving
 from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings, inner_settings
 from promptlab.prompts.parsers.parsers import TextParser
+from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.space import Space
-from promptlab.study.spec.spec import read_spec
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.strategy_fixtures import Given
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
@@ -184,7 +184,7 @@ def test_the_study_file_is_told_of_by_line(
     document = study_document(write_reviews(tmp_path / "reviews.csv"))
     document["candidates"] = [{"kind": HERE, "inner": inner}]
     with pytest.raises(StudyError) as caught:
-        read_spec(write_study(tmp_path / "study.yaml", document))
+        load_spec(write_study(tmp_path / "study.yaml", document))
     for part in told:
         assert part in str(caught.value)
 
@@ -193,8 +193,8 @@ def test_a_spec_is_written_out_whole(tmp_path: Path) -> None:
     document = study_document(write_reviews(tmp_path / "reviews.csv"))
     document["candidates"] = [{"kind": HERE, "inner": document["candidates"][0], "marks": [3]}]
     path = write_study(tmp_path / "study.yaml", document)
-    spec = read_spec(path)
+    spec = load_spec(path)
     written = spec.document()
     assert len(written["candidates"][0]["inner"]["templates"]) == 3
-    again = read_spec(write_study(tmp_path / "again.yaml", written))
+    again = load_spec(write_study(tmp_path / "again.yaml", written))
     assert again.fingerprint == spec.fingerprint

@@ -53,7 +53,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study="kept",
     )
     model = ScriptedModel(lambda prompt, sample: "good")
-    pl.StudyRun(pl.build_spec(document, "test"), out=folder / "runs", model=model).run()
+    pl.StudyRun(pl.load_spec(document, source="test"), out=folder / "runs", model=model).run()
     return folder
 
 

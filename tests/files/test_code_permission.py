@@ -128,10 +128,11 @@ def test_no_study_file_imports_code(
         document = {k: v for k, v in document.items() if k not in ("candidates", "budget")}
     text = yaml.safe_dump(document)
     with pytest.raises(StudyError, match="--allow-code this"):
-        pl.study_complaints(text)
-        from promptlab.study.spec.check import check_study, read_study
+        pl.validate_study(text)
+        from promptlab.study.spec.check import check_study
+        from promptlab.study.spec.load import load_spec
 
-        check_study(read_study(text))
+        check_study(load_spec(text, source="study.yaml"))
     assert "this" not in heard
 
 
@@ -139,7 +140,7 @@ def test_the_metric_of_a_task_imports_nothing(tmp_path: Path, heard: list[str]) 
     code_permission._allowed.clear()
     data = write_reviews(tmp_path / "reviews.csv")
     task = {"data": str(data), "metric": "this:Zen"}
-    found = pl.study_complaints(yaml.safe_dump(study_document(data, task=task)))
+    found = pl.validate_study(yaml.safe_dump(study_document(data, task=task)))
     assert any("--allow-code this" in one.text for one in found)
     assert "this" not in heard
 

@@ -99,7 +99,7 @@ def test_numbers_out_of_range_are_refused(place: tuple[str, ...], value: Any) ->
         inner = inner[key]
     inner[place[-1]] = value
     with pytest.raises(promptlab.InputError, match=r"\.".join(place)):
-        promptlab.build_spec(document, "study.yaml")
+        promptlab.load_spec(document, source="study.yaml")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 10**30, True, math.nan, 1.0, "1"])

@@ -86,14 +86,14 @@ def _attack(text: str, folder: Path, data: Path) -> None:
             raise DataError(f"{options['name']!r:.80} is not here")
         return pl.load_task(**options)
 
-    for one in pl.study_complaints(text, load=load):
+    for one in pl.validate_study(text, load=load):
         assert isinstance(one.text, str) and len(one.text) < 50_000
     policy = pl.StudyPolicy(models=("smollm2-135m",), folders=(folder,))
-    pl.study_complaints(text, policy=policy, load=load)
+    pl.validate_study(text, policy=policy, load=load)
     path = folder / "attacked.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    spec = pl.read_spec(path, {"model.device": "cpu"})
-    again = pl.build_spec(spec.document(), "again")
+    spec = pl.load_spec(path, {"model.device": "cpu"})
+    again = pl.load_spec(spec.document(), source="again")
     assert again.document() == spec.document(), "a study read again is another one"
     assert again.fingerprint == spec.fingerprint
     _, space = check_study(spec, load=load)

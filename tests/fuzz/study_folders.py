@@ -50,7 +50,7 @@ class _Kept:
         group = {"kind": "template", "templates": [{"text": t, "parser": _PARSER} for t in texts]}
         task = {"data": str(data), "train": 10, "dev": 10, "test": 10}
         changes = {"candidates": [group], "budget": {"trials": 2}, "study": "kept"}
-        self._spec = pl.build_spec(study_document(data, task=task, **changes), "fuzz")
+        self._spec = pl.load_spec(study_document(data, task=task, **changes), source="fuzz")
         self._model = ScriptedModel(lambda prompt, sample: "good" if "it" in prompt else "bad")
         self._folder = folder
         self._board = self._run(folder / "whole")
@@ -98,7 +98,7 @@ def _looks(study: Path, out: Path) -> list[Callable[[], Any]]:
         lambda: write_report(study), lambda: export_study(study, out / "a.json"),
         lambda: export_study(study, out / "a.csv"), lambda: export_study(study, out / "best"),
         lambda: pl.compare_studies([study]), lambda: seen.figures(["history"]),
-        lambda: pl.read_spec(study / "study.yaml"),
+        lambda: pl.load_spec(study / "study.yaml"),
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 
 SCRIPT = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">'
 LIVE = "${window.pwned=1} {{ 7*7 }}"
@@ -61,7 +61,7 @@ def make_runs(runs: Path, folder: Path, model: Any, named: str) -> Path:
     """Two decided studies, with hostile words of a search, log lines and faults added."""
     data = write_rows(folder / "<img src=x onerror=window.pwned=1>.csv")
     for name in (NAME, f"{NAME}-2"):
-        spec = build_spec(document(data, named, study=name), "test")
+        spec = load_spec(document(data, named, study=name), source="test")
         StudyRun(spec, out=runs, model=model).run()
     study = runs / NAME
     _spoil(study / "leaderboard.json")

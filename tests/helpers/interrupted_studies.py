@@ -22,7 +22,8 @@ from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, build_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.trials import finished, known
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document
@@ -129,7 +130,7 @@ class Place:
         changes = {"block": 4, **changes}
         document = study_document(data, **changes)
         document["task"] |= {"train": 8, "dev": 12, "test": 12}
-        spec = build_spec(document, "test")
+        spec = load_spec(document, source="test")
         assert isinstance(spec, StudySpec)
         self.spec, self.out = spec, out
         self.storage = storage or f"sqlite:///{out / spec.study / 'study.db'}"

@@ -13,7 +13,7 @@ import torch
 from promptlab.cancellation import Cancellation, Cancelled
 from promptlab.events import Event, Events, TrialFinished, Warned
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers import tiny_models
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -56,7 +56,7 @@ class Begun:
                     cancellation.request()
 
         run = StudyRun(
-            build_spec(document, "test"),
+            load_spec(document, source="test"),
             out=self.folder / "runs",
             events=Events(hear),
             cancellation=cancellation,

@@ -12,7 +12,7 @@ from promptlab.cancellation import Cancellation
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.models.local import LocalModel
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 
@@ -40,7 +40,7 @@ def start(tmp_path: Path, masked: LocalModel) -> Callable[..., tuple[StudyRun, H
     ) -> tuple[StudyRun, Heard]:
         heard = Heard()
         run = StudyRun(
-            build_spec(study_document(data, **changes), "test"),
+            load_spec(study_document(data, **changes), source="test"),
             out=tmp_path / "runs",
             events=Events(heard),
             cancellation=cancellation,

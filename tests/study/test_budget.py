@@ -13,7 +13,8 @@ from promptlab.cancellation import Cancellation, Cancelled, TimeOver
 from promptlab.errors import StudyError
 from promptlab.events import BlockScored, Event, Events, TrialFinished
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, said, serving
 from tests.helpers.study_fixtures import GOOD, write_reviews
@@ -88,7 +89,7 @@ def study_file(endpoint: Endpoint, folder: Path, **budget: Any) -> Path:
 
 
 def run(path: Path, folder: Path) -> tuple[dict[str, Any], Clock]:
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     clock = Clock()
     made = StudyRun(spec, out=folder / "runs", events=Events(clock), cancellation=clock)

@@ -17,7 +17,7 @@ from promptlab.evaluation.statistics import mcnemar_exact
 from promptlab.models.local import LocalModel
 from promptlab.study.comparison import compare_studies, study_changes
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 
@@ -33,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, causal: LocalModel) -> Path:
         ("second", {"candidates": other, "baseline": None}),
         ("third", {"task": base["task"] | {"test": 30}}),
     ):
-        spec: Any = build_spec(base | {"study": name} | changes, name)
+        spec: Any = load_spec(base | {"study": name} | changes, source=name)
         StudyRun(spec, out=folder, model=causal).run()
     return folder
 

@@ -85,7 +85,7 @@ def kept(masked: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     data = write_reviews(root / "reviews.csv")
     task = {"data": str(data), "train": 12, "dev": 12, "test": 12}
     document = study_document(data, task=task, candidates=_GROUPS, budget={"trials": 4})
-    return Kept(root, masked, StudyRun, pl.build_spec(document, "test"))
+    return Kept(root, masked, StudyRun, pl.load_spec(document, source="test"))
 
 
 def numbers(board: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def curve(masked: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     data = write_reviews(root / "reviews.csv")
     document = curve_document(data, sizes=[1, 2], seeds=[13], methods=[method(name="method")])
     document.pop("baseline", None)
-    return Kept(root, masked, CurveRun, pl.build_spec(document, "test"))
+    return Kept(root, masked, CurveRun, pl.load_spec(document, source="test"))
 
 
 @pytest.mark.parametrize("name", CELL_FILES)

@@ -23,7 +23,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory, causal: LocalModel) -> pl.
     folder = tmp_path_factory.mktemp("decided")
     document = study_document(write_reviews(folder / "reviews.csv"), budget={"trials": 4})
     document["candidates"] = document["candidates"][:1]
-    spec: Any = pl.build_spec(document, "reviews")
+    spec: Any = pl.load_spec(document, source="reviews")
     pl.StudyRun(spec, out=folder / "runs", model=causal).run()
     return pl.Study(folder / "runs" / "reviews")
 

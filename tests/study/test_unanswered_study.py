@@ -18,7 +18,8 @@ from promptlab.models.remote.retry import Backoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
 from tests.helpers.interrupted_studies import Killed
@@ -88,7 +89,7 @@ def study_file(endpoint: Endpoint, folder: Path, **changes: Any) -> Path:
 
 
 def run(path: Path, folder: Path) -> dict[str, Any]:
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     return StudyRun(spec, out=folder / "runs").run()
 
@@ -226,7 +227,7 @@ def test_killed_while_the_answers_of_test_are_completed(
         run(path, tmp_path)
     asked = len(endpoint.calls)
     warned: list[str] = []
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     events = Events(lambda e: warned.append(e.message) if isinstance(e, Warned) else None)
     board = StudyRun(spec, out=tmp_path / "runs", events=events).run()
@@ -275,7 +276,7 @@ def test_a_learning_curve_leaves_out_what_was_not_answered(
     }
     path = tmp_path / "curve.yaml"
     path.write_text(yaml.safe_dump(document))
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, CurveSpec)
     board = CurveRun(spec, out=tmp_path / "runs").run()
     cells = {cell["method"]: cell for cell in board["cells"]}

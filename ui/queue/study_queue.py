@@ -66,9 +66,9 @@ class StudyQueue:
         it names what a browser may not (``policy``), and when its name is taken.
         """
         text = study if isinstance(study, str) else spec_yaml(study)
-        spec = pl.read_study(text, "the study", policy=self._policy)
+        spec = pl.load_spec(text, source="the study", policy=self._policy)
         if name:
-            spec = pl.build_spec(spec.document() | {"study": name}, "the study")
+            spec = pl.load_spec(spec.document() | {"study": name}, source="the study")
         return self._add(spec)
 
     def submit_shipped(
@@ -82,7 +82,7 @@ class StudyQueue:
         if study not in shipped:
             raise pl.InputError(f"no shipped study {study!r}; there are {', '.join(shipped)}")
         given = {key: value for key, value in (changes or {}).items() if value not in (None, "")}
-        spec = pl.read_spec(shipped[study], given | {"study": name or self.free_name(study)})
+        spec = pl.load_spec(shipped[study], given | {"study": name or self.free_name(study)})
         if spec.model.name not in self._policy.models:
             raise pl.InputError(
                 f"{study} asks for the model {spec.model.name}, which is not on offer here; choose "
@@ -120,7 +120,7 @@ class StudyQueue:
             failed = self._folder.failures().get(name)
             if (self._runs / name / "study.yaml").is_file():
                 self._add(
-                    pl.read_spec(study_folder(self._runs, name) / "study.yaml", {"study": name})
+                    pl.load_spec(study_folder(self._runs, name) / "study.yaml", {"study": name})
                 )
             elif failed is not None:
                 self.submit(str(failed["study"]), name=name)
@@ -213,7 +213,7 @@ class StudyQueue:
             return False
         for _, name, file in self._folder.waiting():
             try:
-                self._waiting.append(StudyJob(name, pl.read_spec(file, {"study": name}), file))
+                self._waiting.append(StudyJob(name, pl.load_spec(file, {"study": name}), file))
             except pl.PromptlabError as problem:
                 self._folder.fail(name, file.read_text("utf-8", "replace"), str(problem))
                 file.unlink(missing_ok=True)
@@ -267,7 +267,7 @@ class StudyQueue:
                 f"the study {name!r} is decided; give this one another name, such as "
                 f"{self.free_name(name)}"
             )
-        known = pl.read_spec(folder / "study.yaml", {"study": name})
+        known = pl.load_spec(folder / "study.yaml", {"study": name})
         if known.fingerprint != spec.fingerprint:
             raise pl.InputError(
                 f"there is a study {name!r} with other settings; give this one another name, such "

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import StudyError
+from promptlab.files.safe_yaml import read_yaml
 from promptlab.files.text_file import is_there, read_text_file
-from promptlab.study.spec.yaml_positions import read_values
 
 CHECKSUMS = "checksums.json"
 DECIDE_AGAIN = "remove leaderboard.json, and `promptlab study run` decides the study again"
@@ -51,7 +51,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises `StudyError` naming the file when it is not as a run writes it.
     """
-    found = read_values(read_text_file(path, BRING_BACK, most=MOST_BYTES), str(path))
+    found = read_yaml(read_text_file(path, BRING_BACK, most=MOST_BYTES), str(path))
     wrong = _wrong_in(found)
     if wrong:
         raise StudyError(f"{path}: {wrong}, so no run of promptlab wrote it; {BRING_BACK}")

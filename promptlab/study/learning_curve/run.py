@@ -14,7 +14,6 @@ from promptlab.errors import (
     EndpointError,
     InputError,
     NotFittedError,
-    StudyError,
     UnansweredError,
     WorkError,
 )
@@ -90,7 +89,7 @@ class CurveRun:
         try:
             self.objective = make_objective(self.task.metric)
         except InputError as error:
-            raise StudyError(f"{self.spec.place('task', 'metric')}: {error}") from error
+            raise self.spec.error(("task", "metric"), str(error)) from error
         inputs: dict[str, str] = {}
         with collect_inputs(inputs):
             self.plan = Plan(self.spec, self.task)

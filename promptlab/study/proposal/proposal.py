@@ -22,7 +22,7 @@ from promptlab.study.proposal.label_words import are_ordered, match_labels
 from promptlab.study.proposal.library_prompts import propose_groups
 from promptlab.study.proposal.prompts import Group, count_candidates
 from promptlab.study.proposal.subject import find_subject
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 
 SEARCH_SECONDS = 240
 _TOKENS_A_SECOND = 500
@@ -94,7 +94,7 @@ def propose(
         },
         "seed": 13,
     }
-    build_spec(document | {"task": section | {"data": str(data.absolute())}}, str(data))
+    load_spec(document | {"task": section | {"data": str(data.absolute())}}, source=str(data))
     remarks = (*_seen(facts, rows, options), remark, _measured(facts), _planned(sizes, cost, model))
     return Proposal(
         document,

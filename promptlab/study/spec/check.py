@@ -1,51 +1,23 @@
-"""A study from the text of its file: read, and everything that is wrong with it by line."""
+"""What is wrong with a study that only its data can tell, and all that is wrong with one."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from promptlab.data.load_task import load_task
 from promptlab.data.task import Task
-from promptlab.errors import InputError, StudyError
+from promptlab.errors import InputError, Location, ValidationIssue
 from promptlab.study.decision.regression import read_suite
 from promptlab.study.spec.curve_plan import Plan
 from promptlab.study.spec.curve_spec import CurveSpec
+from promptlab.study.spec.load import STUDY_FILE, load_spec
 from promptlab.study.spec.objective import make_objective
 from promptlab.study.spec.policy import StudyPolicy
 from promptlab.study.spec.space import Space
-from promptlab.study.spec.spec import StudySpec, build_spec, read_document
+from promptlab.study.spec.spec import StudySpec
 
-LONGEST = 200_000
-"""Characters that the text of a study has at most."""
 Load = Callable[..., Task]
-
-
-@dataclass(frozen=True)
-class Complaint:
-    """What is wrong, and the line (from 1) it stands in, if it stands in one."""
-
-    line: int | None
-    text: str
-
-
-def read_study(
-    text: str, source: str = "study.yaml", *, policy: StudyPolicy | None = None
-) -> StudySpec | CurveSpec:
-    """The study that a text says; ``source`` is what messages call it.
-
-    With a ``policy`` the text is a stranger's: what it may name is checked before anything else.
-    Raises `StudyError`, every complaint in a line of its own with the line of the text.
-    """
-    if len(text) > LONGEST:
-        raise StudyError(
-            f"{source}: {len(text):,} characters are too many for a study; at most {LONGEST:,}"
-        )
-    document, lines = read_document(text, source)
-    if policy is not None:
-        document = policy.check(document, source, lines)
-    return build_spec(document, source, lines)
 
 
 def check_study(
@@ -64,51 +36,62 @@ def check_study(
         try:
             make_objective(name)
         except InputError as error:
-            raise StudyError(f"{spec.place(*place)}: {error}") from error
+            raise spec.error(place, str(error)) from error
     space = Space(spec.candidates, task)
     if spec.baseline not in (None, *space.kinds):
-        raise StudyError(
-            f"{spec.place('baseline')}: there is no group {spec.baseline!r}; the groups are "
-            f"{', '.join(space.kinds)}"
+        raise spec.error(
+            ("baseline",),
+            f"there is no group {spec.baseline!r}; the groups are {', '.join(space.kinds)}",
         )
     if spec.regression is not None:
         read_suite(spec.regression, task)
     return task, space
 
 
-def study_complaints(
+def validate_study(
     text: str,
-    source: str = "study.yaml",
+    source: str = STUDY_FILE,
     *,
     policy: StudyPolicy | None = None,
     load: Load | None = None,
-) -> list[Complaint]:
-    """Everything that is wrong with a text; nothing for a study that can be run.
+) -> list[ValidationIssue]:
+    """Everything that is wrong with a study's text; nothing for a study that can be run.
 
-    Its data is opened, too (by ``load``), so that templates, fields and labels are known to fit.
+    Its data is opened, too, so that templates, fields and labels are known to fit.
+
+    Args:
+        text: The study as YAML.
+        source: What the issues' locations call it.
+        policy: What the study may name, for one that a stranger wrote.
+        load: Opens the data, as `load_task` does by default.
+
+    Returns:
+        An issue each, with its line (from 1) where it has one.
+
+    Example:
+        >>> (issue,) = validate_study("study: two words\\ntask: sst2\\ncandidates: []\\n")[:1]
+        >>> issue.line, issue.text
+        (1, "study: a study's name has letters, digits, '.', '_' and '-' alone (found 'two words')")
     """
     try:
-        spec = read_study(text, source, policy=policy)
+        spec = load_spec(text, source=source, policy=policy)
     except InputError as error:
-        return read_complaints(str(error), source)
+        return _issues_of(error, source)
     try:
         check_study(spec, load=load or load_task)
     except InputError as error:
-        found = read_complaints(str(error), source)
-        line = spec.line("task")
-        return [c if c.line else Complaint(line, c.text) for c in found]
+        place = Location(source, spec.line("task"))
+        return [
+            issue if issue.line else replace(issue, location=place)
+            for issue in _issues_of(error, source)
+        ]
     return []
 
 
-def read_complaints(message: str, source: str) -> list[Complaint]:
-    """A `StudyError`'s text as complaints; lines that begin no new one belong to the last."""
-    start = re.compile(re.escape(source) + r"(?:, line (\d+))?: (.*)", re.DOTALL)
-    found: list[Complaint] = []
-    for line in message.splitlines():
-        if match := start.fullmatch(line):
-            found.append(Complaint(int(match[1]) if match[1] else None, match[2]))
-        elif found:
-            found[-1] = Complaint(found[-1].line, f"{found[-1].text}\n{line}")
-        else:
-            found.append(Complaint(None, line))
-    return found
+def _issues_of(error: InputError, source: str) -> list[ValidationIssue]:
+    """The issues of an error; those about other files have no place in the study's text."""
+    issues = error.issues or [ValidationIssue(str(error))]
+    return [
+        issue if issue.location.source == source else ValidationIssue(str(issue))
+        for issue in issues
+    ]

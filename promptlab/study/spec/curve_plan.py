@@ -69,8 +69,9 @@ class Plan:
             try:
                 Space([method.for_seed(self.spec.seeds[0])], self.task.few_shot(size), names)
             except StudyError as error:
-                raise StudyError(
-                    f"{error} (with {size} labelled examples {self._unit}, one of the sizes)"
+                told = f" (with {size} labelled examples {self._unit}, one of the sizes)"
+                raise StudyError.from_issues(
+                    dataclasses.replace(issue, text=issue.text + told) for issue in error.issues
                 ) from error
 
     @property
@@ -79,17 +80,19 @@ class Plan:
 
     def _check_sizes(self) -> None:
         for index, size in enumerate(self.spec.sizes):
-            self._check_size(self.spec.place("sizes", index), size, "train", self.task.train)
+            self._check_size(("sizes", index), size, "train", self.task.train)
         if self.spec.dev_per_class is not None:
-            place = self.spec.place("dev_per_class")
-            self._check_size(place, self.spec.dev_per_class, "dev", self.task.dev)
+            self._check_size(("dev_per_class",), self.spec.dev_per_class, "dev", self.task.dev)
 
-    def _check_size(self, place: str, size: int, split: str, examples: Sequence[Example]) -> None:
+    def _check_size(
+        self, key: tuple[str | int, ...], size: int, split: str, examples: Sequence[Example]
+    ) -> None:
         have = Counter(example.label if self.task.labels else None for example in examples)
         for label in self.task.labels or (None,):
             if have[label] < size:
                 of = "" if label is None else f" of the class {label!r}"
-                raise StudyError(
-                    f"{place}: {size} labelled examples {self._unit} are asked for and {split} has "
-                    f"{have[label]}{of}; lower it, or enlarge {split} (task.{split})"
+                raise self.spec.error(
+                    key,
+                    f"{size} labelled examples {self._unit} are asked for and {split} has "
+                    f"{have[label]}{of}; lower it, or enlarge {split} (task.{split})",
                 )

@@ -41,7 +41,7 @@ class Method(Section):
         values = self.settings.model_dump(exclude_unset=True)
         values["seed"] = [seed] if isinstance(default, list | tuple) else seed
         made = type(self.settings).model_validate(values)
-        made.stands_at(self.settings.place)
+        made.set_location(self.settings.location)
         return made
 
 

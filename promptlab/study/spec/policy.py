@@ -14,7 +14,7 @@ from promptlab.data.readers import is_data_file
 from promptlab.data.reasoning_gym import is_reasoning
 from promptlab.errors import StudyError
 from promptlab.evaluation.metrics import metric_names
-from promptlab.study.spec.validation import Lines, at
+from promptlab.study.spec.document import StudyDocument
 
 Place = tuple[str | int, ...]
 _MODEL_KEYS = frozenset({"name", "device", "dtype", "deterministic", "thinking"})
@@ -43,20 +43,19 @@ class StudyPolicy:
     most_trials: int = 5_000
     most: int = 100_000
 
-    def check(self, document: dict[str, Any], source: str, lines: Lines) -> dict[str, Any]:
-        """The document with paths made absolute. Raises `StudyError` with every complaint.
+    def check(self, document: StudyDocument) -> StudyDocument:
+        """The document with paths made absolute.
 
         To be called before the document is validated: validating imports a kind's code.
+
+        Raises:
+            StudyError: It names what it may not; ``issues`` are all of that.
         """
         look = _Look(self)
-        changed = look.study(document)
+        values = look.study(document.values)
         if look.wrong:
-            told = [
-                f"{at(source, lines, path)}: {'.'.join(map(str, path))}: {text}"
-                for path, text in look.wrong
-            ]
-            raise StudyError("\n".join(told))
-        return changed
+            raise StudyError.from_issues(document.issue(path, text) for path, text in look.wrong)
+        return document.with_values(values)
 
     def file(self, path: str) -> Path | None:
         """The file of that name inside one of the folders, links followed; ``None`` if none is."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -19,13 +19,13 @@ from pydantic import (
 )
 
 from promptlab.data.readers import text_of
+from promptlab.errors import StudyError
 from promptlab.files.settings import Seconds, Seed, Settings
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.models.remote.options import TRANSPORT, RemoteOptions
 from promptlab.study.folder.named_files import without_folders
-from promptlab.study.spec.validation import at
-from promptlab.study.spec.yaml_positions import line_of
+from promptlab.study.spec.document import StudyDocument
 
 _LONGEST_NAME = 200
 """Characters of a study's name: a folder's has 255 bytes, and endings are put behind it."""
@@ -191,8 +191,7 @@ class StudyFile(Section):
     block: int = Field(default=50, ge=1)
     seed: Seed = 13
     resolved: dict[str, Any] | None = Field(default=None, exclude=True)
-    _source: str = PrivateAttr("")
-    _lines: Mapping[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _document: StudyDocument = PrivateAttr(default=StudyDocument({}))
 
     @field_validator("study")
     @classmethod
@@ -211,18 +210,17 @@ class StudyFile(Section):
             return {"data" if info.field_name == "task" else "name": value}
         return value
 
-    def stands_in(self, source: str, lines: Mapping[tuple[str | int, ...], int]) -> None:
+    def set_document(self, document: StudyDocument) -> None:
         """Remember the file, and the line of every value, for messages."""
-        self._source, self._lines = source, lines
+        self._document = document
 
-    def place(self, *path: str | int) -> str:
-        """File, line and key of a value, as messages begin: ``"x.yaml, line 7: sizes.2"``."""
-        file = f"{at(self._source, self._lines, path)}: " if self._source else ""
-        return file + ".".join(map(str, path))
+    def error(self, path: Sequence[str | int], text: str) -> StudyError:
+        """An error about the value at ``path``: file, line and key stand before the text."""
+        return StudyError.from_issues([self._document.issue(path, text)])
 
     def line(self, *path: str | int) -> int | None:
         """The line of a value in its file, or of the nearest value around it."""
-        return line_of(self._lines, path)
+        return self._document.location(path).line
 
     def document(self) -> dict[str, Any]:
         """The study as plain data: as a file, the same study again."""

@@ -29,7 +29,7 @@ class Space:
             try:
                 made = kind(settings, task)
             except InputError as error:
-                raise StudyError(f"{self._place(settings, index)}: {error}") from error
+                raise self._error(settings, index, str(error)) from error
             self.kinds[_group_name(kind.name, index, self.kinds)] = made
 
     def check(self, model: LanguageModel) -> None:
@@ -38,7 +38,7 @@ class Space:
             try:
                 kind.check(model)
             except InputError as error:
-                raise StudyError(f"{self._place(kind.settings, index)}: {error}") from error
+                raise self._error(kind.settings, index, str(error)) from error
 
     def suggest(self, trial: Trial) -> tuple[str, Candidate]:
         """The group's name and the candidate that ``trial`` stands for."""
@@ -89,16 +89,18 @@ class Space:
             if trial.infinite or candidate.key != first.key:
                 (kind,) = self.kinds.values()
                 told = ", ".join(name.partition(".")[2] for name in trial.varying)
-                raise StudyError(
-                    f"{self._place(kind.settings, 0)}: stands for more than one candidate (several "
-                    f"values of {told}); give each a single value, or list the others apart"
+                raise self._error(
+                    kind.settings,
+                    0,
+                    f"stands for more than one candidate (several values of {told}); give each a "
+                    "single value, or list the others apart",
                 )
         assert first is not None
         return first
 
-    def _place(self, settings: KindSettings, index: int) -> str:
-        file = f"{settings.place}: " if settings.place else ""
-        return f"{file}{self._names[index]} ({settings.kind})"
+    def _error(self, settings: KindSettings, index: int, text: str) -> StudyError:
+        name = f"{self._names[index]} ({settings.kind})"
+        return StudyError.at(settings.location, f"{name}: {text}")
 
     def _walk(self) -> Iterator[tuple[_Recorder, Candidate]]:
         return _walk(lambda trial: self.suggest(trial)[1])

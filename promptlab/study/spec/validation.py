@@ -1,23 +1,23 @@
-"""What is wrong with a study file: a line for every complaint, with its place and the mend."""
+"""A study file's document as a spec; all that is wrong with it, by line and key."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from promptlab.candidates.base import KindSettings, find_kind
-from promptlab.study.spec.yaml_positions import line_of
+from promptlab.errors import InputError, StudyError, ValidationIssue
+from promptlab.files.safe_yaml import Path
+from promptlab.study.spec.curve_spec import LEARNING_CURVE, CurveSpec, Method
+from promptlab.study.spec.document import MOST_ISSUES, StudyDocument, limited
+from promptlab.study.spec.sections import StudyFile
+from promptlab.study.spec.spec import SEARCH, StudySpec
 
-CHANGED = 0
-"""The line of a value that does not stand in the file but was given by an option."""
-
-MOST = 10
-"""Complaints that are told; of the others the number is."""
+_Spec = TypeVar("_Spec", bound=StudyFile)
 _LOOKED_AT = 10_000
-_LONGEST = 200
 _WANTED = {
     "model_type": "a mapping of keys",
     "dict_type": "a mapping of keys",
@@ -40,55 +40,132 @@ _OF_TEMPLATES = {
 }
 """Keys that people write beside ``templates`` and that stand inside of one, with an example."""
 
-Lines = Mapping[tuple[str | int, ...], int]
+
+def validate_document(document: StudyDocument) -> StudySpec | CurveSpec:
+    """The spec that a document stands for; its ``kind`` says what it must hold.
+
+    Raises `StudyError` whose ``issues`` are all that is wrong, each with its line.
+    """
+    for key in document.values:
+        if not isinstance(key, str):
+            raise StudyError.at(
+                document.location(()), f"the key {key!r} is no word; quote it or remove it"
+            )
+    kind = document.values.get("kind", SEARCH)
+    if kind == LEARNING_CURVE:
+        return _validate(CurveSpec, document, _read_methods(document))
+    if kind != SEARCH:
+        raise StudyError.from_issues(
+            [
+                document.issue(
+                    ("kind",),
+                    f"a study is a {SEARCH!r} (the default) or a {LEARNING_CURVE!r} "
+                    f"(found {kind!r:.60})",
+                )
+            ]
+        )
+    return _validate_search(document)
 
 
-def complaints(
+def _validate_search(document: StudyDocument) -> StudySpec:
+    entries = document.values.get("candidates")
+    if not isinstance(entries, list):
+        return _validate(StudySpec, document, document.values)
+    groups: list[KindSettings] = []
+    wrong: list[ValidationIssue] = []
+    for index, entry in enumerate(entries):
+        read = _read_group(document, ("candidates", index), entry)
+        if isinstance(read, KindSettings):
+            groups.append(read)
+        else:
+            wrong += read
+    if not wrong:
+        return _validate(StudySpec, document, document.values | {"candidates": groups})
+    some = groups or [KindSettings(kind="none")]
+    issues = limited(wrong, len(wrong))
+    try:
+        _validate(StudySpec, document, document.values | {"candidates": some})
+    except StudyError as error:
+        issues = [*error.issues, *issues]
+    raise StudyError.from_issues(issues)
+
+
+def _read_methods(document: StudyDocument) -> dict[str, Any]:
+    """A learning curve's values with its methods read."""
+    entries = document.values.get("methods")
+    if not isinstance(entries, list):
+        return document.values
+    methods: dict[str, Method] = {}
+    for index, entry in enumerate(entries):
+        place = ("methods", index)
+        given = dict(entry) if isinstance(entry, dict) else entry
+        name = given.pop("name", given.get("kind")) if isinstance(given, dict) else None
+        settings = _read_group(document, place, given)
+        if not isinstance(settings, KindSettings):
+            raise StudyError.from_issues(settings)
+        problem = None
+        if not isinstance(name, str) or not name.strip():
+            problem = f"must be text (found {name!r:.60})"
+        elif name in methods:
+            problem = f"two methods are called {name!r}; give each a name of its own"
+        if problem is not None:
+            raise StudyError.from_issues([document.issue((*place, "name"), problem)])
+        methods[str(name)] = Method(name=str(name), settings=settings)
+    return document.values | {"methods": list(methods.values())}
+
+
+def _read_group(
+    document: StudyDocument, place: tuple[str, int], entry: Any
+) -> KindSettings | list[ValidationIssue]:
+    """The settings of a group of candidates, or of a method; or what is wrong with them."""
+    if not isinstance(entry, dict) or "kind" not in entry:
+        what = "a group of candidates" if place[0] == "candidates" else "a method"
+        text = f"{what} is a mapping with the key 'kind'"
+        return [ValidationIssue(text, document.location(place))]
+    try:
+        model = find_kind(str(entry["kind"])).Settings
+    except InputError as error:
+        return [ValidationIssue(str(error), document.location((*place, "kind")))]
+    try:
+        settings = model.model_validate(entry)
+    except ValidationError as error:
+        return _issues(error, model, document, entry, place)
+    settings.set_location(document.location(place))
+    return settings
+
+
+def _validate(model: type[_Spec], document: StudyDocument, values: dict[str, Any]) -> _Spec:
+    try:
+        spec = model(**values)
+    except ValidationError as error:
+        raise StudyError.from_issues(_issues(error, model, document, values, ())) from error
+    spec.set_document(document)
+    return spec
+
+
+def _issues(
     error: ValidationError,
     model: type[BaseModel],
-    document: Any,
-    source: str,
-    lines: Lines,
-    start: tuple[str | int, ...],
-) -> str:
-    """Every complaint in a line of its own: file, line, key, what was found, what to do.
+    document: StudyDocument,
+    values: Any,
+    start: Path,
+) -> list[ValidationIssue]:
+    """What pydantic has found wrong with ``values``, which stand at ``start`` in the document.
 
-    ``document`` is what was validated; it stands at ``start`` in the file ``source``. Where
-    several forms are allowed, the complaints about the one that was meant are told: those that
+    Where several forms are allowed, the issues of the one that was meant are told: those that
     reach deepest.
     """
-    found: dict[tuple[Any, ...], list[Any]] = {}
+    found: dict[Path, list[Any]] = {}
     problems = error.errors(include_url=False, include_context=False)
     for problem in problems[:_LOOKED_AT]:
-        found.setdefault(_path(problem, document), []).append(problem)
+        found.setdefault(_path(problem, values), []).append(problem)
     around = {path[:length] for path in found for length in range(len(path))}
     deepest = [path for path in found if path not in around]
-    told = [
-        f"{at(source, lines, (*start, *path))}: {_dotted((*start, *path))}: "
-        f"{_message(found[path], model, document)}"
-        for path in deepest[:MOST]
+    issues = [
+        document.issue((*start, *path), _message(found[path], model, values))
+        for path in deepest[:MOST_ISSUES]
     ]
-    return "\n".join(shortened(told, len(deepest) + len(problems[_LOOKED_AT:])))
-
-
-def shortened(told: Sequence[str], number: int) -> list[str]:
-    """At most ten of ``number`` complaints, and how many more there are."""
-    left = number - min(len(told), MOST)
-    return [*told[:MOST], *([f"and {left:,} more complaints"] if left else [])]
-
-
-def _dotted(path: Sequence[Any]) -> str:
-    """A key as it is written, cut where it is no word any more."""
-    text = ".".join(map(str, path))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def at(source: str, lines: Lines, path: Sequence[str | int]) -> str:
-    """The file and the line of ``path``, or of the nearest value around it."""
-    line = line_of(lines, path)
-    if line == CHANGED:
-        return f"{source}, as changed on the command line"
-    return f"{source}, line {line}" if line else source
+    return limited(issues, len(deepest) + len(problems[_LOOKED_AT:]))
 
 
 def _message(problems: Sequence[Any], model: type[BaseModel], document: Any) -> str:

@@ -13,7 +13,7 @@ from promptlab.events import Event, Events, TrialFinished
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import load
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.dspy_fixtures import rate, write
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -53,7 +53,7 @@ def run_of(tmp_path: Path, model: LanguageModel, *groups: dict[str, Any], **more
         task={"data": str(data), "train": 10, "dev": 12, "test": 30},
         **more,
     )
-    spec = build_spec(document, "test")
+    spec = load_spec(document, source="test")
     return StudyRun(spec, out=tmp_path / "runs", model=model)
 
 

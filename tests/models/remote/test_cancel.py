@@ -20,7 +20,7 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, said, serving, stream
 from tests.helpers.remote_fixtures import own_replies  # noqa: F401 - a fixture
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -130,7 +130,7 @@ def test_a_study_that_is_cancelled_stops_within_its_block(
     ]
     group = {"kind": "template", "templates": templates}
     document = study_document(write_reviews(tmp_path / "reviews.csv"), candidates=[group])
-    spec: Any = build_spec(document | {"baseline": None}, "test")
+    spec: Any = load_spec(document | {"baseline": None}, source="test")
     cancellation = Cancellation()
     once_taken(script, cancellation)
     run = StudyRun(spec, out=tmp_path, cancellation=cancellation, model=model_at(endpoint))

@@ -13,7 +13,8 @@ import yaml
 from promptlab.events import Cost, Event, Events, Warned
 from promptlab.models.remote.retry import Backoff
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
 from tests.helpers.study_fixtures import GOOD, write_reviews
@@ -78,7 +79,7 @@ def study_file(endpoint: Endpoint, folder: Path, **changes: Any) -> Path:
 
 
 def search(path: Path) -> StudySpec:
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     return spec
 

@@ -20,8 +20,8 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.base import load
 from promptlab.strategies.span_decomposition.spans import Stretch, select, stretches
 from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
+from promptlab.study.spec.load import find_study_file, load_spec
 from promptlab.study.spec.space import Space
-from promptlab.study.spec.spec import find_study_file, read_spec
 from tests.helpers.scripted_model import ScriptedModel
 
 TEMPLATE = "{text} {span} is {mask} entity."
@@ -274,7 +274,7 @@ def test_faults_are_named(changes: dict[str, Any], message: str) -> None:
 
 @pytest.mark.default_model
 def test_the_shipped_study_is_valid() -> None:
-    spec = read_spec(find_study_file("ner-decomposition"))
+    spec = load_spec(find_study_file("ner-decomposition"))
     data = load_task("ner-conll", train=40, dev=30, test=60)
     space = Space(spec.candidates, data)  # type: ignore[union-attr]
     assert len(space.enumerate(50) or []) == 5

@@ -10,13 +10,13 @@ import pytest
 from promptlab.models.local import LocalModel
 from promptlab.study.decision.gains import Gain
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 
 def board_of(tmp_path: Path, model: LocalModel, baseline: str) -> dict[str, Any]:
     document = study_document(write_reviews(tmp_path / "r.csv"), baseline=baseline)
-    found = StudyRun(build_spec(document, "test"), out=tmp_path / baseline, model=model).run()
+    found = StudyRun(load_spec(document, source="test"), out=tmp_path / baseline, model=model).run()
     return dict(found)
 
 

@@ -13,7 +13,8 @@ from promptlab.errors import EndpointError, WorkError
 from promptlab.models.remote.retry import Backoff
 from promptlab.study.decision import controls, decide, side_work
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.context import StudyState
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
@@ -82,7 +83,7 @@ def study_file(endpoint: Endpoint, folder: Path, **changes: Any) -> Path:
 
 
 def run(path: Path, folder: Path) -> dict[str, Any]:
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     return StudyRun(spec, out=folder / "runs").run()
 

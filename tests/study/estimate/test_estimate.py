@@ -15,7 +15,7 @@ from promptlab.models.local import LocalModel
 from promptlab.study.estimate.cost_range import Estimate
 from promptlab.study.estimate.estimate import estimate_study
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,9 @@ REPLY = {
 
 def spec_of(tmp_path: Path, **changes: Any) -> Any:
     data = tmp_path / "reviews.csv"
-    return build_spec(study_document(data if data.exists() else write_reviews(data), **changes), "")
+    return load_spec(
+        study_document(data if data.exists() else write_reviews(data), **changes), source=""
+    )
 
 
 def searched(found: Estimate) -> tuple[float, float]:
@@ -125,13 +127,13 @@ def test_what_is_made_of_others_asks_nothing_on_dev(tmp_path: Path, causal: Loca
 def test_a_learning_curve_is_counted_cell_by_cell(tmp_path: Path, causal: LocalModel) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
     prompt = {"kind": "template", "templates": [{"text": "{text} It was {mask}.", "answers": OWN}]}
-    spec = build_spec(
+    spec = load_spec(
         {
             "kind": "learning_curve", "study": "curve", "model": "tiny",
             "task": {"data": str(data), "train": 20, "dev": 30, "test": 40},
             "sizes": [0, 2], "seeds": [1, 2], "methods": [{"name": "prompt"} | prompt],
         },
-        "",
+        source="",
     )  # fmt: skip
     found = estimate_study(spec, causal)
     assert found.trials == 4 and len(found.groups) == 1

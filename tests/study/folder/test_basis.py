@@ -23,7 +23,7 @@ from promptlab.study.folder import basis as basis_of_studies
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.command_line import Command, command, here, models  # noqa: F401 - fixtures
 from tests.helpers.learning_curve_fixtures import curve_document
 from tests.helpers.provenance_fixtures import OWN, Begun, begun, change_weights, groups, module  # noqa: F401 - fixtures
@@ -329,7 +329,7 @@ def test_a_storage_that_folders_share_is_compared(begun: Begun, tmp_path: Path) 
 
     def run(out: str, **options: Any) -> Any:
         document = study_document(begun.data, **({"model": section} | groups()))
-        spec = build_spec(document, "test")
+        spec = load_spec(document, source="test")
         return StudyRun(spec, out=tmp_path / out, storage=url, **options).run()
 
     run("here")
@@ -357,7 +357,7 @@ def test_the_cells_of_a_learning_curve_are_compared_too(begun: Begun) -> None:
                 cancellation.request()
 
         section = {"name": str(begun.model), "device": "cpu", "dtype": "float32"}
-        spec = build_spec(curve_document(begun.data, model=section), "test")
+        spec = load_spec(curve_document(begun.data, model=section), source="test")
         assert isinstance(spec, CurveSpec)
         return CurveRun(
             spec, out=begun.folder / "runs", events=Events(hear), cancellation=cancellation,

@@ -17,7 +17,7 @@ from promptlab.study.folder.named_files import (
     without_folders,
 )
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import read_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
 
 NAMED: dict[str, Any] = {
@@ -90,14 +90,14 @@ def test_a_study_moved_with_its_files_goes_on(tmp_path: Path, masked: LocalModel
     first.mkdir()
     write_reviews(first / "reviews.csv")
     document = study_document(Path("reviews.csv"), budget={"trials": 3}, sampler="random")
-    spec = read_spec(write_study(first / "study.yaml", document))
+    spec = load_spec(write_study(first / "study.yaml", document))
     before = StudyRun(spec, out=first / "runs", model=masked).run()
     (first / "runs" / "reviews" / "leaderboard.json").unlink()  # as if it had been killed
     first.rename(second)
-    recorded = read_spec(second / "runs" / "reviews" / "study.yaml")
+    recorded = load_spec(second / "runs" / "reviews" / "study.yaml")
     assert recorded.task.data == str(second / "reviews.csv")
     assert recorded.fingerprint == spec.fingerprint
-    moved = read_spec(second / "study.yaml")
+    moved = load_spec(second / "study.yaml")
     board = StudyRun(moved, out=second / "runs", model=masked).run()
     assert board["trials"] == before["trials"]
     kept = yaml.safe_load((second / "runs" / "reviews" / "study.yaml").read_text())

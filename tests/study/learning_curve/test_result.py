@@ -17,7 +17,7 @@ from promptlab.study.learning_curve.cells import CellFiles, Found
 from promptlab.study.learning_curve.result import curve_document as result_of
 from promptlab.study.report.curve_sentences import curve_statements
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.learning_curve_fixtures import curve_document, method
 
 N = 60
@@ -37,7 +37,7 @@ def material(tmp_path: Path, metric: str, shares: dict[tuple[str, int, int], flo
         sizes=sorted({size for _, size, _ in shares}),
         seeds=sorted({seed for _, _, seed in shares}),
     )
-    spec = build_spec(document, "test")
+    spec = load_spec(document, source="test")
     assert isinstance(spec, CurveSpec)
     task = Task(
         "t",

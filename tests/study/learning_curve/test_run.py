@@ -17,7 +17,7 @@ from promptlab.events import Event, Events, StudyStarted, TrialFinished
 from promptlab.models.local import LocalModel
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.learning_curve_fixtures import (
     LEARNED,
     TEMPLATE,
@@ -44,7 +44,7 @@ def start(tmp_path: Path, masked: LocalModel) -> Start:
         *, cancellation: Cancellation | None = None, **changes: Any
     ) -> tuple[CurveRun, list[Event]]:
         heard: list[Event] = []
-        spec = build_spec(curve_document(data, **changes), "test.yaml")
+        spec = load_spec(curve_document(data, **changes), source="test.yaml")
         assert isinstance(spec, CurveSpec)
         run = CurveRun(
             spec,

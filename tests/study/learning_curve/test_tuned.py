@@ -11,7 +11,7 @@ import torch
 from promptlab.models.local import LocalModel
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import build_spec, find_study_file, read_spec
+from promptlab.study.spec.load import find_study_file, load_spec
 from tests.helpers.learning_curve_fixtures import TEMPLATE, curve_document, method
 from tests.helpers.study_fixtures import write_reviews
 
@@ -30,7 +30,7 @@ def test_every_method_at_every_size(tmp_path: Path, masked: LocalModel) -> None:
     before = {k: t.clone() for k, t in masked.engine.network.model.state_dict().items()}
     data = write_reviews(tmp_path / "reviews.csv")
     document = curve_document(data, methods=methods, sizes=[0, 4], baseline="head")
-    spec = build_spec(document, "test.yaml")
+    spec = load_spec(document, source="test.yaml")
     assert isinstance(spec, CurveSpec)
     found = CurveRun(spec, out=tmp_path / "runs", model=masked).run()
     cells = {(c["method"], c["size"], c["seed"]): c for c in found["cells"]}
@@ -43,7 +43,7 @@ def test_every_method_at_every_size(tmp_path: Path, masked: LocalModel) -> None:
 
 
 def test_the_shipped_curve_can_be_read() -> None:
-    spec = read_spec(find_study_file("learning-curve"))
+    spec = load_spec(find_study_file("learning-curve"))
     assert isinstance(spec, CurveSpec)
     assert [m.settings.kind for m in spec.methods] == [
         "finetune", "finetune", "soft_prompt", "head",

@@ -35,7 +35,7 @@ def start(tmp_path: Path, masked: LocalModel) -> Callable[..., Any]:
         heard: Callable[[Event], None], cancellation: Cancellation | None = None, **changes: Any
     ) -> pl.StudyRun:
         return pl.StudyRun(
-            pl.build_spec(study_document(data, **changes), "test"),
+            pl.load_spec(study_document(data, **changes), source="test"),
             out=tmp_path / "runs",
             events=Events(heard),
             cancellation=cancellation,
@@ -167,7 +167,7 @@ def test_a_learning_curve(tmp_path: Path, masked: LocalModel) -> None:
         if isinstance(event, TrialFinished):
             seen.append(pl.Study(folder).progress())
 
-    spec = pl.build_spec(curve_document(data), "test")
+    spec = pl.load_spec(curve_document(data), source="test")
     pl.CurveRun(spec, out=tmp_path / "runs", events=Events(heard), model=masked).run()
     assert [row["finished"] for row in seen] == list(range(1, 19))
     assert {row["planned"] for row in seen} == {18}

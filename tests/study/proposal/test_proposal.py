@@ -24,7 +24,8 @@ from promptlab.study.proposal.label_words import (
 from promptlab.study.proposal.proposal import propose
 from promptlab.study.proposal.study_text import proposal_text, write_proposal
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers.fake_endpoint import Answer, Call, said, serving
 from tests.helpers.proposal_fixtures import (
     CAPITALS,
@@ -61,7 +62,7 @@ def test_films_get_the_library_templates(tmp_path: Path, masked: LocalModel) -> 
     proposal.document["candidates"] = proposal.document["candidates"][:1]
     target = tmp_path / "study.yaml"
     write_proposal(proposal, target)
-    spec = read_spec(target)
+    spec = load_spec(target)
     assert isinstance(spec, StudySpec)
     board = StudyRun(spec, out=tmp_path / "runs", model=masked).run()
     assert board["best"]["test"]["n"] >= 20
@@ -196,7 +197,7 @@ def test_the_file_is_for_people(tmp_path: Path) -> None:
     assert "# train fits and lends demonstrations" in text
     assert "  # An instruction that lists the labels" in text
     assert r'text: "Subject: {subject}\nBody: {body}\nQueue: {mask}"' in text
-    spec = read_spec(target)
+    spec = load_spec(target)
     assert Path(spec.task.data) == tmp_path / "data" / "tickets.csv"
     assert "data: tickets.csv" in proposal_text(proposal, tmp_path / "data")
 
@@ -242,7 +243,7 @@ def test_a_study_through_an_endpoint(
         arguments = ["study", "new", str(data), "--model", f"remote:m@{endpoint.url}"]
         made = CliRunner().invoke(app, [*arguments, "--out", str(target)])
         assert made.exit_code == 0, made.exception
-        spec = read_spec(target)
+        spec = load_spec(target)
         assert isinstance(spec, StudySpec)
         board = StudyRun(spec, out=tmp_path / "runs").run()
     assert len(board["trials"]) == spec.budget.trials

@@ -19,7 +19,8 @@ from promptlab.models.remote.retry import Backoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import StudySpec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers import subprocesses
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
 from tests.helpers.study_fixtures import GOOD, write_reviews
@@ -97,7 +98,7 @@ def study_file(endpoint: Endpoint, folder: Path, **changes: Any) -> Path:
 
 
 def run_of(path: Path, folder: Path, **options: Any) -> StudyRun:
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, StudySpec)
     return StudyRun(spec, out=folder / "runs", **options)
 
@@ -160,7 +161,7 @@ def test_others_who_ask_the_same_model_pay_for_themselves(
     endpoint: Endpoint, server: Server, tmp_path: Path
 ) -> None:
     path = study_file(endpoint, tmp_path)
-    model = read_spec(path).model.load()
+    model = load_spec(path).model.load()
     beside: list[int] = []
 
     def ask_beside(event: Event) -> None:
@@ -213,7 +214,7 @@ def test_a_learning_curve_tells_its_cost(
     del document["candidates"]
     document |= {"kind": "learning_curve", "sizes": [0, 2], "seeds": [1], "methods": [plain]}
     path.write_text(yaml.safe_dump(document))
-    spec = read_spec(path)
+    spec = load_spec(path)
     assert isinstance(spec, CurveSpec)
     board = CurveRun(spec, out=tmp_path / "runs").run()
     check_told(board["cost"], server.answered)

@@ -17,7 +17,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.folder.step_log import read_steps
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from tests.helpers.learner_fixtures import EVALUATIONS, WORDS, Follower, Learner
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -53,7 +53,9 @@ def start(tmp_path: Path, masked: LocalModel) -> Start:
             if stop is not None and stop(event):
                 cancellation.request()
 
-        spec = build_spec(study_document(data, candidates=list(candidates), **changes), "test")
+        spec = load_spec(
+            study_document(data, candidates=list(candidates), **changes), source="test"
+        )
         out = tmp_path / "runs"
         run = StudyRun(
             spec, out=out, events=Events(listen), cancellation=cancellation, model=masked

@@ -11,15 +11,12 @@ import yaml
 
 import promptlab as pl
 from promptlab.errors import StudyError
-from promptlab.study.spec.check import (
-    Complaint,
-    check_study,
-    read_complaints,
-    read_study,
-    study_complaints,
-)
+from promptlab.study.spec.check import check_study, validate_study
+from promptlab.study.spec.document import StudyDocument
+from promptlab.study.spec.load import load_spec, shipped_studies
 from promptlab.study.spec.policy import StudyPolicy
-from promptlab.study.spec.spec import StudySpec, shipped_studies
+from promptlab.study.spec.spec import StudySpec
+from promptlab.study.spec.validation import validate_document
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 FAULTY = """\
@@ -56,11 +53,11 @@ def policy(tmp_path: Path) -> StudyPolicy:
 def test_every_shipped_study_is_read_from_its_text(name: str) -> None:
     policy = StudyPolicy(models=["smollm2-135m", "bert-tiny"])
     text = shipped_studies()[name].read_text(encoding="utf-8")
-    assert read_study(text, name, policy=policy).study == name
+    assert load_spec(text, source=name, policy=policy).study == name
 
 
 def test_every_complaint_has_its_line() -> None:
-    found = study_complaints(FAULTY)
+    found = validate_study(FAULTY)
     assert sorted(one.line or 0 for one in found) == [1, 5, 6, 7, 8]
     by_line = {one.line: one.text for one in found}
     assert "did you mean 'template'?" in by_line[5]
@@ -69,28 +66,71 @@ def test_every_complaint_has_its_line() -> None:
 
 def test_what_the_data_says_is_told_by_line(tmp_path: Path) -> None:
     text = text_of(tmp_path)
-    assert study_complaints(text) == []
-    wrong = study_complaints(text.replace("{text} A {mask} one.", "{body} A {mask} one."))
+    assert validate_study(text) == []
+    wrong = validate_study(text.replace("{text} A {mask} one.", "{body} A {mask} one."))
     assert wrong[0].line == text.splitlines().index("- kind: template") + 1
     assert "'body'" in wrong[0].text
-    lost = study_complaints(text.replace("reviews.csv", "lost.csv"))
+    lost = validate_study(text.replace("reviews.csv", "lost.csv"))
     assert lost[0].line == text.splitlines().index("task:") + 1
 
 
 def test_the_checked_study_gives_its_task_and_space(tmp_path: Path) -> None:
-    spec = read_study(text_of(tmp_path))
+    spec = load_spec(text_of(tmp_path), source="study.yaml")
     assert isinstance(spec, StudySpec)
     task, space = check_study(spec)
     assert len(task.dev) == 30 and space is not None
     assert list(space.kinds) == ["template", "demonstrations"]
 
 
-def test_complaints_of_several_lines_stay_together() -> None:
-    message = "x.yaml, line 3: a: wrong\n  {mask\n  ^\nx.yaml: more"
-    assert read_complaints(message, "x.yaml") == [
-        Complaint(3, "a: wrong\n  {mask\n  ^"),
-        Complaint(None, "more"),
-    ]
+def test_an_issue_of_several_lines_is_one(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    (issue,) = validate_study(text.replace("{text} A {mask} one.", "{text} A {mask one."))
+    assert issue.line == text.splitlines().index("- kind: template") + 1
+    assert len(issue.text.splitlines()) == 3  # the template, and a caret under the fault
+
+
+def test_an_error_about_another_file_is_no_place_in_the_study(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    (tmp_path / "reviews.csv").write_text("text,label\ngood,positive\nbad\n", encoding="utf-8")
+    (issue,) = validate_study(text)
+    assert issue.line == text.splitlines().index("task:") + 1
+    assert "reviews.csv" in issue.text
+
+
+def test_issues_are_the_lines_of_the_message() -> None:
+    with pytest.raises(StudyError) as caught:
+        load_spec(FAULTY, source="x.yaml")
+    told = [f"x.yaml, line {issue.line}: {issue.text}" for issue in caught.value.issues]
+    assert str(caught.value) == "\n".join(told)
+
+
+def test_a_study_is_loaded_from_whatever_holds_it(tmp_path: Path) -> None:
+    text = text_of(tmp_path)
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    given = (text, path, str(path), yaml.safe_load(text))
+    first, *others = [load_spec(study).document() for study in given]
+    assert all(other == first for other in others)
+    assert load_spec("quickstart").study == "quickstart"
+    changes = {"study": "other", "budget.trials": 3, "model.device": "cpu"}
+    for study in given:
+        spec = load_spec(study, changes)
+        assert isinstance(spec, StudySpec)
+        assert (spec.study, spec.budget.trials, spec.model.device) == ("other", 3, "cpu")
+
+
+def test_changing_a_mapping_leaves_it_as_it_was(tmp_path: Path) -> None:
+    document = yaml.safe_load(text_of(tmp_path))
+    before = yaml.safe_dump(document)
+    load_spec(document, {"task.dev": 7})
+    assert yaml.safe_dump(document) == before
+
+
+def test_a_strangers_text_is_never_taken_for_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text_of(tmp_path), encoding="utf-8")
+    with pytest.raises(StudyError, match="a study file is a mapping"):
+        load_spec(str(path), policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +154,7 @@ def test_complaints_of_several_lines_stay_together() -> None:
 def test_hostile_documents_are_refused_quickly(text: str, told: str) -> None:
     started = time.process_time()
     with pytest.raises(StudyError, match=told):
-        read_study(text)
+        load_spec(text, source="study.yaml")
     assert time.process_time() - started < 5
 
 
@@ -159,7 +199,7 @@ def test_a_stranger_reaches_nothing(changes: dict[str, Any], told: str) -> None:
     base = {"study": "x", "task": "sst2", "model": "tiny"} | group()
     lines = yaml.safe_dump(base | changes, sort_keys=False)
     with pytest.raises(StudyError, match=told) as caught:
-        read_study(lines, policy=POLICY)
+        load_spec(lines, policy=POLICY)
     assert "line " in str(caught.value)
 
 
@@ -173,16 +213,16 @@ def test_no_code_is_imported_before_the_policy_has_looked(monkeypatch: pytest.Mo
     monkeypatch.setattr(code_permission, "_allowed", {"this"})
     text = yaml.safe_dump({"study": "x", "task": "sst2", "candidates": [{"kind": "this:Kind"}]})
     with pytest.raises(StudyError, match="no shipped kind"):
-        read_study(text, policy=POLICY)
+        load_spec(text, policy=POLICY)
 
 
 def test_files_of_the_folder_are_found_and_links_out_of_it_are_not(
     tmp_path: Path, policy: StudyPolicy
 ) -> None:
     text = text_of(tmp_path).replace(str(tmp_path / "reviews.csv"), "reviews.csv")
-    spec = read_study(text, policy=policy)
+    spec = load_spec(text, policy=policy)
     assert spec.task.data == str((tmp_path / "reviews.csv").resolve())
-    assert study_complaints(text, policy=policy) == []
+    assert validate_study(text, policy=policy) == []
     inner = tmp_path / "inner"
     inner.mkdir()
     (inner / "link.csv").symlink_to(tmp_path / "reviews.csv")
@@ -214,19 +254,12 @@ LONG = (
 
 @pytest.mark.parametrize(("text", "told"), LONG)
 def test_a_long_study_file_is_read_in_linear_time(text: str, told: str) -> None:
-    from promptlab.study.spec.spec import build_spec, read_document
-
     started = time.process_time()
     with pytest.raises(StudyError) as caught:
-        build_spec(*_as_arguments(read_document(text, "study.yaml")))
+        validate_document(StudyDocument.parse(text, "study.yaml"))
     assert time.process_time() - started < 4  # a second where nothing else computes
     assert told in str(caught.value)
     assert len(str(caught.value)) < 20_000
-
-
-def _as_arguments(read: Any) -> tuple[Any, str, Any]:
-    document, lines = read
-    return document, "study.yaml", lines
 
 
 def test_only_plain_values_are_made_of_yaml() -> None:

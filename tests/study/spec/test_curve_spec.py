@@ -10,7 +10,8 @@ import yaml
 
 from promptlab.errors import StudyError
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.spec import StudySpec, build_spec, read_spec
+from promptlab.study.spec.load import load_spec
+from promptlab.study.spec.spec import StudySpec
 from tests.helpers.learning_curve_fixtures import LEARNED, curve_document, method
 
 ALLOWED_CODE = ("curve_material",)
@@ -34,7 +35,7 @@ baseline: worded
 def spec_of(tmp_path: Path, text: str) -> Any:
     path = tmp_path / "curve.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_spec(path)
+    return load_spec(path)
 
 
 def test_read(tmp_path: Path) -> None:
@@ -87,8 +88,8 @@ def test_refused(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
 
 def test_what_is_written_is_the_same_study() -> None:
     document = curve_document(Path("reviews.csv"))
-    spec = build_spec(document, "test")
-    again = build_spec(yaml.safe_load(yaml.safe_dump(spec.document())), "test")
+    spec = load_spec(document, source="test")
+    again = load_spec(yaml.safe_load(yaml.safe_dump(spec.document())), source="test")
     assert isinstance(spec, CurveSpec) and isinstance(again, CurveSpec)
     assert again.fingerprint == spec.fingerprint
     seeds = [m.for_seed(21).model_dump().get("seed") for m in again.methods]
@@ -97,7 +98,7 @@ def test_what_is_written_is_the_same_study() -> None:
 
 def test_a_seed_that_the_file_gives_stays() -> None:
     methods = [method(kind=LEARNED), method(name="b", kind=LEARNED, seed=7)]
-    spec = build_spec(curve_document(Path("x.csv"), methods=methods, baseline=None), "test")
+    spec = load_spec(curve_document(Path("x.csv"), methods=methods, baseline=None), source="test")
     assert isinstance(spec, CurveSpec)
     assert [m.for_seed(42).model_dump()["seed"] for m in spec.methods] == [42, 7]
 
@@ -105,6 +106,6 @@ def test_a_seed_that_the_file_gives_stays() -> None:
 def test_every_method_has_file_names_of_its_own() -> None:
     names = ["A b", "a-b", "a b-2", "日本"]
     methods = [method(name=name) for name in names]
-    spec = build_spec(curve_document(Path("x.csv"), methods=methods, baseline=None), "test")
+    spec = load_spec(curve_document(Path("x.csv"), methods=methods, baseline=None), source="test")
     assert isinstance(spec, CurveSpec)
     assert spec.slugs == {"A b": "a-b", "a-b": "a-b-2", "a b-2": "a-b-2-2", "日本": "method"}

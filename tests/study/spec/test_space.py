@@ -14,8 +14,8 @@ from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
+from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.space import Space
-from promptlab.study.spec.spec import build_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 ALLOWED_CODE = (
@@ -56,7 +56,7 @@ def reviews(tmp_path: Path) -> Task:
 
 
 def space(document: dict[str, Any], task: Task) -> Space:
-    return Space(build_spec(document, "test").candidates, task)
+    return Space(load_spec(document, source="test").candidates, task)
 
 
 def test_enumeration_finds_every_candidate_once(reviews: Task, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StudyError
-from promptlab.study.spec.spec import find_study_file, read_spec, shipped_studies
-from promptlab.study.spec.yaml_positions import line_of, parse_yaml
+from promptlab.files.safe_yaml import line_of, parse_yaml
+from promptlab.study.spec.load import find_study_file, load_spec, shipped_studies
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
 
 GOOD = """study: reviews
@@ -27,7 +27,7 @@ budget:
 def spec_of(tmp_path: Path, text: str, changes: dict[str, Any] | None = None) -> Any:
     path = tmp_path / "study.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_spec(path, changes)
+    return load_spec(path, changes)
 
 
 def test_defaults_and_short_forms(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_data_is_found_beside_the_study_file(tmp_path: Path) -> None:
     data = write_reviews(tmp_path / "reviews.csv")
     document = study_document(data)
     document["task"]["data"] = "reviews.csv"
-    spec = read_spec(write_study(tmp_path / "study.yaml", document))
+    spec = load_spec(write_study(tmp_path / "study.yaml", document))
     assert Path(spec.task.data) == data.resolve()
 
 
@@ -98,7 +98,7 @@ def test_shipped_studies_are_valid() -> None:
     shipped = shipped_studies()
     assert "quickstart" in shipped
     for name, path in shipped.items():
-        assert read_spec(path).study == name
+        assert load_spec(path).study == name
 
 
 def test_unknown_study_names_what_there_is() -> None:

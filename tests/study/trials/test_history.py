@@ -8,8 +8,9 @@ from typing import Any
 import optuna
 import pytest
 
+from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.objective import make_objective
-from promptlab.study.spec.spec import StudySpec, build_spec
+from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.history import History, Overtaken
 from promptlab.study.trials.trials import open_study
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -19,7 +20,7 @@ CHOICES = [f"choice {number}" for number in range(40)]
 
 def open_history(folder: Path, where: str, owner: str = "me") -> tuple[optuna.Study, History]:
     document = study_document(write_reviews(folder / "reviews.csv"), sampler="random")
-    spec = build_spec(document, "study.yaml")
+    spec = load_spec(document, source="study.yaml")
     assert isinstance(spec, StudySpec)
     study, storage = open_study(spec, where, [make_objective("accuracy")])
     return study, History(study, storage, spec, 3, lambda asked: asked["owner"] == owner)

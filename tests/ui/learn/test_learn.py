@@ -13,7 +13,7 @@ pytest.importorskip("gradio")
 
 import promptlab as pl
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.spec import build_spec
+from promptlab.study.spec.load import load_spec
 from promptlab.ui.components.uploads import uploaded_name
 from promptlab.ui.context import AppContext
 from promptlab.ui.learn import presets
@@ -111,7 +111,7 @@ def test_every_method_is_a_study(method: str, model: str) -> None:
         made = study_document(
             replace(form(method, model), data=data, template=text, answers=answers), "x"
         )
-        spec = build_spec(made, "the form")
+        spec = load_spec(made, source="the form")
         assert [group.kind for group in spec.candidates] == [method]
         assert spec.budget.trials == max(1, len(made["candidates"][0].get("learning_rate", [])))
 
@@ -256,7 +256,7 @@ def test_a_learning_is_watched_to_its_end(
     made = study_document(replace(form("soft_prompt"), steps=6, every=2), "learn-soft-prompt")
     made["task"] = {"data": str(data), "k": 6, "dev": 20, "test": 20}
     model = wrapped(tiny_masked, "tiny")
-    StudyRun(build_spec(made, "test"), out=context.runs, model=model).run()
+    StudyRun(load_spec(made, source="test"), out=context.runs, model=model).run()
     assert learning_studies(context) == ["learn-soft-prompt"]
     sight = LearningView.of(context, None, None, None)
     assert sight.state == "decided" and sight.study == "learn-soft-prompt"

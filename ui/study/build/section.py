@@ -101,7 +101,7 @@ class BuildSection(BuildComponents):
         try:
             made = change(text)
         except pl.PromptlabError as problem:
-            wrong = [pl.Complaint(None, str(problem))]
+            wrong = [pl.ValidationIssue(str(problem))]
             skipped = [gr.skip() for _ in BOXES]
             return [
                 gr.skip(),

@@ -47,7 +47,7 @@ def open_task(**options: Any) -> pl.Task:
 
 def parse_study_text(policy: pl.StudyPolicy, text: str) -> Any:
     """The study of a text, under the app's policy. Raises `InputError`."""
-    return pl.read_study(text, SOURCE, policy=policy)
+    return pl.load_spec(text, source=SOURCE, policy=policy)
 
 
 def estimate_study_text(context: AppContext, text: str) -> pl.Estimate:
@@ -58,13 +58,13 @@ def estimate_study_text(context: AppContext, text: str) -> pl.Estimate:
     return found
 
 
-def validate_study_text(policy: pl.StudyPolicy, text: str) -> list[pl.Complaint]:
+def validate_study_text(policy: pl.StudyPolicy, text: str) -> list[pl.ValidationIssue]:
     """Everything that is wrong with a text, by its lines."""
-    found: list[pl.Complaint] = pl.study_complaints(text, SOURCE, policy=policy, load=open_task)
+    found: list[pl.ValidationIssue] = pl.validate_study(text, SOURCE, policy=policy, load=open_task)
     return sorted(found, key=lambda one: one.line or 0)
 
 
-def issues_html(complaints: Sequence[pl.Complaint]) -> Markup:
+def issues_html(complaints: Sequence[pl.ValidationIssue]) -> Markup:
     """A row a complaint, leading to its line; or that there are none."""
     if not complaints:
         return Markup('<p class="pl-build-valid" role="status">Valid: it can be started.</p>')
@@ -76,7 +76,7 @@ def issues_html(complaints: Sequence[pl.Complaint]) -> Markup:
     ).format(number, join_markup(rows), note(f"and {left} more") if left > 0 else "")
 
 
-def _row(one: pl.Complaint) -> Markup:
+def _row(one: pl.ValidationIssue) -> Markup:
     told, _, shown = one.text.partition("\n")
     more = Markup("<pre>{}</pre>").format(shown) if shown else Markup("")
     if one.line is None:

@@ -88,7 +88,7 @@ def test_the_form_there_and_back_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_a_change_and_its_undoing_mean_the_same_study(name: str) -> None:
     text = SHIPPED[name]
-    before = pl.read_study(text).document()
+    before = pl.load_spec(text, source="study.yaml").document()
     for box, other in (("trials", 7), ("dev", 33), ("description", "two\nlines"), ("seed", 99)):
         if box == "trials" and "methods" in read_yaml(text):
             continue
@@ -96,10 +96,10 @@ def test_a_change_and_its_undoing_mean_the_same_study(name: str) -> None:
         there = with_box(text, box, other)
         assert form_values(read_yaml(there))[box] == other
         back = with_box(there, box, old)
-        assert pl.read_study(back).document() == before, box
+        assert pl.load_spec(back, source="study.yaml").document() == before, box
     doubled = with_double(text, 0)
     count = len(groups_of(read_yaml(doubled)))
-    assert pl.read_study(without_group(doubled, count - 1)).document() == before
+    assert pl.load_spec(without_group(doubled, count - 1), source="study.yaml").document() == before
 
 
 def test_only_the_lines_of_the_key_change() -> None:
@@ -154,7 +154,7 @@ def test_every_kind_has_boxes_and_a_group_to_begin_with(kind: str) -> None:
     document = {"study": "x", "task": {"data": data}, "candidates": []}
     group = new_group(kind, document)
     text = dump_yaml(document | {"candidates": [group]})
-    pl.read_study(text)
+    pl.load_spec(text, source="study.yaml")
     added = with_group(text, kind)
     assert len(groups_of(read_yaml(added))) == 2
 
@@ -191,7 +191,7 @@ def test_a_setting_is_added_with_its_default() -> None:
     text = SHIPPED["quickstart"]
     new = with_default(text, 0, "aggregation")
     assert groups_of(read_yaml(new))[0]["aggregation"] == ["sum"]
-    assert pl.study_complaints(with_default(text, 1, "order")) == []
+    assert pl.validate_study(with_default(text, 1, "order")) == []
     with pytest.raises(pl.InputError, match="no setting"):
         with_default(text, 0, "decoding")
 
@@ -230,7 +230,7 @@ def test_complaints_lead_to_their_lines(context: AppContext) -> None:
 def test_beginnings_have_free_names_and_can_be_run(context: AppContext) -> None:
     folder = context.runs / "quickstart"
     folder.mkdir(parents=True)
-    spec = pl.read_study(SHIPPED["quickstart"])
+    spec = pl.load_spec(SHIPPED["quickstart"], source="study.yaml")
     (folder / "study.yaml").write_text(dump_yaml(spec.document() | {"resolved": {"seeds": {}}}))
     offered = starting_points.list_starting_points(context.runs)
     assert {"an empty study", "shipped: game24", "run before: quickstart"} <= set(offered)
@@ -238,7 +238,7 @@ def test_beginnings_have_free_names_and_can_be_run(context: AppContext) -> None:
         text = starting_points.starting_yaml(context, name)
         assert validation.validate_study_text(context.policy, text) == []
         assert not (context.runs / read_yaml(text)["study"]).exists()
-    again: Any = pl.read_study(starting_points.starting_yaml(context, "run before: quickstart"))
+    again: Any = pl.load_spec(starting_points.starting_yaml(context, "run before: quickstart"), source="study.yaml")
     assert again.document() | {"study": "quickstart"} == spec.document()
     for strange in ("run before: ../x", "shipped: ../x", ""):
         with pytest.raises(pl.InputError):
