@@ -74,4 +74,4 @@ class LearnedKind(TemplateKind):
         return super().fit(candidate, model)
 
 
-LEARNED = "curve_material:LearnedKind"
+LEARNED = "tests.helpers.learning_curve_fixtures:LearnedKind"

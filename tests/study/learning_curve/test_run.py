@@ -29,7 +29,7 @@ from tests.helpers.study_fixtures import write_reviews
 
 pytestmark = pytest.mark.slow
 
-ALLOWED_CODE = ("curve_material",)
+ALLOWED_CODE = ("tests",)
 
 Start = Callable[..., tuple[CurveRun, list[Event]]]
 

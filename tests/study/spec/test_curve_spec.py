@@ -14,7 +14,7 @@ from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
 from tests.helpers.learning_curve_fixtures import LEARNED, curve_document, method
 
-ALLOWED_CODE = ("curve_material",)
+ALLOWED_CODE = ("tests",)
 
 GOOD = """kind: learning_curve
 study: curve
