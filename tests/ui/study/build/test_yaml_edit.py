@@ -41,8 +41,6 @@ from promptlab.ui.study.build.kind_settings import (
 from promptlab.ui.study.build.yaml_edit import dump_yaml, edit_yaml, with_value
 from promptlab.ui.study.build.yaml_edit import parse_yaml_text as read_yaml
 from promptlab.ui.study.history import html
-from promptlab.ui.components.uploads import uploaded_name
-from promptlab.ui.context import Workbench
 
 SHIPPED = {name: path.read_text("utf-8") for name, path in pl.shipped_studies().items()}
 COMMENTED = """\
