@@ -13,16 +13,16 @@ from promptlab.errors import InputError
 
 Decimal = Literal["point", "comma"]
 """Which sign stands before the decimals; the other one then groups thousands and nothing else."""
-Kind = Literal["number", "aside", "unreadable"]
+NumeralKind = Literal["number", "aside", "unreadable"]
 """An *aside* is a number that names or numbers something: (in brackets), 5th, step 2, out of 10."""
 
 _MOST_DIGITS = 400
-PARTS = {
+FRACTION_WORDS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4,
     "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7,
     "eighth": 8, "eighths": 8, "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10,
 }  # fmt: skip
-FEW = {
+SMALL_NUMBERS = {
     "a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9,
 }  # fmt: skip
@@ -66,7 +66,7 @@ class Numeral:
     start: int
     end: int
     value: Fraction | None
-    kind: Kind = "number"
+    kind: NumeralKind = "number"
 
 
 def check_decimal(decimal: str) -> None:
@@ -75,7 +75,7 @@ def check_decimal(decimal: str) -> None:
         raise InputError(f"decimal is {decimal!r}; it is point (1,234.5) or comma (1.234,5)")
 
 
-def plain_numbers(text: str) -> str:
+def to_ascii_numbers(text: str) -> str:
     """``text`` with numbers of other scripts, typographic signs and LaTeX written in ASCII."""
     text = "".join(_ascii(character, text, place) for place, character in enumerate(text))
     text = re.sub(r"(?<=\d)([⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+)", lambda m: "^" + _compatible(m[1]), text)
@@ -86,8 +86,8 @@ def plain_numbers(text: str) -> str:
     return _without_latex(text) if "\\" in text or "{" in text else _without_stars(text)
 
 
-def numerals(text: str, decimal: Decimal = "point") -> list[Numeral]:
-    """The numerals of a text from `plain_numbers`, in order, each with what belongs to it.
+def find_numerals(text: str, decimal: Decimal = "point") -> list[Numeral]:
+    """The numerals of a text from `to_ascii_numbers`, in order, each with what belongs to it.
 
     Signs, groups of thousands (comma, blank, apostrophe, underscore), decimals, exponents, powers,
     fractions and words such as *million* belong to a numeral. What has the form of no number
@@ -102,21 +102,21 @@ def numerals(text: str, decimal: Decimal = "point") -> list[Numeral]:
     return found
 
 
-def number_in_whole(text: str, decimal: Decimal = "point") -> Fraction | None:
+def parse_number(text: str, decimal: Decimal = "point") -> Fraction | None:
     """The number that a text is as a whole, ``None`` if it is more than that, or none.
 
     A currency or a unit is more than that.
     """
-    plain = plain_numbers(text).strip()
+    plain = to_ascii_numbers(text).strip()
     if any(sign in plain for sign in CURRENCIES):
         return None
-    found = numerals(plain, decimal)
+    found = find_numerals(plain, decimal)
     if len(found) != 1 or (found[0].start, found[0].end) != (0, len(plain)):
         return None
     return found[0].value
 
 
-def written_number(value: Fraction) -> str:
+def format_number(value: Fraction) -> str:
     """The canonical form of a number: decimals without idle zeros, else a fraction."""
     rest, places = value.denominator, 0
     for prime in (2, 5):
@@ -214,7 +214,9 @@ def _grown(text: str, found: Numeral, money: bool) -> Numeral:
     ):
         return Numeral(found.start, match.end(), value + Fraction(int(match[1]), int(match[2])))
     if match := _AND_PART.match(text, end):
-        return Numeral(found.start, match.end(), value + Fraction(1, PARTS[match[1].casefold()]))
+        return Numeral(
+            found.start, match.end(), value + Fraction(1, FRACTION_WORDS[match[1].casefold()])
+        )
     if match := _OVER.match(text, end):
         if re.compile(r"\s?/\s?\d").match(text, match.end()) or not int(match[1]):
             return Numeral(found.start, match.end(), None, "unreadable")
@@ -226,7 +228,7 @@ def _grown(text: str, found: Numeral, money: bool) -> Numeral:
     return Numeral(found.start, end, value)
 
 
-def _kind(text: str, found: Numeral, listed: bool) -> Kind:
+def _kind(text: str, found: Numeral, listed: bool) -> NumeralKind:
     if found.value is None:
         return "unreadable"
     before = text[max(0, found.start - 24) : found.start]

@@ -13,7 +13,7 @@ from typing import Any
 
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
-from promptlab.data.numeral import number_in_whole, written_number
+from promptlab.data.numeral import format_number, parse_number
 from promptlab.data.splits import Size
 from promptlab.data.task import SPLITS, Task
 from promptlab.errors import AssetError, DataError
@@ -61,8 +61,8 @@ def reasoning_task(
 
 def _is_number(label: str) -> bool:
     """Whether a label is a number as a whole, written as parsers write what they read."""
-    value = number_in_whole(label)
-    return value is not None and written_number(value) == label
+    value = parse_number(label)
+    return value is not None and format_number(value) == label
 
 
 def _different(name: str, seed: int) -> Iterator[Example]:

@@ -67,7 +67,7 @@ class CausalModel(LocalModel):
             return whole[read:]
         # The reply would change how the words before it are cut, which have been read by then.
         kept = len(left) if prompt.chat else len(left.rstrip())
-        return self.encoding.one(left.part(kept) + text)
+        return self.encoding.one(left.slice(kept) + text)
 
     def _check_reply(self, context: int, reply: int) -> None:
         self._check_length(context + reply)

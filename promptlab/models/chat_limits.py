@@ -15,9 +15,9 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from promptlab.errors import InputError
-from promptlab.prompts.jinja.limit_errors import Exceeded
-from promptlab.prompts.jinja.limits import measured
-from promptlab.prompts.jinja.sandbox import Sandbox, gated
+from promptlab.prompts.jinja.limit_errors import LimitExceeded
+from promptlab.prompts.jinja.limits import count_usage
+from promptlab.prompts.jinja.sandbox import JinjaSandbox, with_limits
 
 _LONGEST = 200_000
 """Characters of a chat template; the longest known ones have a tenth."""
@@ -45,12 +45,18 @@ def check_limits(
             f"{_LONGEST:,} characters; use a template without chat, or another chat template"
         )
     try:
-        with measured():
+        with count_usage():
             for _ in _compiled(template).generate(
                 messages=list(messages), tools=None, documents=None, **given
             ):
                 pass
-    except (Exceeded, SecurityError, TemplateAssertionError, RecursionError, MemoryError) as error:
+    except (
+        LimitExceeded,
+        SecurityError,
+        TemplateAssertionError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise InputError(
             "the model's chat template is not run: "
             f"{str(error)[:200] or 'it calls itself too deeply'}; use a template without chat, or "
@@ -62,17 +68,17 @@ def check_limits(
 
 @lru_cache(maxsize=16)
 def _compiled(template: str) -> jinja2.Template:
-    with measured() as meter, meter.watched():
+    with count_usage() as meter, meter.check_time_at_calls():
         return _environment().from_string(template)
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Sandbox:
+def _environment() -> JinjaSandbox:
     """What chat templates are written for, by the library's own documentation."""
-    made = Sandbox(
+    made = JinjaSandbox(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
     )
-    made.filters["tojson"] = gated("tojson", _to_json)
+    made.filters["tojson"] = with_limits("tojson", _to_json)
     made.globals |= {"raise_exception": _raise, "strftime_now": _now}
     return made
 

@@ -48,7 +48,7 @@ class ChatTemplate:
         turns, framed = self._framed(turns, thinking)
         made = _filled(framed, turns)
         shown = self._applied([(role, words.text) for role, words in turns], thinking)
-        if shown != made.text and not any(self.commands(t.text) for _, t in turns if t.given):
+        if shown != made.text and not any(self.commands(t.text) for _, t in turns if t.data_ranges):
             made = Text(shown)
         return made if thinking else made + Text(closing_marks(made.text, self.source))
 
@@ -138,11 +138,11 @@ def _filled(framed: str, turns: Sequence[Turn]) -> Text:
     made = [Text(framed)]
     for number, (_, words) in enumerate(turns):
         made = [piece for text in made for piece in _replaced(text, _name(number), words)]
-    return Text.joined(made)
+    return Text.join(made)
 
 
 def _replaced(text: Text, name: str, words: Text) -> list[Text]:
-    if text.given or name not in text.text:
+    if text.data_ranges or name not in text.text:
         return [text]
     parts = [Text(part) for part in text.text.split(name)]
     return [piece for part in parts for piece in (words, part)][1:]
@@ -153,4 +153,4 @@ def _without_system(turns: Sequence[Turn]) -> list[Turn] | None:
     if len(turns) < 2 or turns[0][0] != "system" or turns[1][0] != "user":
         return None
     (_, system), (_, user), *rest = turns
-    return [("user", Text.joined((system, Text("\n\n"), user))), *rest]
+    return [("user", Text.join((system, Text("\n\n"), user))), *rest]

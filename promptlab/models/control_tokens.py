@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.prompts.text import Span, Text
+from promptlab.prompts.text import CharacterRange, Text
 
 Offsets = list[tuple[int, int]]
 
@@ -61,7 +61,9 @@ class PlainTokenizer:
             if self._core.token_to_id(name) != number:
                 raise self._refused()
 
-    def encode(self, text: Text, kept: Sequence[tuple[int, Span]]) -> tuple[list[int], Offsets]:
+    def encode(
+        self, text: Text, kept: Sequence[tuple[int, CharacterRange]]
+    ) -> tuple[list[int], Offsets]:
         """Ids and offsets of a text in which ``kept`` are the author's control tokens."""
         written, cuts, at = "", [], 0
         for number, (start, end) in kept:
@@ -93,7 +95,7 @@ def forged(ids: Sequence[int], offsets: Offsets, text: Text, controls: frozenset
 
 def written_controls(
     ids: Sequence[int], offsets: Offsets, text: Text, controls: frozenset[int]
-) -> list[tuple[int, Span]]:
+) -> list[tuple[int, CharacterRange]]:
     """The control tokens that the template's author wrote, with their places."""
     return [
         (token, (span[0], span[1]))
@@ -102,15 +104,17 @@ def written_controls(
     ]
 
 
-def _is_given(span: Span, text: Text) -> bool:
-    return any(start < span[1] and span[0] < end for start, end in text.given)
+def _is_given(span: CharacterRange, text: Text) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in text.data_ranges)
 
 
 def _secret(number: int) -> str:
     return f"\ue004{_NONCE}:{number}\ue005"
 
 
-def _original(span: Span, cuts: Sequence[tuple[int, int, Span]]) -> Span:
+def _original(
+    span: CharacterRange, cuts: Sequence[tuple[int, int, CharacterRange]]
+) -> CharacterRange:
     """Where characters of the text with secret names stand in the text without."""
     shift = 0
     for start, end, original in cuts:

@@ -81,7 +81,7 @@ class Encoding:
         strings = [text.text if isinstance(text, Text) else text for text in texts]
         encoded = self.tokenizer(strings, add_special_tokens=False)
         for text, ids, found in zip(texts, encoded["input_ids"], encoded.encodings, strict=True):
-            given = isinstance(text, Text) and bool(text.given)
+            given = isinstance(text, Text) and bool(text.data_ranges)
             if not given or self.controls.isdisjoint(ids):
                 yield tuple(ids), (found, None)
                 continue

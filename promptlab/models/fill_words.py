@@ -70,7 +70,7 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
     if not isinstance(model, LocalModel):
         raise CapabilityError(f"{model.name} does not show its vocabulary; use a local model")
     if model.family == "causal":
-        prompts = [prompt.going_on("") for prompt in prompts]
+        prompts = [prompt.continued_with("") for prompt in prompts]
     asked = model.asked(prompts, (answer,))
     return [
         _standing(model, prompt, answer, items[0].continuations[0], row)

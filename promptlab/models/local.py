@@ -120,7 +120,7 @@ class LocalModel(AdaptableModel):
         for prompt, text in zip(prompts, texts, strict=True):
             end = end_token(model, self.tokenizer, self.name, chat=prompt.chat)
             context = self._written_after(self.slot_contexts([prompt], writes=True)[0])
-            ids = (*self._reply(prompt, context, Text.of_data(text)), end)
+            ids = (*self._reply(prompt, context, Text.from_data(text)), end)
             self._check_reply(len(context.ids), len(ids))
             found.append(AnswerRequest(context, (ids,), (0,)))
         return found
@@ -248,7 +248,7 @@ class LocalModel(AdaptableModel):
     def count_tokens(self, prompt: Prompt) -> int:
         """Tokens of the prompt with an empty slot, special tokens included."""
         around = len(self.encoding.before) + len(self.encoding.after) + self.prefix_tokens
-        if prompt.is_words:
+        if prompt.is_text_only:
             return around + self._count(*self.sides(prompt))
         # Words are cut into tokens between learned segments, whatever these are.
         counts = [(0,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
@@ -275,7 +275,7 @@ class LocalModel(AdaptableModel):
 
     def cut(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
-        ids, offsets = self.encoding.with_offsets([Text.of_data(text)])[0]
+        ids, offsets = self.encoding.with_offsets([Text.from_data(text)])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
 
     def asked(
@@ -299,14 +299,14 @@ class LocalModel(AdaptableModel):
             return prompt.sides
         self._check_chat(prompt)
         said = self._chat(prompt, prompt.sides[0], writes)
-        return said + Text.of_data(prompt.prefill), Text("")
+        return said + Text.from_data(prompt.prefill), Text("")
 
     def pieces(self, prompt: Prompt, *, writes: bool = False) -> Pieces:
         """What stands around the slot, learned segments as token ids.
 
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
         """
-        if prompt.is_words:
+        if prompt.is_text_only:
             return Pieces((), *self.sides(prompt, writes=writes), ())
         assert self.learned is not None
         ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
@@ -336,7 +336,7 @@ class LocalModel(AdaptableModel):
             )
 
     def _chat(self, prompt: Prompt, words: Text, writes: bool) -> Text:
-        said = [(role, Text.of_data(text)) for role, text in prompt.turns]
+        said = [(role, Text.from_data(text)) for role, text in prompt.turns]
         turns = (*said, ("user", words.strip()))
         return self.chat.text(turns, thinking=self.thinking == "on" and writes)
 
@@ -345,7 +345,9 @@ class LocalModel(AdaptableModel):
         triggers = self.learned.triggers if self.learned else ()
         if len(triggers) != sum(isinstance(segment, Trigger) for segment in prompt.segments):
             return str(prompt)
-        return str(prompt.spelled(str(self.tokenizer.decode(list(ids))) for ids in triggers))
+        return str(
+            prompt.with_trigger_words(str(self.tokenizer.decode(list(ids))) for ids in triggers)
+        )
 
     def provenance(self) -> Provenance:
         """Its files' content, number format, device, engine and libraries."""
@@ -374,7 +376,7 @@ class LocalModel(AdaptableModel):
 
     def _check(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
-            if not prompt.is_words and self.learned is None:
+            if not prompt.is_text_only and self.learned is None:
                 raise CapabilityError(
                     f"the prompt {str(prompt)!r} has soft or trigger tokens that nothing has "
                     "learned yet; fit it with a kind that learns them, or use a template of words"

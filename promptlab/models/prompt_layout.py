@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from promptlab.models.token_view import Layout, Learned, Part, Run
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
-from promptlab.prompts.text import Span
+from promptlab.prompts.text import CharacterRange
 
 Ids = Sequence[tuple[int | None, ...]]
 Chat = Callable[[Text], Text]
@@ -31,9 +31,9 @@ def unlearned(prompt: Prompt) -> list[tuple[int | None, ...]]:
     return [(None,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
 
 
-def _places(prompt: Prompt) -> list[Span]:
+def _places(prompt: Prompt) -> list[CharacterRange]:
     """Where every segment stands in ``str(prompt)``; the slot's holds a prefill, too."""
-    found: list[Span] = []
+    found: list[CharacterRange] = []
     shown = [str(_alone(prompt, index)) for index in range(len(prompt.segments))]
     end = len(str(prompt)) - sum(map(len, shown))
     for text in shown:
@@ -54,7 +54,7 @@ def _alone(prompt: Prompt, index: int) -> str:
     return Prompt((segment, Slot())).fill("")
 
 
-def _part(segment: Segment, place: Span, ids: Iterator[tuple[int | None, ...]]) -> Part:
+def _part(segment: Segment, place: CharacterRange, ids: Iterator[tuple[int | None, ...]]) -> Part:
     if isinstance(segment, Text):
         return (Run(segment, "text", place[0]),)
     if isinstance(segment, Soft):
@@ -66,13 +66,13 @@ def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -
     """The user's turn between the words of the chat template, white space around it dropped."""
     around = chat(Text(_PROBE))
     opening, found, closing = around.text.partition(_PROBE)
-    before = Run(around.part(0, len(opening)), "chat")
-    after = Run(around.part(len(around) - len(closing)), "chat")
+    before = Run(around.slice(0, len(opening)), "chat")
+    after = Run(around.slice(len(around) - len(closing)), "chat")
     runs = _trimmed(parts)
-    words = Text.joined(run.words for part in runs if not isinstance(part, Learned) for run in part)
+    words = Text.join(run.words for part in runs if not isinstance(part, Learned) for run in part)
     place = slot_end - len(_MASK) - len(prompt.prefill)
-    prefill = Run(Text.of_data(prompt.prefill), "text", place)
-    if prompt.is_words:
+    prefill = Run(Text.from_data(prompt.prefill), "text", place)
+    if prompt.is_text_only:
         whole = chat(words)
         if not found or whole.text != opening + words.text + closing:
             return [(Run(whole, "chat"), prefill)]

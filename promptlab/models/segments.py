@@ -31,14 +31,14 @@ Stretch = Text | tuple[int, ...]
 def left_side(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[tuple[int, ...], Text]:
     """Ids up to the last learned segment, and the words after it."""
     last = max((i for i, s in enumerate(stretches) if not isinstance(s, Text)), default=-1)
-    words = Text.joined(s for s in stretches[last + 1 :] if isinstance(s, Text))
+    words = Text.join(s for s in stretches[last + 1 :] if isinstance(s, Text))
     return _ids(stretches[: last + 1], encoding), words
 
 
 def right_side(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[Text, tuple[int, ...]]:
     """The words before the first learned segment, and the ids from it on."""
     first = next((i for i, s in enumerate(stretches) if not isinstance(s, Text)), len(stretches))
-    words = Text.joined(s for s in stretches[:first] if isinstance(s, Text))
+    words = Text.join(s for s in stretches[:first] if isinstance(s, Text))
     return (words.rstrip() if first < len(stretches) else words), _ids(stretches[first:], encoding)
 
 
@@ -73,7 +73,7 @@ MARK = "\ue000{}\ue001"
 def marked(segments: Sequence[Segment]) -> Text:
     """The words with a mark for every learned segment."""
     learned = iter(range(len(segments)))
-    return Text.joined(
+    return Text.join(
         _without_marks(s) if isinstance(s, Text) else Text(MARK.format(next(learned)))
         for s in segments
     )
@@ -84,15 +84,15 @@ def unmarked(text: Text, ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
     found: list[Stretch] = []
     at = 0
     for match in re.finditer("\ue000(\\d+)\ue001", text.text):
-        found += [text.part(at, match.start()), ids[int(match[1])]]
+        found += [text.slice(at, match.start()), ids[int(match[1])]]
         at = match.end()
-    return [*found, text.part(at)]
+    return [*found, text.slice(at)]
 
 
 def _without_marks(text: Text) -> Text:
     """The text without the characters of marks."""
     found, at = [], 0
     for match in re.finditer("[\ue000\ue001]", text.text):
-        found.append(text.part(at, match.start()))
+        found.append(text.slice(at, match.start()))
         at = match.end()
-    return Text.joined([*found, text.part(at)])
+    return Text.join([*found, text.slice(at)])

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from promptlab.models.encoding import Encoding
-from promptlab.prompts.text import Span, Text
+from promptlab.prompts.text import CharacterRange, Text
 
 Kind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefix"]
 
@@ -28,7 +28,7 @@ class Token:
     text: str
     id: int | None
     kind: Kind
-    place: Span | None = None
+    place: CharacterRange | None = None
     read: bool = True
 
 
@@ -52,7 +52,7 @@ class Learned:
 
     kind: Kind
     ids: tuple[int | None, ...]
-    place: Span
+    place: CharacterRange
 
 
 Part = tuple[Run, ...] | Learned
@@ -65,12 +65,12 @@ class Layout:
 
     before: tuple[Part, ...]
     left: tuple[Run, ...]
-    slot: Span
+    slot: CharacterRange
     right: tuple[Run, ...]
     after: tuple[Part, ...]
 
     @classmethod
-    def of(cls, left: Sequence[Part], slot: Span, right: Sequence[Part]) -> Layout:
+    def of(cls, left: Sequence[Part], slot: CharacterRange, right: Sequence[Part]) -> Layout:
         """The words next to the slot apart from what lies beyond a learned segment."""
         last = max((i for i, part in enumerate(left) if isinstance(part, Learned)), default=-1)
         first = next((i for i, part in enumerate(right) if isinstance(part, Learned)), len(right))
@@ -126,7 +126,7 @@ class Tokenized:
 
     def words(self, runs: Sequence[Run], *, read: bool = True) -> list[Token]:
         """The tokens of runs that are tokenised as one string."""
-        text = Text.joined(run.words for run in runs)
+        text = Text.join(run.words for run in runs)
         if not len(text):
             return []
         ids, offsets = self.encoding.with_offsets([text])[0]
@@ -162,7 +162,7 @@ def _ends(runs: Sequence[Run]) -> list[int]:
     return ends
 
 
-def _place(run: Run, start: int, end: int) -> Span | None:
+def _place(run: Run, start: int, end: int) -> CharacterRange | None:
     """Characters of a run in the shown prompt."""
     if run.shown is None:
         return None

@@ -52,7 +52,7 @@ class PromptGenerator(TemplatePredictor):
         reply, after = yield from generated(branch, "answer", ask)
         label = self._as_class(self.parser.parse(reply.answer))
         after.note(label=label)
-        unread = {"unread": reply.unread} if reply.unread else {}
+        unread = {"unread": reply.unreadable_reason} if reply.unreadable_reason else {}
         return Outcome(
             label,
             reply.text,

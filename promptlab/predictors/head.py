@@ -141,7 +141,7 @@ def slotless(text: str) -> Template:
     jinja = is_jinja(text)
     made = Template(text + ("{{ mask }}" if jinja else "{mask}"))
     prompt = made.render(dict.fromkeys(made.fields, "x"))
-    if not prompt.is_words or prompt.segments[prompt.slot + 1 :]:
+    if not prompt.is_text_only or prompt.segments[prompt.slot + 1 :]:
         raise TemplateError(
             f"the input of a head is text with fields alone, without a slot or learned tokens; "
             f"found {text!r}"

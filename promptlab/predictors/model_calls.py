@@ -113,8 +113,8 @@ def _has_cost(model: LanguageModel, reply: Generation) -> bool:
 def _written(branch: Branch, name: str, ask: Generate, reply: Generation, **notes: Any) -> Branch:
     """The place in the trace after a step that has written something."""
     beside = {"reasoning": reply.reasoning, "refusal": reply.refusal}
-    if reply.unread:
-        notes = {**notes, "unread": reply.unread}
+    if reply.unreadable_reason:
+        notes = {**notes, "unread": reply.unreadable_reason}
     if reply.finish == "length" and ask.model.spent() is not None:
         notes = {**notes, CUT: True}  # hosted models end by themselves: this one was not let
     return branch.step(

@@ -11,7 +11,7 @@ from promptlab.errors import AskError, WordlessError
 from promptlab.models.base import Scores
 from promptlab.predictors.model_calls import Ask, Generate, Score, Scored, Solving
 from promptlab.predictors.truncation import surely_fits
-from promptlab.prompts.decoding import Generation, too_long
+from promptlab.prompts.decoding import Generation, too_long_message
 
 T = TypeVar("T")
 
@@ -162,7 +162,7 @@ def _scored(asks: Sequence[tuple[_Task, Score]]) -> list[tuple[_Task, Any]]:
         if used < limit:
             fitting.append((task, ask))
         else:
-            answers.append((task, WordlessError(too_long(used, ask.model.name, limit))))
+            answers.append((task, WordlessError(too_long_message(used, ask.model.name, limit))))
     if not fitting:
         return answers
     found = first.model.score([ask.prompt for _, ask in fitting], first.answers)

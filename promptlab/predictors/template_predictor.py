@@ -160,7 +160,11 @@ class TemplatePredictor(Strategy, register=False):
 
     def _check_placement(self, needs: Capability) -> None:
         """Refuse demonstrations behind the slot where nothing would read them."""
-        if self.choice.placement == "before" or not self.choice.count or self.template.cue_apart:
+        if (
+            self.choice.placement == "before"
+            or not self.choice.count
+            or self.template.has_separate_cue
+        ):
             return
         unread = needs == "generate" and self.model.family != "seq2seq"
         if unread or self.template.chat:

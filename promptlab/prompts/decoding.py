@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from promptlab.errors import InputError
 from promptlab.files.settings import check_seed
-from promptlab.prompts.parsers.hidden_reasoning import Reply, split_reasoning
+from promptlab.prompts.parsers.hidden_reasoning import SplitReply, split_reasoning
 
 Finish = Literal["stop", "length", "refusal", "empty", "too_long", "error"]
 _WORDLESS = ("refusal", "empty", "too_long")
@@ -82,21 +82,21 @@ class Generation:
     refusal: str = ""
 
     @cached_property
-    def parts(self) -> Reply:
+    def split_reply(self) -> SplitReply:
         """The text's hidden reasoning and its answer."""
         return split_reasoning(self.text, opened=self.opened)
 
     @property
     def answer(self) -> str:
         """The text without hidden reasoning: all that parsers and later steps may read."""
-        return self.parts.answer or ""
+        return self.split_reply.answer or ""
 
     @property
-    def unread(self) -> str:
+    def unreadable_reason(self) -> str:
         """Why a reply holds no answer to read; empty when it holds one, or nothing at all."""
         if self.answer.strip() or not (self.text.strip() or self.reasoning):
             return ""
-        if self.parts.finished and self.finish != "length":
+        if self.split_reply.finished and self.finish != "length":
             return "the reply is hidden reasoning alone"
         if self.finish == "length":
             return "max_tokens ended the reply within its hidden reasoning; give it more"
@@ -111,7 +111,7 @@ class Generation:
         return self.error is None or self.finish in _WORDLESS
 
 
-def too_long(used: int, name: str, limit: int) -> str:
+def too_long_message(used: int, name: str, limit: int) -> str:
     """What is said of a prompt that the window cannot hold."""
     return (
         f"the prompt has {used} tokens and {name} takes {limit} with the reply; use fewer "

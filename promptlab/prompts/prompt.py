@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.prompts.text import Text
 
-__all__ = ["Prompt", "Segment", "Slot", "Soft", "Spelling", "Text", "Trigger"]
+__all__ = ["Prompt", "Segment", "Slot", "Soft", "Text", "Trigger", "TriggerFiller"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Prompt:
         return _words(before), _words(after)
 
     @property
-    def is_words(self) -> bool:
+    def is_text_only(self) -> bool:
         """Whether the prompt consists of words alone, without soft or trigger segments."""
         return not any(isinstance(segment, Soft | Trigger) for segment in self.segments)
 
@@ -86,7 +86,7 @@ class Prompt:
         """Soft and trigger tokens of the prompt."""
         return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
 
-    def going_on(self, said: str) -> Prompt:
+    def continued_with(self, said: str) -> Prompt:
         """The prompt after ``said``, which the model has answered or is made to say, at its slot.
 
         What stood after the slot is dropped. With ``chat`` it becomes the assistant's prefill.
@@ -95,14 +95,14 @@ class Prompt:
             return replace(self, prefill=self.prefill + said)
         before = self.segments[: self.slot]
         if said and before and isinstance(before[-1], Text):
-            before = (*before[:-1], before[-1] + Text.of_data(said))
+            before = (*before[:-1], before[-1] + Text.from_data(said))
         elif said:
-            before = (*before, Text.of_data(said))
+            before = (*before, Text.from_data(said))
         return replace(self, segments=(*before, Slot()))
 
-    def spelled(self, words: Iterable[str]) -> Prompt:
+    def with_trigger_words(self, words: Iterable[str]) -> Prompt:
         """The same prompt with the ``words`` of its trigger segments, in order, in their places."""
-        spelling = Spelling(words)
+        spelling = TriggerFiller(words)
         return replace(self, segments=tuple(made for s in self.segments for made in spelling(s)))
 
     def fill(self, answer: str) -> str:
@@ -118,7 +118,7 @@ class Prompt:
         return self.fill("{mask}")
 
 
-class Spelling:
+class TriggerFiller:
     """Puts words in the places of trigger segments, a blank apart from what stands beside them.
 
     It is given the segments (or a template's pieces) one after the other.
@@ -143,7 +143,7 @@ class Spelling:
 
 
 def _words(segments: tuple[Segment, ...]) -> Text:
-    return Text.joined(segment for segment in segments if isinstance(segment, Text))
+    return Text.join(segment for segment in segments if isinstance(segment, Text))
 
 
 def _shown(segment: Segment, answer: str) -> str:

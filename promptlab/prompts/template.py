@@ -13,7 +13,7 @@ from promptlab.data.label import canonical_label, is_missing
 from promptlab.errors import InputError, TemplateError
 from promptlab.prompts.jinja.isolated import jinja_fields, render_jinja
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text
-from promptlab.prompts.template_syntax import MOST_LEARNED, Field, Piece, parse
+from promptlab.prompts.template_syntax import MAX_LEARNED_TOKENS, Field, Piece, parse_template
 from promptlab.security.redaction import has_secret
 
 PARTS = ("description", "context", "input", "cue")
@@ -105,7 +105,9 @@ class Template:
     @cached_property
     def _pieces(self) -> Mapping[str, tuple[Piece, ...] | None]:
         """Parsed pieces by source; ``None`` stands for Jinja, which is rendered as a whole."""
-        return {source: None if is_jinja(source) else parse(source) for source in self._sources}
+        return {
+            source: None if is_jinja(source) else parse_template(source) for source in self._sources
+        }
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -139,12 +141,12 @@ class Template:
 
         ``placement`` *before* puts them before the input, after a description. *after* puts them
         between an instruction's input and its cue; where the slot is in no cue of its own
-        (`cue_apart`), after everything, so that the prompt becomes a cloze.
+        (`has_separate_cue`), after everything, so that the prompt becomes a cloze.
 
         Raises `TemplateError` when the example lacks a field (with the names it has).
         """
         fields = example.fields if isinstance(example, Example) else example
-        solved = [self._solved(demonstration) for demonstration in demonstrations]
+        solved = [self._render_demonstration(demonstration) for demonstration in demonstrations]
         gap = Text(self.demonstration_separator)
         place = self._first_repeated if placement == "before" else self._cue
         segments: list[Segment] = []
@@ -167,7 +169,7 @@ class Template:
         return 1 if described and len(self._sources) > 1 else 0
 
     @property
-    def cue_apart(self) -> bool:
+    def has_separate_cue(self) -> bool:
         """Whether demonstrations *after* the input stand before the slot nevertheless."""
         return self._cue < len(self._sources)
 
@@ -188,15 +190,15 @@ class Template:
         )
         return last if slotted else len(self._sources)
 
-    def _solved(self, demonstration: Demonstration) -> Text:
+    def _render_demonstration(self, demonstration: Demonstration) -> Text:
         segments: list[Segment] = []
         for index, source in enumerate(self._sources[self._first_repeated :]):
             if index:
                 segments.append(Text(self.separator))
             segments.extend(self._render_source(source, demonstration.fields))
-        answer = Text.of_data(demonstration.answer)
+        answer = Text.from_data(demonstration.answer)
         words = (answer if isinstance(s, Slot) else s for s in segments)
-        return Text.joined(word for word in words if isinstance(word, Text))
+        return Text.join(word for word in words if isinstance(word, Text))
 
     def _render_source(self, source: str, fields: Mapping[str, str]) -> list[Segment]:
         pieces = self._pieces[source]
@@ -204,7 +206,7 @@ class Template:
             read = {n: _text_of_field(fields[n], n) for n in jinja_fields(source) if n in fields}
             return list(render_jinja(source, {**fields, **read}))
         return [
-            Text.of_data(_value(fields, piece, source)) if isinstance(piece, Field) else piece
+            Text.from_data(_value(fields, piece, source)) if isinstance(piece, Field) else piece
             for piece in pieces
         ]
 
@@ -213,10 +215,10 @@ class Template:
             if isinstance(segment, Text):
                 _check_characters(segment.text)
         slots = sum(isinstance(segment, Slot) for segment in prompt.segments)
-        if prompt.learned_tokens > MOST_LEARNED:
+        if prompt.learned_tokens > MAX_LEARNED_TOKENS:
             raise TemplateError(
                 f"the prompt would have {prompt.learned_tokens:,} learned tokens; at most "
-                f"{MOST_LEARNED:,}"
+                f"{MAX_LEARNED_TOKENS:,}"
             )
         if slots != 1:
             raise TemplateError(
@@ -260,7 +262,7 @@ def is_jinja(text: str) -> bool:
 
 def _slot_positions(source: str) -> list[int]:
     """Where the slots of a plain source stand, for the caret."""
-    count = sum(isinstance(piece, Slot) for piece in parse(source))
+    count = sum(isinstance(piece, Slot) for piece in parse_template(source))
     positions: list[int] = []
     start = 0
     for _ in range(count):

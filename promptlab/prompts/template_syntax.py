@@ -24,12 +24,12 @@ _SOFT = re.compile(r'soft:(\d+)(?:\s*#([A-Za-z0-9_-]+))?(?:\s+"([^"]*)")?')
 _TRIGGER = re.compile(r"trigger:(\d+)")
 
 
-MOST_LEARNED = 10_000
+MAX_LEARNED_TOKENS = 10_000
 """Learned tokens of a prompt: every one becomes a vector, whatever the model can read."""
 _MOST_DIGITS = 20
 
 
-def parse(text: str) -> tuple[Piece, ...]:
+def parse_template(text: str) -> tuple[Piece, ...]:
     """Split a plain template into text, fields, slot, soft and trigger pieces.
 
     ``\\{`` and ``\\}`` stand for literal braces. Raises `TemplateError` with a caret under the
@@ -93,8 +93,10 @@ def _count(text: str, position: int, digits: str) -> int:
     count = int(digits[:_MOST_DIGITS])
     if count < 1:
         raise TemplateError("at least one token is needed here", text=text, position=position)
-    if count > MOST_LEARNED or len(digits) > _MOST_DIGITS:
+    if count > MAX_LEARNED_TOKENS or len(digits) > _MOST_DIGITS:
         raise TemplateError(
-            f"at most {MOST_LEARNED:,} tokens can stand in one place", text=text, position=position
+            f"at most {MAX_LEARNED_TOKENS:,} tokens can stand in one place",
+            text=text,
+            position=position,
         )
     return count

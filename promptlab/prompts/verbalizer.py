@@ -81,13 +81,15 @@ class Verbalizer:
         ``logprobs`` ``[example, answer]`` are log-likelihoods in nats, columns as in ``answers``.
         """
         columns = [
-            self._join(logprobs[:, [i for i, of in enumerate(self.label_of) if of == label]], label)
+            self._aggregate(
+                logprobs[:, [i for i, of in enumerate(self.label_of) if of == label]], label
+            )
             for label in range(len(self.labels))
         ]
         scores = np.stack(columns, axis=1)
         return scores - _logsumexp(scores)
 
-    def _join(self, logprobs: Float[np.ndarray, "example part"], label: int) -> Any:
+    def _aggregate(self, logprobs: Float[np.ndarray, "example part"], label: int) -> Any:
         weights = np.array(
             [w for w, of in zip(self.weights, self.label_of, strict=True) if of == label]
         )

@@ -77,7 +77,9 @@ class Answering:
             return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
         ask = Generate(model, prompt, self.decoding, sample)
         reply, after = yield from generated(branch, name, ask)
-        label = None if reply.unread else (read or self.parse)(spoken(reply, name, model))
+        label = (
+            None if reply.unreadable_reason else (read or self.parse)(spoken(reply, name, model))
+        )
         after.note(label=label)
         return (
             Outcome(
@@ -85,7 +87,7 @@ class Answering:
                 reply.text,
                 logprob=reply.logprob,
                 tokens=reply.tokens_out,
-                facts={"unread": reply.unread} if reply.unread else {},
+                facts={"unread": reply.unreadable_reason} if reply.unreadable_reason else {},
             ),
             after,
         )
@@ -132,8 +134,10 @@ def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
     """What a reply says beside hidden reasoning. `WordlessError` naming the step when empty."""
     if reply.answer.strip():
         return reply.answer
-    if reply.unread:
-        raise WordlessError(f"step {step!r}: {model.name} gave no answer: {reply.unread}")
+    if reply.unreadable_reason:
+        raise WordlessError(
+            f"step {step!r}: {model.name} gave no answer: {reply.unreadable_reason}"
+        )
     raise WordlessError(
         f"step {step!r}: {model.name} wrote nothing; use another template, an instruct model with "
         "its chat template (chat: true), or sampling (temperature above 0)"
@@ -141,12 +145,12 @@ def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
 
 
 def going_on(prompt: Prompt, said: str) -> Prompt:
-    """`Prompt.going_on` with exactly one blank or line end between what stands there and ``said``.
+    """`Prompt.continued_with`, exactly one blank or line end between the prompt and ``said``.
 
     A reply begins with the blank that the prompt's end may have already, or without one where an
     endpoint strips it.
     """
     before = prompt.prefill if prompt.chat else prompt.left
     if not before or before[-1].isspace():
-        return prompt.going_on(said.lstrip())
-    return prompt.going_on(said if not said or said[0].isspace() else f" {said}")
+        return prompt.continued_with(said.lstrip())
+    return prompt.continued_with(said if not said or said[0].isspace() else f" {said}")

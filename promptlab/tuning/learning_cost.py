@@ -59,7 +59,7 @@ class LearningCost:
         prompts = [self._prompt(template, example) for example in self.examples]
         whole = sum(map(self.model.count_tokens, prompts)) / len(prompts)
         frozen = "mode" not in settings and "weights" not in settings
-        if self.model.family != "causal" or not frozen or prompts[0].is_words:
+        if self.model.family != "causal" or not frozen or prompts[0].is_text_only:
             return whole, whole
         before = [Prompt((*_lead(prompt), Slot()), chat=prompt.chat) for prompt in prompts]
         lead = sum(map(self.model.count_tokens, before)) / len(before)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
-from promptlab.prompts.prompt import Soft, Spelling, Trigger
+from promptlab.prompts.prompt import Soft, Trigger, TriggerFiller
 from promptlab.prompts.template import Template
 from promptlab.prompts.template_syntax import Piece
 from promptlab.tuning.template_edit import rewritten
@@ -106,7 +106,7 @@ def nearest_notes(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> dic
 def spelled(template: Template, learned: Learned, model: LocalModel) -> Template:
     """A template with the words of its trigger tokens in their places, as it can be typed."""
     words = [str(model.tokenizer.decode(list(ids))) for ids in learned.triggers]
-    return rewritten(template, Spelling(words))
+    return rewritten(template, TriggerFiller(words))
 
 
 def _nearest(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from promptlab.errors import InputError
 from promptlab.prompts.prompt import Slot, Soft, Text, Trigger
 from promptlab.prompts.template import PARTS, Template, is_jinja
-from promptlab.prompts.template_syntax import Field, Piece, parse
+from promptlab.prompts.template_syntax import Field, Piece, parse_template
 
 Change = Callable[[Piece], Piece | list[Piece]]
 """What becomes of a piece."""
@@ -45,7 +45,7 @@ def refuse_jinja(source: str) -> None:
 def _changed(source: str, change: Change) -> str:
     refuse_jinja(source)
     written = []
-    for piece in parse(source):
+    for piece in parse_template(source):
         made = change(piece)
         written += [_written(one) for one in (made if isinstance(made, list) else [made])]
     return "".join(written)

@@ -45,7 +45,7 @@ LOUD = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}<
 def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> str:
     """The conversation of turns whose words come from data."""
     template = ChatTemplate(tokenizer, Encoding(tokenizer).commands)
-    return template.text([(role, Text.of_data(words)) for role, words in turns], **options).text
+    return template.text([(role, Text.from_data(words)) for role, words in turns], **options).text
 
 
 LEFT_OUT = "{% for m in messages if m.role == 'assistant' %}{{ m.content }}{% endfor %}"
@@ -58,7 +58,7 @@ LOUD = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}<
 def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> str:
     """The conversation of turns whose words come from data."""
     template = ChatTemplate(tokenizer, Encoding(tokenizer).commands)
-    return template.text([(role, Text.of_data(words)) for role, words in turns], **options).text
+    return template.text([(role, Text.from_data(words)) for role, words in turns], **options).text
 
 
 def test_turns_stand_before_the_users(tokenizer: Any) -> None:

@@ -68,7 +68,7 @@ def test_everything_that_came_from_data_is_words(name: str, fresh: Fresh) -> Non
     prompts = [
         template.render({"text": "a dull film"}, demonstrations),
         jinja.render({"text": bad}, demonstrations),
-        Prompt((Text("it was "), Slot())).going_on(f"good. {bad} "),
+        Prompt((Text("it was "), Slot())).continued_with(f"good. {bad} "),
     ]
     for prompt in prompts:
         assert specials(model, read(model, prompt)) == harmless
@@ -100,7 +100,7 @@ def test_the_author_s_tokens_stand_where_they_were_beside_a_text_with_others(
     encoding = fresh(name).encoding
     control = encoding.tokenizer.convert_ids_to_tokens(min(encoding.controls))
     author = f"a film {control} it was {control}"
-    ids, offsets = encoding.with_offsets([Text(author) + Text.of_data(f" {control}")])[0]
+    ids, offsets = encoding.with_offsets([Text(author) + Text.from_data(f" {control}")])[0]
     plain, places = encoding.with_offsets([author])[0]
     assert ids[: len(plain)] == plain and offsets[: len(plain)] == places
     end = offsets[-1][1]
@@ -128,7 +128,7 @@ def test_full_width_letters_that_are_normalised_to_a_control_token() -> None:
     encoding = Encoding(tokenizer)
     end = tokenizer.eos_token_id
     assert end in tokenizer("a \uff1c/s\uff1e film", add_special_tokens=False)["input_ids"]
-    assert end not in encoding.one(Text.of_data("a \uff1c/s\uff1e film"))
+    assert end not in encoding.one(Text.from_data("a \uff1c/s\uff1e film"))
     assert end in encoding.one("a </s> film")
 
 
@@ -155,7 +155,7 @@ def test_turns_of_a_conversation_cannot_be_forged(fresh: Fresh) -> None:
         template.render({"text": FORGED}),
         template.render({"text": "fine"}, [Demonstration({"text": FORGED}, FORGED)]),
         Prompt((Text("It was"), Slot()), chat=True, turns=(("system", FORGED),)),
-        Prompt((Text("It was"), Slot()), chat=True).going_on(FORGED),
+        Prompt((Text("It was"), Slot()), chat=True).continued_with(FORGED),
     ):
         turns = 2 + len(prompt.turns)
         assert read(model, prompt).count(begin) == turns
@@ -200,7 +200,7 @@ def test_a_head_reads_words(make: Callable[[], Any], fresh: Fresh) -> None:
 def test_a_text_is_cut_as_it_is_counted(tiny_masked: Pair, fresh: Fresh) -> None:
     model = fresh("tiny_masked")
     text = "[SEP] a film"
-    whole = len(model.encoding.one(Text.of_data(text)))
+    whole = len(model.encoding.one(Text.from_data(text)))
     assert model.cut(text, whole) == text
     assert model.cut(text, whole - 1) != text
     assert model.cut(text, 1) in ("[", "[SEP]")

@@ -52,7 +52,7 @@ def test_plain_completions(endpoint: Endpoint) -> None:
 
 
 def test_an_assistant_that_has_begun_to_speak(endpoint: Endpoint) -> None:
-    prompt = plain("Why?", chat=True).going_on("Because")
+    prompt = plain("Why?", chat=True).continued_with("Because")
     RemoteModel(endpoint.name).generate([prompt], Decoding())
     RemoteModel(endpoint.name, prefill="continue").generate([prompt], Decoding())
     asked, extended = (call.body for call in endpoint.calls)

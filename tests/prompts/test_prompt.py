@@ -10,7 +10,7 @@ def test_sides_and_filling() -> None:
     assert (prompt.slot, prompt.left, prompt.right) == (1, "It was ", ".")
     assert prompt.fill("great") == "It was great."
     assert str(prompt) == "It was {mask}."
-    assert prompt.is_words
+    assert prompt.is_text_only
 
 
 def test_learned_segments_are_shown_and_no_words() -> None:
@@ -20,7 +20,7 @@ def test_learned_segments_are_shown_and_no_words() -> None:
     assert str(prompt) == '{soft:20}{soft:3 #shared "It was"} so {trigger:5}{mask}'
     assert prompt.left == " so "
     assert prompt.right == ""
-    assert not prompt.is_words
+    assert not prompt.is_text_only
 
 
 def test_prompts_are_values() -> None:
@@ -36,4 +36,4 @@ def test_trigger_words_stand_a_blank_apart() -> None:
         ((Trigger(2), Text("a film. It was "), slot), "odd words a film. It was {mask}"),
         ((slot, Trigger(2), Text(", it was.")), "{mask} odd words, it was."),
     ):
-        assert str(Prompt(segments).spelled([" odd words"])) == shown
+        assert str(Prompt(segments).with_trigger_words([" odd words"])) == shown

@@ -178,7 +178,7 @@ def test_demonstrations_with_parts_alike_and_with_a_description_alone() -> None:
 
 def test_demonstrations_after_the_input() -> None:
     whole = Template(parts=PARTS)
-    assert whole.cue_apart
+    assert whole.has_separate_cue
     assert str(whole.render(FIELDS, DEMONSTRATIONS[:1], "after")) == (
         "Say how it feels.\n\n"
         "Source: web\n\nReview: fine\n\n"
@@ -186,7 +186,7 @@ def test_demonstrations_after_the_input() -> None:
         "Sentiment: {mask}"
     )
     text = Template("{text} It was {mask}.", demonstration_separator="\n")
-    assert not text.cue_apart
+    assert not text.has_separate_cue
     assert text.render(FIELDS, DEMONSTRATIONS[:1], "after").segments == (
         Text("fine It was ", ((0, 4),)),
         Slot(),
@@ -199,13 +199,13 @@ def test_demonstrations_after_the_input() -> None:
         {"cue": "{text} {mask}"},
         {"input": "{text} {mask}"},
     ):
-        assert not Template(parts=parts).cue_apart
+        assert not Template(parts=parts).has_separate_cue
         assert str(Template(parts=parts).render(FIELDS, DEMONSTRATIONS[:1], "after")).endswith(
             str(
                 Template(parts=parts).without("description").render(DEMONSTRATIONS[0].fields)
             ).replace("{mask}", "bad")
         )
-    assert Template(parts={"input": "{text}", "cue": "Now {{ mask }}"}).cue_apart
+    assert Template(parts={"input": "{text}", "cue": "Now {{ mask }}"}).has_separate_cue
 
 
 def test_demonstrations_of_jinja_and_learned_segments() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptlab.errors import TemplateError
 from promptlab.prompts.prompt import Slot, Soft, Text, Trigger
-from promptlab.prompts.template_syntax import Field, parse
+from promptlab.prompts.template_syntax import Field, parse_template
 
 
 def caret(error: TemplateError) -> int:
@@ -17,7 +17,9 @@ def caret(error: TemplateError) -> int:
 
 
 def test_every_piece() -> None:
-    assert parse('{text} It {soft:2} was{soft:3 "so so"} {soft:4 #a "b"}{trigger:5}{ mask }.') == (
+    assert parse_template(
+        '{text} It {soft:2} was{soft:3 "so so"} {soft:4 #a "b"}{trigger:5}{ mask }.'
+    ) == (
         Field("text", 0),
         Text(" It "),
         Soft(2),
@@ -29,14 +31,14 @@ def test_every_piece() -> None:
         Slot(),
         Text("."),
     )
-    assert parse("") == ()
-    assert parse("{ _a1 }") == (Field("_a1", 0),)
-    assert parse('{soft:1 ""}') == (Soft(1, init=""),)
+    assert parse_template("") == ()
+    assert parse_template("{ _a1 }") == (Field("_a1", 0),)
+    assert parse_template('{soft:1 ""}') == (Soft(1, init=""),)
 
 
 def test_literal_braces_and_backslashes() -> None:
-    assert parse(r"\{text\} {mask}") == (Text("{text} "), Slot())
-    assert parse("a\\b {mask}\\") == (Text("a\\b "), Slot(), Text("\\"))
+    assert parse_template(r"\{text\} {mask}") == (Text("{text} "), Slot())
+    assert parse_template("a\\b {mask}\\") == (Text("a\\b "), Slot(), Text("\\"))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_literal_braces_and_backslashes() -> None:
 )
 def test_faults_have_a_caret(template: str, position: int, message: str) -> None:
     with pytest.raises(TemplateError, match=message) as caught:
-        parse(template)
+        parse_template(template)
     assert caret(caught.value) == position
     assert template in str(caught.value)
 
@@ -66,7 +68,7 @@ def test_faults_have_a_caret(template: str, position: int, message: str) -> None
 @given(st.text())
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
-        pieces = parse(text)
+        pieces = parse_template(text)
     except TemplateError as error:
         assert "^" in str(error)
         return
@@ -79,4 +81,4 @@ def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
 def test_escaped_text_comes_back(text: str) -> None:
     text = text.replace("\\", "/")
     escaped = text.replace("{", "\\{").replace("}", "\\}")
-    assert "".join(p.text for p in parse(escaped) if isinstance(p, Text)) == text
+    assert "".join(p.text for p in parse_template(escaped) if isinstance(p, Text)) == text

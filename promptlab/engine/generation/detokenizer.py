@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from promptlab.prompts.parsers.hidden_reasoning import is_reasoning_mark, stop_place
+from promptlab.prompts.parsers.hidden_reasoning import find_stop, is_reasoning_mark
 
 UNFINISHED = "\ufffd"
 """Stands where a character's bytes are not complete yet."""
@@ -82,4 +82,4 @@ class GrowingText:
 
 def cut(text: str, stops: Sequence[str], *, opened: bool = False) -> str:
     """The text up to the first stop string that does not stand in hidden reasoning."""
-    return text[: stop_place(text, stops, opened=opened)]
+    return text[: find_stop(text, stops, opened=opened)]

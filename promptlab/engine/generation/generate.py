@@ -20,7 +20,7 @@ from promptlab.engine.kv_cache.state import PrefixState
 from promptlab.engine.memory import TokenBudget, out_of_memory, peak_bytes
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.scoring.request import Usage
-from promptlab.prompts.decoding import Decoding, Generation, OnText, too_long
+from promptlab.prompts.decoding import Decoding, Generation, OnText, too_long_message
 
 FIRST_COLUMNS = 64
 """Buffers begin with room for so many new tokens and grow when texts become longer."""
@@ -80,7 +80,7 @@ def _generation(writing: Writing, seconds: float) -> Generation:
 
 
 def _refused(ids: tuple[int, ...], name: str, window: int) -> Generation:
-    message = too_long(len(ids), name, window)
+    message = too_long_message(len(ids), name, window)
     return Generation("", len(ids), 0, 0.0, finish="too_long", error=message)
 
 

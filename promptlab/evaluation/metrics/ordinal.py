@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from promptlab.data.numeral import number_in_whole
+from promptlab.data.numeral import parse_number
 from promptlab.errors import InputError
 from promptlab.evaluation.metrics.base import Metric, judged
 from promptlab.evaluation.predictions import Predictions
@@ -73,14 +73,14 @@ def ordered_pairs(metric: str, predictions: Predictions) -> list[tuple[float, fl
     low, high = min(targets), max(targets)
     found = []
     for (row, _), target in zip(rows, targets, strict=True):
-        said = None if row.unparsed or row.label is None else number_in_whole(row.label)
+        said = None if row.unparsed or row.label is None else parse_number(row.label)
         furthest = low if target - low > high - target else high
         found.append((target, furthest if said is None else float(said)))
     return found
 
 
 def _number(metric: str, example: str, label: str) -> float:
-    value = number_in_whole(label)
+    value = parse_number(label)
     if value is None:
         raise InputError(
             f"{metric}: the label {label!r} of example {example!r} is no number; use accuracy or "

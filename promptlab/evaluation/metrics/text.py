@@ -16,7 +16,7 @@ from promptlab.prompts.parsers.open_answer import NORMALIZATION, is_same_answer
 
 
 class ExactMatch(MeanMetric):
-    """Share of rows whose answer is the target: as a number, or as text (`normal_answer`).
+    """Share of rows whose answer is the target: as a number, or as text (`normalize_answer`).
 
     Of SQuAD's normalisation (Rajpurkar et al. 2016) what keeps the meaning is taken over: case,
     articles, blanks and sentence punctuation go; signs and symbols stay.

@@ -16,7 +16,7 @@ from promptlab.models.remote.cost_ledger import Ledger
 from promptlab.models.remote.cost_ledger import current as current_ledger
 from promptlab.predictors.model_calls import Generate, Score, Scored, Solving
 from promptlab.predictors.scheduler import drive
-from promptlab.prompts.decoding import Decoding, Generation, too_long
+from promptlab.prompts.decoding import Decoding, Generation, too_long_message
 from promptlab.prompts.prompt import Prompt
 
 REMEMBERED = 20_000
@@ -84,7 +84,7 @@ class Desk:
         used = self.model.count_tokens(prompt)
         room = self.model.max_tokens - used
         if room < 1:
-            raise TooLong(too_long(used, self.model.name, self.model.max_tokens))
+            raise TooLong(too_long_message(used, self.model.name, self.model.max_tokens))
         if room >= decoding.max_tokens:
             return decoding
         return Decoding(**{**vars(decoding), "max_tokens": room})

@@ -57,12 +57,12 @@ class Page:
         asked = "\n".join(self.lines(self.signature.input_fields, self.inputs))
         if self.chat:
             return Prompt(
-                (Text.of_data(asked), Slot()), chat=True, prefill=said, turns=self._turns()
+                (Text.from_data(asked), Slot()), chat=True, prefill=said, turns=self._turns()
             )
         solved = ["\n".join(self.lines(self.signature.fields, demo)) for demo in self.demos]
         parts = [*filter(None, [self.heading()]), *solved]
         opened = f"{asked}\n{said}" if asked else said
-        return Prompt((Text.of_data(_PARAGRAPH.join([*parts, opened])), Slot()))
+        return Prompt((Text.from_data(_PARAGRAPH.join([*parts, opened])), Slot()))
 
     def without_content(self, content: str) -> Page:
         """The same page with ``content`` in every input field."""

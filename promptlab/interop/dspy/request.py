@@ -32,10 +32,10 @@ def prompt_of(request: Request, *, chat: bool) -> Prompt:
     turns = [] if request.system is None else [("system", _system(request.system))]
     turns += [(_role(message.role), _text(message)) for message in request.messages]
     if not chat:
-        return Prompt((Text.of_data(_conversation(turns)), Slot()))
+        return Prompt((Text.from_data(_conversation(turns)), Slot()))
     prefill = turns.pop()[1] if turns[-1][0] == "assistant" else ""
     words = turns.pop()[1] if turns and turns[-1][0] == "user" else ""
-    return Prompt((Text.of_data(words), Slot()), chat=True, prefill=prefill, turns=tuple(turns))
+    return Prompt((Text.from_data(words), Slot()), chat=True, prefill=prefill, turns=tuple(turns))
 
 
 def decoding_of(config: Config, max_tokens: int) -> Decoding:

@@ -26,7 +26,7 @@ from promptlab.models.remote.response_cache import ReplyStore, reply_file
 from promptlab.models.remote.retry import Backoff
 from promptlab.models.remote.transport import Transport
 from promptlab.prompts.decoding import Decoding, Finish, Generation, OnText
-from promptlab.prompts.parsers.hidden_reasoning import stop_place
+from promptlab.prompts.parsers.hidden_reasoning import find_stop
 from promptlab.prompts.prompt import Prompt, Slot, Text
 
 MAX_TOKENS = 8192
@@ -279,7 +279,7 @@ def _fact(value: object) -> str:
 
 def _until(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text before the first stop string of its answer, and whether there was one."""
-    place = stop_place(text, [stop for stop in stops if stop])
+    place = find_stop(text, [stop for stop in stops if stop])
     return (text, False) if place is None else (text[:place], True)
 
 

@@ -64,7 +64,7 @@ def make_request(
 
 def check_prompt(prompt: Prompt, options: RemoteOptions, name: str) -> None:
     """Refuse a prompt that cannot be sent."""
-    if not prompt.is_words:
+    if not prompt.is_text_only:
         raise CapabilityError(
             f"the prompt {str(prompt)!r} has soft or trigger tokens, and {name} is a remote model "
             "that takes words alone; use a local model, or a template of words"

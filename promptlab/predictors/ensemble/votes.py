@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from promptlab.evaluation.predictions import Prediction
-from promptlab.prompts.parsers.open_answer import normal_answer
+from promptlab.prompts.parsers.open_answer import normalize_answer
 
 LEAST = 1e-12
 """No probability is taken to be smaller, so that logarithms are finite."""
@@ -69,7 +69,7 @@ def ballot(
 
 def canonical(text: str) -> str:
     """What makes two open answers the same, as `exact_match` sees it."""
-    return normal_answer(text)
+    return normalize_answer(text)
 
 
 def _open(rows: Sequence[Prediction | None]) -> list[str]:

@@ -8,7 +8,7 @@ from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 
 
-class Generator(CodeGenerator):
+class CheckedCodeGenerator(CodeGenerator):
     """Texts joined, loops, lists, comparisons and slices are counted, as filters and calls are."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802

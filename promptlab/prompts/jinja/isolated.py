@@ -19,11 +19,11 @@ from promptlab.prompts.jinja import patterns, render
 from promptlab.prompts.prompt import Segment
 
 if TYPE_CHECKING:
-    from promptlab.prompts.jinja.isolation.pool import Pool
+    from promptlab.prompts.jinja.isolation.pool import WorkerPool
 
 _MOST_KEPT, _LONGEST_KEPT = 1024, 20_000
 """Answers that are kept, and the characters that one may have with its question."""
-_pool: Pool | None = None
+_pool: WorkerPool | None = None
 _kept: OrderedDict[Any, Any] = OrderedDict()
 _lock = threading.Lock()
 
@@ -36,9 +36,9 @@ def isolate_rendering() -> None:
     """
     global _pool
     if _pool is None and hasattr(os, "fork"):
-        from promptlab.prompts.jinja.isolation.pool import Pool
+        from promptlab.prompts.jinja.isolation.pool import WorkerPool
 
-        _pool = Pool()
+        _pool = WorkerPool()
         atexit.register(_pool.close)
         os.register_at_fork(after_in_child=_begin_anew)
     if _pool is not None:
@@ -59,27 +59,27 @@ def _begin_anew() -> None:
     """After a fork: the workers answer the process that has started them."""
     global _pool
     if _pool is not None:
-        from promptlab.prompts.jinja.isolation.pool import Pool
+        from promptlab.prompts.jinja.isolation.pool import WorkerPool
 
-        _pool = Pool()
+        _pool = WorkerPool()
 
 
 def jinja_fields(text: str) -> tuple[str, ...]:
     """`render.jinja_fields`."""
     if _pool is None:
         return render.jinja_fields(text)
-    return tuple(map(str, _asked(_pool, "fields", text)))
+    return tuple(map(str, _ask_worker(_pool, "fields", text)))
 
 
 def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
     """`render.render_jinja`."""
     if _pool is None:
         return render.render_jinja(text, fields)
-    from promptlab.prompts.jinja.isolation.messages import segments_of
+    from promptlab.prompts.jinja.isolation.messages import segments_from_json
 
     read = {name: fields[name] for name in jinja_fields(text) if name in fields}
     others = sorted(name for name in fields if name not in read)
-    return segments_of(_asked(_pool, "render", text, read, others))
+    return segments_from_json(_ask_worker(_pool, "render", text, read, others))
 
 
 def check_pattern(pattern: str) -> None:
@@ -87,14 +87,14 @@ def check_pattern(pattern: str) -> None:
     if _pool is None:
         patterns.check_pattern(pattern)
     else:
-        _asked(_pool, "check", pattern)
+        _ask_worker(_pool, "check", pattern)
 
 
 def search_pattern(pattern: str, text: str) -> str | None:
     """`pattern.search_pattern`."""
     if _pool is None:
         return patterns.search_pattern(pattern, text)
-    found = _asked(_pool, "search", pattern, text)
+    found = _ask_worker(_pool, "search", pattern, text)
     return None if found is None else str(found)
 
 
@@ -113,10 +113,10 @@ def run_isolated(operation: Callable[..., Any], *given: Any, too_slow: str) -> A
     if _pool is None:
         return operation(*given)
     do = f"{operation.__module__}:{operation.__qualname__}"
-    return _asked(_pool, do, *given, too_slow=InputError(too_slow))
+    return _ask_worker(_pool, do, *given, too_slow=InputError(too_slow))
 
 
-def _asked(pool: Pool, do: str, *given: Any, too_slow: InputError | None = None) -> Any:
+def _ask_worker(pool: WorkerPool, do: str, *given: Any, too_slow: InputError | None = None) -> Any:
     """The value that a worker answers, or that was answered before; its error is raised.
 
     What says itself that it is ``too_slow`` has half a minute, all else a second.
@@ -134,25 +134,25 @@ def _asked(pool: Pool, do: str, *given: Any, too_slow: InputError | None = None)
                 if len(_kept) > _MOST_KEPT:
                     _kept.popitem(last=False)
     if "error" in answer:
-        from promptlab.prompts.jinja.isolation.messages import error_of
+        from promptlab.prompts.jinja.isolation.messages import error_from_json
 
-        raise error_of(answer)
+        raise error_from_json(answer)
     return answer["value"]
 
 
 def _answer(
-    pool: Pool, do: str, given: tuple[Any, ...], too_slow: InputError | None
+    pool: WorkerPool, do: str, given: tuple[Any, ...], too_slow: InputError | None
 ) -> dict[str, Any]:
-    from promptlab.prompts.jinja.isolation.messages import plain_error
-    from promptlab.prompts.jinja.isolation.pool import Over
+    from promptlab.prompts.jinja.isolation.messages import error_to_json
+    from promptlab.prompts.jinja.isolation.pool import WorkerEnded
 
     try:
         return pool.ask(do, *given, long=too_slow is not None)
-    except Over:
-        return plain_error(too_slow or _over(do, given))
+    except WorkerEnded:
+        return error_to_json(too_slow or _ended_error(do, given))
 
 
-def _over(do: str, given: tuple[Any, ...]) -> InputError:
+def _ended_error(do: str, given: tuple[Any, ...]) -> InputError:
     """What is told of work that was ended."""
     if do in ("check", "search"):
         return InputError(patterns.too_slow(str(given[0]), str(given[-1])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Exceeded(BaseException):
+class LimitExceeded(BaseException):
     """A limit of one rendering; the message says which.
 
     It is no `Exception`, since filters and the compiler go on after those; the sandbox

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from promptlab.prompts.jinja.limit_errors import Exceeded
+from promptlab.prompts.jinja.limit_errors import LimitExceeded
 from promptlab.prompts.jinja.value_size import Known, size_of
 
-LARGEST = 10_000_000
+MAX_CHARACTERS = 10_000_000
 """Characters of the largest text, and of the largest list with all that is in it."""
-BITS = 4096
+MAX_INTEGER_BITS = 4096
 """Of the largest integer: multiplying and writing larger ones stops all threads."""
-SECONDS = 0.5
+MAX_SECONDS = 0.5
 """Of processor time for one rendering, and for compiling one template."""
 _TURNS = 100_000
 """How many times all loops and calls in one rendering may turn together."""
@@ -30,11 +30,11 @@ _WATCHED = 20_000
 
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
 """When all that this thread does now must be done, on its own clock (`time.thread_time`)."""
-_current: ContextVar[Meter | None] = ContextVar("meter", default=None)
+_current: ContextVar[UsageCounter | None] = ContextVar("meter", default=None)
 
 
-class Meter:
-    """Counts one rendering, and ends it by `Exceeded` when it does too much."""
+class UsageCounter:
+    """Counts one rendering, and ends it by `LimitExceeded` when it does too much."""
 
     __slots__ = ("_begun", "_known", "_limit", "_made", "_turns", "_until")
 
@@ -45,27 +45,27 @@ class Meter:
         self._turns = self._made = 0
         self._known: Known = {}
 
-    def tick(self) -> None:
+    def check_time(self) -> None:
         """Look at the clock."""
         if time.perf_counter() > self._until:
             # The machine may have had others to serve: what counts is this thread's own time.
             left = self._begun + self._limit - time.thread_time()
             if left <= 0:
-                raise Exceeded(f"it takes more than {SECONDS:g} s of computing")
+                raise LimitExceeded(f"it takes more than {MAX_SECONDS:g} s of computing")
             self._until = time.perf_counter() + left
 
-    def turn(self) -> None:
+    def count_turn(self) -> None:
         """Count a turn of a loop, or a call."""
         self._turns += 1
         if self._turns > _TURNS:
-            raise Exceeded(f"loops turn more than {_TURNS} times")
-        self.tick()
+            raise LimitExceeded(f"loops turn more than {_TURNS} times")
+        self.check_time()
 
     def size(self, value: Any) -> int:
         """The size of a value (`size_of`)."""
         return size_of(value, self._known)
 
-    def weigh(self, what: str, values: Iterable[Any]) -> int:
+    def check_operands(self, what: str, values: Iterable[Any]) -> int:
         """The size of what ``what`` is to work on together, unless it is too much to work on."""
         total, texts = 0, []
         for value in values:
@@ -73,38 +73,38 @@ class Meter:
             total += size
             if isinstance(value, str | bytes):
                 texts.append(size)
-        if total > 2 * LARGEST:
-            raise Exceeded(f"{what} would work on too large values")
+        if total > 2 * MAX_CHARACTERS:
+            raise LimitExceeded(f"{what} would work on too large values")
         if len(texts) > 1 and total > _WATCHED and texts[0] * max(texts[1:]) > _WORK:
-            raise Exceeded(f"{what} would search too long a text in a long text")
+            raise LimitExceeded(f"{what} would search too long a text in a long text")
         return total
 
-    def foresee(self, what: str, size: float) -> None:
+    def check_result_size(self, what: str, size: float) -> None:
         """Refuse to make a value of so many characters."""
-        if size > LARGEST:
-            raise Exceeded(f"{what} makes too large a value")
+        if size > MAX_CHARACTERS:
+            raise LimitExceeded(f"{what} makes too large a value")
 
-    def take(self, what: str, value: Any) -> None:
+    def count_result(self, what: str, value: Any) -> None:
         """Count a value that ``what`` has made."""
         kind = type(value)
         if value is None or kind is bool or kind is float:
             return
         if kind is int:
-            if value.bit_length() > BITS:
-                raise Exceeded(f"{what} makes an integer of more than {BITS} bits")
+            if value.bit_length() > MAX_INTEGER_BITS:
+                raise LimitExceeded(f"{what} makes an integer of more than {MAX_INTEGER_BITS} bits")
             return
         size = self.size(value)
-        self.foresee(what, size)
-        self.make(size)
+        self.check_result_size(what, size)
+        self.count_characters(size)
 
-    def make(self, size: int) -> None:
+    def count_characters(self, size: int) -> None:
         """Count characters that were made."""
         self._made += size
         if self._made > _MADE:
-            raise Exceeded(f"all its values together have more than {_MADE} characters")
+            raise LimitExceeded(f"all its values together have more than {_MADE} characters")
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
+    def check_time_at_calls(self) -> Iterator[None]:
         """While inside, the clock is looked at whenever a function is called or returns.
 
         So Python that is not ours (what wraps lines, takes out tags or compiles) ends in time.
@@ -120,18 +120,18 @@ class Meter:
             sys.setprofile(None)
 
     def _look(self, frame: Any, event: str, argument: Any) -> None:
-        self.tick()
+        self.check_time()
 
 
-def current() -> Meter:
+def current_usage() -> UsageCounter:
     """The meter of what this thread renders; outside of a rendering one that counts one step."""
-    return _current.get() or Meter(seconds_left())
+    return _current.get() or UsageCounter(seconds_left())
 
 
 @contextmanager
-def measured() -> Iterator[Meter]:
+def count_usage() -> Iterator[UsageCounter]:
     """While inside, everything that this thread renders or compiles is counted together."""
-    meter = Meter(seconds_left())
+    meter = UsageCounter(seconds_left())
     token = _current.set(meter)
     try:
         yield meter
@@ -141,11 +141,11 @@ def measured() -> Iterator[Meter]:
 
 def seconds_left() -> float:
     """The processor time that is given to a rendering that begins now."""
-    return min(SECONDS, _end.get() - time.thread_time())
+    return min(MAX_SECONDS, _end.get() - time.thread_time())
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """While inside, all renderings of this thread together have ``seconds`` of processor time."""
     token = _end.set(time.thread_time() + seconds)
     try:

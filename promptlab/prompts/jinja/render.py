@@ -22,11 +22,11 @@ import jinja2.meta
 from jinja2 import nodes
 
 from promptlab.errors import TemplateError
-from promptlab.prompts.jinja.limit_errors import Exceeded
-from promptlab.prompts.jinja.limits import current, measured
-from promptlab.prompts.jinja.sandbox import Sandbox
+from promptlab.prompts.jinja.limit_errors import LimitExceeded
+from promptlab.prompts.jinja.limits import count_usage, current_usage
+from promptlab.prompts.jinja.sandbox import JinjaSandbox
 from promptlab.prompts.prompt import Segment, Text
-from promptlab.prompts.template_syntax import Field, parse
+from promptlab.prompts.template_syntax import Field, parse_template
 
 _NONCE = secrets.token_hex(8)
 _OPEN, _CLOSE = f"\ue000{_NONCE}:", f":{_NONCE}\ue001"
@@ -51,12 +51,12 @@ def _kept(make: Callable[..., _Made]) -> Callable[..., _Made]:
 
 
 @lru_cache(maxsize=4)
-def _environment(marks: bool = False, usual: bool = False) -> Sandbox:
+def _environment(marks: bool = False, usual: bool = False) -> JinjaSandbox:
     """The sandbox; with ``marks`` the values that are written out stand between marks.
 
     ``usual`` has Jinja's own settings: what is missing is empty, a last line break is dropped.
     """
-    environment = Sandbox(
+    environment = JinjaSandbox(
         undefined=jinja2.Undefined if usual else jinja2.StrictUndefined,
         keep_trailing_newline=not usual,
     )
@@ -125,7 +125,7 @@ def render_as_jinja(text: str, fields: Mapping[str, object]) -> str:
     """
     compile_jinja(text)
     compiled = _compiled(text, False, True)
-    with _told(text), measured():
+    with _told(text), count_usage():
         return _collected(compiled.generate(**fields))
 
 
@@ -135,17 +135,17 @@ def render_jinja(text: str, fields: Mapping[str, str]) -> tuple[Segment, ...]:
     The values of expressions count as data. Where a template computes with what it has written
     (a captured block), all that it writes does.
     """
-    with measured():
+    with count_usage():
         segments = _split(_rendered(text, fields, marks=False))
     try:
-        with measured():
+        with count_usage():
             rendered = _rendered(text, fields, marks=True)
         marked = [_unmarked(segment) for segment in _split(rendered)]
     except TemplateError:  # what it captured is longer with the marks
         marked = []
     if [_shown(segment) for segment in marked] == segments:
         return tuple(marked)
-    return tuple(Text.of_data(s.text) if isinstance(s, Text) else s for s in segments)
+    return tuple(Text.from_data(s.text) if isinstance(s, Text) else s for s in segments)
 
 
 def _rendered(text: str, fields: Mapping[str, str], *, marks: bool) -> str:
@@ -176,18 +176,18 @@ def _told(text: str, fields: Mapping[str, str] | None = None) -> Iterator[None]:
         raise TemplateError("Jinja: the template is nested, or calls itself, too deeply") from None
     except MemoryError:
         raise TemplateError("Jinja: the template takes too much memory") from None
-    except (Exception, Exceeded) as error:  # a template can make any function raise anything
+    except (Exception, LimitExceeded) as error:  # a template can make any function raise anything
         raise TemplateError(f"Jinja: {_short(error)}", text=text) from error
 
 
 @contextmanager
 def _reading(text: str) -> Iterator[None]:
     """What compiles or parses a text; only long ones can take long enough to be looked at."""
-    with _told(text), measured() as meter:
+    with _told(text), count_usage() as meter:
         if len(text) <= _SHORT:
             yield
         else:
-            with meter.watched():
+            with meter.check_time_at_calls():
                 yield
 
 
@@ -206,8 +206,8 @@ def _unmarked(segment: Segment) -> Segment:
         if piece in (_BEGIN, _END):
             depth += 1 if piece == _BEGIN else -1
         else:
-            found.append(Text.of_data(piece) if depth else Text(piece))
-    return Text.joined(found)
+            found.append(Text.from_data(piece) if depth else Text(piece))
+    return Text.join(found)
 
 
 def _shown(segment: Segment) -> Segment:
@@ -216,14 +216,14 @@ def _shown(segment: Segment) -> Segment:
 
 def _collected(chunks: Iterator[str]) -> str:
     """The rendered text, given up when it becomes too long."""
-    meter = current()
+    meter = current_usage()
     kept: list[str] = []
     length = 0
     for chunk in chunks:
         kept.append(chunk)
         length += len(chunk)
-        meter.tick()
-        meter.foresee("the template", length)
+        meter.check_time()
+        meter.check_result_size("the template", length)
     return "".join(kept)
 
 
@@ -234,7 +234,7 @@ def _split(rendered: str) -> list[Segment]:
         if index == 0 or not closed:
             words = chunk
         else:
-            pieces = parse(f"{{{marker}}}")
+            pieces = parse_template(f"{{{marker}}}")
             segments.extend(piece for piece in pieces if not isinstance(piece, Field))
         if words:
             segments.append(Text(words))

@@ -12,8 +12,8 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from promptlab.prompts.jinja.compiler import Generator
-from promptlab.prompts.jinja.limits import BITS, Meter, current, is_watched
+from promptlab.prompts.jinja.compiler import CheckedCodeGenerator
+from promptlab.prompts.jinja.limits import MAX_INTEGER_BITS, UsageCounter, current_usage, is_watched
 from promptlab.prompts.jinja.result_size import foresee_filter, foresee_method
 
 _LEFT_OUT = ("format", "pprint", "urlize", "xmlattr")
@@ -29,11 +29,11 @@ _BYTES_METHODS = frozenset(["decode", "endswith", "hex", "startswith"])
 _REFUSED = frozenset(["format", "format_map", "fromkeys"])
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
+class JinjaSandbox(ImmutableSandboxedEnvironment):
     """Jinja's own sandbox, in which every step is bounded in size and looks at the clock."""
 
     intercepted_binops = frozenset(["+", "*", "**", "%"])
-    code_generator_class = Generator
+    code_generator_class = CheckedCodeGenerator
 
     def __init__(self, **options: Any) -> None:
         # What the optimizer folds would be computed when a template is compiled.
@@ -46,12 +46,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.globals |= {"dict": _dict, "namespace": _Namespace}
         tables: list[dict[str, Any]] = [self.filters, self.tests]
         for table in tables:
-            table.update({name: gated(name, function) for name, function in table.items()})
+            table.update({name: with_limits(name, function) for name, function in table.items()})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Compute, unless the result would be huge."""
-        meter = current()
-        meter.tick()
+        meter = current_usage()
+        meter.check_time()
         sizes = [meter.size(left), meter.size(right)]
         if operator == "%" and isinstance(left, str | bytes):
             raise SecurityError("% does not format texts here; use ~")
@@ -60,17 +60,17 @@ class Sandbox(ImmutableSandboxedEnvironment):
         elif operator == "*":
             for value, other in ((left, sizes[1]), (right, sizes[0])):
                 if isinstance(value, int):
-                    meter.foresee(operator, abs(value) * other)
+                    meter.check_result_size(operator, abs(value) * other)
         elif operator == "+":
-            meter.foresee(operator, sum(sizes))
+            meter.check_result_size(operator, sum(sizes))
         made = super().call_binop(context, operator, left, right)
-        meter.take(operator, made)
+        meter.count_result(operator, made)
         return made
 
     def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call; macros count as turns of loops, and methods of texts are bounded."""
-        meter = current()
-        meter.turn()
+        meter = current_usage()
+        meter.count_turn()
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         if owner is not None:
             _check_method(owner, name)
@@ -78,19 +78,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(function, LoopContext):
             args = (self.counted(args[0]), *args[1:]) if args else args
         held = (owner, *given) if isinstance(owner, str | bytes) else given
-        total = meter.weigh(name or "a call", held)
+        total = meter.check_operands(name or "a call", held)
         if isinstance(owner, str):
             foresee_method(meter, owner, name, given)
         elif not isinstance(owner, bytes):
             made = super().call(context, function, *args, **kwargs)
-            meter.take(name or "a call", made)
+            meter.count_result(name or "a call", made)
             return made
         if is_watched(total):
-            with meter.watched():
+            with meter.check_time_at_calls():
                 made = super().call(context, function, *args, **kwargs)
         else:
             made = super().call(context, function, *args, **kwargs)
-        meter.take(name, made)
+        meter.count_result(name, made)
         return made
 
     def wrap_str_format(self, value: Any) -> Any:
@@ -100,61 +100,61 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """``a[b]``."""
-        current().tick()
+        current_usage().check_time()
         return super().getitem(obj, argument)
 
     def concatenated(self, parts: tuple[Any, ...]) -> str:
         """``a ~ b``."""
-        meter = current()
-        meter.tick()
-        meter.foresee("~", meter.weigh("~", parts))
+        meter = current_usage()
+        meter.check_time()
+        meter.check_result_size("~", meter.check_operands("~", parts))
         text = "".join([str(part) for part in parts])
-        meter.take("~", text)
+        meter.count_result("~", text)
         return text
 
     def concat(self, chunks: Iterable[str]) -> str:
         """What a macro or a captured block has written."""
         written = list(chunks)
-        meter = current()
-        meter.tick()
-        meter.foresee("a block", sum(map(len, written)))
+        meter = current_usage()
+        meter.check_time()
+        meter.check_result_size("a block", sum(map(len, written)))
         text = "".join(written)
-        meter.make(len(text))
+        meter.count_characters(len(text))
         return text
 
     def counted(self, items: Iterable[Any]) -> Iterator[Any]:
         """What a loop goes through, every turn counted."""
-        meter = current()
+        meter = current_usage()
         for item in items:
-            meter.turn()
+            meter.count_turn()
             yield item
 
     def compared(self, value: Any) -> Any:
         """The first of what is compared."""
-        current().tick()
+        current_usage().check_time()
         return value
 
     def built(self, value: Any) -> Any:
         """A list, tuple or mapping that the template writes down."""
-        meter = current()
-        meter.tick()
-        meter.foresee("a list", meter.size(value))
+        meter = current_usage()
+        meter.check_time()
+        meter.check_result_size("a list", meter.size(value))
         return value
 
     def sliced(self, value: Any) -> Any:
         """What ``a[b:c]`` has made."""
-        meter = current()
-        meter.tick()
-        meter.take("a slice", value)
+        meter = current_usage()
+        meter.check_time()
+        meter.count_result("a slice", value)
         return value
 
     def written(self, value: Any) -> str:
         """The text of a value that is written out."""
-        meter = current()
-        meter.tick()
-        meter.foresee("a value", meter.size(value))
+        meter = current_usage()
+        meter.check_time()
+        meter.check_result_size("a value", meter.size(value))
         text = str(value)
-        meter.take("a value", text)
+        meter.count_result("a value", text)
         return text
 
 
@@ -169,18 +169,18 @@ def _dict(*given: Any, **named: Any) -> dict[Any, Any]:
     """``dict()``; pairs are taken one by one, since those with one hash take long together."""
     if not given or isinstance(given[0], dict):
         return dict(*given, **named)
-    meter = current()
+    meter = current_usage()
 
     def pairs() -> Iterator[Any]:
         for pair in given[0]:
-            meter.tick()
+            meter.check_time()
             yield pair
 
     return dict(pairs(), *given[1:], **named)
 
 
 @pass_environment
-def _sum(environment: Sandbox, items: Any, attribute: Any = None, start: Any = 0) -> Any:
+def _sum(environment: JinjaSandbox, items: Any, attribute: Any = None, start: Any = 0) -> Any:
     """The filter ``sum``; lists are joined one after the other, each time longer."""
     if attribute is not None:
         items = map(filters.make_attrgetter(environment, attribute), items)
@@ -191,45 +191,45 @@ def _sum(environment: Sandbox, items: Any, attribute: Any = None, start: Any = 0
     return start
 
 
-def gated(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def with_limits(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter or test that looks at the clock, and at the sizes of what it takes and makes."""
     first = 0 if getattr(function, "jinja_pass_arg", None) is None else 1
     taking = name in _TAKING
 
     @wraps(function)
     def bounded(*args: Any, **kwargs: Any) -> Any:
-        meter = current()
-        meter.tick()
+        meter = current_usage()
+        meter.check_time()
         given = args[first:]
-        total = meter.weigh(name, (*given, *kwargs.values()) if kwargs else given)
+        total = meter.check_operands(name, (*given, *kwargs.values()) if kwargs else given)
         foresee_filter(meter, name, given, kwargs)
         if not is_watched(total):
             made = function(*args, **kwargs)
         else:
-            with meter.watched():
+            with meter.check_time_at_calls():
                 made = function(*args, **kwargs)
         if isinstance(made, Iterator) and not isinstance(made, LoopContext):
             return _drawn(meter, name, made, is_watched(total))
         if not taking:
-            meter.take(name, made)
+            meter.count_result(name, made)
         return made
 
     return bounded
 
 
-def _drawn(meter: Meter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:
+def _drawn(meter: UsageCounter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:
     """The items of a filter that makes them as they are asked for."""
     end = object()
     while True:
-        meter.tick()
+        meter.check_time()
         if watched:
-            with meter.watched():
+            with meter.check_time_at_calls():
                 item = next(items, end)
         else:
             item = next(items, end)
         if item is end:
             return
-        meter.take(name, item)
+        meter.count_result(name, item)
         yield item
 
 
@@ -244,12 +244,12 @@ def _check_method(owner: Any, name: str) -> None:
         raise SecurityError(f"{name} is not allowed here")
 
 
-def _foresee_integer(meter: Meter, operator: str, left: int, right: int) -> None:
+def _foresee_integer(meter: UsageCounter, operator: str, left: int, right: int) -> None:
     """Refuse to compute an integer that is too large."""
     bits = max(left.bit_length(), right.bit_length())
     if operator == "*":
         bits = left.bit_length() + right.bit_length() - 1
     elif operator == "**" and abs(left) > 1 and right > 0:
         bits = (left.bit_length() - 1) * right + 1
-    if bits > BITS:
-        meter.foresee(f"{operator} of such integers", float("inf"))
+    if bits > MAX_INTEGER_BITS:
+        meter.check_result_size(f"{operator} of such integers", float("inf"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from promptlab.prompts.jinja.limit_errors import Exceeded
+from promptlab.prompts.jinja.limit_errors import LimitExceeded
 
 _ITEM = 8
 """What an item adds to its list, in characters: the reference to it."""
@@ -59,7 +59,7 @@ def _extent(value: Any, known: Known) -> tuple[int, int]:
     if found is None:
         size, depth = _sum_of(value, known)
         if depth > _DEEPEST:
-            raise Exceeded(f"lists stand in lists more than {_DEEPEST} deep")
+            raise LimitExceeded(f"lists stand in lists more than {_DEEPEST} deep")
         found = known[id(value)] = value, size, depth
     return found[1:]
 
@@ -78,5 +78,5 @@ def _sum_of(value: Any, known: Known) -> tuple[int, int]:
         size += _ITEM + inner
         deepest = max(deepest, depth)
         if size > _MOST:
-            raise Exceeded("a list is too large")
+            raise LimitExceeded("a list is too large")
     return size, deepest + 1

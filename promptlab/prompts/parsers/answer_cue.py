@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Statement:
+class MarkedAnswer:
     """A marked answer: what follows the mark, up to the end of its sentence or mark.
 
     ``start`` and ``end`` are its place in the reply. ``exact``: the mark encloses the answer and
@@ -57,7 +57,7 @@ _LONGEST = 2000  # characters of a statement
 _END = re.compile(r"[.!?。！？](?=[\s*_\"'`)\]}$]|$)|[。！？]|\n")
 
 
-def statements(text: str) -> list[Statement]:
+def find_marked_answers(text: str) -> list[MarkedAnswer]:
     r"""The marked answers of a reply, in order.
 
     Marks are ``\boxed{…}``, ``<answer>…</answer>``, ``####`` before a value, and a noun such as
@@ -68,7 +68,7 @@ def statements(text: str) -> list[Statement]:
     return sorted(found, key=lambda one: (one.start, one.end))
 
 
-def before_next_example(reply: str) -> str:
+def truncate_at_next_example(reply: str) -> str:
     """The reply up to where the model goes on with an example of its own ("\\n\\nReview: …").
 
     Models that were shown examples, or were not taught to stop, invent the next one.
@@ -80,11 +80,11 @@ def before_next_example(reply: str) -> str:
     return reply
 
 
-def _taken_back(text: str) -> list[Statement]:
-    return [Statement(m.start(), m.end("said"), m["said"]) for m in _TAKEN_BACK.finditer(text)]
+def _taken_back(text: str) -> list[MarkedAnswer]:
+    return [MarkedAnswer(m.start(), m.end("said"), m["said"]) for m in _TAKEN_BACK.finditer(text)]
 
 
-def _boxes(text: str) -> list[Statement]:
+def _boxes(text: str) -> list[MarkedAnswer]:
     found = []
     for match in _BOX.finditer(text):
         if match[0].startswith("<"):
@@ -92,9 +92,9 @@ def _boxes(text: str) -> list[Statement]:
         else:
             end = _closed(text, match.end())
         if end >= 0:
-            found.append(Statement(match.start(), end, text[match.end() : end], exact=True))
+            found.append(MarkedAnswer(match.start(), end, text[match.end() : end], exact=True))
         else:  # cut off: what stands there may be a part of the answer
-            found.append(Statement(match.start(), len(text), "\\cut", exact=True))
+            found.append(MarkedAnswer(match.start(), len(text), "\\cut", exact=True))
             break
     return found
 
@@ -109,11 +109,11 @@ def _closed(text: str, start: int) -> int:
     return -1
 
 
-def _tags(text: str) -> list[Statement]:
-    return [Statement(m.start(), m.end(2), m[2], exact=True) for m in _TAG.finditer(text)]
+def _tags(text: str) -> list[MarkedAnswer]:
+    return [MarkedAnswer(m.start(), m.end(2), m[2], exact=True) for m in _TAG.finditer(text)]
 
 
-def _hashes(text: str) -> list[Statement]:
+def _hashes(text: str) -> list[MarkedAnswer]:
     found = []
     for match in _HASHES.finditer(text):
         rest = text[match.end() : match.end() + _LONGEST]
@@ -121,7 +121,7 @@ def _hashes(text: str) -> list[Statement]:
         if re.match(r"[^\W\d_]", rest) and not _is_short(rest):
             continue
         end = match.end() + _sentence(rest)
-        found.append(Statement(match.start(), end, text[match.end() : end]))
+        found.append(MarkedAnswer(match.start(), end, text[match.end() : end]))
     return found
 
 
@@ -130,7 +130,7 @@ def _is_short(rest: str) -> bool:
     return ":" not in line and len(line.split()) <= 4 and not re.search(r"\d", line.split()[-1])
 
 
-def _phrases(text: str) -> list[Statement]:
+def _phrases(text: str) -> list[MarkedAnswer]:
     found = []
     for match in _PHRASE.finditer(text):
         start = match.end()
@@ -142,7 +142,7 @@ def _phrases(text: str) -> list[Statement]:
             # A minus sign after a colon; after "is" it may as well be a dash.
             said = said[0] + said[1:].lstrip() if match[0].rstrip("*_ ")[-1:] in ":=" else "\\cut"
         if said.strip():
-            found.append(Statement(match.start(), end, said, exact=said == "\\cut"))
+            found.append(MarkedAnswer(match.start(), end, said, exact=said == "\\cut"))
     return found
 
 

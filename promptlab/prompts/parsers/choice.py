@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptlab.prompts.parsers import choice_cue as cue
-from promptlab.prompts.parsers.answer_cue import before_next_example, statements
+from promptlab.prompts.parsers.answer_cue import find_marked_answers, truncate_at_next_example
 from promptlab.prompts.parsers.choice_mention import (
     FOLLOWS,
     OPENING,
@@ -21,17 +21,17 @@ _PASSED = "\0"
 
 
 @dataclass(frozen=True)
-class Choices:
+class ChoiceReader:
     """Labels and their words (`ChoiceWords`), to be read in replies."""
 
     words: ChoiceWords
 
     @classmethod
-    def of(cls, choices: Sequence[tuple[str, Sequence[str]]]) -> Choices:
+    def from_labels(cls, choices: Sequence[tuple[str, Sequence[str]]]) -> ChoiceReader:
         """The choices of labels with their words."""
         return cls(ChoiceWords(tuple((w, label) for label, words in choices for w in words)))
 
-    def stated(self, reply: str) -> str | None:
+    def read(self, reply: str) -> str | None:
         """The label that a reply states, ``None`` for none or several.
 
         What is marked as the answer comes first (a box, "Answer:", "the answer is", "B is
@@ -43,26 +43,26 @@ class Choices:
         joined labels, or one that says that there is none, leaves the reply unparsed. What comes
         before an example that the model invents counts, if it states a label.
         """
-        own = before_next_example(reply)
-        if own != reply and (found := self._stated(own)) is not None:
+        own = truncate_at_next_example(reply)
+        if own != reply and (found := self._read(own)) is not None:
             return found
-        return self._stated(reply)
+        return self._read(reply)
 
-    def _stated(self, reply: str) -> str | None:
+    def _read(self, reply: str) -> str | None:
         text = plain_reply(reply)
-        seen = _Seen(text, tuple(self.words.mentions(text)))
-        for level in (seen.marked, seen.chosen):
+        seen = _ReplyMentions(text, tuple(self.words.mentions(text)))
+        for level in (seen.marked_labels, seen.chosen_labels):
             for found in reversed(level()):
                 if found != _PASSED:
                     return found
-        for stated in (seen.told(), seen.named()):
+        for stated in (seen.it_is_labels(), seen.mentioned_labels()):
             if stated:
                 return next(iter(stated)) if len(stated) == 1 else None
         return None
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ReplyMentions:
     """A reply and its mentions."""
 
     text: str
@@ -105,10 +105,10 @@ class _Seen:
                 found[one.start] = one.label
         return frozenset(found if len(set(found.values())) > 1 else ())
 
-    def marked(self) -> list[str | None]:
+    def marked_labels(self) -> list[str | None]:
         """Labels of what is marked as the answer, in order; `None` for two, or for none at all."""
         found: list[tuple[int, str | None]] = []
-        for one in statements(self.text):
+        for one in find_marked_answers(self.text):
             start = one.end - len(one.text)
             found.append((one.start, self._of(one.start, start, one.end, exact=one.exact)))
         for match in cue.NAMED.finditer(self.text):
@@ -122,7 +122,7 @@ class _Seen:
                 found.append((mention.start, None if two else mention.label))
         return [label for _, label in sorted(found, key=lambda pair: pair[0])]
 
-    def chosen(self) -> list[str | None]:
+    def chosen_labels(self) -> list[str | None]:
         """Labels that are chosen by a verb, stand by themselves or begin the reply, in order."""
         found: list[tuple[int, str | None]] = []
         for match in cue.CHOSEN.finditer(self.text):
@@ -140,7 +140,7 @@ class _Seen:
                 found.append((start, None if self._follows(first) else self._unless_joined(first)))
         return [label for _, label in sorted(found, key=lambda pair: pair[0])]
 
-    def told(self) -> set[str]:
+    def it_is_labels(self) -> set[str]:
         """Labels of what "it is"."""
         found = set()
         for match in cue.IT_IS.finditer(self.text):
@@ -152,7 +152,7 @@ class _Seen:
                 found.add(str(label))
         return found
 
-    def named(self) -> set[str]:
+    def mentioned_labels(self) -> set[str]:
         """Labels that are mentioned, but for questions and lists of choices."""
         listed: set[int] = set()
         for place, (one, other) in enumerate(zip(self.mentions, self.mentions[1:], strict=False)):

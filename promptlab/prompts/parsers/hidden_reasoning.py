@@ -13,7 +13,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Reply:
+class SplitReply:
     """A reply in its two parts.
 
     ``reasoning`` is what was hidden. ``answer`` is all else, ``None`` where nothing is left or
@@ -25,7 +25,7 @@ class Reply:
     finished: bool = True
 
 
-def split_reasoning(text: str, *, opened: bool = False) -> Reply:
+def split_reasoning(text: str, *, opened: bool = False) -> SplitReply:
     """Tell the hidden reasoning of a reply and its answer apart.
 
     A block that is opened ends at the first mark that closes it; one that is never closed leaves
@@ -57,13 +57,13 @@ def split_reasoning(text: str, *, opened: bool = False) -> Reply:
             hidden.extend((*plain, words) if part.role == "unopened" else (words,))
             plain = [] if part.role == "unopened" else plain
         if part.role == "cut":
-            return Reply("".join(hidden).strip(), None, finished=False)
+            return SplitReply("".join(hidden).strip(), None, finished=False)
     if not hidden and "".join(plain) == text:
-        return Reply("", _unwrapped(text) or None)
-    return Reply("".join(hidden).strip(), _unwrapped("".join(plain)).strip() or None)
+        return SplitReply("", _unwrapped(text) or None)
+    return SplitReply("".join(hidden).strip(), _unwrapped("".join(plain)).strip() or None)
 
 
-def stop_place(text: str, stops: Sequence[str], *, opened: bool = False) -> int | None:
+def find_stop(text: str, stops: Sequence[str], *, opened: bool = False) -> int | None:
     """Where the first stop string begins that ends the answer, ``None`` if none does.
 
     Stop strings within hidden reasoning end nothing, and neither do those in the blanks after it.

@@ -6,16 +6,20 @@ import re
 from fractions import Fraction
 
 from promptlab.data.numeral import (
-    FEW,
-    PARTS,
+    FRACTION_WORDS,
+    SMALL_NUMBERS,
     Decimal,
     Numeral,
     check_decimal,
-    numerals,
-    plain_numbers,
-    written_number,
+    find_numerals,
+    format_number,
+    to_ascii_numbers,
 )
-from promptlab.prompts.parsers.answer_cue import Statement, before_next_example, statements
+from promptlab.prompts.parsers.answer_cue import (
+    MarkedAnswer,
+    find_marked_answers,
+    truncate_at_next_example,
+)
 
 _OPERATOR = re.compile(
     r"[\s()]*(?:[-+*×·÷/^]|\bx\b|\b(?:plus|minus|times|divided\s+by|multiplied\s+by|over)\b)[\s()$]*",
@@ -75,25 +79,25 @@ def read_number(text: str, decimal: Decimal = "point") -> str | None:
     """
     check_decimal(decimal)
     text = _OTHER_BASE.sub(" ", text)
-    own = before_next_example(text)
+    own = truncate_at_next_example(text)
     value = _stated(own, decimal) if own != text else None
     if value is None:
         value = _stated(text, decimal)
-    return None if value is None else written_number(value)
+    return None if value is None else format_number(value)
 
 
 def _stated(text: str, decimal: Decimal) -> Fraction | None:
-    for statement in reversed(statements(text)):
+    for statement in reversed(find_marked_answers(text)):
         found = _of_statement(statement, decimal)
         if not isinstance(found, _Nothing):
             return found
     if (found := _bold(text, decimal)) is not None:
         return found
-    plain = plain_numbers(text)
-    found_all = numerals(plain, decimal)
+    plain = to_ascii_numbers(text)
+    found_all = find_numerals(plain, decimal)
     if not found_all:
         plain = _with_digits(plain)
-        found_all = numerals(plain, decimal)
+        found_all = find_numerals(plain, decimal)
     return _last(plain, found_all)
 
 
@@ -101,14 +105,14 @@ class _Nothing:
     """A mark behind which no number stands."""
 
 
-def _of_statement(statement: Statement, decimal: Decimal) -> Fraction | _Nothing | None:
-    plain = plain_numbers(statement.text)
+def _of_statement(statement: MarkedAnswer, decimal: Decimal) -> Fraction | _Nothing | None:
+    plain = to_ascii_numbers(statement.text)
     if statement.exact:
-        return _whole(plain, numerals(plain, decimal)) if plain.strip() else _Nothing()
-    found = numerals(plain, decimal)
+        return _whole(plain, find_numerals(plain, decimal)) if plain.strip() else _Nothing()
+    found = find_numerals(plain, decimal)
     if not found:
         plain = _with_digits(plain)
-        found = numerals(plain, decimal)
+        found = find_numerals(plain, decimal)
     if found:
         return _first(plain, found)
     return None if _UNKNOWN.search(plain) else _Nothing()
@@ -118,7 +122,7 @@ def _whole(plain: str, found: list[Numeral]) -> Fraction | None:
     """The number of a text that holds it and its unit, or an equation with it on the right."""
     if not found:
         worded = _with_digits(plain)
-        found = numerals(worded, "point")
+        found = find_numerals(worded, "point")
         return _whole(worded, found) if found else None
     if _EXPRESSION.search(plain):
         return None
@@ -208,7 +212,7 @@ def _bold(text: str, decimal: Decimal) -> Fraction | None:
     """The number in bold in the last line that says something."""
     line = next((line for line in reversed(text.splitlines()) if line.strip()), "")
     spans = [match[1] for match in _BOLD.finditer(line)]
-    found = [numerals(plain_numbers(span), decimal) for span in spans]
+    found = [find_numerals(to_ascii_numbers(span), decimal) for span in spans]
     numbers = [one for row in found for one in row]
     if len(numbers) != 1 or numbers[0].kind != "number":
         return None
@@ -228,4 +232,4 @@ def _with_digits(text: str) -> str:
 
 
 def _fraction(match: re.Match[str]) -> str:
-    return f"{FEW[match[1].casefold()]}/{PARTS[match[2].casefold()]}"
+    return f"{SMALL_NUMBERS[match[1].casefold()]}/{FRACTION_WORDS[match[2].casefold()]}"

@@ -7,10 +7,10 @@ import unicodedata
 
 from promptlab.data.numeral import (
     CURRENCIES,
-    number_in_whole,
-    numerals,
-    plain_numbers,
-    written_number,
+    find_numerals,
+    format_number,
+    parse_number,
+    to_ascii_numbers,
 )
 
 NORMALIZATION = (
@@ -30,7 +30,7 @@ _ARTICLE = re.compile(r"(?<!\S)(?:an?|the)\s+(?=[^\W\d_]{2})")
 _DECIMAL = re.compile(rf"[-+]?([{CURRENCIES}]?)[-+]?\d[\d,'\u00a0\u202f\u2009]*(?:\.\d+)?")
 
 
-def normal_answer(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """The form in which equal answers are one text; `NORMALIZATION` says in words what it is.
 
     A text that is a number as a whole is its canonical number. Within a text plain numbers are
@@ -47,13 +47,13 @@ def normal_answer(text: str) -> str:
 
 def is_same_answer(one: str, other: str) -> bool:
     """Whether two open answers are the same."""
-    return one == other or normal_answer(one) == normal_answer(other)
+    return one == other or normalize_answer(one) == normalize_answer(other)
 
 
 def _simplified(text: str) -> str:
-    number = number_in_whole(_unquoted(text))
+    number = parse_number(_unquoted(text))
     if number is not None:
-        return written_number(number)
+        return format_number(number)
     plain = unicodedata.normalize("NFC", _APOSTROPHE.sub("'", text)).casefold()
     plain = _DOTS.sub(lambda match: match[0].replace(".", ""), _with_plain_numbers(plain))
     plain = _END.sub("", _BRACKETED.sub(r"\1", _QUOTES.sub("", plain)))
@@ -72,16 +72,16 @@ def _unquoted(text: str) -> str:
 
 def _with_plain_numbers(text: str) -> str:
     """Numbers that are written with digits, groups and decimals alone in their canonical form."""
-    plain = plain_numbers(text)
+    plain = to_ascii_numbers(text)
     parts: list[str] = []
     place = 0
-    for one in numerals(plain):
+    for one in find_numerals(plain):
         said = plain[one.start : one.end]
         idle = re.match(r"[-+]?0\d", said) is not None
         form = _DECIMAL.fullmatch(said)
         if one.value is None or idle or form is None:
             continue
         sign = "-" if one.value < 0 else ""
-        parts += [plain[place : one.start], sign, form[1], written_number(abs(one.value))]
+        parts += [plain[place : one.start], sign, form[1], format_number(abs(one.value))]
         place = one.end
     return "".join([*parts, plain[place:]])

@@ -19,7 +19,7 @@ from promptlab.data.numeral import Decimal, check_decimal
 from promptlab.data.spans import read_spans, write_spans
 from promptlab.errors import InputError
 from promptlab.prompts.jinja.isolated import check_pattern, search_pattern
-from promptlab.prompts.parsers.choice import Choices
+from promptlab.prompts.parsers.choice import ChoiceReader
 from promptlab.prompts.parsers.hidden_reasoning import split_reasoning
 from promptlab.prompts.parsers.number import read_number
 
@@ -58,7 +58,7 @@ class ChoiceParser(Parser):
     """Reads the label that a reply states by one of its words.
 
     What is marked as the answer wins over what is chosen, that over what "it is", and that over a
-    mention; the last statement wins over the first (`Choices.stated`). `ChoiceWords` says how
+    mention; the last statement wins over the first (`ChoiceReader.read`). `ChoiceWords` says how
     words are found, and told from articles and denials. What is ambiguous is unparsed. ``choices``
     holds each label with its words.
     """
@@ -86,12 +86,12 @@ class ChoiceParser(Parser):
                     )
 
     @cached_property
-    def _choices(self) -> Choices:
-        return Choices.of(self.choices)
+    def _choices(self) -> ChoiceReader:
+        return ChoiceReader.from_labels(self.choices)
 
     def read(self, answer: str) -> str | None:
         """The label that is stated, ``None`` for none or several."""
-        return self._choices.stated(answer)
+        return self._choices.read(answer)
 
     def settings(self) -> dict[str, Any]:
         """``type`` and ``choices``."""

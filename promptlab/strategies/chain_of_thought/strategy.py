@@ -153,8 +153,8 @@ class ChainOfThought(Strategy):
         ask = Generate(self.model, prompt, self._decoding(), sample)
         reply, after = yield from generated(branch, "reasoning", ask)
         facts: dict[str, Any] = {**(shortening(prompt) or {})}
-        if reply.unread:
-            facts["unread"] = reply.unread
+        if reply.unreadable_reason:
+            facts["unread"] = reply.unreadable_reason
             return Outcome(None, reply.text, tokens=reply.tokens_out, facts=facts)
         text = spoken(reply, "reasoning", self.model)
         reasoning, stated = parted(text, self.extraction)
@@ -171,7 +171,7 @@ class ChainOfThought(Strategy):
             )
         asked = going_on(going_on(prompt, reasoning.rstrip()), self.extraction)
         if self.labels:
-            asked = asked.going_on(" ")
+            asked = asked.continued_with(" ")
         found, _ = yield from self.answering.solve(
             self.model, asked, after, "answer", sample, self._read
         )

@@ -15,7 +15,7 @@ from promptlab.predictors.base import Predictor, not_fitted
 from promptlab.predictors.model_calls import Outcome, Solving, Together
 from promptlab.predictors.retrieval import EmbeddingIndex, check_embeds
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
-from promptlab.prompts.parsers.open_answer import normal_answer
+from promptlab.prompts.parsers.open_answer import normalize_answer
 from promptlab.strategies.self_consistency.stopping import Rule, decided
 from promptlab.strategies.self_consistency.voting import (
     Ballot,
@@ -200,7 +200,7 @@ class _BallotBox:
         """An open answer as it was first written by a solution that came to the same."""
         if outcome.label is None:
             return outcome
-        first = self.written.setdefault(normal_answer(outcome.label), outcome.label)
+        first = self.written.setdefault(normalize_answer(outcome.label), outcome.label)
         return replace(outcome, label=first)
 
     @property

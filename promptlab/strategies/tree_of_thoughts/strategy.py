@@ -175,8 +175,8 @@ class TreeOfThoughts(Strategy):
             ask = Generate(self.model, tree.prompt(self.answer, best), self.decoding, sample)
             reply, _ = yield from generated(best.branch, "answer", ask)
             text, logprob, said = reply.text, reply.logprob, reply.answer
-            if reply.unread:
-                facts = facts | {"unread": reply.unread}
+            if reply.unreadable_reason:
+                facts = facts | {"unread": reply.unreadable_reason}
         label = self.parser.parse(said) if self.parser is not None else said.strip() or None
         reasoning = "\n".join(best.thoughts)
         return Outcome(label, text, logprob=logprob, reasoning=reasoning, facts=facts)

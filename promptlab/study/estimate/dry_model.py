@@ -111,7 +111,7 @@ class DryModel(LanguageModel):
         """Tokens of every prompt and of every answer after it."""
         shape = (len(prompts), len(answers))
         lengths, tokens = np.ones(len(prompts), np.int64), np.ones(shape, np.int64)
-        if isinstance(self.inner, LocalModel) and all(p.is_words for p in prompts):
+        if isinstance(self.inner, LocalModel) and all(p.is_text_only for p in prompts):
             for row, items in enumerate(self.inner.asked(prompts, tuple(answers))):
                 for item in items:
                     lengths[row] = len(item.context.ids)

@@ -178,7 +178,7 @@ class DryRun:
             text = Template("{text} {mask}")
             words = " ".join(self.examples[0].fields.values())[:2_000]
             found = [text.render({"text": words})]
-        return tuple(prompt for prompt in found if prompt.is_words)
+        return tuple(prompt for prompt in found if prompt.is_text_only)
 
 
 def drawn(kind: Kind) -> list[Candidate]:

@@ -254,7 +254,7 @@ def test_what_was_written_is_scored_from_its_states(name: str, fresh: Fresh) -> 
     written = model.generate(prompts, decoding)
     assert [reply.text for reply in plain.generate(prompts, decoding)] == [w.text for w in written]
     after = [
-        prompt.going_on(f"{reply.text} so it is")
+        prompt.continued_with(f"{reply.text} so it is")
         for prompt, reply in zip(prompts, written, strict=True)
     ]
     before = [one.usage.computed_tokens for one in (model, plain)]

@@ -144,7 +144,7 @@ def test_stop_strings_and_a_prefill(served: Served) -> None:
     assert cut.text == whole.text[: whole.text.index(mark)]
     assert cut.finish == "stop"
     (asked,) = prompts("a film", chat=True)
-    (after,) = model.generate([asked.going_on("it was")], Decoding(max_tokens=4))
+    (after,) = model.generate([asked.continued_with("it was")], Decoding(max_tokens=4))
     assert (after.error, after.tokens_out) == (None, 4)
 
 

@@ -18,7 +18,7 @@ from promptlab.library.promptsource import Converted, convert_rows, read_prompts
 from promptlab.prompts.jinja import isolated as isolated_jinja
 from promptlab.prompts.jinja import render
 from promptlab.prompts.jinja.isolation import pool as pools
-from promptlab.prompts.jinja.isolation.messages import segments_of
+from promptlab.prompts.jinja.isolation.messages import segments_from_json
 from promptlab.prompts.jinja.isolation.operations import operation
 from promptlab.prompts.parsers.parsers import RegexParser
 from promptlab.prompts.template import Template
@@ -30,7 +30,7 @@ ENDLESS = "{{ ('a b ' * 1000000)|title }}{{ mask }}"
 
 
 @pytest.fixture
-def isolated() -> Iterator[pools.Pool]:
+def isolated() -> Iterator[pools.WorkerPool]:
     isolated_jinja.isolate_rendering()
     assert isolated_jinja._pool is not None
     yield isolated_jinja._pool
@@ -46,13 +46,13 @@ ORDINARY = [
 ]  # fmt: skip
 
 
-def test_results_are_those_of_this_process(isolated: pools.Pool) -> None:
+def test_results_are_those_of_this_process(isolated: pools.WorkerPool) -> None:
     for text, fields in ORDINARY:
         assert isolated_jinja.jinja_fields(text) == render.jinja_fields(text)
         assert isolated_jinja.render_jinja(text, fields) == render.render_jinja(text, fields)
 
 
-def test_faults_are_those_of_this_process(isolated: pools.Pool) -> None:
+def test_faults_are_those_of_this_process(isolated: pools.WorkerPool) -> None:
     for text in (
         "{% if %}\n{{ mask }}", "{{ txt }}{{ mask }}", "{{ 5|dictsort }}", "{{ 1|nope }}",
         "{% macro f(a) %}{{ f(a) }}{% endmacro %}{{ f(1) }}", "{{ trigger(0) }}",
@@ -65,13 +65,13 @@ def test_faults_are_those_of_this_process(isolated: pools.Pool) -> None:
         assert told[0] == told[1]
 
 
-def test_what_takes_too_long_is_a_template_error(isolated: pools.Pool) -> None:
+def test_what_takes_too_long_is_a_template_error(isolated: pools.WorkerPool) -> None:
     with pytest.raises(TemplateError, match=r"takes more than|too much memory"):
         Template(ENDLESS).render({})
 
 
 def test_a_worker_that_does_not_look_at_the_clock_is_ended(
-    isolated: pools.Pool, monkeypatch: pytest.MonkeyPatch
+    isolated: pools.WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One long step, here a search that is not given up, is ended by the system."""
     lane = isolated._lanes["slow"]
@@ -83,7 +83,7 @@ def test_a_worker_that_does_not_look_at_the_clock_is_ended(
     assert RegexParser("(a+)(b)").read("aab") == "aa"
 
 
-def test_patterns(isolated: pools.Pool) -> None:
+def test_patterns(isolated: pools.WorkerPool) -> None:
     assert RegexParser(r"is (\w+)").parse("it is so") == "so"
     assert RegexParser(r"is (\w+)").parse("it was") is None
     for pattern in ("(?a)(?u)(x)", "(x{99999999})", "("):
@@ -91,7 +91,7 @@ def test_patterns(isolated: pools.Pool) -> None:
             RegexParser(pattern)
 
 
-def test_promptsource_is_converted_apart(isolated: pools.Pool, tmp_path: Path) -> None:
+def test_promptsource_is_converted_apart(isolated: pools.WorkerPool, tmp_path: Path) -> None:
     text = (
         "dataset: d\ntemplates:\n  a: !Template\n    jinja: '{{ text }} Is it {{ good }}?|||"
         "{{ answer_choices[label] }}'\n    answer_choices: no ||| yes\n    name: one\n"
@@ -101,7 +101,7 @@ def test_promptsource_is_converted_apart(isolated: pools.Pool, tmp_path: Path) -
         read_promptsource("- a", "x")
 
 
-def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.Pool) -> None:
+def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.WorkerPool) -> None:
     """Each sends a new text all the time; another one's is rendered meanwhile."""
     over = threading.Event()
     told: list[str] = []
@@ -133,7 +133,7 @@ def test_many_who_ask_for_what_takes_long_keep_nobody_waiting(isolated: pools.Po
 
 
 def test_work_that_can_be_cancelled_waits_for_its_turn(
-    isolated: pools.Pool, monkeypatch: pytest.MonkeyPatch
+    isolated: pools.WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page is told that others are before it; a study waits, and stops when it is asked to."""
     slow = isolated._lanes["slow"]
@@ -151,7 +151,7 @@ def test_work_that_can_be_cancelled_waits_for_its_turn(
         slow.turn.release()
 
 
-def test_workers_that_were_killed_are_replaced(isolated: pools.Pool) -> None:
+def test_workers_that_were_killed_are_replaced(isolated: pools.WorkerPool) -> None:
     for number, end in enumerate((_kill_workers, _kill_server, _kill_server)):
         text = f"{{{{ text }}}}{number}{{{{ mask }}}}"
         end(isolated)
@@ -160,20 +160,22 @@ def test_workers_that_were_killed_are_replaced(isolated: pools.Pool) -> None:
         )
 
 
-def _kill_workers(pool: pools.Pool) -> None:
+def _kill_workers(pool: pools.WorkerPool) -> None:
     for lane in pool._lanes.values():
         for worker in lane.idle:
             worker.kill()
 
 
-def _kill_server(pool: pools.Pool) -> None:
+def _kill_server(pool: pools.WorkerPool) -> None:
     _kill_workers(pool)
     if pool._process is not None:
         pool._process.kill()
         pool._process.wait()
 
 
-def test_a_worker_knows_no_keys(isolated: pools.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_knows_no_keys(
+    isolated: pools.WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     assert "OPENAI_API_KEY" not in pools._environment()
 
@@ -183,7 +185,7 @@ def test_a_worker_knows_no_keys(isolated: pools.Pool, monkeypatch: pytest.Monkey
 )
 def test_only_segments_are_read_of_an_answer(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        segments_of(json.loads(json.dumps(wrong)))
+        segments_from_json(json.loads(json.dumps(wrong)))
 
 
 def test_a_worker_runs_functions_of_this_project_alone() -> None:

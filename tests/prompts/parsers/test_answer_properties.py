@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from promptlab.data.numeral import number_in_whole, written_number
+from promptlab.data.numeral import format_number, parse_number
 from promptlab.evaluation.metrics import ExactMatch, NumericMatch
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.prompts.parsers.hidden_reasoning import split_reasoning
 from promptlab.prompts.parsers.number import read_number
-from promptlab.prompts.parsers.open_answer import normal_answer
+from promptlab.prompts.parsers.open_answer import normalize_answer
 from promptlab.prompts.parsers.parsers import (
     ChoiceParser,
     JsonParser,
@@ -128,7 +128,7 @@ def test_any_text_can_be_read(reply: str) -> None:
         )
     number = read_number(reply)
     if number is not None:
-        assert written_number(Fraction(number)) == number
+        assert format_number(Fraction(number)) == number
 
 
 @settings(deadline=None, max_examples=300)
@@ -136,10 +136,10 @@ def test_any_text_can_be_read(reply: str) -> None:
     st.fractions(max_denominator=1000), st.sampled_from(["", "The answer is ", "\\boxed{", "= "])
 )
 def test_a_canonical_number_is_read_as_itself(value: Fraction, mark: str) -> None:
-    written = written_number(value)
+    written = format_number(value)
     reply = f"{mark}{written}" + ("}" if mark.startswith("\\") else "")
     assert read_number(reply) == written
-    assert number_in_whole(written) == value
+    assert parse_number(written) == value
     assert NumericMatch().compute(table(reply, written)) == 1.0
 
 
@@ -154,11 +154,11 @@ def test_grouped_thousands_are_one_number(value: int, mark: str) -> None:
 def test_what_exact_match_calls_equal_is_equal(one: str, other: str) -> None:
     equal = ExactMatch().compute(table(one, other)) == 1.0
     assert equal == (ExactMatch().compute(table(other, one)) == 1.0)
-    numbers = number_in_whole(one.rstrip(" .,;:")), number_in_whole(other.rstrip(" .,;:"))
+    numbers = parse_number(one.rstrip(" .,;:")), parse_number(other.rstrip(" .,;:"))
     if None not in numbers:
         assert equal == (numbers[0] == numbers[1])
     elif equal:
-        assert one == other or normal_answer(one) == normal_answer(other)
+        assert one == other or normalize_answer(one) == normalize_answer(other)
         assert signs(one) == signs(other)
 
 
@@ -166,7 +166,7 @@ def test_what_exact_match_calls_equal_is_equal(one: str, other: str) -> None:
 @given(TEXTS)
 @example("0\\")
 def test_a_normal_form_is_normal(text: str) -> None:
-    assert normal_answer(normal_answer(text)) == normal_answer(text)
+    assert normalize_answer(normalize_answer(text)) == normalize_answer(text)
     assert ExactMatch().compute(table(text, text)) == 1.0
     assert ExactMatch().compute(table(f"  {text} ", text)) == 1.0
 

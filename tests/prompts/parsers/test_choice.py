@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from promptlab.prompts.parsers.choice import Choices
+from promptlab.prompts.parsers.choice import ChoiceReader
 
 LETTERS = {letter: [letter] for letter in "ABCD"}
 SENTIMENT = {"positive": ["positive", "good"], "negative": ["negative", "bad"]}
@@ -29,7 +29,7 @@ QUEUES = {label: [label] for label in ("billing", "technical support", "sales")}
 
 
 def stated(choices: dict[str, list[str]], reply: str) -> str | None:
-    return Choices.of(list(choices.items())).stated(reply)
+    return ChoiceReader.from_labels(list(choices.items())).read(reply)
 
 
 @pytest.mark.parametrize(

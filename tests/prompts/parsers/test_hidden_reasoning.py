@@ -11,10 +11,10 @@ from promptlab.evaluation.trace import Trace
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.parsers.hidden_reasoning import (
+    find_stop,
     is_reasoning_mark,
     opens_reasoning,
     split_reasoning,
-    stop_place,
 )
 from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.strategies.chain import Chain, Step
@@ -162,22 +162,24 @@ def test_an_empty_reply_and_one_of_reasoning_alone() -> None:
     assert split_reasoning("").answer is None
     assert split_reasoning("<think>a</think>\n").answer is None
     assert split_reasoning("<think></think>b").answer == "b"
-    assert Generation("<think>a", 1, 1, 0.0, "length").unread.startswith("max_tokens ended")
-    assert "stop string" in Generation("<think>a", 1, 1, 0.0, "stop").unread
-    assert "alone" in Generation("<think>a</think>", 1, 1, 0.0).unread
-    assert Generation("", 1, 0, 0.0, reasoning="hm").unread
-    assert not Generation("", 1, 0, 0.0).unread
-    assert not Generation("b", 1, 0, 0.0, reasoning="hm").unread
+    assert Generation("<think>a", 1, 1, 0.0, "length").unreadable_reason.startswith(
+        "max_tokens ended"
+    )
+    assert "stop string" in Generation("<think>a", 1, 1, 0.0, "stop").unreadable_reason
+    assert "alone" in Generation("<think>a</think>", 1, 1, 0.0).unreadable_reason
+    assert Generation("", 1, 0, 0.0, reasoning="hm").unreadable_reason
+    assert not Generation("", 1, 0, 0.0).unreadable_reason
+    assert not Generation("b", 1, 0, 0.0, reasoning="hm").unreadable_reason
 
 
 def test_stop_strings_end_the_answer_and_not_the_reasoning() -> None:
-    assert stop_place("<think>\na\n</think>\n\nb\nc", ["\n"]) == 21
-    assert stop_place("<think>\na\n", ["\n"]) is None
-    assert stop_place("a\n</think>b\nc", ["\n"], opened=True) == 11
-    assert stop_place("a\n", ["\n"], opened=True) is None
-    assert stop_place("\na", ["\n"]) == 0
-    assert stop_place("a.b\nc", ["\n", "."]) == 1
-    assert stop_place("a", ["\n"]) is None
+    assert find_stop("<think>\na\n</think>\n\nb\nc", ["\n"]) == 21
+    assert find_stop("<think>\na\n", ["\n"]) is None
+    assert find_stop("a\n</think>b\nc", ["\n"], opened=True) == 11
+    assert find_stop("a\n", ["\n"], opened=True) is None
+    assert find_stop("\na", ["\n"]) == 0
+    assert find_stop("a.b\nc", ["\n", "."]) == 1
+    assert find_stop("a", ["\n"]) is None
 
 
 def test_a_generator_reads_the_answer_and_keeps_the_reply() -> None:

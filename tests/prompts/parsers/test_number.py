@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from promptlab.data.numeral import number_in_whole, written_number
+from promptlab.data.numeral import format_number, parse_number
 from promptlab.errors import InputError
 from promptlab.prompts.parsers.number import read_number
 from promptlab.prompts.parsers.parsers import NumberParser
@@ -288,17 +288,17 @@ def test_a_conclusion_is_its_first_sentence() -> None:
 
 
 def test_what_is_a_number_as_a_whole() -> None:
-    assert number_in_whole(" -1,234.50 ") == Fraction(-2469, 2)
-    assert number_in_whole("1/3") == Fraction(1, 3)
-    assert number_in_whole("5 kg") is None
-    assert number_in_whole("12,34") is None
-    assert number_in_whole("") is None
+    assert parse_number(" -1,234.50 ") == Fraction(-2469, 2)
+    assert parse_number("1/3") == Fraction(1, 3)
+    assert parse_number("5 kg") is None
+    assert parse_number("12,34") is None
+    assert parse_number("") is None
 
 
 def test_numbers_are_written_in_one_way() -> None:
     for text in ("0", "-0.5", "1234.5", "1/3", "-22/7", "1000000", "0.001"):
-        value = number_in_whole(text)
-        assert value is not None and written_number(value) == text
+        value = parse_number(text)
+        assert value is not None and format_number(value) == text
 
 
 def test_long_replies_take_no_time() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from promptlab.evaluation.metrics import ExactMatch, NumericMatch
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.prompts.parsers.open_answer import is_same_answer, normal_answer
+from promptlab.prompts.parsers.open_answer import is_same_answer, normalize_answer
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_carries_meaning_counts(one: str, other: str) -> None:
     ],
 )
 def test_what_is_written_otherwise_is_the_same(one: str, other: str) -> None:
-    assert normal_answer(one) == normal_answer(other)
+    assert normalize_answer(one) == normalize_answer(other)
     rows = Predictions([Prediction("1", one, other)])
     assert ExactMatch().compute(rows) == 1.0
 

@@ -51,7 +51,7 @@ def _read(connection: socket.socket, size: int) -> bytes | None:
     return b"".join(parts)
 
 
-def plain_segments(segments: Sequence[Segment]) -> list[list[Any]]:
+def segments_to_json(segments: Sequence[Segment]) -> list[list[Any]]:
     """Segments as plain data."""
     return [_plain(segment) for segment in segments]
 
@@ -68,8 +68,8 @@ def _plain(segment: Segment) -> list[Any]:
             return ["trigger", count]
 
 
-def segments_of(data: Any) -> tuple[Segment, ...]:
-    """The inverse of `plain_segments`. Raises `ValueError` for other data."""
+def segments_from_json(data: Any) -> tuple[Segment, ...]:
+    """The inverse of `segments_to_json`. Raises `ValueError` for other data."""
     return tuple(_segment(*one) for one in data)
 
 
@@ -86,13 +86,13 @@ def _segment(kind: str, *values: Any) -> Segment:
     raise ValueError(f"no segment: {kind!r}")
 
 
-def plain_error(error: InputError) -> dict[str, Any]:
+def error_to_json(error: InputError) -> dict[str, Any]:
     """An error as plain data."""
     return {"error": str(error), "summary": getattr(error, "summary", None)}
 
 
-def error_of(data: Any) -> InputError:
-    """The inverse of `plain_error`."""
+def error_from_json(data: Any) -> InputError:
+    """The inverse of `error_to_json`."""
     if data["summary"] is None:
         return InputError(str(data["error"]))
     error = TemplateError(str(data["summary"]))

@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import Any
 
 from promptlab.prompts.jinja import patterns, render
-from promptlab.prompts.jinja.isolation.messages import plain_segments
+from promptlab.prompts.jinja.isolation.messages import segments_to_json
 
 
 def _render(text: str, fields: Mapping[str, str], others: Sequence[str]) -> list[Any]:
     """``others`` are fields that the template does not read; a message may name them."""
-    return plain_segments(render.render_jinja(text, {**dict.fromkeys(others, ""), **fields}))
+    return segments_to_json(render.render_jinja(text, {**dict.fromkeys(others, ""), **fields}))
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

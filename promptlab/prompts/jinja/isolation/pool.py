@@ -27,12 +27,12 @@ _START = 30.0
 _LOOK = 0.05
 
 
-class Over(Exception):
+class WorkerEnded(Exception):
     """The worker was ended: it took too much time, or too much memory."""
 
 
 @dataclass
-class Lane:
+class WorkerLane:
     """Work of one kind: how long it may take, and how much of it goes on at the same time.
 
     ``seconds`` of computing are what a rendering looks at, after ``most`` the system ends it;
@@ -57,7 +57,7 @@ class Lane:
             return None
 
 
-class Pool:
+class WorkerPool:
     """Workers of this process.
 
     Every question goes through a *quick* lane first, in which it may take as long as nearly all
@@ -66,9 +66,9 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        quick = Lane(3, seconds=0.04, most=0.08, wall=1.0)
-        slow = Lane(2, seconds=1.0, most=1.5, wall=3.5, polite=True)
-        long = Lane(1, seconds=30.0, most=40.0, wall=120.0, polite=True)
+        quick = WorkerLane(3, seconds=0.04, most=0.08, wall=1.0)
+        slow = WorkerLane(2, seconds=1.0, most=1.5, wall=3.5, polite=True)
+        long = WorkerLane(1, seconds=30.0, most=40.0, wall=120.0, polite=True)
         self._lanes = {"quick": quick, "slow": slow, "long": long}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,11 +83,11 @@ class Pool:
     def ask(self, do: str, *given: Any, long: bool = False) -> dict[str, Any]:
         """The answer: a ``value`` or an ``error``.
 
-        Raises `Over`, `WorkError` where too many ask for what takes long, and `Cancelled`.
+        Raises `WorkerEnded`, `WorkError` where too many ask for what takes long, and `Cancelled`.
         """
         question = {"do": do, "with": given}
         if not long:
-            with suppress(Over):
+            with suppress(WorkerEnded):
                 answer = self._ask("quick", question | {"final": False})
                 if "late" not in answer:
                     return answer
@@ -113,7 +113,7 @@ class Pool:
         finally:
             lane.turn.release()
 
-    def _worker(self, lane: Lane) -> _Worker:
+    def _worker(self, lane: WorkerLane) -> _Worker:
         """One that waits, or a new one."""
         while (found := lane.take_idle()) is not None:
             if found.is_there:
@@ -128,7 +128,7 @@ class Pool:
             self._stop()
         raise WorkError("no process could be started to render templates in")
 
-    def _forked(self, lane: Lane) -> _Worker:
+    def _forked(self, lane: WorkerLane) -> _Worker:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             socket.send_fds(self._started(), [b"p" if lane.polite else b"w"], [theirs.fileno()])
@@ -200,8 +200,11 @@ class _Worker:
         except OSError:
             return False
 
-    def ask(self, question: dict[str, Any], lane: Lane) -> dict[str, Any]:
-        """Its answer. Raises `Over` when it ends, and `WorkError` when the machine is too busy."""
+    def ask(self, question: dict[str, Any], lane: WorkerLane) -> dict[str, Any]:
+        """Its answer.
+
+        Raises `WorkerEnded` when it ends, and `WorkError` when the machine is too busy.
+        """
         begun = time.monotonic()
         wall = lane.wall if cancellation() is None else lane.wall * _PATIENT
         limits = {"seconds": lane.seconds, "most": lane.most, "wall": wall}
@@ -218,7 +221,7 @@ class _Worker:
             return answer
         if lane.polite and time.monotonic() - begun >= wall:
             raise WorkError("the machine is too busy to render templates; try again later")
-        raise Over
+        raise WorkerEnded
 
     def kill(self) -> None:
         """End it at once, if it is there: its number may be another's after its end."""
@@ -231,7 +234,7 @@ class _Worker:
         self._connection.close()
 
 
-def _take_turn(lane: Lane) -> None:
+def _take_turn(lane: WorkerLane) -> None:
     """Wait for a place in a lane. Raises `WorkError` and `Cancelled`."""
     patient = cancellation() is not None or not lane.polite
     until = time.monotonic() + _PATIENCE

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.prompts.jinja.isolation.messages import plain_error, receive, send
+from promptlab.prompts.jinja.isolation.messages import error_to_json, receive, send
 from promptlab.prompts.jinja.isolation.operations import operation
-from promptlab.prompts.jinja.limits import within
+from promptlab.prompts.jinja.limits import time_limit
 
 POLITE = b"p"
 """Asks for a worker that gives way to other processes."""
@@ -101,12 +101,12 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     """
     limit, begun = asked["seconds"], time.thread_time()
     try:
-        with within(limit):
+        with time_limit(limit):
             return {"value": operation(asked["do"])(*asked["with"])}
     except InputError as error:
         if not asked["final"] and time.thread_time() - begun >= limit:
             return {"late": True}
-        return plain_error(error)
+        return error_to_json(error)
 
 
 if __name__ == "__main__":
