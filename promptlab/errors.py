@@ -30,13 +30,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 from promptlab.security.untrusted_text import make_printable, sanitize
-
-if TYPE_CHECKING:
-    from promptlab.prompts.decoding import Generation
-
 
 _SHOWN = 500
 """Characters of a template's line on either side of a fault."""
@@ -160,10 +156,11 @@ class WorkError(PromptlabError):
 class AskError(WorkError):
     """What was asked of a model for one example failed; the other examples go on.
 
-    ``reply`` is what came all the same, with the tokens that it has cost.
+    ``reply`` is the `promptlab.prompts.decoding.Generation` that came all the same, with the tokens
+    that it has cost, or ``None``.
     """
 
-    def __init__(self, message: str, reply: Generation | None = None) -> None:
+    def __init__(self, message: str, reply: Any = None) -> None:
         super().__init__(message)
         self.reply = reply
 
