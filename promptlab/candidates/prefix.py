@@ -97,7 +97,7 @@ class PrefixKind(TunedKind):
         segments = soft_segments(template)
         count = sum(segment.count for segment in segments.values())
         learned = Learned(
-            torch.zeros(count, model.engine.network.virtual.width) if count else None,
+            torch.zeros(count, model.engine.network.virtual_tokens.width) if count else None,
             tuple((name, segment.count) for name, segment in segments.items()),
             prefix=torch.zeros(layers, 2, heads, max(self.settings.length), size),
         )

@@ -171,7 +171,7 @@ class SoftPromptKind(TunedKind):
             soft, _ = self._soft_template(template, init, length, model)
             segments = soft_segments(soft)
             count = sum(segment.count for segment in segments.values())
-            table = torch.zeros(count, model.engine.network.virtual.width)
+            table = torch.zeros(count, model.engine.network.virtual_tokens.width)
             named = tuple((name, segment.count) for name, segment in segments.items())
             found.append((soft, model.adapted(Learned(table, named), keep=False)))
         return found

@@ -141,7 +141,7 @@ def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dic
             "fast_paths": {
                 "shared_prefixes": bool(getattr(model.engine.runner, "shares", False)),
                 "slot_only_head": network.hooks.can_gather,
-                "slot_features": network.affine,
+                "slot_features": network.head_is_linear,
             },
             "load_seconds": round(seconds, 3),
             "read_tokens_per_second": _reading_speed(model),

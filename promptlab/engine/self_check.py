@@ -16,33 +16,33 @@ from promptlab.compat.transformers import (
     is_full_length_cache,
     is_lossless_cache,
 )
-from promptlab.engine.generation.batching_mode import Joining
-from promptlab.engine.generation.generate import written
-from promptlab.engine.generation.sequence import Writing
-from promptlab.engine.kv_cache.state import growing_cache, recorded
+from promptlab.engine.generation.batching_mode import BatchingMode
+from promptlab.engine.generation.generate import generate_sequences
+from promptlab.engine.generation.sequence import GeneratedSequence
+from promptlab.engine.kv_cache.state import recording_cache, to_kv_state
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.finite_check import has_finite_rows
-from promptlab.engine.network.model_errors import REFUSALS, told_error
+from promptlab.engine.network.model_errors import MODEL_FAILURES, describe_error
 from promptlab.engine.network.network import Network
 from promptlab.engine.network.output_check import check_outputs
 from promptlab.engine.scoring.causal import CausalRunner
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.masked import MaskedRunner
-from promptlab.engine.scoring.reference import Reading, plain_scores
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.reference import LocalFamily, reference_scores
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
 from promptlab.engine.scoring.runner import Runner
 from promptlab.engine.scoring.seq2seq import Seq2SeqRunner
 from promptlab.errors import InputError, ModelError, NotFiniteError
 
-SHARED = 34
+SHARED_TOKENS = 34
 """So many tokens the samples begin with in common: enough to be computed once."""
-WRITTEN = 3
+GENERATED_TOKENS = 3
 """So many tokens are written to see whether writing agrees."""
 
 
 @dataclass(frozen=True)
-class Examination:
+class CheckedModel:
     """A network that is being tried; ``name`` is its model's, for messages.
 
     ``avoided`` are ids of special tokens, ``start`` those that a decoder begins with, ``mask``
@@ -50,7 +50,7 @@ class Examination:
     """
 
     network: Network
-    reading: Reading
+    reading: LocalFamily
     name: str
     window: int
     avoided: frozenset[int] = frozenset()
@@ -68,7 +68,7 @@ class Examination:
         return 3e-4 if self.network.dtype == torch.float32 else 0.25
 
 
-def best_runner(tried: Examination, budget: TokenBudget, *, deterministic: bool) -> Runner:
+def choose_runner(tried: CheckedModel, budget: TokenBudget, *, deterministic: bool) -> Runner:
     """The quickest runner that gives what plain forwards give.
 
     Raises `InputError` when the model cannot be run on plain text, is read from left to right and
@@ -76,14 +76,14 @@ def best_runner(tried: Examination, budget: TokenBudget, *, deterministic: bool)
     what it computes is no number.
     """
     _check_plain(tried)
-    questions = _questions(tried)
+    questions = _sample_requests(tried)
     try:
-        expected = plain_scores(tried.network, tried.reading, questions, tried.start)
+        expected = reference_scores(tried.network, tried.reading, questions, tried.start)
     except NotFiniteError:
         raise
-    except REFUSALS as error:
-        raise _refused(tried, error) from error
-    for runner in _ways(tried, budget, deterministic):
+    except MODEL_FAILURES as error:
+        raise _refusal(tried, error) from error
+    for runner in _candidate_runners(tried, budget, deterministic):
         if _agrees(tried, runner, questions, expected):
             return runner
     raise InputError(
@@ -93,102 +93,102 @@ def best_runner(tried: Examination, budget: TokenBudget, *, deterministic: bool)
     )
 
 
-def choose_joining(tried: Examination, engine: Engine, tokenizer: Any) -> bool:
+def choose_batching_mode(tried: CheckedModel, engine: Engine, tokenizer: Any) -> bool:
     """Set the quickest way of writing that gives what plain forwards give; whether any does."""
-    contexts = _contexts(tried, (6, 9))
+    contexts = _sample_ids(tried, (6, 9))
     shares = getattr(engine.runner, "shares", False)
     seq2seq = tried.reading == "seq2seq"
-    ways: list[Joining | None] = [None] if seq2seq or shares else []
+    ways: list[BatchingMode | None] = [None] if seq2seq or shares else []
     ways += ["together"] if seq2seq else []
-    caches = tried.network.caches and is_lossless_cache(tried.config)
+    caches = tried.network.can_cache and is_lossless_cache(tried.config)
     ways += ["alone"] if caches else []
     for way in (*ways, "anew"):
-        tried.network.joining = way
+        tried.network.batching_mode = way
         try:
-            texts = written(engine, tokenizer, contexts, WRITTEN)
-            if all(_wrote(tried, text) for text in texts):
+            texts = generate_sequences(engine, tokenizer, contexts, GENERATED_TOKENS)
+            if all(_generates_plainly(tried, text) for text in texts):
                 return True
-        except REFUSALS:
+        except MODEL_FAILURES:
             continue
     return False
 
 
-def takes_vectors(tried: Examination, engine: Engine) -> bool:
+def accepts_vectors(tried: CheckedModel, engine: Engine) -> bool:
     """Whether vectors that equal the embeddings of words score as the words do."""
-    network, first = tried.network, tried.network.virtual.start
-    words = _questions(tried)[-1] if tried.reading != "masked" else _questions(tried)[0]
+    network, first = tried.network, tried.network.virtual_tokens.start
+    words = _sample_requests(tried)[-1] if tried.reading != "masked" else _sample_requests(tried)[0]
     ids = words.context.ids
     stands = (ids[0], *(first + place for place in range(3)), *ids[4:])
-    learned = Question(Context(stands, words.context.position), words.continuations)
+    learned = ScoringRequest(ScoringContext(stands, words.context.position), words.continuations)
     try:
         with torch.inference_mode():
-            table = network.virtual.vectors(torch.tensor(ids[1:4], device=network.device))
+            table = network.virtual_tokens.embed(torch.tensor(ids[1:4], device=network.device))
         found = engine.adapted(table.clone(), None, "", keep=False).score([learned])
-        expected = plain_scores(network, tried.reading, [words], tried.start)
-    except REFUSALS:
+        expected = reference_scores(network, tried.reading, [words], tried.start)
+    except MODEL_FAILURES:
         return False
     gaps = [abs(float(a) - b) for a, b in zip(found[0], expected[0], strict=True)]
     return max(gaps) <= tried.tolerance
 
 
-def takes_prefix(tried: Examination, runner: Runner) -> bool:
+def accepts_prefix(tried: CheckedModel, runner: Runner) -> bool:
     """Whether a masked model's rows attend a prefix and are nowhere else changed by it.
 
     A prefix of the keys and values that a row has itself changes nothing: every token attends
     what it attended before, twice.
     """
     network = tried.network
-    (question,) = _questions(tried)[:1]
+    (question,) = _sample_requests(tried)[:1]
     row = torch.tensor([question.context.ids], device=network.device)
-    cache, given = growing_cache(network)
+    cache, given = recording_cache(network)
     try:
-        network.run_with_cache(given, input_ids=row)
-        own = recorded(cache)
+        network.fill_cache(given, input_ids=row)
+        own = to_kv_state(cache)
         alone = TokenBudget(1)
         found = Engine(network, MaskedRunner(network, alone).after(own), FeatureStore(None)).score(
             [question]
         )
-        expected = plain_scores(network, tried.reading, [question])
-    except REFUSALS:
+        expected = reference_scores(network, tried.reading, [question])
+    except MODEL_FAILURES:
         return False
     gaps = [abs(float(a) - b) for a, b in zip(found[0], expected[0], strict=True)]
     return own.length == row.shape[1] and max(gaps) <= tried.tolerance
 
 
-def _wrote(tried: Examination, text: Writing) -> bool:
+def _generates_plainly(tried: CheckedModel, text: GeneratedSequence) -> bool:
     """Whether a plain forward gives what was written the same log-probability."""
     forced = text.ends.forced is not None
     tokens, start = tuple(text.tokens), tried.start[:1]
     if forced:
         start, tokens = (*start, *tokens[:1]), tokens[1:]
-    question = Question(Context(text.ids), (tokens,))
-    ((expected,),) = plain_scores(tried.network, tried.reading, [question], start)
+    question = ScoringRequest(ScoringContext(text.ids), (tokens,))
+    ((expected,),) = reference_scores(tried.network, tried.reading, [question], start)
     return abs(text.logprob - expected) <= tried.tolerance * len(text.tokens)
 
 
-def _check_plain(tried: Examination) -> None:
+def _check_plain(tried: CheckedModel) -> None:
     """Find out how the network is read, and that it looks to the left if it has to."""
     network = tried.network
-    ids = _contexts(tried, (8,))[0]
+    ids = _sample_ids(tried, (8,))[0]
     inputs = {"input_ids": torch.tensor([ids], device=network.device)}
     if tried.reading == "seq2seq":
         inputs["decoder_input_ids"] = inputs["input_ids"][:, :4]
     try:
         check_outputs(network, inputs)
         if tried.reading != "masked":
-            cache, given = growing_cache(network)
+            cache, given = recording_cache(network)
             network.count_layers(given, cache)
         if tried.reading == "causal":
-            whole = network.plain(**inputs)[0, :5].float()
-            begun = network.plain(input_ids=inputs["input_ids"][:, :5])[0].float()
+            whole = network.plain_logits(**inputs)[0, :5].float()
+            begun = network.plain_logits(input_ids=inputs["input_ids"][:, :5])[0].float()
     except NotFiniteError:
         raise
-    except REFUSALS as error:
-        raise _refused(tried, error) from error
+    except MODEL_FAILURES as error:
+        raise _refusal(tried, error) from error
     if tried.reading != "causal":
         return
     if not has_finite_rows(begun):
-        raise network.not_finite("a few of its own tokens", inputs)
+        raise network.not_finite_error("a few of its own tokens", inputs)
     gaps = (whole.log_softmax(-1) - begun.log_softmax(-1)).abs()
     gap = float(gaps.nan_to_num(0.0, posinf=math.inf).max())  # words masked out in both: no gap
     if gap <= max(tried.tolerance, 0.02):
@@ -206,15 +206,17 @@ def _check_plain(tried: Examination) -> None:
     )
 
 
-def _refused(tried: Examination, error: BaseException) -> InputError:
+def _refusal(tried: CheckedModel, error: BaseException) -> InputError:
     own = error.__cause__ if isinstance(error, ModelError) and error.__cause__ else error
     return InputError(
         f"{tried.name} ({type(tried.network.model).__name__}) does not run on text alone: its own "
-        f"forward raises {told_error(own)}; use another model"
+        f"forward raises {describe_error(own)}; use another model"
     )
 
 
-def _ways(tried: Examination, budget: TokenBudget, deterministic: bool) -> list[Runner]:
+def _candidate_runners(
+    tried: CheckedModel, budget: TokenBudget, deterministic: bool
+) -> list[Runner]:
     """Runners, the quickest first."""
     configs = (tried.network.model.config, tried.config)
     together = not any(block_attention_reason(config, tried.window) for config in configs)
@@ -226,7 +228,7 @@ def _ways(tried: Examination, budget: TokenBudget, deterministic: bool) -> list[
     return [*found, _plain_runner(tried, TokenBudget(1)).with_single_rows()]
 
 
-def _plain_runner(tried: Examination, budget: TokenBudget) -> Runner:
+def _plain_runner(tried: CheckedModel, budget: TokenBudget) -> Runner:
     if tried.reading == "masked":
         return MaskedRunner(tried.network, budget)
     if tried.reading == "seq2seq":
@@ -234,7 +236,7 @@ def _plain_runner(tried: Examination, budget: TokenBudget) -> Runner:
     return CausalRunner(tried.network, budget, shares=False)
 
 
-def _may_share(tried: Examination) -> bool:
+def _may_share(tried: CheckedModel) -> bool:
     """Whether every layer keeps keys and values of every token; else nothing can be shared."""
     if not accepts_positions(tried.network.model):
         return False
@@ -242,19 +244,19 @@ def _may_share(tried: Examination) -> bool:
     known = {"full_attention", "sliding_attention"}
     if any(kind not in known for kind in types):
         return False
-    return tried.network.caches and is_full_length_cache(tried.config, tried.window)
+    return tried.network.can_cache and is_full_length_cache(tried.config, tried.window)
 
 
 def _agrees(
-    tried: Examination,
+    tried: CheckedModel,
     runner: Runner,
-    questions: Sequence[Question],
+    questions: Sequence[ScoringRequest],
     expected: Sequence[Sequence[float]],
 ) -> bool:
     engine = Engine(tried.network, runner, FeatureStore(None))
     try:
         found = engine.score(questions)
-    except REFUSALS:
+    except MODEL_FAILURES:
         return False
     return all(
         abs(float(a) - b) <= tried.tolerance * max(1.0, abs(b) / 20)
@@ -263,29 +265,29 @@ def _agrees(
     )
 
 
-def _questions(tried: Examination) -> list[Question]:
+def _sample_requests(tried: CheckedModel) -> list[ScoringRequest]:
     """Contexts of unequal lengths, two with a common beginning, and answers of several tokens."""
-    short, other = _contexts(tried, (6, 9))
-    shared = _contexts(tried, (SHARED,))[0]
+    short, other = _sample_ids(tried, (6, 9))
+    shared = _sample_ids(tried, (SHARED_TOKENS,))[0]
     a, b, c, d = other[-4:]
     if tried.reading == "masked":
         assert tried.mask is not None
         one, two = (tried.mask,), (tried.mask, tried.mask)
         return [
-            Question(Context((*short, *one, a), len(short)), ((b,), (c,))),
-            Question(Context((*shared[:20], *two, a, b), 20), ((c, d),)),
+            ScoringRequest(ScoringContext((*short, *one, a), len(short)), ((b,), (c,))),
+            ScoringRequest(ScoringContext((*shared[:20], *two, a, b), 20), ((c, d),)),
         ]
     tails = ((a, b, c), (d, a, b), (b, d, c, a))
     return [
-        Question(Context((*shared, *short[:2])), tails),
-        Question(Context((*shared, *other[:5])), ((b, d),)),
-        Question(Context(short), ((c, a),)),
+        ScoringRequest(ScoringContext((*shared, *short[:2])), tails),
+        ScoringRequest(ScoringContext((*shared, *other[:5])), ((b, d),)),
+        ScoringRequest(ScoringContext(short), ((c, a),)),
     ]
 
 
-def _contexts(tried: Examination, lengths: Sequence[int]) -> list[tuple[int, ...]]:
+def _sample_ids(tried: CheckedModel, lengths: Sequence[int]) -> list[tuple[int, ...]]:
     """Token ids that mean nothing, none of them special."""
-    size = tried.network.virtual.start
+    size = tried.network.virtual_tokens.start
     usable = [token for token in range(size) if token not in tried.avoided] or list(range(size))
     return [
         tuple(usable[(7 * place + 5 * length + 3) % len(usable)] for place in range(length))

@@ -54,7 +54,7 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
         "base_model_name_or_path": model.name,
         "task_type": _TASKS[model.family],
         "inference_mode": True,
-        "num_layers": network.layers,
+        "num_layers": network.layer_count,
         "num_transformer_submodules": 1,
     }
     if learned.prefix is not None:

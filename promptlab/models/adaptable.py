@@ -62,7 +62,7 @@ class AdaptableModel(LanguageModel):
         check_trains(base.engine.network, self.name)
         other = copy.copy(base)
         other.base = other
-        other.engine = base.engine.over(base.engine.network.private(), "", keep=False)
+        other.engine = base.engine.over(base.engine.network.trainable_copy(), "", keep=False)
         other._forget()
         return other
 
@@ -84,7 +84,7 @@ class AdaptableModel(LanguageModel):
         """
         runner, network = self.base.engine.runner, self.base.engine.network
         shares = getattr(runner, "shares", True)
-        if not shares or network.joining == "anew" or not network.attends_prefix:
+        if not shares or network.batching_mode == "anew" or not network.can_attend_prefix:
             return None
         if not hasattr(self.base, "_prefix_shape"):
             self.base._prefix_shape = prefix_shape(self.engine.network)
@@ -92,13 +92,13 @@ class AdaptableModel(LanguageModel):
 
     def fits(self, learned: Learned | None = None) -> dict[str, Any]:
         """What something learned for this model depends on."""
-        virtual = self.engine.network.virtual
+        virtual = self.engine.network.virtual_tokens
         facts: dict[str, Any] = {
             "model": self.name,
             "family": self.family,
             "width": virtual.width,
             "vocabulary": virtual.start,
-            "layers": self.engine.network.layers,
+            "layers": self.engine.network.layer_count,
         }
         if learned is None or learned.prefix is not None:
             shape = self.prefix_shape
@@ -106,7 +106,7 @@ class AdaptableModel(LanguageModel):
         return facts
 
     def _check_parts(self, learned: Learned) -> None:
-        virtual = self.engine.network.virtual
+        virtual = self.engine.network.virtual_tokens
         if (broken := learned.broken) is not None:
             raise NotFiniteError(
                 f"the learned {broken} hold NaN or infinity, so {self.name} would compute no "

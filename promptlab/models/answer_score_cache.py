@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from promptlab.engine.scoring.readout import Readout
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.scoring.readout import SlotReadout
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.models.base import Scores
 from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.models.nested_answers import may_begin_another
@@ -55,14 +55,14 @@ class SlotScores:
         self._cuts: dict[str, _Cut] = {}
         self._kept: dict[str, Float[np.ndarray, " prompt"]] = {}
         self._together: dict[tuple[str, ...], Scores] = {}
-        self._read: Readout | None = None
+        self._read: SlotReadout | None = None
         self._groups = self._grouped(asked)
         for answer, items in asked.items():
             self._cuts[answer] = self._cut(items, range(len(self.prompts)))
 
     def read(self) -> None:
         """Send the prompts through the network, unless that was done before."""
-        if self._read is None and self.model.engine.network.affine:
+        if self._read is None and self.model.engine.network.head_is_linear:
             self._read = self.model.engine.read(self._contexts)
 
     def unread(self, answers: Sequence[str]) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class SlotScores:
         return self._cuts[answer]
 
     def _cut(self, items: Sequence[AnswerRequest], rows: Sequence[int]) -> _Cut:
-        affine, causal = self.model.engine.network.affine, self.model.family == "causal"
+        affine, causal = self.model.engine.network.head_is_linear, self.model.family == "causal"
         token, tokens, more, alone = (np.zeros(len(items), dtype=np.int64) for _ in range(4))
         for place, (item, row) in enumerate(zip(items, rows, strict=True)):
             (continuation,) = item.continuations
@@ -160,7 +160,7 @@ class SlotScores:
         questions = self.model.questions([self.prompts[row] for row in rows], (answer,))
         return [items[0] for items in questions]
 
-    def _places(self, asked: Sequence[Sequence[AnswerRequest]]) -> list[Context]:
+    def _places(self, asked: Sequence[Sequence[AnswerRequest]]) -> list[ScoringContext]:
         """What is read before an answer of one token: the most that all of the answers share."""
         found = self.model.slot_contexts(self.prompts)
         for items in asked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
@@ -40,7 +40,9 @@ class CausalModel(LocalModel):
             result.append(self._split(start, lefts[row], whole, answers))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
+    def slot_contexts(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[ScoringContext]:
         """The text before the slot, trailing white space left to the answer."""
         pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
         kept = [
@@ -48,11 +50,11 @@ class CausalModel(LocalModel):
             for piece, prompt in zip(pieces, prompts, strict=True)
         ]
         return [
-            Context(self._context(self._start(prompt) + piece.before + ids))
+            ScoringContext(self._context(self._start(prompt) + piece.before + ids))
             for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
         ]
 
-    def _reply(self, prompt: Prompt, context: Context, text: Text) -> tuple[int, ...]:
+    def _reply(self, prompt: Prompt, context: ScoringContext, text: Text) -> tuple[int, ...]:
         piece = self.pieces(prompt, writes=True)
         if piece.after:
             raise CapabilityError(
@@ -97,7 +99,7 @@ class CausalModel(LocalModel):
         The prefix is in the context as so many ids beyond the vocabulary, which the runner
         replaces by its keys and values.
         """
-        first = self.engine.network.virtual.start
+        first = self.engine.network.virtual_tokens.start
         if self.learned is not None and self.learned.vectors is not None:
             first += len(self.learned.vectors)
         prefix = tuple(range(first, first + self.prefix_tokens))
@@ -122,7 +124,7 @@ class CausalModel(LocalModel):
             check_answer_tokens(ids[shared:], answer, self.unknown)
             self._check_length(len(context) + len(ids) - shared)
         tails = tuple(ids[shared:] for ids in whole)
-        return [AnswerRequest(Context(context), tails, tuple(range(len(answers))))]
+        return [AnswerRequest(ScoringContext(context), tails, tuple(range(len(answers))))]
 
     def _nothing(self) -> tuple[int, ...]:
         """What a text that begins with the slot follows."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 
-from promptlab.engine.network.model_errors import told_error
+from promptlab.engine.network.model_errors import describe_error
 from promptlab.errors import CapabilityError, InputError, PromptlabError
 from promptlab.models.chat_limits import check_limits
 from promptlab.models.thinking import Thinking, closing_marks, thinking_switches
@@ -122,7 +122,7 @@ class ChatTemplate:
         except PromptlabError:
             raise
         except Exception as error:  # a template can make any function raise anything
-            said = str(error) if isinstance(error, JinjaError) else told_error(error)
+            said = str(error) if isinstance(error, JinjaError) else describe_error(error)
             raise InputError(
                 f"the model's chat template refuses this conversation ({said}); turns of user "
                 "and assistant alternate, after at most one system turn"

@@ -10,16 +10,16 @@ from typing import Any, cast
 import torch
 
 from promptlab.compat.transformers import config_value, model_classes_of
-from promptlab.engine.generation.sequence import decoder_start
-from promptlab.engine.kv_cache.budget import kept_budget
+from promptlab.engine.generation.sequence import decoder_start_token
+from promptlab.engine.kv_cache.budget import kv_cache_bytes
 from promptlab.engine.kv_cache.compatibility import check_cache_layers
-from promptlab.engine.kv_cache.radix_cache import KeptStates
+from promptlab.engine.kv_cache.radix_cache import RadixKVCache
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.engine import VERSION, Engine
 from promptlab.engine.scoring.feature_store import FeatureStore
-from promptlab.engine.scoring.reference import Reading
-from promptlab.engine.self_check import Examination, best_runner
+from promptlab.engine.scoring.reference import LocalFamily
+from promptlab.engine.self_check import CheckedModel, choose_runner
 from promptlab.errors import InputError
 from promptlab.files.cache import cache_dir, print_to_stderr
 from promptlab.files.provenance import package_version
@@ -176,10 +176,10 @@ def from_transformers(
     tokens = CUDA_BUDGET if on_gpu else _cpu_budget(network)
     budget = TokenBudget(1 if deterministic else tokens)
     examined = _examination(network, tokenizer, kind, name)
-    runner = best_runner(examined, budget, deterministic=deterministic)
+    runner = choose_runner(examined, budget, deterministic=deterministic)
     cannot = find_lacks(examined, Engine(examined.network, runner, FeatureStore(None)), tokenizer)
     if examined.network is not network:
-        network.run_as(examined.network)
+        network.adopt_checks(examined.network)
         runner = runner.over(network)
     runner.computed_tokens = 0
     shares = getattr(runner, "shares", False)
@@ -188,8 +188,8 @@ def from_transformers(
     key = _key(content, *facts)
     path = cache_dir() / "features" / f"{_store_key(key, network)}.db" if cache else None
     engine = Engine(network, runner, FeatureStore(path), deterministic=deterministic)
-    if (room := kept_budget(network.device) if shares else 0) > 0:
-        engine.runner = runner.keeping(KeptStates(room))
+    if (room := kv_cache_bytes(network.device) if shares else 0) > 0:
+        engine.runner = runner.keeping(RadixKVCache(room))
     return _CLASSES[kind](
         name=name,
         key=key,
@@ -229,7 +229,7 @@ def _weights(network: Network) -> int:
     return sum(parameter.numel() for parameter in network.model.parameters())
 
 
-def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> Examination:
+def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> CheckedModel:
     """What is tried at load: the network, or a copy in fp32, where nothing hides in rounding."""
     model = network.model
     start: tuple[int, ...] = ()
@@ -238,14 +238,14 @@ def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> E
         # <s>) in front included.
         sentinel = sentinel_id(tokenizer)
         begun = Encoding(tokenizer).before if sentinel is None else (sentinel,)
-        first = decoder_start(model)
+        first = decoder_start_token(model)
         assert first is not None
         start = (first, *begun)
     if network.dtype != torch.float32 and _weights(network) <= MOST_COPIED:
-        network = network.private()
-    return Examination(
+        network = network.trainable_copy()
+    return CheckedModel(
         network,
-        cast(Reading, kind),
+        cast(LocalFamily, kind),
         name,
         _window(model, tokenizer, name),
         frozenset(map(int, tokenizer.all_special_ids)),
@@ -257,7 +257,7 @@ def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> E
 def _cpu_budget(network: Network) -> int:
     """Tokens a forward on a CPU: what fits its cache."""
     base = CPU_BUDGETS.get(network.dtype, 512)
-    return max(base, min(MOST_NARROW, base * NARROW // max(1, network.virtual.width)))
+    return max(base, min(MOST_NARROW, base * NARROW // max(1, network.virtual_tokens.width)))
 
 
 def _family(config: Any, source: str, architecture: str = "") -> Family:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from promptlab.engine.generation.generate import generate
 from promptlab.engine.scoring.engine import Engine
-from promptlab.engine.scoring.request import Context, Question, Usage
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.files.provenance import Provenance
 from promptlab.models.adaptable import AdaptableModel
@@ -39,7 +39,7 @@ REMEMBERED = 20_000
 
 
 @dataclass(frozen=True)
-class AnswerRequest(Question):
+class AnswerRequest(ScoringRequest):
     """A request to score some of the answers; ``answers`` are their indices, one a continuation."""
 
     answers: tuple[int, ...]
@@ -102,7 +102,9 @@ class LocalModel(AdaptableModel):
         """For every prompt the questions that together cover all answers."""
 
     @abstractmethod
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
+    def slot_contexts(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[ScoringContext]:
         """For every prompt the context whose slot is filled by one token.
 
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
@@ -125,11 +127,11 @@ class LocalModel(AdaptableModel):
             found.append(AnswerRequest(context, (ids,), (0,)))
         return found
 
-    def _written_after(self, context: Context) -> Context:
+    def _written_after(self, context: ScoringContext) -> ScoringContext:
         """The context as it is when a reply is begun."""
         return context
 
-    def _reply(self, prompt: Prompt, context: Context, text: Text) -> tuple[int, ...]:
+    def _reply(self, prompt: Prompt, context: ScoringContext, text: Text) -> tuple[int, ...]:
         """The tokens of a reply that follows the context."""
         return self.encoding.one(text)
 
@@ -263,7 +265,7 @@ class LocalModel(AdaptableModel):
         """What is read of the prompt, token by token; places for what is not learned yet."""
         ids: Sequence[tuple[int | None, ...]] = unlearned(prompt)
         if ids and self.learned is not None:
-            ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+            ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual_tokens.start))
         if prompt.chat:
             self._check_chat(prompt)
         chat = (lambda words: self._chat(prompt, words, False)) if prompt.chat else None
@@ -309,7 +311,7 @@ class LocalModel(AdaptableModel):
         if prompt.is_text_only:
             return Pieces((), *self.sides(prompt, writes=writes), ())
         assert self.learned is not None
-        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual.start))
+        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual_tokens.start))
         return self._pieces(prompt, ids, writes)
 
     def _pieces(
@@ -370,7 +372,7 @@ class LocalModel(AdaptableModel):
                 "one text at a time: what this architecture gives for a text depends on its "
                 "padding or on the texts beside it"
             )
-        if self.engine.network.joining == "anew" and "generate" in self.can:
+        if self.engine.network.batching_mode == "anew" and "generate" in self.can:
             facts["writing"] = "without a cache: the whole text is read anew for every token"
         return facts if self.learned is None else facts | {"learned": self.learned.key}
 

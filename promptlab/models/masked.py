@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
@@ -37,7 +37,9 @@ class MaskedModel(LocalModel):
             result[row].append(AnswerRequest(context, continuations, chosen))
         return result
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
+    def slot_contexts(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[ScoringContext]:
         """Every prompt with one mask token in its slot."""
         return self._contexts(prompts, [1] * len(prompts))
 
@@ -46,7 +48,7 @@ class MaskedModel(LocalModel):
         check_answer_tokens(ids, answer, self.unknown)
         return ids
 
-    def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[Context]:
+    def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[ScoringContext]:
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
         pieces = [self.pieces(prompt) for prompt in prompts]
         texts = [p.left + Text(mask * k) + p.right for p, k in zip(pieces, masks, strict=True)]
@@ -66,7 +68,7 @@ class MaskedModel(LocalModel):
                     f"a prompt has {len(whole)} tokens and {self.name} takes {self.max_tokens}; "
                     "shorten the template or use fewer demonstrations"
                 )
-            contexts.append(Context(whole, len(before) + place))
+            contexts.append(ScoringContext(whole, len(before) + place))
         return contexts
 
     def _count(self, left: Text, right: Text) -> int:

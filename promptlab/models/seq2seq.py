@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.engine.generation.sequence import Ends
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.generation.sequence import StopTokens
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
@@ -38,9 +38,11 @@ class Seq2SeqModel(LocalModel):
         every = tuple(range(len(answers)))
         return [[AnswerRequest(context, tokens, every)] for context in self.slot_contexts(prompts)]
 
-    def slot_contexts(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[Context]:
+    def slot_contexts(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[ScoringContext]:
         """The encoder's input."""
-        contexts = [Context(ids) for ids in self.reading(prompts, writes=writes)]
+        contexts = [ScoringContext(ids) for ids in self.reading(prompts, writes=writes)]
         for context in contexts:
             if len(context.ids) > self.max_tokens:
                 raise CapabilityError(
@@ -84,9 +86,9 @@ class Seq2SeqModel(LocalModel):
             *slot,
         ]
 
-    def _written_after(self, context: Context) -> Context:
+    def _written_after(self, context: ScoringContext) -> ScoringContext:
         model = self.engine.network.model
-        forced = Ends.of(model, self.tokenizer).forced
+        forced = StopTokens.of(model, self.tokenizer).forced
         start = (int(model.config.decoder_start_token_id),)
         return replace(context, begun=start if forced is None else (*start, forced))
 

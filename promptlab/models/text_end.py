@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptlab.engine.generation.sequence import Ends
+from promptlab.engine.generation.sequence import StopTokens
 from promptlab.errors import CapabilityError
 from promptlab.models.control_tokens import control_ids
 
@@ -27,7 +27,7 @@ def end_token(model: Any, tokenizer: Any, name: str, *, chat: bool) -> int:
     Raises:
         CapabilityError: The model has no such token.
     """
-    ends = Ends.of(model, tokenizer)
+    ends = StopTokens.of(model, tokenizer)
     stops = ends.tokens - {ends.sentinel}
     if chat:
         found = next((token for token in _after_reply(tokenizer) if token in stops), None)

@@ -80,7 +80,7 @@ class TunedWeights:
 
     def merged(self, network: Network) -> Network:
         """A private copy of ``network`` with these weights in it; `check` comes first."""
-        made = network.private()
+        made = network.trainable_copy()
         if self.lora is not None:
             _merge(made, self)
             return made

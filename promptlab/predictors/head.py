@@ -20,7 +20,7 @@ from promptlab.prompts.template import Template, is_jinja
 from promptlab.prompts.text import Text
 
 if TYPE_CHECKING:
-    from promptlab.engine.scoring.embedding import HiddenReader, Pooling
+    from promptlab.engine.scoring.embedding import Pooling, TextEmbedder
     from promptlab.models.local import LocalModel
 
 POOLING: dict[str, Pooling] = {"masked": "first", "causal": "last", "seq2seq": "mean"}
@@ -125,12 +125,12 @@ class HeadTexts:
         whole = [encoding.before + row + encoding.after for row in rows]
         return [row or (int(self.model.tokenizer.eos_token_id or 0),) for row in whole]
 
-    def reader(self) -> HiddenReader:
+    def reader(self) -> TextEmbedder:
         """A reader over the model's network."""
-        from promptlab.engine.scoring.embedding import HiddenReader
+        from promptlab.engine.scoring.embedding import TextEmbedder
 
         engine = self.model.engine
-        return HiddenReader(engine.network, engine.runner, POOLING[self.model.family])
+        return TextEmbedder(engine.network, engine.runner, POOLING[self.model.family])
 
 
 def slotless(text: str) -> Template:

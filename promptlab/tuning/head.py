@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from promptlab.data.example import Example
-from promptlab.engine.scoring.embedding import HiddenReader
+from promptlab.engine.scoring.embedding import TextEmbedder
 from promptlab.models.learned_parts import Learned
 from promptlab.predictors.head import HeadTexts
 from promptlab.tuning.objectives import Exercise, Exercises, LabelledExercises, Scored
@@ -84,7 +84,7 @@ class HeadExercises(LabelledExercises):
 class HeadPack:
     """Takes a head's steps over one reader; on a ``frozen`` network states are read once."""
 
-    def __init__(self, reader: HiddenReader, *, frozen: bool) -> None:
+    def __init__(self, reader: TextEmbedder, *, frozen: bool) -> None:
         self.reader = reader
         self.frozen = frozen
         self._known: dict[tuple[int, ...], Tensor] = {}

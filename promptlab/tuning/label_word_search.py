@@ -43,7 +43,9 @@ def slot_words(
     entries = _entries(model, prompts[0], tokens)
     network = model.engine.network
     with torch.no_grad():
-        rows = network.vocabulary.rows(torch.tensor(entries, device=network.device)).cpu().numpy()
+        rows = (
+            network.vocabulary_head.rows(torch.tensor(entries, device=network.device)).cpu().numpy()
+        )
     count = top * SPARE
     found = find_label_words(
         features,

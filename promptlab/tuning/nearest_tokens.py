@@ -112,7 +112,7 @@ def spelled(template: Template, learned: Learned, model: LocalModel) -> Template
 def _nearest(
     model: LocalModel, vectors: Float[Tensor, "token dim"], top: int
 ) -> tuple[Float[Tensor, "token top"], Int[Tensor, "token top"]]:
-    virtual = model.engine.network.virtual
+    virtual = model.engine.network.virtual_tokens
     device = model.engine.network.device
     wanted = torch.nn.functional.normalize(vectors.to(device).float(), dim=1)
     special = torch.tensor(sorted(model.tokenizer.all_special_ids), device=device)
@@ -121,7 +121,7 @@ def _nearest(
     with torch.no_grad():
         for start in range(0, virtual.start, _CHUNK):
             rows = torch.arange(start, min(start + _CHUNK, virtual.start), device=device)
-            table = torch.nn.functional.normalize(virtual.vectors(rows), dim=1)
+            table = torch.nn.functional.normalize(virtual.embed(rows), dim=1)
             cosines = wanted @ table.T
             inside = special[(special >= start) & (special < start + len(rows))] - start
             cosines[:, inside] = -2.0

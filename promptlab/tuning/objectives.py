@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from promptlab.data.example import Example
-from promptlab.engine.kv_cache.state import PrefixState
-from promptlab.engine.kv_cache.training_cache import WORTH, FixedStates
-from promptlab.engine.scoring.request import Question
-from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.kv_cache.state import KVState
+from promptlab.engine.kv_cache.training_cache import MIN_FIXED_TOKENS, TrainingPrefixCache
+from promptlab.engine.scoring.request import ScoringRequest
+from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.local import AnswerRequest, LocalModel
@@ -111,7 +111,7 @@ class Exercises(ABC):
         ids = self.exercises[number].asked[0].context.ids
         first = next((i for i, token in enumerate(ids) if token >= self.start), len(ids))
         first = min(first, len(ids) - 1)
-        return ids[:first] if first >= WORTH else ()
+        return ids[:first] if first >= MIN_FIXED_TOKENS else ()
 
     @cached_property
     def lead(self) -> tuple[int, ...]:
@@ -137,23 +137,25 @@ class Exercises(ABC):
         number: int,
         offsets: Sequence[int],
         *,
-        prefix: PrefixState | None = None,
-        states: FixedStates | None = None,
-    ) -> Item:
+        prefix: KVState | None = None,
+        states: TrainingPrefixCache | None = None,
+    ) -> TrainingItem:
         """What is scored for an example: its questions once a member, at the members' vectors."""
         asked = self.exercises[number].asked
         state = prefix
         if prefix is None and states is not None and (ids := self.fixed(number)):
             state = states.get(ids)
         questions = tuple(self._moved(one, offset) for offset in offsets for one in asked)
-        return Item(questions, state)
+        return TrainingItem(questions, state)
 
-    def _moved(self, question: Question, offset: int) -> Question:
+    def _moved(self, question: ScoringRequest, offset: int) -> ScoringRequest:
         """The question with its virtual ids moved to where this candidate's vectors stand."""
         if not offset:
             return question
         context = replace(question.context, ids=self._shifted(question.context.ids, offset))
-        return Question(context, tuple(self._shifted(c, offset) for c in question.continuations))
+        return ScoringRequest(
+            context, tuple(self._shifted(c, offset) for c in question.continuations)
+        )
 
     def _shifted(self, ids: tuple[int, ...], offset: int) -> tuple[int, ...]:
         return tuple(token + offset if token >= self.start else token for token in ids)
@@ -216,7 +218,7 @@ class LabelExercises(LabelledExercises):
             )
             for example, row in zip(examples, rows, strict=True)
         ]
-        super().__init__(made, start=model.engine.network.virtual.start, shares=shares)
+        super().__init__(made, start=model.engine.network.virtual_tokens.start, shares=shares)
         self._single = all(
             len(one.asked) == 1 and all(len(c) == 1 for c in one.asked[0].continuations)
             for one in made
@@ -284,7 +286,7 @@ def text_exercises(
         Exercise(example, (asked,), 0, len(asked.context.ids))
         for example, asked in zip(examples, rows, strict=True)
     ]
-    return TextExercises(made, start=model.engine.network.virtual.start, shares=shares)
+    return TextExercises(made, start=model.engine.network.virtual_tokens.start, shares=shares)
 
 
 class TextExercises(Exercises):

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptlab.engine.kv_cache.state import PrefixState, learned_state, states_with_graph
-from promptlab.engine.kv_cache.training_cache import FixedStates
-from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.kv_cache.state import KVState, kv_state_from_prefix, kv_states_with_graph
+from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
+from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer
-from promptlab.engine.training.gradients import Scored as ScoredItems
+from promptlab.engine.training.gradients import ItemScores as ScoredItems
 from promptlab.models.local import LocalModel
 from promptlab.tuning.objectives import Exercises
 from promptlab.tuning.trainer_state import Trainee
@@ -32,7 +32,7 @@ class _Outputs:
     vectors: Tensor | None
     prefix: Tensor | None
     prefix_leaf: Tensor | None
-    state: PrefixState | None
+    state: KVState | None
     mixture_leaf: Tensor | None
     lead: Tensor | None = None
     lead_leaf: Tensor | None = None
@@ -51,7 +51,7 @@ class Pack:
         network = model.engine.network
         self.network = network
         self.scorer = GradientScorer(network, model.engine.runner)
-        self.states = FixedStates(network, model.engine.runner.budget)
+        self.states = TrainingPrefixCache(network, model.engine.runner.budget)
         self._lead_tokens = 0
 
     @property
@@ -64,7 +64,7 @@ class Pack:
         outputs, table = self._outputs(trainees)
         self._lead(trainees, [trainee.train for trainee in trainees], outputs, table)
         batches = [trainee.batch() for trainee in trainees]
-        items: list[Item] = []
+        items: list[TrainingItem] = []
         owners: list[tuple[int, int]] = []
         for which, (trainee, batch) in enumerate(zip(trainees, batches, strict=True)):
             self._prepare(trainee.train, batch, outputs[which])
@@ -155,7 +155,7 @@ class Pack:
         losses: dict[int, float] = {}
 
         def work(batch: list[int]) -> None:
-            with self.network.learned(table):
+            with self.network.use_virtual_tokens(table):
                 found = self.scorer.score(
                     [items[n] for n in batch], normalised=exercises.normalised
                 )
@@ -186,7 +186,7 @@ class Pack:
                     vectors=vectors,
                     prefix=prefix,
                     prefix_leaf=prefix_leaf,
-                    state=None if prefix_leaf is None else learned_state(prefix_leaf),
+                    state=None if prefix_leaf is None else kv_state_from_prefix(prefix_leaf),
                     mixture_leaf=None if learner.mixture is None else self._leaf(learner.mixture),
                 )
             )
@@ -214,19 +214,21 @@ class Pack:
             return
         rows = [ids for _, ids in led]
         longest = max(map(len, rows))
-        with self.network.learned(table), self.network.short_attention(longest):
-            states = states_with_graph(self.network, rows)
+        with self.network.use_virtual_tokens(table), self.network.short_attention(longest):
+            states = kv_states_with_graph(self.network, rows)
         self._lead_tokens += sum(map(len, rows))
         for (output, _), state in zip(led, states, strict=True):
             output.lead = state
             output.lead_leaf = self._leaf(state.float())
-            output.state = learned_state(output.lead_leaf)
+            output.state = kv_state_from_prefix(output.lead_leaf)
 
     def _leaf(self, tensor: Tensor) -> Tensor:
         leaf = tensor.detach().to(self.network.device).clone()
         return leaf.requires_grad_(torch.is_grad_enabled())
 
-    def _item(self, trainee: Trainee, exercises: Exercises, number: int, outputs: _Outputs) -> Item:
+    def _item(
+        self, trainee: Trainee, exercises: Exercises, number: int, outputs: _Outputs
+    ) -> TrainingItem:
         members = trainee.learner.members
         size = trainee.learner.tokens // members
         offsets = [outputs.offset + member * size for member in range(members)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from promptlab.engine.kv_cache.training_cache import FixedStates
+from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
 from promptlab.errors import CapabilityError, InputError
 from promptlab.models.learned_parts import learned_segments
 from promptlab.models.local import LocalModel
@@ -108,7 +108,7 @@ def make_learner(
     segments = soft_segments(template)
     if not segments and not prefix:
         raise InputError("there is nothing to learn: no {soft:N} in the template and no prefix")
-    hidden = hidden or model.engine.network.virtual.width
+    hidden = hidden or model.engine.network.virtual_tokens.width
     tables = []
     for member in range(members if segments else 0):
         seed = start.seed + 7919 * member
@@ -173,7 +173,7 @@ def _activations(model: LocalModel, ids: tuple[int, ...]) -> torch.Tensor:
     """Keys and values of real tokens in every layer: a better start than noise (Li & Liang)."""
     network = model.engine.network
     if model.family == "causal":
-        states = FixedStates(network, model.engine.runner.budget)
+        states = TrainingPrefixCache(network, model.engine.runner.budget)
         states.prepare([ids])
         state = states.get(ids)
         assert state is not None
@@ -188,14 +188,14 @@ def network_states(
 ) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
     """Keys and values that a masked model, or the decoder of a seq2seq one, makes of tokens."""
     from promptlab.compat.transformers import EncoderDecoderCache
-    from promptlab.engine.kv_cache.state import frozen_cache, recorded
+    from promptlab.engine.kv_cache.state import cache_from_state, to_kv_state
 
     network = model.engine.network
-    cache = frozen_cache(None, network.layers, counts=False)
+    cache = cache_from_state(None, network.layer_count, counts=False)
     tokens = torch.tensor([ids], device=network.device)
     if model.family == "masked":
-        network.run_with_cache(cache, input_ids=tokens)
+        network.fill_cache(cache, input_ids=tokens)
     else:
-        both = EncoderDecoderCache(cache, frozen_cache(None, network.layers))
-        network.run_with_cache(both, input_ids=tokens, decoder_input_ids=tokens)
-    return recorded(cache).layers
+        both = EncoderDecoderCache(cache, cache_from_state(None, network.layer_count))
+        network.fill_cache(both, input_ids=tokens, decoder_input_ids=tokens)
+    return to_kv_state(cache).layers

@@ -129,13 +129,13 @@ def compare(
 @contextmanager
 def rows_at_once(model: LocalModel, rows: int) -> Iterator[None]:
     """While inside, promptlab writes so many rows at once; with 0 as many as it chooses."""
-    before = dict(budget.MOST_ROWS)
+    before = dict(budget.MAX_BATCH_ROWS)
     if rows:
-        budget.MOST_ROWS[model.engine.network.device.type] = rows
+        budget.MAX_BATCH_ROWS[model.engine.network.device.type] = rows
     try:
         yield
     finally:
-        budget.MOST_ROWS.update(before)
+        budget.MAX_BATCH_ROWS.update(before)
 
 
 def _differences(

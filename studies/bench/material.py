@@ -11,7 +11,7 @@ from typing import Any
 import promptlab
 from promptlab.data.example import Example
 from promptlab.engine.scoring.feature_store import FeatureStore
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import InputError
 from promptlab.models.builtin import MODELS, model_folder
 from promptlab.models.loading import load
@@ -176,7 +176,7 @@ def classifier_model(classifier: PromptClassifier) -> LocalModel:
 
 def _one_token_answers(
     classifier: PromptClassifier, examples: Sequence[Example]
-) -> tuple[list[Context], tuple[int, ...]]:
+) -> tuple[list[ScoringContext], tuple[int, ...]]:
     """What is read for every example, and the token of each answer, the same after all."""
     model, answers = classifier_model(classifier), classifier.verbalizer.answers
     contexts, found = [], set()

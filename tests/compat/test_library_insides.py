@@ -14,7 +14,7 @@ import promptlab
 from promptlab import compat
 from promptlab.compat import library_internal
 from promptlab.engine.kv_cache import compatibility
-from promptlab.engine.kv_cache.state import FrozenPrefixLayer
+from promptlab.engine.kv_cache.state import PrefixCacheLayer
 from promptlab.errors import WorkError
 
 ROOT = Path(promptlab.__file__).parent.parent
@@ -144,12 +144,12 @@ def test_cache_layers_that_a_library_takes_no_longer_are_told(
     for name in ("get_mask_sizes", "update"):
         compatibility.check_cache_layers.cache_clear()
         with monkeypatch.context() as patched, pytest.raises(WorkError, match=told):
-            patched.setattr(FrozenPrefixLayer, name, lambda self: None)
+            patched.setattr(PrefixCacheLayer, name, lambda self: None)
             compatibility.check_cache_layers()
     compatibility.check_cache_layers.cache_clear()
     with monkeypatch.context() as patched, pytest.raises(WorkError, match=told):
         patched.setattr(
-            FrozenPrefixLayer, "update", lambda self, keys, values, *a, **k: (keys, values)
+            PrefixCacheLayer, "update", lambda self, keys, values, *a, **k: (keys, values)
         )
         compatibility.check_cache_layers()
     compatibility.check_cache_layers.cache_clear()

@@ -93,7 +93,7 @@ def test_scores_survive_lack_of_memory(
     answers = ["great", "marvellous", "terrible"]
     expected = fresh(name).score(prompts, answers).logprobs
     model = fresh(name)
-    network, probed = model.engine.network, model.engine.network.probe
+    network, probed = model.engine.network, model.engine.network.gather
 
     def small(rows: Any, columns: Any, targets: Any, **inputs: Any) -> Any:
         ids = inputs.get("input_ids", inputs.get("decoder_input_ids"))

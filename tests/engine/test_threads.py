@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.engine.network.math_attention import PlainAttention
+from promptlab.engine.network.math_attention import MathAttention
 from promptlab.engine.scoring import feature_store as store_module
 from promptlab.engine.scoring.feature_store import FeatureStore
-from promptlab.engine.scoring.request import Reply
+from promptlab.engine.scoring.request import ScoringResult
 from promptlab.models import local as local_module
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
@@ -93,7 +93,7 @@ def test_threads_find_what_one_thread_finds(
 ) -> None:
     """All verbs at once, with memories so small that they are emptied all the time."""
     monkeypatch.setattr(local_module, "REMEMBERED", 8)
-    monkeypatch.setattr(store_module, "MEMORY_BYTES", 32 * 4 * 6)
+    monkeypatch.setattr(store_module, "MAX_MEMORY_BYTES", 32 * 4 * 6)
     generates = name != "tiny_masked"
     alone = fresh(name)
     expected = {
@@ -116,8 +116,8 @@ def test_threads_find_what_one_thread_finds(
 
     assert in_threads(4, go) == []
     assert min(rounds) >= 2 * len(todo)
-    assert shared.engine.network.virtual.table is None
-    packed = shared.engine.network.packed.modules
+    assert shared.engine.network.virtual_tokens.table is None
+    packed = shared.engine.network.packed_linears.modules
     assert not any("forward" in module.__dict__ for module in packed)
 
 
@@ -188,8 +188,8 @@ def test_a_stopped_generation_leaves_the_model_as_it_was(name: str, fresh: Fresh
     network = model.engine.network
     assert network._lock.acquire(blocking=False)
     network._lock.release()
-    assert network.virtual.table is None
-    assert not any("forward" in module.__dict__ for module in network.packed.modules)
+    assert network.virtual_tokens.table is None
+    assert not any("forward" in module.__dict__ for module in network.packed_linears.modules)
     again = model.generate(asked, DRAWN)
     assert _texts(again) == _texts(expected[0])
     assert [one.finish for one in again] == [one.finish for one in expected[0]]
@@ -197,14 +197,16 @@ def test_a_stopped_generation_leaves_the_model_as_it_was(name: str, fresh: Fresh
 
 
 def test_a_store_is_emptied_while_others_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "MEMORY_BYTES", 4 * 8 * 10)
+    monkeypatch.setattr(store_module, "MAX_MEMORY_BYTES", 4 * 8 * 10)
     store = FeatureStore(None)
     keys = [bytes([n]) for n in range(64)]
 
     def go(number: int) -> None:
         for turn in range(40):
             part = keys[(turn * 7 + number) % 32 :][:24]
-            store.save(((k, Reply(np.full(8, k[0], np.float32), float(k[0]))) for k in part), [])
+            store.save(
+                ((k, ScoringResult(np.full(8, k[0], np.float32), float(k[0]))) for k in part), []
+            )
             found = store.slots(part)
             assert all(found[key].log_normaliser == key[0] for key in part)
 
@@ -214,7 +216,7 @@ def test_a_store_is_emptied_while_others_read(monkeypatch: pytest.MonkeyPatch) -
 def test_plain_attention_is_left_by_the_last_one() -> None:
     """In whatever order threads come and go, torch has its own choice again."""
     before = torch.backends.cuda.flash_sdp_enabled()
-    plain = PlainAttention()
+    plain = MathAttention()
     first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
 
     def first() -> None:

@@ -53,7 +53,7 @@ def learned_model(model: LocalModel, *names: str) -> LocalModel:
     def drawn(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator)
 
-    virtual = model.engine.network.virtual
+    virtual = model.engine.network.virtual_tokens
     layers, heads, size = model.prefix_shape or (0, 0, 0)
     parts: dict[str, Any] = {}
     if "vectors" in names:

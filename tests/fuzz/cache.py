@@ -21,7 +21,7 @@ from promptlab.assets import fetch
 from promptlab.assets.fetch import Asset, Member, file_sha256
 from promptlab.data import builtin
 from promptlab.engine.scoring.feature_store import FeatureStore
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
 from promptlab.errors import AssetError, PromptlabError
 from promptlab.files import file_hash
 from promptlab.files.cache_contents import cache_parts
@@ -40,7 +40,7 @@ from tests.helpers.forbidden_folders import unreadable
 _NAME = "promptlab_fuzz_asset"
 _KEYS = [hashlib.sha256(bytes([number])).digest() for number in range(40)]
 _QUESTIONS = [
-    Question(Context((5, 6, number + 7)), ((8,), (9, 10), (11, 12, number + 4)))
+    ScoringRequest(ScoringContext((5, 6, number + 7)), ((8,), (9, 10), (11, 12, number + 4)))
     for number in range(12)
 ]
 

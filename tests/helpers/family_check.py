@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from promptlab.engine.network.model_errors import REFUSALS
+from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.errors import PromptlabError
 from promptlab.models.base import Family
 from promptlab.models.learned_parts import Learned
@@ -74,7 +74,7 @@ def checked(folder: Path, kind: Any, family: Family) -> Found:
         ("sharing", lambda: _words(model, pair, SHARING)),
         ("alone", lambda: max(_words(model, pair, (text,)) for text in BESIDE[:2])),
         ("fill", lambda: _fill(model, pair)),
-        ("written", lambda: _written(model, pair)),
+        ("generate_sequences", lambda: _written(model, pair)),
         ("vectors", lambda: _vectors(model, pair)),
         ("prefix", lambda: _prefix(model, pair)),
     ):
@@ -197,8 +197,8 @@ def _vectors(model: LocalModel, pair: Any) -> float | None:
         for text in ("{soft:3}the film . It was {mask}", "It was{soft:3} {mask}")
     ]
     torch.manual_seed(3)
-    table = model.engine.network.virtual
-    own = table.vectors(torch.tensor([20, 21, 22]))
+    table = model.engine.network.virtual_tokens
+    own = table.embed(torch.tensor([20, 21, 22]))
     vectors = own + 0.3 * torch.randn_like(own)
     view = model.adapted(Learned(vectors=vectors, soft=(("0", 3),)))
     found = view.score(prompts, ANSWERS).logprobs
@@ -213,7 +213,7 @@ def _vectors(model: LocalModel, pair: Any) -> float | None:
                 ).numpy()
                 for p in prompts
             ]
-    except REFUSALS:
+    except MODEL_FAILURES:
         return None  # its own forward takes no vectors
     return _difference(found, np.array(plain))
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from promptlab.engine.kv_cache.state import learned_state
-from promptlab.engine.training.forward_plan import Item
-from promptlab.engine.training.gradients import GradientScorer, Scored
+from promptlab.engine.kv_cache.state import kv_state_from_prefix
+from promptlab.engine.training.forward_plan import TrainingItem
+from promptlab.engine.training.gradients import GradientScorer, ItemScores
 from promptlab.models.learned_parts import Learned, learned_segments
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Soft
@@ -56,7 +56,7 @@ def drawn(model: LocalModel, prompt: Prompt, *, prefix: int = 0, seed: int = 0) 
     segments = dict(learned_segments(prompt.segments))
     soft = tuple((n, s.count) for n, s in segments.items() if isinstance(s, Soft))
     counts = [s.count for s in prompt.segments if not isinstance(s, Soft) and hasattr(s, "count")]
-    virtual = model.engine.network.virtual
+    virtual = model.engine.network.virtual_tokens
     rows = sum(count for _, count in soft)
     table = torch.randn((rows, virtual.width), generator=generator) * 0.5 if rows else None
     state = None
@@ -75,10 +75,10 @@ def drawn(model: LocalModel, prompt: Prompt, *, prefix: int = 0, seed: int = 0) 
 
 def items(
     view: LocalModel, prompts: Sequence[Prompt], answers: Sequence[str], made: Drawn
-) -> list[Item]:
+) -> list[TrainingItem]:
     """The prompts' questions as training items, after the prefix if there is one."""
-    state = None if made.prefix is None else learned_state(made.prefix)
-    return [Item(tuple(row), state) for row in view.questions(prompts, answers)]
+    state = None if made.prefix is None else kv_state_from_prefix(made.prefix)
+    return [TrainingItem(tuple(row), state) for row in view.questions(prompts, answers)]
 
 
 def weighed(
@@ -89,7 +89,7 @@ def weighed(
     weights: Tensor,
     *,
     normalised: bool = True,
-    given: Sequence[Item] | None = None,
+    given: Sequence[TrainingItem] | None = None,
 ) -> tuple[float, list[Tensor]]:
     """Sum of ``weights`` ``[prompt, answer]`` times log-likelihoods, and its gradients."""
     orders = [
@@ -97,7 +97,7 @@ def weighed(
         for row in view.questions(prompts, answers)
     ]
 
-    def loss(numbers: list[int], scored: Scored) -> Tensor:
+    def loss(numbers: list[int], scored: ItemScores) -> Tensor:
         rows = [
             (torch.cat(list(found)) * weights[n][torch.tensor(orders[n])]).sum()
             for n, found in zip(numbers, scored, strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from promptlab.engine.generation.sampler import Stream
+from promptlab.engine.generation.sampler import PhiloxStream
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.prompt import Prompt
@@ -29,7 +29,7 @@ def write(model: LocalModel, prompt: Prompt, decoding: Decoding, sample: int = 0
     (ids,) = model.reading([prompt])
     network = model.engine.network.model
     seq2seq = network.config.is_encoder_decoder
-    stream, tokens, total = Stream(decoding.seed, sample, ids), [], 0.0
+    stream, tokens, total = PhiloxStream(decoding.seed, sample, ids), [], 0.0
     ends = ends_of(model)
     while len(tokens) < decoding.max_tokens:
         if seq2seq:

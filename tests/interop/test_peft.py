@@ -27,7 +27,7 @@ ANSWERS = {"negative": " bad", "positive": " good"}
 def learned(model: LocalModel, *, prefix: bool) -> Learned:
     generator = torch.Generator().manual_seed(5)
     if not prefix:
-        width = model.engine.network.virtual.width
+        width = model.engine.network.virtual_tokens.width
         return Learned(vectors=torch.randn(4, width, generator=generator), soft=(("0", 4),))
     assert model.prefix_shape is not None
     layers, heads, size = model.prefix_shape
@@ -71,7 +71,7 @@ def test_peft_computes_the_same_in_an_encoder(tiny_seq2seq: Pair, tmp_path: Path
     )
     tuned = PeftModel.from_pretrained(plain, export_peft(own, tmp_path / "adapter")).eval()
     (asked,) = own.model.questions([own.prompt(Example("0", {"text": TEXT}))], [*words.values()])  # type: ignore[attr-defined]
-    question, start = asked[0], model.engine.network.virtual.start
+    question, start = asked[0], model.engine.network.virtual_tokens.start
     ids = [token for token in question.context.ids if token < start]
     tokens = [continuation[0] for continuation in question.continuations]
     begun = model.engine.runner.start  # type: ignore[attr-defined]

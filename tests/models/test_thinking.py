@@ -101,14 +101,14 @@ def test_a_reply_that_begins_within_reasoning_says_so() -> None:
 
 def test_marks_of_reasoning_stay_in_a_reply() -> None:
     """Also where they are special tokens, which a reply's text leaves out."""
-    from promptlab.engine.generation.detokenizer import reply_text
+    from promptlab.engine.generation.detokenizer import decode_reply
 
     tokenizer = made(HARMONY)[1]
     text = "<|channel|>analysis<|message|>no<|end|><|start|>assistant<|channel|>final<|message|>yes"
     ids = tokenizer(text + "<|im_end|>", add_special_tokens=False)["input_ids"]
-    assert reply_text(tokenizer, ids) == text.replace("<|end|>", "")
+    assert decode_reply(tokenizer, ids) == text.replace("<|end|>", "")
     plain = tokenizer("a film<|im_end|>", add_special_tokens=False)["input_ids"]
-    assert reply_text(tokenizer, plain) == "a film"
+    assert decode_reply(tokenizer, plain) == "a film"
 
 
 def test_a_template_without_reasoning_has_nothing_to_switch_on() -> None:

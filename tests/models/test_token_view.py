@@ -56,7 +56,7 @@ def parts(model: LocalModel, prompt: Prompt, prefix: int = 0) -> Learned:
     """Something learned for every segment of the prompt, and a prefix."""
     found = list(learned_segments(prompt.segments))
     soft = {name: s.count for name, s in found if isinstance(s, Soft)}
-    width, rows = model.engine.network.virtual.width, sum(soft.values())
+    width, rows = model.engine.network.virtual_tokens.width, sum(soft.values())
     triggers = [tuple(range(20, 20 + s.count)) for _, s in found if isinstance(s, Trigger)]
     made = None
     if prefix and model.prefix_shape is not None:

@@ -78,7 +78,7 @@ def test_a_private_copy_is_in_fp32_and_stays_tied() -> None:
     private = model.private().engine.network
     assert model.dtype == "bfloat16"
     assert private.dtype == torch.float32
-    assert private.head.weight is private.virtual.embedding.weight
+    assert private.head.weight is private.virtual_tokens.embedding.weight
 
 
 @pytest.mark.parametrize("name", FAMILIES)

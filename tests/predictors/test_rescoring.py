@@ -121,7 +121,7 @@ def test_demonstrations_in_other_words(
 
 def test_a_head_that_is_no_product(fresh: Callable[..., LocalModel], task: Task) -> None:
     model = fresh("tiny_capped")
-    assert not model.engine.network.affine
+    assert not model.engine.network.head_is_linear
     rescorer = pl.Rescorer(made(model, PREFIX, FIRST), task.dev)
     assert rescorer.unread({"negative": ["awful"], "positive": ["good"]}) == ("awful",)
     same(rescorer.predict(ONE_TOKEN), made(model, PREFIX, ONE_TOKEN).predict(task.dev))

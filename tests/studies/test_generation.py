@@ -24,7 +24,7 @@ def options(**changes: int) -> argparse.Namespace:
 
 def test_replies_are_compared(tiny_causal: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     prompts = [generation.QUESTION.render({"question": text}) for text in QUESTIONS]
-    before = dict(budget.MOST_ROWS)
+    before = dict(budget.MAX_BATCH_ROWS)
     model = wrapped(tiny_causal, "tiny_causal")
     found = generation.compare(model, *tiny_causal, prompts, options())
     report("generation", {"generate": found}, as_json=True)
@@ -34,7 +34,7 @@ def test_replies_are_compared(tiny_causal: Pair, capsys: pytest.CaptureFixture[s
     assert details["equal_replies"] == len(QUESTIONS)
     assert details["new_tokens"]["promptlab"] == details["new_tokens"]["peer"]
     assert set(details["new_tokens_per_second"]) == {"promptlab", "peer"}
-    assert before == budget.MOST_ROWS
+    assert before == budget.MAX_BATCH_ROWS
 
 
 def test_other_replies_are_no_comparison(tiny_causal: Pair, tiny_gpt2: Pair) -> None:

@@ -10,7 +10,7 @@ import transformers
 
 import promptlab as pl
 from promptlab.data.example import Example
-from promptlab.engine.generation.sequence import Ends
+from promptlab.engine.generation.sequence import StopTokens
 from promptlab.errors import CapabilityError
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
@@ -160,4 +160,4 @@ def test_ends_hold_the_token_that_is_taught(fresh: Fresh) -> None:
         model = fresh(name)
         network = model.engine.network.model
         found = end_token(network, model.tokenizer, name, chat="chat" in model.can)
-        assert found in Ends.of(network, model.tokenizer).tokens
+        assert found in StopTokens.of(network, model.tokenizer).tokens

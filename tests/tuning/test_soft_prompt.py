@@ -149,7 +149,7 @@ def test_learned_parts_that_do_not_fit_a_prompt_or_model(causal: LocalModel) -> 
     refused(Learned(table, (("0", 3),)), "{soft:3 #a} {mask}", "none were learned")
     refused(Learned(triggers=((3, 4),)), "{trigger:3} {mask}", "3 trigger tokens", "2 were found")
     refused(Learned(torch.zeros(3, 16), (("0", 3),)), "{soft:3} {mask}", "width 16", "width 32")
-    top = causal.engine.network.virtual.start
+    top = causal.engine.network.virtual_tokens.start
     refused(Learned(triggers=((top,),)), "{trigger:1} {mask}", f"token {top}", f"{top} tokens")
     refused(
         Learned(prefix=torch.zeros(3, 2, 2, 1, 8)), "a {mask}", "3 layers, 2 heads", "(2, 2, 8)"

@@ -7,32 +7,34 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from promptlab.engine.generation.decode_batch import DecoderRows
-from promptlab.engine.generation.prefill import DecoderOpenings, Opening
+from promptlab.engine.generation.decode_batch import EncoderDecoderBatch
+from promptlab.engine.generation.prefill import EncoderDecoderPrefill, PrefilledContext
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.network.model_errors import REFUSALS
+from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.engine.network.network import Network
 
-Joining = Literal["late", "together", "alone", "anew"]
+BatchingMode = Literal["late", "together", "alone", "anew"]
 """At any time (relative positions), all at once (absolute ones), one row at a time, or one row at
 a time without a cache: the whole text is read anew for every token."""
 
 
-def joining(network: Network, start: int) -> Joining:
+def detect_batching_mode(network: Network, start: int) -> BatchingMode:
     """How texts may join, tried once a network on a small input."""
-    if network.joining is None:
+    if network.batching_mode is None:
         try:
-            network.joining = _tried(network, start)
-        except REFUSALS:
-            network.joining = "alone"
-    return cast(Joining, network.joining)
+            network.batching_mode = _detect(network, start)
+        except MODEL_FAILURES:
+            network.batching_mode = "alone"
+    return cast(BatchingMode, network.batching_mode)
 
 
-def _tried(network: Network, start: int) -> Joining:
+def _detect(network: Network, start: int) -> BatchingMode:
     size = int(network.model.config.vocab_size)
     ids = tuple(token % size for token in range(3, 11))
     token = 7 % size
-    reader = DecoderOpenings(network, TokenBudget(4096), start=start, prefix=None, vectors=None)
+    reader = EncoderDecoderPrefill(
+        network, TokenBudget(4096), start=start, prefix=None, vectors=None
+    )
     (opening,) = reader.read([ids])
     place = torch.zeros(1, dtype=torch.long, device=network.device)
     expected = network.logits(
@@ -42,24 +44,24 @@ def _tried(network: Network, start: int) -> Joining:
         decoder_input_ids=torch.tensor([[start, token]], device=network.device),
         use_cache=False,
     )
-    if not _near(_first(network, opening, token), expected):
+    if not _near(_logits_of_first_row(network, opening, token), expected):
         return "alone"
     names = [name for name, _ in network.model.get_decoder().named_modules()]
     relative = any(name.endswith("relative_attention_bias") for name in names)
-    late = relative and _near(_second(network, opening, token), expected)
+    late = relative and _near(_logits_of_late_row(network, opening, token), expected)
     return "late" if late else "together"
 
 
-def _first(network: Network, opening: Opening, token: int) -> Tensor:
+def _logits_of_first_row(network: Network, opening: PrefilledContext, token: int) -> Tensor:
     """What follows the token in a row that begins with its batch."""
-    rows = DecoderRows(network, None, rows=1, columns=8, joins_late=False)
+    rows = EncoderDecoderBatch(network, None, rows=1, columns=8, joins_late=False)
     rows.join(opening)
     return rows.step([token])
 
 
-def _second(network: Network, opening: Opening, token: int) -> Tensor:
+def _logits_of_late_row(network: Network, opening: PrefilledContext, token: int) -> Tensor:
     """What follows the token in a row that joins a batch two steps old."""
-    rows = DecoderRows(network, None, rows=2, columns=8, joins_late=True)
+    rows = EncoderDecoderBatch(network, None, rows=2, columns=8, joins_late=True)
     rows.join(opening)
     rows.step([token])
     rows.step([token])

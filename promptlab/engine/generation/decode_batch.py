@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache, EncoderOutput
-from promptlab.engine.generation.kv_slots import STEP, Buffers, Slots
-from promptlab.engine.generation.prefill import Opening
-from promptlab.engine.kv_cache.state import LayerState, PrefixState
+from promptlab.engine.generation.kv_slots import GROWTH_COLUMNS, KVBuffers, KVSlotPool
+from promptlab.engine.generation.prefill import PrefilledContext
+from promptlab.engine.kv_cache.state import KVState, LayerKV
 from promptlab.engine.network.network import Network
-from promptlab.engine.tensors import additive
+from promptlab.engine.tensors import additive_mask
 
 
-class CausalRows:
+class CausalDecodeBatch:
     """Rows of a causal model; one may join whenever another has left."""
 
     def __init__(
@@ -31,9 +31,9 @@ class CausalRows:
     ) -> None:
         self.network, self.vectors = network, vectors
         self.joins_late = joins_late
-        self.slots = Slots(rows, columns, fixed=not joins_late)
+        self.slots = KVSlotPool(rows, columns, fixed=not joins_late)
 
-    def join(self, opening: Opening) -> None:
+    def join(self, opening: PrefilledContext) -> None:
         """Put a context that was read into the next free row."""
         self.slots.join(opening.state)
 
@@ -41,7 +41,7 @@ class CausalRows:
         """Free a row; the last one takes its place."""
         self.slots.leave(row)
 
-    def state(self, row: int) -> PrefixState:
+    def state(self, row: int) -> KVState:
         """Keys and values of all that a row has read, as views."""
         return self.slots.taken(row)
 
@@ -51,7 +51,7 @@ class CausalRows:
         slots.ready()
         ids, mask, positions = slots.inputs(tokens, network.dtype, network.device)
         rows = torch.arange(len(tokens), device=ids.device)
-        with network.learned(self.vectors):
+        with network.use_virtual_tokens(self.vectors):
             logits = network.logits(
                 rows, torch.zeros_like(rows), **self._inputs(ids, mask, positions), use_cache=True
             )
@@ -67,7 +67,7 @@ class CausalRows:
         }
 
 
-class DecoderRows(CausalRows):
+class EncoderDecoderBatch(CausalDecodeBatch):
     """Rows of an encoder-decoder's decoder, each with its own encoder's output.
 
     With relative positions a row may join late; with absolute ones (``joins_late`` false) all
@@ -84,16 +84,16 @@ class DecoderRows(CausalRows):
         joins_late: bool,
     ) -> None:
         super().__init__(network, vectors, rows=rows, columns=columns, joins_late=joins_late)
-        self.crossed = Buffers(rows, STEP)
+        self.crossed = KVBuffers(rows, GROWTH_COLUMNS)
         self.lengths: list[int] = []
 
-    def join(self, opening: Opening) -> None:
+    def join(self, opening: PrefilledContext) -> None:
         """Put a context that was read into the next free row."""
         super().join(opening)
         assert opening.crossed is not None
         length = opening.crossed.length
         if length > self.crossed.columns:
-            used, columns = self.crossed.columns, -(-length // STEP) * STEP
+            used, columns = self.crossed.columns, -(-length // GROWTH_COLUMNS) * GROWTH_COLUMNS
             self.crossed.shift(len(self.lengths), 0, used, 0, columns)
         self.crossed.put(len(self.lengths), 0, opening.crossed)
         self.lengths.append(length)
@@ -112,26 +112,26 @@ class DecoderRows(CausalRows):
         lengths = torch.tensor(self.lengths, device=ids.device)
         seen = torch.arange(longest, device=ids.device)[None] < lengths[:, None]
         layers: list[Any] = [
-            GivenLayer((keys[:rows, :, :longest], values[:rows, :, :longest]))
+            StaticCrossAttentionLayer((keys[:rows, :, :longest], values[:rows, :, :longest]))
             for keys, values in self.crossed.layers
         ]
         # Its keys and values are known: of the encoder's output only the shape is read.
         shape = torch.zeros((), dtype=self.network.dtype, device=ids.device)
-        encoded = shape.expand(rows, longest, self.network.virtual.width)
+        encoded = shape.expand(rows, longest, self.network.virtual_tokens.width)
         both = EncoderDecoderCache(self.slots.cache(), Cache(layers=layers))
         return {
             "decoder_input_ids": ids,
             "decoder_attention_mask": mask,
             "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
-            "attention_mask": additive(seen, self.network.dtype)[:, None, None],
+            "attention_mask": additive_mask(seen, self.network.dtype)[:, None, None],
             **self.network.cache_inputs(both),
         }
 
 
-class GivenLayer(DynamicLayer):
+class StaticCrossAttentionLayer(DynamicLayer):
     """Keys and values of an encoder's output, which never change."""
 
-    def __init__(self, state: LayerState) -> None:
+    def __init__(self, state: LayerKV) -> None:
         super().__init__()
         self.keys, self.values = state
         self.is_initialized = True

@@ -8,14 +8,14 @@ from weakref import WeakKeyDictionary
 
 from promptlab.prompts.parsers.hidden_reasoning import find_stop, is_reasoning_mark
 
-UNFINISHED = "\ufffd"
+INCOMPLETE_CHARACTER = "\ufffd"
 """Stands where a character's bytes are not complete yet."""
 
 
 _SPECIAL: WeakKeyDictionary[Any, tuple[frozenset[int], frozenset[int]]] = WeakKeyDictionary()
 
 
-def reply_text(tokenizer: Any, tokens: Sequence[int]) -> str:
+def decode_reply(tokenizer: Any, tokens: Sequence[int]) -> str:
     """The text of a reply's tokens without special ones, but with the marks around its reasoning.
 
     Some vocabularies have these among their special tokens; without them reasoning and answer
@@ -33,7 +33,7 @@ def reply_text(tokenizer: Any, tokens: Sequence[int]) -> str:
     return str(tokenizer.decode(kept, skip_special_tokens=False))
 
 
-class GrowingText:
+class IncrementalDetokenizer:
     """The text of tokens that come one by one; every token costs the decoding of a few.
 
     Tokens are decoded together with the few before them, because a decoder treats the first
@@ -56,10 +56,10 @@ class GrowingText:
         """Take in the next token."""
         self._tokens.append(token)
         whole = self._decoded(self._tokens)
-        new = whole[len(self._known) :].rstrip(UNFINISHED)
+        new = whole[len(self._known) :].rstrip(INCOMPLETE_CHARACTER)
         tail = self.text[max(0, len(self.text) - self._longest) :] + new
         self.stopped = self.stopped or any(stop in tail for stop in self.stops)
-        if new and not whole.endswith(UNFINISHED):
+        if new and not whole.endswith(INCOMPLETE_CHARACTER):
             self.text += new
             self._tokens = self._tokens[self._open :]
             self._open = len(self._tokens)
@@ -68,7 +68,7 @@ class GrowingText:
     @property
     def shown(self) -> str:
         """The text up to the first stop string, and without what may become one."""
-        text = cut(self.text, self.stops, opened=self.opened)
+        text = truncate_at_stop(self.text, self.stops, opened=self.opened)
         if text != self.text:
             return text
         for length in range(min(self._longest - 1, len(text)), 0, -1):
@@ -77,9 +77,9 @@ class GrowingText:
         return text
 
     def _decoded(self, tokens: Sequence[int]) -> str:
-        return reply_text(self.tokenizer, tokens)
+        return decode_reply(self.tokenizer, tokens)
 
 
-def cut(text: str, stops: Sequence[str], *, opened: bool = False) -> str:
+def truncate_at_stop(text: str, stops: Sequence[str], *, opened: bool = False) -> str:
     """The text up to the first stop string that does not stand in hidden reasoning."""
     return text[: find_stop(text, stops, opened=opened)]

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer
-from promptlab.engine.kv_cache.state import LayerState, PrefixState
-from promptlab.engine.tensors import additive
+from promptlab.engine.kv_cache.state import KVState, LayerKV
+from promptlab.engine.tensors import additive_mask
 
-STEP = 64
+GROWTH_COLUMNS = 64
 """Buffers grow by at least so many columns."""
 
 
-class Buffers:
+class KVBuffers:
     """Keys and values of all layers, ``[row, head, column, dim]`` each, zeros at first.
 
     Zeros, because what is masked is still multiplied by 0: it has to be finite.
@@ -30,7 +30,7 @@ class Buffers:
         self.rows, self.columns = rows, columns
         self.layers: list[list[Tensor]] = []
 
-    def put(self, row: int, column: int, state: PrefixState) -> None:
+    def put(self, row: int, column: int, state: KVState) -> None:
         """Copy a state of one row to where it begins."""
         if not self.layers:
             self.layers = [[self._empty(part) for part in layer] for layer in state.layers]
@@ -52,29 +52,29 @@ class Buffers:
                 layer[index] = self._empty(buffer)
                 layer[index][:rows, :, to : to + end - start] = buffer[:rows, :, start:end]
 
-    def taken(self, row: int, start: int, end: int) -> PrefixState:
+    def taken(self, row: int, start: int, end: int) -> KVState:
         """Columns of a row, as views."""
         layers = [
             (keys[row : row + 1, :, start:end], values[row : row + 1, :, start:end])
             for keys, values in self.layers
         ]
-        return PrefixState(tuple(layers), end - start)
+        return KVState(tuple(layers), end - start)
 
     def _empty(self, like: Tensor) -> Tensor:
         shape = (self.rows, like.shape[1], self.columns, like.shape[3])
         return torch.zeros(shape, dtype=like.dtype, device=like.device)
 
 
-class SlotLayer(DynamicLayer):
+class SlotCacheLayer(DynamicLayer):
     """A cache layer that writes into the slots' column and lends the columns in use."""
 
-    def __init__(self, slots: Slots, number: int) -> None:
+    def __init__(self, slots: KVSlotPool, number: int) -> None:
         super().__init__()
         self.slots, self.number = slots, number
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> LayerState:
+    ) -> LayerKV:
         """Keys and values of the rows so far, ``[row, head, column, dim]``."""
         slots = self.slots
         keys, values = slots.own.layers[self.number]
@@ -92,14 +92,14 @@ class SlotLayer(DynamicLayer):
         return self.get_seq_length() + query_length, 0
 
 
-class Slots:
+class KVSlotPool:
     """The rows at work. ``starts`` are their first columns, ``column`` is the next to be written.
 
     With ``fixed`` the first column stays 0, for models that count positions from there.
     """
 
     def __init__(self, rows: int, columns: int, *, fixed: bool = False) -> None:
-        self.own = Buffers(rows, -(-columns // STEP) * STEP)
+        self.own = KVBuffers(rows, -(-columns // GROWTH_COLUMNS) * GROWTH_COLUMNS)
         self.fixed = fixed
         self.starts: list[int] = []
         self.column = 0
@@ -111,13 +111,15 @@ class Slots:
 
     def cache(self) -> Cache:
         """A transformers cache over the slots."""
-        return Cache(layers=[SlotLayer(self, number) for number in range(len(self.own.layers))])
+        return Cache(
+            layers=[SlotCacheLayer(self, number) for number in range(len(self.own.layers))]
+        )
 
-    def join(self, state: PrefixState) -> None:
+    def join(self, state: KVState) -> None:
         """Put a state into the next free row."""
         if not self.starts:
             self.column = state.length
-            self._room(state.length)
+            self._grow(state.length)
         elif state.length > self.column:
             self._shift(state.length)
         start = self.column - state.length
@@ -132,7 +134,7 @@ class Slots:
             self.starts[row] = self.starts[last]
         self.starts.pop()
 
-    def taken(self, row: int) -> PrefixState:
+    def taken(self, row: int) -> KVState:
         """What a row holds, as views on the buffers."""
         return self.own.taken(row, self.starts[row], self.column)
 
@@ -143,30 +145,36 @@ class Slots:
         if self.first > self.own.columns // 2:
             self._shift(self.column - self.first)
         else:
-            self._room(self.column + 1)
+            self._grow(self.column + 1)
 
-    def inputs(self, tokens: Sequence[int], dtype: torch.dtype, device: torch.device) -> _Inputs:
+    def inputs(
+        self, tokens: Sequence[int], dtype: torch.dtype, device: torch.device
+    ) -> _StepInputs:
         """The next tokens, who sees which column, and positions."""
         starts = torch.tensor(self.starts, device=device)
         columns = torch.arange(self.first, self.column + 1, device=device)
-        mask = additive(columns[None] >= starts[:, None], dtype)
+        mask = additive_mask(columns[None] >= starts[:, None], dtype)
         ids = torch.tensor(tokens, device=device)[:, None]
         return ids, mask[:, None, None], (self.column - starts)[:, None]
 
-    def _room(self, columns: int) -> None:
+    def _grow(self, columns: int) -> None:
         """At least so many columns, with some to spare, where everything stays where it is."""
         if columns > self.own.columns:
-            wanted = max(columns + STEP, columns * 5 // 4)
-            self.own.shift(len(self.starts), 0, self.column, 0, -(-wanted // STEP) * STEP)
+            wanted = max(columns + GROWTH_COLUMNS, columns * 5 // 4)
+            self.own.shift(
+                len(self.starts), 0, self.column, 0, -(-wanted // GROWTH_COLUMNS) * GROWTH_COLUMNS
+            )
 
     def _shift(self, column: int) -> None:
         """Move all rows, so that ``column`` is the next to be written."""
         first, used = self.first, self.column - self.first
-        columns = max(self.own.columns, -(-(column + STEP) // STEP) * STEP)
+        columns = max(
+            self.own.columns, -(-(column + GROWTH_COLUMNS) // GROWTH_COLUMNS) * GROWTH_COLUMNS
+        )
         self.own.shift(len(self.starts), first, self.column, column - used, columns)
         moved = column - self.column
         self.starts = [start + moved for start in self.starts]
         self.column = column
 
 
-_Inputs = tuple[Tensor, Tensor, Tensor]
+_StepInputs = tuple[Tensor, Tensor, Tensor]

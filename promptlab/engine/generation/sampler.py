@@ -12,13 +12,13 @@ from torch import Tensor
 
 from promptlab.prompts.decoding import Decoding
 
-BLOCK = 256
+BLOCK_TOKENS = 256
 """Tokens of the vocabulary that are summed up at once when one of them is drawn."""
-NUCLEUS = 1024
+NUCLEUS_CANDIDATES = 1024
 """So many of the likeliest tokens nearly always hold the nucleus."""
 
 
-class Stream:
+class PhiloxStream:
     """Uniform numbers in [0, 1) that depend on seed, sample number and context ids alone.
 
     A counter-based generator (Philox), so the n-th number is the same wherever it is drawn.
@@ -34,7 +34,7 @@ class Stream:
         return int(self._numbers.random_raw() >> 11) * 2.0**-53
 
 
-def chosen(
+def sample_tokens(
     logits: Float[Tensor, "row vocab"], decoding: Decoding, numbers: Sequence[float]
 ) -> tuple[Int[Tensor, " row"], Float[Tensor, " row"]]:
     """The rows' next tokens, and their log-probabilities in nats at temperature 1.
@@ -52,7 +52,7 @@ def chosen(
         temperature = max(decoding.temperature, torch.finfo(raw.dtype).tiny)
         weights = ((raw - highest) / temperature).exp_()
         if decoding.top_k or (decoding.top_p or 1.0) < 1.0:
-            tokens = _cut_draw(weights, decoding, uniform)
+            tokens = _draw_truncated(weights, decoding, uniform)
         else:
             tokens = _draw(weights, uniform)
     found = raw.gather(1, tokens[:, None])[:, 0] - raw.logsumexp(-1)
@@ -65,27 +65,27 @@ def _draw(weights: Float[Tensor, "row vocab"], uniform: Float[Tensor, " row"]) -
     Sums over 256 tokens are exact enough in fp32, running ones over a vocabulary are not.
     """
     rows, size = weights.shape
-    if size % BLOCK:
-        weights = torch.nn.functional.pad(weights, (0, BLOCK - size % BLOCK))
-    blocks = weights.view(rows, -1, BLOCK)
+    if size % BLOCK_TOKENS:
+        weights = torch.nn.functional.pad(weights, (0, BLOCK_TOKENS - size % BLOCK_TOKENS))
+    blocks = weights.view(rows, -1, BLOCK_TOKENS)
     ends = blocks.sum(-1, dtype=torch.float32).double().cumsum(-1)
     wanted = uniform[:, None] * ends[:, -1:]
     block = _first_above(ends, wanted)
     before = torch.where(block > 0, ends.gather(1, (block - 1).clamp(min=0)), 0.0)
-    inside = blocks.gather(1, block[:, :, None].expand(-1, -1, BLOCK))[:, 0].double()
+    inside = blocks.gather(1, block[:, :, None].expand(-1, -1, BLOCK_TOKENS))[:, 0].double()
     # The block's own sum may end a hair below what is wanted: then it is its last weight.
     last = (inside > 0).double().cumsum(-1).argmax(-1, keepdim=True)
     place = _first_above(inside.cumsum(-1), wanted - before).minimum(last)
-    return (block * BLOCK + place)[:, 0]
+    return (block * BLOCK_TOKENS + place)[:, 0]
 
 
-def _cut_draw(
+def _draw_truncated(
     weights: Float[Tensor, "row vocab"], decoding: Decoding, uniform: Float[Tensor, " row"]
 ) -> Tensor:
     """Tokens drawn among the ``top_k`` likeliest, and of these the nucleus of ``top_p``."""
     size = weights.shape[1]
     mass = decoding.top_p or 1.0
-    count = min(decoding.top_k or NUCLEUS, size)
+    count = min(decoding.top_k or NUCLEUS_CANDIDATES, size)
     best, ids = weights.topk(count, dim=-1)
     total = (best if decoding.top_k else weights).sum(-1, dtype=torch.float64)
     ends = best.double().cumsum(-1)

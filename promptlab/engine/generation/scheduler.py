@@ -11,16 +11,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.cancellation import raise_if_cancelled
-from promptlab.engine.generation.decode_batch import CausalRows
-from promptlab.engine.generation.prefill import Opening
-from promptlab.engine.generation.sampler import chosen
-from promptlab.engine.generation.sequence import Writing
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.generation.decode_batch import CausalDecodeBatch
+from promptlab.engine.generation.prefill import PrefilledContext
+from promptlab.engine.generation.sampler import sample_tokens
+from promptlab.engine.generation.sequence import GeneratedSequence
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.prompts.decoding import Decoding
 
 
 @dataclass
-class Loop:
+class Scheduler:
     """Generates all sequences on at most ``most`` rows of a decode batch.
 
     Attributes:
@@ -34,14 +34,14 @@ class Loop:
         computed: tokens that went through the network here.
     """
 
-    rows: CausalRows
-    openings: Iterator[Opening]
-    writings: Sequence[Sequence[Writing]]
+    rows: CausalDecodeBatch
+    openings: Iterator[PrefilledContext]
+    writings: Sequence[Sequence[GeneratedSequence]]
     decoding: Decoding
     most: int
-    done: Callable[[Writing, Callable[[], PrefixState]], None]
+    done: Callable[[GeneratedSequence, Callable[[], KVState]], None]
     computed: int = 0
-    _at_work: list[Writing] = field(default_factory=list)
+    _running: list[GeneratedSequence] = field(default_factory=list)
 
     def run(self) -> None:
         """Write until all texts have ended. Raises `Cancelled` when asked to stop."""
@@ -49,49 +49,49 @@ class Loop:
         going: list[Tensor] = []
         while True:
             raise_if_cancelled()
-            joined = self._fill(waiting)
-            if not self._at_work:
+            joined = self._admit(waiting)
+            if not self._running:
                 return
             logits = torch.cat([*going, torch.stack(joined)]) if joined else going[0]
-            self._choose(logits)
+            self._append_tokens(logits)
             going = []
-            if self._at_work:
-                going = [self.rows.step([writing.tokens[-1] for writing in self._at_work])]
-                self.computed += len(self._at_work)
+            if self._running:
+                going = [self.rows.step([writing.tokens[-1] for writing in self._running])]
+                self.computed += len(self._running)
 
-    def _waiting(self) -> Iterator[tuple[Opening, Writing]]:
+    def _waiting(self) -> Iterator[tuple[PrefilledContext, GeneratedSequence]]:
         for opening in self.openings:
             for writing in self.writings[opening.index]:
                 yield opening, writing
 
-    def _fill(self, waiting: Iterator[tuple[Opening, Writing]]) -> list[Tensor]:
+    def _admit(self, waiting: Iterator[tuple[PrefilledContext, GeneratedSequence]]) -> list[Tensor]:
         """Let waiting texts into free rows; their first logits."""
         joined: list[Tensor] = []
-        if self._at_work and not self.rows.joins_late:
+        if self._running and not self.rows.joins_late:
             return joined
-        while len(self._at_work) < self.most:
+        while len(self._running) < self.most:
             found = next(waiting, None)
             if found is None:
                 break
             self.rows.join(found[0])
-            self._at_work.append(found[1])
+            self._running.append(found[1])
             joined.append(found[0].logits)
         return joined
 
-    def _choose(self, logits: Float[Tensor, "row vocab"]) -> None:
+    def _append_tokens(self, logits: Float[Tensor, "row vocab"]) -> None:
         """Give every row its next token; texts that have ended leave."""
-        numbers = [writing.number() for writing in self._at_work]
-        tokens, logprobs = chosen(logits, self.decoding, numbers)
+        numbers = [writing.number() for writing in self._running]
+        tokens, logprobs = sample_tokens(logits, self.decoding, numbers)
         for writing, token, logprob in zip(
-            self._at_work, tokens.tolist(), logprobs.tolist(), strict=True
+            self._running, tokens.tolist(), logprobs.tolist(), strict=True
         ):
             writing.add(token, logprob)
-        for row in reversed(range(len(self._at_work))):
-            writing = self._at_work[row]
+        for row in reversed(range(len(self._running))):
+            writing = self._running[row]
             if writing.finish is None:
                 continue
             self.done(writing, partial(self.rows.state, row))
             self.rows.leave(row)
-            last = self._at_work.pop()
+            last = self._running.pop()
             if last is not writing:
-                self._at_work[row] = last
+                self._running[row] = last

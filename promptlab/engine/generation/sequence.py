@@ -6,17 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.engine.generation.detokenizer import GrowingText, cut, reply_text
-from promptlab.engine.generation.sampler import Stream
+from promptlab.engine.generation.detokenizer import (
+    IncrementalDetokenizer,
+    decode_reply,
+    truncate_at_stop,
+)
+from promptlab.engine.generation.sampler import PhiloxStream
 from promptlab.prompts.decoding import Decoding, Finish
 from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
 
-_LAST = 24
+_MARK_TOKENS = 24
 """So many tokens hold what opens a block of reasoning."""
 
 
 @dataclass(frozen=True)
-class Ends:
+class StopTokens:
     """Tokens that end a text: the model's end tokens, and T5's sentinel after the slot's words.
 
     ``forced`` is a token that every text begins with (BART's ``<s>``).
@@ -27,14 +31,14 @@ class Ends:
     forced: int | None = None
 
     @classmethod
-    def of(cls, model: Any, tokenizer: Any) -> Ends:
+    def of(cls, model: Any, tokenizer: Any) -> StopTokens:
         """What a model and its tokenizer say."""
         settings = getattr(model, "generation_config", None)
         found = getattr(settings, "eos_token_id", None)
         if found is None:
             found = getattr(model.config, "eos_token_id", None)
-        tokens = {int(token) for token in _listed(found)} | {
-            int(token) for token in _listed(tokenizer.eos_token_id)
+        tokens = {int(token) for token in _as_list(found)} | {
+            int(token) for token in _as_list(tokenizer.eos_token_id)
         }
         sentinel = tokenizer.get_vocab().get("<extra_id_1>")
         forced = getattr(settings, "forced_bos_token_id", None)
@@ -45,7 +49,7 @@ class Ends:
         )
 
 
-def decoder_start(model: Any) -> int | None:
+def decoder_start_token(model: Any) -> int | None:
     """The token with which an encoder-decoder's decoder begins, by its configuration."""
     for settings in (model.config, getattr(model, "generation_config", None)):
         found = getattr(settings, "decoder_start_token_id", None)
@@ -54,12 +58,12 @@ def decoder_start(model: Any) -> int | None:
     return None
 
 
-def _listed(found: Any) -> Sequence[Any]:
+def _as_list(found: Any) -> Sequence[Any]:
     return () if found is None else found if isinstance(found, list | tuple) else (found,)
 
 
 @dataclass(eq=False)
-class Writing:
+class GeneratedSequence:
     """One sequence: tokens are appended until `finish` is set.
 
     Attributes:
@@ -77,18 +81,20 @@ class Writing:
     limit: int
     decoding: Decoding
     tokenizer: Any
-    ends: Ends
+    ends: StopTokens
     on_text: Callable[[str], None] | None = None
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish: Finish | None = None
 
     def __post_init__(self) -> None:
-        self._stream = Stream(self.decoding.seed, self.sample, self.ids)
+        self._stream = PhiloxStream(self.decoding.seed, self.sample, self.ids)
         stops = self.decoding.stop
         watched = bool(stops) or self.on_text is not None
         self._opened = bool(stops) and self._begins_within_reasoning()
-        self._growing = GrowingText(self.tokenizer, stops, opened=self._opened) if watched else None
+        self._growing = (
+            IncrementalDetokenizer(self.tokenizer, stops, opened=self._opened) if watched else None
+        )
 
     def number(self) -> float:
         """The uniform number of the next step."""
@@ -118,12 +124,12 @@ class Writing:
         tokens = self.tokens
         if self.ends.sentinel in tokens:
             tokens = tokens[: tokens.index(self.ends.sentinel)]
-        whole = reply_text(self.tokenizer, tokens)
-        return cut(whole, self.decoding.stop, opened=self._opened)
+        whole = decode_reply(self.tokenizer, tokens)
+        return truncate_at_stop(whole, self.decoding.stop, opened=self._opened)
 
     def _begins_within_reasoning(self) -> bool:
         """Whether the prompt's last words open a block of hidden reasoning."""
-        words = [token for token in self.ids[-_LAST:] if token < len(self.tokenizer)]
+        words = [token for token in self.ids[-_MARK_TOKENS:] if token < len(self.tokenizer)]
         return opens_reasoning(str(self.tokenizer.decode(words, skip_special_tokens=False)))
 
     def _stopped(self, token: int) -> bool:
@@ -138,6 +144,6 @@ class Writing:
         if not growing.stopped:
             return False
         # A decoder may join what is decoded as a whole in another way.
-        whole = reply_text(self.tokenizer, self.tokens)
-        growing.stopped = cut(whole, self.decoding.stop, opened=self._opened) != whole
+        whole = decode_reply(self.tokenizer, self.tokens)
+        growing.stopped = truncate_at_stop(whole, self.decoding.stop, opened=self._opened) != whole
         return growing.stopped

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from promptlab.compat.transformers import DynamicCache, EncoderDecoderCache, EncoderOutput
-from promptlab.engine.generation.sampler import chosen
-from promptlab.engine.generation.sequence import Writing
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.generation.sampler import sample_tokens
+from promptlab.engine.generation.sequence import GeneratedSequence
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.engine.network.network import Network
 
 
-class Alone:
+class SequentialDecoder:
     """Texts of models whose layers keep other state than keys and values of every token.
 
     A context is read once for all its texts. ``start`` is an encoder-decoder's start token;
@@ -28,54 +28,54 @@ class Alone:
         network: Network,
         vectors: Tensor | None,
         start: int | None,
-        prefix: PrefixState | None,
+        prefix: KVState | None,
     ) -> None:
         self.network, self.vectors, self.start = network, vectors, start
         self.prefix = prefix
         self.computed = 0
 
-    def write(self, ids: tuple[int, ...], writings: Sequence[Writing]) -> None:
+    def write(self, ids: tuple[int, ...], writings: Sequence[GeneratedSequence]) -> None:
         """Write all texts after one context."""
-        given = self._encoded(ids)
+        given = self._encoder_inputs(ids)
         read = ids if self.start is None else (self.start,)
-        cache = self._cache()
+        cache = self._empty_cache()
         logits = self._step(read, cache, given)
         for number, writing in enumerate(writings):
             # Copied for all but the last: what it writes goes into the cache.
             own = cache if number == len(writings) - 1 else copy.deepcopy(cache)
-            self._go_on(writing, logits, own, given, read)
+            self._decode(writing, logits, own, given, read)
 
-    def _go_on(
+    def _decode(
         self,
-        writing: Writing,
+        writing: GeneratedSequence,
         logits: Tensor,
         cache: Any,
         given: dict[str, Any],
         read: tuple[int, ...],
     ) -> None:
         while True:
-            tokens, logprobs = chosen(logits, writing.decoding, [writing.number()])
+            tokens, logprobs = sample_tokens(logits, writing.decoding, [writing.number()])
             writing.add(int(tokens[0]), float(logprobs[0]))
             if writing.finish is not None:
                 return
             new = tuple(writing.tokens[-1:]) if cache is not None else (*read, *writing.tokens)
             logits = self._step(new, cache, given)
 
-    def _encoded(self, ids: tuple[int, ...]) -> dict[str, Any]:
+    def _encoder_inputs(self, ids: tuple[int, ...]) -> dict[str, Any]:
         """The encoder's output for a context; nothing for a causal model."""
         if self.start is None:
             return {}
         rows = torch.tensor([ids], device=self.network.device)
-        with self.network.learned(self.vectors):
-            encoded = self.network.encode_inputs(input_ids=rows)
+        with self.network.use_virtual_tokens(self.vectors):
+            encoded = self.network.run_encoder(input_ids=rows)
         self.computed += len(ids)
         return {
             "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
             "attention_mask": torch.ones_like(rows),
         }
 
-    def _cache(self) -> Any:
-        anew = not self.network.caches or self.network.joining == "anew"
+    def _empty_cache(self) -> Any:
+        anew = not self.network.can_cache or self.network.batching_mode == "anew"
         if anew and self.prefix is None:
             return None  # the whole text is read anew for every token
         config = self.network.model.config
@@ -90,10 +90,10 @@ class Alone:
         name = "input_ids" if self.start is None else "decoder_input_ids"
         inputs = {name: torch.tensor([list(ids)], device=device), **given}
         if cache is None:
-            inputs |= self.network.uncached
+            inputs |= self.network.no_cache_inputs
         else:
             inputs |= {**self.network.cache_inputs(cache), "use_cache": True}
-        with self.network.learned(self.vectors):
+        with self.network.use_virtual_tokens(self.vectors):
             logits = self.network.logits(
                 torch.zeros(1, dtype=torch.long, device=device),
                 torch.tensor([len(ids) - 1], device=device),

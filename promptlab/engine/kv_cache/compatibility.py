@@ -8,8 +8,8 @@ import torch
 import transformers
 
 from promptlab.compat import changed_library_error
-from promptlab.engine.kv_cache.state import frozen_cache, recorded
-from promptlab.engine.network.model_errors import REFUSALS
+from promptlab.engine.kv_cache.state import cache_from_state, to_kv_state
+from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.engine.network.network import Network
 
 
@@ -25,9 +25,9 @@ def check_cache_layers() -> None:
         network = Network(_tiny())
         plain = network.model(input_ids=ids, use_cache=False).logits[:, 4:]
         try:
-            first = frozen_cache(None, network.layers)
-            network.encode(input_ids=ids[:, :4], **network.cache_inputs(first), use_cache=True)
-            rest = frozen_cache(recorded(first), network.layers)
+            first = cache_from_state(None, network.layer_count)
+            network.run_body(input_ids=ids[:, :4], **network.cache_inputs(first), use_cache=True)
+            rest = cache_from_state(to_kv_state(first), network.layer_count)
             positions = torch.arange(4, 6)[None]
             found = network.model(
                 input_ids=ids[:, 4:],
@@ -35,7 +35,7 @@ def check_cache_layers() -> None:
                 **network.cache_inputs(rest),
                 use_cache=True,
             ).logits
-        except REFUSALS as error:
+        except MODEL_FAILURES as error:
             raise changed_library_error(
                 "transformers", "cache layers (cache_utils.DynamicLayer)"
             ) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-WORTH = 32
+MIN_SHARED_TOKENS = 32
 """Sharing has to save so many tokens to be worth a forward of its own."""
 
 
@@ -25,7 +25,9 @@ class PrefixNode:
             yield from child.below()
 
 
-def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> PrefixNode:
+def prefix_tree(
+    sequences: Sequence[tuple[int, ...]], *, worth: int = MIN_SHARED_TOKENS
+) -> PrefixNode:
     """Group token sequences by what they share, under a root that shares nothing.
 
     A node is made where sharing saves at least ``worth`` tokens. Every sequence keeps at least
@@ -40,7 +42,7 @@ def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> 
         if len(group) < 2:
             node.rows.extend(group)
             continue
-        end = _common(sequences, group, at)
+        end = _common_length(sequences, group, at)
         if (end - start) * (len(group) - 1) >= worth:
             child = PrefixNode(sequences[group[0]][start:end])
             node.children.append(child)
@@ -51,7 +53,7 @@ def prefix_tree(sequences: Sequence[tuple[int, ...]], *, worth: int = WORTH) -> 
     return root
 
 
-def _common(sequences: Sequence[tuple[int, ...]], group: list[int], start: int) -> int:
+def _common_length(sequences: Sequence[tuple[int, ...]], group: list[int], start: int) -> int:
     """How far sorted sequences agree, leaving each at least one token of its own."""
     first, last = sequences[group[0]], sequences[group[-1]]
     limit = min(len(sequences[index]) for index in group) - 1

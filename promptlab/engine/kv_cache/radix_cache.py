@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from promptlab.engine.kv_cache.state import LayerState, PrefixState
+from promptlab.engine.kv_cache.state import KVState, LayerKV
 
-LEAST = 16
+MIN_CACHED_TOKENS = 16
 """A kept beginning of fewer tokens is not worth starting from."""
-RECENT = 64
+MAX_RECENT_CONTEXTS = 64
 """So many contexts of earlier calls are compared with those of a new one."""
-NO_TOKEN = -1
+NO_TOKEN_ID = -1
 """Added to ids of which all may come from the cache: one token is always left to compute."""
 
 
@@ -29,7 +29,7 @@ class _Node:
     """The tokens after its parent's, and their keys and values alone."""
 
     ids: tuple[int, ...]
-    layers: tuple[LayerState, ...]
+    layers: tuple[LayerKV, ...]
     parent: _Node | None
     children: dict[int, _Node] = field(default_factory=dict)
 
@@ -40,7 +40,7 @@ class _Node:
 
 
 @dataclass
-class _Memory:
+class _SharedTrees:
     """Trees by what was learned, under one budget; ``order`` has the node used last at its end.
 
     A node is always used before its ancestors, so the first in order is always a leaf.
@@ -68,7 +68,7 @@ class _Memory:
             self.bytes -= leaf.bytes
 
 
-class KeptStates:
+class RadixKVCache:
     """States of token sequences on a causal network, as far as ``budget_bytes`` reach.
 
     A node of the tree owns copies of the keys and values of its own tokens, layer by layer
@@ -78,15 +78,15 @@ class KeptStates:
     """
 
     def __init__(self, budget_bytes: int) -> None:
-        self._memory = _Memory(budget_bytes)
+        self._memory = _SharedTrees(budget_bytes)
         self._learned = ""
-        self._recent: deque[tuple[int, ...]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[int, ...]] = deque(maxlen=MAX_RECENT_CONTEXTS)
 
-    def of(self, learned: str) -> KeptStates:
+    def of(self, learned: str) -> RadixKVCache:
         """The states that go with what was learned (its content hash); the budget is shared."""
         if learned == self._learned:
             return self
-        other = KeptStates(0)
+        other = RadixKVCache(0)
         other._memory, other._learned = self._memory, learned
         return other
 
@@ -109,15 +109,15 @@ class KeptStates:
             self._recent.clear()
 
     def reach(self, ids: Sequence[int]) -> int:
-        """Length in tokens of the state that `longest` would give; 0 if none."""
+        """Length in tokens of the state that `longest_prefix` would give; 0 if none."""
         with self._memory.lock:
             return sum(taken for _, taken in self._path(tuple(ids)))
 
-    def longest(self, ids: Sequence[int]) -> PrefixState | None:
+    def longest(self, ids: Sequence[int]) -> KVState | None:
         """The state of the longest kept beginning of ``ids``, which leaves at least one token.
 
-        ``None`` if fewer than `LEAST` tokens are kept. Its tensors belong to the memory: they
-        may be read, never written.
+        ``None`` if fewer than `MIN_CACHED_TOKENS` tokens are kept. Its tensors belong to the
+        memory: they may be read, never written.
         """
         with self._memory.lock:
             path = self._path(tuple(ids))
@@ -126,7 +126,7 @@ class KeptStates:
             self._memory.use(path[-1][0])
             # Tensors of a node are never changed, so they are joined outside of the lock.
             segments = [(node.layers, taken) for node, taken in path]
-        return PrefixState(tuple(_joined(segments)), sum(taken for _, taken in segments))
+        return KVState(tuple(_join(segments)), sum(taken for _, taken in segments))
 
     @property
     def recent(self) -> list[tuple[int, ...]]:
@@ -139,11 +139,11 @@ class KeptStates:
 
         One use is no reason to keep a state; a second one shows what will be asked again.
         """
-        step = max(1, 8 * len(contexts) // RECENT)
+        step = max(1, 8 * len(contexts) // MAX_RECENT_CONTEXTS)
         with self._memory.lock:
             self._recent.extend(contexts[::step])
 
-    def keep(self, ids: Sequence[int], state: PrefixState) -> None:
+    def keep(self, ids: Sequence[int], state: KVState) -> None:
         """Keep the state of the first ``state.length`` of ``ids``; only what is new is copied.
 
         Raises `ValueError` if there are fewer ids than that.
@@ -153,18 +153,18 @@ class KeptStates:
         wanted = tuple(ids[: state.length])
         memory = self._memory
         with memory.lock:
-            if _size(state) > memory.budget:
+            if _state_bytes(state) > memory.budget:
                 return
             node, at = self._root(), 0
             while at < len(wanted):
                 child = node.children.get(wanted[at])
                 if child is None:
-                    child = _Node(wanted[at:], _copied(state.layers, at, state.length), node)
+                    child = _Node(wanted[at:], _copy_tokens(state.layers, at, state.length), node)
                     node.children[wanted[at]] = child
                     memory.bytes += child.bytes
                     node = child
                     break
-                taken = _agreement(child.ids, wanted, at)
+                taken = _shared_length(child.ids, wanted, at)
                 at += taken
                 whole = taken == len(child.ids) or at == len(wanted)
                 node = child if whole else self._split(child, taken)
@@ -183,28 +183,28 @@ class KeptStates:
             node = node.children.get(ids[at])
             if node is None:
                 break
-            taken = min(_agreement(node.ids, ids, at), limit - at)
+            taken = min(_shared_length(node.ids, ids, at), limit - at)
             path.append((node, taken))
             at += taken
             if taken < len(node.ids):
                 break
-        return path if at >= LEAST else []
+        return path if at >= MIN_CACHED_TOKENS else []
 
     def _split(self, node: _Node, at: int) -> _Node:
         """Cut a node in two after ``at`` tokens; returns the upper one, which is new."""
         assert node.parent is not None
         memory, length = self._memory, len(node.ids)
         memory.bytes -= node.bytes
-        upper = _Node(node.ids[:at], _copied(node.layers, 0, at), node.parent)
+        upper = _Node(node.ids[:at], _copy_tokens(node.layers, 0, at), node.parent)
         node.parent.children[node.ids[0]] = upper
-        node.ids, node.layers = node.ids[at:], _copied(node.layers, at, length)
+        node.ids, node.layers = node.ids[at:], _copy_tokens(node.layers, at, length)
         node.parent = upper
         upper.children[node.ids[0]] = node
         memory.bytes += upper.bytes + node.bytes
         return upper
 
 
-def _agreement(segment: tuple[int, ...], ids: tuple[int, ...], at: int) -> int:
+def _shared_length(segment: tuple[int, ...], ids: tuple[int, ...], at: int) -> int:
     """How many tokens of a node's segment ``ids`` have from ``at`` on."""
     part = ids[at : at + len(segment)]
     if part == segment:
@@ -215,7 +215,7 @@ def _agreement(segment: tuple[int, ...], ids: tuple[int, ...], at: int) -> int:
     return len(part)
 
 
-def _copied(layers: Sequence[LayerState], start: int, end: int) -> tuple[LayerState, ...]:
+def _copy_tokens(layers: Sequence[LayerKV], start: int, end: int) -> tuple[LayerKV, ...]:
     """Tokens ``start`` to ``end`` of a state, without the buffer they lie in and its graph."""
 
     def own(part: Tensor) -> Tensor:
@@ -224,7 +224,7 @@ def _copied(layers: Sequence[LayerState], start: int, end: int) -> tuple[LayerSt
     return tuple((own(keys), own(values)) for keys, values in layers)
 
 
-def _joined(segments: Sequence[tuple[tuple[LayerState, ...], int]]) -> Iterator[LayerState]:
+def _join(segments: Sequence[tuple[tuple[LayerKV, ...], int]]) -> Iterator[LayerKV]:
     """The layers of a path's segments, one after the other."""
     for layer in range(len(segments[0][0])):
         keys, values = (
@@ -234,5 +234,5 @@ def _joined(segments: Sequence[tuple[tuple[LayerState, ...], int]]) -> Iterator[
         yield (keys[0], values[0]) if alone else (torch.cat(keys, dim=2), torch.cat(values, dim=2))
 
 
-def _size(state: PrefixState) -> int:
+def _state_bytes(state: KVState) -> int:
     return sum(keys.nbytes + values.nbytes for keys, values in state.layers)

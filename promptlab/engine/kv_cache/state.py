@@ -16,30 +16,30 @@ from torch import Tensor
 
 from promptlab.compat.transformers import Cache, DynamicLayer, EncoderDecoderCache
 from promptlab.engine.network.network import Network
-from promptlab.engine.tensors import padded
+from promptlab.engine.tensors import pad_rows
 from promptlab.errors import CapabilityError
 
-LayerState = tuple[Tensor, Tensor]
+LayerKV = tuple[Tensor, Tensor]
 """Keys and values of one layer, each ``[1, head, token, dim]`` (or as many rows as the batch)."""
 
 
-class FrozenPrefixLayer(DynamicLayer):
+class PrefixCacheLayer(DynamicLayer):
     """A cache layer that lends its prefix to every row and stores nothing.
 
     A prefix of one row is lent to all. Without ``counts`` its tokens take no positions: absolute
     positions of masked models begin after it with 0, as without it.
     """
 
-    def __init__(self, state: LayerState | None, *, counts: bool = True) -> None:
+    def __init__(self, state: LayerKV | None, *, counts: bool = True) -> None:
         super().__init__()
         self.prefix = state
-        self.full: LayerState | None = None
+        self.full: LayerKV | None = None
         self.length = 0 if state is None else state[0].shape[-2]
         self.seen = self.length if counts else 0
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> LayerState:
+    ) -> LayerKV:
         """Prefix and new states joined, ``[row, head, prefix + token, dim]``; never grows."""
         if self.prefix is None:
             self.full = (key_states, value_states)
@@ -54,7 +54,7 @@ class FrozenPrefixLayer(DynamicLayer):
             )
         return self.full
 
-    def recorded(self) -> LayerState:
+    def recorded(self) -> LayerKV:
         """Prefix and own states of the last forward. Raises `CapabilityError` if there are none."""
         if self.full is None:
             raise CapabilityError(
@@ -73,39 +73,39 @@ class FrozenPrefixLayer(DynamicLayer):
 
 
 @dataclass(frozen=True)
-class PrefixState:
+class KVState:
     """Keys and values of a computed prefix, layer by layer, and its length in tokens."""
 
-    layers: tuple[LayerState, ...]
+    layers: tuple[LayerKV, ...]
     length: int
 
 
-def frozen_cache(state: PrefixState | None, layers: int, *, counts: bool = True) -> Cache:
+def cache_from_state(state: KVState | None, layers: int, *, counts: bool = True) -> Cache:
     """A transformers cache over ``state`` (or over nothing) that never grows."""
-    states: Sequence[LayerState | None] = [None] * layers if state is None else state.layers
-    return Cache(layers=[FrozenPrefixLayer(layer, counts=counts) for layer in states])
+    states: Sequence[LayerKV | None] = [None] * layers if state is None else state.layers
+    return Cache(layers=[PrefixCacheLayer(layer, counts=counts) for layer in states])
 
 
-def learned_state(prefix: Float[Tensor, "layer 2 head token dim"]) -> PrefixState:
+def kv_state_from_prefix(prefix: Float[Tensor, "layer 2 head token dim"]) -> KVState:
     """A learned prefix as what the layers attend to."""
     layers = tuple((layer[0][None], layer[1][None]) for layer in prefix)
-    return PrefixState(layers, prefix.shape[-2])
+    return KVState(layers, prefix.shape[-2])
 
 
-def recorded(cache: Cache) -> PrefixState:
-    """The prefix state that one forward through a `frozen_cache` has produced."""
-    layers = tuple(cast(FrozenPrefixLayer, layer).recorded() for layer in cache.layers)
-    return PrefixState(layers, layers[0][0].shape[-2])
+def to_kv_state(cache: Cache) -> KVState:
+    """The prefix state that one forward through a `cache_from_state` has produced."""
+    layers = tuple(cast(PrefixCacheLayer, layer).recorded() for layer in cache.layers)
+    return KVState(layers, layers[0][0].shape[-2])
 
 
-def states_with_graph(
+def kv_states_with_graph(
     network: Network, rows: Sequence[tuple[int, ...]]
 ) -> list[Float[Tensor, "layer 2 head length size"]]:
     """Keys and values of token rows on a causal network, in one forward, with their graph."""
-    cache = frozen_cache(None, network.layers)
-    ids = padded(rows, network.device)
-    network.encode_with_graph(input_ids=ids, **network.cache_inputs(cache), use_cache=True)
-    layers = recorded(cache).layers
+    cache = cache_from_state(None, network.layer_count)
+    ids = pad_rows(rows, network.device)
+    network.run_body_with_graph(input_ids=ids, **network.cache_inputs(cache), use_cache=True)
+    layers = to_kv_state(cache).layers
     return [
         torch.stack(
             [
@@ -122,10 +122,10 @@ def prefix_shape(network: Network) -> tuple[int, int, int] | None:
 
     Found by running the model once with an empty cache that notes what it is given.
     """
-    cache, given = growing_cache(network)
-    if not network.caches or not network.try_cache(given):
+    cache, given = recording_cache(network)
+    if not network.can_cache or not network.accepts_cache(given):
         return None
-    layers = [cast(FrozenPrefixLayer, layer).full for layer in cache.layers]
+    layers = [cast(PrefixCacheLayer, layer).full for layer in cache.layers]
     # Latent attention's keys are larger than its values; some models' layers differ.
     shapes = {
         None if part is None else (part.shape[1], part.shape[3])
@@ -138,15 +138,15 @@ def prefix_shape(network: Network) -> tuple[int, int, int] | None:
     return len(layers), heads, size
 
 
-def growing_cache(network: Network) -> tuple[Cache, Cache]:
+def recording_cache(network: Network) -> tuple[Cache, Cache]:
     """A cache that makes layers as they are asked for, and what is given to the model with it."""
-    cache = Cache(layer_class_to_replicate=_FirstLayer)
+    cache = Cache(layer_class_to_replicate=_EmptyPrefixLayer)
     if not network.model.config.is_encoder_decoder:
         return cache, cache
-    return cache, EncoderDecoderCache(cache, Cache(layer_class_to_replicate=_FirstLayer))
+    return cache, EncoderDecoderCache(cache, Cache(layer_class_to_replicate=_EmptyPrefixLayer))
 
 
-class _FirstLayer(FrozenPrefixLayer):
+class _EmptyPrefixLayer(PrefixCacheLayer):
     """A layer of nothing yet."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import torch
 
-from promptlab.engine.kv_cache.state import PrefixState, frozen_cache, recorded
+from promptlab.engine.kv_cache.state import KVState, cache_from_state, to_kv_state
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
-from promptlab.engine.tensors import padded
+from promptlab.engine.tensors import pad_rows
 
-WORTH = 8
+MIN_FIXED_TOKENS = 8
 """Fewer fixed tokens are not worth keeping."""
-CPU_BYTES = 2 * 1024**3
-CUDA_BYTES = 8 * 1024**3
+MAX_CPU_BYTES = 2 * 1024**3
+MAX_CUDA_BYTES = 8 * 1024**3
 
 
-class FixedStates:
+class TrainingPrefixCache:
     """The states of token sequences on a causal network, computed once and kept.
 
     What stands before all that is learned is the same in every epoch: its keys and values are
@@ -29,10 +29,10 @@ class FixedStates:
         self.network = network
         self.budget = TokenBudget(budget.tokens)
         on_gpu = network.device.type == "cuda"
-        self.limit = limit if limit is not None else CUDA_BYTES if on_gpu else CPU_BYTES
+        self.limit = limit if limit is not None else MAX_CUDA_BYTES if on_gpu else MAX_CPU_BYTES
         self.bytes = 0
         self.computed_tokens = 0
-        self._states: dict[tuple[int, ...], PrefixState] = {}
+        self._states: dict[tuple[int, ...], KVState] = {}
 
     def prepare(self, sequences: Sequence[tuple[int, ...]]) -> None:
         """Compute the states that are not known yet, as far as there is room."""
@@ -43,29 +43,29 @@ class FixedStates:
             [len(ids) for ids in new], lambda batch: self._compute([new[i] for i in batch])
         )
 
-    def get(self, ids: tuple[int, ...]) -> PrefixState | None:
+    def get(self, ids: tuple[int, ...]) -> KVState | None:
         """The state of a prepared sequence; ``None`` if it was not kept."""
         return self._states.get(ids)
 
     def _compute(self, rows: Sequence[tuple[int, ...]]) -> None:
         if self.bytes >= self.limit:
             return
-        cache = frozen_cache(None, self.network.layers)
-        ids = padded(rows, self.network.device)
-        self.network.encode(input_ids=ids, **self.network.cache_inputs(cache), use_cache=True)
-        whole = recorded(cache)
+        cache = cache_from_state(None, self.network.layer_count)
+        ids = pad_rows(rows, self.network.device)
+        self.network.run_body(input_ids=ids, **self.network.cache_inputs(cache), use_cache=True)
+        whole = to_kv_state(cache)
         for row, sequence in enumerate(rows):
             # What was computed in inference mode may not enter a graph, a copy may.
             layers = tuple(
-                (_copied(keys, row, len(sequence)), _copied(values, row, len(sequence)))
+                (_copy_row(keys, row, len(sequence)), _copy_row(values, row, len(sequence)))
                 for keys, values in whole.layers
             )
-            self._states[sequence] = PrefixState(layers, len(sequence))
+            self._states[sequence] = KVState(layers, len(sequence))
             self.bytes += sum(k.nbytes + v.nbytes for k, v in layers)
             self.computed_tokens += len(sequence)
 
 
-def _copied(state: torch.Tensor, row: int, length: int) -> torch.Tensor:
+def _copy_row(state: torch.Tensor, row: int, length: int) -> torch.Tensor:
     made = torch.empty(
         (1, state.shape[1], length, state.shape[3]), dtype=state.dtype, device=state.device
     )

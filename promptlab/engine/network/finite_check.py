@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from promptlab.errors import NotFiniteError
 
-LARGEST_FLOAT16 = 65504
+MAX_FLOAT16 = 65504
 """The largest number that float16 holds."""
 
 
@@ -31,7 +31,7 @@ def has_finite_rows(logits: Tensor) -> bool:
     return not logits.numel() or bool(torch.isfinite(logits.amax(-1)).all())
 
 
-def first_broken_weight(model: nn.Module) -> tuple[str, Tensor] | None:
+def first_non_finite_weight(model: nn.Module) -> tuple[str, Tensor] | None:
     """The first parameter that holds NaN or infinity, with its name; ``None`` if none does.
 
     -inf in the bias of the vocabulary head is no fault: it masks words out.
@@ -47,7 +47,7 @@ def first_broken_weight(model: nn.Module) -> tuple[str, Tensor] | None:
     return None
 
 
-def not_finite(
+def not_finite_error(
     model: Any, name: str, what: str, inputs: Mapping[str, Any], vectors: Tensor | None = None
 ) -> NotFiniteError:
     """The error for ``what`` the model called ``name`` has given, with where it begins.
@@ -58,7 +58,7 @@ def not_finite(
     begun = f"{name} computes no finite number for {what}: "
     if vectors is not None and not is_finite(vectors):
         return NotFiniteError(f"{begun}the learned vectors hold NaN or infinity; learn them anew")
-    if (found := first_broken_weight(model)) is not None:
+    if (found := first_non_finite_weight(model)) is not None:
         return NotFiniteError(
             f"{begun}its weight {found[0]} holds NaN or infinity; save or download the model again"
         )
@@ -68,7 +68,7 @@ def not_finite(
     where = "" if place is None else f"they begin in {place[0]} ({place[1]}); "
     dtype = next(model.parameters()).dtype
     if dtype == torch.float16:
-        mend = f"float16 overflows beyond {LARGEST_FLOAT16}: use --dtype bfloat16 or float32"
+        mend = f"float16 overflows beyond {MAX_FLOAT16}: use --dtype bfloat16 or float32"
     elif dtype == torch.float32:
         mend = "look at its weights (a word may be masked out by -inf), or use other answers"
     else:

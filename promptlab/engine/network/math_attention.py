@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
-class PlainAttention:
+class MathAttention:
     """A context in which attention is two plain products; any number of threads may be inside.
 
     torch's choice of kernels belongs to the process. Were every thread to restore what it found,
@@ -36,4 +36,4 @@ class PlainAttention:
                 chosen.__exit__(None, None, None)
 
 
-PLAIN_ATTENTION = PlainAttention()
+MATH_ATTENTION = MathAttention()

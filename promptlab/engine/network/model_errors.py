@@ -11,7 +11,7 @@ from torch import Tensor
 from promptlab.engine.memory import out_of_memory
 from promptlab.errors import CapabilityError, ModelError, NotFiniteError, PromptlabError
 
-REFUSALS = (
+MODEL_FAILURES = (
     TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError, AssertionError,
     CapabilityError, ModelError, NotFiniteError,
 )  # fmt: skip
@@ -33,11 +33,11 @@ def model_errors(name: str, model: Any, inputs: Mapping[str, Any]) -> Iterator[N
             raise
         raise ModelError(
             f"{name} ({type(model).__name__}) fails on {_size(inputs)}: its own "
-            f"forward raises {told_error(error)}; use another model, or other texts"
+            f"forward raises {describe_error(error)}; use another model, or other texts"
         ) from error
 
 
-def told_error(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An exception of somebody else's code in a few words: its class and its first line."""
     told = (str(error).strip().splitlines() or [""])[0][:160].rstrip(".")
     return f"{type(error).__name__} ({told})" if told else type(error).__name__

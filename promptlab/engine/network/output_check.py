@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.network.finite_check import has_finite_rows
-from promptlab.engine.network.model_errors import REFUSALS
+from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.engine.network.network import Network
 
 TOLERANCE = 1e-3
@@ -25,12 +25,12 @@ def check_outputs(network: Network, inputs: dict[str, Any]) -> None:
     hooks = network.hooks
     network.sample = inputs
     hooks.calls_head = True
-    plain = network.plain(**inputs)
+    plain = network.plain_logits(**inputs)
     if not has_finite_rows(plain):
-        raise network.not_finite("a few of its own tokens", inputs)
+        raise network.not_finite_error("a few of its own tokens", inputs)
     if not _is_feature(network, hooks.feature, plain):
         hooks.calls_head = False
-        network.plain(**inputs)
+        network.plain_logits(**inputs)
     rows = torch.tensor([0, 0], device=network.device)
     columns = torch.tensor([0, plain.shape[1] - 1], device=network.device)
     assert hooks.feature is not None
@@ -40,11 +40,11 @@ def check_outputs(network: Network, inputs: dict[str, Any]) -> None:
     if network.dtype != torch.float32:
         tolerance *= 100
     hooks.can_gather = _gathers_like(network, expected, rows, columns, tolerance)
-    network.affine = False
+    network.head_is_linear = False
     if hooks.calls_head:
         ids = torch.arange(network.head.weight.shape[0], device=network.device)
-        product = feature @ network.head.weight.float().T + network.vocabulary.bias(ids)
-        network.affine = _near(product, expected, tolerance)
+        product = feature @ network.head.weight.float().T + network.vocabulary_head.bias(ids)
+        network.head_is_linear = _near(product, expected, tolerance)
 
 
 def _is_feature(network: Network, found: Tensor | None, plain: Tensor) -> bool:
@@ -61,7 +61,7 @@ def _gathers_like(
     try:
         with network.hooks.reading(rows, columns):
             logits: Tensor = network.run(network.sample).logits
-    except REFUSALS:
+    except MODEL_FAILURES:
         return False
     return logits.shape[1] == len(rows) and _near(
         logits.reshape(len(rows), -1).float(), expected, tolerance

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from promptlab.compat.torch import can_pack, packed_linear, version_of
 from promptlab.compat.transformers import Conv1D
 
-LEAST_WEIGHTS = 2**16
+MIN_WEIGHTS = 2**16
 """Smaller layers gain nothing."""
-ROWS = 32
+PACKED_BATCH_ROWS = 32
 """Batch size that the layout is chosen for; any other is served as well."""
-SHARE = 8
+MEMORY_DIVISOR = 8
 """Packed copies take at most this part of the machine's memory."""
 
 
@@ -43,14 +43,14 @@ class PackedLinears:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.modules = [module for module in model.modules() if _packable(module)]
+        self.modules = [module for module in model.modules() if _can_pack(module)]
         self._layers: dict[nn.Module, _Layer] = {}
         self._usable: bool | None = None
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """While inside, the layers compute with their packed weights (no gradients)."""
-        if not self.usable:
+        if not self.is_usable:
             yield
             return
         replaced = [module for module in self.modules if "forward" not in module.__dict__]
@@ -63,7 +63,7 @@ class PackedLinears:
                 module.__dict__.pop("forward", None)
 
     @property
-    def usable(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether packing works on this machine and gives the same; tried once."""
         if self._usable is None:
             self._usable = bool(self.modules) and self._fits() and self._agrees(self.modules[0])
@@ -75,7 +75,7 @@ class PackedLinears:
             whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         except (AttributeError, ValueError, OSError):  # a system that does not tell
             return False
-        return wanted <= whole // SHARE
+        return wanted <= whole // MEMORY_DIVISOR
 
     def _agrees(self, module: nn.Module) -> bool:
         """Whether one layer packed computes what it computes plain."""
@@ -92,18 +92,18 @@ class PackedLinears:
         version = version_of(parameter)
         layer = self._layers.get(module)
         if layer is None or layer.version != version:
-            layer = _Layer(_packed(module), version)
+            layer = _Layer(_pack(module), version)
             self._layers[module] = layer
         return layer
 
 
-def _packable(module: nn.Module) -> bool:
+def _can_pack(module: nn.Module) -> bool:
     if type(module) not in (nn.Linear, Conv1D):
         return False
     weight = _parameter(module)
     fitting = weight.device.type == "cpu" and weight.dtype == torch.float32
     # Tensors made in inference mode do not tell when they were changed.
-    return fitting and not weight.is_inference() and weight.numel() >= LEAST_WEIGHTS
+    return fitting and not weight.is_inference() and weight.numel() >= MIN_WEIGHTS
 
 
 def _parameter(module: nn.Module) -> Tensor:
@@ -118,6 +118,6 @@ def _weight(module: nn.Module) -> Tensor:
     return weight.T.contiguous() if isinstance(module, Conv1D) else weight
 
 
-def _packed(module: nn.Module) -> Callable[[Tensor], Tensor]:
+def _pack(module: nn.Module) -> Callable[[Tensor], Tensor]:
     bias: Any = module.bias
-    return packed_linear(_weight(module), bias, ROWS)
+    return packed_linear(_weight(module), bias, PACKED_BATCH_ROWS)

@@ -12,7 +12,7 @@ from torch import Tensor, nn, where
 from torch.nn.functional import embedding as looked_up
 
 
-class _Place(threading.local):
+class _ThreadState(threading.local):
     """What the ids stand for in one thread, and those of the forward that it is in."""
 
     table: Float[Tensor, "token dim"] | None = None
@@ -34,12 +34,12 @@ class VirtualTokens:
         embedding = model.get_input_embeddings()
         self.embedding = embedding
         self.start, self.width = (int(n) for n in embedding.weight.shape)
-        self._place = _Place()
+        self._place = _ThreadState()
         for module in model.modules():
             looks_up = isinstance(module, nn.Embedding) and module.weight is embedding.weight
             if module is embedding or looks_up:
-                module.register_forward_pre_hook(self._within)
-                module.register_forward_hook(self._replaced)
+                module.register_forward_pre_hook(self._clamp_ids)
+                module.register_forward_hook(self._replace_vectors)
 
     @property
     def table(self) -> Float[Tensor, "token dim"] | None:
@@ -47,7 +47,7 @@ class VirtualTokens:
         return self._place.table
 
     @contextmanager
-    def standing_for(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
+    def use_vectors(self, vectors: Float[Tensor, "token dim"] | None) -> Iterator[None]:
         """While inside, this thread's virtual ids stand for the rows of ``vectors``."""
         place = self._place
         before, place.table = place.table, vectors
@@ -56,18 +56,18 @@ class VirtualTokens:
         finally:
             place.table = before
 
-    def vectors(self, ids: Tensor) -> Float[Tensor, "token dim"]:
+    def embed(self, ids: Tensor) -> Float[Tensor, "token dim"]:
         """What the embedding gives for real token ids ``[token]``, in fp32."""
         found: Tensor = self.embedding(ids)
         return found.float()
 
-    def _within(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
+    def _clamp_ids(self, module: nn.Module, args: tuple[Any, ...]) -> Any:
         if self.table is None:
             return None
         self._place.ids = args[0]
         return (args[0].clamp(max=self.start - 1), *args[1:])
 
-    def _replaced(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Any:
+    def _replace_vectors(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Any:
         place = self._place
         if place.table is None or place.ids is None:
             return None

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-_NUMBERS = 4_000_000
+_MAX_PRODUCTS = 4_000_000
 """So many products of two numbers are held in memory at a time."""
 
 
@@ -39,7 +39,7 @@ class VocabularyHead:
         return logits if bias is None else logits + bias.float()
 
 
-def products(
+def batch_invariant_products(
     features: Float[np.ndarray, "slot dim"], rows: Float[np.ndarray, "token dim"]
 ) -> Float[np.ndarray, "slot token"]:
     """The inner product of every feature with every row, in fp64.
@@ -49,7 +49,7 @@ def products(
     """
     wide = features.astype(np.float64)
     found = np.empty((len(features), len(rows)))
-    step = max(1, _NUMBERS // max(1, features.size))
+    step = max(1, _MAX_PRODUCTS // max(1, features.size))
     for start in range(0, len(rows), step):
         part = rows[start : start + step].astype(np.float64)
         found[:, start : start + step] = (wide[:, None, :] * part[None]).sum(axis=-1)

@@ -10,7 +10,7 @@ from typing import Any
 from promptlab.compat.torch import hooks_of
 
 
-def copied(model: Any, owners: tuple[type, ...]) -> Any:
+def copy_weights(model: Any, owners: tuple[type, ...]) -> Any:
     """A deep copy of a transformers model in fp32, without the hooks of objects of ``owners``.
 
     Weights that are one tensor in the model (a tied head) are one tensor in the copy.

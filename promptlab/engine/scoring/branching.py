@@ -5,21 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from promptlab.engine.scoring.request import Question
+from promptlab.engine.scoring.request import ScoringRequest
 
-Span = tuple[tuple[int, ...], int]
+Branch = tuple[tuple[int, ...], int]
 """A continuation and the column where its branch begins."""
 
 
-def branched_length(question: Question, start: int) -> int:
+def branched_row_length(question: ScoringRequest, start: int) -> int:
     """Tokens of the row that `branched_row` makes."""
     return len(question.context.ids) - start + sum(len(c) - 1 for c in question.continuations)
 
 
-def branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]:
+def branched_row(question: ScoringRequest, start: int) -> tuple[list[int], list[Branch]]:
     """The row's tokens after the prefix: the context's rest, then every branch."""
     tokens = list(question.context.ids[start:])
-    spans: list[Span] = []
+    spans: list[Branch] = []
     for continuation in question.continuations:
         if len(continuation) > 1:
             spans.append((continuation, len(tokens)))
@@ -27,7 +27,7 @@ def branched_row(question: Question, start: int) -> tuple[list[int], list[Span]]
     return tokens, spans
 
 
-def branch_mask(own: list[int], branches: list[list[Span]], width: int) -> tuple[Tensor, Tensor]:
+def branch_mask(own: list[int], branches: list[list[Branch]], width: int) -> tuple[Tensor, Tensor]:
     """Who sees whom ``[row, 1, token, token]`` and positions from 0 on ``[row, token]``."""
     causal = torch.ones(width, width, dtype=torch.bool).tril()
     mask = causal.repeat(len(own), 1, 1)

@@ -7,21 +7,26 @@ from dataclasses import dataclass
 
 import torch
 
-from promptlab.engine.kv_cache.prefix_tree import WORTH, PrefixNode, prefix_tree
-from promptlab.engine.kv_cache.radix_cache import LEAST, NO_TOKEN
-from promptlab.engine.kv_cache.stacking import after_states
-from promptlab.engine.kv_cache.state import PrefixState, frozen_cache, recorded
+from promptlab.engine.kv_cache.prefix_tree import MIN_SHARED_TOKENS, PrefixNode, prefix_tree
+from promptlab.engine.kv_cache.radix_cache import MIN_CACHED_TOKENS, NO_TOKEN_ID
+from promptlab.engine.kv_cache.stacking import inputs_after_prefix
+from promptlab.engine.kv_cache.state import KVState, cache_from_state, to_kv_state
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.branching import Span, branch_mask, branched_length, branched_row
-from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
-from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.branching import (
+    Branch,
+    branch_mask,
+    branched_row,
+    branched_row_length,
+)
+from promptlab.engine.scoring.gather import GatherIndex, ResultCollector, slot_gathers
+from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.tensors import padded
+from promptlab.engine.tensors import pad_rows
 
-MOST_BRANCHED = 64
+MAX_BRANCH_TOKENS = 64
 """Branches in a row have at most so many tokens, or as many as the context if that is longer."""
-COPIED = 4
+COPY_COST_DIVISOR = 4
 """A kept token of a row's own state counts as the fourth of a computed one in a batch."""
 
 
@@ -30,7 +35,7 @@ class _Part:
     """A question, or as many of its continuations as go into one row; ``index`` is the whole's."""
 
     index: int
-    question: Question
+    question: ScoringRequest
 
 
 class CausalRunner(Runner):
@@ -47,13 +52,15 @@ class CausalRunner(Runner):
         super().__init__(network, budget)
         self.shares = shares
 
-    def run(self, questions: Sequence[Question]) -> list[Reply]:
+    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
         """One reply a question; contexts must be distinct and not empty."""
-        replies = Replies()
+        replies = ResultCollector()
         if not self.shares:
             self._run_plain(questions, replies)
         elif questions:
-            parts = [part for index, q in enumerate(questions) for part in _parts(q, index)]
+            parts = [
+                part for index, q in enumerate(questions) for part in _split_into_rows(q, index)
+            ]
             start = self.prefix.length if self.prefix else 0
             contexts = [part.question.context.ids for part in parts]
             recent = self.kept.recent if self.kept else []
@@ -68,8 +75,8 @@ class CausalRunner(Runner):
         node: PrefixNode,
         path: tuple[int, ...],
         parts: Sequence[_Part],
-        state: PrefixState | None,
-        replies: Replies,
+        state: KVState | None,
+        replies: ResultCollector,
     ) -> None:
         """Answer the node's rows and those below it; ``path`` leads to the node's parent.
 
@@ -77,50 +84,50 @@ class CausalRunner(Runner):
         """
         path += node.ids
         if node.ids:
-            state = self._shared(path, len(node.ids), sum(1 for _ in node.below()), state)
+            state = self._shared_state(path, len(node.ids), sum(1 for _ in node.below()), state)
         rows = [parts[index] for index in node.rows if index < len(parts)]
         children = []
         for child in node.children:
             found = [parts[index] for index in child.below() if index < len(parts)]
-            if len(found) == 1 and not self._teaches(child, path, found[0]):
+            if len(found) == 1 and not self._is_worth_sharing(child, path, found[0]):
                 rows += found  # in a batch with others
             elif found:
                 children.append(child)
         if rows:
-            self._answer(rows, state, replies)
+            self._run_rows(rows, state, replies)
         for child in children:
             self._walk(child, path, parts, state, replies)
 
-    def _teaches(self, node: PrefixNode, path: tuple[int, ...], part: _Part) -> bool:
+    def _is_worth_sharing(self, node: PrefixNode, path: tuple[int, ...], part: _Part) -> bool:
         """Whether what a row alone shares with earlier calls is more than what was kept of it."""
         ids, end = part.question.context.ids, len(path)
         below: PrefixNode | None = node
         while below is not None:
             end += len(below.ids)
             below = next((n for n in below.children if n.ids == ids[end : end + len(n.ids)]), None)
-        return end - self._reach(part, 0) >= WORTH
+        return end - self._cached_length(part, 0) >= MIN_SHARED_TOKENS
 
-    def _shared(
-        self, path: tuple[int, ...], own: int, rows: int, state: PrefixState | None
-    ) -> PrefixState:
+    def _shared_state(
+        self, path: tuple[int, ...], own: int, rows: int, state: KVState | None
+    ) -> KVState:
         """The state of ``path``, the last ``own`` tokens of which ``rows`` rows share.
 
         From what was kept, but for a few last tokens that are cheaper computed with each row.
         """
         start = state.length if state else 0
-        known = self._known((*path, NO_TOKEN), start + 1)
+        known = self._cached_state((*path, NO_TOKEN_ID), start + 1)
         if known is not None:
             state, start = known, known.length
-            if (len(path) - start) * (rows - 1) < WORTH:
+            if (len(path) - start) * (rows - 1) < MIN_SHARED_TOKENS:
                 return known
         if start < len(path):
             state = self._prefill(path[start:], state)
-            if self.kept and own >= WORTH:
+            if self.kept and own >= MIN_SHARED_TOKENS:
                 self.kept.keep(path, state)
         assert state is not None
         return state
 
-    def _known(self, ids: tuple[int, ...], least: int) -> PrefixState | None:
+    def _cached_state(self, ids: tuple[int, ...], least: int) -> KVState | None:
         """The kept state of a beginning of ``ids`` with at least ``least`` tokens."""
         if self.kept is None or self.kept.reach(ids) < least:
             return None
@@ -128,68 +135,75 @@ class CausalRunner(Runner):
         # Another thread may have pushed it out meanwhile.
         return found if found is not None and found.length >= least else None
 
-    def _answer(self, parts: Sequence[_Part], state: PrefixState | None, replies: Replies) -> None:
+    def _run_rows(
+        self, parts: Sequence[_Part], state: KVState | None, replies: ResultCollector
+    ) -> None:
         """Rows that start from ``state``, and those for which more has been kept."""
         start = state.length if state else 0
-        reached = [self._reach(part, start) for part in parts]
+        reached = [self._cached_length(part, start) for part in parts]
         plain = [part for part, reach in zip(parts, reached, strict=True) if reach == start]
         self.budget.run(
-            [branched_length(part.question, start) for part in plain],
-            lambda batch: self._branched([plain[i] for i in batch], [state] * len(batch), replies),
+            [branched_row_length(part.question, start) for part in plain],
+            lambda batch: self._run_branched(
+                [plain[i] for i in batch], [state] * len(batch), replies
+            ),
         )
         more = [(part, reach) for part, reach in zip(parts, reached, strict=True) if reach > start]
         self.budget.run(
-            [branched_length(p.question, reach) + reach // COPIED for p, reach in more],
-            lambda batch: self._continued([more[i] for i in batch], state, replies),
+            [
+                branched_row_length(p.question, reach) + reach // COPY_COST_DIVISOR
+                for p, reach in more
+            ],
+            lambda batch: self._run_from_cache([more[i] for i in batch], state, replies),
         )
 
-    def _reach(self, part: _Part, start: int) -> int:
+    def _cached_length(self, part: _Part, start: int) -> int:
         """Up to where a state is kept, if that is worthwhile beyond ``start``."""
         reach = self.kept.reach(part.question.context.ids) if self.kept else 0
-        return reach if reach - start >= LEAST else start
+        return reach if reach - start >= MIN_CACHED_TOKENS else start
 
-    def _continued(
-        self, rows: Sequence[tuple[_Part, int]], state: PrefixState | None, replies: Replies
+    def _run_from_cache(
+        self, rows: Sequence[tuple[_Part, int]], state: KVState | None, replies: ResultCollector
     ) -> None:
         """Rows that each start from a kept state; ``state`` for one that is kept no longer."""
-        found: dict[tuple[int, ...], PrefixState | None] = {}
+        found: dict[tuple[int, ...], KVState | None] = {}
         for part, reach in rows:
             ids = part.question.context.ids
             if ids[:reach] not in found:
-                found[ids[:reach]] = self._known(ids[: reach + 1], reach) or state
+                found[ids[:reach]] = self._cached_state(ids[: reach + 1], reach) or state
         states = [found[part.question.context.ids[:reach]] for part, reach in rows]
-        self._branched([part for part, _ in rows], states, replies)
+        self._run_branched([part for part, _ in rows], states, replies)
 
-    def _prefill(self, ids: tuple[int, ...], state: PrefixState | None) -> PrefixState:
+    def _prefill(self, ids: tuple[int, ...], state: KVState | None) -> KVState:
         start = state.length if state else 0
-        cache = frozen_cache(state, self.network.layers)
+        cache = cache_from_state(state, self.network.layer_count)
         device = self.network.device
         positions = torch.arange(start, start + len(ids), device=device)[None]
         inputs = {"input_ids": torch.tensor([ids], device=device), "position_ids": positions}
 
         def work(batch: list[int]) -> None:
-            self.network.encode(**inputs, **self.network.cache_inputs(cache), use_cache=True)
+            self.network.run_body(**inputs, **self.network.cache_inputs(cache), use_cache=True)
 
         self.budget.run([len(ids)], work)
         self.computed_tokens += len(ids)
-        return recorded(cache)
+        return to_kv_state(cache)
 
-    def _branched(
-        self, parts: Sequence[_Part], states: Sequence[PrefixState | None], replies: Replies
+    def _run_branched(
+        self, parts: Sequence[_Part], states: Sequence[KVState | None], replies: ResultCollector
     ) -> None:
         """One batch, each row after its own state."""
         starts = [state.length if state else 0 for state in states]
         rows: list[list[int]] = []
-        probes: list[Probe] = []
-        branches: list[list[Span]] = []
+        probes: list[GatherIndex] = []
+        branches: list[list[Branch]] = []
         for row, (part, start) in enumerate(zip(parts, starts, strict=True)):
             tokens, spans = branched_row(part.question, start)
             rows.append(tokens)
             branches.append(spans)
             places = (part.index, row, start)
-            affine = self.network.affine
+            affine = self.network.head_is_linear
             probes.extend(self.branched_probes(part.question, *places, spans, affine=affine))
-        ids = padded(rows, self.network.device)
+        ids = pad_rows(rows, self.network.device)
         inputs: dict[str, object] = {"input_ids": ids, "use_cache": False}
         if any(starts) or any(branches):
             own = [
@@ -197,12 +211,12 @@ class CausalRunner(Runner):
                 for part, start in zip(parts, starts, strict=True)
             ]
             mask, positions = branch_mask(own, branches, ids.shape[1])
-            inputs |= after_states(self.network, mask, states)
+            inputs |= inputs_after_prefix(self.network, mask, states)
             inputs["position_ids"] = (positions + torch.tensor(starts)[:, None]).to(ids.device)
         self.computed_tokens += sum(map(len, rows))
         replies.probe(self.network, probes, **inputs)
 
-    def _run_plain(self, questions: Sequence[Question], replies: Replies) -> None:
+    def _run_plain(self, questions: Sequence[ScoringRequest], replies: ResultCollector) -> None:
         rows, owners = [], []
         for index, question in enumerate(questions):
             for number, tail in enumerate(question.tails):
@@ -210,11 +224,11 @@ class CausalRunner(Runner):
                 owners.append((index, tail, number == 0))
 
         def work(batch: list[int]) -> None:
-            probes: list[Probe] = []
+            probes: list[GatherIndex] = []
             for row, item in enumerate(batch):
                 index, tail, first = owners[item]
                 probes.extend(self.plain_probes(questions[index], index, row, tail, first=first))
-            ids = padded([rows[item] for item in batch], self.network.device)
+            ids = pad_rows([rows[item] for item in batch], self.network.device)
             self.computed_tokens += sum(len(rows[item]) for item in batch)
             replies.probe(self.network, probes, input_ids=ids, use_cache=False)
 
@@ -222,46 +236,46 @@ class CausalRunner(Runner):
 
     def branched_probes(
         self,
-        question: Question,
+        question: ScoringRequest,
         index: int,
         row: int,
         start: int,
-        spans: list[Span],
+        spans: list[Branch],
         *,
         affine: bool,
-    ) -> Iterator[Probe]:
+    ) -> Iterator[GatherIndex]:
         """Where to read a row of `branched_row`: its slot, and every later token of a branch.
 
         Learned vectors in a branch are read by what follows but are no words to be likely.
         """
         slot = len(question.context.ids) - start - 1
-        yield from slot_probes(question, index, row, slot, affine=affine)
+        yield from slot_gathers(question, index, row, slot, affine=affine)
         for continuation, column in spans:
             for offset, target in enumerate(continuation[1:]):
-                if target < self.network.virtual.start:
-                    yield Probe(index, row, column + offset, target, (continuation,))
+                if target < self.network.virtual_tokens.start:
+                    yield GatherIndex(index, row, column + offset, target, (continuation,))
 
     def plain_probes(
-        self, question: Question, index: int, row: int, tail: tuple[int, ...], *, first: bool
-    ) -> Iterator[Probe]:
+        self, question: ScoringRequest, index: int, row: int, tail: tuple[int, ...], *, first: bool
+    ) -> Iterator[GatherIndex]:
         """Where to read a row that holds the context and one continuation."""
         slot = len(question.context.ids) - 1
         if first:
-            yield from slot_probes(question, index, row, slot, affine=self.network.affine)
+            yield from slot_gathers(question, index, row, slot, affine=self.network.head_is_linear)
         for offset, target in enumerate(tail[1:], start=1):
-            if target < self.network.virtual.start:
-                yield Probe(index, row, slot + offset, target, (tail,))
+            if target < self.network.virtual_tokens.start:
+                yield GatherIndex(index, row, slot + offset, target, (tail,))
 
 
-def _parts(question: Question, index: int) -> Iterator[_Part]:
+def _split_into_rows(question: ScoringRequest, index: int) -> Iterator[_Part]:
     """The question in parts that fit a row: siblings do not see but still cost each other."""
-    most = max(MOST_BRANCHED, len(question.context.ids))
+    most = max(MAX_BRANCH_TOKENS, len(question.context.ids))
     taken: list[tuple[int, ...]] = []
     length = 0
     for continuation in question.continuations:
         if taken and length + len(continuation) - 1 > most:
-            yield _Part(index, Question(question.context, tuple(taken)))
+            yield _Part(index, ScoringRequest(question.context, tuple(taken)))
             taken, length = [], 0
         taken.append(continuation)
         length += len(continuation) - 1
-    yield _Part(index, Question(question.context, tuple(taken)))
+    yield _Part(index, ScoringRequest(question.context, tuple(taken)))

@@ -13,13 +13,13 @@ from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.finite_check import is_finite
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.tensors import padded, padding_mask
+from promptlab.engine.tensors import pad_rows, padding_mask
 
 Pooling = Literal["first", "last", "mean"]
 """The token whose state stands for the text; *mean* is the mean of all."""
 
 
-class HiddenReader:
+class TextEmbedder:
     """Reads the last hidden states of texts, given as token ids, at one place each.
 
     An encoder-decoder model is read at its encoder. The vocabulary head is left out.
@@ -38,14 +38,14 @@ class HiddenReader:
 
     def with_graph(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
         """The states of rows in one forward, in fp32, with their graph."""
-        ids = padded(rows, self.network.device)
+        ids = pad_rows(rows, self.network.device)
         mask = padding_mask(rows, self.network.device)
         inputs: dict[str, Any] = {"input_ids": ids}
         if self.pooling == "last":  # nothing to the left sees the padding
             inputs["use_cache"] = False
         else:
             inputs["attention_mask"] = mask
-        states = self.network.hidden_with_graph(**inputs)
+        states = self.network.hidden_states_with_graph(**inputs)
         self.computed_tokens += sum(map(len, rows))
         if self.pooling == "mean":
             weights = mask[..., None].to(states.dtype)
@@ -64,5 +64,5 @@ class HiddenReader:
 
         self.budget.run([len(row) for row in rows], work)
         if not is_finite(found):
-            raise self.network.not_finite("the states of its last layer")
+            raise self.network.not_finite_error("the states of its last layer")
         return found

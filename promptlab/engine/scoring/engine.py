@@ -12,21 +12,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from promptlab.engine.kv_cache.budget import writing_budget
-from promptlab.engine.kv_cache.radix_cache import KeptStates
-from promptlab.engine.kv_cache.state import learned_state
+from promptlab.engine.kv_cache.budget import generation_token_budget
+from promptlab.engine.kv_cache.radix_cache import RadixKVCache
+from promptlab.engine.kv_cache.state import kv_state_from_prefix
 from promptlab.engine.memory import TokenBudget, peak_bytes
 from promptlab.engine.network.network import Network
-from promptlab.engine.network.vocabulary_head import products
+from promptlab.engine.network.vocabulary_head import batch_invariant_products
 from promptlab.engine.scoring.feature_store import FeatureStore, context_key, tail_key
-from promptlab.engine.scoring.readout import Readout
-from promptlab.engine.scoring.request import Context, Question, Reply, Usage
+from promptlab.engine.scoring.readout import SlotReadout
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest, ScoringResult, Usage
 from promptlab.engine.scoring.runner import Runner
 from promptlab.errors import NotFiniteError
 
 VERSION = 2
 """Part of every cache key; raised when the engine's results change."""
-_COUNTING = threading.Lock()
+_USAGE_LOCK = threading.Lock()
 
 
 class Engine:
@@ -45,7 +45,7 @@ class Engine:
         self.runner = runner
         self.store = store
         self.usage = Usage()
-        self.generation_budget = writing_budget(network)
+        self.generation_budget = generation_token_budget(network)
         self.vectors: Float[Tensor, "token dim"] | None = None
         self.learned = ""
 
@@ -66,11 +66,11 @@ class Engine:
         other.usage = Usage()
         other.vectors = None if vectors is None else vectors.to(self.network.device)
         if prefix is not None:
-            state = learned_state(prefix.to(self.network.device, self.network.dtype))
+            state = kv_state_from_prefix(prefix.to(self.network.device, self.network.dtype))
             other.runner = self.runner.after(state)
         if vectors is not None or prefix is not None:
             other.learned = learned
-        return other._keeping(self.kept, keep)
+        return other._with_kv_cache(self.kept, keep)
 
     def over(self, network: Network, learned: str, *, keep: bool = True) -> Engine:
         """The same engine over another network of the same shape: one with trained weights.
@@ -83,14 +83,14 @@ class Engine:
         other.runner = self.runner.over(network)
         other.generation_budget = TokenBudget(self.generation_budget.tokens)
         other.learned = learned
-        return other._keeping(self.kept, keep)
+        return other._with_kv_cache(self.kept, keep)
 
     @property
-    def kept(self) -> KeptStates | None:
+    def kept(self) -> RadixKVCache | None:
         """States that earlier calls have left; ``None`` where none are kept."""
         return self.runner.kept
 
-    def _keeping(self, kept: KeptStates | None, keep: bool) -> Engine:
+    def _with_kv_cache(self, kept: RadixKVCache | None, keep: bool) -> Engine:
         """This new view with the states that go with what it learned, or with nothing kept."""
         if not keep:
             self.store = FeatureStore(None)
@@ -99,28 +99,31 @@ class Engine:
         self.runner = self.runner.keeping(kept)
         return self
 
-    def score(self, questions: Sequence[Question]) -> list[Float[np.ndarray, " _continuation"]]:
+    def score(
+        self, questions: Sequence[ScoringRequest]
+    ) -> list[Float[np.ndarray, " _continuation"]]:
         """Log-likelihood in nats of every continuation of every question.
 
         Equal contexts are computed once, and what the store knows is not computed at all.
         """
-        replies = self._replies(questions)
-        first = self._first_tokens(questions, replies)
+        replies = self._results(questions)
+        first = self._first_token_logprobs(questions, replies)
         found = [
             np.array(
                 [
-                    reply.tails.get(c, 0.0) + (first[i][c[0]] if self.network.affine else 0.0)
+                    reply.tails.get(c, 0.0)
+                    + (first[i][c[0]] if self.network.head_is_linear else 0.0)
                     for c in question.continuations
                 ]
             )
             for i, (question, reply) in enumerate(zip(questions, replies, strict=True))
         ]
         if found and not np.isfinite(np.concatenate(found)).all():
-            raise self._masked_out(questions, found)
+            raise self._masked_out_error(questions, found)
         return found
 
-    def _masked_out(
-        self, questions: Sequence[Question], found: Sequence[np.ndarray]
+    def _masked_out_error(
+        self, questions: Sequence[ScoringRequest], found: Sequence[np.ndarray]
     ) -> NotFiniteError:
         """The error for the first score that is no number."""
         token = next(
@@ -129,41 +132,41 @@ class Engine:
             for continuation, value in zip(question.continuations, values, strict=True)
             if not np.isfinite(value)
         )
-        return self.network.not_finite(f"the token {token} of an answer")
+        return self.network.not_finite_error(f"the token {token} of an answer")
 
-    def features(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context dim"]:
+    def features(self, contexts: Sequence[ScoringContext]) -> Float[np.ndarray, "context dim"]:
         """The slot's feature vectors in fp32."""
         if not contexts:
             return np.zeros((0, self.network.head.weight.shape[1]), dtype=np.float32)
-        replies = self._replies([Question(context, ()) for context in contexts])
+        replies = self._results([ScoringRequest(context, ()) for context in contexts])
         found = np.stack([reply.feature for reply in replies])
         if not np.isfinite(found).all():
-            raise self.network.not_finite("what it reads at a slot")
+            raise self.network.not_finite_error("what it reads at a slot")
         return found
 
-    def read(self, contexts: Sequence[Context]) -> Readout:
+    def read(self, contexts: Sequence[ScoringContext]) -> SlotReadout:
         """The slots' features with their log-normalisers, one context at least."""
-        return Readout.of(self._replies([Question(context, ()) for context in contexts]))
+        return SlotReadout.of(self._results([ScoringRequest(context, ()) for context in contexts]))
 
-    def vocabulary(self, contexts: Sequence[Context]) -> Float[np.ndarray, "context vocab"]:
+    def vocabulary(self, contexts: Sequence[ScoringContext]) -> Float[np.ndarray, "context vocab"]:
         """Log-probabilities in nats of every vocabulary token at the slots."""
         features = torch.from_numpy(self.features(contexts))
         return self.network.vocabulary_logprobs(features).cpu().numpy()
 
-    def _replies(self, questions: Sequence[Question]) -> list[Reply]:
+    def _results(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
         """The reply to every question, with the tails of its context's other questions beside."""
         started = time.perf_counter()
-        merged = _merge(questions)
-        replies = self._stored(merged)
-        missing: list[Question] = []
+        merged = _merge_requests(questions)
+        replies = self._stored_results(merged)
+        missing: list[ScoringRequest] = []
         for context, continuations in merged.items():
             if context not in replies:
                 # as at the first time: beside other continuations it would be other last digits
-                missing.append(Question(context, continuations))
+                missing.append(ScoringRequest(context, continuations))
                 continue
             known = replies[context].tails
             if wanted := tuple(c for c in continuations if self.has_tail(c) and c not in known):
-                missing.append(Question(context, wanted))
+                missing.append(ScoringRequest(context, wanted))
         computed = self._compute(missing, replies) if missing else 0
         self.count(
             Usage(
@@ -177,15 +180,17 @@ class Engine:
 
     def has_tail(self, continuation: tuple[int, ...]) -> bool:
         """Whether more is to be read than the first token; learned vectors are no words."""
-        start = self.network.virtual.start
-        return not self.network.affine or any(token < start for token in continuation[1:])
+        start = self.network.virtual_tokens.start
+        return not self.network.head_is_linear or any(token < start for token in continuation[1:])
 
-    def _stored(self, merged: dict[Context, tuple[tuple[int, ...], ...]]) -> dict[Context, Reply]:
+    def _stored_results(
+        self, merged: dict[ScoringContext, tuple[tuple[int, ...], ...]]
+    ) -> dict[ScoringContext, ScoringResult]:
         """What the store knows of these contexts and their continuations."""
         keys = {context: context_key(context, self.learned) for context in merged}
         slots = self.store.slots(list(keys.values()))
         found = {
-            context: Reply(slots[key].feature, slots[key].log_normaliser)
+            context: ScoringResult(slots[key].feature, slots[key].log_normaliser)
             for context, key in keys.items()
             if key in slots
         }
@@ -200,13 +205,15 @@ class Engine:
             found[context].tails[continuation] = value
         return found
 
-    def _compute(self, missing: list[Question], replies: dict[Context, Reply]) -> int:
+    def _compute(
+        self, missing: list[ScoringRequest], replies: dict[ScoringContext, ScoringResult]
+    ) -> int:
         """Add what is missing to ``replies``; how many tokens went through the network for it."""
         new_slots, new_tails = [], []
         # A runner of this call's own counts what this call computes, whoever else is at work.
         runner = copy.copy(self.runner)
         runner.computed_tokens = 0
-        with self.network.learned(self.vectors):
+        with self.network.use_virtual_tokens(self.vectors):
             found = runner.run(missing)
         for question, reply in zip(missing, found, strict=True):
             context = question.context
@@ -217,33 +224,37 @@ class Engine:
             for continuation, value in reply.tails.items():
                 new_tails.append((tail_key(context, continuation, self.learned), value))
         self.store.save(new_slots, new_tails)
-        with _COUNTING:
+        with _USAGE_LOCK:
             self.runner.computed_tokens += runner.computed_tokens
         return runner.computed_tokens
 
     def count(self, usage: Usage) -> None:
         """Add what a call has cost."""
-        with _COUNTING:
+        with _USAGE_LOCK:
             self.usage += usage
 
-    def _first_tokens(
-        self, questions: Sequence[Question], replies: Sequence[Reply]
+    def _first_token_logprobs(
+        self, questions: Sequence[ScoringRequest], replies: Sequence[ScoringResult]
     ) -> list[dict[int, float]]:
         """Log-probability of each continuation's first token: one product for all questions."""
         tokens = sorted({c[0] for question in questions for c in question.continuations})
-        if not tokens or not self.network.affine:
+        if not tokens or not self.network.head_is_linear:
             return [{} for _ in questions]
         ids = torch.tensor(tokens, device=self.network.device)
-        rows = self.network.vocabulary.rows(ids).cpu().numpy()
-        bias = self.network.vocabulary.bias(ids).cpu().numpy()
-        scores = products(np.stack([reply.feature for reply in replies]), rows) + bias
+        rows = self.network.vocabulary_head.rows(ids).cpu().numpy()
+        bias = self.network.vocabulary_head.bias(ids).cpu().numpy()
+        scores = (
+            batch_invariant_products(np.stack([reply.feature for reply in replies]), rows) + bias
+        )
         scores -= np.array([[reply.log_normaliser] for reply in replies])
         return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
 
 
-def _merge(questions: Sequence[Question]) -> dict[Context, tuple[tuple[int, ...], ...]]:
+def _merge_requests(
+    questions: Sequence[ScoringRequest],
+) -> dict[ScoringContext, tuple[tuple[int, ...], ...]]:
     """Distinct contexts with all continuations asked of them."""
-    merged: dict[Context, dict[tuple[int, ...], None]] = {}
+    merged: dict[ScoringContext, dict[tuple[int, ...], None]] = {}
     for question in questions:
         merged.setdefault(question.context, {}).update(dict.fromkeys(question.continuations))
     return {context: tuple(continuations) for context, continuations in merged.items()}

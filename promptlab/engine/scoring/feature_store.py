@@ -15,26 +15,26 @@ from pathlib import Path
 
 import numpy as np
 
-from promptlab.engine.scoring.request import Context, Reply
+from promptlab.engine.scoring.request import ScoringContext, ScoringResult
 from promptlab.files.entries import EntryFile
 
-MAX_BYTES = 4 * 1024**3
+MAX_FILE_BYTES = 4 * 1024**3
 """Size above which a store is emptied when it is opened."""
-MEMORY_BYTES = 256 * 1024**2
+MAX_MEMORY_BYTES = 256 * 1024**2
 """How much of it is kept at hand in memory."""
 
 
-def context_key(context: Context, learned: str = "") -> bytes:
+def context_key(context: ScoringContext, learned: str = "") -> bytes:
     """Content hash of a context: its token ids, the place read, and what was learned (a hash)."""
     return _digest(learned, context.ids, _place(context))
 
 
-def tail_key(context: Context, continuation: tuple[int, ...], learned: str = "") -> bytes:
+def tail_key(context: ScoringContext, continuation: tuple[int, ...], learned: str = "") -> bytes:
     """Content hash of a context with a continuation."""
     return _digest(learned, context.ids, _place(context), continuation)
 
 
-def _place(context: Context) -> tuple[int, ...]:
+def _place(context: ScoringContext) -> tuple[int, ...]:
     return (context.position, *(() if context.begun is None else context.begun))
 
 
@@ -59,7 +59,7 @@ class FeatureStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._memory: dict[bytes, Reply] = {}
+        self._memory: dict[bytes, ScoringResult] = {}
         self._lock = threading.RLock()
         self._entries = EntryFile(
             path,
@@ -67,23 +67,23 @@ class FeatureStore:
             what="kept features",
             remade="computed anew",
             earlier={"slots": lambda _: (), "tails": lambda _: ()},
-            most_bytes=MAX_BYTES,
+            most_bytes=MAX_FILE_BYTES,
         )
 
-    def slots(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
+    def slots(self, keys: Sequence[bytes]) -> dict[bytes, ScoringResult]:
         """The replies (without tails) that are known among ``keys``."""
         with self._lock:  # what is kept may be dropped by another thread
             found = {key: self._memory[key] for key in keys if key in self._memory}
         missing = [key for key in keys if key not in found]
         for key, value in self._entries.find(_SLOTS, missing).items():
             numbers = np.frombuffer(value, dtype=np.float32)
-            found[key] = self._remember(key, Reply(numbers[:-1], float(numbers[-1])))
+            found[key] = self._remember(key, ScoringResult(numbers[:-1], float(numbers[-1])))
         return found
 
-    def _remember(self, key: bytes, reply: Reply) -> Reply:
+    def _remember(self, key: bytes, reply: ScoringResult) -> ScoringResult:
         """Keep a reply at hand; when there are too many, forget the older half."""
         with self._lock:
-            if len(self._memory) * reply.feature.nbytes > MEMORY_BYTES:
+            if len(self._memory) * reply.feature.nbytes > MAX_MEMORY_BYTES:
                 for old in list(self._memory)[: len(self._memory) // 2]:
                     del self._memory[old]
             self._memory[key] = reply
@@ -95,12 +95,12 @@ class FeatureStore:
         return {key: _TAIL.unpack(value)[0] for key, value in found.items()}
 
     def save(
-        self, slots: Iterable[tuple[bytes, Reply]], tails: Iterable[tuple[bytes, float]]
+        self, slots: Iterable[tuple[bytes, ScoringResult]], tails: Iterable[tuple[bytes, float]]
     ) -> None:
         """Keep what was computed. Raises `DiskError` when the disk is full."""
         rows = []
         for key, reply in slots:
-            kept = self._remember(key, Reply(reply.feature, reply.log_normaliser))
+            kept = self._remember(key, ScoringResult(reply.feature, reply.log_normaliser))
             value = np.append(kept.feature, np.float32(kept.log_normaliser)).tobytes()
             rows.append((key, value))
         scores = [(key, _TAIL.pack(value)) for key, value in tails]

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 
 
 @dataclass(frozen=True)
-class Probe:
+class GatherIndex:
     """A place to read: ``row`` and ``column`` of a batch.
 
     It serves question ``question``: its slot, or (with ``tails``) the token ``target`` that each
@@ -29,23 +29,23 @@ class Probe:
 
 
 @dataclass
-class Replies:
+class ResultCollector:
     """Replies in the making, by the index of their question."""
 
     slots: dict[int, tuple[Float[np.ndarray, " dim"], float]] = field(default_factory=dict)
     tails: dict[int, dict[tuple[int, ...], float]] = field(default_factory=dict)
 
-    def probe(self, network: Network, probes: Sequence[Probe], **inputs: object) -> None:
+    def probe(self, network: Network, probes: Sequence[GatherIndex], **inputs: object) -> None:
         """Run one batch and keep what its probes found."""
         device = network.device
-        found = network.probe(
+        found = network.gather(
             torch.tensor([p.row for p in probes], device=device),
             torch.tensor([p.column for p in probes], device=device),
             torch.tensor([p.target for p in probes], device=device),
             **inputs,
         )
         features = found.features.cpu().numpy()
-        normalisers, targets = found.log_normaliser.tolist(), found.target.tolist()
+        normalisers, targets = found.log_normaliser.tolist(), found.target_logprob.tolist()
         for index, probe in enumerate(probes):
             if not probe.tails:
                 self.slots[probe.question] = (features[index].copy(), normalisers[index])
@@ -53,24 +53,24 @@ class Replies:
             for tail in probe.tails:
                 tails[tail] = tails.get(tail, 0.0) + targets[index]
 
-    def finished(self, count: int) -> list[Reply]:
+    def finished(self, count: int) -> list[ScoringResult]:
         """The replies to questions 0 to ``count`` - 1."""
-        return [Reply(*self.slots[i], self.tails.get(i, {})) for i in range(count)]
+        return [ScoringResult(*self.slots[i], self.tails.get(i, {})) for i in range(count)]
 
 
-def slot_probes(
-    question: Question, index: int, row: int, column: int, *, affine: bool
-) -> Iterator[Probe]:
+def slot_gathers(
+    question: ScoringRequest, index: int, row: int, column: int, *, affine: bool
+) -> Iterator[GatherIndex]:
     """Read the slot; without an affine head also every continuation's first token there.
 
     With an affine head the first token's likelihood is a product of the feature, so any later
     answer is scored without the network.
     """
-    yield Probe(index, row, column)
+    yield GatherIndex(index, row, column)
     if affine:
         return
     starts: dict[int, list[tuple[int, ...]]] = {}
     for continuation in question.continuations:
         starts.setdefault(continuation[0], []).append(continuation)
     for target, tails in starts.items():
-        yield Probe(index, row, column, target, tuple(tails))
+        yield GatherIndex(index, row, column, target, tuple(tails))

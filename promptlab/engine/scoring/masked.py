@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from promptlab.engine.kv_cache.state import PrefixState, frozen_cache
+from promptlab.engine.kv_cache.state import KVState, cache_from_state
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
-from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.gather import GatherIndex, ResultCollector, slot_gathers
+from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.tensors import additive, padded, padding_mask
+from promptlab.engine.tensors import additive_mask, pad_rows, padding_mask
 
 
 class MaskedRunner(Runner):
@@ -24,15 +24,15 @@ class MaskedRunner(Runner):
     answers of k tokens, unlike the mean over one position's logits.
     """
 
-    def run(self, questions: Sequence[Question]) -> list[Reply]:
+    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
         """One reply a question; its continuations are as long as its context has masks."""
         rows: list[tuple[int, ...]] = []
-        probes: list[tuple[Probe, ...]] = []
+        probes: list[tuple[GatherIndex, ...]] = []
         for index, question in enumerate(questions):
-            for row, places in masked_rows(question, index, affine=self.network.affine):
+            for row, places in masked_rows(question, index, affine=self.network.head_is_linear):
                 rows.append(row)
                 probes.append(places)
-        replies = Replies()
+        replies = ResultCollector()
 
         def work(batch: list[int]) -> None:
             tokens = [rows[item] for item in batch]
@@ -47,10 +47,10 @@ class MaskedRunner(Runner):
 
 
 def masked_inputs(
-    network: Network, tokens: Sequence[tuple[int, ...]], prefix: PrefixState | None
+    network: Network, tokens: Sequence[tuple[int, ...]], prefix: KVState | None
 ) -> dict[str, Any]:
     """Ids and attention mask of rows, and a learned prefix that all of them attend."""
-    ids, mask = padded(tokens, network.device), padding_mask(tokens, network.device)
+    ids, mask = pad_rows(tokens, network.device), padding_mask(tokens, network.device)
     if prefix is None:
         # Nothing is hidden where all rows are as long: that is the plain forward.
         return {"input_ids": ids} | ({} if mask.all() else {"attention_mask": mask})
@@ -58,17 +58,17 @@ def masked_inputs(
     whole = torch.cat([seen, mask], dim=1).bool()[:, None, None]
     return {
         "input_ids": ids,
-        "attention_mask": additive(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
-        **network.cache_inputs(frozen_cache(prefix, network.layers, counts=False)),
+        "attention_mask": additive_mask(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
+        **network.cache_inputs(cache_from_state(prefix, network.layer_count, counts=False)),
     }
 
 
 def masked_rows(
-    question: Question, index: int, *, affine: bool
-) -> Iterator[tuple[tuple[int, ...], tuple[Probe, ...]]]:
+    question: ScoringRequest, index: int, *, affine: bool
+) -> Iterator[tuple[tuple[int, ...], tuple[GatherIndex, ...]]]:
     """The slot's row, then a row for each distinct start that fills some of the masks."""
     ids, position = question.context.ids, question.context.position
-    yield ids, tuple(slot_probes(question, index, 0, position, affine=affine))
+    yield ids, tuple(slot_gathers(question, index, 0, position, affine=affine))
     wanted: dict[tuple[int, ...], dict[int, list[tuple[int, ...]]]] = {}
     for continuation in question.continuations:
         for filled in range(1, len(continuation)):
@@ -78,5 +78,5 @@ def masked_rows(
         place = position + len(start)
         yield (
             ids[:position] + start + ids[place:],
-            tuple(Probe(index, 0, place, target, tuple(c)) for target, c in targets.items()),
+            tuple(GatherIndex(index, 0, place, target, tuple(c)) for target, c in targets.items()),
         )

@@ -10,18 +10,18 @@ import torch
 from jaxtyping import Float
 
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.request import Reply
+from promptlab.engine.scoring.request import ScoringResult
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
+class SlotReadout:
     """``features`` ``[slot, dim]`` and ``log_normalisers`` ``[slot]`` in nats, both in fp32."""
 
     features: Float[np.ndarray, "slot dim"]
     log_normalisers: Float[np.ndarray, " slot"]
 
     @classmethod
-    def of(cls, replies: Sequence[Reply]) -> Readout:
+    def of(cls, replies: Sequence[ScoringResult]) -> SlotReadout:
         """What the engine has replied, as two arrays."""
         normalisers = np.array([reply.log_normaliser for reply in replies], dtype=np.float32)
         return cls(np.stack([reply.feature for reply in replies]), normalisers)
@@ -29,7 +29,7 @@ class Readout:
     def logprobs(self, network: Network, tokens: Sequence[int]) -> Float[np.ndarray, "slot token"]:
         """Log-probabilities in nats of single tokens, for a network whose head is affine."""
         ids = torch.tensor(list(tokens), device=network.device)
-        rows = network.vocabulary.rows(ids).cpu().numpy()
-        bias = network.vocabulary.bias(ids).cpu().numpy()
+        rows = network.vocabulary_head.rows(ids).cpu().numpy()
+        bias = network.vocabulary_head.bias(ids).cpu().numpy()
         found: Float[np.ndarray, "slot token"] = self.features @ rows.T + bias
         return found - self.log_normalisers[:, None]

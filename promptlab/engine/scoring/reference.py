@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.request import Question
+from promptlab.engine.scoring.request import ScoringRequest
 
-Reading = Literal["causal", "masked", "seq2seq"]
+LocalFamily = Literal["causal", "masked", "seq2seq"]
 """From left to right, at mask tokens, or by a decoder."""
 
 
@@ -25,8 +25,11 @@ class _Row:
     targets: tuple[int, ...]
 
 
-def plain_scores(
-    network: Network, reading: Reading, questions: Sequence[Question], start: Sequence[int] = ()
+def reference_scores(
+    network: Network,
+    reading: LocalFamily,
+    questions: Sequence[ScoringRequest],
+    start: Sequence[int] = (),
 ) -> list[list[float]]:
     """For every question the log-likelihoods in nats of its continuations.
 
@@ -43,15 +46,15 @@ def plain_scores(
 
 
 def _read(network: Network, row: _Row) -> float:
-    logits: Tensor = network.plain(**row.inputs)[0, list(row.places)].float()
+    logits: Tensor = network.plain_logits(**row.inputs)[0, list(row.places)].float()
     found = logits.log_softmax(-1)
     return float(found[torch.arange(len(row.places)), list(row.targets)].sum())
 
 
 def _rows(
     network: Network,
-    reading: Reading,
-    question: Question,
+    reading: LocalFamily,
+    question: ScoringRequest,
     tail: tuple[int, ...],
     start: Sequence[int],
 ) -> Iterator[_Row]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 
 @dataclass(frozen=True)
-class Context:
+class ScoringContext:
     """Token ids with a place to be read.
 
     For causal models the ids before the slot, read at the last one (``position`` is -1). For
@@ -24,10 +24,10 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Question:
+class ScoringRequest:
     """How likely is each continuation (a tuple of token ids) at the slot of ``context``?"""
 
-    context: Context
+    context: ScoringContext
     continuations: tuple[tuple[int, ...], ...]
 
     @property
@@ -37,7 +37,7 @@ class Question:
 
 
 @dataclass
-class Reply:
+class ScoringResult:
     """The slot's feature, its log-normaliser, and what follows each continuation's first token.
 
     ``feature`` is the vector the vocabulary head is applied to; ``log_normaliser`` the log of the

@@ -6,11 +6,11 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from promptlab.engine.kv_cache.radix_cache import KeptStates
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.kv_cache.radix_cache import RadixKVCache
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 
 
 class Runner(ABC):
@@ -24,12 +24,12 @@ class Runner(ABC):
         self.network = network
         self.budget = budget
         self.computed_tokens = 0
-        self.prefix: PrefixState | None = None
-        self.kept: KeptStates | None = None
+        self.prefix: KVState | None = None
+        self.kept: RadixKVCache | None = None
         self.single_rows = False
 
     @abstractmethod
-    def run(self, questions: Sequence[Question]) -> list[Reply]:
+    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
         """One reply a question, in order."""
 
     def with_single_rows(self) -> Runner:
@@ -39,7 +39,7 @@ class Runner(ABC):
         other.budget = TokenBudget(1)
         return other
 
-    def after(self, prefix: PrefixState) -> Runner:
+    def after(self, prefix: KVState) -> Runner:
         """A runner on the same network whose rows all attend a learned prefix."""
         other = copy.copy(self)
         other.prefix = prefix
@@ -55,7 +55,7 @@ class Runner(ABC):
         other.kept = None
         return other
 
-    def keeping(self, kept: KeptStates | None) -> Runner:
+    def keeping(self, kept: RadixKVCache | None) -> Runner:
         """The same runner with this memory of states (or none)."""
         other = copy.copy(self)
         other.kept = kept

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from promptlab.compat.transformers import EncoderDecoderCache, EncoderOutput
-from promptlab.engine.kv_cache.state import PrefixState, frozen_cache
+from promptlab.engine.kv_cache.state import KVState, cache_from_state
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.gather import Probe, Replies, slot_probes
-from promptlab.engine.scoring.request import Question, Reply
+from promptlab.engine.scoring.gather import GatherIndex, ResultCollector, slot_gathers
+from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.tensors import padded, padding_mask
+from promptlab.engine.tensors import pad_rows, padding_mask
 
 
 class Seq2SeqRunner(Runner):
@@ -27,12 +27,12 @@ class Seq2SeqRunner(Runner):
         super().__init__(network, budget)
         self.start = start
 
-    def run(self, questions: Sequence[Question]) -> list[Reply]:
+    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
         """One reply a question."""
-        replies = Replies()
+        replies = ResultCollector()
         numbers, parts = list(range(len(questions))), list(questions)
         if self.single_rows:  # a decoder's rows, too, go through the network one by one
-            numbers, parts = _single(questions)
+            numbers, parts = _split_continuations(questions)
         lengths = [
             len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in q.tails)
             for q in parts
@@ -45,64 +45,68 @@ class Seq2SeqRunner(Runner):
         )
         return replies.finished(len(questions))
 
-    def _batch(self, batch: list[int], chosen: Sequence[Question], replies: Replies) -> None:
+    def _batch(
+        self, batch: list[int], chosen: Sequence[ScoringRequest], replies: ResultCollector
+    ) -> None:
         device = self.network.device
         contexts = [question.context.ids for question in chosen]
-        rows, owners, probes = self.rows(chosen, batch, affine=self.network.affine)
+        rows, owners, probes = self.rows(chosen, batch, affine=self.network.head_is_linear)
         mask = padding_mask(contexts, device)
         # Nothing is hidden where all contexts are as long: that is the plain forward.
         seen = {} if mask.all() else {"attention_mask": mask}
-        encoded = self.network.encode_inputs(input_ids=padded(contexts, device), **seen)
+        encoded = self.network.run_encoder(input_ids=pad_rows(contexts, device), **seen)
         owner = torch.tensor(owners, device=device)
         replies.probe(
             self.network,
             probes,
             encoder_outputs=EncoderOutput(last_hidden_state=encoded[owner]),
-            decoder_input_ids=padded(rows, device),
+            decoder_input_ids=pad_rows(rows, device),
             **{name: hidden[owner] for name, hidden in seen.items()},
-            **decoder_cache(self.network, self.prefix),
+            **decoder_cache_inputs(self.network, self.prefix),
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
 
-    def begun(self, question: Question) -> tuple[int, ...]:
+    def begun(self, question: ScoringRequest) -> tuple[int, ...]:
         """The tokens that the decoder has read before the answer."""
         return self.start if question.context.begun is None else question.context.begun
 
     def rows(
-        self, questions: Sequence[Question], numbers: Sequence[int], *, affine: bool
-    ) -> tuple[list[tuple[int, ...]], list[int], list[Probe]]:
+        self, questions: Sequence[ScoringRequest], numbers: Sequence[int], *, affine: bool
+    ) -> tuple[list[tuple[int, ...]], list[int], list[GatherIndex]]:
         """The decoder's rows, the question (by place) each belongs to, and where to read them."""
         rows: list[tuple[int, ...]] = []
         owners: list[int] = []
-        probes: list[Probe] = []
+        probes: list[GatherIndex] = []
         for owner, (question, number) in enumerate(zip(questions, numbers, strict=True)):
             start = self.begun(question)
             slot = len(start) - 1
             for count, tail in enumerate(question.tails):
                 if count == 0:
-                    probes.extend(slot_probes(question, number, len(rows), slot, affine=affine))
+                    probes.extend(slot_gathers(question, number, len(rows), slot, affine=affine))
                 for offset, target in enumerate(tail[1:], start=1):
-                    probes.append(Probe(number, len(rows), slot + offset, target, (tail,)))
+                    probes.append(GatherIndex(number, len(rows), slot + offset, target, (tail,)))
                 rows.append(start + tail[:-1])
                 owners.append(owner)
         return rows, owners, probes
 
 
-def decoder_cache(network: Network, prefix: PrefixState | None) -> dict[str, Any]:
+def decoder_cache_inputs(network: Network, prefix: KVState | None) -> dict[str, Any]:
     """The decoder's arguments for a learned prefix, or for none."""
     if prefix is None:
         return {"use_cache": False}
-    layers = network.layers
-    cache = EncoderDecoderCache(frozen_cache(prefix, layers), frozen_cache(None, layers))
+    layers = network.layer_count
+    cache = EncoderDecoderCache(cache_from_state(prefix, layers), cache_from_state(None, layers))
     return {**network.cache_inputs(cache), "use_cache": True}
 
 
-def _single(questions: Sequence[Question]) -> tuple[list[int], list[Question]]:
+def _split_continuations(
+    questions: Sequence[ScoringRequest],
+) -> tuple[list[int], list[ScoringRequest]]:
     """Every continuation as a question of its own, with the number of the whole one."""
     numbers: list[int] = []
-    parts: list[Question] = []
+    parts: list[ScoringRequest] = []
     for number, question in enumerate(questions):
         for tail in question.continuations or (None,):
             numbers.append(number)
-            parts.append(Question(question.context, () if tail is None else (tail,)))
+            parts.append(ScoringRequest(question.context, () if tail is None else (tail,)))
     return numbers, parts

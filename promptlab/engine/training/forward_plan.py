@@ -11,21 +11,21 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from promptlab.engine.kv_cache.state import PrefixState
-from promptlab.engine.scoring.gather import Probe
-from promptlab.engine.scoring.request import Question
+from promptlab.engine.kv_cache.state import KVState
+from promptlab.engine.scoring.gather import GatherIndex
+from promptlab.engine.scoring.request import ScoringRequest
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
+class TrainingItem:
     """One training example: its questions, which are scored in one batch.
 
     ``state`` holds the keys and values of the first tokens of every context: a learned prefix
     (with its graph), or those of words that stand before all that is learned.
     """
 
-    questions: tuple[Question, ...]
-    state: PrefixState | None = None
+    questions: tuple[ScoringRequest, ...]
+    state: KVState | None = None
 
     @property
     def start(self) -> int:
@@ -41,7 +41,7 @@ class Item:
 
 
 @dataclass
-class Plan:
+class ForwardPlan:
     """Inputs of one forward, and the terms whose sums are the log-likelihoods.
 
     A term is one target token at one place (row, column); it belongs to one continuation.
@@ -55,7 +55,7 @@ class Plan:
     _places: dict[tuple[int, int], int] = attribute(default_factory=dict)
     _terms: list[tuple[int, int, int]] = attribute(default_factory=list)
 
-    def read(self, items: Sequence[Item], probes: Iterable[Probe]) -> Plan:
+    def read(self, items: Sequence[TrainingItem], probes: Iterable[GatherIndex]) -> ForwardPlan:
         """Add terms for the probes; a probe's ``question`` counts through all items' questions."""
         number: dict[tuple[int, tuple[int, ...]], int] = {}
         count = 0
@@ -97,13 +97,13 @@ class Plan:
 
 
 @runtime_checkable
-class Planner(Protocol):
+class ForwardPlanner(Protocol):
     """How the items of one family become a forward."""
 
     equal_states: bool
 
-    def length(self, item: Item) -> int:
+    def length(self, item: TrainingItem) -> int:
         """Tokens that go through the network for an item."""
 
-    def plan(self, items: Sequence[Item]) -> Plan:
+    def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """One forward for all items."""

@@ -12,12 +12,12 @@ from torch import Tensor
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.network import Network
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.training.forward_plan import Item, Plan, Planner
+from promptlab.engine.training.forward_plan import ForwardPlan, ForwardPlanner, TrainingItem
 from promptlab.engine.training.planners import planner_for
 
-Scored = list[list[Float[Tensor, " _continuation"]]]
+ItemScores = list[list[Float[Tensor, " _continuation"]]]
 """For every item and question the log-likelihoods of its continuations."""
-Loss = Callable[[list[int], Scored], Tensor]
+Loss = Callable[[list[int], ItemScores], Tensor]
 """From the numbers of a batch's items and what was scored, one or several numbers in nats."""
 
 
@@ -31,18 +31,18 @@ class GradientScorer:
 
     def __init__(self, network: Network, runner: Runner) -> None:
         self.network = network
-        self.planner: Planner = planner_for(runner)
+        self.planner: ForwardPlanner = planner_for(runner)
         self.budget = TokenBudget(runner.budget.tokens)
         self.computed_tokens = 0
 
-    def score(self, items: Sequence[Item], *, normalised: bool) -> Scored:
+    def score(self, items: Sequence[TrainingItem], *, normalised: bool) -> ItemScores:
         """Log-likelihoods in nats of all continuations, in one forward."""
         plan = self.planner.plan(items)
         self.computed_tokens += plan.tokens
         values = self._values(plan, normalised)
         sums = torch.zeros(len(plan.owners), device=values.device)
         sums = sums.index_add(0, plan.term_owners.to(values.device), values)
-        found: Scored = [[] for _ in items]
+        found: ItemScores = [[] for _ in items]
         for (item, question), (begin, end) in plan.owners_of.items():
             assert question == len(found[item])
             found[item].append(sums[begin:end])
@@ -50,7 +50,7 @@ class GradientScorer:
 
     def gradients(
         self,
-        items: Sequence[Item],
+        items: Sequence[TrainingItem],
         loss: Loss,
         leaves: Sequence[Tensor],
         *,
@@ -69,7 +69,7 @@ class GradientScorer:
         def work(batch: list[int]) -> None:
             nonlocal total
             longest = max(items[index].attended for index in batch)
-            with self.network.learned(vectors), self.network.short_attention(longest):
+            with self.network.use_virtual_tokens(vectors), self.network.short_attention(longest):
                 found = self.score([items[index] for index in batch], normalised=normalised)
                 value = loss(batch, found)
                 grads = torch.autograd.grad(value.sum(), leaves, allow_unused=True)
@@ -83,19 +83,19 @@ class GradientScorer:
             self.budget.run(lengths, _numbered(work, batch))
         return total, sums
 
-    def groups(self, items: Sequence[Item]) -> list[list[int]]:
+    def groups(self, items: Sequence[TrainingItem]) -> list[list[int]]:
         """Items that may stand in one batch: those of a decoder need prefixes of one length."""
         if not self.planner.equal_states:
             return [list(range(len(items)))]
         order = sorted(range(len(items)), key=lambda index: items[index].start)
         return [list(group) for _, group in groupby(order, key=lambda i: items[i].start)]
 
-    def _values(self, plan: Plan, normalised: bool) -> Float[Tensor, " term"]:
+    def _values(self, plan: ForwardPlan, normalised: bool) -> Float[Tensor, " term"]:
         rows, columns = plan.places(self.network.device)
-        if not normalised and self.network.affine:
+        if not normalised and self.network.head_is_linear:
             features = self.network.features_with_graph(rows, columns, **plan.inputs)
             ids, where = plan.targets.to(rows.device).unique(return_inverse=True)
-            head = self.network.vocabulary
+            head = self.network.vocabulary_head
             logits = features @ head.rows(ids).T + head.bias(ids)
             return logits[plan.term_places.to(rows.device), where]
         logits = self.network.logits_with_graph(rows, columns, **plan.inputs)

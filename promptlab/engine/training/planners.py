@@ -9,21 +9,26 @@ from typing import Any
 import torch
 
 from promptlab.compat.transformers import EncoderOutput
-from promptlab.engine.kv_cache.stacking import after_states, stacked
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.kv_cache.stacking import inputs_after_prefix, stack_kv_states
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.engine.network.network import Network
-from promptlab.engine.scoring.branching import Span, branch_mask, branched_length, branched_row
+from promptlab.engine.scoring.branching import (
+    Branch,
+    branch_mask,
+    branched_row,
+    branched_row_length,
+)
 from promptlab.engine.scoring.causal import CausalRunner
-from promptlab.engine.scoring.gather import Probe
+from promptlab.engine.scoring.gather import GatherIndex
 from promptlab.engine.scoring.masked import MaskedRunner, masked_rows
-from promptlab.engine.scoring.request import Question
+from promptlab.engine.scoring.request import ScoringRequest
 from promptlab.engine.scoring.runner import Runner
-from promptlab.engine.scoring.seq2seq import Seq2SeqRunner, decoder_cache
-from promptlab.engine.tensors import padded, padding_mask
-from promptlab.engine.training.forward_plan import Item, Plan, Planner
+from promptlab.engine.scoring.seq2seq import Seq2SeqRunner, decoder_cache_inputs
+from promptlab.engine.tensors import pad_rows, padding_mask
+from promptlab.engine.training.forward_plan import ForwardPlan, ForwardPlanner, TrainingItem
 
 
-def planner_for(runner: Runner) -> Planner:
+def planner_for(runner: Runner) -> ForwardPlanner:
     """The planner that goes with a runner."""
     if isinstance(runner, CausalRunner):
         return CausalPlanner(runner) if runner.shares else PlainCausalPlanner(runner)
@@ -41,17 +46,17 @@ class CausalPlanner:
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Item) -> int:
+    def length(self, item: TrainingItem) -> int:
         """Tokens after the state."""
-        return sum(branched_length(question, item.start) for question in item.questions)
+        return sum(branched_row_length(question, item.start) for question in item.questions)
 
-    def plan(self, items: Sequence[Item]) -> Plan:
+    def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Ragged states are padded on the left, where nothing sees the padding."""
         network = self.runner.network
         rows: list[list[int]] = []
-        branches: list[list[Span]] = []
-        probes: list[Probe] = []
-        states: list[PrefixState | None] = []
+        branches: list[list[Branch]] = []
+        probes: list[GatherIndex] = []
+        states: list[KVState | None] = []
         own: list[int] = []
         for item in items:
             for question in item.questions:
@@ -62,14 +67,14 @@ class CausalPlanner:
                 branches.append(spans)
                 states.append(item.state)
                 own.append(len(question.context.ids) - item.start)
-        ids = padded(rows, network.device)
+        ids = pad_rows(rows, network.device)
         inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
         if any(branches) or any(states):
             mask, positions = branch_mask(own, branches, ids.shape[1])
             starts = torch.tensor([state.length if state else 0 for state in states])
-            inputs |= after_states(network, mask, states)
+            inputs |= inputs_after_prefix(network, mask, states)
             inputs["position_ids"] = (positions + starts[:, None]).to(ids.device)
-        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
 
 
 class PlainCausalPlanner:
@@ -80,7 +85,7 @@ class PlainCausalPlanner:
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Item) -> int:
+    def length(self, item: TrainingItem) -> int:
         """Tokens of all rows."""
         return sum(
             len(question.context.ids) + len(tail) - 1
@@ -88,10 +93,10 @@ class PlainCausalPlanner:
             for tail in question.tails
         )
 
-    def plan(self, items: Sequence[Item]) -> Plan:
+    def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Whole rows, nothing shared."""
         rows: list[tuple[int, ...]] = []
-        probes: list[Probe] = []
+        probes: list[GatherIndex] = []
         number = 0
         for item in items:
             for question in item.questions:
@@ -103,9 +108,9 @@ class PlainCausalPlanner:
                     probes.extend(self.runner.plain_probes(question, *place, first=False))
                     rows.append(question.context.ids + tail[:-1])
                 number += 1
-        ids = padded(rows, self.runner.network.device)
+        ids = pad_rows(rows, self.runner.network.device)
         inputs = {"input_ids": ids, "use_cache": False}
-        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
 
 
 class MaskedPlanner:
@@ -116,7 +121,7 @@ class MaskedPlanner:
     def __init__(self, network: Network) -> None:
         self.network = network
 
-    def length(self, item: Item) -> int:
+    def length(self, item: TrainingItem) -> int:
         """Tokens of all rows: one a question, and one for every start that fills some masks."""
         return sum(
             len(q.context.ids)
@@ -124,11 +129,11 @@ class MaskedPlanner:
             for q in item.questions
         )
 
-    def plan(self, items: Sequence[Item]) -> Plan:
+    def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Every row with its padding mask."""
         rows: list[tuple[int, ...]] = []
-        probes: list[Probe] = []
-        states: list[PrefixState | None] = []
+        probes: list[GatherIndex] = []
+        states: list[KVState | None] = []
         number = 0
         for item in items:
             for question in item.questions:
@@ -137,13 +142,13 @@ class MaskedPlanner:
                     rows.append(row)
                     states.append(item.state)
                 number += 1
-        ids, seen = (make(rows, self.network.device) for make in (padded, padding_mask))
+        ids, seen = (make(rows, self.network.device) for make in (pad_rows, padding_mask))
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": seen}
         if any(states):
             mask = seen.bool().cpu()[:, None, None].expand(-1, 1, ids.shape[1], -1)
-            inputs |= after_states(self.network, mask, states, counts=False)
+            inputs |= inputs_after_prefix(self.network, mask, states, counts=False)
             inputs.pop("use_cache")
-        return Plan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
 
 
 class Seq2SeqPlanner:
@@ -154,7 +159,7 @@ class Seq2SeqPlanner:
     def __init__(self, runner: Seq2SeqRunner) -> None:
         self.runner = runner
 
-    def length(self, item: Item) -> int:
+    def length(self, item: TrainingItem) -> int:
         """Tokens of the encoder and of all the decoder's rows."""
         return sum(
             len(question.context.ids)
@@ -162,7 +167,7 @@ class Seq2SeqPlanner:
             for question in item.questions
         )
 
-    def plan(self, items: Sequence[Item]) -> Plan:
+    def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """States stand before the decoder's rows; all have one length."""
         network = self.runner.network
         questions = [question for item in items for question in item.questions]
@@ -170,21 +175,23 @@ class Seq2SeqPlanner:
         rows, owners, probes = self.runner.rows(questions, range(len(questions)), affine=False)
         contexts = [question.context.ids for question in questions]
         mask = padding_mask(contexts, network.device)
-        encoded = network.encode_inputs_with_graph(
-            input_ids=padded(contexts, network.device), attention_mask=mask
+        encoded = network.run_encoder_with_graph(
+            input_ids=pad_rows(contexts, network.device), attention_mask=mask
         )
         owner = torch.tensor(owners, device=network.device)
-        before = stacked([states[index] for index in owners]) if any(states) else None
+        before = stack_kv_states([states[index] for index in owners]) if any(states) else None
         inputs = {
             "encoder_outputs": EncoderOutput(last_hidden_state=encoded[owner]),
             "attention_mask": mask[owner],
-            "decoder_input_ids": padded(rows, network.device),
-            **decoder_cache(network, before),
+            "decoder_input_ids": pad_rows(rows, network.device),
+            **decoder_cache_inputs(network, before),
         }
         tokens = sum(map(len, contexts)) + sum(map(len, rows))
-        return Plan(inputs, tokens).read(items, probes)
+        return ForwardPlan(inputs, tokens).read(items, probes)
 
 
-def _first_tokens(question: Question, number: int, row: int, slot: int) -> Iterable[Probe]:
+def _first_tokens(
+    question: ScoringRequest, number: int, row: int, slot: int
+) -> Iterable[GatherIndex]:
     for continuation in question.continuations:
-        yield Probe(number, row, slot, continuation[0], (continuation,))
+        yield GatherIndex(number, row, slot, continuation[0], (continuation,))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptlab.engine.generation.sequence import decoder_start
+from promptlab.engine.generation.sequence import decoder_start_token
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.self_check import (
-    Examination,
-    choose_joining,
-    takes_prefix,
-    takes_vectors,
+    CheckedModel,
+    accepts_prefix,
+    accepts_vectors,
+    choose_batching_mode,
 )
 from promptlab.errors import InputError
 from promptlab.models.base import Capability, Family
@@ -30,7 +30,7 @@ def check_tokenizer(model: Any, tokenizer: Any, family: Family, name: str) -> No
             "filled; add mask_token to tokenizer_config.json, or use the tokenizer that the model "
             "was trained with"
         )
-    if family == "seq2seq" and decoder_start(model) is None:
+    if family == "seq2seq" and decoder_start_token(model) is None:
         raise InputError(
             f"{name} has no start token for its decoder; write decoder_start_token_id into its "
             "config.json: the token that its decoder was trained to begin with (T5: the padding's)"
@@ -66,11 +66,11 @@ def embedding_rows(model: Any, name: str) -> int:
         ) from error
 
 
-def find_lacks(examined: Examination, engine: Engine, tokenizer: Any) -> dict[Capability, str]:
+def find_lacks(examined: CheckedModel, engine: Engine, tokenizer: Any) -> dict[Capability, str]:
     """What a model of its family could do and this one cannot, each with its reason."""
     kind = type(examined.network.model).__name__
     found: dict[Capability, str] = {}
-    if examined.reading != "masked" and not choose_joining(examined, engine, tokenizer):
+    if examined.reading != "masked" and not choose_batching_mode(examined, engine, tokenizer):
         found["generate"] = (
             f"token by token {kind} writes something else than its own forward; use a model of "
             "another architecture"
@@ -80,11 +80,11 @@ def find_lacks(examined: Examination, engine: Engine, tokenizer: Any) -> dict[Ca
             f"what {kind} gives for a text depends on the texts beside it in a batch, so nothing "
             "can be learned in batches; use a model of another architecture"
         )
-    elif not takes_vectors(examined, engine):
+    elif not accepts_vectors(examined, engine):
         found["gradients"] = (
             f"{kind} looks its words up in more places than one embedding, so no vector can stand "
             "for them; use a model of another architecture"
         )
     if examined.reading == "masked":
-        examined.network.attends_prefix = takes_prefix(examined, engine.runner)
+        examined.network.can_attend_prefix = accepts_prefix(examined, engine.runner)
     return found

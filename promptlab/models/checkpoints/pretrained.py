@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from promptlab.engine.network.finite_check import LARGEST_FLOAT16, first_broken_weight, is_finite
-from promptlab.engine.network.model_errors import told_error
+from promptlab.engine.network.finite_check import MAX_FLOAT16, first_non_finite_weight, is_finite
+from promptlab.engine.network.model_errors import describe_error
 from promptlab.errors import AssetError, InputError, PromptlabError, WorkError
 from promptlab.files.json_file import read_object
 from promptlab.models.builtin import MODELS
@@ -46,8 +46,8 @@ def folder_errors(name: str) -> Iterator[None]:
         ) from error
     except BaseException as error:  # the tokenizers' own panics are no `Exception`
         raise InputError(
-            f"the model {name} cannot be used: reading its files raises {told_error(error)}; save "
-            "or download the model again, or use another one"
+            f"the model {name} cannot be used: reading its files raises {describe_error(error)}; "
+            "save or download the model again, or use another one"
         ) from error
 
 
@@ -157,13 +157,13 @@ def check_weights(model: Any, source: str) -> None:
     Raises:
         InputError: Naming the first tensor and, where it is known, its file.
     """
-    if (found := first_broken_weight(model)) is None:
+    if (found := first_non_finite_weight(model)) is None:
         return
     name, tensor = found
     place = place_of(name, _files(Path(source)))
     if place is not None and tensor.dtype == torch.float16 and _is_finite_there(*place):
         raise InputError(
-            f"the weight {name} of {source} holds numbers beyond {LARGEST_FLOAT16}, which float16 "
+            f"the weight {name} of {source} holds numbers beyond {MAX_FLOAT16}, which float16 "
             "cannot; use --dtype bfloat16 or float32"
         )
     broken = int((~torch.isfinite(tensor.float())).sum())

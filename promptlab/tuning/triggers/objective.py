@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from promptlab.data.example import Example
-from promptlab.engine.kv_cache.training_cache import FixedStates
-from promptlab.engine.scoring.request import Context, Question
-from promptlab.engine.training.forward_plan import Item
-from promptlab.engine.training.gradients import GradientScorer, Scored
+from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
+from promptlab.engine.training.forward_plan import TrainingItem
+from promptlab.engine.training.gradients import GradientScorer, ItemScores
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.learned_parts import Learned
@@ -65,13 +65,13 @@ class ScoredTriggers:
             dev = [replace(example, label=target) for example in dev]
         network, runner = self.model.engine.network, self.model.engine.runner
         self.network = network
-        self.vocabulary = network.virtual.start
+        self.vocabulary = network.virtual_tokens.start
         classifier = self._asking(template)
         shares = bool(getattr(runner, "shares", False))
         self.train = LabelExercises(classifier, examples, shares=shares)
         self.dev = LabelExercises(classifier, dev, shares=shares) if dev else self.train
         self.scorer = GradientScorer(network, runner)
-        self.states = FixedStates(network, self.scorer.budget)
+        self.states = TrainingPrefixCache(network, self.scorer.budget)
         self.writing = Writing(self.model, self.lengths, verbalizer.answers)
         shortest = sorted(examples, key=lambda example: sum(map(len, example.fields.values())))
         self._samples = [
@@ -82,7 +82,7 @@ class ScoredTriggers:
     def _asking(self, template: Template) -> PromptClassifier:
         """The prompts with vectors where the triggers stand: ids from ``vocabulary`` on."""
         soft = tuple((str(number), count) for number, count in enumerate(self.lengths))
-        zeros = torch.zeros((sum(self.lengths), self.network.virtual.width))
+        zeros = torch.zeros((sum(self.lengths), self.network.virtual_tokens.width))
         view = self.model.adapted(Learned(zeros, soft), keep=False)
         return PromptClassifier(softened(template), self.verbalizer, view)
 
@@ -117,10 +117,10 @@ class ScoredTriggers:
         items = [self.train.item(number, (0,), states=self.states) for number in examples]
         ids = torch.tensor(tokens, device=self.network.device)
         with torch.no_grad():
-            vectors = self.network.virtual.vectors(ids).clone()
+            vectors = self.network.virtual_tokens.embed(ids).clone()
         vectors.requires_grad_(True)
 
-        def loss(batch: list[int], scored: Scored) -> Tensor:
+        def loss(batch: list[int], scored: ItemScores) -> Tensor:
             numbers = [examples[index] for index in batch]
             return self.train.losses(numbers, scored, None).sum() / len(examples)
 
@@ -170,12 +170,12 @@ class ScoredTriggers:
         self, gradient: Float[Tensor, "token dim"], current: Float[Tensor, "token dim"]
     ) -> Float[np.ndarray, "token vocab"]:
         """``gradient . (E_v - E_current)`` for every entry v, some rows at a time."""
-        virtual, device = self.network.virtual, self.network.device
+        virtual, device = self.network.virtual_tokens, self.network.device
         parts = []
         with torch.no_grad():
             for begin in range(0, self.vocabulary, ROWS):
                 ids = torch.arange(begin, min(begin + ROWS, self.vocabulary), device=device)
-                parts.append(gradient @ virtual.vectors(ids).T)
+                parts.append(gradient @ virtual.embed(ids).T)
             changes = torch.cat(parts, dim=1) - (gradient * current).sum(1, keepdim=True)
         return np.asarray(changes.cpu().numpy())
 
@@ -183,7 +183,7 @@ class ScoredTriggers:
         self,
         exercises: LabelExercises,
         pairs: Sequence[tuple[Tokens, int]],
-        read: Callable[[list[int], Scored], Tensor],
+        read: Callable[[list[int], ItemScores], Tensor],
     ) -> Float[np.ndarray, " pair ..."]:
         """What ``read`` makes of the scores of (trigger, example) pairs, a row a pair."""
         self._prepare(exercises, [number for _, number in pairs])
@@ -202,14 +202,14 @@ class ScoredTriggers:
         self.scorer.budget.run([self.scorer.planner.length(item) for item in items], work)
         return np.stack(found)
 
-    def _item(self, exercises: LabelExercises, tokens: Tokens, number: int) -> Item:
+    def _item(self, exercises: LabelExercises, tokens: Tokens, number: int) -> TrainingItem:
         item = exercises.item(number, (0,), states=self.states)
         return replace(item, questions=tuple(self._with(q, tokens) for q in item.questions))
 
-    def _with(self, question: Question, tokens: Tokens) -> Question:
+    def _with(self, question: ScoringRequest, tokens: Tokens) -> ScoringRequest:
         """The question with the trigger's tokens in their places."""
-        context = Context(self._put(question.context.ids, tokens), question.context.position)
-        return Question(context, tuple(self._put(c, tokens) for c in question.continuations))
+        context = ScoringContext(self._put(question.context.ids, tokens), question.context.position)
+        return ScoringRequest(context, tuple(self._put(c, tokens) for c in question.continuations))
 
     def _put(self, ids: tuple[int, ...], tokens: Tokens) -> tuple[int, ...]:
         start = self.vocabulary

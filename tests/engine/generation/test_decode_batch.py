@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from promptlab.engine.generation.batching_mode import joining
-from promptlab.engine.generation.decode_batch import CausalRows, DecoderRows
-from promptlab.engine.generation.prefill import CausalOpenings, DecoderOpenings
+from promptlab.engine.generation.batching_mode import detect_batching_mode
+from promptlab.engine.generation.decode_batch import CausalDecodeBatch, EncoderDecoderBatch
+from promptlab.engine.generation.prefill import CausalPrefill, EncoderDecoderPrefill
 from promptlab.models.local import LocalModel
 
 Fresh = Callable[..., LocalModel]
@@ -25,11 +25,11 @@ def alone(model: LocalModel, ids: tuple[int, ...]) -> torch.Tensor:
 def test_a_longer_context_joins_an_older_batch(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     network = model.engine.network
-    reader = CausalOpenings(
+    reader = CausalPrefill(
         network, model.engine.runner.budget, prefix=None, kept=None, vectors=None
     )
     openings = {opening.index: opening for opening in reader.read([SHORT, LONG])}
-    rows = CausalRows(network, None, rows=3, columns=8)
+    rows = CausalDecodeBatch(network, None, rows=3, columns=8)
     written: list[tuple[int, ...]] = []
     steps = [SHORT, None, LONG, SHORT, "leave", None] + [None] * 40 + ["leave", LONG, None]
     with torch.inference_mode():
@@ -55,7 +55,9 @@ def test_how_rows_of_decoders_join(fresh: Fresh) -> None:
     found = {}
     for name in ("tiny_seq2seq", "tiny_bart"):
         network = fresh(name).engine.network
-        found[name] = joining(network, int(network.model.config.decoder_start_token_id))
+        found[name] = detect_batching_mode(
+            network, int(network.model.config.decoder_start_token_id)
+        )
     assert found == {"tiny_seq2seq": "late", "tiny_bart": "together"}
 
 
@@ -69,18 +71,18 @@ def test_a_decoder_that_takes_no_slots_writes_alone(
     decoding = Decoding(max_tokens=5, temperature=1.0)
     together = [reply.text for reply in fresh("tiny_bart").generate(prompts, decoding)]
 
-    def refuse(self: DecoderRows, *args: object) -> None:
+    def refuse(self: EncoderDecoderBatch, *args: object) -> None:
         raise TypeError("no such mask")
 
-    monkeypatch.setattr(DecoderRows, "step", refuse)
+    monkeypatch.setattr(EncoderDecoderBatch, "step", refuse)
     model = fresh("tiny_bart")
-    assert joining(model.engine.network, 2) == "alone"
+    assert detect_batching_mode(model.engine.network, 2) == "alone"
     assert [reply.text for reply in model.generate(prompts, decoding)] == together
 
 
 def test_contexts_of_an_encoder_are_encoded_once(fresh: Fresh) -> None:
     model = fresh("tiny_seq2seq")
-    reader = DecoderOpenings(
+    reader = EncoderDecoderPrefill(
         model.engine.network, model.engine.runner.budget, start=0, prefix=None, vectors=None
     )
     found = list(reader.read([SHORT, LONG]))

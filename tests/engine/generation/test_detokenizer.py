@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlab.engine.generation.detokenizer import GrowingText, cut
-from promptlab.engine.generation.sequence import Ends, Writing
+from promptlab.engine.generation.detokenizer import IncrementalDetokenizer, truncate_at_stop
+from promptlab.engine.generation.sequence import GeneratedSequence, StopTokens
 from promptlab.prompts.decoding import Decoding
 from tests.helpers.tiny_models import byte_tokenizer, sentinel_tokenizer
 
@@ -27,7 +27,7 @@ def first(tokenizer: Any, tokens: list[int], stops: tuple[str, ...]) -> int | No
 
 
 def watched(tokenizer: Any, tokens: list[int], stops: tuple[str, ...]) -> int | None:
-    growing = GrowingText(tokenizer, stops)
+    growing = IncrementalDetokenizer(tokenizer, stops)
     for count, token in enumerate(tokens, start=1):
         growing.add(token)
         if growing.stopped:
@@ -60,7 +60,7 @@ def test_any_tokens_of_pieces(tokens: list[int], stop: str) -> None:
 @given(st.lists(st.integers(0, 300), max_size=20))
 def test_the_text_is_that_of_all_tokens(tokens: list[int]) -> None:
     """As far as its characters are complete."""
-    growing = GrowingText(TOKENIZER, ())
+    growing = IncrementalDetokenizer(TOKENIZER, ())
     for token in tokens:
         growing.add(token)
     whole = TOKENIZER.decode(tokens, skip_special_tokens=True)
@@ -70,7 +70,7 @@ def test_the_text_is_that_of_all_tokens(tokens: list[int]) -> None:
 
 
 def test_what_may_become_a_stop_is_not_shown() -> None:
-    growing = GrowingText(TOKENIZER, ("##",))
+    growing = IncrementalDetokenizer(TOKENIZER, ("##",))
     shown = []
     for token in TOKENIZER("a # b ##", add_special_tokens=False)["input_ids"]:
         growing.add(token)
@@ -81,7 +81,7 @@ def test_what_may_become_a_stop_is_not_shown() -> None:
 
 @pytest.mark.parametrize(("stops", "left"), [((), "a b a"), (("b", "a b"), ""), (("a",), "")])
 def test_cut(stops: tuple[str, ...], left: str) -> None:
-    assert cut("a b a", stops) == left
+    assert truncate_at_stop("a b a", stops) == left
 
 
 class _Letters:
@@ -110,7 +110,7 @@ def test_a_stop_string_within_hidden_reasoning_ends_nothing(
 ) -> None:
     ids = tuple(map(ord, prompt))
     decoding = Decoding(max_tokens=100, stop=("\n",))
-    writing = Writing(ids, 0, 100, decoding, _Letters(), Ends(frozenset()))
+    writing = GeneratedSequence(ids, 0, 100, decoding, _Letters(), StopTokens(frozenset()))
     for letter in words:
         if writing.finish is None:
             writing.add(ord(letter), 0.0)

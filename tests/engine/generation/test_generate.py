@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from promptlab.engine.generation.decode_batch import CausalRows
+from promptlab.engine.generation.decode_batch import CausalDecodeBatch
 from promptlab.errors import InputError, WorkError
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding, Generation
@@ -240,9 +240,9 @@ def test_small_batches_lose_nobody(tokens: int, fresh: Fresh) -> None:
 
 
 def test_lack_of_memory_halves_the_rows(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, step, sizes = fresh("tiny_gpt2"), CausalRows.step, []
+    model, step, sizes = fresh("tiny_gpt2"), CausalDecodeBatch.step, []
 
-    def scarce(self: CausalRows, tokens: Any) -> Any:
+    def scarce(self: CausalDecodeBatch, tokens: Any) -> Any:
         sizes.append(len(tokens))
         if len(tokens) > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -251,7 +251,7 @@ def test_lack_of_memory_halves_the_rows(fresh: Fresh, monkeypatch: pytest.Monkey
     decoding = Decoding(max_tokens=5, temperature=1.0)
     expected = fresh("tiny_gpt2").generate(prompts(), decoding)
     limit = 2
-    monkeypatch.setattr(CausalRows, "step", scarce)
+    monkeypatch.setattr(CausalDecodeBatch, "step", scarce)
     found = model.generate(prompts(), decoding)
     assert [reply.text for reply in found] == [reply.text for reply in expected]
     assert sizes[0] == 4 and max(sizes[1:]) == 2

@@ -44,7 +44,7 @@ def test_greedy_text_is_the_most_likely_one(
     shape = model.prefix_shape
     assert shape is not None
     layers, heads, size = shape
-    width = model.engine.network.virtual.width
+    width = model.engine.network.virtual_tokens.width
     learned = Learned(
         vectors=torch.randn(2, width, generator=generator),
         soft=(("0", 2),),

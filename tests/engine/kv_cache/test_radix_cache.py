@@ -9,9 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlab.engine.kv_cache.budget import KEPT_BYTES, MOST_KEPT, kept_budget
-from promptlab.engine.kv_cache.radix_cache import LEAST, RECENT, KeptStates
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.kv_cache.budget import (
+    KV_CACHE_BYTES_ENV,
+    MAX_CPU_KV_CACHE_BYTES,
+    kv_cache_bytes,
+)
+from promptlab.engine.kv_cache.radix_cache import (
+    MAX_RECENT_CONTEXTS,
+    MIN_CACHED_TOKENS,
+    RadixKVCache,
+)
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.errors import InputError
 
 LAYERS, HEADS, SIZE = 2, 2, 3
@@ -19,7 +27,7 @@ TOKEN_BYTES = LAYERS * 2 * HEADS * SIZE * 4
 PLENTY = 10**9
 
 
-def state_of(ids: tuple[int, ...], *, room: int = 5) -> PrefixState:
+def state_of(ids: tuple[int, ...], *, room: int = 5) -> KVState:
     """A state that tells its tokens: each value depends on all ids up to it, as in a network.
 
     It is a view of a larger buffer, as after a batch.
@@ -33,10 +41,10 @@ def state_of(ids: tuple[int, ...], *, room: int = 5) -> PrefixState:
         ((buffer + layer)[:, :, : len(ids)], (buffer - layer)[:, :, : len(ids)])
         for layer in range(LAYERS)
     )
-    return PrefixState(layers, len(ids))
+    return KVState(layers, len(ids))
 
 
-def check(found: PrefixState | None, ids: tuple[int, ...], length: int) -> None:
+def check(found: KVState | None, ids: tuple[int, ...], length: int) -> None:
     """``found`` is the state of the first ``length`` of ``ids`` (0: nothing)."""
     if length == 0:
         assert found is None
@@ -53,7 +61,7 @@ def agreement(left: tuple[int, ...], right: tuple[int, ...]) -> int:
     )
 
 
-BASE = tuple(range(100, 100 + LEAST))
+BASE = tuple(range(100, 100 + MIN_CACHED_TOKENS))
 TAIL = st.lists(st.integers(0, 2), max_size=9).map(tuple)
 """Few different tokens: much is shared, split and extended."""
 SEQUENCES = st.one_of(TAIL, TAIL.map(lambda tail: BASE + tail))
@@ -64,13 +72,13 @@ SEQUENCES = st.one_of(TAIL, TAIL.map(lambda tail: BASE + tail))
 def test_the_tree_finds_what_a_dictionary_of_beginnings_finds(
     steps: list[tuple[bool, tuple[int, ...]]],
 ) -> None:
-    kept, known = KeptStates(PLENTY), set[tuple[int, ...]]()
+    kept, known = RadixKVCache(PLENTY), set[tuple[int, ...]]()
     for keeps, ids in steps:
         if keeps:
             kept.keep(ids, state_of(ids))
             known |= {ids[:end] for end in range(1, len(ids) + 1)}
         else:
-            ends = [e for e in range(LEAST, len(ids)) if ids[:e] in known]
+            ends = [e for e in range(MIN_CACHED_TOKENS, len(ids)) if ids[:e] in known]
             length = max(ends, default=0)
             assert kept.reach(ids) == length
             check(kept.longest(ids), ids, length)
@@ -82,11 +90,11 @@ def test_the_tree_finds_what_a_dictionary_of_beginnings_finds(
 def test_a_budget_is_kept_and_what_is_left_is_right(
     tokens: int, sequences: list[tuple[int, ...]]
 ) -> None:
-    kept = KeptStates(tokens * TOKEN_BYTES)
+    kept = RadixKVCache(tokens * TOKEN_BYTES)
     for ids in sequences:
         kept.keep(ids, state_of(ids))
         assert kept.bytes <= kept.budget
-        if LEAST <= len(ids) <= tokens:
+        if MIN_CACHED_TOKENS <= len(ids) <= tokens:
             check(kept.longest((*ids, 7)), ids, len(ids))  # the one kept last is there
         for other in sequences:
             found = kept.longest((*other, 7))
@@ -99,14 +107,16 @@ def row(*tail: int) -> tuple[int, ...]:
 
 
 def test_nodes_are_split_and_hold_only_their_own() -> None:
-    kept = KeptStates(PLENTY)
+    kept = RadixKVCache(PLENTY)
     kept.keep(row(1, 2, 3, 4), state_of(row(1, 2, 3, 4)))
     kept.keep(row(1, 2, 8), state_of(row(1, 2, 8)))
-    assert kept.bytes == (LEAST + 5) * TOKEN_BYTES
+    assert kept.bytes == (MIN_CACHED_TOKENS + 5) * TOKEN_BYTES
     for tail in ((1, 2, 3, 4), (1, 2, 8)):
-        check(kept.longest((*row(*tail), 0)), row(*tail), LEAST + len(tail))
-    check(kept.longest(row(1, 2, 9, 9)), row(1, 2), LEAST + 2)
-    check(kept.longest(row(1, 2, 3, 4)), row(1, 2, 3), LEAST + 3)  # one token is left to compute
+        check(kept.longest((*row(*tail), 0)), row(*tail), MIN_CACHED_TOKENS + len(tail))
+    check(kept.longest(row(1, 2, 9, 9)), row(1, 2), MIN_CACHED_TOKENS + 2)
+    check(
+        kept.longest(row(1, 2, 3, 4)), row(1, 2, 3), MIN_CACHED_TOKENS + 3
+    )  # one token is left to compute
     check(kept.longest(BASE), BASE, 0)
     check(kept.longest((5, *BASE)), BASE, 0)
     kept.clear()
@@ -114,7 +124,7 @@ def test_nodes_are_split_and_hold_only_their_own() -> None:
 
 
 def test_what_is_kept_is_a_copy() -> None:
-    kept, ids = KeptStates(PLENTY), row(1, 2)
+    kept, ids = RadixKVCache(PLENTY), row(1, 2)
     given_state = state_of(ids, room=1000)
     kept.keep(ids, given_state)
     for keys, values in given_state.layers:
@@ -127,50 +137,50 @@ def test_what_is_kept_is_a_copy() -> None:
     for keys, _ in found.layers:
         assert keys.untyped_storage().nbytes() == len(ids) * HEADS * SIZE * 4
     again = kept.longest((*row(1), 9))
-    assert again is not None and kept.bytes == (LEAST + 3) * TOKEN_BYTES
+    assert again is not None and kept.bytes == (MIN_CACHED_TOKENS + 3) * TOKEN_BYTES
 
 
 def test_the_leaf_used_longest_ago_goes_first() -> None:
-    kept = KeptStates((LEAST + 6) * TOKEN_BYTES)
+    kept = RadixKVCache((MIN_CACHED_TOKENS + 6) * TOKEN_BYTES)
     for tail in ((1, 1, 1), (2, 2, 2)):
         kept.keep(row(*tail), state_of(row(*tail)))
     assert kept.longest(row(1, 1, 1, 0)) is not None  # used again
     kept.keep(row(3, 3), state_of(row(3, 3)))
-    check(kept.longest(row(2, 2, 2, 0)), row(), LEAST)
-    check(kept.longest(row(1, 1, 1, 0)), row(1, 1, 1), LEAST + 3)
-    check(kept.longest(row(3, 3, 0)), row(3, 3), LEAST + 2)
+    check(kept.longest(row(2, 2, 2, 0)), row(), MIN_CACHED_TOKENS)
+    check(kept.longest(row(1, 1, 1, 0)), row(1, 1, 1), MIN_CACHED_TOKENS + 3)
+    check(kept.longest(row(3, 3, 0)), row(3, 3), MIN_CACHED_TOKENS + 2)
     large = tuple(range(200, 260))
     kept.keep(large, state_of(large))  # more than the budget: nothing is given up for it
     assert kept.longest((*large, 1)) is None and kept.longest(row(3, 3, 0)) is not None
 
 
 def test_what_was_learned_never_shares() -> None:
-    kept = KeptStates((2 * LEAST + 4) * TOKEN_BYTES)
+    kept = RadixKVCache((2 * MIN_CACHED_TOKENS + 4) * TOKEN_BYTES)
     one, other = kept.of("one"), kept.of("other")
     one.keep(row(1), state_of(row(1)))
     assert kept.longest(row(1, 2)) is None and other.longest(row(1, 2)) is None
-    check(kept.of("one").longest(row(1, 2)), row(1), LEAST + 1)
+    check(kept.of("one").longest(row(1, 2)), row(1), MIN_CACHED_TOKENS + 1)
     other.keep(row(1), state_of(row(1)))
-    assert kept.bytes == one.bytes == 2 * (LEAST + 1) * TOKEN_BYTES
+    assert kept.bytes == one.bytes == 2 * (MIN_CACHED_TOKENS + 1) * TOKEN_BYTES
     kept.keep(row(1), state_of(row(1)))  # one budget: the oldest of any goes
     assert one.longest(row(1, 2)) is None and kept.bytes <= kept.budget
     assert kept.of("") is kept
 
 
 def test_too_few_ids_and_a_few_recent_contexts() -> None:
-    kept = KeptStates(PLENTY)
+    kept = RadixKVCache(PLENTY)
     with pytest.raises(ValueError, match="3 token ids for a state of 18"):
         kept.keep((1, 2, 3), state_of(row(1, 2)))
     kept.keep(row(1, 2, 3), state_of(row(1, 2)))  # the state says how many
-    assert kept.bytes == (LEAST + 2) * TOKEN_BYTES
+    assert kept.bytes == (MIN_CACHED_TOKENS + 2) * TOKEN_BYTES
     kept.note([(n,) for n in range(1000)])
-    assert 8 <= len(kept.recent) <= RECENT // 4
+    assert 8 <= len(kept.recent) <= MAX_RECENT_CONTEXTS // 4
     kept.clear()
     assert not kept.recent
 
 
 def test_threads_share_a_tree() -> None:
-    kept = KeptStates(120 * TOKEN_BYTES)
+    kept = RadixKVCache(120 * TOKEN_BYTES)
     failures: list[BaseException] = []
 
     def work(seed: int) -> None:
@@ -194,10 +204,10 @@ def test_threads_share_a_tree() -> None:
 
 def test_the_budget_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
-    monkeypatch.delenv(KEPT_BYTES, raising=False)
-    assert 0 < kept_budget(cpu) <= MOST_KEPT
-    monkeypatch.setenv(KEPT_BYTES, "0")
-    assert kept_budget(cpu) == 0
-    monkeypatch.setenv(KEPT_BYTES, "1 GB")
+    monkeypatch.delenv(KV_CACHE_BYTES_ENV, raising=False)
+    assert 0 < kv_cache_bytes(cpu) <= MAX_CPU_KV_CACHE_BYTES
+    monkeypatch.setenv(KV_CACHE_BYTES_ENV, "0")
+    assert kv_cache_bytes(cpu) == 0
+    monkeypatch.setenv(KV_CACHE_BYTES_ENV, "1 GB")
     with pytest.raises(InputError, match="PROMPTLAB_KEPT_BYTES is '1 GB'"):
-        kept_budget(cpu)
+        kv_cache_bytes(cpu)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.engine.kv_cache.prefix_tree import PrefixNode, prefix_tree
-from promptlab.engine.kv_cache.state import FrozenPrefixLayer
+from promptlab.engine.kv_cache.state import PrefixCacheLayer
 
 Sequences = list[tuple[int, ...]]
 IDS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12).map(tuple), max_size=12)
@@ -65,7 +65,7 @@ def test_long_chains_are_no_recursion() -> None:
 
 def test_the_layer_lends_its_prefix_and_never_grows() -> None:
     prefix = (torch.randn(1, 2, 3, 4), torch.randn(1, 2, 3, 4))
-    layer = FrozenPrefixLayer(prefix)
+    layer = PrefixCacheLayer(prefix)
     own = torch.randn(5, 2, 6, 4)
     for _ in range(2):
         keys, values = layer.update(own, own)
@@ -74,6 +74,6 @@ def test_the_layer_lends_its_prefix_and_never_grows() -> None:
         assert torch.equal(values[4, :, :3], prefix[1][0])
         assert layer.get_seq_length() == 3
         assert layer.get_mask_sizes(6) == (9, 0)
-    alone = FrozenPrefixLayer(None)
+    alone = PrefixCacheLayer(None)
     assert alone.get_seq_length() == 0
     assert torch.equal(alone.update(own, own)[0], own)

@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from promptlab.engine.network.finite_check import first_broken_weight, has_finite_rows, is_finite
+from promptlab.engine.network.finite_check import (
+    first_non_finite_weight,
+    has_finite_rows,
+    is_finite,
+)
 from promptlab.errors import InputError, ModelError, NotFiniteError
 from promptlab.models.learned_parts import Learned
 from promptlab.models.loading import from_transformers, load
@@ -96,18 +100,18 @@ def test_a_masked_out_word_is_no_fault_until_it_is_an_answer(tiny_masked: Pair) 
     word, other = tokenizer.convert_tokens_to_ids(["bad", "good"])
     bias = model.get_output_embeddings().bias
     bias.data[word] = float("-inf")
-    assert first_broken_weight(model) is None
+    assert first_non_finite_weight(model) is None
     made = from_transformers(model, tokenizer, name="masking")
     assert np.isfinite(made.score([PROMPT], ["good", "great"]).logprobs).all()
     assert made.vocabulary_logprobs([PROMPT])[0, word] == -np.inf
     with pytest.raises(NotFiniteError, match=f"for the token {word} of an answer"):
         made.score([PROMPT], ["bad", "good"])
     bias.data[other] = float("inf")
-    assert first_broken_weight(model) is not None
+    assert first_non_finite_weight(model) is not None
 
 
 def test_learned_vectors_that_are_no_numbers_are_refused(causal: LocalModel) -> None:
-    width = causal.engine.network.virtual.width
+    width = causal.engine.network.virtual_tokens.width
     for place in ("vectors", "head", "prefix"):
         layers, heads, size = causal.prefix_shape or (0, 0, 0)
         shapes = {"vectors": (2, width), "head": (2, width), "prefix": (layers, 2, heads, 3, size)}
@@ -121,12 +125,12 @@ def test_learned_vectors_that_are_no_numbers_are_refused(causal: LocalModel) -> 
 def test_what_was_kept_is_no_way_round(causal: LocalModel) -> None:
     """A store that holds NaN all the same gives an error, and no label."""
     from promptlab.engine.scoring.feature_store import context_key
-    from promptlab.engine.scoring.request import Reply
+    from promptlab.engine.scoring.request import ScoringResult
 
     model = from_transformers(*tiny_models.llama(), name="kept")
     context = model.slot_contexts([PROMPT])[0]
-    feature = np.full(model.engine.network.virtual.width, np.nan, dtype=np.float32)
-    model.engine.store.save([(context_key(context), Reply(feature, 0.0))], [])
+    feature = np.full(model.engine.network.virtual_tokens.width, np.nan, dtype=np.float32)
+    model.engine.store.save([(context_key(context), ScoringResult(feature, 0.0))], [])
     for work in (lambda: model.score([PROMPT], ANSWERS), lambda: model.features([PROMPT])):
         with pytest.raises(NotFiniteError, match="kept computes no finite number"):
             work()

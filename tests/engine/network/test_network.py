@@ -38,8 +38,8 @@ def test_the_slot_alone_through_the_head_equals_the_full_head(name: str, fresh: 
 @pytest.mark.parametrize("name", [*ALL, "tiny_seq2seq", "tiny_bart"])
 def test_an_affine_head_is_no_assumption(name: str, fresh: Fresh) -> None:
     model, plain = fresh(name), fresh(name)
-    assert model.engine.network.affine == (name != "tiny_capped")
-    plain.engine.network.affine = False
+    assert model.engine.network.head_is_linear == (name != "tiny_capped")
+    plain.engine.network.head_is_linear = False
     found = plain.score(PROMPTS, ANSWERS).logprobs
     np.testing.assert_allclose(model.score(PROMPTS, ANSWERS).logprobs, found, atol=1e-5)
     for left, right in zip(plain.fill(PROMPTS), model.fill(PROMPTS), strict=True):
@@ -59,7 +59,7 @@ def test_the_head_sees_the_probed_places_only(fresh: Fresh) -> None:
     handle = network.head.register_forward_pre_hook(look)
     ids = torch.arange(5, 25).repeat(3, 1)
     places = torch.tensor([0, 2, 2, 1])
-    network.probe(places, torch.tensor([3, 4, 5, 19]), torch.tensor([-1, 7, -1, 8]), input_ids=ids)
+    network.gather(places, torch.tensor([3, 4, 5, 19]), torch.tensor([-1, 7, -1, 8]), input_ids=ids)
     handle.remove()
     assert seen == [(1, 4, 32)]
     assert network.model(input_ids=ids).logits.shape[:2] == (3, 20)  # a plain call is as before
@@ -68,13 +68,13 @@ def test_the_head_sees_the_probed_places_only(fresh: Fresh) -> None:
 def test_probes_read_targets(fresh: Fresh) -> None:
     network = fresh("tiny_masked").engine.network
     ids = torch.arange(5, 15)[None]
-    found = network.probe(
+    found = network.gather(
         torch.tensor([0, 0]), torch.tensor([2, 2]), torch.tensor([-1, 9]), input_ids=ids
     )
     with torch.inference_mode():
         row = network.model(input_ids=ids).logits[0, 2]
-    assert found.target[0] == 0
-    assert found.target[1] == pytest.approx(float(row.log_softmax(-1)[9]), abs=1e-5)
+    assert found.target_logprob[0] == 0
+    assert found.target_logprob[1] == pytest.approx(float(row.log_softmax(-1)[9]), abs=1e-5)
     assert found.log_normaliser.tolist() == pytest.approx([float(row.logsumexp(-1))] * 2, abs=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_a_head_that_reads_something_else_falls_back(fault: str) -> None:
     pair[0].transformer.forward = forward
     model = from_transformers(*pair, name="stubborn")
     assert not model.engine.network.hooks.can_gather
-    assert model.engine.network.affine
+    assert model.engine.network.head_is_linear
     expected = [[causal_answer(pair, p.left, a) for a in ANSWERS] for p in PROMPTS]
     np.testing.assert_allclose(model.score(PROMPTS, ANSWERS).logprobs, expected, atol=1e-5)
 

@@ -28,7 +28,7 @@ def test_packed_layers_compute_the_same(rows: int) -> None:
         expected = plain(given)
         with layers.active():
             assert torch.allclose(plain(given), expected, atol=1e-5)
-            assert ("forward" in plain[0].__dict__) == layers.usable
+            assert ("forward" in plain[0].__dict__) == layers.is_usable
     assert not any("forward" in module.__dict__ for module in plain)
 
 
@@ -57,16 +57,16 @@ def test_a_copy_made_meanwhile_has_its_own_weights() -> None:
 
 
 def test_nothing_is_packed_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not PackedLinears(model().to(torch.bfloat16)).usable
-    assert not PackedLinears(nn.Linear(8, 8)).usable
-    monkeypatch.setattr(packed_linear, "SHARE", 10**9)
-    assert not PackedLinears(model()).usable
+    assert not PackedLinears(model().to(torch.bfloat16)).is_usable
+    assert not PackedLinears(nn.Linear(8, 8)).is_usable
+    monkeypatch.setattr(packed_linear, "MEMORY_DIVISOR", 10**9)
+    assert not PackedLinears(model()).is_usable
 
 
 def test_a_torch_without_onednn_computes_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed_linear, "can_pack", lambda: False)
     plain, layers = model(), PackedLinears(model())
-    assert not layers.usable
+    assert not layers.is_usable
     with layers.active():
         assert plain(torch.ones(1, 256)).shape == (1, 4)
 
@@ -78,17 +78,17 @@ def test_a_network_is_read_through_its_packed_layers() -> None:
         num_key_value_heads=2, vocab_size=600,
     )  # fmt: skip
     network = Network(LlamaForCausalLM(config))
-    assert network.packed.usable
+    assert network.packed_linears.is_usable
     rows, columns = torch.tensor([0, 1]), torch.tensor([4, 6])
     targets = torch.tensor([3, -1])
     ids = torch.randint(600, (2, 7))
-    found = network.probe(rows, columns, targets, input_ids=ids)
+    found = network.gather(rows, columns, targets, input_ids=ids)
     logits = network.model(ids).logits[rows, columns].log_softmax(-1)
-    assert float(found.target[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)
+    assert float(found.target_logprob[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)
     hidden = network.model.model(ids).last_hidden_state[rows, columns]
     assert torch.allclose(found.features, hidden, atol=1e-5)
     with torch.no_grad():
         network.model.lm_head.weight.mul_(2.0)
-    again = network.probe(rows, columns, targets, input_ids=ids)
+    again = network.gather(rows, columns, targets, input_ids=ids)
     logits = network.model(ids).logits[rows, columns].log_softmax(-1)
-    assert float(again.target[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)
+    assert float(again.target_logprob[0]) == pytest.approx(float(logits[0, 3]), abs=1e-5)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from promptlab.engine.kv_cache.training_cache import FixedStates
+from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
 from promptlab.engine.memory import TokenBudget
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
@@ -23,7 +23,7 @@ ANSWERS = ("great", "it never lands")
 def test_vectors_at_the_embeddings_of_words_are_these_words(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     ids = model.encoding.one("a film")
-    table = model.engine.network.virtual.vectors(torch.tensor(ids)).detach().clone()
+    table = model.engine.network.virtual_tokens.embed(torch.tensor(ids)).detach().clone()
     view = model.adapted(Learned(table, (("0", len(ids)),)))
     soft = Template(f"{{soft:{len(ids)}}} {{text}} It was {{mask}}").render({"text": "nobody ."})
     found, expected = view.score([soft], ANSWERS), model.score([HARD], ANSWERS)
@@ -41,7 +41,7 @@ def test_nothing_is_left_behind(name: str, fresh: Fresh) -> None:
     views = [model.adapted(Learned(torch.randn(2, 32), (("0", 2),))) for _ in range(2)]
     first = [view.score([soft], ANSWERS).logprobs for view in views]
     assert abs(first[0] - first[1]).max() > 1e-3
-    assert model.engine.network.virtual.table is None
+    assert model.engine.network.virtual_tokens.table is None
     other = fresh(name)
     assert abs(other.score([HARD], ANSWERS).logprobs - before).max() < 1e-6
     again = [
@@ -54,15 +54,15 @@ def test_nothing_is_left_behind(name: str, fresh: Fresh) -> None:
 
 def test_the_table_is_taken_away_after_an_error(fresh: Fresh) -> None:
     network = fresh("tiny_gpt2").engine.network
-    with pytest.raises(RuntimeError, match="stop"), network.learned(torch.zeros(1, 32)):
+    with pytest.raises(RuntimeError, match="stop"), network.use_virtual_tokens(torch.zeros(1, 32)):
         raise RuntimeError("stop")
-    assert network.virtual.table is None
+    assert network.virtual_tokens.table is None
 
 
 def test_fixed_states_are_computed_once_and_within_their_limit(fresh: Fresh) -> None:
     network = fresh("tiny_causal").engine.network
     rows = [tuple(range(5, 5 + length)) for length in (9, 12, 10)]
-    states = FixedStates(network, TokenBudget(20))
+    states = TrainingPrefixCache(network, TokenBudget(20))
     states.prepare(rows)
     assert states.computed_tokens == 31
     states.prepare([*rows, rows[0]])
@@ -70,10 +70,10 @@ def test_fixed_states_are_computed_once_and_within_their_limit(fresh: Fresh) -> 
     found = [states.get(row) for row in rows]
     assert [state.length for state in found if state is not None] == [9, 12, 10]
     assert states.get((1, 2)) is None
-    small = FixedStates(network, TokenBudget(20), limit=1)
+    small = TrainingPrefixCache(network, TokenBudget(20), limit=1)
     small.prepare(rows)
     assert small.get(rows[1]) is not None  # the first batch, then no more
     assert small.get(rows[0]) is None
-    none = FixedStates(network, TokenBudget(20), limit=0)
+    none = TrainingPrefixCache(network, TokenBudget(20), limit=0)
     none.prepare(rows)
     assert none.bytes == none.computed_tokens == 0

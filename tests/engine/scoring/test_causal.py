@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from promptlab.engine.scoring.causal import CausalRunner
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
 from promptlab.errors import CapabilityError, VerbalizerError
 from promptlab.models.local import LocalModel
 from promptlab.prompts.template import Demonstration, Template
@@ -66,8 +66,10 @@ TREE = (
 TAILS = ((4,), (5, 6, 7), (5, 6, 9), (8, 9), (250, 3, 3, 3, 3))
 
 
-def questions(contexts: tuple[tuple[int, ...], ...] = TREE) -> list[Question]:
-    return [Question(Context(ids), TAILS[: 1 + n % 5]) for n, ids in enumerate(contexts)]
+def questions(contexts: tuple[tuple[int, ...], ...] = TREE) -> list[ScoringRequest]:
+    return [
+        ScoringRequest(ScoringContext(ids), TAILS[: 1 + n % 5]) for n, ids in enumerate(contexts)
+    ]
 
 
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_gpt2", "tiny_capped"])
@@ -95,7 +97,7 @@ def test_many_continuations_of_one_context(
     pair, model = request.getfixturevalue(name), fresh(name)
     many = tuple((n % 9 + 4, *range(n, n + n % 5)) for n in range(10, 130))
     contexts = [(*SHARED, 3), (*SHARED, 4), (9,)]
-    found = model.engine.score([Question(Context(ids), many) for ids in contexts])
+    found = model.engine.score([ScoringRequest(ScoringContext(ids), many) for ids in contexts])
     for ids, values in zip(contexts, found, strict=True):
         close(values, [causal_continuation(pair, ids, c) for c in many])
 

@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlab.engine.kv_cache.radix_cache import LEAST, KeptStates
-from promptlab.engine.kv_cache.state import PrefixState
+from promptlab.engine.kv_cache.radix_cache import MIN_CACHED_TOKENS, RadixKVCache
+from promptlab.engine.kv_cache.state import KVState
 from promptlab.engine.scoring.causal import CausalRunner
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.scoring.feature_store import FeatureStore
-from promptlab.engine.scoring.request import Context, Question
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
@@ -35,22 +35,24 @@ def close(found: object, expected: object) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-6)  # type: ignore[call-overload]
 
 
-def asked(*contexts: tuple[int, ...]) -> list[Question]:
-    return [Question(Context(ids), TAILS[: 1 + n % 5]) for n, ids in enumerate(contexts)]
+def asked(*contexts: tuple[int, ...]) -> list[ScoringRequest]:
+    return [
+        ScoringRequest(ScoringContext(ids), TAILS[: 1 + n % 5]) for n, ids in enumerate(contexts)
+    ]
 
 
-def computed(model: LocalModel, questions: list[Question]) -> tuple[list[np.ndarray], int]:
+def computed(model: LocalModel, questions: list[ScoringRequest]) -> tuple[list[np.ndarray], int]:
     """The scores, and how many tokens went through the network for them."""
     before = model.usage.computed_tokens
     return model.engine.score(questions), model.usage.computed_tokens - before
 
 
-def kept(engine: Engine) -> KeptStates:
+def kept(engine: Engine) -> RadixKVCache:
     assert engine.kept is not None
     return engine.kept
 
 
-def state(model: LocalModel, ids: tuple[int, ...]) -> PrefixState:
+def state(model: LocalModel, ids: tuple[int, ...]) -> KVState:
     runner = model.engine.runner
     assert isinstance(runner, CausalRunner)
     return runner._prefill(ids, None)
@@ -96,7 +98,7 @@ def test_rows_start_each_from_its_own_state(
     name: str, fresh: Fresh, request: pytest.FixtureRequest
 ) -> None:
     pair, model = request.getfixturevalue(name), fresh(name)
-    begun = [tuple(range(n, n + LEAST + 7 * n)) for n in (3, 4, 5, 6)]
+    begun = [tuple(range(n, n + MIN_CACHED_TOKENS + 7 * n)) for n in (3, 4, 5, 6)]
     for ids in begun:
         kept(model.engine).keep(ids, state(model, ids))
     questions = asked(*((*ids, 200, 3) for ids in begun), (9, 9, 9), (*begun[2], 4), begun[3])
@@ -141,13 +143,13 @@ def test_a_row_that_is_known_to_its_end_stays_in_its_batch(fresh: Fresh) -> None
     assert isinstance(runner, CausalRunner)
     kept(model.engine).keep(BRANCH, state(model, BRANCH))
     batches: list[int] = []
-    branched = runner._branched
+    branched = runner._run_branched
 
     def counted(parts: Any, states: Any, replies: Any) -> None:
         batches.append(len(parts))
         branched(parts, states, replies)
 
-    runner._branched = counted  # type: ignore[method-assign]
+    runner._run_branched = counted  # type: ignore[method-assign]
     model.engine.store = FeatureStore(None)
     for left, right in zip(model.engine.score(questions), first, strict=True):
         close(left, right)
@@ -167,7 +169,7 @@ def test_any_calls_in_any_order_equal_scoring_alone(
 ) -> None:
     model = copy.copy(gpt2.engine)
     model.store = FeatureStore(None)
-    model.runner = model.runner.keeping(KeptStates(100_000))
+    model.runner = model.runner.keeping(RadixKVCache(100_000))
     for contexts in calls:
         questions = asked(*contexts)
         for question, values in zip(questions, model.score(questions), strict=True):
@@ -178,7 +180,7 @@ def test_any_calls_in_any_order_equal_scoring_alone(
             close(values, KNOWN[question])
 
 
-KNOWN: dict[Question, np.ndarray] = {}
+KNOWN: dict[ScoringRequest, np.ndarray] = {}
 """What was scored alone."""
 
 
@@ -213,7 +215,7 @@ def test_where_nothing_is_kept(fresh: Fresh) -> None:
 
 def learned(model: LocalModel, seed: int, *, prefix: bool) -> Learned:
     generator = torch.Generator().manual_seed(seed)
-    width = model.engine.network.virtual.width
+    width = model.engine.network.virtual_tokens.width
     vectors = torch.randn(3, width, generator=generator)
     shape = model.prefix_shape
     assert shape is not None

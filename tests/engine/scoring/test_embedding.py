@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from promptlab.engine.scoring.embedding import HiddenReader, Pooling
+from promptlab.engine.scoring.embedding import Pooling, TextEmbedder
 from tests.conftest import wrapped
 
 ROWS = [(5, 6, 7, 8, 9), (10, 11), (12, 13, 14)]
@@ -31,7 +31,7 @@ def test_states_equal_a_plain_forward(
 ) -> None:
     pair = request.getfixturevalue(name)
     model = wrapped(pair, name)
-    reader = HiddenReader(model.engine.network, model.engine.runner, pooling)
+    reader = TextEmbedder(model.engine.network, model.engine.runner, pooling)
     expected = torch.stack([plain(pair[0], row, pooling) for row in ROWS])
     assert reader.width == expected.shape[1]
     torch.testing.assert_close(reader.read(ROWS), expected, atol=1e-5, rtol=1e-5)
@@ -40,7 +40,7 @@ def test_states_equal_a_plain_forward(
 
 def test_batches_of_a_budget_change_nothing(request: pytest.FixtureRequest) -> None:
     model = wrapped(request.getfixturevalue("tiny_masked"), "tiny_masked")
-    reader = HiddenReader(model.engine.network, model.engine.runner, "first")
+    reader = TextEmbedder(model.engine.network, model.engine.runner, "first")
     whole = reader.read(ROWS)
     reader.budget.tokens = 1
     # Batches of other sizes round as a plain forward does: by up to 1.4e-6 on states of order 1.
@@ -53,6 +53,6 @@ def test_the_graph_leads_to_the_weights(request: pytest.FixtureRequest) -> None:
     network = model.engine.network
     for parameter in network.model.parameters():
         parameter.requires_grad_(True)
-    reader = HiddenReader(network, model.engine.runner, "first")
+    reader = TextEmbedder(network, model.engine.runner, "first")
     reader.with_graph(ROWS).square().sum().backward()
-    assert network.virtual.embedding.weight.grad.abs().sum() > 0
+    assert network.virtual_tokens.embedding.weight.grad.abs().sum() > 0

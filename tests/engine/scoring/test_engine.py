@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from promptlab.engine.scoring.request import Context, Question, Usage
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest, Usage
 from promptlab.models.local import LocalModel
 from promptlab.prompts.template import Template
 from tests.helpers.reference_forward import logprobs
@@ -166,8 +166,8 @@ def test_costs_add_up(fresh: Fresh) -> None:
 
 def test_only_the_new_continuations_are_computed(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
-    context = Context((0, 5, 6, 7))
-    model.engine.score([Question(context, ((1,), (2, 3, 4)))])
+    context = ScoringContext((0, 5, 6, 7))
+    model.engine.score([ScoringRequest(context, ((1,), (2, 3, 4)))])
     before = model.usage.computed_tokens
-    model.engine.score([Question(context, ((9,), (2, 3, 4), (2, 3, 5)))])
+    model.engine.score([ScoringRequest(context, ((9,), (2, 3, 4), (2, 3, 5)))])
     assert model.usage.computed_tokens - before == 4 + 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from promptlab.engine.scoring import feature_store as store_module
 from promptlab.engine.scoring.feature_store import FeatureStore, context_key, tail_key
-from promptlab.engine.scoring.request import Context, Question, Reply
+from promptlab.engine.scoring.request import ScoringContext, ScoringRequest, ScoringResult
 from tests.helpers.damaged_files import flip_bits
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 IDS = st.lists(st.integers(0, 2**31 - 1), max_size=5).map(tuple)
 
 
-def reply(seed: int) -> Reply:
+def reply(seed: int) -> ScoringResult:
     feature = np.random.default_rng(seed).normal(size=8).astype(np.float32)
-    return Reply(feature, float(np.float32(seed / 7)))
+    return ScoringResult(feature, float(np.float32(seed / 7)))
 
 
 @given(IDS, IDS, st.integers(-1, 5), IDS, IDS, st.integers(-1, 5))
 def test_keys_tell_everything_apart(
     a: tuple[int, ...], b: tuple[int, ...], i: int, c: tuple[int, ...], d: tuple[int, ...], j: int
 ) -> None:
-    left, right = Context(a, i), Context(c, j)
+    left, right = ScoringContext(a, i), ScoringContext(c, j)
     assert (context_key(left) == context_key(right)) == (left == right)
     assert (tail_key(left, b) == tail_key(right, d)) == ((left, b) == (right, d))
     assert tail_key(left, b) != context_key(left)
@@ -43,7 +43,7 @@ def test_keys_tell_everything_apart(
 def test_what_is_saved_comes_back(tmp_path: Path, on_disk: bool) -> None:
     path = tmp_path / "deep" / "features.db" if on_disk else None
     kept = FeatureStore(path)
-    keys = [context_key(Context((n,))) for n in range(1200)]
+    keys = [context_key(ScoringContext((n,))) for n in range(1200)]
     kept.save([(key, reply(n)) for n, key in enumerate(keys[:1100])], [(keys[0], -1.5)])
     stores = [kept, FeatureStore(path)] if on_disk else [kept]
     for store in stores:
@@ -60,9 +60,9 @@ def test_what_is_saved_comes_back(tmp_path: Path, on_disk: bool) -> None:
 def test_a_full_memory_forgets_and_the_disk_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "MEMORY_BYTES", 10 * 8 * 4, raising=False)
+    monkeypatch.setattr(store_module, "MAX_MEMORY_BYTES", 10 * 8 * 4, raising=False)
     store = FeatureStore(tmp_path / "features.db")
-    keys = [context_key(Context((n,))) for n in range(100)]
+    keys = [context_key(ScoringContext((n,))) for n in range(100)]
     for n, key in enumerate(keys):
         store.save([(key, reply(n))], [])
     found = store.slots(keys)
@@ -74,17 +74,17 @@ def test_a_store_too_large_is_emptied_when_it_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "features.db"
-    key = context_key(Context((1,)))
+    key = context_key(ScoringContext((1,)))
     first = FeatureStore(path)
     first.save([(key, reply(1))], [])
     first.close()
-    monkeypatch.setattr(store_module, "MAX_BYTES", 10)
+    monkeypatch.setattr(store_module, "MAX_FILE_BYTES", 10)
     assert FeatureStore(path).slots([key]) == {}
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
     store = FeatureStore(tmp_path / "features.db")
-    keys = [[context_key(Context((n, m))) for m in range(50)] for n in range(4)]
+    keys = [[context_key(ScoringContext((n, m))) for m in range(50)] for n in range(4)]
 
     def fill(n: int) -> None:
         for m, key in enumerate(keys[n]):
@@ -102,7 +102,7 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
 def test_a_damaged_file_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "features.db"
     path.write_bytes(b"this is no database, whatever its name says" * 100)
-    key = context_key(Context((1,)))
+    key = context_key(ScoringContext((1,)))
     store = FeatureStore(path)
     assert f"{path} is begun anew" in capsys.readouterr().err
     store.save([(key, reply(1))], [])
@@ -119,7 +119,8 @@ def test_flipped_bits_change_no_score(
     path = model.engine.store.path
     assert path is not None
     questions = [
-        Question(Context((5, 6, n + 7)), ((8,), (9, 10), (11, 12, n + 4))) for n in range(20)
+        ScoringRequest(ScoringContext((5, 6, n + 7)), ((8,), (9, 10), (11, 12, n + 4)))
+        for n in range(20)
     ]
     wanted = [row.tolist() for row in model.engine.score(questions)]
     model.engine.store.close()
@@ -136,8 +137,8 @@ def test_what_is_known_is_not_replaced_when_more_is_asked(
 ) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path))
     model = fresh("tiny_causal", cache=True)
-    contexts = [Context((5, 6, n + 7)) for n in range(20)]
+    contexts = [ScoringContext((5, 6, n + 7)) for n in range(20)]
     before = model.engine.features(contexts)
-    model.engine.score([Question(context, ((9, 10, 11, 12, 13),)) for context in contexts])
+    model.engine.score([ScoringRequest(context, ((9, 10, 11, 12, 13),)) for context in contexts])
     model.engine.store = FeatureStore(model.engine.store.path)
     np.testing.assert_array_equal(model.engine.features(contexts), before)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from promptlab.engine.kv_cache.training_cache import FixedStates
+from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.training.forward_plan import Item
+from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt
@@ -249,16 +249,17 @@ def test_states_of_what_never_changes(name: str, kept: str, fresh: Fresh) -> Non
             (len(asked), len(SEVERAL)), generator=torch.Generator().manual_seed(5)
         )
         without = items(view, asked, SEVERAL, made)
-        start = model.engine.network.virtual.start
+        start = model.engine.network.virtual_tokens.start
         fixed = []
         for item in without:
             ids = item.questions[0].context.ids
             fixed.append(ids[: next(i for i, token in enumerate(ids) if token >= start)])
         assert len({len(ids) for ids in fixed}) == len(fixed)
-        states = FixedStates(model.engine.network, TokenBudget(30))
+        states = TrainingPrefixCache(model.engine.network, TokenBudget(30))
         states.prepare(fixed if kept == "all" else fixed[1:])
         given = [
-            Item(item.questions, states.get(ids)) for item, ids in zip(without, fixed, strict=True)
+            TrainingItem(item.questions, states.get(ids))
+            for item, ids in zip(without, fixed, strict=True)
         ]
         assert [item.state is None for item in given] == [kept == "some", False, False]
         whole = weighed(view, asked, SEVERAL, made, weights)

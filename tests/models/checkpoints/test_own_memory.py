@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from promptlab.engine.scoring.request import Context
+from promptlab.engine.scoring.request import ScoringContext
 from promptlab.models.checkpoints.tensor_file import read_tensors
 from promptlab.models.learned_parts import Learned
 from promptlab.models.loading import load
@@ -39,7 +39,7 @@ def overwrite(path: Path) -> None:
 def test_weights_that_are_changed_in_place_change_no_loaded_model(folder: Path, dtype: str) -> None:
     model = load(str(folder), device="cpu", dtype=dtype, cache=False)
     other = load(str(folder), device="cpu", dtype=dtype, cache=False)
-    contexts = [Context((5, 6, n)) for n in range(7, 12)]
+    contexts = [ScoringContext((5, 6, n)) for n in range(7, 12)]
     before = model.engine.features(contexts)
     overwrite(folder / "model.safetensors")
     np.testing.assert_array_equal(other.engine.features(contexts), before)

@@ -143,17 +143,17 @@ def test_the_gradient_foretells_small_changes(
     made = oracle(fresh(name), template, task, SEVERAL)
     tokens, entry, small = TRIGGERS[0], 77, 1e-2
     foretold = made.gradient(tokens, range(5))[:, entry]
-    virtual = made.network.virtual
+    virtual = made.network.virtual_tokens
     with torch.no_grad():
-        vectors = virtual.vectors(torch.tensor(tokens)).clone()
-        towards = virtual.vectors(torch.tensor([entry]))[0]
+        vectors = virtual.embed(torch.tensor(tokens)).clone()
+        towards = virtual.embed(torch.tensor([entry]))[0]
     for position in range(3):
         values = []
         for sign in (-1, 1):
             moved = vectors.clone()
             moved[position] += sign * small * (towards - vectors[position])
             items = [made.train.item(number, (0,)) for number in range(5)]
-            with torch.no_grad(), made.network.learned(moved):
+            with torch.no_grad(), made.network.use_virtual_tokens(moved):
                 scored = made.scorer.score(items, normalised=True)
             values.append(float(made.train.losses(range(5), scored, None).mean()))
         slope = (values[1] - values[0]) / (2 * small)
