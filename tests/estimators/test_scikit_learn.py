@@ -29,7 +29,7 @@ import promptlab as pl
 from promptlab.data.task import Task
 from promptlab.models.local import LocalModel
 from promptlab.prompts.parsers.parsers import TextParser
-from promptlab.strategies.wrapper import as_strategy
+from promptlab.predictors.wrapper import as_strategy
 from tests.helpers.tuning_fixtures import OWN
 
 Fresh = Callable[..., LocalModel]
