@@ -28,8 +28,8 @@ from sklearn.utils.estimator_checks import (
 import promptlab as pl
 from promptlab.data.task import Task
 from promptlab.models.local import LocalModel
-from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.predictors.wrapper import as_strategy
+from promptlab.prompts.parsers.parsers import TextParser
 from tests.helpers.tuning_fixtures import OWN
 
 Fresh = Callable[..., LocalModel]
