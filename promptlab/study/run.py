@@ -28,18 +28,18 @@ from promptlab.study.folder.pinned_model import Loader, loaded_model
 from promptlab.study.folder.saved_predictions import mend_tables, tell_lost_trials
 from promptlab.study.folder.storage import damage_told, storage_errors
 from promptlab.study.report.report import write_report
-from promptlab.study.search.completion import complete_trials
-from promptlab.study.search.endpoint_cost import KEPT, CostAccount
-from promptlab.study.search.search import Search
+from promptlab.study.search.completion import answer_missing
+from promptlab.study.search.endpoint_cost import KEPT, EndpointCost
+from promptlab.study.search.search import TrialSearch
 from promptlab.study.spec.objective import make_objective
 from promptlab.study.spec.space import Space
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.blocks import evaluation_order
-from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.exhaustive_order import plan_trials
-from promptlab.study.trials.history import History
-from promptlab.study.trials.ownership import is_ours
-from promptlab.study.trials.trials import known, open_study
+from promptlab.study.trials.history import TrialHistory
+from promptlab.study.trials.ownership import belongs_to
+from promptlab.study.trials.trials import open_study, trial_record
 
 _TOO_SHORT = (
     "the time was over before the first ended; a larger budget (seconds) continues the study"
@@ -139,12 +139,12 @@ class StudyRun:
         started = self.cancellation.clock()
         with damage_told(self.storage):
             self.study, storage = open_study(self.spec, self.storage, self.objectives, self._known)
-            self.history = History(
+            self.history = TrialHistory(
                 self.study,
                 storage,
                 self.spec,
                 -(-len(self.examples) // self.spec.block),
-                partial(is_ours, self.folder, alone=self.storage == self.folder.storage_url),
+                partial(belongs_to, self.folder, alone=self.storage == self.folder.storage_url),
             )
         records = self.basis.settle_storage(self.study.user_attrs.get(RESTS_ON), self.storage)
         self.study.set_user_attr(RESTS_ON, records)
@@ -164,28 +164,28 @@ class StudyRun:
             self.events.emit(Warned(remark))
         before = float(self.study.user_attrs.get("seconds", 0.0))
         with Ledger(self.folder.ledger, self.study.user_attrs.get(KEPT)) as ledger:
-            account = CostAccount(ledger, self.model, self.events)
+            account = EndpointCost(ledger, self.model, self.events)
             self.events.subscribe(account)
-            state = self._state()
+            context = self._state()
             # Only what was told when the search was over: a study that was killed in its midst
             # goes on as if it had not been.
             over = self.history.count >= planned and not self._has_a_result
             again = self.folder.finished or over
             try:
                 with ledger.in_force():
-                    tell_lost_trials(state)
-                    mend_tables(state, own_storage=self.storage == self.folder.storage_url)
-                    cut = Search(state, planned, order).run()
+                    tell_lost_trials(context)
+                    mend_tables(context, own_storage=self.storage == self.folder.storage_url)
+                    cut = TrialSearch(context, planned, order).run()
                     if again:
-                        complete_trials(state)
+                        answer_missing(context)
                     self._require_a_result()
-                    board = decide(state, cut=cut)
+                    board = decide(context, cut=cut)
             finally:
-                account.tell()
+                account.emit_total()
                 seconds = before + self.cancellation.clock() - started
                 self.study.set_user_attr("seconds", seconds)
             board["seconds"] = seconds
-            account.put_into(board)
+            account.add_to(board)
         self.folder.seal(board)
         self.events.emit(Phase("report"))
         self._make_room(board)
@@ -201,7 +201,7 @@ class StudyRun:
     def _require_a_result(self) -> None:
         """Raise `WorkError` if no trial is complete."""
         if not self._has_a_result:
-            reasons = [known(trial).get("reason") for trial in self.history.finished]
+            reasons = [trial_record(trial).get("reason") for trial in self.history.finished]
             told = str(reasons[0]) if reasons else _TOO_SHORT
             raise WorkError(f"no trial was completed: {told}")
 
@@ -212,8 +212,8 @@ class StudyRun:
             key = Candidate.of(best["kind"], best["candidate"], best["name"]).key
             self.folder.drop_losers(key)
 
-    def _state(self) -> StudyState:
-        return StudyState(
+    def _state(self) -> StudyContext:
+        return StudyContext(
             spec=self.spec,
             folder=self.folder,
             task=self.task,
@@ -225,5 +225,5 @@ class StudyRun:
             history=self.history,
             events=self.events,
             cancellation=self.cancellation,
-            basis=self.basis,
+            provenance=self.basis,
         )

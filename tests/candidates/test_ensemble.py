@@ -22,7 +22,7 @@ from promptlab.predictors.head import HeadTexts
 from promptlab.study.report.composition import made_of, member_rows
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.trials import trial_record
 from promptlab.tuning.head import SoftLabelled, softened
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -89,7 +89,7 @@ def test_an_ensemble_that_wins_is_saved_and_told(start: Start, tmp_path: Path) -
     run, model = start([TEMPLATES, group], baseline="template")
     run.run()
     state = run._state()
-    (trial,) = [t for t in run.study.trials if known(t).get("kind") == "ensemble"]
+    (trial,) = [t for t in run.study.trials if trial_record(t).get("kind") == "ensemble"]
     again, _ = start([TEMPLATES, group], baseline="template")
     again.run()  # decided: nothing is told to its kinds
     fitted = state.fit(trial)
@@ -113,7 +113,7 @@ def test_the_winner_of_a_continued_study_knows_its_members(start: Start) -> None
     group = {"kind": "ensemble", "top": [3], "method": ["mean"]}
     run, _ = start([TEMPLATES, group])
     run.run()
-    (trial,) = [t for t in run.study.trials if known(t).get("kind") == "ensemble"]
+    (trial,) = [t for t in run.study.trials if trial_record(t).get("kind") == "ensemble"]
     run.space = type(run.space)(run.spec.candidates, run.task)  # as a new process has it
     assert len(run._state().fit(trial).facts()["ensemble"]["members"]) == 3
 

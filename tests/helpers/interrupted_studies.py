@@ -24,7 +24,7 @@ from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.trials import finished, known
+from promptlab.study.trials.trials import finished_trials, trial_record
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document
 
@@ -147,7 +147,7 @@ class Place:
     def rows(self) -> list[Any]:
         """All that the storage tells of the trials, but for seconds."""
         study = optuna.load_study(study_name=self.spec.study, storage=self.storage)
-        return [row_of(trial, self.out / self.spec.study) for trial in finished(study)]
+        return [row_of(trial, self.out / self.spec.study) for trial in finished_trials(study)]
 
 
 _OF_ITS_RUN = ("seconds", "owner", "checksum", "fitted_checksum")
@@ -156,7 +156,7 @@ _OF_ITS_RUN = ("seconds", "owner", "checksum", "fitted_checksum")
 
 def row_of(trial: Any, folder: Path) -> dict[str, Any]:
     """A trial without seconds."""
-    facts = {k: v for k, v in known(trial).items() if k not in _OF_ITS_RUN}
+    facts = {k: v for k, v in trial_record(trial).items() if k not in _OF_ITS_RUN}
     rows = folder / "predictions" / f"{trial.number}.jsonl"
     return {
         "number": trial.number,

@@ -12,7 +12,7 @@ import pytest
 
 from promptlab.models.local import LocalModel
 from promptlab.study.folder.folder import StudyFolder
-from promptlab.study.trials.ownership import is_ours
+from promptlab.study.trials.ownership import belongs_to
 from tests.helpers.interrupted_studies import (
     Killed,
     Place,
@@ -148,17 +148,17 @@ def test_moved_between_the_runs(
 def test_whose_an_open_trial_is(tmp_path: Path) -> None:
     mine, other = StudyFolder(tmp_path / "a"), StudyFolder(tmp_path / "b")
     asked = {"owner": mine.owner}
-    assert is_ours(mine, asked, alone=False)
-    assert not is_ours(other, asked, alone=False)
-    assert is_ours(other, asked, alone=True)
+    assert belongs_to(mine, asked, alone=False)
+    assert not belongs_to(other, asked, alone=False)
+    assert belongs_to(other, asked, alone=True)
     mine.path.rename(tmp_path / "c")
-    assert is_ours(StudyFolder(tmp_path / "c"), asked, alone=False)
+    assert belongs_to(StudyFolder(tmp_path / "c"), asked, alone=False)
     # earlier versions noted where the folder was
     earlier = {"folder": str((tmp_path / "a").absolute())}
-    assert is_ours(StudyFolder(tmp_path / "c"), earlier, alone=False)
+    assert belongs_to(StudyFolder(tmp_path / "c"), earlier, alone=False)
     mine.path.mkdir()
     mine.spec_file.write_text("study: a")
-    assert not is_ours(StudyFolder(tmp_path / "c"), earlier, alone=False)
+    assert not belongs_to(StudyFolder(tmp_path / "c"), earlier, alone=False)
 
 
 def test_the_data_may_lie_elsewhere(

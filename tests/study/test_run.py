@@ -187,16 +187,16 @@ def test_a_winner_that_shuffled_labels_do_not_fit_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from promptlab.cli.leaderboard import print_result
-    from promptlab.study.trials.context import StudyState
+    from promptlab.study.trials.context import StudyContext
 
-    fit = StudyState.fit
+    fit = StudyContext.fit
 
-    def refuse(self: StudyState, trial: Any, task: Any = None) -> Any:
+    def refuse(self: StudyContext, trial: Any, task: Any = None) -> Any:
         if task is not None:
             raise InputError("the model by itself answers 1 of 20 training examples rightly")
         return fit(self, trial)
 
-    monkeypatch.setattr(StudyState, "fit", refuse)
+    monkeypatch.setattr(StudyContext, "fit", refuse)
     run, _ = start()
     board = run.run()
     shuffled = board["baselines"][2]

@@ -41,33 +41,35 @@ from promptlab.study.decision.verdict import study_verdict
 from promptlab.study.folder.basis import RESTS_ON, TESTED, mixed_told, unrecorded_told
 from promptlab.study.folder.folder import REPEATS
 from promptlab.study.report.composition import made_of
-from promptlab.study.trials.blocks import failures_told
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import QUEUED, SPACE, known
+from promptlab.study.trials.blocks import describe_failed_requests
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import QUEUED, SPACE, trial_record
 
 
-def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
+def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
     """The leaderboard document but for ``seconds``; writes everything else of the folder.
 
     ``cut`` says that the time was over before all was tried. While too many answers of candidates
     that could be the best are missing, the document says so, and test is not looked at. What fails
     once test was looked at, but for the winner's own answers, is told under ``unmeasured``.
     """
-    beside = SideWork(state)
-    trials = [t for t in state.history.finished if "repeats" not in known(t)]
-    ranking = rank_trials(state, [t for t in trials if t.state == TrialState.COMPLETE])
-    gaps = dev_gaps(state, ranking, [t for t in trials if t.state == TrialState.FAIL])
-    board = _on_dev(state, trials, ranking, beside) | {"search": _search(state, trials, cut=cut)}
+    beside = SideWork(context)
+    trials = [t for t in context.history.finished if "repeats" not in trial_record(t)]
+    ranking = rank_trials(context, [t for t in trials if t.state == TrialState.COMPLETE])
+    gaps = dev_gaps(context, ranking, [t for t in trials if t.state == TrialState.FAIL])
+    board = _on_dev(context, trials, ranking, beside) | {
+        "search": _search(context, trials, cut=cut)
+    }
     unanswered = {"dev": ranking.tables[ranking.best.number]}
     if gaps:
         board["gaps"] = [gap.record() for gap in gaps]
         board["statements"] = statements(board, ranking)
     else:
-        winner = state.fit(ranking.best)
-        _save(state, winner, state.folder.best)
-        unanswered["test"] = _on_test_too(state, board, ranking, winner, beside)
+        winner = context.fit(ranking.best)
+        _save(context, winner, context.folder.best)
+        unanswered["test"] = _on_test_too(context, board, ranking, winner, beside)
     board["statements"] += [
-        f"The winner on {split}: {failures_told(rows)}."
+        f"The winner on {split}: {describe_failed_requests(rows)}."
         for split, rows in unanswered.items()
         if rows.n_missing
     ]
@@ -81,7 +83,7 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
         if words
     ]
     board["cut"] = {split: count_cuts(rows).record() for split, rows in unanswered.items()}
-    board["statements"] += _rests_on(state, board)
+    board["statements"] += _rests_on(context, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
     beside.put_into(board)
@@ -91,62 +93,68 @@ def decide(state: StudyState, *, cut: bool = False) -> dict[str, Any]:
         chosen = next(t for t in ranking.trials if t.number == verdict.trial)
         beside.attempt(
             "the cheaper prompt, which is to be saved",
-            lambda: _save(state, state.fit(chosen), state.folder.cheaper),
+            lambda: _save(context, context.fit(chosen), context.folder.cheaper),
             lambda reason: None,
         )
     beside.put_into(board)
-    state.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
-    state.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
+    context.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
+    context.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
     return board
 
 
-def _rests_on(state: StudyState, board: dict[str, Any]) -> list[str]:
+def _rests_on(context: StudyContext, board: dict[str, Any]) -> list[str]:
     """Write down what trials and test rest on; sentences, if it is not all the same."""
-    tested = state.study.user_attrs.get(TESTED)
-    board[RESTS_ON] = {"records": state.basis.records, "now": state.basis.key, "test": tested}
+    tested = context.study.user_attrs.get(TESTED)
+    board[RESTS_ON] = {
+        "records": context.provenance.records,
+        "now": context.provenance.key,
+        "test": tested,
+    }
     rows, best = board["trials"], board["best"]["number"]
-    board["mixed"] = mixed_told(state.basis.records, rows, best, tested, state.basis.key)
+    board["mixed"] = mixed_told(
+        context.provenance.records, rows, best, tested, context.provenance.key
+    )
     return [told for told in (board["mixed"], unrecorded_told(rows)) if told]
 
 
-def _save(state: StudyState, predictor: Predictor, folder: Path) -> None:
+def _save(context: StudyContext, predictor: Predictor, folder: Path) -> None:
     """Save a predictor, which remembers by which texts it was fitted and chosen."""
-    task = state.task
+    task = context.task
     predictor.seen = predictor.seen.with_examples(task.train, task.dev, predictor.fields)
     predictor.read_as = task.columns
     predictor.save(folder)
 
 
 def _on_dev(
-    state: StudyState, trials: list[FrozenTrial], ranking: Ranking, beside: SideWork
+    context: StudyContext, trials: list[FrozenTrial], ranking: Ranking, beside: SideWork
 ) -> dict[str, Any]:
     """All of the document that dev tells."""
-    best, majority = ranking.best, majority_baseline(state.task.train, state.examples)
+    best, majority = ranking.best, majority_baseline(context.task.train, context.examples)
     return {
-        "study": state.spec.study,
-        "description": state.spec.description,
-        "task": task_facts(state.task),
-        "model": state.model.describe(),
-        "objective": state.objectives[0].name,
-        "maximise": state.objectives[0].maximise,
-        "objectives": [objective.name for objective in state.objectives],
-        "decision": state.spec.decision.model_dump(),
-        "repeats": {name: repeats_of(rows) for name, rows in state.task.splits.items()},
-        "trials": _trial_rows(state, trials, ranking),
+        "study": context.spec.study,
+        "description": context.spec.description,
+        "task": task_facts(context.task),
+        "model": context.model.describe(),
+        "objective": context.objectives[0].name,
+        "maximise": context.objectives[0].maximise,
+        "objectives": [objective.name for objective in context.objectives],
+        "decision": context.spec.decision.model_dump(),
+        "repeats": {name: repeats_of(rows) for name, rows in context.task.splits.items()},
+        "trials": _trial_rows(context, trials, ranking),
         "best": {
             "number": best.number,
-            "kind": known(best)["kind"],
-            "name": known(best)["name"],
-            "candidate": known(best)["candidate"],
-            "prompt": known(best)["prompt"],
+            "kind": trial_record(best)["kind"],
+            "name": trial_record(best)["name"],
+            "candidate": trial_record(best)["candidate"],
+            "prompt": trial_record(best)["prompt"],
             "facts": {},
-            "dev": state.on_dev(ranking.tables[best.number]),
+            "dev": context.dev_summary(ranking.tables[best.number]),
             "test": None,
         },
         "baselines": [
             {
                 "name": "majority",
-                "dev": state.on_dev(majority),
+                "dev": context.dev_summary(majority),
                 "test": None,
                 "note": f"always {majority[0].label!r}, the most frequent label of train",
             }
@@ -156,17 +164,17 @@ def _on_dev(
         "gains": [],
         "gaps": [],
         "importances": beside.attempt(
-            "the importances of the dimensions", lambda: _importances(state), lambda reason: {}
+            "the importances of the dimensions", lambda: _importances(context), lambda reason: {}
         ),
-        "history": _history(state, trials),
+        "history": _history(context, trials),
         "confusion": None,
-        "unparsed_rate": known(best)["unparsed_rate"],
-        "tokens": _tokens(state, ranking.trials),
+        "unparsed_rate": trial_record(best)["unparsed_rate"],
+        "tokens": _tokens(context, ranking.trials),
     }
 
 
 def _on_test_too(
-    state: StudyState,
+    context: StudyContext,
     board: dict[str, Any],
     ranking: Ranking,
     winner: Predictor,
@@ -174,30 +182,30 @@ def _on_test_too(
 ) -> Predictions:
     """Add what test, controls and earlier failures tell; the winner's predictions of test."""
     best = ranking.best
-    reference = choose_reference(state, ranking.trials, best)
-    lock_test(state, best, reference)
-    test = predictions_on_test(state, "test", winner)
+    reference = choose_reference(context, ranking.trials, best)
+    lock_test(context, best, reference)
+    test = predictions_on_test(context, "test", winner)
     facts = beside.attempt("what the winner is made of", winner.facts, lambda reason: {})
-    board["best"] |= {"facts": facts, "test": state.on_test(test)}
-    controls = study_controls(state, best, winner, beside)
-    board["baselines"] = [control.row(state) for control in controls]
+    board["best"] |= {"facts": facts, "test": context.test_summary(test)}
+    controls = study_controls(context, best, winner, beside)
+    board["baselines"] = [control.row(context) for control in controls]
     board["comparisons"] = [
-        {"baseline": control.name} | state.compare_on_test(test, control.test).record()
+        {"baseline": control.name} | context.compare_on_test(test, control.test).record()
         for control in controls
         if control.test is not None
     ]
     board["comparison"] = board["comparisons"][0]
-    board["confusion"] = confusion(state.task, test)
+    board["confusion"] = confusion(context.task, test)
     board["unparsed_rate"] = test.unparsed_rate
     board["tokens"] += test.tokens
-    allowed = state.spec.decision.missing
+    allowed = context.spec.decision.missing
     gaps = [gap_of("test", best, test, allowed)]
     board["statements"] = statements(board, ranking)
     other: Predictions | None = None
     if reference is not None:
         other = beside.attempt(
             f"{reference.name} on test, {reference.why}",
-            lambda: _compare(state, board, reference, test),
+            lambda: _compare(context, board, reference, test),
             lambda reason: board["baselines"].append(reference.untested(reason)),
         )
         if other is not None:
@@ -206,41 +214,41 @@ def _on_test_too(
     board["statements"] += made_of(board["best"]["facts"])
     beside.attempt(
         "the gains of the groups over the baseline",
-        lambda: _gains(state, board, ranking),
+        lambda: _gains(context, board, ranking),
         lambda reason: None,
     )
     beside.attempt(
         "the regression suite",
-        lambda: _regression(state, board, winner, None if other is None else reference),
+        lambda: _regression(context, board, winner, None if other is None else reference),
         lambda reason: None,
     )
-    state.folder.write_json(REPEATS, repeated_ids(state.task.test))
+    context.folder.write_json(REPEATS, repeated_ids(context.task.test))
     dev = ranking.tables[best.number]
     log = beside.attempt(
         "the list of the winner's failures",
-        lambda: failure_lines(state.task, winner, dev),
+        lambda: failure_lines(context.task, winner, dev),
         lambda reason: None,
     )
     lines, answers = log or ("", {})
     if answers:
-        state.folder.write_json(TABLES, answers)
-    state.folder.write("failures.jsonl", lines)
+        context.folder.write_json(TABLES, answers)
+    context.folder.write("failures.jsonl", lines)
     return test
 
 
-def _gains(state: StudyState, board: dict[str, Any], ranking: Ranking) -> None:
+def _gains(context: StudyContext, board: dict[str, Any], ranking: Ranking) -> None:
     """Add what each group gains over the baseline group."""
-    found = gains(state, ranking.trials)
+    found = gains(context, ranking.trials)
     board["gains"] = [gain.record() for gain in found]
-    words = f"the baseline group {state.spec.baseline!r}"
+    words = f"the baseline group {context.spec.baseline!r}"
     board["statements"] += [gain.told(words) for gain in found]
 
 
-def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
+def _search(context: StudyContext, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
     """How much of what was planned, and of the whole space, was tried."""
-    done = state.history.count
-    budget, space = state.spec.budget, state.study.user_attrs.get(SPACE)
-    queued = state.study.user_attrs.get(QUEUED)
+    done = context.history.count
+    budget, space = context.spec.budget, context.study.user_attrs.get(SPACE)
+    queued = context.study.user_attrs.get(QUEUED)
     planned = budget.trials if queued is None else queued
     return {
         "done": done,
@@ -254,11 +262,11 @@ def _search(state: StudyState, trials: list[FrozenTrial], *, cut: bool) -> dict[
 
 
 def _trial_rows(
-    state: StudyState, trials: list[FrozenTrial], ranking: Ranking
+    context: StudyContext, trials: list[FrozenTrial], ranking: Ranking
 ) -> list[dict[str, Any]]:
     """The leaderboard: complete trials best first, then pruned, then failed ones."""
     best, others = ranking.tables[ranking.best.number], ranking.trials[1:]
-    found = [state.compare(best, ranking.tables[t.number]) for t in others]
+    found = [context.compare_on_dev(best, ranking.tables[t.number]) for t in others]
     p_values = holm([comparison.p_value for comparison in found])
     rows = [trial_row(ranking.best)]
     rows += [trial_row(t, p, c) for t, p, c in zip(others, p_values, found, strict=True)]
@@ -268,12 +276,12 @@ def _trial_rows(
 
 
 def _compare(
-    state: StudyState, board: dict[str, Any], reference: Reference, test: Predictions
+    context: StudyContext, board: dict[str, Any], reference: Reference, test: Predictions
 ) -> Predictions:
     """Add the reference, and how the winner does beside it on test; its own predictions."""
-    other = predictions_on_test(state, "test-baseline", state.fit(reference.trial))
-    comparison = state.compare_on_test(test, other)
-    row, record = reference.baseline(state, other), reference.record(comparison)
+    other = predictions_on_test(context, "test-baseline", context.fit(reference.trial))
+    comparison = context.compare_on_test(test, other)
+    row, record = reference.baseline(context, other), reference.record(comparison)
     said = told(reference, comparison, standing(comparison.record(), board["maximise"]))
     place = next(
         n for n, text in enumerate(board["statements"]) if text.startswith("On test it is")
@@ -285,28 +293,28 @@ def _compare(
 
 
 def _regression(
-    state: StudyState, board: dict[str, Any], winner: Predictor, reference: Reference | None
+    context: StudyContext, board: dict[str, Any], winner: Predictor, reference: Reference | None
 ) -> None:
     """Try earlier failures again, if the study names a file of them."""
-    if state.spec.regression is None:
+    if context.spec.regression is None:
         return
-    suite = read_suite(state.spec.regression, state.task)
-    other = None if reference is None else (reference.name, state.fit(reference.trial))
-    board["regression"] = run_suite(state, suite, winner, other)
+    suite = read_suite(context.spec.regression, context.task)
+    other = None if reference is None else (reference.name, context.fit(reference.trial))
+    board["regression"] = run_suite(context, suite, winner, other)
     board["statements"].append(regression_told(board["regression"]))
 
 
-def _importances(state: StudyState) -> dict[str, float]:
+def _importances(context: StudyContext) -> dict[str, float]:
     """How much each dimension matters to the first objective, if that can be said."""
     try:
-        return importances(state.history.memory, state.objectives[0].maximise)
+        return importances(context.history.memory_study, context.objectives[0].maximise)
     except (ValueError, RuntimeError) as error:
-        state.events.emit(Warned(f"no parameter importances: {error}"))
+        context.events.emit(Warned(f"no parameter importances: {error}"))
         return {}
 
 
-def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    choose = max if state.objectives[0].maximise else min
+def _history(context: StudyContext, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    choose = max if context.objectives[0].maximise else min
     history: list[dict[str, Any]] = []
     best: float | None = None
     for trial in trials:
@@ -318,11 +326,15 @@ def _history(state: StudyState, trials: list[FrozenTrial]) -> list[dict[str, Any
     return history
 
 
-def _tokens(state: StudyState, complete: Sequence[FrozenTrial]) -> int:
+def _tokens(context: StudyContext, complete: Sequence[FrozenTrial]) -> int:
     """Tokens of predictions on dev, and of what was learned before them."""
     return sum(
-        int(known(t).get("tokens", round(known(t)["tokens_per_example"] * len(state.examples))))
-        + int(known(t).get("learning_tokens", 0))
+        int(
+            trial_record(t).get(
+                "tokens", round(trial_record(t)["tokens_per_example"] * len(context.examples))
+            )
+        )
+        + int(trial_record(t).get("learning_tokens", 0))
         for t in complete
-        if not state.space.kinds[state.group_of(t)].recalls
+        if not context.space.kinds[context.group_of(t)].recalls
     )

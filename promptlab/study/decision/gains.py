@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial
 from promptlab.evaluation.statistics import holm
 from promptlab.study.decision.verdict import ALPHA
 from promptlab.study.folder.saved_predictions import read_kept
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import trial_record
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,32 @@ class Gain:
         return f"for {self.tokens_ratio:.1f} times the tokens"
 
 
-def gains(state: StudyState, complete: Sequence[FrozenTrial]) -> list[Gain]:
+def gains(context: StudyContext, complete: Sequence[FrozenTrial]) -> list[Gain]:
     """One a group beside the study's ``baseline`` group; none without such a group.
 
     ``complete`` is sorted, best first.
     """
     first: dict[str, FrozenTrial] = {}
     for trial in complete:
-        first.setdefault(state.group_of(trial), trial)
-    baseline = first.pop(state.spec.baseline or "", None)
+        first.setdefault(context.group_of(trial), trial)
+    baseline = first.pop(context.spec.baseline or "", None)
     if baseline is None or not first:
         return []
-    rows = read_kept(state, baseline)
-    cost = known(baseline)["tokens_per_example"]
-    found = [state.compare(read_kept(state, t), rows) for t in first.values()]
+    rows = read_kept(context, baseline)
+    cost = trial_record(baseline)["tokens_per_example"]
+    found = [context.compare_on_dev(read_kept(context, t), rows) for t in first.values()]
     p_values = holm([comparison.p_value for comparison in found])
     return [
         Gain(
             group=group,
             trial=trial.number,
-            name=str(known(trial)["name"]),
+            name=str(trial_record(trial)["name"]),
             value=trial.values[0],
             baseline_value=baseline.values[0],
             difference=comparison.difference,
             p_value=p_value,
-            tokens_ratio=known(trial)["tokens_per_example"] / cost if cost else None,
-            maximise=state.objectives[0].maximise or comparison.measure == "accuracy",
+            tokens_ratio=trial_record(trial)["tokens_per_example"] / cost if cost else None,
+            maximise=context.objectives[0].maximise or comparison.measure == "accuracy",
         )
         for (group, trial), comparison, p_value in zip(first.items(), found, p_values, strict=True)
     ]

@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial
 from promptlab.evaluation.predictions import Predictions, answered_by_both
 from promptlab.study.folder.saved_predictions import read_kept
 from promptlab.study.spec.objective import Objective
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import trial_record
 
 _DIGITS = 12  # what is equal but for the order of additions is equal
 
@@ -42,14 +42,14 @@ class Ranking:
         return [trial for trial in self.trials[1:] if self.values[trial.number] == value]
 
 
-def rank_trials(state: StudyState, complete: Sequence[FrozenTrial]) -> Ranking:
+def rank_trials(context: StudyContext, complete: Sequence[FrozenTrial]) -> Ranking:
     """Best value first; among equals the cheaper prompt, then the one that was asked for earlier.
 
     A trial that stands in another's place, as earlier versions wrote them, is as early as that one.
     """
-    objective = state.objectives[0]
+    objective = context.objectives[0]
     sign = -1 if objective.maximise else 1
-    tables = {trial.number: read_kept(state, trial) for trial in complete}
+    tables = {trial.number: read_kept(context, trial) for trial in complete}
     anchor = min(complete, key=lambda t: (tables[t.number].n_missing, sign * t.values[0], t.number))
     values = {
         trial.number: _value(objective, trial, tables[trial.number], anchor, tables[anchor.number])
@@ -59,8 +59,8 @@ def rank_trials(state: StudyState, complete: Sequence[FrozenTrial]) -> Ranking:
         complete,
         key=lambda trial: (
             sign * values[trial.number],
-            known(trial)["tokens_per_example"],
-            state.history.first_number(trial.number),
+            trial_record(trial)["tokens_per_example"],
+            context.history.first_number(trial.number),
         ),
     )
     return Ranking(tuple(order), values, tables, anchor.number)

@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial
 
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.statistics import Comparison
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import trial_record
 
 
 @dataclass(frozen=True)
@@ -24,30 +24,35 @@ class Reference:
     @property
     def name(self) -> str:
         """The candidate's name."""
-        return str(known(self.trial)["name"])
+        return str(trial_record(self.trial)["name"])
 
     def record(self, comparison: Comparison) -> dict[str, Any]:
         """The comparison for the result document."""
         about = {"baseline": self.name, "trial": self.trial.number, "why": self.why}
         return about | comparison.record()
 
-    def baseline(self, state: StudyState, test: Predictions) -> dict[str, Any]:
+    def baseline(self, context: StudyContext, test: Predictions) -> dict[str, Any]:
         """Its row among the baselines."""
         return {
             "name": self.name,
-            "dev": known(self.trial)["dev"],
-            "test": state.on_test(test),
+            "dev": trial_record(self.trial)["dev"],
+            "test": context.test_summary(test),
             "note": self.why,
         }
 
     def untested(self, reason: str) -> dict[str, Any]:
         """Its row when there are no predictions of test."""
         note = f"{self.why}; not measured on test, {reason}"
-        return {"name": self.name, "dev": known(self.trial)["dev"], "test": None, "note": note}
+        return {
+            "name": self.name,
+            "dev": trial_record(self.trial)["dev"],
+            "test": None,
+            "note": note,
+        }
 
 
 def choose_reference(
-    state: StudyState, complete: Sequence[FrozenTrial], best: FrozenTrial
+    context: StudyContext, complete: Sequence[FrozenTrial], best: FrozenTrial
 ) -> Reference | None:
     """The best trial on dev of the group that the study names as its ``baseline``.
 
@@ -55,20 +60,20 @@ def choose_reference(
     anything? Without a name, a winner that was learned is compared with the best candidate that was
     not: what did learning buy? ``complete`` is sorted, best first.
     """
-    wanted = state.spec.baseline
+    wanted = context.spec.baseline
     if wanted is None:
-        kind = state.space.kinds[state.group_of(best)]
+        kind = context.space.kinds[context.group_of(best)]
         if not kind.keeps:
             return None
-        groups = {name for name, kind in state.space.kinds.items() if not kind.keeps}
+        groups = {name for name, kind in context.space.kinds.items() if not kind.keeps}
         why = "the best candidate on dev of those that learn nothing by gradient"
-    elif state.group_of(best) != wanted:
+    elif context.group_of(best) != wanted:
         groups, why = {wanted}, f"the best candidate on dev of the group {wanted!r}"
     else:
-        groups = set(state.space.kinds) - {wanted}
+        groups = set(context.space.kinds) - {wanted}
         why = f"the best candidate on dev outside of the baseline group {wanted!r}"
     for trial in complete:
-        if trial.number != best.number and state.group_of(trial) in groups:
+        if trial.number != best.number and context.group_of(trial) in groups:
             return Reference(trial, why)
     return None
 

@@ -14,8 +14,8 @@ from promptlab.evaluation.failure_log import read_lines
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Phase, Warned
 from promptlab.predictors.base import Predictor
-from promptlab.study.trials.blocks import ask_missing, evaluate_in_blocks
-from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.blocks import predict_in_blocks, predict_missing
+from promptlab.study.trials.context import StudyContext
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,24 @@ def read_suite(path: str, task: Task) -> Suite:
 
 
 def run_suite(
-    state: StudyState,
+    context: StudyContext,
     suite: Suite,
     winner: Predictor,
     baseline: tuple[str, Predictor] | None,
 ) -> dict[str, Any]:
     """How many earlier failures the winner and the baseline have right now (JSON data)."""
-    overlaps = suite.overlaps(state.task)
+    overlaps = suite.overlaps(context.task)
     if overlaps["test"]:
-        state.events.emit(
+        context.events.emit(
             Warned(
                 f"{overlaps['test']} of the {len(suite.examples)} earlier failures in {suite.path} "
                 "are in the test split: whoever mended prompts by them has seen test"
             )
         )
-    rows = _predicted(state, suite, "regression", winner)
+    rows = _predicted(context, suite, "regression", winner)
     other = None
     if baseline is not None:
-        other = _predicted(state, suite, "regression-baseline", baseline[1])
+        other = _predicted(context, suite, "regression-baseline", baseline[1])
     return {
         "file": suite.path,
         "n": len(rows.answered),
@@ -123,18 +123,18 @@ def told(result: dict[str, Any]) -> str:
     return text
 
 
-def _predicted(state: StudyState, suite: Suite, name: str, predictor: Predictor) -> Predictions:
-    path = state.folder.predictions_file(name)
+def _predicted(context: StudyContext, suite: Suite, name: str, predictor: Predictor) -> Predictions:
+    path = context.folder.predictions_file(name)
     if path.exists():
         kept = Predictions.from_jsonl(path)
         if [(r.example_id, r.target) for r in kept] == [(e.id, e.label) for e in suite.examples]:
             if not kept.n_missing:
                 return kept
-            block = state.spec.block
-            rows = ask_missing(predictor, kept, suite.examples, block, state.cancellation)
+            block = context.spec.block
+            rows = predict_missing(predictor, kept, suite.examples, block, context.cancellation)
             rows.to_jsonl(path)
             return rows
-    state.events.emit(Phase(name))
-    rows, _ = evaluate_in_blocks(predictor, suite.examples, state.spec.block, state.cancellation)
+    context.events.emit(Phase(name))
+    rows, _ = predict_in_blocks(predictor, suite.examples, context.spec.block, context.cancellation)
     rows.to_jsonl(path)
     return rows

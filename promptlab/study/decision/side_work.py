@@ -13,7 +13,7 @@ from promptlab.events import Events, Warned
 from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.storage import is_storage_error
 from promptlab.study.report.report import write_report
-from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.context import StudyContext
 
 T = TypeVar("T")
 _log = logging.getLogger("promptlab")
@@ -42,8 +42,8 @@ class Unmeasured:
 class SideWork:
     """Attempts what the result can do without; ``failed`` is what could not be measured."""
 
-    def __init__(self, state: StudyState) -> None:
-        self._state = state
+    def __init__(self, context: StudyContext) -> None:
+        self._context = context
         self.failed: list[Unmeasured] = []
         self._told = 0
 
@@ -61,10 +61,10 @@ class SideWork:
             if is_storage_error(error):
                 raise
             if isinstance(error, EndpointError):
-                self._state.model.check_open()
+                self._context.model.check_open()
             reason = _reason(error)
             _log.debug("%s failed", what, exc_info=error)
-            self._state.events.emit(Warned(f"not measured: {what}: {reason}"))
+            self._context.events.emit(Warned(f"not measured: {what}: {reason}"))
             self.failed.append(Unmeasured(what, reason))
             return otherwise(reason)
 

@@ -17,9 +17,9 @@ from promptlab.study.decision.reference import Reference
 from promptlab.study.folder.basis import TESTED
 from promptlab.study.folder.documents import BRING_BACK, file_checksum, is_lock, read_json_file
 from promptlab.study.folder.prediction_tables import read_table
-from promptlab.study.trials.blocks import ask_missing, check_answered, evaluate_in_blocks
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import trial_record
 
 LOCK = "test.lock.json"
 _ATTRIBUTE = "test"
@@ -30,26 +30,26 @@ _NEXT = ":next"
 _FILE = "test"
 
 
-def lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None) -> None:
+def lock_test(context: StudyContext, best: FrozenTrial, reference: Reference | None) -> None:
     """Write down who looks at test, before it is looked at.
 
     A run killed after that repeats the same winner. Raises `StudyError` for another one, and when
     what was written down cannot be read.
     """
-    record = {"trial": best.number, "candidate": known(best)["key"]}
+    record = {"trial": best.number, "candidate": trial_record(best)["key"]}
     if reference is not None:
-        record["reference"] = known(reference.trial)["key"]
-    lock = _known_lock(state)
+        record["reference"] = trial_record(reference.trial)["key"]
+    lock = _known_lock(context)
     spent = None if lock is None else (lock["candidate"], lock.get("reference"))
     if lock is None or spent == (record["candidate"], record.get("reference")):
         kept = record if lock is None else lock
-        state.folder.write_json(LOCK, kept)
-        state.study.set_user_attr(_ATTRIBUTE, kept)
+        context.folder.write_json(LOCK, kept)
+        context.study.set_user_attr(_ATTRIBUTE, kept)
         return
     what = "winner" if lock["candidate"] != record["candidate"] else "baseline"
     now = best.number if what == "winner" or reference is None else reference.trial.number
     raise StudyError(
-        f"the test split of {state.spec.study!r} was spent on trial {lock['trial']} and the "
+        f"the test split of {context.spec.study!r} was spent on trial {lock['trial']} and the "
         f"{what} is now trial {now}; test data decides nothing, and nothing twice. The result "
         "from before stays as it is (`promptlab study show`). To test what is best now, start "
         "a study with another --name and fresh test examples, or another seed of the task: "
@@ -57,65 +57,65 @@ def lock_test(state: StudyState, best: FrozenTrial, reference: Reference | None)
     )
 
 
-def predictions_on_test(state: StudyState, name: str, predictor: Predictor) -> Predictions:
+def predictions_on_test(context: StudyContext, name: str, predictor: Predictor) -> Predictions:
     """A predictor's predictions on test, kept under ``name``; damaged ones are made again."""
-    path = state.folder.predictions_file(name)
-    block, cancellation = state.spec.block, state.cancellation
+    path = context.folder.predictions_file(name)
+    block, cancellation = context.spec.block, context.cancellation
     rows: Predictions | None = None
     if path.exists():
         try:
-            rows = _kept(state, name)
+            rows = _kept(context, name)
         except InputError as error:
-            state.events.emit(Warned(f"{error}; the same prompt predicts test again"))
+            context.events.emit(Warned(f"{error}; the same prompt predicts test again"))
     if rows is not None and not rows.n_missing:
         return rows
-    state.events.emit(Phase(name))
+    context.events.emit(Phase(name))
     if rows is not None:
-        rows = ask_missing(predictor, rows, state.task.test, block, cancellation)
+        rows = predict_missing(predictor, rows, context.task.test, block, cancellation)
     else:
-        rows, _ = evaluate_in_blocks(predictor, state.task.test, block, cancellation)
+        rows, _ = predict_in_blocks(predictor, context.task.test, block, cancellation)
         check_answered(rows)
         if name == _FILE:
-            state.study.set_user_attr(TESTED, state.basis.key)
-    _keep(state, name, rows)
+            context.study.set_user_attr(TESTED, context.provenance.key)
+    _keep(context, name, rows)
     return rows
 
 
-def _keep(state: StudyState, name: str, rows: Predictions) -> None:
+def _keep(context: StudyContext, name: str, rows: Predictions) -> None:
     """Write predictions of test; a run killed in the midst finds the file as before, or as now."""
     written, following = hashlib.sha256(rows.to_text().encode()).hexdigest(), f"{name}{_NEXT}"
-    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
-    state.study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
-    rows.to_jsonl(state.folder.predictions_file(name))
+    known_sums = context.study.user_attrs.get(_CHECKSUMS, {})
+    context.study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
+    rows.to_jsonl(context.folder.predictions_file(name))
     others = {key: value for key, value in known_sums.items() if key != following}
-    state.study.set_user_attr(_CHECKSUMS, {**others, name: written})
+    context.study.set_user_attr(_CHECKSUMS, {**others, name: written})
 
 
-def _kept(state: StudyState, name: str) -> Predictions:
+def _kept(context: StudyContext, name: str) -> Predictions:
     """The predictions that an earlier run has made. Raises `InputError` for damaged ones."""
-    path = state.folder.predictions_file(name)
-    rows = read_table(path, state.task.test, state.task.labels)
-    known_sums = state.study.user_attrs.get(_CHECKSUMS, {})
+    path = context.folder.predictions_file(name)
+    rows = read_table(path, context.task.test, context.task.labels)
+    known_sums = context.study.user_attrs.get(_CHECKSUMS, {})
     expected = [known_sums[key] for key in (name, f"{name}{_NEXT}") if key in known_sums]
     if expected and file_checksum(path) not in expected:
         raise StudyError(f"{path} is not as it was written (its checksum is another one)")
     return rows
 
 
-def _known_lock(state: StudyState) -> dict[str, Any] | None:
+def _known_lock(context: StudyContext) -> dict[str, Any] | None:
     """Who has looked at test, by the file or by the storage; ``None``: nobody yet."""
-    path = state.folder.path / LOCK
-    kept = state.study.user_attrs.get(_ATTRIBUTE)
+    path = context.folder.path / LOCK
+    kept = context.study.user_attrs.get(_ATTRIBUTE)
     try:
         found = read_lock(path)
     except InputError as error:
         if not is_lock(kept):
             raise
-        state.events.emit(Warned(f"{error}; it is written again as the storage knows it"))
+        context.events.emit(Warned(f"{error}; it is written again as the storage knows it"))
         found = None
-    if found is None and kept is None and state.folder.predictions_file(_FILE).exists():
+    if found is None and kept is None and context.folder.predictions_file(_FILE).exists():
         raise StudyError(
-            f"{path} is gone, and test was looked at: {state.folder.predictions_file(_FILE)} is "
+            f"{path} is gone, and test was looked at: {context.folder.predictions_file(_FILE)} is "
             f"there. Which prompt has looked at it decides; {BRING_BACK}"
         )
     if found is not None and kept is not None and is_lock(kept) and found != kept:

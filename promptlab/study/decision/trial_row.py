@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial
 from promptlab.evaluation.statistics import Comparison
 from promptlab.study.decision.verdict import ALPHA
 from promptlab.study.folder.basis import RESTS_ON
-from promptlab.study.trials.learning_curve_pruner import curve_of
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.learning_curve_pruner import learning_curve
+from promptlab.study.trials.trials import trial_record
 
 
 def trial_row(
@@ -22,7 +22,7 @@ def trial_row(
     It is corrected; ``vs_best`` is the test itself.
     """
     state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
-    facts = known(trial)
+    facts = trial_record(trial)
     return {
         "number": trial.number,
         "state": state,
@@ -42,7 +42,7 @@ def trial_row(
         "vs_best": None if vs_best is None else vs_best.record(),
         "distinguishable": None if p_value is None else p_value < ALPHA,
         "reason": facts.get("reason"),
-        "curve": curve_of(trial),
+        "curve": learning_curve(trial),
         RESTS_ON: facts.get(RESTS_ON),
     }
 

@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial
 from promptlab.evaluation.predictions import Predictions
 from promptlab.study.decision.ranking import Ranking
 from promptlab.study.spec.objective import Objective
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import trial_record
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ def gap_of(split: str, trial: FrozenTrial, rows: Predictions, allowed: float) ->
     """The gap in a trial's predictions, if it is larger than the ``allowed`` share."""
     if rows.n_missing <= allowed * len(rows):
         return None
-    name = str(known(trial)["name"])
+    name = str(trial_record(trial)["name"])
     return Gap(split, trial.number, name, rows.n_missing, len(rows), rows.errors[0])
 
 
-def dev_gaps(state: StudyState, ranking: Ranking, failed: Sequence[FrozenTrial]) -> list[Gap]:
+def dev_gaps(context: StudyContext, ranking: Ranking, failed: Sequence[FrozenTrial]) -> list[Gap]:
     """Gaps of the candidates that could still be the best; those never answered at all are, too.
 
     Others have lost whatever their missing answers would be.
     """
-    allowed = state.spec.decision.missing
-    objective = state.objectives[0]
+    allowed = context.spec.decision.missing
+    objective = context.objectives[0]
     least = _bounds(objective, ranking.tables[ranking.best.number])
     found = []
     for trial in ranking.trials:
@@ -57,12 +57,19 @@ def dev_gaps(state: StudyState, ranking: Ranking, failed: Sequence[FrozenTrial])
         if trial.number != ranking.best.number and least and most and most[1] < least[0]:
             continue
         found.append(gap_of("dev", trial, rows, allowed))
-    size = len(state.examples)
+    size = len(context.examples)
     if allowed < 1:
         found += [
-            Gap("dev", t.number, str(known(t)["name"]), size, size, str(known(t)["reason"]))
+            Gap(
+                "dev",
+                t.number,
+                str(trial_record(t)["name"]),
+                size,
+                size,
+                str(trial_record(t)["reason"]),
+            )
             for t in failed
-            if known(t).get("unanswered")
+            if trial_record(t).get("unanswered")
         ]
     return [gap for gap in found if gap is not None]
 

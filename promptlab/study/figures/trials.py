@@ -19,7 +19,7 @@ from promptlab.study.folder.event_log import storage_is_made
 from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.storage import damage_told, open_storage, storage_errors
 from promptlab.study.formatting import COUNTS
-from promptlab.study.trials.trials import known
+from promptlab.study.trials.trials import trial_record
 
 Direction = Literal["minimize", "maximize"]
 _LABEL = 18
@@ -78,9 +78,9 @@ class FigureTrials:
         return str(self._facts(trial).get("reason") or "")
 
     def _facts(self, trial: FrozenTrial) -> dict[str, Any]:
-        facts = known(trial)
+        facts = trial_record(trial)
         if "repeats" in facts:
-            return known(self.trials[facts["repeats"]]) | {"name": facts.get("name")}
+            return trial_record(self.trials[facts["repeats"]]) | {"name": facts.get("name")}
         return facts
 
 
@@ -131,7 +131,7 @@ def _objectives(document: dict[str, Any], study: optuna.Study) -> tuple[str, ...
     if metric:
         return (str(metric),)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        scores = known(trial).get("dev") or {}
+        scores = trial_record(trial).get("dev") or {}
         own = [n for n in scores if n != "accuracy" and n not in COUNTS and not n.endswith("ci95")]
         return tuple((own or ["accuracy"])[: len(study.directions)])
     return tuple("value" for _ in study.directions)

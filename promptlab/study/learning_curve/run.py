@@ -43,11 +43,11 @@ from promptlab.study.folder.pinned_model import Loader, loaded_model
 from promptlab.study.learning_curve.cells import Cell, CellFiles, Found, State, cells_of
 from promptlab.study.learning_curve.result import curve_document, curve_table
 from promptlab.study.report.report import write_report
-from promptlab.study.search.endpoint_cost import CostAccount
+from promptlab.study.search.endpoint_cost import EndpointCost
 from promptlab.study.spec.curve_plan import Plan
 from promptlab.study.spec.curve_spec import CurveSpec
 from promptlab.study.spec.objective import make_objective
-from promptlab.study.trials.blocks import ask_missing, check_answered, evaluate_in_blocks
+from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
 from promptlab.tuning.fit_context import Fitting
 
 
@@ -147,7 +147,7 @@ class CurveRun:
             )
         )
         with Ledger(self.folder.ledger) as ledger, ledger.in_force():
-            account = CostAccount(ledger, self.model, self.events)
+            account = EndpointCost(ledger, self.model, self.events)
             self.events.subscribe(account)
             every = [
                 self._compute(cell) if found is None or found.n_missing else found
@@ -160,7 +160,7 @@ class CurveRun:
             self.spec, self.task, self.model.describe(), self.plan.first_candidates, every,
             self.files,
         )  # fmt: skip
-        account.put_into(document)
+        account.add_to(document)
         document[RESTS_ON] = {"records": self.basis.records, "now": self.basis.key}
         rests_on = ({"number": n, RESTS_ON: each.rests_on} for n, each in enumerate(every))
         document["mixed"] = mixed_told(self.basis.records, rests_on).replace("trials", "cells")
@@ -249,8 +249,10 @@ class CurveRun:
         kept = self.files.predictions(earlier) if earlier and earlier.complete else None
         try:
             if kept is not None:
-                return ask_missing(fitted, kept, self.task.test, self.spec.block, self.cancellation)
-            rows, _ = evaluate_in_blocks(
+                return predict_missing(
+                    fitted, kept, self.task.test, self.spec.block, self.cancellation
+                )
+            rows, _ = predict_in_blocks(
                 fitted, self.task.test, self.spec.block, self.cancellation, block_done
             )
         except NotFittedError as error:

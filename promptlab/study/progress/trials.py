@@ -28,7 +28,7 @@ class StoredTrials:
         """A row for every different candidate that was judged, and how many trials are finished."""
         from promptlab.study.decision.trial_row import trial_row
         from promptlab.study.folder.storage import storage_errors
-        from promptlab.study.trials.trials import finished, known
+        from promptlab.study.trials.trials import finished_trials, trial_record
 
         with storage_errors(self._folder.storage_url):
             study = self._opened()
@@ -38,8 +38,9 @@ class StoredTrials:
             self.planned = attributes.get("queued")
             self.cost = attributes.get("cost")
             self.seconds = float(attributes.get("seconds", 0.0))
-            done = finished(study)
-        return [trial_row(trial) for trial in done if "repeats" not in known(trial)], len(done)
+            done = finished_trials(study)
+        rows = [trial_row(trial) for trial in done if "repeats" not in trial_record(trial)]
+        return rows, len(done)
 
     def close(self) -> None:
         """Let go of the storage."""

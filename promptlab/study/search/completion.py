@@ -13,81 +13,83 @@ from promptlab.events import Phase, TrialAsked, TrialFinished, Warned
 from promptlab.study.folder.basis import RESTS_ON
 from promptlab.study.folder.documents import file_checksum
 from promptlab.study.folder.prediction_tables import read_table
-from promptlab.study.search.trial_evaluation import found_of
-from promptlab.study.trials.blocks import ask_missing, check_answered, evaluate_in_blocks
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.trials import CHECKSUM, FITTED, is_unanswered, known
+from promptlab.study.search.trial_evaluation import evaluation_record
+from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.trials import CHECKSUM, FITTED, is_unanswered, trial_record
 
 
-def complete_trials(state: StudyState) -> int:
+def answer_missing(context: StudyContext) -> int:
     """Ask for every example of every finished trial that has no answer; how many trials changed.
 
     What was answered is kept, and nothing else is asked. A trial that changed keeps its number.
     """
     changed = 0
-    for trial in state.history.finished:
-        if "repeats" in known(trial) or not is_unanswered(trial):
+    for trial in context.history.finished:
+        if "repeats" in trial_record(trial) or not is_unanswered(trial):
             continue
-        state.events.emit(Phase("asking again"))
-        changed += _complete(state, trial)
+        context.events.emit(Phase("asking again"))
+        changed += _answer_trial(context, trial)
     return changed
 
 
-def _complete(state: StudyState, trial: FrozenTrial) -> bool:
+def _answer_trial(context: StudyContext, trial: FrozenTrial) -> bool:
     """Whether more is known of a trial now."""
-    started = state.cancellation.clock()
-    facts = known(trial)
+    started = context.cancellation.clock()
+    facts = trial_record(trial)
     number = trial.number
-    state.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
+    context.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
     before = None
     if trial.state == TrialState.COMPLETE:
-        before = _kept(state, trial)
+        before = _earlier_predictions(context, trial)
     try:
-        rows, found = _asked(state, trial, before)
+        rows, found = _predict_missing(context, trial, before)
     except (Cancelled, DiskError, EndpointError):
         raise
     except (InputError, WorkError) as error:  # it stays as it was
         reason = f"{type(error).__name__}: {error}"
-        seconds = state.cancellation.clock() - started
-        state.events.emit(TrialFinished(number, facts["name"], "failed", None, seconds, reason))
+        seconds = context.cancellation.clock() - started
+        context.events.emit(TrialFinished(number, facts["name"], "failed", None, seconds, reason))
         return False
-    found["seconds"] = float(facts.get("seconds") or 0) + state.cancellation.clock() - started
-    values = [float(objective.compute(rows)) for objective in state.objectives]
-    path = state.folder.predictions_file(number)
+    found["seconds"] = float(facts.get("seconds") or 0) + context.cancellation.clock() - started
+    values = [float(objective.compute(rows)) for objective in context.objectives]
+    path = context.folder.predictions_file(number)
     rows.to_jsonl(path)
     found[CHECKSUM] = file_checksum(path)
-    state.history.complete(number, values, found)
-    state.events.emit(TrialFinished(number, facts["name"], "complete", values[0], found["seconds"]))
+    context.history.store_answers(number, values, found)
+    context.events.emit(
+        TrialFinished(number, facts["name"], "complete", values[0], found["seconds"])
+    )
     return True
 
 
-def _kept(state: StudyState, trial: FrozenTrial) -> Predictions | None:
+def _earlier_predictions(context: StudyContext, trial: FrozenTrial) -> Predictions | None:
     """What was answered before; ``None``, which is told, when the file of it is damaged."""
-    path = state.folder.predictions_file(trial.number)
+    path = context.folder.predictions_file(trial.number)
     if not path.exists():
-        return state.folder.predictions(trial.number)  # which says what to do
+        return context.folder.predictions(trial.number)  # which says what to do
     try:
-        return read_table(path, state.examples, state.task.labels)
+        return read_table(path, context.examples, context.task.labels)
     except InputError as error:
-        state.events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
+        context.events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
         return None
 
 
-def _asked(
-    state: StudyState, trial: FrozenTrial, before: Predictions | None
+def _predict_missing(
+    context: StudyContext, trial: FrozenTrial, before: Predictions | None
 ) -> tuple[Predictions, dict[str, Any]]:
     """A trial's predictions with the examples asked that were missing, and what is found now."""
-    fitted = state.fit(trial)
-    block, cancellation = state.spec.block, state.cancellation
+    fitted = context.fit(trial)
+    block, cancellation = context.spec.block, context.cancellation
     if before is None:
-        rows, _ = evaluate_in_blocks(fitted, state.examples, block, cancellation)
+        rows, _ = predict_in_blocks(fitted, context.examples, block, cancellation)
     else:
-        rows = ask_missing(fitted, before, state.examples, block, cancellation)
+        rows = predict_missing(fitted, before, context.examples, block, cancellation)
     check_answered(rows)
-    found = found_of(state, fitted, rows)
-    if FITTED in known(trial):
-        found[FITTED] = known(trial)[FITTED]
-    earlier = known(trial).get(RESTS_ON)
-    if before is not None and earlier not in (None, state.basis.key):
-        found[RESTS_ON] = f"{earlier} and {state.basis.key}"
+    found = evaluation_record(context, fitted, rows)
+    if FITTED in trial_record(trial):
+        found[FITTED] = trial_record(trial)[FITTED]
+    earlier = trial_record(trial).get(RESTS_ON)
+    if before is not None and earlier not in (None, context.provenance.key):
+        found[RESTS_ON] = f"{earlier} and {context.provenance.key}"
     return rows, found

@@ -13,7 +13,7 @@ KEPT = "cost"
 """The user attribute of a study in which earlier versions kept the sum after every trial."""
 
 
-class CostAccount:
+class EndpointCost:
     """Tells what the ledger of a study's folder holds: every request of all runs.
 
     As a listener it does so after every trial. A local model costs nothing and has no account.
@@ -27,7 +27,7 @@ class CostAccount:
     def __call__(self, event: Event) -> None:
         """Tell the sum after a trial."""
         if isinstance(event, TrialFinished):
-            self.tell()
+            self.emit_total()
 
     def total(self) -> dict[str, Any] | None:
         """Counts, tokens and dollars of all runs; dollars are ``None`` without a price."""
@@ -37,13 +37,13 @@ class CostAccount:
             return {**dict.fromkeys(COUNTS, 0), "dollars": dollars}
         return sums
 
-    def tell(self) -> None:
+    def emit_total(self) -> None:
         """Tell everyone the sum."""
         sums = self.total()
         if sums is not None:
             self._events.emit(Cost(**sums))
 
-    def put_into(self, board: dict[str, Any]) -> None:
+    def add_to(self, board: dict[str, Any]) -> None:
         """Add ``cost`` to the result document, and say in words what was paid, and for what."""
         sums = self.total()
         if sums is not None:

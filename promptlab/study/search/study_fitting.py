@@ -11,16 +11,16 @@ from promptlab.errors import DiskError, StudyError, WorkError
 from promptlab.events import Events
 from promptlab.predictors.base import Predictor
 from promptlab.study.folder.step_log import StepLog
-from promptlab.study.trials.context import StudyState
-from promptlab.study.trials.learning_curve_pruner import Curves
-from promptlab.study.trials.trial_queue import Asking, OpenTrial
+from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.learning_curve_pruner import LearningCurvePruner
+from promptlab.study.trials.trial_queue import OpenTrial, TrialQueue
 from promptlab.tuning.fit_context import Asked, Fitting
 
 Result = tuple[OpenTrial, Predictor | Exception, float]
 """A trial, its predictor or what went wrong, and its share of the fitting time in seconds."""
 
 
-class StudyFitting(Fitting):
+class StudyFitContext(Fitting):
     """`Fitting` inside a study, for the trials of one group.
 
     Steps are logged, curves are compared with those of earlier trials, and a learner with room
@@ -29,50 +29,50 @@ class StudyFitting(Fitting):
 
     def __init__(
         self,
-        state: StudyState,
-        asking: Asking,
-        curves: Curves,
+        context: StudyContext,
+        queue: TrialQueue,
+        pruner: LearningCurvePruner,
         group: str,
         items: Sequence[OpenTrial],
     ) -> None:
         super().__init__(
-            state.judge,
-            events=Events(StepLog(state.folder.steps), state.events.emit),
-            cancellation=state.cancellation,
-            folder=state.folder.path,
+            context.dev_score,
+            events=Events(StepLog(context.folder.steps), context.events.emit),
+            cancellation=context.cancellation,
+            folder=context.folder.path,
         )
-        self._state = state
-        self._asking = asking
-        self._curves = curves
+        self._context = context
+        self._queue = queue
+        self._pruner = pruner
         self._group = group
-        self._kind = state.space.kinds[self._group]
+        self._kind = context.space.kinds[self._group]
         self._items = {item.number: item for item in items}
 
     def report(self, number: int, step: int, value: float) -> bool:
         """Keep the value with the trial; whether the study's pruner gives the trial up."""
-        return self._curves.report(number, step, value)
+        return self._pruner.should_prune(number, step, value)
 
     def another(self) -> Asked | None:
         """The study's next trial, if it is of this group and not known yet."""
-        item = self._asking.another(self._group)
+        item = self._queue.next_trial(self._group)
         if item is None:
             return None
         self._items[item.number] = item
-        return item.asked
+        return item.request
 
     def results(self) -> Iterator[Result]:
-        """Every trial once, as it gets ready, those of `another` too.
+        """Every trial once, as it gets ready, those of `next_trial` too.
 
         What the kind raises is the result of all that it had not given yet, but for what stops
         the study: a full disk, a cancelled run, a study that cannot go on.
         """
         seconds: dict[int, float] = defaultdict(float)
-        asked = [item.asked for item in self._items.values()]
+        asked = [item.request for item in self._items.values()]
         fits: Iterator[tuple[int, Predictor | Exception]] | None = None
         while True:
             begun = self.cancellation.clock()
             try:
-                fits = fits or self._kind.fit_many(asked, self._state.model, self)
+                fits = fits or self._kind.fit_many(asked, self._context.model, self)
                 number, fitted = next(fits)
             except StopIteration:
                 error: Exception = WorkError(f"the kind {self._kind.name!r} fitted nothing for it")

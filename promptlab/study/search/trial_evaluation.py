@@ -29,120 +29,120 @@ from promptlab.study.folder.basis import RESTS_ON
 from promptlab.study.folder.documents import file_checksum
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.blocks import (
-    ENOUGH,
+    GIVE_UP_AFTER,
     BlockDone,
     check_answered,
-    evaluate_in_blocks,
-    failures_told,
+    describe_failed_requests,
+    predict_in_blocks,
 )
-from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.trial_queue import OpenTrial
-from promptlab.study.trials.trials import CHECKSUM, FITTED, known
+from promptlab.study.trials.trials import CHECKSUM, FITTED, trial_record
 
 
-class Judging:
+class TrialEvaluator:
     """Every trial is told once, after everything about it is on disk: told means kept."""
 
-    def __init__(self, state: StudyState) -> None:
-        self._state = state
+    def __init__(self, context: StudyContext) -> None:
+        self._context = context
 
-    def judge(
+    def evaluate(
         self, item: OpenTrial, fitted: Predictor | Exception, seconds: float = 0.0
     ) -> TrialState:
         """Judge what came of a trial's candidate in ``seconds`` of fitting; how it ended.
 
         Raises what stops the whole study.
         """
-        started = self._state.cancellation.clock() - seconds
+        started = self._context.cancellation.clock() - seconds
         if isinstance(fitted, Exception):
-            return self._not_fitted(item, fitted, started)
+            return self._record_fit_failure(item, fitted, started)
         try:
-            self._keep(item, fitted)
-            rows, pruned = evaluate_in_blocks(
+            self._save_fitted(item, fitted)
+            rows, pruned = predict_in_blocks(
                 fitted,
-                self._state.examples,
-                self._state.spec.block,
-                self._state.cancellation,
+                self._context.examples,
+                self._context.spec.block,
+                self._context.cancellation,
                 self._block_done(item),
             )
             check_answered(rows)
         except (Cancelled, DiskError, EndpointError):
             raise
         except (InputError, WorkError) as error:
-            return self._not_fitted(item, error, started)
+            return self._record_fit_failure(item, error, started)
         reason = f"pruned after {len(rows)} examples" if pruned else None
-        found = self._found(item, fitted, rows, started, reason)
-        values = [float(objective.compute(rows)) for objective in self._state.objectives]
-        if (broken := _no_number(self._state.objectives, values)) is not None:
-            return self._not_fitted(item, broken, started)
+        found = self._evaluation_record(item, fitted, rows, started, reason)
+        values = [float(objective.compute(rows)) for objective in self._context.objectives]
+        if (broken := _no_number(self._context.objectives, values)) is not None:
+            return self._record_fit_failure(item, broken, started)
         state = TrialState.PRUNED if pruned else TrialState.COMPLETE
         self._tell(item, state, values, found, started)
         return state
 
-    def repeat(self, item: OpenTrial) -> None:
+    def record_duplicate(self, item: OpenTrial) -> None:
         """An equal candidate was judged before: the same values, no work."""
-        history = self._state.history
-        earlier = history.told(item.candidate.key)
+        history = self._context.history
+        earlier = history.find_judged(item.candidate.key)
         assert earlier is not None, "what repeats nothing is judged"
         found: dict[str, Any] = {"repeats": earlier.number}
-        if (reason := known(earlier).get("reason")) is not None:
+        if (reason := trial_record(earlier).get("reason")) is not None:
             found["reason"] = reason
         values = earlier.values if earlier.state == TrialState.COMPLETE else None
         history.tell(item.number, earlier.state, values, found)
         value = earlier.values[0] if earlier.values else None
         state = _NAMES[earlier.state]
-        self._state.events.emit(
+        self._context.events.emit(
             TrialFinished(
                 item.number, item.candidate.name, state, value, 0.0, repeated=earlier.number
             )
         )
 
-    def _not_fitted(self, item: OpenTrial, error: Exception, started: float) -> TrialState:
+    def _record_fit_failure(self, item: OpenTrial, error: Exception, started: float) -> TrialState:
         if isinstance(error, (StudyError, DiskError, EndpointError, Cancelled)):
             raise error  # no fault of this candidate: the others would fail too
         given_up = isinstance(error, Pruned)
         reason = str(error) if given_up else f"{type(error).__name__}: {error}"
-        seconds = self._state.cancellation.clock() - started
+        seconds = self._context.cancellation.clock() - started
         found: dict[str, Any] = {"reason": reason, "seconds": seconds}
-        found[RESTS_ON] = self._state.basis.key
+        found[RESTS_ON] = self._context.provenance.key
         if isinstance(error, UnansweredError):
             found["unanswered"] = True
         state = TrialState.PRUNED if given_up else TrialState.FAIL
         self._tell(item, state, [], found, started)
         return state
 
-    def _keep(self, item: OpenTrial, fitted: Predictor) -> None:
+    def _save_fitted(self, item: OpenTrial, fitted: Predictor) -> None:
         """A dear predictor is saved before it is judged, whole or not at all."""
-        folder = self._state.folder.fitted(item.candidate.key)
-        if self._state.space.kinds[item.group].keeps and not folder.exists():
+        folder = self._context.folder.fitted(item.candidate.key)
+        if self._context.space.kinds[item.group].keeps and not folder.exists():
             with atomic_write(folder) as partial:
                 fitted.save(partial)
 
     def _block_done(self, item: OpenTrial) -> BlockDone:
         """Report a block to the pruner; what was dear to learn is judged to the end."""
-        objective, spec, number = self._state.objectives[0], self._state.spec, item.number
-        whole = self._state.space.kinds[item.group].keeps
+        objective, spec, number = self._context.objectives[0], self._context.spec, item.number
+        whole = self._context.space.kinds[item.group].keeps
 
         def block_done(block: int, rows: Predictions) -> bool:
-            if len(rows) >= ENOUGH:
+            if len(rows) >= GIVE_UP_AFTER:
                 check_answered(rows)
             if not rows.answered:
                 return False
             value = float(objective.compute(rows))
-            scored = BlockScored(number, len(rows), len(self._state.examples), value)
-            self._state.events.emit(scored)
-            if whole or len(self._state.objectives) > 1 or spec.pruner == "none":
+            scored = BlockScored(number, len(rows), len(self._context.examples), value)
+            self._context.events.emit(scored)
+            if whole or len(self._context.objectives) > 1 or spec.pruner == "none":
                 return False
             latest = rows[block * spec.block :]
             # Others were judged on whole blocks: one with a gap is no pair, and does not prune.
             if latest.n_missing or (rows.n_missing and spec.pruner != "wilcoxon"):
                 return False
             report = latest if spec.pruner == "wilcoxon" else rows
-            return self._state.history.report(number, block, float(objective.compute(report)))
+            return self._context.history.report(number, block, float(objective.compute(report)))
 
         return block_done
 
-    def _found(
+    def _evaluation_record(
         self,
         item: OpenTrial,
         fitted: Predictor,
@@ -151,21 +151,25 @@ class Judging:
         reason: str | None,
     ) -> dict[str, Any]:
         """All that is told of a predictor that was judged; its predictions are kept before."""
-        path = self._state.folder.predictions_file(item.number)
+        path = self._context.folder.predictions_file(item.number)
         rows.to_jsonl(path)
-        found = found_of(self._state, fitted, rows) | {CHECKSUM: file_checksum(path)}
-        found["seconds"] = self._state.cancellation.clock() - started
-        document = self._state.folder.fitted(item.candidate.key) / DOCUMENT
-        if self._state.space.kinds[item.group].keeps and document.is_file():
+        found = evaluation_record(self._context, fitted, rows) | {CHECKSUM: file_checksum(path)}
+        found["seconds"] = self._context.cancellation.clock() - started
+        document = self._context.folder.fitted(item.candidate.key) / DOCUMENT
+        if self._context.space.kinds[item.group].keeps and document.is_file():
             found[FITTED] = file_checksum(document)
         if reason is not None:
             found["reason"] = reason
         if rows.errors:
-            self._state.events.emit(
-                Warned(f"trial {item.number} ({item.candidate.name}): {failures_told(rows)}")
+            self._context.events.emit(
+                Warned(
+                    f"trial {item.number} ({item.candidate.name}): {describe_failed_requests(rows)}"
+                )
             )
         for words in replies_told(count_replies(rows), len(rows)):
-            self._state.events.emit(Warned(f"trial {item.number} ({item.candidate.name}): {words}"))
+            self._context.events.emit(
+                Warned(f"trial {item.number} ({item.candidate.name}): {words}")
+            )
         return found
 
     def _tell(
@@ -177,13 +181,15 @@ class Judging:
         started: float,
     ) -> None:
         complete = state == TrialState.COMPLETE
-        self._state.history.tell(item.number, state, values if complete else None, found)
-        if self._state.space.kinds[item.group].keeps:
-            self._state.folder.drop_checkpoints(item.candidate.key)
-        seconds = self._state.cancellation.clock() - started
+        self._context.history.tell(item.number, state, values if complete else None, found)
+        if self._context.space.kinds[item.group].keeps:
+            self._context.folder.drop_checkpoints(item.candidate.key)
+        seconds = self._context.cancellation.clock() - started
         value = values[0] if values else None
         number, name, reason = item.number, item.candidate.name, found.get("reason")
-        self._state.events.emit(TrialFinished(number, name, _NAMES[state], value, seconds, reason))
+        self._context.events.emit(
+            TrialFinished(number, name, _NAMES[state], value, seconds, reason)
+        )
 
 
 def _no_number(objectives: Sequence[Objective], values: Sequence[float]) -> WorkError | None:
@@ -194,18 +200,20 @@ def _no_number(objectives: Sequence[Objective], values: Sequence[float]) -> Work
     return None
 
 
-def found_of(state: StudyState, fitted: Predictor, rows: Predictions) -> dict[str, Any]:
+def evaluation_record(
+    context: StudyContext, fitted: Predictor, rows: Predictions
+) -> dict[str, Any]:
     """What is found of a predictor by its predictions of dev, but for ``seconds``."""
     return {
-        "dev": state.on_dev(rows),
-        "prompt": fitted.example_prompt(state.examples[0]),
+        "dev": context.dev_summary(rows),
+        "prompt": fitted.example_prompt(context.examples[0]),
         "unparsed_rate": rows.unparsed_rate,
         "errors": rows.n_missing,
         "tokens": rows.tokens,
         "cut": count_cuts(rows).record(),
         "tokens_per_example": rows.tokens_per_example,
         "learning_tokens": fitted.learning_tokens,
-        RESTS_ON: state.basis.key,
+        RESTS_ON: context.provenance.key,
     }
 
 

@@ -22,7 +22,7 @@ def evaluation_order(examples: Sequence[Example], seed: int) -> list[Example]:
     return order
 
 
-def ask_missing(
+def predict_missing(
     predictor: Predictor,
     rows: Predictions,
     examples: Sequence[Example],
@@ -32,11 +32,11 @@ def ask_missing(
     """The same predictions, those without an answer asked again, and no others."""
     open_ids = {row.example_id for row in rows if row.missing}
     left = [example for example in examples if example.id in open_ids]
-    found, _ = evaluate_in_blocks(predictor, left, block, cancellation)
+    found, _ = predict_in_blocks(predictor, left, block, cancellation)
     return rows.with_answers(found)
 
 
-def evaluate_in_blocks(
+def predict_in_blocks(
     predictor: Predictor,
     examples: Sequence[Example],
     block: int,
@@ -54,7 +54,7 @@ def evaluate_in_blocks(
     return rows, False
 
 
-ENOUGH = 10
+GIVE_UP_AFTER = 10
 """When so many examples, and all of them, have failed, the others are not tried."""
 
 
@@ -64,7 +64,7 @@ def check_answered(rows: Predictions) -> None:
         raise UnansweredError(f"all {len(rows)} examples failed: {rows.errors[0]}")
 
 
-def failures_told(rows: Predictions) -> str:
+def describe_failed_requests(rows: Predictions) -> str:
     """How many examples have no answer, and why the first of them has none."""
     return (
         f"{rows.n_missing} of {len(rows)} examples were not answered and are in none of the "

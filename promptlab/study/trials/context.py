@@ -33,12 +33,12 @@ from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.spec.objective import Objective, paired, summary
 from promptlab.study.spec.space import Space
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.history import History
-from promptlab.study.trials.trials import FITTED, known, table_checksum
+from promptlab.study.trials.history import TrialHistory
+from promptlab.study.trials.trials import FITTED, table_checksum, trial_record
 from promptlab.tuning.fit_context import Finished, Fitting
 
 
-def tell(state: StudyState, kinds: Sequence[Kind], task: Task | None = None) -> None:
+def notify_kinds(context: StudyContext, kinds: Sequence[Kind], task: Task | None = None) -> None:
     """Tell the kinds that listen of all complete trials so far.
 
     With another ``task`` they hear of predictors that are fitted anew on it, without the
@@ -48,47 +48,47 @@ def tell(state: StudyState, kinds: Sequence[Kind], task: Task | None = None) -> 
     if not curious:
         return
     complete = [
-        _remembered(state, trial) if task is None else _finished(state, trial, task)
-        for trial in state.history.finished
-        if trial.state == TrialState.COMPLETE and "repeats" not in known(trial)
+        _completed_trial(context, trial) if task is None else _make_completed(context, trial, task)
+        for trial in context.history.finished
+        if trial.state == TrialState.COMPLETE and "repeats" not in trial_record(trial)
     ]
     for kind in curious:
         kind.know(complete)
 
 
-def _remembered(state: StudyState, trial: FrozenTrial) -> Finished:
+def _completed_trial(context: StudyContext, trial: FrozenTrial) -> Finished:
     """A complete trial as it was told before, if nothing has changed since."""
-    before, made = state.told.get(trial.number, (None, None))
+    before, made = context.completed.get(trial.number, (None, None))
     if before is not trial or made is None:
-        made = _finished(state, trial, None)
-        state.told[trial.number] = trial, made
+        made = _make_completed(context, trial, None)
+        context.completed[trial.number] = trial, made
     return made
 
 
-def _finished(state: StudyState, trial: FrozenTrial, task: Task | None) -> Finished:
-    facts, candidate = known(trial), state.candidate_of(trial)
-    folder = state.fitted_folder(trial)
-    sign = 1 if state.objectives[0].maximise else -1
+def _make_completed(context: StudyContext, trial: FrozenTrial, task: Task | None) -> Finished:
+    facts, candidate = trial_record(trial), context.candidate_of(trial)
+    folder = context.fitted_folder(trial)
+    sign = 1 if context.objectives[0].maximise else -1
     return Finished(
         number=trial.number,
         kind=candidate.kind,
         candidate=candidate,
         value=sign * trial.values[0],
         folder=folder,
-        group=state.group_of(trial),
-        predictions=None if task else state.folder.predictions_file(trial.number),
-        checksum=None if task else table_checksum(state.study, trial),
+        group=context.group_of(trial),
+        predictions=None if task else context.folder.predictions_file(trial.number),
+        checksum=None if task else table_checksum(context.study, trial),
         tokens=float(facts.get("tokens_per_example") or 0.0),
         prompt=str(facts.get("prompt") or ""),
-        member=partial(state.fit, trial, task),
+        member=partial(context.fit, trial, task),
     )
 
 
 @dataclass(frozen=True)
-class StudyState:
+class StudyContext:
     """A study with its task, model, space and storage; ``examples`` are dev in its one order.
 
-    ``told`` holds complete trials as kinds were told of them, by number.
+    ``completed`` holds complete trials as kinds were told of them, by number.
     """
 
     spec: StudySpec
@@ -101,26 +101,26 @@ class StudyState:
     study: optuna.Study
     events: Events
     cancellation: Cancellation
-    history: History
-    basis: Basis = field(default_factory=Basis)
-    told: dict[int, tuple[FrozenTrial, Finished]] = field(default_factory=dict)
+    history: TrialHistory
+    provenance: Basis = field(default_factory=Basis)
+    completed: dict[int, tuple[FrozenTrial, Finished]] = field(default_factory=dict)
 
-    def judge(self, rows: Predictions) -> float:
+    def dev_score(self, rows: Predictions) -> float:
         """The first objective, its sign changed if need be so that larger is better."""
         objective = self.objectives[0]
         return (1 if objective.maximise else -1) * float(objective.compute(rows))
 
     def candidate_of(self, trial: FrozenTrial) -> Candidate:
         """What a trial was asked to be."""
-        facts = known(trial)
+        facts = trial_record(trial)
         return Candidate.of(facts["kind"], facts["candidate"], facts["name"])
 
     def group_of(self, trial: FrozenTrial) -> str:
         """The group of the space that a trial was asked from."""
-        group: str = known(trial)["group"]
+        group: str = trial_record(trial)["group"]
         return group
 
-    def kept(self, candidate: Candidate) -> Predictor | None:
+    def load_fitted(self, candidate: Candidate) -> Predictor | None:
         """The fitted predictor that is kept of a candidate, if there is one."""
         folder = self.folder.fitted(candidate.key)
         if not folder.exists():
@@ -134,7 +134,7 @@ class StudyState:
 
     def fitted_folder(self, trial: FrozenTrial) -> Path | None:
         """Where a trial's predictor is kept, if it is; one that was changed is told and removed."""
-        candidate, expected = self.candidate_of(trial), known(trial).get(FITTED)
+        candidate, expected = self.candidate_of(trial), trial_record(trial).get(FITTED)
         folder = self.folder.fitted(candidate.key)
         if not folder.exists():
             return None
@@ -147,12 +147,12 @@ class StudyState:
         remove(folder)
         return None
 
-    def _whole(self, trial: FrozenTrial, candidate: Candidate) -> Predictor | None:
+    def _load_unchanged(self, trial: FrozenTrial, candidate: Candidate) -> Predictor | None:
         """What is kept of a candidate; what cannot be read is told, and fitted again."""
         if self.fitted_folder(trial) is None:
             return None
         try:
-            return self.kept(candidate)
+            return self.load_fitted(candidate)
         except InputError as error:
             self.events.emit(Warned(f"{candidate.name} is fitted again: {error}"))
             remove(self.folder.fitted(candidate.key))
@@ -167,14 +167,14 @@ class StudyState:
         kind = self.space.kinds[self.group_of(trial)]
         if task is not None:
             kind = type(kind)(kind.settings, task)
-        elif kind.keeps and (kept := self._whole(trial, candidate)) is not None:
+        elif kind.keeps and (kept := self._load_unchanged(trial, candidate)) is not None:
             return kept
-        tell(self, [kind], task)
-        fitting = Fitting(self.judge, cancellation=self.cancellation)
+        notify_kinds(self, [kind], task)
+        fitting = Fitting(self.dev_score, cancellation=self.cancellation)
         return fit_one(kind, candidate, self.model, fitting)
 
     @cached_property
-    def texts(self) -> Texts:
+    def dev_texts(self) -> Texts:
         """What makes examples of dev the same text, by their ids."""
         return {example.id: text_key(example) for example in self.examples}
 
@@ -183,18 +183,18 @@ class StudyState:
         """What makes examples of test the same text, by their ids."""
         return {example.id: text_key(example) for example in self.task.test}
 
-    def compare(self, a: Predictions, b: Predictions) -> Comparison:
+    def compare_on_dev(self, a: Predictions, b: Predictions) -> Comparison:
         """a with b on the dev examples that both answered, as `paired` compares them."""
-        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.texts)
+        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.dev_texts)
 
     def compare_on_test(self, a: Predictions, b: Predictions) -> Comparison:
         """a with b on the test examples that both answered, as `paired` compares them."""
         return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.test_texts)
 
-    def on_dev(self, rows: Predictions) -> dict[str, Any]:
+    def dev_summary(self, rows: Predictions) -> dict[str, Any]:
         """What predictions of dev come to, as JSON data."""
-        return summary(rows, self.objectives, self.texts)
+        return summary(rows, self.objectives, self.dev_texts)
 
-    def on_test(self, rows: Predictions) -> dict[str, Any]:
+    def test_summary(self, rows: Predictions) -> dict[str, Any]:
         """What predictions of test come to, as JSON data."""
         return summary(rows, self.objectives, self.test_texts)

@@ -10,13 +10,13 @@ import optuna
 from promptlab.errors import StudyError
 from promptlab.study.spec.space import Space
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.history import History
-from promptlab.study.trials.trials import QUEUED, SPACE, known
+from promptlab.study.trials.history import TrialHistory
+from promptlab.study.trials.trials import QUEUED, SPACE, trial_record
 
 _MOST_ENUMERATED = 10_000
 
 
-class CandidateOrder:
+class ExhaustiveOrder:
     """Every candidate of ``space`` in an order that follows from the space and the seed alone.
 
     Candidates come from here one by one as they are asked for, so nothing is queued.
@@ -30,20 +30,20 @@ class CandidateOrder:
         self._left.sort(key=lambda item: ranks[item[1].get("group", only)])
         self._left.reverse()
 
-    def next(self, history: History) -> dict[str, Any] | None:
+    def next(self, history: TrialHistory) -> dict[str, Any] | None:
         """The parameters of the first candidate that was not asked for yet."""
         while self._left and history.is_taken(self._left[-1][1], self._left[-1][0]):
             self._left.pop()
         return self._left[-1][1] if self._left else None
 
-    def left(self, history: History) -> int:
+    def count_left(self, history: TrialHistory) -> int:
         """How many candidates were not asked for yet."""
         return sum(not history.is_taken(params, key) for key, params in self._left)
 
 
 def plan_trials(
-    spec: StudySpec, space: Space, study: optuna.Study, history: History
-) -> tuple[int, CandidateOrder | None]:
+    spec: StudySpec, space: Space, study: optuna.Study, history: TrialHistory
+) -> tuple[int, ExhaustiveOrder | None]:
     """How many trials there will be, and the order of candidates if all are to be tried.
 
     Raises `StudyError` for an exhaustive study of a space that is too large.
@@ -63,11 +63,11 @@ def plan_trials(
         return trials, None
     planned = min(trials, len(every))
     study.set_user_attr(QUEUED, planned)
-    order = CandidateOrder(space, every, spec.seed)
+    order = ExhaustiveOrder(space, every, spec.seed)
     # A sampler that came first may have tried some twice: those count, too.
-    planned += sum("repeats" in known(trial) for trial in history.finished)
+    planned += sum("repeats" in trial_record(trial) for trial in history.finished)
     there = history.count + len(history.open) + len(history.waiting)
-    return min(planned, there + order.left(history)), order
+    return min(planned, there + order.count_left(history)), order
 
 
 def _rank(space: Space, group: str) -> int:

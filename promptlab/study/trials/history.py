@@ -11,30 +11,30 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.in_memory_study import FIXED, RUNG, SAMPLED, TOLD, TrialMemory
+from promptlab.study.trials.in_memory_study import FIXED, RUNG, SAMPLED, TOLD, InMemoryStudy
 from promptlab.study.trials.trials import (
     AGAIN,
     COMPLETED,
-    answered,
-    batch_of,
-    counted,
-    known,
+    batch_number,
+    counted_trials,
     read_trials,
+    trial_record,
+    with_answers,
 )
 
 Attributes = Mapping[str, Any]
 
 
-class Overtaken(Exception):
+class NumberTaken(Exception):
     """Another process has asked for a trial of the study meanwhile."""
 
 
-class History:
+class TrialHistory:
     """The trials of ``study``, which ``storage`` holds; those of this run's folder may be open.
 
     A trial appears in the storage whole, as it was asked for. What is found is written there
     before its state is, so that one that a killed process left unfinished is as it was asked, and
-    is taken up again under its own number. ``is_ours`` says by what was asked whether a trial
+    is taken up again under its own number. ``belongs_to`` says by what was asked whether a trial
     that is not told is this folder's. Nothing is read twice; `refresh` takes in what other
     processes have written meanwhile.
     """
@@ -51,7 +51,7 @@ class History:
         self._storage = storage
         self._id = storage.get_study_id_from_name(study.study_name)
         self._is_ours = is_ours
-        self._memory = TrialMemory(spec, blocks, study.directions, study.study_name)
+        self._memory = InMemoryStudy(spec, blocks, study.directions, study.study_name)
         self.refresh()
 
     def refresh(self) -> None:
@@ -59,26 +59,28 @@ class History:
         trials = read_trials(self._study)
         replaced = {trial.user_attrs.get(AGAIN) for trial in trials}
         self._trials = [self._as_asked(trial) for trial in trials]
-        self._finished = {t.number: t for t in counted(self._trials)}
+        self._finished = {t.number: t for t in counted_trials(self._trials)}
         self._by_key: dict[str, FrozenTrial] = {}
         self._kinds: dict[str, list[int]] = {}
         self.batches: dict[int, list[int]] = {}
         self._params: set[str] = set()
         self._keys: set[str] = set()
         for trial in self._finished.values():
-            self._know(trial)
+            self._index(trial)
         for trial in self._trials:
             if trial.number not in replaced and (
                 trial.state != TrialState.FAIL or trial.number in self._finished
             ):
-                self._take(trial)
+                self._mark_taken(trial)
         self._replaced = replaced
         self.waiting = [trial for trial in self._trials if trial.state == TrialState.WAITING]
-        self._remember()
+        self._load_memory()
 
-    def _remember(self) -> None:
+    def _load_memory(self) -> None:
         """Let the memory hold the trials as they are; one that was replaced has no value."""
-        self._memory.load([_failed(t) if t.number in self._replaced else t for t in self._trials])
+        self._memory.load(
+            [_as_failed(t) if t.number in self._replaced else t for t in self._trials]
+        )
 
     def _as_asked(self, trial: FrozenTrial) -> FrozenTrial:
         """An open trial of this folder without what a killed run has found of it.
@@ -99,23 +101,23 @@ class History:
             made.params, made.distributions = {}, {}
         return made
 
-    def _know(self, trial: FrozenTrial) -> None:
+    def _index(self, trial: FrozenTrial) -> None:
         """Find a told trial again by its candidate, its kind and its batch."""
-        facts = known(trial)
+        facts = trial_record(trial)
         if "repeats" not in facts:
             self._by_key.setdefault(facts["key"], trial)
         self._kinds.setdefault(facts["kind"], []).append(trial.number)
         if self._is_ours(trial.user_attrs["asked"]):
-            self.batches.setdefault(batch_of(trial), []).append(trial.number)
+            self.batches.setdefault(batch_number(trial), []).append(trial.number)
 
-    def _take(self, trial: FrozenTrial) -> None:
+    def _mark_taken(self, trial: FrozenTrial) -> None:
         given: Any = trial.system_attrs.get(FIXED, {})
-        self._params.add(_text({**given, **trial.params}))
-        if (key := known(trial).get("key")) is not None:
+        self._params.add(_params_key({**given, **trial.params}))
+        if (key := trial_record(trial).get("key")) is not None:
             self._keys.add(key)
 
     @property
-    def memory(self) -> optuna.Study:
+    def memory_study(self) -> optuna.Study:
         """The trials with their parameters and values, without what was found of them."""
         return self._memory.study
 
@@ -142,19 +144,19 @@ class History:
         """The trial of a number."""
         return self._trials[number]
 
-    def told(self, key: str) -> FrozenTrial | None:
+    def find_judged(self, key: str) -> FrozenTrial | None:
         """The trial by which a candidate (its key) was judged, if it was."""
         return self._by_key.get(key)
 
     def is_taken(self, params: Attributes, key: str) -> bool:
         """Whether a candidate, or one of these parameters, was asked for or is queued."""
-        return key in self._keys or _text(params) in self._params
+        return key in self._keys or _params_key(params) in self._params
 
-    def is_told(self, number: int) -> bool:
+    def is_finished(self, number: int) -> bool:
         """Whether a trial has ended."""
         return self._trials[number].state.is_finished()
 
-    def told_in(self, batch: int) -> list[FrozenTrial]:
+    def finished_in(self, batch: int) -> list[FrozenTrial]:
         """This folder's trials of a batch that are told, in order."""
         return [self._trials[number] for number in sorted(self.batches.get(batch, []))]
 
@@ -173,33 +175,33 @@ class History:
         return number
 
     def ask(self, params: Attributes | None = None) -> optuna.Trial:
-        """A trial to be suggested, in memory alone: `keep` writes it, `put_back` forgets it."""
+        """A trial to be suggested, in memory alone: `store` writes it, `discard` forgets it."""
         return self._memory.ask(params)
 
-    def put_back(self) -> None:
+    def discard(self) -> None:
         """Forget the trial of `ask`: the next one is asked as if it had not been."""
-        self._remember()
+        self._load_memory()
 
-    def keep(self, number: int, asked: Attributes) -> None:
+    def store(self, number: int, asked: Attributes) -> None:
         """Write the trial of `ask` with what it was asked to be.
 
-        Raises `Overtaken` when another process has taken its number; the trials are read anew.
+        Raises `NumberTaken` when another process has taken its number; the trials are read anew.
         """
-        trial, noted = self._memory.asked(number)
+        trial, noted = self._memory.suggested(number)
         made = copy.copy(trial)
-        made.user_attrs = {"asked": _data({**asked, **({SAMPLED: noted} if noted else {})})}
+        made.user_attrs = {"asked": _as_stored({**asked, **({SAMPLED: noted} if noted else {})})}
         if number < len(self._trials):
-            self._complete(number, made)
+            self._store_queued(number, made)
         else:
             key = self._storage.create_new_trial(self._id, made)
             if self._key(number) != key:  # reading the trial back would parse all of its choices
                 self._storage.set_trial_state_values(key, TrialState.FAIL)
                 self.refresh()
-                raise Overtaken
+                raise NumberTaken
             self._trials.append(made)
-        self._take(made)
+        self._mark_taken(made)
 
-    def _complete(self, number: int, made: FrozenTrial) -> None:
+    def _store_queued(self, number: int, made: FrozenTrial) -> None:
         """Write a queued trial, or one that a killed run had not asked to the end."""
         key, before = self._key(number), self._trials[number]
         self._storage.set_trial_state_values(key, TrialState.RUNNING)  # unless it is
@@ -218,7 +220,7 @@ class History:
         """Write what is found about an open trial."""
         self._storage.set_trial_user_attr(self._key(number), name, value)
         made = copy.copy(self._trials[number])
-        made.user_attrs = made.user_attrs | {name: _data(value)}
+        made.user_attrs = made.user_attrs | {name: _as_stored(value)}
         self._trials[number] = made
 
     def report(self, number: int, step: int, value: float) -> bool:
@@ -229,7 +231,7 @@ class History:
         self, number: int, state: TrialState, values: Sequence[float] | None, found: Attributes
     ) -> None:
         """Write what was found of a trial, and at last that it is told."""
-        found = _data({**found, TOLD: self.count})
+        found = _as_stored({**found, TOLD: self.count})
         noted = self._memory.trial(number)
         values = self._memory.tell(number, state, values)
         key = self._key(number)
@@ -245,33 +247,33 @@ class History:
         made.intermediate_values, made.system_attrs = noted.intermediate_values, noted.system_attrs
         made.state, made.values = state, values
         self._trials[number] = self._finished[number] = made
-        self._know(made)
+        self._index(made)
 
-    def complete(self, number: int, values: Sequence[float], found: Attributes) -> None:
+    def store_answers(self, number: int, values: Sequence[float], found: Attributes) -> None:
         """Write what is known by now of a trial that was told with examples unanswered."""
-        record = _data({"values": list(values), "found": dict(found)})
+        record = _as_stored({"values": list(values), "found": dict(found)})
         self._storage.set_study_user_attr(self._id, f"{COMPLETED}{number}", record)
-        made = answered(self._trials[number], record)
+        made = with_answers(self._trials[number], record)
         self._trials[number] = self._finished[number] = made
-        if known(made)["key"] in self._by_key:
-            self._by_key[known(made)["key"]] = made
-        self._remember()
+        if trial_record(made)["key"] in self._by_key:
+            self._by_key[trial_record(made)["key"]] = made
+        self._load_memory()
 
     def _key(self, number: int) -> int:
         """By what the storage knows a trial."""
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
 
-def _failed(trial: FrozenTrial) -> FrozenTrial:
+def _as_failed(trial: FrozenTrial) -> FrozenTrial:
     made = copy.copy(trial)
     made.state, made.values = TrialState.FAIL, None
     return made
 
 
-def _text(params: Attributes) -> str:
+def _params_key(params: Attributes) -> str:
     return json.dumps(params, sort_keys=True)
 
 
-def _data(value: Any) -> Any:
+def _as_stored(value: Any) -> Any:
     """As it is read from a storage."""
     return json.loads(json.dumps(value))

@@ -23,7 +23,7 @@ TOLD = "told"
 """How many trials of the study were told before this one."""
 
 
-class TrialMemory:
+class InMemoryStudy:
     """An Optuna study in memory that holds the trials of a stored one under the same numbers.
 
     Suggestions and pruning are made here, by a sampler and a pruner made anew for each: they
@@ -87,7 +87,7 @@ class TrialMemory:
         self._before = self._storage.get_study_system_attrs(self._id)
         return self.study.ask()
 
-    def asked(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
+    def suggested(self, number: int) -> tuple[FrozenTrial, dict[str, Any]]:
         """A trial as it was suggested, and what its sampler noted about the whole study."""
         noted = self._storage.get_study_system_attrs(self._id)
         new = {name: value for name, value in noted.items() if self._before.get(name) != value}

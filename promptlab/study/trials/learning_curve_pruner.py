@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.history import History
+from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.in_memory_study import RUNG
 from promptlab.study.trials.samplers import make_learning_pruner
 
@@ -23,7 +23,7 @@ GIVEN_UP = "given_up"
 """The user attribute of a trial that holds at which evaluation it fell behind."""
 
 
-class Curves:
+class LearningCurvePruner:
     """The curves of one kind's trials; larger is better.
 
     Trials of a kind are compared evaluation by evaluation, as if these were the steps of an Optuna
@@ -31,7 +31,7 @@ class Curves:
     Whether a trial is given up follows from what is kept with the trials and nothing else.
     """
 
-    def __init__(self, spec: StudySpec, kind: str, history: History) -> None:
+    def __init__(self, spec: StudySpec, kind: str, history: TrialHistory) -> None:
         self._spec = spec
         self._name = f"{spec.study}/{kind}"  # hyperband's brackets depend on it
         self._kind = kind
@@ -41,7 +41,7 @@ class Curves:
         )
         self._study: optuna.Study | None = None
 
-    def report(self, number: int, step: int, value: float) -> bool:
+    def should_prune(self, number: int, step: int, value: float) -> bool:
         """Keep a value with the trial; whether the pruner gives the trial up.
 
         A learner that goes on from a checkpoint may come to an evaluation again. With the same
@@ -52,7 +52,7 @@ class Curves:
         if not math.isfinite(value):  # the learner itself says that it diverged
             return False
         trial = self._history.trial(number)
-        points = {int(s): float(v) for s, v in curve_of(trial) or []}
+        points = {int(s): float(v) for s, v in learning_curve(trial) or []}
         if points.get(step) == value:
             return bool(trial.user_attrs.get(GIVEN_UP) == step)
         rungs = trial.user_attrs.get(RUNGS, {})
@@ -61,16 +61,16 @@ class Curves:
         if len(earlier) < len(points) or len(lower) < len(rungs):
             self._study = None  # Optuna forgets nothing
             self._history.set_attribute(number, RUNGS, lower)
-            self._history.set_attribute(number, CURVE, _sorted(earlier))
+            self._history.set_attribute(number, CURVE, _sorted_points(earlier))
         pruned = self._prunes and self._falls_behind(number, step, value, lower)
         if pruned:
             self._history.set_attribute(number, GIVEN_UP, step)
-        self._history.set_attribute(number, CURVE, _sorted({**earlier, step: value}))
+        self._history.set_attribute(number, CURVE, _sorted_points({**earlier, step: value}))
         return pruned
 
-    def close(self, number: int, state: TrialState) -> None:
+    def finish(self, number: int, state: TrialState) -> None:
         """The trial is finished; a complete one counts among those that later ones must match."""
-        if self._study is not None and (curve := curve_of(self._history.trial(number))):
+        if self._study is not None and (curve := learning_curve(self._history.trial(number))):
             values = [curve[-1][1]] if state == TrialState.COMPLETE else None
             self._storage.set_trial_state_values(number, state, values)
 
@@ -79,7 +79,7 @@ class Curves:
     ) -> bool:
         """Whether the pruner gives a trial up; what it notes is kept."""
         if self._study is None:
-            self._study = self._built()
+            self._study = self._build_study()
         while self._storage.get_n_trials(self._id) <= number:
             self._storage.create_new_trial(self._id)
         self._storage.set_trial_intermediate_value(number, step, value)
@@ -93,7 +93,7 @@ class Curves:
             self._history.set_attribute(number, RUNGS, rungs | lower)
         return pruned
 
-    def _built(self) -> optuna.Study:
+    def _build_study(self) -> optuna.Study:
         """The curves that there are as a study, each trial under its own number."""
         self._storage = optuna.storages.InMemoryStorage()
         study = optuna.create_study(
@@ -103,17 +103,17 @@ class Curves:
         known = {trial.number: trial for trial in self._history.of_kind(self._kind)}
         known |= {trial.number: trial for trial in self._history.open}
         for number in range(max(known, default=-1) + 1):
-            self._storage.create_new_trial(self._id, _as_learned(known.get(number)))
+            self._storage.create_new_trial(self._id, _as_curve_trial(known.get(number)))
         return study
 
 
-def _sorted(points: Mapping[int, float]) -> list[list[float]]:
+def _sorted_points(points: Mapping[int, float]) -> list[list[float]]:
     return [list(point) for point in sorted(points.items())]
 
 
-def _as_learned(trial: FrozenTrial | None) -> FrozenTrial:
+def _as_curve_trial(trial: FrozenTrial | None) -> FrozenTrial:
     """A trial whose steps are its evaluations; one without a curve has not begun."""
-    curve = None if trial is None else curve_of(trial)
+    curve = None if trial is None else learning_curve(trial)
     if trial is None or not curve:
         return create_trial(state=TrialState.RUNNING)
     complete = trial.state == TrialState.COMPLETE
@@ -125,7 +125,7 @@ def _as_learned(trial: FrozenTrial | None) -> FrozenTrial:
     )
 
 
-def curve_of(trial: FrozenTrial) -> list[Any] | None:
+def learning_curve(trial: FrozenTrial) -> list[Any] | None:
     """The [evaluation, dev score] pairs of a learned trial; None for one that was not learned."""
     found: list[Any] | None = trial.user_attrs.get(CURVE)
     return found

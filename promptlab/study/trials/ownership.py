@@ -10,7 +10,7 @@ from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.trials.trials import OWNER
 
 
-def is_ours(folder: StudyFolder, asked: Mapping[str, Any], *, alone: bool) -> bool:
+def belongs_to(folder: StudyFolder, asked: Mapping[str, Any], *, alone: bool) -> bool:
     """Whether a trial that was ``asked`` so belongs to the folder, wherever that has been moved.
 
     In a storage that is the folder's ``alone`` every trial does. Earlier versions noted the

@@ -39,7 +39,7 @@ MENDED = "mended"
 """The user attribute of a study with the hashes of files that were written again, by number."""
 
 
-def known(trial: FrozenTrial) -> dict[str, Any]:
+def trial_record(trial: FrozenTrial) -> dict[str, Any]:
     """All that a run has written about a trial: its candidate, and what was found."""
     return {**trial.user_attrs.get("asked", {}), **trial.user_attrs.get("found", {})}
 
@@ -47,13 +47,13 @@ def known(trial: FrozenTrial) -> dict[str, Any]:
 def table_checksum(study: optuna.Study, trial: FrozenTrial) -> str | None:
     """The hash that a trial's file of predictions has; earlier versions recorded none."""
     mended = study.user_attrs.get(MENDED, {}).get(str(trial.number))
-    found: str | None = mended or known(trial).get(CHECKSUM)
+    found: str | None = mended or trial_record(trial).get(CHECKSUM)
     return found
 
 
-def batch_of(trial: FrozenTrial) -> int:
+def batch_number(trial: FrozenTrial) -> int:
     """The batch in which a trial is judged; earlier versions asked without naming one."""
-    return int(known(trial).get(BATCH, FIRST_BATCH - 1))
+    return int(trial_record(trial).get(BATCH, FIRST_BATCH - 1))
 
 
 def open_study(
@@ -86,11 +86,11 @@ def read_trials(study: optuna.Study) -> list[FrozenTrial]:
     for name, record in study.user_attrs.items():
         if name.startswith(COMPLETED):
             number = int(name.removeprefix(COMPLETED))
-            trials[number] = answered(trials[number], record)
+            trials[number] = with_answers(trials[number], record)
     return trials
 
 
-def answered(trial: FrozenTrial, record: Mapping[str, Any]) -> FrozenTrial:
+def with_answers(trial: FrozenTrial, record: Mapping[str, Any]) -> FrozenTrial:
     """A trial that had examples unanswered, with the values and facts that it has by now."""
     made = copy.copy(trial)
     made.state, made.values = TrialState.COMPLETE, record["values"]
@@ -98,12 +98,12 @@ def answered(trial: FrozenTrial, record: Mapping[str, Any]) -> FrozenTrial:
     return made
 
 
-def finished(study: optuna.Study) -> list[FrozenTrial]:
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The trials of a stored study that count towards the budget."""
-    return counted(read_trials(study))
+    return counted_trials(read_trials(study))
 
 
-def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Those of all trials that count towards the budget.
 
     Trials in whose place another one was asked for do not. A lost one may have its reason written
@@ -117,7 +117,7 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         if trial.number not in again
         and (
             trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-            or (trial.state == TrialState.FAIL and "reason" in known(trial))
+            or (trial.state == TrialState.FAIL and "reason" in trial_record(trial))
         )
     ]
 
@@ -125,5 +125,5 @@ def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 def is_unanswered(trial: FrozenTrial) -> bool:
     """Whether a trial is complete but for some examples, or failed for want of any answer."""
     if trial.state == TrialState.COMPLETE:
-        return bool(known(trial).get("errors"))
-    return trial.state == TrialState.FAIL and bool(known(trial).get("unanswered"))
+        return bool(trial_record(trial).get("errors"))
+    return trial.state == TrialState.FAIL and bool(trial_record(trial).get("unanswered"))

@@ -15,7 +15,7 @@ from promptlab.study.decision import controls, decide, side_work
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
-from promptlab.study.trials.context import StudyState
+from promptlab.study.trials.context import StudyContext
 from tests.helpers.command_line import Command, command, here  # noqa: F401 - fixtures
 from tests.helpers.fake_endpoint import Answer, Call, Endpoint, refused, said, serving
 from tests.helpers.study_fixtures import GOOD, write_reviews
@@ -233,14 +233,14 @@ def test_every_step_after_test_may_fail(
 def test_a_winner_that_cannot_be_fitted_on_shuffled_labels_is_told(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit = StudyState.fit
+    fit = StudyContext.fit
 
-    def fails(state: StudyState, trial: Any, task: Any = None) -> Any:
+    def fails(state: StudyContext, trial: Any, task: Any = None) -> Any:
         if task is not None:
             raise WorkError("the loss is not finite")
         return fit(state, trial)
 
-    monkeypatch.setattr(StudyState, "fit", fails)
+    monkeypatch.setattr(StudyContext, "fit", fails)
     board = start(budget={"trials": 5})[0].run()
     row = next(row for row in board["baselines"] if row["name"] == "shuffled-labels")
     assert row["note"] == "not measured, the loss is not finite"

@@ -341,11 +341,11 @@ def test_a_kind_that_stops_in_its_midst(start: Start, kind: str, reason: str) ->
 
 
 def test_the_time_is_over_with_trials_aside(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promptlab.study.search.search import Search
+    from promptlab.study.search.search import TrialSearch
 
     groups = (LEARNER, TEMPLATES)
     run, heard = start(*groups, batch=3)
-    monkeypatch.setattr(Search, "_over", lambda search: len(told(heard)) >= 3)
+    monkeypatch.setattr(TrialSearch, "_is_time_over", lambda search: len(told(heard)) >= 3)
     run.run()
     assert len(told(heard)) < len(WORDS) + 12
     left = left_open(run)
