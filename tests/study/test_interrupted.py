@@ -24,8 +24,11 @@ from tests.helpers.interrupted_studies import (
 from tests.helpers.learner_fixtures import WORDS, Learner
 from tests.helpers.study_fixtures import study_document, write_reviews
 
-ALLOWED_CODE = ("interrupted", "learners")
-DRAWN: dict[str, Any] = {"candidates": [{"kind": "interrupted:Drawn"}], "batch": 4}
+ALLOWED_CODE = ("tests.helpers",)
+DRAWN: dict[str, Any] = {
+    "candidates": [{"kind": "tests.helpers.interrupted_studies:Drawn"}],
+    "batch": 4,
+}
 ALL: dict[str, Any] = {"batch": 5}
 CASES: dict[str, dict[str, Any]] = {
     "exhaustive": ALL,
@@ -45,7 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-LEARNER: dict[str, Any] = {"kind": "learners:Learner", "room": 2}
+LEARNER: dict[str, Any] = {"kind": "tests.helpers.learner_fixtures:Learner", "room": 2}
 TEMPLATES = study_document(Path())["candidates"][0]
 SOFT: dict[str, Any] = {
     "kind": "soft_prompt",
@@ -60,7 +63,7 @@ LEARNED: dict[str, dict[str, Any]] = {
     "learners": {"candidates": [LEARNER], "batch": 3},
     "learners and templates": {"candidates": [LEARNER, TEMPLATES], "batch": 3},
     "learners and what follows": {
-        "candidates": [{"kind": "learners:Follower"}, LEARNER],
+        "candidates": [{"kind": "tests.helpers.learner_fixtures:Follower"}, LEARNER],
         "batch": 3,
     },
     "learners one by one, median": {

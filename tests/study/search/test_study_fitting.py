@@ -23,9 +23,9 @@ from tests.helpers.study_fixtures import study_document, write_reviews
 
 pytestmark = pytest.mark.slow
 
-ALLOWED_CODE = ("learners",)
+ALLOWED_CODE = ("tests.helpers",)
 
-LEARNER: dict[str, Any] = {"kind": "learners:Learner"}
+LEARNER: dict[str, Any] = {"kind": "tests.helpers.learner_fixtures:Learner"}
 TEMPLATES = study_document(Path())["candidates"][0]
 Start = Callable[..., tuple[StudyRun, list[Event]]]
 
@@ -211,7 +211,7 @@ def test_stopped_anywhere_loses_nothing_and_repeats_nothing(start: Start, moment
         events.append(event)
         return len(events) >= moment
 
-    groups = (LEARNER, TEMPLATES, {"kind": "learners:Follower"})
+    groups = (LEARNER, TEMPLATES, {"kind": "tests.helpers.learner_fixtures:Follower"})
     stopped, first = start(*groups, batch=3, stop=at_the_moment)
     with pytest.raises(Cancelled):
         stopped.run()
@@ -261,7 +261,7 @@ def test_a_continued_study_knows_the_curves(start: Start) -> None:
 
 
 def test_kinds_that_build_on_others(start: Start) -> None:
-    follower = {"kind": "learners:Follower"}
+    follower = {"kind": "tests.helpers.learner_fixtures:Follower"}
     run, heard = start(follower, LEARNER, batch=4)
     board = run.run()
     kinds = [e.kind for e in heard if isinstance(e, TrialAsked)]
@@ -278,7 +278,7 @@ def test_kinds_that_build_on_others(start: Start) -> None:
 
 @pytest.mark.parametrize("sampler", ["auto", "random"])
 def test_followers_wait_for_lost_learners(start: Start, sampler: str) -> None:
-    groups: Any = ({"kind": "learners:Follower"}, LEARNER)
+    groups: Any = ({"kind": "tests.helpers.learner_fixtures:Follower"}, LEARNER)
     changes: dict[str, Any] = {"batch": 3, "sampler": sampler, "budget": {"trials": 20}}
     stopped, _ = start(*groups, stop=lambda event: isinstance(event, BlockScored), **changes)
     with pytest.raises(Cancelled):
@@ -303,7 +303,7 @@ def test_a_lost_trial_keeps_its_candidate(start: Start, monkeypatch: pytest.Monk
     def asked(event: Event) -> bool:
         return isinstance(event, TrialAsked) and event.kind == "follower"
 
-    groups = ({"kind": "learners:Follower"}, LEARNER)
+    groups = ({"kind": "tests.helpers.learner_fixtures:Follower"}, LEARNER)
     stopped, heard = start(*groups, batch=4, stop=asked)
     with pytest.raises(Cancelled):
         stopped.run()
@@ -331,7 +331,7 @@ def test_a_lost_trial_keeps_its_candidate(start: Start, monkeypatch: pytest.Monk
     [("Broken", "RuntimeError: out of paper"), ("Silent", "the kind 'silent' fitted nothing")],
 )
 def test_a_kind_that_stops_in_its_midst(start: Start, kind: str, reason: str) -> None:
-    run, heard = start({"kind": f"learners:{kind}"}, batch=4)
+    run, heard = start({"kind": f"tests.helpers.learner_fixtures:{kind}"}, batch=4)
     board = run.run()
     assert len(told(heard, "complete")) == 2  # one a batch
     failed = [row["reason"] for row in board["trials"] if row["state"] == "failed"]
@@ -370,4 +370,4 @@ def test_large_losers_make_room(start: Start, monkeypatch: pytest.MonkeyPatch) -
 def test_kinds_that_wait_for_each_other(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learner, "after", ("follower",))
     with pytest.raises(StudyError, match="each want to come after the other"):
-        start({"kind": "learners:Follower"}, LEARNER)[0].run()
+        start({"kind": "tests.helpers.learner_fixtures:Follower"}, LEARNER)[0].run()
