@@ -74,17 +74,17 @@ if TYPE_CHECKING:
     from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
     from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
     from promptlab.study.comparison import (
-        Change,
+        SettingChange,
         StudyComparison,
-        StudyPair,
-        StudyRow,
+        StudyComparisonPair,
+        StudySummary,
         compare_studies,
     )
     from promptlab.study.decision.verdict import study_verdict
     from promptlab.study.estimate.cost_range import Estimate
     from promptlab.study.estimate.estimate import estimate_study
     from promptlab.study.learning_curve.run import CurveRun
-    from promptlab.study.proposal.proposal import propose
+    from promptlab.study.proposal.proposal import propose_study
     from promptlab.study.run import StudyRun
     from promptlab.study.spec.check import validate_study
     from promptlab.study.spec.curve_spec import CurveSpec
@@ -103,7 +103,6 @@ __all__ = [
     "Cascade",
     "Chain",
     "ChainOfThought",
-    "Change",
     "CurveRun",
     "CurveSpec",
     "Decoding",
@@ -138,17 +137,18 @@ __all__ = [
     "Retrieval",
     "Search",
     "SelfConsistency",
+    "SettingChange",
     "SoftPromptTuner",
     "SpanDecomposition",
     "Step",
     "Study",
     "StudyComparison",
-    "StudyPair",
+    "StudyComparisonPair",
     "StudyPolicy",
-    "StudyRow",
     "StudyRun",
     "StudySpec",
     "StudyStarted",
+    "StudySummary",
     "Task",
     "Template",
     "Thoughts",
@@ -185,7 +185,7 @@ __all__ = [
     "parse_yaml",
     "parser_from_settings",
     "predict_file",
-    "propose",
+    "propose_study",
     "read_rows",
     "render_within",
     "shipped_studies",
@@ -206,7 +206,6 @@ _HOMES = {
     "Cascade": "promptlab.predictors.ensemble.cascade",
     "Chain": "promptlab.strategies.chain",
     "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
-    "Change": "promptlab.study.comparison",
     "CurveRun": "promptlab.study.learning_curve.run",
     "CurveSpec": "promptlab.study.spec.curve_spec",
     "Decoding": "promptlab.prompts.decoding",
@@ -241,17 +240,18 @@ _HOMES = {
     "Retrieval": "promptlab.strategies.retrieval",
     "Search": "promptlab.strategies.tree_of_thoughts.search",
     "SelfConsistency": "promptlab.strategies.self_consistency.strategy",
+    "SettingChange": "promptlab.study.comparison",
     "SoftPromptTuner": "promptlab.estimators.builtin",
     "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy",
     "Step": "promptlab.strategies.chain",
     "Study": "promptlab.study.study",
     "StudyComparison": "promptlab.study.comparison",
-    "StudyPair": "promptlab.study.comparison",
+    "StudyComparisonPair": "promptlab.study.comparison",
     "StudyPolicy": "promptlab.study.spec.policy",
-    "StudyRow": "promptlab.study.comparison",
     "StudyRun": "promptlab.study.run",
     "StudySpec": "promptlab.study.spec.spec",
     "StudyStarted": "promptlab.events",
+    "StudySummary": "promptlab.study.comparison",
     "Task": "promptlab.data.task",
     "Template": "promptlab.prompts.template",
     "Thoughts": "promptlab.strategies.tree_of_thoughts.thoughts",
@@ -288,7 +288,7 @@ _HOMES = {
     "parse_yaml": "promptlab.files.safe_yaml",
     "parser_from_settings": "promptlab.prompts.parsers.parsers",
     "predict_file": "promptlab.batch.predict_file",
-    "propose": "promptlab.study.proposal.proposal",
+    "propose_study": "promptlab.study.proposal.proposal",
     "read_rows": "promptlab.data.readers",
     "render_within": "promptlab.predictors.truncation",
     "shipped_studies": "promptlab.study.spec.load",
@@ -304,13 +304,17 @@ _HOMES = {
 """The module of every public name: what the imports above say to type checkers."""
 
 _RENAMED: dict[str, str] = {
+    "Change": "promptlab.study.comparison.SettingChange",
     "Complaint": "promptlab.errors.ValidationIssue",
     "FineTuned": "promptlab.estimators.builtin.FineTuner",
     "Head": "promptlab.estimators.builtin.HeadTuner",
     "Prefix": "promptlab.estimators.builtin.PrefixTuner",
     "SoftPrompt": "promptlab.estimators.builtin.SoftPromptTuner",
+    "StudyPair": "promptlab.study.comparison.StudyComparisonPair",
+    "StudyRow": "promptlab.study.comparison.StudySummary",
     "Triggers": "promptlab.estimators.builtin.TriggerSearch",
     "build_spec": "promptlab.study.spec.load.load_spec",
+    "propose": "promptlab.study.proposal.proposal.propose_study",
     "read_spec": "promptlab.study.spec.load.load_spec",
     "read_study": "promptlab.study.spec.load.load_spec",
     "study_complaints": "promptlab.study.spec.check.validate_study",

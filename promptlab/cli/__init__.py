@@ -44,22 +44,22 @@ def _run() -> None:
         print(f"Stopped: {stop}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except PromptlabError as error:
-        _tell(error, str(error))
+        _print_error(error, str(error))
         sys.exit(error.exit_code)
     except OSError as error:
         if not is_disk_full(error):
             if error.filename is None:
-                _crash()
-            _tell(error, f"{error.filename}: {error.strerror}; name another file or folder")
+                _report_crash()
+            _print_error(error, f"{error.filename}: {error.strerror}; name another file or folder")
             sys.exit(InputError.exit_code)
         place = error.filename or "the output"
-        _tell(error, f"{place} cannot be written: the disk is full; make room")
+        _print_error(error, f"{place} cannot be written: the disk is full; make room")
         sys.exit(DiskError.exit_code)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception:
-        _crash()
+        _report_crash()
 
 
 def _check_texts() -> None:
@@ -73,7 +73,7 @@ def _check_texts() -> None:
             check_text(value, f"the variable {name}")
 
 
-def _crash() -> NoReturn:
+def _report_crash() -> NoReturn:
     """A fault of promptlab's own: its traceback, without secrets."""
     import traceback
 
@@ -81,7 +81,7 @@ def _crash() -> NoReturn:
     sys.exit(1)
 
 
-def _tell(error: Exception, message: str) -> None:
+def _print_error(error: Exception, message: str) -> None:
     """The message on standard error; the traceback before it for whoever asked for more."""
     import traceback
 

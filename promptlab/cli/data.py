@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli import data_options
-from promptlab.cli.output import Json, cell, print_json, print_listing, visible
+from promptlab.cli.output import Json, print_json, print_listing, printable, table_cell
 
 if TYPE_CHECKING:
     from promptlab.data.task import Task
@@ -147,7 +147,7 @@ def _print_facts(task: Task, row: dict[str, Any]) -> None:
         ("metric", task.metric),
         ("fingerprint", task.fingerprint),
     ):
-        typer.echo(f"{key:12} {cell(value)}")
+        typer.echo(f"{key:12} {table_cell(value)}")
     typer.echo("")
     print_listing(
         ("split", "rows", *task.labels),
@@ -158,4 +158,4 @@ def _print_facts(task: Task, row: dict[str, Any]) -> None:
         numbers=("rows", *task.labels),
     )
     for remark in task.warnings:
-        typer.echo(f"\nNote: {visible(remark)}")
+        typer.echo(f"\nNote: {printable(remark)}")

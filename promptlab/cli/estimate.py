@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, print_json, print_listing, visible
+from promptlab.cli.options import RUNS, Runs, study_folder
+from promptlab.cli.output import Json, print_json, print_listing, printable
 
 if TYPE_CHECKING:
-    from promptlab.study.estimate.cost_range import GroupCost, Span
+    from promptlab.study.estimate.cost_range import CostRange, GroupCost
 
 
 def estimate(
@@ -38,13 +38,13 @@ def estimate(
         ("group", "candidates", "trials", "tokens", "of them learning", "time"),
         [_row(group) for group in (*found.groups, found.decision) if group.trials.high],
     )
-    typer.echo(f"\nIn all {span(found.tokens)} tokens", nl=False)
-    typer.echo(f", {seconds(found.seconds)} with {found.model}." if found.seconds else ".")
+    typer.echo(f"\nIn all {format_cost(found.tokens)} tokens", nl=False)
+    typer.echo(f", {format_seconds(found.seconds)} with {found.model}." if found.seconds else ".")
     if found.dollars is not None:
         typer.echo(f"Dollars: {found.dollars.low:.2f} to {found.dollars.high:.2f}.")
     for group in found.groups:
         for note in group.notes:
-            typer.echo(visible(f"{group.name}: {note}."))
+            typer.echo(printable(f"{group.name}: {note}."))
     typer.echo(f"Not counted: {'; '.join(found.uncounted)}.")
 
 
@@ -54,11 +54,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Decided studies beside each other; those on the same test examples are tested in pairs."""
-    from promptlab.study.comparison import compare_studies, study_changes
+    from promptlab.study.comparison import compare_studies, setting_changes
 
-    folders = [folder_of(study, runs) for study in studies]
+    folders = [study_folder(study, runs) for study in studies]
     found = compare_studies(folders)
-    changes = study_changes(*folders) if len(folders) == 2 else []
+    changes = setting_changes(*folders) if len(folders) == 2 else []
     if as_json:
         print_json(found.row() | {"changes": [vars(change) for change in changes]})
         return
@@ -77,16 +77,16 @@ def compare(
     if not found.pairs:
         typer.echo("\nNo two of them judged the same test examples: nothing to be tested.")
     for change in changes:
-        typer.echo(visible(f"{change.key}: {_short(change.before)} -> {_short(change.after)}"))
+        typer.echo(printable(f"{change.key}: {_short(change.before)} -> {_short(change.after)}"))
 
 
-def span(value: Span) -> str:
+def format_cost(value: CostRange) -> str:
     """Two whole numbers, or one where they are equal."""
     low, high = f"{value.low:,.0f}", f"{value.high:,.0f}"
     return low if low == high else f"{low} to {high}"
 
 
-def seconds(value: Span | None) -> str:
+def format_seconds(value: CostRange | None) -> str:
     """A time as people say it."""
     if value is None:
         return ""
@@ -101,10 +101,10 @@ def _row(group: GroupCost) -> tuple[Any, ...]:
     return (
         group.name,
         "" if decision else endless,
-        "" if decision else span(group.trials),
-        span(group.tokens),
-        span(group.learning) if group.learning.high else "",
-        seconds(group.seconds),
+        "" if decision else format_cost(group.trials),
+        format_cost(group.tokens),
+        format_cost(group.learning) if group.learning.high else "",
+        format_seconds(group.seconds),
     )
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import typer
 
-from promptlab.cli.output import cell, print_listing, visible
+from promptlab.cli.output import print_listing, printable, table_cell
 
 
 def print_explanation(document: dict[str, Any]) -> None:
     """The facts a line each, the vectors' words as a table, and the results."""
     for name, value in _facts(document):
-        typer.echo(f"{name:15} {visible(value)}")
+        typer.echo(f"{name:15} {printable(value)}")
     if document["nearest"]:
         typer.echo("")
         _print_nearest(document["nearest"])
@@ -20,7 +20,7 @@ def print_explanation(document: dict[str, Any]) -> None:
     if document["words"] is None:
         typer.echo(f"in words: {document['no_words']}")
     else:
-        typer.echo(f"in words: {visible(document['words'])}")
+        typer.echo(f"in words: {printable(document['words'])}")
     for line in _results(document):
         typer.echo(line)
 
@@ -45,7 +45,7 @@ def _facts(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("demonstrations", _nearest(document.get("own_demonstrations"))),
         *_learned_facts(document["learned"] or {}),
     ]
-    return [(name, cell(value, 400)) for name, value in known if value not in (None, "")]
+    return [(name, table_cell(value, 400)) for name, value in known if value not in (None, "")]
 
 
 def _nearest(choice: dict[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptlab.cli.options import RUNS, Runs
-from promptlab.cli.output import Json, print_json, print_listing, visible
+from promptlab.cli.output import Json, print_json, print_listing, printable
 
 if TYPE_CHECKING:
     from promptlab.evaluation.failure import Failure
@@ -116,7 +116,7 @@ def correct(
     if as_json:
         print_json(failure.record())
     else:
-        typer.echo(f"{example_id}: {visible(_corrected(failure))}; in {log.corrections_file}")
+        typer.echo(f"{example_id}: {printable(_corrected(failure))}; in {log.corrections_file}")
 
 
 @app.command("export")

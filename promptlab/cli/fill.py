@@ -12,12 +12,12 @@ from promptlab.cli.options import (
     Dtype,
     Field,
     Model,
-    chosen_fields,
     find_template,
     open_model,
+    parse_fields,
     read_pairs,
 )
-from promptlab.cli.output import Json, cell, print_json, print_listing, visible, warn
+from promptlab.cli.output import Json, print_json, print_listing, printable, table_cell, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def _fields(
             reads = ", ".join(sorted(read)) or "no field"
             raise InputError(f"--field {name}: the template reads {reads}")
     return [
-        chosen_fields(template, entry, {n: v for n, v in given.items() if n in template.fields})
+        parse_fields(template, entry, {n: v for n, v in given.items() if n in template.fields})
         for template, entry in found
     ]
 
@@ -99,7 +99,7 @@ def _warn(prompts: Sequence[Prompt], model: LanguageModel) -> None:
         if model.family == "causal" and any(c.isalnum() for c in prompt.right):
             warn(
                 f"{model.name} is causal and does not see what follows the slot: "
-                f"{cell(prompt.right.strip(), 60)!r}"
+                f"{table_cell(prompt.right.strip(), 60)!r}"
             )
 
 
@@ -125,7 +125,7 @@ def _document(
 
 
 def _print_bars(prompt: Prompt, row: Sequence[Fill]) -> None:
-    typer.echo(visible(str(prompt)) + "\n")
+    typer.echo(printable(str(prompt)) + "\n")
     longest = max(token.probability for token in row) or 1.0
     print_listing(
         ("token", "probability", ""),
@@ -142,7 +142,7 @@ def _print_bars(prompt: Prompt, row: Sequence[Fill]) -> None:
 
 
 def _print_side_by_side(prompts: Sequence[Prompt], rows: Sequence[Sequence[Fill]]) -> None:
-    columns = [cell(prompt, 60) for prompt in prompts]
+    columns = [table_cell(prompt, 60) for prompt in prompts]
     print_listing(
         ("", *columns),
         [
@@ -167,4 +167,4 @@ def _word(token: Fill, prompt: Prompt) -> str:
         return text.replace(" ", "␣") if not text.strip(" ") else repr(text)[1:-1]
     apart = not prompt.left or prompt.left[-1:].isspace() or prompt.chat
     blanks = "" if apart else "␣" * (len(text) - len(text.lstrip(" ")))
-    return blanks + visible(text.strip(" "))
+    return blanks + printable(text.strip(" "))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from promptlab.cli.output import console, visible
+from promptlab.cli.output import console, printable
 
 
 def print_curve(document: dict[str, Any], folder: Path) -> None:
@@ -23,11 +23,11 @@ def print_curve(document: dict[str, Any], folder: Path) -> None:
         table.add_column(str(size), justify="right")
     for method in document["methods"]:
         cells = [_cell(document, method["name"], size) for size in document["sizes"]]
-        table.add_row(visible(method["name"], lines=False), *cells)
+        table.add_row(printable(method["name"], lines=False), *cells)
     terminal.print(table)
     terminal.print()
     for statement in document["statements"]:
-        terminal.print(visible(statement))
+        terminal.print(printable(statement))
     terminal.print(
         f"\n{document['tokens']:,} tokens, {document['seconds']:.0f} s. Everything is in "
         f"{folder}; open {folder / 'report.html'}"
@@ -43,28 +43,28 @@ def _cell(document: dict[str, Any], method: str, size: int) -> str:
     return "-"
 
 
-def print_result(board: dict[str, Any], folder: Path) -> None:
+def print_leaderboard(board: dict[str, Any], folder: Path) -> None:
     """A study's leaderboard, or a learning curve's table, and the result in words."""
     from promptlab.cli.leaderboard import print_curve
     from promptlab.study.folder.documents import as_told
     from promptlab.study.spec.curve_spec import LEARNING_CURVE
 
-    printed = print_curve if board.get("kind") == LEARNING_CURVE else _print_board
+    printed = print_curve if board.get("kind") == LEARNING_CURVE else _print_table
     as_told(lambda: printed(board, folder), folder / "leaderboard.json")
 
 
-def _print_board(board: dict[str, Any], folder: Path) -> None:
+def _print_table(board: dict[str, Any], folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from promptlab.study.decision.verdict import study_verdict
-    from promptlab.study.report.search_sentences import search_told
+    from promptlab.study.report.search_sentences import search_sentence
 
     terminal = console()
     if not terminal.is_terminal:
         terminal.width = 160
-    if untried := search_told(board):
-        terminal.print(visible(untried))
+    if untried := search_sentence(board):
+        terminal.print(printable(untried))
         terminal.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("", board["objective"], "95 %", "n", "p vs best", "tokens", "candidate"):
@@ -77,7 +77,7 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
     terminal.print(table)
     terminal.print()
     for line in _compared(board):
-        terminal.print(visible(line))
+        terminal.print(printable(line))
     for baseline in _controls(board):
         values = [
             f"{baseline[split][board['objective']]:.3f} on {split}"
@@ -85,21 +85,23 @@ def _print_board(board: dict[str, Any], folder: Path) -> None:
             if baseline[split]
         ]
         told = "; ".join(filter(None, [*values, baseline["note"]]))
-        terminal.print(visible(f"control {baseline['name']}: {told}", lines=False))
+        terminal.print(printable(f"control {baseline['name']}: {told}", lines=False))
     task = board.get("task") or {}
     if task.get("normalization"):
-        terminal.print(visible(f"{task['metric']}: {task['normalization']}"))
+        terminal.print(printable(f"{task['metric']}: {task['normalization']}"))
     terminal.print()
     terminal.print(Text("The winning prompt:", style="bold"))
-    terminal.print(visible(shortened(board["best"]["prompt"])), style="cyan")
+    terminal.print(printable(shorten(board["best"]["prompt"])), style="cyan")
     terminal.print()
     verdict = study_verdict(board)
-    terminal.print(Text(visible(verdict.headline), style="bold" if verdict.trusted else "bold red"))
+    terminal.print(
+        Text(printable(verdict.headline), style="bold" if verdict.trusted else "bold red")
+    )
     for text in filter(None, (verdict.because, verdict.next)):
-        terminal.print(visible(text))
+        terminal.print(printable(text))
     terminal.print()
     for statement in board["statements"]:
-        terminal.print(visible(statement))
+        terminal.print(printable(statement))
     terminal.print(
         f"\n{board['tokens']:,} tokens, {board['seconds']:.0f} s. Everything is in {folder}; "
         f"open {folder / 'report.html'}"
@@ -124,7 +126,7 @@ def _board_cells(row: dict[str, Any], rank: int, objective: str) -> list[str]:
     ]
 
 
-def shortened(text: str, longest: int = 2_000) -> str:
+def shorten(text: str, longest: int = 2_000) -> str:
     """A long text with its middle left out, and how much that was."""
     if len(text) <= longest:
         return text
@@ -146,7 +148,7 @@ def _controls(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _compared(board: dict[str, Any]) -> list[str]:
     """The winner beside each chosen candidate on test, a line each."""
-    from promptlab.study.formatting import TESTS, p_value
+    from promptlab.study.formatting import TESTS, format_p_value
 
     objective, own = board["objective"], board["best"]["test"]
     tests = {row["name"]: row["test"] for row in board["baselines"]}
@@ -157,7 +159,7 @@ def _compared(board: dict[str, Any]) -> list[str]:
             f"compared with {row['baseline']} ({row['why']}): {own[objective]:.3f} against "
             f"{tests[row['baseline']][objective]:.3f} on test, difference "
             f"{row['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}), "
-            f"{p_value(row['p_value'])} ({TESTS.get(row['test'], row['test'])}, "
+            f"{format_p_value(row['p_value'])} ({TESTS.get(row['test'], row['test'])}, "
             f"{row['n_discordant']} examples differ)"
         )
     return lines

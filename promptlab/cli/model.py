@@ -9,7 +9,7 @@ import typer
 
 from promptlab.cli.endpoint_check import endpoint_lines, endpoint_row
 from promptlab.cli.options import DEFAULT_MODEL, Device, Dtype, ModelOption, read_model_options
-from promptlab.cli.output import Json, console, print_json, print_listing, visible
+from promptlab.cli.output import Json, console, print_json, print_listing, printable
 
 if TYPE_CHECKING:
     from promptlab.errors import InputError
@@ -99,7 +99,7 @@ def check(
         print_json(row)
         return
     for key, value in endpoint_lines(row) if remote else _lines(row):
-        typer.echo(f"{key:14} {visible(value)}")
+        typer.echo(f"{key:14} {printable(value)}")
 
 
 def _no_remote_model(options: dict[str, Any]) -> InputError:

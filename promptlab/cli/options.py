@@ -68,7 +68,7 @@ def read_model_options(given: Sequence[str] | None) -> dict[str, Any]:
     return options
 
 
-def folder_of(study: str, runs: Path) -> Path:
+def study_folder(study: str, runs: Path) -> Path:
     """A study's folder by its name or its path."""
     from promptlab.files.text_file import is_there
 
@@ -96,7 +96,7 @@ def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:
     return entry.template, entry
 
 
-def chosen_fields(
+def parse_fields(
     template: Template, entry: LibraryTemplate | None, given: dict[str, str]
 ) -> dict[str, str]:
     """The fields to render: those given, else those of the library entry's example.

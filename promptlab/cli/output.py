@@ -52,15 +52,15 @@ _MOST = 4_000  # characters that are looked at beyond those that are shown
 _WIDE = 4000  # columns when nobody's terminal sets a limit, so that lines stay whole for grep
 
 
-def visible(text: str, *, lines: bool = True) -> str:
+def printable(text: str, *, lines: bool = True) -> str:
     """A text from outside as a terminal may show it; line ends stay, or become ``⏎``."""
     return sanitize(text, lines=lines, longest=None)
 
 
-def cell(value: object, limit: int = CELL) -> str:
+def table_cell(value: object, limit: int = CELL) -> str:
     """A value as one short line."""
     text = str(value)
-    text = visible(text[: _MOST + limit], lines=False)  # whole secrets, also where it is cut
+    text = printable(text[: _MOST + limit], lines=False)  # whole secrets, also where it is cut
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -87,7 +87,7 @@ def print_listing(
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*[cell(value) for value in row])
+        table.add_row(*[table_cell(value) for value in row])
     if not piped:
         terminal.print(table)
         return

@@ -19,7 +19,16 @@ from promptlab.cli.options import (
     read_model_options,
     read_pairs,
 )
-from promptlab.cli.output import Json, cell, console, note, print_json, print_listing, visible, warn
+from promptlab.cli.output import (
+    Json,
+    console,
+    note,
+    print_json,
+    print_listing,
+    printable,
+    table_cell,
+    warn,
+)
 
 if TYPE_CHECKING:
     from promptlab.batch.input import RowSource
@@ -295,7 +304,7 @@ def _report(summary: dict[str, Any]) -> None:
     if summary["failed"]:
         warn(
             f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
-            f"{visible(summary['first_error'])}"
+            f"{printable(summary['first_error'])}"
         )
     for words in replies_told(summary["replies"], summary["rows"]):
         warn(words)
@@ -312,7 +321,7 @@ def _report(summary: dict[str, Any]) -> None:
 
         note(f"cost: {told(summary['cost'])}")
     if summary["unknown_labels"]:
-        names = cell(", ".join(map(repr, summary["unknown_labels"])))
+        names = table_cell(", ".join(map(repr, summary["unknown_labels"])))
         warn(
             f"no accuracy: the column {summary['label_column']!r} holds {names}, which the "
             "predictor does not know; --label names another column"

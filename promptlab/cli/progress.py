@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from promptlab.cli.common_options import Verbosity, verbosity
-from promptlab.cli.output import cell, console, visible, warn
+from promptlab.cli.output import console, printable, table_cell, warn
 from promptlab.events import (
     BlockScored,
     Cost,
@@ -96,7 +96,7 @@ class StudyProgress:
             case Warned():
                 self._warn(event.message)
         if verbosity() == Verbosity.VERBOSE and isinstance(event, BlockScored | Step):
-            self._console.print(visible(str(event), lines=False), soft_wrap=True)
+            self._console.print(printable(str(event), lines=False), soft_wrap=True)
         if self._live.is_started:
             self._live.update(self._view())
 
@@ -126,14 +126,14 @@ class StudyProgress:
     def _say(self, text: str) -> None:
         """One line of its own: names and messages come from users' files."""
         if not self._live.is_started:
-            self._console.print(visible(text, lines=False), soft_wrap=True)
+            self._console.print(printable(text, lines=False), soft_wrap=True)
 
     def _warn(self, text: str) -> None:
         """A warning stays in sight, above the lines that are redrawn, and under --quiet."""
         if self._console.quiet:
-            warn(visible(text, lines=False))
+            warn(printable(text, lines=False))
         else:
-            self._console.print(f"warning: {visible(text, lines=False)}", soft_wrap=True)
+            self._console.print(f"warning: {printable(text, lines=False)}", soft_wrap=True)
 
     def _view(self) -> Group:
         from rich.console import Group
@@ -151,10 +151,10 @@ class StudyProgress:
         )
         board = _table("best so far", "trial", "candidate")
         for value, number, name in sorted(self._board)[:_SHOWN]:
-            board.add_row(f"{self._sign * value:.3f}", str(number), cell(name))
+            board.add_row(f"{self._sign * value:.3f}", str(number), table_cell(name))
         until, busy = self._busy
         said = [f"now: {self._running}", self._cost, busy if time.monotonic() < until else ""]
-        lines = [cell(line, max(2, self._console.width - 1)) for line in said if line]
+        lines = [table_cell(line, max(2, self._console.width - 1)) for line in said if line]
         return Group(bar, *lines, *([self._learners()] if self._learning else []), board)
 
     def _learners(self) -> Table:
@@ -168,7 +168,7 @@ class StudyProgress:
             text = " · ".join(
                 filter(None, (self._names.get(number), *map(step.notes.get, ("tokens", "words"))))
             )
-            table.add_row(str(number), str(step.step), *told, Text(visible(text, lines=False)))
+            table.add_row(str(number), str(step.step), *told, Text(printable(text, lines=False)))
         return table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from promptlab.cli.output import cell, print_listing
+from promptlab.cli.output import print_listing, table_cell
 from promptlab.security.untrusted_text import json_text
 
 _PAUSE = 0.5
@@ -132,7 +132,7 @@ def _coming(folder: Path, trial: int | None) -> Iterator[tuple[int, dict[str, An
 
 def _line(number: int, row: dict[str, Any]) -> str:
     values = " ".join(f"{name} {_number(value)}" for name, value in row["values"].items())
-    notes = cell(row["notes"].get("words", ""))
+    notes = table_cell(row["notes"].get("words", ""))
     return f"trial {number} step {row['step']}: {values}{'  ' if notes else ''}{notes}"
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.estimate import compare, estimate
-from promptlab.cli.leaderboard import print_result
-from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, print_json, print_listing, visible
+from promptlab.cli.leaderboard import print_leaderboard
+from promptlab.cli.options import RUNS, Runs, study_folder
+from promptlab.cli.output import Json, print_json, print_listing, printable
 from promptlab.cli.steps import show_steps
 from promptlab.cli.study_new import new
 from promptlab.cli.trace import trace
@@ -65,7 +65,7 @@ def plot(
     from promptlab.study.folder.folder import write_whole
     from promptlab.study.study import Study
 
-    folder = folder_of(study, runs)
+    folder = study_folder(study, runs)
     figures = Study(folder).figures(what, storage=storage)
     parts = []
     for place, (name, figure) in enumerate(figures.items()):
@@ -135,7 +135,7 @@ def run(
     if as_json:
         print_json(board)
     else:
-        print_result(board, out / spec.study)
+        print_leaderboard(board, out / spec.study)
 
 
 def _run(
@@ -246,7 +246,7 @@ def show(
     from promptlab.study.folder.documents import as_told
     from promptlab.study.study import Study
 
-    folder = folder_of(study, runs)
+    folder = study_folder(study, runs)
     trial = number if trial is None else trial
     if follow and not steps:
         raise StudyError("--follow goes with --steps")
@@ -258,7 +258,7 @@ def show(
         if as_json:
             print_json(board)
         else:
-            print_result(board, folder)
+            print_leaderboard(board, folder)
         return
     if "trials" not in board:
         raise StudyError(
@@ -274,7 +274,7 @@ def show(
         print_json(rows[0])
         return
     for key, value in rows[0].items():
-        typer.echo(f"{key}: {visible(str(value))}")
+        typer.echo(f"{key}: {printable(str(value))}")
 
 
 app.command("trace")(trace)
@@ -293,7 +293,7 @@ def report(
     from promptlab.study.report.report import write_report
     from promptlab.study.study import Study
 
-    folder = folder_of(study, runs)
+    folder = study_folder(study, runs)
     Study(folder).leaderboard()
     path = write_report(folder)
     if as_json:
@@ -315,7 +315,7 @@ def export(
     """Copy a result out: leaderboard (.json, .csv), predictions (.jsonl), prompt (folder)."""
     from promptlab.study.export import export_study
 
-    written = export_study(folder_of(study, runs), to, trial=trial)
+    written = export_study(study_folder(study, runs), to, trial=trial)
     if as_json:
         print_json({"study": study, "files": [str(path) for path in written]})
     else:

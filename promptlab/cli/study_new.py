@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promptlab.cli import data_options
-from promptlab.cli.output import Json, print_json, visible
+from promptlab.cli.output import Json, print_json, printable
 
 
 def new(
@@ -45,7 +45,7 @@ def new(
     gets instructions and a parser.
     """
     from promptlab.models.known_models import check_known
-    from promptlab.study.proposal.proposal import propose
+    from promptlab.study.proposal.proposal import propose_study
     from promptlab.study.proposal.study_text import write_proposal
 
     target = out or data.with_name(f"{data.name.partition('.')[0]}.yaml")
@@ -55,11 +55,11 @@ def new(
         min_rows=min_rows, delimiter=delimiter, header=header, encoding=encoding, quotes=quotes,
         records=records, max_chars=max_chars,
     )  # fmt: skip
-    proposal = propose(data, task=task, model=model, chat=known.chat, name=name, **options)
+    proposal = propose_study(data, task=task, model=model, chat=known.chat, name=name, **options)
     write_proposal(proposal, target, overwrite=force)
     if as_json:
         print_json(proposal.row() | {"file": str(target)})
         return
     for line in proposal.remarks:
-        typer.echo(visible(line))
+        typer.echo(printable(line))
     typer.echo(f"\nWrote {target}. Run it with:\n  promptlab study run {target}")

@@ -12,12 +12,12 @@ import typer
 from promptlab.cli.options import (
     Field,
     OptionalModel,
-    chosen_fields,
     find_template,
     open_model,
+    parse_fields,
     read_pairs,
 )
-from promptlab.cli.output import Json, cell, note, print_json, print_listing, visible
+from promptlab.cli.output import Json, note, print_json, print_listing, printable, table_cell
 from promptlab.cli.template_exchange import export_names, import_file
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def show(name: Name, as_json: Json = False) -> None:
 
         raise InputError(f"{name!r} is a template's text; `promptlab template render` renders it")
     task = library()[entry.task]
-    prompt = template.render(chosen_fields(template, entry, {}))
+    prompt = template.render(parse_fields(template, entry, {}))
     answer = _answer(entry)
     row = _row(entry) | {
         "description": task.description,
@@ -126,7 +126,7 @@ def render(
         found = replace(found, chat=True)
         if entry is not None:
             entry = replace(entry, template=found)
-    fields = chosen_fields(found, entry, read_pairs(field))
+    fields = parse_fields(found, entry, read_pairs(field))
     solved = _demonstrations(entry, demonstrations, fields)
     prompt = found.render(fields, solved)
     row: dict[str, Any] = {
@@ -147,7 +147,7 @@ def render(
     if as_json:
         print_json(row)
         return
-    typer.echo(visible(str(row.get("model_input") or row["prompt"])))
+    typer.echo(printable(str(row.get("model_input") or row["prompt"])))
     if model is not None:
         cut = f"; shortened: {', '.join(row['shortened'])}" if row["shortened"] else ""
         note(f"\n{row['tokens']} of {row['max_tokens']} tokens ({row['model']}){cut}")
@@ -173,12 +173,14 @@ def check(
         print_json(found.row())
     else:
         for note in found.notes:
-            typer.echo(f"note: {visible(str(note))}")
+            typer.echo(f"note: {printable(str(note))}")
         if not found.faults:
             typer.echo(f"{found.checked} templates checked, no faults")
     if found.faults:
         count = f"{len(found.faults)} fault{'s' if len(found.faults) > 1 else ''}"
-        listed = "" if as_json else ":\n" + "\n".join(f"- {visible(str(f))}" for f in found.faults)
+        listed = (
+            "" if as_json else ":\n" + "\n".join(f"- {printable(str(f))}" for f in found.faults)
+        )
         raise InputError(f"{count} in the {found.checked} templates checked{listed}")
 
 
@@ -262,4 +264,4 @@ def _counted(prompt: Prompt, model: LanguageModel) -> dict[str, Any]:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in visible(text).splitlines() or [cell(text)])
+    return "\n".join(f"  {line}" for line in printable(text).splitlines() or [table_cell(text)])

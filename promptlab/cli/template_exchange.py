@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.output import Json, note, print_json, visible
+from promptlab.cli.output import Json, note, print_json, printable
 
 
 def export_names(
@@ -74,4 +74,4 @@ def import_file(
     if done.left:
         typer.echo(f"Left out {len(done.left)}, whose meaning would be another here:", err=True)
     for name, why in done.left:
-        typer.echo(visible(f"  {name}: {why}"), err=True)
+        typer.echo(printable(f"  {name}: {why}"), err=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import RUNS, Runs, folder_of
-from promptlab.cli.output import Json, cell, note, print_json, visible
+from promptlab.cli.options import RUNS, Runs, study_folder
+from promptlab.cli.output import Json, note, print_json, printable, table_cell
 
 if TYPE_CHECKING:
     from promptlab.evaluation.predictions import Prediction
@@ -33,7 +33,7 @@ def trace(
     from promptlab.study.folder.documents import as_told
     from promptlab.study.study import Study
 
-    folder = folder_of(study, runs)
+    folder = study_folder(study, runs)
     kept = Study(folder)
     board = folder / "leaderboard.json"
     number = trial
@@ -88,17 +88,17 @@ def print_trace(row: Prediction, *, prompts: bool = False, err: bool = False) ->
     from promptlab.evaluation.reply_counts import WORDLESS
     from promptlab.evaluation.trace import Trace
 
-    said = "unparsed" if row.label is None else cell(row.label)
-    verdict = "right" if row.correct else f"wrong, expected {cell(row.target or '?')}"
+    said = "unparsed" if row.label is None else table_cell(row.label)
+    verdict = "right" if row.correct else f"wrong, expected {table_cell(row.target or '?')}"
     if row.missing:
-        said, verdict = "no answer", f"expected {cell(row.target or '?')}"
+        said, verdict = "no answer", f"expected {table_cell(row.target or '?')}"
     known = "" if err and row.target is None else f" ({verdict})"
-    typer.echo(f"{cell(row.example_id)}: {said}{known}", err=err)
+    typer.echo(f"{table_cell(row.example_id)}: {said}{known}", err=err)
     if row.error:
-        typer.echo(f"   error: {visible(row.error)}", err=err)
+        typer.echo(f"   error: {printable(row.error)}", err=err)
     if isinstance(row.trace, Mapping) and (why := row.trace.get(WORDLESS)):
-        typer.echo(f"   no answer in it: {visible(str(why))}", err=err)
+        typer.echo(f"   no answer in it: {printable(str(why))}", err=err)
     steps = _steps(row)
     if steps is not None:
-        typer.echo(visible(Trace.from_record(steps).tree(prompts=prompts)), err=err)
+        typer.echo(printable(Trace.from_record(steps).tree(prompts=prompts)), err=err)
     typer.echo("", err=err)

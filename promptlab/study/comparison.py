@@ -24,7 +24,7 @@ from promptlab.study.folder.documents import (
     read_record,
 )
 from promptlab.study.folder.folder import REPEATS, StudyFolder, read_leaderboard
-from promptlab.study.spec.objective import make_objective, paired
+from promptlab.study.spec.objective import compare_paired, make_objective
 
 _SEED = 13
 _LISTED = ("description", "resolved", "study")
@@ -32,7 +32,7 @@ _LISTED = ("description", "resolved", "study")
 
 
 @dataclass(frozen=True)
-class StudyRow:
+class StudySummary:
     """A decided study: its winner on test, and what it was decided for.
 
     ``decided`` is when, in ISO form (UTC). ``value`` is the objective on test with ``low`` and
@@ -61,7 +61,7 @@ class StudyRow:
 
 
 @dataclass(frozen=True)
-class StudyPair:
+class StudyComparisonPair:
     """Two studies' winners on the same test examples; ``difference`` is ``a`` less ``b``.
 
     ``p_holm`` is corrected over all pairs of the comparison.
@@ -83,8 +83,8 @@ class StudyPair:
 class StudyComparison:
     """Studies, the oldest first, and the pairs of them that can be tested."""
 
-    studies: tuple[StudyRow, ...]
-    pairs: tuple[StudyPair, ...]
+    studies: tuple[StudySummary, ...]
+    pairs: tuple[StudyComparisonPair, ...]
 
     def row(self) -> dict[str, Any]:
         """As JSON data."""
@@ -92,7 +92,7 @@ class StudyComparison:
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingChange:
     """A setting that differs between two studies; ``None`` where it does not stand."""
 
     key: str
@@ -109,7 +109,7 @@ def compare_studies(folders: Sequence[Path]) -> StudyComparison:
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise StudyError("a study is named twice; name each once")
-    read = [_read(folder) for folder in folders]
+    read = [_summarize(folder) for folder in folders]
     rows = sorted((row for row, _ in read), key=lambda row: (row.decided, row.name))
     tables = {row.name: table for row, table in read}
     texts = _texts(folders)
@@ -120,18 +120,19 @@ def compare_studies(folders: Sequence[Path]) -> StudyComparison:
     ]
     corrected = holm([comparison.p_value for _, _, comparison in found])
     pairs = tuple(
-        _pair(a, b, comparison, p) for (a, b, comparison), p in zip(found, corrected, strict=True)
+        _compare_pair(a, b, comparison, p)
+        for (a, b, comparison), p in zip(found, corrected, strict=True)
     )
     return StudyComparison(tuple(rows), pairs)
 
 
-def study_changes(before: Path, after: Path) -> list[Change]:
+def setting_changes(before: Path, after: Path) -> list[SettingChange]:
     """What differs between two studies: settings in the file's order, then what they rest on."""
     one, other = _settings(before), _settings(after)
     return [*_changes(one, other, ""), *_basis_changes(before, after)]
 
 
-def _basis_changes(before: Path, after: Path) -> Iterator[Change]:
+def _basis_changes(before: Path, after: Path) -> Iterator[SettingChange]:
     """Weights, files, templates and software that differ, if both studies have written them down.
 
     A key of the settings tells of itself.
@@ -141,7 +142,7 @@ def _basis_changes(before: Path, after: Path) -> Iterator[Change]:
         one, other = ({} if found is None else found for found in latest)
         for name in sorted({*one, *other}):
             if one.get(name) != other.get(name):
-                yield Change(f"rests on: {name}", one.get(name), other.get(name))
+                yield SettingChange(f"rests on: {name}", one.get(name), other.get(name))
 
 
 def _latest_basis(folder: Path) -> dict[str, str] | None:
@@ -153,15 +154,15 @@ def _latest_basis(folder: Path) -> dict[str, str] | None:
         return None
 
 
-def _read(folder: Path) -> tuple[StudyRow, Predictions]:
+def _summarize(folder: Path) -> tuple[StudySummary, Predictions]:
     board = read_leaderboard(folder)
-    made: tuple[StudyRow, Predictions] = as_told(
+    made: tuple[StudySummary, Predictions] = as_told(
         lambda: _read_board(folder, board), folder / "leaderboard.json"
     )
     return made
 
 
-def _read_board(folder: Path, board: dict[str, Any]) -> tuple[StudyRow, Predictions]:
+def _read_board(folder: Path, board: dict[str, Any]) -> tuple[StudySummary, Predictions]:
     best = board.get("best")
     if not isinstance(best, Mapping):
         raise StudyError(
@@ -181,7 +182,7 @@ def _read_board(folder: Path, board: dict[str, Any]) -> tuple[StudyRow, Predicti
     ends = test.get("ci95" if objective == "accuracy" else f"{objective}_ci95") or (None, None)
     decided = datetime.fromtimestamp(kept.leaderboard_file.stat().st_mtime, UTC)
     data = str(settings["task"]["data"])
-    row = StudyRow(
+    row = StudySummary(
         name=folder.name,
         decided=decided.isoformat(timespec="seconds"),
         task=str(board["task"]["name"]),
@@ -218,13 +219,13 @@ def _fingerprint(task: str, table: Predictions) -> str | None:
     return hashlib.sha256("\n".join([task, *lines]).encode()).hexdigest()[:16]
 
 
-def _test(row: StudyRow, a: Predictions, b: Predictions, texts: Texts) -> Comparison:
+def _test(row: StudySummary, a: Predictions, b: Predictions, texts: Texts) -> Comparison:
     places = {found.example_id: found for found in b}
     try:
         same = Predictions(places[found.example_id] for found in a)
     except KeyError as error:
         raise DataError(f"{row.name}: the predictions on test lack the example {error}") from error
-    return paired(make_objective(row.objective), a, same, seed=_SEED, texts=texts)
+    return compare_paired(make_objective(row.objective), a, same, seed=_SEED, texts=texts)
 
 
 def _texts(folders: Sequence[Path]) -> Texts:
@@ -239,14 +240,16 @@ def _texts(folders: Sequence[Path]) -> Texts:
     return found
 
 
-def _pair(a: StudyRow, b: StudyRow, found: Comparison, p_holm: float) -> StudyPair:
-    return StudyPair(
+def _compare_pair(
+    a: StudySummary, b: StudySummary, found: Comparison, p_holm: float
+) -> StudyComparisonPair:
+    return StudyComparisonPair(
         a.name, b.name, a.objective, found.test, found.p_value, p_holm, found.difference,
         found.ci95, found.n, found.n_discordant,
     )  # fmt: skip
 
 
-def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
+def _changes(before: Any, after: Any, path: str) -> Iterator[SettingChange]:
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
@@ -261,9 +264,9 @@ def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
             if one is not None and other is not None and one["kind"] == other["kind"]:
                 yield from _changes(one, other, f"{name} ({one['kind']})")
             else:
-                yield Change(name, one, other)
+                yield SettingChange(name, one, other)
     else:
-        yield Change(path, before, after)
+        yield SettingChange(path, before, after)
 
 
 def _groups(value: Any) -> bool:

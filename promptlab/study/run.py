@@ -32,7 +32,7 @@ from promptlab.study.search.completion import answer_missing
 from promptlab.study.search.endpoint_cost import KEPT, EndpointCost
 from promptlab.study.search.search import TrialSearch
 from promptlab.study.spec.objective import make_objective
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.blocks import evaluation_order
 from promptlab.study.trials.context import StudyContext
@@ -121,7 +121,7 @@ class StudyRun:
             self.objectives = [make_objective(name) for name in names]
         except InputError as error:
             raise StudyError(f"study {self.spec.study!r}, {key}: {error}") from error
-        self.space = Space(self.spec.candidates, self.task)
+        self.space = SearchSpace(self.spec.candidates, self.task)
         if self.spec.baseline not in (None, *self.space.kinds):
             raise StudyError(
                 f"study {self.spec.study!r}, baseline: there is no group {self.spec.baseline!r}; "

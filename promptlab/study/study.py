@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from promptlab.evaluation.failure_log import FailureLog
     from promptlab.evaluation.predictions import Predictions
     from promptlab.predictors.base import Predictor
-    from promptlab.study.comparison import Change
+    from promptlab.study.comparison import SettingChange
 
 
 def _next(board: dict[str, Any]) -> str:
@@ -65,9 +65,9 @@ class Study:
         ``planned`` and ``finished`` count trials, ``seconds`` is the time of work,
         ``seconds_left`` that of the search, if it can be told; ``cost`` is an endpoint's.
         """
-        from promptlab.study.progress.watch import watch
+        from promptlab.study.progress.watch import watch_study
 
-        return watch(self.path.absolute()).look()
+        return watch_study(self.path.absolute()).poll()
 
     def log(self, tail: int | None = None) -> list[dict[str, Any]]:
         """What happened, in order, or the last ``tail`` events; without a log there are none.
@@ -162,10 +162,10 @@ class Study:
             raise StudyError(f"the study in {self.path} has no failure log ({FAILURES})")
         return FailureLog(self.path)
 
-    def changes(self, later: Study) -> list[Change]:
-        """Settings in which a ``later`` study differs, a `Change` each, in the file's order."""
-        from promptlab.study.comparison import study_changes
+    def changes(self, later: Study) -> list[SettingChange]:
+        """Settings in which a ``later`` study differs, in the file's order."""
+        from promptlab.study.comparison import setting_changes
 
         self._folder.require()
         later._folder.require()
-        return study_changes(self.path, later.path)
+        return setting_changes(self.path, later.path)

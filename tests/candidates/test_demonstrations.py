@@ -13,7 +13,7 @@ from promptlab.errors import StudyError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.demonstrations.choice import DemonstrationChoice
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 
 WORDS = {"negative": "terrible", "positive": "great"}
@@ -32,7 +32,7 @@ def settings(**values: Any) -> DemonstrationsSettings:
 
 def candidates(task: Task, **values: Any) -> list[tuple[dict[str, Any], dict[str, Any], str]]:
     """Parameters, the choice's settings and the last part of the name of every candidate."""
-    space = Space([settings(**values)], task)
+    space = SearchSpace([settings(**values)], task)
     found = []
     for parameters in space.enumerate(1000) or []:
         _, candidate = space.suggest(optuna.trial.FixedTrial(parameters))
@@ -84,7 +84,9 @@ def test_orders_go_with_their_selections(task: Task) -> None:
         ("nearest", "nearest_last"),
     }
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
-    space = Space([settings(selection=["random", "nearest"], order=["grouped", "searched"])], task)
+    space = SearchSpace(
+        [settings(selection=["random", "nearest"], order=["grouped", "searched"])], task
+    )
     for _ in range(12):  # a dimension has the same choices in every trial
         space.suggest(study.ask())
 
@@ -121,7 +123,7 @@ def test_fitted_predictors_show_what_was_asked_for(task: Task, causal: LocalMode
         placement=["before", "after"],
         seed=[13],
     )
-    space = Space([group], task)
+    space = SearchSpace([group], task)
     every = space.enumerate(100) or []
     assert len(every) == 3 * 2
     for parameters in every:
@@ -163,11 +165,11 @@ def test_what_cannot_be_is_refused_at_once(
     values: dict[str, Any], message: str, task: Task
 ) -> None:
     with pytest.raises(StudyError, match=message):
-        Space([settings(**values)], task)
+        SearchSpace([settings(**values)], task)
 
 
 def test_vectors_are_asked_for_before_anything_is_written(task: Task) -> None:
-    space = Space([settings(selection=["nearest"], similarity=["bm25", "embedding"])], task)
+    space = SearchSpace([settings(selection=["nearest"], similarity=["bm25", "embedding"])], task)
     with pytest.raises(StudyError, match=r"gives no vectors.*use similarity bm25"):
         space.check(ScriptedModel())
-    Space([settings(similarity=["embedding"])], task).check(ScriptedModel())
+    SearchSpace([settings(similarity=["embedding"])], task).check(ScriptedModel())

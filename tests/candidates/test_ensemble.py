@@ -19,7 +19,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.base import load
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.head import HeadTexts
-from promptlab.study.report.composition import made_of, member_rows
+from promptlab.study.report.composition import describe_composition, member_rows
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.trials.trials import trial_record
@@ -100,7 +100,7 @@ def test_an_ensemble_that_wins_is_saved_and_told(start: Start, tmp_path: Path) -
         {row.example_id: row.label for row in run.folder.predictions(trial.number)}[e.id]
         for e in run.task.dev
     ]
-    first, second = made_of(fitted.facts())
+    first, second = describe_composition(fitted.facts())
     assert "mean probability of 3 members" in first
     assert "weight 0.33" in first
     assert "comparison on test" in second
@@ -153,7 +153,7 @@ def test_a_student_learns_from_the_ensemble(start: Start, tmp_path: Path) -> Non
     teacher = told[0]["teacher_tokens"]
     own = [row["learning_tokens"] for row in by_number]
     assert own[0] == own[1] + teacher, "the second student shares the teacher's labels"
-    (sentence,) = made_of({"distillation": told[0]})
+    (sentence,) = describe_composition({"distillation": told[0]})
     assert "on 25 texts without labels" in sentence
 
 

@@ -22,7 +22,7 @@ from promptlab.events import Event, Events, Step
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.tuning.fit_context import Asked, Fitting
 
 pytestmark = pytest.mark.slow
@@ -45,7 +45,7 @@ def kind(task: Task, **given: Any) -> FinetuneKind:
 
 
 def candidate(made: Any) -> Candidate:
-    return Space([made.settings], made.task).single()
+    return SearchSpace([made.settings], made.task).single()
 
 
 def scores(predictor: Any, task: Task) -> Any:
@@ -238,7 +238,7 @@ def test_only_what_applies_is_a_dimension(task: Task) -> None:
         rank=[2, 4],
         soft_learning_rate=[0.1, 0.01],
     )
-    (found,) = [Space([made.settings], task).enumerate(100)]
+    (found,) = [SearchSpace([made.settings], task).enumerate(100)]
     assert found is not None
     # soft: 2 rates; model: full, and LoRA of two ranks; both: each of these with 2 rates
     assert len(found) == 2 + 3 + 3 * 2

@@ -22,7 +22,7 @@ from promptlab.events import Event, Events, Step
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
 from promptlab.predictors.head import HeadClassifier, slotless
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.tuning.fit_context import Asked, Fitting
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def kind(task: Task, **given: Any) -> HeadKind:
 
 
 def candidate(made: HeadKind) -> Any:
-    return Space([made.settings], made.task).single()
+    return SearchSpace([made.settings], made.task).single()
 
 
 def repeated(task: Task) -> Task:

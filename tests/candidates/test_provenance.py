@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from promptlab.candidates.base import BUILT_IN, KindSettings, find_kind
 from promptlab.data.task import Task
 from promptlab.files.provenance import collect_inputs
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.provenance_fixtures import OWN, module  # noqa: F401 - a fixture
 
 ALLOWED_CODE = ("my_problem", "my_program")
@@ -193,7 +193,7 @@ def test_a_model_that_writes_instructions_is_noted(monkeypatch: pytest.MonkeyPat
 def looked_up(group: dict[str, Any], task: Task) -> dict[str, str]:
     found: dict[str, str] = {}
     with collect_inputs(found):
-        Space([find_kind(group["kind"]).Settings.model_validate(group)], task)
+        SearchSpace([find_kind(group["kind"]).Settings.model_validate(group)], task)
     return found
 
 

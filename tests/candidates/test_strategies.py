@@ -16,7 +16,7 @@ from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
 from promptlab.strategies.generated_knowledge import GeneratedKnowledge
 from promptlab.strategies.retrieval import Retrieval
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.strategy_fixtures import (
     ASK,
@@ -144,11 +144,11 @@ def test_passages_from_a_file_are_part_of_the_candidate(tmp_path: Path) -> None:
     }
     one = read_group(group | {"passages": "facts.txt"})
     one.set_location(Location(str(tmp_path / "study.yaml"), 3))
-    first = candidates(Space([one], TASK))[0]
+    first = candidates(SearchSpace([one], TASK))[0]
     listed = candidates(space(group | {"passages": ["pears are green", "1 and 2 are 3"]}))[0]
     assert first.key == listed.key
     file.write_text("pears are yellow\n", encoding="utf-8")
-    assert candidates(Space([one], TASK))[0].key != first.key
+    assert candidates(SearchSpace([one], TASK))[0].key != first.key
     model = ScriptedModel(adder)
     made = fitted(group | {"passages": ["pears are green"]}, model)
     assert made.predict(TASK.dev[:1])[0].trace["passages"] == [0]

@@ -15,7 +15,7 @@ from promptlab.errors import CapabilityError, StudyError
 from promptlab.strategies.tree_of_thoughts.node import Budget
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
 from promptlab.study.spec.load import find_study_file, load_spec
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 
 ROWS = [
@@ -45,7 +45,7 @@ def group(**changes: Any) -> TreeSettings:
 
 
 def test_the_dimensions_make_different_candidates() -> None:
-    space = Space(
+    space = SearchSpace(
         [
             group(
                 thoughts=["propose", "sample", "moves"],
@@ -79,7 +79,7 @@ def test_a_candidate_is_the_predictors_settings() -> None:
         ),
         TASK,
     )  # fmt: skip
-    candidate = Space([kind.settings], TASK).single()
+    candidate = SearchSpace([kind.settings], TASK).single()
     assert candidate.name == (
         "tree: propose · value · depth first, beam 2, depth 3 · threshold 0.5 · chat"
     )
@@ -101,7 +101,7 @@ def test_a_masked_model_is_refused(masked: Any) -> None:
     ):
         TreeOfThoughtsKind(group(), TASK).check(masked)
     with pytest.raises(StudyError, match=r"group 1 \(tree_of_thoughts\): .* cannot generate"):
-        Space([group()], TASK).check(masked)
+        SearchSpace([group()], TASK).check(masked)
     TreeOfThoughtsKind(group(thoughts=["moves"]), TASK).check(masked)  # it only scores
 
 
@@ -118,12 +118,12 @@ def test_a_masked_model_is_refused(masked: Any) -> None:
 )
 def test_faults_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(StudyError, match=message):
-        Space([group(**changes)], TASK)
+        SearchSpace([group(**changes)], TASK)
 
 
 def test_a_problem_needs_its_field() -> None:
     with pytest.raises(StudyError, match="reads the field 'numbers', which the data lacks"):
-        Space([group(vote=[])], task("text"))
+        SearchSpace([group(vote=[])], task("text"))
 
 
 @pytest.mark.parametrize(("name", "candidates"), [("game24", 5), ("game24-control", 2)])
@@ -132,6 +132,6 @@ def test_the_shipped_studies_are_valid(name: str, candidates: int) -> None:
     again = load_spec(spec.document(), source="again")
     assert again.document() == spec.document()
     assert find_kind("tree_of_thoughts") is TreeOfThoughtsKind
-    space = Space(spec.candidates, TASK)  # type: ignore[union-attr]
+    space = SearchSpace(spec.candidates, TASK)  # type: ignore[union-attr]
     assert len(space.enumerate(50) or []) == candidates
     assert spec.baseline in space.kinds  # type: ignore[union-attr]

@@ -26,7 +26,7 @@ from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings, inner_settings
 from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.study.spec.load import load_spec
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.strategy_fixtures import Given
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
@@ -92,7 +92,7 @@ def group(inner: Mapping[str, Any], **own: Any) -> LoudSettings:
     return LoudSettings.model_validate({"kind": HERE, "inner": inner, **own})
 
 
-def candidates(space: Space) -> list[Candidate]:
+def candidates(space: SearchSpace) -> list[Candidate]:
     found = []
     for params in space.enumerate(100) or []:
         found.append(space.suggest(Given(params))[1])
@@ -100,7 +100,7 @@ def candidates(space: Space) -> list[Candidate]:
 
 
 def test_inner_dimensions_have_their_own_names() -> None:
-    space = Space([group(TEMPLATE)], TASK)
+    space = SearchSpace([group(TEMPLATE)], TASK)
     params = space.enumerate(100)
     assert params is not None
     assert len(params) == 4
@@ -111,7 +111,7 @@ def test_inner_dimensions_have_their_own_names() -> None:
 
 
 def test_candidates_hold_the_inner_one_and_are_fitted_around_it() -> None:
-    space = Space([group({"kind": HERE, "inner": TEMPLATE, "marks": [1]}, marks=[2])], TASK)
+    space = SearchSpace([group({"kind": HERE, "inner": TEMPLATE, "marks": [1]}, marks=[2])], TASK)
     candidate = candidates(space)[0]
     inner = candidate.settings["inner"]
     assert (candidate.settings["marks"], inner["kind"], inner["name"]) == (
@@ -131,18 +131,18 @@ def test_candidates_hold_the_inner_one_and_are_fitted_around_it() -> None:
 def test_what_no_strategy_is_cannot_be_wrapped() -> None:
     labelled = Task("labelled", TASK.train, TASK.dev, TASK.test, labels=("a", "b", "c"))
     with pytest.raises(StudyError, match=r"group 1 \(.*LoudKind\): inner \(head\): .*no strategy"):
-        Space([group({"kind": "head"})], labelled)
+        SearchSpace([group({"kind": "head"})], labelled)
     with pytest.raises(StudyError, match=r"inner \(words\): its candidates build on others"):
-        Space([group({"kind": "words"})], TASK)
+        SearchSpace([group({"kind": "words"})], TASK)
     with pytest.raises(StudyError, match=r"inner \(template\): .*reads the field 'nothing'"):
-        Space([group({"kind": "template", "templates": ["{nothing} {mask}"]})], TASK)
+        SearchSpace([group({"kind": "template", "templates": ["{nothing} {mask}"]})], TASK)
 
     with pytest.raises(InputError, match="Loud wraps strategies"):
         Loud(object.__new__(HeadClassifier), 1)
 
 
 def test_the_inner_check_is_asked() -> None:
-    space = Space([group(TEMPLATE)], TASK)
+    space = SearchSpace([group(TEMPLATE)], TASK)
     model = ScriptedModel()
     model.can = frozenset({"score"})
     with pytest.raises(StudyError, match=r"group 1 .*: inner \(template\): .*cannot generate"):

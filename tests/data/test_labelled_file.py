@@ -14,7 +14,7 @@ from promptlab.data.example import Example
 from promptlab.data.readers import FileForm, read_rows
 from promptlab.data.task import Task
 from promptlab.errors import DataError, DataWarning
-from promptlab.study.proposal.proposal import propose
+from promptlab.study.proposal.proposal import propose_study
 
 WORDS = ["warm", "slow", "bright", "dull", "sharp", "kind", "lost", "plain", "rich", "thin"]
 
@@ -183,7 +183,7 @@ def test_chat_messages(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", "\n".join(lines))
     with pytest.raises(DataError, match=r"text: messages\.1\.content, label: messages\.-1\.con"):
         Task.from_file(path)
-    proposed = propose(path).document["task"]
+    proposed = propose_study(path).document["task"]
     assert (proposed["text"], proposed["label"]) == ("messages.1.content", "messages.-1.content")
     with pytest.raises(DataError, match=r"label: messages\.-1\.content"):
         Task.from_file(path, text="messages", label="messages.-1.content")

@@ -19,7 +19,7 @@ from promptlab.evaluation.distinct_texts import (
 from promptlab.evaluation.evaluation import Evaluation, counted
 from promptlab.evaluation.predictions import Prediction, Predictions, answered_by_both
 from promptlab.evaluation.statistics import mcnemar_exact, wilson, wilson_interval
-from promptlab.study.spec.objective import make_objective, paired, summary
+from promptlab.study.spec.objective import compare_paired, make_objective, summarize_predictions
 
 
 def table(right: Sequence[bool], ids: Sequence[str] | None = None) -> Predictions:
@@ -82,10 +82,10 @@ def test_mcnemar_counts_a_text_once() -> None:
     texts = {str(n): 0 if n < 10 else n for n in range(17)}
     a = table([True] * 17)
     b = table([False] * 10 + [True] * 7)
-    whole = paired(make_objective("accuracy"), a, b, seed=1)
+    whole = compare_paired(make_objective("accuracy"), a, b, seed=1)
     assert whole.n == 17
     assert whole.p_value == pytest.approx(0.5**9)
-    once = paired(make_objective("accuracy"), a, b, seed=1, texts=texts)
+    once = compare_paired(make_objective("accuracy"), a, b, seed=1, texts=texts)
     assert (once.test, once.n, once.n_discordant, once.p_value) == ("mcnemar_exact", 8, 1, 1.0)
 
 
@@ -93,7 +93,7 @@ def test_texts_whose_copies_disagree_are_resampled() -> None:
     texts = {str(n): n // 2 for n in range(40)}
     a = table([True, False] * 10 + [True] * 20)
     b = table([False] * 20 + [True] * 20)
-    found = paired(make_objective("accuracy"), a, b, seed=1, texts=texts)
+    found = compare_paired(make_objective("accuracy"), a, b, seed=1, texts=texts)
     assert (found.test, found.n, found.n_discordant) == ("paired_bootstrap", 20, 10)
     assert found.difference == pytest.approx(0.25)
 
@@ -101,9 +101,9 @@ def test_texts_whose_copies_disagree_are_resampled() -> None:
 def test_the_summary_tells_rows_and_texts() -> None:
     rows = table([True] * 15 + [False] * 5)
     texts = {str(n): n // 2 for n in range(20)}
-    found = summary(rows, [make_objective("accuracy")], texts)
+    found = summarize_predictions(rows, [make_objective("accuracy")], texts)
     assert (found["n"], found["n_distinct"], found["n_missing"]) == (20, 10, 0)
-    own, plain = found["ci95"], summary(rows, [make_objective("accuracy")])["ci95"]
+    own, plain = found["ci95"], summarize_predictions(rows, [make_objective("accuracy")])["ci95"]
     assert own[1] - own[0] > plain[1] - plain[0]
 
 
@@ -113,9 +113,9 @@ def test_only_what_both_answered_is_paired() -> None:
         Prediction(row.example_id, None, "a", unparsed=True, error="429") if n < 8 else row
         for n, row in enumerate(table([True] * 24))
     )
-    found = paired(make_objective("accuracy"), a, b, seed=1)
+    found = compare_paired(make_objective("accuracy"), a, b, seed=1)
     assert (found.p_value, found.n, found.n_discordant, found.difference) == (1.0, 16, 0, 0.0)
-    nothing = paired(make_objective("accuracy"), a, b[:8], seed=1)
+    nothing = compare_paired(make_objective("accuracy"), a, b[:8], seed=1)
     assert (nothing.test, nothing.p_value, nothing.n) == ("not_compared", 1.0, 0)
     evaluated = Evaluation.of(b, ("macro_f1",))
     assert (evaluated.accuracy, evaluated.n, evaluated.n_missing) == (1.0, 16, 8)
@@ -160,7 +160,7 @@ def test_macro_f1_is_tested_by_macro_f1() -> None:
         for n, (label, t) in enumerate(zip(labels, targets, strict=True))
     )
     assert mcnemar_exact(finds.correct, always.correct).p_value == 1.0
-    found = paired(make_objective("macro_f1"), finds, always, seed=1)
+    found = compare_paired(make_objective("macro_f1"), finds, always, seed=1)
     assert (found.test, found.measure) == ("paired_bootstrap", "macro_f1")
     assert found.difference > 0.2
     assert found.p_value < 0.001
@@ -169,7 +169,7 @@ def test_macro_f1_is_tested_by_macro_f1() -> None:
 def test_costs_are_compared_by_costs() -> None:
     few = Predictions(Prediction(str(n), "a", "a", tokens_in=10) for n in range(20))
     many = Predictions(Prediction(str(n), "a", "a", tokens_in=12 + n % 2) for n in range(20))
-    found = paired(make_objective("tokens"), few, many, seed=1)
+    found = compare_paired(make_objective("tokens"), few, many, seed=1)
     assert found.measure == "tokens"
     assert found.difference == pytest.approx(-2.5)
     assert found.p_value < 0.001

@@ -54,7 +54,7 @@ def test_a_study_tells_what_it_cut(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from promptlab.cli.leaderboard import print_result
+    from promptlab.cli.leaderboard import print_leaderboard
 
     data = tmp_path / "long.csv"
     with (tmp_path / "reviews.csv").open(encoding="utf-8") as given, data.open("w") as out:
@@ -74,7 +74,7 @@ def test_a_study_tells_what_it_cut(
     told = Cuts(**cut).told(30)
     assert f"The winner on dev: {told}." in board["statements"]
     capsys.readouterr()
-    print_result(board, run.folder.path)
+    print_leaderboard(board, run.folder.path)
     assert told in " ".join(capsys.readouterr().out.split())
     assert told in run.folder.report_file.read_text().replace("&#39;", "'")
 

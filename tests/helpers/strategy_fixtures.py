@@ -9,7 +9,7 @@ from promptlab.candidates.wrapper import read_group
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.predictors.candidate import Candidate
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 
 ASK = {"name": "ask", "text": "Q: {question}\nA: {mask}", "parser": {"type": "number"}}
 READ = {"name": "read", "text": "{context}\nQ: {question}\nA: {mask}", "parser": {"type": "number"}}
@@ -65,9 +65,9 @@ class Given:
         return float(self.params[name])
 
 
-def space(group: Mapping[str, Any], task: Task = TASK) -> Space:
-    return Space([read_group(group)], task)
+def space(group: Mapping[str, Any], task: Task = TASK) -> SearchSpace:
+    return SearchSpace([read_group(group)], task)
 
 
-def candidates(made: Space) -> list[Candidate]:
+def candidates(made: SearchSpace) -> list[Candidate]:
     return [made.suggest(Given(params))[1] for params in made.enumerate(500) or []]

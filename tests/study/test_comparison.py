@@ -15,7 +15,7 @@ from promptlab.errors import StudyError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.statistics import mcnemar_exact
 from promptlab.models.local import LocalModel
-from promptlab.study.comparison import compare_studies, study_changes
+from promptlab.study.comparison import compare_studies, setting_changes
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -57,12 +57,12 @@ def test_studies_on_the_same_test_examples_are_tested(runs: Path) -> None:
 
 
 def test_what_changed_is_told_by_setting(runs: Path) -> None:
-    found = {c.key: c for c in study_changes(runs / "first", runs / "third")}
+    found = {c.key: c for c in setting_changes(runs / "first", runs / "third")}
     assert found["task.test"].before == 40 and found["task.test"].after == 30
     assert found["candidates.2"].before is None
-    between = {c.key for c in study_changes(runs / "second", runs / "third")}
+    between = {c.key for c in setting_changes(runs / "second", runs / "third")}
     assert "candidates.1" in between and "description" not in between
-    assert study_changes(runs / "first", runs / "first") == []
+    assert setting_changes(runs / "first", runs / "first") == []
 
 
 def test_what_cannot_be_compared_is_told(runs: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.helpers.study_run_fixtures import start  # noqa: F401 - a fixture
 def test_rows_that_repeat_make_nothing_surer(
     start: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from promptlab.cli.leaderboard import print_result
+    from promptlab.cli.leaderboard import print_leaderboard
 
     start(study="plain")  # writes the reviews
     with (tmp_path / "reviews.csv").open(encoding="utf-8") as given:
@@ -50,7 +50,7 @@ def test_rows_that_repeat_make_nothing_surer(
     assert majority["n"] == test["n_distinct"]
     assert majority["n_discordant"] <= test["n_distinct"]
     capsys.readouterr()
-    print_result(board, run.folder.path)
+    print_leaderboard(board, run.folder.path)
     assert "distinct texts" in " ".join(capsys.readouterr().out.split())
     kept = json.loads((run.folder.path / "repeats.json").read_text())
     assert len(kept) == test["n"]

@@ -186,7 +186,7 @@ def test_a_winner_that_shuffled_labels_do_not_fit_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from promptlab.cli.leaderboard import print_result
+    from promptlab.cli.leaderboard import print_leaderboard
     from promptlab.study.trials.context import StudyContext
 
     fit = StudyContext.fit
@@ -201,5 +201,5 @@ def test_a_winner_that_shuffled_labels_do_not_fit_is_told(
     board = run.run()
     shuffled = board["baselines"][2]
     assert (shuffled["name"], shuffled["dev"]) == ("shuffled-labels", None)
-    print_result(board, tmp_path / "runs" / "reviews")
+    print_leaderboard(board, tmp_path / "runs" / "reviews")
     assert "control shuffled-labels: the winner cannot be fitted" in capsys.readouterr().out

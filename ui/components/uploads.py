@@ -76,7 +76,7 @@ def uploaded_name(keep_upload: Callable[[str | Path], Path], path: str | Path) -
 
 def uploaded_file(policy: pl.StudyPolicy, name: str) -> Path:
     """A file that was kept, by its name. Raises `InputError` for any other one."""
-    found: Path | None = policy.file(name) if name else None
+    found: Path | None = policy.find_file(name) if name else None
     if found is None:
         raise pl.InputError(f"{name!r:.80} was not uploaded here" if name else "upload a file")
     return found

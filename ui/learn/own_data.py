@@ -25,7 +25,9 @@ def own_data(
         raise pl.InputError(f"data: there is no {data!r} here; use {', '.join(DATA)}")
     found = read_labelled(policy, file, text, label)
     try:
-        proposed = pl.propose(uploaded_file(policy, file), text=text or None, label=label or None)
+        proposed = pl.propose_study(
+            uploaded_file(policy, file), text=text or None, label=label or None
+        )
     except pl.InputError:  # too few rows to be divided as a study would have them
         return _plain(found)
     group = proposed.document["candidates"][0]

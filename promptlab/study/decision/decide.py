@@ -40,7 +40,7 @@ from promptlab.study.decision.unanswered_check import dev_gaps, gap_of
 from promptlab.study.decision.verdict import study_verdict
 from promptlab.study.folder.basis import RESTS_ON, TESTED, mixed_told, unrecorded_told
 from promptlab.study.folder.folder import REPEATS
-from promptlab.study.report.composition import made_of
+from promptlab.study.report.composition import describe_composition
 from promptlab.study.trials.blocks import describe_failed_requests
 from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.trials import QUEUED, SPACE, trial_record
@@ -211,7 +211,7 @@ def _on_test_too(
         if other is not None:
             gaps.append(gap_of("test", reference.trial, other, allowed))
     board["gaps"] = [gap.record() for gap in gaps if gap is not None]
-    board["statements"] += made_of(board["best"]["facts"])
+    board["statements"] += describe_composition(board["best"]["facts"])
     beside.attempt(
         "the gains of the groups over the baseline",
         lambda: _gains(context, board, ranking),

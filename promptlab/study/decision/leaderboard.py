@@ -22,7 +22,7 @@ from promptlab.security.untrusted_text import json_lines
 from promptlab.study.decision.ranking import Ranking
 from promptlab.study.decision.verdict import ALPHA
 from promptlab.study.formatting import is_better
-from promptlab.study.report.search_sentences import search_told
+from promptlab.study.report.search_sentences import search_sentence
 
 MATRIX_LABELS = 40
 """With more labels than this, a confusion matrix is written by its cells that are not empty."""
@@ -31,7 +31,7 @@ MATRIX_LABELS = 40
 def statements(board: dict[str, Any], ranking: Ranking) -> list[str]:
     """The result in plain sentences, beside the verdict."""
     best, name = board["best"], str(board["objective"])
-    told = [search_told(board), _best_told(best, name)]
+    told = [search_sentence(board), _best_told(best, name)]
     told += _compared_told(board)
     told += _ranked_told(board, ranking)
     rows = [row for row in board["trials"] if row["state"] == "complete"]

@@ -64,18 +64,22 @@ def _decided(board: Row) -> Verdict:
         )
     if board.get("gaps"):
         return _unanswered(board, board["gaps"])
-    measure = formatting.measure_of(best.get("dev") or {}, board)
-    if formatting.number((best.get("test") or {}).get(measure)) is None:
+    measure = formatting.leading_metric(best.get("dev") or {}, board)
+    if formatting.as_number((best.get("test") or {}).get(measure)) is None:
         return _untested(board, measure)
     for decide in (_beaten, _not_better, _cheaper):
         if (found := decide(board)) is not None:
             return replace(found, because=_joined(found.because, _unmeasured(board)))
     test = best["test"]
-    worth = f"{formatting.spaced(measure)} {formatting.metric_value(measure, test[measure])}"
+    worth = f"{formatting.in_words(measure)} {formatting.format_metric(measure, test[measure])}"
     return Verdict(
         "use",
         f"Use {best['name']}: {worth} on the untouched test split.",
-        _joined(formatting.evidence(test, measure), formatting.against(board), _unmeasured(board)),
+        _joined(
+            formatting.evidence_sentence(test, measure),
+            formatting.comparison_text(board),
+            _unmeasured(board),
+        ),
         _to_use(board, "best") if best.get("number") is not None else "",
         best.get("number"),
     )
@@ -118,15 +122,19 @@ def _unmeasured(board: Row) -> str:
 def _untested(board: Row, measure: str) -> Verdict:
     best = board["best"]
     dev = best.get("dev") or {}
-    value = formatting.number(dev.get(measure))
+    value = formatting.as_number(dev.get(measure))
     told = (
-        f"{formatting.spaced(measure)} {formatting.metric_value(measure, value)}" if value else ""
+        f"{formatting.in_words(measure)} {formatting.format_metric(measure, value)}"
+        if value
+        else ""
     )
     worth = f": {told} on dev" if value is not None else ""
     return Verdict(
         "undecided",
         f"Best so far is {best['name']}{worth}.",
-        _joined(formatting.evidence(dev, measure), "The test split has not been touched yet."),
+        _joined(
+            formatting.evidence_sentence(dev, measure), "The test split has not been touched yet."
+        ),
         "",
         best.get("number"),
     )
@@ -140,17 +148,17 @@ def _beaten(board: Row) -> Verdict | None:
         if split is None:
             continue
         own, other = (scores[split][measure] for scores in (best, row))
-        shown = [formatting.metric_value(measure, value) for value in (other, own)]
+        shown = [formatting.format_metric(measure, value) for value in (other, own)]
         p = _p_against(board, str(row["name"])) if split == "test" else None
-        tested = "" if p is None else f" ({formatting.p_value(p)})"
+        tested = "" if p is None else f" ({formatting.format_p_value(p)})"
         return Verdict(
             "none",
             f"Do not trust this: the control {row['name']} has {shown[0]} on {split} and "
             f"{best['name']} {shown[1]}{tested}, so none of these is worth using yet.",
             _joined(
                 f"{_CONTROL_WORDS[str(row['name'])]}.",
-                formatting.evidence(best["test"], _lead(board)),
-                formatting.against(board),
+                formatting.evidence_sentence(best["test"], _lead(board)),
+                formatting.comparison_text(board),
             ),
             _CONTROL_NEXT[str(row["name"])],
             trusted=False,
@@ -192,7 +200,7 @@ def _beats(board: Row, row: Row, measure: str) -> str | None:
     sign = 1 if _maximises(board) or measure == "accuracy" else -1
     for split in ("test", "dev"):
         own, other = (
-            formatting.number((scores.get(split) or {}).get(measure))
+            formatting.as_number((scores.get(split) or {}).get(measure))
             for scores in (board["best"], row)
         )
         if own is None or other is None:
@@ -208,8 +216,8 @@ def _beats(board: Row, row: Row, measure: str) -> str | None:
 def _not_better(board: Row) -> Verdict | None:
     """The winner cannot be told from the majority class, or is worse than the chosen baseline."""
     best, measure = board["best"], _lead(board)
-    for row in formatting.comparisons(board):
-        p, apart = formatting.number(row.get("p_value")), _gain(board, row)
+    for row in formatting.test_comparisons(board):
+        p, apart = formatting.as_number(row.get("p_value")), _gain(board, row)
         if p is None or apart is None:
             continue
         name = str(row.get("baseline", "majority"))
@@ -219,11 +227,11 @@ def _not_better(board: Row) -> Verdict | None:
             headline += f"{name}, {row['why']}."
             return _none(board, headline, row, f"Use {name} instead, or search on.")
         if name == "majority" and (p >= ALPHA or apart <= 0):
-            shown = formatting.metric_value(measure, best["test"][measure])
+            shown = formatting.format_metric(measure, best["test"][measure])
             headline = (
                 "None of these is worth using yet: on test the best of them, "
                 f"{best['name']}, cannot be told from always giving the most frequent label "
-                f"({formatting.spaced(measure)} {shown}, {formatting.p_value(p)})."
+                f"({formatting.in_words(measure)} {shown}, {formatting.format_p_value(p)})."
             )
             return _none(board, headline, row, "")
     return None
@@ -234,7 +242,8 @@ def _none(board: Row, headline: str, row: Row, advice: str) -> Verdict:
         "none",
         headline,
         _joined(
-            formatting.evidence(board["best"]["test"], _lead(board)), formatting.against(board)
+            formatting.evidence_sentence(board["best"]["test"], _lead(board)),
+            formatting.comparison_text(board),
         ),
         _joined(advice, _more_examples(board, row)),
     )
@@ -256,8 +265,8 @@ def _more_examples(board: Row, row: Row) -> str:
     if needed > _MOST_TIMES * n:
         return f"More examples would hardly help (about {needed:,}). {other}"
     return (
-        f"A difference of {formatting.points(apart)} needs about {needed:,} test examples to be "
-        f"shown in 80 % of cases (there are {n:,}): bring more. {other}"
+        f"A difference of {formatting.format_points(apart)} needs about {needed:,} test examples "
+        f"to be shown in 80 % of cases (there are {n:,}): bring more. {other}"
     )
 
 
@@ -265,12 +274,12 @@ def _cheaper(board: Row) -> Verdict | None:
     """A prompt that is equivalent to the winner within the margin, and cheaper by a share."""
     best, margin = board["best"], _setting(board, "margin")
     rows = {row["number"]: row for row in board.get("trials") or () if row["state"] == "complete"}
-    own = formatting.number((rows.get(best.get("number")) or {}).get("tokens_per_example"))
+    own = formatting.as_number((rows.get(best.get("number")) or {}).get("tokens_per_example"))
     if not own:
         return None
     found: list[tuple[float, int, Row, str]] = []
     for number, row in rows.items():
-        tokens = formatting.number(row.get("tokens_per_example"))
+        tokens = formatting.as_number(row.get("tokens_per_example"))
         if number == best["number"] or tokens is None:
             continue
         if tokens > (1 - _setting(board, "cheaper")) * own:
@@ -288,7 +297,7 @@ def _cheaper(board: Row) -> Verdict | None:
     ends = dict(_intervals(board, row))[split]
     measure = _measure(board)
     values = " and ".join(
-        formatting.metric_value(measure, (one.get("dev") or {}).get(measure, 0.0))
+        formatting.format_metric(measure, (one.get("dev") or {}).get(measure, 0.0))
         for one in (row, best)
     )
     return Verdict(
@@ -296,13 +305,13 @@ def _cheaper(board: Row) -> Verdict | None:
         f"Use {row['name']}, the cheaper one: it is equivalent to the best, {best['name']}, and "
         f"takes {1 - tokens / own:.0%} fewer tokens.",
         _joined(
-            f"{tokens:.1f} instead of {own:.1f} tokens an example; {formatting.spaced(measure)} "
+            f"{tokens:.1f} instead of {own:.1f} tokens an example; {formatting.in_words(measure)} "
             f"{values} on dev. The 95 % interval of their difference on {split}, {ends[0]:+.3f} to "
             f"{ends[1]:+.3f}, lies within ± {margin:g}.",
             "The best on test: "
-            f"{formatting.metric_value(_lead(board), best['test'][_lead(board)])}.",
-            formatting.evidence(best["test"], _lead(board)),
-            formatting.against(board),
+            f"{formatting.format_metric(_lead(board), best['test'][_lead(board)])}.",
+            formatting.evidence_sentence(best["test"], _lead(board)),
+            formatting.comparison_text(board),
         ),
         _to_use(board, "cheaper"),
         number,
@@ -313,7 +322,7 @@ def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
     """The intervals of a trial's difference from the winner, on test where it was compared."""
     test = [
         ("test", _ends(other))
-        for other in formatting.comparisons(board)
+        for other in formatting.test_comparisons(board)
         if other.get("trial") == row["number"]
     ]
     return test or [("dev", _ends(row.get("vs_best") or {}))]
@@ -321,7 +330,7 @@ def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
 
 def _ends(comparison: Row) -> tuple[float, float] | None:
     """A comparison's interval; one that saw no difference knows it to 3/n (rule of three)."""
-    ends, n = formatting.interval(comparison.get("ci95")), comparison.get("n")
+    ends, n = formatting.read_interval(comparison.get("ci95")), comparison.get("n")
     if ends == (0.0, 0.0) and n:
         return (-3 / n, 3 / n)
     return ends
@@ -333,7 +342,9 @@ def _worse_than_majority(board: Row, row: Row) -> bool:
     majority: Row = next(
         (b for b in board.get("baselines") or () if b.get("name") == "majority"), {}
     )
-    own, other = (formatting.number((one.get("dev") or {}).get(measure)) for one in (row, majority))
+    own, other = (
+        formatting.as_number((one.get("dev") or {}).get(measure)) for one in (row, majority)
+    )
     return own is not None and other is not None and own <= other
 
 
@@ -352,7 +363,7 @@ def _measure(board: Row) -> str:
 
 
 def _lead(board: Row) -> str:
-    return formatting.measure_of(board["best"].get("test") or {}, board)
+    return formatting.leading_metric(board["best"].get("test") or {}, board)
 
 
 def _maximises(board: Row) -> bool:
@@ -361,15 +372,15 @@ def _maximises(board: Row) -> bool:
 
 def _gain(board: Row, row: Row) -> float | None:
     """By how much the winner is better than what it is compared with."""
-    apart = formatting.number(row.get("difference"))
+    apart = formatting.as_number(row.get("difference"))
     maximise = _maximises(board) or row.get("measure") == "accuracy"
     return apart if apart is None or maximise else -apart
 
 
 def _p_against(board: Row, name: str) -> float | None:
-    for row in formatting.comparisons(board):
+    for row in formatting.test_comparisons(board):
         if row.get("baseline") == name:
-            return formatting.number(row.get("p_value"))
+            return formatting.as_number(row.get("p_value"))
     return None
 
 

@@ -7,21 +7,21 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Span:
+class CostRange:
     """From ``low`` to ``high``."""
 
     low: float
     high: float
 
-    def __add__(self, other: Span) -> Span:
-        return Span(self.low + other.low, self.high + other.high)
+    def __add__(self, other: CostRange) -> CostRange:
+        return CostRange(self.low + other.low, self.high + other.high)
 
-    def times(self, low: float, high: float | None = None) -> Span:
+    def times(self, low: float, high: float | None = None) -> CostRange:
         """Both ends multiplied."""
-        return Span(self.low * low, self.high * (low if high is None else high))
+        return CostRange(self.low * low, self.high * (low if high is None else high))
 
 
-NOTHING = Span(0.0, 0.0)
+NOTHING = CostRange(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class GroupCost:
     name: str
     kind: str
     candidates: int | None
-    trials: Span
-    tokens_in: Span
-    tokens_out: Span
-    learning: Span
-    seconds: Span | None
+    trials: CostRange
+    tokens_in: CostRange
+    tokens_out: CostRange
+    learning: CostRange
+    seconds: CostRange | None
     notes: tuple[str, ...] = ()
 
     @property
-    def tokens(self) -> Span:
+    def tokens(self) -> CostRange:
         """All that goes through the model."""
         return self.tokens_in + self.tokens_out + self.learning
 
@@ -62,12 +62,12 @@ class Estimate:
     trials: int
     groups: tuple[GroupCost, ...]
     decision: GroupCost
-    seconds: Span | None
-    dollars: Span | None
+    seconds: CostRange | None
+    dollars: CostRange | None
     uncounted: tuple[str, ...]
 
     @property
-    def tokens(self) -> Span:
+    def tokens(self) -> CostRange:
         """All tokens, those of the decision included."""
         return sum((group.tokens for group in self.groups), self.decision.tokens)
 
@@ -76,7 +76,7 @@ class Estimate:
         return asdict(self) | {"tokens": asdict(self.tokens)}
 
 
-def together(one: GroupCost, other: GroupCost) -> GroupCost:
+def add_costs(one: GroupCost, other: GroupCost) -> GroupCost:
     """Two costs of one group as a sum; seconds are known where both are."""
     seconds = None
     if one.seconds is not None and other.seconds is not None:

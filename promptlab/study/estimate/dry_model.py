@@ -19,7 +19,7 @@ _WIDTH = 16
 
 
 @dataclass
-class Tally:
+class CallCounts:
     """Tokens asked for; ``scored`` are in all, ``fresh`` those of prompts not seen before.
 
     ``read`` and ``written`` belong to generated replies.
@@ -46,7 +46,7 @@ class DryModel(LanguageModel):
         without: set[Capability] = {"gradients"}
         self.can = frozenset(model.can - without)
         self.share = share
-        self.tally = Tally()
+        self.tally = CallCounts()
         self._material = f"{material} " * (1 + 8_000 // (len(material) + 1))
         self._texts: dict[int, str] = {}
         self._answers: dict[str, int] = {}

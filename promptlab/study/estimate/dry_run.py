@@ -15,7 +15,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from promptlab.study.estimate.dry_model import DryModel
-from promptlab.study.spec.space import Draw
+from promptlab.study.spec.space import RandomTrial
 from promptlab.tuning.learning_cost import LearningCost, trained_template
 
 _TRIED, _EXAMPLES = 24, 12
@@ -25,7 +25,7 @@ _SHORT = 0.15
 
 
 @dataclass(frozen=True)
-class Side:
+class TokenMeans:
     """Means of a candidate: tokens an example, and once a candidate (``fitting``, ``learning``).
 
     ``fresh`` are the scored tokens that no candidate before has asked for (a cache knows the
@@ -48,8 +48,8 @@ class DryGroup:
 
     name: str
     kind: str
-    low: Side
-    high: Side
+    low: TokenMeans
+    high: TokenMeans
     prompts: tuple[Prompt, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
@@ -82,7 +82,7 @@ class DryRun:
 
     def group(self, name: str, kind: Kind) -> DryGroup:
         """One group that stands for itself."""
-        candidates = drawn(kind)
+        candidates = sample_trials(kind)
         if isinstance(kind, LearningKind):
             return self._learned(name, kind, candidates)
         notes: list[str] = []
@@ -97,7 +97,7 @@ class DryRun:
 
     def _tried(
         self, kind: Kind, candidates: Sequence[Candidate], share: float, notes: list[str]
-    ) -> Side:
+    ) -> TokenMeans:
         dry = DryModel(self.model, share, self._material)
         sides = []
         for candidate in candidates:
@@ -109,10 +109,12 @@ class DryRun:
         if not sides and notes:
             raise InputError(f"the group {kind.name} cannot be estimated: {notes[0]}")
         if not sides:
-            return Side()
-        return Side(**{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])})
+            return TokenMeans()
+        return TokenMeans(
+            **{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])}
+        )
 
-    def _one(self, kind: Kind, candidate: Candidate, dry: DryModel) -> Side:
+    def _one(self, kind: Kind, candidate: Candidate, dry: DryModel) -> TokenMeans:
         """Fitted and tried; its tokens an example."""
         before = replace(dry.tally)
         predictor = kind.fit(candidate, dry)
@@ -121,7 +123,7 @@ class DryRun:
         after, n = dry.tally, len(self.examples)
         asked = fitted.scored - before.scored
         written = fitted.read - before.read + fitted.written - before.written
-        return Side(
+        return TokenMeans(
             tokens_in=sum(row.tokens_in for row in rows) / n,
             tokens_out=sum(row.tokens_out for row in rows) / n,
             fresh=(after.fresh - fitted.fresh) / n,
@@ -140,7 +142,7 @@ class DryRun:
             except PromptlabError as problem:
                 notes.append(f"{candidate.name} was not counted: {str(problem).splitlines()[0]}")
                 continue
-            shared = Side(tokens_in=example, tokens_out=1.0, fresh=example)
+            shared = TokenMeans(tokens_in=example, tokens_out=1.0, fresh=example)
             lows.append(replace(shared, learning=low))
             highs.append(replace(shared, learning=high))
         if lows and lows != highs:
@@ -156,10 +158,10 @@ class DryRun:
         note = "made of other groups' candidates: counted by their means"
         if kind.recalls:
             note = "put together from kept predictions: the model is not asked on dev"
-            return DryGroup(name, kind.name, Side(), Side(), notes=(note,))
+            return DryGroup(name, kind.name, TokenMeans(), TokenMeans(), notes=(note,))
         if isinstance(kind, LearningKind):
             cost = LearningCost(self.task, self.model, self.examples)
-            low, high = cost.student(drawn(kind), low, high)
+            low, high = cost.student(sample_trials(kind), low, high)
         else:
             low, high = replace(low, learning=0.0), replace(high, learning=0.0)
         return DryGroup(name, kind.name, low, high, notes=(note,))
@@ -181,12 +183,12 @@ class DryRun:
         return tuple(prompt for prompt in found if prompt.is_text_only)
 
 
-def drawn(kind: Kind) -> list[Candidate]:
+def sample_trials(kind: Kind) -> list[Candidate]:
     """Some of a kind's candidates, different ones, always the same."""
     found: dict[str, Candidate] = {}
     chance = random.Random(_SEED)
     for _ in range(6 * _TRIED):
-        candidate = kind.suggest(Draw(chance), "")
+        candidate = kind.suggest(RandomTrial(chance), "")
         found.setdefault(candidate.key, candidate)
         if len(found) == _TRIED:
             break
@@ -207,7 +209,7 @@ def _with_template(settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return settings
 
 
-def _mean(sides: Sequence[Side]) -> Side:
+def _mean(sides: Sequence[TokenMeans]) -> TokenMeans:
     if not sides:
-        return Side()
-    return Side(**{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])})
+        return TokenMeans()
+    return TokenMeans(**{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])})

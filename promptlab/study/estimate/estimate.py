@@ -9,11 +9,11 @@ from typing import Any
 from promptlab.data.task import Task
 from promptlab.models.base import LanguageModel
 from promptlab.models.throughput import Throughput, measured
-from promptlab.study.estimate.cost_range import NOTHING, Estimate, GroupCost, Span, together
+from promptlab.study.estimate.cost_range import NOTHING, CostRange, Estimate, GroupCost, add_costs
 from promptlab.study.estimate.dry_run import DryGroup, DryRun
 from promptlab.study.spec.check import Load, check_study
 from promptlab.study.spec.curve_spec import CurveSpec
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 
 _COUNTED = 10_000
@@ -43,7 +43,7 @@ def estimate_study(
     return _Search(spec, task, space, model).estimate()
 
 
-class _Costing:
+class CostModel:
     """What both kinds of study share: groups tried dry, and a throughput measured once."""
 
     def __init__(self, task: Task, model: LanguageModel) -> None:
@@ -52,13 +52,14 @@ class _Costing:
         self._rate: Throughput | None = None
 
     def measure(self, groups: Sequence[DryGroup]) -> None:
+        """Measure once how fast the model reads, writes and learns here."""
         prompts = [prompt for group in groups for prompt in group.prompts[:4]][:8]
         self._rate = measured(
             self.model, prompts, writes=any(group.high.written for group in groups)
         )
 
     def cost(
-        self, group: DryGroup, candidates: int | None, trials: Span, examples: int
+        self, group: DryGroup, candidates: int | None, trials: CostRange, examples: int
     ) -> GroupCost:
         """A dry group's means, for so many trials on so many examples each."""
         low, high = group.low, group.high
@@ -67,20 +68,20 @@ class _Costing:
             kind=group.kind,
             candidates=candidates,
             trials=trials,
-            tokens_in=Span(
+            tokens_in=CostRange(
                 trials.low * (low.tokens_in * examples + low.fitting),
                 trials.high * (high.tokens_in * examples + high.fitting),
             ),
-            tokens_out=Span(
+            tokens_out=CostRange(
                 trials.low * low.tokens_out * examples, trials.high * high.tokens_out * examples
             ),
-            learning=Span(trials.low * low.learning, trials.high * high.learning),
+            learning=CostRange(trials.low * low.learning, trials.high * high.learning),
             seconds=None,
             notes=group.notes,
         )
         return replace(cost, seconds=self._seconds(group, trials, examples))
 
-    def _seconds(self, group: DryGroup, trials: Span, examples: int) -> Span | None:
+    def _seconds(self, group: DryGroup, trials: CostRange, examples: int) -> CostRange | None:
         rate = self._rate
         if rate is None:
             return None
@@ -91,22 +92,25 @@ class _Costing:
             read = side.read * examples / rate.read
             return float(asked / rate.read + read + written + side.learning / rate.trained)
 
-        return Span(of(group.low), of(group.high)).times(trials.low, trials.high)
+        return CostRange(of(group.low), of(group.high)).times(trials.low, trials.high)
 
-    def dollars(self, costs: Sequence[GroupCost]) -> Span | None:
+    def dollars(self, costs: Sequence[GroupCost]) -> CostRange | None:
+        """The price of all groups together, for an endpoint that says its price."""
         price = getattr(getattr(self.model, "options", None), "price", None)
         if price is None:
             return None
         tokens_in = sum((c.tokens_in for c in costs), NOTHING)
         tokens_out = sum((c.tokens_out for c in costs), NOTHING)
-        return Span(
+        return CostRange(
             price.of(round(tokens_in.low), round(tokens_out.low)),
             price.of(round(tokens_in.high), round(tokens_out.high)),
         )
 
 
-class _Search(_Costing):
-    def __init__(self, spec: StudySpec, task: Task, space: Space, model: LanguageModel) -> None:
+class _Search(CostModel):
+    def __init__(
+        self, spec: StudySpec, task: Task, space: SearchSpace, model: LanguageModel
+    ) -> None:
         super().__init__(task, model)
         self.spec, self.space = spec, space
 
@@ -127,7 +131,7 @@ class _Search(_Costing):
             seconds = sum((c.seconds for c in costs if c.seconds is not None), NOTHING)
             cap = self.spec.budget.seconds
             if cap is not None:
-                seconds = Span(min(seconds.low, cap), min(seconds.high, cap))
+                seconds = CostRange(min(seconds.low, cap), min(seconds.high, cap))
             seconds += decision.seconds or NOTHING
         return Estimate(
             study=self.spec.study,
@@ -154,16 +158,16 @@ class _Search(_Costing):
 
     def _shares(
         self, counts: dict[str, int | None], trials: int, *, exhausted: bool
-    ) -> dict[str, Span]:
+    ) -> dict[str, CostRange]:
         """Trials a group: all of its candidates, or as a sampler may divide them."""
         if exhausted:
-            return {name: Span(count or 0, count or 0) for name, count in counts.items()}
+            return {name: CostRange(count or 0, count or 0) for name, count in counts.items()}
         each = trials / len(counts)
         known = sum(count or 0 for count in counts.values())
         if None in counts.values() or not known:
-            return {name: Span(each, each) for name in counts}
+            return {name: CostRange(each, each) for name in counts}
         shares = {name: trials * (count or 0) / known for name, count in counts.items()}
-        return {name: Span(min(each, own), max(each, own)) for name, own in shares.items()}
+        return {name: CostRange(min(each, own), max(each, own)) for name, own in shares.items()}
 
     def _decision(self, dry: Sequence[DryGroup]) -> GroupCost:
         """The winner on test and with shuffled labels on dev; a reference on test beside it."""
@@ -172,27 +176,27 @@ class _Search(_Costing):
         low = min(judged, key=lambda g: g.low.tokens_in + g.low.tokens_out + g.low.learning)
         high = max(judged, key=lambda g: g.high.tokens_in + g.high.tokens_out + g.high.learning)
         compared = 2 if self.spec.baseline or any(g.high.learning for g in dry) else 1
-        one = Span(1.0, 1.0)
+        one = CostRange(1.0, 1.0)
         first = self.cost(low, None, one, test + dev)
         last = self.cost(high, None, one, test * compared + dev)
         seconds = None
         if first.seconds is not None and last.seconds is not None:
-            seconds = Span(first.seconds.low, last.seconds.high)
+            seconds = CostRange(first.seconds.low, last.seconds.high)
         return GroupCost(
             name="decision",
             kind="decision",
             candidates=None,
             trials=one,
-            tokens_in=Span(first.tokens_in.low, last.tokens_in.high),
+            tokens_in=CostRange(first.tokens_in.low, last.tokens_in.high),
             # The group of the most tokens may be one of short replies.
-            tokens_out=Span(*sorted((first.tokens_out.low, last.tokens_out.high))),
-            learning=Span(first.learning.low, last.learning.high),
+            tokens_out=CostRange(*sorted((first.tokens_out.low, last.tokens_out.high))),
+            learning=CostRange(first.learning.low, last.learning.high),
             seconds=seconds,
             notes=("the winner on test, controls, and what it is compared with",),
         )
 
 
-class _Curve(_Costing):
+class _Curve(CostModel):
     """Every method on every draw of every size; each cell predicts all of test."""
 
     def __init__(self, spec: CurveSpec, task: Task, model: LanguageModel) -> None:
@@ -206,13 +210,13 @@ class _Curve(_Costing):
             sums: GroupCost | None = None
             for size in spec.sizes:
                 task = self.task.few_shot(size, spec.seeds[0]) if size else self.task
-                space = Space([method.for_seed(spec.seeds[0])], task, [method.name])
+                space = SearchSpace([method.for_seed(spec.seeds[0])], task, [method.name])
                 group = DryRun(task, self.model).group(method.name, *space.kinds.values())
                 if not size:
                     group = group.untrained()
                 self.measure([group])
-                cell = self.cost(group, 1, Span(seeds, seeds), len(self.task.test))
-                sums = cell if sums is None else together(sums, cell)
+                cell = self.cost(group, 1, CostRange(seeds, seeds), len(self.task.test))
+                sums = cell if sums is None else add_costs(sums, cell)
                 found.append((group, cell))
             assert sums is not None
             found[-1] = (found[-1][0], sums)

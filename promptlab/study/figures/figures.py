@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from promptlab.errors import InputError
 from promptlab.study.decision.importances import importance_options, unwarned
-from promptlab.study.figures.trials import FigureTrials, copied, figure_trials
+from promptlab.study.figures.trials import FigureTrials, copy_study, read_figure_trials
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -44,7 +44,7 @@ def study_figures(
         ) from error
     if unknown := [name for name in names if name not in FIGURES]:
         raise InputError(f"there is no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
-    with figure_trials(Path(folder), storage) as shown:
+    with read_figure_trials(Path(folder), storage) as shown:
         return {name: _figure(name, shown) for name in names}
 
 
@@ -53,12 +53,12 @@ def _figure(name: str, shown: FigureTrials) -> Figure:
 
     missing = shown.why or _missing(name, shown)
     if missing:
-        return style.empty(missing, shown.finished)
+        return style.empty_figure(missing, shown.finished)
     try:
         figure = _DRAWN[name](shown)
     except (ValueError, RuntimeError) as error:  # what Optuna cannot compute it says so
-        return style.empty(f"This cannot be drawn: {error}", shown.finished)
-    return style.finish(figure, shown.finished)
+        return style.empty_figure(f"This cannot be drawn: {error}", shown.finished)
+    return style.apply_style(figure, shown.finished)
 
 
 def _missing(name: str, shown: FigureTrials) -> str:
@@ -79,9 +79,9 @@ def _history(shown: FigureTrials) -> Figure:
 
     from promptlab.study.figures import style
 
-    copy = copied(shown, shown.directions[:1], lambda trial: trial.values[:1])
+    copy = copy_study(shown, shown.directions[:1], lambda trial: trial.values[:1])
     figure = plot_optimization_history(copy, target_name=shown.objectives[0])
-    return style.history(figure, shown)
+    return style.history_figure(figure, shown)
 
 
 def _importances(shown: FigureTrials) -> Figure:
@@ -95,7 +95,7 @@ def _importances(shown: FigureTrials) -> Figure:
     figure = unwarned(
         lambda: plot_param_importances(study, target_name=shown.objectives[0], **options)
     )
-    return style.importances(figure)
+    return style.importances_figure(figure)
 
 
 def _parallel(shown: FigureTrials) -> Figure:
@@ -103,9 +103,9 @@ def _parallel(shown: FigureTrials) -> Figure:
 
     from promptlab.study.figures import style
 
-    copy = copied(shown, shown.directions[:1], lambda trial: trial.values[:1], params=True)
+    copy = copy_study(shown, shown.directions[:1], lambda trial: trial.values[:1], params=True)
     figure = plot_parallel_coordinate(copy, target_name=shown.objectives[0])
-    return style.parallel(figure, shown.maximise)
+    return style.parallel_figure(figure, shown.maximise)
 
 
 def _pareto(shown: FigureTrials) -> Figure:
@@ -117,18 +117,18 @@ def _pareto(shown: FigureTrials) -> Figure:
     directions = shown.directions
     names = list(shown.objectives)
     if len(directions) == 1:
-        copy = copied(shown, ["minimize", directions[0]], _with_tokens(shown))
+        copy = copy_study(shown, ["minimize", directions[0]], _with_tokens(shown))
         names = [names[0], "tokens an example"]
         across, up = 0, 1
     else:
-        copy = copied(shown, directions, lambda trial: trial.values)
+        copy = copy_study(shown, directions, lambda trial: trial.values)
         across, up = 1, 0
     figure = plot_pareto_front(
         copy,
         targets=lambda trial: (trial.values[across], trial.values[up]),
         target_names=[names[1], names[0]],
     )
-    return style.pareto(figure, shown, names)
+    return style.pareto_figure(figure, shown, names)
 
 
 def _with_tokens(shown: FigureTrials) -> Callable[[FrozenTrial], Sequence[float] | None]:

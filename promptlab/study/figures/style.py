@@ -25,21 +25,21 @@ _CROWD = 40
 """Lines that a parallel plot can show evenly."""
 
 
-def plain(text: object, longest: int = _LONGEST) -> str:
+def plain_figure_text(text: object, longest: int = _LONGEST) -> str:
     """Text for Plotly, which reads some HTML: here it is shown as it is."""
     shown = sanitize(str(text), longest=None)
     shown = shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
     return html.escape(shown, quote=False)
 
 
-def wrapped(text: object) -> str:
+def wrap_text(text: object) -> str:
     """Long text in lines, as a tooltip shows it."""
     shown = sanitize(str(text), longest=None)[:_LONGEST]
     lines = [part for line in shown.splitlines() for part in textwrap.wrap(line, _WIDE) or [""]]
     return "<br>".join(html.escape(line, quote=False) for line in lines)
 
 
-def short(text: object) -> str:
+def shorten_text(text: object) -> str:
     """The beginning of a long text and its end, as an axis has room for it."""
     shown = sanitize(" ".join(str(text).split()), longest=None)
     if len(shown) > _SHORT:
@@ -47,17 +47,17 @@ def short(text: object) -> str:
     return html.escape(shown, quote=False)
 
 
-def empty(missing: str, finished: int) -> go.Figure:
+def empty_figure(missing: str, finished: int) -> go.Figure:
     """Axes of nothing with the reason in their midst."""
     figure = go.Figure()
     figure.add_annotation(
-        text=wrapped(missing), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
+        text=wrap_text(missing), x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
     )
     figure.update_layout(xaxis_visible=False, yaxis_visible=False)
-    return finish(figure, finished, missing)
+    return apply_style(figure, finished, missing)
 
 
-def finish(figure: go.Figure, finished: int, missing: str = "") -> go.Figure:
+def apply_style(figure: go.Figure, finished: int, missing: str = "") -> go.Figure:
     """What all figures have: no background of their own, and room for their texts."""
     figure.update_layout(
         template="none",
@@ -83,11 +83,11 @@ def _margin(figure: go.Figure) -> dict[str, float]:
     return {"r": 16 if margin.r is None else margin.r, "b": 48 if margin.b is None else margin.b}
 
 
-def history(figure: go.Figure, shown: FigureTrials) -> go.Figure:
+def history_figure(figure: go.Figure, shown: FigureTrials) -> go.Figure:
     """Complete trials as dots, the best so far as steps, what has no value along the bottom."""
     by_number = {trial.number: trial for trial in shown.trials}
     dots, best = figure.data[0], figure.data[1]
-    objective = plain(shown.objectives[0])
+    objective = plain_figure_text(shown.objectives[0])
     dots.update(
         marker={"color": BLUE, "size": 8, "opacity": 0.75},
         name="trial",
@@ -130,16 +130,16 @@ def _add_without_value(
         mode="markers",
         name="pruned" if state == TrialState.PRUNED else "failed",
         marker={"symbol": symbol, "size": 9, "color": GREY, "line": {"color": GREY, "width": 2}},
-        customdata=[f"{_about(shown, t)}<br>{wrapped(shown.reason(t))}" for t in rows],
+        customdata=[f"{_about(shown, t)}<br>{wrap_text(shown.reason(t))}" for t in rows],
         hovertemplate="%{customdata}<extra></extra>",
     )
 
 
 def _about(shown: FigureTrials, trial: FrozenTrial) -> str:
-    return f"trial {trial.number}<br>{wrapped(shown.name(trial))}"
+    return f"trial {trial.number}<br>{wrap_text(shown.name(trial))}"
 
 
-def importances(figure: go.Figure) -> go.Figure:
+def importances_figure(figure: go.Figure) -> go.Figure:
     """Bars with names that can be read, the group's below the setting's; the largest on top."""
     bars = figure.data[0]
     names = [name.replace("_", " ").rpartition(".")[::2] for name in bars.y]
@@ -147,14 +147,14 @@ def importances(figure: go.Figure) -> go.Figure:
     texts = [f"{group} · {name}" if group and several else name for group, name in names]
     below = '<br><span style="font-size:11px">{}</span>'
     ticks = [
-        short(name) + (below.format(short(group)) if group and several else "")
+        shorten_text(name) + (below.format(shorten_text(group)) if group and several else "")
         for group, name in names
     ]
     bars.update(
         y=list(range(len(names))),
-        customdata=[wrapped(text) for text in texts],
+        customdata=[wrap_text(text) for text in texts],
         hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
-        text=[plain(text) for text in bars.text],
+        text=[plain_figure_text(text) for text in bars.text],
         marker={"color": BLUE},
         showlegend=False,
     )
@@ -169,7 +169,7 @@ def importances(figure: go.Figure) -> go.Figure:
     return figure
 
 
-def parallel(figure: go.Figure, maximise: bool) -> go.Figure:
+def parallel_figure(figure: go.Figure, maximise: bool) -> go.Figure:
     """Better trials in stronger blue and drawn last; long categories shortened, whole on hover.
 
     The axis with the longest texts comes last, where there is room for them.
@@ -192,7 +192,7 @@ def parallel(figure: go.Figure, maximise: bool) -> go.Figure:
         trace.line.color = _between(strong)
         trace.line.width = 1.2 + 1.4 * strong
         trace.opacity = faint + (0.95 - faint) * strong
-        told = [[plain(axis), wrapped(value)] for axis, value in trace.customdata]
+        told = [[plain_figure_text(axis), wrap_text(value)] for axis, value in trace.customdata]
         trace.update(y=[trace.y[i] for i in order], customdata=[told[i] for i in order])
     drawn = sorted(range(len(lines)), key=lambda i: heights[i] if maximise else -heights[i])
     figure.data = [lines[i] for i in drawn]
@@ -200,7 +200,7 @@ def parallel(figure: go.Figure, maximise: bool) -> go.Figure:
         _place(note, order.index(int(note.x)), len(names) - 1)
     figure.update_layout(
         xaxis={
-            "ticktext": [plain(names[i]) for i in order],
+            "ticktext": [plain_figure_text(names[i]) for i in order],
             "side": "top",
             "range": (-0.1, len(names) - 0.95),
         },
@@ -215,7 +215,7 @@ def _place(note: Any, axis: int, last: int) -> None:
     value = note.text
     side = {"xanchor": "left", "xshift": 6} if axis == last else {"xanchor": "right", "xshift": -6}
     font = {"size": 12, "color": INK}
-    note.update(x=axis, text=short(value), hovertext=wrapped(value), font=font, **side)
+    note.update(x=axis, text=shorten_text(value), hovertext=wrap_text(value), font=font, **side)
 
 
 def _between(share: float) -> str:
@@ -225,10 +225,10 @@ def _between(share: float) -> str:
     return str(sample_colorscale(_SCALE, [min(max(share, 0.0), 1.0)])[0])
 
 
-def pareto(figure: go.Figure, shown: FigureTrials, names: Sequence[str]) -> go.Figure:
+def pareto_figure(figure: go.Figure, shown: FigureTrials, names: Sequence[str]) -> go.Figure:
     """The front in orange, joined where there are two axes; the others faint."""
     by_number = {trial.number: trial for trial in shown.trials}
-    up, across = (plain(name) for name in names[:2])
+    up, across = (plain_figure_text(name) for name in names[:2])
     for trace, label, colour in zip(
         figure.data, ("dominated", "Pareto front"), (BLUE, ORANGE), strict=True
     ):

@@ -85,7 +85,7 @@ class FigureTrials:
 
 
 @contextmanager
-def figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTrials]:
+def read_figure_trials(folder: Path, storage: str | None = None) -> Iterator[FigureTrials]:
     """Open a study's trials to be read. Raises `StudyError` for a folder that is no study's."""
     place = StudyFolder(folder)
     place.require()
@@ -137,7 +137,7 @@ def _objectives(document: dict[str, Any], study: optuna.Study) -> tuple[str, ...
     return tuple("value" for _ in study.directions)
 
 
-def copied(
+def copy_study(
     shown: FigureTrials,
     directions: Sequence[Direction],
     values: Callable[[FrozenTrial], Sequence[float] | None],

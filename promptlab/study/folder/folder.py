@@ -36,7 +36,7 @@ from promptlab.study.folder.documents import (
     read_record,
 )
 from promptlab.study.folder.named_files import BESIDE, absolute_files, seen_from
-from promptlab.study.spec.sections import Budgeted, StudyFile
+from promptlab.study.spec.sections import BudgetedStudy, StudyFile
 
 SMALL = 10_000_000
 """Bytes of a loser's fitted predictor that is worth its disk."""
@@ -300,7 +300,7 @@ class StudyFolder:
 
 def _accepted(spec: StudyFile, known: Mapping[str, Any]) -> tuple[str, ...]:
     """The fingerprints by which a folder may know the study, whatever its budget was."""
-    if isinstance(budget := known.get("budget"), Mapping) and isinstance(spec, Budgeted):
+    if isinstance(budget := known.get("budget"), Mapping) and isinstance(spec, BudgetedStudy):
         return (*spec.fingerprints, *spec.with_budget(budget).fingerprints)
     return spec.fingerprints
 
@@ -316,9 +316,9 @@ def _is_alike(spec: StudyFile, known: Mapping[str, Any]) -> bool:
 def _is_smaller(spec: StudyFile, known: Mapping[str, Any]) -> bool:
     """Whether the study's budget is smaller than the one that is recorded."""
     budget = known.get("budget")
-    if not isinstance(budget, Mapping) or not isinstance(spec, Budgeted):
+    if not isinstance(budget, Mapping) or not isinstance(spec, BudgetedStudy):
         return False
-    return not spec.budget.holds(spec.with_budget(budget).budget)
+    return not spec.budget.covers(spec.with_budget(budget).budget)
 
 
 def _budget_told(known: Mapping[str, Any]) -> str:

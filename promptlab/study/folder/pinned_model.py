@@ -26,7 +26,7 @@ def loaded_model(
     if isinstance(model, LanguageModel):
         return model
     resolved = folder.resolved
-    held = section if resolved is None else section.held_to(resolved.get("model") or {})
+    held = section if resolved is None else section.with_recorded(resolved.get("model") or {})
     as_begun = "" if held == section else f" in {held.dtype} on {held.device}, as it has begun"
     events.emit(Phase(f"loading the model{as_begun}"))
     return held.load() if model is None else model(held)

@@ -44,7 +44,7 @@ from promptlab.study.learning_curve.cells import Cell, CellFiles, Found, State, 
 from promptlab.study.learning_curve.result import curve_document, curve_table
 from promptlab.study.report.report import write_report
 from promptlab.study.search.endpoint_cost import EndpointCost
-from promptlab.study.spec.curve_plan import Plan
+from promptlab.study.spec.curve_plan import CurvePlan
 from promptlab.study.spec.curve_spec import CurveSpec
 from promptlab.study.spec.objective import make_objective
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
@@ -92,7 +92,7 @@ class CurveRun:
             raise self.spec.error(("task", "metric"), str(error)) from error
         inputs: dict[str, str] = {}
         with collect_inputs(inputs):
-            self.plan = Plan(self.spec, self.task)
+            self.plan = CurvePlan(self.spec, self.task)
         self.folder.check(self.spec, self.task)
         board = earlier_result(self.folder, self.events)
         open_ends = ("n_missing", "unmeasured")  # examples without an answer, or no report

@@ -12,7 +12,7 @@ PAUSED, RESUMED = "paused", "going on"
 """Phases that a pause begins and ends with."""
 
 
-class LoggedStudy:
+class StudyLog:
     """Takes in a log's lines; says what runs, for how long, and what stopped it."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class LoggedStudy:
         self._paused_at: float | None = None
         self._paused = 0.0
 
-    def take(self, row: Mapping[str, Any]) -> None:
+    def add_events(self, row: Mapping[str, Any]) -> None:
         """Take in a line; one of a later version that is not known tells nothing."""
         self.seen = True
         when = datetime.fromisoformat(str(row["time"])).timestamp()

@@ -152,7 +152,7 @@ class LoggedRows:
         return list(self._known.values())
 
     def _row(self, number: int, row: Mapping[str, Any], objective: str) -> dict[str, Any]:
-        from promptlab.study.spec.objective import make_objective, summary
+        from promptlab.study.spec.objective import make_objective, summarize_predictions
 
         found: dict[str, Any] = {
             "number": number,
@@ -168,6 +168,6 @@ class LoggedRows:
         }
         if self._folder.predictions_file(number).exists():
             table = self._folder.predictions(number)
-            found["dev"] = summary(table, [make_objective(objective)])
+            found["dev"] = summarize_predictions(table, [make_objective(objective)])
             found["tokens_per_example"] = table.tokens_per_example
         return found

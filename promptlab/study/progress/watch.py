@@ -19,7 +19,7 @@ from promptlab.study.folder.documents import check_places, read_record
 from promptlab.study.folder.event_log import LogReader, storage_is_made
 from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 from promptlab.study.formatting import COUNTS
-from promptlab.study.progress.log import LoggedStudy
+from promptlab.study.progress.log import StudyLog
 from promptlab.study.progress.trials import CellRows, LoggedRows, StoredTrials
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
 
@@ -28,7 +28,7 @@ _WATCHED = 64
 _LAST_LINE = 65_536
 
 
-class StudyWatch:
+class StudyWatcher:
     """Looks at one study's folder again and again; reads only what has changed since."""
 
     def __init__(self, folder: Path) -> None:
@@ -38,7 +38,7 @@ class StudyWatch:
         self._known: dict[str, Any] = {}
         self._reset()
 
-    def look(self) -> dict[str, Any]:
+    def poll(self) -> dict[str, Any]:
         """What `Study.progress` tells. Raises `StudyError` when there is no study."""
         with self._lock:
             stamp = self._stamps()
@@ -48,7 +48,7 @@ class StudyWatch:
             return self._known | self._now(self._known)
 
     def _reset(self) -> None:
-        self._log, self._reader = LoggedStudy(), LogReader(self._folder.path)
+        self._log, self._reader = StudyLog(), LogReader(self._folder.path)
         self._logged = LoggedRows(self._folder.path)
         self._cells = CellRows(self._folder.path)
         self._about: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class StudyWatch:
             rows, _ = self._reader.new()
         for row in rows:
             try:
-                self._log.take(row)
+                self._log.add_events(row)
             except (AttributeError, KeyError, TypeError, ValueError):
                 continue  # a damaged line tells nothing; what is finished stands in the storage
 
@@ -212,9 +212,9 @@ class StudyWatch:
 
 
 @lru_cache(maxsize=_WATCHED)
-def watch(folder: Path) -> StudyWatch:
+def watch_study(folder: Path) -> StudyWatcher:
     """The one watch of a study's absolute ``folder``; it knows what it has seen."""
-    return StudyWatch(folder)
+    return StudyWatcher(folder)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -16,7 +16,7 @@ _PLAIN_NAMES = {"label", "labels", "class", "target", "output", "y", "gold", "ca
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileFacts:
     """What is known of a file: its task, what the texts are, and what is asked about them."""
 
     task: Task
@@ -42,7 +42,7 @@ class Facts:
         fields = self.task.fields
         if len(fields) == 1:
             return f"{{{fields[0]}}}"
-        return "\n".join(f"{in_words(name)}: {{{name}}}" for name in fields)
+        return "\n".join(f"{column_title(name)}: {{{name}}}" for name in fields)
 
     @property
     def labels(self) -> str:
@@ -64,13 +64,13 @@ class Facts:
         return max(8, min(128, longest // 3 + 4))
 
 
-def asked_for(column: str) -> str:
+def label_noun(column: str) -> str:
     """What a label's column asks for, in words: ``queue``; ``category`` for a plain name."""
     words = column.rpartition(".")[2].replace("_", " ").strip().lower()
     return "category" if words in _PLAIN_NAMES else words
 
 
-def in_words(name: str) -> str:
+def column_title(name: str) -> str:
     """A column's name as words that begin a line: ``Queue`` for ``queue``."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]

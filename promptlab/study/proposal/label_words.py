@@ -92,7 +92,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def plain(label: str) -> str:
+def normalize_label(label: str) -> str:
     """A label as words: ``"Not_Spam"`` becomes ``not spam``."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
     return re.sub(r"[\s_-]+", " ", spaced).strip().lower() or label
@@ -104,7 +104,7 @@ def match_labels(labels: Sequence[str], known: Sequence[str]) -> dict[str, str] 
         return None
     paired: dict[str, str] = {}
     for label in labels:
-        meant = [name for name in known if plain(label) in _names(name)]
+        meant = [name for name in known if normalize_label(label) in _names(name)]
         if len(meant) != 1:
             return None
         paired[label] = meant[0]
@@ -122,7 +122,7 @@ def label_answers(labels: Sequence[str]) -> dict[str, str]:
         return {label: STARS[int(_number(label)) - 1] for label in labels}
     if (pair := match_labels(labels, ("yes", "no"))) is not None:
         return pair
-    return {label: plain(label) for label in labels}
+    return {label: normalize_label(label) for label in labels}
 
 
 def label_synonyms(labels: Sequence[str]) -> dict[str, list[str]]:
@@ -160,7 +160,7 @@ def are_numbers(labels: Sequence[str]) -> bool:
 
 
 def _names(known: str) -> tuple[str, ...]:
-    return (plain(known), *_ALIASES.get(known, ()))
+    return (normalize_label(known), *_ALIASES.get(known, ()))
 
 
 def _number(label: str) -> float:

@@ -12,7 +12,7 @@ from promptlab.errors import StudyError
 from promptlab.library import LibraryTask, library, tasks
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.prompts.template import Template
-from promptlab.study.proposal.file_facts import Facts
+from promptlab.study.proposal.file_facts import FileFacts
 from promptlab.study.proposal.label_words import are_numbers, match_labels
 from promptlab.study.proposal.prompts import CALIBRATIONS, Group, local_groups, remote_groups
 
@@ -27,7 +27,7 @@ PREFERRED = {
 """Templates of the library to begin with; other tasks begin with their first ones."""
 
 
-def propose_groups(facts: Facts, asked: str | None, model: str) -> tuple[list[Group], str]:
+def propose_groups(facts: FileFacts, asked: str | None, model: str) -> tuple[list[Group], str]:
     """The groups of candidates, and a remark on where templates and answers come from."""
     read, thing = facts.task, facts.subject.thing
     if is_remote(model):

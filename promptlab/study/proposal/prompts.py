@@ -10,9 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.study.proposal.file_facts import Facts, in_words
+from promptlab.study.proposal.file_facts import FileFacts, column_title
 from promptlab.study.proposal.label_words import label_answers, label_synonyms
-from promptlab.study.proposal.wordings import local_templates, named, remote_texts, span_of
+from promptlab.study.proposal.wordings import (
+    local_templates,
+    name_templates,
+    number_range,
+    remote_texts,
+)
 
 Group = tuple[str, dict[str, Any]]
 """A comment and a group of candidates."""
@@ -21,7 +26,7 @@ _ENDPOINT_TOKENS = 256
 CALIBRATIONS = ("none", "contextual", "batch")
 
 
-def local_groups(facts: Facts) -> list[Group]:
+def local_groups(facts: FileFacts) -> list[Group]:
     """Groups of candidates for a model on this machine."""
     if not facts.task.labels:
         return _open_groups(facts, tokens=facts.reply_tokens)
@@ -40,9 +45,9 @@ def local_groups(facts: Facts) -> list[Group]:
     names = {label: [name] for label, name in label_answers(facts.task.labels).items()}
     if facts.shape == "grades":
         names = {label: [label] for label in facts.task.labels}
-        digits = named(
-            number=f"{facts.block}\n{in_words(facts.asked)} ({span_of(facts)}): {{mask}}",
-            rating=f"{facts.block}\nRating from {span_of(facts, worded=True)}: {{mask}}",
+        digits = name_templates(
+            number=f"{facts.block}\n{column_title(facts.asked)} ({number_range(facts)}): {{mask}}",
+            rating=f"{facts.block}\nRating from {number_range(facts, worded=True)}: {{mask}}",
         )
         groups.append(
             (
@@ -74,7 +79,7 @@ def local_groups(facts: Facts) -> list[Group]:
     return groups
 
 
-def remote_groups(facts: Facts) -> list[Group]:
+def remote_groups(facts: FileFacts) -> list[Group]:
     """Groups of candidates for a model at an endpoint: its replies are parsed."""
     if not facts.task.labels:
         return _open_groups(facts, tokens=_ENDPOINT_TOKENS)
@@ -111,7 +116,7 @@ def count_candidates(groups: Sequence[Mapping[str, Any]]) -> int:
     return total
 
 
-def _open_groups(facts: Facts, *, tokens: int) -> list[Group]:
+def _open_groups(facts: FileFacts, *, tokens: int) -> list[Group]:
     """Replies are written and read by a parser."""
     block = facts.block
     number = facts.shape == "number"

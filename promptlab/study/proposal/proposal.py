@@ -17,7 +17,7 @@ from promptlab.errors import DataError, StudyError
 from promptlab.library import library
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.study.proposal.column_guess import guess_columns_of
-from promptlab.study.proposal.file_facts import Facts, asked_for
+from promptlab.study.proposal.file_facts import FileFacts, label_noun
 from promptlab.study.proposal.label_words import are_ordered, match_labels
 from promptlab.study.proposal.library_prompts import propose_groups
 from promptlab.study.proposal.prompts import Group, count_candidates
@@ -46,7 +46,7 @@ class Proposal:
         return {"study": self.document, "remarks": list(self.remarks)}
 
 
-def propose(
+def propose_study(
     data: Path,
     *,
     task: str | None = None,
@@ -130,14 +130,14 @@ def _task(rows: Rows, options: ReadingOptions, data: Path) -> Task:
     )
 
 
-def _facts(read: Task, rows: Rows, data: Path, *, chat: bool) -> Facts:
+def _facts(read: Task, rows: Rows, data: Path, *, chat: bool) -> FileFacts:
     column = read.columns.label if read.columns is not None else None
     rated = bool(read.labels) and (
         are_ordered(read.labels) or match_labels(read.labels, ("negative", "positive")) is not None
     )
     texts = [" ".join(e.fields.values()) for e in (*read.dev, *read.test)]
     subject = find_subject(data, [*rows.columns, *read.fields], texts, rated=rated)
-    return Facts(read, subject, asked_for(column or "label"), chat)
+    return FileFacts(read, subject, label_noun(column or "label"), chat)
 
 
 def _told_options(options: ReadingOptions) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _told_options(options: ReadingOptions) -> dict[str, Any]:
     return found
 
 
-def _metric(facts: Facts) -> dict[str, str]:
+def _metric(facts: FileFacts) -> dict[str, str]:
     read = facts.task
     if facts.shape == "grades":
         return {"metric": "quadratic_kappa"}
@@ -165,7 +165,7 @@ def _metric(facts: Facts) -> dict[str, str]:
     return {}
 
 
-def _measured(facts: Facts) -> str:
+def _measured(facts: FileFacts) -> str:
     return {
         "grades": "the labels are ordered: quadratic kappa decides, for which two stars beside are "
         "worse than one; metric: mean_absolute_error or accuracy would decide otherwise",
@@ -175,7 +175,7 @@ def _measured(facts: Facts) -> str:
     }.get(facts.shape, "")
 
 
-def _seen(facts: Facts, rows: Rows, options: ReadingOptions) -> list[str]:
+def _seen(facts: FileFacts, rows: Rows, options: ReadingOptions) -> list[str]:
     read = facts.task
     usable = sum(map(len, read.splits.values()))
     fields = ", ".join((read.columns.fields if read.columns else {}) or read.fields)
@@ -201,7 +201,9 @@ def _planned(sizes: Mapping[str, int], cost: float, model: str) -> str:
     return f"splits: {counts}; about {cost:.0f} s for the templates on two cores"
 
 
-def _sizes(facts: Facts, groups: Sequence[Group], *, remote: bool) -> tuple[dict[str, int], float]:
+def _sizes(
+    facts: FileFacts, groups: Sequence[Group], *, remote: bool
+) -> tuple[dict[str, int], float]:
     """Rows a split, so that the search takes a few minutes; and its seconds."""
     read = facts.task
     rows = sum(map(len, read.splits.values()))
@@ -222,7 +224,7 @@ def _sizes(facts: Facts, groups: Sequence[Group], *, remote: bool) -> tuple[dict
     return sizes, sizes["dev"] * seconds
 
 
-def _seconds(group: Mapping[str, Any], characters: float, facts: Facts) -> float:
+def _seconds(group: Mapping[str, Any], characters: float, facts: FileFacts) -> float:
     """What a dev example costs in all prompts of a group on a laptop; calibrations are free."""
     texts = characters / _CHARACTERS_A_TOKEN + 25
     prompts = len(group["templates"]) * len(group.get("chat", [0]))

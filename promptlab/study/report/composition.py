@@ -17,7 +17,7 @@ _METHODS = {
 }
 
 
-def made_of(facts: Mapping[str, Any]) -> list[str]:
+def describe_composition(facts: Mapping[str, Any]) -> list[str]:
     """The facts of a predictor as sentences; none for one that is made of nothing else."""
     told = []
     if (ensemble := facts.get("ensemble")) is not None:
@@ -48,11 +48,12 @@ def _cascade(facts: Mapping[str, Any]) -> str:
 
 
 def _student(facts: Mapping[str, Any]) -> str:
+    agreement, on_dev = map(formatting.format_percent, (facts["agreement"], facts["dev_agreement"]))
     return (
         f"The winner was distilled from the {facts['method']} of {len(facts['members'])} "
         f"candidates ({'; '.join(facts['members'])}) on {facts['texts']} texts without labels. It "
-        f"agrees with its teacher on {formatting.percent(facts['agreement'])} of them and on "
-        f"{formatting.percent(facts['dev_agreement'])} of dev, where the teacher has accuracy "
+        f"agrees with its teacher on {agreement} of them and on {on_dev} of dev, where the teacher "
+        f"has accuracy "
         f"{facts['teacher_dev_accuracy']:.3f}; the teacher took {facts['teacher_tokens']:,} tokens "
         f"for its labels, {facts['teacher_tokens_per_example']:.1f} a text."
     )

@@ -9,7 +9,12 @@ from typing import Any
 from promptlab.study import formatting
 from promptlab.study.report import rows as report_rows
 from promptlab.study.report.curve_plot import curve_plot, tone
-from promptlab.study.report.curve_sentences import difference_text, interval_text, standing, unit_of
+from promptlab.study.report.curve_sentences import (
+    difference_text,
+    interval_text,
+    relative_standing,
+    unit_of,
+)
 
 _CHIPS = {"leads": "leads", "behind": "is behind", "level": "not distinguishable"}
 _NOTHING = "–"
@@ -21,11 +26,11 @@ def curve_page(document: Mapping[str, Any]) -> dict[str, Any]:
     measure = str(document["objective"])
     return {
         "study": document["study"],
-        "about": report_rows.about(document),
+        "about": report_rows.facts_about(document),
         "headline": _headline(document),
         "statements": statements,
         "tiles": _tiles(document),
-        "measure": formatting.spaced(measure),
+        "measure": formatting.in_words(measure),
         "unit": unit_of(document),
         "plot": curve_plot(document),
         "sizes": document["sizes"],
@@ -39,7 +44,7 @@ def curve_page(document: Mapping[str, Any]) -> dict[str, Any]:
 def _headline(document: Mapping[str, Any]) -> str:
     """How far the methods get, and against whom."""
     rows = document["comparisons"]
-    leads = [row for row in rows if standing(row, document["maximise"]) == "leads"]
+    leads = [row for row in rows if relative_standing(row, document["maximise"]) == "leads"]
     if not rows:
         return f"{len(document['methods'])} methods over {len(document['sizes'])} sizes."
     if not leads:
@@ -63,8 +68,8 @@ def _tiles(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("test examples", str(document["task"]["n_test"]), "the same for every cell"),
         (
             "cost",
-            formatting.duration(document["seconds"]),
-            f"{formatting.count(document['tokens'])} tokens predicted with",
+            formatting.format_duration(document["seconds"]),
+            f"{formatting.format_count(document['tokens'])} tokens predicted with",
         ),
     ]
 
@@ -81,9 +86,9 @@ def _mean_row(
         if row is None:
             cells.append((_NOTHING, _why_not(document, method["name"], size)))
             continue
-        ci = formatting.interval([row["low"], row["high"]])
+        ci = formatting.read_interval([row["low"], row["high"]])
         below = interval_text(measure, *ci) if ci else ""
-        cells.append((formatting.metric_value(measure, row["mean"]), below))
+        cells.append((formatting.format_metric(measure, row["mean"]), below))
     return {"name": method["name"], "kind": method["kind"], "tone": tone(number), "cells": cells}
 
 
@@ -98,7 +103,7 @@ def _why_not(document: Mapping[str, Any], method: str, size: int) -> str:
 
 def _comparison_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     """One paired test against the baseline."""
-    found = standing(row, document["maximise"])
+    found = relative_standing(row, document["maximise"])
     style = {"leads": "winner", "behind": "worse", "level": "level"}[found]
     low, high = row["ci95"]
     return {
@@ -108,7 +113,7 @@ def _comparison_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict
         "limits": (
             f"{difference_text(row['measure'], low)} to {difference_text(row['measure'], high)}"
         ),
-        "p_value": formatting.p_value(row["p_holm"]),
+        "p_value": formatting.format_p_value(row["p_holm"]),
         "test": formatting.TESTS.get(row["test"], row["test"]),
         "style": style,
         "standing": _CHIPS[found],
@@ -125,7 +130,7 @@ def _counted(cell: Mapping[str, Any]) -> str:
 
 def _cell_row(measure: str, cell: Mapping[str, Any]) -> dict[str, Any]:
     """One fitted predictor."""
-    value = formatting.number(cell["value"])
+    value = formatting.as_number(cell["value"])
     done = cell["state"] == "complete"
     note = cell["reason"] or ""
     if cell["repeats"] is not None:
@@ -134,9 +139,9 @@ def _cell_row(measure: str, cell: Mapping[str, Any]) -> dict[str, Any]:
         "method": cell["method"],
         "size": cell["size"],
         "seed": cell["seed"],
-        "value": cell["state"] if value is None else formatting.metric_value(measure, value),
+        "value": cell["state"] if value is None else formatting.format_metric(measure, value),
         "n": _counted(cell),
-        "tokens": formatting.count(cell["tokens"]) if done else "",
-        "seconds": formatting.duration(cell["seconds"]),
+        "tokens": formatting.format_count(cell["tokens"]) if done else "",
+        "seconds": formatting.format_duration(cell["seconds"]),
         "note": note,
     }

@@ -52,7 +52,7 @@ def curve_plot(document: Mapping[str, Any]) -> CurvePlot:
         if rows:
             series.append(_series(measure, method["name"], tone(number), rows, x, y))
     return CurvePlot(
-        f"Learning curve: {formatting.spaced(measure)} of {len(series)} methods by size",
+        f"Learning curve: {formatting.in_words(measure)} of {len(series)} methods by size",
         series,
         _apart(x),
         y.ticks(lambda value: axis_text(measure, value)),
@@ -64,10 +64,10 @@ def tone(number: int) -> str:
     return f"tone-{number % _TONES}" + (" dashed" if number >= _TONES else "")
 
 
-def band_of(measure: str, row: Mapping[str, Any]) -> tuple[float, float]:
+def interval_band(measure: str, row: Mapping[str, Any]) -> tuple[float, float]:
     """The band at one size, without width for a single seed; a share's is cut at 0 and 1."""
-    low, high = formatting.interval([row["low"], row["high"]]) or (row["mean"], row["mean"])
-    if formatting.metric_value(measure, 0.5).endswith("%"):
+    low, high = formatting.read_interval([row["low"], row["high"]]) or (row["mean"], row["mean"])
+    if formatting.format_metric(measure, 0.5).endswith("%"):
         return max(0.0, low), min(1.0, high)
     return low, high
 
@@ -82,13 +82,13 @@ def _series(
 ) -> Series:
     dots = []
     for row in rows:
-        value = formatting.metric_value(measure, row["mean"])
-        ci = formatting.interval([row["low"], row["high"]])
+        value = formatting.format_metric(measure, row["mean"])
+        ci = formatting.read_interval([row["low"], row["high"]])
         sure = f", 95 % interval {interval_text(measure, *ci)}" if ci else ""
         seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
         title = f"{name} at {row['size']}: {value}{sure}, {seeds}"
         dots.append(Dot(x[row["size"]], y.at(row["mean"]), title, own_tone))
-    bands = [(x[row["size"]], *band_of(measure, row)) for row in rows]
+    bands = [(x[row["size"]], *interval_band(measure, row)) for row in rows]
     upper = [(at, y.at(high)) for at, _, high in bands]
     lower = [(at, y.at(low)) for at, low, _ in bands]
     outline = _points([*upper, *reversed(lower)]) if len(rows) > 1 else ""
@@ -118,7 +118,7 @@ def _apart(x: Mapping[int, float]) -> list[Tick]:
 
 
 def _values(measure: str, curves: Sequence[Mapping[str, Any]]) -> list[float]:
-    return [value for row in curves for value in (row["mean"], *band_of(measure, row))]
+    return [value for row in curves for value in (row["mean"], *interval_band(measure, row))]
 
 
 def _points(pairs: Sequence[tuple[float, float]]) -> str:

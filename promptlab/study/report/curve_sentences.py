@@ -19,7 +19,7 @@ def curve_statements(document: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in [*told, *_missing(document)] if sentence]
 
 
-def standing(row: Mapping[str, Any], maximise: bool) -> str:
+def relative_standing(row: Mapping[str, Any], maximise: bool) -> str:
     """What a comparison says of its method: it leads, is behind, or is level."""
     if not row["distinguishable"]:
         return LEVEL
@@ -28,7 +28,7 @@ def standing(row: Mapping[str, Any], maximise: bool) -> str:
 
 def difference_text(measure: str, difference: float) -> str:
     """A signed difference: points of a share, else a plain number."""
-    if formatting.metric_value(measure, 0.5).endswith("%") and abs(difference) <= 1:
+    if formatting.format_metric(measure, 0.5).endswith("%") and abs(difference) <= 1:
         return f"{100 * difference:+.1f} points"
     return f"{difference:+.3f}"
 
@@ -45,8 +45,8 @@ def _ends(document: Mapping[str, Any], method: str) -> str:
     measure = document["objective"]
 
     def text(row: Mapping[str, Any]) -> str:
-        value = formatting.metric_value(measure, row["mean"])
-        ci = formatting.interval([row["low"], row["high"]])
+        value = formatting.format_metric(measure, row["mean"])
+        ci = formatting.read_interval([row["low"], row["high"]])
         told = "one seed" if row["n_seeds"] == 1 else f"{row['n_seeds']} seeds"
         if row["std"] == 0:
             told += ", all the same"
@@ -55,16 +55,15 @@ def _ends(document: Mapping[str, Any], method: str) -> str:
         return f"{value} at {row['size']} ({told})"
 
     parts = [text(row) for row in ([rows[0], rows[-1]] if len(rows) > 1 else rows)]
-    return (
-        f"{method}: {formatting.spaced(measure)} on test {' and '.join(parts)} {unit_of(document)}."
-    )
+    name, unit = formatting.in_words(measure), unit_of(document)
+    return f"{method}: {name} on test {' and '.join(parts)} {unit}."
 
 
 def interval_text(measure: str, low: float, high: float) -> str:
     """An interval of a mean; a share's is cut at 0 and 1, which no share can pass."""
-    if formatting.metric_value(measure, 0.5).endswith("%"):
+    if formatting.format_metric(measure, 0.5).endswith("%"):
         low, high = max(0.0, low), min(1.0, high)
-    return formatting.limits(measure, low, high)
+    return formatting.format_interval(measure, low, high)
 
 
 def _against(document: Mapping[str, Any], method: str) -> list[str]:
@@ -72,7 +71,7 @@ def _against(document: Mapping[str, Any], method: str) -> list[str]:
     baseline, maximise = document["baseline"], document["maximise"]
     rows = [row for row in document["comparisons"] if row["method"] == method]
     told, before = [], ""
-    for found, stretch in groupby(rows, key=lambda row: standing(row, maximise)):
+    for found, stretch in groupby(rows, key=lambda row: relative_standing(row, maximise)):
         members = list(stretch)
         widest = max(members, key=lambda row: abs(row["difference"]))
         at = _stretch([row["size"] for row in members], unit_of(document))
@@ -87,7 +86,7 @@ def _against(document: Mapping[str, Any], method: str) -> list[str]:
 def _sentence(
     found: str, before: str, method: str, baseline: str, at: str, widest: Mapping[str, Any]
 ) -> str:
-    p_value = formatting.p_value(widest["p_holm"])
+    p_value = formatting.format_p_value(widest["p_holm"])
     gap = difference_text(widest["measure"], widest["difference"])
     if found == LEADS:
         return f"{method} leads {baseline} {at} ({gap} at {widest['size']}, {p_value})."

@@ -10,7 +10,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.study import formatting
 from promptlab.study.folder.documents import as_told, read_json_file
 from promptlab.study.folder.step_log import read_steps
-from promptlab.study.report.learning_plots import Learnt, dev_plot, loss_plot, tones
+from promptlab.study.report.learning_plots import LearnedTrial, dev_plot, loss_plot, tones
 
 FACTS = "learned.json"
 """Beside the learned parts of a predictor; their own module loads torch, which no report needs."""
@@ -33,7 +33,7 @@ def learning_page(board: Mapping[str, Any], folder: Path) -> dict[str, Any] | No
     colours = tones([str(trial.get("kind")) for trial in learned])
     best = next((t["number"] for t in learned if t["state"] == "complete"), None)
     learnt = [
-        Learnt(
+        LearnedTrial(
             trial["number"],
             str(trial.get("name") or ""),
             str(trial.get("kind")),
@@ -53,24 +53,27 @@ def learning_page(board: Mapping[str, Any], folder: Path) -> dict[str, Any] | No
     }
 
 
-def _is_search(one: Learnt) -> bool:
+def _is_search(one: LearnedTrial) -> bool:
     return any((row.get("notes") or {}).get("tokens") for row in one.steps)
 
 
-def _search(board: Mapping[str, Any], one: Learnt) -> dict[str, Any]:
+def _search(board: Mapping[str, Any], one: LearnedTrial) -> dict[str, Any]:
     """The accepted steps of a trigger search; ``left`` counts those not shown."""
     objective = str(board["objective"])
     accepted = [row for row in one.steps if "dev" in row["values"]]
     rows = []
     for row in accepted[-_MOST_STEPS:]:
         values = row["values"]
-        loss, dev = formatting.number(values.get("loss")), formatting.number(values.get("dev"))
+        loss, dev = (
+            formatting.as_number(values.get("loss")),
+            formatting.as_number(values.get("dev")),
+        )
         rows.append(
             {
                 "step": row["step"],
                 "words": row["notes"].get("words", ""),
                 "loss": "" if loss is None else f"{loss:.4f}",
-                "dev": "" if dev is None else formatting.metric_value(objective, dev),
+                "dev": "" if dev is None else formatting.format_metric(objective, dev),
             }
         )
     left = len(accepted) - len(rows)
@@ -121,11 +124,11 @@ def _about(facts: Mapping[str, Any]) -> str:
 
 def _score(board: Mapping[str, Any], trial: Mapping[str, Any]) -> str:
     scores = trial.get("dev") or {}
-    measure = formatting.measure_of(scores, board)
-    value = formatting.number(scores.get(measure))
+    measure = formatting.leading_metric(scores, board)
+    value = formatting.as_number(scores.get(measure))
     if value is None:
         return str(trial["state"])
-    return f"{formatting.spaced(measure)} {formatting.metric_value(measure, value)} on dev"
+    return f"{formatting.in_words(measure)} {formatting.format_metric(measure, value)} on dev"
 
 
 def _facts(folder: Path, trial: Mapping[str, Any]) -> dict[str, Any]:

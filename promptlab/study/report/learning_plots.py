@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.study.formatting import metric_value, number
+from promptlab.study.formatting import as_number, format_metric
 from promptlab.study.report.plots import Dot, axis_text
 from promptlab.study.report.scale import Scale, Tick, scale_over
 
@@ -38,7 +38,7 @@ class TracePlot:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearnedTrial:
     """A trial that learned: its steps, its place among the tones, and whether it is the best."""
 
     number: int
@@ -54,16 +54,16 @@ def tones(kinds: Sequence[str]) -> dict[str, str]:
     return {kind: f"tone-{place % _TONES}" for place, kind in enumerate(dict.fromkeys(kinds))}
 
 
-def loss_plot(learnt: Sequence[Learnt]) -> TracePlot | None:
+def loss_plot(learnt: Sequence[LearnedTrial]) -> TracePlot | None:
     """Training losses in nats."""
     return _plot(learnt, "loss", "Training loss", lambda value: f"{value:.3g}")
 
 
-def dev_plot(learnt: Sequence[Learnt], objective: str) -> TracePlot | None:
+def dev_plot(learnt: Sequence[LearnedTrial], objective: str) -> TracePlot | None:
     """Dev scores at the evaluations; larger is better."""
 
     def text(value: float) -> str:
-        return metric_value(objective, value)
+        return format_metric(objective, value)
 
     def tick(value: float) -> str:
         return axis_text(objective, value)
@@ -72,7 +72,7 @@ def dev_plot(learnt: Sequence[Learnt], objective: str) -> TracePlot | None:
 
 
 def _plot(
-    learnt: Sequence[Learnt],
+    learnt: Sequence[LearnedTrial],
     key: str,
     label: str,
     text: Callable[[float], str],
@@ -108,7 +108,7 @@ def _series(steps: Steps, key: str) -> list[tuple[float, float]]:
     known = [
         (float(row["step"]), value)
         for row in steps
-        if (value := number((row.get("values") or {}).get(key))) is not None
+        if (value := as_number((row.get("values") or {}).get(key))) is not None
     ]
     size = -(-len(known) // _MOST_POINTS)
     if size <= 1:
@@ -122,7 +122,7 @@ def _drawn(points: Sequence[tuple[float, float]], x: Scale, y: Scale) -> str:
 
 
 def _dot(
-    one: Learnt, at: float, value: float, x: Scale, y: Scale, text: Callable[[float], str]
+    one: LearnedTrial, at: float, value: float, x: Scale, y: Scale, text: Callable[[float], str]
 ) -> Dot:
     title = f"Trial {one.number} at step {at:.0f}: {text(value)}"
     return Dot(x.at(at), y.at(value), title, one.tone)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from promptlab.study.formatting import count, metric_value, number
+from promptlab.study.formatting import as_number, format_count, format_metric
 from promptlab.study.report.scale import Scale, Tick, cost_scale, scale_over
 
 _MAX_TONES = 5
@@ -126,11 +126,11 @@ def spread_plot(
     tone_name, tones = _tones(trials, importances)
     rows: dict[str, SpreadRow] = {}
     for trial in trials:
-        value = number((trial.get("dev") or {}).get(measure))
+        value = as_number((trial.get("dev") or {}).get(measure))
         if value is None:
             continue
-        label = template_of(trial)
-        text = metric_value(measure, value)
+        label = template_name(trial)
+        text = format_metric(measure, value)
         row = rows.setdefault(label, SpreadRow(label, text))
         setting = str(_settings(trial).get(tone_name))
         tone = tones.get(setting, "tone-0") + (" winner" if trial["number"] == winner else "")
@@ -139,7 +139,7 @@ def spread_plot(
     return Spread(list(rows.values()), tone_name, [(tone, text) for text, tone in tones.items()])
 
 
-def template_of(trial: Mapping[str, Any]) -> str:
+def template_name(trial: Mapping[str, Any]) -> str:
     """The template's name or text, where the trial has one, else the trial's own name."""
     template = (trial.get("candidate") or {}).get("template")
     if isinstance(template, Mapping):
@@ -149,13 +149,15 @@ def template_of(trial: Mapping[str, Any]) -> str:
 
 def history_chart(history: Sequence[Mapping[str, Any]], objective: str) -> Chart:
     """Every trial's value, and the best so far as a line of steps."""
-    steps = [(row["number"], number(row.get("value")), number(row.get("best"))) for row in history]
+    steps = [
+        (row["number"], as_number(row.get("value")), as_number(row.get("best"))) for row in history
+    ]
     known = [value for _, *pair in steps for value in pair if value is not None]
     y = scale_over(known, start=88, end=6)
     numbers = [float(position) for position, _, _ in steps] or [0.0]
     x = Scale(min(numbers), max(numbers) + (max(numbers) == min(numbers)), _whole(numbers), 12, 97)
     dots = [
-        Dot(x.at(at), y.at(value), f"Trial {at}: {metric_value(objective, value)}", "tone-0")
+        Dot(x.at(at), y.at(value), f"Trial {at}: {format_metric(objective, value)}", "tone-0")
         for at, value, _ in steps
         if value is not None
     ]
@@ -181,8 +183,8 @@ def cost_chart(trials: Sequence[Mapping[str, Any]], measure: str, winner: int | 
     """
     known: list[tuple[float, int, float, Mapping[str, Any]]] = []
     for rank, trial in enumerate(trials):
-        value = number((trial.get("dev") or {}).get(measure))
-        tokens = number(trial.get("tokens_per_example"))
+        value = as_number((trial.get("dev") or {}).get(measure))
+        tokens = as_number(trial.get("tokens_per_example"))
         if value is not None and tokens is not None:
             known.append((tokens, rank, value, trial))
     known.sort(key=lambda row: row[:2])
@@ -193,8 +195,8 @@ def cost_chart(trials: Sequence[Mapping[str, Any]], measure: str, winner: int | 
     best_rank = len(trials)
     for tokens, rank, value, trial in known:
         title = (
-            f"Trial {trial['number']}: {trial.get('name', '')}, {metric_value(measure, value)}, "
-            f"{count(tokens)} tokens an example"
+            f"Trial {trial['number']}: {trial.get('name', '')}, {format_metric(measure, value)}, "
+            f"{format_count(tokens)} tokens an example"
         )
         tone = "tone-0" if rank < best_rank else "tone-quiet"
         tone += " winner" if trial["number"] == winner else ""
@@ -209,14 +211,14 @@ def cost_chart(trials: Sequence[Mapping[str, Any]], measure: str, winner: int | 
         f"Cost against {measure} of {len(dots)} trials",
         dots,
         lines,
-        x.ticks(count),
+        x.ticks(format_count),
         y.ticks(lambda value: axis_text(measure, value)),
     )
 
 
 def importance_bars(importances: Mapping[str, Any]) -> list[Bar]:
     """One bar a parameter, the most important first."""
-    known = {name: value for name, v in importances.items() if (value := number(v)) is not None}
+    known = {name: value for name, v in importances.items() if (value := as_number(v)) is not None}
     total = max(known.values(), default=0.0)
     ordered = sorted(known.items(), key=lambda item: (-item[1], item[0]))
     return [
@@ -261,7 +263,7 @@ def _filled(cells: Sequence[Sequence[int]], size: int) -> list[list[int]]:
 
 def axis_text(measure: str, value: float) -> str:
     """A tick's text: per cent without decimals where the metric is a share."""
-    return metric_value(measure, value).replace(".0\u00a0%", "\u00a0%")
+    return format_metric(measure, value).replace(".0\u00a0%", "\u00a0%")
 
 
 def _whole(numbers: Sequence[float]) -> float:
@@ -283,7 +285,7 @@ def _tones(
     ]
     if not fitting:
         return "", {}
-    chosen = max(fitting, key=lambda name: number(importances.get(name)) or 0.0)
+    chosen = max(fitting, key=lambda name: as_number(importances.get(name)) or 0.0)
     return chosen, {value: f"tone-{place}" for place, value in enumerate(sorted(values[chosen]))}
 
 

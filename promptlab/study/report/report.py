@@ -30,7 +30,7 @@ from promptlab.study.report.curve import curve_page
 from promptlab.study.report.learning import learning_page
 from promptlab.study.report.rows import comparison_rows, gain_rows
 from promptlab.study.report.scale import scale_over
-from promptlab.study.report.search_sentences import search_told
+from promptlab.study.report.search_sentences import search_sentence
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
 
 SHOWN_FAILURES = 500
@@ -45,18 +45,20 @@ def write_report(folder: Path) -> Path:
     """
     folder = Path(folder)
     check_places(folder)
-    board = _board_of(folder)
+    board = _read_leaderboard(folder)
     failures = _read_failures(folder / "failures.jsonl")
     yaml = folder / "study.yaml"
     settings = read_text_file(yaml, BRING_BACK) if is_there(yaml) else ""
-    template, page = as_told(lambda: _filled(board, failures, folder), folder / "leaderboard.json")
+    template, page = as_told(
+        lambda: _fill_template(board, failures, folder), folder / "leaderboard.json"
+    )
     path = folder / "report.html"
     with atomic_write(path) as partial:
         partial.write_text(_render(template, page | {"settings": settings}), encoding="utf-8")
     return path
 
 
-def _filled(
+def _fill_template(
     board: Mapping[str, Any], failures: Sequence[Mapping[str, Any]], folder: Path
 ) -> tuple[str, dict[str, Any]]:
     """The template of a result, and all that it shows."""
@@ -103,7 +105,7 @@ def _page(
     best = board.get("best") or None
     trials = list(board["trials"])
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    measure = formatting.measure_of((best or {}).get("dev") or {}, board)
+    measure = formatting.leading_metric((best or {}).get("dev") or {}, board)
     winner = best["number"] if best else None
     importances = board.get("importances") or {}
     baselines = board.get("baselines") or []
@@ -114,14 +116,14 @@ def _page(
     return {
         "study": board["study"],
         "objective": board["objective"],
-        "about": rows.about(board),
+        "about": rows.facts_about(board),
         "best": best,
-        "measure": formatting.spaced(measure),
+        "measure": formatting.in_words(measure),
         "headline": verdict.headline,
         "evidence": verdict.because,
         "next": verdict.next,
         "trusted": verdict.trusted,
-        "untried": search_told(board),
+        "untried": search_sentence(board),
         "statements": board.get("statements") or [],
         "tiles": rows.tiles(board, complete, measure),
         "prompt": rows.prompt_parts(best["prompt"]) if best else [],
@@ -166,8 +168,8 @@ def _values(
         sets += [row.get("dev"), row.get("test")]
     values: list[float] = []
     for scores in sets:
-        if scores and (value := formatting.number(scores.get(measure))) is not None:
-            values += [value, *(formatting.ends(scores, measure) or ())]
+        if scores and (value := formatting.as_number(scores.get(measure))) is not None:
+            values += [value, *(formatting.interval_of(scores, measure) or ())]
     return values
 
 
@@ -175,7 +177,7 @@ def _baseline_value(baselines: Sequence[Mapping[str, Any]], measure: str) -> flo
     """What the majority baseline reaches on dev, for the reference line."""
     for row in baselines:
         if row["name"] == "majority":
-            return formatting.number((row.get("dev") or row.get("test") or {}).get(measure))
+            return formatting.as_number((row.get("dev") or row.get("test") or {}).get(measure))
     return None
 
 
@@ -184,7 +186,7 @@ def _content_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _board_of(folder: Path) -> dict[str, Any]:
+def _read_leaderboard(folder: Path) -> dict[str, Any]:
     """The result document: a search's trials, or a learning curve's cells."""
     board = read_board(folder)
     if board is None:

@@ -18,9 +18,9 @@ from promptlab.study.report.scale import Scale
 def comparison_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The winner against each of what it is compared with on test, the reference first."""
     best = board.get("best") or {}
-    measure = formatting.measure_of(best.get("test") or {}, board)
+    measure = formatting.leading_metric(best.get("test") or {}, board)
     tests = {row["name"]: row.get("test") or {} for row in board.get("baselines") or []}
-    rows = [_comparison(row, tests, best, measure) for row in formatting.comparisons(board)]
+    rows = [_comparison(row, tests, best, measure) for row in formatting.test_comparisons(board)]
     return [row for row in rows if row is not None]
 
 
@@ -31,10 +31,10 @@ def gain_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "group": str(row["group"]).replace("_", " "),
             "name": row["name"],
-            "value": formatting.metric_value(measure, row["value"]),
-            "baseline": formatting.metric_value(measure, row["baseline_value"]),
+            "value": formatting.format_metric(measure, row["value"]),
+            "baseline": formatting.format_metric(measure, row["baseline_value"]),
             "difference": f"{100 * row['difference']:+.1f} points",
-            "p": formatting.p_value(row["p_value"]),
+            "p": formatting.format_p_value(row["p_value"]),
             "tokens": "" if row["tokens_ratio"] is None else f"{row['tokens_ratio']:.1f} times",
             "style": _GAIN_STYLES.get(row["verdict"].rpartition(" ")[0], "level"),
             "standing": row["verdict"].rpartition(" ")[0],
@@ -53,11 +53,14 @@ def _comparison(
     best: Mapping[str, Any],
     measure: str,
 ) -> dict[str, Any] | None:
-    difference, p = formatting.number(row.get("difference")), formatting.number(row.get("p_value"))
+    difference, p = (
+        formatting.as_number(row.get("difference")),
+        formatting.as_number(row.get("p_value")),
+    )
     if difference is None or p is None:
         return None
     name = str(row.get("baseline"))
-    ci = formatting.interval(row.get("ci95"))
+    ci = formatting.read_interval(row.get("ci95"))
     style, standing = "level", "not distinguishable"
     if p < 0.05:
         style, standing = ("better", "better") if difference > 0 else ("worse", "worse")
@@ -68,7 +71,7 @@ def _comparison(
         "other": _value(tests.get(name, {}), measure),
         "difference": f"{100 * difference:+.1f} points",
         "limits": "" if ci is None else f"{100 * ci[0]:+.1f} to {100 * ci[1]:+.1f}",
-        "p": formatting.p_value(p),
+        "p": formatting.format_p_value(p),
         "test": formatting.TESTS.get(str(row.get("test")), str(row.get("test"))),
         "discordant": row.get("n_discordant", ""),
         "style": style,
@@ -77,8 +80,8 @@ def _comparison(
 
 
 def _value(scores: Mapping[str, Any], measure: str) -> str:
-    value = formatting.number(scores.get(measure))
-    return "" if value is None else formatting.metric_value(measure, value)
+    value = formatting.as_number(scores.get(measure))
+    return "" if value is None else formatting.format_metric(measure, value)
 
 
 _LONGEST_TEXT = 4000  # characters of a prompt or a field
@@ -104,7 +107,7 @@ def prompt_parts(prompt: str) -> list[tuple[str, str]]:
     return [(kind, _clipped(text)) for kind, text in parts if text]
 
 
-def about(board: Mapping[str, Any]) -> list[tuple[str, str]]:
+def facts_about(board: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was studied, as (name, value)."""
     task, model = board.get("task") or {}, board.get("model") or {}
     device = f"on {model['device']}" if model.get("device") else ""
@@ -126,39 +129,39 @@ def tiles(
     best = board.get("best") or {}
     for split in ("test", "dev"):
         scores = best.get(split) or {}
-        value = formatting.number(scores.get(measure))
+        value = formatting.as_number(scores.get(measure))
         if value is not None:
-            ci = formatting.ends(scores, measure)
+            ci = formatting.interval_of(scores, measure)
             remark = f"n\u00a0=\u00a0{scores.get('n', '?')}"
             if missing := scores.get("n_missing"):
                 remark += f" of {scores['n'] + missing} answered"
             if (distinct := scores.get("n_distinct") or scores.get("n")) != scores.get("n"):
                 remark += f", {distinct:,} distinct texts"
             if ci is not None:
-                remark = f"{formatting.limits(measure, *ci)}, {remark}"
-            name = f"{formatting.spaced(measure)} on {split}"
-            tiles.append((name, formatting.metric_value(measure, value), remark))
-    known = [formatting.number((trial.get("dev") or {}).get(measure)) for trial in complete]
+                remark = f"{formatting.format_interval(measure, *ci)}, {remark}"
+            name = f"{formatting.in_words(measure)} on {split}"
+            tiles.append((name, formatting.format_metric(measure, value), remark))
+    known = [formatting.as_number((trial.get("dev") or {}).get(measure)) for trial in complete]
     values = [value for value in known if value is not None]
     if values:
-        ends = formatting.limits(measure, min(values), max(values))
+        ends = formatting.format_interval(measure, min(values), max(values))
         tiles.append(("spread of the trials", ends, "worst and best on dev"))
     states = Counter(trial["state"] for trial in board["trials"])
     remark = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
     tiles.append(("trials", str(len(board["trials"])), remark))
-    unparsed = formatting.number(board.get("unparsed_rate"))
+    unparsed = formatting.as_number(board.get("unparsed_rate"))
     if unparsed is not None:
-        tiles.append(("unparsed replies", formatting.percent(unparsed), "of all replies"))
+        tiles.append(("unparsed replies", formatting.format_percent(unparsed), "of all replies"))
     tokens, seconds = (
-        formatting.number(board.get("tokens")),
-        formatting.number(board.get("seconds")),
+        formatting.as_number(board.get("tokens")),
+        formatting.as_number(board.get("seconds")),
     )
-    cost = f"{formatting.count(tokens)} tokens" if tokens is not None else ""
+    cost = f"{formatting.format_count(tokens)} tokens" if tokens is not None else ""
     dollars = (board.get("cost") or {}).get("dollars")
     if dollars is not None:
         cost += f", {dollars_text(dollars)}"
     tiles.append(
-        ("cost", formatting.duration(seconds) if seconds is not None else "not timed", cost)
+        ("cost", formatting.format_duration(seconds) if seconds is not None else "not timed", cost)
     )
     return tiles
 
@@ -166,11 +169,11 @@ def tiles(
 def trial_row(trial: Mapping[str, Any], rank: int, scale: Scale, measure: str) -> dict[str, Any]:
     """One line of the leaderboard."""
     scores = trial.get("dev") or {}
-    value = formatting.number(scores.get(measure))
-    ci = formatting.ends(scores, measure)
-    text = "" if value is None else formatting.metric_value(measure, value)
+    value = formatting.as_number(scores.get(measure))
+    ci = formatting.interval_of(scores, measure)
+    text = "" if value is None else formatting.format_metric(measure, value)
     name = str(trial.get("name") or trial.get("kind") or "")
-    limits = "" if ci is None else formatting.limits(measure, *ci)
+    limits = "" if ci is None else formatting.format_interval(measure, *ci)
     title = f"Trial {trial['number']}: {text}" + (f" ({limits})" if limits else "")
     return {
         "rank": rank if trial["state"] == "complete" else "",
@@ -183,9 +186,9 @@ def trial_row(trial: Mapping[str, Any], rank: int, scale: Scale, measure: str) -
         "whisker": None if value is None else plots.whisker(scale, value, ci, title),
         "standing": _standing(trial),
         "facts": _facts(trial, scores, limits),
-        "unparsed": _optional(formatting.percent, trial.get("unparsed_rate")),
-        "tokens": _optional(formatting.count, trial.get("tokens_per_example")),
-        "seconds": _optional(formatting.duration, trial.get("seconds")),
+        "unparsed": _optional(formatting.format_percent, trial.get("unparsed_rate")),
+        "tokens": _optional(formatting.format_count, trial.get("tokens_per_example")),
+        "seconds": _optional(formatting.format_duration, trial.get("seconds")),
         "prompt": prompt_parts(str(trial.get("prompt") or "")),
         "settings": [(key, _plain(item)) for key, item in (trial.get("candidate") or {}).items()],
     }
@@ -195,8 +198,8 @@ def _standing(trial: Mapping[str, Any]) -> tuple[str, str, str]:
     """The trial's place against the best one: style, short text, and what it means."""
     if trial["state"] != "complete":
         return (trial["state"], trial["state"], "")
-    p = formatting.number(trial.get("p_vs_best"))
-    text = formatting.p_value(p) if p is not None else ""
+    p = formatting.as_number(trial.get("p_vs_best"))
+    text = formatting.format_p_value(p) if p is not None else ""
     if trial.get("distinguishable") is None:
         return ("", text, text)
     if trial["distinguishable"]:
@@ -212,20 +215,20 @@ def _facts(
     if limits:
         facts.append(("95 % interval", limits))
     for name, value in scores.items():
-        known = formatting.number(value)
+        known = formatting.as_number(value)
         if name == "n":
-            facts.append(("examples", formatting.examples_told(scores)))
+            facts.append(("examples", formatting.describe_examples(scores)))
         elif name in ("n_missing", "n_distinct"):
             continue
         elif known is not None:
-            facts.append((formatting.spaced(name), formatting.metric_value(name, known)))
+            facts.append((formatting.in_words(name), formatting.format_metric(name, known)))
     facts += [
         ("against the best", _standing(trial)[2]),
-        ("unparsed replies", _optional(formatting.percent, trial.get("unparsed_rate"))),
+        ("unparsed replies", _optional(formatting.format_percent, trial.get("unparsed_rate"))),
         ("not answered", str(trial.get("errors") or "")),
         ("cut to the window", _cut(trial.get("cut") or {})),
-        ("tokens an example", _optional(formatting.count, trial.get("tokens_per_example"))),
-        ("time", _optional(formatting.duration, trial.get("seconds"))),
+        ("tokens an example", _optional(formatting.format_count, trial.get("tokens_per_example"))),
+        ("time", _optional(formatting.format_duration, trial.get("seconds"))),
     ]
     return [(name, text) for name, text in facts if text]
 
@@ -250,10 +253,10 @@ def control_rows(
         marks = []
         for split in ("dev", "test"):
             scores = row.get(split) or {}
-            value = formatting.number(scores.get(measure))
+            value = formatting.as_number(scores.get(measure))
             if value is not None:
-                text = formatting.metric_value(measure, value)
-                ci = formatting.ends(scores, measure)
+                text = formatting.format_metric(measure, value)
+                ci = formatting.interval_of(scores, measure)
                 marks.append((split, plots.whisker(scale, value, ci, f"{split}: {text}"), text))
         rows.append({"name": row["name"], "note": row.get("note") or "", "marks": marks})
     return rows
@@ -263,7 +266,9 @@ def failure_row(failure: Mapping[str, Any]) -> dict[str, Any]:
     """One wrong answer."""
     scores = failure.get("scores") or {}
     actual = failure.get("actual")
-    log_probability = formatting.number(scores.get(actual)) if isinstance(scores, Mapping) else None
+    log_probability = (
+        formatting.as_number(scores.get(actual)) if isinstance(scores, Mapping) else None
+    )
     fields = failure.get("fields") or {}
     return {
         "id": str(failure.get("example_id", "")),
@@ -274,7 +279,7 @@ def failure_row(failure: Mapping[str, Any]) -> dict[str, Any]:
         "confidence": (
             ""
             if log_probability is None
-            else formatting.percent(min(1.0, math.exp(log_probability)))
+            else formatting.format_percent(min(1.0, math.exp(log_probability)))
         ),
         "confusion": _confusion_of(failure),
     }
@@ -293,7 +298,7 @@ def confusions(failures: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
 
 
 def _optional(text: Callable[[float], str], value: Any) -> str:
-    known = formatting.number(value)
+    known = formatting.as_number(value)
     return "" if known is None else text(known)
 
 

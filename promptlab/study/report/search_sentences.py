@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def search_told(board: Mapping[str, Any]) -> str:
+def search_sentence(board: Mapping[str, Any]) -> str:
     """How many candidates were tried, if not all were, and why; empty where all were.
 
     Example:
-        >>> search_told({"search": {"done": 8, "planned": 26, "space": 26, "different": 8,
+        >>> search_sentence({"search": {"done": 8, "planned": 26, "space": 26, "different": 8,
         ...                         "cut": True, "seconds": 240.0, "trials": 50}})
         '8 of 26 candidates tried; the budget of 240 s was spent. A larger budget continues.'
     """

@@ -9,12 +9,12 @@ from promptlab.data.load_task import load_task
 from promptlab.data.task import Task
 from promptlab.errors import InputError, Location, ValidationIssue
 from promptlab.study.decision.regression import read_suite
-from promptlab.study.spec.curve_plan import Plan
+from promptlab.study.spec.curve_plan import CurvePlan
 from promptlab.study.spec.curve_spec import CurveSpec
 from promptlab.study.spec.load import STUDY_FILE, load_spec
 from promptlab.study.spec.objective import make_objective
 from promptlab.study.spec.policy import StudyPolicy
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 
 Load = Callable[..., Task]
@@ -22,14 +22,14 @@ Load = Callable[..., Task]
 
 def check_study(
     spec: StudySpec | CurveSpec, *, load: Load = load_task
-) -> tuple[Task, Space | None]:
+) -> tuple[Task, SearchSpace | None]:
     """The study's task and space, checked as far as they can be without a model.
 
     A learning curve has no space. ``load`` opens the data. Raises `InputError`.
     """
     task = load(**spec.task.model_dump(exclude={"data"}), name=spec.task.data)
     if isinstance(spec, CurveSpec):
-        Plan(spec, task)
+        CurvePlan(spec, task)
         return task, None
     for index, name in enumerate(spec.objectives or [task.metric]):
         place = ("objectives", index) if spec.objectives else ("task",)
@@ -37,7 +37,7 @@ def check_study(
             make_objective(name)
         except InputError as error:
             raise spec.error(place, str(error)) from error
-    space = Space(spec.candidates, task)
+    space = SearchSpace(spec.candidates, task)
     if spec.baseline not in (None, *space.kinds):
         raise spec.error(
             ("baseline",),

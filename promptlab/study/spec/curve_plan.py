@@ -13,10 +13,10 @@ from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.spec.curve_spec import CurveSpec, Method
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 
 
-class Plan:
+class CurvePlan:
     """A curve's methods as candidates, and the task of every cell.
 
     A method is one candidate, read off the whole task; only its own seed, where the study file
@@ -30,7 +30,7 @@ class Plan:
         self._check_sizes()
         self.methods = {method.name: method for method in spec.methods}
         self.candidates: dict[tuple[str, int], Candidate] = {}
-        self._spaces: list[Space] = []
+        self._spaces: list[SearchSpace] = []
         for index, method in enumerate(spec.methods):
             self._read(index, method)
 
@@ -62,12 +62,12 @@ class Plan:
         names = [f"methods.{index}, {method.name!r}"]
         for seed in self.spec.seeds:
             settings = method.for_seed(seed)
-            space = Space([settings], self.task, names)
+            space = SearchSpace([settings], self.task, names)
             self.candidates[method.name, seed] = space.single()
             self._spaces += [] if seed != self.spec.seeds[0] else [space]
         for size in sorted(filter(None, self.spec.sizes)):
             try:
-                Space([method.for_seed(self.spec.seeds[0])], self.task.few_shot(size), names)
+                SearchSpace([method.for_seed(self.spec.seeds[0])], self.task.few_shot(size), names)
             except StudyError as error:
                 told = f" (with {size} labelled examples {self._unit}, one of the sizes)"
                 raise StudyError.from_issues(

@@ -67,7 +67,7 @@ def _mean(of_row: Callable[[Prediction], float], rows: Predictions) -> float:
     return math.fsum(values) / len(values) if values else 0.0
 
 
-def summary(
+def summarize_predictions(
     rows: Predictions, objectives: Sequence[Objective], texts: Texts | None = None
 ) -> dict[str, Any]:
     """Accuracy with its 95 % interval and n, and every objective, of what was answered.
@@ -96,7 +96,7 @@ def summary(
     return values | {o.name: float(o.compute(rows)) for o in objectives}
 
 
-def paired(
+def compare_paired(
     objective: Objective,
     a: Predictions,
     b: Predictions,

@@ -51,13 +51,13 @@ class StudyPolicy:
         Raises:
             StudyError: It names what it may not; ``issues`` are all of that.
         """
-        look = _Look(self)
+        look = _PolicyCheck(self)
         values = look.study(document.values)
         if look.wrong:
             raise StudyError.from_issues(document.issue(path, text) for path, text in look.wrong)
         return document.with_values(values)
 
-    def file(self, path: str) -> Path | None:
+    def find_file(self, path: str) -> Path | None:
         """The file of that name inside one of the folders, links followed; ``None`` if none is."""
         if "\0" in path:
             return None
@@ -69,7 +69,7 @@ class StudyPolicy:
         return None
 
 
-class _Look:
+class _PolicyCheck:
     """One walk through a document; ``wrong`` are the complaints by their place."""
 
     def __init__(self, policy: StudyPolicy) -> None:
@@ -109,7 +109,7 @@ class _Look:
         if is_reasoning(given):
             self._computed(given, path, task)
             return given
-        if is_data_file(given) and (found := self.policy.file(given)):
+        if is_data_file(given) and (found := self.policy.find_file(given)):
             return str(found)
         self._say(
             path,
@@ -210,7 +210,7 @@ class _Look:
     def _file(self, given: Any, path: Place) -> Any:
         if not isinstance(given, str):
             return given
-        found = self.policy.file(given)
+        found = self.policy.find_file(given)
         if found is None:
             self._say(path, f"{given!r:.80} is no file that was uploaded here; upload it first")
         return given if found is None else str(found)

@@ -54,7 +54,7 @@ class BudgetSection(Section):
     trials: int = Field(default=50, ge=1)
     seconds: Seconds | None = None
 
-    def holds(self, other: BudgetSection) -> bool:
+    def covers(self, other: BudgetSection) -> bool:
         """Whether it is at least as large as ``other``."""
         mine, its = (math.inf if b.seconds is None else b.seconds for b in (self, other))
         return self.trials >= other.trials and mine >= its
@@ -151,7 +151,7 @@ class ModelSection(RemoteOptions, Section):
         used = [n for n in used if n != "thinking" or self.thinking]
         return {name: values[name] for name in (*_LOCAL, *sorted(used)) if name in values}
 
-    def held_to(self, recorded: Mapping[str, Any]) -> ModelSection:
+    def with_recorded(self, recorded: Mapping[str, Any]) -> ModelSection:
         """This section with the format and the kind of device that a study has begun with.
 
         What the section names itself stays; a device that is not here is not taken.
@@ -252,7 +252,7 @@ def document_hash(document: Mapping[str, Any], *without: str) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-class Budgeted(StudyFile):
+class BudgetedStudy(StudyFile):
     """A study that ends by a budget, which may grow while it goes on."""
 
     budget: BudgetSection = BudgetSection()

@@ -13,7 +13,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.candidate import Candidate
 
 
-class Space:
+class SearchSpace:
     """Every group's kind, made for one task; a trial picks a group, then its dimensions.
 
     ``names`` is what messages call the groups.
@@ -102,15 +102,15 @@ class Space:
         name = f"{self._names[index]} ({settings.kind})"
         return StudyError.at(settings.location, f"{name}: {text}")
 
-    def _walk(self) -> Iterator[tuple[_Recorder, Candidate]]:
+    def _walk(self) -> Iterator[tuple[_EnumeratedTrial, Candidate]]:
         return _walk(lambda trial: self.suggest(trial)[1])
 
 
-def _walk(suggest: Callable[[Trial], Candidate]) -> Iterator[tuple[_Recorder, Candidate]]:
+def _walk(suggest: Callable[[Trial], Candidate]) -> Iterator[tuple[_EnumeratedTrial, Candidate]]:
     """Every combination of choices, with its candidate."""
     waiting: list[list[int]] = [[]]
     while waiting:
-        trial = _Recorder(waiting.pop())
+        trial = _EnumeratedTrial(waiting.pop())
         candidate = suggest(trial)
         for depth in range(len(trial.given), len(trial.taken)):
             for choice in range(1, trial.sizes[depth]):
@@ -118,7 +118,7 @@ def _walk(suggest: Callable[[Trial], Candidate]) -> Iterator[tuple[_Recorder, Ca
         yield trial, candidate
 
 
-class Draw:
+class RandomTrial:
     """A trial that takes whatever ``chance`` gives; equal names are given equal values."""
 
     def __init__(self, chance: random.Random) -> None:
@@ -142,7 +142,7 @@ class Draw:
         return float(self.params.setdefault(name, self._chance.uniform(low, high)))
 
 
-class _Recorder:
+class _EnumeratedTrial:
     """A trial that takes given choices, then the first of everything, and notes what there was."""
 
     def __init__(self, given: list[int]) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from promptlab.candidates.base import KindSettings
 from promptlab.study.folder.named_files import without_folders
-from promptlab.study.spec.sections import Budgeted, Section, document_hash
+from promptlab.study.spec.sections import BudgetedStudy, Section, document_hash
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
@@ -30,7 +30,7 @@ class DecisionSection(Section):
     cheaper: float = Field(default=0.2, ge=0, le=1)
 
 
-class StudySpec(Budgeted):
+class StudySpec(BudgetedStudy):
     """A search. ``block`` examples are scored between two looks at the pruner.
 
     Without ``objectives`` the task's own metric decides. ``baseline`` names the group (its kind,

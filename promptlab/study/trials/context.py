@@ -30,8 +30,8 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.saved_model import weights_saved
 from promptlab.study.folder.basis import Basis
 from promptlab.study.folder.folder import StudyFolder
-from promptlab.study.spec.objective import Objective, paired, summary
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.objective import Objective, compare_paired, summarize_predictions
+from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.trials import FITTED, table_checksum, trial_record
@@ -95,7 +95,7 @@ class StudyContext:
     folder: StudyFolder
     task: Task
     model: LanguageModel
-    space: Space
+    space: SearchSpace
     objectives: Sequence[Objective]
     examples: Sequence[Example]
     study: optuna.Study
@@ -184,17 +184,17 @@ class StudyContext:
         return {example.id: text_key(example) for example in self.task.test}
 
     def compare_on_dev(self, a: Predictions, b: Predictions) -> Comparison:
-        """a with b on the dev examples that both answered, as `paired` compares them."""
-        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.dev_texts)
+        """a with b on the dev examples that both answered, as `compare_paired` compares them."""
+        return compare_paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.dev_texts)
 
     def compare_on_test(self, a: Predictions, b: Predictions) -> Comparison:
-        """a with b on the test examples that both answered, as `paired` compares them."""
-        return paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.test_texts)
+        """a with b on the test examples that both answered, as `compare_paired` compares them."""
+        return compare_paired(self.objectives[0], a, b, seed=self.spec.seed, texts=self.test_texts)
 
     def dev_summary(self, rows: Predictions) -> dict[str, Any]:
         """What predictions of dev come to, as JSON data."""
-        return summary(rows, self.objectives, self.dev_texts)
+        return summarize_predictions(rows, self.objectives, self.dev_texts)
 
     def test_summary(self, rows: Predictions) -> dict[str, Any]:
         """What predictions of test come to, as JSON data."""
-        return summary(rows, self.objectives, self.test_texts)
+        return summarize_predictions(rows, self.objectives, self.test_texts)

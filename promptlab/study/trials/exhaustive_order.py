@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from promptlab.errors import StudyError
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.trials import QUEUED, SPACE, trial_record
@@ -22,7 +22,7 @@ class ExhaustiveOrder:
     Candidates come from here one by one as they are asked for, so nothing is queued.
     """
 
-    def __init__(self, space: Space, every: dict[str, dict[str, Any]], seed: int) -> None:
+    def __init__(self, space: SearchSpace, every: dict[str, dict[str, Any]], seed: int) -> None:
         self._left = list(every.items())
         random.Random(seed).shuffle(self._left)
         ranks = {group: _rank(space, group) for group in space.kinds}
@@ -42,7 +42,7 @@ class ExhaustiveOrder:
 
 
 def plan_trials(
-    spec: StudySpec, space: Space, study: optuna.Study, history: TrialHistory
+    spec: StudySpec, space: SearchSpace, study: optuna.Study, history: TrialHistory
 ) -> tuple[int, ExhaustiveOrder | None]:
     """How many trials there will be, and the order of candidates if all are to be tried.
 
@@ -70,7 +70,7 @@ def plan_trials(
     return min(planned, there + order.count_left(history)), order
 
 
-def _rank(space: Space, group: str) -> int:
+def _rank(space: SearchSpace, group: str) -> int:
     """How many kinds of the study must come before the kind of a group."""
     after = {kind.name: kind.after for kind in space.kinds.values()}
 

@@ -21,7 +21,7 @@ from promptlab.predictors.base import load
 from promptlab.strategies.span_decomposition.spans import Stretch, select, stretches
 from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
 from promptlab.study.spec.load import find_study_file, load_spec
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 
 TEMPLATE = "{text} {span} is {mask} entity."
@@ -241,14 +241,14 @@ def group(**changes: Any) -> DecompositionSettings:
 
 
 def test_the_kind() -> None:
-    space = Space(
+    space = SearchSpace(
         [group(longest=[1, 3], selection=["optimal", "greedy"], bias=["tuned", 1.5],
                calibration=["none", "contextual"])],
         task(),
     )  # fmt: skip
     assert len(space.enumerate(50) or []) == 16
     model = ScriptedModel(rate=knows)
-    space = Space([group()], task())
+    space = SearchSpace([group()], task())
     space.check(model)
     candidate = space.single()
     assert candidate.name == "is by spans"
@@ -269,12 +269,12 @@ def test_the_kind() -> None:
 )
 def test_faults_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(StudyError, match=message):
-        Space([group(**changes)], task())
+        SearchSpace([group(**changes)], task())
 
 
 @pytest.mark.default_model
 def test_the_shipped_study_is_valid() -> None:
     spec = load_spec(find_study_file("ner-decomposition"))
     data = load_task("ner-conll", train=40, dev=30, test=60)
-    space = Space(spec.candidates, data)  # type: ignore[union-attr]
+    space = SearchSpace(spec.candidates, data)  # type: ignore[union-attr]
     assert len(space.enumerate(50) or []) == 5

@@ -8,7 +8,7 @@ import pytest
 
 from promptlab.study.decision.power import examples_needed
 from promptlab.study.decision.verdict import study_verdict
-from promptlab.study.report.search_sentences import search_told
+from promptlab.study.report.search_sentences import search_sentence
 from tests.helpers.report_fixtures import sample_board
 
 
@@ -221,7 +221,7 @@ def test_what_was_not_tried(search: dict[str, Any], told: str) -> None:
     whole = {"search": search | {"trials": 50, "different": search["done"] - 2}}
     if search["planned"] == 26:
         whole["search"]["different"] = search["done"]
-    assert search_told(whole).removesuffix(" A larger budget continues.") == told
+    assert search_sentence(whole).removesuffix(" A larger budget continues.") == told
 
 
 def test_power_of_a_paired_test() -> None:

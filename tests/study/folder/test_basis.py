@@ -18,7 +18,7 @@ from promptlab.errors import StudyError
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.files import provenance
 from promptlab.models import pool, precision
-from promptlab.study.comparison import study_changes
+from promptlab.study.comparison import setting_changes
 from promptlab.study.folder import basis as basis_of_studies
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
@@ -396,5 +396,5 @@ def test_two_studies_are_compared_by_what_they_rest_on_too(begun: Begun) -> None
     change_weights(begun.model, 5)
     begun.run(study="two")
     runs = begun.folder / "runs"
-    (change,) = study_changes(runs / "one", runs / "two")
+    (change,) = setting_changes(runs / "one", runs / "two")
     assert change.key == "rests on: weights" and change.before != change.after

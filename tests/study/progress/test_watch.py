@@ -18,8 +18,8 @@ from promptlab.cancellation import Cancellation
 from promptlab.errors import StudyError
 from promptlab.events import BlockScored, Event, Events, TrialFinished
 from promptlab.models.local import LocalModel
-from promptlab.study.progress.log import LoggedStudy
-from promptlab.study.progress.watch import StudyWatch
+from promptlab.study.progress.log import StudyLog
+from promptlab.study.progress.watch import StudyWatcher
 from tests.helpers.learning_curve_fixtures import curve_document
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -90,12 +90,12 @@ def test_a_look_at_what_has_not_changed_is_cheap(
     start(lambda event: None).run()
     folder = tmp_path / "runs" / "reviews"
     (folder / "leaderboard.json").unlink()  # as if it were not decided yet
-    watch = StudyWatch(folder)
-    first = watch.look()
+    watch = StudyWatcher(folder)
+    first = watch.poll()
     assert first["state"] == "interrupted" and len(first["trials"]) == 22
     reads: list[int] = []
     monkeypatch.setattr(watch, "_read", lambda: reads.append(1))
-    assert watch.look() == first and reads == []
+    assert watch.poll() == first and reads == []
 
 
 def test_whoever_holds_the_folder_runs_it(start: Callable[..., Any], tmp_path: Path) -> None:
@@ -128,11 +128,11 @@ def test_a_study_whose_storage_is_elsewhere(start: Callable[..., Any], tmp_path:
     folder = run.folder.path
     for file in ("leaderboard.json", "study.db"):
         (folder / file).unlink()
-    found = StudyWatch(folder).look()
+    found = StudyWatcher(folder).poll()
     assert [row["dev"] for row in found["trials"]] == [row["dev"] for row in board["trials"]]
     assert found["trials"][0]["kind"] == board["trials"][0]["kind"]
     (folder / "log.jsonl").unlink()
-    assert StudyWatch(folder).look()["trials"] == []
+    assert StudyWatcher(folder).poll()["trials"] == []
 
 
 def test_another_study_of_the_same_name(start: Callable[..., Any], tmp_path: Path) -> None:
@@ -187,17 +187,19 @@ def test_the_clock_of_a_study_stands_while_it_is_paused() -> None:
     def line(second: int, event: str, **fields: Any) -> dict[str, Any]:
         return {"time": f"2026-01-01T00:00:{second:02}Z", "event": event, **fields}
 
-    log = LoggedStudy()
-    log.take(line(0, "StudyStarted", planned=4, finished=0, examples=10))
-    log.take(line(10, "TrialFinished", number=0, name="a", state="complete", value=1, seconds=10))
-    log.take(line(12, "Phase", name="paused"))
+    log = StudyLog()
+    log.add_events(line(0, "StudyStarted", planned=4, finished=0, examples=10))
+    log.add_events(
+        line(10, "TrialFinished", number=0, name="a", state="complete", value=1, seconds=10)
+    )
+    log.add_events(line(12, "Phase", name="paused"))
     now = log._last + 30
     assert log.seconds(now) == 12
-    log.take(line(42, "Phase", name="going on"))
+    log.add_events(line(42, "Phase", name="going on"))
     assert log.seconds(log._last + 3) == 15
     assert log.phase == "search"
     assert log.seconds_left(log._last, 4, 1) == pytest.approx(36)
-    log.take(line(50, "StudyStarted", planned=4, finished=1, examples=10))
+    log.add_events(line(50, "StudyStarted", planned=4, finished=1, examples=10))
     assert log.seconds(log._last + 5) == 12 + 5
     assert log.seconds_left(log._last, 4, 4) is None
 

@@ -19,9 +19,9 @@ from promptlab.study.proposal.label_words import (
     label_answers,
     label_synonyms,
     match_labels,
-    plain,
+    normalize_label,
 )
-from promptlab.study.proposal.proposal import propose
+from promptlab.study.proposal.proposal import propose_study
 from promptlab.study.proposal.study_text import proposal_text, write_proposal
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
@@ -55,7 +55,7 @@ def words(document: dict[str, Any]) -> str:
 
 def test_films_get_the_library_templates(tmp_path: Path, masked: LocalModel) -> None:
     data = relabelled(tmp_path / "film-opinions.csv", {"positive": "POS", "negative": "NEG"})
-    proposal = propose(data)
+    proposal = propose_study(data)
     first = proposal.document["candidates"][0]["templates"][0]
     assert first["name"].startswith("sentiment/")
     assert set(first["answers"]) == {"POS", "NEG"}
@@ -70,20 +70,20 @@ def test_films_get_the_library_templates(tmp_path: Path, masked: LocalModel) -> 
 
 def test_unknown_labels_get_general_templates(tmp_path: Path) -> None:
     data = relabelled(tmp_path / "x.csv", {"positive": "FilmArt", "negative": "soup_kitchen"})
-    document = propose(data).document
+    document = propose_study(data).document
     (answers,) = document["candidates"][0]["verbalizers"]
     assert answers == {"FilmArt": ["film art"], "soup_kitchen": ["soup kitchen"]}
 
 
 def test_numbers_are_told(tmp_path: Path) -> None:
     data = relabelled(tmp_path / "x.csv", {"positive": "7", "negative": "8"})
-    assert "bare numbers" in " ".join(propose(data).remarks)
+    assert "bare numbers" in " ".join(propose_study(data).remarks)
     opinions = relabelled(tmp_path / "reviews.csv", {"positive": "1", "negative": "0"})
-    assert "sentiment" in " ".join(propose(opinions).remarks)
+    assert "sentiment" in " ".join(propose_study(opinions).remarks)
 
 
 def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    proposal = propose(write_reviews(tmp_path / "reviews.csv"))
+    proposal = propose_study(write_reviews(tmp_path / "reviews.csv"))
     target = tmp_path / "study.yaml"
     target.write_text("mine")
     with pytest.raises(StudyError, match="--force"):
@@ -98,16 +98,16 @@ def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
 )
 def test_a_task_that_does_not_fit(tmp_path: Path, task: str, told: str) -> None:
     with pytest.raises(StudyError, match=told):
-        propose(write_reviews(tmp_path / "reviews.csv"), task=task)
+        propose_study(write_reviews(tmp_path / "reviews.csv"), task=task)
 
 
 def test_too_few_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few"):
-        propose(write_reviews(tmp_path / "reviews.csv", rows=30))
+        propose_study(write_reviews(tmp_path / "reviews.csv", rows=30))
 
 
 def test_tickets(tmp_path: Path) -> None:
-    proposal = propose(write_tickets(tmp_path))
+    proposal = propose_study(write_tickets(tmp_path))
     task = proposal.document["task"]
     assert (task["label"], task["fields"]) == ("queue", ["subject", "body"])
     said = words(proposal.document)
@@ -119,13 +119,15 @@ def test_tickets(tmp_path: Path) -> None:
     kinds = [group["kind"] for group in proposal.document["candidates"]]
     assert kinds == ["template", "template", "demonstrations"]
     assert proposal.document["candidates"][1]["chat"] == [False, True]
-    assert "chat" not in propose(tmp_path / "tickets.csv", chat=False).document["candidates"][1]
+    assert (
+        "chat" not in propose_study(tmp_path / "tickets.csv", chat=False).document["candidates"][1]
+    )
     assert proposal.document["budget"]["trials"] == 6 * 2 * 3 + 4 + 2
 
 
 @pytest.mark.parametrize("thing", ["hotel", "blender"])
 def test_stars(tmp_path: Path, thing: str) -> None:
-    proposal = propose(write_stars(tmp_path, thing))
+    proposal = propose_study(write_stars(tmp_path, thing))
     assert proposal.document["task"]["metric"] == "quadratic_kappa"
     said = words(proposal.document)
     assert f"Overall, the {thing} was" in said
@@ -138,7 +140,7 @@ def test_stars(tmp_path: Path, thing: str) -> None:
 
 
 def test_yes_and_no_over_a_passage(tmp_path: Path) -> None:
-    proposal = propose(write_yes_no(tmp_path))
+    proposal = propose_study(write_yes_no(tmp_path))
     task = proposal.document["task"]
     assert (task["label"], task["fields"]) == ("answer", ["passage", "question"])
     said = words(proposal.document)
@@ -149,7 +151,7 @@ def test_yes_and_no_over_a_passage(tmp_path: Path) -> None:
 
 
 def test_open_answers(tmp_path: Path) -> None:
-    proposal = propose(write_open(tmp_path))
+    proposal = propose_study(write_open(tmp_path))
     task = proposal.document["task"]
     assert (task["label"], task["fields"], task["labels"]) == ("answer", ["question"], [])
     first, solved = proposal.document["candidates"]
@@ -159,7 +161,7 @@ def test_open_answers(tmp_path: Path) -> None:
     path = tmp_path / "sums.csv"
     lines = [f"What is {n} plus {n * 7}?,{n * 8}" for n in range(60)]
     path.write_text("\n".join(["question,result_answer", *lines]))
-    sums = propose(path).document
+    sums = propose_study(path).document
     assert sums["task"]["metric"] == "numeric_match"
     assert sums["candidates"][0]["templates"][0]["parser"] == {"type": "number"}
 
@@ -171,7 +173,7 @@ def test_several_labels_are_written_as_one_text(tmp_path: Path) -> None:
         for n, topics in enumerate(['["art"]', '["art", "law"]', '["sea", "law"]'] * 20)
     ]
     path.write_text("\n".join(lines))
-    proposal = propose(path)
+    proposal = propose_study(path)
     assert proposal.document["task"]["join"] == ", "
     assert proposal.document["candidates"][0]["templates"][0]["parser"]["type"] == "text"
     assert any("one row a label and a yes-or-no column" in line for line in proposal.remarks)
@@ -181,15 +183,15 @@ def test_columns_that_cannot_be_guessed(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("a,b\n" + "".join(f"{n},{n * n}\n" for n in range(60)))
     with pytest.raises(DataError, match=r"which column is the label .*Name it: --label COLUMN"):
-        propose(path)
+        propose_study(path)
     with pytest.raises(DataError, match=r"no column 'c'; its columns are 'a', 'b'"):
-        propose(path, label="c")
+        propose_study(path, label="c")
 
 
 def test_the_file_is_for_people(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "studies").mkdir()
-    proposal = propose(write_tickets(tmp_path / "data"))
+    proposal = propose_study(write_tickets(tmp_path / "data"))
     target = tmp_path / "studies" / "tickets.yaml"
     write_proposal(proposal, target)
     text = target.read_text()
@@ -255,7 +257,7 @@ def test_a_study_through_an_endpoint(
 
 
 def test_label_words() -> None:
-    assert plain("Not_Spam") == "not spam"
+    assert normalize_label("Not_Spam") == "not spam"
     assert match_labels(["ham", "SPAM"], ["spam", "not_spam"]) == {
         "ham": "not_spam",
         "SPAM": "spam",

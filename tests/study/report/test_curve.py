@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StudyError
-from promptlab.study.report.curve_plot import band_of, curve_plot, tone
+from promptlab.study.report.curve_plot import curve_plot, interval_band, tone
 from promptlab.study.report.report import write_report
 from tests.helpers.report_fixtures import HOSTILE, Page
 
@@ -117,8 +117,8 @@ def test_the_plot() -> None:
 
 
 def test_a_band_of_a_share_ends_at_its_limits() -> None:
-    assert band_of("accuracy", point("a", 1, 0.99, 0.3)) == (pytest.approx(0.69), 1.0)
-    assert band_of("matthews", point("a", 1, 0.99, 0.3))[1] == pytest.approx(1.29)
+    assert interval_band("accuracy", point("a", 1, 0.99, 0.3)) == (pytest.approx(0.69), 1.0)
+    assert interval_band("matthews", point("a", 1, 0.99, 0.3))[1] == pytest.approx(1.29)
 
 
 def test_one_size_and_many_methods() -> None:

@@ -227,9 +227,9 @@ def test_files_of_the_folder_are_found_and_links_out_of_it_are_not(
     inner.mkdir()
     (inner / "link.csv").symlink_to(tmp_path / "reviews.csv")
     outside = StudyPolicy(models=["tiny"], folders=[inner])
-    assert outside.file("link.csv") is None
-    assert outside.file("../reviews.csv") is None
-    assert outside.file("a\0b") is None
+    assert outside.find_file("link.csv") is None
+    assert outside.find_file("../reviews.csv") is None
+    assert outside.find_file("a\0b") is None
 
 
 BASE = "study: a\ntask: sst2\n"

@@ -15,7 +15,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.spec.load import load_spec
-from promptlab.study.spec.space import Space
+from promptlab.study.spec.space import SearchSpace
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 ALLOWED_CODE = (
@@ -55,8 +55,8 @@ def reviews(tmp_path: Path) -> Task:
     return Task.from_file(write_reviews(tmp_path / "reviews.csv"))
 
 
-def space(document: dict[str, Any], task: Task) -> Space:
-    return Space(load_spec(document, source="test").candidates, task)
+def space(document: dict[str, Any], task: Task) -> SearchSpace:
+    return SearchSpace(load_spec(document, source="test").candidates, task)
 
 
 def test_enumeration_finds_every_candidate_once(reviews: Task, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_enumeration_finds_every_candidate_once(reviews: Task, tmp_path: Path) -
 
 
 def test_enumeration_follows_conditions(reviews: Task) -> None:
-    made = Space([KindSettings(kind=f"{__name__}:Nested")], reviews)
+    made = SearchSpace([KindSettings(kind=f"{__name__}:Nested")], reviews)
     every = made.enumerate(100)
     assert every is not None
     found = [tuple(params.values()) for params in every]
@@ -77,7 +77,7 @@ def test_enumeration_follows_conditions(reviews: Task) -> None:
 
 
 def test_endless_and_too_large_spaces_are_not_enumerated(reviews: Task, tmp_path: Path) -> None:
-    assert Space([KindSettings(kind=f"{__name__}:Endless")], reviews).enumerate(100) is None
+    assert SearchSpace([KindSettings(kind=f"{__name__}:Endless")], reviews).enumerate(100) is None
     assert space(study_document(tmp_path), reviews).enumerate(5) is None
 
 

@@ -70,7 +70,7 @@ def proposed_study_yaml(
 ) -> tuple[str, str]:
     """The YAML of a study for an uploaded file, and remarks on it. Raises `InputError`."""
     file = uploaded_file(context.policy, data)
-    found = pl.propose(
+    found = pl.propose_study(
         file,
         text=text or None,
         label=label or None,

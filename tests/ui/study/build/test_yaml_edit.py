@@ -259,11 +259,11 @@ def test_an_upload_becomes_a_study_that_runs(context: AppContext, tmp_path: Path
 
 
 def test_the_cost_is_drawn() -> None:
-    from promptlab.study.estimate.cost_range import GroupCost, Span
+    from promptlab.study.estimate.cost_range import GroupCost, CostRange
 
-    span = Span(1500.0, 2500.0)
-    group = GroupCost(HOSTILE, "x", None, Span(3, 3), span, span, span, Span(30, 7000), ("note",))
-    found = pl.Estimate("s", "m", None, 3, (group,), group, Span(1, 100), Span(0.5, 2), ("much",))
+    span = CostRange(1500.0, 2500.0)
+    group = GroupCost(HOSTILE, "x", None, CostRange(3, 3), span, span, span, CostRange(30, 7000), ("note",))
+    found = pl.Estimate("s", "m", None, 3, (group,), group, CostRange(1, 100), CostRange(0.5, 2), ("much",))
     drawn = str(cost_chart.cost_html(found))
     assert "<script>" not in drawn and "endless" in drawn
     assert "9\u202fk – 15\u202fk" in drawn and "0.50 – 2.00" in drawn and "1.9\u202fh" in drawn
@@ -271,13 +271,13 @@ def test_the_cost_is_drawn() -> None:
 
 def test_studies_over_time_are_drawn() -> None:
     rows = [
-        pl.StudyRow(
+        pl.StudySummary(
             HOSTILE, f"2026-01-0{n}T10:00:00+00:00", "task", "data", f"model-{n}", "accuracy",
             HOSTILE, "template", HOSTILE, 0.5 + n / 10, low, 0.9, 40, 4, 1000, 1.0, "same",
         )
         for n, low in ((1, 0.4), (2, None))
     ]  # fmt: skip
-    pair = pl.StudyPair(
+    pair = pl.StudyComparisonPair(
         "a", "b", "accuracy", "mcnemar_exact", 0.01, 0.02, -0.1, (-0.2, -0.05), 40, 9
     )
     drawn = (
@@ -285,7 +285,7 @@ def test_studies_over_time_are_drawn() -> None:
         + html.history_table_html(rows)
         + html.paired_tests_html([pair])
     )
-    drawn += html.winners_html(rows) + html.changes_html([pl.Change("seed", None, 13)], "a", "b")
+    drawn += html.winners_html(rows) + html.changes_html([pl.SettingChange("seed", None, 13)], "a", "b")
     assert "<script>" not in drawn and drawn.count("<circle") == 2
     assert "<b>b</b> is better than <b>a</b>" in drawn
     assert "+5.0 to +20.0" in drawn
