@@ -12,17 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from promptlab.batch.input import guess_columns
-    from promptlab.batch.predict_file import predict_file, write_rows
-    from promptlab.batch.prediction import BatchPrediction
-    from promptlab.cancellation import Cancellation, Cancelled
-    from promptlab.candidates.base import kind_names, kind_schema
-    from promptlab.data.builtin import data_set_facts, data_set_names
+    from promptlab.cancellation import Cancellation
     from promptlab.data.example import Example
     from promptlab.data.load_task import load_task
-    from promptlab.data.readers import read_rows
     from promptlab.data.task import Task
-    from promptlab.errors import InputError, PromptlabError, ValidationIssue, WorkError
+    from promptlab.errors import InputError, PromptlabError
     from promptlab.estimators.builtin import (
         FineTuner,
         HeadTuner,
@@ -31,100 +25,64 @@ if TYPE_CHECKING:
         TriggerSearch,
     )
     from promptlab.evaluation.evaluation import Evaluation
-    from promptlab.evaluation.failure_clusters import cluster_failures
-    from promptlab.evaluation.failure_log import FailureLog
     from promptlab.evaluation.predictions import Prediction, Predictions
-    from promptlab.evaluation.trace import Trace
-    from promptlab.events import Event, Events, Phase, StudyStarted
-    from promptlab.files.code_permission import allow_code
-    from promptlab.files.safe_yaml import parse_yaml
-    from promptlab.files.spreadsheet import csv_text, spreadsheet_safe
-    from promptlab.library import load_template, tasks, templates
     from promptlab.library.library import Library
+    from promptlab.library.sources import load_template, templates
     from promptlab.models.base import LanguageModel
-    from promptlab.models.builtin import model_names
-    from promptlab.models.fill_words import fill_words, standings
     from promptlab.models.pool import load_model
-    from promptlab.models.token_view import Token
     from promptlab.predictors.base import Predictor, load
     from promptlab.predictors.classifier import PromptClassifier
-    from promptlab.predictors.comparison_grid import Grid, PairedTest, paired_tests
     from promptlab.predictors.demonstrations.choice import DemonstrationChoice
     from promptlab.predictors.ensemble.cascade import Cascade
     from promptlab.predictors.ensemble.ensemble import Ensemble
     from promptlab.predictors.generator import PromptGenerator
-    from promptlab.predictors.rescoring import Rescorer
-    from promptlab.predictors.strategy import solve
-    from promptlab.predictors.truncation import render_within
     from promptlab.prompts.decoding import Decoding
-    from promptlab.prompts.jinja.isolated import isolate_rendering
-    from promptlab.prompts.parsers.parsers import parser_from_settings
+    from promptlab.prompts.parsers.parsers import (
+        ChoiceParser,
+        JsonParser,
+        NumberParser,
+        RegexParser,
+        TextParser,
+    )
     from promptlab.prompts.prompt import Prompt
-    from promptlab.prompts.template import Demonstration, Template
+    from promptlab.prompts.template import Template
     from promptlab.prompts.verbalizer import Verbalizer
-    from promptlab.security.untrusted_text import json_lines, json_text, make_printable
-    from promptlab.strategies.chain import Chain, Step
+    from promptlab.strategies.chain import Chain
     from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
     from promptlab.strategies.generated_knowledge import GeneratedKnowledge
     from promptlab.strategies.retrieval import Retrieval
     from promptlab.strategies.self_consistency.strategy import SelfConsistency
     from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
-    from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
-    from promptlab.strategies.tree_of_thoughts.search import Search
     from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-    from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
-    from promptlab.study.comparison import (
-        SettingChange,
-        StudyComparison,
-        StudyComparisonPair,
-        StudySummary,
-        compare_studies,
-    )
-    from promptlab.study.decision.verdict import study_verdict
-    from promptlab.study.estimate.cost_range import Estimate
+    from promptlab.study.comparison import compare_studies
     from promptlab.study.estimate.estimate import estimate_study
-    from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.proposal.proposal import propose_study
-    from promptlab.study.run import StudyRun
-    from promptlab.study.spec.check import validate_study
-    from promptlab.study.spec.curve_spec import CurveSpec
-    from promptlab.study.spec.load import load_spec, shipped_studies
-    from promptlab.study.spec.policy import StudyPolicy
-    from promptlab.study.spec.spec import StudySpec
+    from promptlab.study.spec.load import load_spec
+    from promptlab.study.start import run_study
     from promptlab.study.study import Study
     from promptlab.tuning.explanation import explain
 
 __version__ = "0.2.0"
 
 __all__ = [
-    "BatchPrediction",
     "Cancellation",
-    "Cancelled",
     "Cascade",
     "Chain",
     "ChainOfThought",
-    "CurveRun",
-    "CurveSpec",
+    "ChoiceParser",
     "Decoding",
-    "Demonstration",
     "DemonstrationChoice",
     "Ensemble",
-    "Estimate",
     "Evaluation",
-    "Event",
-    "Events",
     "Example",
-    "FailureLog",
     "FineTuner",
     "GeneratedKnowledge",
-    "Grid",
     "HeadTuner",
     "InputError",
-    "Judgement",
+    "JsonParser",
     "LanguageModel",
     "Library",
-    "PairedTest",
-    "Phase",
+    "NumberParser",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -133,101 +91,50 @@ __all__ = [
     "PromptClassifier",
     "PromptGenerator",
     "PromptlabError",
-    "Rescorer",
+    "RegexParser",
     "Retrieval",
-    "Search",
     "SelfConsistency",
-    "SettingChange",
     "SoftPromptTuner",
     "SpanDecomposition",
-    "Step",
     "Study",
-    "StudyComparison",
-    "StudyComparisonPair",
-    "StudyPolicy",
-    "StudyRun",
-    "StudySpec",
-    "StudyStarted",
-    "StudySummary",
     "Task",
     "Template",
-    "Thoughts",
-    "Token",
-    "Trace",
+    "TextParser",
     "TreeOfThoughts",
     "TriggerSearch",
-    "ValidationIssue",
     "Verbalizer",
-    "WorkError",
-    "allow_code",
-    "cluster_failures",
     "compare_studies",
-    "csv_text",
-    "data_set_facts",
-    "data_set_names",
     "estimate_study",
     "explain",
-    "fill_words",
-    "guess_columns",
-    "isolate_rendering",
-    "json_lines",
-    "json_text",
-    "kind_names",
-    "kind_schema",
     "load",
     "load_model",
     "load_spec",
     "load_task",
     "load_template",
-    "make_printable",
-    "model_names",
-    "paired_tests",
-    "parse_yaml",
-    "parser_from_settings",
-    "predict_file",
     "propose_study",
-    "read_rows",
-    "render_within",
-    "shipped_studies",
-    "solve",
-    "spreadsheet_safe",
-    "standings",
-    "study_verdict",
-    "tasks",
+    "run_study",
     "templates",
-    "validate_study",
-    "write_rows",
 ]
 
 _HOMES = {
-    "BatchPrediction": "promptlab.batch.prediction",
     "Cancellation": "promptlab.cancellation",
-    "Cancelled": "promptlab.cancellation",
     "Cascade": "promptlab.predictors.ensemble.cascade",
     "Chain": "promptlab.strategies.chain",
     "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
-    "CurveRun": "promptlab.study.learning_curve.run",
-    "CurveSpec": "promptlab.study.spec.curve_spec",
+    "ChoiceParser": "promptlab.prompts.parsers.parsers",
     "Decoding": "promptlab.prompts.decoding",
-    "Demonstration": "promptlab.prompts.template",
     "DemonstrationChoice": "promptlab.predictors.demonstrations.choice",
     "Ensemble": "promptlab.predictors.ensemble.ensemble",
-    "Estimate": "promptlab.study.estimate.cost_range",
     "Evaluation": "promptlab.evaluation.evaluation",
-    "Event": "promptlab.events",
-    "Events": "promptlab.events",
     "Example": "promptlab.data.example",
-    "FailureLog": "promptlab.evaluation.failure_log",
     "FineTuner": "promptlab.estimators.builtin",
     "GeneratedKnowledge": "promptlab.strategies.generated_knowledge",
-    "Grid": "promptlab.predictors.comparison_grid",
     "HeadTuner": "promptlab.estimators.builtin",
     "InputError": "promptlab.errors",
-    "Judgement": "promptlab.strategies.tree_of_thoughts.evaluation",
+    "JsonParser": "promptlab.prompts.parsers.parsers",
     "LanguageModel": "promptlab.models.base",
     "Library": "promptlab.library.library",
-    "PairedTest": "promptlab.predictors.comparison_grid",
-    "Phase": "promptlab.events",
+    "NumberParser": "promptlab.prompts.parsers.parsers",
     "Prediction": "promptlab.evaluation.predictions",
     "Predictions": "promptlab.evaluation.predictions",
     "Predictor": "promptlab.predictors.base",
@@ -236,88 +143,99 @@ _HOMES = {
     "PromptClassifier": "promptlab.predictors.classifier",
     "PromptGenerator": "promptlab.predictors.generator",
     "PromptlabError": "promptlab.errors",
-    "Rescorer": "promptlab.predictors.rescoring",
+    "RegexParser": "promptlab.prompts.parsers.parsers",
     "Retrieval": "promptlab.strategies.retrieval",
-    "Search": "promptlab.strategies.tree_of_thoughts.search",
     "SelfConsistency": "promptlab.strategies.self_consistency.strategy",
-    "SettingChange": "promptlab.study.comparison",
     "SoftPromptTuner": "promptlab.estimators.builtin",
     "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy",
-    "Step": "promptlab.strategies.chain",
     "Study": "promptlab.study.study",
-    "StudyComparison": "promptlab.study.comparison",
-    "StudyComparisonPair": "promptlab.study.comparison",
-    "StudyPolicy": "promptlab.study.spec.policy",
-    "StudyRun": "promptlab.study.run",
-    "StudySpec": "promptlab.study.spec.spec",
-    "StudyStarted": "promptlab.events",
-    "StudySummary": "promptlab.study.comparison",
     "Task": "promptlab.data.task",
     "Template": "promptlab.prompts.template",
-    "Thoughts": "promptlab.strategies.tree_of_thoughts.thoughts",
-    "Token": "promptlab.models.token_view",
-    "Trace": "promptlab.evaluation.trace",
+    "TextParser": "promptlab.prompts.parsers.parsers",
     "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
     "TriggerSearch": "promptlab.estimators.builtin",
-    "ValidationIssue": "promptlab.errors",
     "Verbalizer": "promptlab.prompts.verbalizer",
-    "WorkError": "promptlab.errors",
-    "allow_code": "promptlab.files.code_permission",
-    "cluster_failures": "promptlab.evaluation.failure_clusters",
     "compare_studies": "promptlab.study.comparison",
-    "csv_text": "promptlab.files.spreadsheet",
-    "data_set_facts": "promptlab.data.builtin",
-    "data_set_names": "promptlab.data.builtin",
     "estimate_study": "promptlab.study.estimate.estimate",
     "explain": "promptlab.tuning.explanation",
-    "fill_words": "promptlab.models.fill_words",
-    "guess_columns": "promptlab.batch.input",
-    "isolate_rendering": "promptlab.prompts.jinja.isolated",
-    "json_lines": "promptlab.security.untrusted_text",
-    "json_text": "promptlab.security.untrusted_text",
-    "kind_names": "promptlab.candidates.base",
-    "kind_schema": "promptlab.candidates.base",
     "load": "promptlab.predictors.base",
     "load_model": "promptlab.models.pool",
     "load_spec": "promptlab.study.spec.load",
     "load_task": "promptlab.data.load_task",
-    "load_template": "promptlab.library",
-    "make_printable": "promptlab.security.untrusted_text",
-    "model_names": "promptlab.models.builtin",
-    "paired_tests": "promptlab.predictors.comparison_grid",
-    "parse_yaml": "promptlab.files.safe_yaml",
-    "parser_from_settings": "promptlab.prompts.parsers.parsers",
-    "predict_file": "promptlab.batch.predict_file",
+    "load_template": "promptlab.library.sources",
     "propose_study": "promptlab.study.proposal.proposal",
-    "read_rows": "promptlab.data.readers",
-    "render_within": "promptlab.predictors.truncation",
-    "shipped_studies": "promptlab.study.spec.load",
-    "solve": "promptlab.predictors.strategy",
-    "spreadsheet_safe": "promptlab.files.spreadsheet",
-    "standings": "promptlab.models.fill_words",
-    "study_verdict": "promptlab.study.decision.verdict",
-    "tasks": "promptlab.library",
-    "templates": "promptlab.library",
-    "validate_study": "promptlab.study.spec.check",
-    "write_rows": "promptlab.batch.predict_file",
+    "run_study": "promptlab.study.start",
+    "templates": "promptlab.library.sources",
 }
 """The module of every public name: what the imports above say to type checkers."""
 
-_RENAMED: dict[str, str] = {
-    "Change": "promptlab.study.comparison.SettingChange",
+_RENAMED = {
+    "BatchPrediction": "promptlab.batch.BatchPrediction",
+    "Cancelled": "promptlab.errors.Cancelled",
+    "Change": "promptlab.study.SettingChange",
     "Complaint": "promptlab.errors.ValidationIssue",
-    "FineTuned": "promptlab.estimators.builtin.FineTuner",
-    "Head": "promptlab.estimators.builtin.HeadTuner",
-    "Prefix": "promptlab.estimators.builtin.PrefixTuner",
-    "SoftPrompt": "promptlab.estimators.builtin.SoftPromptTuner",
-    "StudyPair": "promptlab.study.comparison.StudyComparisonPair",
-    "StudyRow": "promptlab.study.comparison.StudySummary",
-    "Triggers": "promptlab.estimators.builtin.TriggerSearch",
-    "build_spec": "promptlab.study.spec.load.load_spec",
-    "propose": "promptlab.study.proposal.proposal.propose_study",
-    "read_spec": "promptlab.study.spec.load.load_spec",
-    "read_study": "promptlab.study.spec.load.load_spec",
-    "study_complaints": "promptlab.study.spec.check.validate_study",
+    "CurveRun": "promptlab.study.CurveRun",
+    "CurveSpec": "promptlab.study.CurveSpec",
+    "Demonstration": "promptlab.predictors.Demonstration",
+    "Estimate": "promptlab.study.Estimate",
+    "Event": "promptlab.events.Event",
+    "Events": "promptlab.events.Events",
+    "FailureLog": "promptlab.evaluation.FailureLog",
+    "FineTuned": "promptlab.FineTuner",
+    "Grid": "promptlab.predictors.Grid",
+    "Head": "promptlab.HeadTuner",
+    "Judgement": "promptlab.strategies.Judgement",
+    "PairedTest": "promptlab.predictors.PairedTest",
+    "Phase": "promptlab.events.Phase",
+    "Prefix": "promptlab.PrefixTuner",
+    "Rescorer": "promptlab.predictors.Rescorer",
+    "Search": "promptlab.strategies.Search",
+    "SoftPrompt": "promptlab.SoftPromptTuner",
+    "Step": "promptlab.strategies.Step",
+    "StudyComparison": "promptlab.study.StudyComparison",
+    "StudyPair": "promptlab.study.StudyComparisonPair",
+    "StudyPolicy": "promptlab.study.StudyPolicy",
+    "StudyRow": "promptlab.study.StudySummary",
+    "StudyRun": "promptlab.study.StudyRun",
+    "StudySpec": "promptlab.study.StudySpec",
+    "StudyStarted": "promptlab.events.StudyStarted",
+    "Thoughts": "promptlab.strategies.Thoughts",
+    "Token": "promptlab.models.Token",
+    "Trace": "promptlab.evaluation.Trace",
+    "Triggers": "promptlab.TriggerSearch",
+    "WorkError": "promptlab.errors.WorkError",
+    "allow_code": "promptlab.security.allow_code",
+    "build_spec": "promptlab.load_spec",
+    "cluster_failures": "promptlab.evaluation.cluster_failures",
+    "csv_text": "promptlab.batch.csv_text",
+    "data_set_facts": "promptlab.data.data_set_facts",
+    "data_set_names": "promptlab.data.data_set_names",
+    "fill_words": "promptlab.models.fill_words",
+    "guess_columns": "promptlab.batch.guess_columns",
+    "isolate_rendering": "promptlab.prompts.isolate_rendering",
+    "json_lines": "promptlab.security.json_lines",
+    "json_text": "promptlab.security.json_text",
+    "kind_names": "promptlab.candidates.kind_names",
+    "kind_schema": "promptlab.candidates.kind_schema",
+    "make_printable": "promptlab.security.make_printable",
+    "model_names": "promptlab.models.model_names",
+    "paired_tests": "promptlab.predictors.paired_tests",
+    "parse_yaml": "promptlab.study.parse_yaml",
+    "parser_from_settings": "promptlab.prompts.parser_from_settings",
+    "predict_file": "promptlab.batch.predict_file",
+    "propose": "promptlab.propose_study",
+    "read_rows": "promptlab.data.read_rows",
+    "read_spec": "promptlab.load_spec",
+    "read_study": "promptlab.load_spec",
+    "render_within": "promptlab.predictors.render_within",
+    "shipped_studies": "promptlab.study.shipped_studies",
+    "solve": "promptlab.predictors.solve",
+    "spreadsheet_safe": "promptlab.batch.spreadsheet_safe",
+    "standings": "promptlab.models.standings",
+    "study_complaints": "promptlab.study.validate_study",
+    "study_verdict": "promptlab.study.study_verdict",
+    "tasks": "promptlab.library.tasks",
+    "write_rows": "promptlab.batch.write_rows",
 }
 """Public names of the version before, and what they are called now; they work with a warning."""
 

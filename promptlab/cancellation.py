@@ -12,11 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from promptlab.errors import WorkError
-
-
-class Cancelled(WorkError):
-    """The user asked to stop; what is finished stays."""
+from promptlab.errors import Cancelled
 
 
 class TimeOver(Cancelled):

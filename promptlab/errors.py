@@ -12,6 +12,7 @@
     │   ├── EndpointError     an endpoint refuses every request: wrong key, unknown model
     │   └── NotFittedError    ``predict`` before ``fit``
     ├── WorkError             the work failed although the input was right (exit code 1)
+    │   ├── Cancelled         the user asked to stop; what is finished stays
     │   ├── AskError          one example's request failed, others did not
     │   │   └── WordlessError the prompt gets no answer, however often
     │   ├── NotFiniteError    what a model computes is NaN or infinite (says where it begins)
@@ -33,6 +34,31 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from promptlab.security.untrusted_text import make_printable, sanitize
+
+__all__ = [
+    "AskError",
+    "AssetError",
+    "Cancelled",
+    "CapabilityError",
+    "DataError",
+    "DataWarning",
+    "DiskError",
+    "EndpointError",
+    "InputError",
+    "Location",
+    "ModelError",
+    "NotFiniteError",
+    "NotFittedError",
+    "PromptlabError",
+    "Pruned",
+    "StudyError",
+    "TemplateError",
+    "UnansweredError",
+    "ValidationIssue",
+    "VerbalizerError",
+    "WordlessError",
+    "WorkError",
+]
 
 _SHOWN = 500
 """Characters of a template's line on either side of a fault."""
@@ -151,6 +177,10 @@ class NotFittedError(InputError):
 
 class WorkError(PromptlabError):
     """The work failed although the input was right."""
+
+
+class Cancelled(WorkError):
+    """The user asked to stop; what is finished stays."""
 
 
 class AskError(WorkError):

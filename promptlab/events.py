@@ -13,6 +13,23 @@ from typing import Any
 
 from promptlab.security.untrusted_text import sanitize
 
+__all__ = [
+    "BlockScored",
+    "Cost",
+    "EndpointBusy",
+    "Event",
+    "Events",
+    "Phase",
+    "Step",
+    "Stopped",
+    "StudyFinished",
+    "StudyStarted",
+    "TrialAsked",
+    "TrialFinished",
+    "Warned",
+    "current_events",
+]
+
 
 @dataclass(frozen=True)
 class Event:

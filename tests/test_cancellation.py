@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled
 
 
 def working(cancellation: Cancellation, done: list[int], blocks: int = 3) -> threading.Thread:

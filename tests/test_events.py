@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from promptlab import events as events_module
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled
 from promptlab.events import Event, Events, Step, TrialFinished
 from promptlab.predictors.candidate import Candidate
 

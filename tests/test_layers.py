@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -121,10 +122,19 @@ def test_no_circle_between_files() -> None:
 
 @pytest.mark.parametrize("path", APP, ids=lambda path: path.name)
 def test_the_app_uses_public_names_alone(path: Path) -> None:
-    for line, name in imported(path):
-        public = name == "promptlab" or name.startswith("promptlab.ui")
-        public = public or name.removeprefix("promptlab.") in promptlab.__all__
-        assert public, f"ui/{path.name}:{line} imports {name}"
+    """From ``promptlab`` or a public subpackage, and only what it says that it gives."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("promptlab")]
+            assert set(names) <= {"promptlab"}, f"{path}:{node.lineno}"
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            module = str(node.module)
+            if module.partition(".")[0] != "promptlab":
+                continue
+            assert module.count(".") <= 1, f"{path}:{node.lineno} imports from {module}"
+            public = set(import_module(module).__all__)
+            names = {alias.name for alias in node.names}
+            assert names <= public, f"{path}:{node.lineno} imports {names - public}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_of)

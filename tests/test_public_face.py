@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,33 @@ def type_checking_imports(path: Path) -> dict[str, str]:
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 
-def test_type_checkers_see_what_is_imported() -> None:
-    assert type_checking_imports(Path(promptlab.__file__)) == promptlab._HOMES
-    assert set(promptlab._HOMES) == set(promptlab.__all__)
+FACES = [
+    "promptlab", "promptlab.batch", "promptlab.candidates", "promptlab.data",
+    "promptlab.evaluation", "promptlab.models", "promptlab.predictors", "promptlab.prompts",
+    "promptlab.security", "promptlab.strategies", "promptlab.study",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_type_checkers_see_what_a_face_gives(name: str) -> None:
+    face = import_module(name)
+    assert type_checking_imports(Path(str(face.__file__))) == face._HOMES
+    assert face.__all__ == sorted(face._HOMES)
+    for public, home in face._HOMES.items():
+        assert getattr(face, public) is getattr(import_module(home), public)
+        with pytest.raises(ModuleNotFoundError):  # else the module would stand before the name
+            import_module(f"{name}.{public}")
+
+
+def test_every_face_is_looked_at() -> None:
+    lazy = [
+        path for path in (ROOT / "promptlab").rglob("*.py") if "= lazy_getattr(" in path.read_text()
+    ]
+    assert sorted(".".join(p.relative_to(ROOT).parts[:-1]) for p in lazy) == FACES
+
+
+def test_about_fifty_names_to_begin_with() -> None:
+    assert 40 <= len(promptlab.__all__) <= 55
 
 
 def test_old_names_work_and_warn() -> None:

@@ -12,6 +12,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 import promptlab as pl
+from promptlab.prompts import isolate_rendering
 
 from .compare.tab import build_compare_tab
 from .components.gradio_internals import disable_self_requests
@@ -54,7 +55,7 @@ def build_app(
     ``runs`` is the folder that holds the studies' folders; uploads have at most
     ``largest_upload`` bytes.
     """
-    pl.isolate_rendering()  # nobody's template keeps the others waiting
+    isolate_rendering()  # nobody's template keeps the others waiting
     context = AppContext(tuple(models), runs, largest_upload=largest_upload)
     # Gradio would else keep uploads where every user of the machine looks in.
     os.environ.setdefault("GRADIO_TEMP_DIR", str(context.files / "uploads"))

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import promptlab as pl
+from promptlab.study import StudyPolicy
 
 from .queue.queue_folder import study_folder
 from .queue.study_queue import StudyQueue
@@ -72,9 +73,9 @@ class AppContext:
         return (_AUTO, "cpu", *cuda)
 
     @cached_property
-    def policy(self) -> pl.StudyPolicy:
+    def policy(self) -> StudyPolicy:
         """What a study that comes in by the browser may name."""
-        return pl.StudyPolicy(self.models, (self.runs / _UPLOADS,), self.devices)
+        return StudyPolicy(self.models, (self.runs / _UPLOADS,), self.devices)
 
     @cached_property
     def queue(self) -> StudyQueue:

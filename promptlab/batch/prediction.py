@@ -19,13 +19,13 @@ from promptlab.batch.input import (
     rows_from_values,
     with_nested,
 )
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.data.columns import Columns
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.label_column import match_label
 from promptlab.data.readers import Row
-from promptlab.errors import DataError, WorkError
+from promptlab.errors import Cancelled, DataError, WorkError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.reply_counts import count_replies
 from promptlab.evaluation.truncation_count import Cuts, count_cuts

@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import PrivateAttr
 
-from promptlab.cancellation import Cancelled
 from promptlab.data.task import Task
-from promptlab.errors import DiskError, Location, StudyError, WorkError
+from promptlab.errors import Cancelled, DiskError, Location, StudyError, WorkError
 from promptlab.files.code_permission import load_class
 from promptlab.files.provenance import note_package
 from promptlab.files.settings import Settings

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from promptlab.cancellation import Cancelled
 from promptlab.candidates.base import KindSettings, Trial
 from promptlab.candidates.dimensions import choose
 from promptlab.candidates.gradient_tuned import chance
@@ -25,7 +24,7 @@ from promptlab.data.example import Example
 from promptlab.data.readers import Rows, read_rows
 from promptlab.data.readers.column_names import TEXT_NAMES
 from promptlab.data.task import Task
-from promptlab.errors import DataError, DiskError, StudyError, WorkError
+from promptlab.errors import Cancelled, DataError, DiskError, StudyError, WorkError
 from promptlab.evaluation.evaluation import Evaluation
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.base import LanguageModel

@@ -32,9 +32,8 @@ def main() -> None:
 
 def _run() -> None:
     """The application, and what its errors come to."""
-    from promptlab.cancellation import Cancelled
     from promptlab.cli.app import app
-    from promptlab.errors import DiskError, InputError, PromptlabError
+    from promptlab.errors import Cancelled, DiskError, InputError, PromptlabError
     from promptlab.files.cache import is_disk_full
 
     try:

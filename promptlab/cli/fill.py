@@ -48,7 +48,7 @@ def fill(
 
     After a blank, pieces that would be glued to the word before it are left out.
     """
-    from promptlab.models.fill_words import fill_words
+    from promptlab.models.fill_mask import fill_words
 
     found = [find_template(text) for text in templates]
     fields = _fields(found, read_pairs(field))

@@ -179,9 +179,9 @@ def _opened(
     written: FileForm,
 ) -> Iterator[tuple[RowSource, RowWriter]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
+    from promptlab.batch.file_prediction import read_format, refuse_same_file
     from promptlab.batch.input import open_row_source, rows_from_values
     from promptlab.batch.output import RowWriter
-    from promptlab.batch.predict_file import read_format, refuse_same_file
 
     if isinstance(source, str):
         chosen = read_format(form, target, source)

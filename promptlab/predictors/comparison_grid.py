@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.data.example import Example
-from promptlab.errors import InputError, PromptlabError
+from promptlab.errors import Cancelled, InputError, PromptlabError
 from promptlab.evaluation.predictions import Predictions, answered_by_both
 from promptlab.evaluation.statistics import Interval, holm, mcnemar_exact
 from promptlab.predictors.base import Predictor

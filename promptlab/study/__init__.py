@@ -1,1 +1,66 @@
 """Studies: many candidates, one labelled set, and honest numbers to decide between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from promptlab import lazy_getattr
+
+if TYPE_CHECKING:
+    from promptlab.files.safe_yaml import parse_yaml
+    from promptlab.study.comparison import (
+        SettingChange,
+        StudyComparison,
+        StudyComparisonPair,
+        StudySummary,
+    )
+    from promptlab.study.decision.verdict import study_verdict
+    from promptlab.study.estimate.cost_range import Estimate
+    from promptlab.study.learning_curve.run import CurveRun
+    from promptlab.study.run import StudyRun
+    from promptlab.study.spec.check import validate_study
+    from promptlab.study.spec.curve_spec import CurveSpec
+    from promptlab.study.spec.load import shipped_studies
+    from promptlab.study.spec.policy import StudyPolicy
+    from promptlab.study.spec.spec import StudySpec
+
+__all__ = [
+    "CurveRun",
+    "CurveSpec",
+    "Estimate",
+    "SettingChange",
+    "StudyComparison",
+    "StudyComparisonPair",
+    "StudyPolicy",
+    "StudyRun",
+    "StudySpec",
+    "StudySummary",
+    "parse_yaml",
+    "shipped_studies",
+    "study_verdict",
+    "validate_study",
+]
+
+_HOMES = {
+    "CurveRun": "promptlab.study.learning_curve.run",
+    "CurveSpec": "promptlab.study.spec.curve_spec",
+    "Estimate": "promptlab.study.estimate.cost_range",
+    "SettingChange": "promptlab.study.comparison",
+    "StudyComparison": "promptlab.study.comparison",
+    "StudyComparisonPair": "promptlab.study.comparison",
+    "StudyPolicy": "promptlab.study.spec.policy",
+    "StudyRun": "promptlab.study.run",
+    "StudySpec": "promptlab.study.spec.spec",
+    "StudySummary": "promptlab.study.comparison",
+    "parse_yaml": "promptlab.files.safe_yaml",
+    "shipped_studies": "promptlab.study.spec.load",
+    "study_verdict": "promptlab.study.decision.verdict",
+    "validate_study": "promptlab.study.spec.check",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_getattr(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,8 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, NotFiniteError, Pruned, StudyError
+from promptlab.errors import Cancelled, DiskError, NotFiniteError, Pruned, StudyError
 from promptlab.events import Step, Warned
 from promptlab.tuning.fit_context import Asked, Fitting
 from promptlab.tuning.objectives import Exercises, LabelledExercises

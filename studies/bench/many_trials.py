@@ -24,6 +24,7 @@ from typing import Any
 import promptlab as pl
 from promptlab.events import (
     Event,
+    Events,
     Phase,
     StudyFinished,
     StudyStarted,
@@ -131,7 +132,7 @@ def measure(trials: int, folder: Path, model: LanguageModel, examples: int) -> d
     StudyRun(warm, out=folder, model=model).run()
     clock = Clock()
     spec = spec_of(trials, data, words, examples)
-    StudyRun(spec, out=folder, model=model, events=pl.Events(clock)).run()
+    StudyRun(spec, out=folder, model=model, events=Events(clock)).run()
     found = clock.facts(trials)
     begun = time.process_time()
     pl.Study(folder / spec.study).progress()

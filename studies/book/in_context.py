@@ -17,6 +17,7 @@ import numpy as np
 
 import promptlab as pl
 from promptlab.cli.output import print_json, print_listing
+from promptlab.models import standings
 
 MODELS = ("smollm2-135m", "bert-tiny")
 SENTENCE = "The capital of {} is {}."
@@ -73,7 +74,7 @@ def lines(
     return [
         _line(name, prompt, standing.probability, row, right, capitals, model.family)
         for name, prompt, standing, row in zip(
-            SHOWN, prompts, pl.standings(model, prompts, known[country]), logs, strict=True
+            SHOWN, prompts, standings(model, prompts, known[country]), logs, strict=True
         )
     ]
 

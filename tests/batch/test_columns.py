@@ -17,6 +17,7 @@ from promptlab.data.columns import Columns
 from promptlab.errors import InputError
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import load
+from promptlab.study import parse_yaml
 from promptlab.study.spec.sections import TaskSection
 
 
@@ -117,5 +118,5 @@ def test_a_study_says_how_its_file_is_read() -> None:
 
 
 def test_yes_and_no_in_a_study_file_are_words() -> None:
-    document, _ = pl.parse_yaml("labels: [no, yes]\nchat: true\nother: {on: 1, n: y}", "a.yaml")
+    document, _ = parse_yaml("labels: [no, yes]\nchat: true\nother: {on: 1, n: y}", "a.yaml")
     assert document == {"labels": ["no", "yes"], "chat": True, "other": {"on": 1, "n": "y"}}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.evaluation import FailureLog
 from promptlab.evaluation.failure import Failure
 from promptlab.evaluation.failure_log import write_lines
 
@@ -87,7 +88,7 @@ def test_failures_are_shown_grouped_and_corrected(page: Any, study: Path) -> Non
     page.get_by_label("Note").fill("warm enough")
     page.get_by_role("button", name="Save the correction").click()
     page.wait_for_selector("#failure-told:has-text('is kept')")
-    (kept,) = pl.FailureLog(study).corrections.values()
+    (kept,) = FailureLog(study).corrections.values()
     assert (kept.example_id, kept.accept, kept.note) == ("2", True, "warm enough")
     page.wait_for_selector("#failure-summary:has-text('1corrected')")
     with page.expect_download() as made:
@@ -95,4 +96,4 @@ def test_failures_are_shown_grouped_and_corrected(page: Any, study: Path) -> Non
     assert '"label": "positive"' in Path(made.value.path()).read_text()
     page.get_by_role("button", name="Withdraw").click()
     page.wait_for_selector("#failure-told:has-text('taken back')")
-    assert not pl.FailureLog(study).corrections
+    assert not FailureLog(study).corrections

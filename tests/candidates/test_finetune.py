@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import promptlab as pl
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import find_kind
 from promptlab.candidates.finetune import FinetuneKind, FinetuneSettings
 from promptlab.candidates.soft_prompt import SoftPromptKind, SoftPromptSettings
 from promptlab.data.example import Example
 from promptlab.data.task import Task
-from promptlab.errors import CapabilityError, DataError, Pruned, StudyError
+from promptlab.errors import Cancelled, CapabilityError, DataError, Pruned, StudyError
 from promptlab.events import Event, Events, Step
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import promptlab as pl
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import find_kind
 from promptlab.candidates.head import HeadKind, HeadSettings
 from promptlab.data.example import Example
 from promptlab.data.task import Task
-from promptlab.errors import DataError, InputError, NotFittedError, Pruned, TemplateError
+from promptlab.errors import Cancelled, DataError, InputError, NotFittedError, Pruned, TemplateError
 from promptlab.events import Event, Events, Step
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel

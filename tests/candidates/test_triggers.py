@@ -13,11 +13,11 @@ import optuna
 import pytest
 
 import promptlab as pl
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import find_kind
 from promptlab.candidates.triggers import TriggersKind, TriggersSettings
 from promptlab.data.task import Task
-from promptlab.errors import InputError, PromptlabError, Pruned, StudyError
+from promptlab.errors import Cancelled, InputError, PromptlabError, Pruned, StudyError
 from promptlab.events import Event, Events, Step
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate

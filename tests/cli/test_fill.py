@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from promptlab.cli.app import app
 from promptlab.errors import CapabilityError, InputError, TemplateError
-from promptlab.models.fill_words import fill_words
+from promptlab.models.fill_mask import fill_words
 from promptlab.models.loading import load
 from promptlab.prompts.template import Template
 from tests.helpers.tiny_models import Pair

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import promptlab as pl
 from promptlab.cli.app import app
 from promptlab.errors import PromptlabError
+from promptlab.study import StudyRun
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document, write_reviews
 
@@ -53,7 +54,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         study="kept",
     )
     model = ScriptedModel(lambda prompt, sample: "good")
-    pl.StudyRun(pl.load_spec(document, source="test"), out=folder / "runs", model=model).run()
+    StudyRun(pl.load_spec(document, source="test"), out=folder / "runs", model=model).run()
     return folder
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.engine.network.math_attention import MathAttention
 from promptlab.engine.scoring import feature_store as store_module
 from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.request import ScoringResult
+from promptlab.errors import Cancelled
 from promptlab.models import local as local_module
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.evaluation import FailureLog, cluster_failures
 from promptlab.evaluation.failure import Failure
 from promptlab.evaluation.failure_log import write_lines
 
@@ -27,35 +28,35 @@ def misses() -> list[Failure]:
 
 
 def test_words_tell_the_groups_apart() -> None:
-    found = pl.cluster_failures(misses(), 2)
+    found = cluster_failures(misses(), 2)
     assert [len(cluster.failures) for cluster in found] == [4, 4]
     by_word = {cluster.words[0]: cluster for cluster in found}
     assert set(by_word) == {"film", "soup"}
     assert {one.fields["text"] for one in by_word["soup"].failures} == set(FOOD)
     assert by_word["film"].confusion == ("a", "b") and by_word["film"].confused == 4
-    assert pl.cluster_failures(misses(), 2) == found  # the same each time
-    chosen = pl.cluster_failures(misses())
+    assert cluster_failures(misses(), 2) == found  # the same each time
+    chosen = cluster_failures(misses())
     assert 2 <= len(chosen) <= 8 and sum(len(c.failures) for c in chosen) == 8
 
 
 def test_few_or_empty_texts() -> None:
-    assert pl.cluster_failures([]) == []
+    assert cluster_failures([]) == []
     for texts in (["one"], ["", ""], ["the", "of", "12"], ["same words"] * 9):
-        (cluster,) = pl.cluster_failures([miss(n, text) for n, text in enumerate(texts)])
+        (cluster,) = cluster_failures([miss(n, text) for n, text in enumerate(texts)])
         assert cluster.title == "all failures" and len(cluster.failures) == len(texts)
-    mixed = pl.cluster_failures([*misses(), miss(8, ""), miss(9, "42")], 2)
+    mixed = cluster_failures([*misses(), miss(8, ""), miss(9, "42")], 2)
     assert mixed[-1].title == "without telling words" and len(mixed[-1].failures) == 2
-    assert len(pl.cluster_failures(misses(), 99)) == 8
+    assert len(cluster_failures(misses(), 99)) == 8
     with pytest.raises(pl.InputError, match="0 groups"):
-        pl.cluster_failures(misses(), 0)
+        cluster_failures(misses(), 0)
     with pytest.raises(pl.InputError, match="not by 'colour'"):
-        pl.cluster_failures(misses(), by="colour")  # type: ignore[arg-type]
+        cluster_failures(misses(), by="colour")  # type: ignore[arg-type]
 
 
 def test_many_failures_are_grouped_in_few_dimensions() -> None:
     words = [f"{'soup' if n % 2 else 'film'} word{chr(97 + n % 26)}{chr(97 + n // 26)}" * 2
              for n in range(120)]  # fmt: skip
-    found = pl.cluster_failures([miss(n, text) for n, text in enumerate(words)], 2)
+    found = cluster_failures([miss(n, text) for n, text in enumerate(words)], 2)
     assert sum(len(cluster.failures) for cluster in found) == 120
 
 
@@ -67,9 +68,9 @@ def test_by_confusion_and_kind() -> None:
         miss(3, "u", unparsed=True),
         miss(4, "v", None, unparsed=True, error="timed out", actual=None),
     ]
-    titles = [cluster.title for cluster in pl.cluster_failures(failures, by="confusion")]
+    titles = [cluster.title for cluster in cluster_failures(failures, by="confusion")]
     assert titles == ["a → b", "(none) → (error)", "a → (unparsed)", "c → b"]
-    kinds = pl.cluster_failures(failures, by="kind")
+    kinds = cluster_failures(failures, by="kind")
     assert [(c.title, len(c.failures)) for c in kinds] == [
         ("wrong answer", 3),
         ("no reply", 1),
@@ -97,19 +98,19 @@ def test_the_command_line(tmp_path: Path) -> None:
 
 def test_corrections_of_two_people_are_kept(tmp_path: Path) -> None:
     write_lines(tmp_path / "failures.jsonl", (one.record() for one in misses()))
-    first, second = pl.FailureLog(tmp_path), pl.FailureLog(tmp_path)
+    first, second = FailureLog(tmp_path), FailureLog(tmp_path)
     first.correct("0", expected="c")
     second.correct("1", accept=True)
     second.correct("0", expected="d", note="later")
     first.correct("2", accept=True)
-    kept = pl.FailureLog(tmp_path).corrections
+    kept = FailureLog(tmp_path).corrections
     assert {name: (one.expected, one.accept) for name, one in kept.items()} == {
         "0": ("d", False),
         "1": (None, True),
         "2": (None, True),
     }
     assert first.withdraw("0").right == "a" and first.find("0").correction is None
-    assert set(pl.FailureLog(tmp_path).corrections) == {"1", "2"}
+    assert set(FailureLog(tmp_path).corrections) == {"1", "2"}
     with pytest.raises(pl.InputError, match="no correction"):
         first.withdraw("0")
     with pytest.raises(pl.InputError, match="no failure 'x'"):

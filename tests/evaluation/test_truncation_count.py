@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.batch import BatchPrediction
 from promptlab.evaluation.predictions import Prediction
 from promptlab.evaluation.truncation_count import Cuts, count_cuts, cut_facts
 from promptlab.models.local import LocalModel
@@ -86,7 +87,7 @@ def test_predict_tells_what_it_cut(narrow: LocalModel) -> None:
         narrow,
     )
     texts = [{"text": "the film was good . " * times} for times in (1, 40, 80)]
-    batch = pl.BatchPrediction(classifier, texts)
+    batch = BatchPrediction(classifier, texts)
     for _ in batch.blocks():
         pass
     cut = batch.summary()["cut"]

@@ -18,7 +18,10 @@ from promptlab.candidates.base import find_kind
 from promptlab.errors import InputError, StudyError
 from promptlab.evaluation.metrics import Accuracy, get_metric
 from promptlab.files import code_permission
+from promptlab.security import allow_code
+from promptlab.strategies import Judgement, Thoughts
 from promptlab.strategies.tree_of_thoughts.problem import find_problem
+from promptlab.study import validate_study
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
 
 _heard: list[str] | None = None
@@ -83,10 +86,10 @@ def test_what_is_allowed_is_imported_and_told(package: str, tmp_path: Path) -> N
     with pytest.raises(InputError, match="allow it by --allow-code mine"):
         get_metric("mine:Kind")
     assert not (tmp_path / "ran").exists()
-    pl.allow_code("mineral", "min", "mine.inner", "other")
+    allow_code("mineral", "min", "mine.inner", "other")
     with pytest.raises(InputError, match="--allow-code mine"):
         get_metric("mine:Kind")
-    pl.allow_code("mine")
+    allow_code("mine")
     assert isinstance(get_metric("mine:Kind"), Accuracy)
     assert (tmp_path / "ran").exists()
     with pytest.raises(InputError, match=r"'mine:Broken' cannot be made: RuntimeError: no"):
@@ -100,7 +103,7 @@ def test_what_is_allowed_is_imported_and_told(package: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["", ".", "..", "*", "mine.", "a-b", "../mine", "mine:Kind", "\0"])
 def test_only_packages_can_be_allowed(name: str) -> None:
     with pytest.raises(InputError, match="no name of a package"):
-        pl.allow_code(name)
+        allow_code(name)
 
 
 def test_shipped_classes_need_no_permission() -> None:
@@ -128,7 +131,7 @@ def test_no_study_file_imports_code(
         document = {k: v for k, v in document.items() if k not in ("candidates", "budget")}
     text = yaml.safe_dump(document)
     with pytest.raises(StudyError, match="--allow-code this"):
-        pl.validate_study(text)
+        validate_study(text)
         from promptlab.study.spec.check import check_study
         from promptlab.study.spec.load import load_spec
 
@@ -140,7 +143,7 @@ def test_the_metric_of_a_task_imports_nothing(tmp_path: Path, heard: list[str]) 
     code_permission._allowed.clear()
     data = write_reviews(tmp_path / "reviews.csv")
     task = {"data": str(data), "metric": "this:Zen"}
-    found = pl.validate_study(yaml.safe_dump(study_document(data, task=task)))
+    found = validate_study(yaml.safe_dump(study_document(data, task=task)))
     assert any("--allow-code this" in one.text for one in found)
     assert "this" not in heard
 
@@ -181,8 +184,8 @@ def test_a_saved_predictor_imports_nothing(tmp_path: Path, heard: list[str]) -> 
 
     code_permission._allowed.clear()
     tree = pl.TreeOfThoughts(
-        pl.Thoughts(pl.Template("{state}: {mask}")),
-        pl.Judgement(method="random"),
+        Thoughts(pl.Template("{state}: {mask}")),
+        Judgement(method="random"),
         ScriptedModel(lambda p, s: "1"),
     )
     tree.save(tmp_path / "tree")

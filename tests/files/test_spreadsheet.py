@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import promptlab as pl
+from promptlab.batch import csv_text, spreadsheet_safe
 from promptlab.batch.output import Format, RowWriter
 from promptlab.study.decision.leaderboard import leaderboard_csv
 from promptlab.study.learning_curve.cells import Found
@@ -50,7 +50,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_what_would_be_run_is_text(text: str) -> None:
-    assert pl.spreadsheet_safe(text) == f"'{text}"
+    assert spreadsheet_safe(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_what_would_be_run_is_text(text: str) -> None:
      [1, "=1"]],
 )  # fmt: skip
 def test_all_else_stays(value: Any) -> None:
-    assert pl.spreadsheet_safe(value) is value
+    assert spreadsheet_safe(value) is value
 
 
 def test_a_table_holds_no_formula_and_numbers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTLAB_API_KEY", "sk-canary-0123456789")
     rows = [["=1+1", -1, 0.5, None, True], ["a\x1b[2J,b", "-2", "sk-canary-0123456789", "", "é"]]
-    text = pl.csv_text(["=x", "n", "share", "none", "flag"], rows)
+    text = csv_text(["=x", "n", "share", "none", "flag"], rows)
     assert list(csv.reader(io.StringIO(text))) == [
         ["'=x", "n", "share", "none", "flag"],
         ["'=1+1", "-1", "0.5", "", "True"],

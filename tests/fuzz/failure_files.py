@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import promptlab as pl
 from promptlab.data.example import Example
 from promptlab.data.task import Task
+from promptlab.evaluation import FailureLog
 from promptlab.study.decision.regression import read_suite
 from tests.fuzz._mutations import mutated_bytes, mutated_value
 from tests.fuzz.harness import Attempt
@@ -61,7 +61,7 @@ def _attempt(
         if name == "suite.jsonl":
             read_suite(str(folder / name), task)
             return
-        log = pl.FailureLog(folder / "failures.jsonl")
+        log = FailureLog(folder / "failures.jsonl")
         _ = log.labels
         for one in list(log.failures):
             log.correct(one.example_id, expected="b", note="x")

@@ -13,6 +13,7 @@ import yaml
 
 import promptlab as pl
 from promptlab.errors import DataError
+from promptlab.study import StudyPolicy, shipped_studies, validate_study
 from promptlab.study.spec.check import check_study
 from tests.helpers.study_fixtures import write_reviews
 
@@ -42,7 +43,7 @@ _OWN = {"negative": "bad", "positive": "good"}
 def attempts(rng: random.Random, folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """Texts that are read, checked, and where they are valid dry-run without a model."""
     data = write_reviews(folder / "reviews.csv", rows=40)
-    shipped = [path.read_text(encoding="utf-8") for path in pl.shipped_studies().values()]
+    shipped = [path.read_text(encoding="utf-8") for path in shipped_studies().values()]
     documents = [yaml.safe_load(text) for text in shipped] + [_small(data)] * len(shipped)
     while True:
         kind = rng.randrange(4)
@@ -86,10 +87,10 @@ def _attack(text: str, folder: Path, data: Path) -> None:
             raise DataError(f"{options['name']!r:.80} is not here")
         return pl.load_task(**options)
 
-    for one in pl.validate_study(text, load=load):
+    for one in validate_study(text, load=load):
         assert isinstance(one.text, str) and len(one.text) < 50_000
-    policy = pl.StudyPolicy(models=("smollm2-135m",), folders=(folder,))
-    pl.validate_study(text, policy=policy, load=load)
+    policy = StudyPolicy(models=("smollm2-135m",), folders=(folder,))
+    validate_study(text, policy=policy, load=load)
     path = folder / "attacked.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     spec = pl.load_spec(path, {"model.device": "cpu"})

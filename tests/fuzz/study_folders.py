@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.study import StudyRun
 from promptlab.study.export import export_study
 from promptlab.study.listing import study_rows
 from promptlab.study.report.report import write_report
@@ -57,7 +58,7 @@ class _Kept:
         self.study = folder / "whole" / "kept"
 
     def _run(self, out: Path) -> dict[str, Any]:
-        found: dict[str, Any] = pl.StudyRun(self._spec, out=out, model=self._model).run()
+        found: dict[str, Any] = StudyRun(self._spec, out=out, model=self._model).run()
         return found
 
     def attack(self, deeds: list[tuple[Path, Callable[[Path], None]]], *, runs: bool) -> None:

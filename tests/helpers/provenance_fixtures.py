@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled
 from promptlab.events import Event, Events, TrialFinished, Warned
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec

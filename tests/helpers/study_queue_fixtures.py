@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-import promptlab as pl
+from promptlab.events import Event
 from promptlab.models.local import LocalModel
 from promptlab.ui.context import AppContext
 from promptlab.ui.queue.study_queue import StudyJob, StudyQueue
@@ -62,7 +62,7 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]]
     seen = [0]
     told = StudyJob.__call__
 
-    def call(job: StudyJob, event: pl.Event) -> None:
+    def call(job: StudyJob, event: Event) -> None:
         told(job, event)
         if type(event).__name__ == "TrialFinished":
             seen[0] += 1

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import promptlab as pl
 from promptlab.cli.app import app
+from promptlab.library import tasks
 from promptlab.library.promptsource import is_promptsource, read_promptsource
 from promptlab.library.promptsource_jinja import template_text
 from promptlab.library.promptsource_targets import fixed_choices, read_target
@@ -66,7 +67,7 @@ def test_answers_by_index_become_a_verbalizer(tmp_path: Path) -> None:
     shown = str(logic.template.render({"report": "waves", "port": ""}))
     assert shown == "waves\n rough or calm? {mask}"
     assert short.parser == {"type": "text"} and "{{ report }} In short:" in str(short.template.text)
-    task = next(task for task in pl.tasks() if task.name == "two-seas-north-summary")
+    task = next(task for task in tasks() if task.name == "two-seas-north-summary")
     assert (task.metric, task.labels) == ("rouge", ())
     assert pl.Library().import_file(path) == type(done)((), done.saved)
 

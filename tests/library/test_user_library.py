@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.library import tasks
 from promptlab.library.entry import entry_of
 from promptlab.library.yaml_edit import read_documents, write_yaml
 
@@ -94,7 +95,7 @@ def test_a_task_of_ones_own(own: Path) -> None:
         "example": {"body": HOSTILE, "label": "low"},
     }
     saved = pl.Library().save("rating/three-parts", entry, about={"description": "Low or high."})
-    task = next(task for task in pl.tasks() if task.name == "rating")
+    task = next(task for task in tasks() if task.name == "rating")
     assert (task.labels, task.metric, task.description) == (
         ("low", "high"),
         "accuracy",

@@ -11,6 +11,7 @@ from promptlab.candidates.template import TemplateKind, TemplateSettings
 from promptlab.data.task import Task
 from promptlab.errors import StudyError, VerbalizerError
 from promptlab.models.local import LocalModel
+from promptlab.predictors import Rescorer
 
 PREFIX, CLOZE = "{text} It was {mask}", "{text} It was {mask}."
 
@@ -87,4 +88,4 @@ def test_a_study_tells_before_it_runs(masked: LocalModel, task: Task) -> None:
 def test_other_answers_of_a_rescorer_are_checked(masked: LocalModel, task: Task) -> None:
     clf = pl.PromptClassifier(CLOZE, {"negative": "bad", "positive": "good"}, masked)
     with pytest.raises(VerbalizerError, match="are the same tokens"):
-        pl.Rescorer(clf, task.dev).predict({"negative": "Bad", "positive": "bad"})
+        Rescorer(clf, task.dev).predict({"negative": "Bad", "positive": "bad"})

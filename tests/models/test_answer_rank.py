@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptlab.errors import CapabilityError, VerbalizerError
-from promptlab.models.fill_words import fill_words, standings
+from promptlab.models.fill_mask import fill_words, standings
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template

@@ -20,6 +20,7 @@ from promptlab.models.nested_answers import (
     longer_answers,
     may_begin_another,
 )
+from promptlab.predictors import Rescorer
 from tests.helpers.reference_forward import causal_answer, seq2seq_answer
 from tests.helpers.tiny_models import Pair
 
@@ -79,7 +80,7 @@ def test_the_shorter_answer_is_scored_to_its_end(
     for text, found in zip(rows, clf.predict(rows), strict=True):
         wanted = expected(pair, model.family, f"{text} It was ")
         assert found.scores == pytest.approx(wanted, abs=1e-3)
-    rescored = pl.Rescorer(
+    rescored = Rescorer(
         pl.PromptClassifier(PREFIX, {"short": "great", "long": "so so", "other": "bad"}, model),
         [pl.Example(str(i), {"text": text}) for i, text in enumerate(rows)],
     )

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import CapabilityError, InputError, TemplateError
+from promptlab.errors import Cancelled, CapabilityError, InputError, TemplateError
 from promptlab.models.pool import POOL, ModelPool, load_model
 from promptlab.models.remote.model import RemoteModel
 from promptlab.predictors.base import load

@@ -8,8 +8,10 @@ import pytest
 
 import promptlab as pl
 from promptlab.data.task import Task
+from promptlab.errors import Cancelled
 from promptlab.evaluation.statistics import mcnemar_exact
 from promptlab.models.local import LocalModel
+from promptlab.predictors import Grid, paired_tests
 
 ANSWERS = {"negative": "bad", "positive": "good"}
 
@@ -24,7 +26,7 @@ def test_a_grid_is_filled_block_by_block(causal: LocalModel, task: Task) -> None
         "shown": made(causal, "{text} {mask}", demonstrations=2, calibration="batch"),
         "broken": made(causal, "{nothing} {mask}"),
     }
-    grid = pl.Grid(makers, task.dev, task.train)
+    grid = Grid(makers, task.dev, task.train)
     seen = [(name, grid.done) for name in grid.run()]
     assert seen[0] == ("plain", 0) and seen[-1][1] == grid.cells == 36
     assert [len(grid.columns[name]) for name in ("plain", "shown")] == [12, 12]
@@ -34,14 +36,14 @@ def test_a_grid_is_filled_block_by_block(causal: LocalModel, task: Task) -> None
 
 
 def test_a_grid_is_cancelled_between_blocks(causal: LocalModel, task: Task) -> None:
-    grid = pl.Grid({"plain": made(causal, "{text} It was {mask}")}, task.dev)
-    with pytest.raises(pl.Cancelled):
+    grid = Grid({"plain": made(causal, "{text} It was {mask}")}, task.dev)
+    with pytest.raises(Cancelled):
         for _ in grid.run():
             if grid.done:
                 grid.cancellation.request()
     assert len(grid.columns["plain"]) == 8
     with pytest.raises(pl.InputError, match="a grid needs"):
-        pl.Grid({}, task.dev)
+        Grid({}, task.dev)
 
 
 def column(right: str) -> pl.Predictions:
@@ -53,7 +55,7 @@ def column(right: str) -> pl.Predictions:
 
 def test_pairs_are_tested_with_holm() -> None:
     columns = {"A": column("1" * 12), "B": column("1" * 4 + "0" * 8), "C": column("1" * 11 + "0")}
-    tests = {(t.a, t.b): t for t in pl.paired_tests(columns)}
+    tests = {(t.a, t.b): t for t in paired_tests(columns)}
     found = tests["A", "B"]
     assert (found.only_a, found.only_b, found.n) == (8, 0, 12)
     expected = mcnemar_exact(columns["A"].correct, columns["B"].correct)
@@ -63,13 +65,13 @@ def test_pairs_are_tested_with_holm() -> None:
     assert "A is right where B is wrong 8 times, the other way never" in told
     assert told.endswith("A is better.") and "Holm p = .023" in told
     assert str(tests["A", "C"]).endswith("not distinguishable.") and "once" in str(tests["A", "C"])
-    (same,) = pl.paired_tests({"A": columns["A"], "B": columns["A"]})
+    (same,) = paired_tests({"A": columns["A"], "B": columns["A"]})
     assert str(same) == "A and B are right on the same 12 examples."
 
 
 def test_what_cannot_be_tested() -> None:
     with pytest.raises(pl.InputError, match="same examples"):
-        pl.paired_tests({"A": column("11"), "B": column("111")})
+        paired_tests({"A": column("11"), "B": column("111")})
     open_ended = pl.Predictions([pl.Prediction("0", "yes")])
     with pytest.raises(pl.InputError, match="labelled"):
-        pl.paired_tests({"A": open_ended, "B": open_ended})
+        paired_tests({"A": open_ended, "B": open_ended})

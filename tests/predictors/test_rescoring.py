@@ -14,6 +14,7 @@ from promptlab.errors import CapabilityError, VerbalizerError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.answer_score_cache import SlotScores
 from promptlab.models.local import LocalModel
+from promptlab.predictors import Rescorer
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_other_answers_in_other_calibrations(
     model = fresh(name)
     if name == "tiny_masked" and "Sentiment" in template:
         template = "It was {mask} . {text}"
-    rescorer = pl.Rescorer(made(model, template, FIRST).fit(task.train), task.dev, train=task.train)
+    rescorer = Rescorer(made(model, template, FIRST).fit(task.train), task.dev, train=task.train)
     peer = fresh(name)
     for answers in (FIRST, ONE_TOKEN, SEVERAL):
         for calibration in ("none", "contextual", "pmi", "batch"):
@@ -64,7 +65,7 @@ def test_weights_aggregations_and_lengths(
         aggregation=aggregation,
         length_normalise=aggregation != "sum",
     )
-    rescorer = pl.Rescorer(made(model, PREFIX, FIRST, calibration="contextual"), task.dev)
+    rescorer = Rescorer(made(model, PREFIX, FIRST, calibration="contextual"), task.dev)
     expected = made(model, PREFIX, words, calibration="contextual").predict(task.dev)
     same(rescorer.predict(words), expected)
 
@@ -77,7 +78,7 @@ def test_single_tokens_cost_no_forward_and_others_one(
     fresh: Callable[..., LocalModel], task: Task
 ) -> None:
     model = fresh("tiny_causal")
-    rescorer = pl.Rescorer(made(model, PREFIX, FIRST), task.dev, train=task.train)
+    rescorer = Rescorer(made(model, PREFIX, FIRST), task.dev, train=task.train)
     spent = computed(model)
     assert rescorer.unread(ONE_TOKEN) == rescorer.unread(ONE_TOKEN, "contextual") == ()
     assert rescorer.unread(SEVERAL) == ("dull and slow", "wonderful to see")
@@ -95,7 +96,7 @@ def test_single_tokens_cost_no_forward_and_others_one(
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_masked"])
 def test_words_after_the_slot(name: str, fresh: Callable[..., LocalModel], task: Task) -> None:
     model = fresh(name)
-    rescorer = pl.Rescorer(made(model, CLOZE, FIRST), task.dev)
+    rescorer = Rescorer(made(model, CLOZE, FIRST), task.dev)
     # A causal model reads what stands after the answer, a masked one has seen it.
     assert rescorer.unread(ONE_TOKEN) == (("terrible", "great") if name == "tiny_causal" else ())
 
@@ -110,7 +111,7 @@ def test_demonstrations_in_other_words(
     options: Any = {"demonstrations": choice, "calibration": "contextual"}
     model, peer = fresh("tiny_causal"), fresh("tiny_causal")
     classifier = made(model, PREFIX, FIRST, **options).fit(task.train)
-    rescorer = pl.Rescorer(classifier, task.dev, train=task.train)
+    rescorer = Rescorer(classifier, task.dev, train=task.train)
     same(rescorer.base, classifier.predict(task.dev))
     added = {"negative": ["bad", "terrible"], "positive": ["good"]}  # the same first words
     for answers, unread in ((added, False), (ONE_TOKEN, True)):
@@ -122,7 +123,7 @@ def test_demonstrations_in_other_words(
 def test_a_head_that_is_no_product(fresh: Callable[..., LocalModel], task: Task) -> None:
     model = fresh("tiny_capped")
     assert not model.engine.network.head_is_linear
-    rescorer = pl.Rescorer(made(model, PREFIX, FIRST), task.dev)
+    rescorer = Rescorer(made(model, PREFIX, FIRST), task.dev)
     assert rescorer.unread({"negative": ["awful"], "positive": ["good"]}) == ("awful",)
     same(rescorer.predict(ONE_TOKEN), made(model, PREFIX, ONE_TOKEN).predict(task.dev))
 
@@ -130,7 +131,7 @@ def test_a_head_that_is_no_product(fresh: Callable[..., LocalModel], task: Task)
 def test_shortened_prompts(fresh: Callable[..., LocalModel]) -> None:
     model = fresh("tiny_gpt2")
     examples = [pl.Example(str(n), {"text": "a dull slow film " * n}, "negative") for n in (1, 90)]
-    rescorer = pl.Rescorer(made(model, PREFIX, FIRST), examples)
+    rescorer = Rescorer(made(model, PREFIX, FIRST), examples)
     longer = {"negative": ["bad"], "positive": ["good " * 5 + "film"]}
     for answers in (ONE_TOKEN, longer):
         expected = made(fresh("tiny_gpt2"), PREFIX, answers).predict(examples)
@@ -161,7 +162,7 @@ def test_answers_that_follow_a_field(
 def test_what_cannot_be_rescored(
     causal: LocalModel, masked: LocalModel, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rescorer = pl.Rescorer(made(masked, "It was {mask} . {text}", FIRST), task.dev)
+    rescorer = Rescorer(made(masked, "It was {mask} . {text}", FIRST), task.dev)
     with pytest.raises(VerbalizerError, match="unknown word"):
         rescorer.predict({"negative": ["\u2603"], "positive": ["good"]})
     with pytest.raises(VerbalizerError, match="no answer for the label"):
@@ -169,8 +170,8 @@ def test_what_cannot_be_rescored(
     with pytest.raises(pl.InputError, match="needs training examples"):
         rescorer.predict(None, "batch")
     with pytest.raises(pl.InputError, match="no examples"):
-        pl.Rescorer(made(causal, PREFIX, FIRST), [])
+        Rescorer(made(causal, PREFIX, FIRST), [])
     remote = made(causal, PREFIX, FIRST)
     monkeypatch.setattr(causal, "can", frozenset({"score"}))
     with pytest.raises(CapabilityError, match="cannot give features"):
-        pl.Rescorer(remote, task.dev)
+        Rescorer(remote, task.dev)

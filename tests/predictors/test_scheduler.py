@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import AskError, InputError
+from promptlab.errors import AskError, Cancelled, InputError
 from promptlab.evaluation.trace import Branch, Trace
 from promptlab.predictors.model_calls import Generate, Score, Solving, Together, generated, scored
 from promptlab.predictors.scheduler import drive

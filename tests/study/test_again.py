@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import StudyError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, StudyError
 from promptlab.events import Event, TrialFinished
 from tests.helpers.study_fixtures import write_reviews
 from tests.helpers.study_run_fixtures import start  # noqa: F401 - fixtures

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from promptlab.cancellation import Cancellation, Cancelled, TimeOver
-from promptlab.errors import StudyError
+from promptlab.cancellation import Cancellation, TimeOver
+from promptlab.errors import Cancelled, StudyError
 from promptlab.events import BlockScored, Event, Events, TrialFinished
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec

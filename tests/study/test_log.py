@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import promptlab as pl
-from promptlab.cancellation import Cancelled
+from promptlab.errors import Cancelled
 from promptlab.events import BlockScored, Phase, Step, StudyStarted, TrialAsked, TrialFinished
 from promptlab.study.folder.event_log import LOG, EventLog, LogReader, read_log, storage_is_made
 

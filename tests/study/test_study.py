@@ -12,6 +12,7 @@ import pytest
 import promptlab as pl
 from promptlab.events import Step
 from promptlab.models.local import LocalModel
+from promptlab.study import StudyRun
 from promptlab.study.folder import step_log
 from promptlab.study.folder.step_log import StepLog
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -24,7 +25,7 @@ def decided(tmp_path_factory: pytest.TempPathFactory, causal: LocalModel) -> pl.
     document = study_document(write_reviews(folder / "reviews.csv"), budget={"trials": 4})
     document["candidates"] = document["candidates"][:1]
     spec: Any = pl.load_spec(document, source="reviews")
-    pl.StudyRun(spec, out=folder / "runs", model=causal).run()
+    StudyRun(spec, out=folder / "runs", model=causal).run()
     return pl.Study(folder / "runs" / "reviews")
 
 

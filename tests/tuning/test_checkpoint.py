@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import fit_one
 from promptlab.data.task import Task
-from promptlab.errors import Pruned
+from promptlab.errors import Cancelled, Pruned
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Step
 from promptlab.tuning.fit_context import Fitting

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import Kind, KindSettings, LearningKind, Trial, fit_one
 from promptlab.data.task import Task
-from promptlab.errors import InputError, Pruned, StudyError
+from promptlab.errors import Cancelled, InputError, Pruned, StudyError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel

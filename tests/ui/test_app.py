@@ -20,6 +20,8 @@ pytest.importorskip("gradio")
 from gradio_client.exceptions import AppError
 
 import promptlab as pl
+from promptlab.evaluation import Trace
+from promptlab.models import fill_words
 from promptlab.ui.app import serve
 from promptlab.ui.components.text_fields import LONGEST, read_answers, read_fields, read_templates
 from promptlab.ui.context import AppContext
@@ -87,7 +89,7 @@ def test_templates_are_filled_side_by_side(client: ApiClient, folder: Path) -> N
     assert [row["template"] for row in rows] == texts
     assert "no answer slot" in rows[1]["error"]
     prompt = pl.Template(texts[0]).render({"country": "Poland"})
-    known = pl.fill_words(pl.load_model(str(folder)), [prompt], 3)[0]
+    known = fill_words(pl.load_model(str(folder)), [prompt], 3)[0]
     assert [fill["token_id"] for fill in rows[0]["fills"]] == [item.token_id for item in known]
     assert rows[0]["prompt"] == str(prompt)
     assert rows[0]["note"] == "" and "left to right" in rows[2]["note"]
@@ -204,7 +206,7 @@ def test_a_question_is_solved_by_any_strategy(client: ApiClient) -> None:
     found = client.predict(
         "tree_game24", "numbers = 4 5 6 10", "evaluation = random\nbeam = 2", api_name="/strategy"
     )
-    assert found["answer"] and pl.Trace.from_record(found["trace"]).steps
+    assert found["answer"] and Trace.from_record(found["trace"]).steps
     with pytest.raises(AppError, match="unknown setting 'colour'"):
         client.predict("direct", "", "colour = red", api_name="/strategy")
 

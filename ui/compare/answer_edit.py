@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import promptlab as pl
+from promptlab.predictors import Rescorer
 
 from ..components.markup import Markup
 from ..components.text_fields import LONGEST, format_answers, read_answers
@@ -22,7 +23,7 @@ class AnswerEdit:
 
     sheet: ComparisonSheet
     letter: str
-    rescorer: pl.Rescorer
+    rescorer: Rescorer
     shown: str = ""
     refused: tuple[tuple[str, str], pl.PromptlabError] | None = None
 
@@ -41,7 +42,7 @@ def begin_answer_edit(sheet: ComparisonSheet, column: str) -> AnswerEdit:
         raise pl.InputError(f"column {head.letter} is not filled to the end")
     if not isinstance(predictor, pl.PromptClassifier):
         raise pl.InputError(f"column {head.letter} writes its replies: it has no answer words")
-    rescorer = pl.Rescorer(predictor, sheet.examples, train=sheet.task.train)
+    rescorer = Rescorer(predictor, sheet.examples, train=sheet.task.train)
     return AnswerEdit(sheet, head.letter, rescorer)
 
 

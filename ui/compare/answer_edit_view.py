@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import promptlab as pl
+from promptlab.predictors import paired_tests
 
 from ..components.html import join_markup, note, share_text, whisker
 from ..components.markup import Markup
@@ -22,7 +23,7 @@ def answer_edit_html(
 ) -> Markup:
     """The edited column beside the unedited one."""
     own, edits = letter, f"{letter}, edited,"
-    (test,) = pl.paired_tests({edits: edited, own: base})
+    (test,) = paired_tests({edits: edited, own: base})
     told = paired_test_sentence(test)
     if not test.only_a + test.only_b:
         told = (

@@ -11,6 +11,8 @@ from string import ascii_uppercase
 from typing import Any
 
 import promptlab as pl
+from promptlab.data import data_set_names
+from promptlab.predictors import Grid
 
 from .prompts import ListedPrompt, make_predictor
 
@@ -46,7 +48,7 @@ class ComparisonSheet:
 
     task: pl.Task
     heads: tuple[ColumnHeader, ...]
-    grid: pl.Grid
+    grid: Grid
     about: str
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
@@ -119,7 +121,7 @@ def make_sheet(
     examples = task.dev[:wanted]
     all_of = "" if wanted <= len(task.dev) else ", which are all"
     about = f"{task.name}: {len(examples)} dev examples{all_of}"
-    return ComparisonSheet(task, heads, pl.Grid(makers, examples, task.train), about)
+    return ComparisonSheet(task, heads, Grid(makers, examples, task.train), about)
 
 
 def open_task(
@@ -132,7 +134,7 @@ def open_task(
     if upload is not None:
         columns: dict[str, Any] = {"text": text.strip() or None, "label": label.strip() or None}
         opened = partial(pl.Task.from_file, upload, **columns)
-    elif name in pl.data_set_names():
+    elif name in data_set_names():
         opened = partial(pl.load_task, name)
     else:
         raise pl.InputError(f"there is no data set {name!r}; choose one of the list")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import promptlab as pl
+from promptlab.batch import csv_text
+from promptlab.predictors import paired_tests as run_paired_tests
+from promptlab.security import json_text
 
 from . import paired_tests
 from .comparison_sheet import ColumnHeader, ComparisonSheet
@@ -27,7 +30,7 @@ def export_sheet(form: str, sheet: ComparisonSheet | None) -> str:
     if form == "csv":
         return sheet_rows(sheet)
     if form == "json":
-        return pl.json_text(sheet_record(sheet, cells=True), indent=1) + "\n"
+        return json_text(sheet_record(sheet, cells=True), indent=1) + "\n"
     return sheet_summary(sheet)
 
 
@@ -44,7 +47,7 @@ def sheet_rows(sheet: ComparisonSheet) -> str:
         for one in sheet.heads:
             cells += _three(sheet.cell(row, one.letter))
         rows.append(cells)
-    return pl.csv_text(head, rows)
+    return csv_text(head, rows)
 
 
 def _three(cell: pl.Prediction | None) -> list[Any]:
@@ -61,7 +64,7 @@ def sheet_record(sheet: ComparisonSheet, *, cells: bool = False) -> dict[str, An
     With ``cells``, each column has its predictions: label, scores in nats, reply, tokens, seconds.
     """
     complete = sheet.complete()
-    tests = pl.paired_tests(complete) if len(complete) > 1 else []
+    tests = run_paired_tests(complete) if len(complete) > 1 else []
     return {
         "about": sheet.about,
         "state": sheet.state,
@@ -132,7 +135,7 @@ def sheet_summary(sheet: ComparisonSheet) -> str:
     if len(complete) > 1:
         told = [
             f"- {_plain(paired_tests.paired_test_sentence(test))}"
-            for test in pl.paired_tests(complete)
+            for test in run_paired_tests(complete)
         ]
         corrected = f" (Holm over {len(told)} pairs)" if len(told) > 1 else ""
         parts.append("\n".join([f"## Paired tests{corrected}", "", *told]))

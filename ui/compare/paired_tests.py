@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import promptlab as pl
+from promptlab.predictors import PairedTest, paired_tests
 
 from ..components.html import join_markup, note
 from ..components.markup import Markup
@@ -11,7 +12,7 @@ from .comparison_sheet import ComparisonSheet
 WAITING = "Two filled columns are needed for a paired test."
 
 
-def paired_test_sentence(test: pl.PairedTest) -> str:
+def paired_test_sentence(test: PairedTest) -> str:
     """The test as a sentence, with the interval of the difference."""
     low, high = (format_points(end) for end in test.ci95)
     return (
@@ -34,7 +35,7 @@ def paired_test_html(sheet: ComparisonSheet, first: str, second: str) -> Markup:
     for letter in (a, b):
         if letter not in columns:
             raise pl.InputError(f"column {letter} is not filled to the end")
-    (test,) = pl.paired_tests({a: columns[a], b: columns[b]})
+    (test,) = paired_tests({a: columns[a], b: columns[b]})
     both = sum(x and y for x, y in zip(columns[a].correct, columns[b].correct, strict=True))
     neither = test.n - both - test.only_a - test.only_b
     return Markup(
@@ -60,7 +61,7 @@ def paired_matrix_html(sheet: ComparisonSheet) -> Markup:
     columns = sheet.complete()
     if len(columns) < 2:
         return note(WAITING)
-    tests = {frozenset((test.a, test.b)): test for test in pl.paired_tests(columns)}
+    tests = {frozenset((test.a, test.b)): test for test in paired_tests(columns)}
     rows = join_markup(
         Markup('<tr><th scope="row" title="{}">{}</th>{}</tr>').format(
             sheet.head(row).name,
@@ -85,7 +86,7 @@ def paired_matrix_html(sheet: ComparisonSheet) -> Markup:
     )
 
 
-def _pair(test: pl.PairedTest | None, row: str) -> Markup:
+def _pair(test: PairedTest | None, row: str) -> Markup:
     if test is None:
         return Markup('<td class="pl-compare-same">–</td>')
     difference = test.difference if test.a == row else -test.difference

@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any
 
 import promptlab as pl
+from promptlab.library import tasks
+from promptlab.prompts import parser_from_settings
 
 from ..components.text_fields import LONGEST, format_answers, read_answers
 
@@ -57,7 +59,7 @@ class ListedPrompt:
         if not self.answers.strip():
             if item is None or item.parser is None:
                 raise pl.InputError(f"the prompt {self.name} has no answers: give every label one")
-            parser = pl.parser_from_settings(item.parser)
+            parser = parser_from_settings(item.parser)
             decoding = pl.Decoding(max_tokens=_REPLY_TOKENS)
             return pl.PromptGenerator(
                 template, parser, model, decoding=decoding, demonstrations=shown
@@ -145,7 +147,7 @@ def fitting_templates(task: pl.Task) -> list[str]:
     """Those of `usable_templates` whose labels and fields are the task's; all if there are none."""
     found = [
         item.full_name
-        for group in pl.tasks()
+        for group in tasks()
         for item in group.templates.values()
         if set(item.template.fields) <= set(task.fields) and set(group.labels) == set(task.labels)
     ]

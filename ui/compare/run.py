@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.errors import Cancelled
 
 from ..components.html import error, html_panel, note
 from ..components.listeners import AT_MODEL, QUIET, on_latest
@@ -129,7 +130,7 @@ def fill_sheet(sheet: ComparisonSheet) -> Iterator[None]:
                 yield
                 drawn = time.monotonic()
         sheet.state = "done"
-    except pl.Cancelled:
+    except Cancelled:
         sheet.state = "cancelled"
     finally:
         if sheet.state == "running":

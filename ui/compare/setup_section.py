@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-import promptlab as pl
+from promptlab.data import data_set_names
 
 from ..context import DTYPES, AppContext
 from . import add_prompt_section
@@ -45,7 +45,7 @@ def build_setup_section(context: AppContext) -> ComparisonSetup:
     names = number_prompts(start)
     with gr.Row(elem_classes="pl-compare-setup"):
         with gr.Column(scale=3, min_width=260):
-            data = gr.Dropdown(pl.data_set_names(), value=_DATA, label="Examples of")
+            data = gr.Dropdown(data_set_names(), value=_DATA, label="Examples of")
             count = gr.Number(
                 _EXAMPLES,
                 label="Dev examples",

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-import promptlab as pl
+from promptlab.errors import WorkError
 
 _OWN_PAGE = "_frontend"
 
@@ -21,8 +21,8 @@ def _part(module: str, name: str) -> Any:
         raise _changed(f"{module}.{name}") from error
 
 
-def _changed(what: str) -> pl.WorkError:
-    return pl.WorkError(
+def _changed(what: str) -> WorkError:
+    return WorkError(
         f"the installed gradio {metadata.version('gradio')} has no {what} as the workbench uses "
         'it; run: pip install "promptlab-workbench[ui]"'
     )

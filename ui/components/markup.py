@@ -6,7 +6,7 @@ from typing import Any
 
 import markupsafe
 
-import promptlab as pl
+from promptlab.security import make_printable
 
 
 class Markup(markupsafe.Markup):
@@ -18,5 +18,5 @@ class Markup(markupsafe.Markup):
     @classmethod
     def escape(cls, s: Any, /) -> Markup:
         """A text as markup; what is markup already stays."""
-        shown = s if hasattr(s, "__html__") else pl.make_printable(str(s))
+        shown = s if hasattr(s, "__html__") else make_printable(str(s))
         return cls(markupsafe.escape(shown))

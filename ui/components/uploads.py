@@ -13,6 +13,9 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.batch import guess_columns
+from promptlab.data import read_rows
+from promptlab.study import StudyPolicy
 
 from ..context import AppContext
 from .html import error, html_panel, note
@@ -74,7 +77,7 @@ def uploaded_name(keep_upload: Callable[[str | Path], Path], path: str | Path) -
     return f"{kept.parent.name}/{kept.name}"
 
 
-def uploaded_file(policy: pl.StudyPolicy, name: str) -> Path:
+def uploaded_file(policy: StudyPolicy, name: str) -> Path:
     """A file that was kept, by its name. Raises `InputError` for any other one."""
     found: Path | None = policy.find_file(name) if name else None
     if found is None:
@@ -82,13 +85,13 @@ def uploaded_file(policy: pl.StudyPolicy, name: str) -> Path:
     return found
 
 
-def upload_columns(policy: pl.StudyPolicy, name: str) -> UploadColumns:
+def upload_columns(policy: StudyPolicy, name: str) -> UploadColumns:
     """The columns of a kept file, guessed. Raises `InputError` that names the line."""
     return _columns(uploaded_file(policy, name))
 
 
 def read_labelled(
-    policy: pl.StudyPolicy, name: str, text: str | None, label: str | None
+    policy: StudyPolicy, name: str, text: str | None, label: str | None
 ) -> LabelledFile:
     """What is in a kept file with these columns. Raises `InputError` for what has no classes."""
     return _labelled(uploaded_file(policy, name), text or None, label or None)
@@ -98,9 +101,9 @@ def read_labelled(
 def _columns(path: Path) -> UploadColumns:
     """A file's name has its content's hash: it is read once."""
     with _own_name(path):
-        rows = pl.read_rows(path)
+        rows = read_rows(path)
     names = tuple(rows.columns)
-    chosen, label = pl.guess_columns(names, ["text"])
+    chosen, label = guess_columns(names, ["text"])
     text = chosen["text"]
     if text is None and label is not None:
         try:

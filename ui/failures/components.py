@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.evaluation import FailureLog
 
 from ..components.html import error, note
 from . import detail, failure_query, table
@@ -54,7 +55,7 @@ class FailureComponents:
         """The components that say which failures are asked for: the arguments of `asked`."""
         return [self.opened, *self.filters, self.group]
 
-    def asked(self, opened: Opened, *question: Any) -> tuple[pl.FailureLog, list[Any]]:
+    def asked(self, opened: Opened, *question: Any) -> tuple[FailureLog, list[Any]]:
         """The study's log and the failures that are asked for. Raises `InputError`."""
         words, confusion, stand, split, group = question
         found = failure_query.open_failure_log(self.runs, opened[0])

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import promptlab as pl
+from promptlab.batch import csv_text
+from promptlab.security import json_lines
 
 FORMS = {
     "sft": ("Fine-tuning dialogues", "dialogues.jsonl"),
@@ -42,8 +44,8 @@ def failure_rows(failures: Sequence[Any]) -> str:
                one.actual, one.expected, said.expected if said else "",
                "yes" if said and said.accept else "", said.note if said else "", one.kind,
                one.reply, one.error])  # fmt: skip
-    return pl.csv_text(head, rows)
+    return csv_text(head, rows)
 
 
 def _lines(records: Iterable[Mapping[str, Any]]) -> str:
-    return pl.json_lines(records)
+    return json_lines(records)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.evaluation import FailureLog
 
 from ..queue.queue_folder import study_folder
 
@@ -30,7 +31,7 @@ def studies_with_failures(runs: Path) -> list[str]:
     return sorted(found, key=lambda name: (-found[name], name))
 
 
-def open_failure_log(runs: Path, study: str) -> pl.FailureLog:
+def open_failure_log(runs: Path, study: str) -> FailureLog:
     """The log of a study by its name. Raises `InputError` for a stranger."""
     if not study:
         raise pl.InputError(

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import promptlab as pl
+from promptlab.evaluation import FailureLog, cluster_failures
 
 from ..components.html import chip, join_markup, note
 from ..components.markup import Markup
@@ -23,13 +23,13 @@ def group_failures(failures: Sequence[Any], by: str) -> list[Any]:
     if by == NONE or not failures:
         return []
     way: Any = by  # the core checks it
-    return list(pl.cluster_failures(failures, by=way))
+    return list(cluster_failures(failures, by=way))
 
 
 @lru_cache(maxsize=16)
 def group_logged_failures(folder: Path, written: int, by: str) -> tuple[Any, ...]:
     """The groups of a study's log as it was ``written`` (`log.stamp`); words take a while."""
-    return tuple(group_failures(pl.FailureLog(folder).failures, by))
+    return tuple(group_failures(FailureLog(folder).failures, by))
 
 
 def groups_html(clusters: Sequence[Any], shown: int | None = None) -> Markup:

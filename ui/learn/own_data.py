@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import promptlab as pl
+from promptlab.study import StudyPolicy
 
 from ..components.uploads import LabelledFile, read_labelled, uploaded_file
 from .presets import DATA, OWN, DataPrompt, LearnPreset
@@ -16,7 +17,7 @@ _SLOT = "{mask}"
 
 
 def own_data(
-    policy: pl.StudyPolicy, data: str, file: str, text: str | None, label: str | None
+    policy: StudyPolicy, data: str, file: str, text: str | None, label: str | None
 ) -> DataPrompt:
     """A data set's body, question and answers. Raises `InputError` for what there is not."""
     if data in DATA:

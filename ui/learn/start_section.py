@@ -9,6 +9,7 @@ import gradio as gr
 import yaml
 
 import promptlab as pl
+from promptlab.study import StudyPolicy
 
 from ..components.html import error, html_panel, note
 from ..components.listeners import QUIET, on_latest
@@ -142,7 +143,7 @@ def _connect_file(
     own.then(taken, boxes, [about, *boxes[5:_OWN], shown])
 
 
-def _settler(policy: pl.StudyPolicy) -> Any:
+def _settler(policy: StudyPolicy) -> Any:
     return lambda *values: preset_values(policy, *values)
 
 
@@ -151,7 +152,7 @@ def _whole(count: Any) -> int:
 
 
 def preset_values(
-    policy: pl.StudyPolicy,
+    policy: StudyPolicy,
     method: str,
     data: str,
     model: str,
@@ -187,7 +188,7 @@ def preset_values(
 
 
 def _asked_of(
-    policy: pl.StudyPolicy, data: str, *file: str | None
+    policy: StudyPolicy, data: str, *file: str | None
 ) -> tuple[DataPrompt | None, LabelledFile | None]:
     """The question to a data set, and what is in one's own file; neither while that is missing."""
     try:
@@ -227,7 +228,7 @@ def submit_learning(context: AppContext, *values: Any) -> str:
     return name
 
 
-def _check_rows(policy: pl.StudyPolicy, task: dict[str, Any]) -> None:
+def _check_rows(policy: StudyPolicy, task: dict[str, Any]) -> None:
     """Whether a file has rows enough for what is asked of it, told before anything waits for it."""
     path = uploaded_file(policy, task["data"])
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import promptlab as pl
+from promptlab.study import parse_yaml
 
 from ..components.html import error, join_markup, note
 from ..components.markup import Markup
@@ -121,7 +122,7 @@ def draft_html(draft: TemplateDraft, replacing: TemplateDraft | None) -> Markup:
 
 def _settings(text: str) -> dict[str, Any]:
     """The box of YAML as keys of an entry. Raises `InputError`."""
-    document, _ = pl.parse_yaml(text, "answers and settings")
+    document, _ = parse_yaml(text, "answers and settings")
     if document is None:
         return {}
     if not isinstance(document, dict):

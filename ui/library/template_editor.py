@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.library import tasks
 
 from ..components.html import html_panel
 from ..components.listeners import on_latest
@@ -94,7 +95,7 @@ def _named() -> list[Any]:
     """The boxes of its full name."""
     with gr.Row():
         task = gr.Dropdown(
-            [task.name for task in pl.tasks()],
+            [task.name for task in tasks()],
             label="Task",
             info="One that is there, or a new one.",
             allow_custom_value=True,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import promptlab as pl
+from promptlab.library import tasks
 
 from ..components.html import chip, error, join_markup, note, prompt_text, slot_position
 from ..components.markup import Markup
@@ -22,7 +23,7 @@ def find_template(name: str) -> Any:
 
 def template_header(item: Any) -> Markup:
     """Its name, what it is for, and whose it is."""
-    task = next(task for task in pl.tasks() if task.name == item.task)
+    task = next(task for task in tasks() if task.name == item.task)
     chips = [chip(item.template.shape), chip(f"scored by {task.metric}")]
     if item.own:
         chips.insert(0, chip("yours", "pl-good"))

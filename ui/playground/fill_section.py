@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.models import fill_words, standings
 
 from ..components.errors import api_endpoint, html_or_error
 from ..components.html import html_panel
@@ -62,8 +63,8 @@ def _row(
             raise pl.InputError(
                 f"the prompt has {tokens} tokens and {model.name} takes {model.max_tokens}"
             )
-        found = pl.fill_words(model, [prompt], top)[0]
-        standing = pl.standings(model, [prompt], target)[0] if target else None
+        found = fill_words(model, [prompt], top)[0]
+        standing = standings(model, [prompt], target)[0] if target else None
     except pl.InputError as problem:
         return {"template": text, "error": str(problem)}
     row = {

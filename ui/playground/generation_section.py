@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.errors import Cancelled
 
 from ..components.errors import api_endpoint
 from ..components.html import html_panel, note
@@ -45,7 +46,7 @@ def build_generate_section(
             yield writing_html(prompt, heard, work.seconds)
         try:
             yield written_html(generation_record(loaded, asked, work.result, work.seconds))
-        except pl.Cancelled:
+        except Cancelled:
             yield stopped_html(prompt, heard, work.seconds)
 
     with gr.Row():

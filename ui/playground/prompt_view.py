@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import promptlab as pl
+from promptlab.models import Token
+from promptlab.predictors import render_within
 
 from ..components.text_fields import LONGEST
 
@@ -41,7 +43,7 @@ class PromptView:
 
     prompt: pl.Prompt
     stretches: tuple[PromptPart, ...]
-    tokens: tuple[pl.Token, ...]
+    tokens: tuple[Token, ...]
     problem: str
     count: int | None
     window: int
@@ -73,10 +75,10 @@ def read_template(
         raise pl.InputError(
             f"the prompt has {characters:,} characters; this page shows up to {MOST_CHARACTERS:,}"
         )
-    tokens: tuple[pl.Token, ...] = ()
+    tokens: tuple[Token, ...] = ()
     problem, count = "", None
     try:
-        prompt = pl.render_within(template, example, (), model, 1)
+        prompt = render_within(template, example, (), model, 1)
     except pl.InputError as told:  # its tokens are worth showing nevertheless
         problem = _summary(told)
     try:

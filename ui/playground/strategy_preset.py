@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import promptlab as pl
+from promptlab.prompts import parser_from_settings
 
 from ..components.text_fields import read_answers, read_fields
 from .strategy_settings import StrategySetting
@@ -90,7 +91,7 @@ def parser_value(values: Values) -> Any:
         LINE: {"type": "text", "stop": ["\n"]},
         REPLY: {"type": "text"},
     }
-    return pl.parser_from_settings(kinds[values["reads"]])
+    return parser_from_settings(kinds[values["reads"]])
 
 
 def answering_predictor(values: Values) -> dict[str, Any]:

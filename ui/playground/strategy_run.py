@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.evaluation import Trace
+from promptlab.predictors import solve
 
 from ..components.html import chip, join_markup, note
 from ..components.markup import Markup
@@ -103,13 +105,13 @@ def start_strategy(
         record: Mapping[str, Any] = {}
         known = -1
 
-        def watch(trace: pl.Trace, text: str) -> None:
+        def watch(trace: Trace, text: str) -> None:
             nonlocal record, known
             if len(trace) != known:
                 record, known = trace.record(), len(trace)
             tell(StrategyStep(record, known, trace.tokens_in + trace.tokens_out, text))
 
-        return pl.solve(predictor, fields, watch)
+        return solve(predictor, fields, watch)
 
     return LiveWorker(work, cancellation)
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.errors import Cancelled
 
 from ..components.errors import api_endpoint
 from ..components.html import html_panel, note
@@ -48,7 +49,7 @@ def build_strategy_section(
             yield running_strategy_html(step, work.seconds)
         try:
             yield solved_html(work.result, work.seconds, predictor.model.name)
-        except pl.Cancelled:
+        except Cancelled:
             yield stopped_strategy_html(step, work.seconds)
 
     with gr.Row():

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import promptlab as pl
+from promptlab.evaluation import Trace
 
 BEGIN = "start"
 _THOUGHT = "thought"
@@ -48,12 +48,12 @@ class ThoughtNode:
         return "kept"
 
 
-def has_thoughts(trace: pl.Trace) -> bool:
+def has_thoughts(trace: Trace) -> bool:
     """Whether a trace is that of a tree of thoughts."""
     return any(step.name == _THOUGHT for step in trace)
 
 
-def thought_tree(trace: pl.Trace) -> ThoughtNode:
+def thought_tree(trace: Trace) -> ThoughtNode:
     """The thoughts of a trace under one root; thoughts that led nowhere new are the parent's lost.
 
     What stands between two thoughts (a proposal, a value, a vote) is what was asked about them.

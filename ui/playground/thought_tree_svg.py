@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-import promptlab as pl
+from promptlab.evaluation import Trace
 
 from ..components.html import chip, join_markup
 from ..components.markup import Markup
@@ -20,7 +20,7 @@ _MARGIN = 10
 _MOST_LISTED = 60
 
 
-def thought_tree_svg(trace: pl.Trace) -> Markup:
+def thought_tree_svg(trace: Trace) -> Markup:
     """The tree in a box of its own that scrolls; a node's button opens what is known of it."""
     root = thought_tree(trace)
     nodes = list(_walk(root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import promptlab as pl
+from promptlab.models import Token
 
 from ..components.html import chip, error, join_markup, note
 from ..components.markup import Markup
@@ -117,7 +117,7 @@ def length_meter(count: int, window: int, *, estimated: bool = False) -> Markup:
     ).format(tone, window, count, 100 * min(share, 1), text)
 
 
-def token_legend(tokens: Sequence[pl.Token]) -> Markup:
+def token_legend(tokens: Sequence[Token]) -> Markup:
     """The kinds of tokens that there are, with how many of each."""
     counts = Counter[str](token.kind for token in tokens)
     return Markup('<ul class="pl-play-legend">{}</ul>').format(
@@ -131,7 +131,7 @@ def token_legend(tokens: Sequence[pl.Token]) -> Markup:
     )
 
 
-def token_chips(tokens: Sequence[pl.Token]) -> Markup:
+def token_chips(tokens: Sequence[Token]) -> Markup:
     """One chip a token with its id; equal places that are not learned yet share one."""
     parts: list[Markup] = []
     at = 0
@@ -145,7 +145,7 @@ def token_chips(tokens: Sequence[pl.Token]) -> Markup:
     return Markup('<div class="pl-play-tokens">{}</div>').format(join_markup(parts))
 
 
-def visible_ranges(tokens: Sequence[pl.Token]) -> list[tuple[int, int]]:
+def visible_ranges(tokens: Sequence[Token]) -> list[tuple[int, int]]:
     """Which tokens are shown: all, or the beginning, what is around the slot, and the end."""
     count = len(tokens)
     if count <= MOST_CHIPS:
@@ -168,9 +168,9 @@ def _left_out(count: int) -> Markup:
     )
 
 
-def _grouped(tokens: Sequence[pl.Token]) -> Iterator[list[pl.Token]]:
+def _grouped(tokens: Sequence[Token]) -> Iterator[list[Token]]:
     """Neighbouring places of one learned segment together, every other token alone."""
-    group: list[pl.Token] = []
+    group: list[Token] = []
     for token in tokens:
         joins = group and _bare(token) and _bare(group[-1])
         if joins and (token.kind, token.place) == (group[-1].kind, group[-1].place):
@@ -183,11 +183,11 @@ def _grouped(tokens: Sequence[pl.Token]) -> Iterator[list[pl.Token]]:
         yield group
 
 
-def _bare(token: pl.Token) -> bool:
+def _bare(token: Token) -> bool:
     return token.id is None and token.kind in ("soft", "trigger", "prefix")
 
 
-def _chip(group: Sequence[pl.Token]) -> Markup:
+def _chip(group: Sequence[Token]) -> Markup:
     token = group[0]
     text, below = visible_piece(token.text), "" if token.id is None else str(token.id)
     if _bare(token):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import promptlab as pl
+from promptlab.evaluation import Trace
 
 from ..components.html import bar, chip, error, join_markup, note
 from ..components.markup import Markup
@@ -28,7 +28,7 @@ def trace_html(record: Mapping[str, Any] | None, problem: str | None = None) -> 
     if not record or not record.get("steps"):
         parts.append(note("No steps were written down: this predictor keeps no trace."))
         return join_markup(parts)
-    trace = pl.Trace.from_record(record)
+    trace = Trace.from_record(record)
     parts.append(votes_html(record))
     if has_thoughts(trace):
         parts.append(thought_tree_svg(trace))
@@ -64,7 +64,7 @@ def votes_html(record: Mapping[str, Any]) -> Markup:
     )
 
 
-def steps_html(trace: pl.Trace, *, folded: bool = False) -> Markup:
+def steps_html(trace: Trace, *, folded: bool = False) -> Markup:
     """Every step below the one that it follows from; ``folded`` puts them all behind one line."""
     shown = join_markup(_below(trace, None, len(trace) <= _OPEN))
     left = len(trace) - _MOST_STEPS
@@ -78,7 +78,7 @@ def steps_html(trace: pl.Trace, *, folded: bool = False) -> Markup:
     ).format(len(trace), shown)
 
 
-def _below(trace: pl.Trace, parent: int | None, opened: bool) -> list[Markup]:
+def _below(trace: Trace, parent: int | None, opened: bool) -> list[Markup]:
     """The steps after one: a single one stands under it as the next, several are set in."""
     drawn: list[Markup] = []
     steps = [step for step in trace.children(parent) if step.number < _MOST_STEPS]

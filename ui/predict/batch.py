@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.batch import BatchPrediction, guess_columns, write_rows
+from promptlab.data import read_rows
 
 from ..context import AppContext
 from .saved_predictors import open_saved
@@ -51,7 +53,7 @@ class BatchOutcome:
 def match_upload(path: str, fields: tuple[str, ...]) -> UploadedRows:
     """Read an uploaded file and guess its columns. Raises `InputError` that names the line."""
     rows = read_upload(path)
-    chosen, label = pl.guess_columns(rows.columns, fields)
+    chosen, label = guess_columns(rows.columns, fields)
     return UploadedRows(rows.columns, len(rows), [row.values for row in rows[:5]], chosen, label)
 
 
@@ -59,7 +61,7 @@ def read_upload(path: str) -> Any:
     """The rows of an uploaded file; errors call it by its own name alone."""
     own = Path(path)
     try:
-        rows = pl.read_rows(own)
+        rows = read_rows(own)
     except pl.InputError as problem:
         raise pl.InputError(str(problem).replace(str(own), own.name)) from problem
     if len(rows) > MOST_ROWS:
@@ -86,7 +88,7 @@ def predict_upload(
     own = Path(path)
     predictor = open_saved(context, study)
     try:
-        batch = pl.BatchPrediction(predictor, own, columns=columns, label=label, block=BLOCK)
+        batch = BatchPrediction(predictor, own, columns=columns, label=label, block=BLOCK)
     except pl.InputError as problem:
         raise pl.InputError(str(problem).replace(str(own), own.name)) from problem
     total, started = batch.total or 0, time.perf_counter()
@@ -106,7 +108,7 @@ def predict_upload(
     }
     for form in ("csv", "jsonl"):
         target = context.download_path(f"{own.stem}-predicted.{form}")
-        cells = pl.write_rows(target, batch.columns, made, safe=form == "csv")
+        cells = write_rows(target, batch.columns, made, safe=form == "csv")
         outcome.files[form] = target
         outcome.made_text += cells
     yield outcome

@@ -8,6 +8,8 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.batch import BatchPrediction
+from promptlab.errors import WorkError
 
 from ..components.errors import api_endpoint, raise_gradio_errors
 from ..components.listeners import AT_MODEL
@@ -30,7 +32,7 @@ def predict_rows(
         raise pl.InputError('rows are a list of objects, such as [{"text": "a gorgeous film"}]')
     if len(rows) > _MOST_ROWS:
         raise pl.InputError(f"{len(rows):,} rows; at most {_MOST_ROWS:,} at once, or send a file")
-    batch = pl.BatchPrediction(open_saved(context, study), rows, label="")
+    batch = BatchPrediction(open_saved(context, study), rows, label="")
     found = []
     for _ in batch.blocks():
         found += [
@@ -79,7 +81,7 @@ def add_predict_endpoints(context: AppContext) -> None:
         for outcome in predict_upload(context, study, file, given, label or None):
             if outcome.done:
                 return str(outcome.files["jsonl" if form == "jsonl" else "csv"])
-        raise pl.WorkError("nothing was predicted")
+        raise WorkError("nothing was predicted")
 
     api_endpoint(saved_prompts)
     api_endpoint(predict, **AT_MODEL)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 import promptlab as pl
+from promptlab.events import Event, Events, StudyStarted
 
 Spec = Any
 """A `StudySpec` or a `CurveSpec`."""
@@ -24,14 +25,14 @@ class StudyJob:
     file: Path
     cancellation: pl.Cancellation = field(default_factory=pl.Cancellation)
     begun: bool = False
-    events: pl.Events = field(default_factory=pl.Events)
+    events: Events = field(default_factory=Events)
 
     def __post_init__(self) -> None:
         self.events.subscribe(self)
 
-    def __call__(self, event: pl.Event) -> None:
+    def __call__(self, event: Event) -> None:
         """The study's folder holds it from here on."""
-        if isinstance(event, pl.StudyStarted):
+        if isinstance(event, StudyStarted):
             self.begun = True
             self.file.unlink(missing_ok=True)
 

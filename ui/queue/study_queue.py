@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.errors import Cancelled
+from promptlab.events import Phase
+from promptlab.study import CurveRun, CurveSpec, StudyPolicy, StudyRun, shipped_studies
 
 from .job import Spec, StudyJob, saved_state, sort_age, spec_yaml, state_record
 from .queue_folder import QueueFolder, study_folder
@@ -33,7 +36,7 @@ class StudyQueue:
     """
 
     def __init__(
-        self, runs: Path, load_model: Callable[..., pl.LanguageModel], policy: pl.StudyPolicy
+        self, runs: Path, load_model: Callable[..., pl.LanguageModel], policy: StudyPolicy
     ) -> None:
         """A queue beside the studies' folders in ``runs``.
 
@@ -78,7 +81,7 @@ class StudyQueue:
 
         ``changes`` replace values by dotted keys, such as ``budget.trials`` or ``model.name``.
         """
-        shipped = pl.shipped_studies()
+        shipped = shipped_studies()
         if study not in shipped:
             raise pl.InputError(f"no shipped study {study!r}; there are {', '.join(shipped)}")
         given = {key: value for key, value in (changes or {}).items() if value not in (None, "")}
@@ -107,14 +110,14 @@ class StudyQueue:
             job = self._at_work(name)
             if not job.cancellation.paused:
                 job.cancellation.pause()
-                job.events.emit(pl.Phase("paused"))
+                job.events.emit(Phase("paused"))
 
     def resume(self, name: str) -> None:
         """Let a paused study go on; queue one that was interrupted, stopped or has failed."""
         with self._changed:
             if self._running is not None and self._running.name == name:
                 if self._running.cancellation.paused:
-                    self._running.events.emit(pl.Phase("going on"))
+                    self._running.events.emit(Phase("going on"))
                     self._running.cancellation.resume()
                 return
             failed = self._folder.failures().get(name)
@@ -300,7 +303,7 @@ class StudyQueue:
     def _run(self, job: StudyJob) -> None:
         """One study from its start, or from where it stopped; failures keep their message."""
         try:
-            run = pl.CurveRun if isinstance(job.spec, pl.CurveSpec) else pl.StudyRun
+            run = CurveRun if isinstance(job.spec, CurveSpec) else StudyRun
             run(
                 job.spec,
                 out=self._runs,
@@ -308,7 +311,7 @@ class StudyQueue:
                 cancellation=job.cancellation,
                 model=self._model,
             ).run()
-        except pl.Cancelled:
+        except Cancelled:
             if self._closed and not job.begun:
                 return  # it stays in the queue
         except pl.PromptlabError as problem:

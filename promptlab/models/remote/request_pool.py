@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 from promptlab import events
-from promptlab.cancellation import Cancelled
 from promptlab.cancellation import current_cancellation as current_cancellation
-from promptlab.errors import PromptlabError
+from promptlab.errors import Cancelled, PromptlabError
 from promptlab.events import EndpointBusy, Warned
 from promptlab.models.remote.answer import Answer, Failure, Paid
 from promptlab.models.remote.attempts import Attempts, Batch, Heard, span

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, EndpointError, PromptlabError, UnansweredError
+from promptlab.errors import Cancelled, DiskError, EndpointError, PromptlabError, UnansweredError
 from promptlab.events import Events, Warned
 from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.storage import is_storage_error

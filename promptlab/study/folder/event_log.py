@@ -12,8 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import PromptlabError
+from promptlab.errors import Cancelled, PromptlabError
 from promptlab.events import BlockScored, Event, Step, Stopped
 from promptlab.files.cache import disk_errors
 from promptlab.security.untrusted_text import json_text

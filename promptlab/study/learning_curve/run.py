@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import find_kind, fit_one
 from promptlab.data.load_task import load_task
 from promptlab.errors import (
+    Cancelled,
     DiskError,
     EndpointError,
     InputError,

@@ -6,8 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from promptlab.cancellation import Cancelled
-from promptlab.errors import DiskError, EndpointError, InputError, WorkError
+from promptlab.errors import Cancelled, DiskError, EndpointError, InputError, WorkError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Phase, TrialAsked, TrialFinished, Warned
 from promptlab.study.folder.basis import RESTS_ON

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from promptlab.cancellation import Cancelled
 from promptlab.candidates.base import Kind
-from promptlab.errors import DiskError, StudyError, WorkError
+from promptlab.errors import Cancelled, DiskError, StudyError, WorkError
 from promptlab.events import Events
 from promptlab.predictors.base import Predictor
 from promptlab.study.folder.step_log import StepLog

@@ -8,8 +8,8 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from promptlab.cancellation import Cancelled
 from promptlab.errors import (
+    Cancelled,
     DiskError,
     EndpointError,
     InputError,

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
-from promptlab.cancellation import Cancelled
-from promptlab.errors import CapabilityError, InputError, WorkError
+from promptlab.errors import Cancelled, CapabilityError, InputError, WorkError
 from promptlab.evaluation.trace import Trace
 from promptlab.interop.dspy import DspyProgram, Optimizer, as_dspy_module, dspy_program
 from promptlab.interop.dspy.adapters import AdapterChoice

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import InputError, StudyError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, InputError, StudyError
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import load

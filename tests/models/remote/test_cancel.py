@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from promptlab.batch.predict_file import predict_file
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.batch.file_prediction import predict_file
+from promptlab.cancellation import Cancellation
 from promptlab.data.example import Example
+from promptlab.errors import Cancelled
 from promptlab.models.remote.model import RemoteModel
 from promptlab.predictors.comparison_grid import Grid
 from promptlab.predictors.generator import PromptGenerator

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import EndpointError, InputError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, EndpointError, InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.reply_counts import count_replies
 from promptlab.events import EndpointBusy, Event, Events, Warned

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import InputError, PromptlabError, TemplateError, WorkError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, InputError, PromptlabError, TemplateError, WorkError
 from promptlab.library.promptsource import Converted, convert_rows, read_promptsource
 from promptlab.prompts.jinja import isolated as isolated_jinja
 from promptlab.prompts.jinja import render

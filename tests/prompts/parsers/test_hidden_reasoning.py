@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-import promptlab as pl
 from promptlab.evaluation.trace import Trace
 from promptlab.predictors.generator import PromptGenerator
+from promptlab.prompts import parser_from_settings
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.parsers.hidden_reasoning import (
     find_stop,
@@ -110,7 +110,7 @@ def test_what_is_cut_within_its_reasoning_has_no_answer(form: str) -> None:
 def test_no_parser_reads_in_hidden_reasoning(
     form: str, settings: dict[str, Any], thought: str, said: str
 ) -> None:
-    parser = pl.parser_from_settings(settings)
+    parser = parser_from_settings(settings)
     assert parser.parse(form.format(thought, said)) == parser.parse(said) is not None
 
 
@@ -185,7 +185,7 @@ def test_stop_strings_end_the_answer_and_not_the_reasoning() -> None:
 def test_a_generator_reads_the_answer_and_keeps_the_reply() -> None:
     said = {"a": "<think>negative? No.</think>positive", "b": "<think>negative"}
     model = ScriptedModel(lambda prompt, _: said[prompt.split()[0]])
-    made = PromptGenerator("{text} is {mask}", pl.parser_from_settings(PARSERS[0][0]), model)
+    made = PromptGenerator("{text} is {mask}", parser_from_settings(PARSERS[0][0]), model)
     found = made.fit([]).predict([{"text": "a"}, {"text": "b"}])
     assert found.labels == ["p", None]
     assert [row.text for row in found] == list(said.values())
@@ -221,7 +221,7 @@ def test_votes_count_the_same_answer_once_however_it_is_written() -> None:
     said = ["Rome", "The answer: 1,000", "1000", "1,000.0"]
     sampled = PromptGenerator(
         "{text} {mask}",
-        pl.parser_from_settings({"type": "regex", "pattern": r"(?:.*: )?(.*)"}),
+        parser_from_settings({"type": "regex", "pattern": r"(?:.*: )?(.*)"}),
         ScriptedModel(lambda _, n: said[n]),
         decoding=Decoding(temperature=0.7),
     )
@@ -239,7 +239,7 @@ def test_reasoning_in_the_open_is_used_and_hidden_reasoning_is_not() -> None:
             return "<think>7?</think> 5"
         return "<think>secret 9</think>Two and three. The answer is 5."
 
-    parser = pl.parser_from_settings({"type": "number"})
+    parser = parser_from_settings({"type": "number"})
     thought = ChainOfThought("{text} {mask}", ScriptedModel(write), parser=parser)
     (row,) = thought.predict([{"text": "2+3?"}])
     assert row.label == "5"

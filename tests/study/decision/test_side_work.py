@@ -250,8 +250,7 @@ def test_a_winner_that_cannot_be_fitted_on_shuffled_labels_is_told(
 def test_a_cancelled_control_and_a_full_disk_still_stop(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from promptlab.cancellation import Cancelled
-    from promptlab.errors import DiskError
+    from promptlab.errors import Cancelled, DiskError
 
     for error in (Cancelled("stopped"), DiskError("full")):
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import StudyError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, StudyError
 from promptlab.events import Event, Events, TrialFinished
 from promptlab.files import provenance
 from promptlab.models import pool, precision

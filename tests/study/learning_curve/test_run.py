@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
-from promptlab.errors import StudyError, WorkError
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled, StudyError, WorkError
 from promptlab.evaluation.statistics import t_interval
 from promptlab.events import Event, Events, StudyStarted, TrialFinished
 from promptlab.models.local import LocalModel

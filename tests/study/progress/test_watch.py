@@ -15,9 +15,10 @@ from filelock import FileLock
 
 import promptlab as pl
 from promptlab.cancellation import Cancellation
-from promptlab.errors import StudyError
+from promptlab.errors import Cancelled, StudyError, WorkError
 from promptlab.events import BlockScored, Event, Events, TrialFinished
 from promptlab.models.local import LocalModel
+from promptlab.study import CurveRun, StudyRun
 from promptlab.study.progress.log import StudyLog
 from promptlab.study.progress.watch import StudyWatcher
 from tests.helpers.learning_curve_fixtures import curve_document
@@ -33,8 +34,8 @@ def start(tmp_path: Path, masked: LocalModel) -> Callable[..., Any]:
 
     def make(
         heard: Callable[[Event], None], cancellation: Cancellation | None = None, **changes: Any
-    ) -> pl.StudyRun:
-        return pl.StudyRun(
+    ) -> StudyRun:
+        return StudyRun(
             pl.load_spec(study_document(data, **changes), source="test"),
             out=tmp_path / "runs",
             events=Events(heard),
@@ -58,7 +59,7 @@ def test_from_its_start_to_its_decision(start: Callable[..., Any], tmp_path: Pat
         if isinstance(event, TrialFinished) and event.number == 9:
             cancellation.request()
 
-    with pytest.raises(pl.Cancelled):
+    with pytest.raises(Cancelled):
         start(heard, cancellation).run()
     assert {row["state"] for row in seen} == {"running"}
     assert all(row["planned"] == 22 and row["examples"] == 30 for row in seen)
@@ -150,9 +151,9 @@ def test_another_study_of_the_same_name(start: Callable[..., Any], tmp_path: Pat
 def test_a_failure_keeps_its_reason(start: Callable[..., Any], tmp_path: Path) -> None:
     def heard(event: Event) -> None:
         if isinstance(event, TrialFinished) and event.number == 3:
-            raise pl.WorkError("the endpoint is gone")
+            raise WorkError("the endpoint is gone")
 
-    with pytest.raises(pl.WorkError):
+    with pytest.raises(WorkError):
         start(heard).run()
     found = pl.Study(tmp_path / "runs" / "reviews").progress()
     assert (found["state"], found["message"]) == ("failed", "the endpoint is gone")
@@ -168,7 +169,7 @@ def test_a_learning_curve(tmp_path: Path, masked: LocalModel) -> None:
             seen.append(pl.Study(folder).progress())
 
     spec = pl.load_spec(curve_document(data), source="test")
-    pl.CurveRun(spec, out=tmp_path / "runs", events=Events(heard), model=masked).run()
+    CurveRun(spec, out=tmp_path / "runs", events=Events(heard), model=masked).run()
     assert [row["finished"] for row in seen] == list(range(1, 19))
     assert {row["planned"] for row in seen} == {18}
     found = pl.Study(folder).progress()

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import promptlab as pl
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
+from promptlab.errors import Cancelled
 from promptlab.events import Cost, Event, Events
 from promptlab.models.remote.retry import Backoff
 from promptlab.study.learning_curve.run import CurveRun

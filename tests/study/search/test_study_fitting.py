@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from promptlab.cancellation import Cancellation, Cancelled
+from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import Trial
-from promptlab.errors import StudyError
+from promptlab.errors import Cancelled, StudyError
 from promptlab.events import BlockScored, Event, Events, Step, TrialAsked, TrialFinished, Warned
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate

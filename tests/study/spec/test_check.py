@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-import promptlab as pl
 from promptlab.errors import StudyError
+from promptlab.study import parse_yaml
 from promptlab.study.spec.check import check_study, validate_study
 from promptlab.study.spec.document import StudyDocument
 from promptlab.study.spec.load import load_spec, shipped_studies
@@ -265,11 +265,11 @@ def test_a_long_study_file_is_read_in_linear_time(text: str, told: str) -> None:
 def test_only_plain_values_are_made_of_yaml() -> None:
     """A time of day is no number of minutes, a date is text, and octal numbers are not guessed."""
     text = "{a: 12:30, b: 010, c: 2001-01-01, d: 1e3, e: 1.5, f: -7, g: ~, h: 0x10, i: no}"
-    document, _ = pl.parse_yaml(text, "x")
+    document, _ = parse_yaml(text, "x")
     assert document == {
         "a": "12:30", "b": "010", "c": "2001-01-01", "d": "1e3", "e": 1.5, "f": -7, "g": None,
         "h": "0x10", "i": "no",
     }  # fmt: skip
     for tag in ("!!binary aGk=", "!!set {a}", "!!timestamp 2001-01-01", "!!omap []", "!mine x"):
         with pytest.raises(StudyError, match="no valid YAML"):
-            pl.parse_yaml(f"a: {tag}", "x")
+            parse_yaml(f"a: {tag}", "x")

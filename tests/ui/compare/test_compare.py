@@ -20,6 +20,7 @@ import gradio as gr
 import promptlab as pl
 from promptlab.data.task import Task
 from promptlab.models.local import LocalModel
+from promptlab.predictors import Rescorer
 from promptlab.ui.compare import (
     answer_edit,
     answer_edit_section,
@@ -143,7 +144,7 @@ def test_what_is_edited_keeps_its_weights(causal: LocalModel, task: Task) -> Non
     sheet = filled(causal, task, PLAIN)
     own = pl.Verbalizer({"negative": {"bad": 2.0}, "positive": "good"}, aggregation="max")
     classifier = pl.PromptClassifier(PLAIN.template, own, causal)
-    editing = answer_edit.AnswerEdit(sheet, "A", pl.Rescorer(classifier, sheet.examples))
+    editing = answer_edit.AnswerEdit(sheet, "A", Rescorer(classifier, sheet.examples))
     changed = answer_edit.verbalizer(editing, "negative: bad, terrible\npositive: good")
     assert changed.weights == (2.0, 1.0, 1.0) and changed.aggregation == "max"
     drawn = str(

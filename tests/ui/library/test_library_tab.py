@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.study import parse_yaml
 
 gr = pytest.importorskip("gradio")
 
@@ -188,7 +189,7 @@ def test_the_api() -> None:
     assert row["own"] and row["name"] == "sentiment/api" and "path" not in row
     assert endpoints.templates(whose="mine") == [row]
     assert endpoints.render("sentiment/api", "text = x") == "x {mask}"
-    assert pl.parse_yaml(endpoints.export(["sentiment/api"]), "")[0]["task"] == "sentiment"
+    assert parse_yaml(endpoints.export(["sentiment/api"]), "")[0]["task"] == "sentiment"
     for call in (
         lambda: endpoints.save("../x", "text: x"),
         lambda: endpoints.save("sentiment/it-was", "text: '{mask}'\nparser: {type: text}"),

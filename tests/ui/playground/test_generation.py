@@ -14,6 +14,7 @@ from tests.helpers.scripted_model import ScriptedModel
 pytest.importorskip("gradio")
 
 import promptlab as pl
+from promptlab.errors import Cancelled
 from promptlab.ui.components.stop_button import request_stop
 from promptlab.ui.playground import generation_view
 from promptlab.ui.playground.generation_view import (
@@ -91,7 +92,7 @@ def test_a_generation_is_stopped_and_what_was_written_stays(fresh: Callable[...,
     for heard in work.latest():
         if heard.pieces:
             request_stop(cancellation)
-    with pytest.raises(pl.Cancelled):
+    with pytest.raises(Cancelled):
         assert work.result
     assert heard is not None and heard.pieces < 8 * 400
     drawn = str(generation_view.stopped_html("It was", heard, work.seconds))

@@ -14,6 +14,7 @@ from tests.helpers.scripted_model import ScriptedModel
 pytest.importorskip("gradio")
 
 import promptlab as pl
+from promptlab.errors import Cancelled
 from promptlab.ui.components.text_fields import read_fields
 from promptlab.ui.context import AppContext
 from promptlab.ui.playground import strategy_run
@@ -143,7 +144,7 @@ def test_a_strategy_is_cancelled_between_its_steps(context: AppContext) -> None:
     step = None
     for step in work.latest():  # noqa: B007 - the last one is drawn
         cancellation.request()
-    with pytest.raises(pl.Cancelled):
+    with pytest.raises(Cancelled):
         assert work.result
     assert "Stopped after" in strategy_run.stopped_strategy_html(step, 1.0)
 

@@ -13,6 +13,9 @@ from tests.helpers.scripted_model import ScriptedModel
 pytest.importorskip("gradio")
 
 import promptlab as pl
+from promptlab.evaluation import Trace
+from promptlab.prompts import parser_from_settings
+from promptlab.strategies import Judgement, Search, Thoughts
 from promptlab.ui.playground.thought_tree import thought_tree
 from promptlab.ui.playground.trace_html import trace_html
 from promptlab.ui.playground.tree_layout import lay_out_tree
@@ -26,10 +29,10 @@ def game(**settings: Any) -> pl.Prediction:
         rate=lambda prompt, answer: float(answer == "sure") * len(prompt.split()[-3])
     )
     tree = pl.TreeOfThoughts(
-        pl.Thoughts(method="moves"),
-        pl.Judgement(pl.load_template("game24/value")),
+        Thoughts(method="moves"),
+        Judgement(pl.load_template("game24/value")),
         model,
-        search=pl.Search(beam=3, **settings),
+        search=Search(beam=3, **settings),
         problem="game24",
     )
     return tree.predict([{"numbers": "4 5 6 10"}])[0]
@@ -51,7 +54,7 @@ def test_votes_are_bars_and_samples_have_headings() -> None:
     shown = [{"fields": {"q": "1"}, "reasoning": "so", "answer": "1"}]
     inner = pl.ChainOfThought(
         "Q: {q}\nA: {mask}", model, mode="manual", extract="reply", demonstrations=shown,
-        parser=pl.parser_from_settings({"type": "number"}),
+        parser=parser_from_settings({"type": "number"}),
         decoding=pl.Decoding(temperature=0.7),
     )  # fmt: skip
     found = pl.SelfConsistency(inner, samples=4).predict([{"q": "3 + 4?"}])[0]
@@ -63,7 +66,7 @@ def test_votes_are_bars_and_samples_have_headings() -> None:
 
 def test_a_tree_is_drawn_with_its_path_values_and_what_was_left_out() -> None:
     found = game()
-    trace = pl.Trace.from_record(found.trace or {})
+    trace = Trace.from_record(found.trace or {})
     drawn = str(trace_html(found.trace))
     nodes = drawn.count('<button type="button" class="pl-thought')
     assert drawn.count("<path ") == nodes - 1
@@ -97,7 +100,7 @@ def test_a_layout_has_no_overlaps_and_straight_first_children() -> None:
 
 
 def test_hostile_texts_are_text() -> None:
-    trace = pl.Trace()
+    trace = Trace()
     start = trace.root.step(HOSTILE, prompt=f"{HOSTILE} {{mask}}", reply=HOSTILE, label=HOSTILE)
     start.step("thought", reply=HOSTILE, value=0.5, state=HOSTILE, word=HOSTILE, chosen=True).step(
         "value", prompt=HOSTILE, note=HOSTILE
@@ -116,13 +119,13 @@ def test_what_failed_says_why_and_what_has_no_trace_too() -> None:
     found = pl.ChainOfThought("Q: {q}\nA: {mask}", model).predict([{"q": "1"}])[0]
     assert "the endpoint is gone" in trace_html(found.trace, found.error)
     assert "No steps" in trace_html(None)
-    trace = pl.Trace()
+    trace = Trace()
     trace.root.step("value", error="too long")
     assert "too long" in trace_html(trace.record()) and "failed" in trace_html(trace.record())
 
 
 def test_long_traces_are_shortened() -> None:
-    trace = pl.Trace()
+    trace = Trace()
     branch = trace.root
     for number in range(400):
         branch = branch.step("step", prompt="p " * 20_000, reply=f"r{number}")

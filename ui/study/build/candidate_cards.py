@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.candidates import kind_names
 
 from ...components.html import note
 from ...components.listeners import QUIET, on_latest
@@ -67,7 +68,7 @@ class CandidateCards:
                 gr.HTML(note(title), elem_classes="pl-build-title", apply_default_css=False)
                 double = gr.Button("Duplicate", size="sm", scale=0, min_width=96)
                 remove = gr.Button("Remove", size="sm", scale=0, min_width=84, variant="secondary")
-            if kind not in pl.kind_names():
+            if kind not in kind_names():
                 gr.HTML(note("Not a shipped kind: mend it in the YAML."), apply_default_css=False)
             else:
                 self._boxes(index, kind, group, templates, method=method)
@@ -112,7 +113,7 @@ class CandidateCards:
     def _new(self) -> None:
         with gr.Row(elem_classes="pl-build-new"):
             kind = gr.Dropdown(
-                pl.kind_names(),
+                kind_names(),
                 value="template",
                 label="Kind of the new group",
                 scale=1,

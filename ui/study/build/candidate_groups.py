@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import promptlab as pl
+from promptlab.library import tasks
 
 from .form_fields import group_names, groups_key, groups_of, templates_for
 from .kind_settings import KindSetting, kind_settings, parse_setting
@@ -75,7 +76,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
     names = templates_for(document)
     answered = {
         f"{task.name}/{name}"
-        for task in pl.tasks()
+        for task in tasks()
         for name, entry in task.templates.items()
         if entry.answers is not None
     }

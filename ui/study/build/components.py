@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.data import data_set_names
 
 from ...components.html import html_panel
 from ...components.markup import Markup
@@ -70,7 +71,7 @@ class BuildComponents:
             found["description"] = gr.Textbox(label="Description", lines=2, max_lines=6)
         with gr.Group(elem_classes="pl-build-part"):
             found["data"] = gr.Dropdown(
-                pl.data_set_names(),
+                data_set_names(),
                 value="sst2",
                 allow_custom_value=True,
                 label="Data",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import promptlab as pl
+from promptlab.study import Estimate
 
 from ...components.html import join_markup, note
 from ...components.markup import Markup
@@ -12,7 +13,7 @@ from ...components.markup import Markup
 _THOUSAND = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def cost_html(found: pl.Estimate) -> Markup:
+def cost_html(found: Estimate) -> Markup:
     """Tokens, minutes, dollars and candidates; the groups' shares as bars."""
     groups = [g for g in (*found.groups, found.decision) if g.tokens.high]
     longest = max((group.tokens.high for group in groups), default=1.0)

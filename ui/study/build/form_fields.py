@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import promptlab as pl
+from promptlab.data import data_set_facts
+from promptlab.library import tasks
 
 from .yaml_edit import Place, edit_yaml, parse_yaml_text, value_at
 
@@ -109,12 +111,12 @@ def templates_for(document: Mapping[str, Any]) -> list[str]:
     """Names of the library's templates that fit the study's data, its own topic first."""
     data = form_values(document)["data"]
     try:
-        facts = pl.data_set_facts(str(data))
+        facts = data_set_facts(str(data))
     except pl.PromptlabError:
         facts = {"topic": None, "fields": None}
     first: list[str] = []
     others: list[str] = []
-    for task in pl.tasks():
+    for task in tasks():
         for name, entry in task.templates.items():
             wanted = facts["fields"]
             if wanted is not None and not set(entry.template.fields) <= set(wanted):

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 import promptlab as pl
+from promptlab.candidates import kind_schema
 
 Shape = Literal["templates", "choices", "numbers", "texts", "truths", "number", "text", "truth"]
 USUAL: Mapping[str, tuple[str, ...]] = {
@@ -57,7 +58,7 @@ class KindSetting:
 @cache
 def kind_settings(kind: str) -> dict[str, KindSetting]:
     """The settings of a shipped kind that a box can show; the rest is for the YAML alone."""
-    schema = pl.kind_schema(kind)
+    schema = kind_schema(kind)
     found = (_setting(n, p, schema) for n, p in schema["properties"].items() if n != "kind")
     return {setting.name: setting for setting in found if setting is not None}
 

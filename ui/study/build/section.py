@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.errors import ValidationIssue
+from promptlab.data import data_set_names
 
 from ...components.errors import html_or_error
 from ...components.html import error, note
@@ -101,7 +103,7 @@ class BuildSection(BuildComponents):
         try:
             made = change(text)
         except pl.PromptlabError as problem:
-            wrong = [pl.ValidationIssue(str(problem))]
+            wrong = [ValidationIssue(str(problem))]
             skipped = [gr.skip() for _ in BOXES]
             return [
                 gr.skip(),
@@ -136,7 +138,7 @@ class BuildSection(BuildComponents):
 
     def _values(self, document: dict[str, Any]) -> list[Any]:
         values = form_values(document)
-        file = str(values["data"] or "") not in pl.data_set_names()
+        file = str(values["data"] or "") not in data_set_names()
         updates: list[Any] = []
         for box in BOXES:
             value = values[box.name]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.study import shipped_studies
 
 from ...components.uploads import uploaded_file
 from ...context import AppContext
@@ -19,7 +20,7 @@ _LARGEST = 200_000
 def list_starting_points(runs: Path) -> list[str]:
     """What may be begun from, by the names that `starting_yaml` knows."""
     run = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
-    shipped = [name for name, path in pl.shipped_studies().items() if path.is_file()]
+    shipped = [name for name, path in shipped_studies().items() if path.is_file()]
     return [EMPTY, *(f"{_SHIPPED}{n}" for n in shipped), *(f"{_RUN}{n}" for n in run)]
 
 
@@ -28,7 +29,7 @@ def starting_yaml(context: AppContext, chosen: str) -> str:
     if chosen == EMPTY:
         return empty_study_yaml(context)
     if chosen.startswith(_SHIPPED):
-        shipped = pl.shipped_studies()
+        shipped = shipped_studies()
         name = chosen.removeprefix(_SHIPPED)
         if name not in shipped:
             raise pl.InputError(f"no shipped study {name!r}")

@@ -8,6 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 import promptlab as pl
+from promptlab.study import Estimate
+from promptlab.study import StudyPolicy
+from promptlab.errors import ValidationIssue
+from promptlab.study import validate_study
 
 from ...components.html import join_markup, note
 from ...components.markup import Markup
@@ -45,26 +49,26 @@ def open_task(**options: Any) -> pl.Task:
     return _opened(json.dumps(options, sort_keys=True))
 
 
-def parse_study_text(policy: pl.StudyPolicy, text: str) -> Any:
+def parse_study_text(policy: StudyPolicy, text: str) -> Any:
     """The study of a text, under the app's policy. Raises `InputError`."""
     return pl.load_spec(text, source=SOURCE, policy=policy)
 
 
-def estimate_study_text(context: AppContext, text: str) -> pl.Estimate:
+def estimate_study_text(context: AppContext, text: str) -> Estimate:
     """What the study of a text will cost with its own model. Raises `PromptlabError`."""
     spec = parse_study_text(context.policy, text)
     model = context.load_model(spec.model.name, spec.model.device, spec.model.dtype)
-    found: pl.Estimate = pl.estimate_study(spec, model, load=open_task)
+    found: Estimate = pl.estimate_study(spec, model, load=open_task)
     return found
 
 
-def validate_study_text(policy: pl.StudyPolicy, text: str) -> list[pl.ValidationIssue]:
+def validate_study_text(policy: StudyPolicy, text: str) -> list[ValidationIssue]:
     """Everything that is wrong with a text, by its lines."""
-    found: list[pl.ValidationIssue] = pl.validate_study(text, SOURCE, policy=policy, load=open_task)
+    found: list[ValidationIssue] = validate_study(text, SOURCE, policy=policy, load=open_task)
     return sorted(found, key=lambda one: one.line or 0)
 
 
-def issues_html(complaints: Sequence[pl.ValidationIssue]) -> Markup:
+def issues_html(complaints: Sequence[ValidationIssue]) -> Markup:
     """A row a complaint, leading to its line; or that there are none."""
     if not complaints:
         return Markup('<p class="pl-build-valid" role="status">Valid: it can be started.</p>')
@@ -76,7 +80,7 @@ def issues_html(complaints: Sequence[pl.ValidationIssue]) -> Markup:
     ).format(number, join_markup(rows), note(f"and {left} more") if left > 0 else "")
 
 
-def _row(one: pl.ValidationIssue) -> Markup:
+def _row(one: ValidationIssue) -> Markup:
     told, _, shown = one.text.partition("\n")
     more = Markup("<pre>{}</pre>").format(shown) if shown else Markup("")
     if one.line is None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import promptlab as pl
+from promptlab.study import parse_yaml
 
 Place = tuple[str | int, ...]
 _WIDTH = 96
@@ -53,7 +54,7 @@ def dump_yaml(document: Any) -> str:
 
 def parse_yaml_text(text: str) -> dict[str, Any]:
     """The document of a text. Raises `InputError` for one that is no mapping."""
-    document, _ = pl.parse_yaml(text, "study.yaml")
+    document, _ = parse_yaml(text, "study.yaml")
     if not isinstance(document, dict):
         raise pl.InputError("a study is a mapping with the keys study, task and candidates")
     return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import promptlab as pl
+from promptlab.study import SettingChange, StudyComparisonPair, StudySummary
 
 from ...components.html import card, chip, join_markup, note, share_text
 from ...components.markup import Markup
@@ -15,9 +15,9 @@ _MODELS = 6
 _LONGEST = 60
 
 
-def history_charts_html(rows: Sequence[pl.StudySummary]) -> Markup:
+def history_charts_html(rows: Sequence[StudySummary]) -> Markup:
     """A chart for every task and objective: the winners on test by date, with their intervals."""
-    kinds: dict[tuple[str, str], list[pl.StudySummary]] = {}
+    kinds: dict[tuple[str, str], list[StudySummary]] = {}
     for row in rows:
         kinds.setdefault((row.task, row.objective), []).append(row)
     return join_markup(
@@ -26,7 +26,7 @@ def history_charts_html(rows: Sequence[pl.StudySummary]) -> Markup:
     )
 
 
-def _chart(rows: Sequence[pl.StudySummary]) -> Markup:
+def _chart(rows: Sequence[StudySummary]) -> Markup:
     """Dots with whiskers, evenly apart; a colour a model, a filled dot a test set."""
     low = min(row.value if row.low is None else row.low for row in rows)
     high = max(row.value if row.high is None else row.high for row in rows)
@@ -58,7 +58,7 @@ def _chart(rows: Sequence[pl.StudySummary]) -> Markup:
     ).format(legend, _WIDTH, _HEIGHT, _spoken(rows), join_markup(lines), join_markup(dots))
 
 
-def _dot(row: pl.StudySummary, x: float, y: Any, model: int, step: float) -> Markup:
+def _dot(row: StudySummary, x: float, y: Any, model: int, step: float) -> Markup:
     whisker = Markup("")
     if row.low is not None and row.high is not None:
         whisker = Markup(
@@ -82,7 +82,7 @@ def _dot(row: pl.StudySummary, x: float, y: Any, model: int, step: float) -> Mar
     )  # fmt: skip
 
 
-def history_table_html(rows: Sequence[pl.StudySummary]) -> Markup:
+def history_table_html(rows: Sequence[StudySummary]) -> Markup:
     """A row a study, the newest first."""
     body = join_markup(
         Markup(
@@ -109,7 +109,7 @@ def history_table_html(rows: Sequence[pl.StudySummary]) -> Markup:
     ).format(body)
 
 
-def paired_tests_html(pairs: Sequence[pl.StudyComparisonPair]) -> Markup:
+def paired_tests_html(pairs: Sequence[StudyComparisonPair]) -> Markup:
     """The pairs that judged the same test examples, in words."""
     if not pairs:
         return note(
@@ -119,7 +119,7 @@ def paired_tests_html(pairs: Sequence[pl.StudyComparisonPair]) -> Markup:
     return Markup('<ul class="pl-time-tests">{}</ul>').format(join_markup(map(_test, pairs)))
 
 
-def _test(pair: pl.StudyComparisonPair) -> Markup:
+def _test(pair: StudyComparisonPair) -> Markup:
     clear = pair.p_holm < 0.05
     better, worse = (pair.a, pair.b) if pair.difference >= 0 else (pair.b, pair.a)
     verdict = "is better than" if clear else "is not distinguishable from"
@@ -138,7 +138,7 @@ def _test(pair: pl.StudyComparisonPair) -> Markup:
     )
 
 
-def changes_html(found: Sequence[pl.SettingChange], before: str, after: str) -> Markup:
+def changes_html(found: Sequence[SettingChange], before: str, after: str) -> Markup:
     """Settings of two studies that differ."""
     if not found:
         return note("Their settings are the same.")
@@ -154,7 +154,7 @@ def changes_html(found: Sequence[pl.SettingChange], before: str, after: str) -> 
     ).format(before, after, rows)
 
 
-def winners_html(rows: Sequence[pl.StudySummary]) -> Markup:
+def winners_html(rows: Sequence[StudySummary]) -> Markup:
     """Two studies' winning prompts side by side."""
     cards = [
         card(
@@ -181,15 +181,15 @@ def _setting(value: Any) -> Markup:
     return Markup("<code>{}</code>").format(str(value))
 
 
-def _spoken(rows: Sequence[pl.StudySummary]) -> str:
+def _spoken(rows: Sequence[StudySummary]) -> str:
     return "; ".join(f"{row.name} {_with_ends(row)}" for row in rows)
 
 
-def _with_ends(row: pl.StudySummary) -> str:
+def _with_ends(row: StudySummary) -> str:
     return f"{_value(row.value)} ({_ends(row)})" if row.low is not None else _value(row.value)
 
 
-def _ends(row: pl.StudySummary) -> str:
+def _ends(row: StudySummary) -> str:
     if row.low is None or row.high is None:
         return f"{row.n:,} examples"
     return f"{_value(row.low)} – {_value(row.high)}"

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.study import StudyComparison
 
 from ...components.errors import api_endpoint, html_or_error
 from ...components.html import error, html_panel, note
@@ -31,11 +32,11 @@ def comparable_studies(runs: Path) -> list[str]:
     return found[:_MOST]
 
 
-def compare_named(runs: Path, names: list[str]) -> pl.StudyComparison:
+def compare_named(runs: Path, names: list[str]) -> StudyComparison:
     """The studies of these names. Raises `InputError` for strangers and too many."""
     if len(names) > _MOST:
         raise pl.InputError(f"{len(names)} studies are too many for one page; at most {_MOST}")
-    found: pl.StudyComparison = pl.compare_studies([study_folder(runs, name) for name in names])
+    found: StudyComparison = pl.compare_studies([study_folder(runs, name) for name in names])
     return found
 
 

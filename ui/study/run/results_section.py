@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.study import study_verdict
 
 from ...components.errors import api_endpoint
 from ...components.html import card, chip, count_text, error, html_panel, join_markup, note
@@ -77,7 +78,7 @@ def results_html(board: Mapping[str, Any]) -> Markup:
 
 def _verdict(board: Mapping[str, Any]) -> Markup:
     """What is to be used, why, and what to do next."""
-    found = pl.study_verdict(board)
+    found = study_verdict(board)
     tone = "pl-good" if found.action in ("use", "use_cheaper") else "pl-warn"
     return card(
         "Verdict",

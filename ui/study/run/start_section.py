@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
+from promptlab.study import shipped_studies
 
 from ...components.html import html_panel
 from ...queue.study_queue import StudyQueue
@@ -28,7 +29,7 @@ class StudyForm:
 
 def build_study_form(models: Sequence[str]) -> StudyForm:
     """Lay the form out."""
-    shipped = list(pl.shipped_studies())
+    shipped = list(shipped_studies())
     with gr.Accordion("Start a shipped study", open=True, elem_id="study-start-box"):
         which = gr.Dropdown(
             shipped,

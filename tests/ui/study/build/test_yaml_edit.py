@@ -10,6 +10,13 @@ import pytest
 pytest.importorskip("gradio")
 
 import promptlab as pl
+from promptlab.study import Estimate
+from promptlab.study import SettingChange
+from promptlab.study import StudyComparisonPair
+from promptlab.study import StudySummary
+from promptlab.candidates import kind_names
+from promptlab.study import shipped_studies
+from promptlab.study import validate_study
 from promptlab.ui.components.uploads import uploaded_name
 from promptlab.ui.context import AppContext
 from promptlab.ui.study.build import cost_chart, starting_points, validation
@@ -42,7 +49,7 @@ from promptlab.ui.study.build.yaml_edit import dump_yaml, edit_yaml, with_value
 from promptlab.ui.study.build.yaml_edit import parse_yaml_text as read_yaml
 from promptlab.ui.study.history import html
 
-SHIPPED = {name: path.read_text("utf-8") for name, path in pl.shipped_studies().items()}
+SHIPPED = {name: path.read_text("utf-8") for name, path in shipped_studies().items()}
 COMMENTED = """\
 # what it is
 study: mine  # its name
@@ -140,7 +147,7 @@ def test_an_empty_box_takes_its_key_out() -> None:
     assert with_box(text, "trials", 50) == text
 
 
-@pytest.mark.parametrize("kind", pl.kind_names())
+@pytest.mark.parametrize("kind", kind_names())
 def test_every_kind_has_boxes_and_a_group_to_begin_with(kind: str) -> None:
     known = kind_settings(kind)
     assert set(USUAL[kind]) <= set(known)
@@ -189,7 +196,7 @@ def test_a_setting_is_added_with_its_default() -> None:
     text = SHIPPED["quickstart"]
     new = with_default(text, 0, "aggregation")
     assert groups_of(read_yaml(new))[0]["aggregation"] == ["sum"]
-    assert pl.validate_study(with_default(text, 1, "order")) == []
+    assert validate_study(with_default(text, 1, "order")) == []
     with pytest.raises(pl.InputError, match="no setting"):
         with_default(text, 0, "decoding")
 
@@ -263,7 +270,7 @@ def test_the_cost_is_drawn() -> None:
 
     span = CostRange(1500.0, 2500.0)
     group = GroupCost(HOSTILE, "x", None, CostRange(3, 3), span, span, span, CostRange(30, 7000), ("note",))
-    found = pl.Estimate("s", "m", None, 3, (group,), group, CostRange(1, 100), CostRange(0.5, 2), ("much",))
+    found = Estimate("s", "m", None, 3, (group,), group, CostRange(1, 100), CostRange(0.5, 2), ("much",))
     drawn = str(cost_chart.cost_html(found))
     assert "<script>" not in drawn and "endless" in drawn
     assert "9\u202fk – 15\u202fk" in drawn and "0.50 – 2.00" in drawn and "1.9\u202fh" in drawn
@@ -271,13 +278,13 @@ def test_the_cost_is_drawn() -> None:
 
 def test_studies_over_time_are_drawn() -> None:
     rows = [
-        pl.StudySummary(
+        StudySummary(
             HOSTILE, f"2026-01-0{n}T10:00:00+00:00", "task", "data", f"model-{n}", "accuracy",
             HOSTILE, "template", HOSTILE, 0.5 + n / 10, low, 0.9, 40, 4, 1000, 1.0, "same",
         )
         for n, low in ((1, 0.4), (2, None))
     ]  # fmt: skip
-    pair = pl.StudyComparisonPair(
+    pair = StudyComparisonPair(
         "a", "b", "accuracy", "mcnemar_exact", 0.01, 0.02, -0.1, (-0.2, -0.05), 40, 9
     )
     drawn = (
@@ -285,7 +292,7 @@ def test_studies_over_time_are_drawn() -> None:
         + html.history_table_html(rows)
         + html.paired_tests_html([pair])
     )
-    drawn += html.winners_html(rows) + html.changes_html([pl.SettingChange("seed", None, 13)], "a", "b")
+    drawn += html.winners_html(rows) + html.changes_html([SettingChange("seed", None, 13)], "a", "b")
     assert "<script>" not in drawn and drawn.count("<circle") == 2
     assert "<b>b</b> is better than <b>a</b>" in drawn
     assert "+5.0 to +20.0" in drawn

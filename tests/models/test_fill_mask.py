@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 import promptlab as pl
 from promptlab.cli.app import app
-from promptlab.models.fill_words import fill_words
+from promptlab.models import standings
+from promptlab.models.fill_mask import fill_words
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
 
@@ -83,7 +84,7 @@ def test_the_rank_is_among_what_can_stand(masked: LocalModel) -> None:
     prompt = pl.Template(BLANK).render({})
     for place, fill in enumerate(words(masked, BLANK, 40), 1):
         if fill.token.isalpha():
-            (found,) = pl.standings(masked, [prompt], fill.token)
+            (found,) = standings(masked, [prompt], fill.token)
             same = found.probability == pytest.approx(fill.probability, rel=1e-5)
             assert not same or found.rank == place
 
@@ -102,7 +103,7 @@ def test_the_command_shows_words(tiny_masked: Any, folder_of: Any) -> None:
 def test_a_blank_of_the_token_is_shown_where_the_template_has_none(causal: LocalModel) -> None:
     from promptlab.cli.fill import _word
 
-    fill = pl.fill_words(causal, [pl.Template("It was{mask}").render({})], 10**6)[0]
+    fill = fill_words(causal, [pl.Template("It was{mask}").render({})], 10**6)[0]
     word = next(one for one in fill if one.token[:1] == " " and one.token[1:].isalpha())
     assert _word(word, pl.Template("It was{mask}").render({})) == "\u2423" + word.token[1:]
     assert _word(word, pl.Template("It was {mask}").render({})) == word.token[1:]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.batch import BatchPrediction, guess_columns, predict_file, write_rows
 from promptlab.models.base import LanguageModel
 
 TEXTS = [f"the film was {word} ." for word in ("great", "bad", "good", "dull", "awful")]
@@ -41,7 +42,7 @@ def test_a_file_becomes_a_file(
 ) -> None:
     seen: list[tuple[int, int | None]] = []
     out = tmp_path / "out.csv"
-    summary = pl.predict_file(
+    summary = predict_file(
         predictor, source, out, block=2, on_progress=lambda *done: seen.append(done)
     )
     assert seen == [(2, 5), (4, 5), (5, 5)]
@@ -61,7 +62,7 @@ def test_what_is_finished_stays_when_cancelled(
 ) -> None:
     cancellation = pl.Cancellation()
     out = tmp_path / "out.jsonl"
-    summary = pl.predict_file(
+    summary = predict_file(
         predictor,
         source,
         out,
@@ -79,13 +80,13 @@ def test_cancelled_before_the_first_row_only_the_header_is_there(
     cancellation = pl.Cancellation()
     cancellation.request()
     out = tmp_path / "out.csv"
-    pl.predict_file(predictor, source, out, cancellation=cancellation)
+    predict_file(predictor, source, out, cancellation=cancellation)
     assert out.read_text() == "text,label,prediction,unparsed,score_negative,score_positive\n"
 
 
 def test_rows_of_a_program_are_predicted(predictor: pl.PromptClassifier) -> None:
     given = [{"text": text, "n": n} for n, text in enumerate(TEXTS)]
-    batch = pl.BatchPrediction(predictor, given, block=3)
+    batch = BatchPrediction(predictor, given, block=3)
     rows = [row for block in batch.blocks() for row in block]
     assert [row["n"] for row in rows] == list(range(5))
     assert batch.total == batch.rows == 5
@@ -97,18 +98,18 @@ def test_rows_of_a_program_are_predicted(predictor: pl.PromptClassifier) -> None
         ([{"text": "x" * 200_000}], "row 1: the field 'text' holds 200,000 characters"),
     ):
         with pytest.raises(pl.InputError, match=told):
-            pl.BatchPrediction(predictor, wrong)
+            BatchPrediction(predictor, wrong)
 
 
 def test_no_label_can_be_asked_for(predictor: pl.PromptClassifier, source: Path) -> None:
-    assert pl.BatchPrediction(predictor, source).matched.label == "label"
-    assert pl.BatchPrediction(predictor, source, label="").matched.label is None
+    assert BatchPrediction(predictor, source).matched.label == "label"
+    assert BatchPrediction(predictor, source, label="").matched.label is None
 
 
 def test_guesses_are_told_where_names_do_not_tell() -> None:
-    assert pl.guess_columns(["a", "b"], ["text"]) == ({"text": None}, None)
-    assert pl.guess_columns(["review", "stars"], ["text"]) == ({"text": "review"}, "stars")
-    assert pl.guess_columns(["hypothesis", "x", "y"], ["premise", "hypothesis"])[0] == {
+    assert guess_columns(["a", "b"], ["text"]) == ({"text": None}, None)
+    assert guess_columns(["review", "stars"], ["text"]) == ({"text": "review"}, "stars")
+    assert guess_columns(["hypothesis", "x", "y"], ["premise", "hypothesis"])[0] == {
         "premise": None,
         "hypothesis": "hypothesis",
     }
@@ -121,7 +122,7 @@ def test_cells_are_made_safe_when_asked(predictor: pl.PromptClassifier, tmp_path
         {"text": "fine", "=note": "", "n": 2, "m": "@x"},
     ]
     source.write_text("".join(json.dumps(row) + "\n" for row in given))
-    summary = pl.predict_file(predictor, source, out, safe=True)
+    summary = predict_file(predictor, source, out, safe=True)
     rows = read_csv(out)
     assert [rows[0][name] for name in ("text", "'=note", "n", "m")] == [
         "'=1+1",
@@ -131,15 +132,15 @@ def test_cells_are_made_safe_when_asked(predictor: pl.PromptClassifier, tmp_path
     ]
     assert rows[1]["m"] == "'@x"
     assert summary["made_text"] == 4
-    assert pl.predict_file(predictor, source, out)["made_text"] == 0
+    assert predict_file(predictor, source, out)["made_text"] == 0
     assert read_csv(out)[0]["text"] == "=1+1"
 
 
 def test_rows_are_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
-    assert pl.write_rows(path, ["a"], [{"a": "=1"}, {"a": 1}], safe=True) == 1
+    assert write_rows(path, ["a"], [{"a": "=1"}, {"a": 1}], safe=True) == 1
     assert path.read_text() == "a\n'=1\n1\n"
     with pytest.raises(pl.InputError, match="comes up after the header"):
-        pl.write_rows(path, ["a"], [{"b": 1}])
+        write_rows(path, ["a"], [{"b": 1}])
     assert path.read_text() == "a\n'=1\n1\n"
     assert [item.name for item in tmp_path.iterdir()] == ["rows.csv"]
