@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from optuna.trial import TrialState
-
-from promptlab.cancellation import Cancellation
-from promptlab.data.load_task import load_task
+from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError, WorkError
-from promptlab.events import Events, Phase, StudyFinished, StudyStarted, Warned
-from promptlab.files.atomic import remove_leftovers
+from promptlab.events import Phase, StudyFinished, StudyStarted, Warned
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import Ledger
@@ -21,22 +17,19 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.decide import decide
 from promptlab.study.decision.regression import read_suite
 from promptlab.study.decision.side_work import finish_report
-from promptlab.study.folder.basis import RESTS_ON, basis_of
-from promptlab.study.folder.event_log import EventLog
-from promptlab.study.folder.folder import StudyFolder, earlier_result
-from promptlab.study.folder.pinned_model import Loader, loaded_model
+from promptlab.study.folder.basis import RESTS_ON, Basis
 from promptlab.study.folder.saved_predictions import mend_tables, tell_lost_trials
 from promptlab.study.folder.storage import damage_told, storage_errors
-from promptlab.study.report.report import write_report
+from promptlab.study.runner import RunOptions, StudyRunner
 from promptlab.study.search.completion import answer_missing
 from promptlab.study.search.endpoint_cost import KEPT, EndpointCost
 from promptlab.study.search.search import TrialSearch
-from promptlab.study.spec.objective import make_objective
+from promptlab.study.spec.objective import Objective, make_objective
 from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.blocks import evaluation_order
 from promptlab.study.trials.context import StudyContext
-from promptlab.study.trials.exhaustive_order import plan_trials
+from promptlab.study.trials.exhaustive_order import ExhaustiveOrder, plan_trials
 from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.ownership import belongs_to
 from promptlab.study.trials.trials import open_study, trial_record
@@ -46,184 +39,180 @@ _TOO_SHORT = (
 )
 
 
-class StudyRun:
-    """One study in one folder.
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a search will do: its objectives, and its candidates read off the task."""
+
+    task: Task
+    objectives: Sequence[Objective]
+    space: SearchSpace
+
+    def check(self, model: LanguageModel) -> None:
+        """Refuse candidates that can never work with ``model``. Raises `StudyError`."""
+        self.space.check(model)
+
+
+class StudyRun(StudyRunner[StudySpec, SearchPlan]):
+    """A search in one folder: candidates are asked for, fitted, evaluated on dev, and decided.
 
     ``run`` starts it, continues it where a killed or cancelled run stopped, or returns the result
-    of a decided one. ``storage`` is any Optuna storage; the default is SQLite in the folder.
-    ``model`` is a model, or loads one for the study's section of it. A study that goes on and rests
-    on something else than before (weights, files, templates, software) is refused, unless its
-    ``accept_changes``: then the result says which trials rest on what.
+    of a decided one. A decided study goes on when its budget has grown, when it is to decide by
+    other settings, or when examples were not answered: those are asked again.
+
+    Args:
+        spec: The study, as `load_spec` gives it.
+        storage: Any Optuna storage (a database URL, ``journal:FILE``, ``grpc://HOST:PORT``); by
+            default SQLite in the folder.
+        options: Those of `StudyRunner`.
+
+    Example:
+        >>> import promptlab as pl
+        >>> StudyRun(pl.load_spec("quickstart"))
+        StudyRun('quickstart', folder='runs/quickstart')
     """
 
+    context: StudyContext
+    """What the run has worked with, from the moment at which its folder is open."""
+
     def __init__(
-        self,
-        spec: StudySpec,
-        *,
-        out: Path = Path("runs"),
-        storage: str | None = None,
-        events: Events | None = None,
-        cancellation: Cancellation | None = None,
-        model: LanguageModel | Loader | None = None,
-        accept_changes: bool = False,
+        self, spec: StudySpec, *, storage: str | None = None, **options: Unpack[RunOptions]
     ) -> None:
-        self.spec = spec
-        self.folder = StudyFolder(out / spec.study)
+        super().__init__(spec, **options)
         self.storage = storage or self.folder.storage_url
-        self.events = events or Events()
-        self.cancellation = cancellation or Cancellation()
-        self._model = model
-        self._accept = accept_changes
-        self._inputs: dict[str, str] = {}
 
-    def run(self) -> dict[str, Any]:
-        """The leaderboard document (also in ``leaderboard.json``).
-
-        A decided study goes on when its budget has grown, when it is to decide by other settings,
-        or when examples were not answered: those are asked again. Raises `StudyError` before
-        anything is written when the study cannot run, `Cancelled` when asked to stop, `WorkError`
-        when no trial succeeds, `DiskError` when the disk is full.
-        """
-        self.task = load_task(
-            **self.spec.task.model_dump(exclude={"data"}), name=self.spec.task.data
-        )
-        with collect_inputs(self._inputs):
-            self._set_up()
-        self.folder.check(self.spec, self.task)
-        self._known = self.folder.fingerprints
-        board = earlier_result(self.folder, self.events)
-        if board is not None and not self._goes_on(board):
-            remove_leftovers(self.folder.path)  # of a run that was killed when all was written
-            if not self.folder.report_file.exists():  # killed between the two
-                self._make_room(board)
-                write_report(self.folder.path)
-            return board
-        self.model = loaded_model(self.spec.model, self.folder, self._model, self.events)
-        with collect_inputs(self._inputs):
-            self.space.check(self.model)
-        self.basis = basis_of(self.model, self._inputs, accept=self._accept)
-        self.examples = evaluation_order(self.task.dev, self.spec.seed)
-        with (
-            self.folder.open(self.spec, self.task, self.model.describe(), self.basis),
-            EventLog(self.folder.path) as log,
-            storage_errors(self.storage),
-            self.cancellation.in_force(),
-            self.events.in_force(),
-        ):
-            self.events.subscribe(log)
-            return self._run()
-
-    def _set_up(self) -> None:
+    def _plan(self, task: Task, inputs: dict[str, str]) -> SearchPlan:
         """Objectives, candidates and earlier failures, all that is named outside looked up."""
-        key = "objectives" if self.spec.objectives else "metric of the task"
-        try:
-            names = self.spec.objectives or [self.task.metric]
-            self.objectives = [make_objective(name) for name in names]
-        except InputError as error:
-            raise StudyError(f"study {self.spec.study!r}, {key}: {error}") from error
-        self.space = SearchSpace(self.spec.candidates, self.task)
-        if self.spec.baseline not in (None, *self.space.kinds):
-            raise StudyError(
-                f"study {self.spec.study!r}, baseline: there is no group {self.spec.baseline!r}; "
-                f"the groups are {', '.join(self.space.kinds)}"
-            )
-        if self.spec.regression is not None:
-            read_suite(self.spec.regression, self.task)
+        spec = self.spec
+        key = "objectives" if spec.objectives else "metric of the task"
+        with collect_inputs(inputs):
+            try:
+                objectives = [make_objective(name) for name in spec.objectives or [task.metric]]
+            except InputError as error:
+                raise StudyError(f"study {spec.study!r}, {key}: {error}") from error
+            space = SearchSpace(spec.candidates, task)
+            if spec.baseline not in (None, *space.kinds):
+                raise StudyError(
+                    f"study {spec.study!r}, baseline: there is no group {spec.baseline!r}; "
+                    f"the groups are {', '.join(space.kinds)}"
+                )
+            if spec.regression is not None:
+                read_suite(spec.regression, task)
+        return SearchPlan(task, objectives, space)
 
-    def _goes_on(self, board: Mapping[str, Any]) -> bool:
-        """Whether a study with a result has more to do."""
+    def _goes_on(self, result: Mapping[str, Any]) -> bool:
         open_ends = ("n_missing", "gaps", "unmeasured")
-        return self.folder.grows(self.spec) or any(board.get(name) for name in open_ends)
+        return self.folder.grows(self.spec) or any(result.get(name) for name in open_ends)
 
-    def _run(self) -> dict[str, Any]:
-        started = self.cancellation.clock()
+    def _run(
+        self, plan: SearchPlan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+    ) -> dict[str, Any]:
+        with storage_errors(self.storage):
+            started = self.cancellation.clock()
+            self.context = context = self._open_storage(plan, model, basis, known)
+            study, history = context.study, context.history
+            planned, order = plan_trials(self.spec, plan.space, study, history)
+            self._announce(context, planned)
+            before = float(study.user_attrs.get("seconds", 0.0))
+            with Ledger(self.folder.ledger, study.user_attrs.get(KEPT)) as ledger:
+                account = EndpointCost(ledger, model, self.events)
+                self.events.subscribe(account)
+                try:
+                    with ledger.in_force():
+                        board = self._search(context, planned, order)
+                finally:
+                    account.emit_total()
+                    seconds = before + self.cancellation.clock() - started
+                    study.set_user_attr("seconds", seconds)
+                board["seconds"] = seconds
+                account.add_to(board)
+            self._finish(board)
+        return board
+
+    def _open_storage(
+        self, plan: SearchPlan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+    ) -> StudyContext:
+        """The study in its storage, new or taken up again, with all that running it needs."""
+        examples = evaluation_order(plan.task.dev, self.spec.seed)
         with damage_told(self.storage):
-            self.study, storage = open_study(self.spec, self.storage, self.objectives, self._known)
-            self.history = TrialHistory(
-                self.study,
+            study, storage = open_study(self.spec, self.storage, plan.objectives, known)
+            history = TrialHistory(
+                study,
                 storage,
                 self.spec,
-                -(-len(self.examples) // self.spec.block),
-                partial(belongs_to, self.folder, alone=self.storage == self.folder.storage_url),
+                -(-len(examples) // self.spec.block),
+                partial(belongs_to, self.folder, alone=self._owns_storage),
             )
-        records = self.basis.settle_storage(self.study.user_attrs.get(RESTS_ON), self.storage)
-        self.study.set_user_attr(RESTS_ON, records)
-        planned, order = plan_trials(self.spec, self.space, self.study, self.history)
+        records = basis.settle_storage(study.user_attrs.get(RESTS_ON), self.storage)
+        study.set_user_attr(RESTS_ON, records)
+        return StudyContext(
+            spec=self.spec,
+            folder=self.folder,
+            task=plan.task,
+            model=model,
+            space=plan.space,
+            objectives=plan.objectives,
+            examples=examples,
+            study=study,
+            history=history,
+            events=self.events,
+            cancellation=self.cancellation,
+            provenance=basis,
+        )
+
+    @property
+    def _owns_storage(self) -> bool:
+        """Whether the storage is that of the folder, and nobody else's."""
+        return self.storage == self.folder.storage_url
+
+    def _announce(self, context: StudyContext, planned: int) -> None:
+        """Tell that the study starts, and what is to be known of its task and of what changed."""
+        objective = context.objectives[0]
         self.events.emit(
             StudyStarted(
                 self.spec.study,
                 str(self.folder.path),
                 planned,
-                self.history.count,
-                len(self.examples),
-                self.objectives[0].maximise,
-                self.objectives[0].name,
+                context.history.count,
+                len(context.examples),
+                objective.maximise,
+                objective.name,
             )
         )
-        for remark in (*self.basis.remarks, *self.task.warnings):
+        for remark in (*context.provenance.remarks, *context.task.warnings):
             self.events.emit(Warned(remark))
-        before = float(self.study.user_attrs.get("seconds", 0.0))
-        with Ledger(self.folder.ledger, self.study.user_attrs.get(KEPT)) as ledger:
-            account = EndpointCost(ledger, self.model, self.events)
-            self.events.subscribe(account)
-            context = self._state()
-            # Only what was told when the search was over: a study that was killed in its midst
-            # goes on as if it had not been.
-            over = self.history.count >= planned and not self._has_a_result
-            again = self.folder.finished or over
-            try:
-                with ledger.in_force():
-                    tell_lost_trials(context)
-                    mend_tables(context, own_storage=self.storage == self.folder.storage_url)
-                    cut = TrialSearch(context, planned, order).run()
-                    if again:
-                        answer_missing(context)
-                    self._require_a_result()
-                    board = decide(context, cut=cut)
-            finally:
-                account.emit_total()
-                seconds = before + self.cancellation.clock() - started
-                self.study.set_user_attr("seconds", seconds)
-            board["seconds"] = seconds
-            account.add_to(board)
+
+    def _search(
+        self, context: StudyContext, planned: int, order: ExhaustiveOrder | None
+    ) -> dict[str, Any]:
+        """Spend the budget and decide. Raises `WorkError` if no trial is complete."""
+        history = context.history
+        # Only what was told when the search was over: a study that was killed in its midst
+        # goes on as if it had not been.
+        over = history.count >= planned and not history.has_complete
+        again = self.folder.finished or over
+        tell_lost_trials(context)
+        mend_tables(context, own_storage=self._owns_storage)
+        cut = TrialSearch(context, planned, order).run()
+        if again:
+            answer_missing(context)
+        if not history.has_complete:
+            reasons = [trial_record(trial).get("reason") for trial in history.finished]
+            reason = str(reasons[0]) if reasons else _TOO_SHORT
+            raise WorkError(f"no trial was completed: {reason}")
+        return decide(context, cut=cut)
+
+    def _finish(self, board: dict[str, Any]) -> None:
+        """Write the result and the report."""
         self.folder.seal(board)
         self.events.emit(Phase("report"))
-        self._make_room(board)
+        self._drop_useless(board)
         finish_report(self.folder, board, self.events)
         best = board["best"]["number"]
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), best))
-        return board
 
-    @property
-    def _has_a_result(self) -> bool:
-        return any(trial.state == TrialState.COMPLETE for trial in self.history.finished)
-
-    def _require_a_result(self) -> None:
-        """Raise `WorkError` if no trial is complete."""
-        if not self._has_a_result:
-            reasons = [trial_record(trial).get("reason") for trial in self.history.finished]
-            told = str(reasons[0]) if reasons else _TOO_SHORT
-            raise WorkError(f"no trial was completed: {told}")
-
-    def _make_room(self, board: dict[str, Any]) -> None:
-        """Drop what the decision has made useless."""
-        best = board["best"]
+    def _drop_useless(self, result: Mapping[str, Any]) -> None:
+        """Remove large predictors of candidates that have lost."""
+        best = result["best"]
         if best["test"] is not None:
             key = Candidate.of(best["kind"], best["candidate"], best["name"]).key
             self.folder.drop_losers(key)
-
-    def _state(self) -> StudyContext:
-        return StudyContext(
-            spec=self.spec,
-            folder=self.folder,
-            task=self.task,
-            model=self.model,
-            space=self.space,
-            objectives=self.objectives,
-            examples=self.examples,
-            study=self.study,
-            history=self.history,
-            events=self.events,
-            cancellation=self.cancellation,
-            provenance=self.basis,
-        )

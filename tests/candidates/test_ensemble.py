@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -88,34 +89,35 @@ def test_an_ensemble_that_wins_is_saved_and_told(start: Start, tmp_path: Path) -
     group = {"kind": "ensemble", "top": [3], "method": ["mean"]}
     run, model = start([TEMPLATES, group], baseline="template")
     run.run()
-    state = run._state()
-    (trial,) = [t for t in run.study.trials if trial_record(t).get("kind") == "ensemble"]
+    context, task = run.context, run.context.task
+    (trial,) = [t for t in context.study.trials if trial_record(t).get("kind") == "ensemble"]
     again, _ = start([TEMPLATES, group], baseline="template")
     again.run()  # decided: nothing is told to its kinds
-    fitted = state.fit(trial)
+    fitted = context.fit(trial)
     fitted.save(tmp_path / "saved")
     loaded = load(tmp_path / "saved", model)
-    assert loaded.predict(run.task.test).labels == fitted.predict(run.task.test).labels
-    assert loaded.predict(run.task.dev).labels == [
+    assert loaded.predict(task.test).labels == fitted.predict(task.test).labels
+    assert loaded.predict(task.dev).labels == [
         {row.example_id: row.label for row in run.folder.predictions(trial.number)}[e.id]
-        for e in run.task.dev
+        for e in task.dev
     ]
     first, second = describe_composition(fitted.facts())
     assert "mean probability of 3 members" in first
     assert "weight 0.33" in first
     assert "comparison on test" in second
     assert len(member_rows(fitted.facts())) == 3
-    shuffled = state.fit(trial, run.task)  # a control fits every member anew
-    assert shuffled.predict(run.task.test).labels == fitted.predict(run.task.test).labels
+    shuffled = context.fit(trial, task)  # a control fits every member anew
+    assert shuffled.predict(task.test).labels == fitted.predict(task.test).labels
 
 
 def test_the_winner_of_a_continued_study_knows_its_members(start: Start) -> None:
     group = {"kind": "ensemble", "top": [3], "method": ["mean"]}
     run, _ = start([TEMPLATES, group])
     run.run()
-    (trial,) = [t for t in run.study.trials if trial_record(t).get("kind") == "ensemble"]
-    run.space = type(run.space)(run.spec.candidates, run.task)  # as a new process has it
-    assert len(run._state().fit(trial).facts()["ensemble"]["members"]) == 3
+    (trial,) = [t for t in run.context.study.trials if trial_record(t).get("kind") == "ensemble"]
+    space = type(run.context.space)(run.spec.candidates, run.context.task)
+    context = dataclasses.replace(run.context, space=space)  # as a new process has it
+    assert len(context.fit(trial).facts()["ensemble"]["members"]) == 3
 
 
 def test_what_an_ensemble_cannot_be(start: Start) -> None:
@@ -146,7 +148,7 @@ def test_a_student_learns_from_the_ensemble(start: Start, tmp_path: Path) -> Non
     assert [row["state"] for row in students] == ["complete"] * 2, students
     by_number = sorted(students, key=lambda row: row["number"])
     keys = [Candidate.of(r["kind"], r["candidate"], r["name"]).key for r in by_number]
-    told = [load(run.folder.fitted(key), run.model).facts()["distillation"] for key in keys]
+    told = [load(run.folder.fitted(key), run.context.model).facts()["distillation"] for key in keys]
     assert told[0]["texts"] == 25
     assert len(told[0]["members"]) == 2
     assert 0 <= told[0]["agreement"] <= 1

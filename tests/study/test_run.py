@@ -55,9 +55,9 @@ def test_numbers_come_from_the_predictions(start: Callable[..., Any], masked: Lo
     for row in board["trials"]:
         rows = run.folder.predictions(row["number"])
         assert sum(rows.correct) / len(rows) == row["dev"]["accuracy"]
-        assert [r.example_id for r in rows] == [e.id for e in run.examples]
+        assert [r.example_id for r in rows] == [e.id for e in run.context.examples]
     best = pl.load(run.folder.path / "best", masked)
-    again = best.predict(run.task.test)
+    again = best.predict(run.context.task.test)
     assert again.labels == run.folder.predictions("test").labels
     shown = sum(sum(row) for row in board["confusion"]["matrix"])
     assert shown == 40
@@ -79,7 +79,7 @@ def test_test_examples_are_seen_by_the_winner_alone(
 
     monkeypatch.setattr(type(masked), "score", watched)
     run.run()
-    for example in run.task.test:
+    for example in run.context.task.test:
         assert sum(example.fields["text"] in prompt for prompt in seen) == 1
 
 

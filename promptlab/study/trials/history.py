@@ -132,6 +132,11 @@ class TrialHistory:
         return [self._finished[number] for number in sorted(self._finished)]
 
     @property
+    def has_complete(self) -> bool:
+        """Whether any trial is complete."""
+        return any(trial.state == TrialState.COMPLETE for trial in self._finished.values())
+
+    @property
     def open(self) -> list[FrozenTrial]:
         """This folder's trials that are asked and not told, in order."""
         return [

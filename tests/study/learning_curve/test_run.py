@@ -79,7 +79,7 @@ def test_the_folder_and_the_document(start: Start, tmp_path: Path) -> None:
         assert path.exists() == (cell["state"] == "complete")
         if cell["state"] == "complete":
             rows = [json.loads(line) for line in path.read_text().splitlines()]
-            assert [row["example_id"] for row in rows] == [e.id for e in run.task.test]
+            assert [row["example_id"] for row in rows] == [e.id for e in run.plan.task.test]
             right = sum(row["label"] == row["target"] for row in rows)
             assert cell["value"] == pytest.approx(right / 40)
 
@@ -129,7 +129,7 @@ def test_every_cell_has_its_draw_and_its_seed(start: Start) -> None:
     assert sorted(LearnedKind.fits) == [(0, 6, 13), (0, 6, 21), (8, 6, 13), (8, 6, 21)]
     small, large = run.plan.task_of(2, 13), run.plan.task_of(4, 13)
     assert {e.id for e in small.train} < {e.id for e in large.train}
-    assert small.test == large.test == run.task.test
+    assert small.test == large.test == run.plan.task.test
     assert run.plan.task_of(2, 21).train != small.train
 
 

@@ -195,7 +195,7 @@ def test_the_sum_that_earlier_versions_kept_counts_on(
         "requests": 50, "retries": 1, "failed": 0, "cached": 2, "estimated": 0,
         "tokens_in": 500, "tokens_out": 100, "dollars": 0.15,
     }  # fmt: skip
-    run.study.set_user_attr("cost", old)
+    run.context.study.set_user_attr("cost", old)
     before = server.answered
     path = study_file(endpoint, tmp_path, budget={"trials": 4})
     for _ in range(2):  # the sum is taken over once

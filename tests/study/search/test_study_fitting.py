@@ -70,7 +70,7 @@ def told(heard: list[Event], state: str | None = None) -> list[TrialFinished]:
 
 
 def left_open(run: StudyRun) -> list[int]:
-    return [t.number for t in run.study.get_trials() if not t.state.is_finished()]
+    return [t.number for t in run.context.study.get_trials() if not t.state.is_finished()]
 
 
 def test_what_is_kept_is_not_fitted_again(start: Start) -> None:
@@ -79,7 +79,7 @@ def test_what_is_kept_is_not_fitted_again(start: Start) -> None:
     best = board["best"]["candidate"]["word"]
     assert Counter(Learner.fitted) == Counter(WORDS) + Counter([best])  # the control, once
     kept = {path.name for path in (run.folder.path / "fitted").iterdir()}
-    assert kept == {t.user_attrs["asked"]["key"] for t in run.study.get_trials()}
+    assert kept == {t.user_attrs["asked"]["key"] for t in run.context.study.get_trials()}
     assert not list((run.folder.path / "checkpoints").glob("*"))
     assert len(told(heard, "complete")) == len(WORDS)
     for row in board["trials"]:
@@ -101,7 +101,7 @@ def test_what_a_learner_gives_up_is_pruned_with_its_reason(start: Start) -> None
         assert row["reason"] == "diverged at step 1: the loss is nan"
         assert not run.folder.predictions_file(row["number"]).exists()
         assert not run.folder.fitted(
-            run.study.trials[row["number"]].user_attrs["asked"]["key"]
+            run.context.study.trials[row["number"]].user_attrs["asked"]["key"]
         ).exists()
         first = next(e for e in told(heard, "pruned"))
         assert first.reason == row["reason"]
@@ -235,7 +235,7 @@ def test_pruned_while_it_learns(start: Start, pruner: str) -> None:
     assert all("below the others at evaluation" in row["reason"] for row in given_up)
     assert all(row["reason"].endswith(str(row["curve"][-1][0])) for row in given_up)
     assert bool(given_up) == (pruner not in ("wilcoxon", "none"))
-    assert not any(t.intermediate_values for t in run.study.get_trials())
+    assert not any(t.intermediate_values for t in run.context.study.get_trials())
     assert len(told(heard)) == len(WORDS)
 
 
@@ -363,7 +363,7 @@ def test_large_losers_make_room(start: Start, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("promptlab.study.folder.folder.SMALL", 10)
     run, _ = start(LEARNER)
     board = run.run()
-    best = run.study.trials[board["best"]["number"]].user_attrs["asked"]["key"]
+    best = run.context.study.trials[board["best"]["number"]].user_attrs["asked"]["key"]
     assert [path.name for path in (run.folder.path / "fitted").iterdir()] == [best]
 
 
