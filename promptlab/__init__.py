@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from promptlab.models.pool import load_model
     from promptlab.predictors.base import Predictor, load
     from promptlab.predictors.classifier import PromptClassifier
-    from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+    from promptlab.predictors.demonstrations.choice import DemonstrationConfig
     from promptlab.predictors.ensemble.cascade import Cascade
     from promptlab.predictors.ensemble.ensemble import Ensemble
     from promptlab.predictors.generator import PromptGenerator
@@ -71,7 +71,7 @@ __all__ = [
     "ChainOfThought",
     "ChoiceParser",
     "Decoding",
-    "DemonstrationChoice",
+    "DemonstrationConfig",
     "Ensemble",
     "Evaluation",
     "Example",
@@ -123,7 +123,7 @@ _HOMES = {
     "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
     "ChoiceParser": "promptlab.prompts.parsers.parsers",
     "Decoding": "promptlab.prompts.decoding",
-    "DemonstrationChoice": "promptlab.predictors.demonstrations.choice",
+    "DemonstrationConfig": "promptlab.predictors.demonstrations.choice",
     "Ensemble": "promptlab.predictors.ensemble.ensemble",
     "Evaluation": "promptlab.evaluation.evaluation",
     "Example": "promptlab.data.example",
@@ -177,12 +177,13 @@ _RENAMED = {
     "CurveRun": "promptlab.study.CurveRun",
     "CurveSpec": "promptlab.study.CurveSpec",
     "Demonstration": "promptlab.predictors.Demonstration",
+    "DemonstrationChoice": "promptlab.DemonstrationConfig",
     "Estimate": "promptlab.study.Estimate",
     "Event": "promptlab.events.Event",
     "Events": "promptlab.events.Events",
     "FailureLog": "promptlab.evaluation.FailureLog",
     "FineTuned": "promptlab.FineTuner",
-    "Grid": "promptlab.predictors.Grid",
+    "Grid": "promptlab.predictors.ComparisonGrid",
     "Head": "promptlab.HeadTuner",
     "Judgement": "promptlab.strategies.Judgement",
     "PairedTest": "promptlab.predictors.PairedTest",
@@ -227,7 +228,7 @@ _RENAMED = {
     "read_rows": "promptlab.data.read_rows",
     "read_spec": "promptlab.load_spec",
     "read_study": "promptlab.load_spec",
-    "render_within": "promptlab.predictors.render_within",
+    "render_within": "promptlab.predictors.render_truncated",
     "shipped_studies": "promptlab.study.shipped_studies",
     "solve": "promptlab.predictors.solve",
     "spreadsheet_safe": "promptlab.batch.spreadsheet_safe",

@@ -14,7 +14,7 @@ from promptlab.errors import StudyError
 from promptlab.files.settings import Seed
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.demonstrations.choice import (
-    DemonstrationChoice,
+    DemonstrationConfig,
     Order,
     Selection,
     default_order,
@@ -115,9 +115,9 @@ class DemonstrationsKind(TemplateKind):
         found |= {"selection": selection, "balanced": settings.balanced}
         found |= {"permutations": settings.permutations, "probes": settings.probes}
         seeds = settings.seed
-        if not DemonstrationChoice(**found).uses_seed:
+        if not DemonstrationConfig(**found).uses_seed:
             seeds = seeds[:1]
-        choice = DemonstrationChoice(**found, seed=choose(trial, f"{prefix}seed", seeds))
+        choice = DemonstrationConfig(**found, seed=choose(trial, f"{prefix}seed", seeds))
         labels.append(told(choice))
         return {"demonstrations": changed(choice)}
 
@@ -131,15 +131,15 @@ class DemonstrationsKind(TemplateKind):
         return choose(trial, f"{prefix}order" + ("" if shared else f".{selection}"), orders)
 
 
-def changed(choice: DemonstrationChoice) -> dict[str, Any]:
+def changed(choice: DemonstrationConfig) -> dict[str, Any]:
     """The settings of a choice: number, seed and order, and what is not as it is by default."""
-    usual = vars(DemonstrationChoice(selection=choice.selection))
+    usual = vars(DemonstrationConfig(selection=choice.selection))
     always = ("count", "seed", "order")
     found = {n: v for n, v in vars(choice).items() if n in always or v != usual[n]}
     return found | ({} if choice.selection == "random" else {"selection": choice.selection})
 
 
-def told(choice: DemonstrationChoice) -> str:
+def told(choice: DemonstrationConfig) -> str:
     """A choice in words, without what does not matter."""
     how: list[str] = [] if choice.selection == "random" else [choice.selection]
     if choice.selection in ("nearest", "diverse"):

@@ -95,7 +95,7 @@ class TunedKind(LearningKind, TemplateKind):
             chosen = option.answers if isinstance(answers, str) else answers
             if chosen is not None:
                 classifier = PromptClassifier(template, Verbalizer(chosen), view)
-                view.check([classifier.prompt(example)], classifier.verbalizer.answers)
+                view.check([classifier.render_prompt(example)], classifier.verbalizer.answers)
 
     def fit_many(
         self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting

@@ -36,7 +36,7 @@ from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import freed
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
-from promptlab.predictors.head import HeadClassifier, HeadTexts, slotless
+from promptlab.predictors.head import HeadClassifier, HeadTexts, template_without_slot
 from promptlab.tuning.fit_context import Asked, Fitting
 from promptlab.tuning.head import HeadExercises, HeadLearner, HeadPack
 from promptlab.tuning.hyperparameters import Training
@@ -101,7 +101,7 @@ class HeadKind(LearningKind):
         if set(self.settings.weights) != {"frozen"}:
             check_weights(self.settings, local)
         for text in self.inputs:
-            HeadTexts(text, local).ids(self.task.train[:1])
+            HeadTexts(text, local).token_ids(self.task.train[:1])
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """input, weights, and the training's dimensions."""
@@ -139,7 +139,7 @@ class HeadKind(LearningKind):
         frozen = candidate.settings["weights"] == "frozen" or not self.task.train
         backbone = None if frozen else Backbone(model, low_rank(candidate), seed=training.seed)
         texts = HeadTexts(candidate.settings["input"], backbone.model if backbone else model)
-        reader = texts.reader()
+        reader = texts.embedder()
         learner = HeadLearner(
             len(self.task.labels),
             reader.width,
@@ -183,7 +183,7 @@ class HeadKind(LearningKind):
 
 
 def _check_fields(text: str, task: Task) -> None:
-    missing = [field for field in slotless(text).fields if field not in task.fields]
+    missing = [field for field in template_without_slot(text).fields if field not in task.fields]
     if missing:
         raise DataError(
             f"the input {text!r} reads the field {', '.join(map(repr, missing))}, which the data "

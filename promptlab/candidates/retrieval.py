@@ -103,8 +103,8 @@ class RetrievalKind(WrappingKind):
         shelf = self._shelf(settings, model)
         task = with_field(self.task, settings["field"])
         field = settings["field"]
-        train = shelf.enriched(self.task.train, self.query, field, training=True)
-        dev = shelf.enriched(self.task.dev, self.query, field)
+        train = shelf.augmented(self.task.train, self.query, field, training=True)
+        dev = shelf.augmented(self.task.dev, self.query, field)
         task = replace(task, train=tuple(train), dev=tuple(dev))
         return self.fitted_inner(make_inner(self.settings.inner, task), settings, model)
 

@@ -21,9 +21,9 @@ from promptlab.predictors.base import Predictor
 from promptlab.predictors.calibration import Calibration
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.predictors.generator import PromptGenerator
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.template import Template
@@ -129,7 +129,7 @@ class TemplateKind(Kind):
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """A classifier (answers) or a generator (parser), fitted on the training examples."""
         settings = candidate.settings
-        choice = DemonstrationChoice(**settings.get("demonstrations", {}))
+        choice = DemonstrationConfig(**settings.get("demonstrations", {}))
         template = Template.from_settings(settings["template"])
         predictor: Predictor
         if "parser" in settings:
@@ -159,7 +159,7 @@ class TemplateKind(Kind):
                 continue
             for chat in self.settings.chat:
                 template = replace(option.template, chat=chat or option.template.chat)
-                prompt = render_within(template, example, (), model, 64)
+                prompt = render_truncated(template, example, (), model, 64)
                 for answers in self.verbalizers.values():
                     chosen = option.answers if isinstance(answers, str) else answers
                     try:

@@ -86,9 +86,9 @@ def _fields(
 
 def _prompt(template: Template, fields: dict[str, str], model: LanguageModel) -> Prompt:
     from promptlab.data.example import Example
-    from promptlab.predictors.truncation import render_within
+    from promptlab.predictors.truncation import render_truncated
 
-    return render_within(template, Example("example", fields), (), model, 1)
+    return render_truncated(template, Example("example", fields), (), model, 1)
 
 
 def _warn(prompts: Sequence[Prompt], model: LanguageModel) -> None:

@@ -293,7 +293,7 @@ def _draw(found: Predictions) -> None:
 
 def _report(summary: dict[str, Any]) -> None:
     """A few lines about the whole on standard error."""
-    from promptlab.evaluation.reply_counts import replies_told
+    from promptlab.evaluation.reply_counts import describe_reply_counts
 
     where = "" if summary["file"] is None else f" to {summary['file']}"
     unparsed = f", {summary['unparsed']:,} unparsed" if summary["unparsed"] else ""
@@ -306,7 +306,7 @@ def _report(summary: dict[str, Any]) -> None:
             f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
             f"{printable(summary['first_error'])}"
         )
-    for words in replies_told(summary["replies"], summary["rows"]):
+    for words in describe_reply_counts(summary["replies"], summary["rows"]):
         warn(words)
     for remark in summary["remarks"]:
         warn(remark)

@@ -138,11 +138,11 @@ def render(
     }
     if model is not None:
         from promptlab.data.example import Example
-        from promptlab.predictors.truncation import render_within
+        from promptlab.predictors.truncation import render_truncated
 
         loaded = open_model(model)
         example = Example("example", fields)
-        prompt = render_within(found, example, solved, loaded, _reserve(entry))
+        prompt = render_truncated(found, example, solved, loaded, _reserve(entry))
         row |= {"prompt": str(prompt)} | _counted(prompt, loaded)
     if as_json:
         print_json(row)

@@ -22,7 +22,7 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Listener
 from promptlab.models.base import LanguageModel
 from promptlab.models.throughput import measured
-from promptlab.predictors.base import Predictor, not_fitted
+from promptlab.predictors.base import Predictor, not_fitted_error
 from promptlab.predictors.calibration import Calibration
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.decoding import Decoding
@@ -172,7 +172,7 @@ class Tuner(Predictor, register=False):
     def fitted_predictor(self) -> Predictor:
         """What was learned. Raises `NotFittedError` before `fit`."""
         if "predictor_" not in vars(self):
-            raise not_fitted(f"{type(self).__name__} has learned nothing yet")
+            raise not_fitted_error(f"{type(self).__name__} has learned nothing yet")
         return self.predictor_
 
     def predict(self, examples: Inputs) -> Predictions:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from promptlab.estimators.base import TemplateTuner, Tuner
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.head import slotless
+from promptlab.predictors.head import template_without_slot
 from promptlab.tuning.hyperparameters import Schedule
 from promptlab.tuning.initialisation import Init
 from promptlab.tuning.reparameterisation import EncoderName
@@ -256,7 +256,7 @@ class HeadTuner(HeadInput, GradientTuner, kw_only=True):
     @property
     def fields(self) -> tuple[str, ...]:
         """The example fields that the input reads."""
-        return slotless(self._params["input"]).fields
+        return template_without_slot(self._params["input"]).fields
 
     @property
     def _classifies(self) -> bool:

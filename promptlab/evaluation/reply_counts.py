@@ -27,7 +27,7 @@ def count_replies(rows: Iterable[Prediction]) -> Counter[str]:
     return Counter(kind for row in rows for kind in _kinds(row.trace, row.text))
 
 
-def replies_told(counts: Mapping[str, int], examples: int) -> list[str]:
+def describe_reply_counts(counts: Mapping[str, int], examples: int) -> list[str]:
     """The counts in words, a phrase for each kind that there is."""
     return [
         f"for {counts[kind]:,} of {examples:,} examples {what} ({so})"

@@ -39,9 +39,9 @@ class Trace:
         return iter(self.steps)
 
     @property
-    def root(self) -> Branch:
+    def root(self) -> TraceCursor:
         """Where the first steps are added."""
-        return Branch(self, None)
+        return TraceCursor(self, None)
 
     @property
     def tokens_in(self) -> int:
@@ -110,7 +110,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Branch:
+class TraceCursor:
     """A place in a trace: where further steps are added."""
 
     trace: Trace
@@ -126,7 +126,7 @@ class Branch:
         tokens_out: int = 0,
         seconds: float = 0.0,
         **notes: Any,
-    ) -> Branch:
+    ) -> TraceCursor:
         """Add a step that follows from this one, and stand there."""
         number = len(self.trace.steps)
         self.trace.steps.append(
@@ -134,9 +134,9 @@ class Branch:
                 number, self.number, name, prompt, reply, tokens_in, tokens_out, seconds, notes
             )
         )
-        return Branch(self.trace, number)
+        return TraceCursor(self.trace, number)
 
-    def note(self, **notes: Any) -> None:
+    def annotate(self, **notes: Any) -> None:
         """Add facts to this step."""
         assert self.number is not None, "the root of a trace is no step"
         self.trace.steps[self.number].notes |= notes

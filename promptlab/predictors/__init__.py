@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
-    from promptlab.predictors.comparison_grid import Grid, PairedTest, paired_tests
+    from promptlab.predictors.comparison_grid import ComparisonGrid, PairedTest, paired_tests
     from promptlab.predictors.rescoring import Rescorer
     from promptlab.predictors.strategy import Strategy, solve
-    from promptlab.predictors.truncation import render_within
+    from promptlab.predictors.truncation import render_truncated
     from promptlab.prompts.template import Demonstration
 
 __all__ = [
+    "ComparisonGrid",
     "Demonstration",
-    "Grid",
     "PairedTest",
     "Rescorer",
     "Strategy",
     "paired_tests",
-    "render_within",
+    "render_truncated",
     "solve",
 ]
 
 _HOMES = {
+    "ComparisonGrid": "promptlab.predictors.comparison_grid",
     "Demonstration": "promptlab.prompts.template",
-    "Grid": "promptlab.predictors.comparison_grid",
     "PairedTest": "promptlab.predictors.comparison_grid",
     "Rescorer": "promptlab.predictors.rescoring",
     "Strategy": "promptlab.predictors.strategy",
     "paired_tests": "promptlab.predictors.comparison_grid",
-    "render_within": "promptlab.predictors.truncation",
+    "render_truncated": "promptlab.predictors.truncation",
     "solve": "promptlab.predictors.strategy",
 }
 

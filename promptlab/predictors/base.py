@@ -30,7 +30,7 @@ from promptlab.files.saved_predictor.folder import (
     settings_errors,
 )
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.saved_model import check_weights, format_as_saved
+from promptlab.predictors.saved_model import check_weights, saved_number_format
 from promptlab.predictors.sklearn_interface import SklearnInterface
 from promptlab.security.untrusted_text import json_text
 
@@ -218,7 +218,7 @@ class Predictor(SklearnInterface):
         return model.with_learned(folder)
 
     @classmethod
-    def _restored(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+    def _from_folder(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The saved predictor: `from_settings`, unless it has files of its own in ``folder``."""
         return cls.from_settings(settings, model)
 
@@ -235,12 +235,12 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     with inside_saved_folder(folder), settings_errors(path):
         document = read_saved(folder)
         check_files(folder, document.get("files") or {})
-        found = named_predictor(document["predictor"])
+        found = predictor_class(document["predictor"])
         check_settings(document["predictor"], document["settings"], str(path))
         base = _model_of(document, path, model, options)
         adapted = found._load_parts(folder, base)
         _check_learned(path, document["model"], adapted)
-        made = found._restored(folder, document["settings"], adapted)
+        made = found._from_folder(folder, document["settings"], adapted)
         _check_fields(path, document.get("fields"), made)
         made.seen = SeenTexts.from_record(document.get("seen"))
         if document.get("columns") is not None:
@@ -261,7 +261,7 @@ def _model_of(
 
     # How an endpoint is asked belongs to the model that was saved, not to another one.
     saved = {} if model else document["model"].get("options", {})
-    held = {} if model else format_as_saved(document["model"], options)
+    held = {} if model else saved_number_format(document["model"], options)
     made = load_model(model or document["model"]["name"], **{**saved, **options, **held})
     if model is None:
         check_weights(path, document["model"], made)
@@ -297,7 +297,7 @@ def read_fields(folder: str | Path) -> tuple[tuple[str, ...] | None, Columns | N
     )
 
 
-def named_predictor(name: str) -> type[Predictor]:
+def predictor_class(name: str) -> type[Predictor]:
     """The predictor class of a name in a saved document. Raises `InputError` listing the names."""
     if name in _HOMES:
         import_module(_HOMES[name])
@@ -321,6 +321,6 @@ def _check_learned(path: Path, saved: Mapping[str, Any], model: LanguageModel) -
         )
 
 
-def not_fitted(what: str) -> NotFittedError:
+def not_fitted_error(what: str) -> NotFittedError:
     """The error of a ``predict`` that needs a ``fit`` first."""
     return NotFittedError(f"{what}; call fit(examples) first")

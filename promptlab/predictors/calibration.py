@@ -41,11 +41,11 @@ def calibration_prompts(
     for content in inputs:
         fields = dict.fromkeys(template.fields, content)
         prompt = template.render(fields, demonstrations, placement)
-        prompts.append(_stripped(prompt))
+        prompts.append(_strip_leading_space(prompt))
     return prompts
 
 
-def prior(
+def calibration_prior(
     calibration: Calibration, logprobs: Float[np.ndarray, "prompt answer"]
 ) -> Float[np.ndarray, " answer"]:
     """What is subtracted from the answers' log-likelihoods, in nats.
@@ -63,7 +63,7 @@ def prior(
     return mean
 
 
-def _stripped(prompt: Prompt) -> Prompt:
+def _strip_leading_space(prompt: Prompt) -> Prompt:
     """Without the white space that an empty field leaves at the start."""
     first, *rest = prompt.segments
     if isinstance(first, Text):

@@ -13,27 +13,27 @@ from promptlab.data.example import Example
 from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import InputError, TemplateError
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel, Scores
-from promptlab.predictors.base import not_fitted
+from promptlab.predictors.base import not_fitted_error
 from promptlab.predictors.calibration import (
     Calibration,
+    calibration_prior,
     calibration_prompts,
     check_calibration,
-    prior,
 )
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
-from promptlab.predictors.demonstrations.sampling import spread
-from promptlab.predictors.model_calls import Outcome, Score, Solving, scored
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
+from promptlab.predictors.demonstrations.sampling import evenly_spaced
+from promptlab.predictors.model_calls import ScoreCall, StrategyResult, StrategyRun, traced_score
 from promptlab.predictors.template_predictor import TemplatePredictor
-from promptlab.predictors.truncation import shortening
+from promptlab.predictors.truncation import truncation_record
 from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.prompts.verbalizer import Verbalizer
 
-_BATCH_EXAMPLES = 256
+_MAX_BATCH_PRIOR_EXAMPLES = 256
 """At most this many training examples make the prior of batch calibration."""
-_PRIOR_EXAMPLES = 16
+_MAX_NEIGHBOUR_PRIOR_EXAMPLES = 16
 """The neighbours of so many training examples stand before the content-free inputs."""
 
 
@@ -52,7 +52,7 @@ class PromptClassifier(TemplatePredictor):
         model: LanguageModel | str,
         *,
         calibration: Calibration = "none",
-        demonstrations: DemonstrationChoice | int = 0,
+        demonstrations: DemonstrationConfig | int = 0,
     ) -> None:
         self._set_up(template, verbalizer, model, calibration, demonstrations)
         self.check_answers()
@@ -63,7 +63,7 @@ class PromptClassifier(TemplatePredictor):
         verbalizer: Verbalizer | Mapping[str, Any],
         model: LanguageModel | str,
         calibration: Calibration,
-        demonstrations: DemonstrationChoice | int,
+        demonstrations: DemonstrationConfig | int,
     ) -> None:
         check_calibration(calibration)
         self.verbalizer = (
@@ -82,7 +82,7 @@ class PromptClassifier(TemplatePredictor):
         """Draw the demonstrations and find the calibration's prior."""
         if found := sorted({e.label for e in train if e.label is not None}):
             self._check_labels(found)
-        self._draw(train)
+        self._select_demonstrations(train)
         self._prior = self._find_prior(train)
 
     def predict(self, examples: Inputs) -> Predictions:
@@ -92,10 +92,12 @@ class PromptClassifier(TemplatePredictor):
             return Predictions()
         self.prepare(rows)
         prior = self.known_prior()
-        prompts = [self.prompt(row) for row in rows]
-        return self.read(rows, prompts, self.model.score(prompts, self.verbalizer.answers), prior)
+        prompts = [self.render_prompt(row) for row in rows]
+        return self.predictions_from_scores(
+            rows, prompts, self.model.score(prompts, self.verbalizer.answers), prior
+        )
 
-    def read(
+    def predictions_from_scores(
         self,
         rows: Sequence[Example],
         prompts: Sequence[Prompt],
@@ -103,7 +105,7 @@ class PromptClassifier(TemplatePredictor):
         prior: Float[np.ndarray, " answer"],
     ) -> Predictions:
         """The table that scored answers make: what `predict` gives for these prompts' scores."""
-        labels = self.verbalizer.label_scores(self._normalised(found) - prior)
+        labels = self.verbalizer.label_scores(self._length_normalised(found) - prior)
         weights = found.prompt_tokens + found.answer_tokens.sum(axis=1)
         seconds = found.seconds * weights / weights.sum()
         return Predictions(
@@ -115,24 +117,28 @@ class PromptClassifier(TemplatePredictor):
                 tokens_in=int(found.prompt_tokens[i]),
                 tokens_out=int(found.answer_tokens[i].sum()),
                 seconds=float(seconds[i]),
-                trace=shortening(prompts[i]),
+                trace=truncation_record(prompts[i]),
             )
             for i, (row, scores) in enumerate(zip(rows, labels, strict=True))
         )
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The best label, as a step of a strategy; `predict` does the same for a whole batch."""
-        prompt = self.prompt(example)
+        prompt = self.render_prompt(example)
         answers = tuple(self.verbalizer.answers)
-        found, after = yield from scored(branch, "label", Score(self.model, prompt, answers))
+        found, after = yield from traced_score(
+            branch, "label", ScoreCall(self.model, prompt, answers)
+        )
         logprobs = np.array(found.logprobs)
         if self.verbalizer.length_normalise:
             logprobs = logprobs / np.array(found.answer_tokens)
         values = self.verbalizer.label_scores(logprobs[None] - self.known_prior())[0]
         scores = {k: float(v) for k, v in zip(self.labels, values, strict=True)}
         label = max(scores, key=scores.__getitem__)
-        after.note(label=label, probability=float(np.exp(scores[label])))
-        return Outcome(label, scores=scores, facts=shortening(prompt) or {})
+        after.annotate(label=label, probability=float(np.exp(scores[label])))
+        return StrategyResult(label, scores=scores, facts=truncation_record(prompt) or {})
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations and prior are included once fitted."""
@@ -149,14 +155,14 @@ class PromptClassifier(TemplatePredictor):
         verbalizer = Verbalizer.from_settings(settings["verbalizer"])
         options: dict[str, Any] = {
             "calibration": settings["calibration"],
-            "demonstrations": DemonstrationChoice(**settings["choice"]),
+            "demonstrations": DemonstrationConfig(**settings["choice"]),
         }
         # Without the constructor: what was saved is loaded, however its answers are written.
         made = cls.__new__(cls, template, verbalizer, model, **options)
         made._set_up(template, verbalizer, model, **options)
         made._restore(settings)
-        if made.neighbours is not None:
-            made._check_labels([str(example.label) for example in made.neighbours.pool])
+        if made.nearest_demonstrations is not None:
+            made._check_labels([str(example.label) for example in made.nearest_demonstrations.pool])
         if settings["prior"] is not None:
             made._prior = np.array(settings["prior"])
         return made
@@ -179,9 +185,9 @@ class PromptClassifier(TemplatePredictor):
         self.model.check([replace(shown, segments=words)], self.verbalizer.answers)
 
     def _reserve(self) -> int:
-        return reserved(self.verbalizer)
+        return max_answer_tokens(self.verbalizer)
 
-    def _normalised(self, found: Scores) -> Float[np.ndarray, "example answer"]:
+    def _length_normalised(self, found: Scores) -> Float[np.ndarray, "example answer"]:
         if not self.verbalizer.length_normalise:
             return found.logprobs
         return cast(Any, found.logprobs / found.answer_tokens)
@@ -193,7 +199,7 @@ class PromptClassifier(TemplatePredictor):
         """
         if self._prior is None:
             if self.calibration == "batch":
-                raise not_fitted("batch calibration learns its prior from examples")
+                raise not_fitted_error("batch calibration learns its prior from examples")
             self._prior = self._find_prior([])
         return self._prior
 
@@ -201,7 +207,7 @@ class PromptClassifier(TemplatePredictor):
         prompts = self.prior_prompts(train)
         if not prompts:
             return np.zeros(len(self.verbalizer.answers))
-        return self.prior_of(self.model.score(prompts, self.verbalizer.answers))
+        return self.prior_from_scores(self.model.score(prompts, self.verbalizer.answers))
 
     def prior_prompts(self, train: Sequence[Example]) -> list[Prompt]:
         """The prompts whose scores make the calibration's prior; none for *none*.
@@ -209,31 +215,35 @@ class PromptClassifier(TemplatePredictor):
         *batch* takes those of training examples. Raises `InputError` when it is given none.
         """
         if self.calibration != "batch":
-            return [p for shown in self._usual(train) for p in self._content_free(shown)]
+            return [
+                p for shown in self._prior_demonstrations(train) for p in self._content_free(shown)
+            ]
         if not train:
             raise InputError("batch calibration needs training examples (labels are not used)")
-        asked = list(train[:_BATCH_EXAMPLES])
+        asked = list(train[:_MAX_BATCH_PRIOR_EXAMPLES])
         self.prepare(asked)
-        return [self.prompt(example) for example in asked]
+        return [self.render_prompt(example) for example in asked]
 
-    def prior_of(self, found: Scores) -> Float[np.ndarray, " answer"]:
+    def prior_from_scores(self, found: Scores) -> Float[np.ndarray, " answer"]:
         """The prior that the scores of `prior_prompts` make, in nats."""
-        return prior(self.calibration, self._normalised(found))
+        return calibration_prior(self.calibration, self._length_normalised(found))
 
-    def _usual(self, train: Sequence[Example]) -> list[list[Demonstration]]:
+    def _prior_demonstrations(self, train: Sequence[Example]) -> list[list[Demonstration]]:
         """What content-free inputs are put after: the demonstrations.
 
         Where every input has its own: those of some training examples, so that one prior is found
         for all, and not one an input at several times its cost.
         """
-        if self.neighbours is None:
+        if self.nearest_demonstrations is None:
             return [self.demonstrations or []]
-        asked = spread(train, _PRIOR_EXAMPLES)
+        asked = evenly_spaced(train, _MAX_NEIGHBOUR_PRIOR_EXAMPLES)
         self.prepare(asked)
         return [self.demonstrations_of(example) for example in asked]
 
     def _content_free(self, shown: Sequence[Demonstration]) -> list[Prompt]:
-        return calibration_prompts(self.calibration, self.template, shown, self.choice.placement)
+        return calibration_prompts(
+            self.calibration, self.template, shown, self.demonstration_config.placement
+        )
 
     def label_scores(
         self, shown: Sequence[Sequence[Example]], examples: Sequence[Example]
@@ -242,27 +252,29 @@ class PromptClassifier(TemplatePredictor):
 
         One call of the model for all of them.
         """
-        rows = [self._solved(row) for row in shown]
-        asked = [[self._shown(e, row) for e in examples] for row in rows]
+        rows = [self._render_demonstrations(row) for row in shown]
+        asked = [[self._render(e, row) for e in examples] for row in rows]
         free = [self._content_free(row) for row in rows]
         prompts = [
             p for own, content_free in zip(asked, free, strict=True) for p in own + content_free
         ]
-        found = self._normalised(self.model.score(prompts, self.verbalizer.answers))
+        found = self._length_normalised(self.model.score(prompts, self.verbalizer.answers))
         each = found.reshape(len(rows), -1, found.shape[1])
         scores = []
         for values in each:
             own, content_free = values[: len(examples)], values[len(examples) :]
             basis = own if self.calibration == "batch" else content_free
-            taken = prior(self.calibration, basis) if len(basis) else np.zeros(own.shape[1])
+            taken = (
+                calibration_prior(self.calibration, basis) if len(basis) else np.zeros(own.shape[1])
+            )
             scores.append(self.verbalizer.label_scores(own - taken))
         return np.stack(scores)
 
-    def columns(self, examples: Sequence[Example]) -> list[int]:
+    def label_columns(self, examples: Sequence[Example]) -> list[int]:
         """The columns of the examples' own labels in `label_scores`."""
         return [self.labels.index(str(example.label)) for example in examples]
 
 
-def reserved(verbalizer: Verbalizer) -> int:
+def max_answer_tokens(verbalizer: Verbalizer) -> int:
     """Tokens kept free for the longest answer; a byte makes at most one token."""
     return max(len(answer.encode()) for answer in verbalizer.answers) + 1

@@ -15,7 +15,7 @@ from promptlab.predictors.base import Predictor
 
 FIRST_BLOCK, LARGEST_BLOCK = 8, 64
 """Blocks grow, so that the first rows are there at once and the last ones are cheap."""
-Maker = Callable[[], Predictor]
+PredictorFactory = Callable[[], Predictor]
 """Makes a predictor when its turn comes."""
 
 
@@ -54,8 +54,8 @@ class PairedTest:
         corrected = self.p_holm != self.p_value
         return (
             f"{self.a} is right where {self.b} is wrong {_times(self.only_a)}, the other way "
-            f"{_times(self.only_b)}; exact McNemar {_shown(self.p_value)}"
-            f"{', corrected by Holm ' + _shown(self.p_holm) if corrected else ''}: {found}."
+            f"{_times(self.only_b)}; exact McNemar {_format_p(self.p_value)}"
+            f"{', corrected by Holm ' + _format_p(self.p_holm) if corrected else ''}: {found}."
         )
 
 
@@ -64,7 +64,7 @@ def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
 
     Raises `InputError` for columns over different examples, or without targets.
     """
-    found = [_tested(a, columns[a], b, columns[b]) for a, b in combinations(columns, 2)]
+    found = [_paired_test(a, columns[a], b, columns[b]) for a, b in combinations(columns, 2)]
     if len(found) < 2:  # nothing to correct, and the correction collects garbage for long
         return found
     corrected = holm([test.p_value for test in found])
@@ -72,14 +72,14 @@ def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
 
 
 @dataclass(eq=False)
-class Grid:
+class ComparisonGrid:
     """Predictors by name over the same examples; `run` fills ``columns`` block by block.
 
     A predictor that fails is told of in ``errors`` and left out; the others go on. ``makers`` are
     called in `run`, and every predictor is fitted on ``train`` there.
     """
 
-    makers: Mapping[str, Maker]
+    makers: Mapping[str, PredictorFactory]
     examples: Sequence[Example]
     train: Sequence[Example] = ()
     cancellation: Cancellation = field(default_factory=Cancellation)
@@ -145,7 +145,7 @@ def _blocks(examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
         start, size = start + size, min(2 * size, LARGEST_BLOCK)
 
 
-def _tested(a: str, first: Predictions, b: str, second: Predictions) -> PairedTest:
+def _paired_test(a: str, first: Predictions, b: str, second: Predictions) -> PairedTest:
     if [row.example_id for row in first] != [row.example_id for row in second]:
         raise InputError(f"{a} and {b} were not run on the same examples; run them together")
     if any(row.target is None for row in first):
@@ -169,6 +169,6 @@ def _times(count: int) -> str:
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _shown(p: float) -> str:
+def _format_p(p: float) -> str:
     told = "p < .001" if p < 0.001 else f"p = {p:.3f}"
     return told.replace(" 0.", " .").replace("1.000", "1")

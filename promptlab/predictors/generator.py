@@ -7,12 +7,17 @@ from dataclasses import replace
 from typing import Any, Self
 
 from promptlab.data.example import Example
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
-from promptlab.predictors.model_calls import Generate, Outcome, Solving, generated
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
+from promptlab.predictors.model_calls import (
+    GenerateCall,
+    StrategyResult,
+    StrategyRun,
+    traced_generate,
+)
 from promptlab.predictors.template_predictor import TemplatePredictor
-from promptlab.predictors.truncation import shortening
+from promptlab.predictors.truncation import truncation_record
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import ChoiceParser, Parser, parser_from_settings
 from promptlab.prompts.template import Template
@@ -33,7 +38,7 @@ class PromptGenerator(TemplatePredictor):
         model: LanguageModel | str,
         *,
         decoding: Decoding | None = None,
-        demonstrations: DemonstrationChoice | int = 0,
+        demonstrations: DemonstrationConfig | int = 0,
     ) -> None:
         super().__init__(template, model, demonstrations, needs="generate")
         self.parser = parser
@@ -43,22 +48,24 @@ class PromptGenerator(TemplatePredictor):
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Draw the demonstrations, and see how labels are written."""
         self.classes = _classes(train)
-        self._draw(train)
+        self._select_demonstrations(train)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The parsed reply, with the reply itself in ``text``."""
-        prompt = self.prompt(example)
-        ask = Generate(self.model, prompt, self._decoding(), sample)
-        reply, after = yield from generated(branch, "answer", ask)
+        prompt = self.render_prompt(example)
+        ask = GenerateCall(self.model, prompt, self._decoding(), sample)
+        reply, after = yield from traced_generate(branch, "answer", ask)
         label = self._as_class(self.parser.parse(reply.answer))
-        after.note(label=label)
+        after.annotate(label=label)
         unread = {"unread": reply.unreadable_reason} if reply.unreadable_reason else {}
-        return Outcome(
+        return StrategyResult(
             label,
             reply.text,
             logprob=reply.logprob,
             tokens=reply.tokens_out,
-            facts={**(shortening(prompt) or {}), **unread},
+            facts={**(truncation_record(prompt) or {}), **unread},
         )
 
     @property
@@ -82,7 +89,7 @@ class PromptGenerator(TemplatePredictor):
 
     def _decoding(self) -> Decoding:
         separator = self.template.demonstration_separator
-        if self.demonstrates and separator and not self.decoding.stop:
+        if self.has_demonstrations and separator and not self.decoding.stop:
             # After demonstrations a model goes on inventing further examples.
             return replace(self.decoding, stop=(separator,))
         return self.decoding
@@ -103,7 +110,7 @@ class PromptGenerator(TemplatePredictor):
             parser_from_settings(settings["parser"]),
             model,
             decoding=Decoding.from_settings(settings["decoding"]),
-            demonstrations=DemonstrationChoice(**settings["choice"]),
+            demonstrations=DemonstrationConfig(**settings["choice"]),
         )
         made.classes = tuple(settings.get("classes", ()))
         made._restore(settings)
@@ -116,11 +123,11 @@ class PromptGenerator(TemplatePredictor):
         return self.decoding.max_tokens
 
 
-_MOST_CLASSES = 50
+_MAX_CLASSES = 50
 
 
 def _classes(train: Sequence[Example]) -> tuple[str, ...]:
     """The labels of examples that fall into classes: few, and each of several examples."""
     labels = [str(example.label) for example in train if example.label is not None]
     found = tuple(sorted(set(labels)))
-    return found if len(found) <= min(_MOST_CLASSES, len(labels) // 2) else ()
+    return found if len(found) <= min(_MAX_CLASSES, len(labels) // 2) else ()

@@ -13,8 +13,8 @@ from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.base import Predictor, not_fitted
-from promptlab.predictors.truncation import render_within, shortening
+from promptlab.predictors.base import Predictor, not_fitted_error
+from promptlab.predictors.truncation import render_truncated, truncation_record
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template, is_jinja
 from promptlab.prompts.text import Text
@@ -43,7 +43,9 @@ class HeadClassifier(Predictor):
         self._head = None if learned is None else learned.head
         self._bias = None if learned is None else learned.head_bias
         if self._head is not None:
-            _check_head(tuple(self._head.shape), len(self.labels), self.texts.reader().width, model)
+            _check_head(
+                tuple(self._head.shape), len(self.labels), self.texts.embedder().width, model
+            )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -53,14 +55,14 @@ class HeadClassifier(Predictor):
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example, with label log-probabilities in nats."""
         if self._head is None or self._bias is None:
-            raise not_fitted("the head has not been trained; fit it with the kind head")
+            raise not_fitted_error("the head has not been trained; fit it with the kind head")
         rows = as_examples(examples, self.fields)
         if not rows:
             return Predictions()
         started = time.perf_counter()
         prompts = [self.texts.prompt(row) for row in rows]
-        ids = self.texts.ids_of(prompts)
-        states = self.texts.reader().read(ids)
+        ids = self.texts.token_ids_of_prompts(prompts)
+        states = self.texts.embedder().read(ids)
         scores = (states @ self._head.T.cpu() + self._bias.cpu()).log_softmax(-1).double().numpy()
         seconds = (time.perf_counter() - started) / len(rows)
         return Predictions(
@@ -71,7 +73,7 @@ class HeadClassifier(Predictor):
                 scores={k: float(v) for k, v in zip(self.labels, found, strict=True)},
                 tokens_in=len(tokens),
                 seconds=seconds,
-                trace=shortening(prompt),
+                trace=truncation_record(prompt),
             )
             for row, found, tokens, prompt in zip(rows, scores, ids, prompts, strict=True)
         )
@@ -100,7 +102,7 @@ class HeadTexts:
     """Examples as token ids of whole texts, and the reader of their hidden states."""
 
     def __init__(self, input: str, model: LanguageModel) -> None:
-        self.template = slotless(input)
+        self.template = template_without_slot(input)
         self.model = _local(model)
 
     def text(self, example: Example) -> str:
@@ -109,23 +111,23 @@ class HeadTexts:
 
     def prompt(self, example: Example) -> Prompt:
         """The example's text before a slot that is not read."""
-        return render_within(self.template, example, (), self.model, 1)
+        return render_truncated(self.template, example, (), self.model, 1)
 
     def _words(self, example: Example) -> Text:
         return self.prompt(example).sides[0]
 
-    def ids(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
+    def token_ids(self, examples: Sequence[Example]) -> list[tuple[int, ...]]:
         """Token ids with the model's own special tokens around them."""
-        return self.ids_of([self.prompt(example) for example in examples])
+        return self.token_ids_of_prompts([self.prompt(example) for example in examples])
 
-    def ids_of(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
-        """As `ids`, of texts that are made already."""
+    def token_ids_of_prompts(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
+        """As `token_ids`, of texts that are made already."""
         encoding = self.model.encoding
         rows = encoding.ids([prompt.sides[0] for prompt in prompts])
         whole = [encoding.before + row + encoding.after for row in rows]
         return [row or (int(self.model.tokenizer.eos_token_id or 0),) for row in whole]
 
-    def reader(self) -> TextEmbedder:
+    def embedder(self) -> TextEmbedder:
         """A reader over the model's network."""
         from promptlab.engine.scoring.embedding import TextEmbedder
 
@@ -133,7 +135,7 @@ class HeadTexts:
         return TextEmbedder(engine.network, engine.runner, POOLING[self.model.family])
 
 
-def slotless(text: str) -> Template:
+def template_without_slot(text: str) -> Template:
     """Text with fields and no slot as a template; the slot that templates have is put at its end.
 
     Raises `TemplateError`.

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from promptlab.errors import AskError
 from promptlab.evaluation.reply_counts import CUT
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.prompt import Prompt
 
 
 @dataclass(frozen=True, eq=False)
-class Generate:
+class GenerateCall:
     """Continue ``prompt``; answered by a `Generation`. ``sample`` numbers texts of equal prompts.
 
     A request that fails raises `AskError` in the strategy that asks.
@@ -33,7 +33,7 @@ class Generate:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoreResult:
     """Log-likelihoods in nats of the answers of one prompt, and what they cost."""
 
     logprobs: tuple[float, ...]
@@ -43,8 +43,8 @@ class Scored:
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
-    """Score ``answers`` in the slot of ``prompt``; answered by a `Scored`."""
+class ScoreCall:
+    """Score ``answers`` in the slot of ``prompt``; answered by a `ScoreResult`."""
 
     model: LanguageModel
     prompt: Prompt
@@ -52,24 +52,24 @@ class Score:
 
 
 @dataclass(frozen=True, eq=False)
-class Together:
+class Gather:
     """Solve several things side by side; answered by the list of their results in order.
 
-    The first `AskError` among them is raised, unless ``tolerant``: then it stands in its place.
+    The first `AskError` among them is raised; with ``return_errors`` all stand in the list.
     """
 
-    parts: Sequence[Solving[Any]]
-    tolerant: bool = False
+    parts: Sequence[StrategyRun[Any]]
+    return_errors: bool = False
 
 
-Ask = Generate | Score | Together
+ModelCall = GenerateCall | ScoreCall | Gather
 T = TypeVar("T")
-Solving = Generator[Ask, Any, T]
+StrategyRun = Generator[ModelCall, Any, T]
 """A strategy at work: yields asks, is sent their answers, returns a ``T``."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StrategyResult:
     """What solving an example came to.
 
     ``label`` is ``None`` when the last reply could not be parsed. ``text`` is that reply,
@@ -87,9 +87,9 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def generated(
-    branch: Branch, name: str, ask: Generate, **notes: Any
-) -> Solving[tuple[Generation, Branch]]:
+def traced_generate(
+    branch: TraceCursor, name: str, ask: GenerateCall, **notes: Any
+) -> StrategyRun[tuple[Generation, TraceCursor]]:
     """Ask for text and write the step down: the reply, and the place in the trace after it.
 
     The trace keeps the whole reply. What is read of it is its ``answer``, without hidden reasoning.
@@ -99,9 +99,9 @@ def generated(
         reply: Generation = yield ask
     except AskError as error:
         if error.reply is not None and _has_cost(ask.model, error.reply):
-            _written(branch, name, ask, error.reply, error=str(error), **notes)
+            _trace_reply(branch, name, ask, error.reply, error=str(error), **notes)
         raise
-    return reply, _written(branch, name, ask, reply, **notes)
+    return reply, _trace_reply(branch, name, ask, reply, **notes)
 
 
 def _has_cost(model: LanguageModel, reply: Generation) -> bool:
@@ -110,7 +110,9 @@ def _has_cost(model: LanguageModel, reply: Generation) -> bool:
     return reply.is_answered or bool(reply.tokens_out or paid)
 
 
-def _written(branch: Branch, name: str, ask: Generate, reply: Generation, **notes: Any) -> Branch:
+def _trace_reply(
+    branch: TraceCursor, name: str, ask: GenerateCall, reply: Generation, **notes: Any
+) -> TraceCursor:
     """The place in the trace after a step that has written something."""
     beside = {"reasoning": reply.reasoning, "refusal": reply.refusal}
     if reply.unreadable_reason:
@@ -129,9 +131,11 @@ def _written(branch: Branch, name: str, ask: Generate, reply: Generation, **note
     )
 
 
-def scored(branch: Branch, name: str, ask: Score, **notes: Any) -> Solving[tuple[Scored, Branch]]:
+def traced_score(
+    branch: TraceCursor, name: str, ask: ScoreCall, **notes: Any
+) -> StrategyRun[tuple[ScoreResult, TraceCursor]]:
     """Ask for scores and write the step down: the scores, and the place in the trace after it."""
-    found: Scored = yield ask
+    found: ScoreResult = yield ask
     after = branch.step(
         name,
         prompt=ask.model.shown(ask.prompt),

@@ -18,16 +18,16 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.models.answer_score_cache import SlotScores
 from promptlab.models.local import LocalModel
 from promptlab.predictors.calibration import Calibration, check_calibration
-from promptlab.predictors.classifier import PromptClassifier, reserved
-from promptlab.predictors.truncation import surely_fits
+from promptlab.predictors.classifier import PromptClassifier, max_answer_tokens
+from promptlab.predictors.truncation import fits_without_counting
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.verbalizer import Verbalizer
 
-_WORDINGS = 4
+_MAX_WORDINGS = 4
 """Prompts in so many other wordings are kept beside the classifier's own."""
-_AT_ONCE: tuple[Calibration, ...] = ("none", "contextual", "pmi")
+_EAGER_CALIBRATIONS: tuple[Calibration, ...] = ("none", "contextual", "pmi")
 """Calibrations that cost a few prompts: their priors are read from the start."""
-_AMPLE = 64
+_AMPLE_TOKENS = 64
 """Room for so many tokens is room enough for any answer."""
 
 
@@ -71,11 +71,11 @@ class Rescorer:
         self.train = list(train)
         self._model = classifier.model
         self._lock = threading.RLock()
-        first = self._worded(classifier)
-        self._room = self._room_in(first.prompts)
+        first = self._wording_of(classifier)
+        self._free_tokens = self._free_answer_tokens(first.prompts)
         self._wordings = {self._key(classifier.verbalizer): first}
         self.base = self.predict()
-        for calibration in _AT_ONCE:
+        for calibration in _EAGER_CALIBRATIONS:
             self._prior(*self._with(classifier.verbalizer, calibration))
 
     def predict(
@@ -90,14 +90,16 @@ class Rescorer:
         """
         started = time.perf_counter()
         with self._lock:
-            changed, wording = self._with(self._answers(verbalizer), self._named(calibration))
+            changed, wording = self._with(
+                self._answers(verbalizer), self._calibration_or_own(calibration)
+            )
             found = wording.scores.score(changed.verbalizer.answers)
             own = changed is self.classifier
             taken = changed.known_prior() if own else self._prior(changed, wording)
         found = replace(found, seconds=time.perf_counter() - started)
-        return changed.read(self.examples, wording.prompts, found, taken)
+        return changed.predictions_from_scores(self.examples, wording.prompts, found, taken)
 
-    def unread(
+    def needs_model(
         self,
         verbalizer: Verbalizer | Mapping[str, Any] | None = None,
         calibration: Calibration | None = None,
@@ -106,7 +108,7 @@ class Rescorer:
 
         All of them where prompts change with the answers, or the calibration's were not read yet.
         """
-        words, name = self._answers(verbalizer), self._named(calibration)
+        words, name = self._answers(verbalizer), self._calibration_or_own(calibration)
         own = words == self.classifier.verbalizer and name == self.classifier.calibration
         with self._lock:
             wording = self._wordings.get(self._key(words))
@@ -124,7 +126,7 @@ class Rescorer:
         words.check_labels(self.classifier.labels)
         return words
 
-    def _named(self, calibration: Calibration | None) -> Calibration:
+    def _calibration_or_own(self, calibration: Calibration | None) -> Calibration:
         name = self.classifier.calibration if calibration is None else calibration
         check_calibration(name)
         return name
@@ -136,9 +138,9 @@ class Rescorer:
         key = self._key(words)
         changed = self._changed(words, calibration)
         if key not in self._wordings:
-            if len(self._wordings) > _WORDINGS:  # the first, the classifier's own, stays
+            if len(self._wordings) > _MAX_WORDINGS:  # the first, the classifier's own, stays
                 del self._wordings[list(self._wordings)[1]]
-            self._wordings[key] = self._worded(changed)
+            self._wordings[key] = self._wording_of(changed)
         return changed, self._wordings[key]
 
     def _prior(self, changed: PromptClassifier, wording: _Wording) -> Float[np.ndarray, " answer"]:
@@ -148,21 +150,31 @@ class Rescorer:
             kept = SlotScores(self._model, prompts, answers) if prompts else None
             wording.priors[changed.calibration] = kept
         basis = wording.priors[changed.calibration]
-        return np.zeros(len(answers)) if basis is None else changed.prior_of(basis.score(answers))
+        return (
+            np.zeros(len(answers))
+            if basis is None
+            else changed.prior_from_scores(basis.score(answers))
+        )
 
-    def _worded(self, changed: PromptClassifier) -> _Wording:
+    def _wording_of(self, changed: PromptClassifier) -> _Wording:
         changed.prepare(self.examples)
-        prompts = [changed.prompt(example) for example in self.examples]
+        prompts = [changed.render_prompt(example) for example in self.examples]
         scores = SlotScores(self._model, prompts, changed.verbalizer.answers)
         return _Wording(prompts, scores)
 
-    def _room_in(self, prompts: Sequence[Prompt]) -> int:
+    def _free_answer_tokens(self, prompts: Sequence[Prompt]) -> int:
         """How many tokens may be kept free for answers while every prompt stays as it is."""
         if any(prompt.shortened for prompt in prompts):
             return 0
         model = self._model
-        long = [p for p in prompts if not surely_fits(p, model, model.max_tokens - _AMPLE)]
-        return min([_AMPLE, *(model.max_tokens - model.count_tokens(prompt) for prompt in long)])
+        long = [
+            p
+            for p in prompts
+            if not fits_without_counting(p, model, model.max_tokens - _AMPLE_TOKENS)
+        ]
+        return min(
+            [_AMPLE_TOKENS, *(model.max_tokens - model.count_tokens(prompt) for prompt in long)]
+        )
 
     def _changed(self, words: Verbalizer, calibration: Calibration) -> PromptClassifier:
         """The fitted classifier with other answers, its demonstrations in their words."""
@@ -186,6 +198,10 @@ class Rescorer:
     def _key(self, words: Verbalizer) -> tuple[Any, ...]:
         """What the prompts depend on: demonstrations' words, and the room for answers."""
         own = self.classifier
-        first = tuple(words.first_answer(label) for label in own.labels) if own.demonstrates else ()
-        reserve = reserved(words)
-        return first, 0 if reserve <= self._room else reserve
+        first = (
+            tuple(words.first_answer(label) for label in own.labels)
+            if own.has_demonstrations
+            else ()
+        )
+        reserve = max_answer_tokens(words)
+        return first, 0 if reserve <= self._free_tokens else reserve

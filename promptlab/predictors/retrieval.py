@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from promptlab.data.example import Example
 from promptlab.errors import CapabilityError, InputError
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.template import Template
 
 Similarity = Literal["bm25", "embedding"]
@@ -49,7 +49,7 @@ class Index(ABC):
         if not queries or not self.texts:
             return [[] for _ in queries]
         found = self.scores(queries)
-        best = ranked(found)[:, :k]
+        best = rank(found)[:, :k]
         return [
             [(int(position), float(row[position])) for position in positions]
             for row, positions in zip(found, best, strict=True)
@@ -60,7 +60,7 @@ class Index(ABC):
         return {"similarity": self.similarity, "texts": list(self.texts)}
 
 
-def ranked(scores: Float[np.ndarray, "query text"]) -> Int[np.ndarray, "query text"]:
+def rank(scores: Float[np.ndarray, "query text"]) -> Int[np.ndarray, "query text"]:
     """Positions of the texts by falling score, equal ones by position."""
     return np.argsort(-scores, axis=1, kind="stable")
 
@@ -70,12 +70,12 @@ B = 0.75
 _WORD = re.compile(r"\w+")
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a text: runs of letters and digits without case, no stop words left out."""
     return _WORD.findall(text.casefold())
 
 
-class WordIndex(Index):
+class BM25Index(Index):
     """BM25 (Robertson & Zaragoza 2009) with Lucene's never negative idf, computed by bm25s.
 
     score(q, d) = Σ over the words w of q: ln(1 + (N - n_w + ½) / (n_w + ½)) · f / (f + k1 · (1 -
@@ -89,7 +89,7 @@ class WordIndex(Index):
         nothing = np.zeros(len(self.texts))
         found = [
             np.asarray(self._ranker.get_scores(asked), dtype=np.float64)
-            if self._ranker is not None and (asked := words(query))
+            if self._ranker is not None and (asked := split_words(query))
             else nothing
             for query in queries
         ]
@@ -100,7 +100,7 @@ class WordIndex(Index):
         """bm25s over the texts; ``None`` when they have no word at all."""
         import bm25s
 
-        tokens = [words(text) for text in self.texts]
+        tokens = [split_words(text) for text in self.texts]
         if not any(tokens):
             return None
         ranker = bm25s.BM25(k1=K1, b=B, method="lucene", dtype="float64")
@@ -108,9 +108,9 @@ class WordIndex(Index):
         return ranker
 
 
-EXPLICIT = Template('This sentence : "{text}" means in one word:"{mask}')
+PROMPT_EOL = Template('This sentence : "{text}" means in one word:"{mask}')
 """PromptEOL (Jiang et al. 2023): the word to come has to sum the text up."""
-MASKED = Template('This sentence : "{text}" means {mask} .')
+PROMPT_BERT = Template('This sentence : "{text}" means {mask} .')
 """PromptBERT (Jiang et al. 2022), for models that see both sides of the slot."""
 
 
@@ -129,7 +129,7 @@ class EmbeddingIndex(Index):
         super().__init__(texts)
         check_embeds(model)
         self.model = model
-        self.template = MASKED if model.family == "masked" else EXPLICIT
+        self.template = PROMPT_BERT if model.family == "masked" else PROMPT_EOL
 
     def scores(self, queries: Sequence[str]) -> Float[np.ndarray, "query text"]:
         """Cosine in [-1, 1] of every text with every query, after the texts' mean is taken off."""
@@ -160,7 +160,7 @@ class EmbeddingIndex(Index):
 
     def _features(self, texts: Sequence[str]) -> Float[np.ndarray, "text dim"]:
         prompts = [
-            render_within(self.template, Example("", {"text": text}), (), self.model, 1)
+            render_truncated(self.template, Example("", {"text": text}), (), self.model, 1)
             for text in texts
         ]
         return self.model.features(prompts).astype(np.float64)
@@ -193,7 +193,7 @@ def make_index(
             f"unknown similarity {similarity!r}; it is one of {', '.join(get_args(Similarity))}"
         )
     if similarity == "bm25":
-        return WordIndex(texts)
+        return BM25Index(texts)
     if model is None:
         raise InputError(
             "similarity embedding needs a model whose vectors are compared; give one, or use bm25"

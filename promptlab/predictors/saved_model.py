@@ -14,7 +14,7 @@ _FORMATS = ("float32", "bfloat16")
 """Number formats in which every device computes."""
 
 
-def format_as_saved(saved: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def saved_number_format(saved: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """The number format that a predictor was saved with, unless the options name one.
 
     What *auto* chooses on another machine would answer single examples otherwise.
@@ -42,7 +42,7 @@ def check_weights(place: Path, saved: Mapping[str, Any], model: LanguageModel) -
         )
 
 
-def weights_saved(folder: Path) -> str | None:
+def saved_weights_hash(folder: Path) -> str | None:
     """The hash of the weights that a saved predictor was fitted on, if it was written down."""
     try:
         found = read_object(folder / "predictor.json")["model"].get("weights")

@@ -28,7 +28,7 @@ class MixtureClassifier(Predictor):
         self.classifier = classifier
         self.weights = tuple(weights)
         self.model = classifier.model
-        self.members = [self._member(part) for part in parts(self.model, len(self.weights))]
+        self.members = [self._member(part) for part in split_members(self.model, len(self.weights))]
 
     def _member(self, model: LanguageModel) -> PromptClassifier:
         whole = self.classifier
@@ -50,9 +50,9 @@ class MixtureClassifier(Predictor):
         """One prediction an example; tokens and seconds are those of all members."""
         rows = as_examples(examples, self.fields)
         tables = [member.predict(rows) for member in self.members]
-        return Predictions(self._mixed(found) for found in zip(*tables, strict=True))
+        return Predictions(self._mix(found) for found in zip(*tables, strict=True))
 
-    def _mixed(self, found: Sequence[Any]) -> Any:
+    def _mix(self, found: Sequence[Any]) -> Any:
         logs = np.array([list((row.scores or {}).values()) for row in found])
         mixed = np.log(np.array(self.weights) @ np.exp(logs))
         return replace(
@@ -79,7 +79,7 @@ class MixtureClassifier(Predictor):
         return cls(classifier, settings["weights"])
 
 
-def parts(model: LanguageModel, members: int) -> list[LanguageModel]:
+def split_members(model: LanguageModel, members: int) -> list[LanguageModel]:
     """The model once for each member, with that member's vectors."""
     assert isinstance(model, LocalModel)
     assert model.learned is not None

@@ -11,10 +11,10 @@ from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.errors import AskError, WordlessError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.reply_counts import WORDLESS
-from promptlab.evaluation.trace import Branch, Trace
+from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.predictors.base import Predictor
-from promptlab.predictors.model_calls import Outcome, Solving
-from promptlab.predictors.scheduler import drive
+from promptlab.predictors.model_calls import StrategyResult, StrategyRun
+from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.decoding import Decoding
 
 Watch = Callable[[Trace, str], None]
@@ -38,7 +38,9 @@ class Strategy(Predictor, register=False):
         return ()
 
     @abstractmethod
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """Solve one example, noting every step below ``branch``.
 
         ``sample`` numbers repeated solutions: every number gives another one where text is
@@ -58,7 +60,7 @@ def solve_all(strategy: Strategy, rows: Sequence[Example]) -> Predictions:
     """The predictions of a strategy, every one with the trace of its steps."""
     strategy.prepare(rows)
     traces = [Trace() for _ in rows]
-    found = drive(
+    found = run_concurrently(
         [strategy.solve(row, trace.root) for row, trace in zip(rows, traces, strict=True)]
     )
     return Predictions(
@@ -81,17 +83,17 @@ def solve(predictor: Predictor, example: Input, watch: Watch | None = None) -> P
     predictor.prepare([row])
     trace = Trace()
     watch(trace, "")
-    (found,) = drive(
+    (found,) = run_concurrently(
         [predictor.solve(row, trace.root)],
-        advanced=lambda _, __: watch(trace, ""),
-        heard=lambda text: watch(trace, text),
+        on_round=lambda _, __: watch(trace, ""),
+        on_text=lambda text: watch(trace, text),
     )
     return _prediction(row, found, trace)
 
 
-def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Prediction:
+def _prediction(row: Example, found: StrategyResult | AskError, trace: Trace) -> Prediction:
     failed = isinstance(found, AskError) and not isinstance(found, WordlessError)
-    outcome = _without_label(found) if isinstance(found, AskError) else found
+    outcome = _unlabelled_result(found) if isinstance(found, AskError) else found
     facts: dict[str, Any] = {**outcome.facts, **(trace.record() if len(trace) else {})}
     return Prediction(
         example_id=row.id,
@@ -108,9 +110,9 @@ def _prediction(row: Example, found: Outcome | AskError, trace: Trace) -> Predic
     )
 
 
-def _without_label(error: AskError) -> Outcome:
+def _unlabelled_result(error: AskError) -> StrategyResult:
     """What an example comes to that has no label; the words with which a model declined stay."""
     if not isinstance(error, WordlessError):
-        return Outcome(None)
+        return StrategyResult(None)
     words = "" if error.reply is None else error.reply.refusal
-    return Outcome(None, words, facts={WORDLESS: str(error)})
+    return StrategyResult(None, words, facts={WORDLESS: str(error)})

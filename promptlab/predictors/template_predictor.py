@@ -15,13 +15,13 @@ from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.base import Capability, LanguageModel
 from promptlab.models.pool import as_model
-from promptlab.predictors.base import not_fitted
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
-from promptlab.predictors.demonstrations.nearest import Neighbours
-from promptlab.predictors.demonstrations.sampling import enough
-from promptlab.predictors.demonstrations.selection import select
+from promptlab.predictors.base import not_fitted_error
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
+from promptlab.predictors.demonstrations.nearest import NearestDemonstrations
+from promptlab.predictors.demonstrations.sampling import require_labelled
+from promptlab.predictors.demonstrations.selection import select_demonstrations
 from promptlab.predictors.strategy import Strategy
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Demonstration, Template
 
@@ -31,27 +31,29 @@ class TemplatePredictor(Strategy, register=False):
 
     ``template`` may be its text, ``model`` a name for `load_model`, ``demonstrations`` their
     number. ``demonstrations`` are ``None`` until ``fit``, unless there are to be none, and stay so
-    where every input has its own (``neighbours``).
+    where every input has its own (``nearest_demonstrations``).
     """
 
     def __init__(
         self,
         template: Template | str,
         model: LanguageModel | str,
-        demonstrations: DemonstrationChoice | int,
+        demonstrations: DemonstrationConfig | int,
         *,
         needs: Capability,
     ) -> None:
         self.template = Template(template) if isinstance(template, str) else template
         self.model = as_model(model)
         self.model.require(needs)
-        self.choice = (
-            DemonstrationChoice(demonstrations)
+        self.demonstration_config = (
+            DemonstrationConfig(demonstrations)
             if isinstance(demonstrations, int)
             else demonstrations
         )
-        self.demonstrations: list[Demonstration] | None = None if self.choice.count else []
-        self.neighbours: Neighbours | None = None
+        self.demonstrations: list[Demonstration] | None = (
+            None if self.demonstration_config.count else []
+        )
+        self.nearest_demonstrations: NearestDemonstrations | None = None
         self._check_placement(needs)
 
     @property
@@ -67,47 +69,55 @@ class TemplatePredictor(Strategy, register=False):
     def _reserve(self) -> int:
         """Tokens of the window that are kept free for the answer."""
 
-    def prompt(self, example: Example) -> Prompt:
+    def render_prompt(self, example: Example) -> Prompt:
         """The prompt of one example, shortened to the model's window."""
-        return self._shown(example, self.demonstrations_of(example))
+        return self._render(example, self.demonstrations_of(example))
 
     def demonstrations_of(self, example: Example) -> list[Demonstration]:
         """The demonstrations of one example's prompt: everybody's, or its own nearest ones."""
-        if self.neighbours is not None:
-            return self._solved(self.neighbours.of(example))
+        if self.nearest_demonstrations is not None:
+            return self._render_demonstrations(self.nearest_demonstrations.select(example))
         if self.demonstrations is None:
-            raise not_fitted(f"{self.choice.count} demonstrations are to be drawn")
+            raise not_fitted_error(
+                f"{self.demonstration_config.count} demonstrations are to be drawn"
+            )
         return self.demonstrations
 
     def prepare(self, examples: Sequence[Example]) -> None:
         """Find what the prompts of these examples need, all at once."""
-        if self.neighbours is not None:
-            self.neighbours.prepare(examples)
+        if self.nearest_demonstrations is not None:
+            self.nearest_demonstrations.prepare(examples)
 
     @property
-    def demonstrates(self) -> bool:
+    def has_demonstrations(self) -> bool:
         """Whether there are demonstrations in the prompts."""
-        return bool(self.demonstrations) or self.neighbours is not None
+        return bool(self.demonstrations) or self.nearest_demonstrations is not None
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
-        return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
+        return self.model.shown(self.render_prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations, or the pool they come from, once fitted."""
         drawn = self.demonstrations
         found: dict[str, Any] = {
             "template": self.template.settings(),
-            "choice": dict(vars(self.choice)),
+            "choice": dict(vars(self.demonstration_config)),
             "demonstrations": None
             if drawn is None
             else [{"fields": dict(d.fields), "answer": d.answer} for d in drawn],
         }
-        return found if self.neighbours is None else found | {"pool": self.neighbours.settings()}
+        return (
+            found
+            if self.nearest_demonstrations is None
+            else found | {"pool": self.nearest_demonstrations.settings()}
+        )
 
-    def alone(self, train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
+    def predict_zero_shot(
+        self, train: Sequence[Example], examples: Sequence[Example]
+    ) -> Predictions:
         """What is predicted for ``examples`` without any demonstration."""
-        bare = dict(vars(DemonstrationChoice()))
+        bare = dict(vars(DemonstrationConfig()))
         made = type(self).from_settings(
             self.settings() | {"choice": bare, "demonstrations": [], "prior": None}, self.model
         )
@@ -121,48 +131,52 @@ class TemplatePredictor(Strategy, register=False):
         Raises `InputError` for a predictor that scores no labels.
         """
         raise InputError(
-            f"the order {self.choice.order} goes by the probabilities of labels, and "
+            f"the order {self.demonstration_config.order} goes by the probabilities of labels, and "
             f"{type(self).__name__} writes its answers; use random, grouped, alternating or given"
         )
 
-    def columns(self, examples: Sequence[Example]) -> list[int]:
+    def label_columns(self, examples: Sequence[Example]) -> list[int]:
         """The columns of the examples' own labels in `label_scores`."""
         raise InputError(f"{type(self).__name__} scores no labels")
 
-    def _shown(self, example: Example, demonstrations: Sequence[Demonstration]) -> Prompt:
-        return render_within(
+    def _render(self, example: Example, demonstrations: Sequence[Demonstration]) -> Prompt:
+        return render_truncated(
             self.template,
             example,
             demonstrations,
             self.model,
             self._reserve(),
-            self.choice.placement,
+            self.demonstration_config.placement,
         )
 
-    def _solved(self, examples: Sequence[Example]) -> list[Demonstration]:
+    def _render_demonstrations(self, examples: Sequence[Example]) -> list[Demonstration]:
         return [Demonstration(e.fields, self._answer(str(e.label))) for e in examples]
 
-    def _draw(self, train: Sequence[Example]) -> None:
-        if self.choice.per_input and self.choice.count:
-            pool = enough(train, self.choice.count)
-            self.neighbours = Neighbours(self.choice, pool, self.fields, self.model)
+    def _select_demonstrations(self, train: Sequence[Example]) -> None:
+        if self.demonstration_config.per_input and self.demonstration_config.count:
+            pool = require_labelled(train, self.demonstration_config.count)
+            self.nearest_demonstrations = NearestDemonstrations(
+                self.demonstration_config, pool, self.fields, self.model
+            )
         else:
-            self.demonstrations = self._solved(select(self.choice, train, self))
+            self.demonstrations = self._render_demonstrations(
+                select_demonstrations(self.demonstration_config, train, self)
+            )
 
     def _restore(self, settings: Mapping[str, Any]) -> None:
         """Take over the demonstrations that `settings` kept."""
         if settings["demonstrations"] is not None:
             self.demonstrations = [Demonstration(**d) for d in settings["demonstrations"]]
         if settings.get("pool") is not None:
-            self.neighbours = Neighbours.from_settings(
-                settings["pool"], self.choice, self.fields, self.model
+            self.nearest_demonstrations = NearestDemonstrations.from_settings(
+                settings["pool"], self.demonstration_config, self.fields, self.model
             )
 
     def _check_placement(self, needs: Capability) -> None:
         """Refuse demonstrations behind the slot where nothing would read them."""
         if (
-            self.choice.placement == "before"
-            or not self.choice.count
+            self.demonstration_config.placement == "before"
+            or not self.demonstration_config.count
             or self.template.has_separate_cue
         ):
             return

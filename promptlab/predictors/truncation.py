@@ -18,7 +18,7 @@ _TOKENS_A_CHARACTER = 4
 _SPECIAL_TOKENS = 16
 
 
-def render_within(
+def render_truncated(
     template: Template,
     example: Example,
     demonstrations: Sequence[Demonstration],
@@ -34,7 +34,7 @@ def render_within(
     """
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations, placement)
-    if surely_fits(prompt, model, limit) or (size := model.count_tokens(prompt)) <= limit:
+    if fits_without_counting(prompt, model, limit) or (size := model.count_tokens(prompt)) <= limit:
         return prompt
     # From here on no field is longer than the window, however long the text was.
     fields = _cut(example.fields, model, limit)
@@ -67,14 +67,14 @@ def render_within(
     return replace(found, shortened=tuple(names), cut_tokens=lost)
 
 
-def surely_fits(prompt: Prompt, model: LanguageModel, limit: int) -> bool:
+def fits_without_counting(prompt: Prompt, model: LanguageModel, limit: int) -> bool:
     """Whether the prompt has at most ``limit`` tokens by its length alone, without counting."""
     characters = sum(len(s.text) for s in prompt.segments if isinstance(s, Text))
     most = characters * _TOKENS_A_CHARACTER + prompt.learned_tokens + model.prefix_tokens
     return not prompt.chat and most + _SPECIAL_TOKENS <= limit
 
 
-def shortening(*prompts: Prompt) -> dict[str, Any] | None:
+def truncation_record(*prompts: Prompt) -> dict[str, Any] | None:
     """What a prediction's trace says of fields that were cut; ``None`` when none was."""
     facts = [{FIELDS: prompt.shortened, TOKENS: prompt.cut_tokens} for prompt in prompts]
     return cut_facts(facts) or None

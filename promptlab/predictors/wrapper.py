@@ -11,7 +11,7 @@ from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
 from promptlab.files.saved_predictor.check import check_settings
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.base import Predictor, named_predictor
+from promptlab.predictors.base import Predictor, predictor_class
 from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.decoding import Decoding
 
@@ -24,7 +24,7 @@ def inner_settings(predictor: Predictor) -> dict[str, Any]:
 
 def inner_from_settings(data: Mapping[str, Any], model: LanguageModel) -> Predictor:
     """The inverse of `inner_settings`. Raises `InputError` for a class that is unknown here."""
-    kind = named_predictor(data["predictor"])
+    kind = predictor_class(data["predictor"])
     check_settings(kind.__name__, data["settings"], f"the {kind.__name__} within")
     return kind.from_settings(data["settings"], model)
 
@@ -63,12 +63,12 @@ class WrappingStrategy(Strategy, register=False):
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Fit the inner strategy, then learn what the outer one learns."""
         self.learn(train)
-        self.inner.fit(self.enriched(train, training=True), dev=self.enriched(dev))
+        self.inner.fit(self.augmented(train, training=True), dev=self.augmented(dev))
 
     def learn(self, train: Sequence[Example]) -> None:
         """What is learned before the inner strategy is fitted; nothing here."""
 
-    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+    def augmented(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
         """The examples as the inner strategy is fitted on them: as they are here."""
         return as_examples(examples, self.fields)
 

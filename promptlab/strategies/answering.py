@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 
 from promptlab.errors import InputError, WordlessError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.model_calls import Generate, Outcome, Score, Solving, generated, scored
+from promptlab.predictors.model_calls import (
+    GenerateCall,
+    ScoreCall,
+    StrategyResult,
+    StrategyRun,
+    traced_generate,
+    traced_score,
+)
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_settings
 from promptlab.prompts.prompt import Prompt
@@ -63,11 +70,11 @@ class Answering:
         self,
         model: LanguageModel,
         prompt: Prompt,
-        branch: Branch,
+        branch: TraceCursor,
         name: str,
         sample: int = 0,
         read: Callable[[str], str | None] | None = None,
-    ) -> Solving[tuple[Outcome, Branch]]:
+    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
         """The answer at the prompt's slot, and the place in the trace after the step ``name``.
 
         ``read`` reads a reply in the place of the parser. Raises `WordlessError` naming the step
@@ -75,14 +82,14 @@ class Answering:
         """
         if self.verbalizer is not None:
             return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
-        ask = Generate(model, prompt, self.decoding, sample)
-        reply, after = yield from generated(branch, name, ask)
+        ask = GenerateCall(model, prompt, self.decoding, sample)
+        reply, after = yield from traced_generate(branch, name, ask)
         label = (
             None if reply.unreadable_reason else (read or self.parse)(spoken(reply, name, model))
         )
-        after.note(label=label)
+        after.annotate(label=label)
         return (
-            Outcome(
+            StrategyResult(
                 label,
                 reply.text,
                 logprob=reply.logprob,
@@ -96,20 +103,20 @@ class Answering:
         self,
         model: LanguageModel,
         prompt: Prompt,
-        branch: Branch,
+        branch: TraceCursor,
         name: str,
         verbalizer: Verbalizer,
-    ) -> Solving[tuple[Outcome, Branch]]:
-        ask = Score(model, prompt, tuple(verbalizer.answers))
-        found, after = yield from scored(branch, name, ask)
+    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
+        ask = ScoreCall(model, prompt, tuple(verbalizer.answers))
+        found, after = yield from traced_score(branch, name, ask)
         logprobs = np.array(found.logprobs)
         if verbalizer.length_normalise:
             logprobs = logprobs / np.array(found.answer_tokens)
         values = verbalizer.label_scores(logprobs[None])[0]
         scores = {k: float(v) for k, v in zip(verbalizer.labels, values, strict=True)}
         label = max(scores, key=scores.__getitem__)
-        after.note(label=label, probability=float(np.exp(scores[label])))
-        return Outcome(label, scores=scores), after
+        after.annotate(label=label, probability=float(np.exp(scores[label])))
+        return StrategyResult(label, scores=scores), after
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""

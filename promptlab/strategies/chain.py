@@ -11,12 +11,12 @@ from typing import Any, Self
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
 from promptlab.models.pool import as_model
-from promptlab.predictors.model_calls import Outcome, Solving, Together
+from promptlab.predictors.model_calls import Gather, StrategyResult, StrategyRun
 from promptlab.predictors.strategy import Strategy
-from promptlab.predictors.truncation import render_within, shortening
+from promptlab.predictors.truncation import render_truncated, truncation_record
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser
 from promptlab.prompts.prompt import Prompt
@@ -112,18 +112,20 @@ class Chain(Strategy):
         """Those of all steps that generate."""
         return tuple(s.answering.decoding for s in self.steps if s.answering.verbalizer is None)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The last step's answer; the trace has every step under the one before it."""
         said: dict[str, str] = {}
         prompts: list[Prompt] = []
         for number, step in enumerate(self.steps):
             found, branch = yield from self._step(step, example, said, branch, sample, prompts)
-            facts = shortening(*prompts) or {}
+            facts = truncation_record(*prompts) or {}
             if number == len(self.steps) - 1:
                 return replace(found, facts={**found.facts, **facts})
             if found.label is None:
                 told = {**found.facts, **facts, "unparsed_step": step.name}
-                return Outcome(None, found.text, facts=told)
+                return StrategyResult(None, found.text, facts=told)
             said[step.name] = found.label
         raise AssertionError("a chain has steps")
 
@@ -132,33 +134,33 @@ class Chain(Strategy):
         step: Step,
         example: Example,
         said: Mapping[str, str],
-        branch: Branch,
+        branch: TraceCursor,
         sample: int,
         prompts: list[Prompt],
-    ) -> Solving[tuple[Outcome, Branch]]:
+    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
         fields = {**example.fields, **said}
         if step.map is None:
             return (yield from self._one(step, fields, branch, sample, prompts))
         items = entries(said[step.map])
         after = branch.step(step.name, items=len(items))
-        parts: list[tuple[Outcome, Branch]] = yield Together(
+        parts: list[tuple[StrategyResult, TraceCursor]] = yield Gather(
             [self._one(step, fields | {step.item: item}, after, sample, prompts) for item in items]
         )
         answers = [found.label for found, _ in parts]
         text = "\n".join(found.text or found.label or "" for found, _ in parts)
         if not answers or any(answer is None for answer in answers):
-            return Outcome(None, text), after
-        return Outcome("\n".join(map(str, answers)), text), after
+            return StrategyResult(None, text), after
+        return StrategyResult("\n".join(map(str, answers)), text), after
 
     def _one(
         self,
         step: Step,
         fields: Mapping[str, str],
-        branch: Branch,
+        branch: TraceCursor,
         sample: int,
         prompts: list[Prompt],
-    ) -> Solving[tuple[Outcome, Branch]]:
-        prompt = render_within(
+    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
+        prompt = render_truncated(
             step.template, Example("", fields), (), self.model, step.answering.reserve
         )
         prompts.append(prompt)

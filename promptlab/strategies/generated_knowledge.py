@@ -11,13 +11,19 @@ from typing import Any, Literal, Self, get_args
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import AskError, InputError
-from promptlab.evaluation.trace import Branch, Trace
+from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.generator import PromptGenerator
-from promptlab.predictors.model_calls import Generate, Outcome, Solving, Together, generated
-from promptlab.predictors.scheduler import drive
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.model_calls import (
+    Gather,
+    GenerateCall,
+    StrategyResult,
+    StrategyRun,
+    traced_generate,
+)
+from promptlab.predictors.scheduler import run_concurrently
+from promptlab.predictors.truncation import render_truncated
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Demonstration, Template
@@ -37,13 +43,15 @@ class Writer:
     decoding: Decoding = WRITING
     demonstrations: tuple[Demonstration, ...] = ()
 
-    def write(self, example: Example, branch: Branch, sample: int) -> Solving[tuple[str, Branch]]:
+    def write(
+        self, example: Example, branch: TraceCursor, sample: int
+    ) -> StrategyRun[tuple[str, TraceCursor]]:
         """A statement, and the place in the trace after it. `AskError` for an empty one."""
-        prompt = render_within(
+        prompt = render_truncated(
             self.template, example, self.demonstrations, self.model, self.decoding.max_tokens
         )
-        ask = Generate(self.model, prompt, self.decoding, sample)
-        reply, after = yield from generated(branch, "knowledge", ask)
+        ask = GenerateCall(self.model, prompt, self.decoding, sample)
+        reply, after = yield from traced_generate(branch, "knowledge", ask)
         return " ".join(spoken(reply, "knowledge", self.model).split()), after
 
     def settings(self) -> dict[str, Any]:
@@ -131,41 +139,43 @@ class GeneratedKnowledge(WrappingStrategy):
         """The statements', and the inner strategy's."""
         return (self.writer.decoding, *self.inner.decodings)
 
-    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+    def augmented(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
         """The examples with a statement each, written for training examples alone."""
         rows = as_examples(examples, self.fields)
         return informed(rows, self.writer, self.field, write=training)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The chosen answer; the facts hold the statement that it was chosen with."""
         numbers = range(sample * self.count, (sample + 1) * self.count)
-        written: list[tuple[str, Branch] | AskError] = yield Together(
-            [self.writer.write(example, branch, n) for n in numbers], tolerant=True
+        written: list[tuple[str, TraceCursor] | AskError] = yield Gather(
+            [self.writer.write(example, branch, n) for n in numbers], return_errors=True
         )
-        places: dict[str, Branch] = {}
+        places: dict[str, TraceCursor] = {}
         for said, after in (w for w in written if isinstance(w, tuple)):
             places.setdefault(said, after)
         if self.bare:
             places[""] = branch
         if not places:
             raise next(w for w in written if isinstance(w, AskError))
-        found: list[Outcome | AskError] = yield Together(
+        found: list[StrategyResult | AskError] = yield Gather(
             [
                 self.inner.solve(_with(example, self.field, said), after, sample)
                 for said, after in places.items()
             ],
-            tolerant=True,
+            return_errors=True,
         )
         answered = [
             (said, outcome)
             for said, outcome in zip(places, found, strict=True)
-            if isinstance(outcome, Outcome)
+            if isinstance(outcome, StrategyResult)
         ]
         if not answered:
             raise next(f for f in found if isinstance(f, AskError))
         return self._chosen(answered)
 
-    def _chosen(self, answered: Sequence[tuple[str, Outcome]]) -> Outcome:
+    def _chosen(self, answered: Sequence[tuple[str, StrategyResult]]) -> StrategyResult:
         labelled = [(said, o) for said, o in answered if o.label is not None]
         if not labelled:
             return replace(answered[0][1], scores=None, facts={"statements": len(answered)})
@@ -219,7 +229,7 @@ def informed(
     """The examples with a statement in ``field``; an empty one where none is written."""
     if not write:
         return [_with(example, field, "") for example in examples]
-    found = drive([writer.write(example, Trace().root, 0) for example in examples])
+    found = run_concurrently([writer.write(example, Trace().root, 0) for example in examples])
     return [
         _with(example, field, "" if isinstance(said, AskError) else said[0])
         for example, said in zip(examples, found, strict=True)
@@ -232,7 +242,7 @@ _NO_CONFIDENCE = (
 )
 
 
-def _confidence(outcome: Outcome, *, required: bool = False) -> float:
+def _confidence(outcome: StrategyResult, *, required: bool = False) -> float:
     if outcome.scores is None:
         if required:
             raise InputError(_NO_CONFIDENCE)

@@ -12,11 +12,11 @@ from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.data.readers import read_rows, text_of
 from promptlab.errors import DataError, InputError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.files.provenance import note_file
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.base import Predictor, not_fitted
-from promptlab.predictors.model_calls import Outcome, Solving
+from promptlab.predictors.base import Predictor, not_fitted_error
+from promptlab.predictors.model_calls import StrategyResult, StrategyRun
 from promptlab.predictors.retrieval import Hit, Index, Similarity, make_index
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 
@@ -137,7 +137,7 @@ class Shelf:
         """The passages as they stand in the prompt."""
         return SEPARATOR.join(self.index.texts[place] for place, _ in hits)
 
-    def enriched(
+    def augmented(
         self,
         examples: Sequence[Example],
         fields: Sequence[str],
@@ -217,10 +217,10 @@ class Retrieval(WrappingStrategy):
         if self.shelf is None or self.shelf.owners is not None:
             self.shelf = Shelf.of_training(train, self.query, self.k, self.method, self.model)
 
-    def enriched(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
+    def augmented(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
         """The examples with their passages."""
         rows = as_examples(examples, self.fields)
-        return self._known.enriched(rows, self.query, self.field, training=training)
+        return self._known.augmented(rows, self.query, self.field, training=training)
 
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; all are searched for at once."""
@@ -228,7 +228,9 @@ class Retrieval(WrappingStrategy):
         self._known.near(rows, self.query)  # all searched for at once, and remembered
         return super().predict(rows)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The inner strategy's answer to the example with its passages."""
         (hits,) = self._known.near([example], self.query)
         text = self._known.text(hits)
@@ -241,13 +243,13 @@ class Retrieval(WrappingStrategy):
     @property
     def _known(self) -> Shelf:
         if self.shelf is None:
-            raise not_fitted("the passages are the training examples")
+            raise not_fitted_error("the passages are the training examples")
         return self.shelf
 
     def example_prompt(self, example: Input) -> str:
         """The inner strategy's prompt with the example's passages."""
         rows = as_examples([example], self.fields)
-        return self.inner.example_prompt(self._known.enriched(rows, self.query, self.field)[0])
+        return self.inner.example_prompt(self._known.augmented(rows, self.query, self.field)[0])
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data, the passages included once they are known."""

@@ -69,12 +69,12 @@ def _prompt(predictor: Predictor) -> dict[str, Any]:
             {"fields": dict(shown.fields), "answer": shown.answer}
             for shown in predictor.demonstrations or []
         ]
-        if predictor.neighbours is not None:
+        if predictor.nearest_demonstrations is not None:
             found["own_demonstrations"] = {
-                "count": predictor.choice.count,
-                "similarity": predictor.choice.similarity,
-                "order": predictor.choice.order,
-                "pool": len(predictor.neighbours.pool),
+                "count": predictor.demonstration_config.count,
+                "similarity": predictor.demonstration_config.similarity,
+                "order": predictor.demonstration_config.order,
+                "pool": len(predictor.nearest_demonstrations.pool),
             }
     return found
 

@@ -62,7 +62,7 @@ class HeadExercises(LabelledExercises):
         self, texts: HeadTexts, labels: Sequence[str], examples: Sequence[Example]
     ) -> None:
         self.labels = tuple(labels)
-        self.ids = texts.ids(examples)
+        self.ids = texts.token_ids(examples)
         made = [
             Exercise(example, (), self.labels.index(str(example.label)), len(ids))
             for example, ids in zip(examples, self.ids, strict=True)

@@ -10,7 +10,7 @@ import torch
 from promptlab.data.example import Example
 from promptlab.errors import InputError
 from promptlab.models.local import LocalModel
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Aggregation, Verbalizer
@@ -38,7 +38,7 @@ def slot_words(
     Whole words that are one token at the slot, lower case if the vocabulary has any. ``model``
     must be able to read the template (its learned parts included). Raises `InputError`.
     """
-    prompts = [render_within(template, example, (), model, RESERVE) for example in examples]
+    prompts = [render_truncated(template, example, (), model, RESERVE) for example in examples]
     features = model.engine.features(model.slot_contexts(prompts))
     entries = _entries(model, prompts[0], tokens)
     network = model.engine.network

@@ -206,7 +206,7 @@ class LabelExercises(LabelledExercises):
         assert isinstance(model, LocalModel)
         self.verbalizer = classifier.verbalizer
         self.loss = LabelLoss(self.verbalizer)
-        prompts = [classifier.prompt(example) for example in examples]
+        prompts = [classifier.render_prompt(example) for example in examples]
         rows = model.asked(prompts, self.verbalizer.answers)
         self.labels = labels = self.verbalizer.labels
         made = [
@@ -280,7 +280,7 @@ def text_exercises(
             f"{model.name} is set to think before it writes, and a prompt is learned for answers "
             "without reasoning; leave thinking out of the model's settings"
         )
-    prompts = [generator.prompt(example) for example in examples]
+    prompts = [generator.render_prompt(example) for example in examples]
     rows = model.replies(prompts, [str(example.label) for example in examples])
     made = [
         Exercise(example, (asked,), 0, len(asked.context.ids))

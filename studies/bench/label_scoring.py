@@ -103,7 +103,7 @@ def _against_harness(options: argparse.Namespace) -> Comparison:
     )
     queries, solved = examples[: options.examples], examples[options.examples :]
     classifier.demonstrations = _demonstrations(model, solved, options.prefix_tokens)
-    prompts = [classifier.prompt(query) for query in queries]
+    prompts = [classifier.render_prompt(query) for query in queries]
     answers = classifier.verbalizer.answers
     texts = [prompt.left for prompt in prompts]
     contexts = context_ids(model, prompts)
@@ -157,7 +157,7 @@ def _against_openprompt(kind: str, options: argparse.Namespace) -> Comparison:
     plain, tokenizer = plain_model(name, masked=masked)
     classifier = PromptClassifier(Template(template), Verbalizer(ANSWERS), model)
     queries = sst2_examples(options.examples, options.seed)
-    contexts = context_ids(model, [classifier.prompt(query) for query in queries])
+    contexts = context_ids(model, [classifier.render_prompt(query) for query in queries])
     own_scores: list[list[float]] = []
     found: list[PeerScores] = []
 

@@ -180,7 +180,7 @@ def _one_token_answers(
     """What is read for every example, and the token of each answer, the same after all."""
     model, answers = classifier_model(classifier), classifier.verbalizer.answers
     contexts, found = [], set()
-    for asked in model.questions([classifier.prompt(row) for row in examples], answers):
+    for asked in model.questions([classifier.render_prompt(row) for row in examples], answers):
         continuations = asked[0].continuations
         if len(asked) != 1 or {len(ids) for ids in continuations} != {1}:
             raise InputError(f"every answer has to be one token: {', '.join(answers)}")

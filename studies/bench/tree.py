@@ -29,8 +29,8 @@ from promptlab.engine.scoring import causal
 from promptlab.errors import AskError
 from promptlab.evaluation.trace import Trace
 from promptlab.models.local import LocalModel
-from promptlab.predictors.model_calls import Outcome
-from promptlab.predictors.scheduler import drive
+from promptlab.predictors.model_calls import StrategyResult
+from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
 from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
@@ -75,7 +75,7 @@ class Searched:
     """What one search came to: its traces, the prompt tokens it computed and asked for, seconds."""
 
     traces: Sequence[Trace]
-    outcomes: Sequence[Outcome | AskError]
+    outcomes: Sequence[StrategyResult | AskError]
     computed: int
     asked: int
     seconds: float
@@ -158,7 +158,7 @@ def _searched(
     traces = [Trace() for _ in puzzles]
     with _sharing(model, way):
         before, start = model.usage.computed_tokens, time.perf_counter()
-        outcomes = drive(
+        outcomes = run_concurrently(
             [
                 strategy.solve(puzzle, trace.root)
                 for puzzle, trace in zip(puzzles, traces, strict=True)
@@ -205,8 +205,8 @@ def _differences(kept: Searched, others: dict[str, Searched]) -> list[float]:
     ]
 
 
-def _solved(outcome: Outcome | AskError) -> bool:
-    return isinstance(outcome, Outcome) and bool(outcome.facts["tree"]["solved"])
+def _solved(outcome: StrategyResult | AskError) -> bool:
+    return isinstance(outcome, StrategyResult) and bool(outcome.facts["tree"]["solved"])
 
 
 def _print(rows: dict[str, dict[str, Any]], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.predictors import Grid
+from promptlab.predictors import ComparisonGrid
 from promptlab.ui.compare import answer_edit
 from tests.helpers.browser import go
 
@@ -39,7 +39,9 @@ def test_older_answers_do_not_stay(page: Any, monkeypatch: pytest.MonkeyPatch) -
     go(page, f"{page.url.partition('?')[0]}?tab=compare")
     page.locator("#compare-run").wait_for(state="visible")
     page.get_by_role("spinbutton", name="Dev examples").fill("12")
-    filling_gate = Gate(monkeypatch, Grid, "_predict", after=4)  # three columns' first block
+    filling_gate = Gate(
+        monkeypatch, ComparisonGrid, "_predict", after=4
+    )  # three columns' first block
     page.click("#compare-run")
     assert filling_gate.reached.wait(PATIENCE)
     page.get_by_label("As in the data").click()

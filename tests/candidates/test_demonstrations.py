@@ -12,7 +12,7 @@ from promptlab.data.task import Task
 from promptlab.errors import StudyError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.study.spec.space import SearchSpace
 from tests.helpers.scripted_model import ScriptedModel
 
@@ -112,7 +112,7 @@ def test_names_and_settings_say_what_is_unusual(task: Task) -> None:
         "balanced": True,
         "permutations": 6,
     }
-    assert told(DemonstrationChoice(2, selection="first")) == "2 demonstrations (first, given)"
+    assert told(DemonstrationConfig(2, selection="first")) == "2 demonstrations (first, given)"
 
 
 def test_fitted_predictors_show_what_was_asked_for(task: Task, causal: LocalModel) -> None:
@@ -131,7 +131,7 @@ def test_fitted_predictors_show_what_was_asked_for(task: Task, causal: LocalMode
         fitted = next(iter(space.kinds.values())).fit(candidate, causal)
         assert isinstance(fitted, PromptClassifier)
         assert len(fitted.demonstrations_of(task.dev[0])) == 2
-        prompt = fitted.prompt(task.dev[0])
+        prompt = fitted.render_prompt(task.dev[0])
         behind = candidate.settings["demonstrations"].get("placement") == "after"
         assert (prompt.right.count("It was") == 2) == behind
         assert len(fitted.predict(task.dev[:3])) == 3

@@ -21,7 +21,7 @@ from promptlab.errors import Cancelled, DataError, InputError, NotFittedError, P
 from promptlab.events import Event, Events, Step
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
-from promptlab.predictors.head import HeadClassifier, slotless
+from promptlab.predictors.head import HeadClassifier, template_without_slot
 from promptlab.study.spec.space import SearchSpace
 from promptlab.tuning.fit_context import Asked, Fitting
 
@@ -168,7 +168,7 @@ def test_the_input_is_text_with_fields(task: Task, fresh: Fresh) -> None:
 @pytest.mark.parametrize("text", ["{text} {mask}", "{soft:3} {text}", "no field", "{{ mask }}"])
 def test_inputs_that_are_refused(text: str) -> None:
     with pytest.raises(TemplateError):
-        slotless(text)
+        template_without_slot(text)
 
 
 def test_a_head_that_does_not_fit(fresh: Fresh, task: Task, tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from promptlab.candidates.wrapper import WrappingKind, WrappingSettings
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.predictors.head import HeadClassifier
-from promptlab.predictors.model_calls import Outcome, Solving
+from promptlab.predictors.model_calls import StrategyResult, StrategyRun
 from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings, inner_settings
 from promptlab.prompts.parsers.parsers import TextParser
@@ -43,9 +43,13 @@ class Loud(WrappingStrategy):
         super().__init__(inner)
         self.marks = marks
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         found = yield from self.inner.solve(example, branch, sample)
-        return Outcome(None if found.label is None else found.label.upper() + "!" * self.marks)
+        return StrategyResult(
+            None if found.label is None else found.label.upper() + "!" * self.marks
+        )
 
     def settings(self) -> dict[str, Any]:
         return super().settings() | {"marks": self.marks}

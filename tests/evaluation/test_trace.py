@@ -39,6 +39,6 @@ def test_the_tree_shows_who_follows_from_whom() -> None:
 
 def test_notes_are_added_to_a_step() -> None:
     trace = Trace()
-    trace.root.step("thought").note(value=0.5, pruned=True)
+    trace.root.step("thought").annotate(value=0.5, pruned=True)
     assert trace.steps[0].notes == {"value": 0.5, "pruned": True}
     assert "value=0.5, pruned=True" in trace.tree()

@@ -15,7 +15,7 @@ import promptlab
 from promptlab.candidates.base import BUILT_IN, find_kind
 from promptlab.errors import InputError, PromptlabError
 from promptlab.files.settings import Settings, check_seed, check_text
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.prompts.decoding import Decoding
 
 STRANGE: tuple[Any, ...] = (
@@ -104,7 +104,7 @@ def test_numbers_out_of_range_are_refused(place: tuple[str, ...], value: Any) ->
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 10**30, True, math.nan, 1.0, "1"])
 def test_seeds_in_python(seed: Any) -> None:
-    for make in (check_seed, lambda s: Decoding(seed=s), lambda s: DemonstrationChoice(seed=s)):
+    for make in (check_seed, lambda s: Decoding(seed=s), lambda s: DemonstrationConfig(seed=s)):
         with pytest.raises(InputError, match="a seed is a whole number from 0 to 4294967295"):
             make(seed)
 

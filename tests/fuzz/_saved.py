@@ -106,7 +106,7 @@ def predictors(model: LocalModel) -> dict[str, pl.Predictor]:
     plain = pl.PromptClassifier(template, ANSWERS, model, calibration="contextual").fit(TRAIN)
     shown = pl.PromptClassifier(template, ANSWERS, model, demonstrations=2).fit(TRAIN)
     nearest = pl.PromptClassifier(
-        template, ANSWERS, model, demonstrations=pl.DemonstrationChoice(1, selection="nearest")
+        template, ANSWERS, model, demonstrations=pl.DemonstrationConfig(1, selection="nearest")
     ).fit(TRAIN)
     generator = pl.PromptGenerator(template, TextParser(("\n",)), model, decoding=FEW)
     writing = pl.PromptGenerator(template, CHOICE, model, decoding=DRAWN)

@@ -8,7 +8,7 @@ from typing import Any
 from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.template import Template
 
@@ -20,7 +20,7 @@ CHOICES = parser_from_settings(
 Fresh = Callable[..., LocalModel]
 
 
-def classifier(model: Any, choice: DemonstrationChoice, **options: Any) -> PromptClassifier:
+def classifier(model: Any, choice: DemonstrationConfig, **options: Any) -> PromptClassifier:
     return PromptClassifier(TEMPLATE, WORDS, model, demonstrations=choice, **options)
 
 

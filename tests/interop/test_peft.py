@@ -70,7 +70,9 @@ def test_peft_computes_the_same_in_an_encoder(tiny_seq2seq: Pair, tmp_path: Path
         "{soft:4}{text} It was{mask}", words, model.adapted(learned(model, prefix=False))
     )
     tuned = PeftModel.from_pretrained(plain, export_peft(own, tmp_path / "adapter")).eval()
-    (asked,) = own.model.questions([own.prompt(Example("0", {"text": TEXT}))], [*words.values()])  # type: ignore[attr-defined]
+    (asked,) = own.model.questions(
+        [own.render_prompt(Example("0", {"text": TEXT}))], [*words.values()]
+    )  # type: ignore[attr-defined]
     question, start = asked[0], model.engine.network.virtual_tokens.start
     ids = [token for token in question.context.ids if token < start]
     tokens = [continuation[0] for continuation in question.continuations]

@@ -192,8 +192,8 @@ def test_a_head_reads_words(make: Callable[[], Any], fresh: Fresh) -> None:
     texts = HeadTexts("{text}", model)
     from promptlab.data.example import Example
 
-    (found,) = texts.ids([Example("1", {"text": spelled(model)})])
-    (plain,) = texts.ids([Example("1", {"text": "a film"})])
+    (found,) = texts.token_ids([Example("1", {"text": spelled(model)})])
+    (plain,) = texts.token_ids([Example("1", {"text": "a film"})])
     assert specials(model, list(found)) == specials(model, list(plain))
 
 

@@ -94,11 +94,12 @@ def test_the_shorter_answer_can_lose(causal: LocalModel) -> None:
     clf = pl.PromptClassifier(PREFIX, {"short": "good", "long": "good film"}, causal)
     (row,) = clf.predict([text])
     assert row.scores is not None
-    logs = causal.score([clf.prompt(pl.Example("0", {"text": text}))], ["good film"]).logprobs
+    prompt = clf.render_prompt(pl.Example("0", {"text": text}))
+    logs = causal.score([prompt], ["good film"]).logprobs
     assert row.scores["long"] == pytest.approx(
-        float(logs[0, 0] - causal.score([clf.prompt(pl.Example("0", {"text": text}))], ["good"])
-              .logprobs[0, 0]), abs=1e-4
-    )  # fmt: skip
+        float(logs[0, 0] - causal.score([prompt], ["good"]).logprobs[0, 0]),
+        abs=1e-4,
+    )
 
 
 def test_what_ends_an_answer_in_the_template_tells_them_apart(causal: LocalModel) -> None:

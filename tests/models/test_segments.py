@@ -14,7 +14,7 @@ from promptlab.data.example import Example
 from promptlab.models.learned_parts import Learned
 from promptlab.models.local import LocalModel
 from promptlab.models.segments import MARK, Pieces, left_side, marked, right_side, unmarked
-from promptlab.predictors.truncation import render_within
+from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text
 from promptlab.prompts.template import Template
 from tests.helpers.learned_fixtures import drawn
@@ -113,7 +113,7 @@ def test_the_window_counts_what_was_learned(name: str, prefix: int, fresh: Fresh
     view = model.adapted(made.learned)
     view.max_tokens = 64
     example = Example("1", {"text": "the soup was cold and nobody apologised . " * 30})
-    prompt = render_within(template, example, (), view, 4)
+    prompt = render_truncated(template, example, (), view, 4)
     assert prompt.shortened == ("text",)
     ((asked,),) = view.questions([prompt], ["great"])
     row = len(asked.context.ids)

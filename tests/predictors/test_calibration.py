@@ -8,9 +8,9 @@ import pytest
 from promptlab.errors import InputError
 from promptlab.predictors.calibration import (
     CONTENT_FREE,
+    calibration_prior,
     calibration_prompts,
     check_calibration,
-    prior,
 )
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.prompts.verbalizer import Verbalizer
@@ -20,23 +20,25 @@ def test_the_prior_is_the_mean_probability_over_the_answer_space() -> None:
     # two content-free prompts: (.6, .2) and (.01, .03) become (.75, .25) and (.25, .75)
     logprobs = np.log(np.array([[0.6, 0.2], [0.01, 0.03]]))
     for name in ("contextual", "pmi", "batch"):
-        np.testing.assert_allclose(np.exp(prior(name, logprobs)), [0.5, 0.5])
-    np.testing.assert_allclose(np.exp(prior("pmi", logprobs[:1])), [0.75, 0.25])
-    np.testing.assert_array_equal(prior("none", logprobs), [0, 0])
+        np.testing.assert_allclose(np.exp(calibration_prior(name, logprobs)), [0.5, 0.5])
+    np.testing.assert_allclose(np.exp(calibration_prior("pmi", logprobs[:1])), [0.75, 0.25])
+    np.testing.assert_array_equal(calibration_prior("none", logprobs), [0, 0])
 
 
 def test_calibrated_labels_by_hand() -> None:
     # Zhao et al. 2021: q = softmax-free division of p by the content-free p, normalised again
     found, content_free = np.array([[0.6, 0.3]]), np.array([[0.8, 0.2]])
     verbalizer = Verbalizer({"bad": "terrible", "good": "great"})
-    scores = verbalizer.label_scores(np.log(found) - prior("contextual", np.log(content_free)))
+    scores = verbalizer.label_scores(
+        np.log(found) - calibration_prior("contextual", np.log(content_free))
+    )
     ratios = np.array([0.6 / 0.8, 0.3 / 0.2])
     np.testing.assert_allclose(np.exp(scores[0]), ratios / ratios.sum())
     assert scores[0].argmax() == 1  # without calibration it was 0
 
 
 def test_an_impossible_answer_keeps_the_prior_finite() -> None:
-    assert np.isfinite(prior("contextual", np.array([[0.0, -np.inf]]))).all()
+    assert np.isfinite(calibration_prior("contextual", np.array([[0.0, -np.inf]]))).all()
 
 
 def test_content_free_prompts() -> None:

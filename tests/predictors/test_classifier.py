@@ -13,7 +13,7 @@ from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, InputError, NotFittedError, VerbalizerError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from tests.helpers.reference_forward import causal_answer, masked_answer
@@ -99,7 +99,7 @@ def test_what_must_be_fitted(gpt2: LocalModel, task: Task) -> None:
 
 
 def test_demonstrations_stand_in_the_prompt(gpt2: LocalModel, task: Task) -> None:
-    choice = DemonstrationChoice(2, seed=1, order="grouped")
+    choice = DemonstrationConfig(2, seed=1, order="grouped")
     template = Template("{text} It was {mask}", demonstration_separator="\n")
     fitted = PromptClassifier(template, WORDS, gpt2, demonstrations=choice).fit(task.train)
     lines = fitted.example_prompt("a film").split("\n")

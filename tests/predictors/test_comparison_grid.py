@@ -11,7 +11,7 @@ from promptlab.data.task import Task
 from promptlab.errors import Cancelled
 from promptlab.evaluation.statistics import mcnemar_exact
 from promptlab.models.local import LocalModel
-from promptlab.predictors import Grid, paired_tests
+from promptlab.predictors import ComparisonGrid, paired_tests
 
 ANSWERS = {"negative": "bad", "positive": "good"}
 
@@ -26,7 +26,7 @@ def test_a_grid_is_filled_block_by_block(causal: LocalModel, task: Task) -> None
         "shown": made(causal, "{text} {mask}", demonstrations=2, calibration="batch"),
         "broken": made(causal, "{nothing} {mask}"),
     }
-    grid = Grid(makers, task.dev, task.train)
+    grid = ComparisonGrid(makers, task.dev, task.train)
     seen = [(name, grid.done) for name in grid.run()]
     assert seen[0] == ("plain", 0) and seen[-1][1] == grid.cells == 36
     assert [len(grid.columns[name]) for name in ("plain", "shown")] == [12, 12]
@@ -36,14 +36,14 @@ def test_a_grid_is_filled_block_by_block(causal: LocalModel, task: Task) -> None
 
 
 def test_a_grid_is_cancelled_between_blocks(causal: LocalModel, task: Task) -> None:
-    grid = Grid({"plain": made(causal, "{text} It was {mask}")}, task.dev)
+    grid = ComparisonGrid({"plain": made(causal, "{text} It was {mask}")}, task.dev)
     with pytest.raises(Cancelled):
         for _ in grid.run():
             if grid.done:
                 grid.cancellation.request()
     assert len(grid.columns["plain"]) == 8
     with pytest.raises(pl.InputError, match="a grid needs"):
-        Grid({}, task.dev)
+        ComparisonGrid({}, task.dev)
 
 
 def column(right: str) -> pl.Predictions:

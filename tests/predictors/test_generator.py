@@ -12,7 +12,7 @@ from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, InputError, NotFittedError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import load
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import ChoiceParser, JsonParser, NumberParser, TextParser
@@ -97,7 +97,7 @@ def test_saved_generators_come_back(causal: LocalModel, task: Task, tmp_path: Pa
         CHOICES,
         causal,
         decoding=decoding,
-        demonstrations=DemonstrationChoice(3, 21, "grouped"),
+        demonstrations=DemonstrationConfig(3, 21, "grouped"),
     ).fit(task.train)
     again = load(fitted.save(tmp_path), causal)
     assert isinstance(again, PromptGenerator)

@@ -80,15 +80,15 @@ def test_single_tokens_cost_no_forward_and_others_one(
     model = fresh("tiny_causal")
     rescorer = Rescorer(made(model, PREFIX, FIRST), task.dev, train=task.train)
     spent = computed(model)
-    assert rescorer.unread(ONE_TOKEN) == rescorer.unread(ONE_TOKEN, "contextual") == ()
-    assert rescorer.unread(SEVERAL) == ("dull and slow", "wonderful to see")
-    assert rescorer.unread(ONE_TOKEN, "batch") == ("terrible", "bad", "great")
+    assert rescorer.needs_model(ONE_TOKEN) == rescorer.needs_model(ONE_TOKEN, "contextual") == ()
+    assert rescorer.needs_model(SEVERAL) == ("dull and slow", "wonderful to see")
+    assert rescorer.needs_model(ONE_TOKEN, "batch") == ("terrible", "bad", "great")
     rescorer.predict(ONE_TOKEN, "pmi")
     assert computed(model) == spent
     rescorer.predict(SEVERAL)
     assert computed(model) > spent
     spent = computed(model)
-    assert rescorer.unread(SEVERAL) == ()
+    assert rescorer.needs_model(SEVERAL) == ()
     rescorer.predict(SEVERAL)
     assert computed(model) == spent
 
@@ -98,16 +98,18 @@ def test_words_after_the_slot(name: str, fresh: Callable[..., LocalModel], task:
     model = fresh(name)
     rescorer = Rescorer(made(model, CLOZE, FIRST), task.dev)
     # A causal model reads what stands after the answer, a masked one has seen it.
-    assert rescorer.unread(ONE_TOKEN) == (("terrible", "great") if name == "tiny_causal" else ())
+    assert rescorer.needs_model(ONE_TOKEN) == (
+        ("terrible", "great") if name == "tiny_causal" else ()
+    )
 
 
 @pytest.mark.parametrize("selection", ["random", "nearest"])
 def test_demonstrations_in_other_words(
     selection: Any, fresh: Callable[..., LocalModel], task: Task
 ) -> None:
-    from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+    from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 
-    choice = DemonstrationChoice(2, selection=selection)
+    choice = DemonstrationConfig(2, selection=selection)
     options: Any = {"demonstrations": choice, "calibration": "contextual"}
     model, peer = fresh("tiny_causal"), fresh("tiny_causal")
     classifier = made(model, PREFIX, FIRST, **options).fit(task.train)
@@ -115,7 +117,7 @@ def test_demonstrations_in_other_words(
     same(rescorer.base, classifier.predict(task.dev))
     added = {"negative": ["bad", "terrible"], "positive": ["good"]}  # the same first words
     for answers, unread in ((added, False), (ONE_TOKEN, True)):
-        assert bool(rescorer.unread(answers)) == unread
+        assert bool(rescorer.needs_model(answers)) == unread
         expected = made(peer, PREFIX, answers, **options).fit(task.train)
         same(rescorer.predict(answers), expected.predict(task.dev))
 
@@ -124,7 +126,7 @@ def test_a_head_that_is_no_product(fresh: Callable[..., LocalModel], task: Task)
     model = fresh("tiny_capped")
     assert not model.engine.network.head_is_linear
     rescorer = Rescorer(made(model, PREFIX, FIRST), task.dev)
-    assert rescorer.unread({"negative": ["awful"], "positive": ["good"]}) == ("awful",)
+    assert rescorer.needs_model({"negative": ["awful"], "positive": ["good"]}) == ("awful",)
     same(rescorer.predict(ONE_TOKEN), made(model, PREFIX, ONE_TOKEN).predict(task.dev))
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from promptlab.errors import CapabilityError, InputError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.retrieval import (
+    BM25Index,
     EmbeddingIndex,
-    WordIndex,
     index_from_settings,
     make_index,
 )
@@ -42,7 +42,7 @@ def robertson(query: list[str], text: list[str], texts: list[list[str]]) -> floa
     st.lists(st.sampled_from("abcdez"), max_size=5),
 )
 def test_bm25_is_the_formula(texts: list[list[str]], query: list[str]) -> None:
-    index = WordIndex([" ".join(text) for text in texts])
+    index = BM25Index([" ".join(text) for text in texts])
     found = index.scores([" ".join(query)])[0]
     wanted = [robertson(query, text, texts) if text else 0.0 for text in texts]
     assert found == pytest.approx(wanted, abs=1e-9)

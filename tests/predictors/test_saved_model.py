@@ -14,7 +14,7 @@ from promptlab.models.loading import load as load_local
 from promptlab.models.pool import ModelPool
 from promptlab.predictors.base import load
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.saved_model import weights_saved
+from promptlab.predictors.saved_model import saved_weights_hash
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from tests.helpers.provenance_fixtures import OWN, Begun, begun, change_weights, save_model  # noqa: F401 - fixtures
@@ -53,16 +53,16 @@ def test_predictors_of_earlier_versions_are_loaded(saved: tuple[Path, Path]) -> 
     document = json.loads(path.read_text())
     del document["model"]["weights"], document["model"]["dtype"], document["model"]["device"]
     path.write_text(json.dumps(document))
-    assert weights_saved(predictor) is None
+    assert saved_weights_hash(predictor) is None
     change_weights(model, 5)
     assert load(predictor).predict(["a film ."]).labels
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model": 3}', '{"model": {"weights": 3}}'])
 def test_what_cannot_be_read_names_no_weights(tmp_path: Path, content: str) -> None:
-    assert weights_saved(tmp_path) is None
+    assert saved_weights_hash(tmp_path) is None
     (tmp_path / "predictor.json").write_text(content)
-    assert weights_saved(tmp_path) is None
+    assert saved_weights_hash(tmp_path) is None
 
 
 def test_what_was_learned_on_other_weights_is_learned_again(begun: Begun) -> None:
@@ -79,6 +79,6 @@ def test_what_was_learned_on_other_weights_is_learned_again(begun: Begun) -> Non
     assert board["mixed"]
     now = load_local(str(begun.model), device="cpu", dtype="float32").describe()["weights"]
     best = begun.folder / "runs" / "reviews" / "best"
-    assert weights_saved(best) == now
+    assert saved_weights_hash(best) == now
     if board["best"]["number"] == 0:  # the one that was learned before
         assert any("it was on other weights" in told for told in begun.told)

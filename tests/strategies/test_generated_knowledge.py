@@ -9,7 +9,7 @@ import pytest
 from promptlab.data.example import Example
 from promptlab.errors import CapabilityError, InputError
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import TextParser
@@ -113,7 +113,7 @@ def test_demonstrations_of_the_inner_prompt_have_knowledge_too() -> None:
         "{knowledge} {text}? {mask}",
         {"no": "no", "yes": "yes"},
         model,
-        demonstrations=DemonstrationChoice(1),
+        demonstrations=DemonstrationConfig(1),
     )
     strategy = GeneratedKnowledge(
         inner, TELL, count=2, demonstrations=[Demonstration({"text": "ice"}, "Ice is cold.")]

@@ -12,7 +12,7 @@ from promptlab.data.example import Example
 from promptlab.errors import CapabilityError, DataError, InputError, NotFittedError
 from promptlab.predictors.base import load
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.strategies.retrieval import Retrieval, read_passages
@@ -55,7 +55,7 @@ def test_no_word_in_common_gives_no_passage() -> None:
 def test_training_examples_are_passages_but_never_their_own() -> None:
     model = ScriptedModel(rate=lambda p, answer: float(f"Answer: {answer}" in p.split("\n\n")[-1]))
     inner = PromptClassifier(
-        TEMPLATE, {"red": "red", "blue": "blue"}, model, demonstrations=DemonstrationChoice(1)
+        TEMPLATE, {"red": "red", "blue": "blue"}, model, demonstrations=DemonstrationConfig(1)
     )
     strategy = Retrieval(inner, "train", k=1)
     with pytest.raises(NotFittedError, match="passages are the training examples"):

@@ -55,7 +55,7 @@ def change_answers(editing: AnswerEdit, answers: str, calibration: str) -> str:
     name: Any = calibration  # the rescorer checks it
     if editing.refused is not None and editing.refused[0] == (answers, calibration):
         raise editing.refused[1]
-    waiting = editing.rescorer.unread(words, name)
+    waiting = editing.rescorer.needs_model(words, name)
     if waiting:
         told = _waiting(waiting, len(words.answers))
         return f'{told}<div class="pl-compare-old">{editing.shown}</div>'

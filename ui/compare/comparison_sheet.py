@@ -12,7 +12,7 @@ from typing import Any
 
 import promptlab as pl
 from promptlab.data import data_set_names
-from promptlab.predictors import Grid
+from promptlab.predictors import ComparisonGrid
 
 from .prompts import ListedPrompt, make_predictor
 
@@ -48,7 +48,7 @@ class ComparisonSheet:
 
     task: pl.Task
     heads: tuple[ColumnHeader, ...]
-    grid: Grid
+    grid: ComparisonGrid
     about: str
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
@@ -121,7 +121,7 @@ def make_sheet(
     examples = task.dev[:wanted]
     all_of = "" if wanted <= len(task.dev) else ", which are all"
     about = f"{task.name}: {len(examples)} dev examples{all_of}"
-    return ComparisonSheet(task, heads, Grid(makers, examples, task.train), about)
+    return ComparisonSheet(task, heads, ComparisonGrid(makers, examples, task.train), about)
 
 
 def open_task(

@@ -96,7 +96,7 @@ def calibrated_probabilities(
         if name != UNCALIBRATED:
             priors[name] = _label_prior(classifier)
     for row, example in zip(rows, examples, strict=True):
-        prompt = classifier.prompt(example)
+        prompt = classifier.render_prompt(example)
         row |= {
             "prompt": str(prompt),
             "slot": slot_at(prompt),

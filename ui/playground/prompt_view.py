@@ -9,7 +9,7 @@ from typing import Any
 
 import promptlab as pl
 from promptlab.models import Token
-from promptlab.predictors import render_within
+from promptlab.predictors import render_truncated
 
 from ..components.text_fields import LONGEST
 
@@ -78,7 +78,7 @@ def read_template(
     tokens: tuple[Token, ...] = ()
     problem, count = "", None
     try:
-        prompt = render_within(template, example, (), model, 1)
+        prompt = render_truncated(template, example, (), model, 1)
     except pl.InputError as told:  # its tokens are worth showing nevertheless
         problem = _summary(told)
     try:

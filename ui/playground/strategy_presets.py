@@ -75,7 +75,7 @@ def _direct(model: pl.LanguageModel, values: Values) -> Any:
 
 def _few_shot(model: pl.LanguageModel, values: Values) -> Any:
     rows = [_solved(row) for row in split_blocks(values["examples"])]
-    choice = pl.DemonstrationChoice(len(rows), selection="first", order="given")
+    choice = pl.DemonstrationConfig(len(rows), selection="first", order="given")
     made = prompt_predictor(model, values, template_value(values), demonstrations=choice)
     return made.fit([fields for fields, _ in rows], [answer for _, answer in rows])
 

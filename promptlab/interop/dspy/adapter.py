@@ -18,7 +18,7 @@ from promptlab.interop.dspy.model_client import TooLong
 from promptlab.interop.dspy.prompt_layout import Page
 from promptlab.interop.dspy.silence import dspy_package
 from promptlab.interop.dspy.tracing import note_step
-from promptlab.predictors.calibration import CONTENT_FREE, prior
+from promptlab.predictors.calibration import CONTENT_FREE, calibration_prior
 from promptlab.prompts.decoding import Decoding
 
 dspy = dspy_package()
@@ -216,7 +216,7 @@ class _Filling:
             before = dict.fromkeys(outputs[: outputs.index(name)], content)
             prompt = self.page.without_content(content).prompt(before, name, scored=True)
             rows.append(self.engine.desk.score(prompt, tuple(words)).logprobs)
-        return prior("contextual", np.array(rows))
+        return calibration_prior("contextual", np.array(rows))
 
     def _count(self, shown: str, tokens_in: int, tokens_out: int) -> None:
         self.shown = shown

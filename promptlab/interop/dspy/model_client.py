@@ -14,8 +14,8 @@ from promptlab.interop.dspy.batcher import Gathering
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import Ledger
 from promptlab.models.remote.cost_ledger import current as current_ledger
-from promptlab.predictors.model_calls import Generate, Score, Scored, Solving
-from promptlab.predictors.scheduler import drive
+from promptlab.predictors.model_calls import GenerateCall, ScoreCall, ScoreResult, StrategyRun
+from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.decoding import Decoding, Generation, too_long_message
 from promptlab.prompts.prompt import Prompt
 
@@ -41,7 +41,7 @@ class Desk:
         self.cancellation = Cancellation()
         self.spent = 0
         self._ledger: Ledger | None = None
-        self._gathering: Gathering[Generate | Score, Any] = Gathering(self._answered)
+        self._gathering: Gathering[GenerateCall | ScoreCall, Any] = Gathering(self._answered)
         self._samples: Counter[tuple[Prompt, Decoding]] = Counter()
         self._known: dict[Any, Any] = {}
         self._lock = threading.Lock()
@@ -66,14 +66,14 @@ class Desk:
     def generate(self, prompt: Prompt, decoding: Decoding, sample: int = 0) -> Generation:
         """The text that continues ``prompt``. Raises `AskError` when there is none."""
         key = (prompt, decoding, sample)
-        ask = Generate(self.model, prompt, decoding, sample)
+        ask = GenerateCall(self.model, prompt, decoding, sample)
         reply: Generation = self._answer(key, ask)
         return reply
 
-    def score(self, prompt: Prompt, answers: Sequence[str]) -> Scored:
+    def score(self, prompt: Prompt, answers: Sequence[str]) -> ScoreResult:
         """The log-likelihoods of ``answers``. Raises `AskError` when the prompt is too long."""
         key = (prompt, tuple(answers))
-        found: Scored = self._answer(key, Score(self.model, prompt, tuple(answers)))
+        found: ScoreResult = self._answer(key, ScoreCall(self.model, prompt, tuple(answers)))
         return found
 
     def fitted(self, decoding: Decoding, prompt: Prompt) -> Decoding:
@@ -98,12 +98,12 @@ class Desk:
         finally:
             self._ledger = before
 
-    def _answered(self, asks: Sequence[Generate | Score]) -> list[Any]:
+    def _answered(self, asks: Sequence[GenerateCall | ScoreCall]) -> list[Any]:
         ledger = current_ledger() or self._ledger
         with nullcontext() if ledger is None else ledger.in_force():
-            return drive([_asking(ask) for ask in asks])
+            return run_concurrently([_asking(ask) for ask in asks])
 
-    def _answer(self, key: Any, ask: Generate | Score) -> Any:
+    def _answer(self, key: Any, ask: GenerateCall | ScoreCall) -> Any:
         self.cancellation.check()
         with self._lock:
             if key in self._known:
@@ -121,11 +121,11 @@ class Desk:
         return found
 
 
-def _asking(ask: Generate | Score) -> Solving[Any]:
+def _asking(ask: GenerateCall | ScoreCall) -> StrategyRun[Any]:
     return (yield ask)
 
 
-def _tokens(found: Generation | Scored) -> int:
-    if isinstance(found, Scored):
+def _tokens(found: Generation | ScoreResult) -> int:
+    if isinstance(found, ScoreResult):
         return found.prompt_tokens + sum(found.answer_tokens)
     return found.tokens_in + found.tokens_out

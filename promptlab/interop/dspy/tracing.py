@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from promptlab.evaluation.trace import Branch, Trace
+from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.interop.dspy.silence import dspy_package
 
 SETTING = "promptlab_trace"
@@ -33,4 +33,4 @@ def note_step(name: str, **facts: Any) -> None:
     if trace is None:
         return
     with _LOCK:
-        Branch(trace, len(trace) - 1 if len(trace) else None).step(name, **facts)
+        TraceCursor(trace, len(trace) - 1 if len(trace) else None).step(name, **facts)

@@ -12,12 +12,17 @@ from typing import Literal, get_args
 from promptlab.data.example import Example
 from promptlab.errors import InputError
 from promptlab.files.settings import check_seed
-from promptlab.predictors.demonstrations.sampling import by_label, drawn, enough, turns
+from promptlab.predictors.demonstrations.sampling import (
+    group_by_label,
+    require_labelled,
+    round_robin,
+    sample_examples,
+)
 from promptlab.predictors.retrieval import Similarity
 from promptlab.prompts.template import Placement
 
 
-def arranged(
+def order_examples(
     chosen: Sequence[Example], order: str, source: random.Random | int, train: Sequence[Example]
 ) -> list[Example]:
     """The chosen examples in an order that needs no model.
@@ -30,7 +35,7 @@ def arranged(
     if order == "grouped":
         found.sort(key=lambda example: str(example.label))
     elif order == "alternating":
-        found = turns(by_label(found), len(found))
+        found = round_robin(group_by_label(found), len(found))
     elif order == "given":
         places = {id(example): place for place, example in enumerate(train)}
         found.sort(key=lambda example: places[id(example)])
@@ -41,7 +46,7 @@ def arranged(
     return found
 
 
-def permutations(count: int, limit: int, seed: int) -> list[tuple[int, ...]]:
+def sample_orders(count: int, limit: int, seed: int) -> list[tuple[int, ...]]:
     """All orders of ``count`` things, or a seeded draw of ``limit`` different ones.
 
     The given order comes first.
@@ -68,14 +73,14 @@ Order = Literal[
     "searched",
 ]
 
-MEASURED = ("global_entropy", "local_entropy", "searched")
+MODEL_SCORED_ORDERS = ("global_entropy", "local_entropy", "searched")
 """Orders for which several are tried with the model when the predictor is fitted."""
-PER_INPUT = ("nearest_last", "nearest_first")
+PER_INPUT_ORDERS = ("nearest_last", "nearest_first")
 """Orders by likeness to the input, for demonstrations that every input has of its own."""
 
 
 @dataclass(frozen=True)
-class DemonstrationChoice:
+class DemonstrationConfig:
     """``count`` demonstrations out of the training examples: which, in which order, and where.
 
     ``selection``: *random* (drawn with ``seed``); *nearest* to each input by ``similarity``
@@ -106,14 +111,14 @@ class DemonstrationChoice:
         check_seed(self.seed)
         if self.count < 0:
             raise InputError(f"the number of demonstrations is {self.count}; use 0 or more")
-        _check("selection", self.selection, get_args(Selection))
-        _check("similarity", self.similarity, get_args(Similarity))
-        _check("placement", self.placement, get_args(Placement))
+        _check_choice("selection", self.selection, get_args(Selection))
+        _check_choice("similarity", self.similarity, get_args(Similarity))
+        _check_choice("placement", self.placement, get_args(Placement))
         if self.order is None:
             object.__setattr__(self, "order", default_order(self.selection))
         if self.balanced is None:
             object.__setattr__(self, "balanced", self.selection not in ("nearest", "first"))
-        _check("order", str(self.order), get_args(Order))
+        _check_choice("order", str(self.order), get_args(Order))
         if self.order not in orders_of(self.selection):
             raise InputError(
                 f"the order {self.order} does not go with the selection {self.selection}: "
@@ -142,7 +147,7 @@ class DemonstrationChoice:
         if self.count < 2:
             return False
         sampled = math.factorial(min(self.count, 20)) > self.permutations
-        return self.order == "random" or (self.order in MEASURED and sampled)
+        return self.order == "random" or (self.order in MODEL_SCORED_ORDERS and sampled)
 
     def draw(self, examples: Sequence[Example]) -> list[Example]:
         """The chosen examples in order, for selections and orders that need no model.
@@ -151,16 +156,18 @@ class DemonstrationChoice:
         """
         if not self.count:
             return []
-        if self.selection not in ("random", "first") or self.order in MEASURED:
+        if self.selection not in ("random", "first") or self.order in MODEL_SCORED_ORDERS:
             raise InputError(
                 f"selection {self.selection} in order {self.order} needs a fitted predictor; fit "
                 "one, or use selection random and another order"
             )
-        labelled = enough(examples, self.count)
+        labelled = require_labelled(examples, self.count)
         if self.selection == "first":
-            return arranged(labelled[: self.count], str(self.order), self.seed, labelled)
-        chosen, source = drawn(labelled, self.count, self.seed, balanced=bool(self.balanced))
-        return arranged(chosen, str(self.order), source, labelled)
+            return order_examples(labelled[: self.count], str(self.order), self.seed, labelled)
+        chosen, source = sample_examples(
+            labelled, self.count, self.seed, balanced=bool(self.balanced)
+        )
+        return order_examples(chosen, str(self.order), source, labelled)
 
 
 def default_order(selection: str) -> Order:
@@ -171,10 +178,10 @@ def default_order(selection: str) -> Order:
 
 def orders_of(selection: str) -> tuple[str, ...]:
     """The orders that go with a selection."""
-    left_out = MEASURED if selection == "nearest" else PER_INPUT
+    left_out = MODEL_SCORED_ORDERS if selection == "nearest" else PER_INPUT_ORDERS
     return tuple(order for order in get_args(Order) if order not in left_out)
 
 
-def _check(name: str, value: str, known: Sequence[str]) -> None:
+def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise InputError(f"unknown {name} {value!r}; it is one of {', '.join(known)}")

@@ -9,7 +9,7 @@ from promptlab.data.example import Example
 from promptlab.errors import InputError
 
 
-def enough(examples: Sequence[Example], count: int) -> list[Example]:
+def require_labelled(examples: Sequence[Example], count: int) -> list[Example]:
     """The examples that have a label. Raises `InputError` if they are fewer than ``count``."""
     labelled = [example for example in examples if example.label is not None]
     if len(labelled) < count:
@@ -20,20 +20,20 @@ def enough(examples: Sequence[Example], count: int) -> list[Example]:
     return labelled
 
 
-def drawn(
+def sample_examples(
     examples: Sequence[Example], count: int, seed: int, *, balanced: bool
 ) -> tuple[list[Example], random.Random]:
     """``count`` random examples, and the source of randomness as the draw has left it."""
     source = random.Random(seed)
     if not balanced:
         return source.sample(list(examples), count), source
-    queues = by_label(examples)
+    queues = group_by_label(examples)
     for queue in queues:
         source.shuffle(queue)
-    return turns([queue[::-1] for queue in queues], count), source
+    return round_robin([queue[::-1] for queue in queues], count), source
 
 
-def by_label(examples: Sequence[Example]) -> list[list[Example]]:
+def group_by_label(examples: Sequence[Example]) -> list[list[Example]]:
     """The examples of each label, labels in alphabetical order."""
     groups: dict[str, list[Example]] = {}
     for example in examples:
@@ -41,14 +41,14 @@ def by_label(examples: Sequence[Example]) -> list[list[Example]]:
     return [groups[label] for label in sorted(groups)]
 
 
-def turns(queues: Sequence[Sequence[Example]], count: int) -> list[Example]:
+def round_robin(queues: Sequence[Sequence[Example]], count: int) -> list[Example]:
     """``count`` examples (all if there are fewer), one of each queue in turn, from its front."""
     longest = max(map(len, queues), default=0)
     rounds = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
     return rounds[:count]
 
 
-def spread(examples: Sequence[Example], count: int) -> list[Example]:
+def evenly_spaced(examples: Sequence[Example], count: int) -> list[Example]:
     """``count`` examples at even distances, so that sorted ones are represented, too."""
     if len(examples) <= count:
         return list(examples)

@@ -13,16 +13,26 @@ from promptlab.data.example import Example
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.demonstrations.choice import MEASURED, arranged, permutations
-from promptlab.predictors.demonstrations.nearest import capped, example_text
-from promptlab.predictors.demonstrations.sampling import by_label, drawn, enough, spread, turns
+from promptlab.predictors.demonstrations.choice import (
+    MODEL_SCORED_ORDERS,
+    order_examples,
+    sample_orders,
+)
+from promptlab.predictors.demonstrations.nearest import cap_pool, example_text
+from promptlab.predictors.demonstrations.sampling import (
+    evenly_spaced,
+    group_by_label,
+    require_labelled,
+    round_robin,
+    sample_examples,
+)
 from promptlab.predictors.retrieval import make_index
 
 if TYPE_CHECKING:
-    from promptlab.predictors.demonstrations.choice import DemonstrationChoice
+    from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 
 
-def covering(
+def facility_location(
     similarity: Float[np.ndarray, "query text"], count: int, groups: Sequence[str] | None = None
 ) -> list[int]:
     """``count`` texts that cover all queries best, in the order in which they were taken.
@@ -54,7 +64,7 @@ def covering(
     return chosen
 
 
-def own_scale(similarity: Float[np.ndarray, "text text"]) -> Float[np.ndarray, "text text"]:
+def scale_by_self(similarity: Float[np.ndarray, "text text"]) -> Float[np.ndarray, "text text"]:
     """Each row in units of how like itself its text is, so that every text counts the same."""
     own = np.diagonal(similarity)
     scaled: Float[np.ndarray, "text text"] = similarity / np.where(own > 0, own, 1.0)[:, None]
@@ -78,7 +88,9 @@ def local_entropy(logprobs: Float[np.ndarray, "example label"]) -> float:
     return float(np.mean([_entropy(np.exp(row)) for row in logprobs]))
 
 
-def likelihood(logprobs: Float[np.ndarray, "example label"], right: Sequence[int]) -> float:
+def mean_log_likelihood(
+    logprobs: Float[np.ndarray, "example label"], right: Sequence[int]
+) -> float:
     """Mean log-likelihood in nats of the examples' right labels (their columns)."""
     return float(logprobs[np.arange(len(logprobs)), list(right)].mean())
 
@@ -88,11 +100,11 @@ def _entropy(probabilities: Float[np.ndarray, " label"]) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-ANSWERED = 256
+MAX_ANSWERED_EXAMPLES = 256
 """So many training examples at most are put to the model to see which it answers rightly."""
 
 
-class Shower(Protocol):
+class DemonstrationScorer(Protocol):
     """What the choice needs of the predictor whose prompts the demonstrations are for."""
 
     model: LanguageModel
@@ -101,7 +113,9 @@ class Shower(Protocol):
     def fields(self) -> tuple[str, ...]:
         """The example fields that are read."""
 
-    def alone(self, train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
+    def predict_zero_shot(
+        self, train: Sequence[Example], examples: Sequence[Example]
+    ) -> Predictions:
         """What is predicted for ``examples`` without any demonstration."""
 
     def label_scores(
@@ -109,55 +123,63 @@ class Shower(Protocol):
     ) -> Float[np.ndarray, "shown example label"]:
         """Label log-probabilities in nats after each of several rows of demonstrations."""
 
-    def columns(self, examples: Sequence[Example]) -> list[int]:
+    def label_columns(self, examples: Sequence[Example]) -> list[int]:
         """The columns of the examples' own labels in `label_scores`."""
 
 
 def needs_label_scores(name: str) -> bool:
     """Whether the selection or order of this name goes by the probabilities of labels."""
-    return name in ("confident", *MEASURED)
+    return name in ("confident", *MODEL_SCORED_ORDERS)
 
 
-def select(choice: DemonstrationChoice, train: Sequence[Example], shower: Shower) -> list[Example]:
+def select_demonstrations(
+    choice: DemonstrationConfig, train: Sequence[Example], shower: DemonstrationScorer
+) -> list[Example]:
     """The demonstrations that every input shares, in order. Raises `InputError` for too few."""
     if not choice.count:
         return []
-    labelled = enough(train, choice.count)
+    labelled = require_labelled(train, choice.count)
     source: random.Random | int = choice.seed
     if choice.selection == "random":
-        chosen, source = drawn(labelled, choice.count, choice.seed, balanced=bool(choice.balanced))
+        chosen, source = sample_examples(
+            labelled, choice.count, choice.seed, balanced=bool(choice.balanced)
+        )
     elif choice.selection == "first":
         chosen = labelled[: choice.count]
     elif choice.selection == "diverse":
-        chosen = diverse(choice, labelled, shower)
+        chosen = select_diverse(choice, labelled, shower)
     else:
-        chosen = answered(choice, labelled, shower)
-    if choice.order in MEASURED:
-        return best_order(choice, chosen, labelled, shower)
-    return arranged(chosen, str(choice.order), source, labelled)
+        chosen = select_answered(choice, labelled, shower)
+    if choice.order in MODEL_SCORED_ORDERS:
+        return find_best_order(choice, chosen, labelled, shower)
+    return order_examples(chosen, str(choice.order), source, labelled)
 
 
-def diverse(
-    choice: DemonstrationChoice, labelled: Sequence[Example], shower: Shower
+def select_diverse(
+    choice: DemonstrationConfig, labelled: Sequence[Example], shower: DemonstrationScorer
 ) -> list[Example]:
     """Those that cover the training examples best, most useful first."""
-    pool = capped(labelled, choice.seed)
+    pool = cap_pool(labelled, choice.seed)
     texts = [example_text(example, shower.fields) for example in pool]
     index = make_index(choice.similarity, texts, shower.model)
     labels = [str(example.label) for example in pool] if choice.balanced else None
-    return [pool[place] for place in covering(own_scale(index.scores(texts)), choice.count, labels)]
+    return [
+        pool[place]
+        for place in facility_location(scale_by_self(index.scores(texts)), choice.count, labels)
+    ]
 
 
-def answered(
-    choice: DemonstrationChoice, labelled: Sequence[Example], shower: Shower
+def select_answered(
+    choice: DemonstrationConfig, labelled: Sequence[Example], shower: DemonstrationScorer
 ) -> list[Example]:
     """Those that the model answers rightly by itself: drawn, or the most confident first.
 
-    At most `ANSWERED` training examples are put to it. A class of which it answers none rightly
-    has no demonstration. Raises `InputError` when fewer than asked for are answered rightly.
+    At most `MAX_ANSWERED_EXAMPLES` training examples are put to it. A class of which it answers
+    none rightly has no demonstration. Raises `InputError` when fewer than asked for are answered
+    rightly.
     """
-    pool = spread(labelled, ANSWERED)
-    rows = list(shower.alone(labelled, pool))
+    pool = evenly_spaced(labelled, MAX_ANSWERED_EXAMPLES)
+    rows = list(shower.predict_zero_shot(labelled, pool))
     right = [
         (example, row)
         for example, row in zip(pool, rows, strict=True)
@@ -171,7 +193,9 @@ def answered(
         )
     examples = [example for example, _ in right]
     if choice.selection == "bootstrapped":
-        return drawn(examples, choice.count, choice.seed, balanced=bool(choice.balanced))[0]
+        return sample_examples(examples, choice.count, choice.seed, balanced=bool(choice.balanced))[
+            0
+        ]
     surest = {e.id: (row.scores or {}).get(str(e.label)) for e, row in right}
     if any(value is None for value in surest.values()):
         raise InputError(
@@ -179,21 +203,21 @@ def answered(
             "that writes its answers"
         )
     examples.sort(key=lambda example: -(surest[example.id] or 0.0))
-    return turns(by_label(examples) if choice.balanced else [examples], choice.count)
+    return round_robin(group_by_label(examples) if choice.balanced else [examples], choice.count)
 
 
-def best_order(
-    choice: DemonstrationChoice,
+def find_best_order(
+    choice: DemonstrationConfig,
     chosen: Sequence[Example],
     labelled: Sequence[Example],
-    shower: Shower,
+    shower: DemonstrationScorer,
 ) -> list[Example]:
     """The order after which the model does best on ``probes`` other training examples.
 
     The labels of these are used by *searched* alone. All orders are scored in one call. Of equally
     good ones the first tried stays.
     """
-    orders = permutations(len(chosen), choice.permutations, choice.seed)
+    orders = sample_orders(len(chosen), choice.permutations, choice.seed)
     if len(orders) == 1:
         return list(chosen)
     demonstrating = {id(example) for example in chosen}
@@ -203,12 +227,12 @@ def best_order(
             f"the order {choice.order} is tried on training examples that do not demonstrate, and "
             f"all {len(labelled)} do; ask for fewer demonstrations, or another order"
         )
-    probes = spread(others, choice.probes)
+    probes = evenly_spaced(others, choice.probes)
     shown = [[chosen[place] for place in order] for order in orders]
     scores = shower.label_scores(shown, probes)
     if choice.order == "searched":
-        right = shower.columns(probes)
-        values = [likelihood(found, right) for found in scores]
+        right = shower.label_columns(probes)
+        values = [mean_log_likelihood(found, right) for found in scores]
     else:
         measure = global_entropy if choice.order == "global_entropy" else local_entropy
         values = [measure(found) for found in scores]

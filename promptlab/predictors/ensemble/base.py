@@ -209,7 +209,7 @@ class Panel(Predictor, register=False):
         return cls._made(members, settings)
 
     @classmethod
-    def _restored(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:
+    def _from_folder(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The members from their own folders, those over another model with that one."""
         own = _model_name(folder)
         members = []

@@ -12,7 +12,7 @@ from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
-from promptlab.predictors.base import Predictor, not_fitted
+from promptlab.predictors.base import Predictor, not_fitted_error
 from promptlab.predictors.ensemble.base import Panel
 from promptlab.predictors.ensemble.folds import Folds
 from promptlab.predictors.ensemble.thresholds import Measure, Stages, sureness, tuned_thresholds
@@ -94,7 +94,9 @@ class Cascade(Panel):
 
     def _limits(self, row: Example) -> tuple[float, ...]:
         if self.thresholds is None:
-            raise not_fitted("a cascade without a threshold finds its thresholds on dev examples")
+            raise not_fitted_error(
+                "a cascade without a threshold finds its thresholds on dev examples"
+            )
         fold = self.folds.of(row)
         return self.thresholds if fold is None else self._without[fold]
 

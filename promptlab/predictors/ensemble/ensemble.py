@@ -12,7 +12,7 @@ from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
-from promptlab.predictors.base import Predictor, not_fitted
+from promptlab.predictors.base import Predictor, not_fitted_error
 from promptlab.predictors.ensemble.base import Panel
 from promptlab.predictors.ensemble.combination import (
     LEARNED,
@@ -113,7 +113,7 @@ class Ensemble(Panel):
 
     def _ruled(self) -> Rule:
         if self.rule is None:
-            raise not_fitted(f"{self._what} learns on dev examples")
+            raise not_fitted_error(f"{self._what} learns on dev examples")
         return self.rule
 
     def _learn(self, dev: Sequence[Example], tables: Sequence[Predictions]) -> None:

@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 
 from promptlab.data.example import Example
 from promptlab.errors import AskError, InputError, WorkError
-from promptlab.evaluation.trace import Branch, Trace
+from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.model_calls import Outcome, Solving
-from promptlab.predictors.scheduler import drive
+from promptlab.predictors.model_calls import StrategyResult, StrategyRun
+from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.parsers.open_answer import is_same_answer
 from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.strategies.chain_of_thought.worked_examples import Worked, steps_of
@@ -61,7 +61,9 @@ class Reasoner(Protocol):
     def fields(self) -> tuple[str, ...]:
         """The fields of a question."""
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The reasoning and the answer."""
 
 
@@ -86,7 +88,7 @@ def chosen(train: Sequence[Example], reasoner: Reasoner, count: int, seed: int) 
     for turn in range(choice.tries):
         asked = [n for n, q in enumerate(queues) if n not in found and turn < len(q)]
         rows = [train[queues[n][turn]] for n in asked]
-        outcomes = drive([reasoner.solve(row, Trace().root) for row in rows])
+        outcomes = run_concurrently([reasoner.solve(row, Trace().root) for row in rows])
         for number, row, outcome in zip(asked, rows, outcomes, strict=True):
             if (one := _passing(row, outcome, choice)) is not None:
                 found[number] = one
@@ -111,9 +113,9 @@ def question_vectors(
         return EmbeddingIndex(texts, model).vectors(texts)
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from promptlab.predictors.retrieval import words
+    from promptlab.predictors.retrieval import split_words
 
-    weights = TfidfVectorizer(analyzer=words).fit_transform(texts)
+    weights = TfidfVectorizer(analyzer=split_words).fit_transform(texts)
     return np.asarray(weights.toarray(), dtype=np.float64)
 
 
@@ -132,7 +134,7 @@ def nearest_first(vectors: Float[np.ndarray, "text dim"], count: int, seed: int)
     return sorted(clusters, key=lambda rows: (-len(rows), rows))
 
 
-def _passing(row: Example, outcome: Outcome | AskError, choice: Automatic) -> Worked | None:
+def _passing(row: Example, outcome: StrategyResult | AskError, choice: Automatic) -> Worked | None:
     if isinstance(outcome, AskError) or outcome.label is None or not outcome.reasoning:
         return None
     if len(steps_of(outcome.reasoning)) > choice.steps:

@@ -10,14 +10,19 @@ from typing import Any, Literal, Self, get_args
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
 from promptlab.models.pool import as_model
-from promptlab.predictors.base import not_fitted
-from promptlab.predictors.model_calls import Generate, Outcome, Solving, generated
+from promptlab.predictors.base import not_fitted_error
+from promptlab.predictors.model_calls import (
+    GenerateCall,
+    StrategyResult,
+    StrategyRun,
+    traced_generate,
+)
 from promptlab.predictors.strategy import Strategy
-from promptlab.predictors.truncation import render_within, shortening
+from promptlab.predictors.truncation import render_truncated, truncation_record
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser
 from promptlab.prompts.prompt import Prompt, Slot, Text
@@ -138,30 +143,32 @@ class ChainOfThought(Strategy):
     def prompt(self, example: Example) -> Prompt:
         """What the reasoning follows, shortened to the model's window."""
         if self.demonstrations is None:
-            raise not_fitted(f"{self.count} worked examples are to be found")
+            raise not_fitted_error(f"{self.count} worked examples are to be found")
         said = unbracketed(self.extraction)
         shown = [
             Demonstration(one.fields, self._worded(one).said(self.trigger, said))
             for one in self.demonstrations
         ]
-        prompt = render_within(self.template, example, shown, self.model, self._reserve())
+        prompt = render_truncated(self.template, example, shown, self.model, self._reserve())
         return going_on(prompt, self.trigger) if self.trigger else prompt
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The reasoning, then the answer that follows from it."""
         prompt = self.prompt(example)
-        ask = Generate(self.model, prompt, self._decoding(), sample)
-        reply, after = yield from generated(branch, "reasoning", ask)
-        facts: dict[str, Any] = {**(shortening(prompt) or {})}
+        ask = GenerateCall(self.model, prompt, self._decoding(), sample)
+        reply, after = yield from traced_generate(branch, "reasoning", ask)
+        facts: dict[str, Any] = {**(truncation_record(prompt) or {})}
         if reply.unreadable_reason:
             facts["unread"] = reply.unreadable_reason
-            return Outcome(None, reply.text, tokens=reply.tokens_out, facts=facts)
+            return StrategyResult(None, reply.text, tokens=reply.tokens_out, facts=facts)
         text = spoken(reply, "reasoning", self.model)
         reasoning, stated = parted(text, self.extraction)
         if self.extract == "reply":
             label = self.answering.parse(text) if stated is None else self._read(stated)
-            after.note(label=label, stated=stated is not None)
-            return Outcome(
+            after.annotate(label=label, stated=stated is not None)
+            return StrategyResult(
                 label,
                 reply.text,
                 logprob=reply.logprob,

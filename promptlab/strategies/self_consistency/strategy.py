@@ -9,10 +9,10 @@ from typing import Any, Self, get_args
 
 from promptlab.data.example import Example
 from promptlab.errors import AskError, InputError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.base import Predictor, not_fitted
-from promptlab.predictors.model_calls import Outcome, Solving, Together
+from promptlab.predictors.base import Predictor, not_fitted_error
+from promptlab.predictors.model_calls import Gather, StrategyResult, StrategyRun
 from promptlab.predictors.retrieval import EmbeddingIndex, check_embeds
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.parsers.open_answer import normalize_answer
@@ -80,7 +80,9 @@ class SelfConsistency(WrappingStrategy):
         """What the inner strategy needs for all examples."""
         self.inner.prepare(examples)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """The elected answer, with the votes among its facts."""
         ballot_box = _BallotBox()
         drawn = 0
@@ -88,25 +90,27 @@ class SelfConsistency(WrappingStrategy):
             size = min(self._wave, self.samples - drawn)
             numbers = [sample * self.samples + drawn + n for n in range(size)]
             parts = [self._one(example, branch, number) for number in numbers]
-            found: list[tuple[Outcome, Branch] | AskError] = yield Together(parts, tolerant=True)
+            found: list[tuple[StrategyResult, TraceCursor] | AskError] = yield Gather(
+                parts, return_errors=True
+            )
             for each in found:
                 self._take(ballot_box, each)
             drawn += size
         return self._outcome(ballot_box, drawn)
 
     def _one(
-        self, example: Example, branch: Branch, number: int
-    ) -> Solving[tuple[Outcome, Branch]]:
+        self, example: Example, branch: TraceCursor, number: int
+    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
         after = branch.step("sample", number=number)
         found = yield from self.inner.solve(example, after, number)
-        after.note(label=found.label)
+        after.annotate(label=found.label)
         return found, after
 
-    def _take(self, box: _BallotBox, found: tuple[Outcome, Branch] | AskError) -> None:
+    def _take(self, box: _BallotBox, found: tuple[StrategyResult, TraceCursor] | AskError) -> None:
         """Count one solution, in order; those beyond the one that decided are not looked at."""
         if box.closed:
             if not isinstance(found, AskError):
-                found[1].note(counted=False)
+                found[1].annotate(counted=False)
             return
         box.used += 1
         if isinstance(found, AskError):
@@ -116,7 +120,7 @@ class SelfConsistency(WrappingStrategy):
         left = self.samples - box.used
         box.closed = decided(box.counts, left, self.adaptive, self.threshold)
 
-    def _outcome(self, box: _BallotBox, drawn: int) -> Outcome:
+    def _outcome(self, box: _BallotBox, drawn: int) -> StrategyResult:
         if not box.outcomes:
             raise box.failed[0]
         facts: dict[str, Any] = {
@@ -146,7 +150,7 @@ class SelfConsistency(WrappingStrategy):
             case "overlap":
                 return overlapping(ballots)
         if self._index is None:
-            raise not_fitted("semantic votes compare answers with the training answers' mean")
+            raise not_fitted_error("semantic votes compare answers with the training answers' mean")
         vectors = self._index.vectors([ballot.label for ballot in ballots])
         return clustered(ballots, vectors @ vectors.T, self.similarity)
 
@@ -190,13 +194,13 @@ class SelfConsistency(WrappingStrategy):
 class _BallotBox:
     """The solutions of one example that were counted so far."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[StrategyResult] = field(default_factory=list)
     failed: list[AskError] = field(default_factory=list)
     used: int = 0
     closed: bool = False
     written: dict[str, str] = field(default_factory=dict)
 
-    def alike(self, outcome: Outcome) -> Outcome:
+    def alike(self, outcome: StrategyResult) -> StrategyResult:
         """An open answer as it was first written by a solution that came to the same."""
         if outcome.label is None:
             return outcome

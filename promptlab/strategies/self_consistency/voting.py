@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from promptlab.errors import InputError
-from promptlab.predictors.model_calls import Outcome
-from promptlab.predictors.retrieval import words
+from promptlab.predictors.model_calls import StrategyResult
+from promptlab.predictors.retrieval import split_words
 
 Vote = Literal["majority", "weighted", "semantic", "overlap"]
 LONGEST = 2
@@ -30,7 +30,7 @@ class Ballot:
     weight: float | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome) -> Ballot:
+    def of(cls, outcome: StrategyResult) -> Ballot:
         """The geometric mean of the tokens' probabilities weighs it (Wang et al. 2022)."""
         assert outcome.label is not None
         if outcome.logprob is None or not outcome.tokens:
@@ -75,7 +75,7 @@ def overlapping(ballots: Sequence[Ballot]) -> dict[str, float]:
 
 def overlap(first: str, second: str) -> float:
     """Mean F1 of the n-grams of one and two words, in [0, 1]; texts without words by equality."""
-    one, two = words(first), words(second)
+    one, two = split_words(first), split_words(second)
     if not one or not two:
         return float(first.strip() == second.strip())
     values = []

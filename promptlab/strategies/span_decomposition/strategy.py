@@ -12,19 +12,25 @@ from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.data.spans import Span, write_spans
 from promptlab.errors import AskError, InputError
-from promptlab.evaluation.trace import Branch, Trace
+from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
 from promptlab.models.pool import as_model
-from promptlab.predictors.base import not_fitted
+from promptlab.predictors.base import not_fitted_error
 from promptlab.predictors.calibration import (
     Calibration,
+    calibration_prior,
     calibration_prompts,
     check_calibration,
-    prior,
 )
-from promptlab.predictors.model_calls import Outcome, Score, Scored, Solving, Together
-from promptlab.predictors.scheduler import drive
+from promptlab.predictors.model_calls import (
+    Gather,
+    ScoreCall,
+    ScoreResult,
+    StrategyResult,
+    StrategyRun,
+)
+from promptlab.predictors.scheduler import run_concurrently
 from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Demonstration, Template
@@ -105,7 +111,7 @@ class SpanDecomposition(Strategy):
         if self.bias != "tuned":
             return self.bias
         if self._tuned is None:
-            raise not_fitted("the bias towards no name is tuned on labelled examples")
+            raise not_fitted_error("the bias towards no name is tuned on labelled examples")
         return self._tuned
 
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
@@ -116,18 +122,20 @@ class SpanDecomposition(Strategy):
         if self.bias == "tuned":
             self._tuned = self._best_bias(left or train)
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """All stretches are scored side by side; one step of the trace tells of them."""
         threshold = self.threshold
         margins = yield from self._margins(example, branch)
         chosen = select(values(margins), self.selection, threshold)
         label = write_spans(Span(stretch.phrase, margins[stretch][1]) for stretch in chosen)
-        return Outcome(label, label)
+        return StrategyResult(label, label)
 
     def prompt(self, example: Example, phrase: str) -> Prompt:
         """The prompt about one phrase of an example."""
         if self.demonstrations is None:
-            raise not_fitted(f"{self.count} demonstrations are to be drawn")
+            raise not_fitted_error(f"{self.count} demonstrations are to be drawn")
         return self.template.render({**example.fields, SPAN: phrase}, self.demonstrations)
 
     def example_prompt(self, example: Input) -> str:
@@ -209,13 +217,13 @@ class SpanDecomposition(Strategy):
     def _stretches(self, example: Example) -> list[Stretch]:
         return stretches(example.fields[self.text].split(), self.longest, self.keep)
 
-    def _margins(self, example: Example, branch: Branch) -> Solving[Margins]:
+    def _margins(self, example: Example, branch: TraceCursor) -> StrategyRun[Margins]:
         """Score every phrase once, however often it stands in the text."""
         found = self._stretches(example)
         phrases = list(dict.fromkeys(stretch.phrase for stretch in found))
         answers = tuple(self.verbalizer.answers)
-        asks = [Score(self.model, self.prompt(example, phrase), answers) for phrase in phrases]
-        replies: list[Scored] = yield Together([_asked(ask) for ask in asks])
+        asks = [ScoreCall(self.model, self.prompt(example, phrase), answers) for phrase in phrases]
+        replies: list[ScoreResult] = yield Gather([_asked(ask) for ask in asks])
         if not replies:
             return {}
         judged = dict(zip(phrases, self._judged(replies), strict=True))
@@ -232,7 +240,7 @@ class SpanDecomposition(Strategy):
         )
         return {stretch: judged[stretch.phrase] for stretch in found}
 
-    def _judged(self, replies: Sequence[Scored]) -> list[tuple[float, str]]:
+    def _judged(self, replies: Sequence[ScoreResult]) -> list[tuple[float, str]]:
         logprobs = np.array([reply.logprobs for reply in replies])
         if self.verbalizer.length_normalise:
             logprobs = logprobs / np.array([reply.answer_tokens for reply in replies])
@@ -256,7 +264,7 @@ class SpanDecomposition(Strategy):
                 logprobs = scores.logprobs
                 if self.verbalizer.length_normalise:
                     logprobs = np.asarray(logprobs / scores.answer_tokens)
-                self._prior = prior(self.calibration, logprobs)
+                self._prior = calibration_prior(self.calibration, logprobs)
         return self._prior
 
     def _best_bias(self, rows: Sequence[Example]) -> float:
@@ -267,7 +275,7 @@ class SpanDecomposition(Strategy):
                 "the bias towards no name is tuned on labelled examples, and there are none; give "
                 "some, or a bias in nats"
             )
-        found = drive([self._margins(row, Trace().root) for row in rows])
+        found = run_concurrently([self._margins(row, Trace().root) for row in rows])
         usable = [
             (margins, truth)
             for margins, truth in zip(found, truths, strict=True)
@@ -300,6 +308,6 @@ def outside_label(verbalizer: Verbalizer) -> str:
     )
 
 
-def _asked(ask: Score) -> Solving[Scored]:
-    found: Scored = yield ask
+def _asked(ask: ScoreCall) -> StrategyRun[ScoreResult]:
+    found: ScoreResult = yield ask
     return found

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 
 from promptlab.errors import AskError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.model_calls import Generate, Score, Solving, Together, generated, scored
+from promptlab.predictors.model_calls import (
+    Gather,
+    GenerateCall,
+    ScoreCall,
+    StrategyRun,
+    traced_generate,
+    traced_score,
+)
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
@@ -38,7 +45,7 @@ class Exploration:
         judgement: Judgement,
         problem: Problem,
         budget: Budget,
-        branch: Branch,
+        branch: TraceCursor,
         sample: int,
     ) -> None:
         self.fields, self.model, self.problem = fields, model, problem
@@ -57,13 +64,13 @@ class Exploration:
         """The best node so far, the earlier one among equals."""
         return max(self.nodes, key=lambda node: node.goodness, default=None)
 
-    def expand(self, nodes: Sequence[Node]) -> Solving[list[Node]]:
+    def expand(self, nodes: Sequence[Node]) -> StrategyRun[list[Node]]:
         """The legal new states after ``nodes``; illegal thoughts and repetitions are noted."""
         parts = [self._next(node) for node in nodes if self.purse.pay_state()]
-        grown: list[list[Node]] = yield Together(parts)
+        grown: list[list[Node]] = yield Gather(parts)
         return [child for children in grown for child in children]
 
-    def judge(self, nodes: Sequence[Node]) -> Solving[None]:
+    def judge(self, nodes: Sequence[Node]) -> StrategyRun[None]:
         """Give every open node its value."""
         open_ = [node for node in nodes if not (node.solved or node.dead)]
         method = self.judgement.method
@@ -79,7 +86,7 @@ class Exploration:
                 yield from self._vote(open_)
         else:
             rated = self._rate if method == "value" else self._read_values
-            yield Together([rated(node) for node in open_])
+            yield Gather([rated(node) for node in open_])
 
     def prompt(self, template: Template, node: Node, **more: str) -> Prompt:
         """A template with the example's fields and those of a node."""
@@ -87,15 +94,15 @@ class Exploration:
         own = {"state": node.state, "steps": steps, "thought": node.thought}
         return template.render({**self.fields, **own, **more})
 
-    def _next(self, node: Node) -> Solving[list[Node]]:
+    def _next(self, node: Node) -> StrategyRun[list[Node]]:
         """The children of one node."""
-        listed: list[tuple[list[str], Branch]] = []
+        listed: list[tuple[list[str], TraceCursor]] = []
         if self.thoughts.method == "moves":
             texts = list(self.problem.moves(node.state))
             listed.append((texts, node.branch))
         else:
             asks = [self._write(node, number) for number in range(self.thoughts.asks)]
-            found = yield Together(asks)
+            found = yield Gather(asks)
             listed.extend(one for one in found if one is not None)
         children: list[Node] = []
         for texts, branch in listed:
@@ -104,7 +111,7 @@ class Exploration:
             children.extend(child for child in added if child is not None)
         return children
 
-    def _write(self, node: Node, number: int) -> Solving[tuple[list[str], Branch] | None]:
+    def _write(self, node: Node, number: int) -> StrategyRun[tuple[list[str], TraceCursor] | None]:
         """The thoughts of one reply, and the step that they follow from."""
         assert self.thoughts.template is not None
         found = yield from self._generate(
@@ -116,7 +123,7 @@ class Exploration:
         )
         return None if found is None else (self.thoughts.read(found[0]), found[1])
 
-    def _add(self, parent: Node, text: str, branch: Branch) -> Node | None:
+    def _add(self, parent: Node, text: str, branch: TraceCursor) -> Node | None:
         """A node for a legal thought that leads to a new state."""
         found = self.problem.follow(parent.state, text)
         if isinstance(found, str):
@@ -131,7 +138,7 @@ class Exploration:
         node = Node(found.text, found.state, parent.depth + 1, step, parent)
         node.solved = self.problem.solved(found.state)
         node.dead = self.problem.ended(found.state) and not node.solved
-        step.note(**({"solved": True} if node.solved else {"dead": True} if node.dead else {}))
+        step.annotate(**({"solved": True} if node.solved else {"dead": True} if node.dead else {}))
         self._seen[found.state] = node
         self.nodes.append(node)
         return node
@@ -142,9 +149,9 @@ class Exploration:
 
     def _value(self, node: Node, value: float, **notes: Any) -> None:
         node.value = value
-        node.branch.note(value=value, **notes)
+        node.branch.annotate(value=value, **notes)
 
-    def _rate(self, node: Node) -> Solving[None]:
+    def _rate(self, node: Node) -> StrategyRun[None]:
         assert self.judgement.template is not None
         prompt = self.prompt(self.judgement.template, node)
         found = yield from self._score(node.branch, "value", prompt, self.judgement.words.answers)
@@ -152,7 +159,7 @@ class Exploration:
             value, word = self.judgement.worth(found.logprobs, found.answer_tokens)
             self._value(node, value, word=word)
 
-    def _read_values(self, node: Node) -> Solving[None]:
+    def _read_values(self, node: Node) -> StrategyRun[None]:
         assert self.judgement.template is not None
         prompt = self.prompt(self.judgement.template, node)
         replies = yield from self._replies(node.branch, "value", prompt)
@@ -162,7 +169,7 @@ class Exploration:
             unread = len(read) - len(known)
             self._value(node, sum(known) / len(read), **({"unparsed": unread} if unread else {}))
 
-    def _vote(self, nodes: Sequence[Node]) -> Solving[None]:
+    def _vote(self, nodes: Sequence[Node]) -> StrategyRun[None]:
         """One prompt about all candidates; it stands below the first one's parent."""
         assert self.judgement.template is not None
         lines = [f"{n}. {'; '.join(node.thoughts)}" for n, node in enumerate(nodes, start=1)]
@@ -184,26 +191,26 @@ class Exploration:
         for node, value in zip(nodes, values, strict=True):
             self._value(node, value)
 
-    def _replies(self, branch: Branch, name: str, prompt: Prompt) -> Solving[list[str]]:
+    def _replies(self, branch: TraceCursor, name: str, prompt: Prompt) -> StrategyRun[list[str]]:
         """The judgement's sampled texts; fewer if some fail or cannot be paid."""
         samples = self.judgement.samples
         asks = [
             self._generate(branch, name, prompt, self.judgement.decoding, self.sample * samples + n)
             for n in range(samples)
         ]
-        found = yield Together(asks)
+        found = yield Gather(asks)
         return [one[0] for one in found if one is not None]
 
     def _generate(
-        self, branch: Branch, name: str, prompt: Prompt, decoding: Decoding, sample: int
-    ) -> Solving[tuple[str, Branch] | None]:
+        self, branch: TraceCursor, name: str, prompt: Prompt, decoding: Decoding, sample: int
+    ) -> StrategyRun[tuple[str, TraceCursor] | None]:
         """A reply and its step; ``None`` if it cannot be paid, or fails."""
         price = self._price(prompt, decoding.max_tokens)
         if not self.purse.pay_ask(price):
             return None
         try:
-            ask = Generate(self.model, prompt, decoding, sample)
-            reply, after = yield from generated(branch, name, ask)
+            ask = GenerateCall(self.model, prompt, decoding, sample)
+            reply, after = yield from traced_generate(branch, name, ask)
         except AskError as error:
             self._failed(branch, name, error)
             return None
@@ -211,14 +218,14 @@ class Exploration:
         return reply.answer, after
 
     def _score(
-        self, branch: Branch, name: str, prompt: Prompt, answers: tuple[str, ...]
-    ) -> Solving[Any]:
-        """A `Scored`; ``None`` if it cannot be paid, or fails."""
+        self, branch: TraceCursor, name: str, prompt: Prompt, answers: tuple[str, ...]
+    ) -> StrategyRun[Any]:
+        """A `ScoreResult`; ``None`` if it cannot be paid, or fails."""
         price = self._price(prompt, sum(len(answer.encode()) + 1 for answer in answers))
         if not self.purse.pay_ask(price):
             return None
         try:
-            found, _ = yield from scored(branch, name, Score(self.model, prompt, answers))
+            found, _ = yield from traced_score(branch, name, ScoreCall(self.model, prompt, answers))
         except AskError as error:
             self._failed(branch, name, error)
             return None
@@ -231,7 +238,7 @@ class Exploration:
             return 0
         return self.model.count_tokens(prompt) + reply
 
-    def _failed(self, branch: Branch, name: str, error: AskError) -> None:
+    def _failed(self, branch: TraceCursor, name: str, error: AskError) -> None:
         self.failures.append(error)
         branch.step(name, error=str(error))
 

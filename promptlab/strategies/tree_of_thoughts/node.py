@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 
 
 @dataclass(eq=False)
@@ -18,7 +18,7 @@ class Node:
     thought: str
     state: str
     depth: int
-    branch: Branch
+    branch: TraceCursor
     parent: Node | None = None
     value: float | None = None
     solved: bool = False

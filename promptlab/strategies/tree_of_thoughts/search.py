@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from promptlab.errors import InputError
-from promptlab.predictors.model_calls import Solving
+from promptlab.predictors.model_calls import StrategyRun
 from promptlab.strategies.tree_of_thoughts.exploration import Exploration
 from promptlab.strategies.tree_of_thoughts.node import Budget, Node
 
@@ -36,7 +36,7 @@ class Search:
         if self.depth < 1 or self.beam < 1:
             raise InputError(f"depth {self.depth} and beam {self.beam}; both are 1 or more")
 
-    def run(self, tree: Exploration) -> Solving[str]:
+    def run(self, tree: Exploration) -> StrategyRun[str]:
         """Search until something is solved or nothing is left to try; why it ended."""
         if self.method == "breadth":
             return (yield from self._breadth(tree))
@@ -54,7 +54,7 @@ class Search:
         """The inverse of `settings`."""
         return cls(**{**settings, "budget": Budget(**settings["budget"])})
 
-    def _breadth(self, tree: Exploration) -> Solving[str]:
+    def _breadth(self, tree: Exploration) -> StrategyRun[str]:
         frontier = [tree.root]
         for _ in range(self.depth):
             children = yield from tree.expand(frontier)
@@ -66,7 +66,7 @@ class Search:
                 return "budget" if tree.purse.refused else "exhausted"
         return "depth"
 
-    def _descend(self, tree: Exploration, node: Node) -> Solving[bool]:
+    def _descend(self, tree: Exploration, node: Node) -> StrategyRun[bool]:
         """Whether the best state is at or below ``node``, found first."""
         if node.depth == self.depth:
             # Without rules nobody can say that a whole path is wrong.
@@ -78,7 +78,7 @@ class Search:
         for child in self._chosen(children):
             if (yield from self._descend(tree, child)):
                 return True
-            child.branch.note(backtracked=True)
+            child.branch.annotate(backtracked=True)
             tree.backtracked += 1
             if tree.purse.refused:
                 return False
@@ -92,11 +92,11 @@ class Search:
         chosen = passing[: self.beam]
         for node in nodes:
             if node in chosen:
-                node.branch.note(kept=True)
+                node.branch.annotate(kept=True)
             elif not (node.solved or node.dead):
                 below = node.value is not None and node not in passing
                 why = "below the threshold" if below else "beyond the beam"
-                node.branch.note(pruned="not judged" if node.value is None else why)
+                node.branch.annotate(pruned="not judged" if node.value is None else why)
         return chosen
 
 

@@ -8,10 +8,15 @@ from typing import Any, Self
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError, WordlessError
-from promptlab.evaluation.trace import Branch
+from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import Capability, LanguageModel
 from promptlab.models.pool import as_model
-from promptlab.predictors.model_calls import Generate, Outcome, Solving, generated
+from promptlab.predictors.model_calls import (
+    GenerateCall,
+    StrategyResult,
+    StrategyRun,
+    traced_generate,
+)
 from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser, parser_from_settings
@@ -77,13 +82,17 @@ class TreeOfThoughts(Strategy):
             names.extend(template.fields if template is not None else ())
         return tuple(dict.fromkeys(name for name in names if name not in RESERVED))
 
-    def solve(self, example: Example, branch: Branch, sample: int = 0) -> Solving[Outcome]:
+    def solve(
+        self, example: Example, branch: TraceCursor, sample: int = 0
+    ) -> StrategyRun[StrategyResult]:
         """Search, then answer from the best path, which the trace marks as chosen."""
         try:
             tree = self._exploration(example.fields, branch, sample)
         except InputError as error:  # fields without content, for one: there is nothing to search
             branch.step("start", error=str(error))
-            return Outcome(None, facts={"tree": {"ended": "no such problem", "why": str(error)}})
+            return StrategyResult(
+                None, facts={"tree": {"ended": "no such problem", "why": str(error)}}
+            )
         ended = yield from self.search.run(tree)
         best = tree.best
         facts = {"tree": _summary(tree, ended, best)}
@@ -95,9 +104,9 @@ class TreeOfThoughts(Strategy):
                     f"no thought could be read from what {self.model.name} wrote for the first "
                     "step; see the trace for its reply"
                 )
-            return Outcome(None, facts=facts)
+            return StrategyResult(None, facts=facts)
         for node in best.path:
-            node.branch.note(chosen=True)
+            node.branch.annotate(chosen=True)
         return (yield from self._answered(tree, best, sample, facts))
 
     def example_prompt(self, example: Input) -> str:
@@ -152,7 +161,9 @@ class TreeOfThoughts(Strategy):
                 "a template for votes shows the states to choose from: write {candidates} in it"
             )
 
-    def _exploration(self, fields: Mapping[str, str], branch: Branch, sample: int) -> Exploration:
+    def _exploration(
+        self, fields: Mapping[str, str], branch: TraceCursor, sample: int
+    ) -> Exploration:
         return Exploration(
             fields,
             self.model,
@@ -166,20 +177,20 @@ class TreeOfThoughts(Strategy):
 
     def _answered(
         self, tree: Exploration, best: Node, sample: int, facts: dict[str, Any]
-    ) -> Solving[Outcome]:
+    ) -> StrategyRun[StrategyResult]:
         """The answer step."""
         logprob: float | None = None
         if self.answer is None:
             text = said = self.problem.answer(tree.fields, best.thoughts)
         else:
-            ask = Generate(self.model, tree.prompt(self.answer, best), self.decoding, sample)
-            reply, _ = yield from generated(best.branch, "answer", ask)
+            ask = GenerateCall(self.model, tree.prompt(self.answer, best), self.decoding, sample)
+            reply, _ = yield from traced_generate(best.branch, "answer", ask)
             text, logprob, said = reply.text, reply.logprob, reply.answer
             if reply.unreadable_reason:
                 facts = facts | {"unread": reply.unreadable_reason}
         label = self.parser.parse(said) if self.parser is not None else said.strip() or None
         reasoning = "\n".join(best.thoughts)
-        return Outcome(label, text, logprob=logprob, reasoning=reasoning, facts=facts)
+        return StrategyResult(label, text, logprob=logprob, reasoning=reasoning, facts=facts)
 
 
 def _summary(tree: Exploration, ended: str, best: Node | None) -> dict[str, Any]:

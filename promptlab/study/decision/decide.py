@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.evaluation.failure_records import TABLES
 from promptlab.evaluation.predictions import Predictions
-from promptlab.evaluation.reply_counts import count_replies, replies_told
+from promptlab.evaluation.reply_counts import count_replies, describe_reply_counts
 from promptlab.evaluation.statistics import holm, majority_baseline
 from promptlab.evaluation.truncation_count import count_cuts
 from promptlab.events import Warned
@@ -77,7 +77,7 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         f"The winner on {split}: {words}."
         for split, rows in unanswered.items()
         for words in (
-            *replies_told(count_replies(rows), len(rows)),
+            *describe_reply_counts(count_replies(rows), len(rows)),
             count_cuts(rows).told(len(rows)),
         )
         if words

@@ -19,7 +19,7 @@ from promptlab.errors import (
     WorkError,
 )
 from promptlab.evaluation.predictions import Predictions
-from promptlab.evaluation.reply_counts import count_replies, replies_told
+from promptlab.evaluation.reply_counts import count_replies, describe_reply_counts
 from promptlab.evaluation.truncation_count import count_cuts
 from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.files.cache import atomic_write
@@ -166,7 +166,7 @@ class TrialEvaluator:
                     f"trial {item.number} ({item.candidate.name}): {describe_failed_requests(rows)}"
                 )
             )
-        for words in replies_told(count_replies(rows), len(rows)):
+        for words in describe_reply_counts(count_replies(rows), len(rows)):
             self._context.events.emit(
                 Warned(f"trial {item.number} ({item.candidate.name}): {words}")
             )

@@ -27,7 +27,7 @@ from promptlab.files.saved_predictor.folder import DOCUMENT
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, load
 from promptlab.predictors.candidate import Candidate
-from promptlab.predictors.saved_model import weights_saved
+from promptlab.predictors.saved_model import saved_weights_hash
 from promptlab.study.folder.basis import Basis
 from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.spec.objective import Objective, compare_paired, summarize_predictions
@@ -125,7 +125,7 @@ class StudyContext:
         folder = self.folder.fitted(candidate.key)
         if not folder.exists():
             return None
-        then, now = weights_saved(folder), self.model.describe().get("weights")
+        then, now = saved_weights_hash(folder), self.model.describe().get("weights")
         if then is not None and then != now:
             self.events.emit(Warned(f"{candidate.name} is fitted again: it was on other weights"))
             remove(folder)

@@ -88,7 +88,7 @@ class ScoredTriggers:
 
     def _prompt(self, example: Example) -> Prompt:
         view = reading(self.model, self.template)
-        return PromptClassifier(self.template, self.verbalizer, view).prompt(example)
+        return PromptClassifier(self.template, self.verbalizer, view).render_prompt(example)
 
     @property
     def computed_tokens(self) -> int:

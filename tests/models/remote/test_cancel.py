@@ -15,7 +15,7 @@ from promptlab.cancellation import Cancellation
 from promptlab.data.example import Example
 from promptlab.errors import Cancelled
 from promptlab.models.remote.model import RemoteModel
-from promptlab.predictors.comparison_grid import Grid
+from promptlab.predictors.comparison_grid import ComparisonGrid
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
@@ -152,7 +152,7 @@ def test_files_and_grids_keep_what_is_finished(
     batch = predict_file(predictor, rows, tmp_path / "out.csv", block=2, cancellation=cancellation)
     assert batch["cancelled"] and batch["rows"] == 2
     assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("positive") == 2
-    grid = Grid({"hangs": lambda: predictor}, [Example("1", {"text": "hang"})])
+    grid = ComparisonGrid({"hangs": lambda: predictor}, [Example("1", {"text": "hang"})])
     script.taken.clear()
     once_taken(script, grid.cancellation)
     with pytest.raises(Cancelled):

@@ -17,8 +17,8 @@ from promptlab.data.task import Task
 from promptlab.errors import CapabilityError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice
-from promptlab.predictors.demonstrations.nearest import Neighbours
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig
+from promptlab.predictors.demonstrations.nearest import NearestDemonstrations
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.predictors.retrieval import make_index
 from tests.helpers.scripted_model import ScriptedModel
@@ -29,7 +29,7 @@ from tests.helpers.selection_fixtures import CHOICES, TEMPLATE, Fresh, classifie
 def test_nearest_is_brute_force_without_itself(
     similarity: Any, causal: LocalModel, task: Task
 ) -> None:
-    choice = DemonstrationChoice(3, selection="nearest", similarity=similarity)
+    choice = DemonstrationConfig(3, selection="nearest", similarity=similarity)
     fitted = classifier(causal, choice).fit(task.train)
     index = make_index(similarity, [e.fields["text"] for e in task.train], causal)
     for example in (*task.dev[:3], *task.train[:3]):
@@ -42,7 +42,7 @@ def test_nearest_is_brute_force_without_itself(
 
 
 def test_no_example_demonstrates_itself(task: Task) -> None:
-    choice = DemonstrationChoice(16, selection="nearest")
+    choice = DemonstrationConfig(16, selection="nearest")
     fitted = classifier(ScriptedModel(), choice).fit(task.train)
     for example in task.train:
         assert sorted(shown(fitted, example)) == sorted(
@@ -58,7 +58,7 @@ def test_no_example_demonstrates_itself(task: Task) -> None:
 
 def test_nearest_in_turns_and_in_other_orders(task: Task) -> None:
     model = ScriptedModel()
-    choice = DemonstrationChoice(5, selection="nearest", balanced=True, order="nearest_first")
+    choice = DemonstrationConfig(5, selection="nearest", balanced=True, order="nearest_first")
     example = Example("q", {"text": "great great wonderful"})
     fitted = classifier(model, choice).fit(task.train)
     answers = [d.answer for d in fitted.demonstrations_of(example)]
@@ -78,7 +78,7 @@ def test_nearest_in_turns_and_in_other_orders(task: Task) -> None:
 def test_nearest_is_saved_and_does_not_depend_on_the_batch(
     calibration: Any, causal: LocalModel, task: Task, tmp_path: Path
 ) -> None:
-    choice = DemonstrationChoice(2, selection="nearest", similarity="embedding")
+    choice = DemonstrationConfig(2, selection="nearest", similarity="embedding")
     fitted = classifier(causal, choice, calibration=calibration).fit(task.train)
     again = pl.load(fitted.save(tmp_path / "p"), causal)
     whole = fitted.predict(task.dev)
@@ -87,11 +87,13 @@ def test_nearest_is_saved_and_does_not_depend_on_the_batch(
             assert row.scores == pytest.approx(other.scores, abs=1e-5)
     assert isinstance(again, PromptClassifier)
     assert again.settings() == json.loads(json.dumps(fitted.settings()))
-    assert [str(again.prompt(e)) for e in task.dev] == [str(fitted.prompt(e)) for e in task.dev]
+    assert [str(again.render_prompt(e)) for e in task.dev] == [
+        str(fitted.render_prompt(e)) for e in task.dev
+    ]
 
 
 def test_the_prior_of_nearest_is_that_of_training_examples(causal: LocalModel, task: Task) -> None:
-    choice = DemonstrationChoice(2, selection="nearest")
+    choice = DemonstrationConfig(2, selection="nearest")
     fitted = classifier(causal, choice, calibration="contextual").fit(task.train)
     prompts = [
         TEMPLATE.render({"text": content}, fitted.demonstrations_of(example))
@@ -105,7 +107,7 @@ def test_the_prior_of_nearest_is_that_of_training_examples(causal: LocalModel, t
 
 def test_a_writer_takes_the_nearest(task: Task, tmp_path: Path) -> None:
     model = ScriptedModel(lambda prompt, sample: "great")
-    choice = DemonstrationChoice(2, selection="nearest")
+    choice = DemonstrationConfig(2, selection="nearest")
     made = PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=choice).fit(task.train)
     assert made.predict(task.dev[:3]).labels == ["positive"] * 3
     assert [prompt.count("\n") for prompt, _ in model.calls[-1]] == [2, 2, 2]
@@ -116,7 +118,7 @@ def test_a_writer_takes_the_nearest(task: Task, tmp_path: Path) -> None:
 
 def test_embeddings_need_a_model_that_has_them(task: Task) -> None:
     for selection in ("nearest", "diverse"):
-        choice = DemonstrationChoice(2, selection=selection, similarity="embedding")
+        choice = DemonstrationConfig(2, selection=selection, similarity="embedding")
         with pytest.raises(CapabilityError, match="use similarity bm25"):
             classifier(ScriptedModel(), choice).fit(task.train)
 
@@ -126,19 +128,19 @@ def test_neighbours_of_two_fields() -> None:
         Example("a", {"premise": "red stone", "hypothesis": "a stone", "other": "blue"}, "yes"),
         Example("b", {"premise": "blue whale", "hypothesis": "a whale", "other": "red"}, "no"),
     ]
-    choice = DemonstrationChoice(1, selection="nearest")
-    near = Neighbours(choice, pool, ("premise", "hypothesis"), ScriptedModel())
+    choice = DemonstrationConfig(1, selection="nearest")
+    near = NearestDemonstrations(choice, pool, ("premise", "hypothesis"), ScriptedModel())
     asked = Example("q", {"premise": "blue sea", "hypothesis": "a sea", "other": "red red"})
-    assert [e.id for e in near.of(asked)] == ["b"]
+    assert [e.id for e in near.select(asked)] == ["b"]
     same = Example("q", {"premise": "Blue  whale", "hypothesis": "a whale", "other": "?"})
-    assert [e.id for e in near.of(same)] == ["a"]
+    assert [e.id for e in near.select(same)] == ["a"]
 
 
 def test_what_is_explained_of_nearest_ones(task: Task) -> None:
     from promptlab.cli.explanation import _nearest
     from promptlab.tuning.explanation import explain
 
-    choice = DemonstrationChoice(2, selection="nearest")
+    choice = DemonstrationConfig(2, selection="nearest")
     fitted = classifier(ScriptedModel(), choice).fit(task.train)
     found = explain(fitted)["own_demonstrations"]
     assert found == {"count": 2, "similarity": "bm25", "order": "nearest_last", "pool": 16}
@@ -151,7 +153,7 @@ def test_what_is_nearest_to_all_examples_is_found_at_once(
     from promptlab.strategies.self_consistency.strategy import SelfConsistency
 
     model = fresh("tiny_causal")
-    choice = DemonstrationChoice(2, selection="nearest", similarity="embedding")
+    choice = DemonstrationConfig(2, selection="nearest", similarity="embedding")
     decoding = pl.Decoding(max_tokens=2, temperature=1.0)
     inner = PromptGenerator(TEMPLATE, CHOICES, model, decoding=decoding, demonstrations=choice)
     asked: list[int] = []

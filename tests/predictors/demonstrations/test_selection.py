@@ -20,15 +20,15 @@ from promptlab.errors import InputError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.calibration import calibration_prompts
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.predictors.demonstrations.choice import DemonstrationChoice, permutations
-from promptlab.predictors.demonstrations.nearest import capped
-from promptlab.predictors.demonstrations.sampling import by_label, spread, turns
+from promptlab.predictors.demonstrations.choice import DemonstrationConfig, sample_orders
+from promptlab.predictors.demonstrations.nearest import cap_pool
+from promptlab.predictors.demonstrations.sampling import evenly_spaced, group_by_label, round_robin
 from promptlab.predictors.demonstrations.selection import (
-    covering,
+    facility_location,
     global_entropy,
-    likelihood,
     local_entropy,
-    own_scale,
+    mean_log_likelihood,
+    scale_by_self,
 )
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.template import Template
@@ -37,14 +37,14 @@ from tests.helpers.selection_fixtures import CHOICES, TEMPLATE, WORDS, Fresh, cl
 
 
 def test_permutations_are_all_or_a_seeded_draw() -> None:
-    assert permutations(3, 24, 1) == list(itertools.permutations(range(3)))
-    drawn = permutations(6, 24, 1)
+    assert sample_orders(3, 24, 1) == list(itertools.permutations(range(3)))
+    drawn = sample_orders(6, 24, 1)
     assert len(set(drawn)) == 24
     assert drawn[0] == tuple(range(6))
     assert all(sorted(order) == list(range(6)) for order in drawn)
-    assert permutations(6, 24, 1) == drawn != permutations(6, 24, 2)
-    assert permutations(1, 24, 1) == [(0,)]
-    assert len(permutations(50, 3, 1)) == 3
+    assert sample_orders(6, 24, 1) == drawn != sample_orders(6, 24, 2)
+    assert sample_orders(1, 24, 1) == [(0,)]
+    assert len(sample_orders(50, 3, 1)) == 3
 
 
 def test_entropies_by_hand() -> None:
@@ -53,7 +53,7 @@ def test_entropies_by_hand() -> None:
     rows = [(0.9, 0.1), (0.8, 0.2), (0.6, 0.4), (0.25, 0.75)]
     mean = sum(-sum(p * math.log(p) for p in row) for row in rows) / 4
     assert local_entropy(logs) == pytest.approx(mean)
-    assert likelihood(logs, [0, 0, 1, 1]) == pytest.approx(
+    assert mean_log_likelihood(logs, [0, 0, 1, 1]) == pytest.approx(
         (math.log(0.9) + math.log(0.8) + math.log(0.4) + math.log(0.75)) / 4
     )
     sure = np.array([[0.0, -np.inf], [0.0, -np.inf]])
@@ -63,7 +63,7 @@ def test_entropies_by_hand() -> None:
 @given(st.integers(0, 1000), st.integers(1, 4))
 def test_coverage_is_greedy_and_near_the_best(seed: int, count: int) -> None:
     scores = np.random.default_rng(seed).uniform(-0.3, 1.0, (7, 7))
-    chosen = covering(scores, count)
+    chosen = facility_location(scores, count)
     assert len(set(chosen)) == count
 
     def covered(places: Any) -> float:
@@ -79,22 +79,22 @@ def test_coverage_is_greedy_and_near_the_best(seed: int, count: int) -> None:
 
 def test_coverage_by_turns_and_ties() -> None:
     same = np.ones((6, 6))
-    assert covering(same, 4) == [0, 1, 2, 3]
-    assert covering(same, 4, ["b", "b", "b", "a", "a", "b"]) == [3, 0, 4, 1]
-    assert covering(same, 6, ["b", "b", "b", "a", "a", "b"]) == [3, 0, 4, 1, 2, 5]
-    assert covering(same, 9) == [0, 1, 2, 3, 4, 5]
-    scaled = own_scale(np.array([[2.0, 1.0], [0.0, 0.0]]))
+    assert facility_location(same, 4) == [0, 1, 2, 3]
+    assert facility_location(same, 4, ["b", "b", "b", "a", "a", "b"]) == [3, 0, 4, 1]
+    assert facility_location(same, 6, ["b", "b", "b", "a", "a", "b"]) == [3, 0, 4, 1, 2, 5]
+    assert facility_location(same, 9) == [0, 1, 2, 3, 4, 5]
+    scaled = scale_by_self(np.array([[2.0, 1.0], [0.0, 0.0]]))
     assert scaled.tolist() == [[1.0, 0.5], [0.0, 0.0]]
 
 
 def test_spread_turns_and_the_capped_pool(task: Task) -> None:
-    assert spread(task.train, 99) == list(task.train)
-    assert [e.id for e in spread(task.train, 4)] == [task.train[n].id for n in (0, 4, 8, 12)]
-    assert len(turns(by_label(task.train), 99)) == 16
-    kept = capped(task.train, 13, 6)
+    assert evenly_spaced(task.train, 99) == list(task.train)
+    assert [e.id for e in evenly_spaced(task.train, 4)] == [task.train[n].id for n in (0, 4, 8, 12)]
+    assert len(round_robin(group_by_label(task.train), 99)) == 16
+    kept = cap_pool(task.train, 13, 6)
     assert [e for e in task.train if e in kept] == kept
     assert Counter(e.label for e in kept) == {"negative": 3, "positive": 3}
-    assert capped(task.train, 13, 6) == kept != capped(task.train, 21, 6)
+    assert cap_pool(task.train, 13, 6) == kept != cap_pool(task.train, 21, 6)
 
 
 def test_diverse_takes_one_of_each_cluster() -> None:
@@ -104,7 +104,7 @@ def test_diverse_takes_one_of_each_cluster() -> None:
         Example(f"{n}", {"text": f"{thing} {word}"}, "positive" if n % 2 else "negative")
         for n, (thing, word) in enumerate(itertools.product(things, ["one", "two", "three"]))
     ]
-    choice = DemonstrationChoice(3, selection="diverse", balanced=False, order="given")
+    choice = DemonstrationConfig(3, selection="diverse", balanced=False, order="given")
     drawn = shown(classifier(model, choice).fit(train), train[0])
     assert [text.split()[0] for text in drawn] == ["red", "blue", "green"]
     even = replace(choice, count=4, balanced=True)
@@ -129,7 +129,7 @@ def test_bootstrapped_are_right_ones_alone(task: Task) -> None:
     right = {e.fields["text"] for e in task.train[1:12]}
     sets = set()
     for seed in range(6):
-        choice = DemonstrationChoice(4, seed, selection="bootstrapped")
+        choice = DemonstrationConfig(4, seed, selection="bootstrapped")
         fitted = classifier(rating(right), choice).fit(task.train)
         drawn = shown(fitted, task.dev[0])
         assert len(set(drawn)) == 4
@@ -137,14 +137,14 @@ def test_bootstrapped_are_right_ones_alone(task: Task) -> None:
         assert Counter(d.answer for d in fitted.demonstrations or []) == {"great": 2, "terrible": 2}
         sets.add(tuple(drawn))
     assert len(sets) > 2
-    few = classifier(rating(set(list(right)[:3])), DemonstrationChoice(4, selection="confident"))
+    few = classifier(rating(set(list(right)[:3])), DemonstrationConfig(4, selection="confident"))
     with pytest.raises(InputError, match="answers 3 of 16 training examples rightly"):
         few.fit(task.train)
 
 
 def test_confident_are_the_surest_right_ones(task: Task) -> None:
     right = {e.fields["text"] for e in task.train[1:12]}
-    choice = DemonstrationChoice(3, selection="confident", balanced=False)
+    choice = DemonstrationConfig(3, selection="confident", balanced=False)
     fitted = classifier(rating(right), choice).fit(task.train)
     assert sorted(map(len, shown(fitted, task.dev[0]))) == sorted(map(len, right))[-3:]
     even = classifier(rating(right), replace(choice, count=2, balanced=True)).fit(task.train)
@@ -156,14 +156,14 @@ def test_bootstrapping_a_writer(task: Task) -> None:
         return "great" if "great" in prompt or "good" in prompt else "no idea"
 
     model = ScriptedModel(write)
-    choice = DemonstrationChoice(3, selection="bootstrapped")
+    choice = DemonstrationConfig(3, selection="bootstrapped")
     made = PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=choice).fit(task.train)
     assert {d.answer for d in made.demonstrations or []} == {"positive"}
     assert len(made.demonstrations or []) == 3
-    sure = DemonstrationChoice(3, selection="confident")
+    sure = DemonstrationConfig(3, selection="confident")
     with pytest.raises(InputError, match="needs a predictor that scores labels"):
         PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=sure).fit(task.train)
-    ordered = DemonstrationChoice(3, order="searched")
+    ordered = DemonstrationConfig(3, order="searched")
     with pytest.raises(InputError, match="PromptGenerator writes its answers"):
         PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=ordered).fit(task.train)
 
@@ -173,20 +173,20 @@ def test_bootstrapping_a_writer(task: Task) -> None:
 def test_the_best_order_is_that_of_brute_force(
     order: Any, calibration: Any, causal: LocalModel, task: Task
 ) -> None:
-    choice = DemonstrationChoice(3, 21, order, probes=6)
+    choice = DemonstrationConfig(3, 21, order, probes=6)
     fitted = classifier(causal, choice, calibration=calibration).fit(task.train)
     found = shown(fitted, task.dev[0])
     chosen = [e for e in task.train if e.fields["text"] in found]
-    probes = spread([e for e in task.train if e not in chosen], 6)
-    base = shown(classifier(causal, DemonstrationChoice(3, 21)).fit(task.train), task.dev[0])
+    probes = evenly_spaced([e for e in task.train if e not in chosen], 6)
+    base = shown(classifier(causal, DemonstrationConfig(3, 21)).fit(task.train), task.dev[0])
     assert sorted(base) == sorted(found)
     values = {}
     for row in itertools.permutations(chosen):
         one = classifier(
-            causal, DemonstrationChoice(3, selection="first"), calibration=calibration
+            causal, DemonstrationConfig(3, selection="first"), calibration=calibration
         ).fit(row if calibration != "batch" else [*row, *probes])
         if calibration == "batch":
-            one.demonstrations = one._solved(row)
+            one.demonstrations = one._render_demonstrations(row)
             one._prior = one._find_prior(probes)
         logs = np.log(one.predict_proba(probes))
         right = [one.labels.index(str(e.label)) for e in probes]
@@ -195,7 +195,7 @@ def test_the_best_order_is_that_of_brute_force(
             if order == "global_entropy"
             else local_entropy(logs)
             if order == "local_entropy"
-            else likelihood(logs, right)
+            else mean_log_likelihood(logs, right)
         )
     assert values[tuple(found)] == pytest.approx(max(values.values()), abs=1e-5)
 
@@ -205,21 +205,21 @@ def test_orders_are_scored_in_one_call_and_never_on_other_examples(task: Task) -
     calls: list[int] = []
     score = model.score
     model.score = lambda p, a: calls.append(len(p)) or score(p, a)  # type: ignore[method-assign, func-returns-value]
-    choice = DemonstrationChoice(3, order="searched", probes=5)
+    choice = DemonstrationConfig(3, order="searched", probes=5)
     classifier(model, choice, calibration="contextual").fit(task.train, dev=task.dev)
     assert calls == [6 * (5 + 3), 3]
     texts = {e.fields["text"] for e in (*task.dev, *task.test)}
     assert not any(text in prompt for text in texts for prompt in model.scored)
     calls.clear()
-    classifier(model, DemonstrationChoice(1, order="searched")).fit(task.train)
+    classifier(model, DemonstrationConfig(1, order="searched")).fit(task.train)
     assert calls == []
-    all_of_them = DemonstrationChoice(16, order="local_entropy")
+    all_of_them = DemonstrationConfig(16, order="local_entropy")
     with pytest.raises(InputError, match="all 16 do; ask for fewer"):
         classifier(model, all_of_them).fit(task.train)
 
 
 def test_demonstrations_after_the_slot_are_refused_where_nothing_reads_them(task: Task) -> None:
-    choice = DemonstrationChoice(2, placement="after")
+    choice = DemonstrationConfig(2, placement="after")
     model = ScriptedModel(lambda prompt, sample: "great")
     with pytest.raises(InputError, match=r"behind the slot.*scripted writes its reply before"):
         PromptGenerator(TEMPLATE, CHOICES, model, demonstrations=choice)
@@ -233,10 +233,10 @@ def test_demonstrations_after_the_slot_are_refused_where_nothing_reads_them(task
 
 
 def test_after_is_saved_and_is_where_the_calibration_looks(causal: LocalModel, task: Task) -> None:
-    choice = DemonstrationChoice(2, placement="after")
+    choice = DemonstrationConfig(2, placement="after")
     fitted = classifier(causal, choice, calibration="contextual").fit(task.train)
     again = PromptClassifier.from_settings(json.loads(json.dumps(fitted.settings())), causal)
-    assert str(again.prompt(task.dev[0])) == str(fitted.prompt(task.dev[0]))
+    assert str(again.render_prompt(task.dev[0])) == str(fitted.render_prompt(task.dev[0]))
     assert again.predict(task.dev).labels == fitted.predict(task.dev).labels
     free = calibration_prompts("contextual", TEMPLATE, fitted.demonstrations or [], "after")
     assert str(free[0]).startswith("N/A It was {mask}.\n")
@@ -248,7 +248,7 @@ def test_after_is_saved_and_is_where_the_calibration_looks(causal: LocalModel, t
 def test_shared_demonstrations_are_computed_once(fresh: Fresh, task: Task) -> None:
     def computed(selection: Any) -> int:
         model = fresh("tiny_causal")
-        fitted = classifier(model, DemonstrationChoice(4, selection=selection)).fit(task.train)
+        fitted = classifier(model, DemonstrationConfig(4, selection=selection)).fit(task.train)
         before = model.usage.computed_tokens
         fitted.predict(task.dev)
         return model.usage.computed_tokens - before

@@ -15,7 +15,7 @@ from promptlab.data.example import Example
 from promptlab.errors import CapabilityError, InputError, NotFittedError
 from promptlab.predictors.base import load
 from promptlab.predictors.generator import PromptGenerator
-from promptlab.predictors.model_calls import Outcome
+from promptlab.predictors.model_calls import StrategyResult
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import NumberParser, TextParser
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
@@ -80,9 +80,9 @@ def test_ties_go_to_the_likelier_then_to_the_first() -> None:
 
 
 def test_weights_are_probabilities_by_token() -> None:
-    one = Ballot.of(Outcome("a", logprob=-4.0, tokens=8))
+    one = Ballot.of(StrategyResult("a", logprob=-4.0, tokens=8))
     assert one.weight == pytest.approx(math.exp(-0.5))
-    assert Ballot.of(Outcome("a", logprob=None, tokens=8)).weight is None
+    assert Ballot.of(StrategyResult("a", logprob=None, tokens=8)).weight is None
     ballots = [Ballot("a", 0.2), Ballot("b", 0.9), Ballot("a", 0.3)]
     assert weighed(ballots) == pytest.approx({"a": 0.5, "b": 0.9})
     with pytest.raises(InputError, match="does not tell it; use vote majority"):
