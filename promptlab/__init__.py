@@ -232,7 +232,7 @@ _RENAMED = {
     "shipped_studies": "promptlab.study.shipped_studies",
     "solve": "promptlab.predictors.solve",
     "spreadsheet_safe": "promptlab.batch.spreadsheet_safe",
-    "standings": "promptlab.models.standings",
+    "standings": "promptlab.models.rank_answer",
     "study_complaints": "promptlab.study.validate_study",
     "study_verdict": "promptlab.study.study_verdict",
     "tasks": "promptlab.library.tasks",

@@ -30,9 +30,9 @@ from promptlab.candidates.weight_dimensions import (
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
-from promptlab.models.tuned_weights import freed
+from promptlab.models.tuned_weights import free_memory
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
@@ -119,14 +119,14 @@ class FinetuneKind(SoftPromptKind):
     def _one(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
         template, prompt = self._prompt(item.candidate, model)
         if not self.task.train:
-            start = Learned() if prompt is None else prompt.learned({"untrained": True})[0]
-            view = model if prompt is None else model.adapted(start)
+            start = LearnedParts() if prompt is None else prompt.learned({"untrained": True})[0]
+            view = model if prompt is None else model.with_learned_parts(start)
             return self._fitted(item.candidate.settings, template, view)
         try:
             learned = self._tuned(item, template, prompt, model, fitting)
         finally:
-            freed()  # the private copy, before the predictor makes one of its own
-        return self._fitted(item.candidate.settings, template, model.adapted(learned))
+            free_memory()  # the private copy, before the predictor makes one of its own
+        return self._fitted(item.candidate.settings, template, model.with_learned_parts(learned))
 
     def _tuned(
         self,
@@ -135,7 +135,7 @@ class FinetuneKind(SoftPromptKind):
         prompt: Learner | None,
         model: LocalModel,
         fitting: Fitting,
-    ) -> Learned:
+    ) -> LearnedParts:
         settings = item.candidate.settings
         training = Training(**settings["training"])
         before = None

@@ -21,7 +21,7 @@ from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, DataError, InputError, StudyError
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
@@ -156,7 +156,7 @@ class TunedKind(LearningKind, TemplateKind):
 
         On a frozen network the states of what stands before all that is learned are shared.
         """
-        view = model.adapted(placeholder(learner, model), keep=False)
+        view = model.with_learned_parts(placeholder(learner, model), keep=False)
         predictor = self._over(item.candidate.settings, template, view)
         predictor.fit(self.task.train)  # draws demonstrations, checks labels
         dev = self.task.dev[: training.dev_examples]
@@ -188,7 +188,7 @@ class TunedKind(LearningKind, TemplateKind):
         template, _ = self._learner(candidate, model)
         learned = joined(trained.learner.learned(training_facts(candidate, trained)))
         learned.facts.update(nearest_facts(model, learned))
-        settings, view = candidate.settings, model.adapted(learned)
+        settings, view = candidate.settings, model.with_learned_parts(learned)
         if trained.learner.members > 1:
             mixed = self._over(settings, template, view)
             mixed.calibration = settings["calibration"]
@@ -274,12 +274,12 @@ def check_read(template: Template, model: LocalModel) -> None:
         )
 
 
-def placeholder(learner: Any, model: LocalModel) -> Learned:
+def placeholder(learner: Any, model: LocalModel) -> LearnedParts:
     """Parts of the right shapes, so that prompts can be made into token ids before training."""
     return learner.learned()[0]
 
 
-def joined(members: Sequence[Learned]) -> Learned:
+def joined(members: Sequence[LearnedParts]) -> LearnedParts:
     """All members of a mixture as one, their vectors one after the other."""
     import torch
 
@@ -287,6 +287,6 @@ def joined(members: Sequence[Learned]) -> Learned:
     if len(members) == 1:
         return first
     tables = [m.vectors for m in members if m.vectors is not None]
-    return Learned(
+    return LearnedParts(
         torch.cat(tables), first.soft * len(members), first.triggers, first.prefix, first.facts
     )

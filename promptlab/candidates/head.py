@@ -31,9 +31,9 @@ from promptlab.candidates.weight_dimensions import (
 from promptlab.data.task import Task
 from promptlab.errors import DataError
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
-from promptlab.models.tuned_weights import freed
+from promptlab.models.tuned_weights import free_memory
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.head import HeadClassifier, HeadTexts, template_without_slot
@@ -130,10 +130,12 @@ class HeadKind(LearningKind):
         try:
             learned = self._learned(item, model, fitting)
         finally:
-            freed()  # the private copy, before the predictor makes one of its own
-        return HeadClassifier(settings["input"], settings["labels"], model.adapted(learned))
+            free_memory()  # the private copy, before the predictor makes one of its own
+        return HeadClassifier(
+            settings["input"], settings["labels"], model.with_learned_parts(learned)
+        )
 
-    def _learned(self, item: Asked, model: LocalModel, fitting: Fitting) -> Learned:
+    def _learned(self, item: Asked, model: LocalModel, fitting: Fitting) -> LearnedParts:
         candidate = item.candidate
         training = Training(**candidate.settings["training"])
         frozen = candidate.settings["weights"] == "frozen" or not self.task.train

@@ -14,7 +14,7 @@ from promptlab.candidates.gradient_tuned import trainable
 from promptlab.data.task import Task
 from promptlab.errors import StudyError, WorkError
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.calibration import Calibration
 from promptlab.predictors.candidate import Candidate
@@ -81,12 +81,12 @@ class WordsKind(Kind):
                 "were completed"
             )
         local = trainable(model)
-        learned = Learned.load(source.folder, local.fits())
+        learned = LearnedParts.load(source.folder, local.compatibility())
         template, words = in_words(Template.from_settings(source.template), learned, local)
         predictor = PromptClassifier(
             template,
             Verbalizer.from_settings(source.verbalizer),
-            local.adapted(words),
+            local.with_learned_parts(words),
             calibration=settings["calibration"],
         )
         return predictor.fit(self.task.train)

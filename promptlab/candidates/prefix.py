@@ -12,7 +12,7 @@ from promptlab.candidates.dimensions import choose
 from promptlab.candidates.gradient_tuned import TunedKind, TunedSettings
 from promptlab.candidates.training_dimensions import Numbers
 from promptlab.errors import CapabilityError, StudyError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
@@ -96,9 +96,9 @@ class PrefixKind(TunedKind):
         layers, heads, size = shape
         segments = soft_segments(template)
         count = sum(segment.count for segment in segments.values())
-        learned = Learned(
+        learned = LearnedParts(
             torch.zeros(count, model.engine.network.virtual_tokens.width) if count else None,
             tuple((name, segment.count) for name, segment in segments.items()),
             prefix=torch.zeros(layers, 2, heads, max(self.settings.length), size),
         )
-        return [(template, model.adapted(learned, keep=False))]
+        return [(template, model.with_learned_parts(learned, keep=False))]

@@ -13,7 +13,7 @@ from promptlab.candidates.dimensions import choose
 from promptlab.candidates.earlier_trials import Earlier, best_first
 from promptlab.candidates.gradient_tuned import TunedKind, TunedSettings
 from promptlab.errors import StudyError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
@@ -173,7 +173,7 @@ class SoftPromptKind(TunedKind):
             count = sum(segment.count for segment in segments.values())
             table = torch.zeros(count, model.engine.network.virtual_tokens.width)
             named = tuple((name, segment.count) for name, segment in segments.items())
-            found.append((soft, model.adapted(Learned(table, named), keep=False)))
+            found.append((soft, model.with_learned_parts(LearnedParts(table, named), keep=False)))
         return found
 
 

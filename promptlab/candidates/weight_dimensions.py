@@ -12,7 +12,7 @@ from promptlab.candidates.dimensions import choose
 from promptlab.data.task import Task
 from promptlab.errors import DataError
 from promptlab.models.local import LocalModel
-from promptlab.models.tuned_weights import check_targets, check_trains
+from promptlab.models.tuned_weights import check_targets, check_trainable
 from promptlab.predictors.candidate import Candidate
 from promptlab.tuning.weight_updates import LowRank, Targets
 
@@ -66,7 +66,7 @@ def low_rank(candidate: Candidate) -> LowRank | None:
 
 def check_weights(settings: Any, model: LocalModel) -> None:
     """Refuse a model whose weights cannot be trained as they are to be."""
-    check_trains(model.engine.network, model.name)
+    check_trainable(model.engine.network, model.name)
     if "lora" in settings.weights:
         check_targets(model.engine.network, settings.targets)
 

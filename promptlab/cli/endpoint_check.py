@@ -24,23 +24,23 @@ def endpoint_row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     first, alone = _asked(model, [0])
     if first:
         raise WorkError(f"{model.name} does not answer: {first[0]}")
-    before = model.spent()
+    before = model.usage_cost()
     errors, seconds = _asked(model, range(1, 1 + _PROMPTS))
-    spent = model.spent()
+    spent = model.usage_cost()
     written = spent["tokens_out"] - before["tokens_out"]
     return {
         "name": model.name,
         "family": model.family,
         "endpoint": model.address.url,
         "api": model.options.api,
-        "capabilities": sorted(model.can),
+        "capabilities": sorted(model.capabilities),
         "max_tokens": model.max_tokens,
         "concurrency": model.options.concurrency,
         "first_reply_seconds": round(alone, 3),
         "written_tokens_per_second": round(written / seconds, 1),
         "asked": 1 + _PROMPTS,
         "errors": errors,
-        "adapted": model.remarks(),
+        "adapted": model.adjustments(),
         "cost": spent,
         "key": model.key,
     }
@@ -51,7 +51,7 @@ def _asked(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
     from promptlab.prompts.decoding import Decoding
     from promptlab.prompts.prompt import Prompt, Slot, Text
 
-    chat = "chat" in model.can
+    chat = "chat" in model.capabilities
     prompts = [
         Prompt((Text(_QUESTION.format(number=number) + "\n"), Slot()), chat=chat)
         for number in numbers
@@ -65,7 +65,7 @@ def _asked(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
 
 def endpoint_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
     """The row for people."""
-    from promptlab.models.remote.cost import told
+    from promptlab.models.remote.cost import cost_summary
 
     failed = row["errors"]
     return [
@@ -79,7 +79,7 @@ def endpoint_lines(row: dict[str, Any]) -> list[tuple[str, str]]:
             f"{row['written_tokens_per_second']:,.0f} tokens/s written, "
             f"{min(row['concurrency'], row['asked'] - 1)} requests at a time",
         ),
-        ("cost", told(row["cost"])),
+        ("cost", cost_summary(row["cost"])),
         *(("note", remark) for remark in row["adapted"]),
         *([("failed", f"{len(failed)} of {row['asked']}: {failed[0]}")] if failed else []),
     ]

@@ -31,7 +31,7 @@ _WORDS = "a film about people who read long books on the train to the sea and ba
 def list_models(as_json: Json = False) -> None:
     """The pinned models; any folder or Hugging Face id works, too."""
     from promptlab.files.cache import cache_dir, format_size
-    from promptlab.models.builtin import MODELS
+    from promptlab.models.builtin import BUILTIN_MODELS
 
     rows = [
         {
@@ -46,7 +46,7 @@ def list_models(as_json: Json = False) -> None:
             "description": model.description,
             "source": model.source,
         }
-        for model in MODELS.values()
+        for model in BUILTIN_MODELS.values()
     ]
     if as_json:
         print_json(rows)
@@ -64,7 +64,7 @@ def list_models(as_json: Json = False) -> None:
                 "yes" if row["cached"] else "no",
                 model.description,
             )
-            for model, row in zip(MODELS.values(), rows, strict=True)
+            for model, row in zip(BUILTIN_MODELS.values(), rows, strict=True)
         ],
         numbers=("parameters", "download", "on disk"),
     )
@@ -135,7 +135,7 @@ def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dic
             "parameters": sum(p.numel() for p in network.model.parameters()),
             "device": model.device,
             "dtype": model.dtype,
-            "capabilities": sorted(model.can),
+            "capabilities": sorted(model.capabilities),
             "max_tokens": model.max_tokens,
             "thinking": model.thinking,
             "fast_paths": {
@@ -160,7 +160,7 @@ def _prompts(model: LocalModel, start: int) -> list[Any]:
     prompts = []
     for number in range(start, start + _PROMPTS):
         order = random.Random(number).choices(words, k=2 * _PROMPT_TOKENS)
-        prompts.append(Prompt((Text(model.cut(" ".join(order), limit)), Slot())))
+        prompts.append(Prompt((Text(model.truncate(" ".join(order), limit)), Slot())))
     return prompts
 
 
@@ -189,7 +189,7 @@ def _writing_speed(model: LocalModel) -> float | None:
     """New tokens a second of one greedy reply; None for a model that cannot generate."""
     from promptlab.prompts.decoding import Decoding
 
-    if "generate" not in model.can:
+    if "generate" not in model.capabilities:
         return None
     room = max(1, min(_NEW_TOKENS, model.max_tokens // 2 - 1))
     prompt = _prompts(model, 0)[:1]

@@ -206,11 +206,11 @@ def _predicted(
 ) -> dict[str, Any]:
     """Predict all rows into ``output``; what they come to."""
     from promptlab.batch.prediction import BatchPrediction
-    from promptlab.models.remote.cost import told
-    from promptlab.models.remote.cost_ledger import Ledger
+    from promptlab.models.remote.cost import cost_summary
+    from promptlab.models.remote.cost_ledger import CostLedger
 
     batch = BatchPrediction(predictor, records, columns=columns, label=label)
-    started, ledger = time.perf_counter(), Ledger()
+    started, ledger = time.perf_counter(), CostLedger()
     try:
         with ledger.in_force():
             _predict(batch, output, kept, trace=trace)
@@ -218,12 +218,12 @@ def _predicted(
         output.commit()
     except BaseException:
         if ledger.sums is not None:
-            note(f"paid all the same: {told(ledger.sums)}")
+            note(f"paid all the same: {cost_summary(ledger.sums)}")
         raise
     return batch.summary() | {
         "made_text": output.made_text,
-        "cost": ledger.sums or predictor.model.spent(),
-        "remarks": predictor.model.remarks(),
+        "cost": ledger.sums or predictor.model.usage_cost(),
+        "remarks": predictor.model.adjustments(),
         "seconds": round(time.perf_counter() - started, 3),
     }
 
@@ -317,9 +317,9 @@ def _report(summary: dict[str, Any]) -> None:
     if summary["made_text"]:
         note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:
-        from promptlab.models.remote.cost import told
+        from promptlab.models.remote.cost import cost_summary
 
-        note(f"cost: {told(summary['cost'])}")
+        note(f"cost: {cost_summary(summary['cost'])}")
     if summary["unknown_labels"]:
         names = table_cell(", ".join(map(repr, summary["unknown_labels"])))
         warn(

@@ -20,7 +20,7 @@ from promptlab.events import (
     TrialFinished,
     Warned,
 )
-from promptlab.models.remote.cost import told
+from promptlab.models.remote.cost import cost_summary
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -89,7 +89,7 @@ class StudyProgress:
                 self._phase = event.name
                 self._say(f"{event.name} …")
             case Cost():
-                self._cost = told(event.record())
+                self._cost = cost_summary(event.record())
             case EndpointBusy():
                 self._busy = (time.monotonic() + event.seconds, event.message)
                 self._say(event.message)

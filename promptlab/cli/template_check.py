@@ -38,7 +38,7 @@ def _model_findings(
 
     if item.answers is None:
         verb = "fill" if item.open_vocabulary else "generate"
-        return [], [] if verb in model.can else [f"{model.name} cannot {verb}"]
+        return [], [] if verb in model.capabilities else [f"{model.name} cannot {verb}"]
     answers = item.verbalizer.answers
     try:
         model.check(prompts, answers)
@@ -61,7 +61,7 @@ def _token_counts(model: Any, prompt: Prompt, answers: Sequence[str]) -> dict[st
 
     before = Prompt(prompt.segments[: prompt.slot + 1], chat=prompt.chat)
     counts = {}
-    for asked in model.questions([before], answers)[0]:
+    for asked in model.scoring_requests([before], answers)[0]:
         for index, ids in zip(asked.answers, asked.continuations, strict=True):
             counts[answers[index]] = len(ids)
     return counts

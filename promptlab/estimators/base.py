@@ -21,7 +21,7 @@ from promptlab.errors import DataError, InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Listener
 from promptlab.models.base import LanguageModel
-from promptlab.models.throughput import measured
+from promptlab.models.throughput import measure_throughput
 from promptlab.predictors.base import Predictor, not_fitted_error
 from promptlab.predictors.calibration import Calibration
 from promptlab.predictors.candidate import Candidate
@@ -312,7 +312,7 @@ def _learning_seconds(
     # Plain texts of the examples' length: learned parts cannot be read before they are learned.
     texts = [" ".join(e.fields.values())[:_MEASURED] for e in examples]
     prompts = [_PLAIN.render({"text": text}) for text in texts]
-    rate = measured(model, prompts, writes=False)
+    rate = measure_throughput(model, prompts, writes=False)
     if rate is None or not examples:
         return None
     low, high, _ = LearningCost(task, model, examples).of(candidate)

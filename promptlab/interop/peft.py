@@ -18,7 +18,7 @@ from promptlab.errors import InputError
 from promptlab.files.cache import atomic_write
 from promptlab.files.json_file import read_object
 from promptlab.models.checkpoints.tensor_file import read_tensors
-from promptlab.models.learned_parts import Learned, learned_segments
+from promptlab.models.learned_parts import LearnedParts, learned_segments
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.generator import PromptGenerator
@@ -79,7 +79,7 @@ def export_peft(predictor: PromptClassifier | PromptGenerator, folder: str | Pat
     return folder
 
 
-def import_peft(folder: str | Path, model: LocalModel) -> Learned:
+def import_peft(folder: str | Path, model: LocalModel) -> LearnedParts:
     """What a PEFT folder holds: vectors for ``{soft:N}`` at a template's start, or a prefix.
 
     Raises `InputError` for another kind of adapter, one that does not fit the model, and one that
@@ -113,7 +113,7 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
                 f"of {model.name} begin, and a template's vectors stand behind it, so it would not "
                 "be the prompt that was trained; train it here, or use PEFT itself"
             )
-        learned = Learned(vectors=tensor, soft=(("0", count),), facts={"from": "peft"})
+        learned = LearnedParts(vectors=tensor, soft=(("0", count),), facts={"from": "peft"})
     elif kind == "PREFIX_TUNING":
         _check_prefix(model)
         shape = model.prefix_shape
@@ -125,13 +125,13 @@ def import_peft(folder: str | Path, model: LocalModel) -> Learned:
             )
         layers, heads, size = shape
         prefix = tensor.view(count, layers, 2, heads, size).permute(1, 2, 3, 0, 4).contiguous()
-        learned = Learned(prefix=prefix, facts={"from": "peft"})
+        learned = LearnedParts(prefix=prefix, facts={"from": "peft"})
     else:
         raise InputError(
             f"{folder} holds a {kind} adapter; soft prompts and prefixes can be read "
             "(PROMPT_TUNING, P_TUNING, PREFIX_TUNING)"
         )
-    model.adapted(learned)  # refuses what does not fit
+    model.with_learned_parts(learned)  # refuses what does not fit
     return learned
 
 

@@ -8,23 +8,23 @@ from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
     from promptlab.models.builtin import model_names
-    from promptlab.models.fill_mask import Standing, fill_words, standings
+    from promptlab.models.fill_mask import AnswerRank, fill_words, rank_answer
     from promptlab.models.token_view import Token
 
 __all__ = [
-    "Standing",
+    "AnswerRank",
     "Token",
     "fill_words",
     "model_names",
-    "standings",
+    "rank_answer",
 ]
 
 _HOMES = {
-    "Standing": "promptlab.models.fill_mask",
+    "AnswerRank": "promptlab.models.fill_mask",
     "Token": "promptlab.models.token_view",
     "fill_words": "promptlab.models.fill_mask",
     "model_names": "promptlab.models.builtin",
-    "standings": "promptlab.models.fill_mask",
+    "rank_answer": "promptlab.models.fill_mask",
 }
 
 if not TYPE_CHECKING:

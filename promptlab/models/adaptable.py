@@ -12,8 +12,8 @@ from promptlab.engine.kv_cache.state import prefix_shape
 from promptlab.engine.scoring.engine import Engine
 from promptlab.errors import InputError, NotFiniteError
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import FACTS, Learned
-from promptlab.models.tuned_weights import check_trains
+from promptlab.models.learned_parts import FACTS, LearnedParts
+from promptlab.models.tuned_weights import check_trainable
 
 M = TypeVar("M", bound="AdaptableModel")
 
@@ -26,14 +26,14 @@ class AdaptableModel(LanguageModel):
 
     engine: Engine
     base: Any
-    learned: Learned | None = None
+    learned: LearnedParts | None = None
     _prefix_shape: tuple[int, int, int] | None
 
     @abstractmethod
     def _forget(self) -> None:
         """Begin without anything remembered: a view encodes prompts in its own way."""
 
-    def adapted(self: M, learned: Learned, *, keep: bool = True) -> M:
+    def with_learned_parts(self: M, learned: LearnedParts, *, keep: bool = True) -> M:
         """The same model with learned parts: it scores prompts with soft and trigger segments.
 
         The weights are shared and stay as they are; tuned ones are put into a copy in fp32.
@@ -43,7 +43,7 @@ class AdaptableModel(LanguageModel):
         self._check_parts(learned)
         engine = self.base.engine
         if learned.weights is not None:
-            network = learned.weights.merged(engine.network)
+            network = learned.weights.merge_into(engine.network)
             engine = engine.over(network, learned.key, keep=keep)
         view = copy.copy(self)
         view.base = self.base
@@ -53,13 +53,13 @@ class AdaptableModel(LanguageModel):
         view._forget()
         return view
 
-    def private(self: M) -> M:
+    def trainable_copy(self: M) -> M:
         """A model of its own over copies of the weights in fp32, which may be trained.
 
         Nothing that it computes is kept. Raises `CapabilityError` for quantised weights.
         """
         base: M = self.base
-        check_trains(base.engine.network, self.name)
+        check_trainable(base.engine.network, self.name)
         other = copy.copy(base)
         other.base = other
         other.engine = base.engine.over(base.engine.network.trainable_copy(), "", keep=False)
@@ -90,7 +90,7 @@ class AdaptableModel(LanguageModel):
             self.base._prefix_shape = prefix_shape(self.engine.network)
         return self.base._prefix_shape
 
-    def fits(self, learned: Learned | None = None) -> dict[str, Any]:
+    def compatibility(self, learned: LearnedParts | None = None) -> dict[str, Any]:
         """What something learned for this model depends on."""
         virtual = self.engine.network.virtual_tokens
         facts: dict[str, Any] = {
@@ -105,9 +105,9 @@ class AdaptableModel(LanguageModel):
             facts["prefix_shape"] = None if shape is None else list(shape)
         return facts
 
-    def _check_parts(self, learned: Learned) -> None:
+    def _check_parts(self, learned: LearnedParts) -> None:
         virtual = self.engine.network.virtual_tokens
-        if (broken := learned.broken) is not None:
+        if (broken := learned.non_finite_part) is not None:
             raise NotFiniteError(
                 f"the learned {broken} hold NaN or infinity, so {self.name} would compute no "
                 "numbers with them; learn them anew, with a smaller learning rate"
@@ -137,10 +137,10 @@ class AdaptableModel(LanguageModel):
     def save_learned(self, folder: Path) -> None:
         """Write ``learned.safetensors`` and ``learned.json``; nothing if nothing was learned."""
         if self.learned is not None:
-            self.learned.save(folder, self.fits(self.learned))
+            self.learned.save(folder, self.compatibility(self.learned))
 
-    def with_learned(self: M, folder: Path) -> M:
+    def load_learned(self: M, folder: Path) -> M:
         """This model with what `save_learned` has written, itself if that is nothing."""
         if not (folder / FACTS).exists():
             return self
-        return self.adapted(Learned.load(folder, self.fits()))
+        return self.with_learned_parts(LearnedParts.load(folder, self.compatibility()))

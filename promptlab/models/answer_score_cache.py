@@ -13,15 +13,15 @@ from promptlab.engine.scoring.readout import SlotReadout
 from promptlab.engine.scoring.request import ScoringContext
 from promptlab.models.base import Scores
 from promptlab.models.local import AnswerRequest, LocalModel
-from promptlab.models.nested_answers import may_begin_another
+from promptlab.models.nested_answers import may_be_nested
 from promptlab.prompts.prompt import Prompt
 
-KEPT = 512
+MAX_CACHED_ANSWERS = 512
 """So many answers are kept; the oldest are forgotten."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Cut:
+class _AnswerTokens:
     """What an answer is at every prompt.
 
     ``token`` ``[prompt]`` its only token, -1 if the network has to read on; ``tokens`` their
@@ -35,7 +35,7 @@ class _Cut:
     alone: Bool[np.ndarray, " prompt"]
 
 
-class SlotScores:
+class AnswerScoreCache:
     """`LocalModel.score` of the same prompts again and again, for one set of answers after another.
 
     The slots are read once. An answer of one token is then one product; any other (several
@@ -52,7 +52,7 @@ class SlotScores:
         asked = {answer: self._asked(range(len(self.prompts)), answer) for answer in answers}
         self._contexts = self._places(list(asked.values()))
         self._lengths = np.array([len(context.ids) for context in self._contexts], dtype=np.int64)
-        self._cuts: dict[str, _Cut] = {}
+        self._cuts: dict[str, _AnswerTokens] = {}
         self._kept: dict[str, Float[np.ndarray, " prompt"]] = {}
         self._together: dict[tuple[str, ...], Scores] = {}
         self._read: SlotReadout | None = None
@@ -65,7 +65,7 @@ class SlotScores:
         if self._read is None and self.model.engine.network.head_is_linear:
             self._read = self.model.engine.read(self._contexts)
 
-    def unread(self, answers: Sequence[str]) -> tuple[str, ...]:
+    def uncached_answers(self, answers: Sequence[str]) -> tuple[str, ...]:
         """Those of the answers for which `score` would ask the network."""
         asked = [answer for answer in answers if answer not in self._kept]
         found = [a for a in asked if (self._of(a).token < 0)[self._of(a).alone].any()]
@@ -109,7 +109,7 @@ class SlotScores:
         if slow:
             asked = [self.prompts[row] for row in rows]
             # What is kept of an answer must not depend on those asked with it.
-            groups = [[answer] for answer in slow] if may_begin_another(tuple(slow)) else [slow]
+            groups = [[answer] for answer in slow] if may_be_nested(tuple(slow)) else [slow]
             parts = [self.model.score(asked, group).logprobs for group in groups]
             found = np.concatenate(parts, axis=1)
             for column, answer in enumerate(slow):
@@ -127,22 +127,22 @@ class SlotScores:
     def _dependent(self, answers: Sequence[str]) -> Bool[np.ndarray, " prompt"]:
         alone = np.all([self._of(answer).alone for answer in answers], axis=0)
         dependent: Bool[np.ndarray, " prompt"] = ~alone
-        if self.model.family != "masked" and may_begin_another(tuple(answers)):
+        if self.model.family != "masked" and may_be_nested(tuple(answers)):
             dependent[:] = True  # the shorter one's score is without the longer one's
         return dependent
 
-    def _of(self, answer: str) -> _Cut:
+    def _of(self, answer: str) -> _AnswerTokens:
         """How an answer is cut: asked of one prompt of every group."""
         if answer not in self._cuts:
             first, group = self._groups
             items = self._asked(first, answer)
             cut = self._cut(items, first)
-            self._cuts[answer] = _Cut(
+            self._cuts[answer] = _AnswerTokens(
                 cut.token[group], cut.tokens[group], cut.more[group], cut.alone[group]
             )
         return self._cuts[answer]
 
-    def _cut(self, items: Sequence[AnswerRequest], rows: Sequence[int]) -> _Cut:
+    def _cut(self, items: Sequence[AnswerRequest], rows: Sequence[int]) -> _AnswerTokens:
         affine, causal = self.model.engine.network.head_is_linear, self.model.family == "causal"
         token, tokens, more, alone = (np.zeros(len(items), dtype=np.int64) for _ in range(4))
         for place, (item, row) in enumerate(zip(items, rows, strict=True)):
@@ -153,11 +153,11 @@ class SlotScores:
             tokens[place] = len(continuation)
             more[place] = len(item.context.ids) - len(self._contexts[row].ids)
             alone[place] = here or not causal
-        return _Cut(token, tokens, np.maximum(more, 0), alone.astype(bool))
+        return _AnswerTokens(token, tokens, np.maximum(more, 0), alone.astype(bool))
 
     def _asked(self, rows: Sequence[int], answer: str) -> list[AnswerRequest]:
         """The one question about one answer, at each of these prompts."""
-        questions = self.model.questions([self.prompts[row] for row in rows], (answer,))
+        questions = self.model.scoring_requests([self.prompts[row] for row in rows], (answer,))
         return [items[0] for items in questions]
 
     def _places(self, asked: Sequence[Sequence[AnswerRequest]]) -> list[ScoringContext]:
@@ -200,7 +200,7 @@ class SlotScores:
 
     def _ending(self, prompt: Prompt) -> tuple[str, str]:
         """What the tokens of an answer depend on."""
-        piece = self.model.pieces(prompt)
+        piece = self.model.encode_sides(prompt)
         left = piece.left.text
         words = left.rstrip()
         space = left[len(words) :]
@@ -210,6 +210,6 @@ class SlotScores:
 
     def _forget(self, answers: Sequence[str]) -> None:
         for kept in (self._kept, self._cuts, self._together):
-            for old in list(kept)[: max(0, len(kept) - KEPT)]:
+            for old in list(kept)[: max(0, len(kept) - MAX_CACHED_ANSWERS)]:
                 if old not in answers:
                     del kept[old]  # type: ignore[arg-type]

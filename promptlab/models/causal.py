@@ -8,7 +8,7 @@ from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
-from promptlab.models.token_view import Layout, Token, Tokenized, stripped
+from promptlab.models.token_view import PromptLayout, Token, TokenView, strip_end
 from promptlab.prompts.prompt import Prompt, Text
 
 
@@ -22,15 +22,17 @@ class CausalModel(LocalModel):
     """
 
     family = "causal"
-    can = frozenset({"score", "features", "fill", "generate", "gradients"})
+    capabilities = frozenset({"score", "features", "fill", "generate", "gradients"})
 
-    def questions(
+    def scoring_requests(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[AnswerRequest]]:
         """One question a prompt (more only if answers change how the text before them splits)."""
-        pieces = [self.pieces(prompt) for prompt in prompts]
-        lefts = self.encoding.ids([piece.left for piece in pieces])
-        filled = self.encoding.ids([p.left + Text(a) + p.right for p in pieces for a in answers])
+        pieces = [self.encode_sides(prompt) for prompt in prompts]
+        lefts = self.encoding.encode_batch([piece.left for piece in pieces])
+        filled = self.encoding.encode_batch(
+            [p.left + Text(a) + p.right for p in pieces for a in answers]
+        )
         result = []
         for row, (prompt, piece) in enumerate(zip(prompts, pieces, strict=True)):
             whole = filled[row * len(answers) : (row + 1) * len(answers)]
@@ -44,39 +46,41 @@ class CausalModel(LocalModel):
         self, prompts: Sequence[Prompt], *, writes: bool = False
     ) -> list[ScoringContext]:
         """The text before the slot, trailing white space left to the answer."""
-        pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
+        pieces = [self.encode_sides(prompt, writes=writes) for prompt in prompts]
         kept = [
             piece.left if prompt.chat else piece.left.rstrip()
             for piece, prompt in zip(pieces, prompts, strict=True)
         ]
         return [
             ScoringContext(self._context(self._start(prompt) + piece.before + ids))
-            for prompt, piece, ids in zip(prompts, pieces, self.encoding.ids(kept), strict=True)
+            for prompt, piece, ids in zip(
+                prompts, pieces, self.encoding.encode_batch(kept), strict=True
+            )
         ]
 
     def _reply(self, prompt: Prompt, context: ScoringContext, text: Text) -> tuple[int, ...]:
-        piece = self.pieces(prompt, writes=True)
+        piece = self.encode_sides(prompt, writes=True)
         if piece.after:
             raise CapabilityError(
                 "a causal model that writes its answer never reads what stands behind {mask}; put "
                 "the learned tokens in front of it"
             )
         left = piece.left
-        words = self.encoding.one(left + text)
+        words = self.encoding.encode(left + text)
         whole = self._start(prompt) + piece.before + words
         read = len(context.ids)
         if whole[:read] == context.ids:
             return whole[read:]
         # The reply would change how the words before it are cut, which have been read by then.
         kept = len(left) if prompt.chat else len(left.rstrip())
-        return self.encoding.one(left.slice(kept) + text)
+        return self.encoding.encode(left.slice(kept) + text)
 
     def _check_reply(self, context: int, reply: int) -> None:
         self._check_length(context + reply)
 
-    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+    def _read(self, prompt: Prompt, laid: PromptLayout, made: TokenView) -> list[Token]:
         before = made.parts(laid.before)
-        kept = laid.left if prompt.chat else stripped(laid.left)
+        kept = laid.left if prompt.chat else strip_end(laid.left)
         words = made.words(kept)
         start = self._start(prompt)
         prefix, special = start[: self.prefix_tokens], start[self.prefix_tokens :]

@@ -85,7 +85,9 @@ class PlainTokenizer:
         )
 
 
-def forged(ids: Sequence[int], offsets: Offsets, text: Text, controls: frozenset[int]) -> bool:
+def has_forged_controls(
+    ids: Sequence[int], offsets: Offsets, text: Text, controls: frozenset[int]
+) -> bool:
     """Whether characters that came from data were read as a control token."""
     return any(
         token in controls and _is_given(span, text)

@@ -10,7 +10,7 @@ from promptlab.models.control_tokens import (
     Offsets,
     PlainTokenizer,
     control_ids,
-    forged,
+    has_forged_controls,
     written_controls,
 )
 from promptlab.prompts.text import Text
@@ -37,11 +37,11 @@ class Encoding:
         self.after = tuple(full[start + len(bare) :])
         self._cached = lru_cache(maxsize=4096)(self._single)
 
-    def ids(self, texts: Sequence[Words]) -> list[tuple[int, ...]]:
+    def encode_batch(self, texts: Sequence[Words]) -> list[tuple[int, ...]]:
         """Token ids of every text, no special tokens added."""
         return [ids for ids, _ in self._encoded(texts)]
 
-    def one(self, text: Words) -> tuple[int, ...]:
+    def encode(self, text: Words) -> tuple[int, ...]:
         """Token ids of one text; short ones are remembered."""
         return self._cached(text) if len(text) <= _REMEMBERED else self._single(text)
 
@@ -52,12 +52,12 @@ class Encoding:
             for ids, (found, offsets) in self._encoded(texts)
         ]
 
-    def commands(self, text: str) -> bool:
+    def has_control_tokens(self, text: str) -> bool:
         """Whether control tokens are read in a text."""
-        return not self.controls.isdisjoint(self.one(text))
+        return not self.control_ids.isdisjoint(self.encode(text))
 
     @cached_property
-    def controls(self) -> frozenset[int]:
+    def control_ids(self) -> frozenset[int]:
         """Ids of the tokens that command the model."""
         return control_ids(self.tokenizer)
 
@@ -66,11 +66,11 @@ class Encoding:
         return str(self.tokenizer.decode([token_id]))
 
     def _single(self, text: Words) -> tuple[int, ...]:
-        return self.ids([text])[0]
+        return self.encode_batch([text])[0]
 
     @cached_property
     def _plain(self) -> PlainTokenizer:
-        return PlainTokenizer(self.tokenizer, self.controls)
+        return PlainTokenizer(self.tokenizer, self.control_ids)
 
     def _encoded(
         self, texts: Sequence[Words]
@@ -82,13 +82,13 @@ class Encoding:
         encoded = self.tokenizer(strings, add_special_tokens=False)
         for text, ids, found in zip(texts, encoded["input_ids"], encoded.encodings, strict=True):
             given = isinstance(text, Text) and bool(text.data_ranges)
-            if not given or self.controls.isdisjoint(ids):
+            if not given or self.control_ids.isdisjoint(ids):
                 yield tuple(ids), (found, None)
                 continue
             assert isinstance(text, Text)
-            if not forged(ids, found.offsets, text, self.controls):
+            if not has_forged_controls(ids, found.offsets, text, self.control_ids):
                 yield tuple(ids), (found, None)
                 continue
-            kept = written_controls(ids, found.offsets, text, self.controls)
+            kept = written_controls(ids, found.offsets, text, self.control_ids)
             other, offsets = self._plain.encode(text, kept)
             yield tuple(other), (found, offsets)

@@ -36,7 +36,7 @@ def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) ->
             islice(
                 (
                     fill
-                    for fill in ranked_fills(model.texts, prompt, row)
+                    for fill in ranked_fills(model.token_texts, prompt, row)
                     if can_stand(prompt, fill)
                 ),
                 top,
@@ -47,7 +47,7 @@ def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) ->
 
 
 @dataclass(frozen=True)
-class Standing:
+class AnswerRank:
     """An answer's ``probability`` in the slot, its ``rank`` there (1 is best) and its ``tokens``.
 
     The rank is among the tokens of the vocabulary that can stand there (`fill_words`), so an
@@ -60,7 +60,7 @@ class Standing:
     tokens: int
 
 
-def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> list[Standing]:
+def rank_answer(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> list[AnswerRank]:
     """For every prompt how ``answer`` stands at its slot, exactly.
 
     What follows the slot counts for models that read both sides; a causal model's is left out,
@@ -71,7 +71,7 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
         raise CapabilityError(f"{model.name} does not show its vocabulary; use a local model")
     if model.family == "causal":
         prompts = [prompt.continued_with("") for prompt in prompts]
-    asked = model.asked(prompts, (answer,))
+    asked = model.answer_requests(prompts, (answer,))
     return [
         _standing(model, prompt, answer, items[0].continuations[0], row)
         for prompt, items, row in zip(
@@ -82,10 +82,10 @@ def standings(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> l
 
 def _standing(
     model: LocalModel, prompt: Prompt, answer: str, tokens: tuple[int, ...], row: np.ndarray
-) -> Standing:
+) -> AnswerRank:
     """``row`` are the vocabulary's log-probabilities in nats; several tokens are scored whole."""
     if len(tokens) == 1:
-        rank = token_rank(model.texts, prompt, row, tokens[0])
-        return Standing(answer, float(np.exp(row[tokens[0]])), rank, 1)
+        rank = token_rank(model.token_texts, prompt, row, tokens[0])
+        return AnswerRank(answer, float(np.exp(row[tokens[0]])), rank, 1)
     found = model.score([prompt], [answer]).logprobs[0, 0]
-    return Standing(answer, float(np.exp(found)), None, len(tokens))
+    return AnswerRank(answer, float(np.exp(found)), None, len(tokens))

@@ -12,9 +12,9 @@ from urllib.request import getproxies
 
 from promptlab.errors import AssetError, InputError
 from promptlab.files.cache import cache_dir
-from promptlab.models.builtin import MODELS
+from promptlab.models.builtin import BUILTIN_MODELS
 from promptlab.models.model_name import check_model_name
-from promptlab.models.remote.endpoint import Address, is_remote
+from promptlab.models.remote.endpoint import Endpoint, is_remote
 
 _PATIENCE = 3.0
 """Seconds in which an endpoint must take a connection."""
@@ -35,22 +35,24 @@ def check_known(name: str) -> KnownModel:
     connection and a mistyped name, `AssetError` for an id that cannot be fetched.
     """
     if is_remote(name):
-        _check_endpoint(Address.of(name))
+        _check_endpoint(Endpoint.parse(name))
         return KnownModel(name, True)
     check_model_name(name)
-    if name in MODELS:
+    if name in BUILTIN_MODELS:
         folder = cache_dir() / "models" / name
         is_made = folder.is_dir()  # else the causal one, which knows chats, is not unpacked yet
-        return KnownModel(name, _knows_chat(folder) if is_made else MODELS[name].family == "causal")
+        return KnownModel(
+            name, _knows_chat(folder) if is_made else BUILTIN_MODELS[name].family == "causal"
+        )
     from promptlab.models.loading import check_source
 
     folder = Path(name).expanduser()
-    close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(name, BUILTIN_MODELS, n=1, cutoff=0.75)
     if close and not folder.exists():
         raise InputError(
             f"there is no model {name!r} here; did you mean {close[0]}? The pinned models are "
-            f"{', '.join(MODELS)}; a folder, a Hugging Face id (owner/name) or remote:MODEL@URL "
-            "will do, too"
+            f"{', '.join(BUILTIN_MODELS)}; a folder, a Hugging Face id (owner/name) or "
+            "remote:MODEL@URL will do, too"
         )
     if not folder.exists() and not name.startswith((".", "/", "~")):
         _check_hub(name)
@@ -58,10 +60,10 @@ def check_known(name: str) -> KnownModel:
     return KnownModel(name, _knows_chat(folder))
 
 
-def _check_endpoint(address: Address) -> None:
+def _check_endpoint(address: Endpoint) -> None:
     """Raise `InputError` if nothing takes a connection; behind a proxy it is not looked at."""
     parts = urlsplit(address.url)
-    if not address.is_here and parts.scheme in getproxies():
+    if not address.is_local and parts.scheme in getproxies():
         return
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -88,9 +90,10 @@ def _check_hub(name: str) -> None:
             pass
     except OSError as error:
         raise AssetError(
-            f"the model {name!r} is neither a pinned name ({', '.join(MODELS)}) nor a folder, and "
-            f"{parts.hostname} cannot be reached ({error.strerror or error}). On a connected "
-            f"machine run: hf download {name} --local-dir DIR, copy DIR here and give its path"
+            f"the model {name!r} is neither a pinned name ({', '.join(BUILTIN_MODELS)}) nor a "
+            f"folder, and {parts.hostname} cannot be reached ({error.strerror or error}). On "
+            f"a connected machine run: hf download {name} --local-dir DIR, copy DIR here and "
+            "give its path"
         ) from error
 
 

@@ -29,7 +29,7 @@ TENSORS, FACTS = "learned.safetensors", "learned.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedParts:
     """The learned parts of a prompt, found by its segments.
 
     ``vectors`` ``[token, dim]`` hold the soft segments one after the other, ``soft`` their names
@@ -66,14 +66,14 @@ class Learned:
         return digest.hexdigest()[:24]
 
     @property
-    def broken(self) -> str | None:
+    def non_finite_part(self) -> str | None:
         """Which of the learned tensors holds NaN or infinity; ``None`` if all are numbers."""
         parts = {name: getattr(self, name) for name in TENSOR_NAMES}
         parts |= self.weights.tensors if self.weights is not None else {}
         found = (name for name, part in parts.items() if part is not None and not is_finite(part))
         return next(found, None)
 
-    def ids(self, segments: Sequence[Segment], start: int) -> Iterator[tuple[int, ...]]:
+    def segment_ids(self, segments: Sequence[Segment], start: int) -> Iterator[tuple[int, ...]]:
         """For each soft or trigger segment of a prompt its token ids; vectors' begin at ``start``.
 
         Raises `InputError` when the prompt asks for what was not learned.
@@ -129,7 +129,7 @@ class Learned:
             partial.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, fits: dict[str, Any]) -> Learned:
+    def load(cls, folder: Path, fits: dict[str, Any]) -> LearnedParts:
         """What `save` wrote, for a model with the facts ``fits``.
 
         Raises `InputError` with both numbers when it was learned for a model of another width,
@@ -142,7 +142,7 @@ class Learned:
                 f"format {FORMAT}"
             )
         check_learned(document, str(folder / FACTS))
-        check_fits(document["fits"], fits, str(folder))
+        check_compatible(document["fits"], fits, str(folder))
         tensors = read_tensors(folder / TENSORS)
         _check_shapes(tensors, document, folder / TENSORS)
         weights = document.get("weights")
@@ -186,7 +186,7 @@ _TOLD = {
 }
 
 
-def check_fits(wanted: dict[str, Any], found: dict[str, Any], source: str) -> None:
+def check_compatible(wanted: dict[str, Any], found: dict[str, Any], source: str) -> None:
     """Refuse a model that differs from the one something was learned for, with both numbers."""
     for key, words in _TOLD.items():
         if key in wanted and wanted[key] != found.get(key):

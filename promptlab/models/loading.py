@@ -24,14 +24,14 @@ from promptlab.errors import InputError
 from promptlab.files.cache import cache_dir, print_to_stderr
 from promptlab.files.provenance import package_version
 from promptlab.models.base import Family
-from promptlab.models.builtin import MODELS, model_folder
+from promptlab.models.builtin import BUILTIN_MODELS, model_folder
 from promptlab.models.causal import CausalModel
-from promptlab.models.checkpoints.completeness import check_tokenizer, find_lacks
+from promptlab.models.checkpoints.completeness import check_tokenizer, find_missing_capabilities
 from promptlab.models.checkpoints.folder import check_folder
 from promptlab.models.checkpoints.gguf_file import find_gguf, gguf_folder, is_converted
-from promptlab.models.checkpoints.own_memory import own_weights
+from promptlab.models.checkpoints.own_memory import copy_weights
 from promptlab.models.checkpoints.pretrained import check_weights, folder_errors, pretrained
-from promptlab.models.checkpoints.rebuilt import told_rebuilding
+from promptlab.models.checkpoints.rebuilt import describe_tokenizer_mismatch
 from promptlab.models.checkpoints.unpickling import no_pickles
 from promptlab.models.content_hash import weights_key
 from promptlab.models.encoding import Encoding
@@ -105,12 +105,12 @@ def _loaded(
     chosen = choose_dtype(dtype, device)
     kind = family or _family(config, source)
     model = pretrained(kind, source, revision, dtype=chosen)
-    own_weights(model)
+    copy_weights(model)
     check_weights(model, source)
     # By the model's type transformers would build the tokenizer anew, by rules of its own.
     part = "converted tokenizer" if is_converted(source) else "tokenizer"
     tokenizer = pretrained(part, source, revision)
-    if (told := told_rebuilding(source, tokenizer)) is not None:
+    if (told := describe_tokenizer_mismatch(source, tokenizer)) is not None:
         print_to_stderr(told)
     weights = weights_key(source, revision)
     if before not in (None, weights):
@@ -138,7 +138,7 @@ def check_source(name: str, *, revision: str | None = None) -> None:
 def _source(name: str) -> str:
     """The folder or the Hugging Face id that a name stands for. Raises `InputError`."""
     check_model_name(name)
-    source = str(model_folder(name)) if name in MODELS else name
+    source = str(model_folder(name)) if name in BUILTIN_MODELS else name
     if (file := find_gguf(source)) is not None:
         source = str(gguf_folder(file))
     folder = Path(source).expanduser()
@@ -177,7 +177,9 @@ def from_transformers(
     budget = TokenBudget(1 if deterministic else tokens)
     examined = _examination(network, tokenizer, kind, name)
     runner = choose_runner(examined, budget, deterministic=deterministic)
-    cannot = find_lacks(examined, Engine(examined.network, runner, FeatureStore(None)), tokenizer)
+    cannot = find_missing_capabilities(
+        examined, Engine(examined.network, runner, FeatureStore(None)), tokenizer
+    )
     if examined.network is not network:
         network.adopt_checks(examined.network)
         runner = runner.over(network)

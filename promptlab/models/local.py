@@ -23,13 +23,20 @@ from promptlab.models.base import Capability, Fill, Scores
 from promptlab.models.chat_template import ChatTemplate
 from promptlab.models.encoding import Encoding
 from promptlab.models.local_provenance import local_provenance
-from promptlab.models.nested_answers import apart
-from promptlab.models.prompt_layout import laid_out, unlearned
-from promptlab.models.segments import Pieces, left_side, marked, right_side, stretches, unmarked
+from promptlab.models.nested_answers import exclusive_logprobs
+from promptlab.models.prompt_layout import lay_out_prompt, placeholder_ids
+from promptlab.models.segments import (
+    EncodedSides,
+    left_side,
+    mask_learned,
+    right_side,
+    split_segments,
+    unmask_learned,
+)
 from promptlab.models.text_end import end_token
 from promptlab.models.thinking import Thinking
 from promptlab.models.token_texts import TokenTexts, ranked_fills
-from promptlab.models.token_view import Layout, Token, Tokenized
+from promptlab.models.token_view import PromptLayout, Token, TokenView
 from promptlab.prompts.decoding import Decoding, Generation, OnText
 from promptlab.prompts.parsers.hidden_reasoning import opens_reasoning
 from promptlab.prompts.prompt import Prompt, Soft, Text, Trigger
@@ -50,7 +57,7 @@ class LocalModel(AdaptableModel):
 
     Subclasses, one a family, say how a prompt with its answers becomes questions. ``weights`` is
     the content hash of what it was loaded from, its files (``from_files``) or tensors in memory,
-    ``manner`` says how the engine runs it.
+    ``run_mode`` says how the engine runs it.
     """
 
     def __init__(
@@ -70,33 +77,33 @@ class LocalModel(AdaptableModel):
         self.name = name
         self.key = key
         self.weights = weights
-        self.manner = manner
+        self.run_mode = manner
         self.from_files = from_files
         self.tokenizer = tokenizer
         self.engine = engine
         self.max_tokens = max_tokens
         self.encoding = Encoding(tokenizer)
-        self.texts = TokenTexts(tokenizer, self.family)
+        self.token_texts = TokenTexts(tokenizer, self.family)
         # GPT-2's unknown token is its end of text, which no word is read as.
         unknown = tokenizer.unk_token_id
         self.unknown = None if unknown in self.encoding.after else unknown
         self.base = self
         self._remembered: dict[tuple[Prompt, tuple[str, ...]], list[AnswerRequest]] = {}
-        self.chat = ChatTemplate(tokenizer, self.encoding.commands)
+        self.chat = ChatTemplate(tokenizer, self.encoding.has_control_tokens)
         self.thinking: Thinking | None = None
         if tokenizer.chat_template:
-            self.can = self.can | {"chat"}
+            self.capabilities = self.capabilities | {"chat"}
             self.thinking = self.chat.thinking(thinking)
         elif thinking:
             raise InputError(
                 f"thinking: {name} has no chat template, so there is no reasoning to switch on; "
                 "leave the setting out"
             )
-        self.cannot = dict(cannot or {})
-        self.can = self.can - self.cannot.keys()
+        self.incapabilities = dict(cannot or {})
+        self.capabilities = self.capabilities - self.incapabilities.keys()
 
     @abstractmethod
-    def questions(
+    def scoring_requests(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[AnswerRequest]]:
         """For every prompt the questions that together cover all answers."""
@@ -110,7 +117,9 @@ class LocalModel(AdaptableModel):
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
         """
 
-    def replies(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[AnswerRequest]:
+    def reply_requests(
+        self, prompts: Sequence[Prompt], texts: Sequence[str]
+    ) -> list[AnswerRequest]:
         """For every prompt the question whose one continuation is its whole reply.
 
         It goes on from where `generate` would and ends with the token that ends a reply. Raises
@@ -133,7 +142,7 @@ class LocalModel(AdaptableModel):
 
     def _reply(self, prompt: Prompt, context: ScoringContext, text: Text) -> tuple[int, ...]:
         """The tokens of a reply that follows the context."""
-        return self.encoding.one(text)
+        return self.encoding.encode(text)
 
     def _check_reply(self, context: int, reply: int) -> None:
         if max(context, reply) > self.max_tokens:
@@ -164,7 +173,7 @@ class LocalModel(AdaptableModel):
         """Raise what `score` would raise about prompts and answers, without computing anything."""
         self._check(prompts)
         check_spelling(prompts, answers)
-        for asked in self.questions(prompts, answers):
+        for asked in self.scoring_requests(prompts, answers):
             check_distinct(asked, answers, self.name)
 
     def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
@@ -179,14 +188,14 @@ class LocalModel(AdaptableModel):
         lengths = np.zeros(len(prompts), dtype=np.int64)
         asked = [
             (row, item)
-            for row, items in enumerate(self.asked(prompts, tuple(answers)))
+            for row, items in enumerate(self.answer_requests(prompts, tuple(answers)))
             for item in items
         ]
         found = self.engine.score([item for _, item in asked])
         for (row, item), values in zip(asked, found, strict=True):
             lengths[row] = len(item.context.ids)
             continuations = item.continuations
-            own = apart(np.asarray(values, dtype=np.float64), continuations)
+            own = exclusive_logprobs(np.asarray(values, dtype=np.float64), continuations)
             for index, continuation, value in zip(item.answers, continuations, own, strict=True):
                 logprobs[row, index] = value
                 tokens[row, index] = len(continuation)
@@ -195,7 +204,7 @@ class LocalModel(AdaptableModel):
     def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
         """The most probable tokens at every prompt's slot, pieces of words too, best first."""
         return [
-            list(islice(ranked_fills(self.texts, prompt, row), top))
+            list(islice(ranked_fills(self.token_texts, prompt, row), top))
             for prompt, row in zip(prompts, self.vocabulary_logprobs(prompts), strict=True)
         ]
 
@@ -227,7 +236,7 @@ class LocalModel(AdaptableModel):
         replies = generate(
             self.engine,
             self.tokenizer,
-            self.reading(prompts, writes=True),
+            self.prompt_token_ids(prompts, writes=True),
             decoding,
             samples=samples,
             window=self.max_tokens,
@@ -241,9 +250,11 @@ class LocalModel(AdaptableModel):
 
     def _opens(self, prompt: Prompt) -> bool:
         """Whether a reply to the prompt begins within reasoning."""
-        return opens_reasoning(self.pieces(prompt, writes=True).left.text)
+        return opens_reasoning(self.encode_sides(prompt, writes=True).left.text)
 
-    def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
+    def prompt_token_ids(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[tuple[int, ...]]:
         """For every prompt the ids that are read before its slot is filled, however many."""
         return [context.ids for context in self.slot_contexts(prompts, writes=writes)]
 
@@ -259,38 +270,40 @@ class LocalModel(AdaptableModel):
 
     def _count(self, left: Text, right: Text) -> int:
         """Tokens of the words beside the slot, and one for what will stand in it."""
-        return len(self.encoding.one(left)) + len(self.encoding.one(right)) + 1
+        return len(self.encoding.encode(left)) + len(self.encoding.encode(right)) + 1
 
     def tokens(self, prompt: Prompt) -> list[Token]:
         """What is read of the prompt, token by token; places for what is not learned yet."""
-        ids: Sequence[tuple[int | None, ...]] = unlearned(prompt)
+        ids: Sequence[tuple[int | None, ...]] = placeholder_ids(prompt)
         if ids and self.learned is not None:
-            ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual_tokens.start))
+            ids = list(
+                self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.start)
+            )
         if prompt.chat:
             self._check_chat(prompt)
         chat = (lambda words: self._chat(prompt, words, False)) if prompt.chat else None
-        return self._read(prompt, laid_out(prompt, ids, chat), Tokenized(self.encoding))
+        return self._read(prompt, lay_out_prompt(prompt, ids, chat), TokenView(self.encoding))
 
     @abstractmethod
-    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+    def _read(self, prompt: Prompt, laid: PromptLayout, made: TokenView) -> list[Token]:
         """The tokens of a prompt laid out, in the order in which they are read."""
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, at most ``tokens`` tokens long."""
         ids, offsets = self.encoding.with_offsets([Text.from_data(text)])[0]
         return text if len(ids) <= tokens else text[: offsets[tokens - 1][1]] if tokens > 0 else ""
 
-    def asked(
+    def answer_requests(
         self, prompts: Sequence[Prompt], answers: tuple[str, ...]
     ) -> list[list[AnswerRequest]]:
-        """`questions`, remembered: calibrations and repeated studies ask the same again."""
+        """`scoring_requests`, remembered: calibrations and repeated studies ask the same again."""
         if len(self._remembered) > REMEMBERED:
             # Emptied by replacing it: other threads go on with the one that they have.
             self._remembered = {}
         remembered = self._remembered
         new = [p for p in dict.fromkeys(prompts) if (p, answers) not in remembered]
         if new:
-            for prompt, asked in zip(new, self.questions(new, answers), strict=True):
+            for prompt, asked in zip(new, self.scoring_requests(new, answers), strict=True):
                 check_distinct(asked, answers, self.name)
                 remembered[prompt, answers] = asked
         return [remembered[prompt, answers] for prompt in prompts]
@@ -303,31 +316,34 @@ class LocalModel(AdaptableModel):
         said = self._chat(prompt, prompt.sides[0], writes)
         return said + Text.from_data(prompt.prefill), Text("")
 
-    def pieces(self, prompt: Prompt, *, writes: bool = False) -> Pieces:
+    def encode_sides(self, prompt: Prompt, *, writes: bool = False) -> EncodedSides:
         """What stands around the slot, learned segments as token ids.
 
         ``writes`` says that a reply is to be written there, which may begin with reasoning.
         """
         if prompt.is_text_only:
-            return Pieces((), *self.sides(prompt, writes=writes), ())
+            return EncodedSides((), *self.sides(prompt, writes=writes), ())
         assert self.learned is not None
-        ids = list(self.learned.ids(prompt.segments, self.engine.network.virtual_tokens.start))
+        ids = list(
+            self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.start)
+        )
         return self._pieces(prompt, ids, writes)
 
     def _pieces(
         self, prompt: Prompt, ids: Sequence[tuple[int, ...]], writes: bool = False
-    ) -> Pieces:
+    ) -> EncodedSides:
         slot = prompt.slot
         left, right = prompt.segments[:slot], prompt.segments[slot + 1 :]
         count = sum(not isinstance(segment, Text) for segment in left)
         if prompt.chat:
             self._check_chat(prompt)
             before = left_side(
-                unmarked(self._chat(prompt, marked(left), writes), ids[:count]), self.encoding
+                unmask_learned(self._chat(prompt, mask_learned(left), writes), ids[:count]),
+                self.encoding,
             )
         else:
-            before = left_side(stretches(left, ids[:count]), self.encoding)
-        return Pieces(*before, *right_side(stretches(right, ids[count:]), self.encoding))
+            before = left_side(split_segments(left, ids[:count]), self.encoding)
+        return EncodedSides(*before, *right_side(split_segments(right, ids[count:]), self.encoding))
 
     def _check_chat(self, prompt: Prompt) -> None:
         self.require("chat")
@@ -342,7 +358,7 @@ class LocalModel(AdaptableModel):
         turns = (*said, ("user", words.strip()))
         return self.chat.text(turns, thinking=self.thinking == "on" and writes)
 
-    def shown(self, prompt: Prompt) -> str:
+    def display(self, prompt: Prompt) -> str:
         """A prompt as a reader sees it, its trigger tokens as the words that were found."""
         triggers = self.learned.triggers if self.learned else ()
         if len(triggers) != sum(isinstance(segment, Trigger) for segment in prompt.segments):
@@ -372,7 +388,7 @@ class LocalModel(AdaptableModel):
                 "one text at a time: what this architecture gives for a text depends on its "
                 "padding or on the texts beside it"
             )
-        if self.engine.network.batching_mode == "anew" and "generate" in self.can:
+        if self.engine.network.batching_mode == "anew" and "generate" in self.capabilities:
             facts["writing"] = "without a cache: the whole text is read anew for every token"
         return facts if self.learned is None else facts | {"learned": self.learned.key}
 

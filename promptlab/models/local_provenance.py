@@ -23,7 +23,7 @@ def local_provenance(model: LocalModel) -> Provenance:
         "weights": model.weights,
         "dtype": model.dtype,
         "device": device.type,
-        "engine": model.manner,
+        "engine": model.run_mode,
         "thinking": str(model.thinking or "none"),
         **package_versions(*COMPUTES),
     }

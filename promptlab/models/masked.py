@@ -8,7 +8,7 @@ from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
-from promptlab.models.token_view import Layout, Run, Token, Tokenized
+from promptlab.models.token_view import PromptLayout, TextRun, Token, TokenView
 from promptlab.prompts.prompt import Prompt, Text
 
 
@@ -16,13 +16,13 @@ class MaskedModel(LocalModel):
     """Scores answers at mask tokens; both sides of the slot are seen."""
 
     family = "masked"
-    can = frozenset({"score", "features", "fill", "gradients"})
+    capabilities = frozenset({"score", "features", "fill", "gradients"})
 
-    def questions(
+    def scoring_requests(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[AnswerRequest]]:
         """For every prompt one question for each answer length in tokens."""
-        spaced = [self.pieces(p).left.text[-1:].isspace() for p in prompts]
+        spaced = [self.encode_sides(p).left.text[-1:].isspace() for p in prompts]
         tokens = {
             space: [self._answer(answer, space) for answer in answers] for space in set(spaced)
         }
@@ -44,13 +44,13 @@ class MaskedModel(LocalModel):
         return self._contexts(prompts, [1] * len(prompts))
 
     def _answer(self, answer: str, spaced: bool) -> tuple[int, ...]:
-        ids = self.encoding.one(f" {answer}" if spaced else answer)
+        ids = self.encoding.encode(f" {answer}" if spaced else answer)
         check_answer_tokens(ids, answer, self.unknown)
         return ids
 
     def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[ScoringContext]:
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
-        pieces = [self.pieces(prompt) for prompt in prompts]
+        pieces = [self.encode_sides(prompt) for prompt in prompts]
         texts = [p.left + Text(mask * k) + p.right for p, k in zip(pieces, masks, strict=True)]
         contexts = []
         for row, (ids, offsets) in enumerate(self.encoding.with_offsets(texts)):
@@ -72,10 +72,10 @@ class MaskedModel(LocalModel):
         return contexts
 
     def _count(self, left: Text, right: Text) -> int:
-        return len(self.encoding.one(left + Text(self.tokenizer.mask_token) + right))
+        return len(self.encoding.encode(left + Text(self.tokenizer.mask_token) + right))
 
-    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
-        mask = Run(Text(self.tokenizer.mask_token), "slot", laid.slot[0])
+    def _read(self, prompt: Prompt, laid: PromptLayout, made: TokenView) -> list[Token]:
+        mask = TextRun(Text(self.tokenizer.mask_token), "slot", laid.slot[0])
         return [
             *made.prefix((None,) * self.prefix_tokens),
             *made.special(self._special_before(prompt)),

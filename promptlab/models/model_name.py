@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promptlab.errors import InputError
 from promptlab.files.text_file import is_there
-from promptlab.models.builtin import MODELS
+from promptlab.models.builtin import BUILTIN_MODELS
 
 _LONGEST = 4096
 """Characters of a path."""
@@ -23,15 +23,15 @@ def check_model_name(name: str) -> None:
     shown = f"{name!r:.80}"
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise InputError(
-            f"{shown} is no name of a model; give one of {', '.join(MODELS)}, a folder, a GGUF "
-            "file, or a Hugging Face id (owner/name)"
+            f"{shown} is no name of a model; give one of {', '.join(BUILTIN_MODELS)}, a folder, a "
+            "GGUF file, or a Hugging Face id (owner/name)"
         )
-    if name in MODELS or name.startswith((".", "/", "~")):
+    if name in BUILTIN_MODELS or name.startswith((".", "/", "~")):
         _check_path(name)
     elif not is_there(Path(name)) and (not _ID.fullmatch(name) or name[-1] in "-."):
         raise InputError(
             f"there is no model {shown} here, and it is no Hugging Face id (owner/name of letters, "
-            f"digits, -, _ and .); the pinned models are {', '.join(MODELS)}"
+            f"digits, -, _ and .); the pinned models are {', '.join(BUILTIN_MODELS)}"
         )
 
 

@@ -47,7 +47,7 @@ def longer_answers(continuations: Continuations) -> tuple[tuple[int, tuple[int, 
     return tuple((place, tuple(longer)) for place, longer in sorted(found.items()))
 
 
-def apart(
+def exclusive_logprobs(
     logprobs: Float[np.ndarray, " answer"], continuations: Continuations
 ) -> Float[np.ndarray, " answer"]:
     """Log-likelihoods in nats of saying each answer and none of the longer ones.
@@ -69,10 +69,10 @@ def apart(
     return found
 
 
-def apart_with_graph(
+def exclusive_logprobs_with_graph(
     logprobs: Float[Tensor, " answer"], continuations: Continuations
 ) -> Float[Tensor, " answer"]:
-    """`apart` in torch, for what is learned through it."""
+    """`exclusive_logprobs` in torch, for what is learned through it."""
     nested = longer_answers(continuations)
     if not nested:
         return logprobs
@@ -84,7 +84,7 @@ def apart_with_graph(
 
 
 @lru_cache(maxsize=1024)
-def may_begin_another(answers: tuple[str, ...]) -> bool:
+def may_be_nested(answers: tuple[str, ...]) -> bool:
     """Whether one of the answers may begin another one as tokens: it does as text."""
     texts = sorted({" ".join(normalize("NFKC", answer).casefold().split()) for answer in answers})
     return any(longer.startswith(short) for short, longer in pairwise(texts))

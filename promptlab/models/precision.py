@@ -39,7 +39,7 @@ def choose_device(asked: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def is_here(device: str) -> bool:
+def is_device_available(device: str) -> bool:
     """Whether this machine has such a device."""
     try:
         choose_device(device)

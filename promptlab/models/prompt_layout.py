@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from promptlab.models.token_view import Layout, Learned, Part, Run
+from promptlab.models.token_view import LearnedRun, Part, PromptLayout, TextRun
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
 from promptlab.prompts.text import CharacterRange
 
@@ -15,7 +15,7 @@ _PROBE = "\ue002"
 _MASK = "{mask}"
 
 
-def laid_out(prompt: Prompt, ids: Ids, chat: Chat | None) -> Layout:
+def lay_out_prompt(prompt: Prompt, ids: Ids, chat: Chat | None) -> PromptLayout:
     """The prompt's layout; ``ids`` are those of its learned segments, in order."""
     places = _places(prompt)
     slot = prompt.slot
@@ -23,10 +23,12 @@ def laid_out(prompt: Prompt, ids: Ids, chat: Chat | None) -> Layout:
     parts = [_part(s, place, learned) for s, place in zip(prompt.segments, places, strict=True)]
     start, end = places[slot]
     left = parts[:slot] if chat is None else _in_chat(prompt, parts[:slot], chat, end)
-    return Layout.of([p for p in left if p], (start, end), [p for p in parts[slot + 1 :] if p])
+    return PromptLayout.of(
+        [p for p in left if p], (start, end), [p for p in parts[slot + 1 :] if p]
+    )
 
 
-def unlearned(prompt: Prompt) -> list[tuple[int | None, ...]]:
+def placeholder_ids(prompt: Prompt) -> list[tuple[int | None, ...]]:
     """Ids of learned segments that nothing has learned yet."""
     return [(None,) * s.count for s in prompt.segments if isinstance(s, Soft | Trigger)]
 
@@ -56,26 +58,28 @@ def _alone(prompt: Prompt, index: int) -> str:
 
 def _part(segment: Segment, place: CharacterRange, ids: Iterator[tuple[int | None, ...]]) -> Part:
     if isinstance(segment, Text):
-        return (Run(segment, "text", place[0]),)
+        return (TextRun(segment, "text", place[0]),)
     if isinstance(segment, Soft):
-        return Learned("soft", next(ids), place)
-    return Learned("trigger", next(ids), place) if isinstance(segment, Trigger) else ()
+        return LearnedRun("soft", next(ids), place)
+    return LearnedRun("trigger", next(ids), place) if isinstance(segment, Trigger) else ()
 
 
 def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -> list[Part]:
     """The user's turn between the words of the chat template, white space around it dropped."""
     around = chat(Text(_PROBE))
     opening, found, closing = around.text.partition(_PROBE)
-    before = Run(around.slice(0, len(opening)), "chat")
-    after = Run(around.slice(len(around) - len(closing)), "chat")
+    before = TextRun(around.slice(0, len(opening)), "chat")
+    after = TextRun(around.slice(len(around) - len(closing)), "chat")
     runs = _trimmed(parts)
-    words = Text.join(run.words for part in runs if not isinstance(part, Learned) for run in part)
+    words = Text.join(
+        run.words for part in runs if not isinstance(part, LearnedRun) for run in part
+    )
     place = slot_end - len(_MASK) - len(prompt.prefill)
-    prefill = Run(Text.from_data(prompt.prefill), "text", place)
+    prefill = TextRun(Text.from_data(prompt.prefill), "text", place)
     if prompt.is_text_only:
         whole = chat(words)
         if not found or whole.text != opening + words.text + closing:
-            return [(Run(whole, "chat"), prefill)]
+            return [(TextRun(whole, "chat"), prefill)]
         return [(before, *_flat(runs), after, prefill)]
     return _grouped([(before,), *runs, (after,)])
 
@@ -83,19 +87,19 @@ def _in_chat(prompt: Prompt, parts: Sequence[Part], chat: Chat, slot_end: int) -
 def _trimmed(parts: Sequence[Part]) -> list[Part]:
     """The parts without the white space at their beginning and end."""
     kept = list(parts)
-    if kept and not isinstance(kept[0], Learned):
+    if kept and not isinstance(kept[0], LearnedRun):
         run = kept[0][0]
         words = run.words.lstrip()
         shown = None if run.shown is None else run.shown + len(run.text) - len(words)
-        kept[0] = (Run(words, run.kind, shown),)
-    if kept and not isinstance(kept[-1], Learned):
+        kept[0] = (TextRun(words, run.kind, shown),)
+    if kept and not isinstance(kept[-1], LearnedRun):
         run = kept[-1][0]
-        kept[-1] = (Run(run.words.rstrip(), run.kind, run.shown),)
+        kept[-1] = (TextRun(run.words.rstrip(), run.kind, run.shown),)
     return kept
 
 
-def _flat(parts: Sequence[Part]) -> list[Run]:
-    return [run for part in parts if not isinstance(part, Learned) for run in part]
+def _flat(parts: Sequence[Part]) -> list[TextRun]:
+    return [run for part in parts if not isinstance(part, LearnedRun) for run in part]
 
 
 def _grouped(parts: Sequence[Part]) -> list[Part]:
@@ -103,7 +107,7 @@ def _grouped(parts: Sequence[Part]) -> list[Part]:
     groups: list[Part] = []
     for part in parts:
         last = groups[-1] if groups else None
-        if isinstance(part, Learned) or last is None or isinstance(last, Learned):
+        if isinstance(part, LearnedRun) or last is None or isinstance(last, LearnedRun):
             groups.append(part)
         else:
             groups[-1] = (*last, *part)

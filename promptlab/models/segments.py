@@ -11,7 +11,7 @@ from promptlab.prompts.prompt import Segment, Slot, Text
 
 
 @dataclass(frozen=True)
-class Pieces:
+class EncodedSides:
     """``before`` and ``after`` are token ids, ``left`` and ``right`` the words next to the slot.
 
     Without learned segments all is words. ``before`` ends with the last learned segment left of
@@ -24,25 +24,29 @@ class Pieces:
     after: tuple[int, ...]
 
 
-Stretch = Text | tuple[int, ...]
+EncodedSegment = Text | tuple[int, ...]
 """Words, or the token ids of a learned segment."""
 
 
-def left_side(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[tuple[int, ...], Text]:
+def left_side(
+    stretches: Sequence[EncodedSegment], encoding: Encoding
+) -> tuple[tuple[int, ...], Text]:
     """Ids up to the last learned segment, and the words after it."""
     last = max((i for i, s in enumerate(stretches) if not isinstance(s, Text)), default=-1)
     words = Text.join(s for s in stretches[last + 1 :] if isinstance(s, Text))
     return _ids(stretches[: last + 1], encoding), words
 
 
-def right_side(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[Text, tuple[int, ...]]:
+def right_side(
+    stretches: Sequence[EncodedSegment], encoding: Encoding
+) -> tuple[Text, tuple[int, ...]]:
     """The words before the first learned segment, and the ids from it on."""
     first = next((i for i, s in enumerate(stretches) if not isinstance(s, Text)), len(stretches))
     words = Text.join(s for s in stretches[:first] if isinstance(s, Text))
     return (words.rstrip() if first < len(stretches) else words), _ids(stretches[first:], encoding)
 
 
-def _ids(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[int, ...]:
+def _ids(stretches: Sequence[EncodedSegment], encoding: Encoding) -> tuple[int, ...]:
     """Ids of all stretches. White space before a learned segment is no word and is left out."""
     ids: tuple[int, ...] = ()
     for index, stretch in enumerate(stretches):
@@ -52,11 +56,13 @@ def _ids(stretches: Sequence[Stretch], encoding: Encoding) -> tuple[int, ...]:
         ends = index + 1 < len(stretches)
         text = stretch.rstrip() if ends else stretch
         if text.text:
-            ids += encoding.one(text)
+            ids += encoding.encode(text)
     return ids
 
 
-def stretches(segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
+def split_segments(
+    segments: Sequence[Segment], ids: Sequence[tuple[int, ...]]
+) -> list[EncodedSegment]:
     """Words and learned segments of one side of the slot; ``ids`` are the learned ones'."""
     learned = iter(ids)
     return [
@@ -70,7 +76,7 @@ MARK = "\ue000{}\ue001"
 """Stands for a learned segment while a chat template is applied (a private-use character)."""
 
 
-def marked(segments: Sequence[Segment]) -> Text:
+def mask_learned(segments: Sequence[Segment]) -> Text:
     """The words with a mark for every learned segment."""
     learned = iter(range(len(segments)))
     return Text.join(
@@ -79,9 +85,9 @@ def marked(segments: Sequence[Segment]) -> Text:
     )
 
 
-def unmarked(text: Text, ids: Sequence[tuple[int, ...]]) -> list[Stretch]:
-    """`marked` text as stretches; mark number n stands for ``ids[n]``."""
-    found: list[Stretch] = []
+def unmask_learned(text: Text, ids: Sequence[tuple[int, ...]]) -> list[EncodedSegment]:
+    """`mask_learned` text as stretches; mark number n stands for ``ids[n]``."""
+    found: list[EncodedSegment] = []
     at = 0
     for match in re.finditer("\ue000(\\d+)\ue001", text.text):
         found += [text.slice(at, match.start()), ids[int(match[1])]]

@@ -10,7 +10,7 @@ from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
-from promptlab.models.token_view import Layout, Run, Token, Tokenized, stripped
+from promptlab.models.token_view import PromptLayout, TextRun, Token, TokenView, strip_end
 from promptlab.prompts.prompt import Prompt, Text
 
 SENTINEL = "<extra_id_0>"
@@ -26,13 +26,13 @@ class Seq2SeqModel(LocalModel):
     """With sentinels (T5) any slot is filled; without, the decoder continues a prefix template."""
 
     family = "seq2seq"
-    can = frozenset({"score", "features", "fill", "generate", "gradients"})
+    capabilities = frozenset({"score", "features", "fill", "generate", "gradients"})
 
-    def questions(
+    def scoring_requests(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[AnswerRequest]]:
         """One question a prompt."""
-        tokens = tuple(self.encoding.one(answer) for answer in answers)
+        tokens = tuple(self.encoding.encode(answer) for answer in answers)
         for ids, answer in zip(tokens, answers, strict=True):
             check_answer_tokens(ids, answer, self.unknown)
         every = tuple(range(len(answers)))
@@ -42,7 +42,7 @@ class Seq2SeqModel(LocalModel):
         self, prompts: Sequence[Prompt], *, writes: bool = False
     ) -> list[ScoringContext]:
         """The encoder's input."""
-        contexts = [ScoringContext(ids) for ids in self.reading(prompts, writes=writes)]
+        contexts = [ScoringContext(ids) for ids in self.prompt_token_ids(prompts, writes=writes)]
         for context in contexts:
             if len(context.ids) > self.max_tokens:
                 raise CapabilityError(
@@ -51,30 +51,32 @@ class Seq2SeqModel(LocalModel):
                 )
         return contexts
 
-    def reading(self, prompts: Sequence[Prompt], *, writes: bool = False) -> list[tuple[int, ...]]:
+    def prompt_token_ids(
+        self, prompts: Sequence[Prompt], *, writes: bool = False
+    ) -> list[tuple[int, ...]]:
         """The encoder's input, however long."""
         sentinel = sentinel_id(self.tokenizer) is not None
         texts = []
-        pieces = [self.pieces(prompt, writes=writes) for prompt in prompts]
+        pieces = [self.encode_sides(prompt, writes=writes) for prompt in prompts]
         for piece in pieces:
             left, right = piece.left, piece.right
             if (right.text.strip() or piece.after) and not sentinel:
                 raise self._one_sided()
             texts.append(left + Text(SENTINEL) + right if sentinel else left.rstrip())
         contexts = []
-        encoded = self.encoding.ids(texts)
+        encoded = self.encoding.encode_batch(texts)
         for prompt, piece, ids in zip(prompts, pieces, encoded, strict=True):
             around = self._special_before(prompt) + piece.before, piece.after + self.encoding.after
             contexts.append(around[0] + ids + around[1])
         return contexts
 
-    def _read(self, prompt: Prompt, laid: Layout, made: Tokenized) -> list[Token]:
+    def _read(self, prompt: Prompt, laid: PromptLayout, made: TokenView) -> list[Token]:
         sentinel = sentinel_id(self.tokenizer) is not None
         right = "".join(run.text for run in laid.right)
         if (right.strip() or laid.after) and not sentinel:
             raise self._one_sided()
-        mask = (Run(Text(SENTINEL), "slot", laid.slot[0]),)
-        words = (*laid.left, *mask, *laid.right) if sentinel else stripped(laid.left)
+        mask = (TextRun(Text(SENTINEL), "slot", laid.slot[0]),)
+        words = (*laid.left, *mask, *laid.right) if sentinel else strip_end(laid.left)
         slot = [] if sentinel else [Token("{mask}", None, "slot", laid.slot, read=False)]
         return [
             *made.prefix((None,) * self.prefix_tokens),
@@ -95,7 +97,7 @@ class Seq2SeqModel(LocalModel):
     def _count(self, left: Text, right: Text) -> int:
         if sentinel_id(self.tokenizer) is None:
             return super()._count(left, right)
-        return len(self.encoding.one(left + Text(SENTINEL) + right))
+        return len(self.encoding.encode(left + Text(SENTINEL) + right))
 
     def _one_sided(self) -> CapabilityError:
         return CapabilityError(

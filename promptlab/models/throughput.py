@@ -31,7 +31,9 @@ class Throughput:
 _KNOWN: dict[tuple[str, bool], Throughput] = {}
 
 
-def measured(model: LanguageModel, prompts: Sequence[Prompt], *, writes: bool) -> Throughput | None:
+def measure_throughput(
+    model: LanguageModel, prompts: Sequence[Prompt], *, writes: bool
+) -> Throughput | None:
     """The throughput on such prompts; ``None`` for a remote model, which is never asked for it.
 
     Remembered for a model in this process, whatever the prompts. ``writes`` says whether
@@ -39,7 +41,7 @@ def measured(model: LanguageModel, prompts: Sequence[Prompt], *, writes: bool) -
     """
     if model.family == "remote" or not prompts:
         return None
-    writes = writes and "generate" in model.can
+    writes = writes and "generate" in model.capabilities
     key = (model.key, writes)
     if key not in _KNOWN:
         read = _reading(model, prompts)

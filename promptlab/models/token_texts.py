@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from promptlab.models.base import Fill
-from promptlab.models.token_view import shown_token
+from promptlab.models.token_view import token_text
 from promptlab.prompts.prompt import Prompt
 
 _CONTINUED = "##"
@@ -38,7 +38,7 @@ class TokenTexts:
         return self._known[token]
 
     def _read(self, token: int) -> tuple[str, bool]:
-        text = shown_token(self.tokenizer, token)
+        text = token_text(self.tokenizer, token)
         if token in self._special:
             return text, False
         if self.word_pieces:
@@ -59,7 +59,7 @@ def ranked_fills(
 
 def can_stand(prompt: Prompt, fill: Fill) -> bool:
     """Whether a token can stand at the slot: a piece of a word cannot stand after a blank."""
-    return prompt.chat or not (fill.glued and prompt.left[-1:].isspace())
+    return prompt.chat or not (fill.continues_word and prompt.left[-1:].isspace())
 
 
 def token_rank(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from promptlab.models.encoding import Encoding
 from promptlab.prompts.text import CharacterRange, Text
 
-Kind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefix"]
+TokenKind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefix"]
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Token:
 
     text: str
     id: int | None
-    kind: Kind
+    kind: TokenKind
     place: CharacterRange | None = None
     read: bool = True
 
 
 @dataclass(frozen=True)
-class Run:
+class TextRun:
     """Words of one kind; ``shown`` is where they begin in ``str(prompt)``."""
 
     words: Text
-    kind: Kind
+    kind: TokenKind
     shown: int | None = None
 
     @property
@@ -47,56 +47,58 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Learned:
+class LearnedRun:
     """A soft or trigger segment; ``ids`` are ``None`` while nothing has learned them."""
 
-    kind: Kind
+    kind: TokenKind
     ids: tuple[int | None, ...]
     place: CharacterRange
 
 
-Part = tuple[Run, ...] | Learned
+Part = tuple[TextRun, ...] | LearnedRun
 """Words that are tokenised as one string, or a learned segment."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A prompt as `Pieces` cuts it, every piece with its kind and place."""
+class PromptLayout:
+    """A prompt as `EncodedSides` cuts it, every piece with its kind and place."""
 
     before: tuple[Part, ...]
-    left: tuple[Run, ...]
+    left: tuple[TextRun, ...]
     slot: CharacterRange
-    right: tuple[Run, ...]
+    right: tuple[TextRun, ...]
     after: tuple[Part, ...]
 
     @classmethod
-    def of(cls, left: Sequence[Part], slot: CharacterRange, right: Sequence[Part]) -> Layout:
+    def of(cls, left: Sequence[Part], slot: CharacterRange, right: Sequence[Part]) -> PromptLayout:
         """The words next to the slot apart from what lies beyond a learned segment."""
-        last = max((i for i, part in enumerate(left) if isinstance(part, Learned)), default=-1)
-        first = next((i for i, part in enumerate(right) if isinstance(part, Learned)), len(right))
+        last = max((i for i, part in enumerate(left) if isinstance(part, LearnedRun)), default=-1)
+        first = next(
+            (i for i, part in enumerate(right) if isinstance(part, LearnedRun)), len(right)
+        )
         near = _runs(right[:first])
         if first < len(right):
-            near = stripped(near)
+            near = strip_end(near)
         return cls(
             tuple(left[: last + 1]), _runs(left[last + 1 :]), slot, near, tuple(right[first:])
         )
 
 
-def _runs(parts: Sequence[Part]) -> tuple[Run, ...]:
-    return tuple(run for part in parts if not isinstance(part, Learned) for run in part)
+def _runs(parts: Sequence[Part]) -> tuple[TextRun, ...]:
+    return tuple(run for part in parts if not isinstance(part, LearnedRun) for run in part)
 
 
-def stripped(runs: Sequence[Run]) -> tuple[Run, ...]:
+def strip_end(runs: Sequence[TextRun]) -> tuple[TextRun, ...]:
     """The runs without the white space at their end."""
     kept = list(runs)
     while kept:
         run = kept.pop()
         if len(words := run.words.rstrip()):
-            return (*kept, Run(words, run.kind, run.shown))
+            return (*kept, TextRun(words, run.kind, run.shown))
     return ()
 
 
-class Tokenized:
+class TokenView:
     """Turns runs and learned segments into tokens, as a tokenizer reads them."""
 
     def __init__(self, encoding: Encoding) -> None:
@@ -117,14 +119,14 @@ class Tokenized:
         """Words and learned segments; white space before a learned segment is left out."""
         found: list[Token] = []
         for index, part in enumerate(parts):
-            if isinstance(part, Learned):
+            if isinstance(part, LearnedRun):
                 found.extend(self._learned(part, read))
             else:
                 ends = index + 1 < len(parts)
-                found.extend(self.words(stripped(part) if ends else part, read=read))
+                found.extend(self.words(strip_end(part) if ends else part, read=read))
         return found
 
-    def words(self, runs: Sequence[Run], *, read: bool = True) -> list[Token]:
+    def words(self, runs: Sequence[TextRun], *, read: bool = True) -> list[Token]:
         """The tokens of runs that are tokenised as one string."""
         text = Text.join(run.words for run in runs)
         if not len(text):
@@ -141,7 +143,7 @@ class Tokenized:
             found.append(Token(self._text(token), token, kind, place, read))
         return found
 
-    def _learned(self, part: Learned, read: bool) -> Iterator[Token]:
+    def _learned(self, part: LearnedRun, read: bool) -> Iterator[Token]:
         for number, token in enumerate(part.ids, 1):
             known = part.kind == "trigger" and token is not None
             text = self._text(token) if known and token is not None else f"{part.kind} {number}"
@@ -149,11 +151,11 @@ class Tokenized:
 
     def _text(self, token: int) -> str:
         if token not in self._texts:
-            self._texts[token] = shown_token(self.tokenizer, token)
+            self._texts[token] = token_text(self.tokenizer, token)
         return self._texts[token]
 
 
-def _ends(runs: Sequence[Run]) -> list[int]:
+def _ends(runs: Sequence[TextRun]) -> list[int]:
     """Where the runs end in their joined text."""
     ends, end = [], 0
     for run in runs:
@@ -162,7 +164,7 @@ def _ends(runs: Sequence[Run]) -> list[int]:
     return ends
 
 
-def _place(run: Run, start: int, end: int) -> CharacterRange | None:
+def _place(run: TextRun, start: int, end: int) -> CharacterRange | None:
     """Characters of a run in the shown prompt."""
     if run.shown is None:
         return None
@@ -177,7 +179,7 @@ _UNKNOWN = "\ufffd"
 _CONTINUED = "##"
 
 
-def shown_token(tokenizer: Any, token: int) -> str:
+def token_text(tokenizer: Any, token: int) -> str:
     """A token as a reader sees it; bytes that are no whole character stand as ``\\xe2``."""
     piece = tokenizer.convert_ids_to_tokens(token)
     if piece is None:  # padding of the vocabulary

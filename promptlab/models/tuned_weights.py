@@ -78,7 +78,7 @@ class TunedWeights:
                     f"has {wanted} there; use the model they were tuned on"
                 )
 
-    def merged(self, network: Network) -> Network:
+    def merge_into(self, network: Network) -> Network:
         """A private copy of ``network`` with these weights in it; `check` comes first."""
         made = network.trainable_copy()
         if self.lora is not None:
@@ -91,7 +91,7 @@ class TunedWeights:
         return made
 
 
-def check_trains(network: Network, name: str) -> None:
+def check_trainable(network: Network, name: str) -> None:
     """Raise `CapabilityError` for weights that no gradient can change (quantised ones)."""
     quantised = getattr(network.model, "is_quantized", False)
     if quantised or not all(p.is_floating_point() for p in network.model.parameters()):
@@ -111,7 +111,7 @@ def check_targets(network: Network, targets: str) -> None:
         )
 
 
-def with_lora(
+def add_lora(
     network: Network, rank: int, alpha: float, targets: str, *, seed: int
 ) -> tuple[Any, dict[str, Any]]:
     """Put low-rank updates into a private network: peft's model around it, and its facts.
@@ -163,7 +163,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def freed() -> None:
+def free_memory() -> None:
     """Give back the memory of copies nobody holds: hooks and networks hold each other."""
     gc.collect()
     if torch.cuda.is_available():

@@ -215,7 +215,7 @@ class Predictor(SklearnInterface):
     @classmethod
     def _load_parts(cls, folder: Path, model: LanguageModel) -> LanguageModel:
         """The model with what `_save_parts` kept. Raises `InputError` if it does not fit."""
-        return model.with_learned(folder)
+        return model.load_learned(folder)
 
     @classmethod
     def _from_folder(cls, folder: Path, settings: Mapping[str, Any], model: LanguageModel) -> Self:

@@ -123,7 +123,7 @@ class HeadTexts:
     def token_ids_of_prompts(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
         """As `token_ids`, of texts that are made already."""
         encoding = self.model.encoding
-        rows = encoding.ids([prompt.sides[0] for prompt in prompts])
+        rows = encoding.encode_batch([prompt.sides[0] for prompt in prompts])
         whole = [encoding.before + row + encoding.after for row in rows]
         return [row or (int(self.model.tokenizer.eos_token_id or 0),) for row in whole]
 

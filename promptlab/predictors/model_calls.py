@@ -106,7 +106,7 @@ def traced_generate(
 
 def _has_cost(model: LanguageModel, reply: Generation) -> bool:
     """Whether anything was read or written: a prompt that a local model refuses was not."""
-    paid = reply.tokens_in and model.spent() is not None
+    paid = reply.tokens_in and model.usage_cost() is not None
     return reply.is_answered or bool(reply.tokens_out or paid)
 
 
@@ -117,11 +117,11 @@ def _trace_reply(
     beside = {"reasoning": reply.reasoning, "refusal": reply.refusal}
     if reply.unreadable_reason:
         notes = {**notes, "unread": reply.unreadable_reason}
-    if reply.finish == "length" and ask.model.spent() is not None:
+    if reply.finish == "length" and ask.model.usage_cost() is not None:
         notes = {**notes, CUT: True}  # hosted models end by themselves: this one was not let
     return branch.step(
         name,
-        prompt=ask.model.shown(ask.prompt),
+        prompt=ask.model.display(ask.prompt),
         reply=reply.text,
         tokens_in=reply.tokens_in,
         tokens_out=reply.tokens_out,
@@ -138,7 +138,7 @@ def traced_score(
     found: ScoreResult = yield ask
     after = branch.step(
         name,
-        prompt=ask.model.shown(ask.prompt),
+        prompt=ask.model.display(ask.prompt),
         tokens_in=found.prompt_tokens,
         tokens_out=sum(found.answer_tokens),
         seconds=found.seconds,

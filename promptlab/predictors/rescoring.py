@@ -15,7 +15,7 @@ from promptlab.data.example import Example
 from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import CapabilityError, InputError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.models.answer_score_cache import SlotScores
+from promptlab.models.answer_score_cache import AnswerScoreCache
 from promptlab.models.local import LocalModel
 from promptlab.predictors.calibration import Calibration, check_calibration
 from promptlab.predictors.classifier import PromptClassifier, max_answer_tokens
@@ -36,8 +36,8 @@ class _Wording:
     """The prompts of all examples in one wording, and those of every calibration's prior."""
 
     prompts: list[Prompt]
-    scores: SlotScores
-    priors: dict[str, SlotScores | None] = field(default_factory=dict)
+    scores: AnswerScoreCache
+    priors: dict[str, AnswerScoreCache | None] = field(default_factory=dict)
 
 
 class Rescorer:
@@ -115,8 +115,8 @@ class Rescorer:
             if wording is None or not (own or name in wording.priors):
                 return words.answers
             basis = None if own else wording.priors[name]
-            found = {*wording.scores.unread(words.answers)}
-            found |= {*basis.unread(words.answers)} if basis is not None else set()
+            found = {*wording.scores.uncached_answers(words.answers)}
+            found |= {*basis.uncached_answers(words.answers)} if basis is not None else set()
         return tuple(answer for answer in words.answers if answer in found)
 
     def _answers(self, verbalizer: Verbalizer | Mapping[str, Any] | None) -> Verbalizer:
@@ -147,7 +147,7 @@ class Rescorer:
         answers = changed.verbalizer.answers
         if changed.calibration not in wording.priors:
             prompts = changed.prior_prompts(self.train)
-            kept = SlotScores(self._model, prompts, answers) if prompts else None
+            kept = AnswerScoreCache(self._model, prompts, answers) if prompts else None
             wording.priors[changed.calibration] = kept
         basis = wording.priors[changed.calibration]
         return (
@@ -159,7 +159,7 @@ class Rescorer:
     def _wording_of(self, changed: PromptClassifier) -> _Wording:
         changed.prepare(self.examples)
         prompts = [changed.render_prompt(example) for example in self.examples]
-        scores = SlotScores(self._model, prompts, changed.verbalizer.answers)
+        scores = AnswerScoreCache(self._model, prompts, changed.verbalizer.answers)
         return _Wording(prompts, scores)
 
     def _free_answer_tokens(self, prompts: Sequence[Prompt]) -> int:

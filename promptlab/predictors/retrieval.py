@@ -168,7 +168,7 @@ class EmbeddingIndex(Index):
 
 def check_embeds(model: LanguageModel) -> None:
     """Raise `CapabilityError` for a model that gives no vectors."""
-    if "features" not in model.can:
+    if "features" not in model.capabilities:
         raise CapabilityError(
             f"{model.name} is a {model.family} model and gives no vectors to compare texts by; "
             "use similarity bm25, or a local model"

@@ -11,7 +11,7 @@ import numpy as np
 from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.base import LanguageModel
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.classifier import PromptClassifier
@@ -87,6 +87,8 @@ def split_members(model: LanguageModel, members: int) -> list[LanguageModel]:
     whole = model.learned
     size = len(whole.soft) // members
     return [
-        model.base.adapted(Learned(table, whole.soft[:size], whole.triggers, whole.prefix))
+        model.base.with_learned_parts(
+            LearnedParts(table, whole.soft[:size], whole.triggers, whole.prefix)
+        )
         for table in model.learned.vectors.chunk(members)
     ]

@@ -95,7 +95,7 @@ class TemplatePredictor(Strategy, register=False):
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
-        return self.model.shown(self.render_prompt(as_examples([example], self.fields)[0]))
+        return self.model.display(self.render_prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations, or the pool they come from, once fitted."""

@@ -60,7 +60,7 @@ def render_truncated(
     names = [
         name
         for name in template.fields
-        if any(name in v and model.cut(v[name], low) != v[name] for v in whole)
+        if any(name in v and model.truncate(v[name], low) != v[name] for v in whole)
     ]
     found = rendered(low)
     lost = max(0, size - model.count_tokens(found))
@@ -82,4 +82,4 @@ def truncation_record(*prompts: Prompt) -> dict[str, Any] | None:
 
 def _cut(fields: Mapping[str, str], model: LanguageModel, tokens: int) -> dict[str, str]:
     """Every field cut to ``tokens`` tokens."""
-    return {name: model.cut(value, tokens) for name, value in fields.items()}
+    return {name: model.truncate(value, tokens) for name, value in fields.items()}

@@ -169,7 +169,7 @@ class Chain(Strategy):
     def example_prompt(self, example: Input) -> str:
         """The first step's prompt; the others read what it says."""
         (row,) = as_examples([example], self.fields)
-        return self.model.shown(self.steps[0].template.render(row))
+        return self.model.display(self.steps[0].template.render(row))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""

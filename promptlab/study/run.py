@@ -12,7 +12,7 @@ from promptlab.errors import InputError, StudyError, WorkError
 from promptlab.events import Phase, StudyFinished, StudyStarted, Warned
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
-from promptlab.models.remote.cost_ledger import Ledger
+from promptlab.models.remote.cost_ledger import CostLedger
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.decide import decide
 from promptlab.study.decision.regression import read_suite
@@ -113,7 +113,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
             planned, order = plan_trials(self.spec, plan.space, study, history)
             self._announce(context, planned)
             before = float(study.user_attrs.get("seconds", 0.0))
-            with Ledger(self.folder.ledger, study.user_attrs.get(KEPT)) as ledger:
+            with CostLedger(self.folder.ledger, study.user_attrs.get(KEPT)) as ledger:
                 account = EndpointCost(ledger, model, self.events)
                 self.events.subscribe(account)
                 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.classifier import PromptClassifier
@@ -79,12 +79,12 @@ def _prompt(predictor: Predictor) -> dict[str, Any]:
     return found
 
 
-def _learned(predictor: Predictor) -> Learned | None:
+def _learned(predictor: Predictor) -> LearnedParts | None:
     model = predictor.model
     return model.learned if isinstance(model, LocalModel) else None
 
 
-def _parts(predictor: Predictor, learned: Learned) -> dict[str, Any]:
+def _parts(predictor: Predictor, learned: LearnedParts) -> dict[str, Any]:
     """Learned parts by their numbers, and the notes that were kept with them."""
     found: dict[str, Any] = {}
     if learned.vectors is not None:
@@ -107,7 +107,7 @@ def _parts(predictor: Predictor, learned: Learned) -> dict[str, Any]:
     return found | {key: learned.facts[key] for key in _KEPT if key in learned.facts}
 
 
-def _nearest(predictor: Predictor, learned: Learned | None, top: int) -> list[dict[str, Any]]:
+def _nearest(predictor: Predictor, learned: LearnedParts | None, top: int) -> list[dict[str, Any]]:
     """Of every vector its nearest tokens; of a mixture member by member."""
     if learned is None or learned.vectors is None:
         return []
@@ -137,12 +137,14 @@ def _reading(predictor: Predictor) -> tuple[Predictor | None, str]:
     learned = model.learned
     if learned.vectors is not None:
         template, words = in_words(predictor.template, learned, model)
-        return _over(predictor, template, model.adapted(words)), ""
+        return _over(predictor, template, model.with_learned_parts(words)), ""
     if learned.triggers:
         rest = replace(learned, triggers=(), facts={})
         plain = rest.prefix is None and rest.weights is None
         template = spelled(predictor.template, learned, model)
-        return _over(predictor, template, model.base if plain else model.adapted(rest)), ""
+        return _over(
+            predictor, template, model.base if plain else model.with_learned_parts(rest)
+        ), ""
     if learned.prefix is not None:
         return None, "a prefix is keys and values of every layer, which are near to no words"
     if learned.weights is not None:

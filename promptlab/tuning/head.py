@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from promptlab.data.example import Example
 from promptlab.engine.scoring.embedding import TextEmbedder
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.predictors.head import HeadTexts
 from promptlab.tuning.objectives import Exercise, Exercises, LabelledExercises, Scored
 from promptlab.tuning.trainer_state import Trainee
@@ -49,7 +49,7 @@ class HeadLearner(WeightLearner):
         return states @ self.head.T + self.bias
 
     @torch.no_grad()
-    def learned(self, facts: dict[str, Any] | None = None) -> list[Learned]:
+    def learned(self, facts: dict[str, Any] | None = None) -> list[LearnedParts]:
         """The head as it is now."""
         (made,) = super().learned(facts)
         return [replace(made, head=_copied(self.head), head_bias=_copied(self.bias))]

@@ -38,7 +38,7 @@ def initial_ids(
     if init == "random":
         return None
     if init == "text":
-        ids = model.encoding.one(text.strip()) if text and text.strip() else ()
+        ids = model.encoding.encode(text.strip()) if text and text.strip() else ()
         if not ids:
             raise InputError(
                 'initialising from text needs words; write {soft:20 "words to start from"} or '
@@ -50,7 +50,7 @@ def initial_ids(
         return sample
     if not answers:
         raise InputError("initialising from labels needs answer words, and this task has none")
-    first = [model.encoding.one(f" {answer}")[-1:] for answer in answers]
+    first = [model.encoding.encode(f" {answer}")[-1:] for answer in answers]
     words = tuple(token for ids in first for token in ids)[:count]
     return words + sample[len(words) :]
 

@@ -74,10 +74,10 @@ def slot_words(
 
 def _entries(model: LocalModel, prompt: Prompt, tokens: TokenFilter) -> list[int]:
     """Vocabulary entries that are whole words and come back as one token where the slot is."""
-    spaced = model.family != "seq2seq" and model.pieces(prompt).left.text[-1:].isspace()
+    spaced = model.family != "seq2seq" and model.encode_sides(prompt).left.text[-1:].isspace()
     chosen = [int(i) for i in np.flatnonzero(tokens.allowed(whole_words=True))]
     texts = [tokens.texts[i].strip() for i in chosen]
-    encoded = model.encoding.ids([f" {text}" if spaced else text for text in texts])
+    encoded = model.encoding.encode_batch([f" {text}" if spaced else text for text in texts])
     whole = [
         (i, text)
         for i, text, ids in zip(chosen, texts, encoded, strict=True)
@@ -95,6 +95,6 @@ def _entries(model: LocalModel, prompt: Prompt, tokens: TokenFilter) -> list[int
 def _is_one_token(model: LocalModel, prompt: Prompt, token: int) -> bool:
     """Whether the word's answer begins with its token (what follows is the template's text)."""
     word = model.encoding.token(token).strip()
-    (asked,) = model.questions([prompt], [word])
+    (asked,) = model.scoring_requests([prompt], [word])
     firsts = [continuation[0] for one in asked for continuation in one.continuations]
     return firsts == [token]

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Soft, Trigger, TriggerFiller
 from promptlab.prompts.template import Template
@@ -47,7 +47,9 @@ def nearest_tokens(
     ]
 
 
-def in_words(template: Template, learned: Learned, model: LocalModel) -> tuple[Template, Learned]:
+def in_words(
+    template: Template, learned: LearnedParts, model: LocalModel
+) -> tuple[Template, LearnedParts]:
     """The discrete prompt nearest to a soft one: its template with triggers, and their tokens.
 
     Every soft segment becomes a trigger segment that holds its vectors' nearest tokens, so the
@@ -77,12 +79,12 @@ def in_words(template: Template, learned: Learned, model: LocalModel) -> tuple[T
 
     made = rewritten(template, words)
     facts = {"words": [model.tokenizer.decode(ids) for ids in triggers]}
-    return made, Learned(
+    return made, LearnedParts(
         triggers=tuple(triggers), prefix=learned.prefix, facts=facts, weights=learned.weights
     )
 
 
-def nearest_facts(model: LocalModel, learned: Learned, top: int = 3) -> dict[str, Any]:
+def nearest_facts(model: LocalModel, learned: LearnedParts, top: int = 3) -> dict[str, Any]:
     """Notes on vectors for people: of every one its nearest tokens as (token, cosine), in order."""
     if learned.vectors is None:
         return {}
@@ -103,7 +105,7 @@ def nearest_notes(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> dic
     return {"words": words, "nearest": json.dumps(pairs, ensure_ascii=False)}
 
 
-def spelled(template: Template, learned: Learned, model: LocalModel) -> Template:
+def spelled(template: Template, learned: LearnedParts, model: LocalModel) -> Template:
     """A template with the words of its trigger tokens in their places, as it can be typed."""
     words = [str(model.tokenizer.decode(list(ids))) for ids in learned.triggers]
     return rewritten(template, TriggerFiller(words))

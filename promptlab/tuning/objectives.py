@@ -20,7 +20,7 @@ from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.local import AnswerRequest, LocalModel
-from promptlab.models.nested_answers import apart_with_graph
+from promptlab.models.nested_answers import exclusive_logprobs_with_graph
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.verbalizer import Verbalizer
@@ -207,7 +207,7 @@ class LabelExercises(LabelledExercises):
         self.verbalizer = classifier.verbalizer
         self.loss = LabelLoss(self.verbalizer)
         prompts = [classifier.render_prompt(example) for example in examples]
-        rows = model.asked(prompts, self.verbalizer.answers)
+        rows = model.answer_requests(prompts, self.verbalizer.answers)
         self.labels = labels = self.verbalizer.labels
         made = [
             Exercise(
@@ -252,7 +252,7 @@ class LabelExercises(LabelledExercises):
         asked = self.exercises[number].asked
         found = scored[member * len(asked) : (member + 1) * len(asked)]
         parts = [
-            apart_with_graph(values, one.continuations)
+            exclusive_logprobs_with_graph(values, one.continuations)
             for values, one in zip(found, asked, strict=True)
         ]
         if len(asked) == 1:
@@ -281,7 +281,7 @@ def text_exercises(
             "without reasoning; leave thinking out of the model's settings"
         )
     prompts = [generator.render_prompt(example) for example in examples]
-    rows = model.replies(prompts, [str(example.label) for example in examples])
+    rows = model.reply_requests(prompts, [str(example.label) for example in examples])
     made = [
         Exercise(example, (asked,), 0, len(asked.context.ids))
         for example, asked in zip(examples, rows, strict=True)

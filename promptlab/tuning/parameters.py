@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.tuning.reparameterisation import Encoder, Plain
 
 
@@ -66,7 +66,7 @@ class Learner(nn.Module):
         return flat.view(len(flat), layers, 2, heads, size).permute(1, 2, 3, 0, 4)
 
     @torch.no_grad()
-    def learned(self, facts: dict[str, Any] | None = None) -> list[Learned]:
+    def learned(self, facts: dict[str, Any] | None = None) -> list[LearnedParts]:
         """What was learned, member by member."""
         vectors, prefix = self.vectors(), self.prefix()
         if prefix is not None:
@@ -75,7 +75,7 @@ class Learner(nn.Module):
         if vectors is not None:
             tables = [part.detach().clone() for part in vectors.chunk(self.members)]
         return [
-            Learned(table, self.soft if table is not None else (), (), prefix, facts or {})
+            LearnedParts(table, self.soft if table is not None else (), (), prefix, facts or {})
             for table in tables
         ]
 

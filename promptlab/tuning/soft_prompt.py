@@ -77,7 +77,7 @@ def softened(
         if not isinstance(piece, Text) or not piece.text.strip():
             return piece
         kept = piece.text.rstrip()
-        starts.append(model.encoding.one(kept))
+        starts.append(model.encoding.encode(kept))
         return [Soft(len(starts[-1])), Text(piece.text[len(kept) :])]
 
     made = rewritten(template, soft)
@@ -136,7 +136,7 @@ def _segment_start(
         chosen = given
     elif segment.init is not None:
         # Words inside a text follow a space: so do these.
-        ids = model.encoding.one(f" {segment.init.strip()}")
+        ids = model.encoding.encode(f" {segment.init.strip()}")
         if not ids:
             raise InputError(f"the soft segment's words {segment.init!r} have no tokens")
         chosen = tuple(ids[i % len(ids)] for i in range(segment.count))

@@ -10,7 +10,7 @@ from torch import nn
 
 from promptlab.engine.network.network import Network
 from promptlab.models.local import LocalModel
-from promptlab.models.tuned_weights import TunedWeights, changed_tensors, lora_tensors, with_lora
+from promptlab.models.tuned_weights import TunedWeights, add_lora, changed_tensors, lora_tensors
 from promptlab.tuning.parameters import Learner
 
 WeightsName = Literal["full", "lora"]
@@ -38,7 +38,7 @@ class Backbone:
 
     def __init__(self, model: LocalModel, low_rank: LowRank | None, *, seed: int) -> None:
         self.original: Network = model.base.engine.network
-        self.model = model.private()
+        self.model = model.trainable_copy()
         self.network: Network = self.model.engine.network
         self._wrapped: Any = None
         self._facts: dict[str, Any] = {}
@@ -46,7 +46,7 @@ class Backbone:
             for parameter in self.network.model.parameters():
                 parameter.requires_grad_(True)
         else:
-            self._wrapped, self._facts = with_lora(
+            self._wrapped, self._facts = add_lora(
                 self.network, low_rank.rank, low_rank.alpha, low_rank.targets, seed=seed
             )
 

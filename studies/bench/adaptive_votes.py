@@ -40,7 +40,7 @@ class Remembered(LanguageModel):
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.name, self.key, self.family = model.name, model.key, model.family
-        self.max_tokens, self.can = model.max_tokens, model.can
+        self.max_tokens, self.capabilities = model.max_tokens, model.capabilities
         self._known: dict[tuple[Prompt, Decoding, int], Generation] = {}
 
     def generate(
@@ -74,9 +74,9 @@ class Remembered(LanguageModel):
         """As the model."""
         return self.model.count_tokens(prompt)
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """As the model."""
-        return self.model.cut(text, tokens)
+        return self.model.truncate(text, tokens)
 
 
 def review_votes(

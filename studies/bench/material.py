@@ -13,7 +13,7 @@ from promptlab.data.example import Example
 from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import InputError
-from promptlab.models.builtin import MODELS, model_folder
+from promptlab.models.builtin import BUILTIN_MODELS, model_folder
 from promptlab.models.loading import load
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
@@ -91,7 +91,7 @@ def plain_model(
     import torch
     import transformers
 
-    folder: str | Path = model_folder(name) if name in MODELS else name
+    folder: str | Path = model_folder(name) if name in BUILTIN_MODELS else name
     auto: Any = transformers.AutoModelForMaskedLM if masked else transformers.AutoModelForCausalLM
     model = auto.from_pretrained(folder, dtype=getattr(torch, dtype)).eval().to(device)
     tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
@@ -126,7 +126,7 @@ def training_rows(
     contexts, answers = _one_token_answers(classifier, examples)
     if len(set(classifier.verbalizer.label_of)) != len(classifier.verbalizer.answers):
         raise InputError("a training row needs exactly one answer a label")
-    tail = classifier_model(classifier).encoding.one(after)
+    tail = classifier_model(classifier).encoding.encode(after)
     rows = []
     for example, context in zip(examples, contexts, strict=True):
         start = len(context.ids) - len(tail)
@@ -180,7 +180,9 @@ def _one_token_answers(
     """What is read for every example, and the token of each answer, the same after all."""
     model, answers = classifier_model(classifier), classifier.verbalizer.answers
     contexts, found = [], set()
-    for asked in model.questions([classifier.render_prompt(row) for row in examples], answers):
+    for asked in model.scoring_requests(
+        [classifier.render_prompt(row) for row in examples], answers
+    ):
         continuations = asked[0].continuations
         if len(asked) != 1 or {len(ids) for ids in continuations} != {1}:
             raise InputError(f"every answer has to be one token: {', '.join(answers)}")

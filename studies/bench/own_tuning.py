@@ -91,7 +91,7 @@ class OwnTuning:
         )
         template = place.template
         self._learner = make_learner(model, template, Start("vocabulary", hyper.seed))
-        view = model.adapted(self._learner.learned()[0], keep=False)
+        view = model.with_learned_parts(self._learner.learned()[0], keep=False)
         self.exercises = _exercises(view, template, examples, space)
         words = PromptClassifier(WORDS, VERBALIZER, model)
         self.rows = training_rows(words, examples, after=place.peer_after)

@@ -204,7 +204,7 @@ def long_prompt(model: LocalModel, tokens: int) -> Prompt:
     text = "\n\n".join(
         f"Question: {row.fields['question']}\nAnswer: {row.label}" for row in task.train[:24]
     )
-    return Prompt((Text(model.cut(text, tokens)), Slot()))
+    return Prompt((Text(model.truncate(text, tokens)), Slot()))
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,7 +17,7 @@ import numpy as np
 
 import promptlab as pl
 from promptlab.cli.output import print_json, print_listing
-from promptlab.models import standings
+from promptlab.models import rank_answer
 
 MODELS = ("smollm2-135m", "bert-tiny")
 SENTENCE = "The capital of {} is {}."
@@ -74,7 +74,7 @@ def lines(
     return [
         _line(name, prompt, standing.probability, row, right, capitals, model.family)
         for name, prompt, standing, row in zip(
-            SHOWN, prompts, standings(model, prompts, known[country]), logs, strict=True
+            SHOWN, prompts, rank_answer(model, prompts, known[country]), logs, strict=True
         )
     ]
 

@@ -19,7 +19,7 @@ from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import Cancelled, DataError, InputError, NotFittedError, Pruned, TemplateError
 from promptlab.events import Event, Events, Step
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.head import HeadClassifier, template_without_slot
 from promptlab.study.spec.space import SearchSpace
@@ -159,7 +159,7 @@ def test_the_input_is_text_with_fields(task: Task, fresh: Fresh) -> None:
         kind(pairs, input=["{a} {c}"])
     model = fresh("tiny_masked")
     head = torch.zeros(2, 32)
-    view = model.adapted(Learned(head=head, head_bias=torch.zeros(2)))
+    view = model.with_learned_parts(LearnedParts(head=head, head_bias=torch.zeros(2)))
     predictor = HeadClassifier("{{ b }} - {{ a }}", task.labels, view)
     assert predictor.example_prompt({"a": "one", "b": "two"}) == "two - one"
     assert set(predictor.fields) == {"a", "b"}
@@ -175,7 +175,9 @@ def test_a_head_that_does_not_fit(fresh: Fresh, task: Task, tmp_path: Path) -> N
     model = fresh("tiny_masked")
     with pytest.raises(NotFittedError, match="not been trained"):
         HeadClassifier("{text}", task.labels, model).predict(["a film"])
-    narrow = model.adapted(Learned(head=torch.zeros(3, 24), head_bias=torch.zeros(3)))
+    narrow = model.with_learned_parts(
+        LearnedParts(head=torch.zeros(3, 24), head_bias=torch.zeros(3))
+    )
     with pytest.raises(InputError, match=r"3 labels.*width 24.*2 labels.*width 32"):
         HeadClassifier("{text}", task.labels, narrow)
     made = kind(task, weights=["frozen"])
@@ -186,7 +188,7 @@ def test_a_head_that_does_not_fit(fresh: Fresh, task: Task, tmp_path: Path) -> N
 
 def test_long_texts_are_cut_to_the_window(fresh: Fresh, task: Task) -> None:
     model = fresh("tiny_masked")
-    view = model.adapted(Learned(head=torch.zeros(2, 32), head_bias=torch.zeros(2)))
+    view = model.with_learned_parts(LearnedParts(head=torch.zeros(2, 32), head_bias=torch.zeros(2)))
     predictor = HeadClassifier("{text}", task.labels, view)
     (row,) = predictor.predict(["a dull film . " * 200])
     assert row.tokens_in <= model.max_tokens

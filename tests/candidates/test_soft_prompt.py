@@ -269,7 +269,7 @@ def test_too_few_examples_of_a_label(
 def test_a_model_that_gives_no_gradients(
     study: Command, tiny_gpt2: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CausalModel, "can", CausalModel.can - {"gradients"})
+    monkeypatch.setattr(CausalModel, "capabilities", CausalModel.capabilities - {"gradients"})
     for part in tiny_gpt2:
         part.save_pretrained(tmp_path / "quantised")
     model = {"name": str(tmp_path / "quantised"), "device": "cpu", "dtype": "float32"}

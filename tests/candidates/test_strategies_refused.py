@@ -104,7 +104,7 @@ def test_calibration_is_refused_after_reasoning() -> None:
 def test_a_masked_model_is_refused_before_anything_runs(group: dict[str, Any]) -> None:
     model = ScriptedModel()
     can: frozenset[Capability] = frozenset({"score", "fill", "features"})
-    model.can, model.family, model.name = can, "masked", "bert"
+    model.capabilities, model.family, model.name = can, "masked", "bert"
     task = CHOICE if group["kind"] == "knowledge" else TASK
     with pytest.raises(
         (StudyError, CapabilityError), match="bert is a masked model and cannot generate"
@@ -115,7 +115,7 @@ def test_a_masked_model_is_refused_before_anything_runs(group: dict[str, Any]) -
 
 def test_a_model_without_a_chat_template_is_refused() -> None:
     model = ScriptedModel()
-    model.can = frozenset({"score", "generate"})
+    model.capabilities = frozenset({"score", "generate"})
     for group in (
         THOUGHT | {"chat": [True]},
         {

@@ -243,7 +243,7 @@ def test_what_cannot_work_with_the_model_is_refused_early(
 
 def test_a_model_without_gradients_is_refused(fresh: Fresh, task: Task) -> None:
     model = fresh("tiny_masked")
-    model.can = model.can - {"gradients"}
+    model.capabilities = model.capabilities - {"gradients"}
     with pytest.raises(PromptlabError, match="gradients") as caught:
         kind(task).check(model)
     assert caught.value.exit_code == 2

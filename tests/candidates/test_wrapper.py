@@ -148,7 +148,7 @@ def test_what_no_strategy_is_cannot_be_wrapped() -> None:
 def test_the_inner_check_is_asked() -> None:
     space = SearchSpace([group(TEMPLATE)], TASK)
     model = ScriptedModel()
-    model.can = frozenset({"score"})
+    model.capabilities = frozenset({"score"})
     with pytest.raises(StudyError, match=r"group 1 .*: inner \(template\): .*cannot generate"):
         space.check(model)
     space.check(ScriptedModel())

@@ -17,7 +17,7 @@ from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.request import ScoringResult
 from promptlab.errors import Cancelled
 from promptlab.models import local as local_module
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.prompt import Prompt
@@ -67,7 +67,7 @@ def views_of(model: LocalModel) -> list[LocalModel]:
     """Two views with vectors of their own; nothing is kept of them, so all is computed."""
     generator = torch.Generator().manual_seed(1)
     vectors = [torch.randn(2, 32, generator=generator) for _ in range(2)]
-    return [model.adapted(Learned(one, (("0", 2),)), keep=False) for one in vectors]
+    return [model.with_learned_parts(LearnedParts(one, (("0", 2),)), keep=False) for one in vectors]
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> list[BaseException]:

@@ -9,7 +9,7 @@ import torch
 
 import promptlab as pl
 from promptlab.data.example import Example
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import TunedWeights
@@ -76,7 +76,7 @@ def learned_model(model: LocalModel, *names: str) -> LocalModel:
         facts = {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "bias": "none",
                  "fan_in_fan_out": False, "peft_type": "LORA"}  # fmt: skip
         parts |= {"weights": TunedWeights(tensors, facts)}
-    return model.adapted(Learned(facts={"tokens": 7}, **parts))
+    return model.with_learned_parts(LearnedParts(facts={"tokens": 7}, **parts))
 
 
 def learned_predictors(model: LocalModel) -> dict[str, pl.Predictor]:

@@ -30,8 +30,8 @@ from promptlab.models.content_hash import weights_key
 from promptlab.models.loading import from_transformers
 from promptlab.models.precision import choose_dtype
 from promptlab.models.processor import UNITS, Processor
-from promptlab.models.remote.answer import Answer
-from promptlab.models.remote.response_cache import ReplyStore
+from promptlab.models.remote.answer import CompletedRequest
+from promptlab.models.remote.response_cache import ResponseCache
 from tests.fuzz.harness import Attempt
 from tests.helpers import tiny_models
 from tests.helpers.damaged_files import flip_bits
@@ -57,7 +57,7 @@ class _Material:
         """A small piece of everything that is kept."""
         folder = builtin.model_folder(_NAME, on_progress=_ignored)
         store = FeatureStore(self.cache / "features" / f"{self.model.key}.db")
-        replies = ReplyStore(self.cache / "replies" / "endpoint.db")
+        replies = ResponseCache(self.cache / "replies" / "endpoint.db")
         try:
             self.model.engine.store = store
             scores = [tuple(row.tolist()) for row in self.model.engine.score(_QUESTIONS)]
@@ -85,16 +85,16 @@ def _ignored(_: str) -> None:
     """Progress is of no interest here."""
 
 
-def _replies(store: ReplyStore) -> list[str]:
+def _replies(store: ResponseCache) -> list[str]:
     """Forty replies; those that are not kept are asked for."""
     found = {
         key: answer
         for key, record in store.find(_KEYS).items()
-        if (answer := Answer.from_record(record)) is not None
+        if (answer := CompletedRequest.from_record(record)) is not None
     }
     for key in _KEYS:
         if key not in found:
-            found[key] = Answer(f"reply to {key.hex()}", "stop", 10, 2, 0.5)
+            found[key] = CompletedRequest(f"reply to {key.hex()}", "stop", 10, 2, 0.5)
             store.keep(key, found[key].record())
     return [found[key].text for key in _KEYS]
 
@@ -140,7 +140,7 @@ def _material(folder: Path) -> _Material:
         json.dumps({"text": f"text {n}", "label": n}, ensure_ascii=False) + "\n" for n in range(50)
     ]
     sha256 = hashlib.sha256("".join([*extracted[30:], *extracted[:30]]).encode()).hexdigest()
-    builtin.MODELS[_NAME] = builtin.PinnedModel(
+    builtin.BUILTIN_MODELS[_NAME] = builtin.BuiltinModel(
         _NAME, "causal", 1, "none", "here", "tiny", asset, 1000, {}, save
     )
     builtin.DATASETS[_NAME] = builtin.Dataset(

@@ -97,14 +97,14 @@ def _ask(server: WireServer, answer: Any, options: dict[str, Any], folder: Path)
     """What must be so whatever comes: an answer that was sent, or an error, and sound accounts."""
     from promptlab.errors import PromptlabError
     from promptlab.models.remote.model import RemoteModel
-    from promptlab.models.remote.retry import Backoff
+    from promptlab.models.remote.retry import RetryBackoff
     from promptlab.prompts.decoding import Decoding
     from promptlab.prompts.prompt import Prompt, Slot, Text
 
     heard: list[str] = []
     model = RemoteModel(
         f"remote:m@{server.url}",
-        backoff=Backoff(first=0.001, most=0.002),
+        backoff=RetryBackoff(first=0.001, most=0.002),
         clock=lambda: time.monotonic(),  # a gate of its own
         connect_timeout=1.0,
         read_timeout=0.5,
@@ -146,10 +146,10 @@ def _sound(error: str, model: Any) -> None:
     assert all(each.isprintable() or each in "\u200d\u3000\u00a0" for each in seen), repr(seen)[
         :300
     ]
-    spent = model.spent()
+    spent = model.usage_cost()
     for name, value in spent.items():
         assert value is not None and math.isfinite(value) and value >= 0, (name, value)
-    _keyless(json.dumps([spent, model.describe(), model.remarks()]))
+    _keyless(json.dumps([spent, model.describe(), model.adjustments()]))
 
 
 def _keyless(text: str) -> None:

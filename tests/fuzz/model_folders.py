@@ -53,9 +53,9 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
 def _asked(work: Path) -> object:
     model = load(str(work), device="cpu", dtype="float32", cache=False)
     found = model.score([PROMPT], ["great", "bad"]).logprobs
-    if "generate" in model.can:
+    if "generate" in model.capabilities:
         model.generate([PROMPT], Decoding(max_tokens=2))
-    if "chat" in model.can:
+    if "chat" in model.capabilities:
         model.generate([Template("{text} {mask}", chat=True).render({"text": "x"})], Decoding(2))
     return found
 

@@ -13,7 +13,7 @@ import torch
 from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.errors import PromptlabError
 from promptlab.models.base import Family
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import load
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
@@ -145,11 +145,11 @@ def _fill(model: LocalModel, pair: Any) -> float:
 
 @torch.inference_mode()
 def _written(model: LocalModel, pair: Any) -> float | None:
-    if "generate" not in model.can:
+    if "generate" not in model.capabilities:
         return None
     prompts = [Template(text).render({}) for text in (*BESIDE, *SHARING[:2])]
     replies = model.generate(prompts, Decoding(max_tokens=TOKENS))
-    expected = [_greedy(model, pair, ids) for ids in model.reading(prompts)]
+    expected = [_greedy(model, pair, ids) for ids in model.prompt_token_ids(prompts)]
     wrong = sum(r.text != text for r, (text, _) in zip(replies, expected, strict=True))
     if wrong:
         return float("inf")
@@ -190,7 +190,7 @@ def _start(plain: Any) -> int:
 
 def _vectors(model: LocalModel, pair: Any) -> float | None:
     """Vectors for words: those of the words' own embeddings, and new ones."""
-    if "gradients" not in model.can:
+    if "gradients" not in model.capabilities:
         return None
     prompts = [
         Template(text).render({})
@@ -200,7 +200,7 @@ def _vectors(model: LocalModel, pair: Any) -> float | None:
     table = model.engine.network.virtual_tokens
     own = table.embed(torch.tensor([20, 21, 22]))
     vectors = own + 0.3 * torch.randn_like(own)
-    view = model.adapted(Learned(vectors=vectors, soft=(("0", 3),)))
+    view = model.with_learned_parts(LearnedParts(vectors=vectors, soft=(("0", 3),)))
     found = view.score(prompts, ANSWERS).logprobs
     parts = Parts(vectors={"0": vectors})
     try:
@@ -229,12 +229,12 @@ def _reads_vectors(model: LocalModel, plain: Any) -> bool:
 
 
 def _prefix(model: LocalModel, pair: Any) -> float | None:
-    if "gradients" not in model.can or model.prefix_shape is None:
+    if "gradients" not in model.capabilities or model.prefix_shape is None:
         return None
     layers, heads, size = model.prefix_shape
     torch.manual_seed(4)
     prefix = torch.randn(layers, 2, heads, 3, size)
-    view = model.adapted(Learned(prefix=prefix))
+    view = model.with_learned_parts(LearnedParts(prefix=prefix))
     prompts = [Template(text).render({}) for text in (*BESIDE, *SHARING)]
     found = view.score(prompts, ANSWERS).logprobs
     if model.family == "masked" and not _attends(model, pair, prompts[0], prefix):

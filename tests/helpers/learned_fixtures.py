@@ -11,7 +11,7 @@ from torch import Tensor
 from promptlab.engine.kv_cache.state import kv_state_from_prefix
 from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer, ItemScores
-from promptlab.models.learned_parts import Learned, learned_segments
+from promptlab.models.learned_parts import LearnedParts, learned_segments
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Soft
 from tests.helpers.reference_learned import Parts
@@ -27,12 +27,12 @@ class Drawn:
     prefix: Tensor | None
 
     @property
-    def learned(self) -> Learned:
+    def learned(self) -> LearnedParts:
         """As the model takes them."""
         table, prefix = (
             None if part is None else part.detach().clone() for part in (self.table, self.prefix)
         )
-        return Learned(table, self.soft, self.triggers, prefix)
+        return LearnedParts(table, self.soft, self.triggers, prefix)
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -78,7 +78,7 @@ def items(
 ) -> list[TrainingItem]:
     """The prompts' questions as training items, after the prefix if there is one."""
     state = None if made.prefix is None else kv_state_from_prefix(made.prefix)
-    return [TrainingItem(tuple(row), state) for row in view.questions(prompts, answers)]
+    return [TrainingItem(tuple(row), state) for row in view.scoring_requests(prompts, answers)]
 
 
 def weighed(
@@ -94,7 +94,7 @@ def weighed(
     """Sum of ``weights`` ``[prompt, answer]`` times log-likelihoods, and its gradients."""
     orders = [
         [answer for asked in row for answer in asked.answers]
-        for row in view.questions(prompts, answers)
+        for row in view.scoring_requests(prompts, answers)
     ]
 
     def loss(numbers: list[int], scored: ItemScores) -> Tensor:

@@ -26,7 +26,7 @@ class Written:
 @torch.inference_mode()
 def write(model: LocalModel, prompt: Prompt, decoding: Decoding, sample: int = 0) -> Written:
     """What `LocalModel.generate` has to write."""
-    (ids,) = model.reading([prompt])
+    (ids,) = model.prompt_token_ids([prompt])
     network = model.engine.network.model
     seq2seq = network.config.is_encoder_decoder
     stream, tokens, total = PhiloxStream(decoding.seed, sample, ids), [], 0.0

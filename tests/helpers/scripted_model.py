@@ -31,7 +31,7 @@ class ScriptedModel(LanguageModel):
         self.name = "scripted"
         self.key = "scripted"
         self.max_tokens = max_tokens
-        self.can = frozenset({"score", "generate", "chat"})
+        self.capabilities = frozenset({"score", "generate", "chat"})
         self.write = write or (lambda prompt, sample: "")
         self.rate = rate or (lambda prompt, answer: -float(len(answer)))
         self.calls: list[list[tuple[str, int]]] = []
@@ -82,6 +82,6 @@ class ScriptedModel(LanguageModel):
         """Words."""
         return len(str(prompt).split())
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """So many words."""
         return " ".join(text.split()[:tokens])

@@ -12,7 +12,7 @@ import torch
 from promptlab.data.example import Example
 from promptlab.errors import InputError
 from promptlab.interop.peft import export_peft, import_peft
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
@@ -24,19 +24,21 @@ TEXT = "the film was good ."
 ANSWERS = {"negative": " bad", "positive": " good"}
 
 
-def learned(model: LocalModel, *, prefix: bool) -> Learned:
+def learned(model: LocalModel, *, prefix: bool) -> LearnedParts:
     generator = torch.Generator().manual_seed(5)
     if not prefix:
         width = model.engine.network.virtual_tokens.width
-        return Learned(vectors=torch.randn(4, width, generator=generator), soft=(("0", 4),))
+        return LearnedParts(vectors=torch.randn(4, width, generator=generator), soft=(("0", 4),))
     assert model.prefix_shape is not None
     layers, heads, size = model.prefix_shape
-    return Learned(prefix=torch.randn(layers, 2, heads, 4, size, generator=generator))
+    return LearnedParts(prefix=torch.randn(layers, 2, heads, 4, size, generator=generator))
 
 
 def classifier(model: LocalModel, *, prefix: bool) -> PromptClassifier:
     template = "{text} It was{mask}" if prefix else "{soft:4}{text} It was{mask}"
-    return PromptClassifier(template, ANSWERS, model.adapted(learned(model, prefix=prefix)))
+    return PromptClassifier(
+        template, ANSWERS, model.with_learned_parts(learned(model, prefix=prefix))
+    )
 
 
 # peft 0.21 gives a prefix under the name that transformers is dropping.
@@ -50,8 +52,8 @@ def test_peft_computes_the_same(tiny_gpt2: Pair, tmp_path: Path, prefix: bool) -
     own = classifier(model, prefix=prefix)
     folder = export_peft(own, tmp_path / "adapter")
     tuned = PeftModel.from_pretrained(plain, folder).eval()
-    ids = model.encoding.one(f"{TEXT} It was")
-    tokens = [model.encoding.one(answer)[0] for answer in ANSWERS.values()]
+    ids = model.encoding.encode(f"{TEXT} It was")
+    tokens = [model.encoding.encode(answer)[0] for answer in ANSWERS.values()]
     with torch.no_grad():
         logits = tuned(input_ids=torch.tensor([ids])).logits[0, -1]
     expected = logits.log_softmax(-1)[tokens].log_softmax(-1)
@@ -67,12 +69,11 @@ def test_peft_computes_the_same_in_an_encoder(tiny_seq2seq: Pair, tmp_path: Path
     model = from_transformers(*tiny_seq2seq)
     words = {"negative": "bad", "positive": "good"}
     own = PromptClassifier(
-        "{soft:4}{text} It was{mask}", words, model.adapted(learned(model, prefix=False))
+        "{soft:4}{text} It was{mask}", words, model.with_learned_parts(learned(model, prefix=False))
     )
     tuned = PeftModel.from_pretrained(plain, export_peft(own, tmp_path / "adapter")).eval()
-    (asked,) = own.model.questions(
-        [own.render_prompt(Example("0", {"text": TEXT}))], [*words.values()]
-    )  # type: ignore[attr-defined]
+    prompts = [own.render_prompt(Example("0", {"text": TEXT}))]
+    (asked,) = own.model.scoring_requests(prompts, [*words.values()])  # type: ignore[attr-defined]
     question, start = asked[0], model.engine.network.virtual_tokens.start
     ids = [token for token in question.context.ids if token < start]
     tokens = [continuation[0] for continuation in question.continuations]
@@ -100,7 +101,9 @@ def test_what_peft_cannot_hold_is_refused(
 ) -> None:
     gpt2 = from_transformers(*tiny_gpt2)
     parts = learned(gpt2, prefix=False)
-    inside = PromptClassifier("{text} {soft:4} It was{mask}", ANSWERS, gpt2.adapted(parts))
+    inside = PromptClassifier(
+        "{text} {soft:4} It was{mask}", ANSWERS, gpt2.with_learned_parts(parts)
+    )
     with pytest.raises(InputError, match="at the very start"):
         export_peft(inside, tmp_path / "a")
     llama = from_transformers(*tiny_causal)
@@ -108,7 +111,7 @@ def test_what_peft_cannot_hold_is_refused(
         export_peft(classifier(llama, prefix=False), tmp_path / "b")
     chat = PromptClassifier(
         Template("{soft:4}{text} It was{mask}", chat=True), ANSWERS,
-        llama.adapted(learned(llama, prefix=False)),
+        llama.with_learned_parts(learned(llama, prefix=False)),
     )  # fmt: skip
     with pytest.raises(InputError, match="words with which the chat template begins"):
         export_peft(chat, tmp_path / "chat")

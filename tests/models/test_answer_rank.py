@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptlab.errors import CapabilityError, VerbalizerError
-from promptlab.models.fill_mask import fill_words, standings
+from promptlab.models.fill_mask import fill_words, rank_answer
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
@@ -22,7 +22,7 @@ def test_rank_and_probability_are_those_of_the_fills(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     model: LocalModel = request.getfixturevalue(name)
-    for found, prompt in zip(standings(model, prompts(), "great"), prompts(), strict=True):
+    for found, prompt in zip(rank_answer(model, prompts(), "great"), prompts(), strict=True):
         assert found.tokens == 1
         fills = fill_words(model, [prompt], 10**6)[0]
         same = [
@@ -35,13 +35,13 @@ def test_rank_and_probability_are_those_of_the_fills(
 
 
 def test_an_answer_of_several_tokens_has_no_rank(causal: LocalModel) -> None:
-    (found, *_) = standings(causal, prompts(), "great film")
+    (found, *_) = rank_answer(causal, prompts(), "great film")
     assert found.rank is None and found.tokens > 1
-    assert 0 < found.probability < standings(causal, prompts(), "great")[0].probability
+    assert 0 < found.probability < rank_answer(causal, prompts(), "great")[0].probability
 
 
 def test_who_has_no_vocabulary_says_so(causal: LocalModel) -> None:
     with pytest.raises(CapabilityError):
-        standings(ScriptedModel(), prompts(), "great")
+        rank_answer(ScriptedModel(), prompts(), "great")
     with pytest.raises(VerbalizerError):
-        standings(causal, prompts(), "")
+        rank_answer(causal, prompts(), "")

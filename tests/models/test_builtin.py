@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptlab.errors import InputError
-from promptlab.models.builtin import DEFAULT_MODEL, MODELS, model_folder
+from promptlab.models.builtin import BUILTIN_MODELS, DEFAULT_MODEL, model_folder
 
 pytestmark = pytest.mark.default_model
 
@@ -28,7 +28,7 @@ def test_default_model_knows_paris_and_loads_fast() -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     seconds = time.process_time() - start
     assert seconds < 30  # of this process, about two; those of others do not count
-    assert sum(p.numel() for p in model.parameters()) == MODELS[DEFAULT_MODEL].parameters
+    assert sum(p.numel() for p in model.parameters()) == BUILTIN_MODELS[DEFAULT_MODEL].parameters
     with torch.inference_mode():
         logits = model(**tokenizer("The capital of France is", return_tensors="pt")).logits
     assert tokenizer.decode([int(logits[0, -1].argmax())]) == " Paris"
@@ -48,7 +48,7 @@ def test_bert_tiny_fills_and_is_clean(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.rglob("*.pt"))
     model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    assert sum(p.numel() for p in model.parameters()) == MODELS["bert-tiny"].parameters
+    assert sum(p.numel() for p in model.parameters()) == BUILTIN_MODELS["bert-tiny"].parameters
     encoded = tokenizer("Paris is the capital of [MASK].", return_tensors="pt")
     with torch.inference_mode():
         logits = model(**encoded).logits

@@ -44,7 +44,7 @@ LOUD = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}<
 
 def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> str:
     """The conversation of turns whose words come from data."""
-    template = ChatTemplate(tokenizer, Encoding(tokenizer).commands)
+    template = ChatTemplate(tokenizer, Encoding(tokenizer).has_control_tokens)
     return template.text([(role, Text.from_data(words)) for role, words in turns], **options).text
 
 
@@ -57,7 +57,7 @@ LOUD = "{% for m in messages %}<{{ m.role }}>{{ m.content | trim }}{% endfor %}<
 
 def chat_text(tokenizer: Any, turns: list[tuple[str, str]], **options: bool) -> str:
     """The conversation of turns whose words come from data."""
-    template = ChatTemplate(tokenizer, Encoding(tokenizer).commands)
+    template = ChatTemplate(tokenizer, Encoding(tokenizer).has_control_tokens)
     return template.text([(role, Text.from_data(words)) for role, words in turns], **options).text
 
 
@@ -191,4 +191,4 @@ def test_what_chat_templates_are_written_with_is_run() -> None:
     tokenizer.chat_template = template
     made = from_transformers(model, tokenizer, name="usual")
     prompt = Template("{text} {mask}", chat=True).render({"text": "x"})
-    assert made.pieces(prompt).left.text.startswith("<s>user: x")
+    assert made.encode_sides(prompt).left.text.startswith("<s>user: x")

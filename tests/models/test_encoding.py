@@ -31,9 +31,11 @@ def test_special_tokens_around_a_text(
     assert tokenizer.convert_ids_to_tokens(list(encoding.before)) == before
     assert tokenizer.convert_ids_to_tokens(list(encoding.after)) == after
     text = "a gorgeous film"
-    assert [*encoding.before, *encoding.one(text), *encoding.after] == tokenizer(text)["input_ids"]
-    assert encoding.ids([text, text]) == [encoding.one(text)] * 2
-    assert encoding.ids([]) == []
+    assert [*encoding.before, *encoding.encode(text), *encoding.after] == tokenizer(text)[
+        "input_ids"
+    ]
+    assert encoding.encode_batch([text, text]) == [encoding.encode(text)] * 2
+    assert encoding.encode_batch([]) == []
 
 
 def test_offsets_point_into_the_text(masked: LocalModel) -> None:
@@ -60,15 +62,15 @@ def test_a_cut_text_is_a_beginning_of_so_many_tokens(
     name: str, text: str, tokens: int, request: pytest.FixtureRequest
 ) -> None:
     model = request.getfixturevalue(name)
-    cut = model.cut(text, tokens)
+    cut = model.truncate(text, tokens)
     assert text.startswith(cut)
-    whole = model.encoding.one(text)
+    whole = model.encoding.encode(text)
     if len(whole) <= tokens:
         assert cut == text
     assert tokens > 0 or not cut or not whole
 
 
 def test_a_cut_keeps_whole_words_where_tokens_are_words(masked: LocalModel) -> None:
-    assert masked.cut("the soup was cold and nobody apologised .", 3) == "the soup was"
-    assert masked.cut("the soup", 2) == "the soup"
-    assert masked.cut("the soup", 0) == ""
+    assert masked.truncate("the soup was cold and nobody apologised .", 3) == "the soup was"
+    assert masked.truncate("the soup", 2) == "the soup"
+    assert masked.truncate("the soup", 0) == ""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import promptlab as pl
 from promptlab.cli.app import app
-from promptlab.models import standings
+from promptlab.models import rank_answer
 from promptlab.models.fill_mask import fill_words
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
@@ -33,10 +33,12 @@ def test_a_whole_word_of_word_pieces_is_shown_as_it_is(masked: LocalModel) -> No
     assert len(fills) == len(pieces)
     for piece, token in pieces.items():
         fill = fills[token]
-        assert fill.glued == (piece.startswith("##") and len(piece) > 2)
-        assert fill.token == (piece[2:] if fill.glued else piece)
+        assert fill.continues_word == (piece.startswith("##") and len(piece) > 2)
+        assert fill.token == (piece[2:] if fill.continues_word else piece)
     shown = words(masked, BLANK)
-    assert {fill.token_id for fill in shown} == {t for t, fill in fills.items() if not fill.glued}
+    assert {fill.token_id for fill in shown} == {
+        t for t, fill in fills.items() if not fill.continues_word
+    }
     assert [f.probability for f in shown] == sorted((f.probability for f in shown), reverse=True)
     by_id = {fill.token_id: fill.probability for fill in every(masked, BLANK)}
     assert all(fill.probability == by_id[fill.token_id] for fill in shown)
@@ -48,7 +50,7 @@ def test_pieces_stand_where_the_slot_touches_a_word(masked: LocalModel) -> None:
     assert len(shown) == len(pieces)
     assert shown[pieces["good"]].token == " good"  # what BERT has in mind is another word
     glued = next(token for piece, token in pieces.items() if piece.startswith("##"))
-    assert shown[glued].glued and not shown[glued].token.startswith("##")
+    assert shown[glued].continues_word and not shown[glued].token.startswith("##")
 
 
 @pytest.mark.parametrize("name", ["causal", "gpt2", "seq2seq"])
@@ -71,7 +73,7 @@ def test_roberta(tiny_roberta: Any) -> None:
     model = from_transformers(*tiny_roberta)
     good = model.tokenizer.convert_tokens_to_ids("\u0120good")
     shown = {fill.token_id: fill for fill in words(model, BLANK)}
-    assert shown[good].token == " good" and not shown[good].glued
+    assert shown[good].token == " good" and not shown[good].continues_word
 
 
 def test_half_characters_are_shown_as_bytes(gpt2: LocalModel) -> None:
@@ -84,7 +86,7 @@ def test_the_rank_is_among_what_can_stand(masked: LocalModel) -> None:
     prompt = pl.Template(BLANK).render({})
     for place, fill in enumerate(words(masked, BLANK, 40), 1):
         if fill.token.isalpha():
-            (found,) = standings(masked, [prompt], fill.token)
+            (found,) = rank_answer(masked, [prompt], fill.token)
             same = found.probability == pytest.approx(fill.probability, rel=1e-5)
             assert not same or found.rank == place
 

@@ -15,10 +15,10 @@ import promptlab as pl
 from promptlab.data.task import Task
 from promptlab.models.local import LocalModel
 from promptlab.models.nested_answers import (
-    apart,
-    apart_with_graph,
+    exclusive_logprobs,
+    exclusive_logprobs_with_graph,
     longer_answers,
-    may_begin_another,
+    may_be_nested,
 )
 from promptlab.predictors import Rescorer
 from tests.helpers.reference_forward import causal_answer, seq2seq_answer
@@ -31,7 +31,7 @@ NESTED = {"short": "good", "long": "good film", "other": "bad"}
 def test_who_begins_whom() -> None:
     assert longer_answers(((1,), (1, 2), (1, 2, 3), (1, 4), (5,))) == ((0, (1, 3)), (1, (2,)))
     assert longer_answers(((1,), (2,))) == ()
-    assert may_begin_another(("yes", "no", "Yes please")) and not may_begin_another(("yes", "no"))
+    assert may_be_nested(("yes", "no", "Yes please")) and not may_be_nested(("yes", "no"))
 
 
 IDS = st.lists(
@@ -48,15 +48,17 @@ def test_every_text_says_one_answer(ids: list[tuple[int, ...]], data: Any) -> No
         return math.prod(chances[token] for token in one)
 
     logs = np.array([math.log(begins(one)) for one in ids])
-    found = np.exp(apart(logs, tuple(ids)))
+    found = np.exp(exclusive_logprobs(logs, tuple(ids)))
     for one, value in zip(ids, found, strict=True):
         longer = [o for o in ids if len(o) > len(one) and o[: len(one)] == one]
         nearest = [o for o in longer if not any(o != p and o[: len(p)] == p for p in longer)]
         left = max(begins(one) - sum(map(begins, nearest)), 1e-6 * begins(one))
         assert value == pytest.approx(left, rel=1e-6)
     tensor = torch.tensor(logs, requires_grad=True)
-    graph = apart_with_graph(tensor, tuple(ids))
-    np.testing.assert_allclose(graph.detach().numpy(), apart(logs, tuple(ids)), rtol=1e-9)
+    graph = exclusive_logprobs_with_graph(tensor, tuple(ids))
+    np.testing.assert_allclose(
+        graph.detach().numpy(), exclusive_logprobs(logs, tuple(ids)), rtol=1e-9
+    )
     graph.sum().backward()
     assert tensor.grad is not None and torch.isfinite(tensor.grad).all()
 
@@ -103,7 +105,9 @@ def test_the_shorter_answer_can_lose(causal: LocalModel) -> None:
 
 
 def test_what_ends_an_answer_in_the_template_tells_them_apart(causal: LocalModel) -> None:
-    (asked,) = causal.questions([pl.Template("It was {mask}.").render({})], ("good", "good film"))
+    (asked,) = causal.scoring_requests(
+        [pl.Template("It was {mask}.").render({})], ("good", "good film")
+    )
     assert longer_answers(asked[0].continuations) == ()
 
 

@@ -108,8 +108,8 @@ def test_the_window_is_what_the_endpoint_says(endpoint: Endpoint) -> None:
 def test_prompts_are_cut_by_an_estimate(endpoint: Endpoint) -> None:
     model = RemoteModel(endpoint.name)
     assert model.count_tokens(plain("four" * 10)) == 10 + 1
-    assert model.cut("four" * 10, 3) == "four" * 3
-    assert model.cut("größe", 1) == "grö"  # whole characters alone
+    assert model.truncate("four" * 10, 3) == "four" * 3
+    assert model.truncate("größe", 1) == "grö"  # whole characters alone
     parser = parser_from_settings({"type": "text"})
     predictor = PromptGenerator(Template("{text}\n{mask}"), parser, model)
     (row,) = predictor.predict(["word " * 5000])
@@ -146,15 +146,15 @@ def test_kept_replies_cost_nothing(endpoint: Endpoint) -> None:
     assert (a.cached, b.cached, again.cached) == (False, False, True)
     assert (a.tokens_in, a.tokens_out) == (10, 2)
     assert again.seconds == 0
-    assert first.spent()["dollars"] == pytest.approx(2 * (10 * 3 + 2 * 15) / 1e6)
-    assert first.spent()["cached"] == 1
+    assert first.usage_cost()["dollars"] == pytest.approx(2 * (10 * 3 + 2 * 15) / 1e6)
+    assert first.usage_cost()["cached"] == 1
     second = RemoteModel(endpoint.name, **options)
     assert [g.cached for g in second.generate([plain("a"), plain("c")], Decoding())] == [
         True,
         False,
     ]
-    assert second.spent()["dollars"] == pytest.approx((10 * 3 + 2 * 15) / 1e6)
-    assert second.spent()["tokens_in"] == 10
+    assert second.usage_cost()["dollars"] == pytest.approx((10 * 3 + 2 * 15) / 1e6)
+    assert second.usage_cost()["tokens_in"] == 10
 
 
 def test_tokens_are_estimated_when_the_endpoint_counts_none() -> None:
@@ -162,7 +162,7 @@ def test_tokens_are_estimated_when_the_endpoint_counts_none() -> None:
         model = RemoteModel(endpoint.name)
         (reply,) = model.generate([plain("x" * 40)], Decoding())
         assert (reply.tokens_in, reply.tokens_out) == (11, 2)
-        assert model.spent()["estimated"] == 1
+        assert model.usage_cost()["estimated"] == 1
 
 
 def test_stop_strings_end_a_reply_whatever_the_endpoint_does() -> None:

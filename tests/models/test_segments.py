@@ -11,9 +11,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from promptlab.data.example import Example
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
-from promptlab.models.segments import MARK, Pieces, left_side, marked, right_side, unmarked
+from promptlab.models.segments import (
+    MARK,
+    EncodedSides,
+    left_side,
+    mask_learned,
+    right_side,
+    unmask_learned,
+)
 from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text
 from promptlab.prompts.template import Template
@@ -69,7 +76,7 @@ def test_any_template_scores_as_the_plain_reference(
     pair: Pair = (model.engine.network.model, model.tokenizer)
     prompt = prompt_of(left, right)
     made = drawn(model, prompt, prefix=prefix)
-    found = model.adapted(made.learned, keep=False).score([prompt], ANSWERS).logprobs[0]
+    found = model.with_learned_parts(made.learned, keep=False).score([prompt], ANSWERS).logprobs[0]
     with torch.no_grad():
         expected = answer_scores(pair, prompt, ANSWERS, made.parts)
     torch.testing.assert_close(torch.tensor(found).float(), expected, atol=1e-4, rtol=1e-5)
@@ -80,21 +87,21 @@ def test_white_space_before_a_learned_segment_is_no_word(causal: LocalModel) -> 
     one, two = (700,), (701, 702)
     words = [Text("a film "), one, Text(" was  "), two, Text(" all in")]
     ids, rest = left_side(words, encoding)
-    assert ids == (*encoding.one("a film"), *one, *encoding.one(" was"), *two)
+    assert ids == (*encoding.encode("a film"), *one, *encoding.encode(" was"), *two)
     assert rest == Text(" all in")
     assert left_side([Text("all words ")], encoding) == ((), Text("all words "))
     assert left_side([Text(" "), one], encoding) == (one, Text(""))
     assert right_side([Text(" it "), one, Text(" was "), two], encoding) == (
         Text(" it"),
-        (*one, *encoding.one(" was"), *two),
+        (*one, *encoding.encode(" was"), *two),
     )
     assert right_side([Text(" it ")], encoding) == (Text(" it "), ())
-    assert Pieces((), Text("a"), Text("b"), ()).before == ()
+    assert EncodedSides((), Text("a"), Text("b"), ()).before == ()
 
 
 def test_marks_of_a_chat_template_are_not_forged() -> None:
     segments = (Text("a" + MARK.format(0) + "b"), Soft(2), Text("c"), Soft(1))
-    assert unmarked(marked(segments), [(7, 8), (9,)]) == [
+    assert unmask_learned(mask_learned(segments), [(7, 8), (9,)]) == [
         Text("a0b"),
         (7, 8),
         Text("c"),
@@ -110,12 +117,12 @@ def test_the_window_counts_what_was_learned(name: str, prefix: int, fresh: Fresh
     model = fresh(name)
     template = Template("{soft:7}sou{text}{soft:5 #a}p It was {soft:5 #a} {mask}")
     made = drawn(model, template.render({"text": "x"}), prefix=prefix)
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     view.max_tokens = 64
     example = Example("1", {"text": "the soup was cold and nobody apologised . " * 30})
     prompt = render_truncated(template, example, (), view, 4)
     assert prompt.shortened == ("text",)
-    ((asked,),) = view.questions([prompt], ["great"])
+    ((asked,),) = view.scoring_requests([prompt], ["great"])
     row = len(asked.context.ids)
     if name != "tiny_gpt2" and name != "tiny_causal":
         row += prefix  # those carry it beside the row
@@ -126,7 +133,7 @@ def test_the_window_counts_what_was_learned(name: str, prefix: int, fresh: Fresh
 
 def test_words_that_learned_tokens_part_are_counted_apart(fresh: Fresh) -> None:
     model = fresh("tiny_gpt2")
-    view = model.adapted(Learned(torch.zeros(1, 32), (("0", 1),)))
+    view = model.with_learned_parts(LearnedParts(torch.zeros(1, 32), (("0", 1),)))
     joined = Template("terrible {mask}").render({})
     parted = Template("terr{soft:1}ible {mask}").render({})
     assert view.count_tokens(parted) > model.count_tokens(joined) + 1

@@ -62,7 +62,7 @@ def model(template: str, **options: Any) -> LocalModel:
 
 def read(model: LocalModel, prompt: Prompt, *, writes: bool = False) -> str:
     """What is read before the slot is filled."""
-    return str(model.tokenizer.decode(model.reading([prompt], writes=writes)[0]))
+    return str(model.tokenizer.decode(model.prompt_token_ids([prompt], writes=writes)[0]))
 
 
 @pytest.mark.parametrize(

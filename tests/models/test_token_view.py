@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from promptlab.errors import CapabilityError, InputError, TemplateError
-from promptlab.models.learned_parts import Learned, learned_segments
+from promptlab.models.learned_parts import LearnedParts, learned_segments
 from promptlab.models.local import LocalModel
-from promptlab.models.token_view import Token, shown_token
+from promptlab.models.token_view import Token, token_text
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
 from promptlab.prompts.template import Template
 from tests.helpers.scripted_model import ScriptedModel
@@ -52,7 +52,7 @@ def prompt_of(left: list[Segment], right: list[Segment]) -> Prompt:
     return Prompt(tuple(merged))
 
 
-def parts(model: LocalModel, prompt: Prompt, prefix: int = 0) -> Learned:
+def parts(model: LocalModel, prompt: Prompt, prefix: int = 0) -> LearnedParts:
     """Something learned for every segment of the prompt, and a prefix."""
     found = list(learned_segments(prompt.segments))
     soft = {name: s.count for name, s in found if isinstance(s, Soft)}
@@ -63,7 +63,7 @@ def parts(model: LocalModel, prompt: Prompt, prefix: int = 0) -> Learned:
         layers, heads, size = model.prefix_shape
         made = torch.zeros((layers, 2, heads, prefix, size))
     vectors = torch.zeros((rows, width)) if rows else None
-    return Learned(vectors, tuple(soft.items()), tuple(triggers), made)
+    return LearnedParts(vectors, tuple(soft.items()), tuple(triggers), made)
 
 
 def read_ids(tokens: list[Token]) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ def read_ids(tokens: list[Token]) -> tuple[int, ...]:
 def agrees(model: LocalModel, prompt: Prompt) -> list[Token]:
     """The tokens, after they were compared with what is read."""
     tokens = model.tokens(prompt)
-    assert read_ids(tokens) == model.reading([prompt])[0]
+    assert read_ids(tokens) == model.prompt_token_ids([prompt])[0]
     assert sum(token.kind == "slot" for token in tokens) == 1
     counted = model.count_tokens(prompt)  # there white space beside the slot is counted alone
     spaces = len(prompt.left) - len(prompt.left.rstrip())
@@ -101,7 +101,7 @@ def test_tokens_are_what_is_read(
     if model.prefix_shape is None:
         prefix = 0
     if prompt.learned_tokens or prefix:
-        view = model.adapted(parts(model, prompt, prefix))
+        view = model.with_learned_parts(parts(model, prompt, prefix))
         tokens = agrees(view, prompt)
         assert sum(token.kind == "prefix" for token in tokens) == prefix
         places = model.tokens(prompt)  # before anything is learned
@@ -145,7 +145,7 @@ def test_a_chat(causal: LocalModel, text: Text, prefill: str, turned: bool) -> N
 def test_a_chat_with_learned_tokens(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     prompt = Prompt((Text("  a film "), Soft(2), Text(" it was"), Slot()), chat=True)
-    view = model.adapted(parts(model, prompt))
+    view = model.with_learned_parts(parts(model, prompt))
     tokens = agrees(view, prompt)
     kinds = [token.kind for token in tokens]
     assert kinds.count("soft") == 2 and kinds[0] == "chat"
@@ -174,15 +174,15 @@ def test_pieces_are_readable(
     tokenizer = tiny_gpt2[1]
     for text in ("\u00e9", "\U0001f600", " film"):
         ids = tokenizer(text)["input_ids"]
-        shown = "".join(shown_token(tokenizer, token) for token in ids)
+        shown = "".join(token_text(tokenizer, token) for token in ids)
         raw = shown.encode().decode("unicode_escape").encode("latin-1") if "\\x" in shown else b""
         assert text in (shown, raw.decode())
     pieces = tiny_masked[1]
-    joined = [shown_token(pieces, token) for token in pieces("charmed")["input_ids"][1:-1]]
+    joined = [token_text(pieces, token) for token in pieces("charmed")["input_ids"][1:-1]]
     assert "".join(joined) == "charmed" and len(joined) > 1
     sentences = tiny_seq2seq[1]
-    assert shown_token(sentences, sentences("film")["input_ids"][0]) in (" film", " ")
-    assert shown_token(tokenizer, 10**6) == "[1000000]"
+    assert token_text(sentences, sentences("film")["input_ids"][0]) in (" film", " ")
+    assert token_text(tokenizer, 10**6) == "[1000000]"
 
 
 def test_a_text_longer_than_the_window_is_shown(masked: LocalModel, causal: LocalModel) -> None:

@@ -155,7 +155,7 @@ def test_labels_must_fit(gpt2: LocalModel) -> None:
 @pytest.mark.usefixtures("unchecked")
 def test_what_cannot_classify(fresh: Fresh) -> None:
     silent = fresh("tiny_gpt2")
-    silent.can = frozenset({"generate"})
+    silent.capabilities = frozenset({"generate"})
     with pytest.raises(CapabilityError, match="cannot score; use a local model, or a template"):
         PromptClassifier(TEMPLATE, WORDS, silent)
     with pytest.raises(InputError, match="unknown calibration"):

@@ -12,7 +12,7 @@ import promptlab as pl
 from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, VerbalizerError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.models.answer_score_cache import SlotScores
+from promptlab.models.answer_score_cache import AnswerScoreCache
 from promptlab.models.local import LocalModel
 from promptlab.predictors import Rescorer
 
@@ -153,7 +153,7 @@ def test_answers_that_follow_a_field(
     prompts = [pl.Template(template).render({"text": text}) for text in ENDINGS]
     answers: list[Sequence[str]] = [("good", "bad"), ("s", "great"), (" great", "ly good")]
     model, peer = fresh(name), fresh(name)
-    scores = SlotScores(model, prompts, answers[0])
+    scores = AnswerScoreCache(model, prompts, answers[0])
     for words in answers:
         found, expected = scores.score(words), peer.score(prompts, words)
         np.testing.assert_allclose(found.logprobs, expected.logprobs, atol=1e-4)
@@ -174,6 +174,6 @@ def test_what_cannot_be_rescored(
     with pytest.raises(pl.InputError, match="no examples"):
         Rescorer(made(causal, PREFIX, FIRST), [])
     remote = made(causal, PREFIX, FIRST)
-    monkeypatch.setattr(causal, "can", frozenset({"score"}))
+    monkeypatch.setattr(causal, "capabilities", frozenset({"score"}))
     with pytest.raises(CapabilityError, match="cannot give features"):
         Rescorer(remote, task.dev)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from promptlab.models.pool import load_model
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.predictors.generator import PromptGenerator
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.study.folder.documents import CHECKSUMS
@@ -39,7 +39,7 @@ OPTIONS = {"retries": 0, "price": {"input": 100.0, "output": 1000.0}}
 def key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTLAB_API_KEY", KEY)
-    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+    monkeypatch.setattr(RetryBackoff, "seconds", lambda self, tried, asked=None: 0.0)
 
 
 def echoing(call: Call, number: int) -> Answer:

@@ -104,9 +104,9 @@ def _command(arguments: list[str], streams: tuple[str, str], environment: dict[s
     os.environ.clear()
     os.environ.update(environment)
     _count_touches()
-    from promptlab.models.remote.retry import Backoff
+    from promptlab.models.remote.retry import RetryBackoff
 
-    Backoff.seconds = lambda self, tried, asked=None: 0.0  # type: ignore[method-assign]
+    RetryBackoff.seconds = lambda self, tried, asked=None: 0.0  # type: ignore[method-assign]
     subprocesses.run_command(arguments, streams, environment)
 
 

@@ -140,7 +140,7 @@ def test_what_is_refused() -> None:
         with pytest.raises(InputError, match=told):
             Chain(steps, model)
     masked = ScriptedModel()
-    masked.can, masked.family = frozenset({"score"}), "masked"
+    masked.capabilities, masked.family = frozenset({"score"}), "masked"
     with pytest.raises(CapabilityError, match="masked model and cannot generate"):
         Chain([one], masked)
 

@@ -141,6 +141,6 @@ def test_what_is_refused() -> None:
     assert scoring(model).fields == ("text",)
     assert scoring(model).labels == ("no", "yes")
     masked = ScriptedModel()
-    masked.can, masked.family = frozenset({"score"}), "masked"
+    masked.capabilities, masked.family = frozenset({"score"}), "masked"
     with pytest.raises(CapabilityError, match="cannot generate"):
         scoring(masked)

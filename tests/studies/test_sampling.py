@@ -61,7 +61,7 @@ def test_a_remembered_model_is_the_model() -> None:
     remembered = Remembered(model)
     prompt = Prompt((Text("one two"), Slot()))
     assert remembered.count_tokens(prompt) == model.count_tokens(prompt)
-    assert remembered.cut("one two three", 2) == model.cut("one two three", 2)
+    assert remembered.truncate("one two three", 2) == model.truncate("one two three", 2)
     assert remembered.score([prompt], ["a"]).logprobs == model.score([prompt], ["a"]).logprobs
     remembered.check([prompt], ["a"])
 
@@ -70,7 +70,7 @@ def test_a_remembered_model_is_the_model() -> None:
 def test_samples_beside_transformers(kind: str, fresh: Fresh, tiny_gpt2: Pair) -> None:
     model = fresh("tiny_gpt2")
     prompt = Prompt((Text("a long story of soup and of many other things that were cold"), Slot()))
-    (ids,) = model.reading([prompt])
+    (ids,) = model.prompt_token_ids([prompt])
     options = argparse.Namespace(tokens=4, samples=3, warm_up=0, repeats=1, model="tiny")
     cost = forward_cost(tiny_gpt2[0].config, masked=False)
     found = compare(kind, model, tiny_gpt2, prompt, ids, cost, options)

@@ -14,7 +14,7 @@ import yaml
 import promptlab as pl
 from promptlab.errors import StudyError
 from promptlab.events import Events, Warned
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
@@ -33,7 +33,7 @@ def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A cache of the test's own, a key, and no waiting."""
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTLAB_API_KEY", "sk-none")
-    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+    monkeypatch.setattr(RetryBackoff, "seconds", lambda self, tried, asked=None: 0.0)
 
 
 class Script:

@@ -102,7 +102,7 @@ def test_what_is_learned_is_what_would_be_written(name: str, fresh: Fresh) -> No
     decoding = Decoding(max_tokens=6, temperature=1.0)
     replies = model.generate([prompt] * 1000, decoding, samples=range(1000))
     ended = [r for r in replies if r.finish == "stop" and r.text.strip()]
-    asked = model.replies([prompt] * len(ended), [reply.text for reply in ended])
+    asked = model.reply_requests([prompt] * len(ended), [reply.text for reply in ended])
     likely = model.engine.score(asked)
     alike = [
         abs(float(found[0]) - float(reply.logprob or 0.0)) < 1e-3
@@ -135,7 +135,7 @@ def test_which_token_ends_a_reply(fresh: Fresh, tiny_gpt2: Pair) -> None:
 def test_a_target_is_words_alone(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     prompt = Template("{text} : {mask}").render({"text": "a"})
-    (asked,) = model.replies([prompt], ["good</s> bad"])
+    (asked,) = model.reply_requests([prompt], ["good</s> bad"])
     assert asked.continuations[0].count(model.tokenizer.eos_token_id) == 1
 
 
@@ -159,5 +159,5 @@ def test_ends_hold_the_token_that_is_taught(fresh: Fresh) -> None:
     for name in ("tiny_causal", "tiny_gpt2", "tiny_seq2seq", "tiny_bart"):
         model = fresh(name)
         network = model.engine.network.model
-        found = end_token(network, model.tokenizer, name, chat="chat" in model.can)
+        found = end_token(network, model.tokenizer, name, chat="chat" in model.capabilities)
         assert found in StopTokens.of(network, model.tokenizer).tokens

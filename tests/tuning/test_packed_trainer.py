@@ -291,10 +291,10 @@ def test_prompt_tuning_follows_pefts_curve(
     trainee = trainee_of(task, model, **options)
     start = state_of(trainee)["vectors_made.vectors"].numpy()
     words = list(OWN.values())
-    answers = tuple(model.encoding.one(f" {word}")[0] for word in words)
+    answers = tuple(model.encoding.encode(f" {word}")[0] for word in words)
     rows = [
         TrainingRow(
-            model.encoding.one(f"{example.fields['text']} It was"),
+            model.encoding.encode(f"{example.fields['text']} It was"),
             answers,
             words.index(OWN.get(str(example.label), str(example.label))),
             end=(model.tokenizer.eos_token_id,) if space == "vocabulary" else (),

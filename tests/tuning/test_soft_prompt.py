@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from promptlab.errors import CapabilityError, InputError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Soft
 from promptlab.prompts.template import Template
@@ -46,7 +46,7 @@ def test_a_template_whose_words_are_vectors_begins_as_the_template(name: str, fr
     soft, starts = made if isinstance(made, tuple) else (made, {})
     options: dict[str, Any] = {"starts": starts} if starts else {}
     learner = make_learner(model, soft, Start("vocabulary", 1), **options)
-    view = model.adapted(learner.learned()[0])
+    view = model.with_learned_parts(learner.learned()[0])
     fields = {"text": "the film was great ."}
     left = model.score([hard.render(fields)], ANSWERS).logprobs
     right = view.score([soft.render(fields)], ANSWERS).logprobs
@@ -59,10 +59,10 @@ def test_a_prefix_that_starts_from_words_is_these_words(fresh: Fresh) -> None:
     """Before any step it does what the words themselves would do in front."""
     model = fresh("tiny_gpt2")
     words = "a gorgeous witty film"
-    ids = model.encoding.one(words)
+    ids = model.encoding.encode(words)
     template = Template("{text} It was {mask}")
     learner = make_learner(model, template, Start("text", 1, words), prefix=len(ids))
-    view = model.adapted(learner.learned()[0])
+    view = model.with_learned_parts(learner.learned()[0])
     found = view.score([template.render({"text": " ."})], ANSWERS).logprobs
     expected = model.score([template.render({"text": f"{words} ."})], ANSWERS).logprobs
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -76,10 +76,10 @@ def test_starts_are_seeded_and_of_their_words(causal: LocalModel) -> None:
     assert ids("vocabulary") == ids("vocabulary") != ids("vocabulary", 2)
     special = set(causal.tokenizer.all_special_ids)
     assert not special & set(ids("vocabulary") or ())
-    film = causal.encoding.one("a film")
+    film = causal.encoding.encode("a film")
     assert ids("text", text="a film") == tuple(film[i % len(film)] for i in range(6))
     found = ids("labels", answers=ANSWERS) or ()
-    assert found[:2] == tuple(causal.encoding.one(f" {word}")[-1] for word in ANSWERS)
+    assert found[:2] == tuple(causal.encoding.encode(f" {word}")[-1] for word in ANSWERS)
     assert len(found) == 6
     for init, options in (("text", {"text": "  "}), ("text", {}), ("labels", {})):
         with pytest.raises(InputError):
@@ -137,22 +137,31 @@ def test_the_loss_is_about_the_verbalizers_own_scores(aggregation: Any, normalis
 
 
 def test_learned_parts_that_do_not_fit_a_prompt_or_model(causal: LocalModel) -> None:
-    def refused(learned: Learned, text: str, *parts: str) -> None:
+    def refused(learned: LearnedParts, text: str, *parts: str) -> None:
         prompt = Template(text).render({})
         with pytest.raises(InputError) as caught:
-            causal.adapted(learned).score([prompt], ["great"])
+            causal.with_learned_parts(learned).score([prompt], ["great"])
         for part in parts:
             assert part in str(caught.value)
 
     table = torch.zeros(3, 32)
-    refused(Learned(table, (("0", 3),)), "{soft:2} {mask}", "has 2 soft tokens", "3 vectors were")
-    refused(Learned(table, (("0", 3),)), "{soft:3 #a} {mask}", "none were learned")
-    refused(Learned(triggers=((3, 4),)), "{trigger:3} {mask}", "3 trigger tokens", "2 were found")
-    refused(Learned(torch.zeros(3, 16), (("0", 3),)), "{soft:3} {mask}", "width 16", "width 32")
-    top = causal.engine.network.virtual_tokens.start
-    refused(Learned(triggers=((top,),)), "{trigger:1} {mask}", f"token {top}", f"{top} tokens")
     refused(
-        Learned(prefix=torch.zeros(3, 2, 2, 1, 8)), "a {mask}", "3 layers, 2 heads", "(2, 2, 8)"
+        LearnedParts(table, (("0", 3),)), "{soft:2} {mask}", "has 2 soft tokens", "3 vectors were"
+    )
+    refused(LearnedParts(table, (("0", 3),)), "{soft:3 #a} {mask}", "none were learned")
+    refused(
+        LearnedParts(triggers=((3, 4),)), "{trigger:3} {mask}", "3 trigger tokens", "2 were found"
+    )
+    refused(
+        LearnedParts(torch.zeros(3, 16), (("0", 3),)), "{soft:3} {mask}", "width 16", "width 32"
+    )
+    top = causal.engine.network.virtual_tokens.start
+    refused(LearnedParts(triggers=((top,),)), "{trigger:1} {mask}", f"token {top}", f"{top} tokens")
+    refused(
+        LearnedParts(prefix=torch.zeros(3, 2, 2, 1, 8)),
+        "a {mask}",
+        "3 layers, 2 heads",
+        "(2, 2, 8)",
     )
 
 
@@ -160,6 +169,9 @@ def test_the_key_is_of_all_that_is_computed_with(causal: LocalModel) -> None:
     prompt = Template("{soft:2} {trigger:2} {mask}").render({})
     one, same, other = (drawn(causal, prompt, prefix=2, seed=s).learned for s in (1, 1, 2))
     assert one.key == same.key != other.key
-    keys = {causal.key, causal.adapted(one).key, causal.adapted(other).key}
+    keys = {causal.key, causal.with_learned_parts(one).key, causal.with_learned_parts(other).key}
     assert len(keys) == 3
-    assert causal.adapted(one).adapted(other).key == causal.adapted(other).key
+    assert (
+        causal.with_learned_parts(one).with_learned_parts(other).key
+        == causal.with_learned_parts(other).key
+    )

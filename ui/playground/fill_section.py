@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 import promptlab as pl
-from promptlab.models import fill_words, standings
+from promptlab.models import fill_words, rank_answer
 
 from ..components.errors import api_endpoint, html_or_error
 from ..components.html import html_panel
@@ -64,7 +64,7 @@ def _row(
                 f"the prompt has {tokens} tokens and {model.name} takes {model.max_tokens}"
             )
         found = fill_words(model, [prompt], top)[0]
-        standing = standings(model, [prompt], target)[0] if target else None
+        standing = rank_answer(model, [prompt], target)[0] if target else None
     except pl.InputError as problem:
         return {"template": text, "error": str(problem)}
     row = {

@@ -134,7 +134,7 @@ def read_prompt(model: pl.LanguageModel, prompt: pl.Prompt) -> str:
     try:
         tokens = model.tokens(prompt)
     except pl.PromptlabError:  # an endpoint does not show its tokens
-        shown: str = model.shown(prompt)
+        shown: str = model.display(prompt)
         return shown.rpartition("{mask}")[0]
     return "".join(token.text for token in tokens if token.read and token.kind != "slot")
 

@@ -171,7 +171,7 @@ def _show(
             )
         except pl.PromptlabError as problem:
             return [str(error(problem)), gr.skip()]
-        return [drawn, gr.Checkbox(interactive=chat or "chat" in model.can)]
+        return [drawn, gr.Checkbox(interactive=chat or "chat" in model.capabilities)]
 
     # A text box's ``input`` is not told of pasted text; ``change`` is.
     followed: list[Any] = [shared.template, shared.chat, *shared.boxes, *shared.model]

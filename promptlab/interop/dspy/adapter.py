@@ -160,10 +160,10 @@ class _Filling:
         decoding = desk.fitted(_decoding(self.settings, self.engine, self.page.stops()), prompt)
         sample = 0 if self.settings.get("seed") is not None else desk.sample(prompt, decoding)
         reply = desk.generate(prompt, decoding, sample)
-        self._count(model.shown(prompt), reply.tokens_in, reply.tokens_out)
+        self._count(model.display(prompt), reply.tokens_in, reply.tokens_out)
         note_step(
             name,
-            prompt=model.shown(prompt),
+            prompt=model.display(prompt),
             reply=reply.text,
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
@@ -193,7 +193,7 @@ class _Filling:
         logprobs = np.array(asked.logprobs) - self._prior(name, words)
         logprobs = logprobs - np.logaddexp.reduce(logprobs)
         scores = dict(zip(words, map(float, logprobs), strict=True))
-        shown = self.engine.model.shown(prompt)
+        shown = self.engine.model.display(prompt)
         self._count(shown, asked.prompt_tokens, sum(asked.answer_tokens))
         note_step(
             name,

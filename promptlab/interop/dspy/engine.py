@@ -48,7 +48,7 @@ class PromptlabEngine:
         """One reply. Raises DSPy's errors: the context is too long, a setting is not supported."""
         lm15 = dspy_package().lm15
         try:
-            prompt = prompt_of(request, chat="chat" in self.model.can)
+            prompt = prompt_of(request, chat="chat" in self.model.capabilities)
             asked = decoding_of(request.config, self.max_tokens)
             decoding = self.desk.fitted(asked, prompt)
             sample = 0 if request.config.seed is not None else self.desk.sample(prompt, decoding)
@@ -63,7 +63,7 @@ class PromptlabEngine:
             raise lm15.InvalidRequestError(str(error)) from error
         note_step(
             "reply",
-            prompt=self.model.shown(prompt),
+            prompt=self.model.display(prompt),
             reply=reply.text,
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,

@@ -82,7 +82,7 @@ def fitted_program(
         threads=THREADS,
         seed=plan.seed,
     )
-    chat = "chat" in prompt_lm.engine.model.can
+    chat = "chat" in prompt_lm.engine.model.capabilities
     fitting = FittingAdapter(program, adapter.make(), chat=chat)
     settings = {"lm": lm, "adapter": fitting, "disable_history": True, "max_errors": 1_000_000}
     with (

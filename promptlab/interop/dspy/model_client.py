@@ -12,7 +12,7 @@ from promptlab.cancellation import Cancellation
 from promptlab.errors import AskError
 from promptlab.interop.dspy.batcher import Gathering
 from promptlab.models.base import LanguageModel
-from promptlab.models.remote.cost_ledger import Ledger
+from promptlab.models.remote.cost_ledger import CostLedger
 from promptlab.models.remote.cost_ledger import current as current_ledger
 from promptlab.predictors.model_calls import GenerateCall, ScoreCall, ScoreResult, StrategyRun
 from promptlab.predictors.scheduler import run_concurrently
@@ -40,7 +40,7 @@ class Desk:
         self.model = model
         self.cancellation = Cancellation()
         self.spent = 0
-        self._ledger: Ledger | None = None
+        self._ledger: CostLedger | None = None
         self._gathering: Gathering[GenerateCall | ScoreCall, Any] = Gathering(self._answered)
         self._samples: Counter[tuple[Prompt, Decoding]] = Counter()
         self._known: dict[Any, Any] = {}

@@ -22,7 +22,7 @@ _PACKED = 8
 
 
 @dataclass
-class Stored:
+class CheckpointSize:
     """How much a model's files hold: tensors, numbers, bytes."""
 
     tensors: int = 0
@@ -31,7 +31,7 @@ class Stored:
 
 
 @contextmanager
-def no_larger_than(stored: Stored, source: str, *, quantised: bool) -> Iterator[None]:
+def limit_model_size(stored: CheckpointSize, source: str, *, quantised: bool) -> Iterator[None]:
     """While inside, this thread builds no model that is far larger than what its files hold.
 
     A configuration with a billion layers would never be built, one with a billion columns would

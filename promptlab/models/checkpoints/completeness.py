@@ -66,7 +66,9 @@ def embedding_rows(model: Any, name: str) -> int:
         ) from error
 
 
-def find_lacks(examined: CheckedModel, engine: Engine, tokenizer: Any) -> dict[Capability, str]:
+def find_missing_capabilities(
+    examined: CheckedModel, engine: Engine, tokenizer: Any
+) -> dict[Capability, str]:
     """What a model of its family could do and this one cannot, each with its reason."""
     kind = type(examined.network.model).__name__
     found: dict[Capability, str] = {}

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from promptlab.errors import InputError
 from promptlab.files.json_file import check_file, read_object
-from promptlab.models.checkpoints.building import Stored
+from promptlab.models.checkpoints.building import CheckpointSize
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZER_FILES = (
@@ -66,7 +66,9 @@ def check_folder(folder: Path) -> None:
     documents = dict(_documents(folder))
     check_config(documents[CONFIG], folder / CONFIG)
     _check_adapter(folder)
-    stored(weight_files(folder, documents[CONFIG]))  # what is damaged is not hashed for long
+    checkpoint_size(
+        weight_files(folder, documents[CONFIG])
+    )  # what is damaged is not hashed for long
 
 
 def _documents(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -177,13 +179,13 @@ def _is_plain(name: object, endings: tuple[str, ...]) -> bool:
     )
 
 
-def stored(files: list[Path]) -> Stored:
+def checkpoint_size(files: list[Path]) -> CheckpointSize:
     """How much safetensors files hold, by their headers.
 
     Raises:
         InputError: For a file that is none, or not whole.
     """
-    found = Stored()
+    found = CheckpointSize()
     for path in files:
         check_file(path)
         found.bytes += path.stat().st_size
@@ -200,7 +202,7 @@ def stored(files: list[Path]) -> Stored:
     return found
 
 
-def place_of(tensor: str, files: list[Path]) -> tuple[Path, str] | None:
+def find_tensor(tensor: str, files: list[Path]) -> tuple[Path, str] | None:
     """The file that holds a model's tensor, and its name there; ``None`` if nobody knows.
 
     Files may call it without what the library puts in front, or the other way round.

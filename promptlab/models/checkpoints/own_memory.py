@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def own_weights(model: torch.nn.Module) -> None:
+def copy_weights(model: torch.nn.Module) -> None:
     """Copy a loaded model's weights into memory of its own.
 
     safetensors maps the file: whoever wrote into it would change the weights under a running

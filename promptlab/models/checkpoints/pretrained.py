@@ -14,14 +14,14 @@ from promptlab.engine.network.finite_check import MAX_FLOAT16, first_non_finite_
 from promptlab.engine.network.model_errors import describe_error
 from promptlab.errors import AssetError, InputError, PromptlabError, WorkError
 from promptlab.files.json_file import read_object
-from promptlab.models.builtin import MODELS
-from promptlab.models.checkpoints.building import no_larger_than
+from promptlab.models.builtin import BUILTIN_MODELS
+from promptlab.models.checkpoints.building import limit_model_size
 from promptlab.models.checkpoints.folder import (
     CONFIG,
     INDEX,
-    place_of,
+    checkpoint_size,
+    find_tensor,
     shards,
-    stored,
     weight_files,
 )
 
@@ -91,8 +91,8 @@ def pretrained(what: str, source: str, revision: str | None, **options: Any) -> 
         if Path(source).is_dir():
             raise InputError(_unreadable(what, source, error)) from error
         raise AssetError(
-            f"the model {source!r} is neither a pinned name ({', '.join(MODELS)}) nor a folder, "
-            "and could not be fetched from the Hugging Face hub "
+            f"the model {source!r} is neither a pinned name ({', '.join(BUILTIN_MODELS)}) nor a "
+            "folder, and could not be fetched from the Hugging Face hub "
             f"({str(error).strip().splitlines()[0]}). On a connected machine run: "
             f"hf download {source} --local-dir DIR, copy DIR here and give its path as the model"
         ) from error
@@ -134,7 +134,7 @@ def _building(source: str, revision: str | None) -> Iterator[None]:
         return
     config = read_object(folder / CONFIG, allow_nan=True)
     quantised = config.get("quantization_config") is not None
-    with no_larger_than(stored(_files(folder)), source, quantised=quantised):
+    with limit_model_size(checkpoint_size(_files(folder)), source, quantised=quantised):
         yield
 
 
@@ -160,7 +160,7 @@ def check_weights(model: Any, source: str) -> None:
     if (found := first_non_finite_weight(model)) is None:
         return
     name, tensor = found
-    place = place_of(name, _files(Path(source)))
+    place = find_tensor(name, _files(Path(source)))
     if place is not None and tensor.dtype == torch.float16 and _is_finite_there(*place):
         raise InputError(
             f"the weight {name} of {source} holds numbers beyond {MAX_FLOAT16}, which float16 "

@@ -15,7 +15,7 @@ _PROBES = (
 """Texts with what rules for cutting words differ in: blanks, digits, signs, accents, scripts."""
 
 
-def told_rebuilding(source: str, tokenizer: Any) -> str | None:
+def describe_tokenizer_mismatch(source: str, tokenizer: Any) -> str | None:
     """Say where a loaded tokenizer cuts texts otherwise than the file of its folder.
 
     Args:

@@ -7,12 +7,12 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 from promptlab.models.remote.reply import FAILED, LENGTH, Reply
-from promptlab.models.remote.request import Request, text_tokens
-from promptlab.models.remote.usage import Usage
+from promptlab.models.remote.request import Request, estimate_tokens
+from promptlab.models.remote.usage import TokenUsage
 
 
 @dataclass(frozen=True)
-class Paid:
+class PaidTokens:
     """Tokens that were paid for; ``estimated`` if the endpoint did not tell all of them."""
 
     tokens_in: int = 0
@@ -20,15 +20,15 @@ class Paid:
     estimated: bool = False
 
     @classmethod
-    def of(cls, usage: Usage, request: Request) -> Paid:
+    def of(cls, usage: TokenUsage, request: Request) -> PaidTokens:
         """What a failed reply has cost: nothing, if nothing is known of it."""
         if not usage:
             return cls()
         known = request.tokens if usage.tokens_in is None else usage.tokens_in
         return cls(known, usage.tokens_out or 0, not usage.is_whole)
 
-    def __add__(self, other: Paid) -> Paid:
-        return Paid(
+    def __add__(self, other: PaidTokens) -> PaidTokens:
+        return PaidTokens(
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
             self.estimated or other.estimated,
@@ -36,7 +36,7 @@ class Paid:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CompletedRequest:
     """A reply with its token counts (``estimated`` if the endpoint told none) and seconds.
 
     ``reasoning`` was thought before the text, ``refusal`` are the words with which the model
@@ -56,10 +56,12 @@ class Answer:
     wasted_out: int = 0
 
     @classmethod
-    def of(cls, reply: Reply, request: Request, seconds: float, wasted: Paid) -> Answer:
+    def of(
+        cls, reply: Reply, request: Request, seconds: float, wasted: PaidTokens
+    ) -> CompletedRequest:
         """What came for a request."""
         usage = reply.usage
-        written = text_tokens(reply.text + reply.reasoning + reply.refusal)
+        written = estimate_tokens(reply.text + reply.reasoning + reply.refusal)
         return cls(
             reply.text,
             reply.reason,
@@ -88,7 +90,7 @@ class Answer:
         return asdict(self)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Answer | None:
+    def from_record(cls, record: Mapping[str, Any]) -> CompletedRequest | None:
         """The answer in a record; ``None`` for one that earlier versions kept and that is none."""
         if str(record.get("reason", "")).lower() in FAILED:
             return None
@@ -112,10 +114,10 @@ def _is_of(name: Any, value: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRequest:
     """Why a request has no reply, how long it was tried, and what was paid all the same."""
 
     message: str
     seconds: float
-    paid: Paid = Paid()
+    paid: PaidTokens = PaidTokens()
     too_long: bool = False

@@ -8,27 +8,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.models.remote.answer import Failure, Paid
-from promptlab.models.remote.cost_ledger import Ledger
-from promptlab.models.remote.event_loop import Calls
+from promptlab.models.remote.answer import FailedRequest, PaidTokens
+from promptlab.models.remote.cost_ledger import CostLedger
+from promptlab.models.remote.event_loop import CancellableCalls
 from promptlab.models.remote.request import Request
 from promptlab.security.untrusted_text import sanitize
 
-Heard = Callable[[Request, str], None]
+OnReplyText = Callable[[Request, str], None]
 """Told a request and its reply so far."""
 
 
 @dataclass(eq=False)
-class Batch:
+class RequestBatch:
     """Requests that are fetched together, paid by the work whose ``ledger`` it is.
 
     ``given_up`` says why the rest is not asked.
     """
 
-    heard: Heard | None
-    ledger: Ledger | None = None
+    heard: OnReplyText | None
+    ledger: CostLedger | None = None
     stop: threading.Event = field(default_factory=threading.Event)
-    calls: Calls = field(default_factory=Calls)
+    calls: CancellableCalls = field(default_factory=CancellableCalls)
     given_up: str | None = None
 
     @property
@@ -38,7 +38,7 @@ class Batch:
 
 
 @dataclass(eq=False)
-class Attempts:
+class RequestAttempts:
     """How far one request has come.
 
     It was ``sent`` so often, ``failed`` by faults, was ``refused`` as the endpoint asked to wait,
@@ -58,7 +58,7 @@ class Attempts:
     asked: float = 0.0
     waited: float = 0.0
     answers: int | None = None
-    paid: Paid = field(default_factory=Paid)
+    paid: PaidTokens = field(default_factory=PaidTokens)
 
     @property
     def reserved(self) -> int:
@@ -72,14 +72,14 @@ class Attempts:
         """How often it was sent, in words."""
         return "tried once" if self.sent == 1 else f"tried {self.sent} times"
 
-    def failure(self, message: str, *, too_long: bool = False) -> Failure:
+    def failure(self, message: str, *, too_long: bool = False) -> FailedRequest:
         """The end of it; ``too_long`` says that the model cannot read such a prompt."""
-        return Failure(
+        return FailedRequest(
             sanitize(message, lines=False), time.perf_counter() - self.started, self.paid, too_long
         )
 
 
-def span(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """``"0.35 s"``, ``"20 s"``, ``"6 min"``, ``"7.5 h"``."""
     if seconds < 120:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class ResponseRecord:
+class CircuitBreaker:
     """Notes what came of requests to one endpoint; used by several threads.
 
     It is *gone* when nothing at all came for more requests in a row than ``most_silent``. It is

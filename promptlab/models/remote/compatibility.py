@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from promptlab.errors import EndpointError
-from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.error_message import ErrorMessage
 
 _STRANGE_CODES = frozenset(
     {
@@ -50,13 +50,13 @@ _ROLES = ("system", "developer", "user")
 """How the words of a system turn are given: as they are, renamed, or before the user's own."""
 
 
-class Dialect:
+class EndpointCompatibility:
     """What one endpoint has refused for one model; learned once, then known for all requests.
 
     Mended by itself is what changes no answer: newer hosted models want ``max_completion_tokens``
     for ``max_tokens`` and a developer for the system, some take no ``stop`` (replies are cut here
     as well), no ``seed`` or ``stream_options``, or not even a temperature of 1. All of it stands
-    in ``remarks``. What would change answers is never left out in silence: it is an error that
+    in ``adjustments``. What would change answers is never left out in silence: it is an error that
     names the setting to write.
     """
 
@@ -70,18 +70,18 @@ class Dialect:
         self._told: set[str] = set()
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def adjustments(self) -> tuple[str, ...]:
         """What is sent otherwise than asked, in the words of a sentence's end."""
         return tuple(self._remarks.values())
 
-    def take_news(self) -> list[str]:
+    def new_adjustments(self) -> list[str]:
         """The remarks that nobody has been told yet; each is given once."""
         with self._lock:
             found = [words for words in self._remarks.values() if words not in self._told]
             self._told.update(found)
         return found
 
-    def spoken(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def adapt(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body as this endpoint understands it."""
         told = {name: value for name, value in body.items() if name not in self._left_out}
         for name in _LIMITS:
@@ -94,7 +94,9 @@ class Dialect:
             told["messages"] = _without_system(told["messages"], _ROLES[self._system])
         return told
 
-    def learns(self, complaint: Complaint, sent: Mapping[str, Any], model: str) -> bool:
+    def learn_from_error(
+        self, complaint: ErrorMessage, sent: Mapping[str, Any], model: str
+    ) -> bool:
         """Whether what was refused of ``sent`` is mended now, so that it can be sent again.
 
         Raises `EndpointError` with the setting to write for a field that must not be left out.
@@ -102,7 +104,7 @@ class Dialect:
         with self._lock:
             return self._learn(complaint, sent, model)
 
-    def _learn(self, complaint: Complaint, sent: Mapping[str, Any], model: str) -> bool:
+    def _learn(self, complaint: ErrorMessage, sent: Mapping[str, Any], model: str) -> bool:
         said = complaint.message
         if self._is_about_limits(complaint, sent):
             return self._turn_limit(said, sent)
@@ -127,7 +129,7 @@ class Dialect:
         self._remarks.setdefault(name, _LEFT_OUT[name])
         return True
 
-    def _is_about_limits(self, complaint: Complaint, sent: Mapping[str, Any]) -> bool:
+    def _is_about_limits(self, complaint: ErrorMessage, sent: Mapping[str, Any]) -> bool:
         own = next((name for name in _LIMITS if name in sent), None)
         if own is None:
             return False
@@ -157,7 +159,7 @@ class Dialect:
         )
         return True
 
-    def _is_about_system(self, complaint: Complaint, sent: Mapping[str, Any]) -> bool:
+    def _is_about_system(self, complaint: ErrorMessage, sent: Mapping[str, Any]) -> bool:
         roles = {turn.get("role") for turn in sent.get("messages", ())}
         if not roles & {"system", "developer"}:
             return False
@@ -181,13 +183,13 @@ class Dialect:
         return True
 
 
-def _by_itself(complaint: Complaint, sent: Mapping[str, Any]) -> list[str]:
+def _by_itself(complaint: ErrorMessage, sent: Mapping[str, Any]) -> list[str]:
     """The fields of what was sent that the complaint names apart from its words."""
     fields = {re.split(r"[.\[]", field)[0] for field in complaint.fields}
     return [name for name in sent if name in fields and name not in _SHAPES]
 
 
-def _named(complaint: Complaint, sent: Mapping[str, Any]) -> list[str]:
+def _named(complaint: ErrorMessage, sent: Mapping[str, Any]) -> list[str]:
     """The fields of what was sent that are complained of."""
     if by_itself := _by_itself(complaint, sent):
         return by_itself
@@ -256,13 +258,13 @@ def _without_system(messages: list[dict[str, Any]], role: str) -> list[dict[str,
 
 
 _lock = threading.Lock()
-_dialects: WeakValueDictionary[tuple[str, ...], Dialect] = WeakValueDictionary()
+_dialects: WeakValueDictionary[tuple[str, ...], EndpointCompatibility] = WeakValueDictionary()
 
 
-def dialect_of(*key: str) -> Dialect:
+def compatibility_for(*key: str) -> EndpointCompatibility:
     """The dialect of an endpoint and a model, the same one within this process."""
     with _lock:
         dialect = _dialects.get(key)
         if dialect is None:
-            dialect = _dialects[key] = Dialect()
+            dialect = _dialects[key] = EndpointCompatibility()
         return dialect

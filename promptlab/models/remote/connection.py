@@ -10,12 +10,12 @@ import weakref
 import httpx
 
 from promptlab.errors import EndpointError, InputError
-from promptlab.models.remote.endpoint import Address, find_key, key_variable
-from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.endpoint import Endpoint, find_key, key_variable
+from promptlab.models.remote.error_message import ErrorMessage
 from promptlab.models.remote.event_loop import event_loop
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.response_body import ENCODINGS, OverdueError
-from promptlab.models.remote.retry import Failed, PassingError
+from promptlab.models.remote.retry import ErrorResponse, RetryableError
 from promptlab.security.redaction import hide_word
 from promptlab.security.untrusted_text import sanitize
 
@@ -32,7 +32,7 @@ class Connection:
     The key is read from the environment for every request and kept nowhere.
     """
 
-    def __init__(self, address: Address, options: RemoteOptions) -> None:
+    def __init__(self, address: Endpoint, options: RemoteOptions) -> None:
         self.address = address
         self.options = options
         self._lock = threading.Lock()
@@ -71,18 +71,20 @@ class Connection:
             if client is not None and self._loop is event_loop():
                 asyncio.run_coroutine_threadsafe(client.aclose(), self._loop).result()
 
-    def judge(self, error: httpx.RequestError) -> PassingError | EndpointError:
+    def judge(self, error: httpx.RequestError) -> RetryableError | EndpointError:
         """What it means that a request did not come through."""
         url, cause = self.address.url, self.without_key(cause_of(error))
         if isinstance(error, OverdueError):
-            return PassingError(f"{url}: the reply was {cause} (reply_timeout)", silent=True)
+            return RetryableError(f"{url}: the reply was {cause} (reply_timeout)", silent=True)
         if isinstance(error, httpx.ProxyError):
             told = f"the proxy on the way to {url} refuses it ({cause})"
             if "407" in cause:
-                found = Failed(407, {}, "", told, Complaint(cause)).judge("", self.key_name)
+                found = ErrorResponse(407, {}, "", told, ErrorMessage(cause)).classify(
+                    "", self.key_name
+                )
                 assert isinstance(found, EndpointError)
                 return found
-            return PassingError(told, silent=True)
+            return RetryableError(told, silent=True)
         if "CERTIFICATE_VERIFY_FAILED" in cause:
             return EndpointError(
                 f"{url} shows a certificate that is not trusted here ({cause}); put its "
@@ -90,7 +92,7 @@ class Connection:
             )
         if any(name in cause for name in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")):
             return EndpointError(f"{url} does not speak TLS; does its URL begin with http://?")
-        return PassingError(self._unreached(error, cause), silent=True)
+        return RetryableError(self._unreached(error, cause), silent=True)
 
     def _unreached(self, error: httpx.RequestError, cause: str) -> str:
         url = self.address.url
@@ -112,7 +114,7 @@ class Connection:
                 limits=httpx.Limits(
                     max_connections=None, max_keepalive_connections=options.concurrency
                 ),
-                trust_env=not self.address.is_here,
+                trust_env=not self.address.is_local,
             )
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise InputError(_UNUSABLE_PROXY) from error  # its text may hold a password

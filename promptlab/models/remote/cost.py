@@ -6,11 +6,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.models.remote.cost_ledger import COUNTS, Ledger
+from promptlab.models.remote.cost_ledger import COUNTS, CostLedger
 from promptlab.models.remote.options import Price
 
 
-class Spending:
+class CostTracker:
     """Counts of all requests so far, and their price; used by several threads.
 
     ``requests`` are replies that were paid for, ``retries`` further tries, ``failed`` requests
@@ -25,7 +25,7 @@ class Spending:
         self._counts = dict.fromkeys(COUNTS, 0)
         self._known = 0
 
-    def add(self, ledger: Ledger | None, *, tokens_known: int = 0, **counts: int) -> None:
+    def add(self, ledger: CostLedger | None, *, tokens_known: int = 0, **counts: int) -> None:
         """Count on, and write it into the ``ledger`` of the work that pays.
 
         ``tokens_known`` of ``tokens_in`` have the price of cached ones. Raises `DiskError`.
@@ -46,10 +46,10 @@ class Spending:
         return counts | {"dollars": dollars}
 
     def _dollars(self, tokens_in: int, tokens_out: int, known: int) -> float | None:
-        return None if self._price is None else self._price.of(tokens_in, tokens_out, known)
+        return None if self._price is None else self._price.dollars(tokens_in, tokens_out, known)
 
 
-def told(spent: Mapping[str, Any]) -> str:
+def cost_summary(spent: Mapping[str, Any]) -> str:
     """What was spent, in a sentence's words."""
     parts = [f"{spent['requests']:,} replies paid for"]
     if spent["cached"]:

@@ -25,7 +25,7 @@ _RESERVE = 1 << 14
 """Bytes that are freed when the disk is full: requests under way can still be written down."""
 
 
-class Ledger:
+class CostLedger:
     """Sums of what was paid while it is in force, kept in a file of one JSON line an entry.
 
     A request is written down when it is sent (``unheard``) and again when something came of it, so
@@ -49,7 +49,7 @@ class Ledger:
                 partial.write_text(json.dumps(dict(before)) + "\n", encoding="utf-8")
         self._sums = _read(path)
 
-    def __enter__(self) -> Ledger:
+    def __enter__(self) -> CostLedger:
         return self
 
     def __exit__(
@@ -151,7 +151,7 @@ class _Sums:
         return {**self._counts, "dollars": self._dollars}
 
 
-class LedgerReader:
+class CostLedgerReader:
     """Looks at a ledger that others write; a look reads what was added since the last."""
 
     def __init__(self, path: Path) -> None:
@@ -160,7 +160,7 @@ class LedgerReader:
         self._sums = _Sums()
 
     def sums(self) -> dict[str, Any] | None:
-        """As `Ledger.sums`; ``None`` without a file."""
+        """As `CostLedger.sums`; ``None`` without a file."""
         try:
             stream = self._path.open("rb")
         except OSError:
@@ -177,8 +177,8 @@ class LedgerReader:
         return self._sums.record() if self._sums.entries else None
 
 
-def current() -> Ledger | None:
-    """The `Ledger` that is in force in this thread."""
+def current() -> CostLedger | None:
+    """The `CostLedger` that is in force in this thread."""
     return _in_force.get()
 
 
@@ -212,4 +212,4 @@ def _reserve_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.reserve")
 
 
-_in_force: ContextVar[Ledger | None] = ContextVar("ledger_in_force", default=None)
+_in_force: ContextVar[CostLedger | None] = ContextVar("ledger_in_force", default=None)

@@ -26,14 +26,14 @@ def is_remote(name: str, endpoint: str | None = None) -> bool:
 
 
 @dataclass(frozen=True)
-class Address:
+class Endpoint:
     """A model's name at an endpoint, and the endpoint's URL without a slash at its end."""
 
     model: str
     url: str
 
     @classmethod
-    def of(cls, name: str, endpoint: str | None = None) -> Address:
+    def parse(cls, name: str, endpoint: str | None = None) -> Endpoint:
         """Read ``remote:MODEL@URL``, or a model's plain name beside its ``endpoint``.
 
         A URL in the name counts more than ``endpoint``. Raises `InputError` for no URL, and for
@@ -48,7 +48,7 @@ class Address:
         return found
 
     @classmethod
-    def _read(cls, name: str, endpoint: str | None) -> Address:
+    def _read(cls, name: str, endpoint: str | None) -> Endpoint:
         if not name.startswith(PREFIX):
             return cls(name, _checked(endpoint or ""))
         rest = name.removeprefix(PREFIX)
@@ -61,11 +61,11 @@ class Address:
 
     @property
     def name(self) -> str:
-        """The whole name, as `Address.of` reads it."""
+        """The whole name, as `Endpoint.parse` reads it."""
         return f"{PREFIX}{self.model}@{self.url}"
 
     @property
-    def is_here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the endpoint is on this machine, where no proxy must stand between."""
         host = urlsplit(self.url).hostname or ""
         try:

@@ -21,7 +21,7 @@ _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title>", re.IGNORECASE | re
 
 
 @dataclass(frozen=True)
-class Complaint:
+class ErrorMessage:
     """An error as a document tells it; empty texts where it does not.
 
     ``message`` is one line for people, ``codes`` are its codes and types in lower case, ``fields``
@@ -36,16 +36,16 @@ class Complaint:
     filtered: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, text: str) -> Complaint:
+    def parse(cls, text: str) -> ErrorMessage:
         """Read the body of an answer."""
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
-            return cls(shown(text))
-        return cls.read(document, text)
+            return cls(preview(text))
+        return cls.from_document(document, text)
 
     @classmethod
-    def read(cls, document: Any, text: str = "") -> Complaint:
+    def from_document(cls, document: Any, text: str = "") -> ErrorMessage:
         """Read what stands in a JSON document."""
         found = list(_objects(document))
         message = _message(document)
@@ -56,15 +56,15 @@ class Complaint:
             if isinstance(each.get(name), str | int) and not isinstance(each.get(name), bool)
         }
         return cls(
-            _line(message, _LONGEST) or shown(text or _kind(document)),
+            _line(message, _LONGEST) or preview(text or _kind(document)),
             frozenset(codes),
             tuple(dict.fromkeys(field[:_SHOWN] for field in _fields(found)))[:_MOST_FIELDS],
             _status(found),
-            tuple(dict.fromkeys(filtered_of(document))),
+            tuple(dict.fromkeys(filtered_categories(document))),
         )
 
 
-def shown(text: str) -> str:
+def preview(text: str) -> str:
     """The beginning of a text in quotes; of a web page its title."""
     text = text[:_READ]
     line = sanitize(" ".join(text.split()), lines=False, longest=None)
@@ -99,7 +99,7 @@ def has_error(document: Any) -> bool:
     return bool(document.get("error")) or document.get("object") == "error"
 
 
-def filtered_of(document: Any) -> Iterator[str]:
+def filtered_categories(document: Any) -> Iterator[str]:
     """The categories that a content filter withheld something for (Azure's results)."""
     waiting = deque([(document, 0)])
     for _ in range(_MOST_NODES):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Calls:
+class CancellableCalls:
     """Calls that are broken off together; used by several threads."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Calls:
         """What ``work`` gives. Raises `CancelledError` once it is broken off."""
         return self.start(work).result()
 
-    def break_off(self) -> None:
+    def cancel_all(self) -> None:
         """End what is under way at once, its connections too, and begin nothing more."""
         with self._lock:
             self._off = True

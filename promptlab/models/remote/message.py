@@ -13,7 +13,7 @@ _CALLS = ("tool_calls", "function_call")
 
 
 @dataclass(frozen=True)
-class Message:
+class AssistantMessage:
     """A message, or a piece of one from a stream.
 
     ``text`` is what was said, ``refusal`` the words with which the model declined, ``reasoning``
@@ -26,12 +26,12 @@ class Message:
     calls: bool = False
 
 
-def read_message(message: Mapping[str, Any]) -> Message:
+def read_message(message: Mapping[str, Any]) -> AssistantMessage:
     """The message in a JSON object. Raises `ValueError` for a content that is none."""
     text, refusal, thoughts, called = _content(message.get("content"))
     beside = next((found for name in _REASONING if (found := _words(message.get(name)))), "")
     declined = message.get("refusal")
-    return Message(
+    return AssistantMessage(
         text,
         declined if isinstance(declined, str) and declined else refusal,
         beside or thoughts,

@@ -13,17 +13,23 @@ from promptlab.files.cache import cache_dir
 from promptlab.files.provenance import ENDPOINT_SAYS, Provenance, content_hash
 from promptlab.models.base import Capability, Fill, LanguageModel, Scores
 from promptlab.models.remote import request as requests
-from promptlab.models.remote.answer import Answer, Failure
-from promptlab.models.remote.compatibility import dialect_of
-from promptlab.models.remote.cost import Spending
+from promptlab.models.remote.answer import CompletedRequest, FailedRequest
+from promptlab.models.remote.compatibility import compatibility_for
+from promptlab.models.remote.cost import CostTracker
 from promptlab.models.remote.cost_ledger import current as current_ledger
-from promptlab.models.remote.endpoint import Address, find_key
+from promptlab.models.remote.endpoint import Endpoint, find_key
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.rate_limit import Clock, Gate, RateLimit, Wait, gate_of
+from promptlab.models.remote.rate_limit import (
+    AdaptiveLimiter,
+    Clock,
+    RateLimiter,
+    Wait,
+    limiter_for,
+)
 from promptlab.models.remote.request import Request, make_request
-from promptlab.models.remote.request_pool import Fetcher
-from promptlab.models.remote.response_cache import ReplyStore, reply_file
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.request_pool import RequestPool
+from promptlab.models.remote.response_cache import ResponseCache, response_cache_path
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.models.remote.transport import Transport
 from promptlab.prompts.decoding import Decoding, Finish, Generation, OnText
 from promptlab.prompts.parsers.hidden_reasoning import find_stop
@@ -55,36 +61,44 @@ class RemoteModel(LanguageModel):
         name: str,
         *,
         endpoint: str | None = None,
-        backoff: Backoff | None = None,
+        backoff: RetryBackoff | None = None,
         pause: Wait | None = None,
         clock: Clock = time.monotonic,
         **options: Any,
     ) -> None:
-        self.address = Address.of(name, endpoint)
-        self.options = RemoteOptions.of(**options)
+        self.address = Endpoint.parse(name, endpoint)
+        self.options = RemoteOptions.parse(**options)
         self.name = self.address.name
         self.key = _key(self.address, self.options)
-        self.can = frozenset({"generate", "chat"} if self.options.api == "chat" else {"generate"})
-        self.spending = Spending(self.options.price)
+        self.capabilities = frozenset(
+            {"generate", "chat"} if self.options.api == "chat" else {"generate"}
+        )
+        self.spending = CostTracker(self.options.price)
         find_key(self.options.key_env)  # that it is there is said now
         self.transport = Transport(self.address, self.options)
         self.max_tokens = self.options.max_tokens or self._told_window()
         self._store = (
-            ReplyStore(reply_file(cache_dir() / "replies", self.key, self._told(_WHICH), self.name))
+            ResponseCache(
+                response_cache_path(
+                    cache_dir() / "replies", self.key, self._told(_WHICH), self.name
+                )
+            )
             if self.options.cache
             else None
         )
-        self._dialect = dialect_of(self.address.url, self.address.model, self.options.api)
-        self._fetcher = Fetcher(
+        self._dialect = compatibility_for(self.address.url, self.address.model, self.options.api)
+        self._fetcher = RequestPool(
             self.transport,
             self.options,
             store=self._store,
             spending=self.spending,
-            backoff=backoff or Backoff(),
-            rate=RateLimit(
+            backoff=backoff or RetryBackoff(),
+            rate=RateLimiter(
                 self.options.requests_per_minute, self.options.tokens_per_minute, clock=clock
             ),
-            gate=gate_of(self.address.url) if clock is time.monotonic else Gate(clock),
+            gate=limiter_for(self.address.url)
+            if clock is time.monotonic
+            else AdaptiveLimiter(clock),
             dialect=self._dialect,
             pause=pause,
         )
@@ -111,10 +125,10 @@ class RemoteModel(LanguageModel):
         ]
         unique = {request.key: request for request in asked}
         kept = {} if self._store is None else self._store.find(list(unique))
-        found: dict[bytes, Answer | Failure] = {
+        found: dict[bytes, CompletedRequest | FailedRequest] = {
             key: answer
             for key, record in kept.items()
-            if (answer := Answer.from_record(record)) is not None
+            if (answer := CompletedRequest.from_record(record)) is not None
         }
         known = set(found)
         missing = [r for key, r in unique.items() if key not in known]
@@ -131,18 +145,26 @@ class RemoteModel(LanguageModel):
         return made
 
     def _count_kept(
-        self, wanted: Sequence[Answer | Failure], fetched: Sequence[Answer | Failure]
+        self,
+        wanted: Sequence[CompletedRequest | FailedRequest],
+        fetched: Sequence[CompletedRequest | FailedRequest],
     ) -> None:
         """Count the answers that cost nothing: kept before, or of an equal request."""
-        answers = [sum(isinstance(each, Answer) for each in one) for one in (wanted, fetched)]
+        answers = [
+            sum(isinstance(each, CompletedRequest) for each in one) for one in (wanted, fetched)
+        ]
         if answers[0] > answers[1]:
             self.spending.add(current_ledger(), cached=answers[0] - answers[1])
 
     def _generation(
-        self, request: Request, found: Answer | Failure, decoding: Decoding, known: set[bytes]
+        self,
+        request: Request,
+        found: CompletedRequest | FailedRequest,
+        decoding: Decoding,
+        known: set[bytes],
     ) -> Generation:
         cached = request.key in known
-        if isinstance(found, Failure):
+        if isinstance(found, FailedRequest):
             paid = (found.paid.tokens_in, found.paid.tokens_out, found.seconds)
             finish: Finish = "too_long" if found.too_long else "error"
             return Generation("", *paid, finish, error=found.message)
@@ -162,7 +184,7 @@ class RemoteModel(LanguageModel):
             return Generation(text, *used, "length", **beside)
         return Generation(text, *used, "stop", **beside)
 
-    def _empty(self, found: Answer) -> str:
+    def _empty(self, found: CompletedRequest) -> str:
         reason = f" (finish reason {found.reason!r})" if found.reason else ""
         why = ""
         if found.reasoning:
@@ -191,30 +213,30 @@ class RemoteModel(LanguageModel):
         """About how many tokens the prompt has: one for four bytes of UTF-8."""
         return requests.count_tokens(prompt)
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """The beginning of ``text``, about ``tokens`` tokens long."""
-        return requests.cut(text, tokens)
+        return requests.truncate(text, tokens)
 
-    def check_open(self) -> None:
+    def check_reachable(self) -> None:
         """Ask for one token, whatever was kept. Raises `EndpointError` if that is refused."""
         prompt = Prompt((Text("Hello"), Slot()))
         decoding = Decoding(max_tokens=1)
         self._fetcher.fetch([make_request(self.address, self.options, prompt, decoding, 0)])
 
-    def spent(self) -> dict[str, Any]:
+    def usage_cost(self) -> dict[str, Any]:
         """Requests, retries, failures, kept replies, tokens and ``dollars`` so far."""
         return self.spending.record()
 
     def describe(self) -> dict[str, object]:
         """Plain facts, with all options that `load_model` needs again; never a key."""
-        facts: dict[str, object] = {"endpoint": self.address.url, "options": self.options.given()}
-        if self._dialect.remarks:
-            facts["adapted"] = list(self._dialect.remarks)
+        facts: dict[str, object] = {"endpoint": self.address.url, "options": self.options.changed()}
+        if self._dialect.adjustments:
+            facts["adapted"] = list(self._dialect.adjustments)
         return super().describe() | facts
 
-    def remarks(self) -> list[str]:
+    def adjustments(self) -> list[str]:
         """What is sent otherwise than asked, because the endpoint has refused it."""
-        return [f"{self.name} {words}." for words in self._dialect.remarks]
+        return [f"{self.name} {words}." for words in self._dialect.adjustments]
 
     def close(self) -> None:
         """Give connections and the file of replies back."""
@@ -240,7 +262,7 @@ class RemoteModel(LanguageModel):
     @cached_property
     def _own_rows(self) -> list[dict[str, Any]]:
         """What ``/models`` says of this model, asked once."""
-        rows = self.transport.about()
+        rows = self.transport.list_models()
         own = [row for row in rows if row.get("id") == self.address.model]
         return own or (rows if len(rows) == 1 else [])
 
@@ -298,7 +320,7 @@ def _heard(
     return heard
 
 
-def _key(address: Address, options: RemoteOptions) -> str:
+def _key(address: Endpoint, options: RemoteOptions) -> str:
     """Content hash of what replies depend on beside the request."""
     parts = [requests.VERSION, address.url, address.model, options.api, options.prefill]
     content = json.dumps([*parts, options.extra], sort_keys=True)

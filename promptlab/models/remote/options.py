@@ -47,7 +47,7 @@ class Price(Settings):
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
 
-    def of(self, tokens_in: int, tokens_out: int, tokens_known: int = 0) -> float:
+    def dollars(self, tokens_in: int, tokens_out: int, tokens_known: int = 0) -> float:
         """Dollars; ``tokens_known`` of the prompts' were known to the endpoint."""
         known = self.input if self.cached is None else self.cached
         fresh = max(0, tokens_in - tokens_known)
@@ -104,7 +104,7 @@ class RemoteOptions(Settings):
         return value
 
     @classmethod
-    def of(cls, **options: Any) -> RemoteOptions:
+    def parse(cls, **options: Any) -> RemoteOptions:
         """Options from keyword arguments. Raises `InputError` naming every wrong one."""
         try:
             return cls.model_validate(options)
@@ -119,6 +119,6 @@ class RemoteOptions(Settings):
                     told.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}")
             raise InputError("\n".join(told)) from None  # its text repeats what was given
 
-    def given(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, Any]:
         """The options that differ from their defaults, as plain JSON data."""
         return self.model_dump(mode="json", exclude_defaults=True)

@@ -21,17 +21,17 @@ INSTANT = 1e-6
 
 
 @dataclass(eq=False)
-class Admission:
+class Permit:
     """A request that went out at a moment, and the tokens that it is counted with."""
 
     moment: float
     tokens: int
 
 
-class RateLimit:
+class RateLimiter:
     """Admits at most so many requests and tokens in any minute; used by several threads.
 
-    A request that alone has more tokens than the limit goes out alone. `hold` stops everyone
+    A request that alone has more tokens than the limit goes out alone. `pause_for` stops everyone
     for a while: the endpoint has asked for it.
     """
 
@@ -45,29 +45,29 @@ class RateLimit:
         self._requests = requests
         self._tokens = tokens
         self._clock = clock
-        self._window: deque[Admission] = deque()
+        self._window: deque[Permit] = deque()
         self._held_until = 0.0
         self._lock = threading.Lock()
 
-    def admit(self, tokens: int, wait: Wait, stopped: Callable[[], bool]) -> Admission:
+    def acquire(self, tokens: int, wait: Wait, stopped: Callable[[], bool]) -> Permit:
         """Wait until a request of about so many tokens may go out; at once when ``stopped``."""
         while True:
             with self._lock:
                 now = self._clock()
                 seconds = self._missing(now, tokens)
                 if seconds <= INSTANT or stopped():
-                    admission = Admission(now, tokens)
+                    admission = Permit(now, tokens)
                     if self._requests is not None or self._tokens is not None:
                         self._window.append(admission)
                     return admission
             wait(seconds)
 
-    def settle(self, admission: Admission, tokens: int) -> None:
+    def correct(self, admission: Permit, tokens: int) -> None:
         """The request had so many tokens in truth."""
         with self._lock:
             admission.tokens = tokens
 
-    def hold(self, seconds: float) -> None:
+    def pause_for(self, seconds: float) -> None:
         """Nobody is admitted for so many seconds from now on."""
         with self._lock:
             self._held_until = max(self._held_until, self._clock() + seconds)
@@ -91,7 +91,7 @@ _GLANCE = 0.2
 """Seconds between two looks whether somebody waiting has been stopped."""
 
 
-class Gate:
+class AdaptiveLimiter:
     """Slows everyone down who asks an endpoint that has asked to wait; used by several threads.
 
     Nobody goes through while it is closed. Then one goes through at a time, with every answer one
@@ -109,10 +109,10 @@ class Gate:
         self._careful_from = math.inf
         self._widest = 1
 
-    def enter(self, wait: Wait, stopped: Callable[[], bool]) -> float | None:
+    def acquire(self, wait: Wait, stopped: Callable[[], bool]) -> float | None:
         """Wait until one may go through; the moment, ``None`` when it is ``stopped`` before.
 
-        Who has entered has to `leave`.
+        Who has entered has to `release`.
         """
         while not stopped():
             with self._changed:
@@ -133,7 +133,7 @@ class Gate:
         """Whether one more may go through once the gate is open."""
         return self._room == math.inf or self._inside < int(self._room)
 
-    def leave(self, *, answered: bool) -> None:
+    def release(self, *, answered: bool) -> None:
         """One is through; with ``answered`` there is room for more."""
         with self._changed:
             self._inside -= 1
@@ -143,7 +143,7 @@ class Gate:
                     self._room = math.inf
             self._changed.notify_all()
 
-    def close(self, seconds: float, entered: float) -> bool:
+    def pause_for(self, seconds: float, entered: float) -> bool:
         """Nobody goes through for so many seconds: one who ``entered`` then was asked to wait.
 
         Whether that is news: the others who were under way are asked the same.
@@ -158,20 +158,20 @@ class Gate:
             self._open_at = max(self._open_at, now + seconds)
             return is_news
 
-    def closed_for(self) -> float:
+    def seconds_paused(self) -> float:
         """Seconds until it opens; 0 when it is open."""
         with self._changed:
             return max(0.0, self._open_at - self._clock())
 
 
 _lock = threading.Lock()
-_gates: WeakValueDictionary[str, Gate] = WeakValueDictionary()
+_gates: WeakValueDictionary[str, AdaptiveLimiter] = WeakValueDictionary()
 
 
-def gate_of(url: str) -> Gate:
+def limiter_for(url: str) -> AdaptiveLimiter:
     """The gate of an endpoint, the same one for all models of this process that are asked there."""
     with _lock:
         gate = _gates.get(url)
         if gate is None:
-            gate = _gates[url] = Gate(time.monotonic)
+            gate = _gates[url] = AdaptiveLimiter(time.monotonic)
         return gate

@@ -7,10 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.models.remote.error_message import Complaint, filtered_of, has_error, is_page, shown
+from promptlab.models.remote.error_message import (
+    ErrorMessage,
+    filtered_categories,
+    has_error,
+    is_page,
+    preview,
+)
 from promptlab.models.remote.event_stream import StreamEvent
-from promptlab.models.remote.message import Message, read_message
-from promptlab.models.remote.usage import UNTOLD, Usage, find_usage, read_usage
+from promptlab.models.remote.message import AssistantMessage, read_message
+from promptlab.models.remote.usage import UNKNOWN_USAGE, TokenUsage, find_usage, read_usage
 from promptlab.security.redaction import hide_secrets
 
 _SHOWN = 80  # characters of a word that is told
@@ -40,12 +46,12 @@ FAILED = WITHHELD | BROKEN
 class ReplyError(Exception):
     """A reply that is no answer; what it cost is in ``usage``."""
 
-    def __init__(self, message: str, usage: Usage = UNTOLD) -> None:
+    def __init__(self, message: str, usage: TokenUsage = UNKNOWN_USAGE) -> None:
         super().__init__(message)
         self.usage = usage
 
 
-class BrokenReplyError(ReplyError):
+class MalformedResponseError(ReplyError):
     """A reply that was cut or makes no sense; asking again may help."""
 
 
@@ -53,10 +59,10 @@ class WithheldError(ReplyError):
     """The model's text was withheld, or it wants something else than to answer."""
 
 
-class StatedError(ReplyError):
+class EmbeddedError(ReplyError):
     """The reply is an error that is told inside, whatever the status says."""
 
-    def __init__(self, complaint: Complaint, text: str, usage: Usage) -> None:
+    def __init__(self, complaint: ErrorMessage, text: str, usage: TokenUsage) -> None:
         super().__init__(complaint.message, usage)
         self.complaint = complaint
         self.text = text
@@ -73,7 +79,7 @@ class Reply:
 
     text: str
     reason: str
-    usage: Usage
+    usage: TokenUsage
     reasoning: str = ""
     refusal: str = ""
 
@@ -89,16 +95,16 @@ def read_reply(text: str) -> Reply:
     try:
         document = read_json(text)
     except (ValueError, RecursionError) as error:
-        raise BrokenReplyError(_not_json(text), find_usage(text)) from error
+        raise MalformedResponseError(_not_json(text), find_usage(text)) from error
     usage = read_usage(document)
     if has_error(document):
-        raise StatedError(Complaint.read(document), text, usage)
+        raise EmbeddedError(ErrorMessage.from_document(document), text, usage)
     choice = first_choice(document)
     if choice is None:
         raise _without_choices(document, text, usage)
     if has_error(choice):
-        raise StatedError(Complaint.read(choice), _some(choice), usage)
-    return concluded(_said(choice, "message", usage), _reason(choice), usage, choice)
+        raise EmbeddedError(ErrorMessage.from_document(choice), _some(choice), usage)
+    return finish_reply(_said(choice, "message", usage), _reason(choice), usage, choice)
 
 
 class ReplyStream:
@@ -110,13 +116,13 @@ class ReplyStream:
 
     def __init__(self, grown: Callable[[str], None] | None = None) -> None:
         self._grown = grown
-        self._said: list[Message] = []
+        self._said: list[AssistantMessage] = []
         self._filtered: dict[str, Any] = {}
         self._reason = ""
         self._done = False
         self._events = 0
         self._length = self._next = 0
-        self.usage = UNTOLD
+        self.usage = UNKNOWN_USAGE
 
     @property
     def is_empty(self) -> bool:
@@ -149,41 +155,45 @@ class ReplyStream:
         except (ValueError, RecursionError) as error:
             if event.name not in ("", "message", "error"):
                 return  # of another kind, such as a ping
-            raise BrokenReplyError(_not_json(event.data), self.usage) from error
+            raise MalformedResponseError(_not_json(event.data), self.usage) from error
         self.usage = _usage_in(piece) or self.usage
         if event.name == "error" or has_error(piece):
-            raise StatedError(Complaint.read(piece, event.data), event.data, self.usage)
+            raise EmbeddedError(
+                ErrorMessage.from_document(piece, event.data), event.data, self.usage
+            )
         if not isinstance(piece, Mapping):
-            raise BrokenReplyError(_no_choices(event.data), self.usage)
+            raise MalformedResponseError(_no_choices(event.data), self.usage)
         choice = first_choice(piece, most=0)
         if choice is not None:
             self._take(choice)
         elif "choices" not in piece and ("detail" in piece or "message" in piece):
-            raise StatedError(Complaint.read(piece, event.data), event.data, self.usage)
+            raise EmbeddedError(
+                ErrorMessage.from_document(piece, event.data), event.data, self.usage
+            )
 
     def reply(self) -> Reply:
         """The whole reply. Raises `ReplyError` if the stream was cut or ended in a failure."""
         if not self.whole:
             raise self.broken("the stream was cut")
         if not self._said:
-            raise BrokenReplyError("its stream has no choices", self.usage)
-        said = Message(
+            raise MalformedResponseError("its stream has no choices", self.usage)
+        said = AssistantMessage(
             self.text,
             "".join(each.refusal for each in self._said),
             "".join(each.reasoning for each in self._said),
             any(each.calls for each in self._said),
         )
-        return concluded(said, self._reason, self.usage, self._filtered)
+        return finish_reply(said, self._reason, self.usage, self._filtered)
 
-    def broken(self, what: str) -> BrokenReplyError:
+    def broken(self, what: str) -> MalformedResponseError:
         """The error of a stream that ends too early."""
         count = sum(bool(each.text) for each in self._said)
         pieces = f"after {count} pieces" if self._events else "before any piece"
-        return BrokenReplyError(f"{what} {pieces}, without an end", self.usage)
+        return MalformedResponseError(f"{what} {pieces}, without an end", self.usage)
 
     def _take(self, choice: Mapping[str, Any]) -> None:
         if has_error(choice):
-            raise StatedError(Complaint.read(choice), _some(choice), self.usage)
+            raise EmbeddedError(ErrorMessage.from_document(choice), _some(choice), self.usage)
         whole = "delta" not in choice and isinstance(choice.get("message"), Mapping)
         said = _said(choice, "message" if whole else "delta", self.usage)
         if whole:  # some end with all that was said, once more
@@ -198,16 +208,18 @@ class ReplyStream:
             self._grown(hide_secrets(self.text))
 
 
-def concluded(said: Message, reason: str, usage: Usage, choice: Mapping[str, Any]) -> Reply:
+def finish_reply(
+    said: AssistantMessage, reason: str, usage: TokenUsage, choice: Mapping[str, Any]
+) -> Reply:
     """The reply that a message and the reason of its end come to.
 
-    Raises `BrokenReplyError` for one that the server broke off and `WithheldError` for one that a
-    filter withheld or that calls a tool.
+    Raises `MalformedResponseError` for one that the server broke off and `WithheldError` for one
+    that a filter withheld or that calls a tool.
     """
     text, refusal = _paired(said.text), _paired(said.refusal)
     if reason in BROKEN:
-        raise BrokenReplyError(f"the text was broken off (finish reason {reason!r})", usage)
-    filtered = list(dict.fromkeys(filtered_of(dict(choice))))
+        raise MalformedResponseError(f"the text was broken off (finish reason {reason!r})", usage)
+    filtered = list(dict.fromkeys(filtered_categories(dict(choice))))
     if reason in WITHHELD or (filtered and not text.strip()):
         found = f": {', '.join(filtered)}" if filtered else ""
         raise WithheldError(f"a content filter withheld the reply ({reason}{found})", usage)
@@ -237,16 +249,16 @@ def _index(choice: Mapping[str, Any]) -> int:
     return index if type(index) is int else 0
 
 
-def _said(choice: Mapping[str, Any], name: str, usage: Usage) -> Message:
+def _said(choice: Mapping[str, Any], name: str, usage: TokenUsage) -> AssistantMessage:
     found = choice.get(name)
     if name == "message" and not isinstance(found, Mapping) and "text" not in choice:
-        raise BrokenReplyError(f"its choice has no message ({shown(_some(choice))})", usage)
+        raise MalformedResponseError(f"its choice has no message ({preview(_some(choice))})", usage)
     try:
         if isinstance(found, Mapping):
             return read_message(found)
         return read_message({**choice, "content": choice.get("text")})  # plain completions
     except ValueError as error:
-        raise BrokenReplyError(str(error), usage) from error
+        raise MalformedResponseError(str(error), usage) from error
 
 
 def _reason(choice: Mapping[str, Any]) -> str:
@@ -254,7 +266,7 @@ def _reason(choice: Mapping[str, Any]) -> str:
     return reason[:_SHOWN].lower() if isinstance(reason, str) else ""
 
 
-def _usage_in(piece: Any) -> Usage:
+def _usage_in(piece: Any) -> TokenUsage:
     usage = read_usage(piece)
     if not usage and isinstance(piece, Mapping) and isinstance(piece.get("x_groq"), Mapping):
         usage = read_usage(piece["x_groq"])
@@ -268,17 +280,17 @@ def _paired(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _without_choices(document: Any, text: str, usage: Usage) -> ReplyError:
+def _without_choices(document: Any, text: str, usage: TokenUsage) -> ReplyError:
     """Why a document holds no reply."""
-    filtered = list(dict.fromkeys(filtered_of(document)))
+    filtered = list(dict.fromkeys(filtered_categories(document)))
     if filtered:
         return WithheldError(
             f"a content filter refused the prompt or the reply ({', '.join(filtered)})", usage
         )
-    told = Complaint.read(document, text)
+    told = ErrorMessage.from_document(document, text)
     if isinstance(document, Mapping) and ("detail" in document or "message" in document):
-        return StatedError(told, text, usage)
-    return BrokenReplyError(_no_choices(text), usage)
+        return EmbeddedError(told, text, usage)
+    return MalformedResponseError(_no_choices(text), usage)
 
 
 def read_json(text: str) -> Any:
@@ -304,10 +316,10 @@ def _some(document: Any) -> str:
 
 
 def _no_choices(text: str) -> str:
-    return f"its answer has no choices ({shown(text)})"
+    return f"its answer has no choices ({preview(text)})"
 
 
 def _not_json(text: str) -> str:
     if is_page(text):
-        return f"it answered with a web page, not JSON ({shown(text)}); is the URL right?"
-    return f"its answer is no JSON ({shown(text)})"
+        return f"it answered with a web page, not JSON ({preview(text)}); is the URL right?"
+    return f"its answer is no JSON ({preview(text)})"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.errors import CapabilityError, TemplateError
-from promptlab.models.remote.endpoint import Address
+from promptlab.models.remote.endpoint import Endpoint
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.prompt import Prompt
@@ -32,7 +32,7 @@ class Request:
 
 
 def make_request(
-    address: Address, options: RemoteOptions, prompt: Prompt, decoding: Decoding, sample: int
+    address: Endpoint, options: RemoteOptions, prompt: Prompt, decoding: Decoding, sample: int
 ) -> Request:
     """The request for one reply.
 
@@ -85,16 +85,21 @@ def check_prompt(prompt: Prompt, options: RemoteOptions, name: str) -> None:
 
 def count_tokens(prompt: Prompt) -> int:
     """About how many tokens a prompt has: a token for four bytes, and the chat's own."""
-    said = sum(text_tokens(words) + 4 for _, words in prompt.turns)
-    return said + text_tokens(prompt.left) + text_tokens(prompt.prefill) + (4 if prompt.chat else 1)
+    said = sum(estimate_tokens(words) + 4 for _, words in prompt.turns)
+    return (
+        said
+        + estimate_tokens(prompt.left)
+        + estimate_tokens(prompt.prefill)
+        + (4 if prompt.chat else 1)
+    )
 
 
-def text_tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """About how many tokens a text has."""
     return -(-len(text.encode()) // _BYTES_A_TOKEN)
 
 
-def cut(text: str, tokens: int) -> str:
+def truncate(text: str, tokens: int) -> str:
     """The beginning of ``text``, about ``tokens`` tokens long; whole characters alone."""
     return text.encode()[: max(0, tokens) * _BYTES_A_TOKEN].decode(errors="ignore")
 

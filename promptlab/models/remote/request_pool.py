@@ -15,20 +15,25 @@ from promptlab import events
 from promptlab.cancellation import current_cancellation as current_cancellation
 from promptlab.errors import Cancelled, PromptlabError
 from promptlab.events import EndpointBusy, Warned
-from promptlab.models.remote.answer import Answer, Failure, Paid
-from promptlab.models.remote.attempts import Attempts, Batch, Heard, span
-from promptlab.models.remote.circuit_breaker import ResponseRecord
-from promptlab.models.remote.compatibility import Dialect
-from promptlab.models.remote.cost import Spending
+from promptlab.models.remote.answer import CompletedRequest, FailedRequest, PaidTokens
+from promptlab.models.remote.attempts import (
+    OnReplyText,
+    RequestAttempts,
+    RequestBatch,
+    format_seconds,
+)
+from promptlab.models.remote.circuit_breaker import CircuitBreaker
+from promptlab.models.remote.compatibility import EndpointCompatibility
+from promptlab.models.remote.cost import CostTracker
 from promptlab.models.remote.cost_ledger import current as current_ledger
 from promptlab.models.remote.options import RemoteOptions
-from promptlab.models.remote.rate_limit import Gate, RateLimit, Wait
+from promptlab.models.remote.rate_limit import AdaptiveLimiter, RateLimiter, Wait
 from promptlab.models.remote.reply import Reply, WithheldError
 from promptlab.models.remote.request import Request
-from promptlab.models.remote.response_cache import ReplyStore
-from promptlab.models.remote.retry import Backoff, PassingError, RefusedError
+from promptlab.models.remote.response_cache import ResponseCache
+from promptlab.models.remote.retry import PermanentError, RetryableError, RetryBackoff
 from promptlab.models.remote.transport import Transport
-from promptlab.models.remote.usage import Usage
+from promptlab.models.remote.usage import TokenUsage
 
 _GLANCE = 0.2
 """Seconds between two looks whether the work was cancelled."""
@@ -41,14 +46,14 @@ _REPEATS = (
 _log = logging.getLogger("promptlab")
 
 
-class Fetcher:
+class RequestPool:
     """Sends requests side by side, at most ``concurrency`` at a time.
 
     A failure that may pass is tried again after a while. While the endpoint asks to wait nobody
-    asks it (`Gate`); a request waits so for ``patience`` seconds in all, and when many in a row
-    have done so in vain the others are not asked either. When the endpoint has not answered at
-    all for as many requests in a row as may be under way, others are tried only once, until one
-    is answered: an endpoint that is gone costs no waiting for every single request.
+    asks it (`AdaptiveLimiter`); a request waits so for ``patience`` seconds in all, and when many
+    in a row have done so in vain the others are not asked either. When the endpoint has not
+    answered at all for as many requests in a row as may be under way, others are tried only once,
+    until one is answered: an endpoint that is gone costs no waiting for every single request.
     """
 
     def __init__(
@@ -56,12 +61,12 @@ class Fetcher:
         transport: Transport,
         options: RemoteOptions,
         *,
-        store: ReplyStore | None,
-        spending: Spending,
-        backoff: Backoff,
-        rate: RateLimit,
-        gate: Gate,
-        dialect: Dialect,
+        store: ResponseCache | None,
+        spending: CostTracker,
+        backoff: RetryBackoff,
+        rate: RateLimiter,
+        gate: AdaptiveLimiter,
+        dialect: EndpointCompatibility,
         pause: Wait | None = None,
     ) -> None:
         self._transport = transport
@@ -73,7 +78,7 @@ class Fetcher:
         self._gate = gate
         self._dialect = dialect
         self._pause = pause
-        self._responses = ResponseRecord(
+        self._responses = CircuitBreaker(
             options.concurrency * (options.retries + 1), 2 * options.concurrency
         )
         self._has_told_of_secrets = False
@@ -82,24 +87,24 @@ class Fetcher:
         self._news: queue.SimpleQueue[EndpointBusy | Warned] = queue.SimpleQueue()
 
     def fetch(
-        self, requests: Sequence[Request], heard: Heard | None = None
-    ) -> dict[bytes, Answer | Failure]:
+        self, requests: Sequence[Request], heard: OnReplyText | None = None
+    ) -> dict[bytes, CompletedRequest | FailedRequest]:
         """What came of every request, by its key; ``heard`` is told of replies as they grow.
 
         An error that concerns all of them (`EndpointError`, `DiskError`) is raised at once; what
         is under way then is still waited for and kept. When the work is cancelled
         (`Cancellation.in_force`) or interrupted, it is broken off. What the user should know
         meanwhile is told to the `Events` in force, else to the log ``promptlab``; what is paid is
-        written into the `Ledger` in force.
+        written into the `CostLedger` in force.
         """
-        batch = Batch(heard, current_ledger())
+        batch = RequestBatch(heard, current_ledger())
         pool = self._pool()
         futures = {pool.submit(self._guarded, r, batch): r.key for r in requests}
         try:
             return {futures[future]: future.result() for future in self._as_completed(futures)}
         except (Cancelled, KeyboardInterrupt):
             batch.stop.set()
-            batch.calls.break_off()
+            batch.calls.cancel_all()
             raise
         finally:
             batch.stop.set()
@@ -115,8 +120,8 @@ class Fetcher:
             return self._threads
 
     def _as_completed(
-        self, futures: Collection[Future[Answer | Failure]]
-    ) -> Iterator[Future[Answer | Failure]]:
+        self, futures: Collection[Future[CompletedRequest | FailedRequest]]
+    ) -> Iterator[Future[CompletedRequest | FailedRequest]]:
         """Each as it ends. Raises `Cancelled` soon after that was asked for."""
         cancellation = current_cancellation()
         left = set(futures)
@@ -137,7 +142,7 @@ class Fetcher:
             else:
                 _log.warning("%s", event.message)
 
-    def _guarded(self, request: Request, batch: Batch) -> Answer | Failure:
+    def _guarded(self, request: Request, batch: RequestBatch) -> CompletedRequest | FailedRequest:
         """One request; an error that concerns them all stops the others here and now."""
         try:
             return self._one(request, batch)
@@ -145,20 +150,20 @@ class Fetcher:
             batch.stop.set()
             raise
 
-    def _one(self, request: Request, batch: Batch) -> Answer | Failure:
+    def _one(self, request: Request, batch: RequestBatch) -> CompletedRequest | FailedRequest:
         """One request until it is answered, refused, or tried too often."""
-        turn = Attempts(request, self._body(request, stream=batch.heard is not None))
+        turn = RequestAttempts(request, self._body(request, stream=batch.heard is not None))
         while not batch.is_over:
             try:
                 answer = self._sent(turn, batch)
             except CancelledError:
                 return turn.failure("broken off")
-            except PassingError as error:
+            except RetryableError as error:
                 self._pay(turn, batch, error.usage)
                 if not self._again(error, turn, batch):
                     told = f"{error} ({turn.times}){self._why(error, turn)}"
                     return self._failed(turn, batch, told)
-            except RefusedError as error:
+            except PermanentError as error:
                 self._pay(turn, batch, error.usage)
                 self._responses.note_response()
                 if not self._mended(error, turn):
@@ -174,48 +179,48 @@ class Fetcher:
         message = batch.given_up or "not asked: another request has stopped them all"
         return self._failed(turn, batch, message) if turn.sent else turn.failure(message)
 
-    def _sent(self, turn: Attempts, batch: Batch) -> Answer | None:
+    def _sent(self, turn: RequestAttempts, batch: RequestBatch) -> CompletedRequest | None:
         """What comes when it is sent once; ``None`` when it is stopped before."""
         pause = batch.stop.wait if self._pause is None else self._pause
-        entered = self._gate.enter(pause, lambda: batch.is_over)
+        entered = self._gate.acquire(pause, lambda: batch.is_over)
         if entered is None:
             return None
         request, heard = turn.request, False
         try:
-            admission = self._rate.admit(turn.reserved, pause, batch.stop.is_set)
+            admission = self._rate.acquire(turn.reserved, pause, batch.stop.is_set)
             if batch.stop.is_set():
-                self._rate.settle(admission, 0)
+                self._rate.correct(admission, 0)
                 return None
             turn.sent += 1
             self._spending.add(batch.ledger, unheard=1)
             begun = time.perf_counter()
             try:
                 reply = self._ask(turn, batch)
-            except (PassingError, CancelledError):
-                self._rate.settle(admission, request.tokens)
+            except (RetryableError, CancelledError):
+                self._rate.correct(admission, request.tokens)
                 raise
-            except (RefusedError, WithheldError) as error:
+            except (PermanentError, WithheldError) as error:
                 heard = True
-                used = Paid.of(error.usage, request)
-                self._rate.settle(admission, used.tokens_in + used.tokens_out)
+                used = PaidTokens.of(error.usage, request)
+                self._rate.correct(admission, used.tokens_in + used.tokens_out)
                 raise
             except PromptlabError:  # it concerns all of them
                 self._spending.add(batch.ledger, unheard=-1)
                 raise
             heard, seconds = True, time.perf_counter() - begun
-            answer = Answer.of(reply, request, seconds, turn.paid)
-            self._rate.settle(admission, answer.tokens_in + answer.tokens_out)
-        except PassingError as error:
+            answer = CompletedRequest.of(reply, request, seconds, turn.paid)
+            self._rate.correct(admission, answer.tokens_in + answer.tokens_out)
+        except RetryableError as error:
             if error.busy:
                 self._close(error, turn, entered)
             raise
         finally:
-            self._gate.leave(answered=heard)
+            self._gate.release(answered=heard)
         return self._taken(turn.request, batch, answer, reply.usage)
 
-    def _ask(self, turn: Attempts, batch: Batch) -> Reply:
+    def _ask(self, turn: RequestAttempts, batch: RequestBatch) -> Reply:
         grown = None if batch.heard is None else partial(batch.heard, turn.request)
-        turn.spoken = self._dialect.spoken(turn.body)
+        turn.spoken = self._dialect.adapt(turn.body)
         return self._transport.send(turn.request.path, turn.spoken, grown, batch.calls)
 
     def _body(self, request: Request, *, stream: bool) -> Mapping[str, Any]:
@@ -223,7 +228,7 @@ class Fetcher:
             return request.body
         return {**request.body, "stream": True, "stream_options": {"include_usage": True}}
 
-    def _close(self, error: PassingError, turn: Attempts, entered: float) -> None:
+    def _close(self, error: RetryableError, turn: RequestAttempts, entered: float) -> None:
         """Nobody asks for a while, if this request is to be asked again at all."""
         turn.refused += 1
         if turn.answers is None:
@@ -235,18 +240,20 @@ class Fetcher:
         if not self._is_waited_for(error, turn):
             return
         turn.waited += seconds
-        self._rate.hold(seconds)
-        if self._gate.close(seconds, entered):
+        self._rate.pause_for(seconds)
+        if self._gate.pause_for(seconds, entered):
             url = self._transport.address.url
             said = str(error).removeprefix(f"{url} ")
-            self._news.put(EndpointBusy(f"{url} asks to wait {span(seconds)} ({said})", seconds))
+            self._news.put(
+                EndpointBusy(f"{url} asks to wait {format_seconds(seconds)} ({said})", seconds)
+            )
 
-    def _is_waited_for(self, error: PassingError, turn: Attempts) -> bool:
+    def _is_waited_for(self, error: RetryableError, turn: RequestAttempts) -> bool:
         if self._responses.is_unresponsive or turn.asked > self._options.patience:
             return False
         return error.wait is not None or turn.refused <= self._options.retries
 
-    def _again(self, error: PassingError, turn: Attempts, batch: Batch) -> bool:
+    def _again(self, error: RetryableError, turn: RequestAttempts, batch: RequestBatch) -> bool:
         """Whether another try may help; waits before it unless the gate does."""
         again = self._asks_later(error, turn, batch) if error.busy else self._retries(error, turn)
         if not again:
@@ -257,7 +264,7 @@ class Fetcher:
             pause(self._backoff.seconds(turn.failed, error.wait))
         return True
 
-    def _retries(self, error: PassingError, turn: Attempts) -> bool:
+    def _retries(self, error: RetryableError, turn: RequestAttempts) -> bool:
         """Whether a fault is tried again."""
         turn.failed += 1
         if error.silent:
@@ -266,7 +273,9 @@ class Fetcher:
             self._responses.note_response()
         return not self._responses.is_gone and turn.failed <= self._options.retries
 
-    def _asks_later(self, error: PassingError, turn: Attempts, batch: Batch) -> bool:
+    def _asks_later(
+        self, error: RetryableError, turn: RequestAttempts, batch: RequestBatch
+    ) -> bool:
         """Whether a request is asked again when the gate opens; if nobody's is, all end."""
         self._responses.note_response()
         if self._is_waited_for(error, turn):
@@ -278,34 +287,34 @@ class Fetcher:
                 batch.given_up = f"not asked: {error}, and nobody was answered"
         return False
 
-    def _why(self, error: PassingError, turn: Attempts) -> str:
+    def _why(self, error: RetryableError, turn: RequestAttempts) -> str:
         """Why it is not tried again, where that is not plain."""
         if not error.busy or turn.asked <= self._options.patience:
             return ""
         return (
-            f"; it asks to wait {span(error.wait or turn.asked)}, and patience is "
-            f"{span(self._options.patience)} (patience: seconds in the model's section); the same "
-            "command asks again later"
+            f"; it asks to wait {format_seconds(error.wait or turn.asked)}, and patience is "
+            f"{format_seconds(self._options.patience)} (patience: seconds in the model's "
+            "section); the same command asks again later"
         )
 
-    def _mended(self, error: RefusedError, turn: Attempts) -> bool:
+    def _mended(self, error: PermanentError, turn: RequestAttempts) -> bool:
         """Whether the endpoint understands it if it is said otherwise."""
         name = self._transport.address.name
         if (
             error.is_own
             or turn.mended >= _MOST_MENDS
-            or not self._dialect.learns(error.complaint, turn.spoken, name)
+            or not self._dialect.learn_from_error(error.complaint, turn.spoken, name)
         ):
             return False
         turn.mended += 1
         turn.sent -= 1
-        for remark in self._dialect.take_news():
+        for remark in self._dialect.new_adjustments():
             self._news.put(Warned(f"{name} {remark}"))
         return True
 
-    def _pay(self, turn: Attempts, batch: Batch, usage: Usage) -> None:
+    def _pay(self, turn: RequestAttempts, batch: RequestBatch, usage: TokenUsage) -> None:
         """Count what a reply has cost that is no answer."""
-        paid = Paid.of(usage, turn.request)
+        paid = PaidTokens.of(usage, turn.request)
         turn.paid += paid
         self._spending.add(
             batch.ledger,
@@ -317,12 +326,14 @@ class Fetcher:
         )
 
     def _failed(
-        self, turn: Attempts, batch: Batch, message: str, *, too_long: bool = False
-    ) -> Failure:
+        self, turn: RequestAttempts, batch: RequestBatch, message: str, *, too_long: bool = False
+    ) -> FailedRequest:
         self._spending.add(batch.ledger, failed=1)
         return turn.failure(message, too_long=too_long)
 
-    def _taken(self, request: Request, batch: Batch, answer: Answer, usage: Usage) -> Answer:
+    def _taken(
+        self, request: Request, batch: RequestBatch, answer: CompletedRequest, usage: TokenUsage
+    ) -> CompletedRequest:
         """Count and keep an answer; one without words is not kept.
 
         It is counted before it is kept: a process that is killed between the two pays once more,

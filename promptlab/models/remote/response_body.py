@@ -30,7 +30,7 @@ class OverdueError(httpx.ReadTimeout):
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedResponse:
     """An answer: its head, and the content as far as it was read; ``cut`` says that more came."""
 
     status: int
@@ -55,12 +55,12 @@ class Arrived:
         return self.content.decode("utf-8", "replace")
 
 
-def head_of(response: httpx.Response) -> Arrived:
+def head_of(response: httpx.Response) -> ReceivedResponse:
     """The head of an answer."""
-    return Arrived(response.status_code, response.reason_phrase, response.headers)
+    return ReceivedResponse(response.status_code, response.reason_phrase, response.headers)
 
 
-async def read_whole(response: httpx.Response, most: int = MOST_BYTES) -> Arrived:
+async def read_whole(response: httpx.Response, most: int = MOST_BYTES) -> ReceivedResponse:
     """An answer with its content. Raises `UnreadableBodyError`.
 
     Of an error that is too large the beginning is enough.
@@ -76,7 +76,7 @@ async def read_whole(response: httpx.Response, most: int = MOST_BYTES) -> Arrive
         if head.is_success:
             raise
         cut = True
-    return Arrived(head.status, head.reason, head.headers, b"".join(parts), cut)
+    return ReceivedResponse(head.status, head.reason, head.headers, b"".join(parts), cut)
 
 
 async def read_pieces(response: httpx.Response, most: int) -> AsyncIterator[bytes]:

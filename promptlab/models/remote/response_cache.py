@@ -16,7 +16,7 @@ from promptlab.files.provenance import content_hash
 _KIND = "replies"
 
 
-class ReplyStore:
+class ResponseCache:
     """Replies as JSON data by content hash, in one file; used by threads and processes.
 
     Every reply is written by itself, so that a killed process loses none that has come. A damaged
@@ -60,7 +60,7 @@ def _earlier_replies(connection: sqlite3.Connection) -> Iterator[Row]:
             yield key, value
 
 
-def reply_file(folder: Path, key: str, told: Mapping[str, str], name: str) -> Path:
+def response_cache_path(folder: Path, key: str, told: Mapping[str, str], name: str) -> Path:
     """The file of the replies of a model that an endpoint says ``told`` of.
 
     When it says something else than before, the model behind the name is another one: kept replies

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promptlab.errors import EndpointError
-from promptlab.models.remote.error_message import Complaint
-from promptlab.models.remote.retry_after import asked_wait
-from promptlab.models.remote.usage import UNTOLD, Usage
+from promptlab.models.remote.error_message import ErrorMessage
+from promptlab.models.remote.retry_after import requested_wait
+from promptlab.models.remote.usage import UNKNOWN_USAGE, TokenUsage
 
 RETRIED = frozenset({408, 409, 425, 429})
 """Statuses that may pass, beside all from 500 on."""
@@ -77,7 +77,7 @@ _NO_MODEL = re.compile(
 
 
 @dataclass(frozen=True)
-class Backoff:
+class RetryBackoff:
     """Seconds before the next try: twice as many every time, half of them at random.
 
     ``most`` bounds them. An endpoint that asks everyone to wait and does not say how long is given
@@ -97,7 +97,7 @@ class Backoff:
         return drawn if asked is None else max(asked + min(1.0, drawn), drawn)
 
 
-class PassingError(Exception):
+class RetryableError(Exception):
     """A failure that may pass.
 
     ``busy``: the endpoint asks everyone to wait, ``wait`` seconds if it says how long. ``silent``:
@@ -111,7 +111,7 @@ class PassingError(Exception):
         wait: float | None = None,
         busy: bool = False,
         silent: bool = False,
-        usage: Usage = UNTOLD,
+        usage: TokenUsage = UNKNOWN_USAGE,
     ) -> None:
         super().__init__(message)
         self.wait = wait
@@ -120,7 +120,7 @@ class PassingError(Exception):
         self.usage = usage
 
 
-class RefusedError(Exception):
+class PermanentError(Exception):
     """The endpoint refuses this request, and would again.
 
     ``is_own``: for what its prompt says or how long it is, so that others may be taken.
@@ -130,11 +130,11 @@ class RefusedError(Exception):
     def __init__(
         self,
         message: str,
-        complaint: Complaint,
+        complaint: ErrorMessage,
         *,
         is_own: bool = False,
         too_long: bool = False,
-        usage: Usage = UNTOLD,
+        usage: TokenUsage = UNKNOWN_USAGE,
     ) -> None:
         super().__init__(message)
         self.complaint = complaint
@@ -144,38 +144,40 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Failed:
+class ErrorResponse:
     """An answer that tells a failure: its status, headers, text, and how it is told."""
 
     status: int
     headers: Mapping[str, str]
     text: str
     told: str
-    complaint: Complaint
-    usage: Usage = UNTOLD
+    complaint: ErrorMessage
+    usage: TokenUsage = UNKNOWN_USAGE
 
-    def judge(self, model: str, key_name: str) -> PassingError | RefusedError | EndpointError:
+    def classify(
+        self, model: str, key_name: str
+    ) -> RetryableError | PermanentError | EndpointError:
         """What it means. ``key_name`` is the environment variable that holds the key."""
         complaint, status, told = self.complaint, self.status, self.told
         said, codes = complaint.message, complaint.codes
-        wait = asked_wait(self.headers, self.text)
+        wait = requested_wait(self.headers, self.text)
         if codes & _SPENT_CODES or status == 402 or (wait is None and _SPENT.search(said)):
             return EndpointError(f"{told}; its account has no credit left, or a limit on spending")
         if self._is_too_long:
-            return RefusedError(told, complaint, too_long=True, usage=self.usage)
+            return PermanentError(told, complaint, too_long=True, usage=self.usage)
         if complaint.filtered or codes & _FILTER_CODES or (status < 429 and _FILTER.search(said)):
             found = f" ({', '.join(complaint.filtered)})" if complaint.filtered else ""
-            return RefusedError(
+            return PermanentError(
                 f"{told}; a content filter refused the prompt{found}",
                 complaint,
                 is_own=True,
                 usage=self.usage,
             )
         if status in _BUSY or codes & _BUSY_CODES or (wait is not None and self._passes):
-            return PassingError(told, wait=wait, busy=True, usage=self.usage)
+            return RetryableError(told, wait=wait, busy=True, usage=self.usage)
         if self._passes:
-            return PassingError(told, usage=self.usage)
-        return self._stops(model, key_name) or RefusedError(told, complaint, usage=self.usage)
+            return RetryableError(told, usage=self.usage)
+        return self._stops(model, key_name) or PermanentError(told, complaint, usage=self.usage)
 
     def _stops(self, model: str, key_name: str) -> EndpointError | None:
         """The error if no request can succeed."""

@@ -44,7 +44,7 @@ _KEYS = ("retry_after", "retryafter", "retrydelay", "retry_delay", "estimated_ti
 _KEYS_MS = ("retry_after_ms", "retryafterms")
 
 
-def asked_wait(
+def requested_wait(
     headers: Mapping[str, str], body: str = "", now: float | None = None
 ) -> float | None:
     """Seconds that the endpoint asks to wait; ``None`` when it does not say.
@@ -64,7 +64,7 @@ def asked_wait(
         if found is not None:
             return found / 1000
     asked = (
-        read_span(lower.get("retry-after", ""), now),
+        parse_wait(lower.get("retry-after", ""), now),
         _in_document(body, now),
         _in_words(body, now),
     )
@@ -72,7 +72,7 @@ def asked_wait(
     return _reset(lower, now) if longest is None else longest
 
 
-def read_span(text: str, now: float) -> float | None:
+def parse_wait(text: str, now: float) -> float | None:
     """Seconds: "20", "1.2s", "350ms", "6m0s", "00:01:30", a Unix time, or a date."""
     text = text.strip()
     number = _number(text)
@@ -84,7 +84,7 @@ def read_span(text: str, now: float) -> float | None:
             seconds = seconds * 60 + float(part)
         return seconds
     if re.fullmatch(r"[\d.]+(?:\s*,\s*[\d.]+)+", text):  # the header came more than once
-        return max(read_span(part, now) or 0.0 for part in text.split(","))
+        return max(parse_wait(part, now) or 0.0 for part in text.split(","))
     span, end = _span_at(text, 0)
     if span is not None and end == len(text):
         return span
@@ -159,7 +159,7 @@ def _in_document(body: str, now: float) -> float | None:
 
 def _value(value: Any, now: float) -> float | None:
     if isinstance(value, str):
-        return read_span(value, now)
+        return parse_wait(value, now)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return _from_now(float(value), now) if 0 <= value <= _LATEST else None  # also for NaN
@@ -206,7 +206,7 @@ def _reset(headers: Mapping[str, str], now: float) -> float | None:
             unsure += [float(seconds) for seconds in re.findall(r";\s*t=(\d+)", value)]
         if "ratelimit" not in name.replace("-", "") or "reset" not in name:
             continue
-        found = read_span(value, now)
+        found = parse_wait(value, now)
         if not found:
             continue
         left = _number(headers.get(name.replace("reset", "remaining"), ""))

@@ -14,32 +14,32 @@ import httpx
 
 from promptlab.errors import EndpointError
 from promptlab.models.remote.connection import Connection, cause_of
-from promptlab.models.remote.endpoint import Address
-from promptlab.models.remote.error_message import Complaint
-from promptlab.models.remote.event_loop import Calls
+from promptlab.models.remote.endpoint import Endpoint
+from promptlab.models.remote.error_message import ErrorMessage
+from promptlab.models.remote.event_loop import CancellableCalls
 from promptlab.models.remote.event_stream import EventDecoder, StreamEvent
 from promptlab.models.remote.options import RemoteOptions
 from promptlab.models.remote.reply import (
-    BrokenReplyError,
+    EmbeddedError,
+    MalformedResponseError,
     Reply,
     ReplyStream,
-    StatedError,
     read_reply,
 )
-from promptlab.models.remote.request import text_tokens
+from promptlab.models.remote.request import estimate_tokens
 from promptlab.models.remote.response_body import (
     MOST_STREAMED,
-    Arrived,
     OverdueError,
+    ReceivedResponse,
     UnreadableBodyError,
     head_of,
     read_pieces,
     read_whole,
     within,
 )
-from promptlab.models.remote.retry import Failed, NoModelError, PassingError
-from promptlab.models.remote.retry_after import asked_wait
-from promptlab.models.remote.usage import Usage
+from promptlab.models.remote.retry import ErrorResponse, NoModelError, RetryableError
+from promptlab.models.remote.retry_after import requested_wait
+from promptlab.models.remote.usage import TokenUsage
 from promptlab.security.untrusted_text import sanitize
 
 _ASKED_SECONDS = 10.0
@@ -47,7 +47,7 @@ _ASKED_SECONDS = 10.0
 _MORE_ABOUT = 2
 """How often it is asked again."""
 _SHOWN_MODELS = 20
-_Sent = Arrived | bytes | None
+_Sent = ReceivedResponse | bytes | None
 """Of a stream: the head, its bytes as they come, and at the end nothing."""
 
 
@@ -58,7 +58,7 @@ class Transport:
     a reply.
     """
 
-    def __init__(self, address: Address, options: RemoteOptions) -> None:
+    def __init__(self, address: Endpoint, options: RemoteOptions) -> None:
         self.address = address
         self.options = options
         self.repeats_secrets = False
@@ -69,29 +69,29 @@ class Transport:
         path: str,
         body: Mapping[str, Any],
         grown: Callable[[str], None] | None = None,
-        calls: Calls | None = None,
+        calls: CancellableCalls | None = None,
     ) -> Reply:
         """One reply; of one that is streamed ``grown`` is told the text so far.
 
-        Raises what `Failed.judge` says or `WithheldError` when this request fails, and
+        Raises what `ErrorResponse.classify` says or `WithheldError` when this request fails, and
         `CancelledError` when ``calls`` are broken off.
         """
-        calls = calls or Calls()
+        calls = calls or CancellableCalls()
         try:
             if body.get("stream"):
                 return self._without_secrets(self._streamed(path, body, grown, calls))
             return self._without_secrets(self._whole(path, body, calls))
-        except StatedError as error:
+        except EmbeddedError as error:
             raise self._stated(error) from error
         except UnreadableBodyError as error:
-            raise PassingError(f"{self.address.url} sent a broken reply: {error}") from error
-        except BrokenReplyError as error:
+            raise RetryableError(f"{self.address.url} sent a broken reply: {error}") from error
+        except MalformedResponseError as error:
             told = self._connection.without_key(f"{self.address.url} sent a broken reply: {error}")
-            raise PassingError(told, usage=error.usage) from error
+            raise RetryableError(told, usage=error.usage) from error
         except httpx.RequestError as error:
             raise self._connection.judge(error) from error
 
-    def about(self) -> list[dict[str, Any]]:
+    def list_models(self) -> list[dict[str, Any]]:
         """What the endpoint's ``/models`` says; nothing if it does not say it soon.
 
         One that is busy is asked again: what it says decides how long prompts may be.
@@ -102,7 +102,7 @@ class Transport:
             for _ in range(_MORE_ABOUT):
                 if found.status != 429 and found.status < 500:
                     break
-                wait = asked_wait(found.headers, found.text)
+                wait = requested_wait(found.headers, found.text)
                 Event().wait(min(1.0 if wait is None else wait, most))
                 found = self._asked_about(most)
             document = json.loads(found.content) if found.is_success else None
@@ -111,10 +111,10 @@ class Transport:
         rows = document.get("data") if isinstance(document, dict) else None
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
-    def _asked_about(self, seconds: float) -> Arrived:
-        return Calls().run(self._get(f"{self.address.url}/models", seconds))
+    def _asked_about(self, seconds: float) -> ReceivedResponse:
+        return CancellableCalls().run(self._get(f"{self.address.url}/models", seconds))
 
-    async def _get(self, url: str, seconds: float) -> Arrived:
+    async def _get(self, url: str, seconds: float) -> ReceivedResponse:
         client, headers = self._connection.client(), self._connection.headers()
         async with (
             within(seconds),
@@ -126,10 +126,10 @@ class Transport:
         """Give the connections back."""
         self._connection.close()
 
-    def _whole(self, path: str, body: Mapping[str, Any], calls: Calls) -> Reply:
+    def _whole(self, path: str, body: Mapping[str, Any], calls: CancellableCalls) -> Reply:
         return self._read(calls.run(self._post(self.address.url + path, body)), None)
 
-    async def _post(self, url: str, body: Mapping[str, Any]) -> Arrived:
+    async def _post(self, url: str, body: Mapping[str, Any]) -> ReceivedResponse:
         client, headers = self._connection.client(), self._connection.headers()
         async with (
             within(self.options.reply_timeout),
@@ -137,7 +137,7 @@ class Transport:
         ):
             return await read_whole(found)
 
-    def _read(self, found: Arrived, grown: Callable[[str], None] | None) -> Reply:
+    def _read(self, found: ReceivedResponse, grown: Callable[[str], None] | None) -> Reply:
         """The reply in an answer that is here as a whole: JSON, or all events of a stream."""
         if not found.is_success:
             raise self._failure(found)
@@ -157,7 +157,7 @@ class Transport:
         path: str,
         body: Mapping[str, Any],
         grown: Callable[[str], None] | None,
-        calls: Calls,
+        calls: CancellableCalls,
     ) -> Reply:
         """The bytes come over from the loop: what listens to them may take its time."""
         stream = ReplyStream(grown)
@@ -166,7 +166,7 @@ class Transport:
         ended.add_done_callback(lambda _: sent.put(None))
         try:
             found = sent.get()
-            if not isinstance(found, Arrived):
+            if not isinstance(found, ReceivedResponse):
                 ended.result()
                 raise AssertionError("a stream without a head")
             if not (found.is_success and found.streams):
@@ -181,8 +181,8 @@ class Transport:
             ended.cancel()
         try:
             return stream.reply()
-        except BrokenReplyError as error:
-            raise BrokenReplyError(str(error), _written(stream)) from error
+        except MalformedResponseError as error:
+            raise MalformedResponseError(str(error), _written(stream)) from error
 
     def _take(self, stream: ReplyStream, pieces: Iterator[bytes]) -> Reply | None:
         """Take in what comes, up to the mark of the end or the end itself.
@@ -208,17 +208,17 @@ class Transport:
             ended.result()
         except UnreadableBodyError as error:
             broken = stream.broken(f"the stream was cut ({error})")
-            raise BrokenReplyError(str(broken), _written(stream)) from error
+            raise MalformedResponseError(str(broken), _written(stream)) from error
         except OverdueError as error:
             broken = stream.broken(f"the stream was cut ({error} (reply_timeout))")
-            raise BrokenReplyError(str(broken), _written(stream)) from error
+            raise MalformedResponseError(str(broken), _written(stream)) from error
         except httpx.ReadTimeout as error:
             seconds = f"{self.options.read_timeout:g} s (read_timeout)"
             broken = stream.broken(f"the stream was cut (nothing came for {seconds})")
-            raise BrokenReplyError(str(broken), _written(stream)) from error
+            raise MalformedResponseError(str(broken), _written(stream)) from error
         except httpx.RequestError as error:
             broken = stream.broken(f"the stream was cut ({cause_of(error)})")
-            raise BrokenReplyError(str(broken), _written(stream)) from error
+            raise MalformedResponseError(str(broken), _written(stream)) from error
 
     async def _send_bytes(
         self, url: str, body: Mapping[str, Any], sent: queue.SimpleQueue[_Sent]
@@ -238,19 +238,19 @@ class Transport:
             async for piece in read_pieces(found, MOST_STREAMED):
                 sent.put(piece)
 
-    def _failure(self, found: Arrived) -> Exception:
+    def _failure(self, found: ReceivedResponse) -> Exception:
         """What a status other than success means."""
         text = _decoded(found, strict=False)
-        complaint = self._without_key(Complaint.of(text))
+        complaint = self._without_key(ErrorMessage.parse(text))
         told = f"{self.address.url} answered {found.status} {found.reason}".rstrip()
         cut = " (the beginning of an answer of more than 1 MB)" if found.cut else ""
         told = self._connection.without_key(f"{told}: {complaint.message}{cut}")
-        return self._judged(Failed(found.status, dict(found.headers), text, told, complaint))
+        return self._judged(ErrorResponse(found.status, dict(found.headers), text, told, complaint))
 
-    def _without_key(self, complaint: Complaint) -> Complaint:
+    def _without_key(self, complaint: ErrorMessage) -> ErrorMessage:
         return replace(complaint, message=self._connection.without_key(complaint.message))
 
-    def _stated(self, error: StatedError) -> Exception:
+    def _stated(self, error: EmbeddedError) -> Exception:
         """What an error means that came inside of an answer or a stream with status 200."""
         complaint = self._without_key(error.complaint)
         status = complaint.status
@@ -258,17 +258,17 @@ class Transport:
             told = f"{self.address.url} sent a broken reply: it said: {complaint.message}"
         else:
             told = f"{self.address.url} answered 200 with the error {status}: {complaint.message}"
-        failed = Failed(status or 500, {}, error.text, told, complaint, error.usage)
+        failed = ErrorResponse(status or 500, {}, error.text, told, complaint, error.usage)
         return self._judged(failed)
 
-    def _judged(self, failed: Failed) -> Exception:
-        found = failed.judge(self.address.model, self._connection.key_name)
+    def _judged(self, failed: ErrorResponse) -> Exception:
+        found = failed.classify(self.address.model, self._connection.key_name)
         if isinstance(found, NoModelError):
             return EndpointError(f"{found}; {self._model_hint()}")
         return found
 
     def _model_hint(self) -> str:
-        ids = [row.get("id") for row in self.about()]
+        ids = [row.get("id") for row in self.list_models()]
         names = [name[:100] for name in ids if isinstance(name, str)][:_SHOWN_MODELS]
         names = [sanitize(self._connection.without_key(name), lines=False) for name in names]
         known = f"; it has {', '.join(names)}" if names else ""
@@ -278,8 +278,8 @@ class Transport:
         )
 
 
-def _decoded(found: Arrived, *, strict: bool = True) -> str:
-    """The text of an answer: JSON is UTF-8. Raises `BrokenReplyError` for other bytes."""
+def _decoded(found: ReceivedResponse, *, strict: bool = True) -> str:
+    """The text of an answer: JSON is UTF-8. Raises `MalformedResponseError` for other bytes."""
     try:
         return found.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -287,7 +287,7 @@ def _decoded(found: Arrived, *, strict: bool = True) -> str:
         if wide is not None:
             return wide
         if strict:
-            raise BrokenReplyError(f"its bytes are no UTF-8 ({error})") from error
+            raise MalformedResponseError(f"its bytes are no UTF-8 ({error})") from error
         return found.text
 
 
@@ -306,11 +306,13 @@ def _pieces(sent: queue.SimpleQueue[_Sent], seconds: float) -> Iterator[bytes]:
     while isinstance(piece := sent.get(), bytes):
         yield piece
         if time.monotonic() > end:
-            raise BrokenReplyError(f"the stream was not over within {seconds:g} s (reply_timeout)")
+            raise MalformedResponseError(
+                f"the stream was not over within {seconds:g} s (reply_timeout)"
+            )
 
 
-def _written(stream: ReplyStream) -> Usage:
+def _written(stream: ReplyStream) -> TokenUsage:
     """What a broken stream has cost: as it was told, else by what came of it."""
     if stream.usage or not stream.text:
         return stream.usage
-    return Usage(None, text_tokens(stream.text))
+    return TokenUsage(None, estimate_tokens(stream.text))

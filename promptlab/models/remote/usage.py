@@ -16,7 +16,7 @@ _KEY = re.compile(r'"usage"\s*:\s*(?=\{)')
 
 
 @dataclass(frozen=True)
-class Usage:
+class TokenUsage:
     """Tokens of the prompt and of all that was written, ``None`` where they are not told.
 
     ``tokens_known`` are those of the prompt that the endpoint still knew from before.
@@ -35,11 +35,11 @@ class Usage:
         return self.tokens_in is not None or self.tokens_out is not None
 
 
-UNTOLD = Usage()
+UNKNOWN_USAGE = TokenUsage()
 """Where nothing is told."""
 
 
-def read_usage(document: Any) -> Usage:
+def read_usage(document: Any) -> TokenUsage:
     """What a document says under ``usage``; what is no count is not told.
 
     Some endpoints leave hidden reasoning out of ``completion_tokens`` and have it in the total
@@ -47,16 +47,16 @@ def read_usage(document: Any) -> Usage:
     """
     found = document.get("usage") if isinstance(document, Mapping) else None
     if not isinstance(found, Mapping):
-        return Usage()
+        return TokenUsage()
     tokens_in = _count(found.get("prompt_tokens", found.get("input_tokens")))
     tokens_out = _count(found.get("completion_tokens", found.get("output_tokens")))
     total = _count(found.get("total_tokens"))
     if total is not None and tokens_in is not None and total >= tokens_in + (tokens_out or 0):
         tokens_out = total - tokens_in
-    return Usage(tokens_in, tokens_out, min(_known(found), tokens_in or 0))
+    return TokenUsage(tokens_in, tokens_out, min(_known(found), tokens_in or 0))
 
 
-def find_usage(text: str) -> Usage:
+def find_usage(text: str) -> TokenUsage:
     """What a document says that cannot be read as a whole, such as one that was cut."""
     for place in reversed(deque(_KEY.finditer(text), maxlen=_TRIED)):
         try:
@@ -64,7 +64,7 @@ def find_usage(text: str) -> Usage:
         except (ValueError, RecursionError):
             continue
         return read_usage({"usage": found})
-    return Usage()
+    return TokenUsage()
 
 
 def _known(usage: Mapping[str, Any]) -> int:

@@ -229,7 +229,7 @@ class ChainOfThought(Strategy):
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example's reasoning as a reader sees it."""
-        return self.model.shown(self.prompt(as_examples([example], self.fields)[0]))
+        return self.model.display(self.prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations are included once found."""

@@ -142,7 +142,7 @@ class SpanDecomposition(Strategy):
         """The prompt about the first stretch of a text."""
         row = as_examples([example], self.fields)[0]
         found = self._stretches(row)
-        return self.model.shown(self.prompt(row, found[0].phrase)) if found else ""
+        return self.model.display(self.prompt(row, found[0].phrase)) if found else ""
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; the tuned bias and the demonstrations are included once fitted."""
@@ -230,7 +230,7 @@ class SpanDecomposition(Strategy):
         best = sorted(judged, key=lambda phrase: -judged[phrase][0])[:_SHOWN]
         branch.step(
             "stretches",
-            prompt=self.model.shown(asks[0].prompt),
+            prompt=self.model.display(asks[0].prompt),
             reply="\n".join(f"{phrase} -> {judged[phrase][1]}" for phrase in best),
             tokens_in=sum(reply.prompt_tokens for reply in replies),
             tokens_out=sum(sum(reply.answer_tokens) for reply in replies),

@@ -117,7 +117,7 @@ class TreeOfThoughts(Strategy):
             return ""
         state = self.problem.begin(fields)
         own = {"state": state, "steps": "", "thought": "", "candidates": ""}
-        return self.model.shown(template.render({**fields, **own}))
+        return self.model.display(template.render({**fields, **own}))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""

@@ -60,7 +60,7 @@ class SideWork:
             if is_storage_error(error):
                 raise
             if isinstance(error, EndpointError):
-                self._context.model.check_open()
+                self._context.model.check_reachable()
             reason = _reason(error)
             _log.debug("%s failed", what, exc_info=error)
             self._context.events.emit(Warned(f"not measured: {what}: {reason}"))

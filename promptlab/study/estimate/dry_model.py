@@ -44,7 +44,7 @@ class DryModel(LanguageModel):
         self.name, self.key, self.family = model.name, f"dry {model.key}", model.family
         self.max_tokens = model.max_tokens
         without: set[Capability] = {"gradients"}
-        self.can = frozenset(model.can - without)
+        self.capabilities = frozenset(model.capabilities - without)
         self.share = share
         self.tally = CallCounts()
         self._material = f"{material} " * (1 + 8_000 // (len(material) + 1))
@@ -101,9 +101,9 @@ class DryModel(LanguageModel):
         """As the model itself counts."""
         return self.inner.count_tokens(prompt)
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         """As the model itself cuts."""
-        return self.inner.cut(text, tokens)
+        return self.inner.truncate(text, tokens)
 
     def _lengths(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
@@ -112,7 +112,7 @@ class DryModel(LanguageModel):
         shape = (len(prompts), len(answers))
         lengths, tokens = np.ones(len(prompts), np.int64), np.ones(shape, np.int64)
         if isinstance(self.inner, LocalModel) and all(p.is_text_only for p in prompts):
-            for row, items in enumerate(self.inner.asked(prompts, tuple(answers))):
+            for row, items in enumerate(self.inner.answer_requests(prompts, tuple(answers))):
                 for item in items:
                     lengths[row] = len(item.context.ids)
                     for index, tail in zip(item.answers, item.continuations, strict=True):
@@ -131,12 +131,12 @@ class DryModel(LanguageModel):
 
     def _read(self, prompt: Prompt) -> int:
         if isinstance(self.inner, LocalModel):
-            return len(self.inner.reading([prompt])[0])
+            return len(self.inner.prompt_token_ids([prompt])[0])
         return self.count_tokens(prompt)
 
     def _text(self, tokens: int) -> str:
         if tokens not in self._texts:
-            self._texts[tokens] = self.inner.cut(self._material, tokens)
+            self._texts[tokens] = self.inner.truncate(self._material, tokens)
         return self._texts[tokens]
 
     def _count(self, prompt: Prompt, length: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.data.task import Task
 from promptlab.models.base import LanguageModel
-from promptlab.models.throughput import Throughput, measured
+from promptlab.models.throughput import Throughput, measure_throughput
 from promptlab.study.estimate.cost_range import NOTHING, CostRange, Estimate, GroupCost, add_costs
 from promptlab.study.estimate.dry_run import DryGroup, DryRun
 from promptlab.study.spec.check import Load, check_study
@@ -54,7 +54,7 @@ class CostModel:
     def measure(self, groups: Sequence[DryGroup]) -> None:
         """Measure once how fast the model reads, writes and learns here."""
         prompts = [prompt for group in groups for prompt in group.prompts[:4]][:8]
-        self._rate = measured(
+        self._rate = measure_throughput(
             self.model, prompts, writes=any(group.high.written for group in groups)
         )
 

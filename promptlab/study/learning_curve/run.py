@@ -19,7 +19,7 @@ from promptlab.events import (
 from promptlab.files.cache import remove
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
-from promptlab.models.remote.cost_ledger import Ledger
+from promptlab.models.remote.cost_ledger import CostLedger
 from promptlab.study.decision.side_work import finish_report
 from promptlab.study.folder.basis import RESTS_ON, Basis, mixed_told
 from promptlab.study.learning_curve.cell_fitter import CellFitter
@@ -92,7 +92,7 @@ class CurveRun(StudyRunner[CurveSpec, CurvePlan]):
         fitter = CellFitter(
             plan, self.objective, model, self.files, self.events, self.cancellation, basis.key
         )
-        with Ledger(self.folder.ledger) as ledger, ledger.in_force():
+        with CostLedger(self.folder.ledger) as ledger, ledger.in_force():
             account = EndpointCost(ledger, model, self.events)
             self.events.subscribe(account)
             results = [

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from promptlab.errors import StudyError
-from promptlab.models.remote.cost_ledger import LedgerReader
+from promptlab.models.remote.cost_ledger import CostLedgerReader
 from promptlab.study.decision.trial_row import ranked
 from promptlab.study.folder.documents import check_places, read_record
 from promptlab.study.folder.event_log import LogReader, storage_is_made
@@ -53,7 +53,7 @@ class StudyWatcher:
         self._cells = CellRows(self._folder.path)
         self._about: dict[str, Any] = {}
         self._stored: StoredTrials | None = None
-        self._paid = LedgerReader(self._folder.ledger)
+        self._paid = CostLedgerReader(self._folder.ledger)
 
     def _stamps(self) -> tuple[Any, ...]:
         """What tells whether anything was written since."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from promptlab.events import Cost, Event, Events, TrialFinished
 from promptlab.models.base import LanguageModel
-from promptlab.models.remote.cost import told
-from promptlab.models.remote.cost_ledger import COUNTS, Ledger
+from promptlab.models.remote.cost import cost_summary
+from promptlab.models.remote.cost_ledger import COUNTS, CostLedger
 
 KEPT = "cost"
 """The user attribute of a study in which earlier versions kept the sum after every trial."""
@@ -19,7 +19,7 @@ class EndpointCost:
     As a listener it does so after every trial. A local model costs nothing and has no account.
     """
 
-    def __init__(self, ledger: Ledger, model: LanguageModel, events: Events) -> None:
+    def __init__(self, ledger: CostLedger, model: LanguageModel, events: Events) -> None:
         self._ledger = ledger
         self._model = model
         self._events = events
@@ -31,7 +31,7 @@ class EndpointCost:
 
     def total(self) -> dict[str, Any] | None:
         """Counts, tokens and dollars of all runs; dollars are ``None`` without a price."""
-        sums, spent = self._ledger.sums, self._model.spent()
+        sums, spent = self._ledger.sums, self._model.usage_cost()
         if sums is None and spent is not None:  # nothing was asked yet
             dollars = None if spent["dollars"] is None else 0.0
             return {**dict.fromkeys(COUNTS, 0), "dollars": dollars}
@@ -48,6 +48,6 @@ class EndpointCost:
         sums = self.total()
         if sums is not None:
             board["cost"] = sums
-            board["statements"].append(f"Cost of the endpoint: {told(sums)}.")
-            board["statements"] += self._model.remarks()
+            board["statements"].append(f"Cost of the endpoint: {cost_summary(sums)}.")
+            board["statements"] += self._model.adjustments()
             board["model"] = self._model.describe()  # what it refused is known by now

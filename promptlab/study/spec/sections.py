@@ -158,12 +158,12 @@ class ModelSection(RemoteOptions, Section):
         """
         if is_remote(self.name, self.endpoint):
             return self
-        from promptlab.models.precision import DTYPES, is_here
+        from promptlab.models.precision import DTYPES, is_device_available
 
         device, dtype = (str(recorded.get(key)) for key in ("device", "dtype"))
         changes: dict[str, Any] = {}
         if self.device == "auto" and device != "None":
-            if not is_here(kind := device.partition(":")[0]):
+            if not is_device_available(kind := device.partition(":")[0]):
                 return self
             changes["device"] = kind
         if self.dtype == "auto" and dtype in DTYPES:

@@ -44,7 +44,7 @@ def starting_tokens(
             )
         tokens = (int(mask),) * length
     else:
-        ids = encoding.one(f" {text.strip()}") if text.strip() else ()
+        ids = encoding.encode(f" {text.strip()}") if text.strip() else ()
         if not ids:
             raise InputError(f"the text {text!r} has no tokens for a trigger to start from")
         tokens = tuple(islice(cycle(ids), length))

@@ -18,7 +18,7 @@ from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer, ItemScores
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.prompt import Prompt
@@ -83,7 +83,7 @@ class ScoredTriggers:
         """The prompts with vectors where the triggers stand: ids from ``vocabulary`` on."""
         soft = tuple((str(number), count) for number, count in enumerate(self.lengths))
         zeros = torch.zeros((sum(self.lengths), self.network.virtual_tokens.width))
-        view = self.model.adapted(Learned(zeros, soft), keep=False)
+        view = self.model.with_learned_parts(LearnedParts(zeros, soft), keep=False)
         return PromptClassifier(softened(template), self.verbalizer, view)
 
     def _prompt(self, example: Example) -> Prompt:
@@ -161,10 +161,12 @@ class ScoredTriggers:
 
     def predictor(self, tokens: Tokens, facts: dict[str, Any] | None = None) -> PromptClassifier:
         """The template with these tokens, ready to predict."""
-        learned = Learned(
+        learned = LearnedParts(
             triggers=self.split(tokens), facts={"words": self.words(tokens)} | (facts or {})
         )
-        return PromptClassifier(self.template, self.verbalizer, self.model.adapted(learned))
+        return PromptClassifier(
+            self.template, self.verbalizer, self.model.with_learned_parts(learned)
+        )
 
     def _changes(
         self, gradient: Float[Tensor, "token dim"], current: Float[Tensor, "token dim"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlab.errors import TemplateError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Soft, Trigger
 from promptlab.prompts.template import Template
@@ -66,7 +66,7 @@ def reading(model: LocalModel, template: Template, tokens: Sequence[int] = ()) -
     """The model as one that can read the template, with these tokens (else any) as triggers."""
     lengths = trigger_lengths(template)
     triggers = parted(lengths, tokens or [0] * sum(lengths))
-    return model.adapted(Learned(triggers=triggers), keep=False)
+    return model.with_learned_parts(LearnedParts(triggers=triggers), keep=False)
 
 
 class _Softened(Template):

@@ -50,7 +50,7 @@ class Writing:
 
     def read_back(self, prompt: Prompt, tokens: Tokens) -> list[AnswerRequest]:
         """The questions that the tokenizer makes of the written prompt."""
-        return self.model.questions([self.written(prompt, tokens)], self.answers)[0]
+        return self.model.scoring_requests([self.written(prompt, tokens)], self.answers)[0]
 
     def _added(self, before: tuple[int, ...], tokens: Tokens) -> str:
         """What tokens add to the text after the token ``before``."""
@@ -66,4 +66,4 @@ class Writing:
         if isinstance(segment, Text):
             words = segment.text
         words = words.rstrip().rpartition(" ")[2]
-        return self.model.encoding.one(words)[-1:] if words else ()
+        return self.model.encoding.encode(words)[-1:] if words else ()

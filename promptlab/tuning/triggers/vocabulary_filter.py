@@ -37,7 +37,9 @@ class TokenFilter:
             token not in special and text.isprintable() and bool(text.strip())
             for token, text in zip(self.ids, self.texts, strict=True)
         ]
-        alone = [ids == (i,) for i, ids in zip(self.ids, encoding.ids(self.texts), strict=True)]
+        alone = [
+            ids == (i,) for i, ids in zip(self.ids, encoding.encode_batch(self.texts), strict=True)
+        ]
         carriers = self._carriers(alone)
         self.carried = self._carried(carriers[0]) if carriers else self.texts
         self.sound = self._array(readable) & self._going_on(self._array(alone), carriers)
@@ -67,7 +69,7 @@ class TokenFilter:
         words = {answer.strip().casefold() for answer in answers}
         words |= {part for answer in words for part in answer.split()}
         written = [form for answer in answers for form in (answer.strip(), f" {answer.strip()}")]
-        tokens = {token for ids in self.encoding.ids(written) for token in ids}
+        tokens = {token for ids in self.encoding.encode_batch(written) for token in ids}
         return self._array(
             [
                 token in tokens or text.strip().casefold() in words
@@ -101,7 +103,7 @@ class TokenFilter:
         for carrier in carriers:
             rows = [(carrier, token) for token in self.ids if not found[token]]
             texts = [self.encoding.tokenizer.decode(row) for row in rows]
-            for row, ids in zip(rows, self.encoding.ids(texts), strict=True):
+            for row, ids in zip(rows, self.encoding.encode_batch(texts), strict=True):
                 found[row[1]] = ids == row
         return found
 

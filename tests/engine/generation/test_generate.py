@@ -67,7 +67,7 @@ def test_greedy_equals_transformers(
 ) -> None:
     pair, model = request.getfixturevalue(name), fresh(name)
     found = model.generate(prompts(), Decoding(max_tokens=12))
-    for ids, reply in zip(model.reading(prompts()), found, strict=True):
+    for ids, reply in zip(model.prompt_token_ids(prompts()), found, strict=True):
         tokens, logprob = plain(pair, ids, 12)
         assert reply.text == pair[1].decode(tokens, skip_special_tokens=True)
         assert (reply.tokens_in, reply.tokens_out) == (len(ids), len(tokens))
@@ -83,7 +83,7 @@ def test_buffers_grow_with_long_texts(
 ) -> None:
     model = fresh(name)
     (reply,) = model.generate(prompts()[:1], Decoding(max_tokens=90))
-    tokens, logprob = plain(request.getfixturevalue(name), model.reading(prompts())[0], 90)
+    tokens, logprob = plain(request.getfixturevalue(name), model.prompt_token_ids(prompts())[0], 90)
     assert reply.tokens_out == len(tokens)
     assert reply.logprob == pytest.approx(logprob, abs=1e-2)
 
@@ -158,7 +158,7 @@ def test_stop_strings_end_a_reply(fresh: Fresh) -> None:
 
 def test_tokens_that_end_a_text_are_those_of_the_model(tiny_gpt2: Pair, fresh: Fresh) -> None:
     whole = fresh("tiny_gpt2").generate(prompts()[:1], Decoding(max_tokens=6))[0]
-    tokens, _ = plain(tiny_gpt2, fresh("tiny_gpt2").reading(prompts())[0], 6)
+    tokens, _ = plain(tiny_gpt2, fresh("tiny_gpt2").prompt_token_ids(prompts())[0], 6)
     settings = tiny_gpt2[0].generation_config
     before, settings.eos_token_id = settings.eos_token_id, [tokens[3], 1]
     try:
@@ -181,7 +181,7 @@ def test_contexts_beyond_the_window_fail_alone(fresh: Fresh) -> None:
 
 def test_a_reply_ends_with_the_window(fresh: Fresh) -> None:
     model = fresh("tiny_gpt2")
-    model.max_tokens = len(model.reading(prompts())[0]) + 2
+    model.max_tokens = len(model.prompt_token_ids(prompts())[0]) + 2
     reply = model.generate(prompts()[:1], Decoding(max_tokens=12))[0]
     assert (reply.tokens_out, reply.finish) == (2, "length")
 
@@ -190,7 +190,7 @@ def test_a_reply_ends_with_the_window(fresh: Fresh) -> None:
 def test_samples_of_a_prompt_read_it_once(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     decoding = Decoding(max_tokens=5, temperature=1.0)
-    (prompt, *_), (ids, *_) = prompts(), model.reading(prompts())
+    (prompt, *_), (ids, *_) = prompts(), model.prompt_token_ids(prompts())
     replies = model.generate([prompt] * 8, decoding, samples=range(8))
     assert len({reply.text for reply in replies}) > 1
     assert model.usage.tokens == sum(r.tokens_in + r.tokens_out for r in replies)
@@ -227,7 +227,7 @@ def test_shared_beginnings_are_read_once(fresh: Fresh) -> None:
     decoding = Decoding(max_tokens=4, temperature=1.0)
     for prompt, reply in zip(asked, model.generate(asked, decoding), strict=True):
         same(reply, reference_generation.write(model, prompt, decoding))
-    lengths = [len(ids) for ids in model.reading(asked)]
+    lengths = [len(ids) for ids in model.prompt_token_ids(asked)]
     assert model.usage.computed_tokens < sum(lengths) - 2 * min(lengths)
 
 

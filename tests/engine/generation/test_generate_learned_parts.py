@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.prompt import Prompt
@@ -45,12 +45,12 @@ def test_greedy_text_is_the_most_likely_one(
     assert shape is not None
     layers, heads, size = shape
     width = model.engine.network.virtual_tokens.width
-    learned = Learned(
+    learned = LearnedParts(
         vectors=torch.randn(2, width, generator=generator),
         soft=(("0", 2),),
         prefix=torch.randn(layers, 2, heads, prefix, size, generator=generator) if prefix else None,
     )
-    adapted = model.adapted(learned)
+    adapted = model.with_learned_parts(learned)
     template = Template("{text} {soft:2} It was {mask}")
     prompts = [template.render({"text": text}) for text in TEXTS]
     made = adapted.generate(prompts, Decoding(max_tokens=5))
@@ -75,7 +75,7 @@ def test_a_decoder_goes_on_from_a_prefix(name: str, request: pytest.FixtureReque
     texts = [
         [
             reply.text
-            for reply in model.adapted(Learned(prefix=part)).generate(
+            for reply in model.with_learned_parts(LearnedParts(prefix=part)).generate(
                 prompts, Decoding(max_tokens=6)
             )
         ]
@@ -112,10 +112,10 @@ def test_what_a_decoder_writes_after_a_prefix_is_what_transformers_writes(
     assert model.prefix_shape is not None
     layers, heads, size = model.prefix_shape
     drawn = 5 * torch.randn(layers, 2, heads, 3, size, generator=torch.Generator().manual_seed(4))
-    view = model.adapted(Learned(prefix=drawn))
+    view = model.with_learned_parts(LearnedParts(prefix=drawn))
     prompts = [Template("{text} It was {mask}").render({"text": text}) for text in TEXTS]
     replies = view.generate(prompts, Decoding(max_tokens=6))
-    for ids, reply in zip(view.reading(prompts), replies, strict=True):
+    for ids, reply in zip(view.prompt_token_ids(prompts), replies, strict=True):
         expected = written(pair[0], ids, drawn, 6)
         assert reply.text == model.tokenizer.decode(expected, skip_special_tokens=True)
     without = [reply.text for reply in model.generate(prompts, Decoding(max_tokens=6))]
@@ -142,7 +142,7 @@ def test_every_token_goes_through_the_network_once(
     replies = model.generate([prompt] * 6, decoding, samples=range(6))
     for hook in hooks:
         hook.remove()
-    read = len(model.reading([prompt])[0]) + (1 if model.family == "seq2seq" else 0)
+    read = len(model.prompt_token_ids([prompt])[0]) + (1 if model.family == "seq2seq" else 0)
     assert max(reply.tokens_out for reply in replies) > 3
     once = read + sum(reply.tokens_out - 1 for reply in replies)
     assert sum(seen) == once == model.usage.computed_tokens

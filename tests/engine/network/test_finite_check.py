@@ -15,7 +15,7 @@ from promptlab.engine.network.finite_check import (
     is_finite,
 )
 from promptlab.errors import InputError, ModelError, NotFiniteError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import from_transformers, load
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
@@ -119,7 +119,7 @@ def test_learned_vectors_that_are_no_numbers_are_refused(causal: LocalModel) -> 
         tensor[0, 1] = float("nan")
         soft = (("0", 2),) if place == "vectors" else ()
         with pytest.raises(NotFiniteError, match=f"the learned {place} hold NaN or infinity"):
-            causal.adapted(Learned(**{place: tensor}, soft=soft))
+            causal.with_learned_parts(LearnedParts(**{place: tensor}, soft=soft))
 
 
 def test_what_was_kept_is_no_way_round(causal: LocalModel) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
 from promptlab.engine.memory import TokenBudget
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.template import Template
 
@@ -22,9 +22,9 @@ ANSWERS = ("great", "it never lands")
 @pytest.mark.parametrize("name", [*ALL, "tiny_bart", "tiny_sliding"])
 def test_vectors_at_the_embeddings_of_words_are_these_words(name: str, fresh: Fresh) -> None:
     model = fresh(name)
-    ids = model.encoding.one("a film")
+    ids = model.encoding.encode("a film")
     table = model.engine.network.virtual_tokens.embed(torch.tensor(ids)).detach().clone()
-    view = model.adapted(Learned(table, (("0", len(ids)),)))
+    view = model.with_learned_parts(LearnedParts(table, (("0", len(ids)),)))
     soft = Template(f"{{soft:{len(ids)}}} {{text}} It was {{mask}}").render({"text": "nobody ."})
     found, expected = view.score([soft], ANSWERS), model.score([HARD], ANSWERS)
     torch.testing.assert_close(
@@ -38,14 +38,16 @@ def test_nothing_is_left_behind(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     before = model.score([HARD], ANSWERS).logprobs
     soft = Template("{soft:2} {text} {mask}").render({"text": "nobody ."})
-    views = [model.adapted(Learned(torch.randn(2, 32), (("0", 2),))) for _ in range(2)]
+    views = [
+        model.with_learned_parts(LearnedParts(torch.randn(2, 32), (("0", 2),))) for _ in range(2)
+    ]
     first = [view.score([soft], ANSWERS).logprobs for view in views]
     assert abs(first[0] - first[1]).max() > 1e-3
     assert model.engine.network.virtual_tokens.table is None
     other = fresh(name)
     assert abs(other.score([HARD], ANSWERS).logprobs - before).max() < 1e-6
     again = [
-        model.adapted(view.learned, keep=False).score([soft], ANSWERS).logprobs
+        model.with_learned_parts(view.learned, keep=False).score([soft], ANSWERS).logprobs
         for view in views
         if view.learned is not None
     ]

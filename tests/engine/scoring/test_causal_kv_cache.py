@@ -18,7 +18,7 @@ from promptlab.engine.scoring.causal import CausalRunner
 from promptlab.engine.scoring.engine import Engine
 from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
@@ -210,10 +210,10 @@ def test_where_nothing_is_kept(fresh: Fresh) -> None:
         fresh("tiny_seq2seq"),
     ):
         assert model.engine.kept is None
-    assert fresh("tiny_causal").private().engine.kept is None
+    assert fresh("tiny_causal").trainable_copy().engine.kept is None
 
 
-def learned(model: LocalModel, seed: int, *, prefix: bool) -> Learned:
+def learned(model: LocalModel, seed: int, *, prefix: bool) -> LearnedParts:
     generator = torch.Generator().manual_seed(seed)
     width = model.engine.network.virtual_tokens.width
     vectors = torch.randn(3, width, generator=generator)
@@ -221,7 +221,7 @@ def learned(model: LocalModel, seed: int, *, prefix: bool) -> Learned:
     assert shape is not None
     layers, heads, size = shape
     drawn = torch.randn(layers, 2, heads, 4, size, generator=generator) if prefix else None
-    return Learned(prefix=drawn) if prefix else Learned(vectors, (("0", 3),))
+    return LearnedParts(prefix=drawn) if prefix else LearnedParts(vectors, (("0", 3),))
 
 
 @pytest.mark.parametrize("prefix", [False, True])
@@ -236,14 +236,14 @@ def test_what_was_learned_has_states_of_its_own(prefix: bool, fresh: Fresh) -> N
     ]
     for seed in (1, 2, 1):  # the third has the content of the first
         parts = learned(base, seed, prefix=prefix)
-        view, expected = base.adapted(parts), plain.adapted(parts)
+        view, expected = base.with_learned_parts(parts), plain.with_learned_parts(parts)
         assert expected.engine.kept is None
         for prompts in calls:
             found = view.score(prompts, ["great", "terrible"])
             close(found.logprobs, expected.score(prompts, ["great", "terrible"]).logprobs)
         assert kept(view.engine).bytes > 0
         assert kept(base.engine).longest(view.slot_contexts(calls[0])[0].ids) is None
-    assert base.adapted(parts, keep=False).engine.kept is None
+    assert base.with_learned_parts(parts, keep=False).engine.kept is None
 
 
 @pytest.mark.parametrize("name", SHARING)

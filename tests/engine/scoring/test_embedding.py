@@ -49,7 +49,7 @@ def test_batches_of_a_budget_change_nothing(request: pytest.FixtureRequest) -> N
 
 
 def test_the_graph_leads_to_the_weights(request: pytest.FixtureRequest) -> None:
-    model = wrapped(request.getfixturevalue("tiny_masked"), "tiny_masked").private()
+    model = wrapped(request.getfixturevalue("tiny_masked"), "tiny_masked").trainable_copy()
     network = model.engine.network
     for parameter in network.model.parameters():
         parameter.requires_grad_(True)

@@ -81,7 +81,7 @@ def compare(
 ) -> None:
     """Scores through `Engine.score`, then loss and gradients, against the plain reference."""
     made = drawn(model, asked[0], prefix=prefix)
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     expected = torch.stack([answer_scores(pair, p, answers, made.parts) for p in asked])
     found = torch.tensor(view.score(asked, answers).logprobs).float()
     torch.testing.assert_close(found, expected.detach(), atol=1e-5, rtol=1e-5)
@@ -168,11 +168,11 @@ def test_gradients_of_trigger_embeddings(
     ids = torch.tensor([9, 21, 30])
     table = pair[0].get_input_embeddings()(ids).detach().clone().requires_grad_(True)
     made = Drawn(made.soft, table, (), None)
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     weights = torch.randn((len(asked), len(ONE)), generator=torch.Generator().manual_seed(2))
     agrees(weighed(view, asked, ONE, made, weights), plain(pair, asked, ONE, made, weights))
     written = prompts("{text} {trigger:3} It was {mask}")
-    words = model.adapted(type(made.learned)(triggers=(tuple(ids.tolist()),)))
+    words = model.with_learned_parts(type(made.learned)(triggers=(tuple(ids.tolist()),)))
     found = torch.tensor(words.score(written, ONE).logprobs)
     torch.testing.assert_close(
         found, torch.tensor(view.score(asked, ONE).logprobs), atol=1e-5, rtol=1e-5
@@ -187,9 +187,9 @@ def test_the_normaliser_cancels_where_it_is_left_out(name: str, prefix: int, fre
     model = fresh(name)
     asked = prompts("{soft:2} {text} was {soft:1} {mask}")
     made = drawn(model, asked[0], prefix=prefix)
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     answers = ("a", "x") if name == "tiny_bart" else ONE
-    rows = view.questions(asked, answers)
+    rows = view.scoring_requests(asked, answers)
     assert all(len(c) == 1 for row in rows for one in row for c in one.continuations)
     weights = torch.randn((len(asked), 2), generator=torch.Generator().manual_seed(3))
     weights -= weights.mean(1, keepdim=True)  # as where answers are compared with each other alone
@@ -202,7 +202,7 @@ def test_batches_do_not_change_sums(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     asked = prompts("{soft:2} {text} was {soft:1} {mask}")
     made = drawn(model, asked[0], prefix=0 if name == "tiny_sliding" else 2)
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     weights = torch.randn((len(asked), len(SEVERAL)), generator=torch.Generator().manual_seed(4))
     whole = weighed(view, asked, SEVERAL, made, weights)
     for tokens in (1, 40, 90):
@@ -216,7 +216,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_counted_once(
     model = fresh("tiny_causal")
     asked = prompts("{soft:2} {text} was {soft:1} {mask}")
     made = drawn(model, asked[0])
-    view = model.adapted(made.learned)
+    view = model.with_learned_parts(made.learned)
     weights = torch.randn((len(asked), len(SEVERAL)), generator=torch.Generator().manual_seed(4))
     whole = weighed(view, asked, SEVERAL, made, weights)
     real, calls = torch.autograd.grad, []
@@ -244,7 +244,7 @@ def test_states_of_what_never_changes(name: str, kept: str, fresh: Fresh) -> Non
     for text in (FIXED, FIXED + " all in all {soft:1} ."):
         asked = prompts(text)
         made = drawn(model, asked[0])
-        view = model.adapted(made.learned)
+        view = model.with_learned_parts(made.learned)
         weights = torch.randn(
             (len(asked), len(SEVERAL)), generator=torch.Generator().manual_seed(5)
         )
@@ -272,7 +272,7 @@ def test_items_of_one_batch_may_have_prefixes_of_different_lengths(fresh: Fresh)
         model = fresh(name)
         asked = prompts("{text} It was {mask}")
         several = [drawn(model, asked[0], prefix=length, seed=length) for length in (4, 0, 1)]
-        views = [model.adapted(made.learned) for made in several]
+        views = [model.with_learned_parts(made.learned) for made in several]
         made = [
             items(view, [prompt], SEVERAL, one)[0]
             for view, prompt, one in zip(views, asked, several, strict=True)
@@ -298,7 +298,7 @@ def test_the_weights_are_never_touched(fresh: Fresh) -> None:
     before = {k: v.clone() for k, v in model.engine.network.model.state_dict().items()}
     asked = prompts("{soft:2} {text} was {mask}")
     made = drawn(model, asked[0], prefix=2)
-    weighed(model.adapted(made.learned), asked, ONE, made, torch.ones(3, 2))
+    weighed(model.with_learned_parts(made.learned), asked, ONE, made, torch.ones(3, 2))
     parameters = dict(model.engine.network.model.named_parameters())
     assert not any(p.requires_grad for p in parameters.values())
     assert all(p.grad is None for p in parameters.values())

@@ -198,6 +198,6 @@ def test_what_cannot_be_scored_is_refused(masked: LanguageModel) -> None:
     with pytest.raises(dspy.LMProviderError, match="gone"):
         ask(failing, dspy.ChainOfThought(SENTIMENT), text="a film")
     silent = ScriptedModel(rate=rate)
-    silent.can = frozenset({"generate", "chat"})
+    silent.capabilities = frozenset({"generate", "chat"})
     with pytest.raises(CapabilityError, match="cannot score"):
         ask(silent, dspy.Predict(SENTIMENT), text="a film")

@@ -46,7 +46,7 @@ class Scripted(LanguageModel):
     name, key, family, max_tokens = "scripted", "0" * 24, "causal", 2048
 
     def __init__(self, *replies: str, chat: bool = True) -> None:
-        self.can = frozenset({"generate", "chat"} if chat else {"generate"})
+        self.capabilities = frozenset({"generate", "chat"} if chat else {"generate"})
         self.replies: Iterator[str] = iter(replies)
         self.asked: list[tuple[Prompt, Decoding]] = []
 
@@ -70,7 +70,7 @@ class Scripted(LanguageModel):
 
     def fill(self, prompts: Any, top: int = 5) -> Any: ...
 
-    def cut(self, text: str, tokens: int) -> str:
+    def truncate(self, text: str, tokens: int) -> str:
         return text
 
 

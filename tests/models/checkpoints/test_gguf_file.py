@@ -41,7 +41,7 @@ def test_a_file_is_the_model_that_it_holds(
 ) -> None:
     own = from_transformers(*pair)
     loaded = pl.load_model(str(file), dtype="float32")
-    assert loaded.name == str(file) and loaded.family == "causal" and "chat" in loaded.can
+    assert loaded.name == str(file) and loaded.family == "causal" and "chat" in loaded.capabilities
     assert "converting to safetensors, once" in capsys.readouterr().err
     np.testing.assert_allclose(
         loaded.score(PROMPTS, ANSWERS).logprobs, own.score(PROMPTS, ANSWERS).logprobs, atol=1e-4

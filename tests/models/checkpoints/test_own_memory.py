@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from promptlab.engine.scoring.request import ScoringContext
 from promptlab.models.checkpoints.tensor_file import read_tensors
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import load
 from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
 from tests.helpers.tiny_models import Pair
@@ -61,8 +61,8 @@ def test_tied_weights_stay_tied(tiny_gpt2: Pair, tmp_path: Path) -> None:
 
 
 def learned_vectors(folder: Path) -> torch.Tensor:
-    Learned(vectors=torch.ones(4, 2000), soft=(("0", 4),)).save(folder, {})
-    found = Learned.load(folder, {}).vectors
+    LearnedParts(vectors=torch.ones(4, 2000), soft=(("0", 4),)).save(folder, {})
+    found = LearnedParts.load(folder, {}).vectors
     assert found is not None
     overwrite(folder / "learned.safetensors")
     return found

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from promptlab.models.remote.rate_limit import Gate, gate_of
+from promptlab.models.remote.rate_limit import AdaptiveLimiter, limiter_for
 
 
 class Time:
@@ -28,49 +28,49 @@ def never() -> bool:
 
 def test_an_endpoint_that_never_asks_slows_nobody_down() -> None:
     time = Time()
-    gate = Gate(time)
-    assert [gate.enter(time.wait, never) for _ in range(100)] == [0.0] * 100
+    gate = AdaptiveLimiter(time)
+    assert [gate.acquire(time.wait, never) for _ in range(100)] == [0.0] * 100
 
 
 def test_everybody_waits_and_is_told_once() -> None:
     time = Time()
-    gate = Gate(time)
-    entered = [gate.enter(time.wait, never) for _ in range(4)]
+    gate = AdaptiveLimiter(time)
+    entered = [gate.acquire(time.wait, never) for _ in range(4)]
     time.now = 1.0
-    told = [gate.close(20.0, float(moment or 0.0)) for moment in entered]
+    told = [gate.pause_for(20.0, float(moment or 0.0)) for moment in entered]
     assert told == [True, False, False, False]
     for _ in entered:
-        gate.leave(answered=False)
-    assert gate.closed_for() == pytest.approx(20.0)
-    assert gate.enter(time.wait, never) == pytest.approx(21.0)
+        gate.release(answered=False)
+    assert gate.seconds_paused() == pytest.approx(20.0)
+    assert gate.acquire(time.wait, never) == pytest.approx(21.0)
 
 
 def test_after_it_one_goes_first_and_every_answer_makes_room() -> None:
     time = Time()
-    gate = Gate(time)
+    gate = AdaptiveLimiter(time)
     for _ in range(8):
-        gate.enter(time.wait, never)
-    gate.close(5.0, 0.0)
+        gate.acquire(time.wait, never)
+    gate.pause_for(5.0, 0.0)
     for _ in range(8):
-        gate.leave(answered=False)
+        gate.release(answered=False)
     rooms = []
     for _ in range(6):
         rooms.append(0)
-        while gate.enter(time.wait, lambda: not gate.has_room) is not None:
+        while gate.acquire(time.wait, lambda: not gate.has_room) is not None:
             rooms[-1] += 1
         for _ in range(rooms[-1]):
-            gate.leave(answered=True)
+            gate.release(answered=True)
     assert rooms == [1, 2, 4, 4, 5, 6]  # half of what was under way, then one more a round
 
 
 def test_who_waits_can_be_stopped() -> None:
-    gate = Gate(Time())
-    gate.close(1000.0, 0.0)
+    gate = AdaptiveLimiter(Time())
+    gate.pause_for(1000.0, 0.0)
     stop = threading.Event()
-    assert gate.enter(lambda seconds: stop.set(), stop.is_set) is None
+    assert gate.acquire(lambda seconds: stop.set(), stop.is_set) is None
 
 
 def test_models_at_one_endpoint_share_a_gate() -> None:
-    gate = gate_of("http://a/v1")
-    assert gate_of("http://a/v1") is gate
-    assert gate_of("http://b/v1") is not gate
+    gate = limiter_for("http://a/v1")
+    assert limiter_for("http://a/v1") is gate
+    assert limiter_for("http://b/v1") is not gate

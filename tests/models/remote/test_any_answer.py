@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptlab.errors import EndpointError
-from promptlab.models.remote.compatibility import Dialect
-from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.compatibility import EndpointCompatibility
+from promptlab.models.remote.error_message import ErrorMessage
 from promptlab.models.remote.event_stream import StreamEvent
 from promptlab.models.remote.reply import ReplyError, ReplyStream, read_reply
-from promptlab.models.remote.retry import Failed, PassingError, RefusedError
-from promptlab.models.remote.retry_after import asked_wait
+from promptlab.models.remote.retry import ErrorResponse, PermanentError, RetryableError
+from promptlab.models.remote.retry_after import requested_wait
 
 NAMES = st.sampled_from(
     ["choices", "message", "delta", "content", "text", "type", "refusal", "reasoning", "usage",
@@ -75,13 +75,13 @@ def test_streams(answers: list[Any], name: str) -> None:
        st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset", "date", "location"]),
                        st.text(max_size=30)))  # fmt: skip
 def test_failures(text: str, status: int, headers: dict[str, str]) -> None:
-    complaint = Complaint.of(text)
-    wait = asked_wait(headers, text)
+    complaint = ErrorMessage.parse(text)
+    wait = requested_wait(headers, text)
     assert wait is None or wait >= 0
-    found = Failed(status, headers, text, "told", complaint).judge("m", "KEY")
-    assert isinstance(found, EndpointError | PassingError | RefusedError)
+    found = ErrorResponse(status, headers, text, "told", complaint).classify("m", "KEY")
+    assert isinstance(found, EndpointError | RetryableError | PermanentError)
     sent = {"model": "m", "messages": [], "seed": 1, "temperature": 0.0, "stop": ["a"]}
     try:
-        Dialect().learns(complaint, sent, "m")
+        EndpointCompatibility().learn_from_error(complaint, sent, "m")
     except EndpointError as error:
         assert "write" in str(error)

@@ -21,7 +21,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, object]]]:
     """What ``/models`` says."""
     monkeypatch.setenv("PROMPTLAB_API_KEY", SECRET)
     said: list[dict[str, object]] = [dict(ROW)]
-    monkeypatch.setattr(Transport, "about", lambda self: said)
+    monkeypatch.setattr(Transport, "list_models", lambda self: said)
     yield said
 
 

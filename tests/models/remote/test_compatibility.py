@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import EndpointError
-from promptlab.models.remote.compatibility import Dialect
-from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.compatibility import EndpointCompatibility
+from promptlab.models.remote.error_message import ErrorMessage
 
 BODY: dict[str, Any] = {
     "model": "m", "messages": [{"role": "system", "content": "be brief"},
@@ -29,11 +29,11 @@ def fastapi(field: str, kind: str = "extra_forbidden", words: str = "Extra input
 
 def mended(complaint: str, **changes: Any) -> dict[str, Any]:
     """What is sent after a complaint about the body was learned from."""
-    dialect = Dialect()
+    dialect = EndpointCompatibility()
     body = BODY | changes
-    assert dialect.learns(Complaint.of(complaint), dialect.spoken(body), "m@url")
-    assert dialect.remarks
-    return dialect.spoken(body)
+    assert dialect.learn_from_error(ErrorMessage.parse(complaint), dialect.adapt(body), "m@url")
+    assert dialect.adjustments
+    return dialect.adapt(body)
 
 
 @pytest.mark.parametrize(
@@ -53,18 +53,18 @@ def test_the_limits_other_name(complaint: str) -> None:
 
 def test_the_limits_older_name() -> None:
     body = {"max_completion_tokens": 9, "max_tokens": None}
-    dialect = Dialect()
+    dialect = EndpointCompatibility()
     sent = {key: value for key, value in (BODY | body).items() if value is not None}
-    assert dialect.learns(Complaint.of(fastapi("max_completion_tokens")), sent, "m")
-    assert dialect.spoken(sent)["max_tokens"] == 9
+    assert dialect.learn_from_error(ErrorMessage.parse(fastapi("max_completion_tokens")), sent, "m")
+    assert dialect.adapt(sent)["max_tokens"] == 9
 
 
 def test_two_names_that_are_both_refused_end() -> None:
-    dialect = Dialect()
-    first, second = Complaint.of(fastapi("max_tokens")), Complaint.of(
+    dialect = EndpointCompatibility()
+    first, second = ErrorMessage.parse(fastapi("max_tokens")), ErrorMessage.parse(
         fastapi("max_completion_tokens"))  # fmt: skip
-    assert dialect.learns(first, dialect.spoken(BODY), "m")
-    assert not dialect.learns(second, dialect.spoken(BODY), "m")
+    assert dialect.learn_from_error(first, dialect.adapt(BODY), "m")
+    assert not dialect.learn_from_error(second, dialect.adapt(BODY), "m")
 
 
 @pytest.mark.parametrize(
@@ -98,23 +98,23 @@ def test_more_stop_strings_than_are_taken() -> None:
 
 
 def test_the_systems_words() -> None:
-    complaint = Complaint.of(
+    complaint = ErrorMessage.parse(
         openai("Unsupported value: 'messages[0].role' does not support 'system' with this model.",
                "messages[0].role", "unsupported_value")
     )  # fmt: skip
-    dialect = Dialect()
-    assert dialect.learns(complaint, dialect.spoken(BODY), "m")
-    assert dialect.spoken(BODY)["messages"][0] == {"role": "developer", "content": "be brief"}
+    dialect = EndpointCompatibility()
+    assert dialect.learn_from_error(complaint, dialect.adapt(BODY), "m")
+    assert dialect.adapt(BODY)["messages"][0] == {"role": "developer", "content": "be brief"}
     assert BODY["messages"][0]["role"] == "system"
-    again = Complaint.of(openai("Unknown role 'developer'"))
-    assert dialect.learns(again, dialect.spoken(BODY), "m")
-    (only,) = dialect.spoken(BODY)["messages"]
+    again = ErrorMessage.parse(openai("Unknown role 'developer'"))
+    assert dialect.learn_from_error(again, dialect.adapt(BODY), "m")
+    (only,) = dialect.adapt(BODY)["messages"]
     assert only == {"role": "user", "content": "be brief\n\nstop at once, temperature rises"}
     for told in (
         "System role not supported",
         "Conversation roles must alternate user/assistant/user/assistant/...",
     ):
-        assert Dialect().learns(Complaint.of(openai(told)), BODY, "m")
+        assert EndpointCompatibility().learn_from_error(ErrorMessage.parse(openai(told)), BODY, "m")
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def test_the_systems_words() -> None:
 def test_what_would_change_answers_is_an_error_with_the_setting(
     changes: dict[str, Any], complaint: str, words: str
 ) -> None:
-    dialect = Dialect()
+    dialect = EndpointCompatibility()
     with pytest.raises(EndpointError, match=words):
-        dialect.learns(Complaint.of(complaint), BODY | changes, "m@url")
-    assert dialect.spoken(BODY | changes) == BODY | changes
+        dialect.learn_from_error(ErrorMessage.parse(complaint), BODY | changes, "m@url")
+    assert dialect.adapt(BODY | changes) == BODY | changes
 
 
 @pytest.mark.parametrize(
@@ -168,16 +168,16 @@ def test_what_would_change_answers_is_an_error_with_the_setting(
     ],
 )  # fmt: skip
 def test_other_complaints_teach_nothing(complaint: str) -> None:
-    dialect = Dialect()
-    assert not dialect.learns(Complaint.of(complaint), BODY, "m")
-    assert dialect.spoken(BODY) == BODY
-    assert dialect.remarks == ()
+    dialect = EndpointCompatibility()
+    assert not dialect.learn_from_error(ErrorMessage.parse(complaint), BODY, "m")
+    assert dialect.adapt(BODY) == BODY
+    assert dialect.adjustments == ()
 
 
 def test_every_remark_is_told_once() -> None:
-    dialect = Dialect()
+    dialect = EndpointCompatibility()
     for _ in range(2):  # as two requests that were under way
-        assert dialect.learns(Complaint.of(fastapi("seed")), BODY, "m")
-    assert dialect.take_news() == ["takes no seed: sampled replies do not repeat on it"]
-    assert dialect.take_news() == []
-    assert len(dialect.remarks) == 1
+        assert dialect.learn_from_error(ErrorMessage.parse(fastapi("seed")), BODY, "m")
+    assert dialect.new_adjustments() == ["takes no seed: sampled replies do not repeat on it"]
+    assert dialect.new_adjustments() == []
+    assert len(dialect.adjustments) == 1

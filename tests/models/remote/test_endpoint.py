@@ -8,7 +8,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.models.pool import load_model
-from promptlab.models.remote.endpoint import Address
+from promptlab.models.remote.endpoint import Endpoint
 from tests.helpers.remote_fixtures import SECRET, endpoint, own_replies  # noqa: F401 - fixtures
 
 
@@ -27,9 +27,9 @@ from tests.helpers.remote_fixtures import SECRET, endpoint, own_replies  # noqa:
     ],
 )  # fmt: skip
 def test_names_of_remote_models(name: str, endpoint: str | None, model: str, url: str) -> None:
-    found = Address.of(name, endpoint)
+    found = Endpoint.parse(name, endpoint)
     assert (found.model, found.url) == (model, url)
-    assert Address.of(found.name) == found
+    assert Endpoint.parse(found.name) == found
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_names_of_remote_models(name: str, endpoint: str | None, model: str, url
 )
 def test_names_that_are_none(name: str, endpoint: str | None, told: str) -> None:
     with pytest.raises(InputError, match=told) as error:
-        Address.of(name, endpoint)
+        Endpoint.parse(name, endpoint)
     assert SECRET not in str(error.value)
 
 

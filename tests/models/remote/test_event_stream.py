@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlab.models.remote.event_stream import EventDecoder, StreamEvent
-from promptlab.models.remote.reply import BrokenReplyError, ReplyStream, StatedError
+from promptlab.models.remote.reply import EmbeddedError, MalformedResponseError, ReplyStream
 
 
 def events(*pieces: bytes) -> list[StreamEvent]:
@@ -137,7 +137,7 @@ def test_an_error_in_the_midst(data: str, name: str, told: str) -> None:
     stream = streamed(
         piece(content="par"), '{"usage": {"prompt_tokens": 5, "completion_tokens": 1}}'
     )
-    with pytest.raises((StatedError, BrokenReplyError), match=told) as raised:
+    with pytest.raises((EmbeddedError, MalformedResponseError), match=told) as raised:
         stream.take(StreamEvent(data, name))
     assert raised.value.usage.tokens_in == 5
 
@@ -146,5 +146,5 @@ def test_an_error_in_the_midst(data: str, name: str, told: str) -> None:
     "data", [(), (piece(content="a"),), ('{"choices": []}', "[DONE]"), ("[DONE]",)]
 )
 def test_a_stream_without_its_end_or_without_a_choice_is_broken(data: tuple[str, ...]) -> None:
-    with pytest.raises(BrokenReplyError):
+    with pytest.raises(MalformedResponseError):
         streamed(*data).reply()

@@ -74,7 +74,7 @@ def test_replies_come_in_the_order_of_the_prompts(start: Started) -> None:
     model, waits = model_at(endpoint)
     assert [g.text for g in ask(model, *"abcdefghij")] == [f"re {c}" for c in "abcdefghij"]
     assert waits == []
-    assert model.spent() == {
+    assert model.usage_cost() == {
         "requests": 10, "retries": 0, "failed": 0, "cached": 0, "estimated": 0,
         "unheard": 0, "tokens_in": 100, "tokens_out": 20, "dollars": None,
     }  # fmt: skip
@@ -116,8 +116,8 @@ def test_a_fault_that_passes_costs_one_more_try_and_one_that_stays_one_example(
     assert bad.finish == "error"
     assert told in (bad.error or "")
     assert "(tried 4 times)" in (bad.error or "")
-    assert model.spent()["retries"] == 1 + 3
-    assert model.spent()["failed"] == 1
+    assert model.usage_cost()["retries"] == 1 + 3
+    assert model.usage_cost()["failed"] == 1
     assert len(waits) == 4
 
 
@@ -281,7 +281,7 @@ def test_a_stream_is_whole_with_a_reason_or_a_mark_at_its_end(
     (reply,) = ask(model, "x")
     assert (reply.text, reply.error) == ("ab", None)
     assert waits == []
-    assert model.spent()["estimated"] == 1  # no usage came with it
+    assert model.usage_cost()["estimated"] == 1  # no usage came with it
 
 
 def test_an_endpoint_that_does_not_stream_is_understood(start: Started) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptlab.models.remote.rate_limit import RateLimit
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.rate_limit import RateLimiter
+from promptlab.models.remote.retry import RetryBackoff
 
 
 class Time:
@@ -28,10 +28,10 @@ class Time:
 )  # fmt: skip
 def test_rate_limits(limits: tuple[float | None, float | None], each: int, last: float) -> None:
     time = Time()
-    rate = RateLimit(*limits, clock=time)
+    rate = RateLimiter(*limits, clock=time)
     moments = []
     for _ in range(10):
-        rate.admit(each, time.wait, lambda: False)
+        rate.acquire(each, time.wait, lambda: False)
         moments.append(time.now)
     assert moments[-1] == pytest.approx(last)
     for moment in moments:
@@ -42,23 +42,23 @@ def test_rate_limits(limits: tuple[float | None, float | None], each: int, last:
 
 def test_tokens_are_counted_as_they_turned_out() -> None:
     time = Time()
-    rate = RateLimit(None, 100.0, clock=time)
+    rate = RateLimiter(None, 100.0, clock=time)
     for _ in range(10):  # each reserves all, and has used a tenth
-        rate.settle(rate.admit(100, time.wait, lambda: False), 10)
+        rate.correct(rate.acquire(100, time.wait, lambda: False), 10)
         time.now += 0.001
     assert time.now > 60
 
 
 def test_everyone_is_held_when_the_endpoint_asks_for_it() -> None:
     time = Time()
-    rate = RateLimit(clock=time)
-    rate.hold(9.0)
-    rate.admit(1, time.wait, lambda: False)
+    rate = RateLimiter(clock=time)
+    rate.pause_for(9.0)
+    rate.acquire(1, time.wait, lambda: False)
     assert time.now == pytest.approx(9.0)
 
 
 def test_backoff() -> None:
-    backoff = Backoff(first=1.0, most=8.0)
+    backoff = RetryBackoff(first=1.0, most=8.0)
     drawn = [[backoff.seconds(tried) for _ in range(50)] for tried in range(1, 9)]
     for tried, seconds in enumerate(drawn, start=1):
         top = min(8.0, 2.0 ** (tried - 1))

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from promptlab.models.remote.error_message import Complaint
+from promptlab.models.remote.error_message import ErrorMessage
 from promptlab.models.remote.reply import (
-    BrokenReplyError,
+    EmbeddedError,
+    MalformedResponseError,
     Reply,
     ReplyError,
-    StatedError,
     WithheldError,
     read_reply,
 )
-from promptlab.models.remote.usage import Usage, find_usage, read_usage
+from promptlab.models.remote.usage import TokenUsage, find_usage, read_usage
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 2}
 FOUND = {"violence": {"filtered": True, "severity": "high"}, "hate": {"filtered": False}}
@@ -59,7 +59,7 @@ def read(content: Any, finish: str = "stop", **beside: Any) -> Reply:
 def test_contents(content: Any, text: str, reasoning: str) -> None:
     reply = read(content)
     assert (reply.text, reply.reasoning, reply.refusal) == (text, reasoning, "")
-    assert reply.usage == Usage(10, 2)
+    assert reply.usage == TokenUsage(10, 2)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_refusal_is_no_text(content: Any, beside: dict[str, Any]) -> None:
 def test_what_was_withheld_is_no_reply(answer: str, told: str) -> None:
     with pytest.raises(WithheldError, match=told) as raised:
         read_reply(answer)
-    assert raised.value.usage == Usage(10, 2)
+    assert raised.value.usage == TokenUsage(10, 2)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +129,13 @@ def test_what_was_withheld_is_no_reply(answer: str, told: str) -> None:
     ],
 )
 def test_what_makes_no_sense_may_be_asked_again(answer: str, told: str) -> None:
-    with pytest.raises(BrokenReplyError, match=told):
+    with pytest.raises(MalformedResponseError, match=told):
         read_reply(answer)
 
 
 @pytest.mark.parametrize("answer", ["", "null", "[]", "7", "NaN", "[" * 50_000, "\ufeff<html>"])
 def test_any_other_answer_is_broken(answer: str) -> None:
-    with pytest.raises(BrokenReplyError):
+    with pytest.raises(MalformedResponseError):
         read_reply(answer)
 
 
@@ -155,10 +155,10 @@ def test_any_other_answer_is_broken(answer: str) -> None:
     ],
 )  # fmt: skip
 def test_an_error_inside_of_an_answer(answer: dict[str, Any], told: str, status: int) -> None:
-    with pytest.raises(StatedError, match=told) as raised:
+    with pytest.raises(EmbeddedError, match=told) as raised:
         read_reply(json.dumps(answer | {"usage": USAGE}))
     assert raised.value.complaint.status == status
-    assert raised.value.usage == Usage(10, 2)
+    assert raised.value.usage == TokenUsage(10, 2)
 
 
 def test_choices_need_not_be_in_order() -> None:
@@ -216,8 +216,8 @@ def test_the_cost_of_a_document_that_was_cut() -> None:
     cut = f'{{"usage": {json.dumps(USAGE)}, "choices": [{{"message": {{"content": "ab'
     with pytest.raises(ReplyError) as raised:
         read_reply(cut)
-    assert raised.value.usage == find_usage(cut) == Usage(10, 2)
-    assert find_usage('{"usage": {"prompt_tok') == Usage()
+    assert raised.value.usage == find_usage(cut) == TokenUsage(10, 2)
+    assert find_usage('{"usage": {"prompt_tok') == TokenUsage()
 
 
 @pytest.mark.parametrize(
@@ -241,4 +241,4 @@ def test_the_cost_of_a_document_that_was_cut() -> None:
     ],
 )  # fmt: skip
 def test_what_an_error_says(body: str, message: str) -> None:
-    assert Complaint.of(body).message == message
+    assert ErrorMessage.parse(body).message == message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.models.remote.response_cache import reply_file
+from promptlab.models.remote.response_cache import response_cache_path
 
 ONE, OTHER = {"id": "a", "root": "1"}, {"id": "a", "root": "2"}
 
@@ -15,23 +15,25 @@ ONE, OTHER = {"id": "a", "root": "1"}, {"id": "a", "root": "2"}
 def test_another_model_behind_the_name_has_a_file_of_its_own(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    first = reply_file(tmp_path, "key", ONE, "m")
+    first = response_cache_path(tmp_path, "key", ONE, "m")
     assert first == tmp_path / "key.db"  # as earlier versions called it
-    assert reply_file(tmp_path, "key", ONE, "m") == first
+    assert response_cache_path(tmp_path, "key", ONE, "m") == first
     assert not capfd.readouterr().err
-    second = reply_file(tmp_path, "key", OTHER, "m")
+    second = response_cache_path(tmp_path, "key", OTHER, "m")
     assert second != first
     assert "m: the endpoint says something else" in capfd.readouterr().err
-    assert reply_file(tmp_path, "key", OTHER, "m") == second
-    assert reply_file(tmp_path, "key", ONE, "m") == first  # it is back, and so are its replies
+    assert response_cache_path(tmp_path, "key", OTHER, "m") == second
+    assert (
+        response_cache_path(tmp_path, "key", ONE, "m") == first
+    )  # it is back, and so are its replies
 
 
 def test_an_endpoint_that_says_nothing_is_what_it_was(tmp_path: Path) -> None:
-    assert reply_file(tmp_path, "key", {}, "m") == tmp_path / "key.db"
-    reply_file(tmp_path, "key", ONE, "m")
-    second = reply_file(tmp_path, "key", OTHER, "m")
-    assert reply_file(tmp_path, "key", {}, "m") == second
-    assert reply_file(tmp_path, "key", {"id": "a"}, "m") == second  # it says less
+    assert response_cache_path(tmp_path, "key", {}, "m") == tmp_path / "key.db"
+    response_cache_path(tmp_path, "key", ONE, "m")
+    second = response_cache_path(tmp_path, "key", OTHER, "m")
+    assert response_cache_path(tmp_path, "key", {}, "m") == second
+    assert response_cache_path(tmp_path, "key", {"id": "a"}, "m") == second  # it says less
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_a_damaged_list_is_told_and_written_anew(
     tmp_path: Path, content: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "key.json").write_text(content)
-    assert reply_file(tmp_path, "key", ONE, "m") == tmp_path / "key.db"
+    assert response_cache_path(tmp_path, "key", ONE, "m") == tmp_path / "key.db"
     assert "what the endpoint said before is not known" in capfd.readouterr().err
     assert json.loads((tmp_path / "key.json").read_text()) == [{"file": "key.db", "told": ONE}]
 
@@ -51,5 +53,5 @@ def test_a_damaged_list_is_told_and_written_anew(
 def test_a_list_that_is_no_file_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "key.json").mkdir()
     (tmp_path / "key.json" / "x").write_text("")
-    assert reply_file(tmp_path, "key", ONE, "m") == tmp_path / "key.db"
+    assert response_cache_path(tmp_path, "key", ONE, "m") == tmp_path / "key.db"
     assert "cannot be kept" in capfd.readouterr().err

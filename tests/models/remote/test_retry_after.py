@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from promptlab.models.remote.retry_after import asked_wait
+from promptlab.models.remote.retry_after import requested_wait
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 GOOGLE = {
@@ -49,17 +49,17 @@ GOOGLE = {
     ],
 )
 def test_headers(headers: dict[str, str], seconds: float | None) -> None:
-    found = asked_wait(headers, "too many", NOW)
+    found = requested_wait(headers, "too many", NOW)
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_the_limit_that_is_used_up_counts_and_else_the_first_to_be_reset() -> None:
     resets = {"x-ratelimit-reset-requests": "1s", "x-ratelimit-reset-tokens": "6m0s"}
     left = {"x-ratelimit-remaining-requests": "59", "x-ratelimit-remaining-tokens": "0"}
-    assert asked_wait(resets | left, "", NOW) == 360.0
-    assert asked_wait(resets, "", NOW) == 1.0
-    assert asked_wait(resets | left, "Please try again in 20s", NOW) == 20.0
-    assert asked_wait({"retry-after": "1"}, "Please try again in 20s", NOW) == 20.0
+    assert requested_wait(resets | left, "", NOW) == 360.0
+    assert requested_wait(resets, "", NOW) == 1.0
+    assert requested_wait(resets | left, "Please try again in 20s", NOW) == 20.0
+    assert requested_wait({"retry-after": "1"}, "Please try again in 20s", NOW) == 20.0
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_limit_that_is_used_up_counts_and_else_the_first_to_be_reset() -> No
     ],
 )
 def test_bodies(body: str, seconds: float | None) -> None:
-    found = asked_wait({}, body, NOW)
+    found = requested_wait({}, body, NOW)
     assert found == (None if seconds is None else pytest.approx(seconds))
 
 
@@ -102,4 +102,4 @@ def test_a_date_is_taken_by_the_endpoints_own_clock() -> None:
     headers = {
         "date": "Tue, 20 Oct 2020 07:28:00 GMT", "retry-after": "Tue, 20 Oct 2020 07:28:09 GMT",
     }  # fmt: skip
-    assert asked_wait(headers) == 9.0
+    assert requested_wait(headers) == 9.0

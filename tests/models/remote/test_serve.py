@@ -119,7 +119,7 @@ def test_greedy_replies_are_those_of_the_model_itself(
     assert [g.finish for g in found] == [g.finish for g in wanted]
     assert [g.tokens_out for g in found] == [g.tokens_out for g in wanted]
     assert all(g.tokens_in > 0 for g in found)
-    assert model.spent()["estimated"] == 0
+    assert model.usage_cost()["estimated"] == 0
 
 
 def test_sampled_replies_repeat_with_their_seed(served: Served) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from promptlab.events import Cost, Event, Events, Warned
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
@@ -29,7 +29,7 @@ def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A cache of the test's own, a key, and no waiting."""
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTLAB_API_KEY", SECRET)
-    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+    monkeypatch.setattr(RetryBackoff, "seconds", lambda self, tried, asked=None: 0.0)
     return tmp_path / "cache"
 
 

@@ -81,7 +81,7 @@ def test_nobody_is_lost_while_the_endpoint_asks_to_wait(start: Started) -> None:
     assert f"{endpoint.url} asks to wait 0." in busy[0].message
     assert "Please try again in 350ms" in busy[0].message
     assert 0.35 <= busy[0].seconds <= 0.86
-    assert model.spent()["failed"] == 0
+    assert model.usage_cost()["failed"] == 0
 
 
 def test_without_events_in_force_the_log_tells(
@@ -280,7 +280,7 @@ def test_what_came_with_usage_is_counted_whatever_came_of_it(start: Started, kin
     assert (row.label, row.error is not None) == (label, unanswered)
     assert row.unparsed is (label is None)
     assert (row.tokens_in, row.tokens_out) == (10, 2)
-    assert model.spent()["dollars"] == pytest.approx(12.0)
+    assert model.usage_cost()["dollars"] == pytest.approx(12.0)
     assert len(endpoint.calls) == 1  # paid once, not again and again
     predictor(model_at(endpoint)[0]).predict(["a"])
     assert len(endpoint.calls) == (1 if kept else 2)
@@ -292,7 +292,7 @@ def test_tries_that_were_paid_for_are_counted_with_the_answer(start: Started) ->
     model, _ = model_at(endpoint)
     (row,) = predictor(model).predict(["a"])
     assert (row.label, row.tokens_in, row.tokens_out) == ("positive", 30, 6)
-    assert (model.spent()["tokens_in"], model.spent()["tokens_out"]) == (30, 6)
+    assert (model.usage_cost()["tokens_in"], model.usage_cost()["tokens_out"]) == (30, 6)
     (again,) = predictor(model_at(endpoint)[0]).predict(["a"])
     assert (again.tokens_in, again.tokens_out) == (30, 6)  # a kept reply tells the same
     assert len(endpoint.calls) == 3
@@ -306,11 +306,11 @@ def test_tokens_that_the_endpoint_knew_have_a_price_of_their_own(start: Started)
     endpoint = start(lambda call, n: Answer(text=json.dumps(answer)))
     model, _ = model_at(endpoint, price=PRICE | {"cached": 0.1e6}, cache=False)
     ask(model, "a")
-    assert model.spent()["dollars"] == pytest.approx(2 + 0.8 + 2)
-    assert model.spent()["tokens_in"] == 10
+    assert model.usage_cost()["dollars"] == pytest.approx(2 + 0.8 + 2)
+    assert model.usage_cost()["tokens_in"] == 10
     plain_price, _ = model_at(endpoint, cache=False)
     ask(plain_price, "a")
-    assert plain_price.spent()["dollars"] == pytest.approx(12)
+    assert plain_price.usage_cost()["dollars"] == pytest.approx(12)
 
 
 def test_a_row_without_an_answer_has_only_what_was_paid(start: Started) -> None:
@@ -374,8 +374,9 @@ def test_what_an_endpoint_does_not_know_is_asked_once_and_told(start: Started) -
     (told,) = [event.message for event in heard if isinstance(event, Warned)]
     assert "takes no seed" in told
     assert model.describe()["adapted"] == ["takes no seed: sampled replies do not repeat on it"]
-    assert model.remarks() == [f"{endpoint.name} takes no seed: sampled replies do not repeat on "
-                               "it."]  # fmt: skip
+    assert model.adjustments() == [
+        f"{endpoint.name} takes no seed: sampled replies do not repeat on it."
+    ]
 
 
 def test_a_temperature_that_is_refused_stops_with_the_setting(start: Started) -> None:

@@ -286,7 +286,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(InputError, match="tries is 0"):
         Automatic(tries=0)
     masked = ScriptedModel()
-    masked.can, masked.family = frozenset({"score"}), "masked"
+    masked.capabilities, masked.family = frozenset({"score"}), "masked"
     with pytest.raises(CapabilityError, match="is a masked model and cannot generate"):
         ChainOfThought(QUESTION, masked)
 

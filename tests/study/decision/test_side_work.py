@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from promptlab.errors import EndpointError, WorkError
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.study.decision import controls, decide, side_work
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
@@ -44,7 +44,7 @@ class Refusing:
 def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTLAB_API_KEY", "sk-1")
-    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+    monkeypatch.setattr(RetryBackoff, "seconds", lambda self, tried, asked=None: 0.0)
 
 
 @pytest.fixture

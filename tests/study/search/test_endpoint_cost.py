@@ -16,7 +16,7 @@ import promptlab as pl
 from promptlab.cancellation import Cancellation
 from promptlab.errors import Cancelled
 from promptlab.events import Cost, Event, Events
-from promptlab.models.remote.retry import Backoff
+from promptlab.models.remote.retry import RetryBackoff
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
@@ -55,7 +55,7 @@ class Server:
 def own_replies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMPTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PROMPTLAB_API_KEY", "sk-1")
-    monkeypatch.setattr(Backoff, "seconds", lambda self, tried, asked=None: 0.0)
+    monkeypatch.setattr(RetryBackoff, "seconds", lambda self, tried, asked=None: 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 
 from promptlab.data.task import Task
 from promptlab.errors import TemplateError
-from promptlab.models.learned_parts import Learned
+from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
@@ -50,9 +50,9 @@ def test_it_is_an_oracle(fresh: Fresh, task: Task) -> None:
 
 def slow(made: ScoredTriggers, tokens: Tokens, task: Task) -> list[float]:
     """Losses as the fitted classifier has them, one prompt at a time."""
-    learned = Learned(triggers=made.split(tokens))
+    learned = LearnedParts(triggers=made.split(tokens))
     classifier = PromptClassifier(
-        made.template, made.verbalizer, made.model.adapted(learned, keep=False)
+        made.template, made.verbalizer, made.model.with_learned_parts(learned, keep=False)
     )
     found = []
     for example in task.train[:5]:

@@ -29,7 +29,7 @@ def oracle(model: LocalModel, template: str, task: Task) -> ScoredTriggers:
 
 
 def tokens_of(model: LocalModel, text: str) -> Tokens:
-    return model.encoding.one(text)
+    return model.encoding.encode(text)
 
 
 @pytest.mark.parametrize("name", MODELS)
