@@ -12,7 +12,7 @@ from typing import Any
 import promptlab as pl
 from promptlab.errors import Cancelled
 from promptlab.events import Phase
-from promptlab.study import CurveRun, CurveSpec, StudyPolicy, StudyRun, shipped_studies
+from promptlab.study import StudyPolicy, shipped_studies
 
 from .job import Spec, StudyJob, saved_state, sort_age, spec_yaml, state_record
 from .queue_folder import QueueFolder, study_folder
@@ -303,14 +303,13 @@ class StudyQueue:
     def _run(self, job: StudyJob) -> None:
         """One study from its start, or from where it stopped; failures keep their message."""
         try:
-            run = CurveRun if isinstance(job.spec, CurveSpec) else StudyRun
-            run(
+            pl.run_study(
                 job.spec,
                 out=self._runs,
                 events=job.events,
                 cancellation=job.cancellation,
                 model=self._model,
-            ).run()
+            )
         except Cancelled:
             if self._closed and not job.begun:
                 return  # it stays in the queue
