@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..components.html import error, html_panel, note
-from ..components.listeners import AT_MODEL, QUIET, on_latest
+from ..components.listeners import MODEL_QUEUE, PRIVATE, on_latest
 from . import answer_edit
 from .answer_edit import AnswerEdit
 from .comparison_sheet import ComparisonSheet
@@ -47,7 +47,7 @@ def build_answer_edit_section(run: GridRun, page: gr.Tab) -> gr.Dropdown:
     editing, again, asked = gr.State(None), gr.State(0), gr.State(0)
     boxes = _boxes()
     typed = [editing, boxes.answers, boxes.calibration]
-    slow: dict[str, Any] = AT_MODEL | {"show_progress": "full", "show_progress_on": boxes.result}
+    slow: dict[str, Any] = MODEL_QUEUE | {"show_progress": "full", "show_progress_on": boxes.result}
     on_latest(
         [boxes.column.input, page.select, again.change],
         _start,
@@ -56,8 +56,8 @@ def build_answer_edit_section(run: GridRun, page: gr.Tab) -> gr.Dropdown:
         **slow,
     )
     on_latest([boxes.ask.click, boxes.answers.submit], _ask, typed, asked, **slow)
-    run.ended.change(_once_more, editing, again, **QUIET)
-    boxes.back.click(_undo, editing, [boxes.answers, boxes.calibration], **QUIET)
+    run.ended.change(_once_more, editing, again, **PRIVATE)
+    boxes.back.click(_undo, editing, [boxes.answers, boxes.calibration], **PRIVATE)
     on_latest(
         [editing.change, asked.change, boxes.answers.change, boxes.calibration.change],
         _show,

@@ -8,7 +8,7 @@ from typing import Any
 import promptlab as pl
 
 from ..components.errors import api_endpoint
-from ..components.listeners import AT_MODEL
+from ..components.listeners import MODEL_QUEUE
 from ..context import AppContext
 from .comparison_sheet import ComparisonSheet, make_sheet, open_comparison_task
 from .export import sheet_record
@@ -46,7 +46,7 @@ def add_compare_endpoint(context: AppContext) -> None:
         chosen = [_prompt(name, answers, calibration, demonstrations) for name in prompts]
         return compare(make_sheet(task, examples, chosen, loads))
 
-    api_endpoint(compared, "compare", **AT_MODEL)
+    api_endpoint(compared, "compare", **MODEL_QUEUE)
 
 
 def _prompt(name: str, answers: str, calibration: str, demonstrations: int) -> ListedPrompt:

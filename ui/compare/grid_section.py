@@ -10,7 +10,7 @@ import gradio as gr
 
 from ..components.errors import html_or_error, raise_gradio_errors
 from ..components.html import html_panel, note
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.pick_list import keep_page, keep_place, offer_download
 from . import cell_detail, export, table
 from .comparison_sheet import FILTERS, ORDERS, ComparisonSheet
@@ -37,7 +37,7 @@ def build_grid_section(download_path: Callable[[str], Path], run: GridRun) -> li
         with gr.Column(scale=4, min_width=300, elem_classes="pl-compare-aside"):
             told = html_panel(str(note(cell_detail.HINT)), name="compare-detail")
     page, cell = keep_page(drawn, _TABLE), keep_place(drawn, _TABLE)
-    gr.on([keep.change, order.change], None, None, page, js="() => 0", **QUIET)
+    gr.on([keep.change, order.change], None, None, page, js="() => 0", **PRIVATE)
     new = [run.sheet.change, run.bell.change]
     turned = [keep.change, order.change, page.change]
     on_latest([*new, *turned], _page, [run.sheet, keep, order, page], drawn)

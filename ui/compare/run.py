@@ -13,7 +13,7 @@ import promptlab as pl
 from promptlab.errors import Cancelled
 
 from ..components.html import error, html_panel, note
-from ..components.listeners import AT_MODEL, QUIET, on_latest
+from ..components.listeners import MODEL_QUEUE, PRIVATE, on_latest
 from ..components.markup import Markup
 from ..context import AppContext, ModelLoader
 from .comparison_sheet import ComparisonSheet, make_sheet, open_comparison_task
@@ -49,12 +49,12 @@ class GridRun:
         """What the buttons do. ``views`` are the components that `shown_first` has values for."""
         begin = partial(_begin, context.load_model, len(views))
         inputs, outputs = [self.sheet, *setup.boxes], [self.sheet, self.complaint, *views]
-        begun = self.start.click(begin, inputs, outputs, **QUIET)
+        begun = self.start.click(begin, inputs, outputs, **PRIVATE)
         filled = begun.then(
-            _fill, self.sheet, self.bell, trigger_mode="always_last", **AT_MODEL, **QUIET
+            _fill, self.sheet, self.bell, trigger_mode="always_last", **MODEL_QUEUE, **PRIVATE
         )
-        filled.then(lambda: (_ring(), _ring()), None, [self.bell, self.ended], **QUIET)
-        self.cancel.click(_stop, self.sheet, self.bell, queue=False, **QUIET)
+        filled.then(lambda: (_ring(), _ring()), None, [self.bell, self.ended], **PRIVATE)
+        self.cancel.click(_stop, self.sheet, self.bell, queue=False, **PRIVATE)
         on_latest(
             [self.sheet.change, self.bell.change],
             _far,

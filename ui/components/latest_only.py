@@ -1,9 +1,9 @@
-"""Drawings that follow what is typed and chosen: what was asked last is what stays in sight.
+"""Results that follow what is typed and chosen: only the answer to the newest request is shown.
 
 Gradio runs a listener once at a time for a window (``always_last``), but two listeners, or one
-that is told of several boxes at once, have answers under way together, and these may overtake
-each other. So every question gets a number where it is asked, in the browser; an answer is let
-through only while nothing newer has been asked.
+with several boxes, have requests under way together, and their answers may overtake each other.
+So every request gets a number in the browser, and an answer is shown only while no newer request
+has been made.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from .listeners import SIDE_BY_SIDE, on_latest
+from .listeners import DEFAULT_CONCURRENCY, on_latest
 
 _NUMBERED = """(before, ...values) => {
   window.promptlabNumber = (window.promptlabNumber ?? 0) + 1;
@@ -66,5 +66,5 @@ class LatestOnly:
             return found if turn.take(number or 0) else gr.skip()
 
         wanted = [self._number, self._turn, *inputs]
-        own: dict[str, Any] = {"js": _NUMBERED} | SIDE_BY_SIDE
+        own: dict[str, Any] = {"js": _NUMBERED} | DEFAULT_CONCURRENCY
         return on_latest(events, newest, wanted, self._outputs, **(own | options))

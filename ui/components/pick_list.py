@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from .listeners import QUIET
+from .listeners import PRIVATE
 from .markup import Markup
 
 _ON_LOAD = """
@@ -89,14 +89,14 @@ def keep_place(panel: gr.HTML, name: str, *, again: bool = False) -> gr.Textbox:
     read = _READ.format(name, "String", "picked")
     if again:
         read = f"(before) => {{ const now = ({read})(); return now === before ? '' : now; }}"
-    panel.click(None, box, box, js=read, **QUIET)
+    panel.click(None, box, box, js=read, **PRIVATE)
     return box
 
 
 def keep_page(panel: gr.HTML, name: str) -> gr.Number:
     """A number that nobody sees: the page that was turned to in the panel of that id, from 0."""
     box = gr.Number(0, visible="hidden", precision=0, minimum=0, label="page")
-    panel.submit(None, None, box, js=_READ.format(name, "Number", "turned"), **QUIET)
+    panel.submit(None, None, box, js=_READ.format(name, "Number", "turned"), **PRIVATE)
     return box
 
 
@@ -136,6 +136,6 @@ def offer_download(
     ``make`` returns the file, or ``None`` when there is nothing. The event comes back.
     """
     hidden = gr.DownloadButton(visible="hidden", elem_id=name)
-    made = button.click(make, inputs, hidden, **QUIET)
+    made = button.click(make, inputs, hidden, **PRIVATE)
     made.success(None, js=_DOWNLOAD % name, api_visibility="private")
     return made

@@ -1,13 +1,13 @@
-"""What one window was sent, so that only news is sent, in its order, and what was lost again.
+"""What one browser window was sent: only changes are sent, in order, and again if they were lost.
 
-Several events of a window (a timer, a click, the opening of its page) look at the same things at
-once, in threads of their own, and what they send may overtake each other on the way to the
-browser. Three rules keep the page right:
+Several events of a window (a timer, a click, the opening of its page) poll the same state at once,
+in threads of their own, and their answers may overtake each other on the way to the browser.
+Three rules keep the page right:
 
 - what a person chose is kept here, set by that person's input alone, never by an answer;
-- looks are taken one after another, and what one found for an older choice is not sent;
-- every sending has a number that the window shows back (its *receipt*): when the last one did not
-  come, or did not come last, the next look sends everything again.
+- polls are answered one after another, and what one found for an older choice is not sent;
+- every answer has a number that the window sends back (its *receipt*): when the last answer did not
+  arrive, or did not arrive last, the next poll sends everything again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Self, TypeVar
 import gradio as gr
 
 Found = TypeVar("Found")
-Look = Callable[["SessionDiff", float | None], list[Any]]
+Poll = Callable[["SessionDiff", float | None], list[Any]]
 """What has to be sent to a window (`SessionDiff`) that shows this receipt, place by place."""
 
 
@@ -43,17 +43,17 @@ class SessionDiff:
     turn: int = 0
 
     def __post_init__(self) -> None:
-        self._one_look = threading.Lock()
+        self._poll_lock = threading.Lock()
         self._choice = threading.Lock()
         self._chosen = 0
-        self._news = False
+        self._has_changes = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return type(self)(**copy.deepcopy(kept, memo))
 
     def choose(self, **choices: Any) -> None:
-        """Set what was chosen, at once; a look that is under way begins anew with it.
+        """Set what was chosen, at once; a poll that is under way begins anew with it.
 
         Another study comes with nothing read, asked or refused.
         """
@@ -67,12 +67,14 @@ class SessionDiff:
     def poll(
         self, find: Callable[[], Found], tell: Callable[[Found], list[Any]], receipt: float | None
     ) -> list[Any]:
-        """What ``tell`` makes of what ``find`` finds; behind it, the receipt's new number.
+        """The window's next updates, and the number of this answer.
 
-        ``find`` reads the choices and may be slow; ``tell`` asks `new` for every place. ``receipt``
-        is the number that the window shows. What was found for older choices is never told.
+        Args:
+            find: Reads the state for the present choices; may be slow.
+            tell: Makes an update for every place of what was found, by `changed`.
+            receipt: The number of the last answer that the window has got.
         """
-        with self._one_look:
+        with self._poll_lock:
             while True:
                 chosen = self._chosen
                 found = find()
@@ -85,25 +87,25 @@ class SessionDiff:
     ) -> list[Any]:
         if receipt != self.turn:
             self.sent.clear()
-        self._news = False
+        self._has_changes = False
         told = tell(found)
-        self.turn += self._news
-        return [*told, self.turn if self._news else gr.skip()]
+        self.turn += self._has_changes
+        return [*told, self.turn if self._has_changes else gr.skip()]
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether the look that is being told has had nothing new so far.
+        """Whether the poll that is being answered has found no change so far.
 
-        All that was sent before has arrived, then, so that nobody needs to look soon.
+        All that was sent before has arrived, then, so that the next poll may wait.
         """
-        return not self._news
+        return not self._has_changes
 
-    def new(self, place: str, value: Any, update: Any = None) -> Any:
+    def changed(self, place: str, value: Any, update: Any = None) -> Any:
         """``update`` (or the value itself) if it is another one than was sent, else nothing."""
         if self.sent.get(place, self) == value:
             return gr.skip()
         self.sent[place] = value
-        self._news = True
+        self._has_changes = True
         return value if update is None else update
 
     def invalidate(self, place: str) -> None:

@@ -10,7 +10,7 @@ import gradio as gr
 import promptlab as pl
 
 from .html import error, note
-from .listeners import QUIET
+from .listeners import PRIVATE
 from .markup import Markup
 
 QUEUE: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 2}
@@ -45,7 +45,7 @@ def connect_stoppable(
 
     running = gr.State(None)
     run.click(None, None, None, js=_SHOWN.format(result.elem_id), api_visibility="private")
-    run.click(shown, boxes, [running, result, stop, run], **QUIET, **QUEUE)
+    run.click(shown, boxes, [running, result, stop, run], **PRIVATE, **QUEUE)
     stop.click(request_stop, running, None, api_visibility="private", queue=False)
 
 

@@ -19,7 +19,7 @@ from promptlab.study import StudyPolicy
 
 from ..context import AppContext
 from .html import error, html_panel, note
-from .listeners import QUIET, on_latest
+from .listeners import PRIVATE, on_latest
 
 ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
 SEVERAL = ""
@@ -170,7 +170,7 @@ class OwnFile:
         self.boxes: list[Any] = [self.kept, self.text, self.label]
         gone = [upload.clear] if isinstance(upload, gr.File) else []
         shown = [self.kept, self.row, self.text, self.label, self.about]
-        self._taken = gr.on([upload.upload, *gone], self._take, upload, shown, **QUIET)
+        self._taken = gr.on([upload.upload, *gone], self._take, upload, shown, **PRIVATE)
         self._chosen = on_latest(
             [self.text.input, self.label.input], self._tell, self.boxes, self.about
         )
@@ -178,7 +178,7 @@ class OwnFile:
     def then(self, do: Callable[..., Any], inputs: Any, outputs: Any) -> None:
         """Call ``do`` when there is another file, and when other columns were chosen."""
         for dependency in (self._taken, self._chosen):
-            dependency.then(do, inputs, outputs, **QUIET)
+            dependency.then(do, inputs, outputs, **PRIVATE)
 
     def _take(self, path: str | None) -> list[Any]:
         if not path:

@@ -12,7 +12,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..components.html import error, html_panel, note
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from . import failure_query, table
 from .components import ACCEPT, OTHER, FailureComponents, failure_named
 
@@ -67,16 +67,16 @@ def connect_correction(misses: FailureComponents, form: CorrectionForm) -> None:
     going = gr.Textbox("", visible="hidden", label="next")
     said = [misses.subject, form.way, form.answer, form.note]
     outputs = [told, misses.corrected]
-    form.save.click(partial(_kept, misses), said, outputs, **QUIET)
-    form.back.click(partial(_withdrawn, misses), misses.subject, outputs, **QUIET)
+    form.save.click(partial(_kept, misses), said, outputs, **PRIVATE)
+    form.back.click(partial(_withdrawn, misses), misses.subject, outputs, **PRIVATE)
     form.following.click(
-        partial(_kept_with_next, misses), [*said, *misses.question], [*outputs, going], **QUIET
+        partial(_kept_with_next, misses), [*said, *misses.question], [*outputs, going], **PRIVATE
     ).then(
         None,
         [going, misses.shown, misses.page],
         [misses.shown, misses.page],
         js=_GO_ON,
-        **QUIET,
+        **PRIVATE,
     )
 
 

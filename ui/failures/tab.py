@@ -13,7 +13,7 @@ import promptlab as pl
 
 from ..components.errors import raise_gradio_errors
 from ..components.html import error, html_panel
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.pick_list import build_pick_list, keep_page, keep_place, offer_download
 from ..context import AppContext
 from ..queue.queue_folder import study_folder
@@ -92,8 +92,8 @@ def _ask(page: gr.Tab, misses: FailureComponents) -> None:
         outputs,
     )
     changes = [box.change for box in misses.filters]
-    gr.on([*changes, misses.group.change], None, None, misses.page, js="() => 0", **QUIET)
-    misses.by.change(None, None, misses.card, js="() => ''", **QUIET)
+    gr.on([*changes, misses.group.change], None, None, misses.page, js="() => 0", **PRIVATE)
+    misses.by.change(None, None, misses.card, js="() => ''", **PRIVATE)
 
 
 def _turned(runs: Path, boxes: int, study: str | None, opened: Opened) -> list[Any]:

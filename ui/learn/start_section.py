@@ -12,7 +12,7 @@ import promptlab as pl
 from promptlab.study import StudyPolicy
 
 from ..components.html import error, html_panel, note
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.markup import Markup
 from ..components.model_bar import model_bar
 from ..components.uploads import LabelledFile, OwnFile, file_box, read_labelled, uploaded_file
@@ -123,9 +123,9 @@ def _connect(context: AppContext, boxes: list[Any], about: gr.HTML, shown: gr.HT
 
     gr.on(
         [method.input, data.input, model.input], _settler(context.policy),
-        [method, data, model, *boxes[_OWN:]], [about, *boxes[5:_OWN]], **QUIET,
-    ).then(previewed, boxes, shown, **QUIET)  # fmt: skip
-    tokens.input(room, [method, data, model, tokens, *boxes[_OWN:]], text, **QUIET)
+        [method, data, model, *boxes[_OWN:]], [about, *boxes[5:_OWN]], **PRIVATE,
+    ).then(previewed, boxes, shown, **PRIVATE)  # fmt: skip
+    tokens.input(room, [method, data, model, tokens, *boxes[_OWN:]], text, **PRIVATE)
     on_latest([b.change for b in (text, answers, *boxes[3:5], *sizes)], previewed, boxes, shown)
 
 
@@ -134,7 +134,7 @@ def _connect_file(
 ) -> None:
     """The file's box is there when a file is wanted, and another file brings its settings."""
     about, shown = told
-    boxes[1].input(lambda data: gr.Column(visible=data == OWN), boxes[1], place, **QUIET)
+    boxes[1].input(lambda data: gr.Column(visible=data == OWN), boxes[1], place, **PRIVATE)
 
     def taken(*values: Any) -> list[Any]:
         found = preset_values(context.policy, *values[:3], *values[_OWN:])

@@ -12,7 +12,13 @@ import promptlab as pl
 
 from ..components.errors import html_or_error
 from ..components.html import error, html_panel, note
-from ..components.listeners import AT_MODEL, QUIET, SIDE_BY_SIDE, on_latest, pause_when_hidden
+from ..components.listeners import (
+    DEFAULT_CONCURRENCY,
+    MODEL_QUEUE,
+    PRIVATE,
+    on_latest,
+    pause_when_hidden,
+)
 from ..components.session_diff import SessionDiff, receipt_box
 from ..context import AppContext
 from ..study.run.run_controls import RunControls
@@ -71,18 +77,18 @@ class LearnOutputs:
         choices = [(title, number) for number, title in sight.titles.items()]
         names = gr.Dropdown(sight.names, value=sight.study)
         found = [
-            seen.new("study", (sight.names, sight.study), names),
-            seen.new("trial", (choices, sight.trial), gr.Dropdown(choices, value=sight.trial)),
+            seen.changed("study", (sight.names, sight.study), names),
+            seen.changed("trial", (choices, sight.trial), gr.Dropdown(choices, value=sight.trial)),
             *self.steering.updates(seen, sight.study, sight.progress or None),
-            seen.new("head", sight.head()),
-            seen.new("curves", sight.curves()),
-            seen.new("step", (sight.step, sight.last), _slider(sight)),
-            seen.new("moment", moment),
-            seen.new("strip", strip),
-            seen.new("decided", sight.study if sight.state == "decided" else ""),
+            seen.changed("head", sight.head()),
+            seen.changed("curves", sight.curves()),
+            seen.changed("step", (sight.step, sight.last), _slider(sight)),
+            seen.changed("moment", moment),
+            seen.changed("strip", strip),
+            seen.changed("decided", sight.study if sight.state == "decided" else ""),
         ]
         seconds = _SOON if sight.active or not seen.is_up_to_date else _LATER
-        return [*found, seen.new("timer", seconds, gr.Timer(seconds, active=True)), seen]
+        return [*found, seen.changed("timer", seconds, gr.Timer(seconds, active=True)), seen]
 
 
 def build_watch_section(
@@ -131,14 +137,14 @@ def build_watch_section(
     def explain(name: str) -> str:
         return explanation_html(context, name)
 
-    places.timer.tick(look, known, outputs, **QUIET)
-    on_latest(page.select, opened, known, [box, *outputs], **SIDE_BY_SIDE)
+    places.timer.tick(look, known, outputs, **PRIVATE)
+    on_latest(page.select, opened, known, [box, *outputs], **DEFAULT_CONCURRENCY)
     for key in ("study", "trial", "step"):
         widget = getattr(places, key)
-        on_latest(widget.input, picked(key), [widget, *known], outputs, **SIDE_BY_SIDE)
+        on_latest(widget.input, picked(key), [widget, *known], outputs, **DEFAULT_CONCURRENCY)
     places.steering.connect(context, look, [places.study, *known], outputs)
-    start.button.click(started, [*known, *start.boxes], [start.told, box, *outputs], **QUIET)
-    places.decided.change(explain, places.decided, final, **AT_MODEL, **QUIET)
+    start.button.click(started, [*known, *start.boxes], [start.told, box, *outputs], **PRIVATE)
+    places.decided.change(explain, places.decided, final, **MODEL_QUEUE, **PRIVATE)
     pause_when_hidden(page, places.timer)
 
 

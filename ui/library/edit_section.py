@@ -10,7 +10,7 @@ from markupsafe import escape
 import promptlab as pl
 
 from ..components.html import error, note
-from ..components.listeners import QUIET
+from ..components.listeners import PRIVATE
 from . import template_draft, template_editor, template_view
 from .components import LibraryComponents, changed
 
@@ -45,7 +45,7 @@ def connect_edit(
                 *changed(name, changes)]  # fmt: skip
 
     opened = [column, *edit.outputs]
-    shelf.view.edit.click(_safely(change, len(opened)), shelf.shown, opened, **QUIET)
+    shelf.view.edit.click(_safely(change, len(opened)), shelf.shown, opened, **PRIVATE)
     shelf.view.copy.click(
         _safely(
             lambda name: begin(template_draft.copy_template(template_view.find_template(name))),
@@ -53,23 +53,23 @@ def connect_edit(
         ),
         shelf.shown,
         opened,
-        **QUIET,
+        **PRIVATE,
     )
-    new.click(lambda: begin(template_draft.starting_draft()), None, opened, **QUIET)
+    new.click(lambda: begin(template_draft.starting_draft()), None, opened, **PRIVATE)
     edit.close.click(
         lambda: (gr.Column(visible=False), gr.Column(visible=True)),
         None,
         [edit.column, column],
-        **QUIET,
+        **PRIVATE,
     )
     edit.save.click(
         save,
         [edit.replacing, shelf.changes, *edit.boxes],
         [edit.checked, shelf.told, edit.column, column, *shelf.outputs],
-        **QUIET,
+        **PRIVATE,
     )
     # a template that is chosen while one is written is shown above what is written
-    shelf.found.click(lambda: gr.Column(visible=True), None, column, **QUIET)
+    shelf.found.click(lambda: gr.Column(visible=True), None, column, **PRIVATE)
     _deletion(shelf)
 
 
@@ -101,6 +101,6 @@ def _deletion(shelf: LibraryComponents) -> None:
         first = pl.templates()[0].full_name
         return [str(note(f"{name} is deleted.")), *changed(first, changes)]
 
-    view.delete.click(ask, shelf.shown, [asked, view.confirm, view.sure], **QUIET)
-    view.keep.click(lambda: gr.Row(visible=False), None, view.confirm, **QUIET)
-    view.sure.click(delete, [asked, shelf.changes], [shelf.told, *shelf.outputs], **QUIET)
+    view.delete.click(ask, shelf.shown, [asked, view.confirm, view.sure], **PRIVATE)
+    view.keep.click(lambda: gr.Row(visible=False), None, view.confirm, **PRIVATE)
+    view.sure.click(delete, [asked, shelf.changes], [shelf.told, *shelf.outputs], **PRIVATE)

@@ -12,7 +12,7 @@ import promptlab as pl
 
 from ..components.errors import raise_gradio_errors
 from ..components.html import error, join_markup, note
-from ..components.listeners import QUIET
+from ..components.listeners import PRIVATE
 from ..components.markup import Markup
 from ..components.pick_list import offer_download
 from . import template_list as rows
@@ -95,7 +95,7 @@ def connect_exchange(
         brought,
         [bring, replace, *shelf.outputs],
         [shelf.told, *shelf.outputs],
-        **QUIET,
+        **PRIVATE,
     )
 
 

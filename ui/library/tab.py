@@ -9,7 +9,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..components.html import html_panel
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.pick_list import build_pick_list, keep_page, keep_place
 from ..context import AppContext
 from . import edit_section, endpoints, exchange_section, template_editor, template_list
@@ -87,7 +87,7 @@ def _browse(page: gr.Tab, shelf: LibraryComponents) -> None:
     """
     view = shelf.view
     asked = [box.change for box in shelf.filters]
-    gr.on(asked, None, None, shelf.page, js="() => 0", **QUIET)
+    gr.on(asked, None, None, shelf.page, js="() => 0", **PRIVATE)
     on_latest(
         [*asked, shelf.page.change, shelf.shown.change, shelf.changes.change, page.select],
         list_templates,
@@ -109,7 +109,7 @@ def _browse(page: gr.Tab, shelf: LibraryComponents) -> None:
         None,
         shelf.filters[1],
     )
-    shelf.found.click(None, None, shelf.told, js="() => ''", **QUIET)
+    shelf.found.click(None, None, shelf.told, js="() => ''", **PRIVATE)
 
 
 def _use(app: gr.Blocks, shelf: LibraryComponents) -> None:
@@ -128,4 +128,4 @@ def _use(app: gr.Blocks, shelf: LibraryComponents) -> None:
         ]
 
     boxes = [named["prompt-start"], named["play"], named["tabs"]]
-    shelf.view.use.click(opened, shelf.shown, boxes, **QUIET)
+    shelf.view.use.click(opened, shelf.shown, boxes, **PRIVATE)

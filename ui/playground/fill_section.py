@@ -14,7 +14,7 @@ from promptlab.models import fill_words, rank_answer
 from ..components.errors import api_endpoint, html_or_error
 from ..components.html import html_panel
 from ..components.html import slot_position as slot_at
-from ..components.listeners import AT_MODEL
+from ..components.listeners import MODEL_QUEUE
 from ..components.markup import Markup
 from ..components.text_fields import read_fields, read_templates
 from ..context import AppContext
@@ -128,7 +128,7 @@ def build_fill_section(
     shared.carry(
         "fill", template=templates, fields=fields, chat=chat, emptied=[target], as_line=True
     )
-    api_endpoint(fill, **AT_MODEL)
+    api_endpoint(fill, **MODEL_QUEUE)
 
 
 def _capitals(country: str) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ import promptlab as pl
 from ..components.errors import api_endpoint, html_or_error, raise_gradio_errors
 from ..components.html import html_panel
 from ..components.html import slot_position as slot_at
-from ..components.listeners import AT_MODEL, QUIET
+from ..components.listeners import MODEL_QUEUE, PRIVATE
 from ..components.markup import Markup
 from ..components.text_fields import (
     LONGEST,
@@ -168,9 +168,11 @@ def build_labels_section(
     typed = [box.submit for box in (template, answers, fields)]
     events = [button.click, *typed, chat.input, page.select, asked.change]
     shared.show(show, [*boxes, *shared.model], result, events)
-    page.select(lambda: gr.Dropdown(choices=list(classification_templates())), None, name, **QUIET)
+    page.select(
+        lambda: gr.Dropdown(choices=list(classification_templates())), None, name, **PRIVATE
+    )
     shared.carry("labels", template=template, answers=answers, fields=fields, chat=chat)
-    api_endpoint(scored, "label_probabilities", **AT_MODEL)
+    api_endpoint(scored, "label_probabilities", **MODEL_QUEUE)
 
 
 def _lay_out(first: Sequence[str]) -> tuple[gr.Dropdown, list[Any], gr.Button, gr.HTML]:

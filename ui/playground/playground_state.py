@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..components.latest_only import LatestOnly
-from ..components.listeners import AT_MODEL
+from ..components.listeners import MODEL_QUEUE
 from .prompt_state import FieldState, field_lines
 
 SECTIONS = {"fill": "Fill", "labels": "Labels", "generate": "Generate", "strategy": "Strategy"}
@@ -83,7 +83,7 @@ class PlaygroundState:
         def again(before: str | None, *values: Any) -> Any:
             return draw(*values) if before else gr.skip()
 
-        own: dict[str, Any] = {"api_visibility": "private", **AT_MODEL}
+        own: dict[str, Any] = {"api_visibility": "private", **MODEL_QUEUE}
         newest = LatestOnly(result)
         newest.on(events, draw, boxes, **own)
         newest.on([box.change for box in self.model], again, [result, *boxes], **own)

@@ -13,7 +13,7 @@ import promptlab as pl
 from ..components.errors import api_endpoint
 from ..components.html import error, html_panel, slot_position
 from ..components.latest_only import LatestOnly
-from ..components.listeners import QUIET
+from ..components.listeners import PRIVATE
 from ..components.text_fields import read_fields
 from ..context import ModelLoader
 from .playground_state import SECTIONS, PlaygroundState
@@ -92,7 +92,7 @@ def build_prompt_section(
             result = html_panel(name="prompt-result")
     kept = gr.JSON(dict(held), visible=False)
     shared = PlaygroundState(chosen, template, chat, kept, boxes, tabs, buttons)
-    offered: dict[str, Any] = {"queue": False, **QUIET}
+    offered: dict[str, Any] = {"queue": False, **PRIVATE}
     gr.on([app.load, page.select], lambda: gr.Dropdown(choices=_names()), None, name, **offered)
     _arrange(shared, name, parts)
     _show(app, load_model, shared, result)
@@ -139,7 +139,7 @@ def _arrange(shared: PlaygroundState, name: gr.Dropdown, parts: gr.CheckboxGroup
         [shared.template.change, name.change, parts.input],
         arrange,
         [name, parts, shared.template, shared.held, *shared.boxes],
-        **QUIET,
+        **PRIVATE,
     )
 
 
@@ -177,7 +177,7 @@ def _show(
     followed: list[Any] = [shared.template, shared.chat, *shared.boxes, *shared.model]
     shown = [shared.template, shared.chat, shared.held, *shared.model, *shared.boxes]
     LatestOnly(result, shared.chat).on(
-        [app.load, *(box.change for box in followed)], show, shown, **QUIET
+        [app.load, *(box.change for box in followed)], show, shown, **PRIVATE
     )
 
 

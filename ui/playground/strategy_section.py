@@ -13,7 +13,7 @@ from promptlab.errors import Cancelled
 
 from ..components.errors import api_endpoint
 from ..components.html import html_panel, note
-from ..components.listeners import QUIET
+from ..components.listeners import PRIVATE
 from ..components.markup import Markup
 from ..components.stop_button import QUEUE, connect_stoppable
 from ..components.text_fields import read_fields
@@ -64,13 +64,13 @@ def build_strategy_section(
         lambda name, *texts: form.changed(context, name, texts),
         [chosen, *form.kept],
         form.shown,
-        **QUIET,
+        **PRIVATE,
     )
     form.common["reads"].input(
         lambda reads: gr.Textbox(visible=reads == LABELS),
         form.common["reads"],
         form.common["labels"],
-        **QUIET,
+        **PRIVATE,
     )
     page.select(
         lambda: gr.Dropdown(choices=_offered(context.runs)),  # what is chosen is left alone

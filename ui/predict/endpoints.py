@@ -12,7 +12,7 @@ from promptlab.batch import BatchPrediction
 from promptlab.errors import WorkError
 
 from ..components.errors import api_endpoint, raise_gradio_errors
-from ..components.listeners import AT_MODEL
+from ..components.listeners import MODEL_QUEUE
 from ..components.text_fields import read_fields
 from ..context import AppContext
 from .batch import predict_upload
@@ -84,7 +84,7 @@ def add_predict_endpoints(context: AppContext) -> None:
         raise WorkError("nothing was predicted")
 
     api_endpoint(saved_prompts)
-    api_endpoint(predict, **AT_MODEL)
+    api_endpoint(predict, **MODEL_QUEUE)
     with gr.Group(visible=False):
         boxes = [
             gr.Textbox(label="study"),

@@ -11,7 +11,7 @@ import gradio as gr
 import promptlab as pl
 
 from ..components.html import error, html_panel, join_markup, note
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.markup import Markup
 from ..context import MB, AppContext
 from .batch import MOST_ROWS, NO_LABEL, BatchOutcome, UploadedRows, match_upload, predict_upload
@@ -63,17 +63,17 @@ def build_file_section(context: AppContext, study: gr.Dropdown) -> None:
         yield from _run(context, name, path, truth, names, flag, columns)
 
     shown = [parts.going, parts.files, parts.result]
-    begun = parts.start.click(_prepared, None, [*steering, *shown], **QUIET)
+    begun = parts.start.click(_prepared, None, [*steering, *shown], **PRIVATE)
     worked = begun.then(
         run,
         [study, parts.upload, parts.label, parts.fields, parts.flag, *parts.columns],
         [parts.going, parts.files, parts.csv, parts.jsonl, parts.result],
         concurrency_id="predict",
         concurrency_limit=1,
-        **QUIET,
+        **PRIVATE,
     )
-    worked.then(_ended, None, steering, **QUIET)
-    parts.cancel.click(_stopped, parts.flag, parts.cancel, queue=False, **QUIET)
+    worked.then(_ended, None, steering, **PRIVATE)
+    parts.cancel.click(_stopped, parts.flag, parts.cancel, queue=False, **PRIVATE)
     # another file ends what runs on the one before: its rows would stand under the new one
     on_latest(
         [parts.upload.change, study.change],

@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..components.errors import html_or_error
 from ..components.html import html_panel
-from ..components.listeners import QUIET, on_latest
+from ..components.listeners import PRIVATE, on_latest
 from ..components.markup import Markup
 from ..context import AppContext
 from . import endpoints, file_section, text_section
@@ -42,7 +42,7 @@ def build_predict_tab(app: gr.Blocks, context: AppContext, page: gr.Tab) -> None
     def shown(name: str | None) -> str:
         return _about(context, name)
 
-    page.select(listed, study, [study, about], **QUIET)
+    page.select(listed, study, [study, about], **PRIVATE)
     on_latest(study.input, shown, study, about)
 
 

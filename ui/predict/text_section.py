@@ -22,7 +22,7 @@ from ..components.html import (
     note,
     share_text,
 )
-from ..components.listeners import AT_MODEL, QUIET, on_latest
+from ..components.listeners import MODEL_QUEUE, PRIVATE, on_latest
 from ..components.markup import Markup
 from ..components.text_fields import LONGEST
 from ..context import AppContext
@@ -107,11 +107,11 @@ def build_text_section(context: AppContext, study: gr.Dropdown, page: gr.Tab) ->
         [study, fields, *boxes],
         result,
         api_visibility="private",
-        **AT_MODEL,
+        **MODEL_QUEUE,
     )
     on_latest([study.change, page.select], prepared, study, [*boxes, fields])
     # an answer of the prompt before does not come late under another one
-    study.change(lambda: "", None, result, cancels=[asked], trigger_mode="multiple", **QUIET)
+    study.change(lambda: "", None, result, cancels=[asked], trigger_mode="multiple", **PRIVATE)
 
 
 def _prepared(context: AppContext, name: str | None) -> list[Any]:

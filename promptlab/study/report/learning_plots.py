@@ -18,7 +18,7 @@ _MOST_POINTS = 120
 
 
 @dataclass(frozen=True)
-class Trace:
+class TrialLine:
     """One trial's line, as SVG points in per cent, with the text shown when it is pointed at."""
 
     points: str
@@ -31,7 +31,7 @@ class TracePlot:
     """Lines over steps; ``dots`` mark the values of the best trial."""
 
     label: str
-    traces: list[Trace]
+    traces: list[TrialLine]
     dots: list[Dot]
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -91,7 +91,7 @@ def _plot(
         last = text(points[-1][1])
         title = f"Trial {one.number}: {one.name}, {last} at step {points[-1][0]:.0f}"
         style = f"{one.tone}{' best' if one.best else ''}"
-        traces.append(Trace(_drawn(points, x, y), title, style))
+        traces.append(TrialLine(_drawn(points, x, y), title, style))
         if (one.best and key == "dev") or len(points) == 1:
             dots += [_dot(one, at, value, x, y, text) for at, value in points[-_MOST_POINTS:]]
     return TracePlot(

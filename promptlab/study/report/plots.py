@@ -89,7 +89,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Cell:
+class ConfusionCell:
     """One cell of the confusion matrix; ``heat`` runs from 0 to 10 within its row."""
 
     text: str
@@ -103,7 +103,7 @@ class Confusion:
     """True labels down, predicted labels across."""
 
     columns: list[str]
-    rows: list[tuple[str, list[Cell]]]
+    rows: list[tuple[str, list[ConfusionCell]]]
 
 
 def whisker(scale: Scale, value: float, ci: tuple[float, float] | None, title: str) -> Whisker:
@@ -241,7 +241,7 @@ def confusion_grid(confusion: Mapping[str, Any]) -> Confusion | None:
     for true, counts in zip(labels, matrix, strict=False):
         total = sum(counts)
         cells = [
-            Cell(
+            ConfusionCell(
                 text=str(found),
                 share=f"{100 * found / total:.0f}\u00a0%" if total else "",
                 heat=round(_HEAT_LEVELS * found / total) if total else 0,

@@ -27,7 +27,7 @@ class Watched(SessionDiff):
 
 
 def told(seen: SessionDiff, found: Any) -> list[Any]:
-    return [seen.new("study", found)]
+    return [seen.changed("study", found)]
 
 
 def looked(seen: SessionDiff, receipt: float | None) -> list[Any]:
@@ -40,11 +40,11 @@ def is_nothing(value: Any) -> bool:
 
 def test_only_what_is_new_is_sent() -> None:
     seen = SessionDiff()
-    assert seen.new("head", "a") == "a"
-    assert is_nothing(seen.new("head", "a"))
-    assert seen.new("head", "b", "drawn") == "drawn"
+    assert seen.changed("head", "a") == "a"
+    assert is_nothing(seen.changed("head", "a"))
+    assert seen.changed("head", "b", "drawn") == "drawn"
     seen.invalidate("head")
-    assert seen.new("head", "b") == "b"
+    assert seen.changed("head", "b") == "b"
 
 
 def test_of_two_looks_at_once_the_older_choice_loses() -> None:
@@ -112,7 +112,7 @@ def test_every_session_has_its_own() -> None:
     second = copy.deepcopy(first)
     assert (type(second), second.study, second.trial) == (Watched, "a", 3)
     second.choose(study="b", trial=None)
-    second.new("head", 1)
+    second.changed("head", 1)
     assert (first.study, first.trial, first.sent) == ("a", 3, {})
-    with first._one_look:
+    with first._poll_lock:
         assert looked(second, 0)[0] == "b"  # no lock of the first one's

@@ -11,7 +11,7 @@ import promptlab as pl
 from promptlab.candidates import kind_names
 
 from ...components.html import note
-from ...components.listeners import QUIET, on_latest
+from ...components.listeners import PRIVATE, on_latest
 from .candidate_groups import with_default, with_double, with_group, with_setting, without_group
 from .form_fields import group_names, groups_key, groups_of, templates_for
 from .kind_settings import (
@@ -141,7 +141,7 @@ class CandidateCards:
             take,
             [self._yaml, *inputs, *self._outputs[-2:]],
             self._outputs,
-            **QUIET,
+            **PRIVATE,
         )
 
 

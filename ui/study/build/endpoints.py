@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...components.errors import api_endpoint
-from ...components.listeners import AT_MODEL
+from ...components.listeners import MODEL_QUEUE
 from ...context import AppContext
 from . import validation
 
@@ -24,4 +24,4 @@ def add_build_endpoints(context: AppContext) -> None:
         return row
 
     api_endpoint(validate_study)
-    api_endpoint(estimate_study, **AT_MODEL)
+    api_endpoint(estimate_study, **MODEL_QUEUE)

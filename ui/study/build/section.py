@@ -14,7 +14,7 @@ from promptlab.data import data_set_names
 
 from ...components.errors import html_or_error
 from ...components.html import error, note
-from ...components.listeners import AT_MODEL, QUIET, on_latest
+from ...components.listeners import MODEL_QUEUE, PRIVATE, on_latest
 from ...context import AppContext
 from . import cost_chart, validation
 from .candidate_cards import CandidateCards
@@ -52,7 +52,7 @@ class BuildSection(BuildComponents):
             self._opened,
             [self.yaml, first, *state],
             [first, self.start_from, *self.settled],
-            **QUIET,
+            **PRIVATE,
         )
         on_latest(self.yaml.input, self._typed, [self.yaml, *state], self.settled[1:])
         for box in BOXES:
@@ -61,7 +61,7 @@ class BuildSection(BuildComponents):
             self._begin,
             [self.start_from, self.yaml, *state],
             [*self.settled, self.begun],
-            **QUIET,
+            **PRIVATE,
         )
         self.propose.click(
             self._propose,
@@ -76,13 +76,13 @@ class BuildSection(BuildComponents):
         )
         self.ask.click(
             self._estimate, self.yaml, self.estimate,
-            api_visibility="private", **AT_MODEL,
+            api_visibility="private", **MODEL_QUEUE,
         )  # fmt: skip
         self.start.click(
             self._start, self.yaml, [self.status, self.rename, stages], api_visibility="private"
         )
-        self.rename.click(self._rename, [self.yaml, *state], [*self.settled, self.rename], **QUIET)
-        self.download.click(self._file, self.yaml, self.download, **QUIET)
+        self.rename.click(self._rename, [self.yaml, *state], [*self.settled, self.rename], **PRIVATE)
+        self.download.click(self._file, self.yaml, self.download, **PRIVATE)
         add_build_endpoints(self.context)
 
     def _edit(self, name: str) -> None:

@@ -13,7 +13,7 @@ import promptlab as pl
 
 from ...components.errors import api_endpoint
 from ...components.html import error, html_panel, note
-from ...components.listeners import SIDE_BY_SIDE, on_latest
+from ...components.listeners import DEFAULT_CONCURRENCY, on_latest
 from ...queue.queue_folder import study_folder
 from .chart import CHARTS, TOLD, ChartKey, StudyChart, draw_chart
 
@@ -49,7 +49,7 @@ def build_charts_section(runs: Path, study: Any, looked: Sequence[Any]) -> None:
         lambda *chosen: refresh_chart(runs, *chosen),
         [study, chart, key],
         [plot, remark, key],
-        **SIDE_BY_SIDE,
+        **DEFAULT_CONCURRENCY,
     )
     api_endpoint(study_figure)
 

@@ -12,7 +12,7 @@ from promptlab.study import StudyComparison
 
 from ...components.errors import api_endpoint, html_or_error
 from ...components.html import error, html_panel, note
-from ...components.listeners import QUIET
+from ...components.listeners import PRIVATE
 from ...queue.queue_folder import study_folder
 from . import html
 
@@ -98,7 +98,7 @@ def build_history_section(runs: Path, part: gr.Tab) -> None:
         other = gr.Dropdown([], label="to", min_width=200, elem_id="time-to")
     both = html_panel(name="time-pair")
     outputs = [board, both, one, other]
-    gr.on([part.select, again.click], opened, None, [names, *outputs], **QUIET)
-    names.input(show, names, outputs, **QUIET)
-    gr.on([one.input, other.input], pair, [one, other], both, **QUIET)
+    gr.on([part.select, again.click], opened, None, [names, *outputs], **PRIVATE)
+    names.input(show, names, outputs, **PRIVATE)
+    gr.on([one.input, other.input], pair, [one, other], both, **PRIVATE)
     api_endpoint(compare_studies)

@@ -35,14 +35,14 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Scale:
+class IntervalScale:
     """The stretch of the measure's axis that the intervals take up, rounded outwards."""
 
     low: float
     high: float
 
     @classmethod
-    def over(cls, rows: Iterable[Row], measure: str) -> Scale | None:
+    def over(cls, rows: Iterable[Row], measure: str) -> IntervalScale | None:
         """Wide enough for all; ``None`` when nothing can be drawn."""
         ends = [end for row in rows for end in _ends(row.get("dev") or {}, measure)]
         if not ends:
@@ -73,7 +73,7 @@ def leaderboard_html(
 ) -> Markup:
     """Trials best first, then ``baselines`` (a row and its role); names open their prompts."""
     rows = [*trials[:_MOST_ROWS], *(row for row, _ in baselines)]
-    scale = Scale.over(rows, measure)
+    scale = IntervalScale.over(rows, measure)
     best = _ends((trials[0].get("dev") or {}) if trials else {}, measure)
     lines = [
         _trial(rank, row, measure, scale, best, live)
@@ -95,7 +95,7 @@ def leaderboard_html(
     )
 
 
-def _axis(scale: Scale | None, measure: str) -> Markup:
+def _axis(scale: IntervalScale | None, measure: str) -> Markup:
     if scale is None:
         return Markup("95&nbsp;% interval")
     return Markup("<span>{}</span><i>95&nbsp;% interval</i><span>{}</span>").format(
@@ -104,7 +104,12 @@ def _axis(scale: Scale | None, measure: str) -> Markup:
 
 
 def _trial(
-    rank: int, row: Row, measure: str, scale: Scale | None, best: Sequence[float], live: bool
+    rank: int,
+    row: Row,
+    measure: str,
+    scale: IntervalScale | None,
+    best: Sequence[float],
+    live: bool,
 ) -> Markup:
     complete = row.get("state") == "complete"
     name = str(row.get("name") or f"trial {row.get('number')}")
@@ -123,7 +128,7 @@ def _trial(
 
 
 def _baseline(
-    row: Row, role: str, measure: str, scale: Scale | None, best: Sequence[float]
+    row: Row, role: str, measure: str, scale: IntervalScale | None, best: Sequence[float]
 ) -> Markup:
     name = Markup("{} {}").format(chip(role), row.get("name"))
     key = f"control-{row.get('name')}"
@@ -150,7 +155,7 @@ def _line(
     detail: Any,
     scores: Row,
     measure: str,
-    drawn_on: tuple[Scale | None, Sequence[float]],
+    drawn_on: tuple[IntervalScale | None, Sequence[float]],
     standing: Markup,
     tokens: Any,
 ) -> Markup:
@@ -176,7 +181,7 @@ def _line(
 
 
 def _whisker(
-    value: float, ends: Sequence[float], scale: Scale, best: Sequence[float], detail: str
+    value: float, ends: Sequence[float], scale: IntervalScale, best: Sequence[float], detail: str
 ) -> Markup:
     """A value with its interval; behind it, the interval of the best one."""
     left, right = scale.at(ends[0]), scale.at(ends[1])

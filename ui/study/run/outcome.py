@@ -12,9 +12,9 @@ import gradio as gr
 import promptlab as pl
 
 from ...components.html import error
-from ...components.listeners import QUIET
+from ...components.listeners import PRIVATE
 from ...components.markup import Markup
-from ...components.session_diff import Look, SessionDiff
+from ...components.session_diff import Poll, SessionDiff
 from ...context import AppContext
 
 _FILES = ("report.html", "leaderboard.csv")
@@ -45,31 +45,35 @@ class StudyResultFiles:
             folder = None
         has, read = folder is not None, folder is not None and seen.read
         return [
-            seen.new("outcome", has, gr.Row(visible=has)),
+            seen.changed("outcome", has, gr.Row(visible=has)),
             *(self._file(seen, folder, file) for file in _FILES),
-            seen.new("reading", read, gr.Button("Close the report" if read else self._show.value)),
-            seen.new("report", name if read else "", _framed(folder) if folder and read else ""),
+            seen.changed(
+                "reading", read, gr.Button("Close the report" if read else self._show.value)
+            ),
+            seen.changed(
+                "report", name if read else "", _framed(folder) if folder and read else ""
+            ),
         ]
 
-    def connect(self, look: Look, known: Sequence[Any], shown: Sequence[Any]) -> None:
+    def connect(self, look: Poll, known: Sequence[Any], shown: Sequence[Any]) -> None:
         """``known`` are the `SessionDiff` and the receipt, ``shown`` is what ``look`` fills."""
 
         def turned(seen: SessionDiff, receipt: float | None) -> list[Any]:
             seen.choose(read=not seen.read)
             return look(seen, receipt)
 
-        self._show.click(turned, list(known), list(shown), **QUIET)
+        self._show.click(turned, list(known), list(shown), **PRIVATE)
 
     def _file(self, seen: SessionDiff, folder: Path | None, file: str) -> Any:
         """A copy to download, made when there is another one than was offered."""
         if folder is None:
-            return seen.new(file, None, gr.skip())
+            return seen.changed(file, None, gr.skip())
         key = (folder.name, (folder / file).stat().st_mtime_ns)
         if seen.sent.get(file) == key:
             return gr.skip()
         target = self._context.download_path(f"{folder.name}-{file}")
         shutil.copyfile(folder / file, target)
-        return seen.new(file, key, gr.DownloadButton(value=str(target)))
+        return seen.changed(file, key, gr.DownloadButton(value=str(target)))
 
 
 def _framed(folder: Path) -> str:

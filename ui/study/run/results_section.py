@@ -14,7 +14,7 @@ from promptlab.study import study_verdict
 
 from ...components.errors import api_endpoint
 from ...components.html import card, chip, count_text, error, html_panel, join_markup, note
-from ...components.listeners import SIDE_BY_SIDE, on_latest
+from ...components.listeners import DEFAULT_CONCURRENCY, on_latest
 from ...components.markup import Markup
 from ...components.session_diff import SessionDiff, receipt_box
 from ...context import AppContext
@@ -177,10 +177,10 @@ def build_results_section(app: gr.Blocks, context: AppContext, page: gr.Tab) -> 
         def tell(found: ResultsView) -> list[Any]:
             seen.study = found.chosen
             return [
-                seen.new("names", (found.names, found.chosen), found.listed()),
-                seen.new("board", found.drawn),
+                seen.changed("names", (found.names, found.chosen), found.listed()),
+                seen.changed("board", found.drawn),
                 *outcome.updates(seen, found.chosen),
-                seen.new("waiting", found.waiting),
+                seen.changed("waiting", found.waiting),
                 seen,
             ]
 
@@ -191,8 +191,8 @@ def build_results_section(app: gr.Blocks, context: AppContext, page: gr.Tab) -> 
         seen.invalidate("names")  # the page has changed its mark by itself
         return look(seen, receipt)
 
-    on_latest(name.input, chosen, [name, *known], outputs, **SIDE_BY_SIDE)
-    on_latest([page.select, button.click], look, known, outputs, **SIDE_BY_SIDE)
+    on_latest(name.input, chosen, [name, *known], outputs, **DEFAULT_CONCURRENCY)
+    on_latest([page.select, button.click], look, known, outputs, **DEFAULT_CONCURRENCY)
     outcome.connect(look, known, outputs)
     api_endpoint(studies)
     api_endpoint(leaderboard)

@@ -10,8 +10,8 @@ import gradio as gr
 import promptlab as pl
 
 from ...components.html import error, html_panel, note
-from ...components.listeners import QUIET
-from ...components.session_diff import Look, SessionDiff
+from ...components.listeners import PRIVATE
+from ...components.session_diff import Poll, SessionDiff
 from ...context import AppContext
 
 _PAUSED_BY = ("running",)
@@ -58,16 +58,16 @@ class RunControls:
         asked = seen.asked and can[2]
         return [
             *(
-                seen.new(f"can {place}", able, gr.Button(interactive=able))
+                seen.changed(f"can {place}", able, gr.Button(interactive=able))
                 for place, able in enumerate(can)
             ),
-            seen.new("refused", seen.refused),
-            seen.new("asked", asked, gr.Group(visible=asked)),
-            seen.new("question", cancel_question(str(name), found or {}) if asked else ""),
+            seen.changed("refused", seen.refused),
+            seen.changed("asked", asked, gr.Group(visible=asked)),
+            seen.changed("question", cancel_question(str(name), found or {}) if asked else ""),
         ]
 
     def connect(
-        self, context: AppContext, look: Look, known: Sequence[Any], shown: Sequence[Any]
+        self, context: AppContext, look: Poll, known: Sequence[Any], shown: Sequence[Any]
     ) -> None:
         """Let the buttons act on what the window shows, then ``look``.
 
@@ -96,7 +96,7 @@ class RunControls:
             (self.yes, act(context.queue.cancel)),
             (self.no, ask(False)),
         ):
-            button.click(function, list(known), list(shown), **QUIET)
+            button.click(function, list(known), list(shown), **PRIVATE)
 
 
 def available_controls(found: Progress | None) -> tuple[bool, bool, bool]:

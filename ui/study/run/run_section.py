@@ -10,7 +10,7 @@ import gradio as gr
 import promptlab as pl
 
 from ...components.html import error, html_panel
-from ...components.listeners import QUIET, SIDE_BY_SIDE, on_latest, pause_when_hidden
+from ...components.listeners import DEFAULT_CONCURRENCY, PRIVATE, on_latest, pause_when_hidden
 from ...components.session_diff import SessionDiff, receipt_box
 from ...context import AppContext
 from ..charts import section as charts
@@ -61,18 +61,18 @@ class RunOutputs:
         listed = gr.Radio(sight.choices, value=sight.chosen)
         decided = sight.chosen if sight.state == "decided" else None
         found = [
-            seen.new("studies", (sight.choices, sight.chosen), listed),
-            seen.new("head", sight.head()),
+            seen.changed("studies", (sight.choices, sight.chosen), listed),
+            seen.changed("head", sight.head()),
             *self.steering.updates(seen, sight.chosen, sight.found),
-            seen.new("now", sight.now()),
+            seen.changed("now", sight.now()),
             *self.outcome.updates(seen, decided),
-            seen.new("board", sight.board()),
-            seen.new("log", sight.log()),
-            seen.new("moment", sight.moment),
-            seen.new("charts", sight.searches, gr.Accordion(visible=sight.searches)),
+            seen.changed("board", sight.board()),
+            seen.changed("log", sight.log()),
+            seen.changed("moment", sight.moment),
+            seen.changed("charts", sight.searches, gr.Accordion(visible=sight.searches)),
         ]
         seconds = _SOON if sight.active or not seen.is_up_to_date else _LATER
-        return [*found, seen.new("timer", seconds, gr.Timer(seconds, active=True)), seen]
+        return [*found, seen.changed("timer", seconds, gr.Timer(seconds, active=True)), seen]
 
 
 def build_run_section(app: gr.Blocks, context: AppContext, page: gr.Tab, part: gr.Tab) -> None:
@@ -111,11 +111,11 @@ def build_run_section(app: gr.Blocks, context: AppContext, page: gr.Tab, part: g
             return [str(error(problem)), gr.skip(), *[gr.skip()] * len(shown)]
         return ["", "", *look(seen, receipt)]
 
-    places.timer.tick(look, known, shown, **QUIET)  # queued: else no state is told to change
-    on_latest([page.select, part.select, again.click], opened, known, shown, **SIDE_BY_SIDE)
-    on_latest(places.study.input, chosen, [places.study, *known], shown, **SIDE_BY_SIDE)
+    places.timer.tick(look, known, shown, **PRIVATE)  # queued: else no state is told to change
+    on_latest([page.select, part.select, again.click], opened, known, shown, **DEFAULT_CONCURRENCY)
+    on_latest(places.study.input, chosen, [places.study, *known], shown, **DEFAULT_CONCURRENCY)
     shipped.button.click(
-        begin, [*shipped.boxes, *known], [shipped.told, shipped.name, *shown], **QUIET
+        begin, [*shipped.boxes, *known], [shipped.told, shipped.name, *shown], **PRIVATE
     )
     places.steering.connect(context, look, [places.study, *known], shown)
     places.outcome.connect(look, known, shown)
