@@ -160,7 +160,7 @@ class TunedKind(LearningKind, TemplateKind):
         predictor = self._over(item.candidate.settings, template, view)
         predictor.fit(self.task.train)  # draws demonstrations, checks labels
         dev = self.task.dev[: training.dev_examples]
-        shares = getattr(view.engine.runner, "shares", False) and not view.prefix_tokens
+        shares = view.engine.runner.can_share_prefixes and not view.prefix_tokens
         shares = shares and not learner.weights
         return Trainee(
             learner,

@@ -239,7 +239,7 @@ class TriggersKind(LearningKind, TemplateKind):
 
     def _filter(self, model: LocalModel) -> TokenFilter:
         if model.key not in self._filters:
-            vocabulary = model.engine.network.virtual_tokens.start
+            vocabulary = model.engine.network.virtual_tokens.first_id
             self._filters[model.key] = TokenFilter(model.encoding, vocabulary)
         return self._filters[model.key]
 

@@ -139,7 +139,7 @@ def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dic
             "max_tokens": model.max_tokens,
             "thinking": model.thinking,
             "fast_paths": {
-                "shared_prefixes": bool(getattr(model.engine.runner, "shares", False)),
+                "shared_prefixes": model.engine.runner.can_share_prefixes,
                 "slot_only_head": network.hooks.can_gather,
                 "slot_features": network.head_is_linear,
             },

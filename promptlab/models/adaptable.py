@@ -44,12 +44,14 @@ class AdaptableModel(LanguageModel):
         engine = self.base.engine
         if learned.weights is not None:
             network = learned.weights.merge_into(engine.network)
-            engine = engine.over(network, learned.key, keep=keep)
+            engine = engine.with_network(network, learned.key, keep=keep)
         view = copy.copy(self)
         view.base = self.base
         view.learned = learned
         view.key = hashlib.sha256(f"{self.base.key} {learned.key}".encode()).hexdigest()[:24]
-        view.engine = engine.adapted(learned.vectors, learned.prefix, learned.key, keep=keep)
+        view.engine = engine.with_learned_parts(
+            learned.vectors, learned.prefix, learned.key, keep=keep
+        )
         view._forget()
         return view
 
@@ -62,7 +64,9 @@ class AdaptableModel(LanguageModel):
         check_trainable(base.engine.network, self.name)
         other = copy.copy(base)
         other.base = other
-        other.engine = base.engine.over(base.engine.network.trainable_copy(), "", keep=False)
+        other.engine = base.engine.with_network(
+            base.engine.network.trainable_copy(), "", keep=False
+        )
         other._forget()
         return other
 
@@ -83,8 +87,8 @@ class AdaptableModel(LanguageModel):
         A causal model with sliding windows or recurrent layers keeps other state, so it takes none.
         """
         runner, network = self.base.engine.runner, self.base.engine.network
-        shares = getattr(runner, "shares", True)
-        if not shares or network.batching_mode == "anew" or not network.can_attend_prefix:
+        other_state = self.family == "causal" and not runner.can_share_prefixes
+        if other_state or network.batching_mode == "uncached" or not network.can_attend_prefix:
             return None
         if not hasattr(self.base, "_prefix_shape"):
             self.base._prefix_shape = prefix_shape(self.engine.network)
@@ -97,7 +101,7 @@ class AdaptableModel(LanguageModel):
             "model": self.name,
             "family": self.family,
             "width": virtual.width,
-            "vocabulary": virtual.start,
+            "vocabulary": virtual.first_id,
             "layers": self.engine.network.layer_count,
         }
         if learned is None or learned.prefix is not None:
@@ -118,10 +122,10 @@ class AdaptableModel(LanguageModel):
                 f"{virtual.width}; use the model they were learned for"
             )
         top = max((t for tokens in learned.triggers for t in tokens), default=0)
-        if top >= virtual.start:
+        if top >= virtual.first_id:
             raise InputError(
                 f"the trigger token {top} is outside of the vocabulary of {self.name}, which has "
-                f"{virtual.start} tokens; use the model it was found for"
+                f"{virtual.first_id} tokens; use the model it was found for"
             )
         if learned.weights is not None:
             learned.weights.check(self.base.engine.network, self.name)

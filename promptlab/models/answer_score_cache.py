@@ -63,7 +63,7 @@ class AnswerScoreCache:
     def read(self) -> None:
         """Send the prompts through the network, unless that was done before."""
         if self._read is None and self.model.engine.network.head_is_linear:
-            self._read = self.model.engine.read(self._contexts)
+            self._read = self.model.engine.read_slots(self._contexts)
 
     def uncached_answers(self, answers: Sequence[str]) -> tuple[str, ...]:
         """Those of the answers for which `score` would ask the network."""

@@ -103,7 +103,7 @@ class CausalModel(LocalModel):
         The prefix is in the context as so many ids beyond the vocabulary, which the runner
         replaces by its keys and values.
         """
-        first = self.engine.network.virtual_tokens.start
+        first = self.engine.network.virtual_tokens.first_id
         if self.learned is not None and self.learned.vectors is not None:
             first += len(self.learned.vectors)
         prefix = tuple(range(first, first + self.prefix_tokens))

@@ -182,16 +182,16 @@ def from_transformers(
     )
     if examined.network is not network:
         network.adopt_checks(examined.network)
-        runner = runner.over(network)
+        runner = runner.with_network(network)
     runner.computed_tokens = 0
-    shares = getattr(runner, "shares", False)
+    shares = runner.can_share_prefixes
     facts = [str(network.dtype), budget.tokens, shares, *(["alone"] if runner.single_rows else [])]
     content = weights or _tensor_key(model)
     key = _key(content, *facts)
     path = cache_dir() / "features" / f"{_store_key(key, network)}.db" if cache else None
     engine = Engine(network, runner, FeatureStore(path), deterministic=deterministic)
     if (room := kv_cache_bytes(network.device) if shares else 0) > 0:
-        engine.runner = runner.keeping(RadixKVCache(room))
+        engine.runner = runner.with_kv_cache(RadixKVCache(room))
     return _CLASSES[kind](
         name=name,
         key=key,

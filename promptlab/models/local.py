@@ -211,7 +211,7 @@ class LocalModel(AdaptableModel):
     def vocabulary_logprobs(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt vocab"]:
         """Log-probabilities in nats of all tokens at every prompt's slot."""
         self._check(prompts)
-        return self.engine.vocabulary(self.slot_contexts(prompts))
+        return self.engine.vocabulary_logprobs(self.slot_contexts(prompts))
 
     def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
         """The slots' vectors in fp32, kept by the store of features."""
@@ -277,7 +277,7 @@ class LocalModel(AdaptableModel):
         ids: Sequence[tuple[int | None, ...]] = placeholder_ids(prompt)
         if ids and self.learned is not None:
             ids = list(
-                self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.start)
+                self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.first_id)
             )
         if prompt.chat:
             self._check_chat(prompt)
@@ -325,7 +325,7 @@ class LocalModel(AdaptableModel):
             return EncodedSides((), *self.sides(prompt, writes=writes), ())
         assert self.learned is not None
         ids = list(
-            self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.start)
+            self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.first_id)
         )
         return self._pieces(prompt, ids, writes)
 
@@ -388,7 +388,7 @@ class LocalModel(AdaptableModel):
                 "one text at a time: what this architecture gives for a text depends on its "
                 "padding or on the texts beside it"
             )
-        if self.engine.network.batching_mode == "anew" and "generate" in self.capabilities:
+        if self.engine.network.batching_mode == "uncached" and "generate" in self.capabilities:
             facts["writing"] = "without a cache: the whole text is read anew for every token"
         return facts if self.learned is None else facts | {"learned": self.learned.key}
 

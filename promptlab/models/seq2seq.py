@@ -90,9 +90,9 @@ class Seq2SeqModel(LocalModel):
 
     def _written_after(self, context: ScoringContext) -> ScoringContext:
         model = self.engine.network.model
-        forced = StopTokens.of(model, self.tokenizer).forced
+        forced = StopTokens.from_model(model, self.tokenizer).forced
         start = (int(model.config.decoder_start_token_id),)
-        return replace(context, begun=start if forced is None else (*start, forced))
+        return replace(context, decoder_ids=start if forced is None else (*start, forced))
 
     def _count(self, left: Text, right: Text) -> int:
         if sentinel_id(self.tokenizer) is None:

@@ -27,7 +27,7 @@ def end_token(model: Any, tokenizer: Any, name: str, *, chat: bool) -> int:
     Raises:
         CapabilityError: The model has no such token.
     """
-    ends = StopTokens.of(model, tokenizer)
+    ends = StopTokens.from_model(model, tokenizer)
     stops = ends.tokens - {ends.sentinel}
     if chat:
         found = next((token for token in _after_reply(tokenizer) if token in stops), None)

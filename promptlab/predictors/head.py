@@ -62,7 +62,7 @@ class HeadClassifier(Predictor):
         started = time.perf_counter()
         prompts = [self.texts.prompt(row) for row in rows]
         ids = self.texts.token_ids_of_prompts(prompts)
-        states = self.texts.embedder().read(ids)
+        states = self.texts.embedder().embed(ids)
         scores = (states @ self._head.T.cpu() + self._bias.cpu()).log_softmax(-1).double().numpy()
         seconds = (time.perf_counter() - started) / len(rows)
         return Predictions(

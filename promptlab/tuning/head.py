@@ -137,13 +137,13 @@ class HeadPack:
         self, learner: HeadLearner, exercises: HeadExercises, numbers: Sequence[int]
     ) -> list[Scored]:
         rows = [exercises.ids[number] for number in numbers]
-        states = self._kept(rows) if self.frozen else self.reader.with_graph(rows)
+        states = self._kept(rows) if self.frozen else self.reader.embed_with_graph(rows)
         return [[logits] for logits in learner.logits(states)]
 
     def _kept(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
         new = [row for row in dict.fromkeys(rows) if row not in self._known]
         if new:
-            self._known |= dict(zip(new, self.reader.read(new), strict=True))
+            self._known |= dict(zip(new, self.reader.embed(new), strict=True))
         return torch.stack([self._known[row] for row in rows]).to(self.reader.network.device)
 
 

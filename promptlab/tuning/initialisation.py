@@ -64,7 +64,7 @@ def initial_vectors(
     with torch.no_grad():
         if ids is not None:
             return virtual.embed(torch.tensor(ids, device=device))
-        rows = virtual.embed(torch.arange(min(virtual.start, MOST_COMMON), device=device))
+        rows = virtual.embed(torch.arange(min(virtual.first_id, MOST_COMMON), device=device))
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn((count, virtual.width), generator=generator)
         return drawn.to(device) * rows.std()
@@ -72,7 +72,7 @@ def initial_vectors(
 
 def _sample(model: LocalModel, count: int, seed: int) -> tuple[int, ...]:
     special = set(model.tokenizer.all_special_ids)
-    most = min(model.engine.network.virtual_tokens.start, MOST_COMMON)
+    most = min(model.engine.network.virtual_tokens.first_id, MOST_COMMON)
     order = torch.randperm(most, generator=torch.Generator().manual_seed(seed)).tolist()
     allowed = [token for token in order if token not in special]
     return tuple(allowed[i % len(allowed)] for i in range(count))

@@ -121,8 +121,8 @@ def _nearest(
     best = torch.full((len(vectors), top), -2.0, device=device)
     ids = torch.zeros((len(vectors), top), dtype=torch.long, device=device)
     with torch.no_grad():
-        for start in range(0, virtual.start, _CHUNK):
-            rows = torch.arange(start, min(start + _CHUNK, virtual.start), device=device)
+        for start in range(0, virtual.first_id, _CHUNK):
+            rows = torch.arange(start, min(start + _CHUNK, virtual.first_id), device=device)
             table = torch.nn.functional.normalize(virtual.embed(rows), dim=1)
             cosines = wanted @ table.T
             inside = special[(special >= start) & (special < start + len(rows))] - start

@@ -218,7 +218,7 @@ class LabelExercises(LabelledExercises):
             )
             for example, row in zip(examples, rows, strict=True)
         ]
-        super().__init__(made, start=model.engine.network.virtual_tokens.start, shares=shares)
+        super().__init__(made, start=model.engine.network.virtual_tokens.first_id, shares=shares)
         self._single = all(
             len(one.asked) == 1 and all(len(c) == 1 for c in one.asked[0].continuations)
             for one in made
@@ -286,7 +286,7 @@ def text_exercises(
         Exercise(example, (asked,), 0, len(asked.context.ids))
         for example, asked in zip(examples, rows, strict=True)
     ]
-    return TextExercises(made, start=model.engine.network.virtual_tokens.start, shares=shares)
+    return TextExercises(made, start=model.engine.network.virtual_tokens.first_id, shares=shares)
 
 
 class TextExercises(Exercises):

@@ -191,7 +191,7 @@ def network_states(
     from promptlab.engine.kv_cache.state import cache_from_state, to_kv_state
 
     network = model.engine.network
-    cache = cache_from_state(None, network.layer_count, counts=False)
+    cache = cache_from_state(None, network.layer_count, takes_positions=False)
     tokens = torch.tensor([ids], device=network.device)
     if model.family == "masked":
         network.fill_cache(cache, input_ids=tokens)

@@ -82,8 +82,8 @@ def compare(
 
     def own_side() -> float:
         forget(model)
-        if model.engine.kept is not None:
-            model.engine.kept.clear()
+        if model.engine.kv_cache is not None:
+            model.engine.kv_cache.clear()
         start = time.perf_counter()
         own[:] = model.generate(prompts, Decoding(max_tokens=options.max_tokens))
         return time.perf_counter() - start

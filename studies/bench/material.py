@@ -77,8 +77,8 @@ def forget(model: LocalModel) -> None:
     """Start a repeat afresh: nothing that an earlier one has computed is known."""
     model.engine.store.close()
     model.engine.store = FeatureStore(None)
-    if model.engine.kept is not None:
-        model.engine.kept.clear()
+    if model.engine.kv_cache is not None:
+        model.engine.kv_cache.clear()
 
 
 def plain_model(

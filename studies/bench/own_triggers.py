@@ -46,7 +46,7 @@ class SearchTask:
         classifier = PromptClassifier(Template(words), verbalizer, model)
         self.train_rows, self.words = trigger_rows(classifier, train, length=length)
         self.dev_rows, _ = trigger_rows(classifier, dev, length=length)
-        self.tokens = TokenFilter(model.encoding, model.engine.network.virtual_tokens.start)
+        self.tokens = TokenFilter(model.encoding, model.engine.network.virtual_tokens.first_id)
         oracle = self.oracle()
         search = recipe.search(oracle, self.tokens)
         self.allowed = search.allowed

@@ -203,7 +203,7 @@ def padded_lengths(tuning: OwnTuning) -> list[int]:
 def _exercises(
     view: LocalModel, template: Template, examples: Sequence[Example], space: Space
 ) -> Exercises:
-    shares = bool(getattr(view.engine.runner, "shares", False))
+    shares = view.engine.runner.can_share_prefixes
     if space == "answers":
         return LabelExercises(PromptClassifier(template, VERBALIZER, view), examples, shares=shares)
     words = dict(zip(VERBALIZER.labels, VERBALIZER.answers, strict=True))

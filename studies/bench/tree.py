@@ -175,7 +175,7 @@ def _sharing(model: LocalModel, way: str) -> Iterator[None]:
     engine, runner = model.engine, model.engine.runner
     try:
         if way != "kept":
-            engine.runner = runner.keeping(None)
+            engine.runner = runner.with_kv_cache(None)
         if way != "whole":
             yield
             return

@@ -208,7 +208,7 @@ def test_a_store_is_emptied_while_others_read(monkeypatch: pytest.MonkeyPatch) -
             store.save(
                 ((k, ScoringResult(np.full(8, k[0], np.float32), float(k[0]))) for k in part), []
             )
-            found = store.slots(part)
+            found = store.find_slots(part)
             assert all(found[key].log_normaliser == key[0] for key in part)
 
     assert in_threads(4, go) == []

@@ -68,7 +68,7 @@ def drawn(model: LocalModel, prompt: Prompt, *, prefix: int = 0, seed: int = 0) 
     for part in (table, state):
         if part is not None:
             part.requires_grad_(True)
-    tokens = torch.randint(5, virtual.start, (sum(counts),), generator=generator).tolist()
+    tokens = torch.randint(5, virtual.first_id, (sum(counts),), generator=generator).tolist()
     triggers = tuple(tuple(tokens.pop() for _ in range(count)) for count in counts)
     return Drawn(soft, table, triggers, state)
 

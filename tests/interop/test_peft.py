@@ -74,7 +74,7 @@ def test_peft_computes_the_same_in_an_encoder(tiny_seq2seq: Pair, tmp_path: Path
     tuned = PeftModel.from_pretrained(plain, export_peft(own, tmp_path / "adapter")).eval()
     prompts = [own.render_prompt(Example("0", {"text": TEXT}))]
     (asked,) = own.model.scoring_requests(prompts, [*words.values()])  # type: ignore[attr-defined]
-    question, start = asked[0], model.engine.network.virtual_tokens.start
+    question, start = asked[0], model.engine.network.virtual_tokens.first_id
     ids = [token for token in question.context.ids if token < start]
     tokens = [continuation[0] for continuation in question.continuations]
     begun = model.engine.runner.start  # type: ignore[attr-defined]

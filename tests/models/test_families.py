@@ -106,7 +106,7 @@ def test_rounding_hides_no_dependence_on_the_batch(tmp_path: Path) -> None:
     mpt = load(str(tmp_path / "mpt"), device="cpu", dtype="bfloat16", cache=False)
     assert fnet.engine.runner.single_rows
     assert (fnet.dtype, mpt.dtype) == ("bfloat16", "bfloat16")
-    assert not mpt.engine.runner.shares  # type: ignore[attr-defined]
+    assert not mpt.engine.runner.can_share_prefixes
 
 
 @pytest.mark.parametrize("architecture", ["deepseek_v3", "gemma4_text"])

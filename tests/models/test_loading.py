@@ -200,7 +200,7 @@ def test_deterministic_means_fp32_and_alone(folder_of: Save, tiny_gpt2: Pair) ->
     model = load(str(folder_of(tiny_gpt2)), device="cpu", deterministic=True)
     assert model.dtype == "float32"
     assert model.engine.runner.budget.tokens == 1
-    assert not model.engine.runner.shares  # type: ignore[attr-defined]
+    assert not model.engine.runner.can_share_prefixes
     assert model.engine.deterministic
 
 

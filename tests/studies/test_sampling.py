@@ -96,7 +96,7 @@ def test_a_search_with_and_without_kept_states(fresh: Fresh) -> None:
     np.testing.assert_allclose(found["kept"].values, found["whole"].values, atol=1e-4)
     computed = [found[way].computed for way in tree.WAYS]
     assert computed == sorted(computed) and computed[0] < computed[1] < computed[2]
-    assert model.engine.kept is not None
+    assert model.engine.kv_cache is not None
 
 
 def test_a_row_of_the_tree_benchmark(fresh: Fresh, capsys: pytest.CaptureFixture[str]) -> None:

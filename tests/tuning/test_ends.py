@@ -160,4 +160,4 @@ def test_ends_hold_the_token_that_is_taught(fresh: Fresh) -> None:
         model = fresh(name)
         network = model.engine.network.model
         found = end_token(network, model.tokenizer, name, chat="chat" in model.capabilities)
-        assert found in StopTokens.of(network, model.tokenizer).tokens
+        assert found in StopTokens.from_model(network, model.tokenizer).tokens

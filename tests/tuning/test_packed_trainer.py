@@ -199,7 +199,7 @@ def test_states_before_the_vectors_are_computed_once(task: Task, fresh: Fresh) -
     model = fresh("tiny_causal")
     text = "{text} all in all it was {soft:2} {mask}"
     pack, plain = Pack(model), Pack(model)
-    plain.states.limit = 0
+    plain.states.max_bytes = 0
     one, other = (made(task, model, {"text": text, "batch_size": [16]}) for _ in range(2))
     pack.step([one])
     plain.step([other])

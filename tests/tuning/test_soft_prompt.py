@@ -155,7 +155,7 @@ def test_learned_parts_that_do_not_fit_a_prompt_or_model(causal: LocalModel) -> 
     refused(
         LearnedParts(torch.zeros(3, 16), (("0", 3),)), "{soft:3} {mask}", "width 16", "width 32"
     )
-    top = causal.engine.network.virtual_tokens.start
+    top = causal.engine.network.virtual_tokens.first_id
     refused(LearnedParts(triggers=((top,),)), "{trigger:1} {mask}", f"token {top}", f"{top} tokens")
     refused(
         LearnedParts(prefix=torch.zeros(3, 2, 2, 1, 8)),

@@ -13,7 +13,7 @@ from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.model_errors import MODEL_FAILURES
 from promptlab.engine.network.network import Network
 
-BatchingMode = Literal["late", "together", "alone", "anew"]
+BatchingMode = Literal["continuous", "static", "sequential", "uncached"]
 """At any time (relative positions), all at once (absolute ones), one row at a time, or one row at
 a time without a cache: the whole text is read anew for every token."""
 
@@ -24,7 +24,7 @@ def detect_batching_mode(network: Network, start: int) -> BatchingMode:
         try:
             network.batching_mode = _detect(network, start)
         except MODEL_FAILURES:
-            network.batching_mode = "alone"
+            network.batching_mode = "sequential"
     return cast(BatchingMode, network.batching_mode)
 
 
@@ -35,7 +35,7 @@ def _detect(network: Network, start: int) -> BatchingMode:
     reader = EncoderDecoderPrefill(
         network, TokenBudget(4096), start=start, prefix=None, vectors=None
     )
-    (opening,) = reader.read([ids])
+    (prefilled,) = reader.run([ids])
     place = torch.zeros(1, dtype=torch.long, device=network.device)
     expected = network.logits(
         place,
@@ -44,28 +44,28 @@ def _detect(network: Network, start: int) -> BatchingMode:
         decoder_input_ids=torch.tensor([[start, token]], device=network.device),
         use_cache=False,
     )
-    if not _near(_logits_of_first_row(network, opening, token), expected):
-        return "alone"
+    if not _near(_logits_of_first_row(network, prefilled, token), expected):
+        return "sequential"
     names = [name for name, _ in network.model.get_decoder().named_modules()]
     relative = any(name.endswith("relative_attention_bias") for name in names)
-    late = relative and _near(_logits_of_late_row(network, opening, token), expected)
-    return "late" if late else "together"
+    late = relative and _near(_logits_of_late_row(network, prefilled, token), expected)
+    return "continuous" if late else "static"
 
 
-def _logits_of_first_row(network: Network, opening: PrefilledContext, token: int) -> Tensor:
+def _logits_of_first_row(network: Network, prefilled: PrefilledContext, token: int) -> Tensor:
     """What follows the token in a row that begins with its batch."""
-    rows = EncoderDecoderBatch(network, None, rows=1, columns=8, joins_late=False)
-    rows.join(opening)
+    rows = EncoderDecoderBatch(network, None, rows=1, columns=8, can_join_late=False)
+    rows.add(prefilled)
     return rows.step([token])
 
 
-def _logits_of_late_row(network: Network, opening: PrefilledContext, token: int) -> Tensor:
+def _logits_of_late_row(network: Network, prefilled: PrefilledContext, token: int) -> Tensor:
     """What follows the token in a row that joins a batch two steps old."""
-    rows = EncoderDecoderBatch(network, None, rows=2, columns=8, joins_late=True)
-    rows.join(opening)
+    rows = EncoderDecoderBatch(network, None, rows=2, columns=8, can_join_late=True)
+    rows.add(prefilled)
     rows.step([token])
     rows.step([token])
-    rows.join(opening)
+    rows.add(prefilled)
     return rows.step([token, token])[1:]
 
 

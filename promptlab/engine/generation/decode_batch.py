@@ -27,29 +27,29 @@ class CausalDecodeBatch:
         *,
         rows: int,
         columns: int,
-        joins_late: bool = True,
+        can_join_late: bool = True,
     ) -> None:
         self.network, self.vectors = network, vectors
-        self.joins_late = joins_late
-        self.slots = KVSlotPool(rows, columns, fixed=not joins_late)
+        self.can_join_late = can_join_late
+        self.slots = KVSlotPool(rows, columns, keeps_first_column=not can_join_late)
 
-    def join(self, opening: PrefilledContext) -> None:
+    def add(self, prefilled: PrefilledContext) -> None:
         """Put a context that was read into the next free row."""
-        self.slots.join(opening.state)
+        self.slots.add(prefilled.state)
 
-    def leave(self, row: int) -> None:
+    def remove(self, row: int) -> None:
         """Free a row; the last one takes its place."""
-        self.slots.leave(row)
+        self.slots.remove(row)
 
     def state(self, row: int) -> KVState:
         """Keys and values of all that a row has read, as views."""
-        return self.slots.taken(row)
+        return self.slots.row_state(row)
 
     def step(self, tokens: Sequence[int]) -> Float[Tensor, "row vocab"]:
         """Feed every row its token; the logits of what comes next."""
         slots, network = self.slots, self.network
-        slots.ready()
-        ids, mask, positions = slots.inputs(tokens, network.dtype, network.device)
+        slots.make_room_for_step()
+        ids, mask, positions = slots.step_inputs(tokens, network.dtype, network.device)
         rows = torch.arange(len(tokens), device=ids.device)
         with network.use_virtual_tokens(self.vectors):
             logits = network.logits(
@@ -70,7 +70,7 @@ class CausalDecodeBatch:
 class EncoderDecoderBatch(CausalDecodeBatch):
     """Rows of an encoder-decoder's decoder, each with its own encoder's output.
 
-    With relative positions a row may join late; with absolute ones (``joins_late`` false) all
+    With relative positions a row may join late; with absolute ones (``can_join_late`` false) all
     rows begin together, because the decoder counts positions from the first column.
     """
 
@@ -81,29 +81,32 @@ class EncoderDecoderBatch(CausalDecodeBatch):
         *,
         rows: int,
         columns: int,
-        joins_late: bool,
+        can_join_late: bool,
     ) -> None:
-        super().__init__(network, vectors, rows=rows, columns=columns, joins_late=joins_late)
-        self.crossed = KVBuffers(rows, GROWTH_COLUMNS)
+        super().__init__(network, vectors, rows=rows, columns=columns, can_join_late=can_join_late)
+        self.cross_buffers = KVBuffers(rows, GROWTH_COLUMNS)
         self.lengths: list[int] = []
 
-    def join(self, opening: PrefilledContext) -> None:
+    def add(self, prefilled: PrefilledContext) -> None:
         """Put a context that was read into the next free row."""
-        super().join(opening)
-        assert opening.crossed is not None
-        length = opening.crossed.length
-        if length > self.crossed.columns:
-            used, columns = self.crossed.columns, -(-length // GROWTH_COLUMNS) * GROWTH_COLUMNS
-            self.crossed.shift(len(self.lengths), 0, used, 0, columns)
-        self.crossed.put(len(self.lengths), 0, opening.crossed)
+        super().add(prefilled)
+        assert prefilled.cross_state is not None
+        length = prefilled.cross_state.length
+        if length > self.cross_buffers.columns:
+            used, columns = (
+                self.cross_buffers.columns,
+                -(-length // GROWTH_COLUMNS) * GROWTH_COLUMNS,
+            )
+            self.cross_buffers.shift(len(self.lengths), 0, used, 0, columns)
+        self.cross_buffers.put(len(self.lengths), 0, prefilled.cross_state)
         self.lengths.append(length)
 
-    def leave(self, row: int) -> None:
+    def remove(self, row: int) -> None:
         """Free a row; the last one takes its place."""
-        super().leave(row)
+        super().remove(row)
         last = len(self.lengths) - 1
         if row != last:
-            self.crossed.move(last, row)
+            self.cross_buffers.move(last, row)
             self.lengths[row] = self.lengths[last]
         self.lengths.pop()
 
@@ -113,7 +116,7 @@ class EncoderDecoderBatch(CausalDecodeBatch):
         seen = torch.arange(longest, device=ids.device)[None] < lengths[:, None]
         layers: list[Any] = [
             StaticCrossAttentionLayer((keys[:rows, :, :longest], values[:rows, :, :longest]))
-            for keys, values in self.crossed.layers
+            for keys, values in self.cross_buffers.layers
         ]
         # Its keys and values are known: of the encoder's output only the shape is read.
         shape = torch.zeros((), dtype=self.network.dtype, device=ids.device)

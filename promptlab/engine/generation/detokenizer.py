@@ -66,7 +66,7 @@ class IncrementalDetokenizer:
             self._known = self._decoded(self._tokens)
 
     @property
-    def shown(self) -> str:
+    def shown_text(self) -> str:
         """The text up to the first stop string, and without what may become one."""
         text = truncate_at_stop(self.text, self.stops, opened=self.opened)
         if text != self.text:

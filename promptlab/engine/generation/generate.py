@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from promptlab.engine.generation.batching_mode import detect_batching_mode
+from promptlab.engine.generation.batching_mode import BatchingMode, detect_batching_mode
 from promptlab.engine.generation.decode_batch import CausalDecodeBatch, EncoderDecoderBatch
 from promptlab.engine.generation.prefill import CausalPrefill, EncoderDecoderPrefill
 from promptlab.engine.generation.scheduler import Scheduler
@@ -39,23 +39,25 @@ def generate(
 ) -> list[Generation]:
     """Continue every context.
 
-    A text depends on its context, ``decoding`` and its number in ``samples`` alone. ``window`` is
+    A text depends on its context, ``decoding`` and its number in ``samples`` decoder. ``window`` is
     the most tokens of prompt and reply (of an encoder-decoder: of each): a context that leaves no
     room gives a `Generation` with ``error``, in which ``name`` is the model's. ``on_text`` is told
     of every text as it grows.
     """
     started = time.perf_counter()
-    writer = _Generator(engine, tokenizer, decoding, window, on_text)
+    generator = _Generator(engine, tokenizer, decoding, window, on_text)
     with torch.inference_mode():
-        owners = writer.write(contexts, samples or [0] * len(contexts))
+        owners = generator.run(contexts, samples or [0] * len(contexts))
     replies = [_too_long(ids, name, window) for ids in contexts]
     seconds = time.perf_counter() - started
-    whole = sum(_tokens(writing) * len(indices) for writing, indices in owners.items())
-    for writing, indices in owners.items():
-        reply = _generation(writing, seconds * _tokens(writing) / whole)
+    whole = sum(_tokens(sequence) * len(indices) for sequence, indices in owners.items())
+    for sequence, indices in owners.items():
+        reply = _generation(sequence, seconds * _tokens(sequence) / whole)
         for index in indices:
             replies[index] = reply
-    engine.count(Usage(whole, writer.computed, seconds, peak_bytes(engine.network.device)))
+    engine.add_usage(
+        Usage(whole, generator.computed_tokens, seconds, peak_bytes(engine.network.device))
+    )
     return replies
 
 
@@ -65,18 +67,18 @@ def generate_sequences(
 ) -> list[GeneratedSequence]:
     """What follows each context, greedily, at most so many tokens; nothing is counted or kept."""
     longest = max(map(len, contexts)) + tokens + 1
-    writer = _Generator(engine, tokenizer, Decoding(max_tokens=tokens), longest, None)
-    return list(writer.write(contexts, [0] * len(contexts)))
+    generator = _Generator(engine, tokenizer, Decoding(max_tokens=tokens), longest, None)
+    return list(generator.run(contexts, [0] * len(contexts)))
 
 
-def _tokens(writing: GeneratedSequence) -> int:
-    return len(writing.ids) + len(writing.tokens)
+def _tokens(sequence: GeneratedSequence) -> int:
+    return len(sequence.context_ids) + len(sequence.tokens)
 
 
-def _generation(writing: GeneratedSequence, seconds: float) -> Generation:
-    prompt, reply = len(writing.ids), len(writing.tokens)
-    finish = writing.finish or "length"
-    return Generation(writing.text, prompt, reply, seconds, finish, writing.logprob)
+def _generation(sequence: GeneratedSequence, seconds: float) -> Generation:
+    prompt, reply = len(sequence.context_ids), len(sequence.tokens)
+    finish = sequence.finish or "length"
+    return Generation(sequence.text, prompt, reply, seconds, finish, sequence.logprob)
 
 
 def _too_long(ids: tuple[int, ...], name: str, window: int) -> Generation:
@@ -98,31 +100,31 @@ class _Generator:
         self.engine, self.network = engine, engine.network
         self.tokenizer, self.decoding = tokenizer, decoding
         self.window, self.on_text = window, on_text
-        self.ends = StopTokens.of(self.network.model, tokenizer)
-        self.computed = 0
+        self.ends = StopTokens.from_model(self.network.model, tokenizer)
+        self.computed_tokens = 0
         model = self.network.model
         self.start = decoder_start_token(model) if model.config.is_encoder_decoder else None
 
-    def write(
+    def run(
         self, contexts: Sequence[tuple[int, ...]], samples: Sequence[int]
     ) -> dict[GeneratedSequence, list[int]]:
         """Texts that were written, each with the indices of the contexts that it continues.
 
         Equal ones are written once; contexts that leave no room in the window are left out.
         """
-        writings: dict[tuple[tuple[int, ...], int], GeneratedSequence] = {}
+        sequences: dict[tuple[tuple[int, ...], int], GeneratedSequence] = {}
         owners: dict[GeneratedSequence, list[int]] = {}
         for index, (ids, sample) in enumerate(zip(contexts, samples, strict=True)):
             room = self._free_tokens(ids)
             if room < 1:
                 continue
             key = ids, sample if self.decoding.temperature > 0 else 0
-            if key not in writings:
+            if key not in sequences:
                 indices: list[int] = []
                 limit = min(room, self.decoding.max_tokens)
-                writings[key] = self._sequence(ids, key[1], limit, indices)
-                owners[writings[key]] = indices
-            owners[writings[key]].append(index)
+                sequences[key] = self._sequence(ids, key[1], limit, indices)
+                owners[sequences[key]] = indices
+            owners[sequences[key]].append(index)
         self._generate_all(list(owners))
         return owners
 
@@ -141,83 +143,80 @@ class _Generator:
             ids, sample, limit, self.decoding, self.tokenizer, self.ends, heard
         )
 
-    def _generate_all(self, writings: Sequence[GeneratedSequence]) -> None:
+    def _generate_all(self, sequences: Sequence[GeneratedSequence]) -> None:
         """Write all; when memory runs out go on with half of the rows from what has ended."""
-        way = self._mode()
-        while waiting := [writing for writing in writings if writing.finish is None]:
-            for writing in waiting:
-                writing.restart()
-            if way is None:
+        mode = self._batching_mode()
+        while waiting := [sequence for sequence in sequences if sequence.finish is None]:
+            for sequence in waiting:
+                sequence.reset()
+            if mode in ("sequential", "uncached"):
                 self._generate_sequentially(waiting)
                 continue
-            lengths = [len(writing.ids) + writing.limit for writing in waiting]
+            lengths = [len(sequence.context_ids) + sequence.max_tokens for sequence in waiting]
             rows = max_batch_rows(self.network, self.engine.generation_budget, lengths)
             try:
-                self._generate_batched(waiting, rows, late=way)
+                self._generate_batched(waiting, rows, can_join_late=mode == "continuous")
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
                 self.engine.generation_budget.halve(max(lengths), rows, error)
 
-    def _mode(self) -> bool | None:
-        """Whether rows join late (else all together); ``None`` for one row at a time."""
-        if self.start is None:
-            late = self.network.batching_mode in (None, "late")
-            return True if late and getattr(self.engine.runner, "shares", False) else None
-        found = (
-            "alone" if self.engine.deterministic else detect_batching_mode(self.network, self.start)
-        )
-        return None if found in ("alone", "anew") else found == "late"
+    def _batching_mode(self) -> BatchingMode:
+        if self.start is not None:
+            deterministic = self.engine.deterministic
+            return "sequential" if deterministic else detect_batching_mode(self.network, self.start)
+        chosen = self.network.batching_mode in (None, "continuous")
+        return "continuous" if chosen and self.engine.runner.can_share_prefixes else "sequential"
 
     def _generate_batched(
-        self, writings: Sequence[GeneratedSequence], rows: int, *, late: bool
+        self, sequences: Sequence[GeneratedSequence], rows: int, *, can_join_late: bool
     ) -> None:
-        groups = _by_context(writings)
+        groups = _by_context(sequences)
         engine, contexts = self.engine, list(groups)
         budget = TokenBudget(min(engine.runner.budget.tokens, engine.generation_budget.tokens))
         prefix, vectors = engine.runner.prefix, engine.vectors
         own = max(map(len, contexts)) if self.start is None else 1
-        columns = own + min(INITIAL_COLUMNS, max(writing.limit for writing in writings))
-        openings: CausalPrefill | EncoderDecoderPrefill
+        columns = own + min(INITIAL_COLUMNS, max(sequence.max_tokens for sequence in sequences))
+        prefill: CausalPrefill | EncoderDecoderPrefill
         if self.start is None:
-            at_work = CausalDecodeBatch(self.network, vectors, rows=rows, columns=columns)
-            openings = CausalPrefill(
-                self.network, budget, prefix=prefix, kept=engine.kept, vectors=vectors
+            batch = CausalDecodeBatch(self.network, vectors, rows=rows, columns=columns)
+            prefill = CausalPrefill(
+                self.network, budget, prefix=prefix, kv_cache=engine.kv_cache, vectors=vectors
             )
         else:
-            at_work = EncoderDecoderBatch(
-                self.network, vectors, rows=rows, columns=columns, joins_late=late
+            batch = EncoderDecoderBatch(
+                self.network, vectors, rows=rows, columns=columns, can_join_late=can_join_late
             )
-            openings = EncoderDecoderPrefill(
+            prefill = EncoderDecoderPrefill(
                 self.network, budget, start=self.start, prefix=prefix, vectors=vectors
             )
-        read, texts = openings.read(contexts), list(groups.values())
-        loop = Scheduler(at_work, read, texts, self.decoding, rows, self._cache_state)
+        read, texts = prefill.run(contexts), list(groups.values())
+        scheduler = Scheduler(batch, read, texts, self.decoding, rows, self._cache_state)
         try:
-            loop.run()
+            scheduler.run()
         finally:
-            self.computed += openings.computed + loop.computed
+            self.computed_tokens += prefill.computed_tokens + scheduler.computed_tokens
 
-    def _cache_state(self, writing: GeneratedSequence, state: Callable[[], KVState]) -> None:
+    def _cache_state(self, sequence: GeneratedSequence, state: Callable[[], KVState]) -> None:
         """Offer what a finished row has read to the next step, which may go on from there."""
-        kept = self.engine.kept
+        kept = self.engine.kv_cache
         if kept is not None and self.start is None:
-            kept.keep((*writing.ids, *writing.tokens[:-1]), state())
+            kept.insert((*sequence.context_ids, *sequence.tokens[:-1]), state())
 
-    def _generate_sequentially(self, writings: Sequence[GeneratedSequence]) -> None:
+    def _generate_sequentially(self, sequences: Sequence[GeneratedSequence]) -> None:
         prefix = self.engine.runner.prefix
-        alone = SequentialDecoder(self.network, self.engine.vectors, self.start, prefix)
-        for ids, texts in _by_context(writings).items():
-            alone.write(ids, texts)
-        self.computed += alone.computed
+        decoder = SequentialDecoder(self.network, self.engine.vectors, self.start, prefix)
+        for ids, texts in _by_context(sequences).items():
+            decoder.generate(ids, texts)
+        self.computed_tokens += decoder.computed_tokens
 
 
 def _by_context(
-    writings: Sequence[GeneratedSequence],
+    sequences: Sequence[GeneratedSequence],
 ) -> dict[tuple[int, ...], list[GeneratedSequence]]:
     groups: dict[tuple[int, ...], list[GeneratedSequence]] = {}
-    for writing in writings:
-        groups.setdefault(writing.ids, []).append(writing)
+    for sequence in sequences:
+        groups.setdefault(sequence.context_ids, []).append(sequence)
     return groups
 
 

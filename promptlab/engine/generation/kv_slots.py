@@ -52,7 +52,7 @@ class KVBuffers:
                 layer[index] = self._empty(buffer)
                 layer[index][:rows, :, to : to + end - start] = buffer[:rows, :, start:end]
 
-    def taken(self, row: int, start: int, end: int) -> KVState:
+    def row_state(self, row: int, start: int, end: int) -> KVState:
         """Columns of a row, as views."""
         layers = [
             (keys[row : row + 1, :, start:end], values[row : row + 1, :, start:end])
@@ -77,15 +77,15 @@ class SlotCacheLayer(DynamicLayer):
     ) -> LayerKV:
         """Keys and values of the rows so far, ``[row, head, column, dim]``."""
         slots = self.slots
-        keys, values = slots.own.layers[self.number]
+        keys, values = slots.buffers.layers[self.number]
         rows, end = key_states.shape[0], slots.column + 1
         keys[:rows, :, slots.column : end] = key_states
         values[:rows, :, slots.column : end] = value_states
-        return keys[:rows, :, slots.first : end], values[:rows, :, slots.first : end]
+        return keys[:rows, :, slots.first_column : end], values[:rows, :, slots.first_column : end]
 
     def get_seq_length(self) -> int:
         """Columns in use before the one that is written."""
-        return self.slots.column - self.slots.first
+        return self.slots.column - self.slots.first_column
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Key length and offset for a query of the given length."""
@@ -95,27 +95,28 @@ class SlotCacheLayer(DynamicLayer):
 class KVSlotPool:
     """The rows at work. ``starts`` are their first columns, ``column`` is the next to be written.
 
-    With ``fixed`` the first column stays 0, for models that count positions from there.
+    With ``keeps_first_column`` the first column stays 0, for models that count positions from
+    there.
     """
 
-    def __init__(self, rows: int, columns: int, *, fixed: bool = False) -> None:
-        self.own = KVBuffers(rows, -(-columns // GROWTH_COLUMNS) * GROWTH_COLUMNS)
-        self.fixed = fixed
+    def __init__(self, rows: int, columns: int, *, keeps_first_column: bool = False) -> None:
+        self.buffers = KVBuffers(rows, -(-columns // GROWTH_COLUMNS) * GROWTH_COLUMNS)
+        self.keeps_first_column = keeps_first_column
         self.starts: list[int] = []
         self.column = 0
 
     @property
-    def first(self) -> int:
+    def first_column(self) -> int:
         """The first column that any row attends."""
-        return 0 if self.fixed else min(self.starts, default=self.column)
+        return 0 if self.keeps_first_column else min(self.starts, default=self.column)
 
     def cache(self) -> Cache:
         """A transformers cache over the slots."""
         return Cache(
-            layers=[SlotCacheLayer(self, number) for number in range(len(self.own.layers))]
+            layers=[SlotCacheLayer(self, number) for number in range(len(self.buffers.layers))]
         )
 
-    def join(self, state: KVState) -> None:
+    def add(self, state: KVState) -> None:
         """Put a state into the next free row."""
         if not self.starts:
             self.column = state.length
@@ -123,55 +124,55 @@ class KVSlotPool:
         elif state.length > self.column:
             self._shift(state.length)
         start = self.column - state.length
-        self.own.put(len(self.starts), start, state)
+        self.buffers.put(len(self.starts), start, state)
         self.starts.append(start)
 
-    def leave(self, row: int) -> None:
+    def remove(self, row: int) -> None:
         """Free a row; the last one takes its place."""
         last = len(self.starts) - 1
         if row != last:
-            self.own.move(last, row)
+            self.buffers.move(last, row)
             self.starts[row] = self.starts[last]
         self.starts.pop()
 
-    def taken(self, row: int) -> KVState:
+    def row_state(self, row: int) -> KVState:
         """What a row holds, as views on the buffers."""
-        return self.own.taken(row, self.starts[row], self.column)
+        return self.buffers.row_state(row, self.starts[row], self.column)
 
-    def ready(self) -> None:
+    def make_room_for_step(self) -> None:
         """Make sure that the next column can be written."""
-        if self.column < self.own.columns:
+        if self.column < self.buffers.columns:
             return
-        if self.first > self.own.columns // 2:
-            self._shift(self.column - self.first)
+        if self.first_column > self.buffers.columns // 2:
+            self._shift(self.column - self.first_column)
         else:
             self._grow(self.column + 1)
 
-    def inputs(
+    def step_inputs(
         self, tokens: Sequence[int], dtype: torch.dtype, device: torch.device
     ) -> _StepInputs:
         """The next tokens, who sees which column, and positions."""
         starts = torch.tensor(self.starts, device=device)
-        columns = torch.arange(self.first, self.column + 1, device=device)
+        columns = torch.arange(self.first_column, self.column + 1, device=device)
         mask = additive_mask(columns[None] >= starts[:, None], dtype)
         ids = torch.tensor(tokens, device=device)[:, None]
         return ids, mask[:, None, None], (self.column - starts)[:, None]
 
     def _grow(self, columns: int) -> None:
         """At least so many columns, with some to spare, where everything stays where it is."""
-        if columns > self.own.columns:
+        if columns > self.buffers.columns:
             wanted = max(columns + GROWTH_COLUMNS, columns * 5 // 4)
-            self.own.shift(
+            self.buffers.shift(
                 len(self.starts), 0, self.column, 0, -(-wanted // GROWTH_COLUMNS) * GROWTH_COLUMNS
             )
 
     def _shift(self, column: int) -> None:
         """Move all rows, so that ``column`` is the next to be written."""
-        first, used = self.first, self.column - self.first
+        first, used = self.first_column, self.column - self.first_column
         columns = max(
-            self.own.columns, -(-(column + GROWTH_COLUMNS) // GROWTH_COLUMNS) * GROWTH_COLUMNS
+            self.buffers.columns, -(-(column + GROWTH_COLUMNS) // GROWTH_COLUMNS) * GROWTH_COLUMNS
         )
-        self.own.shift(len(self.starts), first, self.column, column - used, columns)
+        self.buffers.shift(len(self.starts), first, self.column, column - used, columns)
         moved = column - self.column
         self.starts = [start + moved for start in self.starts]
         self.column = column

@@ -39,7 +39,7 @@ class PrefilledContext:
     index: int
     state: KVState
     logits: Float[Tensor, " vocab"]
-    crossed: KVState | None = None
+    cross_state: KVState | None = None
 
 
 class CausalPrefill:
@@ -55,14 +55,14 @@ class CausalPrefill:
         budget: TokenBudget,
         *,
         prefix: KVState | None,
-        kept: RadixKVCache | None,
+        kv_cache: RadixKVCache | None,
         vectors: Tensor | None,
     ) -> None:
         self.network, self.budget = network, budget
-        self.prefix, self.kept, self.vectors = prefix, kept, vectors
-        self.computed = 0
+        self.prefix, self.kv_cache, self.vectors = prefix, kv_cache, vectors
+        self.computed_tokens = 0
 
-    def read(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[PrefilledContext]:
+    def run(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[PrefilledContext]:
         """Openings of distinct contexts, batch by batch, no batch before it is asked for."""
         start = self.prefix.length if self.prefix else 0
         tree = prefix_tree([ids[start:] for ids in contexts])
@@ -108,18 +108,18 @@ class CausalPrefill:
                 **self.network.cache_inputs(cache),
                 use_cache=True,
             )
-        self.computed += len(path) - start
+        self.computed_tokens += len(path) - start
         found = to_kv_state(cache)
-        if self.kept is not None and len(path) - start >= MIN_SHARED_TOKENS:
-            self.kept.keep(path, found)
+        if self.kv_cache is not None and len(path) - start >= MIN_SHARED_TOKENS:
+            self.kv_cache.insert(path, found)
         return found
 
     def _cached_state(self, ids: tuple[int, ...], state: KVState | None) -> KVState | None:
         """What was kept of a context, if that is worthwhile beyond ``state``."""
         start = state.length if state else 0
-        if self.kept is None or self.kept.reach(ids) < start + MIN_CACHED_TOKENS:
+        if self.kv_cache is None or self.kv_cache.cached_length(ids) < start + MIN_CACHED_TOKENS:
             return state
-        found = self.kept.longest(ids)
+        found = self.kv_cache.longest_prefix(ids)
         return found if found is not None and found.length > start else state
 
     def _prefill_rows(
@@ -150,7 +150,7 @@ class CausalPrefill:
                 position_ids=positions.to(device),
                 **inputs,
             )
-        self.computed += sum(map(len, own))
+        self.computed_tokens += sum(map(len, own))
         whole = to_kv_state(cache)
         longest = max(starts)
         for row, (index, start, tokens) in enumerate(zip(indices, starts, own, strict=True)):
@@ -176,9 +176,9 @@ class EncoderDecoderPrefill:
     ) -> None:
         self.network, self.budget = network, budget
         self.start, self.prefix, self.vectors = start, prefix, vectors
-        self.computed = 0
+        self.computed_tokens = 0
 
-    def read(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[PrefilledContext]:
+    def run(self, contexts: Sequence[tuple[int, ...]]) -> Iterator[PrefilledContext]:
         """Openings of distinct contexts, batch by batch, no batch before it is asked for."""
         for batch in self.budget.batches([len(ids) + 1 for ids in contexts]):
             yield from self._prefill_rows(batch, [contexts[index] for index in batch])
@@ -201,7 +201,7 @@ class EncoderDecoderPrefill:
                 **network.cache_inputs(cache),
                 use_cache=True,
             )
-        self.computed += sum(map(len, contexts)) + len(contexts)
+        self.computed_tokens += sum(map(len, contexts)) + len(contexts)
         whole, crossed = to_kv_state(own), _cross_state(cache.cross_attention_cache)
         for row, (index, ids) in enumerate(zip(indices, contexts, strict=True)):
             state = _row_state(whole, row, 0, whole.length)

@@ -21,26 +21,26 @@ from promptlab.prompts.decoding import Decoding
 
 @dataclass
 class Scheduler:
-    """Generates all sequences on at most ``most`` rows of a decode batch.
+    """Generates all sequences on at most ``max_rows`` rows of a decode batch.
 
     Attributes:
-        rows: the decode batch.
-        openings: prefilled contexts, each computed when it is wanted.
-        writings: the sequences to generate after each context, by the context's index.
+        batch: the decode batch.
+        prefilled: prefilled contexts, each computed_tokens when it is wanted.
+        sequences: the sequences to generate after each context, by the context's index.
         decoding: how tokens are chosen.
-        most: rows in the batch at most.
-        done: called with every sequence that has ended and, before its row is free, a function
+        max_rows: rows in the batch at most.
+        on_finish: called with every sequence that has ended and, before its row is free, a function
             that gives the keys and values it leaves.
-        computed: tokens that went through the network here.
+        computed_tokens: tokens that went through the network here.
     """
 
-    rows: CausalDecodeBatch
-    openings: Iterator[PrefilledContext]
-    writings: Sequence[Sequence[GeneratedSequence]]
+    batch: CausalDecodeBatch
+    prefilled: Iterator[PrefilledContext]
+    sequences: Sequence[Sequence[GeneratedSequence]]
     decoding: Decoding
-    most: int
-    done: Callable[[GeneratedSequence, Callable[[], KVState]], None]
-    computed: int = 0
+    max_rows: int
+    on_finish: Callable[[GeneratedSequence, Callable[[], KVState]], None]
+    computed_tokens: int = 0
     _running: list[GeneratedSequence] = field(default_factory=list)
 
     def run(self) -> None:
@@ -56,42 +56,42 @@ class Scheduler:
             self._append_tokens(logits)
             going = []
             if self._running:
-                going = [self.rows.step([writing.tokens[-1] for writing in self._running])]
-                self.computed += len(self._running)
+                going = [self.batch.step([sequence.tokens[-1] for sequence in self._running])]
+                self.computed_tokens += len(self._running)
 
     def _waiting(self) -> Iterator[tuple[PrefilledContext, GeneratedSequence]]:
-        for opening in self.openings:
-            for writing in self.writings[opening.index]:
-                yield opening, writing
+        for prefilled in self.prefilled:
+            for sequence in self.sequences[prefilled.index]:
+                yield prefilled, sequence
 
     def _admit(self, waiting: Iterator[tuple[PrefilledContext, GeneratedSequence]]) -> list[Tensor]:
         """Let waiting texts into free rows; their first logits."""
         joined: list[Tensor] = []
-        if self._running and not self.rows.joins_late:
+        if self._running and not self.batch.can_join_late:
             return joined
-        while len(self._running) < self.most:
+        while len(self._running) < self.max_rows:
             found = next(waiting, None)
             if found is None:
                 break
-            self.rows.join(found[0])
+            self.batch.add(found[0])
             self._running.append(found[1])
             joined.append(found[0].logits)
         return joined
 
     def _append_tokens(self, logits: Float[Tensor, "row vocab"]) -> None:
         """Give every row its next token; texts that have ended leave."""
-        numbers = [writing.number() for writing in self._running]
+        numbers = [sequence.next_uniform() for sequence in self._running]
         tokens, logprobs = sample_tokens(logits, self.decoding, numbers)
-        for writing, token, logprob in zip(
+        for sequence, token, logprob in zip(
             self._running, tokens.tolist(), logprobs.tolist(), strict=True
         ):
-            writing.add(token, logprob)
+            sequence.append(token, logprob)
         for row in reversed(range(len(self._running))):
-            writing = self._running[row]
-            if writing.finish is None:
+            sequence = self._running[row]
+            if sequence.finish is None:
                 continue
-            self.done(writing, partial(self.rows.state, row))
-            self.rows.leave(row)
+            self.on_finish(sequence, partial(self.batch.state, row))
+            self.batch.remove(row)
             last = self._running.pop()
-            if last is not writing:
+            if last is not sequence:
                 self._running[row] = last

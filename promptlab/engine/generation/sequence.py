@@ -31,7 +31,7 @@ class StopTokens:
     forced: int | None = None
 
     @classmethod
-    def of(cls, model: Any, tokenizer: Any) -> StopTokens:
+    def from_model(cls, model: Any, tokenizer: Any) -> StopTokens:
         """What a model and its tokenizer say."""
         settings = getattr(model, "generation_config", None)
         found = getattr(settings, "eos_token_id", None)
@@ -76,19 +76,19 @@ class GeneratedSequence:
         finish: why it has ended; ``None`` while it goes on.
     """
 
-    ids: tuple[int, ...]
+    context_ids: tuple[int, ...]
     sample: int
-    limit: int
+    max_tokens: int
     decoding: Decoding
     tokenizer: Any
-    ends: StopTokens
+    stop_tokens: StopTokens
     on_text: Callable[[str], None] | None = None
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
     finish: Finish | None = None
 
     def __post_init__(self) -> None:
-        self._stream = PhiloxStream(self.decoding.seed, self.sample, self.ids)
+        self._stream = PhiloxStream(self.decoding.seed, self.sample, self.context_ids)
         stops = self.decoding.stop
         watched = bool(stops) or self.on_text is not None
         self._opened = bool(stops) and self._begins_within_reasoning()
@@ -96,24 +96,24 @@ class GeneratedSequence:
             IncrementalDetokenizer(self.tokenizer, stops, opened=self._opened) if watched else None
         )
 
-    def number(self) -> float:
+    def next_uniform(self) -> float:
         """The uniform number of the next step."""
         return self._stream.next() if self.decoding.temperature > 0 else 0.0
 
-    def add(self, token: int, logprob: float) -> None:
+    def append(self, token: int, logprob: float) -> None:
         """Take in the token that was chosen, or the one that every text begins with."""
-        forced = self.ends.forced if not self.tokens else None
+        forced = self.stop_tokens.forced if not self.tokens else None
         if forced is not None:
             token, logprob = forced, 0.0
         self.tokens.append(token)
         self.logprob += logprob
-        ended = forced is None and token in self.ends.tokens
+        ended = forced is None and token in self.stop_tokens.tokens
         if ended or self._stopped(token):
             self.finish = "stop"
-        elif len(self.tokens) >= self.limit:
+        elif len(self.tokens) >= self.max_tokens:
             self.finish = "length"
 
-    def restart(self) -> None:
+    def reset(self) -> None:
         """Forget what was written: the same text can be written again."""
         self.tokens, self.logprob, self.finish = [], 0.0, None
         self.__post_init__()
@@ -122,14 +122,14 @@ class GeneratedSequence:
     def text(self) -> str:
         """What was written, up to the first stop string."""
         tokens = self.tokens
-        if self.ends.sentinel in tokens:
-            tokens = tokens[: tokens.index(self.ends.sentinel)]
+        if self.stop_tokens.sentinel in tokens:
+            tokens = tokens[: tokens.index(self.stop_tokens.sentinel)]
         whole = decode_reply(self.tokenizer, tokens)
         return truncate_at_stop(whole, self.decoding.stop, opened=self._opened)
 
     def _begins_within_reasoning(self) -> bool:
         """Whether the prompt's last words open a block of hidden reasoning."""
-        words = [token for token in self.ids[-_MARK_TOKENS:] if token < len(self.tokenizer)]
+        words = [token for token in self.context_ids[-_MARK_TOKENS:] if token < len(self.tokenizer)]
         return opens_reasoning(str(self.tokenizer.decode(words, skip_special_tokens=False)))
 
     def _stopped(self, token: int) -> bool:
@@ -137,10 +137,10 @@ class GeneratedSequence:
         growing = self._growing
         if growing is None:
             return False
-        before = growing.shown if self.on_text is not None else ""
+        before = growing.shown_text if self.on_text is not None else ""
         growing.add(token)
-        if self.on_text is not None and growing.shown != before:
-            self.on_text(growing.shown)
+        if self.on_text is not None and growing.shown_text != before:
+            self.on_text(growing.shown_text)
         if not growing.stopped:
             return False
         # A decoder may join what is decoded as a whole in another way.

@@ -32,33 +32,33 @@ class SequentialDecoder:
     ) -> None:
         self.network, self.vectors, self.start = network, vectors, start
         self.prefix = prefix
-        self.computed = 0
+        self.computed_tokens = 0
 
-    def write(self, ids: tuple[int, ...], writings: Sequence[GeneratedSequence]) -> None:
+    def generate(self, ids: tuple[int, ...], sequences: Sequence[GeneratedSequence]) -> None:
         """Write all texts after one context."""
         given = self._encoder_inputs(ids)
         read = ids if self.start is None else (self.start,)
         cache = self._empty_cache()
         logits = self._step(read, cache, given)
-        for number, writing in enumerate(writings):
+        for number, sequence in enumerate(sequences):
             # Copied for all but the last: what it writes goes into the cache.
-            own = cache if number == len(writings) - 1 else copy.deepcopy(cache)
-            self._decode(writing, logits, own, given, read)
+            own = cache if number == len(sequences) - 1 else copy.deepcopy(cache)
+            self._decode(sequence, logits, own, given, read)
 
     def _decode(
         self,
-        writing: GeneratedSequence,
+        sequence: GeneratedSequence,
         logits: Tensor,
         cache: Any,
         given: dict[str, Any],
         read: tuple[int, ...],
     ) -> None:
         while True:
-            tokens, logprobs = sample_tokens(logits, writing.decoding, [writing.number()])
-            writing.add(int(tokens[0]), float(logprobs[0]))
-            if writing.finish is not None:
+            tokens, logprobs = sample_tokens(logits, sequence.decoding, [sequence.next_uniform()])
+            sequence.append(int(tokens[0]), float(logprobs[0]))
+            if sequence.finish is not None:
                 return
-            new = tuple(writing.tokens[-1:]) if cache is not None else (*read, *writing.tokens)
+            new = tuple(sequence.tokens[-1:]) if cache is not None else (*read, *sequence.tokens)
             logits = self._step(new, cache, given)
 
     def _encoder_inputs(self, ids: tuple[int, ...]) -> dict[str, Any]:
@@ -68,15 +68,15 @@ class SequentialDecoder:
         rows = torch.tensor([ids], device=self.network.device)
         with self.network.use_virtual_tokens(self.vectors):
             encoded = self.network.run_encoder(input_ids=rows)
-        self.computed += len(ids)
+        self.computed_tokens += len(ids)
         return {
             "encoder_outputs": EncoderOutput(last_hidden_state=encoded),
             "attention_mask": torch.ones_like(rows),
         }
 
     def _empty_cache(self) -> Any:
-        anew = not self.network.can_cache or self.network.batching_mode == "anew"
-        if anew and self.prefix is None:
+        uncached = not self.network.can_cache or self.network.batching_mode == "uncached"
+        if uncached and self.prefix is None:
             return None  # the whole text is read anew for every token
         config = self.network.model.config
         own = DynamicCache(config=config.get_text_config(decoder=True))
@@ -99,5 +99,5 @@ class SequentialDecoder:
                 torch.tensor([len(ids) - 1], device=device),
                 **inputs,
             )
-        self.computed += len(ids)
+        self.computed_tokens += len(ids)
         return logits

@@ -18,15 +18,15 @@ class PrefixNode:
     rows: list[int] = field(default_factory=list)
     children: list[PrefixNode] = field(default_factory=list)
 
-    def below(self) -> Iterator[int]:
+    def rows_below(self) -> Iterator[int]:
         """All rows that end here or in a child."""
         yield from self.rows
         for child in self.children:
-            yield from child.below()
+            yield from child.rows_below()
 
 
 def prefix_tree(
-    sequences: Sequence[tuple[int, ...]], *, worth: int = MIN_SHARED_TOKENS
+    sequences: Sequence[tuple[int, ...]], *, min_shared_tokens: int = MIN_SHARED_TOKENS
 ) -> PrefixNode:
     """Group token sequences by what they share, under a root that shares nothing.
 
@@ -43,7 +43,7 @@ def prefix_tree(
             node.rows.extend(group)
             continue
         end = _common_length(sequences, group, at)
-        if (end - start) * (len(group) - 1) >= worth:
+        if (end - start) * (len(group) - 1) >= min_shared_tokens:
             child = PrefixNode(sequences[group[0]][start:end])
             node.children.append(child)
             node, start = child, end

@@ -82,7 +82,7 @@ class RadixKVCache:
         self._learned = ""
         self._recent: deque[tuple[int, ...]] = deque(maxlen=MAX_RECENT_CONTEXTS)
 
-    def of(self, learned: str) -> RadixKVCache:
+    def scoped_to(self, learned: str) -> RadixKVCache:
         """The states that go with what was learned (its content hash); the budget is shared."""
         if learned == self._learned:
             return self
@@ -91,12 +91,12 @@ class RadixKVCache:
         return other
 
     @property
-    def budget(self) -> int:
+    def budget_bytes(self) -> int:
         """The most bytes that are kept, over all that was learned."""
         return self._memory.budget
 
     @property
-    def bytes(self) -> int:
+    def used_bytes(self) -> int:
         """Bytes kept now, over all that was learned."""
         return self._memory.bytes
 
@@ -108,12 +108,12 @@ class RadixKVCache:
             self._memory.bytes = 0
             self._recent.clear()
 
-    def reach(self, ids: Sequence[int]) -> int:
+    def cached_length(self, ids: Sequence[int]) -> int:
         """Length in tokens of the state that `longest_prefix` would give; 0 if none."""
         with self._memory.lock:
             return sum(taken for _, taken in self._path(tuple(ids)))
 
-    def longest(self, ids: Sequence[int]) -> KVState | None:
+    def longest_prefix(self, ids: Sequence[int]) -> KVState | None:
         """The state of the longest kept beginning of ``ids``, which leaves at least one token.
 
         ``None`` if fewer than `MIN_CACHED_TOKENS` tokens are kept. Its tensors belong to the
@@ -129,12 +129,12 @@ class RadixKVCache:
         return KVState(tuple(_join(segments)), sum(taken for _, taken in segments))
 
     @property
-    def recent(self) -> list[tuple[int, ...]]:
+    def recent_contexts(self) -> list[tuple[int, ...]]:
         """Contexts computed by earlier calls, whose states were not kept."""
         with self._memory.lock:
             return list(self._recent)
 
-    def note(self, contexts: Sequence[tuple[int, ...]]) -> None:
+    def record_contexts(self, contexts: Sequence[tuple[int, ...]]) -> None:
         """Remember the ids of a few contexts: what a later call shares with them is worth keeping.
 
         One use is no reason to keep a state; a second one shows what will be asked again.
@@ -143,7 +143,7 @@ class RadixKVCache:
         with self._memory.lock:
             self._recent.extend(contexts[::step])
 
-    def keep(self, ids: Sequence[int], state: KVState) -> None:
+    def insert(self, ids: Sequence[int], state: KVState) -> None:
         """Keep the state of the first ``state.length`` of ``ids``; only what is new is copied.
 
         Raises `ValueError` if there are fewer ids than that.

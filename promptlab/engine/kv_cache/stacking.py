@@ -15,7 +15,11 @@ from promptlab.engine.tensors import additive_mask
 
 
 def inputs_after_prefix(
-    network: Network, mask: Tensor, states: Sequence[KVState | None], *, counts: bool = True
+    network: Network,
+    mask: Tensor,
+    states: Sequence[KVState | None],
+    *,
+    takes_positions: bool = True,
 ) -> dict[str, Any]:
     """Inputs for rows after states of their own: a cache, and who sees which of its tokens.
 
@@ -23,7 +27,9 @@ def inputs_after_prefix(
     """
     inputs: dict[str, Any] = {"attention_mask": mask_after_prefix(network, mask, states)}
     if any(state is not None and state.length for state in states):
-        cache = cache_from_state(stack_kv_states(states), network.layer_count, counts=counts)
+        cache = cache_from_state(
+            stack_kv_states(states), network.layer_count, takes_positions=takes_positions
+        )
         inputs |= {**network.cache_inputs(cache), "use_cache": True}
     return inputs
 

@@ -54,7 +54,7 @@ class PrefixCacheLayer(DynamicLayer):
             )
         return self.full
 
-    def recorded(self) -> LayerKV:
+    def layer_kv(self) -> LayerKV:
         """Prefix and own states of the last forward. Raises `CapabilityError` if there are none."""
         if self.full is None:
             raise CapabilityError(
@@ -80,10 +80,10 @@ class KVState:
     length: int
 
 
-def cache_from_state(state: KVState | None, layers: int, *, counts: bool = True) -> Cache:
+def cache_from_state(state: KVState | None, layers: int, *, takes_positions: bool = True) -> Cache:
     """A transformers cache over ``state`` (or over nothing) that never grows."""
     states: Sequence[LayerKV | None] = [None] * layers if state is None else state.layers
-    return Cache(layers=[PrefixCacheLayer(layer, counts=counts) for layer in states])
+    return Cache(layers=[PrefixCacheLayer(layer, counts=takes_positions) for layer in states])
 
 
 def kv_state_from_prefix(prefix: Float[Tensor, "layer 2 head token dim"]) -> KVState:
@@ -94,7 +94,7 @@ def kv_state_from_prefix(prefix: Float[Tensor, "layer 2 head token dim"]) -> KVS
 
 def to_kv_state(cache: Cache) -> KVState:
     """The prefix state that one forward through a `cache_from_state` has produced."""
-    layers = tuple(cast(PrefixCacheLayer, layer).recorded() for layer in cache.layers)
+    layers = tuple(cast(PrefixCacheLayer, layer).layer_kv() for layer in cache.layers)
     return KVState(layers, layers[0][0].shape[-2])
 
 

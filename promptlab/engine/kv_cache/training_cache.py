@@ -25,19 +25,21 @@ class TrainingPrefixCache:
     what comes after that is computed anew with its row.
     """
 
-    def __init__(self, network: Network, budget: TokenBudget, limit: int | None = None) -> None:
+    def __init__(self, network: Network, budget: TokenBudget, max_bytes: int | None = None) -> None:
         self.network = network
         self.budget = TokenBudget(budget.tokens)
         on_gpu = network.device.type == "cuda"
-        self.limit = limit if limit is not None else MAX_CUDA_BYTES if on_gpu else MAX_CPU_BYTES
-        self.bytes = 0
+        self.max_bytes = (
+            max_bytes if max_bytes is not None else MAX_CUDA_BYTES if on_gpu else MAX_CPU_BYTES
+        )
+        self.used_bytes = 0
         self.computed_tokens = 0
         self._states: dict[tuple[int, ...], KVState] = {}
 
     def prepare(self, sequences: Sequence[tuple[int, ...]]) -> None:
         """Compute the states that are not known yet, as far as there is room."""
         new = [ids for ids in dict.fromkeys(sequences) if ids not in self._states]
-        if not new or self.bytes >= self.limit:
+        if not new or self.used_bytes >= self.max_bytes:
             return
         self.budget.run(
             [len(ids) for ids in new], lambda batch: self._compute([new[i] for i in batch])
@@ -48,7 +50,7 @@ class TrainingPrefixCache:
         return self._states.get(ids)
 
     def _compute(self, rows: Sequence[tuple[int, ...]]) -> None:
-        if self.bytes >= self.limit:
+        if self.used_bytes >= self.max_bytes:
             return
         cache = cache_from_state(None, self.network.layer_count)
         ids = pad_rows(rows, self.network.device)
@@ -61,7 +63,7 @@ class TrainingPrefixCache:
                 for keys, values in whole.layers
             )
             self._states[sequence] = KVState(layers, len(sequence))
-            self.bytes += sum(k.nbytes + v.nbytes for k, v in layers)
+            self.used_bytes += sum(k.nbytes + v.nbytes for k, v in layers)
             self.computed_tokens += len(sequence)
 
 

@@ -29,15 +29,15 @@ MAX_SHORT_TOKENS = 256
 
 @dataclass
 class GatheredOutput:
-    """What a forward found at the probed places, in fp32.
+    """What a forward found at these places, in fp32.
 
-    ``features`` ``[probe, dim]``, ``log_normaliser`` ``[probe]`` and ``target`` ``[probe]``: the
-    log-probability in nats of each probe's target token (0 where it had none).
+    ``features`` ``[place, dim]``, ``log_normaliser`` ``[place]`` and ``target`` ``[place]``: the
+    log-probability in nats of each place's target token (0 where it had none).
     """
 
-    features: Float[Tensor, "probe dim"]
-    log_normaliser: Float[Tensor, " probe"]
-    target_logprob: Float[Tensor, " probe"]
+    features: Float[Tensor, "place dim"]
+    log_normaliser: Float[Tensor, " place"]
+    target_logprob: Float[Tensor, " place"]
 
 
 class Network:
@@ -182,7 +182,7 @@ class Network:
 
     def features_with_graph(
         self, rows: Int[Tensor, " gather"], columns: Int[Tensor, " gather"], **inputs: Any
-    ) -> Float[Tensor, "probe dim"]:
+    ) -> Float[Tensor, "place dim"]:
         """The features at the places in fp32, with their graph; the head is left out."""
         with self._lock, self.hooks.reading(rows, columns, head=False):
             self.run(inputs)
@@ -190,7 +190,7 @@ class Network:
 
     def logits_with_graph(
         self, rows: Int[Tensor, " gather"], columns: Int[Tensor, " gather"], **inputs: Any
-    ) -> Float[Tensor, "probe vocab"]:
+    ) -> Float[Tensor, "place vocab"]:
         """The logits at the places in fp32, with the graph that leads back to what is learned."""
         with self._lock, self.hooks.reading(rows, columns):
             return self.hooks.at(self.run(inputs).logits, rows, columns).float()
@@ -198,7 +198,7 @@ class Network:
     @torch.inference_mode()
     def logits(
         self, rows: Int[Tensor, " gather"], columns: Int[Tensor, " gather"], **inputs: Any
-    ) -> Float[Tensor, "probe vocab"]:
+    ) -> Float[Tensor, "place vocab"]:
         """The logits at the places in fp32; what the model computed is left in a given cache."""
         with self._lock, self.packed_linears.active():
             found = self.logits_with_graph(rows, columns, **inputs)

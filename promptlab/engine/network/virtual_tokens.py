@@ -20,12 +20,12 @@ class _ThreadState(threading.local):
 
 
 class VirtualTokens:
-    """Makes the ids from ``start`` on stand for the rows of ``table``.
+    """Makes the ids from ``first_id`` on stand for the rows of ``table``.
 
     Every thread has a table of its own: views with other vectors run side by side on one network.
 
     Hooks on the model's input embedding put the vectors in, so that everything else (prefix
-    trees, batches, positions, cache keys) goes on working with token ids. ``start`` is the
+    trees, batches, positions, cache keys) goes on working with token ids. ``first_id`` is the
     number of rows of the embedding, ``width`` their length. The vectors stand for the
     embedding's *output*: they are not scaled again by models that scale it inside.
     """
@@ -33,7 +33,7 @@ class VirtualTokens:
     def __init__(self, model: Any) -> None:
         embedding = model.get_input_embeddings()
         self.embedding = embedding
-        self.start, self.width = (int(n) for n in embedding.weight.shape)
+        self.first_id, self.width = (int(n) for n in embedding.weight.shape)
         self._place = _ThreadState()
         for module in model.modules():
             looks_up = isinstance(module, nn.Embedding) and module.weight is embedding.weight
@@ -65,12 +65,12 @@ class VirtualTokens:
         if self.table is None:
             return None
         self._place.ids = args[0]
-        return (args[0].clamp(max=self.start - 1), *args[1:])
+        return (args[0].clamp(max=self.first_id - 1), *args[1:])
 
     def _replace_vectors(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Any:
         place = self._place
         if place.table is None or place.ids is None:
             return None
         ids, place.ids = place.ids, None
-        rows = looked_up((ids - self.start).clamp(min=0), place.table)
-        return where((ids >= self.start)[..., None], rows.to(output.dtype), output)
+        rows = looked_up((ids - self.first_id).clamp(min=0), place.table)
+        return where((ids >= self.first_id)[..., None], rows.to(output.dtype), output)

@@ -11,16 +11,16 @@ Branch = tuple[tuple[int, ...], int]
 """A continuation and the column where its branch begins."""
 
 
-def branched_row_length(question: ScoringRequest, start: int) -> int:
+def branched_row_length(request: ScoringRequest, start: int) -> int:
     """Tokens of the row that `branched_row` makes."""
-    return len(question.context.ids) - start + sum(len(c) - 1 for c in question.continuations)
+    return len(request.context.ids) - start + sum(len(c) - 1 for c in request.continuations)
 
 
-def branched_row(question: ScoringRequest, start: int) -> tuple[list[int], list[Branch]]:
+def branched_row(request: ScoringRequest, start: int) -> tuple[list[int], list[Branch]]:
     """The row's tokens after the prefix: the context's rest, then every branch."""
-    tokens = list(question.context.ids[start:])
+    tokens = list(request.context.ids[start:])
     spans: list[Branch] = []
-    for continuation in question.continuations:
+    for continuation in request.continuations:
         if len(continuation) > 1:
             spans.append((continuation, len(tokens)))
             tokens.extend(continuation[:-1])

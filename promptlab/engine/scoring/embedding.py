@@ -36,7 +36,7 @@ class TextEmbedder:
         """Length of a hidden state."""
         return int(self.network.model.config.get_text_config().hidden_size)
 
-    def with_graph(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
+    def embed_with_graph(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
         """The states of rows in one forward, in fp32, with their graph."""
         ids = pad_rows(rows, self.network.device)
         mask = padding_mask(rows, self.network.device)
@@ -55,12 +55,12 @@ class TextEmbedder:
         return states[torch.arange(len(rows), device=ids.device), mask.sum(1) - 1]
 
     @torch.no_grad()
-    def read(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
+    def embed(self, rows: Sequence[tuple[int, ...]]) -> Float[Tensor, "row dim"]:
         """The states of any number of rows on the CPU, in batches of the token budget."""
         found = torch.zeros((len(rows), self.width))
 
         def work(batch: list[int]) -> None:
-            found[batch] = self.with_graph([rows[index] for index in batch]).cpu()
+            found[batch] = self.embed_with_graph([rows[index] for index in batch]).cpu()
 
         self.budget.run([len(row) for row in rows], work)
         if not is_finite(found):

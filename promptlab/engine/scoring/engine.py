@@ -34,7 +34,7 @@ class Engine:
 
     What is known is read again to the last bit, whatever it is asked beside. With
     ``deterministic`` (and a runner that runs every row alone) what is computed does not depend on
-    the other questions either.
+    the other requests either.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Engine:
         self.usage = Usage()
         self.generation_budget = generation_token_budget(network)
         self.vectors: Float[Tensor, "token dim"] | None = None
-        self.learned = ""
+        self.learned_key = ""
 
-    def adapted(
+    def with_learned_parts(
         self,
         vectors: Float[Tensor, "token dim"] | None,
         prefix: Float[Tensor, "layer 2 head length size"] | None,
-        learned: str,
+        learned_key: str,
         *,
         keep: bool = True,
     ) -> Engine:
@@ -67,12 +67,12 @@ class Engine:
         other.vectors = None if vectors is None else vectors.to(self.network.device)
         if prefix is not None:
             state = kv_state_from_prefix(prefix.to(self.network.device, self.network.dtype))
-            other.runner = self.runner.after(state)
+            other.runner = self.runner.with_prefix(state)
         if vectors is not None or prefix is not None:
-            other.learned = learned
-        return other._with_kv_cache(self.kept, keep)
+            other.learned_key = learned_key
+        return other._with_kv_cache(self.kv_cache, keep)
 
-    def over(self, network: Network, learned: str, *, keep: bool = True) -> Engine:
+    def with_network(self, network: Network, learned_key: str, *, keep: bool = True) -> Engine:
         """The same engine over another network of the same shape: one with trained weights.
 
         ``learned`` is the content hash of these weights, part of every key; ``keep`` as above.
@@ -80,56 +80,56 @@ class Engine:
         other = copy.copy(self)
         other.usage = Usage()
         other.network = network
-        other.runner = self.runner.over(network)
+        other.runner = self.runner.with_network(network)
         other.generation_budget = TokenBudget(self.generation_budget.tokens)
-        other.learned = learned
-        return other._with_kv_cache(self.kept, keep)
+        other.learned_key = learned_key
+        return other._with_kv_cache(self.kv_cache, keep)
 
     @property
-    def kept(self) -> RadixKVCache | None:
+    def kv_cache(self) -> RadixKVCache | None:
         """States that earlier calls have left; ``None`` where none are kept."""
-        return self.runner.kept
+        return self.runner.kv_cache
 
     def _with_kv_cache(self, kept: RadixKVCache | None, keep: bool) -> Engine:
         """This new view with the states that go with what it learned, or with nothing kept."""
         if not keep:
             self.store = FeatureStore(None)
             kept = None
-        kept = None if kept is None else kept.of(self.learned)
-        self.runner = self.runner.keeping(kept)
+        kept = None if kept is None else kept.scoped_to(self.learned_key)
+        self.runner = self.runner.with_kv_cache(kept)
         return self
 
     def score(
-        self, questions: Sequence[ScoringRequest]
+        self, requests: Sequence[ScoringRequest]
     ) -> list[Float[np.ndarray, " _continuation"]]:
-        """Log-likelihood in nats of every continuation of every question.
+        """Log-likelihood in nats of every continuation of every request.
 
         Equal contexts are computed once, and what the store knows is not computed at all.
         """
-        replies = self._results(questions)
-        first = self._first_token_logprobs(questions, replies)
+        results = self._results(requests)
+        first = self._first_token_logprobs(requests, results)
         found = [
             np.array(
                 [
-                    reply.tails.get(c, 0.0)
+                    result.tail_logprobs.get(c, 0.0)
                     + (first[i][c[0]] if self.network.head_is_linear else 0.0)
-                    for c in question.continuations
+                    for c in request.continuations
                 ]
             )
-            for i, (question, reply) in enumerate(zip(questions, replies, strict=True))
+            for i, (request, result) in enumerate(zip(requests, results, strict=True))
         ]
         if found and not np.isfinite(np.concatenate(found)).all():
-            raise self._masked_out_error(questions, found)
+            raise self._masked_out_error(requests, found)
         return found
 
     def _masked_out_error(
-        self, questions: Sequence[ScoringRequest], found: Sequence[np.ndarray]
+        self, requests: Sequence[ScoringRequest], found: Sequence[np.ndarray]
     ) -> NotFiniteError:
         """The error for the first score that is no number."""
         token = next(
             continuation[0]
-            for question, values in zip(questions, found, strict=True)
-            for continuation, value in zip(question.continuations, values, strict=True)
+            for request, values in zip(requests, found, strict=True)
+            for continuation, value in zip(request.continuations, values, strict=True)
             if not np.isfinite(value)
         )
         return self.network.not_finite_error(f"the token {token} of an answer")
@@ -138,123 +138,127 @@ class Engine:
         """The slot's feature vectors in fp32."""
         if not contexts:
             return np.zeros((0, self.network.head.weight.shape[1]), dtype=np.float32)
-        replies = self._results([ScoringRequest(context, ()) for context in contexts])
-        found = np.stack([reply.feature for reply in replies])
+        results = self._results([ScoringRequest(context, ()) for context in contexts])
+        found = np.stack([result.feature for result in results])
         if not np.isfinite(found).all():
             raise self.network.not_finite_error("what it reads at a slot")
         return found
 
-    def read(self, contexts: Sequence[ScoringContext]) -> SlotReadout:
+    def read_slots(self, contexts: Sequence[ScoringContext]) -> SlotReadout:
         """The slots' features with their log-normalisers, one context at least."""
-        return SlotReadout.of(self._results([ScoringRequest(context, ()) for context in contexts]))
+        return SlotReadout.from_results(
+            self._results([ScoringRequest(context, ()) for context in contexts])
+        )
 
-    def vocabulary(self, contexts: Sequence[ScoringContext]) -> Float[np.ndarray, "context vocab"]:
+    def vocabulary_logprobs(
+        self, contexts: Sequence[ScoringContext]
+    ) -> Float[np.ndarray, "context vocab"]:
         """Log-probabilities in nats of every vocabulary token at the slots."""
         features = torch.from_numpy(self.features(contexts))
         return self.network.vocabulary_logprobs(features).cpu().numpy()
 
-    def _results(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
-        """The reply to every question, with the tails of its context's other questions beside."""
+    def _results(self, requests: Sequence[ScoringRequest]) -> list[ScoringResult]:
+        """The result to every request, with the tails of its context's other requests beside."""
         started = time.perf_counter()
-        merged = _merge_requests(questions)
-        replies = self._stored_results(merged)
+        merged = _merge_requests(requests)
+        results = self._stored_results(merged)
         missing: list[ScoringRequest] = []
         for context, continuations in merged.items():
-            if context not in replies:
+            if context not in results:
                 # as at the first time: beside other continuations it would be other last digits
                 missing.append(ScoringRequest(context, continuations))
                 continue
-            known = replies[context].tails
+            known = results[context].tail_logprobs
             if wanted := tuple(c for c in continuations if self.has_tail(c) and c not in known):
                 missing.append(ScoringRequest(context, wanted))
-        computed = self._compute(missing, replies) if missing else 0
-        self.count(
+        computed = self._compute(missing, results) if missing else 0
+        self.add_usage(
             Usage(
-                sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in questions),
+                sum(len(q.context.ids) + sum(map(len, q.continuations)) for q in requests),
                 computed,
                 time.perf_counter() - started,
                 peak_bytes(self.network.device),
             )
         )
-        return [replies[question.context] for question in questions]
+        return [results[request.context] for request in requests]
 
     def has_tail(self, continuation: tuple[int, ...]) -> bool:
         """Whether more is to be read than the first token; learned vectors are no words."""
-        start = self.network.virtual_tokens.start
+        start = self.network.virtual_tokens.first_id
         return not self.network.head_is_linear or any(token < start for token in continuation[1:])
 
     def _stored_results(
         self, merged: dict[ScoringContext, tuple[tuple[int, ...], ...]]
     ) -> dict[ScoringContext, ScoringResult]:
         """What the store knows of these contexts and their continuations."""
-        keys = {context: context_key(context, self.learned) for context in merged}
-        slots = self.store.slots(list(keys.values()))
+        keys = {context: context_key(context, self.learned_key) for context in merged}
+        slots = self.store.find_slots(list(keys.values()))
         found = {
             context: ScoringResult(slots[key].feature, slots[key].log_normaliser)
             for context, key in keys.items()
             if key in slots
         }
         places = {
-            tail_key(context, c, self.learned): (context, c)
+            tail_key(context, c, self.learned_key): (context, c)
             for context in found
             for c in merged[context]
             if self.has_tail(c)
         }
-        for key, value in self.store.tails(list(places)).items():
+        for key, value in self.store.find_tails(list(places)).items():
             context, continuation = places[key]
-            found[context].tails[continuation] = value
+            found[context].tail_logprobs[continuation] = value
         return found
 
     def _compute(
-        self, missing: list[ScoringRequest], replies: dict[ScoringContext, ScoringResult]
+        self, missing: list[ScoringRequest], results: dict[ScoringContext, ScoringResult]
     ) -> int:
-        """Add what is missing to ``replies``; how many tokens went through the network for it."""
+        """Add what is missing to ``results``; how many tokens went through the network for it."""
         new_slots, new_tails = [], []
         # A runner of this call's own counts what this call computes, whoever else is at work.
         runner = copy.copy(self.runner)
         runner.computed_tokens = 0
         with self.network.use_virtual_tokens(self.vectors):
             found = runner.run(missing)
-        for question, reply in zip(missing, found, strict=True):
-            context = question.context
-            if context not in replies:
-                replies[context] = reply
-                new_slots.append((context_key(context, self.learned), reply))
-            replies[context].tails.update(reply.tails)
-            for continuation, value in reply.tails.items():
-                new_tails.append((tail_key(context, continuation, self.learned), value))
+        for request, result in zip(missing, found, strict=True):
+            context = request.context
+            if context not in results:
+                results[context] = result
+                new_slots.append((context_key(context, self.learned_key), result))
+            results[context].tail_logprobs.update(result.tail_logprobs)
+            for continuation, value in result.tail_logprobs.items():
+                new_tails.append((tail_key(context, continuation, self.learned_key), value))
         self.store.save(new_slots, new_tails)
         with _USAGE_LOCK:
             self.runner.computed_tokens += runner.computed_tokens
         return runner.computed_tokens
 
-    def count(self, usage: Usage) -> None:
+    def add_usage(self, usage: Usage) -> None:
         """Add what a call has cost."""
         with _USAGE_LOCK:
             self.usage += usage
 
     def _first_token_logprobs(
-        self, questions: Sequence[ScoringRequest], replies: Sequence[ScoringResult]
+        self, requests: Sequence[ScoringRequest], results: Sequence[ScoringResult]
     ) -> list[dict[int, float]]:
-        """Log-probability of each continuation's first token: one product for all questions."""
-        tokens = sorted({c[0] for question in questions for c in question.continuations})
+        """Log-probability of each continuation's first token: one product for all requests."""
+        tokens = sorted({c[0] for request in requests for c in request.continuations})
         if not tokens or not self.network.head_is_linear:
-            return [{} for _ in questions]
+            return [{} for _ in requests]
         ids = torch.tensor(tokens, device=self.network.device)
         rows = self.network.vocabulary_head.rows(ids).cpu().numpy()
         bias = self.network.vocabulary_head.bias(ids).cpu().numpy()
         scores = (
-            batch_invariant_products(np.stack([reply.feature for reply in replies]), rows) + bias
+            batch_invariant_products(np.stack([result.feature for result in results]), rows) + bias
         )
-        scores -= np.array([[reply.log_normaliser] for reply in replies])
+        scores -= np.array([[result.log_normaliser] for result in results])
         return [dict(zip(tokens, row, strict=True)) for row in scores.tolist()]
 
 
 def _merge_requests(
-    questions: Sequence[ScoringRequest],
+    requests: Sequence[ScoringRequest],
 ) -> dict[ScoringContext, tuple[tuple[int, ...], ...]]:
     """Distinct contexts with all continuations asked of them."""
     merged: dict[ScoringContext, dict[tuple[int, ...], None]] = {}
-    for question in questions:
-        merged.setdefault(question.context, {}).update(dict.fromkeys(question.continuations))
+    for request in requests:
+        merged.setdefault(request.context, {}).update(dict.fromkeys(request.continuations))
     return {context: tuple(continuations) for context, continuations in merged.items()}

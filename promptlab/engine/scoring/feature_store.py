@@ -35,7 +35,7 @@ def tail_key(context: ScoringContext, continuation: tuple[int, ...], learned: st
 
 
 def _place(context: ScoringContext) -> tuple[int, ...]:
-    return (context.position, *(() if context.begun is None else context.begun))
+    return (context.position, *(() if context.decoder_ids is None else context.decoder_ids))
 
 
 def _digest(learned: str, *parts: Sequence[int]) -> bytes:
@@ -70,7 +70,7 @@ class FeatureStore:
             most_bytes=MAX_FILE_BYTES,
         )
 
-    def slots(self, keys: Sequence[bytes]) -> dict[bytes, ScoringResult]:
+    def find_slots(self, keys: Sequence[bytes]) -> dict[bytes, ScoringResult]:
         """The replies (without tails) that are known among ``keys``."""
         with self._lock:  # what is kept may be dropped by another thread
             found = {key: self._memory[key] for key in keys if key in self._memory}
@@ -89,7 +89,7 @@ class FeatureStore:
             self._memory[key] = reply
         return reply
 
-    def tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+    def find_tails(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         """The tail scores in nats that are known among ``keys``."""
         found = self._entries.find(_TAILS, keys)
         return {key: _TAIL.unpack(value)[0] for key, value in found.items()}

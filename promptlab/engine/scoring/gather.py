@@ -1,4 +1,4 @@
-"""Where a batch is read, and collecting what was found there into replies."""
+"""Where a batch is read, and collecting what was found there into results."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 class GatherIndex:
     """A place to read: ``row`` and ``column`` of a batch.
 
-    It serves question ``question``: its slot, or (with ``tails``) the token ``target`` that each
+    It serves request ``request``: its slot, or (with ``tails``) the token ``target`` that each
     of these continuations has next.
     """
 
-    question: int
+    request: int
     row: int
     column: int
     target: int = -1
-    tails: tuple[tuple[int, ...], ...] = ()
+    continuations: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass
 class ResultCollector:
-    """Replies in the making, by the index of their question."""
+    """Replies in the making, by the index of their request."""
 
     slots: dict[int, tuple[Float[np.ndarray, " dim"], float]] = field(default_factory=dict)
     tails: dict[int, dict[tuple[int, ...], float]] = field(default_factory=dict)
 
-    def probe(self, network: Network, probes: Sequence[GatherIndex], **inputs: object) -> None:
-        """Run one batch and keep what its probes found."""
+    def gather(self, network: Network, gathers: Sequence[GatherIndex], **inputs: object) -> None:
+        """Run one batch and keep what its gathers found."""
         device = network.device
         found = network.gather(
-            torch.tensor([p.row for p in probes], device=device),
-            torch.tensor([p.column for p in probes], device=device),
-            torch.tensor([p.target for p in probes], device=device),
+            torch.tensor([p.row for p in gathers], device=device),
+            torch.tensor([p.column for p in gathers], device=device),
+            torch.tensor([p.target for p in gathers], device=device),
             **inputs,
         )
         features = found.features.cpu().numpy()
         normalisers, targets = found.log_normaliser.tolist(), found.target_logprob.tolist()
-        for index, probe in enumerate(probes):
-            if not probe.tails:
-                self.slots[probe.question] = (features[index].copy(), normalisers[index])
-            tails = self.tails.setdefault(probe.question, {})
-            for tail in probe.tails:
+        for index, gather in enumerate(gathers):
+            if not gather.continuations:
+                self.slots[gather.request] = (features[index].copy(), normalisers[index])
+            tails = self.tails.setdefault(gather.request, {})
+            for tail in gather.continuations:
                 tails[tail] = tails.get(tail, 0.0) + targets[index]
 
-    def finished(self, count: int) -> list[ScoringResult]:
-        """The replies to questions 0 to ``count`` - 1."""
+    def results(self, count: int) -> list[ScoringResult]:
+        """The results to requests 0 to ``count`` - 1."""
         return [ScoringResult(*self.slots[i], self.tails.get(i, {})) for i in range(count)]
 
 
 def slot_gathers(
-    question: ScoringRequest, index: int, row: int, column: int, *, affine: bool
+    request: ScoringRequest, index: int, row: int, column: int, *, head_is_linear: bool
 ) -> Iterator[GatherIndex]:
     """Read the slot; without an affine head also every continuation's first token there.
 
@@ -67,10 +67,10 @@ def slot_gathers(
     answer is scored without the network.
     """
     yield GatherIndex(index, row, column)
-    if affine:
+    if head_is_linear:
         return
     starts: dict[int, list[tuple[int, ...]]] = {}
-    for continuation in question.continuations:
+    for continuation in request.continuations:
         starts.setdefault(continuation[0], []).append(continuation)
     for target, tails in starts.items():
         yield GatherIndex(index, row, column, target, tuple(tails))

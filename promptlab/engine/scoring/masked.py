@@ -24,26 +24,28 @@ class MaskedRunner(Runner):
     answers of k tokens, unlike the mean over one position's logits.
     """
 
-    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
-        """One reply a question; its continuations are as long as its context has masks."""
+    def run(self, requests: Sequence[ScoringRequest]) -> list[ScoringResult]:
+        """One result a request; its continuations are as long as its context has masks."""
         rows: list[tuple[int, ...]] = []
-        probes: list[tuple[GatherIndex, ...]] = []
-        for index, question in enumerate(questions):
-            for row, places in masked_rows(question, index, affine=self.network.head_is_linear):
+        gathers: list[tuple[GatherIndex, ...]] = []
+        for index, request in enumerate(requests):
+            for row, places in masked_rows(request, index, affine=self.network.head_is_linear):
                 rows.append(row)
-                probes.append(places)
-        replies = ResultCollector()
+                gathers.append(places)
+        results = ResultCollector()
 
         def work(batch: list[int]) -> None:
             tokens = [rows[item] for item in batch]
             placed = [
-                replace(probe, row=row) for row, item in enumerate(batch) for probe in probes[item]
+                replace(gather, row=row)
+                for row, item in enumerate(batch)
+                for gather in gathers[item]
             ]
-            replies.probe(self.network, placed, **masked_inputs(self.network, tokens, self.prefix))
+            results.gather(self.network, placed, **masked_inputs(self.network, tokens, self.prefix))
             self.computed_tokens += sum(map(len, tokens))
 
         self.budget.run([len(row) for row in rows], work)
-        return replies.finished(len(questions))
+        return results.results(len(requests))
 
 
 def masked_inputs(
@@ -59,18 +61,20 @@ def masked_inputs(
     return {
         "input_ids": ids,
         "attention_mask": additive_mask(whole.expand(-1, 1, ids.shape[1], -1), network.dtype),
-        **network.cache_inputs(cache_from_state(prefix, network.layer_count, counts=False)),
+        **network.cache_inputs(
+            cache_from_state(prefix, network.layer_count, takes_positions=False)
+        ),
     }
 
 
 def masked_rows(
-    question: ScoringRequest, index: int, *, affine: bool
+    request: ScoringRequest, index: int, *, affine: bool
 ) -> Iterator[tuple[tuple[int, ...], tuple[GatherIndex, ...]]]:
     """The slot's row, then a row for each distinct start that fills some of the masks."""
-    ids, position = question.context.ids, question.context.position
-    yield ids, tuple(slot_gathers(question, index, 0, position, affine=affine))
+    ids, position = request.context.ids, request.context.position
+    yield ids, tuple(slot_gathers(request, index, 0, position, head_is_linear=affine))
     wanted: dict[tuple[int, ...], dict[int, list[tuple[int, ...]]]] = {}
-    for continuation in question.continuations:
+    for continuation in request.continuations:
         for filled in range(1, len(continuation)):
             targets = wanted.setdefault(continuation[:filled], {})
             targets.setdefault(continuation[filled], []).append(continuation)

@@ -21,10 +21,10 @@ class SlotReadout:
     log_normalisers: Float[np.ndarray, " slot"]
 
     @classmethod
-    def of(cls, replies: Sequence[ScoringResult]) -> SlotReadout:
+    def from_results(cls, results: Sequence[ScoringResult]) -> SlotReadout:
         """What the engine has replied, as two arrays."""
-        normalisers = np.array([reply.log_normaliser for reply in replies], dtype=np.float32)
-        return cls(np.stack([reply.feature for reply in replies]), normalisers)
+        normalisers = np.array([result.log_normaliser for result in results], dtype=np.float32)
+        return cls(np.stack([result.feature for result in results]), normalisers)
 
     def logprobs(self, network: Network, tokens: Sequence[int]) -> Float[np.ndarray, "slot token"]:
         """Log-probabilities in nats of single tokens, for a network whose head is affine."""

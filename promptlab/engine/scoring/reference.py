@@ -28,20 +28,20 @@ class _Row:
 def reference_scores(
     network: Network,
     reading: LocalFamily,
-    questions: Sequence[ScoringRequest],
+    requests: Sequence[ScoringRequest],
     start: Sequence[int] = (),
 ) -> list[list[float]]:
-    """For every question the log-likelihoods in nats of its continuations.
+    """For every request the log-likelihoods in nats of its continuations.
 
     Every other way to compute them has to give the same. ``start`` are the tokens that a decoder
     begins with. Raises what the model raises.
     """
     return [
         [
-            sum(_read(network, row) for row in _rows(network, reading, question, tail, start))
-            for tail in question.continuations
+            sum(_read(network, row) for row in _rows(network, reading, request, tail, start))
+            for tail in request.continuations
         ]
-        for question in questions
+        for request in requests
     ]
 
 
@@ -54,11 +54,11 @@ def _read(network: Network, row: _Row) -> float:
 def _rows(
     network: Network,
     reading: LocalFamily,
-    question: ScoringRequest,
+    request: ScoringRequest,
     tail: tuple[int, ...],
     start: Sequence[int],
 ) -> Iterator[_Row]:
-    ids, position = question.context.ids, question.context.position
+    ids, position = request.context.ids, request.context.position
     if reading == "masked":
         for filled, token in enumerate(tail):
             place = position + filled

@@ -20,7 +20,7 @@ class ScoringContext:
 
     ids: tuple[int, ...]
     position: int = -1
-    begun: tuple[int, ...] | None = None
+    decoder_ids: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ScoringResult:
 
     feature: Float[np.ndarray, " dim"]
     log_normaliser: float
-    tails: dict[tuple[int, ...], float] = field(default_factory=dict)
+    tail_logprobs: dict[tuple[int, ...], float] = field(default_factory=dict)
 
 
 @dataclass

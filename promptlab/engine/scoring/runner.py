@@ -1,4 +1,4 @@
-"""What answers questions on a network: what the runners of all families share."""
+"""What answers requests on a network: what the runners of all families share."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 
 
 class Runner(ABC):
-    """Answers questions about distinct contexts and counts the tokens it computed.
+    """Answers requests about distinct contexts and counts the tokens it computed.
 
     With ``single_rows`` every row has a forward of its own: what it gives depends on no other
-    row. All rows attend ``prefix``, a learned one, if there is one.
+    row. With ``can_share_prefixes`` what several contexts begin with is computed once. All rows
+    attend ``prefix``, a learned one, if there is one.
     """
 
     def __init__(self, network: Network, budget: TokenBudget) -> None:
@@ -25,12 +26,13 @@ class Runner(ABC):
         self.budget = budget
         self.computed_tokens = 0
         self.prefix: KVState | None = None
-        self.kept: RadixKVCache | None = None
+        self.kv_cache: RadixKVCache | None = None
         self.single_rows = False
+        self.can_share_prefixes = False
 
     @abstractmethod
-    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
-        """One reply a question, in order."""
+    def run(self, requests: Sequence[ScoringRequest]) -> list[ScoringResult]:
+        """One result a request, in order."""
 
     def with_single_rows(self) -> Runner:
         """The same runner with one row in every forward."""
@@ -39,24 +41,24 @@ class Runner(ABC):
         other.budget = TokenBudget(1)
         return other
 
-    def after(self, prefix: KVState) -> Runner:
+    def with_prefix(self, prefix: KVState) -> Runner:
         """A runner on the same network whose rows all attend a learned prefix."""
         other = copy.copy(self)
         other.prefix = prefix
-        other.kept = None
+        other.kv_cache = None
         return other
 
-    def over(self, network: Network) -> Runner:
+    def with_network(self, network: Network) -> Runner:
         """The same runner on another network, with a budget of its own."""
         other = copy.copy(self)
         other.network = network
         other.budget = TokenBudget(self.budget.tokens)
         other.computed_tokens = 0
-        other.kept = None
+        other.kv_cache = None
         return other
 
-    def keeping(self, kept: RadixKVCache | None) -> Runner:
+    def with_kv_cache(self, kept: RadixKVCache | None) -> Runner:
         """The same runner with this memory of states (or none)."""
         other = copy.copy(self)
-        other.kept = kept
+        other.kv_cache = kept
         return other

@@ -27,38 +27,38 @@ class Seq2SeqRunner(Runner):
         super().__init__(network, budget)
         self.start = start
 
-    def run(self, questions: Sequence[ScoringRequest]) -> list[ScoringResult]:
-        """One reply a question."""
-        replies = ResultCollector()
-        numbers, parts = list(range(len(questions))), list(questions)
+    def run(self, requests: Sequence[ScoringRequest]) -> list[ScoringResult]:
+        """One result a request."""
+        results = ResultCollector()
+        numbers, parts = list(range(len(requests))), list(requests)
         if self.single_rows:  # a decoder's rows, too, go through the network one by one
-            numbers, parts = _split_continuations(questions)
+            numbers, parts = _split_continuations(requests)
         lengths = [
-            len(q.context.ids) + sum(len(self.begun(q)) + len(tail) for tail in q.tails)
+            len(q.context.ids) + sum(len(self.decoder_ids(q)) + len(tail) for tail in q.tails)
             for q in parts
         ]
         self.budget.run(
             lengths,
             lambda batch: self._batch(
-                [numbers[item] for item in batch], [parts[item] for item in batch], replies
+                [numbers[item] for item in batch], [parts[item] for item in batch], results
             ),
         )
-        return replies.finished(len(questions))
+        return results.results(len(requests))
 
     def _batch(
-        self, batch: list[int], chosen: Sequence[ScoringRequest], replies: ResultCollector
+        self, batch: list[int], chosen: Sequence[ScoringRequest], results: ResultCollector
     ) -> None:
         device = self.network.device
-        contexts = [question.context.ids for question in chosen]
-        rows, owners, probes = self.rows(chosen, batch, affine=self.network.head_is_linear)
+        contexts = [request.context.ids for request in chosen]
+        rows, owners, gathers = self.rows(chosen, batch, affine=self.network.head_is_linear)
         mask = padding_mask(contexts, device)
         # Nothing is hidden where all contexts are as long: that is the plain forward.
         seen = {} if mask.all() else {"attention_mask": mask}
         encoded = self.network.run_encoder(input_ids=pad_rows(contexts, device), **seen)
         owner = torch.tensor(owners, device=device)
-        replies.probe(
+        results.gather(
             self.network,
-            probes,
+            gathers,
             encoder_outputs=EncoderOutput(last_hidden_state=encoded[owner]),
             decoder_input_ids=pad_rows(rows, device),
             **{name: hidden[owner] for name, hidden in seen.items()},
@@ -66,28 +66,30 @@ class Seq2SeqRunner(Runner):
         )
         self.computed_tokens += sum(map(len, contexts)) + sum(map(len, rows))
 
-    def begun(self, question: ScoringRequest) -> tuple[int, ...]:
+    def decoder_ids(self, request: ScoringRequest) -> tuple[int, ...]:
         """The tokens that the decoder has read before the answer."""
-        return self.start if question.context.begun is None else question.context.begun
+        return self.start if request.context.decoder_ids is None else request.context.decoder_ids
 
     def rows(
-        self, questions: Sequence[ScoringRequest], numbers: Sequence[int], *, affine: bool
+        self, requests: Sequence[ScoringRequest], numbers: Sequence[int], *, affine: bool
     ) -> tuple[list[tuple[int, ...]], list[int], list[GatherIndex]]:
-        """The decoder's rows, the question (by place) each belongs to, and where to read them."""
+        """The decoder's rows, the request (by place) each belongs to, and where to read them."""
         rows: list[tuple[int, ...]] = []
         owners: list[int] = []
-        probes: list[GatherIndex] = []
-        for owner, (question, number) in enumerate(zip(questions, numbers, strict=True)):
-            start = self.begun(question)
+        gathers: list[GatherIndex] = []
+        for owner, (request, number) in enumerate(zip(requests, numbers, strict=True)):
+            start = self.decoder_ids(request)
             slot = len(start) - 1
-            for count, tail in enumerate(question.tails):
+            for count, tail in enumerate(request.tails):
                 if count == 0:
-                    probes.extend(slot_gathers(question, number, len(rows), slot, affine=affine))
+                    gathers.extend(
+                        slot_gathers(request, number, len(rows), slot, head_is_linear=affine)
+                    )
                 for offset, target in enumerate(tail[1:], start=1):
-                    probes.append(GatherIndex(number, len(rows), slot + offset, target, (tail,)))
+                    gathers.append(GatherIndex(number, len(rows), slot + offset, target, (tail,)))
                 rows.append(start + tail[:-1])
                 owners.append(owner)
-        return rows, owners, probes
+        return rows, owners, gathers
 
 
 def decoder_cache_inputs(network: Network, prefix: KVState | None) -> dict[str, Any]:
@@ -100,13 +102,13 @@ def decoder_cache_inputs(network: Network, prefix: KVState | None) -> dict[str, 
 
 
 def _split_continuations(
-    questions: Sequence[ScoringRequest],
+    requests: Sequence[ScoringRequest],
 ) -> tuple[list[int], list[ScoringRequest]]:
-    """Every continuation as a question of its own, with the number of the whole one."""
+    """Every continuation as a request of its own, with the number of the whole one."""
     numbers: list[int] = []
     parts: list[ScoringRequest] = []
-    for number, question in enumerate(questions):
-        for tail in question.continuations or (None,):
+    for number, request in enumerate(requests):
+        for tail in request.continuations or (None,):
             numbers.append(number)
-            parts.append(ScoringRequest(question.context, () if tail is None else (tail,)))
+            parts.append(ScoringRequest(request.context, () if tail is None else (tail,)))
     return numbers, parts

@@ -18,13 +18,13 @@ from promptlab.engine.scoring.request import ScoringRequest
 
 @dataclass(frozen=True, eq=False)
 class TrainingItem:
-    """One training example: its questions, which are scored in one batch.
+    """One training example: its requests, which are scored in one batch.
 
     ``state`` holds the keys and values of the first tokens of every context: a learned prefix
     (with its graph), or those of words that stand before all that is learned.
     """
 
-    questions: tuple[ScoringRequest, ...]
+    requests: tuple[ScoringRequest, ...]
     state: KVState | None = None
 
     @property
@@ -36,7 +36,7 @@ class TrainingItem:
     def attended(self) -> int:
         """The most tokens that one token of its rows may attend."""
         return max(
-            len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in self.questions
+            len(q.context.ids) + sum(len(c) - 1 for c in q.continuations) for q in self.requests
         )
 
 
@@ -45,7 +45,7 @@ class ForwardPlan:
     """Inputs of one forward, and the terms whose sums are the log-likelihoods.
 
     A term is one target token at one place (row, column); it belongs to one continuation.
-    ``owners_of`` says for (item, question) which of the continuations are its.
+    ``owners_of`` says for (item, request) which of the continuations are its.
     """
 
     inputs: dict[str, Any]
@@ -55,24 +55,26 @@ class ForwardPlan:
     _places: dict[tuple[int, int], int] = attribute(default_factory=dict)
     _terms: list[tuple[int, int, int]] = attribute(default_factory=list)
 
-    def read(self, items: Sequence[TrainingItem], probes: Iterable[GatherIndex]) -> ForwardPlan:
-        """Add terms for the probes; a probe's ``question`` counts through all items' questions."""
+    def add_gathers(
+        self, items: Sequence[TrainingItem], gathers: Iterable[GatherIndex]
+    ) -> ForwardPlan:
+        """Add terms for the gathers; a gather's ``request`` counts through all items' requests."""
         number: dict[tuple[int, tuple[int, ...]], int] = {}
         count = 0
         for index, item in enumerate(items):
-            for which, question in enumerate(item.questions):
+            for which, request in enumerate(item.requests):
                 begin = len(self.owners)
-                for continuation in question.continuations:
+                for continuation in request.continuations:
                     number[count, continuation] = len(self.owners)
                     self.owners.append((index, which))
                 self.owners_of[index, which] = (begin, len(self.owners))
                 count += 1
-        for probe in probes:
-            if probe.target < 0:
+        for gather in gathers:
+            if gather.target < 0:
                 continue
-            place = self._places.setdefault((probe.row, probe.column), len(self._places))
-            for continuation in probe.tails:
-                self._terms.append((number[probe.question, continuation], place, probe.target))
+            place = self._places.setdefault((gather.row, gather.column), len(self._places))
+            for continuation in gather.continuations:
+                self._terms.append((number[gather.request, continuation], place, gather.target))
         return self
 
     def places(self, device: torch.device) -> tuple[Int[Tensor, " place"], Int[Tensor, " place"]]:
@@ -100,7 +102,7 @@ class ForwardPlan:
 class ForwardPlanner(Protocol):
     """How the items of one family become a forward."""
 
-    equal_states: bool
+    needs_equal_prefixes: bool
 
     def length(self, item: TrainingItem) -> int:
         """Tokens that go through the network for an item."""

@@ -16,7 +16,7 @@ from promptlab.engine.training.forward_plan import ForwardPlan, ForwardPlanner, 
 from promptlab.engine.training.planners import planner_for
 
 ItemScores = list[list[Float[Tensor, " _continuation"]]]
-"""For every item and question the log-likelihoods of its continuations."""
+"""For every item and request the log-likelihoods of its continuations."""
 Loss = Callable[[list[int], ItemScores], Tensor]
 """From the numbers of a batch's items and what was scored, one or several numbers in nats."""
 
@@ -43,8 +43,8 @@ class GradientScorer:
         sums = torch.zeros(len(plan.owners), device=values.device)
         sums = sums.index_add(0, plan.term_owners.to(values.device), values)
         found: ItemScores = [[] for _ in items]
-        for (item, question), (begin, end) in plan.owners_of.items():
-            assert question == len(found[item])
+        for (item, request), (begin, end) in plan.owners_of.items():
+            assert request == len(found[item])
             found[item].append(sums[begin:end])
         return found
 
@@ -85,7 +85,7 @@ class GradientScorer:
 
     def groups(self, items: Sequence[TrainingItem]) -> list[list[int]]:
         """Items that may stand in one batch: those of a decoder need prefixes of one length."""
-        if not self.planner.equal_states:
+        if not self.planner.needs_equal_prefixes:
             return [list(range(len(items)))]
         order = sorted(range(len(items)), key=lambda index: items[index].start)
         return [list(group) for _, group in groupby(order, key=lambda i: items[i].start)]

@@ -31,7 +31,7 @@ from promptlab.engine.training.forward_plan import ForwardPlan, ForwardPlanner, 
 def planner_for(runner: Runner) -> ForwardPlanner:
     """The planner that goes with a runner."""
     if isinstance(runner, CausalRunner):
-        return CausalPlanner(runner) if runner.shares else PlainCausalPlanner(runner)
+        return CausalPlanner(runner) if runner.can_share_prefixes else PlainCausalPlanner(runner)
     if isinstance(runner, MaskedRunner):
         return MaskedPlanner(runner.network)
     assert isinstance(runner, Seq2SeqRunner)
@@ -39,34 +39,34 @@ def planner_for(runner: Runner) -> ForwardPlanner:
 
 
 class CausalPlanner:
-    """A row a question, continuations as branches, after a state of the row's own."""
+    """A row a request, continuations as branches, after a state of the row's own."""
 
-    equal_states = False
+    needs_equal_prefixes = False
 
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
 
     def length(self, item: TrainingItem) -> int:
         """Tokens after the state."""
-        return sum(branched_row_length(question, item.start) for question in item.questions)
+        return sum(branched_row_length(request, item.start) for request in item.requests)
 
     def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Ragged states are padded on the left, where nothing sees the padding."""
         network = self.runner.network
         rows: list[list[int]] = []
         branches: list[list[Branch]] = []
-        probes: list[GatherIndex] = []
+        gathers: list[GatherIndex] = []
         states: list[KVState | None] = []
         own: list[int] = []
         for item in items:
-            for question in item.questions:
-                tokens, spans = branched_row(question, item.start)
+            for request in item.requests:
+                tokens, spans = branched_row(request, item.start)
                 places = (len(rows), len(rows), item.start)
-                probes.extend(self.runner.branched_probes(question, *places, spans, affine=False))
+                gathers.extend(self.runner.branch_gathers(request, *places, spans, affine=False))
                 rows.append(tokens)
                 branches.append(spans)
                 states.append(item.state)
-                own.append(len(question.context.ids) - item.start)
+                own.append(len(request.context.ids) - item.start)
         ids = pad_rows(rows, network.device)
         inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
         if any(branches) or any(states):
@@ -74,13 +74,13 @@ class CausalPlanner:
             starts = torch.tensor([state.length if state else 0 for state in states])
             inputs |= inputs_after_prefix(network, mask, states)
             inputs["position_ids"] = (positions + starts[:, None]).to(ids.device)
-        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).add_gathers(items, gathers)
 
 
 class PlainCausalPlanner:
     """A row a continuation: for models whose layers keep other state than keys and values."""
 
-    equal_states = False
+    needs_equal_prefixes = False
 
     def __init__(self, runner: CausalRunner) -> None:
         self.runner = runner
@@ -88,57 +88,57 @@ class PlainCausalPlanner:
     def length(self, item: TrainingItem) -> int:
         """Tokens of all rows."""
         return sum(
-            len(question.context.ids) + len(tail) - 1
-            for question in item.questions
-            for tail in question.tails
+            len(request.context.ids) + len(tail) - 1
+            for request in item.requests
+            for tail in request.tails
         )
 
     def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Whole rows, nothing shared."""
         rows: list[tuple[int, ...]] = []
-        probes: list[GatherIndex] = []
+        gathers: list[GatherIndex] = []
         number = 0
         for item in items:
-            for question in item.questions:
-                for count, tail in enumerate(question.tails):
+            for request in item.requests:
+                for count, tail in enumerate(request.tails):
                     place = (number, len(rows), tail)
-                    slot = len(question.context.ids) - 1
+                    slot = len(request.context.ids) - 1
                     if count == 0:
-                        probes.extend(_first_tokens(question, number, len(rows), slot))
-                    probes.extend(self.runner.plain_probes(question, *place, first=False))
-                    rows.append(question.context.ids + tail[:-1])
+                        gathers.extend(_first_tokens(request, number, len(rows), slot))
+                    gathers.extend(self.runner.row_gathers(request, *place, first=False))
+                    rows.append(request.context.ids + tail[:-1])
                 number += 1
         ids = pad_rows(rows, self.runner.network.device)
         inputs = {"input_ids": ids, "use_cache": False}
-        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).add_gathers(items, gathers)
 
 
 class MaskedPlanner:
     """The rows of `MaskedRunner`; a prefix stands before each without taking positions."""
 
-    equal_states = False
+    needs_equal_prefixes = False
 
     def __init__(self, network: Network) -> None:
         self.network = network
 
     def length(self, item: TrainingItem) -> int:
-        """Tokens of all rows: one a question, and one for every start that fills some masks."""
+        """Tokens of all rows: one a request, and one for every start that fills some masks."""
         return sum(
             len(q.context.ids)
             * (1 + len({c[:end] for c in q.continuations for end in range(1, len(c))}))
-            for q in item.questions
+            for q in item.requests
         )
 
     def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """Every row with its padding mask."""
         rows: list[tuple[int, ...]] = []
-        probes: list[GatherIndex] = []
+        gathers: list[GatherIndex] = []
         states: list[KVState | None] = []
         number = 0
         for item in items:
-            for question in item.questions:
-                for row, places in masked_rows(question, number, affine=False):
-                    probes.extend(replace(place, row=len(rows)) for place in places)
+            for request in item.requests:
+                for row, places in masked_rows(request, number, affine=False):
+                    gathers.extend(replace(place, row=len(rows)) for place in places)
                     rows.append(row)
                     states.append(item.state)
                 number += 1
@@ -146,15 +146,15 @@ class MaskedPlanner:
         inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": seen}
         if any(states):
             mask = seen.bool().cpu()[:, None, None].expand(-1, 1, ids.shape[1], -1)
-            inputs |= inputs_after_prefix(self.network, mask, states, counts=False)
+            inputs |= inputs_after_prefix(self.network, mask, states, takes_positions=False)
             inputs.pop("use_cache")
-        return ForwardPlan(inputs, sum(map(len, rows))).read(items, probes)
+        return ForwardPlan(inputs, sum(map(len, rows))).add_gathers(items, gathers)
 
 
 class Seq2SeqPlanner:
     """Every context is encoded once, with its graph; the decoder's rows as in `Seq2SeqRunner`."""
 
-    equal_states = True
+    needs_equal_prefixes = True
 
     def __init__(self, runner: Seq2SeqRunner) -> None:
         self.runner = runner
@@ -162,18 +162,18 @@ class Seq2SeqPlanner:
     def length(self, item: TrainingItem) -> int:
         """Tokens of the encoder and of all the decoder's rows."""
         return sum(
-            len(question.context.ids)
-            + sum(len(self.runner.begun(question)) + len(tail) for tail in question.tails)
-            for question in item.questions
+            len(request.context.ids)
+            + sum(len(self.runner.decoder_ids(request)) + len(tail) for tail in request.tails)
+            for request in item.requests
         )
 
     def plan(self, items: Sequence[TrainingItem]) -> ForwardPlan:
         """States stand before the decoder's rows; all have one length."""
         network = self.runner.network
-        questions = [question for item in items for question in item.questions]
-        states = [item.state for item in items for _ in item.questions]
-        rows, owners, probes = self.runner.rows(questions, range(len(questions)), affine=False)
-        contexts = [question.context.ids for question in questions]
+        requests = [request for item in items for request in item.requests]
+        states = [item.state for item in items for _ in item.requests]
+        rows, owners, gathers = self.runner.rows(requests, range(len(requests)), affine=False)
+        contexts = [request.context.ids for request in requests]
         mask = padding_mask(contexts, network.device)
         encoded = network.run_encoder_with_graph(
             input_ids=pad_rows(contexts, network.device), attention_mask=mask
@@ -187,11 +187,11 @@ class Seq2SeqPlanner:
             **decoder_cache_inputs(network, before),
         }
         tokens = sum(map(len, contexts)) + sum(map(len, rows))
-        return ForwardPlan(inputs, tokens).read(items, probes)
+        return ForwardPlan(inputs, tokens).add_gathers(items, gathers)
 
 
 def _first_tokens(
-    question: ScoringRequest, number: int, row: int, slot: int
+    request: ScoringRequest, number: int, row: int, slot: int
 ) -> Iterable[GatherIndex]:
-    for continuation in question.continuations:
+    for continuation in request.continuations:
         yield GatherIndex(number, row, slot, continuation[0], (continuation,))

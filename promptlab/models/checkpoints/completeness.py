@@ -72,7 +72,7 @@ def find_missing_capabilities(
     """What a model of its family could do and this one cannot, each with its reason."""
     kind = type(examined.network.model).__name__
     found: dict[Capability, str] = {}
-    if examined.reading != "masked" and not choose_batching_mode(examined, engine, tokenizer):
+    if examined.family != "masked" and not choose_batching_mode(examined, engine, tokenizer):
         found["generate"] = (
             f"token by token {kind} writes something else than its own forward; use a model of "
             "another architecture"
@@ -87,6 +87,6 @@ def find_missing_capabilities(
             f"{kind} looks its words up in more places than one embedding, so no vector can stand "
             "for them; use a model of another architecture"
         )
-    if examined.reading == "masked":
+    if examined.family == "masked":
         examined.network.can_attend_prefix = accepts_prefix(examined, engine.runner)
     return found

@@ -65,9 +65,9 @@ class ScoredTriggers:
             dev = [replace(example, label=target) for example in dev]
         network, runner = self.model.engine.network, self.model.engine.runner
         self.network = network
-        self.vocabulary = network.virtual_tokens.start
+        self.vocabulary = network.virtual_tokens.first_id
         classifier = self._asking(template)
-        shares = bool(getattr(runner, "shares", False))
+        shares = runner.can_share_prefixes
         self.train = LabelExercises(classifier, examples, shares=shares)
         self.dev = LabelExercises(classifier, dev, shares=shares) if dev else self.train
         self.scorer = GradientScorer(network, runner)
@@ -206,7 +206,7 @@ class ScoredTriggers:
 
     def _item(self, exercises: LabelExercises, tokens: Tokens, number: int) -> TrainingItem:
         item = exercises.item(number, (0,), states=self.states)
-        return replace(item, questions=tuple(self._with(q, tokens) for q in item.questions))
+        return replace(item, requests=tuple(self._with(one, tokens) for one in item.requests))
 
     def _with(self, question: ScoringRequest, tokens: Tokens) -> ScoringRequest:
         """The question with the trigger's tokens in their places."""

@@ -26,21 +26,21 @@ def test_a_longer_context_joins_an_older_batch(name: str, fresh: Fresh) -> None:
     model = fresh(name)
     network = model.engine.network
     reader = CausalPrefill(
-        network, model.engine.runner.budget, prefix=None, kept=None, vectors=None
+        network, model.engine.runner.budget, prefix=None, kv_cache=None, vectors=None
     )
-    openings = {opening.index: opening for opening in reader.read([SHORT, LONG])}
+    openings = {opening.index: opening for opening in reader.run([SHORT, LONG])}
     rows = CausalDecodeBatch(network, None, rows=3, columns=8)
     written: list[tuple[int, ...]] = []
     steps = [SHORT, None, LONG, SHORT, "leave", None] + [None] * 40 + ["leave", LONG, None]
     with torch.inference_mode():
         for number, step in enumerate(steps):
             if step == "leave":
-                rows.leave(0)
+                rows.remove(0)
                 written[0] = written[-1]
                 written.pop()
                 continue
             if isinstance(step, tuple):
-                rows.join(openings[[SHORT, LONG].index(step)])
+                rows.add(openings[[SHORT, LONG].index(step)])
                 written.append(step)
             tokens = [(7 * number + row) % 90 for row in range(len(written))]
             logits = rows.step(tokens)
@@ -58,7 +58,7 @@ def test_how_rows_of_decoders_join(fresh: Fresh) -> None:
         found[name] = detect_batching_mode(
             network, int(network.model.config.decoder_start_token_id)
         )
-    assert found == {"tiny_seq2seq": "late", "tiny_bart": "together"}
+    assert found == {"tiny_seq2seq": "continuous", "tiny_bart": "static"}
 
 
 def test_a_decoder_that_takes_no_slots_writes_alone(
@@ -76,7 +76,7 @@ def test_a_decoder_that_takes_no_slots_writes_alone(
 
     monkeypatch.setattr(EncoderDecoderBatch, "step", refuse)
     model = fresh("tiny_bart")
-    assert detect_batching_mode(model.engine.network, 2) == "alone"
+    assert detect_batching_mode(model.engine.network, 2) == "sequential"
     assert [reply.text for reply in model.generate(prompts, decoding)] == together
 
 
@@ -85,7 +85,9 @@ def test_contexts_of_an_encoder_are_encoded_once(fresh: Fresh) -> None:
     reader = EncoderDecoderPrefill(
         model.engine.network, model.engine.runner.budget, start=0, prefix=None, vectors=None
     )
-    found = list(reader.read([SHORT, LONG]))
-    assert reader.computed == len(SHORT) + len(LONG) + 2
-    lengths = {opening.index: opening.crossed.length for opening in found if opening.crossed}
+    found = list(reader.run([SHORT, LONG]))
+    assert reader.computed_tokens == len(SHORT) + len(LONG) + 2
+    lengths = {
+        opening.index: opening.cross_state.length for opening in found if opening.cross_state
+    }
     assert lengths == {0: len(SHORT), 1: len(LONG)}

@@ -74,7 +74,7 @@ def test_what_may_become_a_stop_is_not_shown() -> None:
     shown = []
     for token in TOKENIZER("a # b ##", add_special_tokens=False)["input_ids"]:
         growing.add(token)
-        shown.append(growing.shown)
+        shown.append(growing.shown_text)
     assert shown[-1] == "a # b " and growing.stopped
     assert not any("##" in text for text in shown)
 
@@ -113,5 +113,5 @@ def test_a_stop_string_within_hidden_reasoning_ends_nothing(
     writing = GeneratedSequence(ids, 0, 100, decoding, _Letters(), StopTokens(frozenset()))
     for letter in words:
         if writing.finish is None:
-            writing.add(ord(letter), 0.0)
+            writing.append(ord(letter), 0.0)
     assert writing.text == text

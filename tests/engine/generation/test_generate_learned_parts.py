@@ -27,7 +27,7 @@ def greedy(model: LocalModel, prompt: Prompt, tokens: int) -> list[int]:
     ids: tuple[int, ...] = ()
     for _ in range(tokens):
         context = type(slot)((*slot.ids, *ids))
-        row = model.engine.vocabulary([context])[0]
+        row = model.engine.vocabulary_logprobs([context])[0]
         ids = (*ids, int(np.argmax(row)))
     return list(ids)
 

@@ -75,14 +75,14 @@ def test_the_tree_finds_what_a_dictionary_of_beginnings_finds(
     kept, known = RadixKVCache(PLENTY), set[tuple[int, ...]]()
     for keeps, ids in steps:
         if keeps:
-            kept.keep(ids, state_of(ids))
+            kept.insert(ids, state_of(ids))
             known |= {ids[:end] for end in range(1, len(ids) + 1)}
         else:
             ends = [e for e in range(MIN_CACHED_TOKENS, len(ids)) if ids[:e] in known]
             length = max(ends, default=0)
-            assert kept.reach(ids) == length
-            check(kept.longest(ids), ids, length)
-    assert kept.bytes == len(known) * TOKEN_BYTES  # every token once
+            assert kept.cached_length(ids) == length
+            check(kept.longest_prefix(ids), ids, length)
+    assert kept.used_bytes == len(known) * TOKEN_BYTES  # every token once
 
 
 @given(st.integers(0, 60), st.lists(SEQUENCES, max_size=30))
@@ -92,12 +92,12 @@ def test_a_budget_is_kept_and_what_is_left_is_right(
 ) -> None:
     kept = RadixKVCache(tokens * TOKEN_BYTES)
     for ids in sequences:
-        kept.keep(ids, state_of(ids))
-        assert kept.bytes <= kept.budget
+        kept.insert(ids, state_of(ids))
+        assert kept.used_bytes <= kept.budget_bytes
         if MIN_CACHED_TOKENS <= len(ids) <= tokens:
-            check(kept.longest((*ids, 7)), ids, len(ids))  # the one kept last is there
+            check(kept.longest_prefix((*ids, 7)), ids, len(ids))  # the one kept last is there
         for other in sequences:
-            found = kept.longest((*other, 7))
+            found = kept.longest_prefix((*other, 7))
             if found is not None:
                 check(found, other, found.length)
 
@@ -108,75 +108,77 @@ def row(*tail: int) -> tuple[int, ...]:
 
 def test_nodes_are_split_and_hold_only_their_own() -> None:
     kept = RadixKVCache(PLENTY)
-    kept.keep(row(1, 2, 3, 4), state_of(row(1, 2, 3, 4)))
-    kept.keep(row(1, 2, 8), state_of(row(1, 2, 8)))
-    assert kept.bytes == (MIN_CACHED_TOKENS + 5) * TOKEN_BYTES
+    kept.insert(row(1, 2, 3, 4), state_of(row(1, 2, 3, 4)))
+    kept.insert(row(1, 2, 8), state_of(row(1, 2, 8)))
+    assert kept.used_bytes == (MIN_CACHED_TOKENS + 5) * TOKEN_BYTES
     for tail in ((1, 2, 3, 4), (1, 2, 8)):
-        check(kept.longest((*row(*tail), 0)), row(*tail), MIN_CACHED_TOKENS + len(tail))
-    check(kept.longest(row(1, 2, 9, 9)), row(1, 2), MIN_CACHED_TOKENS + 2)
+        check(kept.longest_prefix((*row(*tail), 0)), row(*tail), MIN_CACHED_TOKENS + len(tail))
+    check(kept.longest_prefix(row(1, 2, 9, 9)), row(1, 2), MIN_CACHED_TOKENS + 2)
     check(
-        kept.longest(row(1, 2, 3, 4)), row(1, 2, 3), MIN_CACHED_TOKENS + 3
+        kept.longest_prefix(row(1, 2, 3, 4)), row(1, 2, 3), MIN_CACHED_TOKENS + 3
     )  # one token is left to compute
-    check(kept.longest(BASE), BASE, 0)
-    check(kept.longest((5, *BASE)), BASE, 0)
+    check(kept.longest_prefix(BASE), BASE, 0)
+    check(kept.longest_prefix((5, *BASE)), BASE, 0)
     kept.clear()
-    assert kept.bytes == 0 and kept.longest(row(1, 2)) is None
+    assert kept.used_bytes == 0 and kept.longest_prefix(row(1, 2)) is None
 
 
 def test_what_is_kept_is_a_copy() -> None:
     kept, ids = RadixKVCache(PLENTY), row(1, 2)
     given_state = state_of(ids, room=1000)
-    kept.keep(ids, given_state)
+    kept.insert(ids, given_state)
     for keys, values in given_state.layers:
         keys.fill_(0)
         values.fill_(0)
-    found = kept.longest((*ids, 3))
+    found = kept.longest_prefix((*ids, 3))
     check(found, ids, len(ids))
     assert found is not None
-    kept.keep(row(7), state_of(row(7)))
+    kept.insert(row(7), state_of(row(7)))
     for keys, _ in found.layers:
         assert keys.untyped_storage().nbytes() == len(ids) * HEADS * SIZE * 4
-    again = kept.longest((*row(1), 9))
-    assert again is not None and kept.bytes == (MIN_CACHED_TOKENS + 3) * TOKEN_BYTES
+    again = kept.longest_prefix((*row(1), 9))
+    assert again is not None and kept.used_bytes == (MIN_CACHED_TOKENS + 3) * TOKEN_BYTES
 
 
 def test_the_leaf_used_longest_ago_goes_first() -> None:
     kept = RadixKVCache((MIN_CACHED_TOKENS + 6) * TOKEN_BYTES)
     for tail in ((1, 1, 1), (2, 2, 2)):
-        kept.keep(row(*tail), state_of(row(*tail)))
-    assert kept.longest(row(1, 1, 1, 0)) is not None  # used again
-    kept.keep(row(3, 3), state_of(row(3, 3)))
-    check(kept.longest(row(2, 2, 2, 0)), row(), MIN_CACHED_TOKENS)
-    check(kept.longest(row(1, 1, 1, 0)), row(1, 1, 1), MIN_CACHED_TOKENS + 3)
-    check(kept.longest(row(3, 3, 0)), row(3, 3), MIN_CACHED_TOKENS + 2)
+        kept.insert(row(*tail), state_of(row(*tail)))
+    assert kept.longest_prefix(row(1, 1, 1, 0)) is not None  # used again
+    kept.insert(row(3, 3), state_of(row(3, 3)))
+    check(kept.longest_prefix(row(2, 2, 2, 0)), row(), MIN_CACHED_TOKENS)
+    check(kept.longest_prefix(row(1, 1, 1, 0)), row(1, 1, 1), MIN_CACHED_TOKENS + 3)
+    check(kept.longest_prefix(row(3, 3, 0)), row(3, 3), MIN_CACHED_TOKENS + 2)
     large = tuple(range(200, 260))
-    kept.keep(large, state_of(large))  # more than the budget: nothing is given up for it
-    assert kept.longest((*large, 1)) is None and kept.longest(row(3, 3, 0)) is not None
+    kept.insert(large, state_of(large))  # more than the budget: nothing is given up for it
+    assert (
+        kept.longest_prefix((*large, 1)) is None and kept.longest_prefix(row(3, 3, 0)) is not None
+    )
 
 
 def test_what_was_learned_never_shares() -> None:
     kept = RadixKVCache((2 * MIN_CACHED_TOKENS + 4) * TOKEN_BYTES)
-    one, other = kept.of("one"), kept.of("other")
-    one.keep(row(1), state_of(row(1)))
-    assert kept.longest(row(1, 2)) is None and other.longest(row(1, 2)) is None
-    check(kept.of("one").longest(row(1, 2)), row(1), MIN_CACHED_TOKENS + 1)
-    other.keep(row(1), state_of(row(1)))
-    assert kept.bytes == one.bytes == 2 * (MIN_CACHED_TOKENS + 1) * TOKEN_BYTES
-    kept.keep(row(1), state_of(row(1)))  # one budget: the oldest of any goes
-    assert one.longest(row(1, 2)) is None and kept.bytes <= kept.budget
-    assert kept.of("") is kept
+    one, other = kept.scoped_to("one"), kept.scoped_to("other")
+    one.insert(row(1), state_of(row(1)))
+    assert kept.longest_prefix(row(1, 2)) is None and other.longest_prefix(row(1, 2)) is None
+    check(kept.scoped_to("one").longest_prefix(row(1, 2)), row(1), MIN_CACHED_TOKENS + 1)
+    other.insert(row(1), state_of(row(1)))
+    assert kept.used_bytes == one.used_bytes == 2 * (MIN_CACHED_TOKENS + 1) * TOKEN_BYTES
+    kept.insert(row(1), state_of(row(1)))  # one budget: the oldest of any goes
+    assert one.longest_prefix(row(1, 2)) is None and kept.used_bytes <= kept.budget_bytes
+    assert kept.scoped_to("") is kept
 
 
 def test_too_few_ids_and_a_few_recent_contexts() -> None:
     kept = RadixKVCache(PLENTY)
     with pytest.raises(ValueError, match="3 token ids for a state of 18"):
-        kept.keep((1, 2, 3), state_of(row(1, 2)))
-    kept.keep(row(1, 2, 3), state_of(row(1, 2)))  # the state says how many
-    assert kept.bytes == (MIN_CACHED_TOKENS + 2) * TOKEN_BYTES
-    kept.note([(n,) for n in range(1000)])
-    assert 8 <= len(kept.recent) <= MAX_RECENT_CONTEXTS // 4
+        kept.insert((1, 2, 3), state_of(row(1, 2)))
+    kept.insert(row(1, 2, 3), state_of(row(1, 2)))  # the state says how many
+    assert kept.used_bytes == (MIN_CACHED_TOKENS + 2) * TOKEN_BYTES
+    kept.record_contexts([(n,) for n in range(1000)])
+    assert 8 <= len(kept.recent_contexts) <= MAX_RECENT_CONTEXTS // 4
     kept.clear()
-    assert not kept.recent
+    assert not kept.recent_contexts
 
 
 def test_threads_share_a_tree() -> None:
@@ -187,8 +189,8 @@ def test_threads_share_a_tree() -> None:
         try:
             for number in range(120):
                 ids = row(*((seed * number + n) % 3 for n in range(number % 9)))
-                kept.keep(ids, state_of(ids))
-                found = kept.longest((*ids, 9))
+                kept.insert(ids, state_of(ids))
+                found = kept.longest_prefix((*ids, 9))
                 if found is not None:
                     check(found, ids, found.length)
         except BaseException as error:
@@ -199,7 +201,7 @@ def test_threads_share_a_tree() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures and kept.bytes <= kept.budget
+    assert not failures and kept.used_bytes <= kept.budget_bytes
 
 
 def test_the_budget_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

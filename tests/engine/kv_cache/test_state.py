@@ -33,7 +33,7 @@ def computed(sequences: Sequence[tuple[int, ...]], tree: PrefixNode) -> int:
 
 @given(IDS, st.integers(1, 8))
 def test_every_row_stands_once_below_its_own_beginning(sequences: Sequences, worth: int) -> None:
-    tree = prefix_tree(sequences, worth=worth)
+    tree = prefix_tree(sequences, min_shared_tokens=worth)
     rows = placed(tree)
     assert sorted(row for row, _ in rows) == list(range(len(sequences)))
     for row, ids in rows:
@@ -49,7 +49,9 @@ def test_with_worth_one_nothing_is_computed_twice(sequences: Sequences) -> None:
     distinct = list(dict.fromkeys(sequences))
     starts = {ids[:end] for ids in distinct for end in range(1, len(ids))}
     # the trie of all beginnings, and every sequence's last token
-    assert computed(distinct, prefix_tree(distinct, worth=1)) == len(starts) + len(distinct)
+    assert computed(distinct, prefix_tree(distinct, min_shared_tokens=1)) == len(starts) + len(
+        distinct
+    )
 
 
 def test_a_short_sequence_does_not_keep_the_others_from_sharing() -> None:
@@ -60,7 +62,7 @@ def test_a_short_sequence_does_not_keep_the_others_from_sharing() -> None:
 
 def test_long_chains_are_no_recursion() -> None:
     chain = [tuple(range(length)) for length in range(1, 1500)]
-    assert len(placed(prefix_tree(chain, worth=10**9))) == len(chain)
+    assert len(placed(prefix_tree(chain, min_shared_tokens=10**9))) == len(chain)
 
 
 def test_the_layer_lends_its_prefix_and_never_grows() -> None:

@@ -132,11 +132,11 @@ def test_sliding_and_mixed_layers_share_nothing(fresh: Fresh) -> None:
     for name, shares in (("tiny_sliding", False), ("tiny_capped", True), ("tiny_causal", True)):
         runner = fresh(name).engine.runner
         assert isinstance(runner, CausalRunner)
-        assert runner.shares is shares
+        assert runner.can_share_prefixes is shares
     pair = tiny_models.gemma2(("sliding_attention", "full_attention"))
     model = from_transformers(*pair, name="mixed")
     assert isinstance(model.engine.runner, CausalRunner)
-    assert not model.engine.runner.shares
+    assert not model.engine.runner.can_share_prefixes
     expected = [[causal_answer(pair, p.left, a) for a in ANSWERS] for p in PROMPTS]
     np.testing.assert_allclose(model.score(PROMPTS, ANSWERS).logprobs, expected, atol=1e-5)
 
@@ -154,4 +154,4 @@ def test_a_model_that_takes_no_masks_of_ours_shares_nothing(
     monkeypatch.setattr(pair[0].model, "forward", without_positions)
     model = from_transformers(*pair, name="positionless")
     assert isinstance(model.engine.runner, CausalRunner)
-    assert not model.engine.runner.shares
+    assert not model.engine.runner.can_share_prefixes

@@ -72,10 +72,10 @@ def test_fixed_states_are_computed_once_and_within_their_limit(fresh: Fresh) -> 
     found = [states.get(row) for row in rows]
     assert [state.length for state in found if state is not None] == [9, 12, 10]
     assert states.get((1, 2)) is None
-    small = TrainingPrefixCache(network, TokenBudget(20), limit=1)
+    small = TrainingPrefixCache(network, TokenBudget(20), max_bytes=1)
     small.prepare(rows)
     assert small.get(rows[1]) is not None  # the first batch, then no more
     assert small.get(rows[0]) is None
-    none = TrainingPrefixCache(network, TokenBudget(20), limit=0)
+    none = TrainingPrefixCache(network, TokenBudget(20), max_bytes=0)
     none.prepare(rows)
-    assert none.bytes == none.computed_tokens == 0
+    assert none.used_bytes == none.computed_tokens == 0

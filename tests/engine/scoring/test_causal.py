@@ -78,7 +78,7 @@ def test_nested_prefixes_and_branches(
 ) -> None:
     pair, model = request.getfixturevalue(name), fresh(name)
     assert isinstance(model.engine.runner, CausalRunner)
-    assert model.engine.runner.shares
+    assert model.engine.runner.can_share_prefixes
     before = model.usage.computed_tokens
     asked = questions()
     found = model.engine.score(asked)
@@ -106,7 +106,7 @@ def test_many_continuations_of_one_context(
 def test_sharing_equals_no_sharing(name: str, fresh: Fresh) -> None:
     shared, plain = fresh(name), fresh(name)
     assert isinstance(plain.engine.runner, CausalRunner)
-    plain.engine.runner.shares = False
+    plain.engine.runner.can_share_prefixes = False
     asked = questions()
     for left, right in zip(shared.engine.score(asked), plain.engine.score(asked), strict=True):
         close(left, right)

@@ -48,8 +48,8 @@ def computed(model: LocalModel, questions: list[ScoringRequest]) -> tuple[list[n
 
 
 def kept(engine: Engine) -> RadixKVCache:
-    assert engine.kept is not None
-    return engine.kept
+    assert engine.kv_cache is not None
+    return engine.kv_cache
 
 
 def state(model: LocalModel, ids: tuple[int, ...]) -> KVState:
@@ -78,13 +78,13 @@ def test_later_calls_equal_the_plain_forward(
         for question, values in zip(questions, model.engine.score(questions), strict=True):
             ids = question.context.ids
             close(values, [causal_continuation(pair, ids, c) for c in question.continuations])
-    assert kept(model.engine).bytes > 0
+    assert kept(model.engine).used_bytes > 0
 
 
 @pytest.mark.parametrize("name", SHARING)
 def test_what_earlier_calls_shared_is_not_computed_again(name: str, fresh: Fresh) -> None:
     model, forgetful = fresh(name), fresh(name)
-    forgetful.engine.runner = forgetful.engine.runner.keeping(None)
+    forgetful.engine.runner = forgetful.engine.runner.with_kv_cache(None)
     with_first, without_first = computed(model, FIRST), computed(forgetful, FIRST)
     assert with_first[1] == without_first[1]
     (found, few), (expected, many) = computed(model, LATER), computed(forgetful, LATER)
@@ -100,7 +100,7 @@ def test_rows_start_each_from_its_own_state(
     pair, model = request.getfixturevalue(name), fresh(name)
     begun = [tuple(range(n, n + MIN_CACHED_TOKENS + 7 * n)) for n in (3, 4, 5, 6)]
     for ids in begun:
-        kept(model.engine).keep(ids, state(model, ids))
+        kept(model.engine).insert(ids, state(model, ids))
     questions = asked(*((*ids, 200, 3) for ids in begun), (9, 9, 9), (*begun[2], 4), begun[3])
     found, tokens = computed(model, questions)
     for question, values in zip(questions, found, strict=True):
@@ -117,7 +117,7 @@ def test_contexts_used_once_are_not_kept_and_a_second_use_shows_what_to_keep(fre
     for token in (100, 101, 102):
         counts.append(computed(model, asked((*SHARED, token, 3)))[1])
         if token == 100:
-            assert kept(model.engine).bytes == 0
+            assert kept(model.engine).used_bytes == 0
     assert counts == [len(SHARED) + 2, len(SHARED) + 2, 2]
 
 
@@ -141,7 +141,7 @@ def test_a_row_that_is_known_to_its_end_stays_in_its_batch(fresh: Fresh) -> None
     first = model.engine.score(questions)
     runner = model.engine.runner
     assert isinstance(runner, CausalRunner)
-    kept(model.engine).keep(BRANCH, state(model, BRANCH))
+    kept(model.engine).insert(BRANCH, state(model, BRANCH))
     batches: list[int] = []
     branched = runner._run_branched
 
@@ -169,13 +169,13 @@ def test_any_calls_in_any_order_equal_scoring_alone(
 ) -> None:
     model = copy.copy(gpt2.engine)
     model.store = FeatureStore(None)
-    model.runner = model.runner.keeping(RadixKVCache(100_000))
+    model.runner = model.runner.with_kv_cache(RadixKVCache(100_000))
     for contexts in calls:
         questions = asked(*contexts)
         for question, values in zip(questions, model.score(questions), strict=True):
             if question not in KNOWN:
                 plain = copy.copy(model)
-                plain.store, plain.runner = FeatureStore(None), model.runner.keeping(None)
+                plain.store, plain.runner = FeatureStore(None), model.runner.with_kv_cache(None)
                 KNOWN[question] = plain.score([question])[0]
             close(values, KNOWN[question])
 
@@ -189,7 +189,7 @@ def test_a_small_budget_changes_nothing(
     room: int, fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = fresh("tiny_causal")
-    plain.engine.runner = plain.engine.runner.keeping(None)
+    plain.engine.runner = plain.engine.runner.with_kv_cache(None)
     monkeypatch.setenv("PROMPTLAB_KEPT_BYTES", str(room))
     model = fresh("tiny_causal")
     for questions in (FIRST, LATER, asked(*((*BRANCH, n) for n in range(3))), FIRST[:1]):
@@ -197,9 +197,9 @@ def test_a_small_budget_changes_nothing(
             model.engine.score(questions), plain.engine.score(questions), strict=True
         ):
             close(left, right)
-        if model.engine.kept is not None:
-            assert model.engine.kept.bytes <= room
-    assert (model.engine.kept is None) == (room == 0)
+        if model.engine.kv_cache is not None:
+            assert model.engine.kv_cache.used_bytes <= room
+    assert (model.engine.kv_cache is None) == (room == 0)
 
 
 def test_where_nothing_is_kept(fresh: Fresh) -> None:
@@ -209,8 +209,8 @@ def test_where_nothing_is_kept(fresh: Fresh) -> None:
         fresh("tiny_masked"),
         fresh("tiny_seq2seq"),
     ):
-        assert model.engine.kept is None
-    assert fresh("tiny_causal").trainable_copy().engine.kept is None
+        assert model.engine.kv_cache is None
+    assert fresh("tiny_causal").trainable_copy().engine.kv_cache is None
 
 
 def learned(model: LocalModel, seed: int, *, prefix: bool) -> LearnedParts:
@@ -227,7 +227,7 @@ def learned(model: LocalModel, seed: int, *, prefix: bool) -> LearnedParts:
 @pytest.mark.parametrize("prefix", [False, True])
 def test_what_was_learned_has_states_of_its_own(prefix: bool, fresh: Fresh) -> None:
     base, plain = fresh("tiny_causal"), fresh("tiny_causal")
-    plain.engine.runner = plain.engine.runner.keeping(None)
+    plain.engine.runner = plain.engine.runner.with_kv_cache(None)
     template = Template(("" if prefix else "{soft:3}") + "a long story of {text}, so {mask}")
     words = "many words that all the prompts have in common , and then "
     calls = [
@@ -237,19 +237,19 @@ def test_what_was_learned_has_states_of_its_own(prefix: bool, fresh: Fresh) -> N
     for seed in (1, 2, 1):  # the third has the content of the first
         parts = learned(base, seed, prefix=prefix)
         view, expected = base.with_learned_parts(parts), plain.with_learned_parts(parts)
-        assert expected.engine.kept is None
+        assert expected.engine.kv_cache is None
         for prompts in calls:
             found = view.score(prompts, ["great", "terrible"])
             close(found.logprobs, expected.score(prompts, ["great", "terrible"]).logprobs)
-        assert kept(view.engine).bytes > 0
-        assert kept(base.engine).longest(view.slot_contexts(calls[0])[0].ids) is None
-    assert base.with_learned_parts(parts, keep=False).engine.kept is None
+        assert kept(view.engine).used_bytes > 0
+        assert kept(base.engine).longest_prefix(view.slot_contexts(calls[0])[0].ids) is None
+    assert base.with_learned_parts(parts, keep=False).engine.kv_cache is None
 
 
 @pytest.mark.parametrize("name", SHARING)
 def test_what_was_written_is_scored_from_its_states(name: str, fresh: Fresh) -> None:
     model, plain = fresh(name), fresh(name)
-    plain.engine.runner = plain.engine.runner.keeping(None)
+    plain.engine.runner = plain.engine.runner.with_kv_cache(None)
     template = Template("a riddle about {text} is hard , so think about it first : {mask}")
     prompts = [template.render({"text": word}) for word in ("soup", "a plot", "cold")]
     decoding = Decoding(max_tokens=12, temperature=1.0)

@@ -34,18 +34,18 @@ def test_states_equal_a_plain_forward(
     reader = TextEmbedder(model.engine.network, model.engine.runner, pooling)
     expected = torch.stack([plain(pair[0], row, pooling) for row in ROWS])
     assert reader.width == expected.shape[1]
-    torch.testing.assert_close(reader.read(ROWS), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(reader.embed(ROWS), expected, atol=1e-5, rtol=1e-5)
     assert reader.computed_tokens == sum(map(len, ROWS))
 
 
 def test_batches_of_a_budget_change_nothing(request: pytest.FixtureRequest) -> None:
     model = wrapped(request.getfixturevalue("tiny_masked"), "tiny_masked")
     reader = TextEmbedder(model.engine.network, model.engine.runner, "first")
-    whole = reader.read(ROWS)
+    whole = reader.embed(ROWS)
     reader.budget.tokens = 1
     # Batches of other sizes round as a plain forward does: by up to 1.4e-6 on states of order 1.
-    torch.testing.assert_close(reader.read(ROWS), whole, atol=1e-5, rtol=1e-5)
-    assert reader.read([]).shape == (0, 32)
+    torch.testing.assert_close(reader.embed(ROWS), whole, atol=1e-5, rtol=1e-5)
+    assert reader.embed([]).shape == (0, 32)
 
 
 def test_the_graph_leads_to_the_weights(request: pytest.FixtureRequest) -> None:
@@ -54,5 +54,5 @@ def test_the_graph_leads_to_the_weights(request: pytest.FixtureRequest) -> None:
     for parameter in network.model.parameters():
         parameter.requires_grad_(True)
     reader = TextEmbedder(network, model.engine.runner, "first")
-    reader.with_graph(ROWS).square().sum().backward()
+    reader.embed_with_graph(ROWS).square().sum().backward()
     assert network.virtual_tokens.embedding.weight.grad.abs().sum() > 0

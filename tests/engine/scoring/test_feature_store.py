@@ -47,13 +47,13 @@ def test_what_is_saved_comes_back(tmp_path: Path, on_disk: bool) -> None:
     kept.save([(key, reply(n)) for n, key in enumerate(keys[:1100])], [(keys[0], -1.5)])
     stores = [kept, FeatureStore(path)] if on_disk else [kept]
     for store in stores:
-        found = store.slots(keys)
+        found = store.find_slots(keys)
         assert set(found) == set(keys[:1100])
         for n in (0, 499, 500, 1099):
             np.testing.assert_array_equal(found[keys[n]].feature, reply(n).feature)
             assert found[keys[n]].log_normaliser == pytest.approx(n / 7, rel=1e-6)
-        assert store.tails(keys) == {keys[0]: -1.5}
-        assert store.slots([]) == {}
+        assert store.find_tails(keys) == {keys[0]: -1.5}
+        assert store.find_slots([]) == {}
         store.close()
 
 
@@ -65,7 +65,7 @@ def test_a_full_memory_forgets_and_the_disk_does_not(
     keys = [context_key(ScoringContext((n,))) for n in range(100)]
     for n, key in enumerate(keys):
         store.save([(key, reply(n))], [])
-    found = store.slots(keys)
+    found = store.find_slots(keys)
     assert len(found) == 100
     np.testing.assert_array_equal(found[keys[3]].feature, reply(3).feature)
 
@@ -79,7 +79,7 @@ def test_a_store_too_large_is_emptied_when_it_is_opened(
     first.save([(key, reply(1))], [])
     first.close()
     monkeypatch.setattr(store_module, "MAX_FILE_BYTES", 10)
-    assert FeatureStore(path).slots([key]) == {}
+    assert FeatureStore(path).find_slots([key]) == {}
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
     def fill(n: int) -> None:
         for m, key in enumerate(keys[n]):
             store.save([(key, reply(m))], [(key, float(m))])
-            assert key in store.slots([key])
+            assert key in store.find_slots([key])
 
     threads = [threading.Thread(target=fill, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.slots([key for row in keys for key in row])) == 200
+    assert len(store.find_slots([key for row in keys for key in row])) == 200
 
 
 def test_a_damaged_file_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixtur
     store = FeatureStore(path)
     assert f"{path} is begun anew" in capsys.readouterr().err
     store.save([(key, reply(1))], [])
-    assert key in FeatureStore(path).slots([key])
+    assert key in FeatureStore(path).find_slots([key])
 
 
 @pytest.mark.parametrize("seed", range(12))

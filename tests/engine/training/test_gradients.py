@@ -249,16 +249,16 @@ def test_states_of_what_never_changes(name: str, kept: str, fresh: Fresh) -> Non
             (len(asked), len(SEVERAL)), generator=torch.Generator().manual_seed(5)
         )
         without = items(view, asked, SEVERAL, made)
-        start = model.engine.network.virtual_tokens.start
+        start = model.engine.network.virtual_tokens.first_id
         fixed = []
         for item in without:
-            ids = item.questions[0].context.ids
+            ids = item.requests[0].context.ids
             fixed.append(ids[: next(i for i, token in enumerate(ids) if token >= start)])
         assert len({len(ids) for ids in fixed}) == len(fixed)
         states = TrainingPrefixCache(model.engine.network, TokenBudget(30))
         states.prepare(fixed if kept == "all" else fixed[1:])
         given = [
-            TrainingItem(item.questions, states.get(ids))
+            TrainingItem(item.requests, states.get(ids))
             for item, ids in zip(without, fixed, strict=True)
         ]
         assert [item.state is None for item in given] == [kept == "some", False, False]

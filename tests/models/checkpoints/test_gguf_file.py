@@ -130,7 +130,7 @@ def test_the_tokenizer_is_the_file_s(tmp_path: Path) -> None:
     model = pl.load_model(str(write_gguf(tmp_path / "m.gguf", pair)), dtype="float32")
     own = from_transformers(*pair)
     found = model.tokenizer  # type: ignore[attr-defined]
-    assert len(found) == len(pair[1]) == model.engine.network.virtual_tokens.start  # type: ignore[attr-defined]
+    assert len(found) == len(pair[1]) == model.engine.network.virtual_tokens.first_id  # type: ignore[attr-defined]
     for text in ("a dull  film", "<|endoftext|>", "<|im_end|> 12", "\u00e9\n\n"):
         assert found(text)["input_ids"] == pair[1](text)["input_ids"]
     np.testing.assert_allclose(
