@@ -101,7 +101,7 @@ def test_scores_survive_lack_of_memory(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return probed(rows, columns, targets, **inputs)
 
-    monkeypatch.setattr(network, "probe", small)
+    monkeypatch.setattr(network, "gather", small)
     before = model.engine.runner.budget.tokens
     found = model.score(prompts, answers).logprobs
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -116,7 +116,7 @@ def test_a_prefix_that_does_not_fit_is_told(
     def encode(**inputs: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(model.engine.network, "encode", encode)
+    monkeypatch.setattr(model.engine.network, "run_body", encode)
     prompts = [Template("so " * 50 + "{text} {mask}").render({"text": t}) for t in ("a", "b")]
     with pytest.raises(WorkError, match=r"a single row of \d+ tokens"):
         model.score(prompts, ["great", "bad"])
