@@ -277,7 +277,9 @@ class LocalModel(AdaptableModel):
         ids: Sequence[tuple[int | None, ...]] = placeholder_ids(prompt)
         if ids and self.learned is not None:
             ids = list(
-                self.learned.segment_ids(prompt.segments, self.engine.network.virtual_tokens.first_id)
+                self.learned.segment_ids(
+                    prompt.segments, self.engine.network.virtual_tokens.first_id
+                )
             )
         if prompt.chat:
             self._check_chat(prompt)

@@ -125,7 +125,7 @@ def test_frozen_states_are_read_once(fresh: Fresh, task: Task) -> None:
     head = frozen.model.learned.head  # type: ignore[attr-defined]
     bias = frozen.model.learned.head_bias  # type: ignore[attr-defined]
     texts = frozen.texts  # type: ignore[attr-defined]
-    states = texts.reader().read(texts.ids(task.test))
+    states = texts.embedder().embed(texts.token_ids(task.test))
     expected = (states @ head.T + bias).softmax(-1)
     np.testing.assert_allclose(frozen.predict_proba(task.test), expected, atol=1e-6)
 
