@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from promptlab.evaluation.evaluation import Evaluation
     from promptlab.evaluation.predictions import Prediction, Predictions
-    from promptlab.library.library import Library
+    from promptlab.library.library import TemplateLibrary
     from promptlab.library.sources import load_template, templates
     from promptlab.models.base import LanguageModel
     from promptlab.models.pool import load_model
@@ -81,7 +81,6 @@ __all__ = [
     "InputError",
     "JsonParser",
     "LanguageModel",
-    "Library",
     "NumberParser",
     "Prediction",
     "Predictions",
@@ -99,6 +98,7 @@ __all__ = [
     "Study",
     "Task",
     "Template",
+    "TemplateLibrary",
     "TextParser",
     "TreeOfThoughts",
     "TriggerSearch",
@@ -133,7 +133,6 @@ _HOMES = {
     "InputError": "promptlab.errors",
     "JsonParser": "promptlab.prompts.parsers.parsers",
     "LanguageModel": "promptlab.models.base",
-    "Library": "promptlab.library.library",
     "NumberParser": "promptlab.prompts.parsers.parsers",
     "Prediction": "promptlab.evaluation.predictions",
     "Predictions": "promptlab.evaluation.predictions",
@@ -151,6 +150,7 @@ _HOMES = {
     "Study": "promptlab.study.study",
     "Task": "promptlab.data.task",
     "Template": "promptlab.prompts.template",
+    "TemplateLibrary": "promptlab.library.library",
     "TextParser": "promptlab.prompts.parsers.parsers",
     "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
     "TriggerSearch": "promptlab.estimators.builtin",
@@ -186,6 +186,7 @@ _RENAMED = {
     "Grid": "promptlab.predictors.ComparisonGrid",
     "Head": "promptlab.HeadTuner",
     "Judgement": "promptlab.strategies.Judgement",
+    "Library": "promptlab.TemplateLibrary",
     "PairedTest": "promptlab.predictors.PairedTest",
     "Phase": "promptlab.events.Phase",
     "Prefix": "promptlab.PrefixTuner",

@@ -10,9 +10,17 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from promptlab.data.columns import Columns, with_paths
+from promptlab.data.columns import Columns, add_nested_columns
 from promptlab.data.example import Example
-from promptlab.data.readers import MAX_CHARS, FileForm, Row, Rows, check_lengths, read_rows, text_of
+from promptlab.data.readers import (
+    MAX_CHARS,
+    FileFormat,
+    Row,
+    Rows,
+    check_lengths,
+    read_rows,
+    text_of,
+)
 from promptlab.data.readers.column_names import LABEL_NAMES, TEXT_NAMES
 from promptlab.data.readers.json_files import _json_rows, _parse_json
 from promptlab.errors import DataError
@@ -38,7 +46,7 @@ class RowSource:
 
 
 def open_row_source(
-    source: str | Path, *, block: int, max_chars: int = MAX_CHARS, form: FileForm | None = None
+    source: str | Path, *, block: int, max_chars: int = MAX_CHARS, form: FileFormat | None = None
 ) -> RowSource:
     """Open a data file, or for ``-`` JSON Lines on standard input.
 
@@ -114,8 +122,8 @@ def with_nested(records: RowSource, names: Iterable[str | None]) -> RowSource:
     return dataclasses.replace(
         records,
         columns=(*records.columns, *dict.fromkeys(wanted)),
-        blocks=(with_paths(rows, wanted) for rows in records.blocks),
-        whole=None if records.whole is None else with_paths(records.whole, wanted),
+        blocks=(add_nested_columns(rows, wanted) for rows in records.blocks),
+        whole=None if records.whole is None else add_nested_columns(records.whole, wanted),
     )
 
 
@@ -193,7 +201,7 @@ def examples_of(rows: Rows, columns: Columns) -> list[Example]:
     return [
         Example(str(row.line), example.fields, _label_of(row, columns.label))
         for row, example in zip(
-            rows, Columns(columns.fields).examples(rows, mend=_NO_TEXT), strict=True
+            rows, Columns(columns.fields).to_examples(rows, mend=_NO_TEXT), strict=True
         )
     ]
 

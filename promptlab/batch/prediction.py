@@ -28,7 +28,7 @@ from promptlab.data.readers import Row
 from promptlab.errors import Cancelled, DataError, WorkError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.reply_counts import count_replies
-from promptlab.evaluation.truncation_count import Cuts, count_cuts
+from promptlab.evaluation.truncation_count import TruncationCount, count_truncations
 from promptlab.predictors.base import Predictor
 
 PREDICTION, UNPARSED, SCORE, ERROR = "prediction", "unparsed", "score_", "error"
@@ -82,7 +82,7 @@ class BatchPrediction:
         self.records, self.matched = match_records(
             source, predictor.fields, predictor.read_as, columns=columns, label=label
         )
-        self._renamed = (predictor.read_as or Columns({})).renamed
+        self._renamed = (predictor.read_as or Columns({})).label_names
         source = self.records
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]
@@ -94,7 +94,7 @@ class BatchPrediction:
         self.seen = self.seen_right = 0
         self._right: dict[bytes, list[int]] = {}
         self._missing = 0
-        self.cuts = Cuts()
+        self.cuts = TruncationCount()
         self.cancelled = False
         self.last = Predictions()
         self.first_error: str | None = None
@@ -231,7 +231,7 @@ class BatchPrediction:
         self.tokens += found.tokens
         self.failed += len(found.errors)
         self.replies += count_replies(found)
-        self.cuts += count_cuts(found)
+        self.cuts += count_truncations(found)
         self.first_error = self.first_error or next(iter(found.errors), None)
         for example, row in zip(examples, found, strict=True):
             if example.label is None:

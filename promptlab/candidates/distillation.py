@@ -213,7 +213,7 @@ class DistillationKind(HeadKind):
             "left_out": len(self._texts) - len(lesson.texts),
             "agreement": float(same),
             "dev_agreement": sum(agreed) / len(agreed),
-            "teacher_dev_accuracy": Evaluation.of(lesson.on_dev).accuracy,
+            "teacher_dev_accuracy": Evaluation.from_predictions(lesson.on_dev).accuracy,
             "teacher_tokens": lesson.tokens,
             "teacher_seconds": lesson.seconds,
             "teacher_tokens_per_example": lesson.tokens / (len(lesson.texts) or 1),
@@ -242,7 +242,7 @@ def unlabelled_texts(task: Task, path: str | None, most: int) -> list[Example]:
         if not Path(path).exists():
             raise DataError(f"unlabelled: there is no file {path}")
         rows = read_rows(path)
-        for example in _columns(rows, task.fields, path).examples(rows, prefix="unlabelled-"):
+        for example in _columns(rows, task.fields, path).to_examples(rows, prefix="unlabelled-"):
             found.setdefault(text_key(example), example)
     return [example for key, example in found.items() if key not in judged][:most]
 

@@ -15,7 +15,7 @@ from promptlab.data.label import canonical_label
 from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
 from promptlab.files.settings import Seed, Settings
-from promptlab.library import LibraryTemplate, find, note_template, templates
+from promptlab.library import LibraryTemplate, find_template, record_template_use, templates
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.calibration import Calibration
@@ -208,13 +208,13 @@ class TemplateKind(Kind):
                 and (OWN not in self.settings.verbalizers or not item.open_vocabulary)
             ]
             for item in items:
-                note_template(item)
+                record_template_use(item)
             return [_from_library(item) for item in items]
         return [self._option(index, entry) for index, entry in enumerate(chosen)]
 
     def _option(self, index: int, entry: str | InlineTemplate) -> Option:
         if isinstance(entry, str) and "{" not in entry:
-            item = find(entry)
+            item = find_template(entry)
             if item.open_vocabulary and OWN in self.settings.verbalizers:
                 raise InputError(
                     f"template {item.full_name} is for filling blanks (any word is an answer) and "
@@ -279,7 +279,7 @@ def read_option(index: int, entry: str | InlineTemplate) -> Option:
         return Option(name=name, template=template, answers=entry.answers, parser=entry.parser)
     if "{" in entry:
         return Option(name=entry, template=Template(entry), answers=None, parser=None)
-    return _from_library(find(entry))
+    return _from_library(find_template(entry))
 
 
 def _from_library(item: LibraryTemplate) -> Option:

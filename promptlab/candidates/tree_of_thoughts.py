@@ -15,7 +15,7 @@ from promptlab.candidates.template import DecodingSettings, InlineTemplate
 from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
 from promptlab.files.settings import Seed, Settings
-from promptlab.library import find
+from promptlab.library import find_template
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
@@ -253,5 +253,5 @@ def _made(entry: Entry) -> tuple[str, tuple[Template, Mapping[str, Any] | None]]
         return name, (template, entry.answers)
     if "{" in entry:
         return entry, (Template(entry), None)
-    item = find(entry)
+    item = find_template(entry)
     return item.full_name, (item.template, item.answers)

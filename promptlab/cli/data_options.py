@@ -10,7 +10,7 @@ import typer
 from promptlab.cli.options import read_pairs
 
 if TYPE_CHECKING:
-    from promptlab.data.readers import FileForm
+    from promptlab.data.readers import FileFormat
 
 Text = Annotated[str | None, typer.Option("--text", help="The column that is the text.")]
 Label = Annotated[str | None, typer.Option("--label", help="The column that is the label.")]
@@ -57,10 +57,10 @@ MaxChars = Annotated[
 
 
 def given_options(**options: Any) -> dict[str, Any]:
-    """The options that are not as they are by default, for `Reading`."""
-    from promptlab.data.labelled_file import Reading
+    """The options that are not as they are by default, for `LabelledFileOptions`."""
+    from promptlab.data.labelled_file import LabelledFileOptions
 
-    plain = Reading()
+    plain = LabelledFileOptions()
     found = {name: value for name, value in options.items() if name != "labels"}
     if options.get("labels"):
         found["labels"] = read_label_names(options["labels"])
@@ -81,8 +81,8 @@ def read_form(
     encoding: str | None,
     quotes: bool,
     records: str | None,
-) -> FileForm:
+) -> FileFormat:
     """How a file is written. Raises `DataError`."""
-    from promptlab.data.readers import FileForm
+    from promptlab.data.readers import FileFormat
 
-    return FileForm(delimiter, header, encoding, quotes, records)
+    return FileFormat(delimiter, header, encoding, quotes, records)

@@ -160,7 +160,7 @@ def _predicted(predictor: Predictor, examples: list[Example], block: int, told: 
 def _worth(rows: Predictions) -> dict[str, Any]:
     from promptlab.evaluation.evaluation import Evaluation
 
-    found = Evaluation.of(rows)
+    found = Evaluation.from_predictions(rows)
     return {
         "n": found.n,
         "n_missing": found.n_missing,

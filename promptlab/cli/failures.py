@@ -137,7 +137,7 @@ def export(
     log = open_log(study, runs)
     if file.exists():
         raise DataError(f"{file} exists already; give another name or remove it")
-    records = log.fine_tuning() if form == "sft" else log.suite()
+    records = log.fine_tuning_records() if form == "sft" else log.regression_records()
     write_lines(file, records)
     if as_json:
         print_json({"file": str(file), "records": len(records), "failures": len(log.failures)})

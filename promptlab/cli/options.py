@@ -79,18 +79,18 @@ def study_folder(study: str, runs: Path) -> Path:
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:
     """A library template by full name, or a template from its own text (it holds a brace)."""
     from promptlab.errors import InputError
-    from promptlab.library import find, library
+    from promptlab.library import find_template, load_library
     from promptlab.prompts.template import Template
 
     if "{" in name_or_text:
         return Template(name_or_text), None
-    if name_or_text in library():
+    if name_or_text in load_library():
         raise InputError(
             f"{name_or_text!r} is a task of the library; name one of its templates "
             f"(`promptlab template list --task {name_or_text}` shows them)"
         )
     try:
-        entry = find(name_or_text)
+        entry = find_template(name_or_text)
     except InputError as error:
         raise InputError(f"{error} A template's own text would hold {{mask}}.") from error
     return entry.template, entry

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from promptlab.batch.input import RowSource
     from promptlab.batch.output import RowWriter
     from promptlab.batch.prediction import BatchPrediction
-    from promptlab.data.readers import FileForm
+    from promptlab.data.readers import FileFormat
     from promptlab.evaluation.predictions import Predictions
     from promptlab.predictors.base import Predictor
 
@@ -176,7 +176,7 @@ def _opened(
     block: int,
     max_chars: int,
     safe: bool,
-    written: FileForm,
+    written: FileFormat,
 ) -> Iterator[tuple[RowSource, RowWriter]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
     from promptlab.batch.file_prediction import read_format, refuse_same_file
@@ -311,9 +311,9 @@ def _report(summary: dict[str, Any]) -> None:
     for remark in summary["remarks"]:
         warn(remark)
     if summary["cut"]["examples"]:
-        from promptlab.evaluation.truncation_count import Cuts
+        from promptlab.evaluation.truncation_count import TruncationCount
 
-        warn(f"{Cuts(**summary['cut']).told(summary['rows'])}")
+        warn(f"{TruncationCount(**summary['cut']).sentence(summary['rows'])}")
     if summary["made_text"]:
         note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
     if summary["cost"] is not None:

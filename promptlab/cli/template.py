@@ -71,14 +71,14 @@ def list_templates(
 @app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """One template in full, with its example rendered."""
-    from promptlab.library import library
+    from promptlab.library import load_library
 
     template, entry = find_template(name)
     if entry is None:
         from promptlab.errors import InputError
 
         raise InputError(f"{name!r} is a template's text; `promptlab template render` renders it")
-    task = library()[entry.task]
+    task = load_library()[entry.task]
     prompt = template.render(parse_fields(template, entry, {}))
     answer = _answer(entry)
     row = _row(entry) | {
@@ -186,7 +186,7 @@ def check(
 
 def _row(entry: LibraryTemplate) -> dict[str, Any]:
     """The entry as JSON data, whatever YAML made of an unquoted value."""
-    row: dict[str, Any] = json.loads(json.dumps(entry.row(), default=str))
+    row: dict[str, Any] = json.loads(json.dumps(entry.to_row(), default=str))
     return row
 
 
@@ -214,7 +214,7 @@ def _demonstrations(
 ) -> list[Demonstration]:
     """The first ``count`` solved examples of the entry's task, without the rendered one."""
     from promptlab.errors import InputError
-    from promptlab.library import library
+    from promptlab.library import load_library
     from promptlab.prompts.template import Demonstration
 
     if not count:
@@ -225,7 +225,7 @@ def _demonstrations(
             "leave --demonstrations out"
         )
     found = []
-    for example in library()[entry.task].examples:
+    for example in load_library()[entry.task].examples:
         own = {name: str(example[name]) for name in entry.template.fields if name in example}
         answer = _answer(replace(entry, example=example))
         if own != fields and len(own) == len(entry.template.fields) and answer is not None:

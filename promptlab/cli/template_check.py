@@ -124,9 +124,9 @@ def _resolved(target: str) -> list[tuple[Path, str | None]]:
     if path.suffix in (".yaml", ".yml") or target.startswith((".", "/", "~")):
         return [(file, None) for file in _yaml_files(path)]
     try:
-        if target in library.library():
+        if target in library.load_library():
             return [(entry.path, entry.name) for entry in library.templates(target)]
-        entry = library.find(target)
+        entry = library.find_template(target)
     except InputError:
         if path.exists():
             return [(file, None) for file in _yaml_files(path)]

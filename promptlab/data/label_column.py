@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.data.duplicates import normalised
+from promptlab.data.duplicates import normalize_text
 from promptlab.data.label import canonical_labels
 from promptlab.data.readers import text_of
 from promptlab.errors import DataError
@@ -42,7 +42,7 @@ def label_key(label: str) -> str:
         >>> label_key("Not_Spam ") == label_key("not spam")
         True
     """
-    plain = normalised(label)
+    plain = normalize_text(label)
     if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "\"'":
         plain = plain[1:-1].strip()
     if _NUMBER.fullmatch(plain):

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from promptlab.data.columns import Columns, chat_paths, choose_columns, with_paths
+from promptlab.data.columns import Columns, add_nested_columns, choose_columns, find_chat_paths
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.label_column import Labels, is_missing, read_labels, read_mapping
-from promptlab.data.readers import MAX_CHARS, FileForm, Rows, read_rows
+from promptlab.data.readers import MAX_CHARS, FileFormat, Rows, read_rows
 from promptlab.errors import DataError
 
 
-class ReadingOptions(TypedDict, total=False):
-    """The options of `Reading`, for whoever passes them on."""
+class LabelledFileKeywords(TypedDict, total=False):
+    """The options of `LabelledFileOptions`, for whoever passes them on."""
 
     text: str | int | None
     label: str | int | None
@@ -37,7 +37,7 @@ class ReadingOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Reading:
+class LabelledFileOptions:
     """How a labelled file is read; what is not given is found out or refused, never guessed past.
 
     Args:
@@ -79,20 +79,20 @@ class Reading:
         if self.empty not in ("refuse", "drop"):
             raise DataError(f"empty is {self.empty!r}; it is refuse or drop")
 
-    def rows(self, path: str | Path) -> Rows:
+    def read_rows(self, path: str | Path) -> Rows:
         """The rows of a file, with a column for every nested value that an option names."""
-        form = FileForm(self.delimiter, self.header, self.encoding, self.quotes, self.records)
-        return self.completed(read_rows(path, max_chars=self.max_chars, form=form))
+        form = FileFormat(self.delimiter, self.header, self.encoding, self.quotes, self.records)
+        return self.add_nested_columns(read_rows(path, max_chars=self.max_chars, form=form))
 
-    def completed(self, rows: Rows) -> Rows:
+    def add_nested_columns(self, rows: Rows) -> Rows:
         """The rows with a column for every nested value that an option names."""
-        return with_paths(
+        return add_nested_columns(
             rows, [_name(n) for n in (self.text, self.label, self.id, *(self.fields or ()))]
         )
 
-    def columns(self, rows: Rows, source: str) -> Columns:
+    def choose_columns(self, rows: Rows, source: str) -> Columns:
         """Which columns are read. Raises `DataError` where that cannot be told."""
-        chats = chat_paths(rows)
+        chats = find_chat_paths(rows)
         if chats is not None and (self.label is None or not (self.text or self.fields)):
             raise DataError(
                 f"{source} holds chat messages; name the ones to read (text: {chats[0]}, label: "
@@ -107,11 +107,11 @@ class Reading:
             rename=self.rename,
             id=_name(self.id),
         )
-        return replace(chosen, renamed=read_mapping(self.labels))
+        return replace(chosen, label_names=read_mapping(self.labels))
 
 
 @dataclass(frozen=True)
-class Pools:
+class LabelledPools:
     """Examples by source, their classes (none: open answers), and remarks on the reading."""
 
     examples: dict[str, list[Example]]
@@ -119,16 +119,18 @@ class Pools:
     remarks: tuple[str, ...]
 
 
-def read_pools(rows: Mapping[str, Rows], columns: Columns, reading: Reading) -> Pools:
+def read_pools(
+    rows: Mapping[str, Rows], columns: Columns, reading: LabelledFileOptions
+) -> LabelledPools:
     """The examples of every source, labels read over all of them. Raises `DataError`."""
     source = str(rows["train"].path)
     if reading.empty == "drop":
-        rows = {name: columns.with_text(part) for name, part in rows.items()}
+        rows = {name: columns.rows_with_text(part) for name, part in rows.items()}
     if reading.join is not None:
-        rows = {name: columns.joined(part, reading.join) for name, part in rows.items()}
+        rows = {name: columns.join_label_lists(part, reading.join) for name, part in rows.items()}
     ids, remark = _ids(rows, columns, reading)
     pools = {
-        name: columns.examples(
+        name: columns.to_examples(
             part, prefix="" if ids is not None or len(rows) == 1 else f"{name}-",
             ids=None if ids is None else ids[name],
         )
@@ -149,16 +151,16 @@ def read_pools(rows: Mapping[str, Rows], columns: Columns, reading: Reading) -> 
         for name, pool in pools.items()
     }
     classes, told = _without_rare(read, found.classes, reading.min_rows, source)
-    return Pools(read, classes, (*remarks, *found.remarks, *told))
+    return LabelledPools(read, classes, (*remarks, *found.remarks, *told))
 
 
 def _ids(
-    rows: Mapping[str, Rows], columns: Columns, reading: Reading
+    rows: Mapping[str, Rows], columns: Columns, reading: LabelledFileOptions
 ) -> tuple[dict[str, list[str]] | None, list[str]]:
     """The ids of every source, or None and why the rows are numbered instead."""
     if columns.id is None:
         return None, []
-    found = {name: columns.ids(part) for name, part in rows.items()}
+    found = {name: columns.row_ids(part) for name, part in rows.items()}
     ids = {name: part for name, part in found.items() if part is not None}
     if len(ids) == len(rows):
         every = [name for part in ids.values() for name in part]

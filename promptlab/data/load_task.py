@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from promptlab.data.builtin import DATASETS, Dataset, data_files
-from promptlab.data.labelled_file import Reading, ReadingOptions
+from promptlab.data.builtin import DATASETS, BuiltinDataset, data_files
+from promptlab.data.labelled_file import LabelledFileKeywords, LabelledFileOptions
 from promptlab.data.readers import READERS, is_data_file
 from promptlab.data.reasoning_gym import is_reasoning, reasoning_task
 from promptlab.data.splits import Size
@@ -28,7 +28,7 @@ def load_task(
     metric: str | None = None,
     overlap: Literal["refuse", "drop"] = "drop",
     on_progress: Progress | None = None,
-    **reading: Unpack[ReadingOptions],
+    **reading: Unpack[LabelledFileKeywords],
 ) -> Task:
     """Open a task: a name out of `DATASETS`, a data file, a folder of split files, or a Hub name.
 
@@ -58,7 +58,7 @@ def load_task(
         return Task.from_files(**files, **options, sizes=sizes, overlap=overlap, **reading)
     if path.exists() or is_data_file(path):
         return Task.from_file(path, **options, **sizes, **reading)
-    return _hub_task(str(name), Reading(**reading), sizes, options, overlap)
+    return _hub_task(str(name), LabelledFileOptions(**reading), sizes, options, overlap)
 
 
 def split_files(folder: Path) -> dict[str, Path]:
@@ -86,7 +86,9 @@ def split_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _with_fields(dataset: Dataset, chosen: dict[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+def _with_fields(
+    dataset: BuiltinDataset, chosen: dict[str, Any]
+) -> tuple[BuiltinDataset, dict[str, Any]]:
     """The data set with the extra fields that are ``chosen``, and what else is chosen."""
     fields = chosen.get("fields")
     known = {*dataset.fields, *dataset.extras}
@@ -97,14 +99,14 @@ def _with_fields(dataset: Dataset, chosen: dict[str, Any]) -> tuple[Dataset, dic
 
 def _refuse(chosen: Mapping[str, Any], why: str) -> None:
     """Raise `DataError` for options of files; those that have their default say nothing."""
-    plain = Reading()
+    plain = LabelledFileOptions()
     given = [o for o, v in chosen.items() if o != "max_chars" and v != getattr(plain, o)]
     if given:
         raise DataError(f"{why}: drop {given[0]}")
 
 
 def _pinned_task(
-    dataset: Dataset,
+    dataset: BuiltinDataset,
     sizes: Mapping[str, Size],
     metric: str,
     options: Mapping[str, Any],
@@ -129,7 +131,7 @@ def _pinned_task(
 
 def _hub_task(
     name: str,
-    reading: Reading,
+    reading: LabelledFileOptions,
     sizes: Mapping[str, Size],
     options: Mapping[str, Any],
     overlap: Literal["refuse", "drop"],
@@ -137,10 +139,10 @@ def _hub_task(
     from promptlab.data.hub import hub_rows
 
     found = hub_rows(name, known=tuple(DATASETS), max_chars=reading.max_chars)
-    rows = {split: reading.completed(part) for split, part in found.items()}
+    rows = {split: reading.add_nested_columns(part) for split, part in found.items()}
     return Task.from_rows(
         rows,
-        reading.columns(rows["train"], name),
+        reading.choose_columns(rows["train"], name),
         name=name,
         sizes=sizes,
         overlap=overlap,

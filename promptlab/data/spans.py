@@ -14,14 +14,14 @@ _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class LabelledSpan:
     """A phrase of the input, copied as it stands there, and the type given to it."""
 
     phrase: str
     type: str
 
 
-def read_spans(text: str) -> list[Span] | None:
+def read_spans(text: str) -> list[LabelledSpan] | None:
     """The spans of a reply or a reference, in order; lines of another form are passed over.
 
     The single word ``none`` is an empty list. ``None`` when no line has the form
@@ -33,12 +33,12 @@ def read_spans(text: str) -> list[Span] | None:
     return found or None
 
 
-def write_spans(spans: Iterable[Span]) -> str:
+def write_spans(spans: Iterable[LabelledSpan]) -> str:
     """The canonical text of ``spans``: what `read_spans` reads back."""
     return "\n".join(f"{span.phrase} -> {span.type}" for span in spans) or NO_SPANS
 
 
-def _read_line(line: str) -> Span | None:
+def _read_line(line: str) -> LabelledSpan | None:
     """One span, or ``None`` when the line has another form."""
     match = _LINE.match(_BULLET.sub("", line.strip()))
     if match is None:
@@ -49,4 +49,4 @@ def _read_line(line: str) -> Span | None:
     kind = match["type"].strip(_QUOTES) or match["type"]
     # "LOC." ends a sentence, "." is the tag of a full stop.
     kind = kind.rstrip(".,;") or kind
-    return Span(phrase, kind)
+    return LabelledSpan(phrase, kind)

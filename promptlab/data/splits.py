@@ -24,7 +24,7 @@ Size = int | float | None
 """Rows of a split: a number, a share in (0, 1), or None for the default."""
 
 
-def plan(
+def plan_sizes(
     splits: Sequence[str],
     sizes: Mapping[str, Size],
     *,
@@ -62,7 +62,7 @@ def plan(
     return {name: counts[name] for name in (*order, *rest)}
 
 
-def divide(
+def split_examples(
     examples: Sequence[Example],
     sizes: Mapping[str, int | None],
     *,
@@ -114,7 +114,7 @@ def _too_rare(rare: Mapping[str, int], splits: int, source: str) -> str:
     )
 
 
-def draw(
+def draw_few_shot(
     examples: Iterable[Example], k: int, *, seed: int, classes: Sequence[str], source: str
 ) -> tuple[Example, ...]:
     """``k`` examples of each of ``classes`` (``k`` in all when there are none), shuffled."""
@@ -134,7 +134,7 @@ def draw(
     return tuple(_shuffled((e for found in members.values() for e in found[:k]), seed))
 
 
-def separate(
+def remove_shared_texts(
     pools: dict[str, list[Example]],
     paths: Mapping[str, str],
     overlap: Literal["refuse", "drop"],

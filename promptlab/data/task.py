@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Literal, Unpack
 
 from promptlab.data.columns import Columns
-from promptlab.data.duplicates import Repeats, find_repeats, text_key
+from promptlab.data.duplicates import DuplicateTexts, find_duplicates, text_key
 from promptlab.data.example import Example
 from promptlab.data.label import canonical_labels
-from promptlab.data.labelled_file import Reading, ReadingOptions, read_pools
+from promptlab.data.labelled_file import LabelledFileKeywords, LabelledFileOptions, read_pools
 from promptlab.data.readers import Rows
-from promptlab.data.splits import Size, divide, draw, plan, separate
+from promptlab.data.splits import (
+    Size,
+    draw_few_shot,
+    plan_sizes,
+    remove_shared_texts,
+    split_examples,
+)
 from promptlab.errors import DataError, DataWarning
 from promptlab.files.settings import has_no_text
 
@@ -94,7 +100,7 @@ class Task:
         dev: Size = None,
         test: Size = None,
         k: int | None = None,
-        **reading: Unpack[ReadingOptions],
+        **reading: Unpack[LabelledFileKeywords],
     ) -> Task:
         """Read one labelled file and divide it.
 
@@ -107,11 +113,11 @@ class Task:
             name: The task's name; the file's without its ending.
             metric: What decides; accuracy for classes, exact_match for open answers.
             seed: Of the splits.
-            train: Rows or a share (the defaults are those of `promptlab.data.splits.plan`).
+            train: Rows or a share (the defaults are those of `promptlab.data.splits.plan_sizes`).
             dev: The same for dev.
             test: The same for test.
             k: Train is a draw of so many a class.
-            **reading: The columns, the labels and the form of the file (`Reading`).
+            **reading: The columns, the labels and the form of the file (`LabelledFileOptions`).
 
         Returns:
             The task; ``remarks`` say what was merged, left out or looks wrong.
@@ -119,11 +125,11 @@ class Task:
         Raises:
             DataError: Naming file and line, and the option that mends it.
         """
-        options = Reading(**reading)
-        rows = options.rows(path)
+        options = LabelledFileOptions(**reading)
+        rows = options.read_rows(path)
         return cls.from_rows(
             {"train": rows},
-            options.columns(rows, str(path)),
+            options.choose_columns(rows, str(path)),
             name=name or _stem(Path(path)),
             metric=metric,
             seed=seed,
@@ -145,7 +151,7 @@ class Task:
         sizes: Mapping[str, Size] | None = None,
         k: int | None = None,
         overlap: Literal["refuse", "drop"] = "drop",
-        **reading: Unpack[ReadingOptions],
+        **reading: Unpack[LabelledFileKeywords],
     ) -> Task:
         """Read splits from files of their own; without ``dev``, a share of train becomes dev.
 
@@ -153,12 +159,12 @@ class Task:
         left out of the split nearer to train, so that test stays whole, which ``remarks`` tell;
         ``overlap="refuse"`` refuses it. The other arguments are those of `from_file`.
         """
-        options = Reading(**reading)
+        options = LabelledFileOptions(**reading)
         paths = {"train": train, "dev": dev, "test": test}
-        rows = {s: options.rows(p) for s, p in paths.items() if p is not None}
+        rows = {s: options.read_rows(p) for s, p in paths.items() if p is not None}
         return cls.from_rows(
             rows,
-            options.columns(rows["train"], str(train)),
+            options.choose_columns(rows["train"], str(train)),
             name=name or Path(train).absolute().parent.name,
             metric=metric,
             seed=seed,
@@ -180,30 +186,32 @@ class Task:
         sizes: Mapping[str, Size] | None = None,
         k: int | None = None,
         overlap: Literal["refuse", "drop"] = "drop",
-        reading: Reading | None = None,
+        reading: LabelledFileOptions | None = None,
     ) -> Task:
         """Build a task from rows by split; with ``train`` alone, dev and test come out of it.
 
         Every split that has no rows of its own is taken from train's. Ids are those of the id
         column, else row numbers, with the split before them when there are several sources.
         """
-        found = read_pools(rows, columns, reading or Reading())
+        found = read_pools(rows, columns, reading or LabelledFileOptions())
         pools, known = found.examples, found.classes
         remarks = list(found.remarks)
         if len(rows) > 1:
-            remarks += separate(pools, {s: str(part.path) for s, part in rows.items()}, overlap)
+            remarks += remove_shared_texts(
+                pools, {s: str(part.path) for s, part in rows.items()}, overlap
+            )
         splits: dict[str, tuple[Example, ...]] = {}
         for owner, pool in pools.items():
             filled = [s for s in SPLITS if s == owner or (owner == "train" and s not in pools)]
             source = str(rows[owner].path)
-            wanted = plan(
+            wanted = plan_sizes(
                 filled,
                 sizes or {},
                 rows=len(pool),
                 classes=max(len(known), 1) if len(filled) > 1 else 1,
                 source=source,
             )
-            splits |= divide(pool, wanted, seed=seed, stratified=bool(known), source=source)
+            splits |= split_examples(pool, wanted, seed=seed, stratified=bool(known), source=source)
         task = cls(
             name=name,
             train=splits["train"],
@@ -225,9 +233,9 @@ class Task:
         return {"train": self.train, "dev": self.dev, "test": self.test}
 
     @cached_property
-    def repeats(self) -> Repeats:
+    def repeats(self) -> DuplicateTexts:
         """The texts that stand more than once, in all splits together."""
-        return find_repeats(e for examples in self.splits.values() for e in examples)
+        return find_duplicates(e for examples in self.splits.values() for e in examples)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -250,7 +258,7 @@ class Task:
         The same k and seed give the same draw, and a larger k contains the smaller one. Raises
         `DataError` with both numbers when a class has fewer.
         """
-        return draw(self.train, k, seed=seed, classes=self.labels, source=self.name)
+        return draw_few_shot(self.train, k, seed=seed, classes=self.labels, source=self.name)
 
     def few_shot(self, k: int, seed: int = FEW_SHOT_SEEDS[0]) -> Task:
         """This task with `draw` for its train split; dev and test stay as they are."""

@@ -15,7 +15,7 @@ from promptlab.candidates.learning_progress import LearningProgress
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.data.seen_texts import SeenTexts
-from promptlab.data.splits import divide
+from promptlab.data.splits import split_examples
 from promptlab.data.task import Task
 from promptlab.errors import DataError, InputError
 from promptlab.evaluation.predictions import Predictions
@@ -286,7 +286,7 @@ class Tuner(Predictor, register=False):
             count = max(len(known), 1, round(len(train) * HELD_OUT))
             sizes = {"dev": count, "train": None}
             told = "the training data (no dev is given, so a part is held out)"
-            parts = divide(train, sizes, seed=13, stratified=bool(known), source=told)
+            parts = split_examples(train, sizes, seed=13, stratified=bool(known), source=told)
             train, dev = list(parts["train"]), list(parts["dev"])
         return Task(
             "the given data",

@@ -9,7 +9,12 @@ import math
 from collections.abc import Hashable, Sequence
 
 from promptlab.errors import InputError
-from promptlab.evaluation.statistics import Interval, bootstrap_interval_of, check_level, wilson
+from promptlab.evaluation.statistics import (
+    Interval,
+    bootstrap_interval_of,
+    check_level,
+    wilson_interval_of_share,
+)
 
 Texts = Sequence[Hashable]
 
@@ -68,11 +73,11 @@ def clustered_interval(counts: Sequence[Sequence[int]], level: float = 0.95) -> 
     count, rows = len(counts), sum(m for _, m in counts)
     share = sum(y for y, _ in counts) / rows if rows else 0.0
     if count == rows or share in (0.0, 1.0) or count < 2:
-        return wilson(share, count, level)
+        return wilson_interval_of_share(share, count, level)
     squares = math.fsum((y - share * m) ** 2 for y, m in counts)
     variance = count / (count - 1) * squares / rows**2
     effective = min(float(count), share * (1 - share) / variance) if variance else float(count)
-    return wilson(share, effective, level)
+    return wilson_interval_of_share(share, effective, level)
 
 
 def mean_interval(values: Sequence[float], texts: Texts, seed: int) -> Interval:

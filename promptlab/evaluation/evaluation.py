@@ -35,7 +35,7 @@ class Evaluation:
     n_distinct: int = 0
 
     @classmethod
-    def of(
+    def from_predictions(
         cls, rows: Predictions, metrics: tuple[str, ...] = (), texts: Texts | None = None
     ) -> Evaluation:
         """The evaluation of predictions that all have a target.
@@ -69,17 +69,17 @@ class Evaluation:
         low, high = self.ci95
         return (
             f"accuracy {self.accuracy:.3f} "
-            f"(95 % interval {low:.3f} to {high:.3f}, {self.counted}), "
+            f"(95 % interval {low:.3f} to {high:.3f}, {self.sample_size_text}), "
             f"{self.unparsed_rate:.1%} unparsed, {self.tokens:,} tokens, {self.seconds:.1f} s"
         )
 
     @property
-    def counted(self) -> str:
+    def sample_size_text(self) -> str:
         """Over how many examples: "n = 24", "n = 16 of 24 answered", "730 distinct texts"."""
-        return counted(self.n, self.n_missing, self.n_distinct)
+        return sample_size_text(self.n, self.n_missing, self.n_distinct)
 
 
-def counted(n: int, n_missing: int = 0, n_distinct: int | None = None) -> str:
+def sample_size_text(n: int, n_missing: int = 0, n_distinct: int | None = None) -> str:
     """Over how many examples a figure is, missing answers and repeated texts told.
 
     Example:

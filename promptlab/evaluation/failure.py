@@ -26,7 +26,7 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPrompt:
     """A prompt as a model read it, and the words by which it says each label (if it has them)."""
 
     prompt: str
@@ -59,10 +59,12 @@ class Failure:
     correction: Correction | None = None
 
     @classmethod
-    def of(cls, row: Prediction, example: Example, asked: Sequence[Asked], split: str) -> Self:
+    def from_prediction(
+        cls, row: Prediction, example: Example, asked: Sequence[AskedPrompt], split: str
+    ) -> Self:
         """A wrong prediction; ``asked`` is one prompt, or those of an ensemble's members."""
         last = _last_step(row.trace)
-        alone = asked[0] if len(asked) == 1 else Asked("\n\n".join(a.prompt for a in asked))
+        alone = asked[0] if len(asked) == 1 else AskedPrompt("\n\n".join(a.prompt for a in asked))
         return cls(
             example_id=row.example_id,
             fields=dict(example.fields),
@@ -86,7 +88,7 @@ class Failure:
         Raises pydantic's ``ValidationError`` for a value of another type.
         """
         known = {name: record[name] for name in cls.__dataclass_fields__ if name in record}
-        members = _adapter(list[Asked]).validate_python(known.get("members", []))
+        members = _adapter(list[AskedPrompt]).validate_python(known.get("members", []))
         known |= {"correction": None, "members": [asdict(one) for one in members]}
         own: Any = cls  # a class is hashable, which its type does not say
         found: Self = _adapter(own).validate_python(known)
@@ -113,36 +115,41 @@ class Failure:
         return expected, "(error)" if self.kind == "error" else "(unparsed)"
 
     @property
-    def right(self) -> str | None:
+    def wanted_answer(self) -> str | None:
         """The answer that is wanted: the corrected one, or the data's."""
         if self.correction is None:
             return self.expected
         return self.actual if self.correction.accept else self.correction.expected
 
-    def dialogues(self) -> list[dict[str, Any]]:
+    def fine_tuning_records(self) -> list[dict[str, Any]]:
         """Supervised fine-tuning records, one a prompt; none where nothing is wanted of it."""
-        if self.right is None:
+        if self.wanted_answer is None:
             return []
-        asked = [Asked(**one) for one in self.members] or [Asked(self.prompt, self.answers)]
+        asked = [AskedPrompt(**one) for one in self.members] or [
+            AskedPrompt(self.prompt, self.answers)
+        ]
         return [
             {
                 "messages": [
                     {"role": "user", "content": _question(one.prompt)},
-                    {"role": "assistant", "content": one.answers.get(self.right, self.right)},
+                    {
+                        "role": "assistant",
+                        "content": one.answers.get(self.wanted_answer, self.wanted_answer),
+                    },
                 ]
             }
             for one in asked
         ]
 
-    def check(self, source: str) -> dict[str, Any] | None:
+    def regression_record(self, source: str) -> dict[str, Any] | None:
         """A regression suite's record; none where nothing is wanted of it."""
-        if self.right is None:
+        if self.wanted_answer is None:
             return None
         note = self.correction.note if self.correction else ""
         return {
             "id": self.example_id,
             "fields": self.fields,
-            "label": self.right,
+            "label": self.wanted_answer,
             "prompt": self.prompt,
             "source": source,
         } | ({"note": note} if note else {})

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from promptlab.errors import DataError
 from promptlab.evaluation.failure import Correction, Failure
-from promptlab.evaluation.failure_records import read_tables, whole
+from promptlab.evaluation.failure_records import read_tables, restore_record
 from promptlab.files.cache import atomic_write, file_lock
 from promptlab.files.json_file import read_object
 from promptlab.files.provenance import note_file
@@ -141,13 +141,13 @@ class FailureLog:
             if said != one.correction:
                 self.failures[place] = replace(one, correction=said)
 
-    def fine_tuning(self) -> list[dict[str, Any]]:
+    def fine_tuning_records(self) -> list[dict[str, Any]]:
         """Dialogues for supervised fine-tuning: the prompt, and the answer that is wanted."""
-        return [record for one in self.failures for record in one.dialogues()]
+        return [record for one in self.failures for record in one.fine_tuning_records()]
 
-    def suite(self) -> list[dict[str, Any]]:
+    def regression_records(self) -> list[dict[str, Any]]:
         """A regression suite for the next study's ``regression``."""
-        records = [one.check(self.source) for one in self.failures]
+        records = [one.regression_record(self.source) for one in self.failures]
         return [record for record in records if record is not None]
 
 
@@ -155,7 +155,9 @@ class FailureLog:
 def _failures(path: Path, written: tuple[int, ...]) -> tuple[Failure, ...]:
     """A log as it was ``written`` at that time: it is asked again and again, and seldom changes."""
     tables, place = read_tables(path), str(path)
-    return tuple(_read(path, lambda record: Failure.from_record(whole(record, tables, place))))
+    return tuple(
+        _read(path, lambda record: Failure.from_record(restore_record(record, tables, place)))
+    )
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:

@@ -47,7 +47,9 @@ class AnswerTables:
         return key
 
 
-def whole(record: Mapping[str, Any], tables: Mapping[str, Any], place: str) -> dict[str, Any]:
+def restore_record(
+    record: Mapping[str, Any], tables: Mapping[str, Any], place: str
+) -> dict[str, Any]:
     """The inverse of `AnswerTables.sparse`, but for scores that were left out.
 
     Raises `DataError` for a hash that stands for no table.

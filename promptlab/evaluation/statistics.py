@@ -66,7 +66,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     return (float(interval.low), float(interval.high))
 
 
-def wilson(share: float, n: float, level: float = 0.95) -> Interval:
+def wilson_interval_of_share(share: float, n: float, level: float = 0.95) -> Interval:
     """`wilson_interval` of a share among ``n`` examples, which need be no whole number.
 
     An effective number of examples is none.
@@ -201,12 +201,12 @@ def paired_bootstrap_of(
     name = "paired_bootstrap"
     n = _paired(name, counts_a, counts_b)
     both = np.stack([np.asarray(counts_a, dtype=float), np.asarray(counts_b, dtype=float)])
-    observed = _apart(measure(both.sum(axis=1)))
+    observed = _difference(measure(both.sum(axis=1)))
     discordant = int(np.any(both[0] != both[1], axis=-1).sum())
     if discordant == 0:
         return Comparison(name, 1.0, 0, 0.0, (0.0, 0.0), n)
     drawn = _resampled(both, resamples, seed)
-    differences = _apart(np.moveaxis(measure(drawn), 1, 0))
+    differences = _difference(np.moveaxis(measure(drawn), 1, 0))
     extreme = np.count_nonzero(np.abs(differences - observed) >= abs(observed) - 1e-12)
     p_value = max((1 + int(extreme)) / (1 + resamples), 2.0 ** (1 - discordant))
     low, high = np.quantile(differences, [0.025, 0.975])
@@ -241,7 +241,7 @@ def _resampled(counts: Any, resamples: int, seed: int) -> Any:
     return np.concatenate(drawn)
 
 
-def _apart(pair: Any) -> Any:
+def _difference(pair: Any) -> Any:
     return pair[0] - pair[1]
 
 

@@ -13,16 +13,16 @@ FIELDS, TOKENS = "shortened", "cut_tokens"
 
 
 @dataclass(frozen=True)
-class Cuts:
+class TruncationCount:
     """So many ``examples`` were cut to the window, and lost so many ``tokens`` by that."""
 
     examples: int = 0
     tokens: int = 0
 
-    def __add__(self, other: Cuts) -> Cuts:
-        return Cuts(self.examples + other.examples, self.tokens + other.tokens)
+    def __add__(self, other: TruncationCount) -> TruncationCount:
+        return TruncationCount(self.examples + other.examples, self.tokens + other.tokens)
 
-    def told(self, of: int) -> str:
+    def sentence(self, of: int) -> str:
         """In words, ``of`` so many examples; empty where nothing was cut.
 
         Example:
@@ -43,17 +43,17 @@ were not read"
         return {"examples": self.examples, "tokens": self.tokens}
 
 
-def count_cuts(rows: Iterable[Prediction]) -> Cuts:
+def count_truncations(rows: Iterable[Prediction]) -> TruncationCount:
     """How many examples were cut, and what they lost, by the facts in their traces."""
-    found = Cuts()
+    found = TruncationCount()
     for row in rows:
-        facts = cut_facts([row.trace])
+        facts = truncation_facts([row.trace])
         if facts:
-            found += Cuts(1, facts[TOKENS])
+            found += TruncationCount(1, facts[TOKENS])
     return found
 
 
-def cut_facts(traces: Iterable[Any]) -> dict[str, Any]:
+def truncation_facts(traces: Iterable[Any]) -> dict[str, Any]:
     """The facts of several traces about cuts as those of one; empty where nothing was cut."""
     known = [t for t in traces if isinstance(t, Mapping) and t.get(FIELDS)]
     if not known:

@@ -14,16 +14,26 @@ from promptlab.library.entry import (
     user_folder,
 )
 from promptlab.library.sources import (
-    find,
-    library,
+    find_template,
+    load_library,
     load_template,
-    note_template,
+    record_template_use,
     source_files,
     tasks,
     templates,
 )
 
 __all__ = [
-    "VOCABULARY", "LibraryTask", "LibraryTemplate", "find", "library", "load_template",
-    "note_template", "read_task_file", "source_files", "tasks", "templates", "user_folder",
+    "VOCABULARY",
+    "LibraryTask",
+    "LibraryTemplate",
+    "find_template",
+    "load_library",
+    "load_template",
+    "read_task_file",
+    "record_template_use",
+    "source_files",
+    "tasks",
+    "templates",
+    "user_folder",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ class LibraryTemplate:
     note: str = ""
 
     @property
-    def own(self) -> bool:
+    def is_own(self) -> bool:
         """Whether it stands in the user's own folder, where it may be changed."""
         return self.path.parent == user_folder()
 
@@ -70,7 +70,7 @@ class LibraryTemplate:
             )
         return Verbalizer(self.answers, aggregation=self.aggregation)  # type: ignore[arg-type]
 
-    def row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Any]:
         """The template as a row of ``template list --json``."""
         return {
             "name": self.full_name,
@@ -98,7 +98,7 @@ class LibraryTask:
     templates: Mapping[str, LibraryTemplate]
 
 
-def entry_of(item: LibraryTemplate) -> dict[str, Any]:
+def to_entry(item: LibraryTemplate) -> dict[str, Any]:
     """A template as an entry of the library's YAML, with its example."""
     template, usual = item.template, Template("{mask}")
     entry: dict[str, Any] = {"name": item.name}

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.library.entry import TASK_KEYS, LibraryTemplate, check_keys, entry_of
-from promptlab.library.promptsource import Converted, is_promptsource, read_promptsource
-from promptlab.library.sources import find, library, templates
-from promptlab.library.transaction import Edits, edits, split_name
+from promptlab.library.entry import TASK_KEYS, LibraryTemplate, check_keys, to_entry
+from promptlab.library.promptsource import ConvertedTemplate, is_promptsource, read_promptsource
+from promptlab.library.sources import find_template, load_library, templates
+from promptlab.library.transaction import LibraryTransaction, library_transaction, split_name
 from promptlab.library.yaml_edit import LONGEST, read_documents, write_yaml
 
 _MOST = 500
@@ -21,7 +21,7 @@ _SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """Full names: ``saved`` ones, and ``unchanged`` ones, which the library has as they are.
 
     ``left`` tells, for a file of another tool, each template that was left out, and why.
@@ -33,7 +33,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class _Offered:
+class _FileEntry:
     """One entry of a file: its name, what it is, its task's keys, and where it stands."""
 
     name: str
@@ -58,14 +58,14 @@ def export_templates(names: Iterable[str]) -> str:
     """
     groups: dict[str, list[LibraryTemplate]] = {}
     for name in dict.fromkeys(names):
-        item = find(name)
+        item = find_template(name)
         groups.setdefault(item.task, []).append(item)
     if not groups:
         raise InputError("name the templates to export, such as sentiment/it-was")
     return "---\n".join(write_yaml(_document(task, items)) for task, items in groups.items())
 
 
-def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
+def import_templates(path: str | Path, *, replace: bool = False) -> ImportResult:
     """Save every template of a YAML file as one's own, or none of them.
 
     The file holds one document a task, as `export_templates` and the library's own files do.
@@ -83,14 +83,14 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
         return _adopt(found, Path(path).name, replace)
     offered, faults = _read(text, Path(path).name)
     saved, unchanged = [], []
-    with edits() as change:
+    with library_transaction() as change:
         known = {item.full_name: item for item in templates()}
         until = time.monotonic() + _SECONDS
         for one in offered:
             if time.monotonic() > until:
                 raise InputError(f"{one.place}: this takes too long to render; import fewer")
             item = known.get(one.name)
-            if item is not None and entry_of(item) == _filled(one.entry, item):
+            if item is not None and to_entry(item) == _filled(one.entry, item):
                 unchanged.append(one.name)
                 continue
             fault = _put(change, one.name, one.entry, one.about, item, replace)
@@ -100,17 +100,17 @@ def import_templates(path: str | Path, *, replace: bool = False) -> Imported:
                 saved.append(one.name)
         if faults:
             raise InputError(_told(faults, Path(path).name))
-    return Imported(tuple(saved), tuple(unchanged))
+    return ImportResult(tuple(saved), tuple(unchanged))
 
 
-def _adopt(found: Sequence[Converted], source: str, replace: bool) -> Imported:
+def _adopt(found: Sequence[ConvertedTemplate], source: str, replace: bool) -> ImportResult:
     """Save what was converted, and tell why the rest was not."""
     if len(found) > _MOST:
         raise InputError(f"{source}: {len(found)} templates are more than {_MOST}; split it up")
     saved, unchanged = [], []
     left: list[tuple[str, str]] = []
     until = time.monotonic() + _SECONDS
-    with edits() as change:
+    with library_transaction() as change:
         known = {item.full_name: item for item in templates()}
         for one in found:
             item = known.get(one.name)
@@ -118,7 +118,7 @@ def _adopt(found: Sequence[Converted], source: str, replace: bool) -> Imported:
                 left.append((one.name, "the file takes too long to render; split it up"))
             elif one.why:
                 left.append((one.name, one.why))
-            elif item is not None and entry_of(item) == _named(one):
+            elif item is not None and to_entry(item) == _named(one):
                 unchanged.append(one.name)
             elif why := _put(change, one.name, _named(one), one.about, item, replace):
                 left.append((one.name, why))
@@ -126,20 +126,20 @@ def _adopt(found: Sequence[Converted], source: str, replace: bool) -> Imported:
                 saved.append(one.name)
         if not saved and not unchanged:
             raise InputError(_told([(0, f"{name}: {why}") for name, why in left], source))
-    return Imported(tuple(saved), tuple(unchanged), tuple(left))
+    return ImportResult(tuple(saved), tuple(unchanged), tuple(left))
 
 
-def _named(one: Converted) -> dict[str, Any]:
+def _named(one: ConvertedTemplate) -> dict[str, Any]:
     return {"name": one.name.partition("/")[2], **one.entry}
 
 
 def _document(task: str, items: Iterable[LibraryTemplate]) -> dict[str, Any]:
-    known = library()[task]
+    known = load_library()[task]
     document: dict[str, Any] = {"task": task, "description": known.description}
     document["metric"] = known.metric
     if known.labels:
         document["labels"] = list(known.labels)
-    return document | {"templates": [entry_of(item) for item in items]}
+    return document | {"templates": [to_entry(item) for item in items]}
 
 
 def _text(path: Path) -> str:
@@ -153,9 +153,9 @@ def _text(path: Path) -> str:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from error
 
 
-def _read(text: str, source: str) -> tuple[list[_Offered], list[_Fault]]:
+def _read(text: str, source: str) -> tuple[list[_FileEntry], list[_Fault]]:
     """What a text offers, and what is wrong with the rest of it."""
-    offered: list[_Offered] = []
+    offered: list[_FileEntry] = []
     faults: list[_Fault] = []
     names: set[str] = set()
     for document in read_documents(text, source):
@@ -186,7 +186,7 @@ def _read(text: str, source: str) -> tuple[list[_Offered], list[_Fault]]:
     return offered, faults
 
 
-def _offer(entry: Any, data: Mapping[str, Any], line: int) -> _Offered:
+def _offer(entry: Any, data: Mapping[str, Any], line: int) -> _FileEntry:
     if not isinstance(entry, dict):
         raise InputError(f"a template is a mapping, found {type(entry).__name__}")
     name = f"{data['task']}/{entry.get('name', '')}"
@@ -194,7 +194,7 @@ def _offer(entry: Any, data: Mapping[str, Any], line: int) -> _Offered:
     examples = data.get("examples")
     if not entry.get("example") and isinstance(examples, list) and examples:
         entry = entry | {"example": examples[0]}
-    return _Offered(name, entry, data, line)
+    return _FileEntry(name, entry, data, line)
 
 
 def _filled(entry: Mapping[str, Any], item: LibraryTemplate) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _filled(entry: Mapping[str, Any], item: LibraryTemplate) -> dict[str, Any]:
 
 
 def _put(
-    change: Edits,
+    change: LibraryTransaction,
     name: str,
     entry: Mapping[str, Any],
     about: Mapping[str, Any],
@@ -212,8 +212,8 @@ def _put(
     replace: bool,
 ) -> str | None:
     """Add it to the changes; or why that cannot be."""
-    if item is not None and not (item.own and replace):
-        whose = "you have" if item.own else f"{item.path.name} has"
+    if item is not None and not (item.is_own and replace):
+        whose = "you have" if item.is_own else f"{item.path.name} has"
         return f"{whose} another template of this name; give it another one"
     try:
         change.put(name.partition("/")[0], entry, about, replaced=item)

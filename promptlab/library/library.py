@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.library.entry import LibraryTemplate, entry_of, user_folder
-from promptlab.library.exchange import Imported, export_templates, import_templates
-from promptlab.library.sources import find, library, templates
-from promptlab.library.transaction import Edits, edits, split_name
+from promptlab.library.entry import LibraryTemplate, to_entry, user_folder
+from promptlab.library.exchange import ImportResult, export_templates, import_templates
+from promptlab.library.sources import find_template, load_library, templates
+from promptlab.library.transaction import LibraryTransaction, library_transaction, split_name
 from promptlab.library.yaml_edit import parse_entry
 
 Entry = Mapping[str, Any] | str
 """A template as in the library's YAML: a mapping or its text."""
 
 
-class Library:
+class TemplateLibrary:
     """Your own templates: a YAML file a task in ``folder``, part of what `templates` gives.
 
     The folder is ``$PROMPTLAB_TEMPLATES``, or ``templates`` in your configuration folder. Names
@@ -32,11 +32,11 @@ class Library:
 
     def templates(self) -> list[LibraryTemplate]:
         """Your own templates, by full name."""
-        return [item for item in templates() if item.own]
+        return [item for item in templates() if item.is_own]
 
     def entry(self, name: str) -> dict[str, Any]:
         """Any template of the library as an entry of its YAML, with its example."""
-        return entry_of(find(name))
+        return to_entry(find_template(name))
 
     def save(
         self,
@@ -53,9 +53,9 @@ class Library:
         ``about``. Raises `InputError` for what has faults, for a name that others have, and for
         one's own unless ``replace``.
         """
-        with edits() as change:
+        with library_transaction() as change:
             _put(change, name, entry, about, replace)
-        return find(name)
+        return find_template(name)
 
     def check(
         self,
@@ -66,7 +66,7 @@ class Library:
         replace: bool = False,
     ) -> LibraryTemplate:
         """The template that `save` would save, or the `InputError` that it would raise."""
-        return _put(Edits(self.folder), name, entry, about, replace)
+        return _put(LibraryTransaction(self.folder), name, entry, about, replace)
 
     def rename(self, name: str, new: str, entry: Entry | None = None) -> LibraryTemplate:
         """Give a template another name, in another task if that says so; ``entry`` changes it, too.
@@ -74,25 +74,25 @@ class Library:
         Raises `InputError` when it is not one's own, or the new name is taken or no name.
         """
         task, short = split_name(new)
-        with edits() as change:
-            item = _own(name)
-            taken = _known(new)
+        with library_transaction() as change:
+            item = _find_own(name)
+            taken = _find_known(new)
             if taken is not None:
                 raise InputError(f"there is a template {new} already, in {taken.path.name}")
-            made = entry_of(item) | {"name": short} if entry is None else _named(short, entry)
+            made = to_entry(item) | {"name": short} if entry is None else _named(short, entry)
             if task == item.task:
                 change.put(task, made, None, replaced=item)
             else:
                 change.put(task, made, None)
-                change.drop(item)
-        return find(new)
+                change.remove(item)
+        return find_template(new)
 
     def delete(self, name: str) -> None:
         """Take a template out of its file. Raises `InputError` when it is not one's own."""
-        with edits() as change:
-            change.drop(_own(name))
+        with library_transaction() as change:
+            change.remove(_find_own(name))
 
-    def import_file(self, path: str | Path, *, replace: bool = False) -> Imported:
+    def import_file(self, path: str | Path, *, replace: bool = False) -> ImportResult:
         """Save every template of a YAML file, or none of them: see `import_templates`."""
         return import_templates(path, replace=replace)
 
@@ -102,11 +102,15 @@ class Library:
 
 
 def _put(
-    change: Edits, name: str, entry: Entry, about: Mapping[str, Any] | None, replace: bool
+    change: LibraryTransaction,
+    name: str,
+    entry: Entry,
+    about: Mapping[str, Any] | None,
+    replace: bool,
 ) -> LibraryTemplate:
     task, short = split_name(name)
-    known = _known(name)
-    if known is not None and not known.own:
+    known = _find_known(name)
+    if known is not None and not known.is_own:
         raise InputError(
             f"{name} is a template of {known.path.name}, which is not yours to change; "
             f"save it under another name, such as {name}-own"
@@ -125,15 +129,15 @@ def _named(short: str, entry: Entry) -> dict[str, Any]:
     return {"name": short, **{k: v for k, v in given.items() if k != "name" and v is not None}}
 
 
-def _own(name: str) -> LibraryTemplate:
+def _find_own(name: str) -> LibraryTemplate:
     """One of one's own. Raises `InputError` for a template of another source, or none."""
-    item = find(name)
-    if not item.own:
+    item = find_template(name)
+    if not item.is_own:
         raise InputError(f"{name} is a template of {item.path.name}, which is not yours to change")
     return item
 
 
-def _known(name: str) -> LibraryTemplate | None:
+def _find_known(name: str) -> LibraryTemplate | None:
     task, _, short = name.partition("/")
-    group = library().get(task)
+    group = load_library().get(task)
     return None if group is None else group.templates.get(short)

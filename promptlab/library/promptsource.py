@@ -25,7 +25,7 @@ from promptlab.prompts.template import Template
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConvertedTemplate:
     """A template under its new full name: its ``entry`` and its task's keys, or ``why`` not."""
 
     name: str
@@ -45,7 +45,7 @@ def is_promptsource(text: str) -> bool:
     return bool(re.search(r"^[ \t]+\S+: !Template[ \t]*$", text, re.MULTILINE))
 
 
-def read_promptsource(text: str, source: str) -> list[Converted]:
+def read_promptsource(text: str, source: str) -> list[ConvertedTemplate]:
     """Every template of a file, converted or with the reason why it cannot be.
 
     Fields are the data set's columns. Labels are the column's indices as text ("0", "1") where an
@@ -55,11 +55,13 @@ def read_promptsource(text: str, source: str) -> list[Converted]:
         InputError: For what is no such file; naming ``source`` where converting takes too long.
     """
     slow = f"{source}: reading its templates takes too long; split it up"
-    return [Converted(*row) for row in run_isolated(convert_rows, text, source, too_slow=slow)]
+    return [
+        ConvertedTemplate(*row) for row in run_isolated(convert_rows, text, source, too_slow=slow)
+    ]
 
 
 def convert_rows(text: str, source: str) -> list[tuple[Any, ...]]:
-    """The fields of every `Converted`, as plain data: what a process of its own may answer."""
+    """The fields of every `ConvertedTemplate`, as plain data, which may cross processes."""
     with raising_yaml_errors(source):
         check_shape(text, source, aliases=True)  # only texts are read, so that they cannot grow
         document = yaml.load(text, _loader())  # noqa: S506 - a safe loader with two more tags
@@ -85,7 +87,7 @@ def _loader() -> Any:
     return _Loader
 
 
-def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> Converted:
+def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> ConvertedTemplate:
     task = _slug(dataset, _LONGEST_TASK)
     try:
         wording, target = _halves(_text(prompt, "jinja"))
@@ -94,7 +96,7 @@ def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> Converted
         text = template_text(wording, choices)
         check_same_rendering(_text(prompt, "jinja"), choices, text, wanted)
     except InputError as error:
-        return Converted(f"{task}/{short}", {}, {}, str(error))
+        return ConvertedTemplate(f"{task}/{short}", {}, {}, str(error))
     if wanted.field != "label" or not wanted.answers:
         task = _slug(f"{task} {wanted.field}", _LONGEST_TASK)
     about = {
@@ -103,7 +105,7 @@ def _converted(prompt: Mapping[str, Any], dataset: str, short: str) -> Converted
         "metric": _metric(prompt, wanted),
         "labels": list(wanted.labels),
     }
-    return Converted(f"{task}/{short}", _entry(prompt, dataset, text, wanted), about)
+    return ConvertedTemplate(f"{task}/{short}", _entry(prompt, dataset, text, wanted), about)
 
 
 def _entry(prompt: Mapping[str, Any], dataset: str, text: str, wanted: Target) -> dict[str, Any]:

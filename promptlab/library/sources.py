@@ -22,8 +22,8 @@ from promptlab.files.provenance import content_hash, note_input
 from promptlab.library.entry import (
     LibraryTask,
     LibraryTemplate,
-    entry_of,
     read_task_file,
+    to_entry,
     user_folder,
 )
 from promptlab.prompts.template import Template
@@ -32,39 +32,39 @@ _REMARKS = ("name", "source", "example", "note")
 """What an entry says about a template to people alone."""
 
 
-def library() -> Mapping[str, LibraryTask]:
+def load_library() -> Mapping[str, LibraryTask]:
     """All tasks by name. Raises `InputError` when two sources define one full name."""
     return _read_all(tuple((path, *_state(path)) for path in source_files()))
 
 
 def tasks() -> list[LibraryTask]:
     """All tasks of the library, by name."""
-    return [task for _, task in sorted(library().items())]
+    return [task for _, task in sorted(load_library().items())]
 
 
 def templates(task: str | None = None) -> list[LibraryTemplate]:
     """All templates, or those of one task, by full name."""
-    known = library()
+    known = load_library()
     if task is not None and task not in known:
         raise InputError(f"the library has no task {task!r}; {_suggest(task, list(known))}")
     chosen = tasks() if task is None else [known[task]]
     return [item for group in chosen for item in group.templates.values()]
 
 
-def find(name: str) -> LibraryTemplate:
+def find_template(name: str) -> LibraryTemplate:
     """The library's entry for a full name such as ``sentiment/it-was``."""
     task, _, short = name.partition("/")
-    group = library().get(task)
+    group = load_library().get(task)
     if group is not None and short in group.templates:
-        note_template(group.templates[short])
+        record_template_use(group.templates[short])
         return group.templates[short]
     names = [item.full_name for item in templates()]
     raise InputError(f"the library has no template {name!r}; {_suggest(name, names)}")
 
 
-def note_template(item: LibraryTemplate) -> None:
+def record_template_use(item: LibraryTemplate) -> None:
     """Note what a template of the library says: its name alone does not tell."""
-    entry = entry_of(item)
+    entry = to_entry(item)
     said = {key: value for key, value in entry.items() if key not in _REMARKS}
     note_input(
         f"template {item.full_name}",
@@ -74,7 +74,7 @@ def note_template(item: LibraryTemplate) -> None:
 
 def load_template(name: str) -> Template:
     """The template of a full name such as ``sentiment/it-was``."""
-    return find(name).template
+    return find_template(name).template
 
 
 def _suggest(name: str, names: list[str]) -> str:

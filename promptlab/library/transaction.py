@@ -12,8 +12,8 @@ from promptlab.errors import InputError
 from promptlab.files.cache import atomic_write, file_lock, remove
 from promptlab.library.check import KEBAB, check_document, check_entry
 from promptlab.library.entry import LibraryTemplate, user_folder
-from promptlab.library.sources import library
-from promptlab.library.yaml_edit import changed, read_documents, write_yaml
+from promptlab.library.sources import load_library
+from promptlab.library.yaml_edit import read_documents, replace_entries, write_yaml
 from promptlab.prompts.template import Template
 
 OWN_WORDING = "own wording"
@@ -21,14 +21,14 @@ _LONGEST_NAME = 80
 _ABOUT = ("description", "metric", "labels")
 
 
-class Edits:
+class LibraryTransaction:
     """Changes to the user's files; they are all made, or none."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._documents: dict[Path, tuple[str, dict[str, Any]]] = {}
         self._added: dict[Path, list[Any]] = {}
-        self._library = library()
+        self._library = load_library()
 
     def put(
         self,
@@ -50,29 +50,31 @@ class Edits:
             self._added.setdefault(path, []).append(entry)
         else:
             index = _index(document, replaced.name)
-            self._documents[path] = changed(text, document, index, [entry])
+            self._documents[path] = replace_entries(text, document, index, [entry])
         return item
 
-    def drop(self, item: LibraryTemplate) -> None:
+    def remove(self, item: LibraryTemplate) -> None:
         """Take an entry out; a file that is left without any goes, too."""
         found = self._read(item.path)
         if found is not None:
             text, document = found
-            self._documents[item.path] = changed(text, document, _index(document, item.name), [])
+            self._documents[item.path] = replace_entries(
+                text, document, _index(document, item.name), []
+            )
 
     def write(self) -> None:
         """Write every changed file whole; what has been written is undone when one fails."""
         for path, entries in self._added.items():
             text, document = self._documents[path]
             end = len(document["templates"])
-            self._documents[path] = changed(text, document, end, entries)
+            self._documents[path] = replace_entries(text, document, end, entries)
         before = {p: p.read_bytes() if p.exists() else None for p in self._documents}
         done: list[Path] = []
         try:
             for path, (text, document) in self._documents.items():
                 done.append(path)
                 _write(path, text.encode() if document["templates"] else None)
-            library()
+            load_library()
         except BaseException:
             for path in done:
                 _write(path, before[path])
@@ -134,11 +136,11 @@ class Edits:
 
 
 @contextmanager
-def edits() -> Iterator[Edits]:
+def library_transaction() -> Iterator[LibraryTransaction]:
     """Hold the user's folder, and write what was changed when nothing was raised."""
     folder = user_folder()
     with file_lock(folder / "templates"):
-        change = Edits(folder)
+        change = LibraryTransaction(folder)
         yield change
         change.write()
 

@@ -19,14 +19,14 @@ _WIDTH = 96
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlDocument:
     """One task's document, and the lines (from 1) at which its templates begin."""
 
     data: Any
     lines: tuple[int, ...] = ()
 
 
-def read_documents(text: str, source: str) -> list[Document]:
+def read_documents(text: str, source: str) -> list[YamlDocument]:
     """The YAML documents of a text that may come from anywhere.
 
     Raises `InputError` naming the line: for what is no YAML, longer than a million characters,
@@ -87,7 +87,7 @@ def _opened(text: str, index: int) -> int:
     return sum(before.count(sign) for sign in "[{") - sum(before.count(sign) for sign in "]}")
 
 
-def _documents(text: str, source: str) -> Iterator[Document]:
+def _documents(text: str, source: str) -> Iterator[YamlDocument]:
     loader = yaml_loader()(text)
     try:
         while loader.check_node():
@@ -95,7 +95,7 @@ def _documents(text: str, source: str) -> Iterator[Document]:
             reject_duplicate_keys(node, source)
             entries = _templates_node(node)
             lines = [item.start_mark.line + 1 for item in entries.value] if entries else []
-            yield Document(loader.construct_document(node), tuple(lines))
+            yield YamlDocument(loader.construct_document(node), tuple(lines))
     finally:
         loader.dispose()
 
@@ -135,7 +135,7 @@ def write_yaml(data: Any) -> str:
     )  # fmt: skip
 
 
-def changed(
+def replace_entries(
     text: str, data: Mapping[str, Any], index: int, entries: Sequence[Any]
 ) -> tuple[str, Any]:
     """The text and document with ``entries`` in the place of the one at ``index``.

@@ -169,7 +169,9 @@ class Predictor(SklearnInterface):
         self._check_targets(known)
         texts = {example.id: text_key(example) for example in known}
         rows = self.predict(known)
-        return Evaluation.of(rows, tuple(metrics), texts if len(texts) == len(known) else None)
+        return Evaluation.from_predictions(
+            rows, tuple(metrics), texts if len(texts) == len(known) else None
+        )
 
     def _check_targets(self, examples: Sequence[Example]) -> None:
         """Refuse labels that no prediction can have: every such example would count as wrong."""

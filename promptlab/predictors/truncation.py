@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.data.example import Example
 from promptlab.errors import TemplateError
-from promptlab.evaluation.truncation_count import FIELDS, TOKENS, cut_facts
+from promptlab.evaluation.truncation_count import FIELDS, TOKENS, truncation_facts
 from promptlab.models.base import LanguageModel
 from promptlab.prompts.prompt import Prompt, Text
 from promptlab.prompts.template import Demonstration, Placement, Template
@@ -77,7 +77,7 @@ def fits_without_counting(prompt: Prompt, model: LanguageModel, limit: int) -> b
 def truncation_record(*prompts: Prompt) -> dict[str, Any] | None:
     """What a prediction's trace says of fields that were cut; ``None`` when none was."""
     facts = [{FIELDS: prompt.shortened, TOKENS: prompt.cut_tokens} for prompt in prompts]
-    return cut_facts(facts) or None
+    return truncation_facts(facts) or None
 
 
 def _cut(fields: Mapping[str, str], model: LanguageModel, tokens: int) -> dict[str, str]:

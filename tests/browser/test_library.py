@@ -66,7 +66,7 @@ def test_a_template_is_found_edited_saved_and_found_again(page: Any, own: Path) 
     page.wait_for_selector("#library-result:has-text('1 template of 1 task, 1 your own')")
     with page.expect_download() as made:
         page.locator("#template-shown").get_by_role("button", name="Export").click()
-    assert Path(made.value.path()).read_text() == pl.Library().export(["sentiment/my-film"])
+    assert Path(made.value.path()).read_text() == pl.TemplateLibrary().export(["sentiment/my-film"])
     page.get_by_role("button", name="Try in the playground").click()
     page.wait_for_selector("#prompt-result:has-text('film, I say.')")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.data.duplicates import find_repeats, text_key, text_numbers
+from promptlab.data.duplicates import find_duplicates, text_key, text_numbers
 from promptlab.data.example import Example
 
 
@@ -72,7 +72,7 @@ def test_repeats_and_contradictions_are_told() -> None:
         of("fine", "good", "5"),
         of("dull ", "bad", "6"),
     ]
-    found = find_repeats(rows)
+    found = find_duplicates(rows)
     assert (found.rows, found.distinct, found.extra) == (6, 3, 3)
     assert [[e.id for e in group] for group in found.groups] == [["1", "2", "4"], ["3", "6"]]
     assert [[e.id for e in group] for group in found.contradictions] == [["1", "2", "4"]]
@@ -81,7 +81,7 @@ def test_repeats_and_contradictions_are_told() -> None:
     assert "'Great!' stands 3 times (1, 2, 4); 'dull' stands 2 times (3, 6)" in copies
     assert "1 text has contradictory labels: 'Great!' is good (1, 2), bad (4)" in labels
     assert text_numbers(rows) == [0, 0, 1, 0, 2, 1]
-    assert find_repeats(rows[2:3]).remarks() == []
+    assert find_duplicates(rows[2:3]).remarks() == []
     assert found.row()["contradictory"] == [
         {"text": "Great!", "labels": {"1": "good", "2": "good", "4": "bad"}}
     ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.data.readers import FileForm, read_rows
+from promptlab.data.readers import FileFormat, read_rows
 from promptlab.data.task import Task
 from promptlab.errors import DataError
 
@@ -53,7 +53,7 @@ def labelled(folder: Path, labels: list[Any], name: str = "a.csv") -> Path:
 
 
 def values(path: Path, **form: Any) -> list[dict[str, Any]]:
-    return [dict(row.values) for row in read_rows(path, form=FileForm(**form))]
+    return [dict(row.values) for row in read_rows(path, form=FileFormat(**form))]
 
 
 # Delimiters, headers, quotes, line ends
@@ -91,8 +91,8 @@ def test_a_semicolon_file_with_a_comma_in_its_header(tmp_path: Path) -> None:
         read_rows(both)
     assert values(both, delimiter=";") == [{"a": "1", "b,c": "2,3", "d": "4"}]
     with pytest.raises(DataError, match="delimiter is '::'; give one character"):
-        FileForm(delimiter="::")
-    assert FileForm(delimiter="tab").delimiter == "\t"
+        FileFormat(delimiter="::")
+    assert FileFormat(delimiter="tab").delimiter == "\t"
 
 
 def test_a_table_under_the_wrong_ending(tmp_path: Path) -> None:
@@ -120,10 +120,10 @@ def test_a_missing_header(tmp_path: Path, content: str, reason: str) -> None:
     path = write(tmp_path, "a.csv", content)
     with pytest.raises(DataError, match=f"line 1: .*reads like a row.*{reason}.*header: false"):
         read_rows(path)
-    rows = read_rows(path, form=FileForm(header=False))
+    rows = read_rows(path, form=FileFormat(header=False))
     assert rows.columns[0] == "1"
     assert len(rows) == content.count("\n")
-    assert len(read_rows(path, form=FileForm(header=True))) == len(rows) - 1
+    assert len(read_rows(path, form=FileFormat(header=True))) == len(rows) - 1
 
 
 def test_column_numbers_name_columns(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_quote_that_swallows_rows(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "text,label\n" + "\n".join(lines))
     with pytest.raises(DataError, match=r"line 11: .* runs over 11 lines, 9 of which.*quotes: fal"):
         read_rows(path)
-    assert len(read_rows(path, form=FileForm(quotes=False))) == 40
+    assert len(read_rows(path, form=FileFormat(quotes=False))) == 40
     letter = '"Dear all,\nthe pool, the view\nand the food, too\nwere fine",good'
     assert (
         len(read_rows(write(tmp_path, "b.csv", "text,label\n" + "\n".join([*lines[:8], letter]))))
@@ -211,9 +211,9 @@ def test_encodings_by_name(tmp_path: Path) -> None:
     assert values(wide, encoding="utf-16-le")[0]["text"] == "“fine” – café"
     utf8 = write(tmp_path, "c.csv", quotes)
     with pytest.raises(DataError, match="is UTF-8, in which 'latin-1' would read wrong letters"):
-        read_rows(utf8, form=FileForm(encoding="latin-1"))
+        read_rows(utf8, form=FileFormat(encoding="latin-1"))
     with pytest.raises(DataError, match="'rot13', which is no text encoding"):
-        FileForm(encoding="rot13")
+        FileFormat(encoding="rot13")
 
 
 def test_text_that_was_damaged_before_is_told(tmp_path: Path) -> None:

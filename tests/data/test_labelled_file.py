@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptlab.data.example import Example
-from promptlab.data.readers import FileForm, read_rows
+from promptlab.data.readers import FileFormat, read_rows
 from promptlab.data.task import Task
 from promptlab.errors import DataError, DataWarning
 from promptlab.study.proposal.proposal import propose_study
@@ -50,7 +50,7 @@ def labelled(folder: Path, labels: list[Any], name: str = "a.csv") -> Path:
 
 
 def values(path: Path, **form: Any) -> list[dict[str, Any]]:
-    return [dict(row.values) for row in read_rows(path, form=FileForm(**form))]
+    return [dict(row.values) for row in read_rows(path, form=FileFormat(**form))]
 
 
 # Labels

@@ -13,7 +13,7 @@ import pytest
 from promptlab.data.columns import choose_columns
 from promptlab.data.example import Example
 from promptlab.data.readers import read_rows
-from promptlab.data.splits import plan
+from promptlab.data.splits import plan_sizes
 from promptlab.data.task import FEW_SHOT_SEEDS, Task
 from promptlab.errors import DataError
 
@@ -270,7 +270,7 @@ def test_a_task_made_by_hand_is_checked() -> None:
 
 def test_plan_defaults_are_capped() -> None:
     def sizes(splits: Sequence[str], **given: int) -> dict[str, int | None]:
-        return plan(splits, given, rows=10_000, classes=2, source="x")
+        return plan_sizes(splits, given, rows=10_000, classes=2, source="x")
 
     assert sizes(("train", "dev", "test")) == {"test": 1000, "dev": 500, "train": None}
     assert sizes(("train", "dev", "test"), train=9) == {"dev": 500, "train": 9, "test": None}

@@ -16,9 +16,9 @@ from promptlab.evaluation.distinct_texts import (
     sum_counts,
     text_means,
 )
-from promptlab.evaluation.evaluation import Evaluation, counted
+from promptlab.evaluation.evaluation import Evaluation, sample_size_text
 from promptlab.evaluation.predictions import Prediction, Predictions, answered_by_both
-from promptlab.evaluation.statistics import mcnemar_exact, wilson, wilson_interval
+from promptlab.evaluation.statistics import mcnemar_exact, wilson_interval, wilson_interval_of_share
 from promptlab.study.spec.objective import compare_paired, make_objective, summarize_predictions
 
 
@@ -32,8 +32,8 @@ def table(right: Sequence[bool], ids: Sequence[str] | None = None) -> Prediction
 def test_without_repeats_the_interval_is_wilsons() -> None:
     right = [True] * 14 + [False] * 6
     assert proportion_interval(right, range(20)) == wilson_interval(14, 20)
-    assert wilson(0.7, 20) == wilson_interval(14, 20)
-    low, high = wilson(0.7, 20.0001)
+    assert wilson_interval_of_share(0.7, 20) == wilson_interval(14, 20)
+    low, high = wilson_interval_of_share(0.7, 20.0001)
     assert (low, high) == pytest.approx(wilson_interval(14, 20), abs=1e-5)
 
 
@@ -46,7 +46,7 @@ def test_a_table_written_twice_knows_no_more() -> None:
     assert twice[1] - twice[0] > narrow[1] - narrow[0] + 0.05
     assert clustered_interval([[2, 2]] * 14 + [[0, 2]] * 6) == twice
     assert proportion_interval([True] * 40, [*range(20)] * 2) == wilson_interval(20, 20)
-    assert proportion_interval([True, False], ["same", "same"]) == wilson(0.5, 1)
+    assert proportion_interval([True, False], ["same", "same"]) == wilson_interval_of_share(0.5, 1)
 
 
 def test_the_interval_covers_as_often_as_it_says() -> None:
@@ -117,7 +117,7 @@ def test_only_what_both_answered_is_paired() -> None:
     assert (found.p_value, found.n, found.n_discordant, found.difference) == (1.0, 16, 0, 0.0)
     nothing = compare_paired(make_objective("accuracy"), a, b[:8], seed=1)
     assert (nothing.test, nothing.p_value, nothing.n) == ("not_compared", 1.0, 0)
-    evaluated = Evaluation.of(b, ("macro_f1",))
+    evaluated = Evaluation.from_predictions(b, ("macro_f1",))
     assert (evaluated.accuracy, evaluated.n, evaluated.n_missing) == (1.0, 16, 8)
     assert evaluated.metrics == {"macro_f1": 1.0}
     assert evaluated.unparsed_rate == 0.0
@@ -126,8 +126,8 @@ def test_only_what_both_answered_is_paired() -> None:
     assert b.with_answers(a[:8]).n_missing == 0
     assert [len(rows) for rows in answered_by_both(a, b)] == [16, 16]
     with pytest.raises(InputError, match="none of the 8 examples was answered"):
-        Evaluation.of(b[:8])
-    assert counted(1000, 0, 730) == "n = 1,000, 730 distinct texts"
+        Evaluation.from_predictions(b[:8])
+    assert sample_size_text(1000, 0, 730) == "n = 1,000, 730 distinct texts"
 
 
 @pytest.mark.parametrize("name", ["macro_f1", "matthews"])

@@ -109,7 +109,7 @@ def test_corrections_of_two_people_are_kept(tmp_path: Path) -> None:
         "1": (None, True),
         "2": (None, True),
     }
-    assert first.withdraw("0").right == "a" and first.find("0").correction is None
+    assert first.withdraw("0").wanted_answer == "a" and first.find("0").correction is None
     assert set(FailureLog(tmp_path).corrections) == {"1", "2"}
     with pytest.raises(pl.InputError, match="no correction"):
         first.withdraw("0")

@@ -11,7 +11,7 @@ import pytest
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import DataError, InputError, StudyError
-from promptlab.evaluation.failure import Asked, Correction, Failure
+from promptlab.evaluation.failure import AskedPrompt, Correction, Failure
 from promptlab.evaluation.failure_log import FailureLog, write_lines
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
@@ -36,7 +36,9 @@ ANSWERS = {"negative": "terrible", "positive": "great"}
 
 def miss(**changes: Any) -> Failure:
     row = Prediction("7", "positive", "negative", {"negative": -2.0, "positive": -0.1})
-    made = Failure.of(row, EXAMPLE, [Asked("so dull It was {mask}", ANSWERS)], "dev")
+    made = Failure.from_prediction(
+        row, EXAMPLE, [AskedPrompt("so dull It was {mask}", ANSWERS)], "dev"
+    )
     return Failure(**vars(made) | changes)
 
 
@@ -61,31 +63,31 @@ def test_a_strategys_miss_keeps_its_last_prompt_reply_and_trace() -> None:
     )
     first.step("answer", prompt="So the answer is {mask}", reply="six", tokens_out=1)
     row = Prediction("7", None, "5", text="six", unparsed=True, trace=trace.record())
-    failure = Failure.of(row, EXAMPLE, [Asked("Q: 2+3? Think. {mask}")], "dev")
+    failure = Failure.from_prediction(row, EXAMPLE, [AskedPrompt("Q: 2+3? Think. {mask}")], "dev")
     assert failure.prompt == "So the answer is {mask}"
     assert (failure.actual, failure.reply, failure.expected) == ("six", "six", "5")
     assert len(Trace.from_record(failure.trace)) == 2
     again = Failure.from_record(json.loads(json.dumps(failure.record())))
     assert again == failure
     failed = Prediction("7", None, "5", unparsed=True, error="timed out")
-    assert Failure.of(failed, EXAMPLE, [Asked("p")], "dev").error == "timed out"
+    assert Failure.from_prediction(failed, EXAMPLE, [AskedPrompt("p")], "dev").error == "timed out"
 
 
 def test_fine_tuning_says_what_is_wanted_in_the_prompts_own_words() -> None:
-    (record,) = miss().dialogues()
+    (record,) = miss().fine_tuning_records()
     assert record == {
         "messages": [
             {"role": "user", "content": "so dull It was"},
             {"role": "assistant", "content": "terrible"},
         ]
     }
-    cloze = miss(prompt="so dull It was {mask} .", answers={}).dialogues()[0]["messages"]
+    cloze = miss(prompt="so dull It was {mask} .", answers={}).fine_tuning_records()[0]["messages"]
     assert cloze[0]["content"] == "so dull It was ____ ."
     assert cloze[1]["content"] == "negative"
     accepted = miss(correction=Correction("7", accept=True))
-    assert accepted.dialogues()[0]["messages"][1]["content"] == "great"
-    members = [vars(Asked(f"{n} {{mask}}", {"negative": n}, n)) for n in ("bad", "poor")]
-    several = [one["messages"][1]["content"] for one in miss(members=members).dialogues()]
+    assert accepted.fine_tuning_records()[0]["messages"][1]["content"] == "great"
+    members = [vars(AskedPrompt(f"{n} {{mask}}", {"negative": n}, n)) for n in ("bad", "poor")]
+    several = [one["messages"][1]["content"] for one in miss(members=members).fine_tuning_records()]
     assert several == ["bad", "poor"]
 
 
@@ -95,10 +97,10 @@ def test_corrections_are_kept_beside_the_log(tmp_path: Path) -> None:
     log.correct("8", accept=True)
     log.correct("7", expected="positive", note="irony")
     again = FailureLog(log.path)
-    assert [one.right for one in again.failures] == ["positive", "positive"]
+    assert [one.wanted_answer for one in again.failures] == ["positive", "positive"]
     lines = log.corrections_file.read_text().splitlines()
     assert [json.loads(line)["example_id"] for line in lines] == ["7", "8"]
-    assert again.suite()[0] == {
+    assert again.regression_records()[0] == {
         "id": "7",
         "fields": {"text": "so dull"},
         "label": "positive",
@@ -131,7 +133,7 @@ def test_a_correction_is_a_label_and_keeps_an_earlier_note(tmp_path: Path) -> No
 
 def test_labels_of_replies_that_were_parsed_stand_in_the_leaderboard(tmp_path: Path) -> None:
     log = written(tmp_path, miss(scores=None, answers={}))
-    assert log.correct("7", expected="anything").right == "anything"
+    assert log.correct("7", expected="anything").wanted_answer == "anything"
     (log.path.parent / "leaderboard.json").write_text('{"task": {"labels": ["no", "yes"]}}')
     with pytest.raises(DataError, match="is no label"):
         FailureLog(log.path).correct("7", expected="anything")

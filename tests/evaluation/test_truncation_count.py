@@ -13,7 +13,11 @@ import pytest
 import promptlab as pl
 from promptlab.batch import BatchPrediction
 from promptlab.evaluation.predictions import Prediction
-from promptlab.evaluation.truncation_count import Cuts, count_cuts, cut_facts
+from promptlab.evaluation.truncation_count import (
+    TruncationCount,
+    count_truncations,
+    truncation_facts,
+)
 from promptlab.models.local import LocalModel
 from tests.helpers.study_run_fixtures import start  # noqa: F401 - a fixture
 
@@ -31,14 +35,14 @@ def test_cuts_are_counted_by_traces() -> None:
         row({"shortened": ["text"]}),  # of an earlier version
         row([1]),
     ]
-    found = count_cuts(rows)
-    assert found == Cuts(3, 100)
-    assert found.told(6) == (
+    found = count_truncations(rows)
+    assert found == TruncationCount(3, 100)
+    assert found.sentence(6) == (
         "3 of 6 examples do not fit the model's window: their texts were cut, 100 tokens were not "
         "read"
     )
-    assert Cuts().told(6) == ""
-    facts = cut_facts([r.trace for r in rows])
+    assert TruncationCount().sentence(6) == ""
+    facts = truncation_facts([r.trace for r in rows])
     assert facts == {"shortened": ["text", "title"], "cut_tokens": 100}
 
 
@@ -72,7 +76,7 @@ def test_a_study_tells_what_it_cut(
     assert 0 < cut["examples"] < 30
     assert cut["tokens"] > 20 * cut["examples"]
     assert board["trials"][0]["cut"] == cut
-    told = Cuts(**cut).told(30)
+    told = TruncationCount(**cut).sentence(30)
     assert f"The winner on dev: {told}." in board["statements"]
     capsys.readouterr()
     print_leaderboard(board, run.folder.path)

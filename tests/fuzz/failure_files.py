@@ -65,7 +65,7 @@ def _attempt(
         _ = log.labels
         for one in list(log.failures):
             log.correct(one.example_id, expected="b", note="x")
-        log.fine_tuning()
-        log.suite()
+        log.fine_tuning_records()
+        log.regression_records()
 
     return attempt

@@ -39,7 +39,7 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
     os.environ["PROMPTLAB_TEMPLATES"] = str(folder / "own")
     shipped = sorted(Path(__file__).parents[2].joinpath("templates").glob("*.yaml"))
     texts = [path.read_bytes() for path in shipped]
-    library = pl.Library()
+    library = pl.TemplateLibrary()
     while True:
         way = rng.randrange(4)
         path = folder / f"{rng.randrange(20)}.yaml"
@@ -73,7 +73,7 @@ def _reads(path: Path, data: bytes) -> Callable[[], object]:
     def attempt() -> None:
         path.write_bytes(data)
         for item in read_task_file(path).templates.values():
-            item.row()
+            item.to_row()
             item.template.render(dict.fromkeys(item.template.fields, "x"))
 
     return attempt
@@ -82,7 +82,7 @@ def _reads(path: Path, data: bytes) -> Callable[[], object]:
 def _imports(path: Path, data: bytes) -> Callable[[], object]:
     def attempt() -> None:
         path.write_bytes(data)
-        library = pl.Library()
+        library = pl.TemplateLibrary()
         library.import_file(path, replace=True)
         library.export(item.full_name for item in library.templates())
 

@@ -52,12 +52,12 @@ def test_answers_by_index_become_a_verbalizer(tmp_path: Path) -> None:
         ),
         encoding="utf-8",
     )  # fmt: skip
-    done = pl.Library().import_file(path)
+    done = pl.TemplateLibrary().import_file(path)
     assert done.saved == (
         "two-seas-north/wording-0", "two-seas-north/wording-1", "two-seas-north-summary/wording-2",
     )  # fmt: skip
     assert not done.left
-    mine = {item.full_name: item for item in pl.Library().templates()}
+    mine = {item.full_name: item for item in pl.TemplateLibrary().templates()}
     plain, logic, short = (mine[name] for name in done.saved)
     assert plain.template.text == (
         "{% filter trim %}Is the sea calm? {{ report }}{% endfilter %} {{ mask }}"
@@ -69,7 +69,7 @@ def test_answers_by_index_become_a_verbalizer(tmp_path: Path) -> None:
     assert short.parser == {"type": "text"} and "{{ report }} In short:" in str(short.template.text)
     task = next(task for task in tasks() if task.name == "two-seas-north-summary")
     assert (task.metric, task.labels) == ("rouge", ())
-    assert pl.Library().import_file(path) == type(done)((), done.saved)
+    assert pl.TemplateLibrary().import_file(path) == type(done)((), done.saved)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_rest_of_a_file_is_kept(tmp_path: Path, own: Path) -> None:
     assert "Left out 1" in run.stderr and "reads inside the field 'a'" in run.stderr
     path.write_text(collection(bad))
     with pytest.raises(pl.InputError, match=r"(?s)nothing was imported.*reads inside the field"):
-        pl.Library().import_file(path)
+        pl.TemplateLibrary().import_file(path)
 
 
 def test_answers_that_two_templates_count_differently(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_answers_that_two_templates_count_differently(tmp_path: Path) -> None:
         (f"{{{{ a }}}} ||| {CHOSEN}", "x|||y|||z"),
     )
     path.write_text(collection(two, three))
-    done = pl.Library().import_file(path)
+    done = pl.TemplateLibrary().import_file(path)
     assert done.saved == ("two-seas-north/wording-0",)
     assert "'2'" in done.left[0][1]
 
@@ -150,7 +150,7 @@ def test_a_hostile_file_is_refused(tmp_path: Path, text: str, told: str) -> None
     path = tmp_path / "templates.yaml"
     path.write_text(f"dataset: x\n{text}")
     with pytest.raises(pl.InputError, match=told):
-        pl.Library().import_file(path)
+        pl.TemplateLibrary().import_file(path)
 
 
 def test_the_pieces() -> None:

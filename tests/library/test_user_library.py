@@ -10,7 +10,7 @@ import pytest
 
 import promptlab as pl
 from promptlab.library import tasks
-from promptlab.library.entry import entry_of
+from promptlab.library.entry import to_entry
 from promptlab.library.yaml_edit import read_documents, write_yaml
 
 MINE: dict[str, Any] = {
@@ -33,19 +33,20 @@ def found(name: str) -> Any:
 
 
 def test_a_template_is_saved_found_and_deleted(own: Path) -> None:
-    saved = pl.Library().save("sentiment/to-me", MINE)
-    assert saved == found("sentiment/to-me") and saved.own and not found("sentiment/it-was").own
+    saved = pl.TemplateLibrary().save("sentiment/to-me", MINE)
+    assert saved == found("sentiment/to-me") and saved.is_own
+    assert not found("sentiment/it-was").is_own
     assert saved.path == own / "sentiment.yaml"
     assert str(saved.template.render(saved.example)).endswith("To me it was {mask}.")
     assert saved.example["label"] == "positive"  # the task's own example, kept with it
     with pytest.raises(pl.InputError, match="you have a template sentiment/to-me already"):
-        pl.Library().save("sentiment/to-me", MINE)
-    again = pl.Library().save("sentiment/to-me", MINE | {"note": "kept"}, replace=True)
+        pl.TemplateLibrary().save("sentiment/to-me", MINE)
+    again = pl.TemplateLibrary().save("sentiment/to-me", MINE | {"note": "kept"}, replace=True)
     assert again.note == "kept" and found("sentiment/to-me").note == "kept"
-    assert pl.Library().rename("sentiment/to-me", "sentiment/for-me").name == "for-me"
-    moved = pl.Library().rename("sentiment/for-me", "opinions/for-me")
+    assert pl.TemplateLibrary().rename("sentiment/to-me", "sentiment/for-me").name == "for-me"
+    moved = pl.TemplateLibrary().rename("sentiment/for-me", "opinions/for-me")
     assert moved.path == own / "opinions.yaml" and not (own / "sentiment.yaml").exists()
-    pl.Library().delete("opinions/for-me")
+    pl.TemplateLibrary().delete("opinions/for-me")
     assert found("opinions/for-me") is None and not list(own.glob("*.yaml"))
 
 
@@ -72,19 +73,19 @@ def test_what_cannot_be_saved_is_told(
     own: Path, name: str, change: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(pl.InputError, match=f"(?s){told}"):
-        pl.Library().save(name, MINE | change)
+        pl.TemplateLibrary().save(name, MINE | change)
     assert not list(own.glob("*.yaml")) and not list(own.parent.glob("*.yaml"))
 
 
 def test_an_entry_may_be_yaml(own: Path) -> None:
     text = 'text: "{text} Well, {mask}."\nanswers: {negative: [bad], positive: [good]}'
-    checked = pl.Library().check("sentiment/well", text)
+    checked = pl.TemplateLibrary().check("sentiment/well", text)
     assert checked.template.shape == "cloze" and found("sentiment/well") is None
-    assert pl.Library().save("sentiment/well", text) == checked
+    assert pl.TemplateLibrary().save("sentiment/well", text) == checked
     with pytest.raises(pl.InputError, match="expected keys with values"):
-        pl.Library().check("sentiment/x", "- a")
+        pl.TemplateLibrary().check("sentiment/x", "- a")
     with pytest.raises(pl.InputError, match="neither answers"):
-        pl.Library().check("sentiment/x", "text: '{text} {mask}'")
+        pl.TemplateLibrary().check("sentiment/x", "text: '{text} {mask}'")
 
 
 def test_a_task_of_ones_own(own: Path) -> None:
@@ -94,7 +95,9 @@ def test_a_task_of_ones_own(own: Path) -> None:
         "parser": {"type": "choice", "choices": {"low": ["low"], "high": ["high"]}},
         "example": {"body": HOSTILE, "label": "low"},
     }
-    saved = pl.Library().save("rating/three-parts", entry, about={"description": "Low or high."})
+    saved = pl.TemplateLibrary().save(
+        "rating/three-parts", entry, about={"description": "Low or high."}
+    )
     task = next(task for task in tasks() if task.name == "rating")
     assert (task.labels, task.metric, task.description) == (
         ("low", "high"),
@@ -104,7 +107,7 @@ def test_a_task_of_ones_own(own: Path) -> None:
     assert str(saved.template.render(saved.example)) == f"Rate it.\n{HOSTILE}\nRating: {{mask}}"
     assert saved.source == "own wording"
     with pytest.raises(pl.InputError, match="not yours to change"):
-        pl.Library().delete("sentiment/it-was")
+        pl.TemplateLibrary().delete("sentiment/it-was")
 
 
 def test_comments_in_a_hand_written_file_stay(own: Path) -> None:
@@ -116,17 +119,17 @@ def test_comments_in_a_hand_written_file_stay(own: Path) -> None:
         "      {mask}\n    answers: vocabulary\n    source: me\n# the end\n"
     )
     (own / "hand.yaml").write_text(text)
-    pl.Library().rename("moods/two", "moods/three")
+    pl.TemplateLibrary().rename("moods/two", "moods/three")
     now = (own / "hand.yaml").read_text()
     for remark in ("# mine", "# the first", "# short", "# the second", "# the end"):
         assert remark in now
     assert found("moods/three").template.text == "# {text}\n{mask}\n"
-    pl.Library().delete("moods/one")
+    pl.TemplateLibrary().delete("moods/one")
     now = (own / "hand.yaml").read_text()
     assert "# the second" in now and "# the end" in now and "one" not in now
     line = "{task: moods, templates: [{name: a, text: '{mask}', answers: vocabulary, "
     (own / "hand.yaml").write_text(line + "source: me, example: {x: y}}]}")
-    pl.Library().rename("moods/a", "moods/b")
+    pl.TemplateLibrary().rename("moods/a", "moods/b")
     assert found("moods/b") and not found("moods/a")
 
 
@@ -142,23 +145,23 @@ def test_every_text_is_read_back(text: str) -> None:
 
 def test_what_is_exported_is_imported_just_so(own: Path, tmp_path: Path) -> None:
     names = [item.full_name for item in pl.templates()]
-    text = pl.Library().export(names)
+    text = pl.TemplateLibrary().export(names)
     path = tmp_path / "all.yaml"
     path.write_text(text.replace("name: ", "name: x-"))
-    entries = {item.full_name: entry_of(item) for item in pl.templates()}
-    done = pl.Library().import_file(path)
+    entries = {item.full_name: to_entry(item) for item in pl.templates()}
+    done = pl.TemplateLibrary().import_file(path)
     assert len(done.saved) == len(names) and not done.unchanged
     for name, entry in entries.items():
         task, short = name.split("/")
-        assert entry_of(found(f"{task}/x-{short}")) == entry | {"name": f"x-{short}"}
+        assert to_entry(found(f"{task}/x-{short}")) == entry | {"name": f"x-{short}"}
     path.write_text(text)
-    assert pl.Library().import_file(path) == type(done)((), tuple(names))
+    assert pl.TemplateLibrary().import_file(path) == type(done)((), tuple(names))
     with pytest.raises(pl.InputError, match="no template 'sentiment/nothing'"):
-        pl.Library().export(["sentiment/nothing"])
+        pl.TemplateLibrary().export(["sentiment/nothing"])
 
 
 def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
-    pl.Library().save("sentiment/to-me", MINE)
+    pl.TemplateLibrary().save("sentiment/to-me", MINE)
     before = (own / "sentiment.yaml").read_bytes()
     path = tmp_path / "theirs.yaml"
     good = {"name": "good", "text": "{text} {mask}", "answers": MINE["answers"], "source": "s"}
@@ -166,7 +169,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
                good | {"name": "bad", "text": "{text}"}, good]  # fmt: skip
     path.write_text(write_yaml({"task": "sentiment", "templates": entries}))
     with pytest.raises(pl.InputError) as told:
-        pl.Library().import_file(path)
+        pl.TemplateLibrary().import_file(path)
     lines = str(told.value).splitlines()
     assert lines[0] == "nothing was imported from theirs.yaml, which has 5 faults:"
     for text in (
@@ -179,7 +182,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
         assert any(text in line for line in lines), text
     assert (own / "sentiment.yaml").read_bytes() == before
     path.write_text(write_yaml({"task": "sentiment", "templates": entries[:2]}))
-    assert pl.Library().import_file(path, replace=True).saved == (
+    assert pl.TemplateLibrary().import_file(path, replace=True).saved == (
         "sentiment/good",
         "sentiment/to-me",
     )
@@ -211,14 +214,14 @@ def test_a_hostile_file_is_refused(own: Path, tmp_path: Path, text: str, told: s
     path = tmp_path / "theirs.yaml"
     path.write_text(text)
     with pytest.raises(pl.InputError, match=told.replace("(", "\\(")):
-        pl.Library().import_file(path)
+        pl.TemplateLibrary().import_file(path)
     assert not list(own.glob("*.yaml"))
 
 
 def test_a_write_that_fails_leaves_everything(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from promptlab.library import transaction
 
-    pl.Library().save("sentiment/to-me", MINE)
+    pl.TemplateLibrary().save("sentiment/to-me", MINE)
     before = (own / "sentiment.yaml").read_bytes()
     write = transaction._write
 
@@ -228,8 +231,8 @@ def test_a_write_that_fails_leaves_everything(own: Path, monkeypatch: pytest.Mon
         write(path, content)
 
     monkeypatch.setattr(transaction, "_write", failing)
-    with pytest.raises(OSError, match="no room"), transaction.edits() as change:
-        change.drop(found("sentiment/to-me"))
+    with pytest.raises(OSError, match="no room"), transaction.library_transaction() as change:
+        change.remove(found("sentiment/to-me"))
         entry = {"name": "x", "text": "{text} {mask}", "parser": {"type": "text"}}
         change.put("topic", entry, None)
     assert (own / "sentiment.yaml").read_bytes() == before and not (own / "topic.yaml").exists()
@@ -250,11 +253,11 @@ def test_the_command_line(own: Path, tmp_path: Path) -> None:
     path.write_text(shown.replace("it-was", "it-is"))
     done = run.invoke(app, ["template", "import", str(path), "--json"])
     assert json.loads(done.stdout) == {"saved": ["sentiment/it-is"], "unchanged": [], "left": []}
-    assert found("sentiment/it-is").own
+    assert found("sentiment/it-is").is_own
 
 
 def test_a_template_gets_another_name_and_text_at_once(own: Path) -> None:
-    library = pl.Library()
+    library = pl.TemplateLibrary()
     library.save("sentiment/to-me", MINE)
     entry = MINE | {"text": "{text} So {mask}", "example": {"text": "oh", "label": "positive"}}
     made = library.rename("sentiment/to-me", "opinions/for-me", entry)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptlab.data.spans import Span, read_spans, write_spans
+from promptlab.data.spans import LabelledSpan, read_spans, write_spans
 from promptlab.errors import InputError
 from promptlab.prompts.parsers.number import read_number
 from promptlab.prompts.parsers.parsers import (
@@ -168,7 +168,12 @@ def test_spans() -> None:
 
 
 def test_spans_keep_punctuation_that_is_itself_tagged() -> None:
-    spans = [Span('"', "''"), Span(".", "."), Span("a -> b", "X"), Span("his", "PRP$")]
+    spans = [
+        LabelledSpan('"', "''"),
+        LabelledSpan(".", "."),
+        LabelledSpan("a -> b", "X"),
+        LabelledSpan("his", "PRP$"),
+    ]
     assert read_spans(write_spans(spans)) == spans
     assert read_spans(write_spans([])) == []
 

@@ -43,11 +43,11 @@ def answer_edit_html(
 
 
 def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) -> Markup:
-    found = pl.Evaluation.of(rows)
+    found = pl.Evaluation.from_predictions(rows)
     low, high = found.ci95
     moved = Markup("")
     if against is not None:
-        gain = found.accuracy - pl.Evaluation.of(against).accuracy
+        gain = found.accuracy - pl.Evaluation.from_predictions(against).accuracy
         tone = "pl-up" if gain > 0 else "pl-down" if gain < 0 else ""
         told = f"{format_points(gain)} points" if gain else "as before"
         moved = Markup('<em class="{}">{}</em>').format(tone, told)
@@ -58,7 +58,7 @@ def _figure(title: str, rows: pl.Predictions, against: pl.Predictions | None) ->
         share_text(found.accuracy),
         moved,
         f"95 % interval {100 * low:.1f}–{100 * high:.1f}\u00a0%",
-        whisker(found.accuracy, low, high, f"{low:.3f} to {high:.3f}, {found.counted}"),
+        whisker(found.accuracy, low, high, f"{low:.3f} to {high:.3f}, {found.sample_size_text}"),
     )
 
 

@@ -85,7 +85,7 @@ def sheet_record(sheet: ComparisonSheet, *, cells: bool = False) -> dict[str, An
 
 def _column(sheet: ComparisonSheet, head: ColumnHeader, cells: bool) -> dict[str, Any]:
     rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
-    found = pl.Evaluation.of(rows) if rows.answered else None
+    found = pl.Evaluation.from_predictions(rows) if rows.answered else None
     told: dict[str, Any] = {
         "column": head.letter,
         "prompt": head.prompt.short,
@@ -149,7 +149,7 @@ def _results(sheet: ComparisonSheet, done: int) -> str:
         rows, problem = sheet.grid.columns[head.letter], sheet.grid.errors.get(head.letter)
         told = ["–", "–", "–"] if problem is None else ["–", "–", _plain(str(problem))]
         if rows.answered and problem is None:
-            found = pl.Evaluation.of(rows)
+            found = pl.Evaluation.from_predictions(rows)
             low, high = found.ci95
             part = "" if len(rows.answered) == done else f" (of {len(rows.answered)})"
             told = [f"{found.accuracy:.1%}{part}", f"{low:.1%} to {high:.1%}", cost(found)]

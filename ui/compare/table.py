@@ -114,12 +114,11 @@ def _figures(rows: pl.Predictions) -> Markup:
         return Markup('<span class="pl-compare-fault">{}</span>').format(
             f"no answer yet: {rows.errors[0]}"
         )
-    found = pl.Evaluation.of(rows)
+    found = pl.Evaluation.from_predictions(rows)
     low, high = found.ci95
     between = f"{100 * low:.0f}–{100 * high:.0f}\u00a0%"
-    detail = (
-        f"accuracy {found.accuracy:.3f}, 95 % interval {low:.3f} to {high:.3f}, {found.counted}"
-    )
+    detail = f"accuracy {found.accuracy:.3f}, 95 % interval {low:.3f} to {high:.3f}, "
+    detail += found.sample_size_text
     missing = f" · {found.n_missing} unanswered" if found.n_missing else ""
     unparsed = f" · {share_text(found.unparsed_rate)} unparsed" if found.unparsed_rate else ""
     return Markup(

@@ -55,7 +55,7 @@ def _answer(failure: Any) -> dict[str, Any]:
         "reply": failure.reply,
         "error": failure.error,
         "scores": [{"label": k, "nats": v} for k, v in (failure.scores or {}).items()],
-        "right": failure.right,
+        "right": failure.wanted_answer,
         "accepted": bool(said and said.accept),
         "corrected": said.expected if said else None,
         "note": said.note if said else "",

@@ -22,9 +22,11 @@ def export_failures(form: str, failures: Sequence[Any], source: str) -> str:
     if form == "csv":
         text = failure_rows(failures)
     elif form == "suite":
-        text = _lines(record for one in failures if (record := one.check(source)) is not None)
+        text = _lines(
+            record for one in failures if (record := one.regression_record(source)) is not None
+        )
     else:
-        text = _lines(record for one in failures for record in one.dialogues())
+        text = _lines(record for one in failures for record in one.fine_tuning_records())
     if not text:
         raise pl.InputError(
             "none of these failures has an answer that is wanted; correct some by hand first"

@@ -94,7 +94,7 @@ def labels(failures: Sequence[Any], failure: Any) -> list[str]:
     """The answers that a correction may choose from."""
     known = [*(failure.scores or {}), *failure.answers]
     if not known:
-        known = [name for one in failures for name in (one.expected, one.right) if name]
+        known = [name for one in failures for name in (one.expected, one.wanted_answer) if name]
     return list(dict.fromkeys(known))[:100]
 
 
@@ -107,5 +107,6 @@ def _stands(failure: Any, stand: str) -> bool:
 def _searched(failure: Any) -> str:
     note = failure.correction.note if failure.correction else ""
     texts = [failure.example_id, failure.prompt, *failure.fields.values(), failure.reply or "",
-             failure.actual or "", failure.right or "", failure.error or "", note]  # fmt: skip
+             failure.actual or "", failure.wanted_answer or "",
+             failure.error or "", note]  # fmt: skip
     return "\n".join(texts).lower()

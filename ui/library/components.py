@@ -37,10 +37,10 @@ class TemplateView:
             self.use = gr.Button(
                 "Try in the playground", variant="primary", size="sm", min_width=160, visible=False
             )
-            self.edit = gr.Button("Edit", size="sm", visible=item.own, min_width=90)
+            self.edit = gr.Button("Edit", size="sm", visible=item.is_own, min_width=90)
             self.copy = gr.Button("Edit a copy", size="sm", min_width=110)
             self.give = gr.Button("Export", size="sm", min_width=90)
-            self.delete = gr.Button("Delete", size="sm", visible=item.own, min_width=90)
+            self.delete = gr.Button("Delete", size="sm", visible=item.is_own, min_width=90)
         with gr.Row(visible=False, elem_classes="pl-tools") as self.confirm:
             self.sure = gr.Button("Yes, delete it", size="sm", variant="stop", min_width=110)
             self.keep = gr.Button("Keep it", size="sm", min_width=90)
@@ -101,8 +101,8 @@ def show_template(item: Any) -> list[Any]:
         str(template_view.template_header(item)),
         template_view.example_fields(item.template, item.example),
         str(template_view.template_facts(item)),
-        gr.Button(visible=item.own),
-        gr.Button(visible=item.own),
+        gr.Button(visible=item.is_own),
+        gr.Button(visible=item.is_own),
         gr.Row(visible=False),
     ]
 

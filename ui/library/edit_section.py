@@ -31,7 +31,7 @@ def connect_edit(
     def change(name: str) -> list[Any]:
         item = template_view.find_template(name)
         first = template_draft.template_draft(item)
-        return begin(first, first if item.own else None)
+        return begin(first, first if item.is_own else None)
 
     def save(
         replacing: template_draft.TemplateDraft | None, changes: float, *values: Any
@@ -95,7 +95,7 @@ def _deletion(shelf: LibraryComponents) -> None:
 
     def delete(name: str, changes: float) -> list[Any]:
         try:
-            pl.Library().delete(name)
+            pl.TemplateLibrary().delete(name)
         except pl.PromptlabError as problem:
             return [str(error(problem)), *[gr.skip()] * len(shelf.outputs)]
         first = pl.templates()[0].full_name

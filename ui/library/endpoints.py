@@ -39,15 +39,17 @@ def save(name: str, entry: str, replace: bool = False) -> dict[str, Any]:
     ``entry`` is YAML with text or parts, answers or a parser, source, example. Only one's own can
     be replaced.
     """
-    return _answer(pl.Library().save(name, entry, replace=replace))
+    return _answer(pl.TemplateLibrary().save(name, entry, replace=replace))
 
 
 def export(names: list[str]) -> str:
     """Templates as YAML, one document a task, to be imported elsewhere."""
-    text: str = pl.Library().export(names)
+    text: str = pl.TemplateLibrary().export(names)
     return text
 
 
 def _answer(item: Any) -> dict[str, Any]:
     """A row without ``path``: Gradio's client takes that for a file to fetch."""
-    return {key: value for key, value in item.row().items() if key != "path"} | {"own": item.own}
+    return {key: value for key, value in item.to_row().items() if key != "path"} | {
+        "own": item.is_own
+    }

@@ -24,7 +24,7 @@ _MOST_LEFT = 100
 
 def export_templates(download_path: Callable[[str], Path], names: Sequence[str]) -> Path:
     """A YAML file of these templates to download. Raises `InputError` when there are none."""
-    text = pl.Library().export(names)
+    text = pl.TemplateLibrary().export(names)
     single = names[0].replace("/", "-") if len(names) == 1 else "templates"
     path = download_path(f"{single}.yaml")
     path.write_text(text, encoding="utf-8")
@@ -36,7 +36,7 @@ def import_templates(path: str | None, replace: bool) -> tuple[Markup, list[str]
     if not path:
         return Markup(""), []
     try:
-        done = pl.Library().import_file(path, replace=replace)
+        done = pl.TemplateLibrary().import_file(path, replace=replace)
     except pl.PromptlabError as problem:
         return error(problem), []
     return _told(done), list(done.saved)

@@ -73,7 +73,7 @@ def copy_template(item: Any) -> TemplateDraft:
 
 def template_draft(item: Any) -> TemplateDraft:
     """A template in the editor's boxes."""
-    entry: dict[str, Any] = pl.Library().entry(item.full_name)
+    entry: dict[str, Any] = pl.TemplateLibrary().entry(item.full_name)
     parts: Mapping[str, str] = entry.get("parts") or {}
     settings = {key: entry[key] for key in _SETTINGS if key in entry}
     return TemplateDraft(
@@ -103,7 +103,7 @@ def starting_draft() -> TemplateDraft:
 def check_draft(draft: TemplateDraft, replacing: TemplateDraft | None) -> Any:
     """The template as it would be saved. Raises `InputError`."""
     same = replacing is not None and draft.full_name == replacing.full_name
-    return pl.Library().check(draft.full_name, draft.entry(), replace=same)
+    return pl.TemplateLibrary().check(draft.full_name, draft.entry(), replace=same)
 
 
 def draft_html(draft: TemplateDraft, replacing: TemplateDraft | None) -> Markup:

@@ -57,7 +57,7 @@ def save_draft(values: Sequence[Any], replacing: TemplateDraft | None) -> str:
     """
     made = TemplateDraft(*(value or "" for value in values))
     if replacing is None:
-        pl.Library().save(made.full_name, made.entry())
+        pl.TemplateLibrary().save(made.full_name, made.entry())
         return made.full_name
     if template_draft.template_draft(template_view.find_template(replacing.full_name)) != replacing:
         raise pl.InputError(
@@ -65,9 +65,9 @@ def save_draft(values: Sequence[Any], replacing: TemplateDraft | None) -> str:
             "yours under another name as a new template, or close this and edit it again"
         )
     if made.full_name != replacing.full_name:
-        pl.Library().rename(replacing.full_name, made.full_name, made.entry())
+        pl.TemplateLibrary().rename(replacing.full_name, made.full_name, made.entry())
     else:
-        pl.Library().save(made.full_name, made.entry(), replace=True)
+        pl.TemplateLibrary().save(made.full_name, made.entry(), replace=True)
     return made.full_name
 
 

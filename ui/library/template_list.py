@@ -32,7 +32,7 @@ def find_templates(
         item
         for item in chosen
         if shape in ("", "all", item.template.shape)
-        and (item.own or whose != "mine")
+        and (item.is_own or whose != "mine")
         and all(word in _searched(item) for word in wanted)
     ]
 
@@ -57,7 +57,7 @@ def template_list_html(items: Sequence[Any], page: int = 0, shown: str = "") -> 
             heading = Markup("<h3>{}<small>{}</small></h3>")
             pieces.append(heading.format(item.task, counts[item.task]))
         pieces.append(_row(item, item.full_name == shown))
-    own = sum(item.own for item in items)
+    own = sum(item.is_own for item in items)
     found = f"{len(items)} template{'' if len(items) == 1 else 's'}"
     told = f"{found} of {len(counts)} task{'' if len(counts) == 1 else 's'}"
     told += f", {own} your own" if own else ""
@@ -68,7 +68,7 @@ def template_list_html(items: Sequence[Any], page: int = 0, shown: str = "") -> 
 
 
 def _row(item: Any, shown: bool) -> Markup:
-    own = chip("yours", "pl-good") if item.own else Markup("")
+    own = chip("yours", "pl-good") if item.is_own else Markup("")
     return Markup(
         '<button type="button" class="pl-shelf-row" data-pick="{}" aria-current="{}">'
         "<span><code>{}</code>{}{}</span><span>{}</span></button>"

@@ -25,7 +25,7 @@ def template_header(item: Any) -> Markup:
     """Its name, what it is for, and whose it is."""
     task = next(task for task in tasks() if task.name == item.task)
     chips = [chip(item.template.shape), chip(f"scored by {task.metric}")]
-    if item.own:
+    if item.is_own:
         chips.insert(0, chip("yours", "pl-good"))
     if item.template.chat:
         chips.append(chip("chat"))

@@ -51,7 +51,7 @@ def _walk(node: ast.expr, used: list[int], depth: int) -> Fraction | None:
     left, right = _walk(node.left, used, depth + 1), _walk(node.right, used, depth + 1)
     if left is None or right is None:
         return None
-    return combined(left, _OPERATORS.get(type(node.op), ""), right)
+    return apply_operator(left, _OPERATORS.get(type(node.op), ""), right)
 
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -62,7 +62,7 @@ _OPERATORS: dict[type[ast.operator], str] = {
 }
 
 
-def combined(left: Fraction, operator: str, right: Fraction) -> Fraction | None:
+def apply_operator(left: Fraction, operator: str, right: Fraction) -> Fraction | None:
     """``left operator right`` exactly; ``None`` for another operator or a division by zero."""
     match operator:
         case "+":

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 
-from promptlab.data.puzzles.arithmetic import combined, evaluate
+from promptlab.data.puzzles.arithmetic import apply_operator, evaluate
 
 GOAL = Fraction(24)
 LARGEST = 13
@@ -41,7 +41,7 @@ class Move:
 
     def __str__(self) -> str:
         sum_ = f"{self.left} {self.operator} {self.right} = {self.result}"
-        return f"{sum_} (left: {shown(self.rest)})"
+        return f"{sum_} (left: {format_quotient(self.rest)})"
 
 
 def read_numbers(text: str) -> Numbers:
@@ -60,7 +60,7 @@ def as_number(text: str) -> Fraction | None:
         return None
 
 
-def shown(numbers: Sequence[Fraction]) -> str:
+def format_quotient(numbers: Sequence[Fraction]) -> str:
     """Numbers as text, a blank between them."""
     return " ".join(map(str, numbers))
 
@@ -81,7 +81,7 @@ def read_move(text: str, numbers: Numbers) -> Move | str:
     rest = _without(numbers, left, right)
     if rest is None:
         return f"{left} and {right} are not both there"
-    result = combined(left, operator, right)
+    result = apply_operator(left, operator, right)
     if result is None:
         return "division by zero"
     if result != claimed:
@@ -96,7 +96,7 @@ def moves(numbers: Numbers) -> Iterator[Move]:
         for operator, ordered in _ORDERED.items():
             pairs = [(high, low), (low, high)] if ordered and low != high else [(high, low)]
             for left, right in pairs:
-                result = combined(left, operator, right)
+                result = apply_operator(left, operator, right)
                 if result is not None:
                     yield Move(left, operator, right, result, tuple(sorted((*rest, result))))
 
@@ -118,7 +118,7 @@ def solution(numbers: Numbers) -> list[Move] | None:
     return None
 
 
-def as_expressions(numbers: Numbers, path: Sequence[Move]) -> list[str]:
+def to_expressions(numbers: Numbers, path: Sequence[Move]) -> list[str]:
     """One expression for every number that is left after the moves of ``path``."""
     texts = [(number, str(number)) for number in numbers]
     for move in path:
@@ -145,9 +145,9 @@ def puzzles() -> Iterator[Mapping[str, str]]:
         numbers = tuple(map(Fraction, chosen))
         found = solution(numbers)
         if found is not None:
-            (text,) = as_expressions(numbers, found)
+            (text,) = to_expressions(numbers, found)
             count = str(solutions(numbers))
-            yield {"numbers": shown(numbers), "label": text, "solutions": count}
+            yield {"numbers": format_quotient(numbers), "label": text, "solutions": count}
     _ways.cache_clear()
 
 

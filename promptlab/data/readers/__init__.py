@@ -15,7 +15,7 @@ from promptlab.data.readers.content import data_ending, read_content
 from promptlab.data.readers.damage import damage_remarks
 from promptlab.data.readers.delimited import read_csv, read_tsv
 from promptlab.data.readers.encoding import decode
-from promptlab.data.readers.file_format import FileForm
+from promptlab.data.readers.file_format import FileFormat
 from promptlab.data.readers.json_files import read_json, read_jsonl
 from promptlab.data.readers.rows import Row, Rows, text_of
 from promptlab.errors import DataError
@@ -24,7 +24,7 @@ from promptlab.files.provenance import note_file
 __all__ = [
     "MAX_CHARS",
     "READERS",
-    "FileForm",
+    "FileFormat",
     "Row",
     "Rows",
     "check_lengths",
@@ -36,7 +36,7 @@ __all__ = [
 MAX_CHARS = 100_000
 """The longest field that is accepted unless ``max_chars`` says otherwise, in characters."""
 
-_TEXT: dict[str, Callable[[Path, str, FileForm], Rows]] = {
+_TEXT: dict[str, Callable[[Path, str, FileFormat], Rows]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
@@ -54,7 +54,7 @@ def is_data_file(path: str | Path) -> bool:
 
 
 def read_rows(
-    path: str | Path, *, max_chars: int = MAX_CHARS, form: FileForm | None = None
+    path: str | Path, *, max_chars: int = MAX_CHARS, form: FileFormat | None = None
 ) -> Rows:
     """Read a data file; its kind follows from its ending (see `READERS`).
 
@@ -77,7 +77,7 @@ def read_rows(
     """
     path = Path(path)
     note_file(path)
-    form = form or FileForm()
+    form = form or FileFormat()
     if not path.exists():
         if not is_data_file(path):
             read_content(path, READERS)  # raises: the ending is the first thing to mend

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptlab.data.readers.delimiter import MARKS, find_delimiter
-from promptlab.data.readers.file_format import FileForm
-from promptlab.data.readers.header import refuse_row_as_header
+from promptlab.data.readers.delimiter import DELIMITER_NAMES, find_delimiter
+from promptlab.data.readers.file_format import FileFormat
+from promptlab.data.readers.header import refuse_data_as_header
 from promptlab.data.readers.rows import Row, Rows, check_columns
-from promptlab.data.readers.unclosed_quotes import refuse_swallowed
+from promptlab.data.readers.unclosed_quotes import refuse_unclosed_quotes
 from promptlab.errors import DataError
 
 # csv keeps one field limit for the whole process; ours names the line, so it is lifted meanwhile.
@@ -27,7 +27,7 @@ _MEND_QUOTES = (
 
 
 @dataclass(frozen=True)
-class Record:
+class DelimitedRecord:
     """One record of a delimited file, and the line that it starts on."""
 
     line: int
@@ -43,7 +43,7 @@ class _Style:
     skipping: bool = False
 
 
-def read_csv(path: Path, text: str, form: FileForm) -> Rows:
+def read_csv(path: Path, text: str, form: FileFormat) -> Rows:
     """Delimited text, by the delimiter of ``form`` or the one that fits (`find_delimiter`)."""
     text, mark, start = _without_separator_line(text)
     mark = form.delimiter or mark
@@ -56,7 +56,7 @@ def read_csv(path: Path, text: str, form: FileForm) -> Rows:
     return _first_readable(path, text, form, styles, start)
 
 
-def read_tsv(path: Path, text: str, form: FileForm) -> Rows:
+def read_tsv(path: Path, text: str, form: FileFormat) -> Rows:
     """TSV; its quotes are plain characters where they are not well-formed quoting."""
     mark = form.delimiter or ("\t" if "\t" in text.partition("\n")[0] else None)
     if mark is None:  # another table under this ending
@@ -74,7 +74,7 @@ def _without_separator_line(text: str) -> tuple[str, str | None, int]:
 
 
 def _first_readable(
-    path: Path, text: str, form: FileForm, styles: Sequence[_Style], start: int
+    path: Path, text: str, form: FileFormat, styles: Sequence[_Style], start: int
 ) -> Rows:
     """The rows by the first of ``styles`` that fits; the last but one's fault where none does."""
     faults: list[DataError] = []
@@ -86,7 +86,7 @@ def _first_readable(
     raise faults[0] from None
 
 
-def _records(path: Path, text: str, style: _Style, start: int) -> list[Record]:
+def _records(path: Path, text: str, style: _Style, start: int) -> list[DelimitedRecord]:
     """All records that hold anything."""
     found = []
     offset = start - 1
@@ -102,7 +102,7 @@ def _records(path: Path, text: str, style: _Style, start: int) -> list[Record]:
             )
             for cells in reader:
                 line, start = start, reader.line_num + 1 + offset
-                found.append(Record(line, tuple(cells)))
+                found.append(DelimitedRecord(line, tuple(cells)))
         except csv.Error as error:
             raise DataError(f"{path}, line {start}: {error}; {_MEND_QUOTES}") from error
         finally:
@@ -110,7 +110,7 @@ def _records(path: Path, text: str, style: _Style, start: int) -> list[Record]:
     return found
 
 
-def _rows(path: Path, records: Sequence[Record], form: FileForm, style: _Style) -> Rows:
+def _rows(path: Path, records: Sequence[DelimitedRecord], form: FileFormat, style: _Style) -> Rows:
     """Rows under the names of the first record, or under numbers where there is no header."""
     there = [record for record in records if record.cells]
     if not there:
@@ -129,10 +129,10 @@ def _rows(path: Path, records: Sequence[Record], form: FileForm, style: _Style) 
         if _is_ragged(record, columns):
             raise DataError(_ragged(path, record, columns, style.mark))
     if form.header is None:
-        refuse_row_as_header(path, there[0].line, columns, [r.cells for r in body])
+        refuse_data_as_header(path, there[0].line, columns, [r.cells for r in body])
     if style.quoted:
         lines = [(record.line, record.cells) for record in body]
-        refuse_swallowed(path, lines, columns, style.mark)
+        refuse_unclosed_quotes(path, lines, columns, style.mark)
     rows = tuple(
         Row(r.line, {n: v for n, v in zip(columns, r.cells, strict=False) if n}) for r in body
     )
@@ -140,12 +140,12 @@ def _rows(path: Path, records: Sequence[Record], form: FileForm, style: _Style) 
     return Rows(path, tuple(filter(None, columns)), rows, remarks=tuple(remarks))
 
 
-def _is_ragged(record: Record, columns: Sequence[str]) -> bool:
+def _is_ragged(record: DelimitedRecord, columns: Sequence[str]) -> bool:
     extra = record.cells[len(columns) :]
     return len(record.cells) < len(columns) or any(cell.strip() for cell in extra)
 
 
-def _left_out(path: Path, empty: int, again: Sequence[Record]) -> list[str]:
+def _left_out(path: Path, empty: int, again: Sequence[DelimitedRecord]) -> list[str]:
     found = []
     if empty:
         found.append(
@@ -159,7 +159,7 @@ def _left_out(path: Path, empty: int, again: Sequence[Record]) -> list[str]:
     return found
 
 
-def _unnamed(path: Path, columns: Sequence[str], body: Sequence[Record]) -> list[str]:
+def _unnamed(path: Path, columns: Sequence[str], body: Sequence[DelimitedRecord]) -> list[str]:
     """A remark on columns without a name that hold something; the first is pandas' row index."""
     held = [
         index + 1
@@ -171,8 +171,8 @@ def _unnamed(path: Path, columns: Sequence[str], body: Sequence[Record]) -> list
     return [f"{path}: column {', '.join(map(str, held))} has no name and is left out"]
 
 
-def _ragged(path: Path, record: Record, columns: Sequence[str], delimiter: str) -> str:
-    mark = MARKS.get(delimiter, f"the character {delimiter!r}")
+def _ragged(path: Path, record: DelimitedRecord, columns: Sequence[str], delimiter: str) -> str:
+    mark = DELIMITER_NAMES.get(delimiter, f"the character {delimiter!r}")
     count = len(record.cells)
     values = "1 value" if count == 1 else f"{count} values"
     return (

@@ -10,19 +10,19 @@ from typing import Any
 
 from promptlab.errors import DataError
 
-MARKS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """The delimiters that are looked for, the likelier first."""
 _SAMPLE = 1 << 16
 
 
 def find_delimiter(path: Path, text: str, quoting: Any = csv.QUOTE_MINIMAL) -> str:
-    """The one of `MARKS` by which all records have as many fields as the header.
+    """The one of `DELIMITER_NAMES` by which all records have as many fields as the header.
 
     Where several do, those that leave no other one inside a column's name go first; where none
     does, the one that most records agree on, and the comma where the header has none of them.
     Raises `DataError` naming the key that says it when two fit equally well.
     """
-    found = {mark: _records(text, mark, quoting) for mark in MARKS}
+    found = {mark: _records(text, mark, quoting) for mark in DELIMITER_NAMES}
     shares = {
         mark: _fitting(records)
         for mark, records in found.items()
@@ -39,7 +39,8 @@ def find_delimiter(path: Path, text: str, quoting: Any = csv.QUOTE_MINIMAL) -> s
         ]
         if len(clean) != 1:
             told = " or ".join(
-                f"{MARKS[mark]} ({', '.join(map(repr, found[mark][0]))})" for mark in fitting
+                f"{DELIMITER_NAMES[mark]} ({', '.join(map(repr, found[mark][0]))})"
+                for mark in fitting
             )
             raise DataError(
                 f"{path}: its columns may be divided by {told}; say which (delimiter: "

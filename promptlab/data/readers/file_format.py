@@ -11,7 +11,7 @@ _NAMED_MARKS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe"
 
 
 @dataclass(frozen=True)
-class FileForm:
+class FileFormat:
     r"""How a file is to be read; what is None is found out.
 
     ``delimiter`` is one character (or ``tab``), ``header`` says whether the first line names the

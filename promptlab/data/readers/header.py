@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _LEAST_WORDS = 4
 
 
-def refuse_row_as_header(
+def refuse_data_as_header(
     path: Path, line: int, columns: Sequence[str], body: Sequence[Sequence[str]]
 ) -> None:
     """Raise `DataError` if what should name the columns reads like the first row.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.data.readers.file_format import FileForm
+from promptlab.data.readers.file_format import FileFormat
 from promptlab.data.readers.rows import Row, Rows
 from promptlab.errors import DataError
 
@@ -18,12 +18,12 @@ _DOCUMENT = "The file must be JSON Lines, an array of objects, or one object tha
 _BREAK = re.compile(r"\r\n|\n|\r")
 
 
-def read_jsonl(path: Path, text: str, form: FileForm) -> Rows:
+def read_jsonl(path: Path, text: str, form: FileFormat) -> Rows:
     """JSON Lines, blank lines skipped; what is JSON of another form is read as `read_json` does."""
     return read_json(path, text, form)
 
 
-def read_json(path: Path, text: str, form: FileForm) -> Rows:
+def read_json(path: Path, text: str, form: FileFormat) -> Rows:
     """An array of objects, JSON Lines, one object a row over several lines, or a document.
 
     A document is one object that holds the rows under a key (``form.records``, or its only list of
@@ -114,7 +114,7 @@ def _lists(value: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def _document_rows(path: Path, line: int, value: dict[str, Any], form: FileForm) -> Rows:
+def _document_rows(path: Path, line: int, value: dict[str, Any], form: FileFormat) -> Rows:
     """The rows that one object holds; the object itself is the row when it holds none."""
     if form.records is not None:
         if not isinstance(value.get(form.records), list):

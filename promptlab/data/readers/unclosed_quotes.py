@@ -11,7 +11,7 @@ from promptlab.errors import DataError
 _LEAST_LINES = 2
 
 
-def refuse_swallowed(
+def refuse_unclosed_quotes(
     path: Path, records: Sequence[tuple[int, Sequence[str]]], columns: Sequence[str], mark: str
 ) -> None:
     """Raise `DataError` where lines inside a quoted field look like rows of their own.

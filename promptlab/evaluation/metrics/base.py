@@ -70,10 +70,10 @@ class MeanMetric(Metric):
 
     def per_example(self, predictions: Predictions) -> list[float]:
         """One value a row, in order."""
-        return [self.row_value(row, target) for row, target in judged(predictions)]
+        return [self.row_value(row, target) for row, target in answered_rows(predictions)]
 
 
-def judged(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
+def answered_rows(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
     """Every answered row with its target; what was never answered is neither right nor wrong."""
     if not len(predictions):
         raise InputError("a metric needs at least one prediction; the table is empty")
@@ -89,7 +89,7 @@ def judged(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
         yield row, row.target
 
 
-def optional(module: str, package: str) -> ModuleType:
+def import_optional(module: str, package: str) -> ModuleType:
     """Import a package that is not always installed."""
     try:
         return importlib.import_module(module)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from promptlab.errors import InputError
-from promptlab.evaluation.metrics.base import MeanMetric, Metric, judged
+from promptlab.evaluation.metrics.base import MeanMetric, Metric, answered_rows
 from promptlab.evaluation.predictions import Prediction, Predictions
 
 _UNPARSED = "\x00unparsed"  # stands for a missing label; no data file can hold it
@@ -123,7 +123,7 @@ class CalibrationError(Metric):
         """Mean gap between confidence and accuracy, weighted by the rows in each bin."""
         gaps = [0.0] * self.bins
         count = 0
-        for row, _ in judged(predictions):
+        for row, _ in answered_rows(predictions):
             if row.scores is None or row.label is None or row.label not in row.scores:
                 raise InputError(
                     f"calibration_error: example {row.example_id!r} has no score for its label; "
@@ -145,6 +145,6 @@ class CalibrationError(Metric):
 
 def _columns(predictions: Predictions) -> tuple[list[str], list[str]]:
     """Targets and labels, a missing label as `_UNPARSED`."""
-    rows = list(judged(predictions))
+    rows = list(answered_rows(predictions))
     labels = [_UNPARSED if row.unparsed or row.label is None else row.label for row, _ in rows]
     return [target for _, target in rows], labels

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from promptlab.data.numeral import parse_number
 from promptlab.errors import InputError
-from promptlab.evaluation.metrics.base import Metric, judged
+from promptlab.evaluation.metrics.base import Metric, answered_rows
 from promptlab.evaluation.predictions import Predictions
 
 _NORMALIZATION = "labels are compared as numbers; one that is none is as far off as can be"
@@ -68,7 +68,7 @@ class MeanAbsoluteError(Metric):
 
 def ordered_pairs(metric: str, predictions: Predictions) -> list[tuple[float, float]]:
     """Target and label of every row as numbers. Raises `InputError` for labels that are none."""
-    rows = list(judged(predictions))
+    rows = list(answered_rows(predictions))
     targets = [_number(metric, row.example_id, target) for row, target in rows]
     low, high = min(targets), max(targets)
     found = []

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Float
 
-from promptlab.data.spans import NO_SPANS, Span, read_spans
+from promptlab.data.spans import NO_SPANS, LabelledSpan, read_spans
 from promptlab.errors import InputError
-from promptlab.evaluation.metrics.base import Metric, judged, optional
+from promptlab.evaluation.metrics.base import Metric, answered_rows, import_optional
 from promptlab.evaluation.predictions import Prediction, Predictions
 
 _TAG = re.compile(r"O|[BIES]-\S+")
@@ -33,8 +33,8 @@ class SpanF1(Metric):
 
     def compute(self, predictions: Predictions) -> float:
         """seqeval's ``f1_score`` over the tag sequences of all rows."""
-        seqeval = optional("seqeval.metrics", "seqeval")
-        rows = [_tag_sequences(row, target) for row, target in judged(predictions)]
+        seqeval = import_optional("seqeval.metrics", "seqeval")
+        rows = [_tag_sequences(row, target) for row, target in answered_rows(predictions)]
         truth = [tags for tags, _ in rows]
         found = [tags for _, tags in rows]
         if all(tag == "O" for tags in (*truth, *found) for tag in tags):
@@ -43,9 +43,9 @@ class SpanF1(Metric):
 
     def counts(self, predictions: Predictions) -> list[tuple[float, ...]]:
         """Spans that are right, found, and true in every row, as seqeval reads them."""
-        labeling = optional("seqeval.metrics.sequence_labeling", "seqeval")
+        labeling = import_optional("seqeval.metrics.sequence_labeling", "seqeval")
         found: list[tuple[float, ...]] = []
-        for row, target in judged(predictions):
+        for row, target in answered_rows(predictions):
             truth, guess = (
                 set(labeling.get_entities(tags)) for tags in _tag_sequences(row, target)
             )
@@ -82,7 +82,7 @@ def _padded(truth: list[str], found: list[str]) -> tuple[list[str], list[str]]:
     return truth + ["O"] * (length - len(truth)), found + ["O"] * (length - len(found))
 
 
-def _aligned(truth: list[Span], found: list[Span]) -> tuple[list[str], list[str]]:
+def _aligned(truth: list[LabelledSpan], found: list[LabelledSpan]) -> tuple[list[str], list[str]]:
     """Tags for two bags of spans: each distinct span has places of its own, one a repetition.
 
     Equal spans then meet at the same place and no others do, which is what seqeval counts.

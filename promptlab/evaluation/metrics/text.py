@@ -9,7 +9,7 @@ from typing import Any, Literal
 import regex
 
 from promptlab.errors import InputError
-from promptlab.evaluation.metrics.base import MeanMetric, Metric, judged, optional
+from promptlab.evaluation.metrics.base import MeanMetric, Metric, answered_rows, import_optional
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.prompts.parsers.number import read_number
 from promptlab.prompts.parsers.open_answer import NORMALIZATION, is_same_answer
@@ -83,7 +83,7 @@ class Rouge(Metric):
 
     def per_example(self, predictions: Predictions) -> list[float]:
         """One F-measure a row; 0 where the reply is unparsed."""
-        package = optional("rouge_score.rouge_scorer", "rouge-score")
+        package = import_optional("rouge_score.rouge_scorer", "rouge-score")
         scorer = package.RougeScorer([self.variant], tokenizer=_Words())
         found, truth = _texts(predictions)
         scores = [scorer.score(*pair)[self.variant] for pair in zip(truth, found, strict=True)]
@@ -102,7 +102,7 @@ class Bleu(Metric):
 
     def compute(self, predictions: Predictions) -> float:
         """One reference a row, sacrebleu's standard tokenizer."""
-        sacrebleu = optional("sacrebleu", "sacrebleu")
+        sacrebleu = import_optional("sacrebleu", "sacrebleu")
         found, truth = _texts(predictions)
         return float(sacrebleu.corpus_bleu(found, [truth]).score) / 100
 
@@ -116,14 +116,14 @@ class ChrF(Metric):
 
     def compute(self, predictions: Predictions) -> float:
         """One reference a row, character 6-grams, beta 2."""
-        sacrebleu = optional("sacrebleu", "sacrebleu")
+        sacrebleu = import_optional("sacrebleu", "sacrebleu")
         found, truth = _texts(predictions)
         return float(sacrebleu.corpus_chrf(found, [truth]).score) / 100
 
 
 def _texts(predictions: Predictions) -> tuple[list[str], list[str]]:
     """Predicted and reference texts, an unparsed reply as the empty text."""
-    rows = list(judged(predictions))
+    rows = list(answered_rows(predictions))
     return [row.label or "" for row, _ in rows], [target for _, target in rows]
 
 
@@ -131,7 +131,7 @@ class _Words:
     """The words of a text as rouge-score takes them, which by itself knows ASCII alone."""
 
     def __init__(self) -> None:
-        package = optional("rouge_score.tokenizers", "rouge-score")
+        package = import_optional("rouge_score.tokenizers", "rouge-score")
         self._english = package.DefaultTokenizer(use_stemmer=True)
 
     def tokenize(self, text: str) -> list[str]:

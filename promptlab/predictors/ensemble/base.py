@@ -12,7 +12,7 @@ from promptlab.data.inputs import Input
 from promptlab.errors import InputError, WorkError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
-from promptlab.evaluation.truncation_count import cut_facts
+from promptlab.evaluation.truncation_count import truncation_facts
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
@@ -152,7 +152,7 @@ class Panel(Predictor, register=False):
             tokens_in=sum(one.tokens_in for one in spent),
             tokens_out=sum(one.tokens_out for one in spent),
             seconds=sum(one.seconds for one in spent),
-            trace=trace.record() | cut_facts(one.trace for one in spent),
+            trace=trace.record() | truncation_facts(one.trace for one in spent),
             error="; ".join(errors) if errors and len(errors) == len(spent) else None,
         )
 

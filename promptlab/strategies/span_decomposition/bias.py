@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from promptlab.data.example import Example
-from promptlab.data.spans import Span, read_spans
+from promptlab.data.spans import LabelledSpan, read_spans
 from promptlab.errors import InputError
 from promptlab.strategies.span_decomposition.spans import Selection, Stretch, select
 
@@ -19,7 +19,7 @@ _LEVELS = 64
 """At most so many values are tried."""
 
 
-def best_bias(rows: Sequence[tuple[Margins, Counter[Span]]], selection: Selection) -> float:
+def best_bias(rows: Sequence[tuple[Margins, Counter[LabelledSpan]]], selection: Selection) -> float:
     """The bias in nats of the best micro F1 over texts with their true spans.
 
     Of equally good ones it is the nearest to zero.
@@ -29,7 +29,7 @@ def best_bias(rows: Sequence[tuple[Margins, Counter[Span]]], selection: Selectio
     return max(levels, key=lambda level: (scores[level], -abs(level)))
 
 
-def true_spans(row: Example) -> Counter[Span]:
+def true_spans(row: Example) -> Counter[LabelledSpan]:
     """The spans of an example's label. Raises `InputError` for a label of another form."""
     found = read_spans(row.label or "")
     if found is None:
@@ -45,12 +45,14 @@ def values(margins: Margins) -> dict[Stretch, float]:
     return {stretch: value for stretch, (value, _) in margins.items()}
 
 
-def _f1(rows: Sequence[tuple[Margins, Counter[Span]]], selection: Selection, bias: float) -> float:
+def _f1(
+    rows: Sequence[tuple[Margins, Counter[LabelledSpan]]], selection: Selection, bias: float
+) -> float:
     """Micro F1 of phrases with types, counted with their repetitions as seqeval does."""
     right = claimed = true = 0
     for margins, truth in rows:
         chosen = select(values(margins), selection, bias)
-        spans = Counter(Span(s.phrase, margins[s][1]) for s in chosen)
+        spans = Counter(LabelledSpan(s.phrase, margins[s][1]) for s in chosen)
         right += (spans & truth).total()
         claimed += spans.total()
         true += truth.total()

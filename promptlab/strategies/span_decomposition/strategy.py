@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
-from promptlab.data.spans import Span, write_spans
+from promptlab.data.spans import LabelledSpan, write_spans
 from promptlab.errors import AskError, InputError
 from promptlab.evaluation.trace import Trace, TraceCursor
 from promptlab.files.settings import check_seed
@@ -129,7 +129,7 @@ class SpanDecomposition(Strategy):
         threshold = self.threshold
         margins = yield from self._margins(example, branch)
         chosen = select(values(margins), self.selection, threshold)
-        label = write_spans(Span(stretch.phrase, margins[stretch][1]) for stretch in chosen)
+        label = write_spans(LabelledSpan(stretch.phrase, margins[stretch][1]) for stretch in chosen)
         return StrategyResult(label, label)
 
     def prompt(self, example: Example, phrase: str) -> Prompt:

@@ -9,11 +9,11 @@ from promptlab.data.puzzles.game24 import (
     GOAL,
     Move,
     Numbers,
-    as_expressions,
+    format_quotient,
     moves,
     read_move,
     read_numbers,
-    shown,
+    to_expressions,
 )
 from promptlab.errors import InputError
 from promptlab.strategies.tree_of_thoughts.problem import Problem, Thought
@@ -30,12 +30,12 @@ class Game24(Problem):
 
     def begin(self, fields: Mapping[str, str]) -> str:
         """The puzzle's numbers, sorted."""
-        return shown(_puzzle(fields))
+        return format_quotient(_puzzle(fields))
 
     def follow(self, state: str, thought: str) -> Thought | str:
         """A legal move with what it leaves, or why it is none."""
         move = read_move(thought, read_numbers(state))
-        return move if isinstance(move, str) else Thought(str(move), shown(move.rest))
+        return move if isinstance(move, str) else Thought(str(move), format_quotient(move.rest))
 
     def solved(self, state: str) -> bool:
         """24 alone is left."""
@@ -53,7 +53,7 @@ class Game24(Problem):
             move = read_move(thought, path[-1].rest if path else numbers)
             assert isinstance(move, Move), "thoughts of a path are legal"
             path.append(move)
-        return ", ".join(as_expressions(numbers, path))
+        return ", ".join(to_expressions(numbers, path))
 
     def moves(self, state: str) -> Iterator[str]:
         """All sums of two of the numbers."""

@@ -12,7 +12,7 @@ from promptlab.evaluation.failure_records import TABLES
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.reply_counts import count_replies, describe_reply_counts
 from promptlab.evaluation.statistics import holm, majority_baseline
-from promptlab.evaluation.truncation_count import count_cuts
+from promptlab.evaluation.truncation_count import count_truncations
 from promptlab.events import Warned
 from promptlab.predictors.base import Predictor
 from promptlab.study.decision.controls import study_controls
@@ -78,11 +78,11 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         for split, rows in unanswered.items()
         for words in (
             *describe_reply_counts(count_replies(rows), len(rows)),
-            count_cuts(rows).told(len(rows)),
+            count_truncations(rows).sentence(len(rows)),
         )
         if words
     ]
-    board["cut"] = {split: count_cuts(rows).record() for split, rows in unanswered.items()}
+    board["cut"] = {split: count_truncations(rows).record() for split, rows in unanswered.items()}
     board["statements"] += _rests_on(context, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")

@@ -10,8 +10,8 @@ from typing import Any
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
 from promptlab.data.task import Task
-from promptlab.evaluation.evaluation import counted
-from promptlab.evaluation.failure import Asked, Failure
+from promptlab.evaluation.evaluation import sample_size_text
+from promptlab.evaluation.failure import AskedPrompt, Failure
 from promptlab.evaluation.failure_records import AnswerTables
 from promptlab.evaluation.metrics import MeanMetric, get_metric
 from promptlab.evaluation.predictions import Prediction, Predictions
@@ -49,14 +49,15 @@ def _best_told(best: dict[str, Any], name: str) -> str:
     dev, test = best["dev"], best["test"]
     told = (
         f"Trial {best['number']} ({best['name']}) is best on dev with {name} {dev[name]:.3f} "
-        f"({counted(dev['n'], dev['n_missing'], dev['n_distinct'])})"
+        f"({sample_size_text(dev['n'], dev['n_missing'], dev['n_distinct'])})"
     )
     if test is None:
         return f"{told}; the test split has not been touched."
     return (
         f"{told}; on the untouched test split it has {test[name]:.3f} "
         f"(accuracy {test['accuracy']:.3f}, 95 % interval {test['ci95'][0]:.3f} to "
-        f"{test['ci95'][1]:.3f}, {counted(test['n'], test['n_missing'], test['n_distinct'])})."
+        f"{test['ci95'][1]:.3f}, "
+        f"{sample_size_text(test['n'], test['n_missing'], test['n_distinct'])})."
     )
 
 
@@ -195,7 +196,7 @@ def failure_lines(
     records = []
     for row in missed(dev, task):
         example = examples[row.example_id]
-        failure = Failure.of(row, example, asked_of(winner, example), "dev")
+        failure = Failure.from_prediction(row, example, asked_of(winner, example), "dev")
         records.append(shared.sparse(failure.record()))
     return json_lines(records), shared.tables
 
@@ -220,7 +221,7 @@ def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
     )
 
 
-def asked_of(predictor: Predictor, example: Example) -> list[Asked]:
+def asked_of(predictor: Predictor, example: Example) -> list[AskedPrompt]:
     """What a predictor asks about an example: its prompt, or those of an ensemble's members."""
     if isinstance(predictor, Panel):
         members = zip(predictor.names, predictor.members, strict=True)
@@ -236,4 +237,4 @@ def asked_of(predictor: Predictor, example: Example) -> list[Asked]:
     answers = {}
     if verbalizer is not None:
         answers = {label: verbalizer.first_answer(label) for label in verbalizer.labels}
-    return [Asked(predictor.example_prompt(example), answers)]
+    return [AskedPrompt(predictor.example_prompt(example), answers)]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from promptlab.data.columns import chat_paths
+from promptlab.data.columns import find_chat_paths
 from promptlab.data.label_column import label_key
-from promptlab.data.labelled_file import ReadingOptions
+from promptlab.data.labelled_file import LabelledFileKeywords
 from promptlab.data.readers import Rows, text_of
 from promptlab.data.readers.column_names import (
     FIELD_NAMES,
@@ -91,23 +91,23 @@ class _Column:
         return differs and self.length >= _FEWEST_CHARACTERS
 
 
-def guess_columns_of(rows: Rows, given: ReadingOptions) -> ReadingOptions:
+def guess_columns_of(rows: Rows, given: LabelledFileKeywords) -> LabelledFileKeywords:
     """The options with ``label`` and ``text`` or ``fields`` named.
 
     The label is the column for which name and values speak most (few values, or a usual name); the
     fields are the columns of prose. Raises `DataError` naming the columns and the options where
     that is not clear.
     """
-    chosen = ReadingOptions(**given)
+    chosen = LabelledFileKeywords(**given)
     asked = [str(c) for c in (given.get("text"), *(given.get("fields") or ())) if c is not None]
     for named in (*asked, given.get("label")):
         if named is not None and str(named) not in rows.columns:
             raise DataError(
                 f"{rows.path} has no column {str(named)!r}; its columns are {_list(rows.columns)}"
             )
-    chats = chat_paths(rows)
+    chats = find_chat_paths(rows)
     if chats is not None and not asked and chosen.get("label") is None:
-        return ReadingOptions(**{**chosen, "text": chats[0], "label": chats[1]})
+        return LabelledFileKeywords(**{**chosen, "text": chats[0], "label": chats[1]})
     columns = _columns(rows, rows.columns)
     if chosen.get("label") is None:
         chosen["label"] = _label([c for c in columns if c.name not in asked], rows)
@@ -136,7 +136,7 @@ def _columns(rows: Rows, names: Sequence[str]) -> list[_Column]:
     return [_Column.of(rows, name) for name in names]
 
 
-def _is_open(label: _Column, chosen: ReadingOptions) -> bool:
+def _is_open(label: _Column, chosen: LabelledFileKeywords) -> bool:
     """Whether many different answers to questions are written ones, though some come twice."""
     fields = [str(name).lower() for name in (chosen.get("fields") or ())]
     asks = "answer" in label.name.lower() or any("question" in name for name in fields)

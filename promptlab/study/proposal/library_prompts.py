@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
-from promptlab.library import LibraryTask, library, tasks
+from promptlab.library import LibraryTask, load_library, tasks
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.prompts.template import Template
 from promptlab.study.proposal.file_facts import FileFacts
@@ -33,7 +33,7 @@ def propose_groups(facts: FileFacts, asked: str | None, model: str) -> tuple[lis
     if is_remote(model):
         return remote_groups(facts), "instructions, and a parser that reads the replies"
     groups = local_groups(facts)
-    for item in [library()[asked]] if asked else tasks():
+    for item in [load_library()[asked]] if asked else tasks():
         paired = _paired(item, read) if read.labels else None
         if paired is None or (asked is None and facts.shape == "grades"):
             continue
@@ -51,7 +51,7 @@ def propose_groups(facts: FileFacts, asked: str | None, model: str) -> tuple[lis
     if asked is not None:
         raise StudyError(
             f"the labels {', '.join(read.labels) or '(open answers)'} do not fit the task "
-            f"{asked!r} (labels {', '.join(library()[asked].labels)})"
+            f"{asked!r} (labels {', '.join(load_library()[asked].labels)})"
         )
     remark = f"templates for a {facts.subject.noun}"
     if read.labels and are_numbers(read.labels) and facts.shape == "classes":

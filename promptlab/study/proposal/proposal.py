@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from promptlab.data.labelled_file import Reading, ReadingOptions
+from promptlab.data.labelled_file import LabelledFileKeywords, LabelledFileOptions
 from promptlab.data.readers import Rows
 from promptlab.data.task import Task
 from promptlab.errors import DataError, StudyError
-from promptlab.library import library
+from promptlab.library import load_library
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.study.proposal.column_guess import guess_columns_of
 from promptlab.study.proposal.file_facts import FileFacts, label_noun
@@ -53,7 +53,7 @@ def propose_study(
     model: str = "smollm2-135m",
     chat: bool = True,
     name: str | None = None,
-    **reading: Unpack[ReadingOptions],
+    **reading: Unpack[LabelledFileKeywords],
 ) -> Proposal:
     """Look at a labelled file and propose the study that an expert would write for it.
 
@@ -63,8 +63,8 @@ def propose_study(
         model: The model to search for; ``remote:MODEL@URL`` gets instructions and parsers.
         chat: Whether the model knows a chat format.
         name: The study's name; the file's without its ending.
-        **reading: The columns and the form of the file (`Reading`); columns are guessed by their
-            names and values where they are not named.
+        **reading: The columns and the form of the file (`LabelledFileOptions`); columns
+            are guessed by their names and values where they are not named.
 
     Returns:
         A study that takes a few minutes on two cores, and how it came about.
@@ -73,12 +73,12 @@ def propose_study(
         DataError: For files that cannot be used.
         StudyError: For a library task that does not fit.
     """
-    rows = Reading(**reading).rows(data)
+    rows = LabelledFileOptions(**reading).read_rows(data)
     options = _joined(rows, guess_columns_of(rows, reading))
     read = _task(rows, options, data)
     facts = _facts(read, rows, data, chat=chat)
-    if task is not None and task not in library():
-        raise StudyError(f"the library has no task {task!r}; it has {', '.join(library())}")
+    if task is not None and task not in load_library():
+        raise StudyError(f"the library has no task {task!r}; it has {', '.join(load_library())}")
     groups, remark = propose_groups(facts, task, model)
     metric = _metric(facts)
     sizes, cost = _sizes(facts, groups, remote=is_remote(model))
@@ -103,28 +103,28 @@ def propose_study(
     )
 
 
-def _joined(rows: Rows, options: ReadingOptions) -> ReadingOptions:
+def _joined(rows: Rows, options: LabelledFileKeywords) -> LabelledFileKeywords:
     """The options with ``join`` where rows have several labels each."""
     from promptlab.data.label_column import label_text
 
     if options.get("join") is not None:
         return options
     column = str(options["label"])
-    completed = Reading(**options).completed(rows)
+    completed = LabelledFileOptions(**options).add_nested_columns(rows)
     for row in completed:
         try:
             label_text(row.values.get(column), place=completed.place(row), column=column)
         except DataError:
             if isinstance(row.values.get(column), dict):
                 raise
-            return ReadingOptions(**{**options, "join": ", "})
+            return LabelledFileKeywords(**{**options, "join": ", "})
     return options
 
 
-def _task(rows: Rows, options: ReadingOptions, data: Path) -> Task:
-    reading = Reading(**options)
-    completed = reading.completed(rows)
-    columns = reading.columns(completed, str(data))
+def _task(rows: Rows, options: LabelledFileKeywords, data: Path) -> Task:
+    reading = LabelledFileOptions(**options)
+    completed = reading.add_nested_columns(rows)
+    columns = reading.choose_columns(completed, str(data))
     return Task.from_rows(
         {"train": completed}, columns, name=data.name.partition(".")[0], reading=reading
     )
@@ -140,9 +140,9 @@ def _facts(read: Task, rows: Rows, data: Path, *, chat: bool) -> FileFacts:
     return FileFacts(read, subject, label_noun(column or "label"), chat)
 
 
-def _told_options(options: ReadingOptions) -> dict[str, Any]:
+def _told_options(options: LabelledFileKeywords) -> dict[str, Any]:
     """What the study file says of the reading: all that is not as it is by default."""
-    plain = Reading()
+    plain = LabelledFileOptions()
     found: dict[str, Any] = {}
     for key, value in options.items():
         if value == getattr(plain, key):
@@ -175,7 +175,7 @@ def _measured(facts: FileFacts) -> str:
     }.get(facts.shape, "")
 
 
-def _seen(facts: FileFacts, rows: Rows, options: ReadingOptions) -> list[str]:
+def _seen(facts: FileFacts, rows: Rows, options: LabelledFileKeywords) -> list[str]:
     read = facts.task
     usable = sum(map(len, read.splits.values()))
     fields = ", ".join((read.columns.fields if read.columns else {}) or read.fields)

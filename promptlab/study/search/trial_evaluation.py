@@ -20,7 +20,7 @@ from promptlab.errors import (
 )
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.reply_counts import count_replies, describe_reply_counts
-from promptlab.evaluation.truncation_count import count_cuts
+from promptlab.evaluation.truncation_count import count_truncations
 from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.folder import DOCUMENT
@@ -210,7 +210,7 @@ def evaluation_record(
         "unparsed_rate": rows.unparsed_rate,
         "errors": rows.n_missing,
         "tokens": rows.tokens,
-        "cut": count_cuts(rows).record(),
+        "cut": count_truncations(rows).record(),
         "tokens_per_example": rows.tokens_per_example,
         "learning_tokens": fitted.learning_tokens,
         RESTS_ON: context.provenance.key,

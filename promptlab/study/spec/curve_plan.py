@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from promptlab.data.example import Example
-from promptlab.data.splits import draw
+from promptlab.data.splits import draw_few_shot
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
 from promptlab.models.base import LanguageModel
@@ -43,7 +43,7 @@ class CurvePlan:
         """The task with the draw for train, dev as the study file has it, and all of test."""
         dev = self.task.dev
         if self.spec.dev_per_class is not None:
-            dev = draw(
+            dev = draw_few_shot(
                 dev,
                 self.spec.dev_per_class,
                 seed=seed,

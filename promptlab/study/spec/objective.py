@@ -76,7 +76,7 @@ def summarize_predictions(
     intervals. ``n`` counts the answered examples, ``n_distinct`` their different texts,
     ``n_missing`` those without an answer.
     """
-    found = Evaluation.of(rows, texts=texts)
+    found = Evaluation.from_predictions(rows, texts=texts)
     values: dict[str, Any] = {
         "accuracy": found.accuracy,
         "ci95": list(found.ci95),

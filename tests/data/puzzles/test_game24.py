@@ -9,7 +9,6 @@ import pytest
 from promptlab.data.puzzles.arithmetic import evaluate
 from promptlab.data.puzzles.game24 import (
     Move,
-    as_expressions,
     is_solution,
     moves,
     puzzles,
@@ -17,6 +16,7 @@ from promptlab.data.puzzles.game24 import (
     read_numbers,
     solution,
     solutions,
+    to_expressions,
 )
 from promptlab.errors import InputError
 from promptlab.evaluation.metrics import get_metric
@@ -85,10 +85,10 @@ def test_a_path_becomes_an_expression() -> None:
     assert isinstance(first, Move)
     second = read_move("10 - 4 = 6", first.rest)
     assert isinstance(second, Move)
-    assert as_expressions(numbers, [first, second]) == ["4", "10 - (13 - 9)"]
+    assert to_expressions(numbers, [first, second]) == ["4", "10 - (13 - 9)"]
     last = read_move("4 * 6 = 24", second.rest)
     assert isinstance(last, Move)
-    (text,) = as_expressions(numbers, [first, second, last])
+    (text,) = to_expressions(numbers, [first, second, last])
     assert is_solution(text, (4, 9, 10, 13))
 
 

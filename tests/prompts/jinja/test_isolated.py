@@ -14,7 +14,7 @@ import pytest
 
 from promptlab.cancellation import Cancellation
 from promptlab.errors import Cancelled, InputError, PromptlabError, TemplateError, WorkError
-from promptlab.library.promptsource import Converted, convert_rows, read_promptsource
+from promptlab.library.promptsource import ConvertedTemplate, convert_rows, read_promptsource
 from promptlab.prompts.jinja import isolated as isolated_jinja
 from promptlab.prompts.jinja import render
 from promptlab.prompts.jinja.isolation import pool as pools
@@ -96,7 +96,9 @@ def test_promptsource_is_converted_apart(isolated: pools.WorkerPool, tmp_path: P
         "dataset: d\ntemplates:\n  a: !Template\n    jinja: '{{ text }} Is it {{ good }}?|||"
         "{{ answer_choices[label] }}'\n    answer_choices: no ||| yes\n    name: one\n"
     )
-    assert read_promptsource(text, "x") == [Converted(*row) for row in convert_rows(text, "x")]
+    assert read_promptsource(text, "x") == [
+        ConvertedTemplate(*row) for row in convert_rows(text, "x")
+    ]
     with pytest.raises(InputError, match="expected"):
         read_promptsource("- a", "x")
 

@@ -84,7 +84,7 @@ def test_what_is_left_out_is_what_nobody_asks_for(tmp_path: Path) -> None:
         assert failure.answers == {label: f"word {label}" for label in task.labels}
     one = log.failures[0]
     other = next(label for label in task.labels if label not in (one.scores or {}))
-    dialogues = log.correct(one.example_id, expected=other).dialogues()
+    dialogues = log.correct(one.example_id, expected=other).fine_tuning_records()
     assert dialogues[0]["messages"][1]["content"] == f"word {other}"
 
 

@@ -63,7 +63,7 @@ def test_a_grid_is_drawn(sheet: ComparisonSheet) -> None:
     assert sheet.state == "done" and [head.letter for head in sheet.heads] == ["A", "B", "C"]
     drawn = str(table.table_html(sheet, "all", "data", 0))
     assert drawn.count("data-cell=") == 20 and "<script" not in drawn
-    accuracy = pl.Evaluation.of(sheet.grid.columns["A"]).accuracy
+    accuracy = pl.Evaluation.from_predictions(sheet.grid.columns["A"]).accuracy
     assert f"{100 * accuracy:.1f}\u00a0%" in drawn and "tokens each" in drawn
     assert "nothing" in drawn  # why C could not be run
     assert "30 of 30" not in drawn and "30 cells" in run.progress_html(sheet)

@@ -126,9 +126,13 @@ def test_everything_is_drawn_as_text(context: AppContext) -> None:
 def test_corrections(context: AppContext) -> None:
     found = failure_query.open_failure_log(context.runs, "films")
     assert (
-        correction_section.correct(found, "1", components.OTHER, " mixed ", "why").right == "mixed"
+        correction_section.correct(found, "1", components.OTHER, " mixed ", "why").wanted_answer
+        == "mixed"
     )
-    assert correction_section.correct(found, "1", components.ACCEPT, "ignored", "").right == "good"
+    assert (
+        correction_section.correct(found, "1", components.ACCEPT, "ignored", "").wanted_answer
+        == "good"
+    )
     for way, answer, number in ((components.OTHER, " ", "1"), (components.OTHER, None, "1"),
                                 (components.ACCEPT, "", "4"),
                                 (components.OTHER, "x", "99")):  # fmt: skip

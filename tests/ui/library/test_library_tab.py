@@ -45,7 +45,7 @@ def saved(name: str = "sentiment/mine", **changes: Any) -> Any:
         "answers": {"negative": ["bad"], "positive": ["good"]},
         "example": {"text": HOSTILE},
     }
-    return pl.Library().save(name, entry | changes)
+    return pl.TemplateLibrary().save(name, entry | changes)
 
 
 def test_search_counts_and_pages() -> None:
@@ -105,7 +105,7 @@ def test_one_template_in_full() -> None:
 def test_every_template_goes_through_the_editor_unchanged() -> None:
     for item in pl.templates():
         entry, again = (
-            pl.Library().entry(item.full_name),
+            pl.TemplateLibrary().entry(item.full_name),
             template_draft.template_draft(item).entry(),
         )
         if any(str(text) != str(text).strip() for text in item.example.values()):
@@ -134,7 +134,7 @@ def test_a_draft_is_checked_and_saved() -> None:
             template_draft.check_draft(template_draft.TemplateDraft(**vars(named) | change), None)
     assert template_editor.save_draft(named.values(), None) == "sentiment/said-so"
     item = template_view.find_template("sentiment/said-so")
-    assert item.own and template_draft.copy_template(item).name == "said-so-own"
+    assert item.is_own and template_draft.copy_template(item).name == "said-so-own"
     renamed = template_draft.TemplateDraft(
         **vars(template_draft.template_draft(item)) | {"name": "said-it"}
     )
@@ -145,7 +145,9 @@ def test_a_draft_is_checked_and_saved() -> None:
     with pytest.raises(pl.InputError, match="no template"):
         template_editor.save_draft(renamed.values(), template_draft.template_draft(item))
     opened = template_draft.template_draft(template_view.find_template("sentiment/said-it"))
-    pl.Library().save("sentiment/said-it", opened.entry() | {"note": "theirs"}, replace=True)
+    pl.TemplateLibrary().save(
+        "sentiment/said-it", opened.entry() | {"note": "theirs"}, replace=True
+    )
     with pytest.raises(pl.InputError, match="changed meanwhile"):
         template_editor.save_draft(opened.values(), opened)
     assert [one.name for one in template_list.find_templates(whose="mine")] == ["said-it"]
@@ -174,7 +176,7 @@ def test_import_and_export(context: AppContext, tmp_path: Path) -> None:
     saved()
     path = exchange_section.export_templates(context.download_path, ["sentiment/mine"])
     assert path.name == "sentiment-mine.yaml" and path.is_relative_to(context.files)
-    pl.Library().delete("sentiment/mine")
+    pl.TemplateLibrary().delete("sentiment/mine")
     drawn, names = exchange_section.import_templates(str(path), False)
     assert names == ["sentiment/mine"] and "1 template imported" in drawn
     assert "1 was there already" in exchange_section.import_templates(str(path), False)[0]
