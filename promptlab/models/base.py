@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -37,13 +38,31 @@ _DOING: dict[str, str] = {
     "chat": "chat",
 }
 
+_RENAMED = {
+    "can": "capabilities",
+    "cannot": "unsupported",
+    "cut": "truncate",
+    "shown": "display",
+    "spent": "usage_cost",
+    "with_learned": "load_learned",
+    "check_open": "check_reachable",
+    "remarks": "adjustments",
+    "adapted": "with_learned_parts",
+    "private": "trainable_copy",
+    "fits": "compatibility",
+}
+"""Members as the version before called them; they work with a warning."""
+
 
 @dataclass(frozen=True)
 class Scores:
-    """How likely each answer is in each prompt's slot.
+    """Log-likelihoods of answers in the slots of prompts, and what they cost.
 
-    ``logprobs`` ``[prompt, answer]`` in nats, ``answer_tokens`` ``[prompt, answer]``,
-    ``prompt_tokens`` ``[prompt]``; ``seconds`` is the wall time of the whole call.
+    Attributes:
+        logprobs: ``[prompt, answer]`` in nats, summed over an answer's tokens.
+        answer_tokens: ``[prompt, answer]``, tokens of every answer after every prompt.
+        prompt_tokens: ``[prompt]``, tokens read before the answers.
+        seconds: Wall time of the whole call.
     """
 
     logprobs: Float[np.ndarray, "prompt answer"]
@@ -56,8 +75,12 @@ class Scores:
 class Fill:
     """One token for the slot and its probability.
 
-    ``token`` is what would stand in the text; ``continues_word`` says that it goes on with the
-    word before the slot, as WordPiece's ``##ing`` does, so that it is no word of its own.
+    Attributes:
+        token: The text that would stand in the slot.
+        token_id: Its number in the vocabulary.
+        probability: Among all tokens of the vocabulary.
+        continues_word: Whether it goes on with the word before the slot, as WordPiece's ``##ing``
+            does, so that it is no word of its own.
     """
 
     token: str
@@ -67,11 +90,27 @@ class Fill:
 
 
 class LanguageModel(ABC):
-    """A frozen language model: *score*, *fill*, *generate*, and a key for every cache.
+    """A frozen language model, local or behind an endpoint; `load_model` gives one.
 
-    ``name`` is what the user asked for, ``key`` a content hash (weights, dtype, engine version),
-    ``max_tokens`` the context window. What a model cannot do raises `CapabilityError` naming what
-    could.
+    What a model cannot do raises `CapabilityError`, which names models that can. Subclass it to
+    use any other model in studies and predictors.
+
+    Attributes:
+        name: What the user asked for.
+        key: Content hash of weights, number format and engine version; part of every cache key.
+        family: *masked*, *causal*, *seq2seq* or *remote*.
+        max_tokens: The context window in tokens.
+        capabilities: What it can do: *score* answers, give *features*, *fill* slots, *generate*
+            text, give *gradients*, *chat*.
+        unsupported: What others of its family can do and it cannot, each with the reason.
+
+    Example:
+        >>> prompt = pl.Template("{text} It was {mask}.").render({"text": "A fine film."})
+        >>> scores = model.score([prompt], ["good", "bad"])
+        >>> scores.logprobs.shape, scores.answer_tokens.tolist()
+        ((1, 2), [[1, 1]])
+        >>> "generate" in model.capabilities
+        False
     """
 
     name: str
@@ -79,8 +118,19 @@ class LanguageModel(ABC):
     family: Family
     max_tokens: int
     capabilities: frozenset[Capability]
-    incapabilities: Mapping[Capability, str] = MappingProxyType({})
-    """Why this model cannot do what others of its family can."""
+    unsupported: Mapping[Capability, str] = MappingProxyType({})
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if (now := _RENAMED.get(name)) is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(
+                f"a model's {name} is called {now} now; the old name goes in the next version",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return getattr(self, now)
 
     @property
     def prefix_tokens(self) -> int:
@@ -97,33 +147,70 @@ class LanguageModel(ABC):
         return self
 
     def require(self, capability: Capability) -> None:
-        """Raise `CapabilityError` unless the model can do it."""
+        """Refuse what this model cannot do.
+
+        Raises:
+            CapabilityError: With the reason, or with what could do it.
+        """
         if capability not in self.capabilities:
             doing = _DOING.get(capability, capability)
-            if capability in self.incapabilities:
-                raise CapabilityError(
-                    f"{self.name} cannot {doing}: {self.incapabilities[capability]}"
-                )
+            if capability in self.unsupported:
+                raise CapabilityError(f"{self.name} cannot {doing}: {self.unsupported[capability]}")
             raise CapabilityError(
                 f"{self.name} is a {self.family} model and cannot {doing}; {_REMEDY[capability]}"
             )
 
     @abstractmethod
     def check(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> None:
-        """Raise what `score` would raise about prompts and answers, without computing anything."""
+        """Raise what `score` would raise about prompts and answers, without computing anything.
+
+        Raises:
+            CapabilityError: A prompt is too long, or the model scores nothing.
+            VerbalizerError: An answer cannot be written, or two are the same tokens.
+        """
 
     @abstractmethod
     def score(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> Scores:
-        """Log-likelihood of every answer in every prompt's slot."""
+        """Score every answer in every prompt's slot.
+
+        Args:
+            prompts: Rendered templates with one slot each.
+            answers: Texts for the slot.
+
+        Returns:
+            Log-likelihoods ``[prompt, answer]`` in nats, token counts and seconds.
+
+        Raises:
+            CapabilityError: A prompt is too long, or the model scores nothing.
+            VerbalizerError: An answer cannot be written, or two are the same tokens.
+        """
 
     @abstractmethod
     def fill(self, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
-        """The most probable tokens at every prompt's slot, best first."""
+        """The most probable tokens at every prompt's slot.
+
+        Args:
+            prompts: Rendered templates with one slot each.
+            top: Tokens a prompt.
+
+        Returns:
+            A list for every prompt, best first.
+
+        Raises:
+            CapabilityError: The model fills no slots.
+        """
 
     def features(self, prompts: Sequence[Prompt]) -> Float[np.ndarray, "prompt dim"]:
-        """The slots' vectors, to which the vocabulary's rows are applied.
+        """The last hidden states at the slots, to which the vocabulary head is applied.
 
-        Raises `CapabilityError` for a model that shows none.
+        Args:
+            prompts: Rendered templates with one slot each.
+
+        Returns:
+            ``[prompt, dim]`` in fp32.
+
+        Raises:
+            CapabilityError: The model gives none.
         """
         self.require("features")
         raise NotImplementedError(f"{type(self).__name__} says that it gives features")
@@ -139,12 +226,21 @@ class LanguageModel(ABC):
     ) -> list[Generation]:
         """The text that continues every prompt at its slot.
 
-        ``samples`` numbers the texts wanted of equal prompts (0 for all without it): sampled text
-        depends on the prompt, ``decoding`` with its seed, and this number, and on nothing else.
-        A request that fails alone (too long for the window, refused by an endpoint) gives a
-        `Generation` with ``error``; the others are not lost. ``on_text`` is called with a
-        prompt's number and its text so far, whenever that grows, perhaps from another thread;
-        what it raises ends the call.
+        Args:
+            prompts: Rendered templates with one slot each.
+            decoding: Length, temperature, stop strings, seed.
+            samples: Numbers of the texts wanted of equal prompts, by default 0: sampled text
+                depends on the prompt, ``decoding`` and this number, and on nothing else.
+            on_text: Called with a prompt's index and its text so far, whenever that grows,
+                perhaps from another thread; what it raises ends the call.
+
+        Returns:
+            One `Generation` a prompt. A request that fails alone (too long for the window,
+            refused by an endpoint) has ``error``; the others are not lost.
+
+        Raises:
+            CapabilityError: The model writes nothing.
+            EndpointError: The endpoint refuses everything (a wrong key, an unknown model).
         """
 
     @abstractmethod
@@ -152,9 +248,13 @@ class LanguageModel(ABC):
         """Tokens of the prompt with an empty slot, special tokens included."""
 
     def tokens(self, prompt: Prompt) -> list[Token]:
-        """What is read of the prompt, token by token, however long; places for what is not learned.
+        """What the model reads of a prompt, token by token, however long.
 
-        Raises `CapabilityError` for a model that does not show its tokens.
+        Returns:
+            Special tokens included; learned tokens that do not exist yet have no ``id``.
+
+        Raises:
+            CapabilityError: An endpoint does not show its tokens.
         """
         raise CapabilityError(
             f"{self.name} is a {self.family} model and does not show its tokens, only about how "
@@ -173,21 +273,26 @@ class LanguageModel(ABC):
         """Write what was learned for this model into ``folder``; nothing if nothing was."""
 
     def load_learned(self, folder: Path) -> LanguageModel:
-        """This model with what `save_learned` has written, itself if that is nothing.
+        """This model with the parts that `save_learned` has written; itself if there are none.
 
-        Raises `InputError` with both numbers when it was learned for another model.
+        Raises:
+            InputError: They were learned for another model, with both numbers.
         """
         return self
 
     def usage_cost(self) -> dict[str, Any] | None:
-        """What an endpoint's replies have cost so far; ``None`` for a local model."""
+        """What an endpoint's replies have cost so far: requests, tokens, ``dollars``.
+
+        Returns:
+            ``None`` for a local model.
+        """
         return None
 
     def check_reachable(self) -> None:  # noqa: B027 - a local model refuses nobody
         """Raise `EndpointError` if an endpoint refuses even a plain word, and so everything."""
 
     def adjustments(self) -> list[str]:
-        """What was asked otherwise than the user has said, in sentences."""
+        """Requests that were changed because the endpoint refused them, in sentences."""
         return []
 
     def provenance(self) -> Provenance:

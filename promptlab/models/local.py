@@ -99,8 +99,8 @@ class LocalModel(AdaptableModel):
                 f"thinking: {name} has no chat template, so there is no reasoning to switch on; "
                 "leave the setting out"
             )
-        self.incapabilities = dict(cannot or {})
-        self.capabilities = self.capabilities - self.incapabilities.keys()
+        self.unsupported = dict(cannot or {})
+        self.capabilities = self.capabilities - self.unsupported.keys()
 
     @abstractmethod
     def scoring_requests(

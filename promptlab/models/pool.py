@@ -105,13 +105,32 @@ POOL = ModelPool()
 
 
 def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
-    """A language model by pinned name, folder, Hugging Face id or endpoint, loaded once a process.
+    """Load a language model, once a process: a second call with the same options gives the same.
 
-    Options: ``device`` (auto, cpu, cuda), ``dtype`` (auto, float32, bfloat16, float16),
-    ``revision``, ``family``, ``deterministic``, ``cache``, ``thinking`` (whether a model that can
-    reasons before it writes). A name ``remote:MODEL@URL``, or a model's name with
-    ``endpoint=URL``, is a `RemoteModel` with the options of `RemoteOptions`.
-    Raises `InputError` or `AssetError`.
+    Args:
+        name: A pinned name (`model_names`), a folder with safetensors, a GGUF file, a Hugging Face
+            id (``owner/name``), or ``remote:MODEL@URL`` for an OpenAI-compatible endpoint.
+        options: For a local model ``device`` (*auto*, *cpu*, *cuda*, *mps*), ``dtype`` (*auto*,
+            *float32*, *bfloat16*, *float16*), ``revision`` (of a Hugging Face id), ``family``
+            (*causal*, *masked*, *seq2seq*, where the folder does not say), ``deterministic`` (one
+            row at a time in float32), ``cache`` (features on disk, on by default) and
+            ``thinking`` (whether a model that can reasons before it writes). For a remote one
+            ``endpoint`` (the URL, if the name has none) and those of `RemoteOptions`.
+
+    Returns:
+        A local or a remote model.
+
+    Raises:
+        InputError: A name, folder or option that cannot be used.
+        AssetError: The model is not here and cannot be fetched.
+
+    Example:
+        >>> remote = pl.load_model("remote:my-model@http://localhost:8000/v1", cache=False)
+        >>> remote.family, sorted(remote.capabilities)
+        ('remote', ['chat', 'generate'])
+        >>> pl.load_model("no/such/folder/")
+        Traceback (most recent call last):
+        promptlab.errors.InputError: there is no model 'no/such/folder/' here, ...
     """
     return POOL.get(name, **options)
 

@@ -16,13 +16,21 @@ TokenKind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefi
 
 @dataclass(frozen=True)
 class Token:
-    """A token of a prompt, or a place for one.
+    """A token of a prompt as a model reads it, or a place for one; `LanguageModel.tokens`.
 
-    ``text`` is what a reader sees; bytes that are no whole character stand as ``\\xe2``. ``id``
-    is ``None`` where no id is read: at a causal model's slot, for soft and trigger tokens that
-    nothing has learned yet, for a prefix that only the layers see. ``place`` are the characters
-    of ``str(prompt)`` that it stands for, if any. What is not ``read`` comes after the slot of a
-    model that reads from left to right.
+    Attributes:
+        text: What a reader sees; bytes that are no whole character stand as ``\\xe2``.
+        id: Its number in the vocabulary; ``None`` at a causal model's slot, for soft and trigger
+            tokens that nothing has learned yet, and for a prefix that only the layers see.
+        kind: Where it comes from: the tokenizer (*special*), the *chat* template, the *text*, the
+            *slot*, or a learned segment (*soft*, *trigger*, *prefix*).
+        place: First and last character (exclusive) of ``str(prompt)`` that it stands for, if any.
+        read: ``False`` for what comes after the slot of a model that reads from left to right.
+
+    Example:
+        >>> prompt = pl.Template("It was {mask}.").render({})
+        >>> [(token.text, token.kind) for token in model.tokens(prompt)][:3]
+        [('[CLS]', 'special'), ('it', 'text'), ('was', 'text')]
     """
 
     text: str
