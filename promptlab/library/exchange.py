@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.files.yaml_dump import dump_yaml
 from promptlab.library.entry import TASK_KEYS, LibraryTemplate, check_keys, to_entry
 from promptlab.library.promptsource import ConvertedTemplate, is_promptsource, read_promptsource
 from promptlab.library.sources import find_template, load_library, templates
 from promptlab.library.transaction import LibraryTransaction, library_transaction, split_name
-from promptlab.library.yaml_edit import LONGEST, read_documents, write_yaml
+from promptlab.library.yaml_edit import LONGEST, read_documents
 
 _MOST = 500
 _SECONDS = 30.0
@@ -62,7 +63,7 @@ def export_templates(names: Iterable[str]) -> str:
         groups.setdefault(item.task, []).append(item)
     if not groups:
         raise InputError("name the templates to export, such as sentiment/it-was")
-    return "---\n".join(write_yaml(_document(task, items)) for task, items in groups.items())
+    return "---\n".join(dump_yaml(_document(task, items)) for task, items in groups.items())
 
 
 def import_templates(path: str | Path, *, replace: bool = False) -> ImportResult:

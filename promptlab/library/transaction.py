@@ -10,10 +10,11 @@ from typing import Any
 from promptlab.data.label import canonical_label
 from promptlab.errors import InputError
 from promptlab.files.cache import atomic_write, file_lock, remove
+from promptlab.files.yaml_dump import dump_yaml
 from promptlab.library.check import KEBAB, check_document, check_entry
 from promptlab.library.entry import LibraryTemplate, user_folder
 from promptlab.library.sources import load_library
-from promptlab.library.yaml_edit import read_documents, replace_entries, write_yaml
+from promptlab.library.yaml_edit import read_documents, replace_entries
 from promptlab.prompts.template import Template
 
 OWN_WORDING = "own wording"
@@ -101,7 +102,7 @@ class LibraryTransaction:
         document = {"task": task, "description": told.get("description") or "", "metric": metric}
         document |= {"labels": labels} if labels else {}
         document["templates"] = []
-        return write_yaml(document), document
+        return dump_yaml(document), document
 
     def _completed(self, task: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         """The entry with a source, and with an example of its task's that has its fields."""

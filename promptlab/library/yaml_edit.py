@@ -10,12 +10,12 @@ import yaml
 
 from promptlab.errors import InputError
 from promptlab.files.safe_yaml import raising_yaml_errors, reject_duplicate_keys, yaml_loader
+from promptlab.files.yaml_dump import dump_yaml
 
 LONGEST = 1_000_000
 """Most characters of a text of templates that is read from elsewhere."""
 _DEEPEST = 16
 _TOO_DEEP = "nested too deeply"
-_WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -107,34 +107,6 @@ def _templates_node(node: yaml.Node | None) -> yaml.SequenceNode | None:
     return found[0] if found and isinstance(found[0], yaml.SequenceNode) else None
 
 
-class _Dumper(yaml.SafeDumper):
-    """The safe dumper; what has lines is written as lines, where YAML can."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        """Everything is written out, so that it can be read back."""
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    lines = text.split("\n")
-    plain = all(line.isprintable() and line == line.rstrip() for line in lines)
-    style = '"' if len(lines) > 1 else None
-    if style and plain and not text.startswith((" ", "\n")):
-        style = "|"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
-
-
-def write_yaml(data: Any) -> str:
-    """A document as YAML that `read_documents` reads back as the same value."""
-    return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH,
-        default_flow_style=None,
-    )  # fmt: skip
-
-
 def replace_entries(
     text: str, data: Mapping[str, Any], index: int, entries: Sequence[Any]
 ) -> tuple[str, Any]:
@@ -154,7 +126,7 @@ def replace_entries(
             again = []
         if [one.data for one in again] == [document]:
             return spliced, document
-    return write_yaml(document), document
+    return dump_yaml(document), document
 
 
 def _spliced(text: str, index: int, entries: Sequence[Any]) -> str | None:
@@ -171,7 +143,7 @@ def _spliced(text: str, index: int, entries: Sequence[Any]) -> str | None:
     else:
         begin = end = _without_remarks(lines, starts[-1], _end(node, lines))
     indent = " " * node.start_mark.column
-    new = write_yaml(list(entries)).splitlines(keepends=True) if entries else []
+    new = dump_yaml(list(entries)).splitlines(keepends=True) if entries else []
     before = lines[:begin]
     if before and not before[-1].endswith("\n"):
         before[-1] += "\n"

@@ -8,6 +8,7 @@ from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
     from promptlab.files.safe_yaml import parse_yaml
+    from promptlab.files.yaml_dump import dump_yaml
     from promptlab.study.comparison import (
         SettingChange,
         StudyComparison,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     )
     from promptlab.study.decision.verdict import study_verdict
     from promptlab.study.estimate.cost_range import Estimate
+    from promptlab.study.formatting import format_duration
     from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.run import StudyRun
     from promptlab.study.spec.check import validate_study
@@ -35,6 +37,8 @@ __all__ = [
     "StudyRun",
     "StudySpec",
     "StudySummary",
+    "dump_yaml",
+    "format_duration",
     "parse_yaml",
     "shipped_studies",
     "study_verdict",
@@ -52,6 +56,8 @@ _HOMES = {
     "StudyRun": "promptlab.study.run",
     "StudySpec": "promptlab.study.spec.spec",
     "StudySummary": "promptlab.study.comparison",
+    "dump_yaml": "promptlab.files.yaml_dump",
+    "format_duration": "promptlab.study.formatting",
     "parse_yaml": "promptlab.files.safe_yaml",
     "shipped_studies": "promptlab.study.spec.load",
     "study_verdict": "promptlab.study.decision.verdict",

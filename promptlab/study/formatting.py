@@ -52,7 +52,18 @@ def format_p_value(p: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """252.3 as "4 min 12 s"."""
+    """A duration as people read it.
+
+    Args:
+        seconds: The duration, in seconds.
+
+    Returns:
+        Its two largest units; below ten seconds a tenth, too.
+
+    Example:
+        >>> [format_duration(seconds) for seconds in (7.25, 42, 725, 7500)]
+        ['7.2 s', '42 s', '12 min 5 s', '2 h 5 min']
+    """
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -117,7 +128,7 @@ def describe_examples(scores: Mapping[str, Any]) -> str:
     return told if distinct == n else f"{told}, {distinct} distinct texts"
 
 
-def test_comparisons(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def comparisons_on_test(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What the winner is compared with on test, the chosen reference before the majority class."""
     rows = [row for row in board.get("comparisons") or [board.get("comparison")] if row]
     return sorted(rows, key=lambda row: "why" not in row)
@@ -126,7 +137,7 @@ def test_comparisons(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def comparison_text(board: Mapping[str, Any]) -> str:
     """The comparisons as sentences, empty when none was made."""
     maximise = bool(board.get("maximise", True))
-    return " ".join(filter(None, (_told(row, maximise) for row in test_comparisons(board))))
+    return " ".join(filter(None, (_told(row, maximise) for row in comparisons_on_test(board))))
 
 
 def is_better(comparison: Mapping[str, Any], maximise: bool) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 import promptlab as pl
+from promptlab.files.yaml_dump import dump_yaml
 from promptlab.library import tasks
 from promptlab.library.entry import to_entry
-from promptlab.library.yaml_edit import read_documents, write_yaml
+from promptlab.library.yaml_edit import read_documents
 
 MINE: dict[str, Any] = {
     "text": "{text} To me it was {mask}.",
@@ -140,7 +141,7 @@ def test_comments_in_a_hand_written_file_stay(own: Path) -> None:
 )  # fmt: skip
 def test_every_text_is_read_back(text: str) -> None:
     data = {"task": "t", "templates": [{"name": text, "parts": {text: text}, "list": [text, 1]}]}
-    assert [one.data for one in read_documents(write_yaml(data), "x")] == [data]
+    assert [one.data for one in read_documents(dump_yaml(data), "x")] == [data]
 
 
 def test_what_is_exported_is_imported_just_so(own: Path, tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
     good = {"name": "good", "text": "{text} {mask}", "answers": MINE["answers"], "source": "s"}
     entries = [good, good | {"name": "to-me"}, good | {"name": "it-was"}, good | {"name": "../x"},
                good | {"name": "bad", "text": "{text}"}, good]  # fmt: skip
-    path.write_text(write_yaml({"task": "sentiment", "templates": entries}))
+    path.write_text(dump_yaml({"task": "sentiment", "templates": entries}))
     with pytest.raises(pl.InputError) as told:
         pl.TemplateLibrary().import_file(path)
     lines = str(told.value).splitlines()
@@ -181,7 +182,7 @@ def test_an_import_is_all_or_nothing(own: Path, tmp_path: Path) -> None:
     ):
         assert any(text in line for line in lines), text
     assert (own / "sentiment.yaml").read_bytes() == before
-    path.write_text(write_yaml({"task": "sentiment", "templates": entries[:2]}))
+    path.write_text(dump_yaml({"task": "sentiment", "templates": entries[:2]}))
     assert pl.TemplateLibrary().import_file(path, replace=True).saved == (
         "sentiment/good",
         "sentiment/to-me",

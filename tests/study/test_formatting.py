@@ -24,6 +24,7 @@ from promptlab.study import formatting
         (formatting.format_duration(6.13), "6.1 s"),
         (formatting.format_duration(59.7), "1 min 0 s"),
         (formatting.format_duration(252.3), "4 min 12 s"),
+        (formatting.format_duration(725), "12 min 5 s"),
         (formatting.format_duration(7500), "2 h 5 min"),
         (formatting.format_count(33.5), "33.5"),
         (formatting.format_count(1319), "1,319"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import promptlab as pl
 from promptlab.predictors import paired_tests
+from promptlab.study import dump_yaml
 
 from ..components.html import join_markup, note, share_text, whisker
 from ..components.markup import Markup
@@ -120,13 +121,11 @@ def _change(
 
 def as_yaml(prompt: ListedPrompt, answers: dict[str, list[str]], calibration: str) -> str:
     """The edited prompt as an entry of a task's file in the template library."""
-    import yaml
-
     entry = {
         "name": f"{prompt.name.replace(', edited', '').replace(' ', '-')}-edited",
         "text": prompt.template,
         "answers": answers,
         "source": "own wording: answers edited in the workbench, chosen on dev",
     }
-    told: str = yaml.safe_dump([entry], allow_unicode=True, sort_keys=False, width=95)
+    told: str = dump_yaml([entry], width=95)
     return f"# calibration: {calibration}\n{told}"

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-import yaml
 
 import promptlab as pl
-from promptlab.study import StudyPolicy
+from promptlab.study import StudyPolicy, dump_yaml
 
 from ..components.html import error, html_panel, note
 from ..components.listeners import PRIVATE, on_latest
@@ -257,5 +256,4 @@ def submit_learning_by_name(
 
 
 def _yaml(made: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=92)
-    return text
+    return dump_yaml(made, width=92)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
-import yaml
-
 import promptlab as pl
-from promptlab.study import parse_yaml
+from promptlab.study import dump_yaml, parse_yaml
 
 from ..components.html import error, join_markup, note
 from ..components.markup import Markup
@@ -142,10 +140,7 @@ def _written(settings: Mapping[str, Any]) -> str:
     """Keys of an entry as the box shows them."""
     if not settings:
         return ""
-    text: str = yaml.safe_dump(
-        settings, sort_keys=False, allow_unicode=True, width=_WIDTH, default_flow_style=None
-    )
-    return text
+    return dump_yaml(settings)
 
 
 def _free_name(item: Any) -> str:

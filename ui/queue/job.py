@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import promptlab as pl
 from promptlab.events import Event, Events, StudyStarted
+from promptlab.study import dump_yaml
 
 Spec = Any
 """A `StudySpec` or a `CurveSpec`."""
@@ -48,8 +47,7 @@ class StudyJob:
 
 def spec_yaml(spec: Spec) -> str:
     """A study as the text of its file."""
-    text: str = yaml.safe_dump(spec.document(), sort_keys=False, allow_unicode=True)
-    return text
+    return dump_yaml(spec.document())
 
 
 def state_record(state: str, *, position: int | None = None, message: str = "") -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from promptlab.errors import InputError
-from promptlab.files.saved_predictor.schema import KINDS, Anything, Document, Learned
+from promptlab.files.saved_predictor.schemas.base import AnySchema
+from promptlab.files.saved_predictor.schemas.documents import DocumentSchema, LearnedSchema
+from promptlab.files.saved_predictor.schemas.kinds import SETTINGS_SCHEMAS
 
 _SHOWN = 60
 
@@ -23,7 +25,7 @@ def check_learned(document: Mapping[str, Any], place: str) -> None:
     Raises:
         InputError: Naming the key, what was found there, and what to do.
     """
-    _check(Learned, document, place)
+    _check(LearnedSchema, document, place)
 
 
 def check_document(document: Mapping[str, Any], place: str) -> None:
@@ -36,7 +38,7 @@ def check_document(document: Mapping[str, Any], place: str) -> None:
     Raises:
         InputError: Naming the key, what was found there, and what to do.
     """
-    _check(Document, document, f"{place} is no predictor that promptlab wrote")
+    _check(DocumentSchema, document, f"{place} is no predictor that promptlab wrote")
 
 
 def check_settings(kind: str, settings: object, place: str) -> None:
@@ -51,7 +53,11 @@ def check_settings(kind: str, settings: object, place: str) -> None:
         InputError: Naming the key, what was found there, and what to do.
     """
     read = _as_read(settings)
-    _check(KINDS.get(kind, Anything), read, f"{place}: its settings are not those of a {kind}")
+    _check(
+        SETTINGS_SCHEMAS.get(kind, AnySchema),
+        read,
+        f"{place}: its settings are not those of a {kind}",
+    )
 
 
 def _as_read(value: object) -> object:

@@ -216,7 +216,7 @@ def _beats(board: Row, row: Row, measure: str) -> str | None:
 def _not_better(board: Row) -> Verdict | None:
     """The winner cannot be told from the majority class, or is worse than the chosen baseline."""
     best, measure = board["best"], _lead(board)
-    for row in formatting.test_comparisons(board):
+    for row in formatting.comparisons_on_test(board):
         p, apart = formatting.as_number(row.get("p_value")), _gain(board, row)
         if p is None or apart is None:
             continue
@@ -322,7 +322,7 @@ def _intervals(board: Row, row: Row) -> list[tuple[str, Any]]:
     """The intervals of a trial's difference from the winner, on test where it was compared."""
     test = [
         ("test", _ends(other))
-        for other in formatting.test_comparisons(board)
+        for other in formatting.comparisons_on_test(board)
         if other.get("trial") == row["number"]
     ]
     return test or [("dev", _ends(row.get("vs_best") or {}))]
@@ -378,7 +378,7 @@ def _gain(board: Row, row: Row) -> float | None:
 
 
 def _p_against(board: Row, name: str) -> float | None:
-    for row in formatting.test_comparisons(board):
+    for row in formatting.comparisons_on_test(board):
         if row.get("baseline") == name:
             return formatting.as_number(row.get("p_value"))
     return None

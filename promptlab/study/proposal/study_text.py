@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from promptlab.errors import StudyError
+from promptlab.files.yaml_dump import dump_yaml
 from promptlab.study.folder.folder import write_whole
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def _candidates_text(groups: Sequence[dict[str, Any]], comments: Sequence[str]) 
 
 
 def _dumped(value: Any) -> str:
-    return yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000)
+    return dump_yaml(value, text_blocks=False, width=10_000)
 
 
 def _beside(data: str, folder: Path) -> str:
@@ -66,25 +65,3 @@ def _beside(data: str, folder: Path) -> str:
     except ValueError:  # another drive
         return str(Path(data).absolute())
     return str(Path(data).absolute()) if found.count("..") > 3 else Path(found).as_posix()
-
-
-class _Plain(yaml.SafeDumper):
-    """Writes equal values out again, and short lists and templates on one line."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def represent_list(self, data: Any) -> yaml.Node:
-        """Lists of plain values in one line."""
-        short = all(isinstance(item, str | int | bool) for item in data)
-        short = short and len("".join(map(str, data))) < 70 and "\n" not in "".join(map(str, data))
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=short or None)
-
-    def represent_text(self, data: Any) -> yaml.Node:
-        """Texts of several lines in double quotes on one line, as templates are read best."""
-        style = '"' if "\n" in data else None
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Plain.add_representer(list, _Plain.represent_list)
-_Plain.add_representer(str, _Plain.represent_text)

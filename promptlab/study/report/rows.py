@@ -20,7 +20,7 @@ def comparison_rows(board: Mapping[str, Any]) -> list[dict[str, Any]]:
     best = board.get("best") or {}
     measure = formatting.leading_metric(best.get("test") or {}, board)
     tests = {row["name"]: row.get("test") or {} for row in board.get("baselines") or []}
-    rows = [_comparison(row, tests, best, measure) for row in formatting.test_comparisons(board)]
+    rows = [_comparison(row, tests, best, measure) for row in formatting.comparisons_on_test(board)]
     return [row for row in rows if row is not None]
 
 

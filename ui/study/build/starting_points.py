@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import promptlab as pl
+from promptlab.study import dump_yaml
 from promptlab.study import shipped_studies
 
 from ...components.uploads import uploaded_file
 from ...context import AppContext
-from .yaml_edit import dump_yaml, edit_yaml, parse_yaml_text
+from .yaml_edit import edit_yaml, parse_yaml_text
 
 EMPTY = "an empty study"
 _SHIPPED, _RUN = "shipped: ", "run before: "

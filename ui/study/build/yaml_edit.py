@@ -9,47 +9,10 @@ from typing import Any
 import yaml
 
 import promptlab as pl
+from promptlab.study import dump_yaml
 from promptlab.study import parse_yaml
 
 Place = tuple[str | int, ...]
-_WIDTH = 96
-_SHORT = 58
-
-
-class _Plain(yaml.SafeDumper):
-    """Lists of plain values stand in a line; nothing refers to anything."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, indentless=False)
-
-    def represent_list(self, data: list[Any]) -> yaml.Node:
-        short = all(isinstance(item, str | int | float | None) for item in data)
-        short = short and len(str(data)) < _SHORT
-        short = short and not any("\n" in str(item).strip("\n") for item in data)
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=short)
-
-    def represent_text(self, data: str) -> yaml.Node:
-        style = None
-        if "\n" in data:
-            plain = data[0] not in " \n\t" and not re.search(r"[ \t]\n|[ \t]$|\n\n$", data)
-            style = "|" if plain and len(data) > 3 else '"'
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Plain.add_representer(list, _Plain.represent_list)
-_Plain.add_representer(tuple, lambda dumper, data: dumper.represent_list(list(data)))
-_Plain.add_representer(str, _Plain.represent_text)
-
-
-def dump_yaml(document: Any) -> str:
-    """A document as YAML, as people write study files."""
-    text: str = yaml.dump(
-        document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=_WIDTH
-    )
-    return text
 
 
 def parse_yaml_text(text: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from promptlab.study import format_duration
+
 from ...components.html import join_markup, share_text
 from ...components.markup import Markup
 
@@ -61,19 +63,6 @@ def state_text(state: Mapping[str, Any]) -> str:
 def format_measure(measure: str, value: float) -> str:
     """A metric's value: shares as per cent."""
     return share_text(value) if measure != "matthews" and 0 <= value <= 1 else f"{value:.3f}"
-
-
-def format_duration(seconds: float) -> str:
-    """73 as "1 min 13 s"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if minutes < 10 else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def log_lines(rows: list[dict[str, Any]], measure: str) -> Markup:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from promptlab.study import format_duration
+
 from ...components.html import bar, card, chip, error, join_markup, note
 from ...components.markup import Markup
-from .formatting import ENDED, format_duration, format_measure, state_text, state_tone
+from .formatting import ENDED, format_measure, state_text, state_tone
 from .leaderboard_table import leaderboard_html
 from .learning_curve_svg import learning_curve_svg
 

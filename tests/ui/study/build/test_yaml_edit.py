@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("gradio")
 
 import promptlab as pl
+from promptlab.study import dump_yaml
 from promptlab.study import Estimate
 from promptlab.study import SettingChange
 from promptlab.study import StudyComparisonPair
@@ -45,7 +46,7 @@ from promptlab.ui.study.build.kind_settings import (
     other_settings,
     parse_setting,
 )
-from promptlab.ui.study.build.yaml_edit import dump_yaml, edit_yaml, with_value
+from promptlab.ui.study.build.yaml_edit import edit_yaml, with_value
 from promptlab.ui.study.build.yaml_edit import parse_yaml_text as read_yaml
 from promptlab.ui.study.history import html
 

@@ -1,0 +1,1 @@
+"""The keys and types of saved predictors' documents, family by family."""
