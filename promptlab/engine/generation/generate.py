@@ -39,10 +39,26 @@ def generate(
 ) -> list[Generation]:
     """Continue every context.
 
-    A text depends on its context, ``decoding`` and its number in ``samples`` decoder. ``window`` is
-    the most tokens of prompt and reply (of an encoder-decoder: of each): a context that leaves no
-    room gives a `Generation` with ``error``, in which ``name`` is the model's. ``on_text`` is told
-    of every text as it grows.
+    A text depends on its context, ``decoding`` and its number in ``samples`` alone, whatever else
+    is generated beside it.
+
+    Args:
+        engine: what runs the model.
+        tokenizer: the model's.
+        contexts: token ids to continue.
+        decoding: how tokens are chosen, and when a text ends.
+        samples: the number of each context's text among the samples of that context; 0 for all
+            by default.
+        window: the most tokens of prompt and reply together (of an encoder-decoder: of each).
+        name: the model's, for messages.
+        on_text: called with a context's index and its text so far, whenever the text has grown.
+
+    Returns:
+        A text for each context; one with ``error`` where the context leaves no room in the window.
+
+    Raises:
+        Cancelled: when asked to stop.
+        WorkError: a single row does not fit into memory.
     """
     started = time.perf_counter()
     generator = _Generator(engine, tokenizer, decoding, window, on_text)

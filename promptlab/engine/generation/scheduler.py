@@ -25,7 +25,7 @@ class Scheduler:
 
     Attributes:
         batch: the decode batch.
-        prefilled: prefilled contexts, each computed_tokens when it is wanted.
+        prefilled: prefilled contexts, each computed when it is wanted.
         sequences: the sequences to generate after each context, by the context's index.
         decoding: how tokens are chosen.
         max_rows: rows in the batch at most.
@@ -44,7 +44,7 @@ class Scheduler:
     _running: list[GeneratedSequence] = field(default_factory=list)
 
     def run(self) -> None:
-        """Write until all texts have ended. Raises `Cancelled` when asked to stop."""
+        """Generate until all sequences have ended. Raises `Cancelled` when asked to stop."""
         waiting = self._waiting()
         going: list[Tensor] = []
         while True:
@@ -65,7 +65,7 @@ class Scheduler:
                 yield prefilled, sequence
 
     def _admit(self, waiting: Iterator[tuple[PrefilledContext, GeneratedSequence]]) -> list[Tensor]:
-        """Let waiting texts into free rows; their first logits."""
+        """Admit waiting sequences to free rows; their first logits."""
         joined: list[Tensor] = []
         if self._running and not self.batch.can_join_late:
             return joined
@@ -79,7 +79,7 @@ class Scheduler:
         return joined
 
     def _append_tokens(self, logits: Float[Tensor, "row vocab"]) -> None:
-        """Give every row its next token; texts that have ended leave."""
+        """Append the next token to every row; sequences that have ended leave."""
         numbers = [sequence.next_uniform() for sequence in self._running]
         tokens, logprobs = sample_tokens(logits, self.decoding, numbers)
         for sequence, token, logprob in zip(

@@ -50,7 +50,11 @@ class Network:
     for a step of a long one and not for its end.
 
     What is read must be numbers (`NotFiniteError` otherwise, with where they begin), and what the
-    model's own code raises is a `ModelError` that names the model by ``name``.
+    model's own code raises is a `ModelError` that names the model.
+
+    Args:
+        model: a transformers model with a vocabulary head; its parameters are frozen.
+        name: what messages call it; its class by default.
     """
 
     def __init__(self, model: Any, name: str | None = None) -> None:

@@ -32,9 +32,14 @@ _USAGE_LOCK = threading.Lock()
 class Engine:
     """Log-likelihoods of continuations at the slots of contexts.
 
-    What is known is read again to the last bit, whatever it is asked beside. With
-    ``deterministic`` (and a runner that runs every row alone) what is computed does not depend on
-    the other requests either.
+    What the store knows is given again to the last bit, whatever else is asked.
+
+    Args:
+        network: the model.
+        runner: how it is run; it has to fit the network's family.
+        store: where results are kept.
+        deterministic: whether a result may not depend on the other requests of a call; the runner
+            has to run every row in a forward of its own then.
     """
 
     def __init__(
@@ -57,10 +62,17 @@ class Engine:
         *,
         keep: bool = True,
     ) -> Engine:
-        """An engine over the same network in which virtual tokens and a prefix stand for these.
+        """A view of this engine with learned vectors and a learned prefix.
 
-        ``learned`` is their content hash, part of every key. Without ``keep`` nothing that is
-        computed goes to the store: vectors that are still being learned are never seen again.
+        Args:
+            vectors: what the virtual tokens stand for, ``[token, dim]``; ``None`` for nothing.
+            prefix: keys and values that every row attends, ``[layer, 2, head, token, size]``.
+            learned_key: content hash of both, part of every cache key.
+            keep: whether results go to the store; vectors that are still being learned are never
+                seen again.
+
+        Returns:
+            An engine over the same network, with a usage of its own.
         """
         other = copy.copy(self)
         other.usage = Usage()
@@ -73,9 +85,15 @@ class Engine:
         return other._with_kv_cache(self.kv_cache, keep)
 
     def with_network(self, network: Network, learned_key: str, *, keep: bool = True) -> Engine:
-        """The same engine over another network of the same shape: one with trained weights.
+        """A view of this engine over another network of the same shape, with trained weights.
 
-        ``learned`` is the content hash of these weights, part of every key; ``keep`` as above.
+        Args:
+            network: the network with the trained weights.
+            learned_key: content hash of these weights, part of every cache key.
+            keep: whether results go to the store.
+
+        Returns:
+            An engine over ``network``, with a usage of its own.
         """
         other = copy.copy(self)
         other.usage = Usage()
@@ -87,16 +105,16 @@ class Engine:
 
     @property
     def kv_cache(self) -> RadixKVCache | None:
-        """States that earlier calls have left; ``None`` where none are kept."""
+        """Keys and values that earlier calls have left; ``None`` where none are kept."""
         return self.runner.kv_cache
 
-    def _with_kv_cache(self, kept: RadixKVCache | None, keep: bool) -> Engine:
-        """This new view with the states that go with what it learned, or with nothing kept."""
+    def _with_kv_cache(self, cache: RadixKVCache | None, keep: bool) -> Engine:
+        """This new view with the keys and values of what it learned, or with nothing kept."""
         if not keep:
             self.store = FeatureStore(None)
-            kept = None
-        kept = None if kept is None else kept.scoped_to(self.learned_key)
-        self.runner = self.runner.with_kv_cache(kept)
+            cache = None
+        cache = None if cache is None else cache.scoped_to(self.learned_key)
+        self.runner = self.runner.with_kv_cache(cache)
         return self
 
     def score(
@@ -105,6 +123,15 @@ class Engine:
         """Log-likelihood in nats of every continuation of every request.
 
         Equal contexts are computed once, and what the store knows is not computed at all.
+
+        Args:
+            requests: contexts with their continuations, in any order.
+
+        Returns:
+            For every request an array with a number for each continuation.
+
+        Raises:
+            NotFiniteError: the model gives NaN or infinity there.
         """
         results = self._results(requests)
         first = self._first_token_logprobs(requests, results)

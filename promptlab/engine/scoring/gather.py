@@ -15,10 +15,14 @@ from promptlab.engine.scoring.request import ScoringRequest, ScoringResult
 
 @dataclass(frozen=True)
 class GatherIndex:
-    """A place to read: ``row`` and ``column`` of a batch.
+    """A place of a batch that is read, and what for.
 
-    It serves request ``request``: its slot, or (with ``tails``) the token ``target`` that each
-    of these continuations has next.
+    Attributes:
+        request: index of the request that it serves.
+        row: row of the batch.
+        column: column of the batch.
+        target: token id whose log-probability is wanted; -1 for none.
+        continuations: those that have ``target`` next; none where the request's slot is read.
     """
 
     request: int
@@ -30,18 +34,18 @@ class GatherIndex:
 
 @dataclass
 class ResultCollector:
-    """Replies in the making, by the index of their request."""
+    """Collects what batches give into results, by the index of their request."""
 
     slots: dict[int, tuple[Float[np.ndarray, " dim"], float]] = field(default_factory=dict)
     tails: dict[int, dict[tuple[int, ...], float]] = field(default_factory=dict)
 
     def gather(self, network: Network, gathers: Sequence[GatherIndex], **inputs: object) -> None:
-        """Run one batch and keep what its gathers found."""
+        """Run one batch and keep what is read at its places."""
         device = network.device
         found = network.gather(
-            torch.tensor([p.row for p in gathers], device=device),
-            torch.tensor([p.column for p in gathers], device=device),
-            torch.tensor([p.target for p in gathers], device=device),
+            torch.tensor([one.row for one in gathers], device=device),
+            torch.tensor([one.column for one in gathers], device=device),
+            torch.tensor([one.target for one in gathers], device=device),
             **inputs,
         )
         features = found.features.cpu().numpy()
@@ -61,9 +65,9 @@ class ResultCollector:
 def slot_gathers(
     request: ScoringRequest, index: int, row: int, column: int, *, head_is_linear: bool
 ) -> Iterator[GatherIndex]:
-    """Read the slot; without an affine head also every continuation's first token there.
+    """Read the slot; without a linear head also every continuation's first token there.
 
-    With an affine head the first token's likelihood is a product of the feature, so any later
+    With a linear head the first token's likelihood is a product of the feature, so any later
     answer is scored without the network.
     """
     yield GatherIndex(index, row, column)

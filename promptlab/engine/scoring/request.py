@@ -10,12 +10,14 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class ScoringContext:
-    """Token ids with a place to be read.
+    """Token ids with a slot.
 
-    For causal models the ids before the slot, read at the last one (``position`` is -1). For
-    masked models the whole input with mask tokens, read at ``position``, the first of them. For
-    seq2seq models the encoder's input; the decoder is read after its start tokens, which are
-    those that it fills a slot after unless ``begun`` says otherwise.
+    Attributes:
+        ids: of causal models the ids before the slot, of masked models the whole input with its
+            mask tokens, of encoder-decoder models the encoder's input.
+        position: index of a masked model's first mask token; -1 for all others, which are read
+            after the last id.
+        decoder_ids: what the decoder has read before the slot; ``None`` for its usual start.
     """
 
     ids: tuple[int, ...]
@@ -25,7 +27,12 @@ class ScoringContext:
 
 @dataclass(frozen=True)
 class ScoringRequest:
-    """How likely is each continuation (a tuple of token ids) at the slot of ``context``?"""
+    """Asks how likely each continuation is at the slot of ``context``.
+
+    Attributes:
+        context: token ids with a slot.
+        continuations: the token ids of each answer.
+    """
 
     context: ScoringContext
     continuations: tuple[tuple[int, ...], ...]
@@ -38,11 +45,12 @@ class ScoringRequest:
 
 @dataclass
 class ScoringResult:
-    """The slot's feature, its log-normaliser, and what follows each continuation's first token.
+    """What was read at a slot, from which the likelihood of any answer follows.
 
-    ``feature`` is the vector the vocabulary head is applied to; ``log_normaliser`` the log of the
-    sum over the vocabulary in nats; ``tails[i]`` the log-likelihood in nats of continuation i
-    after its first token (0 for one-token continuations).
+    Attributes:
+        feature: the vector ``[dim]`` that the vocabulary head is applied to.
+        log_normaliser: log of the sum of the exponentiated logits over the vocabulary, in nats.
+        tail_logprobs: by continuation the log-likelihood in nats of what follows its first token.
     """
 
     feature: Float[np.ndarray, " dim"]
@@ -54,8 +62,11 @@ class ScoringResult:
 class Usage:
     """What a piece of work cost.
 
-    ``tokens`` were asked for, ``computed_tokens`` went through the network (sharing and caches
-    make it fewer), ``seconds`` are wall time, ``peak_bytes`` the most memory in use.
+    Attributes:
+        tokens: tokens that were asked for.
+        computed_tokens: tokens that went through the network; sharing and caches make it fewer.
+        seconds: wall time.
+        peak_bytes: the most memory in use.
     """
 
     tokens: int = 0

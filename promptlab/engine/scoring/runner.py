@@ -57,8 +57,8 @@ class Runner(ABC):
         other.kv_cache = None
         return other
 
-    def with_kv_cache(self, kept: RadixKVCache | None) -> Runner:
-        """The same runner with this memory of states (or none)."""
+    def with_kv_cache(self, cache: RadixKVCache | None) -> Runner:
+        """The same runner with this cache of keys and values (or none)."""
         other = copy.copy(self)
-        other.kv_cache = kept
+        other.kv_cache = cache
         return other
