@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptlab.data.example import Example
-from promptlab.data.label_column import label_text
-from promptlab.data.readers import Row, Rows, text_of
+from promptlab.data.label_column import label_texts
+from promptlab.data.readers import Row, Rows
 from promptlab.data.readers.column_names import (
     FIELD_NAMES,
     ID_NAMES,
@@ -50,22 +50,25 @@ class Columns:
         lacks a column, or has no text in any field; ``mend`` is what can be done about that.
         """
         width = len(str(len(rows)))
+        columns = [_field_texts(rows, column) for column in self.fields]
+        names = tuple(self.fields.values())
+        labels = None if self.label is None else label_texts(rows, self.label)
         found = []
-        for number, row in enumerate(rows, start=1):
-            fields = {name: _value(rows, row, c) for c, name in self.fields.items()}
-            if not any(fields.values()):
-                raise DataError(f"{rows.place(row)}: no text in {', '.join(self.fields)}; {mend}")
-            label = None
-            if self.label is not None:
-                value = row.values.get(self.label)
-                label = label_text(value, place=rows.place(row), column=self.label)
-            name = f"{number:0{width}}" if ids is None else ids[number - 1]
+        for index, values in enumerate(zip(*columns, strict=True)):
+            if not any(values):
+                place = rows.place(rows[index])
+                raise DataError(f"{place}: no text in {', '.join(self.fields)}; {mend}")
+            name = f"{index + 1:0{width}}" if ids is None else ids[index]
+            fields = dict(zip(names, values, strict=True))
+            label = None if labels is None else labels[index]
             found.append(Example(f"{prefix}{name}", fields, label))
         return found
 
     def rows_with_text(self, rows: Rows) -> Rows:
         """The rows that have text in some field; a remark says how many have none."""
-        kept = tuple(row for row in rows if any(_value(rows, row, c) for c in self.fields))
+        columns = [_field_texts(rows, column) for column in self.fields]
+        texts = zip(*columns, strict=True)
+        kept = tuple(row for row, values in zip(rows, texts, strict=True) if any(values))
         gone = len(rows) - len(kept)
         if not gone:
             return rows
@@ -76,28 +79,18 @@ class Columns:
         """The rows with lists of labels as one text, ``join`` between them."""
         if self.label is None:
             return rows
-        column = self.label
-        return replace(
-            rows,
-            rows=tuple(
-                replace(
-                    row,
-                    values={
-                        **row.values,
-                        column: label_text(
-                            row.values.get(column), place=rows.place(row), column=column, join=join
-                        ),
-                    },
-                )
-                for row in rows
-            ),
+        labels = label_texts(rows, self.label, join=join)
+        joined = tuple(
+            replace(row, values={**row.values, self.label: label})
+            for row, label in zip(rows, labels, strict=True)
         )
+        return replace(rows, rows=joined)
 
     def row_ids(self, rows: Rows) -> list[str] | None:
         """The ids of all rows as the id column has them; None where it lacks or repeats one."""
         if self.id is None:
             return None
-        found = [text_of(row.values.get(self.id)).strip() for row in rows]
+        found = rows.texts(self.id)
         return found if all(found) and len(set(found)) == len(found) else None
 
 
@@ -227,10 +220,19 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _value(rows: Rows, row: Row, column: str) -> str:
+def _field_texts(rows: Rows, column: str) -> list[str]:
+    """A field of every row as text. Raises `DataError` for what no prompt can read."""
+    for row in rows:
+        value = row.values.get(column)
+        if type(value) is not str:
+            _check_field(rows, row, column, value)
+    return rows.texts(column)
+
+
+def _check_field(rows: Rows, row: Row, column: str, value: Any) -> None:
+    """Raise `DataError` where a column is missing, or holds bytes or chat messages."""
     if column not in row.values:
         raise DataError(f"{rows.place(row)}: the column {column!r} is missing")
-    value = row.values[column]
     if isinstance(value, bytes):
         raise DataError(f"{rows.place(row)}: the column {column!r} holds bytes, not text")
     if isinstance(value, list) and value and all(_is_message(item) for item in value):
@@ -241,7 +243,6 @@ def _value(rows: Rows, row: Row, column: str) -> str:
             f"({', '.join(map(str, turns[:4]))}{', …' if len(turns) > 4 else ''}); name the ones "
             f"to read: text: {column}.{_first_user(turns)}.{key}, label: {column}.-1.{key}"
         )
-    return text_of(value).strip()
 
 
 def find_chat_paths(rows: Rows) -> tuple[str, str] | None:

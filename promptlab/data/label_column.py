@@ -13,7 +13,7 @@ from typing import Any
 
 from promptlab.data.duplicates import normalize_text
 from promptlab.data.label import canonical_labels
-from promptlab.data.readers import text_of
+from promptlab.data.readers import Row, Rows, text_of
 from promptlab.errors import DataError
 
 Labels = Sequence[Any] | Mapping[Any, Any] | None
@@ -24,6 +24,7 @@ _TRUE = {"true", "yes", "y", "t", "1", "on"}
 _FALSE = {"false", "no", "n", "f", "0", "off"}
 _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)(\.\d+)?")
 _NEAR = 0.8
+_BLANKS = "\ufeff\u200b \t\r\n\f\v\u00a0"
 _MOST_SHOWN = 5
 
 
@@ -51,12 +52,19 @@ def label_key(label: str) -> str:
     return plain.rstrip(".!,;:") or plain
 
 
-def label_text(value: Any, *, place: str, column: str, join: str | None = None) -> str:
-    """A label as it stands in the file, as text; ``""`` where there is none.
+def label_texts(rows: Rows, column: str, *, join: str | None = None) -> list[str]:
+    """The labels of all rows as they stand in the file, as text; ``""`` where there is none.
 
     A list of one item is that item; longer ones are joined by ``join``. Raises `DataError` for
     other lists, for objects and for bytes.
     """
+    return [_label_text(rows, row, column, join) for row in rows]
+
+
+def _label_text(rows: Rows, row: Row, column: str, join: str | None) -> str:
+    value = row.values.get(column)
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return value.strip(_BLANKS)
     items = _items(value)
     if items is not None:
         texts = [text_of(item).strip() for item in items]
@@ -66,19 +74,19 @@ def label_text(value: Any, *, place: str, column: str, join: str | None = None) 
             value = items[-1]
         else:
             raise DataError(
-                f"{place}: the label (column {column!r}) is a list of {len(texts)}: "
+                f"{rows.place(row)}: the label (column {column!r}) is a list of {len(texts)}: "
                 f"{', '.join(texts)[:80]}. Rows have one label each: choose one of them, or read "
                 'the list as one text that a prompt shall write (join: ", ")'
             )
     if isinstance(value, dict):
         inner = f"{column}.{'-1.' if items is not None else ''}{next(iter(value), 'KEY')}"
         raise DataError(
-            f"{place}: the label (column {column!r}) is an object with the keys "
+            f"{rows.place(row)}: the label (column {column!r}) is an object with the keys "
             f"{', '.join(map(repr, value))}; name the one to read (label: {inner})"
         )
     if isinstance(value, bytes):
-        raise DataError(f"{place}: the label (column {column!r}) is bytes, not text")
-    return text_of(value).strip("\ufeff\u200b \t\r\n\f\v\u00a0")
+        raise DataError(f"{rows.place(row)}: the label (column {column!r}) is bytes, not text")
+    return text_of(value).strip(_BLANKS)
 
 
 def _items(value: Any) -> list[Any] | None:

@@ -140,7 +140,7 @@ def read_pools(
     remarks += [*_missing_texts(rows, pools), *_nested(rows, columns)]
     found = read_labels(
         [example.label or "" for pool in pools.values() for example in pool],
-        [part.place(row) for part in rows.values() for row in part],
+        [place for part in rows.values() for place in part.places()],
         source=source,
         column=columns.label or "",
         asked=[] if reading.join is not None and reading.labels is None else reading.labels,

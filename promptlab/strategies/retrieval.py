@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, Inputs, as_examples
-from promptlab.data.readers import read_rows, text_of
+from promptlab.data.readers import read_rows
 from promptlab.errors import DataError, InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.trace import TraceCursor
@@ -47,7 +47,7 @@ def read_passages(path: str | Path, column: str = TEXT) -> list[str]:
                 f"{path}: has no column {column!r} with passages; its columns are "
                 f"{', '.join(rows.columns)}"
             )
-        found = [text_of(row.values.get(column)).strip() for row in rows]
+        found = rows.texts(column)
     passages = [passage for passage in found if passage]
     if not passages:
         raise DataError(f"{path}: holds no passage")

@@ -47,9 +47,21 @@ class Rows(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
+    def texts(self, column: str) -> list[str]:
+        """The values of one column as text (`text_of`), stripped; ``""`` where a row has none."""
+        found = []
+        for row in self.rows:
+            value = row.values.get(column)
+            found.append((value if type(value) is str else text_of(value)).strip())
+        return found
+
     def place(self, row: Row) -> str:
         """Where a row stands, for messages: ``"reviews.csv, line 7"``."""
         return f"{self.path}, {self.unit} {row.line}"
+
+    def places(self) -> list[str]:
+        """`place` of every row."""
+        return [f"{self.path}, {self.unit} {row.line}" for row in self.rows]
 
 
 def text_of(value: Any) -> str:

@@ -10,7 +10,7 @@ from statistics import mean
 from promptlab.data.columns import find_chat_paths
 from promptlab.data.label_column import label_key
 from promptlab.data.labelled_file import LabelledFileKeywords
-from promptlab.data.readers import Rows, text_of
+from promptlab.data.readers import Rows
 from promptlab.data.readers.column_names import (
     FIELD_NAMES,
     ID_NAMES,
@@ -50,7 +50,7 @@ class _Column:
 
     @classmethod
     def of(cls, rows: Rows, name: str) -> _Column:
-        values = [text_of(row.values.get(name)).strip() for row in rows]
+        values = rows.texts(name)
         there = tuple(value for value in values if value)
         return cls(name, there, len({label_key(value) for value in there}))
 

@@ -105,19 +105,18 @@ def propose_study(
 
 def _joined(rows: Rows, options: LabelledFileKeywords) -> LabelledFileKeywords:
     """The options with ``join`` where rows have several labels each."""
-    from promptlab.data.label_column import label_text
+    from promptlab.data.label_column import label_texts
 
     if options.get("join") is not None:
         return options
     column = str(options["label"])
     completed = LabelledFileOptions(**options).add_nested_columns(rows)
-    for row in completed:
-        try:
-            label_text(row.values.get(column), place=completed.place(row), column=column)
-        except DataError:
-            if isinstance(row.values.get(column), dict):
-                raise
-            return LabelledFileKeywords(**{**options, "join": ", "})
+    try:
+        label_texts(completed, column)
+    except DataError:
+        if any(isinstance(row.values.get(column), dict) for row in completed):
+            raise
+        return LabelledFileKeywords(**{**options, "join": ", "})
     return options
 
 
