@@ -1,8 +1,9 @@
-"""What a kind of candidate is, and how a study finds it."""
+"""What a kind of candidate is (a point of extension), and how a study finds it."""
 
 from __future__ import annotations
 
 import difflib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
@@ -17,7 +18,7 @@ from promptlab.files.settings import Settings
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
-from promptlab.tuning.fit_context import Asked, Finished, Fitting
+from promptlab.tuning.fit_context import CompletedTrial, FitContext, FitRequest
 
 BUILT_IN = {
     "template": "promptlab.candidates.template:TemplateKind",
@@ -43,8 +44,25 @@ BUILT_IN = {
 """Shipped kinds; any other is named ``package.module:Name``, and its package must be allowed."""
 
 
+_RENAMED_HOOKS = {
+    "know": "observe_trials",
+    "keeps": "saves_fitted",
+    "after": "runs_after",
+    "solves": "is_strategy",
+    "recalls": "reuses_predictions",
+}
+"""Hooks of a kind as users' own kinds of the version before call them."""
+
+
 class Trial(Protocol):
-    """The part of an Optuna trial that a kind uses to declare its dimensions."""
+    """The part of an Optuna trial that a kind asks for the values of its dimensions.
+
+    Example:
+        >>> from optuna.trial import FixedTrial
+        >>> trial: Trial = FixedTrial({"length": 20})
+        >>> trial.suggest_int("length", 5, 50)
+        20
+    """
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """One of ``choices`` (None, bool, int, float or str)."""
@@ -61,7 +79,14 @@ class Trial(Protocol):
 
 
 class KindSettings(Settings):
-    """Base of a kind's section in the study file; unknown keys are refused."""
+    """Base of a kind's section in the study file; unknown keys are refused.
+
+    Example:
+        >>> class EchoSettings(KindSettings):
+        ...     words: list[str] = ["yes"]
+        >>> EchoSettings(kind="echo", words=["no"]).words
+        ['no']
+    """
 
     kind: str
     _location: Location = PrivateAttr(default=Location())
@@ -83,21 +108,63 @@ class Kind(ABC):
     study loop knows nothing else about it. A kind that fits candidates one by one gives `fit`; one
     that learns several at once is a `LearningKind` and gives `fit_many`.
 
-    ``keeps``: fitting is dear, so a fitted predictor is saved before it is judged, and loaded
-    instead of fitted again. ``after``: kinds whose candidates are tried before this kind's when
-    all of a study's candidates are queued. ``solves``: its predictors are strategies, so that
-    other kinds can be put around them. ``recalls``: dev is predicted from kept predictions of
-    others, without tokens of its own. ``packages`` are those that it computes with beside those of
-    every study. What a kind reads from files of its own it notes with `promptlab.files.provenance`.
+    Attributes of a class:
+
+    * ``name``: what a study file calls it; ``Settings``: its section there.
+    * ``saves_fitted``: fitting is dear, so a fitted predictor is saved before it is scored on dev,
+      and loaded instead of fitted again.
+    * ``runs_after``: kinds whose candidates are tried first when all of a study's are queued.
+    * ``is_strategy``: its predictors are strategies, so that other kinds can be put around them.
+    * ``reuses_predictions``: dev is predicted from kept predictions of others, without tokens.
+    * ``packages``: those that it computes with beside those of every study.
+
+    What a kind reads from files of its own it notes with `promptlab.files.provenance`.
+
+    Args:
+        settings: Its section of the study file.
+        task: What the candidates are for.
+
+    Example:
+        >>> from promptlab.predictors.candidate import Candidate
+        >>> class EchoKind(Kind):
+        ...     name = "echo"
+        ...     Settings = KindSettings
+        ...
+        ...     def suggest(self, trial, prefix):
+        ...         chosen = trial.suggest_categorical(f"{prefix}calibration", ["none", "pmi"])
+        ...         return Candidate.of("echo", {"calibration": chosen}, f"echo {chosen}")
+        ...
+        ...     def fit(self, candidate, model):
+        ...         from promptlab.predictors.classifier import PromptClassifier
+        ...         return PromptClassifier(
+        ...             "{text} It was {mask}.", {"bad": "terrible", "good": "great"}, model,
+        ...             calibration=candidate.settings["calibration"],
+        ...         )
+        >>> from optuna.trial import FixedTrial
+        >>> kind = EchoKind(KindSettings(kind="echo"), task=None)
+        >>> kind.suggest(FixedTrial({"calibration": "pmi"}), "").name
+        'echo pmi'
     """
 
     name: ClassVar[str]
     Settings: ClassVar[type[KindSettings]]
-    keeps: ClassVar[bool] = False
-    after: ClassVar[tuple[str, ...]] = ()
-    solves: ClassVar[bool] = True
-    recalls: ClassVar[bool] = False
+    saves_fitted: ClassVar[bool] = False
+    runs_after: ClassVar[tuple[str, ...]] = ()
+    is_strategy: ClassVar[bool] = True
+    reuses_predictions: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for old, new in _RENAMED_HOOKS.items():
+            if old in vars(cls):
+                warnings.warn(
+                    f"{cls.__name__}.{old}: this hook of a kind is called {new} now; the old name "
+                    "goes in the next version",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                setattr(cls, new, vars(cls)[old])
 
     def __init__(self, settings: Any, task: Task) -> None:
         self.settings = settings
@@ -106,35 +173,61 @@ class Kind(ABC):
 
     @abstractmethod
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
-        """Declare the group's dimensions to ``trial`` (names start with ``prefix``)."""
+        """Ask ``trial`` for a value of every dimension.
+
+        Args:
+            trial: An Optuna trial, or whatever else gives values.
+            prefix: What the names of the dimensions start with.
+
+        Returns:
+            The candidate of these values.
+        """
 
     @abstractmethod
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
-        """A fitted predictor for one candidate. Raises `Pruned` to give it up with a reason."""
+        """A fitted predictor for one candidate.
+
+        Args:
+            candidate: What `suggest` gave.
+            model: The study's model; it stays as it is.
+
+        Raises:
+            Pruned: To give the candidate up, with the reason.
+        """
 
     def check(self, model: LanguageModel) -> None:  # noqa: B027 - most kinds need no check
-        """Refuse, before anything is written, what can never work with ``model``."""
+        """Refuse, before anything is written, what can never work with ``model``.
 
-    def know(self, finished: Sequence[Finished]) -> None:  # noqa: B027 - most build on nothing
-        """Take in the study's complete trials so far, before a candidate is asked for or fitted.
+        Raises:
+            InputError: With the reason and what would work.
+        """
+
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:  # noqa: B027 - most build on nothing
+        """Receive the study's complete trials so far, before a candidate is suggested or fitted.
 
         A kind that suggests by them must give different candidates for different parameters even
         when it knows of none: all of a small space's are counted at the start.
         """
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
-        """Trial numbers with fitted predictors or what went wrong, as they get ready.
+        """Fit several candidates; here one by one, in the given order.
 
-        One by one here, in the given order. A candidate that cannot be fitted, or was given up
-        (`Pruned`), yields its exception, so that the others go on.
+        Args:
+            asked: The candidates with the numbers of their trials.
+            model: The study's model; it stays as it is.
+            fitting: Scores dev, receives progress, says when to stop, keeps checkpoints.
+
+        Yields:
+            Numbers of trials with their fitted predictors as they get ready; for a candidate that
+            cannot be fitted, or was given up (`Pruned`), its exception, so that the others go on.
         """
-        yield from one_by_one(asked, fitting, lambda item: self.fit(item.candidate, model))
+        yield from fit_sequentially(asked, fitting, lambda item: self.fit(item.candidate, model))
 
 
-def one_by_one(
-    asked: Sequence[Asked], fitting: Fitting, fit: Callable[[Asked], Predictor]
+def fit_sequentially(
+    asked: Sequence[FitRequest], fitting: FitContext, fit: Callable[[FitRequest], Predictor]
 ) -> Iterator[tuple[int, Predictor | Exception]]:
     """What ``fit`` gives for each, or what went wrong with it; what stops the study is raised."""
     for item in asked:
@@ -153,27 +246,27 @@ class LearningKind(Kind):
     Outside of a study `fit` judges by the task's metric, tells nobody and keeps no checkpoints.
     """
 
-    keeps: ClassVar[bool] = True
+    saves_fitted: ClassVar[bool] = True
 
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """A fitted predictor for one candidate: a batch of one."""
-        return fit_one(self, candidate, model, Fitting(self.task.metric))
+        return fit_one(self, candidate, model, FitContext(self.task.metric))
 
     @abstractmethod
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
-        """Fitted predictors or what went wrong as they get ready, ``fitting.another``'s, too."""
+        """As `Kind.fit_many`, for what ``fitting.next_candidate`` gives, too."""
 
 
 def fit_one(
-    kind: Kind, candidate: Candidate, model: LanguageModel, fitting: Fitting, number: int = 0
+    kind: Kind, candidate: Candidate, model: LanguageModel, fitting: FitContext, number: int = 0
 ) -> Predictor:
     """The predictor that ``kind`` fits for one candidate. Raises what went wrong.
 
     ``number`` is what events call it by.
     """
-    for _, fitted in kind.fit_many([Asked(number, candidate)], model, fitting):
+    for _, fitted in kind.fit_many([FitRequest(number, candidate)], model, fitting):
         if isinstance(fitted, Exception):
             raise fitted
         return fitted
@@ -181,14 +274,27 @@ def fit_one(
 
 
 def kind_names() -> list[str]:
-    """The shipped kinds of candidates, sorted."""
+    """The shipped kinds of candidates, sorted.
+
+    Example:
+        >>> "soft_prompt" in kind_names()
+        True
+    """
     return sorted(BUILT_IN)
 
 
 def kind_schema(name: str) -> dict[str, Any]:
     """The settings of a shipped kind as a JSON schema, its docstring among them.
 
-    Raises `StudyError` for any other name.
+    Args:
+        name: One of `kind_names`.
+
+    Raises:
+        StudyError: For any other name.
+
+    Example:
+        >>> sorted(kind_schema("prefix")["properties"])[:3]
+        ['aggregation', 'batch_size', 'calibration']
     """
     if name not in BUILT_IN:
         raise StudyError(f"unknown kind {name!r}; shipped are {', '.join(kind_names())}")

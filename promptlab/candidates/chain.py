@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.parsers import ParserSettings
 from promptlab.candidates.template import (
     Answers,
@@ -78,10 +78,10 @@ class ChainKind(Kind):
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """Every step's template, and chat."""
         chosen, labels = [], []
-        chat = choose(trial, f"{prefix}chat", self.settings.chat)
+        chat = suggest_choice(trial, f"{prefix}chat", self.settings.chat)
         for step in self.settings.steps:
             options = self.options[step.name]
-            name = choose(trial, f"{prefix}{step.name}.template", list(options))
+            name = suggest_choice(trial, f"{prefix}{step.name}.template", list(options))
             labels.append(f"{step.name}: {name}" if len(options) > 1 else step.name)
             chosen.append(_step(step, options[name], chat=chat).settings())
         shown = f"chain of {' → '.join(labels)}" + (" · chat" if chat else "")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.template import DecodingSettings, TemplateKind, TemplateSettings
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
@@ -112,20 +112,22 @@ class ChainOfThoughtKind(TemplateKind):
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """mode, and what it has: trigger, extraction, demonstrations; how the reply is decoded."""
         own = self.settings
-        mode = choose(trial, f"{prefix}mode", own.mode)
+        mode = suggest_choice(trial, f"{prefix}mode", own.mode)
         labels.append(f"chain of thought, {_SHOWN[mode]}")
         thought: dict[str, Any] = {"mode": mode}
         triggers = own.trigger or [TRIGGER]
-        thought["trigger"] = "" if mode == "manual" else choose(trial, f"{prefix}trigger", triggers)
+        thought["trigger"] = (
+            "" if mode == "manual" else suggest_choice(trial, f"{prefix}trigger", triggers)
+        )
         labels.extend([thought["trigger"]] if len(triggers) > 1 and thought["trigger"] else [])
         extractions = own.extraction or [EXTRACTIONS[mode]]
-        thought["extraction"] = choose(trial, f"{prefix}extraction", extractions)
+        thought["extraction"] = suggest_choice(trial, f"{prefix}extraction", extractions)
         labels.extend([thought["extraction"]] if len(extractions) > 1 else [])
         thought["extract"] = self._extract(trial, prefix, labels)
         thought |= self._demonstrations(trial, prefix, mode, labels)
         decoding = own.decoding.model_dump(mode="json")
         if own.temperature is not None:
-            decoding["temperature"] = choose(trial, f"{prefix}temperature", own.temperature)
+            decoding["temperature"] = suggest_choice(trial, f"{prefix}temperature", own.temperature)
         if decoding["temperature"] > 0:
             labels.append(f"temperature {decoding['temperature']:g}")
         return {"thought": thought, "decoding": decoding}
@@ -133,7 +135,7 @@ class ChainOfThoughtKind(TemplateKind):
     def _extract(self, trial: Trial, prefix: str, labels: list[str]) -> str:
         if self._all_scored:
             return "second"
-        extract: str = choose(trial, f"{prefix}extract", self.settings.extract)
+        extract: str = suggest_choice(trial, f"{prefix}extract", self.settings.extract)
         labels.extend(["answer from the reply"] if extract == "reply" else [])
         return extract
 
@@ -151,13 +153,13 @@ class ChainOfThoughtKind(TemplateKind):
         if mode == "manual" and own.demonstrations:
             labels.append(f"{len(own.demonstrations)} worked")
             return {"demonstrations": [one.model_dump(mode="json") for one in own.demonstrations]}
-        count = choose(trial, f"{prefix}count", own.count)
-        seed = choose(trial, f"{prefix}seed", own.seed)
+        count = suggest_choice(trial, f"{prefix}count", own.count)
+        seed = suggest_choice(trial, f"{prefix}seed", own.seed)
         labels.append(f"{count} worked (seed {seed})")
         found: dict[str, Any] = {"count": count, "seed": seed}
         if mode == "manual":
             return found | {"reasoning_field": own.reasoning_field}
-        by = choose(trial, f"{prefix}by", own.by)
+        by = suggest_choice(trial, f"{prefix}by", own.by)
         labels.extend([by] if len(own.by) > 1 else [])
         automatic = Automatic(by, own.question_tokens, own.steps, own.right_only, own.tries)
         return found | {"automatic": automatic.settings()}

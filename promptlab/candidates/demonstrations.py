@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.template import TemplateKind, TemplateSettings
 from promptlab.data.task import FEW_SHOT_SEEDS, Task
 from promptlab.errors import StudyError
@@ -106,20 +106,20 @@ class DemonstrationsKind(TemplateKind):
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """count and selection, and what matters for them: similarity, order, seed; placement."""
         settings = self.settings
-        found: dict[str, Any] = {"count": choose(trial, f"{prefix}count", settings.count)}
-        selection = choose(trial, f"{prefix}selection", settings.selection)
+        found: dict[str, Any] = {"count": suggest_choice(trial, f"{prefix}count", settings.count)}
+        selection = suggest_choice(trial, f"{prefix}selection", settings.selection)
         if selection in ("nearest", "diverse"):
-            found["similarity"] = choose(trial, f"{prefix}similarity", settings.similarity)
+            found["similarity"] = suggest_choice(trial, f"{prefix}similarity", settings.similarity)
         found["order"] = self._order(trial, prefix, selection, found["count"])
-        found["placement"] = choose(trial, f"{prefix}placement", settings.placement)
+        found["placement"] = suggest_choice(trial, f"{prefix}placement", settings.placement)
         found |= {"selection": selection, "balanced": settings.balanced}
         found |= {"permutations": settings.permutations, "probes": settings.probes}
         seeds = settings.seed
         if not DemonstrationConfig(**found).uses_seed:
             seeds = seeds[:1]
-        choice = DemonstrationConfig(**found, seed=choose(trial, f"{prefix}seed", seeds))
-        labels.append(told(choice))
-        return {"demonstrations": changed(choice)}
+        choice = DemonstrationConfig(**found, seed=suggest_choice(trial, f"{prefix}seed", seeds))
+        labels.append(choice_label(choice))
+        return {"demonstrations": changed_settings(choice)}
 
     def _order(self, trial: Trial, prefix: str, selection: str, count: int) -> Any:
         """The order; one demonstration alone has none, and neither is there a choice of one."""
@@ -128,10 +128,10 @@ class DemonstrationsKind(TemplateKind):
             return default_order(selection)
         # Orders differ between selections, and a dimension has the same choices in every trial.
         shared = all(orders == other for other in self.orders.values())
-        return choose(trial, f"{prefix}order" + ("" if shared else f".{selection}"), orders)
+        return suggest_choice(trial, f"{prefix}order" + ("" if shared else f".{selection}"), orders)
 
 
-def changed(choice: DemonstrationConfig) -> dict[str, Any]:
+def changed_settings(choice: DemonstrationConfig) -> dict[str, Any]:
     """The settings of a choice: number, seed and order, and what is not as it is by default."""
     usual = vars(DemonstrationConfig(selection=choice.selection))
     always = ("count", "seed", "order")
@@ -139,7 +139,7 @@ def changed(choice: DemonstrationConfig) -> dict[str, Any]:
     return found | ({} if choice.selection == "random" else {"selection": choice.selection})
 
 
-def told(choice: DemonstrationConfig) -> str:
+def choice_label(choice: DemonstrationConfig) -> str:
     """A choice in words, without what does not matter."""
     how: list[str] = [] if choice.selection == "random" else [choice.selection]
     if choice.selection in ("nearest", "diverse"):

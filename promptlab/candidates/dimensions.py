@@ -29,13 +29,13 @@ class Range(Settings):
         return self
 
 
-def choose(trial: Trial, name: str, choices: Sequence[Any]) -> Any:
+def suggest_choice(trial: Trial, name: str, choices: Sequence[Any]) -> Any:
     """A categorical dimension; one choice alone is no dimension."""
     return choices[0] if len(choices) == 1 else trial.suggest_categorical(name, choices)
 
 
-def pick(trial: Trial, name: str, values: Sequence[Any] | Range) -> Any:
+def suggest_value(trial: Trial, name: str, values: Sequence[Any] | Range) -> Any:
     """One of the choices, or a number of the range."""
     if isinstance(values, Range):
         return trial.suggest_float(name, values.low, values.high, log=values.log)
-    return choose(trial, name, values)
+    return suggest_choice(trial, name, values)

@@ -13,11 +13,11 @@ from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.gradient_tuned import chance
 from promptlab.candidates.head import HEAD_RATES, HeadKind, HeadSettings
-from promptlab.candidates.member_pool import Rivals, kinds_before
-from promptlab.candidates.weight_dimensions import with_rates
+from promptlab.candidates.member_pool import MemberPool, kinds_to_run_first
+from promptlab.candidates.weight_dimensions import default_learning_rates
 from promptlab.data.columns import Columns
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
@@ -32,11 +32,17 @@ from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.ensemble.ensemble import Ensemble
 from promptlab.predictors.head import HeadTexts
-from promptlab.tuning.fit_context import Asked, Finished, Fitting
-from promptlab.tuning.head import HeadExercises, HeadLearner, HeadPack, SoftLabelled, softened
-from promptlab.tuning.hyperparameters import Training
-from promptlab.tuning.trainer_state import Trainee
-from promptlab.tuning.weight_updates import Backbone
+from promptlab.tuning.fit_context import CompletedTrial, FitContext, FitRequest
+from promptlab.tuning.head import (
+    HeadObjective,
+    HeadParameters,
+    HeadTrainer,
+    SoftLabelObjective,
+    soften_probabilities,
+)
+from promptlab.tuning.hyperparameters import TrainingConfig
+from promptlab.tuning.trainer_state import TrainState
+from promptlab.tuning.weight_updates import TrainableWeights
 
 Taught = Literal["mean", "dev_accuracy", "learned"]
 
@@ -60,11 +66,11 @@ class DistillationSettings(HeadSettings):
     @model_validator(mode="before")
     @classmethod
     def _rate_of_weights(cls, values: Any) -> Any:
-        return with_rates(values, ["frozen"], HEAD_RATES)
+        return default_learning_rates(values, ["frozen"], HEAD_RATES)
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class DistillationData:
     """Texts with the teacher's log-probabilities and what these have cost, dev beside them.
 
     ``spent`` are tokens that no other student has accounted for.
@@ -88,23 +94,23 @@ class DistillationKind(HeadKind):
 
     name: ClassVar[str] = "distillation"
     Settings: ClassVar[type[KindSettings]] = DistillationSettings
-    solves: ClassVar[bool] = False
-    after: ClassVar[tuple[str, ...]] = kinds_before(())
+    is_strategy: ClassVar[bool] = False
+    runs_after: ClassVar[tuple[str, ...]] = kinds_to_run_first(())
     settings: DistillationSettings
 
     def __init__(self, settings: DistillationSettings, task: Task) -> None:
         super().__init__(settings, task)
-        self._rivals = Rivals(settings.of, task)
+        self._rivals = MemberPool(settings.of, task)
         if settings.of:
             kinds = [name for name in settings.of if name != self.name]
-            self.after = kinds_before(kinds)  # type: ignore[misc]
+            self.runs_after = kinds_to_run_first(kinds)  # type: ignore[misc]
         self._texts = unlabelled_texts(task, settings.unlabelled, settings.most)
-        self._lessons: dict[str, Lesson] = {}
+        self._lessons: dict[str, DistillationData] = {}
         self._paid: dict[str, dict[str, Any]] = {}
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """The candidates that there are, best first, and the students whose teacher is paid."""
-        self._rivals.know(finished)
+        self._rivals.observe_trials(finished)
         for one in finished:
             if one.kind == self.name:
                 self._paid.setdefault(one.candidate.key, _teacher(one.candidate))
@@ -113,9 +119,9 @@ class DistillationKind(HeadKind):
         """The student's dimensions, then its teacher's."""
         student = super().suggest(trial, prefix)
         settings = self.settings
-        top = choose(trial, f"{prefix}top", settings.top)
-        method = choose(trial, f"{prefix}method", settings.method)
-        temperature = choose(trial, f"{prefix}temperature", settings.temperature)
+        top = suggest_choice(trial, f"{prefix}top", settings.top)
+        method = suggest_choice(trial, f"{prefix}method", settings.method)
+        temperature = suggest_choice(trial, f"{prefix}temperature", settings.temperature)
         chosen = self._rivals.best(top)
         found = student.settings | {
             "top": top,
@@ -130,7 +136,7 @@ class DistillationKind(HeadKind):
         return Candidate.of(self.name, found, " · ".join(told))
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """Students one by one; those of one teacher share its predictions."""
         for item in asked:
@@ -146,7 +152,7 @@ class DistillationKind(HeadKind):
                     self._paid.setdefault(item.candidate.key, _teacher(item.candidate))
                 yield number, fitted
 
-    def _lesson(self, candidate: Candidate, model: LanguageModel) -> Lesson:
+    def _lesson(self, candidate: Candidate, model: LanguageModel) -> DistillationData:
         """What the teacher says about the unlabelled texts: kept for its other students."""
         settings = candidate.settings
         told = _teacher(candidate)
@@ -164,7 +170,7 @@ class DistillationKind(HeadKind):
         if not kept:
             raise WorkError("the teacher has no answer for any of the unlabelled texts")
         scores = [list((rows[place].scores or {}).values()) for place in kept]
-        return Lesson(
+        return DistillationData(
             tuple(self._texts[place] for place in kept),
             np.array(scores),
             rows.tokens,
@@ -176,32 +182,34 @@ class DistillationKind(HeadKind):
 
     def _trainee(
         self,
-        item: Asked,
-        learner: HeadLearner,
+        item: FitRequest,
+        learner: HeadParameters,
         texts: HeadTexts,
-        fitting: Fitting,
-        backbone: Backbone | None,
-    ) -> Trainee:
-        training = Training(**item.candidate.settings["training"])
+        fitting: FitContext,
+        backbone: TrainableWeights | None,
+    ) -> TrainState:
+        training = TrainingConfig(**item.candidate.settings["training"])
         lesson, labels = self._lessons[item.candidate.key], self.task.labels
-        targets = softened(lesson.scores, item.candidate.settings["temperature"])
-        return Trainee(
+        targets = soften_probabilities(lesson.scores, item.candidate.settings["temperature"])
+        return TrainState(
             learner,
             training,
-            SoftLabelled(texts, labels, lesson.texts, targets),
-            HeadExercises(texts, labels, self.task.dev[: training.dev_examples]),
+            SoftLabelObjective(texts, labels, lesson.texts, targets),
+            HeadObjective(texts, labels, self.task.dev[: training.dev_examples]),
             number=item.number,
             checkpoint=fitting.checkpoint(item.candidate),
             chance=chance(self.task),
             spacing=backbone.spacing if backbone else 0.0,
         )
 
-    def _facts(self, candidate: Candidate, trainee: Trainee, pack: HeadPack) -> dict[str, Any]:
+    def _facts(
+        self, candidate: Candidate, trainee: TrainState, pack: HeadTrainer
+    ) -> dict[str, Any]:
         lesson = self._lessons[candidate.key]
         table, _ = pack.scores(trainee, trainee.train)
         same = (table.argmax(axis=1) == lesson.scores.argmax(axis=1)).mean()
         on_dev = trainee.dev
-        assert isinstance(on_dev, HeadExercises)
+        assert isinstance(on_dev, HeadObjective)
         found, _ = pack.scores(trainee, on_dev)
         student = on_dev.predictions(range(len(on_dev)), found)
         teacher = {row.example_id: row.label for row in lesson.on_dev}

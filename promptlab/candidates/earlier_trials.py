@@ -11,11 +11,11 @@ from promptlab.files.json_file import read_object
 from promptlab.files.saved_predictor.check import check_learned
 from promptlab.files.saved_predictor.folder import read_saved
 from promptlab.models.learned_parts import FACTS
-from promptlab.tuning.fit_context import Finished
+from promptlab.tuning.fit_context import CompletedTrial
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierPrompt:
     """A finished trial's prompt: template, verbalizer, and the tokens of its trigger segments.
 
     ``key`` is the trial's candidate's, ``folder`` where its fitted predictor is, if it is kept.
@@ -33,7 +33,9 @@ class Earlier:
         return {k: v for k, v in asdict(self).items() if k != "folder"}
 
 
-def best_first(finished: Sequence[Finished], kinds: Collection[str]) -> list[Earlier]:
+def best_earlier_prompts(
+    finished: Sequence[CompletedTrial], kinds: Collection[str]
+) -> list[EarlierPrompt]:
     """The prompts of these kinds with answers in their slot, best on dev first."""
     chosen = [one for one in finished if one.kind in kinds]
     chosen.sort(key=lambda one: (-one.value, one.number))
@@ -41,7 +43,7 @@ def best_first(finished: Sequence[Finished], kinds: Collection[str]) -> list[Ear
     return [one for one in found if one is not None]
 
 
-def _read(one: Finished) -> Earlier | None:
+def _read(one: CompletedTrial) -> EarlierPrompt | None:
     settings = one.candidate.settings
     triggers: tuple[tuple[int, ...], ...] = ()
     if one.folder is not None and (one.folder / "predictor.json").exists():
@@ -53,7 +55,7 @@ def _read(one: Finished) -> Earlier | None:
             triggers = tuple(tuple(ids) for ids in facts["triggers"])
     if "verbalizer" not in settings or "template" not in settings:
         return None
-    return Earlier(
+    return EarlierPrompt(
         key=one.candidate.key,
         name=one.candidate.name,
         template=settings["template"],

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
-from promptlab.candidates.member_pool import Rivals, kinds_before
+from promptlab.candidates.dimensions import suggest_choice
+from promptlab.candidates.member_pool import MemberPool, kinds_to_run_first
 from promptlab.data.task import Task
 from promptlab.errors import DataError, StudyError
 from promptlab.models.base import LanguageModel
@@ -18,7 +18,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.ensemble.cascade import Cascade
 from promptlab.predictors.ensemble.ensemble import Ensemble
 from promptlab.predictors.ensemble.thresholds import Measure
-from promptlab.tuning.fit_context import Finished
+from promptlab.tuning.fit_context import CompletedTrial
 
 Together = Literal["majority", "mean", "dev_accuracy", "learned", "stacking", "cascade"]
 _TOLD = {
@@ -65,17 +65,17 @@ class EnsembleKind(Kind):
 
     name: ClassVar[str] = "ensemble"
     Settings: ClassVar[type[KindSettings]] = EnsembleSettings
-    solves: ClassVar[bool] = False
-    recalls: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = kinds_before(())
+    is_strategy: ClassVar[bool] = False
+    reuses_predictions: ClassVar[bool] = True
+    runs_after: ClassVar[tuple[str, ...]] = kinds_to_run_first(())
     settings: EnsembleSettings
 
     def __init__(self, settings: EnsembleSettings, task: Task) -> None:
         super().__init__(settings, task)
-        self._rivals = Rivals(settings.of, task)
+        self._rivals = MemberPool(settings.of, task)
         if settings.of:
             kinds = [name for name in settings.of if name != self.name]
-            self.after = kinds_before(kinds)  # type: ignore[misc]
+            self.runs_after = kinds_to_run_first(kinds)  # type: ignore[misc]
         for size in settings.top:
             if size < 2:
                 raise StudyError(f"top: an ensemble has at least 2 members; found {size}")
@@ -88,28 +88,28 @@ class EnsembleKind(Kind):
         if "stacking" in settings.method and not task.labels:
             raise DataError(f"{task.name} has open answers, and stacking needs common labels")
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """The candidates that there are, best first."""
-        self._rivals.know(finished)
+        self._rivals.observe_trials(finished)
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """method, top, and what the method needs beside them."""
         settings = self.settings
-        method = choose(trial, f"{prefix}method", settings.method)
-        top = choose(trial, f"{prefix}top", settings.top)
+        method = suggest_choice(trial, f"{prefix}method", settings.method)
+        top = suggest_choice(trial, f"{prefix}top", settings.top)
         found: dict[str, Any] = {"method": method, "top": top, "folds": settings.folds}
         if method == "cascade":
-            found["measure"] = choose(trial, f"{prefix}measure", settings.measure)
-            found["threshold"] = choose(trial, f"{prefix}threshold", settings.threshold)
+            found["measure"] = suggest_choice(trial, f"{prefix}measure", settings.measure)
+            found["threshold"] = suggest_choice(trial, f"{prefix}threshold", settings.threshold)
             if found["threshold"] == "tuned":
-                found["target"] = choose(trial, f"{prefix}target", settings.target)
-            chosen = self._rivals.ladder(top)
+                found["target"] = suggest_choice(trial, f"{prefix}target", settings.target)
+            chosen = self._rivals.pareto_front(top)
             told = f"cascade of {len(chosen) or top}"
             told += f" by {found['measure']}" if len(settings.measure) > 1 else ""
             told += "" if found["threshold"] == "tuned" else f" below {found['threshold']}"
             told += f", accuracy {found['target']}" if found.get("target", "best") != "best" else ""
         else:
-            found["diverse"] = choose(trial, f"{prefix}diverse", settings.diverse)
+            found["diverse"] = suggest_choice(trial, f"{prefix}diverse", settings.diverse)
             chosen = self._rivals.best(settings.pool if found["diverse"] else top)
             told = f"{_TOLD[method]} of the best {min(top, len(chosen) or top)}"
             if found["diverse"]:

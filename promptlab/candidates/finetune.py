@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from promptlab.candidates.base import KindSettings, Trial, one_by_one
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.base import KindSettings, Trial, fit_sequentially
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.gradient_tuned import check_examples, trainable, training_facts
 from promptlab.candidates.soft_prompt import SoftPromptKind, SoftPromptSettings
 from promptlab.candidates.training_dimensions import (
     Numbers,
     above_zero,
-    picked,
+    suggest_setting,
     training_dimensions,
 )
 from promptlab.candidates.weight_dimensions import (
@@ -23,9 +23,9 @@ from promptlab.candidates.weight_dimensions import (
     WeightSettings,
     check_train,
     check_weights,
+    default_learning_rates,
     low_rank,
     weight_dimensions,
-    with_rates,
 )
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
@@ -36,15 +36,15 @@ from promptlab.models.tuned_weights import free_memory
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.nearest_tokens import nearest_facts
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.parameters import Learner
-from promptlab.tuning.phase import Phase
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.parameters import PromptParameters
+from promptlab.tuning.phase import PhaseContext
 from promptlab.tuning.soft_prompt import soft_segments
-from promptlab.tuning.training_loop import trained_alone
-from promptlab.tuning.weight_updates import Backbone, WeightLearner, WeightsName
+from promptlab.tuning.training_loop import train_one
+from promptlab.tuning.weight_updates import TrainableWeights, WeightParameters, WeightsName
 
 Mode = Literal["soft", "model", "soft_then_model", "both"]
 _TOLD = {
@@ -70,7 +70,7 @@ class FinetuneSettings(SoftPromptSettings, WeightSettings):
     @model_validator(mode="before")
     @classmethod
     def _rate_of_weights(cls, values: Any) -> Any:
-        return with_rates(values, ["full"], RATES)
+        return default_learning_rates(values, ["full"], RATES)
 
     @field_validator("soft_learning_rate")
     @classmethod
@@ -106,17 +106,17 @@ class FinetuneKind(SoftPromptKind):
             check_weights(self.settings, trainable(model))
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """Soft prompts in packs, then tuned models one by one."""
         local = trainable(model)
         soft = [item for item in asked if item.candidate.settings["mode"] == "soft"]
         if soft and self.task.train:
-            yield from super().fit_many(soft, model, Phase(fitting, "soft"))
+            yield from super().fit_many(soft, model, PhaseContext(fitting, "soft"))
             asked = [item for item in asked if item not in soft]
-        yield from one_by_one(asked, fitting, lambda item: self._one(item, local, fitting))
+        yield from fit_sequentially(asked, fitting, lambda item: self._one(item, local, fitting))
 
-    def _one(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
+    def _one(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
         template, prompt = self._prompt(item.candidate, model)
         if not self.task.train:
             start = LearnedParts() if prompt is None else prompt.learned({"untrained": True})[0]
@@ -130,30 +130,30 @@ class FinetuneKind(SoftPromptKind):
 
     def _tuned(
         self,
-        item: Asked,
+        item: FitRequest,
         template: Template,
-        prompt: Learner | None,
+        prompt: PromptParameters | None,
         model: LocalModel,
-        fitting: Fitting,
+        fitting: FitContext,
     ) -> LearnedParts:
         settings = item.candidate.settings
-        training = Training(**settings["training"])
+        training = TrainingConfig(**settings["training"])
         before = None
         if settings["mode"] == "soft_then_model":
             assert prompt is not None
-            first = Phase(fitting, "soft")
+            first = PhaseContext(fitting, "soft")
             soft = replace(training, learning_rate=settings["soft_learning_rate"])
             make = self._in_training(item, template, prompt, soft, model, first)
-            before = trained_alone(make, Pack(model), item, first).progress
-        backbone = Backbone(model, low_rank(item.candidate), seed=training.seed)
+            before = train_one(make, PackedTrainer(model), item, first).progress
+        backbone = TrainableWeights(model, low_rank(item.candidate), seed=training.seed)
         together = settings["mode"] == "both"
         scale = settings["soft_learning_rate"] / training.learning_rate if together else 0.0
-        learner = WeightLearner(backbone.parameters, prompt, scale)
-        phase = Phase(fitting, "model", before)
+        learner = WeightParameters(backbone.parameters, prompt, scale)
+        phase = PhaseContext(fitting, "model", before)
         tuned = self._in_training(
             item, template, learner, training, backbone.model, phase, spacing=backbone.spacing
         )
-        trained = trained_alone(tuned, Pack(backbone.model), item, phase)
+        trained = train_one(tuned, PackedTrainer(backbone.model), item, phase)
         (learned,) = learner.learned(training_facts(item.candidate, trained))
         learned.facts.update(nearest_facts(backbone.model, learned))
         return replace(learned, weights=backbone.tuned())
@@ -164,7 +164,7 @@ class FinetuneKind(SoftPromptKind):
 
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         settings = self.settings
-        mode = choose(trial, f"{prefix}mode", settings.mode)
+        mode = suggest_choice(trial, f"{prefix}mode", settings.mode)
         labels.append(_TOLD[mode])
         found: dict[str, Any] = {"mode": mode}
         if mode != "model" or any(soft_segments(o.template) for o in self.options.values()):
@@ -174,12 +174,14 @@ class FinetuneKind(SoftPromptKind):
             return found | {"training": training_dimensions(settings, trial, prefix, labels, rate)}
         found |= weight_dimensions(settings, trial, prefix, labels)
         if mode != "model":
-            found["soft_learning_rate"] = picked(
+            found["soft_learning_rate"] = suggest_setting(
                 settings, "soft_learning_rate", trial, prefix, labels, "soft lr"
             )
         return found | self._trained_dimensions(trial, prefix, labels)
 
-    def _prompt(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner | None]:
+    def _prompt(
+        self, candidate: Candidate, model: LocalModel
+    ) -> tuple[Template, PromptParameters | None]:
         """The template as it is trained, and the vectors in it."""
         template = Template.from_settings(candidate.settings["template"])
         if candidate.settings["mode"] == "model" and not soft_segments(template):

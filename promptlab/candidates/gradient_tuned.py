@@ -33,14 +33,14 @@ from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.prompt import Soft, Text
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.nearest_tokens import nearest_facts, nearest_notes
-from promptlab.tuning.objectives import Exercises, LabelExercises, text_exercises
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.parameters import Learner
-from promptlab.tuning.trainer_state import Trainee
-from promptlab.tuning.training_loop import Course
+from promptlab.tuning.objectives import LabelObjective, TrainingObjective, make_text_objective
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.parameters import PromptParameters
+from promptlab.tuning.trainer_state import TrainState
+from promptlab.tuning.training_loop import TrainingLoop
 
 _STARTED = ("init", "init_text", "encoder", "from")
 """Settings that say where learned parts started."""
@@ -62,7 +62,7 @@ class TunedKind(LearningKind, TemplateKind):
     def __init__(self, settings: TunedSettings, task: Task) -> None:
         super().__init__(settings, task)
         for numbers in every_training(settings):
-            Training(**numbers)  # what can never work is refused at once
+            TrainingConfig(**numbers)  # what can never work is refused at once
         self._check_examples()
 
     def _check_examples(self) -> None:
@@ -98,17 +98,17 @@ class TunedKind(LearningKind, TemplateKind):
                 view.check([classifier.render_prompt(example)], classifier.verbalizer.answers)
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """Predictors in the order in which their training ends."""
         local = trainable(model)
         candidates: dict[int, Candidate] = {}
 
-        def make(item: Asked) -> Trainee:
+        def make(item: FitRequest) -> TrainState:
             candidates[item.number] = item.candidate
             return self._trainee(item, local, fitting)
 
-        def notes(trainee: Trainee) -> dict[str, str]:
+        def notes(trainee: TrainState) -> dict[str, str]:
             vectors = trainee.learner.vectors()
             if vectors is None:
                 return {}
@@ -116,8 +116,8 @@ class TunedKind(LearningKind, TemplateKind):
             source = Template.from_settings(template).source
             return nearest_notes(local, vectors.detach()) | {"template": source}
 
-        pack = Pack(local)
-        course = Course(pack, make, fitting, room=self.settings.pack, notes=notes)
+        pack = PackedTrainer(local)
+        course = TrainingLoop(pack, make, fitting, room=self.settings.pack, notes=notes)
         for number, trained in course.run(asked):
             if isinstance(trained, Exception):
                 yield number, trained
@@ -136,22 +136,22 @@ class TunedKind(LearningKind, TemplateKind):
         """The training's dimensions; what is searched is named in ``labels``."""
         return {"training": training_dimensions(self.settings, trial, prefix, labels)}
 
-    def _trainee(self, item: Asked, model: LocalModel, fitting: Fitting) -> Trainee:
+    def _trainee(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> TrainState:
         template, learner = self._learner(item.candidate, model)
-        training = Training(**item.candidate.settings["training"])
+        training = TrainingConfig(**item.candidate.settings["training"])
         return self._in_training(item, template, learner, training, model, fitting)
 
     def _in_training(
         self,
-        item: Asked,
+        item: FitRequest,
         template: Template,
-        learner: Learner,
-        training: Training,
+        learner: PromptParameters,
+        training: TrainingConfig,
         model: LocalModel,
-        fitting: Fitting,
+        fitting: FitContext,
         *,
         spacing: float = 0.0,
-    ) -> Trainee:
+    ) -> TrainState:
         """The learner with what it is trained on; it goes on from its checkpoint if there is one.
 
         On a frozen network the states of what stands before all that is learned are shared.
@@ -162,7 +162,7 @@ class TunedKind(LearningKind, TemplateKind):
         dev = self.task.dev[: training.dev_examples]
         shares = view.engine.runner.can_share_prefixes and not view.prefix_tokens
         shares = shares and not learner.weights
-        return Trainee(
+        return TrainState(
             learner,
             training,
             _exercises(predictor, self.task.train, shares=shares),
@@ -184,9 +184,9 @@ class TunedKind(LearningKind, TemplateKind):
             )
         return PromptClassifier(template, Verbalizer.from_settings(settings["verbalizer"]), model)
 
-    def _predictor(self, candidate: Candidate, model: LocalModel, trained: Trainee) -> Predictor:
+    def _predictor(self, candidate: Candidate, model: LocalModel, trained: TrainState) -> Predictor:
         template, _ = self._learner(candidate, model)
-        learned = joined(trained.learner.learned(training_facts(candidate, trained)))
+        learned = join_members(trained.learner.learned(training_facts(candidate, trained)))
         learned.facts.update(nearest_facts(model, learned))
         settings, view = candidate.settings, model.with_learned_parts(learned)
         if trained.learner.members > 1:
@@ -204,11 +204,13 @@ class TunedKind(LearningKind, TemplateKind):
         return fitted
 
 
-def _exercises(predictor: Predictor, examples: Sequence[Example], *, shares: bool) -> Exercises:
+def _exercises(
+    predictor: Predictor, examples: Sequence[Example], *, shares: bool
+) -> TrainingObjective:
     if isinstance(predictor, PromptGenerator):
-        return text_exercises(predictor, examples, shares=shares)
+        return make_text_objective(predictor, examples, shares=shares)
     assert isinstance(predictor, PromptClassifier)
-    return LabelExercises(predictor, examples, shares=shares)
+    return LabelObjective(predictor, examples, shares=shares)
 
 
 def chance(task: Task) -> float:
@@ -216,7 +218,7 @@ def chance(task: Task) -> float:
     return math.log(max(2, len(task.labels)))
 
 
-def training_facts(candidate: Candidate, trained: Trainee) -> dict[str, Any]:
+def training_facts(candidate: Candidate, trained: TrainState) -> dict[str, Any]:
     """Notes on how something was learned, kept with it."""
     progress = trained.progress
     return {
@@ -279,7 +281,7 @@ def placeholder(learner: Any, model: LocalModel) -> LearnedParts:
     return learner.learned()[0]
 
 
-def joined(members: Sequence[LearnedParts]) -> LearnedParts:
+def join_members(members: Sequence[LearnedParts]) -> LearnedParts:
     """All members of a mixture as one, their vectors one after the other."""
     import torch
 

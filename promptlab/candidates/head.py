@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from promptlab.candidates.base import KindSettings, LearningKind, Trial, one_by_one
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.base import KindSettings, LearningKind, Trial, fit_sequentially
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.gradient_tuned import chance, check_examples, trainable, training_facts
 from promptlab.candidates.training_dimensions import (
     Numbers,
     TrainingSettings,
     above_zero,
     first_training,
-    picked,
+    suggest_setting,
     training_dimensions,
 )
 from promptlab.candidates.weight_dimensions import (
@@ -24,9 +24,9 @@ from promptlab.candidates.weight_dimensions import (
     WeightSettings,
     check_train,
     check_weights,
+    default_learning_rates,
     low_rank,
     weight_dimensions,
-    with_rates,
 )
 from promptlab.data.task import Task
 from promptlab.errors import DataError
@@ -37,13 +37,13 @@ from promptlab.models.tuned_weights import free_memory
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.head import HeadClassifier, HeadTexts, template_without_slot
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.head import HeadExercises, HeadLearner, HeadPack
-from promptlab.tuning.hyperparameters import Training
-from promptlab.tuning.phase import Phase
-from promptlab.tuning.trainer_state import Trainee
-from promptlab.tuning.training_loop import trained_alone
-from promptlab.tuning.weight_updates import Backbone
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.head import HeadObjective, HeadParameters, HeadTrainer
+from promptlab.tuning.hyperparameters import TrainingConfig
+from promptlab.tuning.phase import PhaseContext
+from promptlab.tuning.trainer_state import TrainState
+from promptlab.tuning.training_loop import train_one
+from promptlab.tuning.weight_updates import TrainableWeights
 
 HEAD_RATES = RATES | {"frozen": 1e-3}
 """The learning rate of the weights below a head; of the head alone where they are frozen."""
@@ -63,7 +63,7 @@ class HeadSettings(TrainingSettings, WeightSettings):
     @model_validator(mode="before")
     @classmethod
     def _rate_of_weights(cls, values: Any) -> Any:
-        return with_rates(values, ["full"], HEAD_RATES)
+        return default_learning_rates(values, ["full"], HEAD_RATES)
 
     @field_validator("head_learning_rate")
     @classmethod
@@ -80,12 +80,12 @@ class HeadKind(LearningKind):
     name: ClassVar[str] = "head"
     packages: ClassVar[tuple[str, ...]] = ("peft",)
     Settings: ClassVar[type[KindSettings]] = HeadSettings
-    solves: ClassVar[bool] = False
+    is_strategy: ClassVar[bool] = False
     settings: HeadSettings
 
     def __init__(self, settings: HeadSettings, task: Task) -> None:
         super().__init__(settings, task)
-        Training(**first_training(settings))
+        TrainingConfig(**first_training(settings))
         if not task.labels:
             raise DataError(f"{task.name} has open answers, and a head tells labels apart")
         if task.train:
@@ -106,26 +106,26 @@ class HeadKind(LearningKind):
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """input, weights, and the training's dimensions."""
         labels = ["head"]
-        text = choose(trial, f"{prefix}input", self.inputs)
+        text = suggest_choice(trial, f"{prefix}input", self.inputs)
         labels.extend([text] if len(self.inputs) > 1 else [])
         found = {"input": text, "labels": list(self.task.labels)}
         found |= weight_dimensions(self.settings, trial, prefix, labels)
         rates = (self.settings, "head_learning_rate", trial, prefix, labels, "head lr")
-        found["head_learning_rate"] = picked(*rates)
+        found["head_learning_rate"] = suggest_setting(*rates)
         rate = "head_learning_rate" if found["weights"] == "frozen" else "learning_rate"
         found["training"] = training_dimensions(self.settings, trial, prefix, labels, rate)
         return Candidate.of(self.name, found, " · ".join(dict.fromkeys(labels)))
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """Heads one by one, each with a private copy of the weights that it trains."""
         local = trainable(model)
-        yield from one_by_one(
-            asked, fitting, lambda item: self._one(item, local, Phase(fitting, "head"))
+        yield from fit_sequentially(
+            asked, fitting, lambda item: self._one(item, local, PhaseContext(fitting, "head"))
         )
 
-    def _one(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
+    def _one(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
         settings = item.candidate.settings
         try:
             learned = self._learned(item, model, fitting)
@@ -135,14 +135,16 @@ class HeadKind(LearningKind):
             settings["input"], settings["labels"], model.with_learned_parts(learned)
         )
 
-    def _learned(self, item: Asked, model: LocalModel, fitting: Fitting) -> LearnedParts:
+    def _learned(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> LearnedParts:
         candidate = item.candidate
-        training = Training(**candidate.settings["training"])
+        training = TrainingConfig(**candidate.settings["training"])
         frozen = candidate.settings["weights"] == "frozen" or not self.task.train
-        backbone = None if frozen else Backbone(model, low_rank(candidate), seed=training.seed)
+        backbone = (
+            None if frozen else TrainableWeights(model, low_rank(candidate), seed=training.seed)
+        )
         texts = HeadTexts(candidate.settings["input"], backbone.model if backbone else model)
         reader = texts.embedder()
-        learner = HeadLearner(
+        learner = HeadParameters(
             len(self.task.labels),
             reader.width,
             seed=training.seed,
@@ -153,30 +155,32 @@ class HeadKind(LearningKind):
         if not self.task.train:
             return learner.learned({"untrained": True})[0]
         trainee = self._trainee(item, learner, texts, fitting, backbone)
-        pack = HeadPack(reader, frozen=frozen)
-        trained_alone(trainee, pack, item, fitting)
+        pack = HeadTrainer(reader, frozen=frozen)
+        train_one(trainee, pack, item, fitting)
         (learned,) = learner.learned(self._facts(candidate, trainee, pack))
         return replace(learned, weights=backbone.tuned() if backbone else None)
 
-    def _facts(self, candidate: Candidate, trainee: Trainee, pack: HeadPack) -> dict[str, Any]:
+    def _facts(
+        self, candidate: Candidate, trainee: TrainState, pack: HeadTrainer
+    ) -> dict[str, Any]:
         """Notes on the training, kept with the head."""
         return training_facts(candidate, trainee)
 
     def _trainee(
         self,
-        item: Asked,
-        learner: HeadLearner,
+        item: FitRequest,
+        learner: HeadParameters,
         texts: HeadTexts,
-        fitting: Fitting,
-        backbone: Backbone | None,
-    ) -> Trainee:
-        training = Training(**item.candidate.settings["training"])
+        fitting: FitContext,
+        backbone: TrainableWeights | None,
+    ) -> TrainState:
+        training = TrainingConfig(**item.candidate.settings["training"])
         labels, dev = self.task.labels, self.task.dev[: training.dev_examples]
-        return Trainee(
+        return TrainState(
             learner,
             training,
-            HeadExercises(texts, labels, self.task.train),
-            HeadExercises(texts, labels, dev),
+            HeadObjective(texts, labels, self.task.train),
+            HeadObjective(texts, labels, dev),
             number=item.number,
             checkpoint=fitting.checkpoint(item.candidate),
             chance=chance(self.task),

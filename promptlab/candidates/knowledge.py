@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.template import DecodingSettings, InlineTemplate, read_option
 from promptlab.candidates.wrapper import WrappingKind, WrappingSettings, make_inner
 from promptlab.data.task import Task
@@ -82,20 +82,20 @@ class KnowledgeKind(WrappingKind):
         model.require("generate")
         super().check(model)
 
-    def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+    def own_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """template, count, choice, whether the bare question counts, temperature."""
         own = self.settings
-        name = choose(trial, f"{prefix}template", list(self.options))
-        count = choose(trial, f"{prefix}count", own.count)
+        name = suggest_choice(trial, f"{prefix}template", list(self.options))
+        count = suggest_choice(trial, f"{prefix}count", own.count)
         labels.append(f"generated knowledge, {count} statement{'s' if count > 1 else ''}")
         labels.extend([name] if len(self.options) > 1 else [])
-        chosen = choose(trial, f"{prefix}choose", own.choose)
+        chosen = suggest_choice(trial, f"{prefix}choose", own.choose)
         labels.append(f"by {chosen}")
-        bare = choose(trial, f"{prefix}bare", own.bare)
+        bare = suggest_choice(trial, f"{prefix}bare", own.bare)
         labels.extend([] if bare or len(own.bare) == 1 else ["without the bare question"])
         decoding = own.decoding.model_dump(mode="json")
         if own.temperature is not None:
-            decoding["temperature"] = choose(trial, f"{prefix}temperature", own.temperature)
+            decoding["temperature"] = suggest_choice(trial, f"{prefix}temperature", own.temperature)
             labels.append(f"temperature {decoding['temperature']:g}")
         return {
             "template": self.options[name].template.settings(),

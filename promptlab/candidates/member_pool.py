@@ -13,18 +13,18 @@ from promptlab.files.checksums import find_difference
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.ensemble.cached_predictor import Recalled
-from promptlab.tuning.fit_context import Finished
+from promptlab.tuning.fit_context import CompletedTrial
 
 TOGETHER = ("ensemble", "distillation")
 """Kinds made of other candidates."""
 
 
-def kinds_before(of: Collection[str]) -> tuple[str, ...]:
+def kinds_to_run_first(of: Collection[str]) -> tuple[str, ...]:
     """The kinds whose candidates must be there first: all but those made of others, and ``of``."""
     return tuple(dict.fromkeys([*(name for name in BUILT_IN if name not in TOGETHER), *of]))
 
 
-class Rivals:
+class MemberPool:
     """Finished candidates of the groups or kinds ``of`` (all but ensembles if it is empty).
 
     `know` takes in what a kind is told. Tables of predictions are read once.
@@ -33,26 +33,26 @@ class Rivals:
     def __init__(self, of: Sequence[str], task: Task) -> None:
         self._of = tuple(of)
         self._task = task
-        self._finished: list[Finished] = []
+        self._finished: list[CompletedTrial] = []
         self._tables: dict[Path, Predictions] = {}
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """Keep those that may be members."""
         chosen = [one for one in finished if self._fits(one)]
         self._finished = sorted(chosen, key=lambda one: (-one.value, one.tokens, one.number))
 
-    def _fits(self, one: Finished) -> bool:
+    def _fits(self, one: CompletedTrial) -> bool:
         if self._of:
             return one.group in self._of or one.kind in self._of
         return one.kind not in TOGETHER
 
-    def best(self, count: int) -> list[Finished]:
+    def best(self, count: int) -> list[CompletedTrial]:
         """The best ones on dev; as many as there are."""
         return self._finished[:count]
 
-    def ladder(self, count: int) -> list[Finished]:
+    def pareto_front(self, count: int) -> list[CompletedTrial]:
         """Of those that no other beats for as few tokens, the best, cheapest first."""
-        steps: list[Finished] = []
+        steps: list[CompletedTrial] = []
         for one in sorted(self._finished, key=lambda one: (one.tokens, -one.value, one.number)):
             if not steps or one.value > steps[-1].value:
                 steps.append(one)
@@ -75,7 +75,7 @@ class Rivals:
         chosen = [known[key] for key in keys]
         return [self._member(one, model) for one in chosen], [one.candidate.name for one in chosen]
 
-    def _member(self, one: Finished, model: LanguageModel) -> Predictor:
+    def _member(self, one: CompletedTrial, model: LanguageModel) -> Predictor:
         assert one.member is not None, "a study says how its candidates are fitted again"
         if one.predictions is None:
             fitted: Predictor = one.member()

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
-from promptlab.candidates.earlier_trials import Earlier, best_first
+from promptlab.candidates.dimensions import suggest_choice
+from promptlab.candidates.earlier_trials import EarlierPrompt, best_earlier_prompts
 from promptlab.candidates.gradient_tuned import trainable
 from promptlab.data.task import Task
 from promptlab.errors import StudyError, WorkError
@@ -21,8 +21,8 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Finished
-from promptlab.tuning.nearest_tokens import in_words
+from promptlab.tuning.fit_context import CompletedTrial
+from promptlab.tuning.nearest_tokens import with_nearest_words
 
 SOFT = ("soft_prompt", "p_tuning")
 
@@ -39,12 +39,12 @@ class WordsKind(Kind):
 
     name: ClassVar[str] = "words"
     Settings: ClassVar[type[KindSettings]] = WordsSettings
-    keeps: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = SOFT
+    saves_fitted: ClassVar[bool] = True
+    runs_after: ClassVar[tuple[str, ...]] = SOFT
 
     def __init__(self, settings: WordsSettings, task: Task) -> None:
         super().__init__(settings, task)
-        self._soft: list[Earlier] = []
+        self._soft: list[EarlierPrompt] = []
         for rank in settings.rank:
             if rank < 1:
                 raise StudyError(f"ranks begin with 1, the best; found {rank}")
@@ -53,14 +53,14 @@ class WordsKind(Kind):
         """Only a local model's vectors can be read."""
         trainable(model)
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """The soft prompts that there are, best first."""
-        self._soft = best_first(finished, SOFT)
+        self._soft = best_earlier_prompts(finished, SOFT)
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """Which soft prompt is read, and how it is calibrated."""
-        rank = choose(trial, f"{prefix}rank", self.settings.rank)
-        calibration = choose(trial, f"{prefix}calibration", self.settings.calibration)
+        rank = suggest_choice(trial, f"{prefix}rank", self.settings.rank)
+        calibration = suggest_choice(trial, f"{prefix}calibration", self.settings.calibration)
         source = self._soft[rank - 1] if rank <= len(self._soft) else None
         name = f"words of {source.name if source else f'soft prompt {rank}'}"
         name += f" · {calibration}" if calibration != "none" else ""
@@ -82,7 +82,9 @@ class WordsKind(Kind):
             )
         local = trainable(model)
         learned = LearnedParts.load(source.folder, local.compatibility())
-        template, words = in_words(Template.from_settings(source.template), learned, local)
+        template, words = with_nearest_words(
+            Template.from_settings(source.template), learned, local
+        )
         predictor = PromptClassifier(
             template,
             Verbalizer.from_settings(source.verbalizer),

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.gradient_tuned import TunedKind, TunedSettings
 from promptlab.candidates.training_dimensions import Numbers
 from promptlab.errors import CapabilityError, StudyError
@@ -18,8 +18,8 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.tuning.initialisation import Init
-from promptlab.tuning.parameters import Learner
-from promptlab.tuning.soft_prompt import Start, make_learner, soft_segments
+from promptlab.tuning.parameters import PromptParameters
+from promptlab.tuning.soft_prompt import SoftPromptInit, make_parameters, soft_segments
 
 
 class PrefixSettings(TunedSettings):
@@ -56,27 +56,29 @@ class PrefixKind(TunedKind):
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         settings = self.settings
         found: dict[str, Any] = {
-            "length": choose(trial, f"{prefix}length", settings.length),
-            "init": choose(trial, f"{prefix}init", settings.init),
-            "encoder": choose(trial, f"{prefix}encoder", settings.encoder),
+            "length": suggest_choice(trial, f"{prefix}length", settings.length),
+            "init": suggest_choice(trial, f"{prefix}init", settings.init),
+            "encoder": suggest_choice(trial, f"{prefix}encoder", settings.encoder),
             "hidden": settings.hidden,
         }
         if found["init"] == "text":
-            found["init_text"] = choose(trial, f"{prefix}init_text", settings.init_text)
+            found["init_text"] = suggest_choice(trial, f"{prefix}init_text", settings.init_text)
         labels.append(f"prefix of {found['length']} from {found['init']}")
         labels.extend([found["encoder"]] if found["encoder"] != "none" else [])
         return found | self._trained_dimensions(trial, prefix, labels)
 
-    def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner]:
+    def _learner(
+        self, candidate: Candidate, model: LocalModel
+    ) -> tuple[Template, PromptParameters]:
         settings = candidate.settings
         template = Template.from_settings(settings["template"])
         answers: tuple[str, ...] = ()
         if "verbalizer" in settings:
             answers = Verbalizer.from_settings(settings["verbalizer"]).answers
-        start = Start(
+        start = SoftPromptInit(
             settings["init"], settings["training"]["seed"], settings.get("init_text"), answers
         )
-        learner = make_learner(
+        learner = make_parameters(
             model,
             template,
             start,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.knowledge import with_field
 from promptlab.candidates.wrapper import WrappingKind, WrappingSettings, make_inner
 from promptlab.data.task import Task
@@ -83,11 +83,11 @@ class RetrievalKind(WrappingKind):
             check_embeds(model)
         super().check(model)
 
-    def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+    def own_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """k and method."""
         own = self.settings
-        k = choose(trial, f"{prefix}k", own.k)
-        method = choose(trial, f"{prefix}method", own.method)
+        k = suggest_choice(trial, f"{prefix}k", own.k)
+        method = suggest_choice(trial, f"{prefix}method", own.method)
         source = "training example" if self.passages is None else "passage"
         labels.append(f"{k} retrieved {source}{'s' if k > 1 else ''} ({method})")
         return {

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.wrapper import WrappingKind, WrappingSettings
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
@@ -59,21 +59,21 @@ class SelfConsistencyKind(WrappingKind):
             check_embeds(model)
         super().check(model)
 
-    def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+    def own_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """samples, vote, and early stopping or the likeness of answers."""
         own = self.settings
-        samples = choose(trial, f"{prefix}samples", own.samples)
-        vote = choose(trial, f"{prefix}vote", own.vote)
+        samples = suggest_choice(trial, f"{prefix}samples", own.samples)
+        vote = suggest_choice(trial, f"{prefix}vote", own.vote)
         labels.append(f"self-consistency of {samples}")
         labels.extend([vote] if vote != "majority" else [])
         found = {"samples": samples, "vote": vote, "adaptive": "none"}
         if vote == "majority":
-            found["adaptive"] = choose(trial, f"{prefix}adaptive", own.adaptive)
+            found["adaptive"] = suggest_choice(trial, f"{prefix}adaptive", own.adaptive)
             adaptive = found["adaptive"] != "none"
             labels.extend([f"adaptive ({found['adaptive']})"] if adaptive else [])
             found |= {"threshold": own.threshold, "wave": own.wave} if adaptive else {}
         if vote == "semantic":
-            found["similarity"] = choose(trial, f"{prefix}similarity", own.similarity)
+            found["similarity"] = suggest_choice(trial, f"{prefix}similarity", own.similarity)
         return found
 
     def wrap(

@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
-from promptlab.candidates.earlier_trials import Earlier, best_first
+from promptlab.candidates.dimensions import suggest_choice
+from promptlab.candidates.earlier_trials import EarlierPrompt, best_earlier_prompts
 from promptlab.candidates.gradient_tuned import TunedKind, TunedSettings
 from promptlab.errors import StudyError
 from promptlab.models.learned_parts import LearnedParts
@@ -18,11 +18,17 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Finished
+from promptlab.tuning.fit_context import CompletedTrial
 from promptlab.tuning.initialisation import Init
-from promptlab.tuning.parameters import Learner
+from promptlab.tuning.parameters import PromptParameters
 from promptlab.tuning.reparameterisation import EncoderName
-from promptlab.tuning.soft_prompt import Start, make_learner, soft_segments, softened, with_soft
+from promptlab.tuning.soft_prompt import (
+    SoftPromptInit,
+    make_parameters,
+    soft_segments,
+    with_soft,
+    with_soft_words,
+)
 
 Beginning = Literal["random", "vocabulary", "text", "labels", "template", "best"]
 HARD = ("template", "triggers")
@@ -62,9 +68,9 @@ class SoftPromptKind(TunedKind):
         if "text" in settings.init and not settings.init_text:
             raise StudyError("init: text needs init_text, a list of texts to start from")
         self._check_mixtures()
-        self._best: Earlier | None = None
+        self._best: EarlierPrompt | None = None
         if "best" in settings.init:
-            self.after = HARD  # type: ignore[misc]  # only this group waits for them
+            self.runs_after = HARD  # type: ignore[misc]  # only this group waits for them
         for option in self.options.values():
             if not {"template", "best"} & set(settings.init):
                 soft_segments(with_soft(option.template, None))
@@ -85,9 +91,9 @@ class SoftPromptKind(TunedKind):
                 "calibration: [none], or members: [1]"
             )
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """The best hard prompt so far."""
-        self._best = next(iter(best_first(finished, HARD)), None)
+        self._best = next(iter(best_earlier_prompts(finished, HARD)), None)
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """What `TemplateKind` suggests, and how the vectors start and are trained.
@@ -110,22 +116,24 @@ class SoftPromptKind(TunedKind):
     def _soft_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """How many vectors there are and where they start."""
         settings = self.settings
-        init = choose(trial, f"{prefix}init", settings.init)
+        init = suggest_choice(trial, f"{prefix}init", settings.init)
         found: dict[str, Any] = {"init": init}
         if init == "text":
-            found["init_text"] = choose(trial, f"{prefix}init_text", settings.init_text)
+            found["init_text"] = suggest_choice(trial, f"{prefix}init_text", settings.init_text)
         if settings.length and init not in ("template", "best"):
-            found["length"] = choose(trial, f"{prefix}length", settings.length)
+            found["length"] = suggest_choice(trial, f"{prefix}length", settings.length)
             labels.append(f"{found['length']} vectors")
-        found["encoder"] = choose(trial, f"{prefix}encoder", settings.encoder)
-        found["members"] = choose(trial, f"{prefix}members", settings.members)
+        found["encoder"] = suggest_choice(trial, f"{prefix}encoder", settings.encoder)
+        found["members"] = suggest_choice(trial, f"{prefix}members", settings.members)
         found["hidden"] = settings.hidden
         labels.append(f"from {init}")
         labels.extend([found["encoder"]] if found["encoder"] != "none" else [])
         labels.extend([f"{found['members']} mixed"] if found["members"] > 1 else [])
         return found
 
-    def _learner(self, candidate: Candidate, model: LocalModel) -> tuple[Template, Learner]:
+    def _learner(
+        self, candidate: Candidate, model: LocalModel
+    ) -> tuple[Template, PromptParameters]:
         settings = candidate.settings
         template, starts = self._soft_template(
             Template.from_settings(settings["template"]),
@@ -140,10 +148,10 @@ class SoftPromptKind(TunedKind):
         own = settings["init"] in ("template", "best")
         init: Init = "vocabulary" if own else settings["init"]
         seed = settings["training"]["seed"]
-        learner = make_learner(
+        learner = make_parameters(
             model,
             template,
-            Start(init, seed, settings.get("init_text"), answers),
+            SoftPromptInit(init, seed, settings.get("init_text"), answers),
             encoder=settings["encoder"],
             hidden=settings["hidden"],
             members=settings["members"],
@@ -161,7 +169,7 @@ class SoftPromptKind(TunedKind):
     ) -> tuple[Template, dict[str, tuple[int, ...]]]:
         """The template with its soft segments, and the tokens they start from if it says so."""
         if init in ("template", "best"):
-            return softened(template, model, [tuple(ids) for ids in triggers])
+            return with_soft_words(template, model, [tuple(ids) for ids in triggers])
         return with_soft(template, length), {}
 
     def _largest(self, template: Template, model: LocalModel) -> list[tuple[Template, LocalModel]]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.template import OWN, Option, TemplateKind, TemplateSettings
 from promptlab.data.spans import read_spans
 from promptlab.data.task import FEW_SHOT_SEEDS
@@ -49,7 +49,7 @@ class DecompositionKind(TemplateKind):
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """Template and verbalizer, which stretches are asked about, and how they are chosen."""
-        option = self.options[choose(trial, f"{prefix}template", list(self.options))]
+        option = self.options[suggest_choice(trial, f"{prefix}template", list(self.options))]
         template = self._template(trial, prefix, option)
         labels = [f"{option.name} by spans"]
         settings: dict[str, Any] = {"template": template.settings()}
@@ -57,11 +57,11 @@ class DecompositionKind(TemplateKind):
         settings |= {"text": self._text(option), "outside": self.settings.outside}
         for name in ("longest", "keep", "selection", "bias"):
             values = getattr(self.settings, name)
-            settings[name] = choose(trial, f"{prefix}{name}", values)
+            settings[name] = suggest_choice(trial, f"{prefix}{name}", values)
             labels.extend([f"{name} {settings[name]}"] if len(values) > 1 else [])
-        count = choose(trial, f"{prefix}demonstrations", self.settings.demonstrations)
+        count = suggest_choice(trial, f"{prefix}demonstrations", self.settings.demonstrations)
         if count:
-            seed = choose(trial, f"{prefix}seed", self.settings.seed)
+            seed = suggest_choice(trial, f"{prefix}seed", self.settings.seed)
             settings |= {"demonstrations": count, "seed": seed}
             labels.append(f"{count} demonstrations (seed {seed})")
         return Candidate.of(self.name, settings, " · ".join(labels))

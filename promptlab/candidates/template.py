@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.parsers import ParserSettings, check_parser_labels
 from promptlab.data.label import canonical_label
 from promptlab.data.task import Task
@@ -112,7 +112,7 @@ class TemplateKind(Kind):
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """template, and what applies to it: verbalizer, aggregation, calibration, parts, chat."""
-        option = self.options[choose(trial, f"{prefix}template", list(self.options))]
+        option = self.options[suggest_choice(trial, f"{prefix}template", list(self.options))]
         template = self._template(trial, prefix, option)
         settings: dict[str, Any] = {"template": template.settings()}
         labels = [option.name]
@@ -169,10 +169,10 @@ class TemplateKind(Kind):
 
     def _template(self, trial: Trial, prefix: str, option: Option) -> Template:
         template = option.template
-        chat = choose(trial, f"{prefix}chat", self.settings.chat)
+        chat = suggest_choice(trial, f"{prefix}chat", self.settings.chat)
         if template.parts is not None and len(self.settings.without) > 1:
             names = ["+".join(parts) for parts in self.settings.without]
-            left_out = choose(trial, f"{prefix}without", names)
+            left_out = suggest_choice(trial, f"{prefix}without", names)
             template = template.without(*filter(None, left_out.split("+")))
         elif template.parts is not None:
             template = template.without(*self.settings.without[0])
@@ -181,11 +181,13 @@ class TemplateKind(Kind):
     def _scored(
         self, trial: Trial, prefix: str, option: Option, labels: list[str]
     ) -> dict[str, Any]:
-        chosen = choose(trial, f"{prefix}verbalizer", list(self.verbalizers))
+        chosen = suggest_choice(trial, f"{prefix}verbalizer", list(self.verbalizers))
         answers = option.answers if chosen == OWN else self.verbalizers[chosen]
-        aggregation = choose(trial, f"{prefix}aggregation", self.settings.aggregation)
-        normalise = choose(trial, f"{prefix}length_normalise", self.settings.length_normalise)
-        calibration = choose(trial, f"{prefix}calibration", self.settings.calibration)
+        aggregation = suggest_choice(trial, f"{prefix}aggregation", self.settings.aggregation)
+        normalise = suggest_choice(
+            trial, f"{prefix}length_normalise", self.settings.length_normalise
+        )
+        calibration = suggest_choice(trial, f"{prefix}calibration", self.settings.calibration)
         assert answers is not None and not isinstance(answers, str)
         verbalizer = Verbalizer(answers, aggregation=aggregation, length_normalise=normalise)
         labels.extend([] if chosen == OWN else [chosen])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import Range, pick
+from promptlab.candidates.dimensions import Range, suggest_value
 from promptlab.files.settings import Seed
 from promptlab.tuning.hyperparameters import Schedule
 
@@ -32,7 +32,7 @@ def above_zero(value: Numbers) -> Numbers:
 class TrainingSettings(KindSettings):
     """How the learned parts of a group are trained; lists and ranges are searched.
 
-    The names are those of `promptlab.tuning.hyperparameters.Training`.
+    The names are those of `promptlab.tuning.hyperparameters.TrainingConfig`.
     """
 
     learning_rate: Numbers = Field(default=[0.03])
@@ -54,12 +54,12 @@ class TrainingSettings(KindSettings):
         return above_zero(value)
 
 
-def picked(
+def suggest_setting(
     settings: TrainingSettings, key: str, trial: Trial, prefix: str, labels: list[str], short: str
 ) -> Any:
     """One dimension's value; ``labels`` names what is searched."""
     values = getattr(settings, key)
-    found = pick(trial, f"{prefix}{key}", values)
+    found = suggest_value(trial, f"{prefix}{key}", values)
     if isinstance(values, Range) or len(values) > 1:
         told = f"{found:.3g}" if isinstance(found, float) else str(found)
         labels.append(f"{short} {told}".strip())
@@ -73,10 +73,10 @@ def training_dimensions(
     labels: list[str],
     rate: str = "learning_rate",
 ) -> dict[str, Any]:
-    """The arguments of a `Training`; ``rate`` is the setting that is its learning rate."""
-    found = {"learning_rate": picked(settings, rate, trial, prefix, labels, "lr")}
+    """The arguments of a `TrainingConfig`; ``rate`` is the setting that is its learning rate."""
+    found = {"learning_rate": suggest_setting(settings, rate, trial, prefix, labels, "lr")}
     for key in SEARCHED:
-        found[key] = picked(settings, key, trial, prefix, labels, _SHORT.get(key, key))
+        found[key] = suggest_setting(settings, key, trial, prefix, labels, _SHORT.get(key, key))
     return found | {key: getattr(settings, key) for key in GIVEN}
 
 

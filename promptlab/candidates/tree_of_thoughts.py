@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.parsers import ParserSettings
 from promptlab.candidates.template import DecodingSettings, InlineTemplate
 from promptlab.data.task import Task
@@ -93,7 +93,7 @@ class TreeOfThoughtsKind(Kind):
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """Method and template of thoughts and judgements, and the search's shape."""
         labels: list[str] = []
-        chat = choose(trial, f"{prefix}chat", self.settings.chat)
+        chat = suggest_choice(trial, f"{prefix}chat", self.settings.chat)
         settings = {
             "thoughts": self._thoughts(trial, prefix, chat, labels).settings(),
             "judgement": self._judgement(trial, prefix, chat, labels).settings(),
@@ -128,20 +128,22 @@ class TreeOfThoughtsKind(Kind):
                     raise StudyError(f"template {name!r}: {error}") from error
 
     def _thoughts(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> Thoughts:
-        method = choose(trial, f"{prefix}thoughts", self.settings.thoughts)
+        method = suggest_choice(trial, f"{prefix}thoughts", self.settings.thoughts)
         labels.append(method)
         if method == "moves":
             return Thoughts(method=method)
         template, _ = self._template(trial, prefix, method, chat, labels)
-        count = choose(trial, f"{prefix}count", self.settings.count)
+        count = suggest_choice(trial, f"{prefix}count", self.settings.count)
         options = self.settings.decoding.model_dump()
         if method == "sample":
             options["temperature"] = self._temperature(trial, prefix, labels)
         return Thoughts(template, method, count, Decoding(**options))
 
     def _judgement(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> Judgement:
-        method = choose(trial, f"{prefix}evaluation", self.settings.evaluation)
-        seed = choose(trial, f"{prefix}seed", self.settings.seed) if method == "random" else 0
+        method = suggest_choice(trial, f"{prefix}evaluation", self.settings.evaluation)
+        seed = (
+            suggest_choice(trial, f"{prefix}seed", self.settings.seed) if method == "random" else 0
+        )
         if method == "random":
             labels.append("random values" + (f" (seed {seed})" if seed else ""))
             return Judgement(method=method, seed=seed)
@@ -151,7 +153,7 @@ class TreeOfThoughtsKind(Kind):
         options = self.settings.judging.model_dump()
         samples = 1
         if method != use:
-            samples = choose(trial, f"{prefix}samples", self.settings.samples)
+            samples = suggest_choice(trial, f"{prefix}samples", self.settings.samples)
             if samples > 1:
                 options["temperature"] = self._temperature(trial, prefix, labels)
                 labels.append(f"{samples} samples")
@@ -167,16 +169,16 @@ class TreeOfThoughtsKind(Kind):
         )
 
     def _search(self, trial: Trial, prefix: str, labels: list[str]) -> Search:
-        method = choose(trial, f"{prefix}search", self.settings.search)
-        beam = choose(trial, f"{prefix}beam", self.settings.beam)
-        depth = choose(trial, f"{prefix}depth", self.settings.depth)
-        threshold = choose(trial, f"{prefix}threshold", self.settings.threshold)
+        method = suggest_choice(trial, f"{prefix}search", self.settings.search)
+        beam = suggest_choice(trial, f"{prefix}beam", self.settings.beam)
+        depth = suggest_choice(trial, f"{prefix}depth", self.settings.depth)
+        threshold = suggest_choice(trial, f"{prefix}threshold", self.settings.threshold)
         labels.append(f"{method} first, beam {beam}, depth {depth}")
         labels.extend([] if threshold is None else [f"threshold {threshold:g}"])
         return Search(method, depth, beam, threshold, Budget(**self.settings.budget.model_dump()))
 
     def _temperature(self, trial: Trial, prefix: str, labels: list[str]) -> float:
-        found: float = choose(trial, f"{prefix}temperature", self.settings.temperature)
+        found: float = suggest_choice(trial, f"{prefix}temperature", self.settings.temperature)
         told = f"temperature {found:g}"
         labels.extend([] if told in labels else [told])
         return found
@@ -185,7 +187,7 @@ class TreeOfThoughtsKind(Kind):
         self, trial: Trial, prefix: str, use: str, chat: bool, labels: list[str]
     ) -> tuple[Template, Mapping[str, Any] | None]:
         names = list(self.templates[use])
-        name = choose(trial, f"{prefix}{use}", names)
+        name = suggest_choice(trial, f"{prefix}{use}", names)
         labels.extend([name] if len(names) > 1 else [])
         template, answers = self.templates[use][name]
         return replace(template, chat=chat or template.chat), answers

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from promptlab.candidates.base import KindSettings, LearningKind, Trial, one_by_one
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.base import KindSettings, LearningKind, Trial, fit_sequentially
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.gradient_tuned import check_examples, check_room, trainable
 from promptlab.candidates.template import Answers, Option, TemplateKind, TemplateSettings
 from promptlab.data.task import Task
@@ -20,13 +20,17 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.label_word_search import slot_words
-from promptlab.tuning.triggers.config import Method, Recipe
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.label_word_search import find_slot_words
+from promptlab.tuning.triggers.config import Method, TriggerSearchConfig
 from promptlab.tuning.triggers.initialisation import COMMON, starting_tokens
-from promptlab.tuning.triggers.objective import ScoredTriggers
-from promptlab.tuning.triggers.run import Hunt
-from promptlab.tuning.triggers.segments import reading, resized, trigger_lengths
+from promptlab.tuning.triggers.objective import TriggerObjective
+from promptlab.tuning.triggers.run import TriggerSearchRun
+from promptlab.tuning.triggers.segments import (
+    trigger_lengths,
+    with_trigger_length,
+    with_trigger_tokens,
+)
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 SEARCH = "search"
@@ -51,9 +55,9 @@ FIXED = ("start_text", "width", "swaps", "accumulate", "comparison", "read_back"
 class TriggersSettings(TemplateSettings):
     """How the triggers of a template group are searched; every list is a search dimension.
 
-    The names are those of `promptlab.tuning.triggers.config.Recipe`. ``length`` replaces the n of
-    every ``{trigger:n}``. With the verbalizer *search* the words of each label, ``label_words``
-    of them, are found by a probe at the slot. At most ``dev_examples`` of dev judge a trigger.
+    The names are those of `TriggerSearchConfig`. ``length`` replaces the n of every
+    ``{trigger:n}``. With the verbalizer *search* the words of each label, ``label_words`` of them,
+    are found by a probe at the slot. At most ``dev_examples`` of dev judge a trigger.
     """
 
     verbalizers: list[Literal["own", "targets", "search"] | Answers] = Field(  # type: ignore[assignment]
@@ -64,21 +68,21 @@ class TriggersSettings(TemplateSettings):
     method: list[Method] = Field(default=["autoprompt"], min_length=1)
     start: list[Literal["auto", "mask", "random", "text"]] = Field(default=["auto"], min_length=1)
     start_text: str = COMMON
-    top: list[int] = Field(default=[Recipe.top], min_length=1)
-    sample: list[int] = Field(default=[Recipe.sample], min_length=1)
-    steps: list[int] = Field(default=[Recipe.steps], min_length=1)
-    batch: list[int] = Field(default=[Recipe.batch], min_length=1)
-    patience: list[int | None] = Field(default=[Recipe.patience], min_length=1)
-    blocks: list[int] = Field(default=[Recipe.blocks], min_length=1)
-    momentum: list[float] = Field(default=[Recipe.momentum], min_length=1)
-    capitalised: list[bool] = Field(default=[Recipe.capitalised], min_length=1)
-    whole_words: list[bool] = Field(default=[Recipe.whole_words], min_length=1)
-    seed: list[Seed] = Field(default=[Recipe.seed], min_length=1)
-    width: int = Recipe.width
-    swaps: int = Recipe.swaps
-    accumulate: int = Recipe.accumulate
-    comparison: int | None = Recipe.comparison
-    read_back: bool = Recipe.read_back
+    top: list[int] = Field(default=[TriggerSearchConfig.top], min_length=1)
+    sample: list[int] = Field(default=[TriggerSearchConfig.sample], min_length=1)
+    steps: list[int] = Field(default=[TriggerSearchConfig.steps], min_length=1)
+    batch: list[int] = Field(default=[TriggerSearchConfig.batch], min_length=1)
+    patience: list[int | None] = Field(default=[TriggerSearchConfig.patience], min_length=1)
+    blocks: list[int] = Field(default=[TriggerSearchConfig.blocks], min_length=1)
+    momentum: list[float] = Field(default=[TriggerSearchConfig.momentum], min_length=1)
+    capitalised: list[bool] = Field(default=[TriggerSearchConfig.capitalised], min_length=1)
+    whole_words: list[bool] = Field(default=[TriggerSearchConfig.whole_words], min_length=1)
+    seed: list[Seed] = Field(default=[TriggerSearchConfig.seed], min_length=1)
+    width: int = TriggerSearchConfig.width
+    swaps: int = TriggerSearchConfig.swaps
+    accumulate: int = TriggerSearchConfig.accumulate
+    comparison: int | None = TriggerSearchConfig.comparison
+    read_back: bool = TriggerSearchConfig.read_back
     dev_examples: int = Field(default=500, ge=1)
 
 
@@ -119,8 +123,10 @@ class TriggersKind(LearningKind, TemplateKind):
         example = self.task.train[0]
         for option in self.options.values():
             try:
-                template = resized(option.template, max(self.settings.length, default=None))
-                view = reading(local, template)
+                template = with_trigger_length(
+                    option.template, max(self.settings.length, default=None)
+                )
+                view = with_trigger_tokens(local, template)
                 check_room(template, view)
                 for answers in self.verbalizers.values():
                     chosen = option.answers if answers == "own" else answers
@@ -131,11 +137,11 @@ class TriggersKind(LearningKind, TemplateKind):
                 raise StudyError(f"template {option.name!r}: {error}") from error
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """One search after the other; each goes on from its checkpoint."""
         local = trainable(model)
-        yield from one_by_one(asked, fitting, lambda item: self._found(item, local, fitting))
+        yield from fit_sequentially(asked, fitting, lambda item: self._found(item, local, fitting))
 
     def _scored(
         self, trial: Trial, prefix: str, option: Option, labels: list[str]
@@ -143,13 +149,13 @@ class TriggersKind(LearningKind, TemplateKind):
         if SEARCH not in self.verbalizers:
             return super()._scored(trial, prefix, option, labels)
         names = list(self.verbalizers)
-        chosen = choose(trial, f"{prefix}verbalizer", names)
+        chosen = suggest_choice(trial, f"{prefix}verbalizer", names)
         if chosen != SEARCH:
             given = _Given(trial, f"{prefix}verbalizer", chosen)
             return super()._scored(given, prefix, option, labels)
-        count = choose(trial, f"{prefix}label_words", self.settings.label_words)
-        aggregation = choose(trial, f"{prefix}aggregation", self.settings.aggregation)
-        calibration = choose(trial, f"{prefix}calibration", self.settings.calibration)
+        count = suggest_choice(trial, f"{prefix}label_words", self.settings.label_words)
+        aggregation = suggest_choice(trial, f"{prefix}aggregation", self.settings.aggregation)
+        calibration = suggest_choice(trial, f"{prefix}calibration", self.settings.calibration)
         labels.append(f"{count} found words a label")
         labels.extend([] if calibration == "none" else [calibration])
         return {
@@ -164,34 +170,36 @@ class TriggersKind(LearningKind, TemplateKind):
             if name == "sample" and found["method"] != "gcg":
                 continue
             values = getattr(settings, name)
-            found[name] = choose(trial, f"{prefix}{name}", values)
+            found[name] = suggest_choice(trial, f"{prefix}{name}", values)
             if name == "method":
                 labels.append(found[name])
             elif len(values) > 1:
                 labels.append(f"{name.replace('_', ' ')} {found[name]}")
         extra = {"search": found, "dev_examples": settings.dev_examples}
         if settings.length:
-            extra["length"] = choose(trial, f"{prefix}length", settings.length)
+            extra["length"] = suggest_choice(trial, f"{prefix}length", settings.length)
             labels.append(f"{extra['length']} tokens")
         return extra
 
-    def _found(self, item: Asked, model: LocalModel, fitting: Fitting) -> Predictor:
+    def _found(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
         """The predictor of one search. Raises `Pruned` when the study gives it up."""
         settings = item.candidate.settings
         tokens = self._filter(model)
         recipe = self._recipe(settings["search"])
-        template = resized(Template.from_settings(settings["template"]), settings.get("length"))
+        template = with_trigger_length(
+            Template.from_settings(settings["template"]), settings.get("length")
+        )
         verbalizer, facts = self._verbalizer(settings["verbalizer"], template, model, recipe)
-        oracle = ScoredTriggers(
+        oracle = TriggerObjective(
             model,
             template,
             verbalizer,
             self.task.train,
             dev=self.task.dev[: settings["dev_examples"]],
-            judge=fitting.judge,
+            judge=fitting.score_dev,
         )
         path = fitting.checkpoint(item.candidate)
-        best = Hunt(
+        best = TriggerSearchRun(
             recipe,
             oracle,
             tokens,
@@ -204,15 +212,21 @@ class TriggersKind(LearningKind, TemplateKind):
         predictor.calibration = settings["calibration"]
         return predictor.fit(self.task.train)
 
-    def _recipe(self, search: dict[str, Any]) -> Recipe:
-        known = {field.name for field in fields(Recipe)}
+    def _recipe(self, search: dict[str, Any]) -> TriggerSearchConfig:
+        known = {field.name for field in fields(TriggerSearchConfig)}
         try:
-            return Recipe(**{name: value for name, value in search.items() if name in known})
+            return TriggerSearchConfig(
+                **{name: value for name, value in search.items() if name in known}
+            )
         except InputError as error:
             raise StudyError(str(error)) from error
 
     def _verbalizer(
-        self, settings: dict[str, Any], template: Template, model: LocalModel, recipe: Recipe
+        self,
+        settings: dict[str, Any],
+        template: Template,
+        model: LocalModel,
+        recipe: TriggerSearchConfig,
     ) -> tuple[Verbalizer, dict[str, Any]]:
         """The candidate's verbalizer, and what is to be noted about it."""
         if "search" not in settings:
@@ -226,9 +240,9 @@ class TriggersKind(LearningKind, TemplateKind):
             text=recipe.start_text,
             seed=recipe.seed,
         )
-        verbalizer, found = slot_words(
+        verbalizer, found = find_slot_words(
             template,
-            reading(model, template, begun),
+            with_trigger_tokens(model, template, begun),
             self.task.train,
             self.task.labels,
             tokens,

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.data.task import Task
 from promptlab.errors import DataError
 from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import check_targets, check_trainable
 from promptlab.predictors.candidate import Candidate
-from promptlab.tuning.weight_updates import LowRank, Targets
+from promptlab.tuning.weight_updates import LoRAConfig, Targets
 
 RATES = {"full": 2e-5, "lora": 2e-4}
 """The learning rate that each takes if none is given."""
@@ -32,7 +32,7 @@ class WeightSettings(KindSettings):
     targets: Targets = "default"
 
 
-def with_rates(values: Any, weights: Sequence[str], rates: Mapping[str, float]) -> Any:
+def default_learning_rates(values: Any, weights: Sequence[str], rates: Mapping[str, float]) -> Any:
     """A section's values with the learning rates that go with ``weights``, if none is given."""
     if not isinstance(values, dict) or "learning_rate" in values:
         return values
@@ -47,21 +47,21 @@ def weight_dimensions(
     settings: Any, trial: Trial, prefix: str, labels: list[str]
 ) -> dict[str, Any]:
     """Which weights are trained, and how low-rank updates are made."""
-    weights = choose(trial, f"{prefix}weights", settings.weights)
+    weights = suggest_choice(trial, f"{prefix}weights", settings.weights)
     labels.append({"full": "all weights", "lora": "LoRA", "frozen": "frozen"}[weights])
     found: dict[str, Any] = {"weights": weights}
     if weights == "lora":
-        rank = choose(trial, f"{prefix}rank", settings.rank)
+        rank = suggest_choice(trial, f"{prefix}rank", settings.rank)
         labels.extend([f"rank {rank}"] if len(settings.rank) > 1 else [])
         alpha = settings.alpha or 2.0 * rank
         found["low_rank"] = {"rank": rank, "alpha": alpha, "targets": settings.targets}
     return found
 
 
-def low_rank(candidate: Candidate) -> LowRank | None:
+def low_rank(candidate: Candidate) -> LoRAConfig | None:
     """The candidate's low-rank updates; ``None`` where all weights are trained."""
     found = candidate.settings.get("low_rank")
-    return None if found is None else LowRank(**found)
+    return None if found is None else LoRAConfig(**found)
 
 
 def check_weights(settings: Any, model: LocalModel) -> None:

@@ -51,7 +51,7 @@ class WrappingKind(Kind):
 
     The inner kind's dimensions are named ``<group>.inner.``; a candidate's settings hold
     ``inner`` (the inner candidate's kind, settings and name) beside the kind's own. A subclass
-    gives `own` and `wrap`.
+    gives `own_dimensions` and `wrap`.
     """
 
     Settings: ClassVar[type[KindSettings]] = WrappingSettings
@@ -60,11 +60,11 @@ class WrappingKind(Kind):
     def __init__(self, settings: Any, task: Task) -> None:
         super().__init__(settings, task)
         self.inner = make_inner(settings.inner, self.inner_task(task))
-        if self.inner.keeps:  # a fitted wrapper is as dear as what it wraps
-            self.keeps = True  # type: ignore[misc]
+        if self.inner.saves_fitted:  # a fitted wrapper is as dear as what it wraps
+            self.saves_fitted = True  # type: ignore[misc]
 
     @abstractmethod
-    def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+    def own_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         """The kind's own dimensions as settings; their names for readers are added to labels."""
 
     @abstractmethod
@@ -88,7 +88,7 @@ class WrappingKind(Kind):
         """The inner candidate's dimensions, then the wrapper's."""
         inner = self.inner.suggest(trial, f"{prefix}inner.")
         labels: list[str] = []
-        own = self.own(trial, prefix, labels)
+        own = self.own_dimensions(trial, prefix, labels)
         settings = {"inner": inner_record(inner)} | own
         return Candidate.of(self.name, settings, " · ".join([inner.name, *labels]))
 
@@ -117,9 +117,9 @@ class WrappingKind(Kind):
 def make_inner(settings: KindSettings, task: Task, *, strategies: bool = True) -> Kind:
     """The kind of an inner group. Raises `StudyError` for one that gives no ``strategies``."""
     kind = find_kind(settings.kind)
-    if strategies and not kind.solves:
+    if strategies and not kind.is_strategy:
         raise StudyError(_no_strategy(settings.kind, "it"))
-    if kind.after:
+    if kind.runs_after:
         raise StudyError(
             f"inner ({settings.kind}): its candidates build on others of the study, so it cannot "
             "stand inside another kind; list it as a group of its own"

@@ -48,7 +48,7 @@ def explain(
     told apart (exact McNemar test on the same examples).
     """
     from promptlab.cli.predict import load_predictor
-    from promptlab.tuning.explanation import explain, reading_of
+    from promptlab.tuning.explanation import explain, with_words
 
     asked = read_pairs(column, "--column")
     predictor = load_predictor(folder, model, device, dtype)
@@ -59,7 +59,7 @@ def explain(
         )
         own = _predicted(predictor, examples, block, "its own prompt")
         document["data"] = {"source": data} | _worth(own)
-        reading = reading_of(predictor)
+        reading = with_words(predictor)
         if reading is not None:
             document |= _beside(own, _predicted(reading, examples, block, "in words"))
     if as_json:

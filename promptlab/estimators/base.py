@@ -29,8 +29,8 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Fitting
-from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.fit_context import FitContext
+from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.learning_cost import LearningCost
 
 if TYPE_CHECKING:
@@ -153,11 +153,11 @@ class Tuner(Predictor, register=False):
         kind = find_kind(self.kind)(self._settings(), task)
         model = self._model()
         kind.check(model)
-        candidate = kind.suggest(_Only(), "")
+        candidate = kind.suggest(_FixedTrial(), "")
         with ExitStack() as stack:
             if listener is None:
                 listener = stack.enter_context(self._progress(task, candidate, model, seconds))
-            fitting = Fitting(
+            fitting = FitContext(
                 self._params["metric"],
                 events=Events(listener),
                 folder=None if checkpoints is None else Path(checkpoints),
@@ -244,7 +244,7 @@ class Tuner(Predictor, register=False):
         settings = candidate.settings
         most = None
         if "training" in settings:
-            most = Training(**settings["training"]).most_steps(len(task.train))
+            most = TrainingConfig(**settings["training"]).most_steps(len(task.train))
         elif "search" in settings:
             most = int(settings["search"]["steps"])
         progress = LearningProgress(type(self).__name__, most)
@@ -427,7 +427,7 @@ def _numbered(split: str, examples: Sequence[Example]) -> tuple[Example, ...]:
     )
 
 
-class _Only(Trial):
+class _FixedTrial(Trial):
     """A trial that searches nothing: of one choice there is nothing to ask for."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:

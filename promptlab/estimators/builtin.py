@@ -10,11 +10,11 @@ from promptlab.predictors.head import template_without_slot
 from promptlab.tuning.hyperparameters import Schedule
 from promptlab.tuning.initialisation import Init
 from promptlab.tuning.reparameterisation import EncoderName
-from promptlab.tuning.triggers.config import Method, Recipe
+from promptlab.tuning.triggers.config import Method, TriggerSearchConfig
 
 
 class GradientTuner(Tuner, kw_only=True):
-    """A tuner trained with AdamW; its settings are explained at `Training`."""
+    """A tuner trained with AdamW; its settings are explained at `TrainingConfig`."""
 
     learning_rate: float | None = 0.03
     epochs: int = 20
@@ -50,7 +50,7 @@ class SoftPromptTuner(TemplateTuner, GradientTuner, kw_only=True):
         hidden: The encoder's width; ``None``: the model's.
         members: Above 1, a mixture of so many soft prompts (Qin & Eisner 2021).
         calibration: *none*, *contextual*, *pmi* or *batch*.
-        learning_rate: Of the vectors; further settings are those of `Training`.
+        learning_rate: Of the vectors; further settings are those of `TrainingConfig`.
         metric: By which dev judges.
 
     Raises:
@@ -90,7 +90,7 @@ class PrefixTuner(TemplateTuner, GradientTuner, kw_only=True):
         encoder: *mlp* is Li & Liang's reparameterisation.
         hidden: The encoder's width; ``None``: the model's.
         calibration: *none*, *contextual*, *pmi* or *batch*.
-        learning_rate: Of keys and values; further settings are those of `Training`.
+        learning_rate: Of keys and values; further settings are those of `TrainingConfig`.
         metric: By which dev judges.
 
     Raises:
@@ -127,7 +127,7 @@ class TriggerSearch(TemplateTuner, kw_only=True):
         label_words: So many words of each label are found.
         length: Replaces every n.
         steps: Steps of the search; further settings are those of
-            `promptlab.tuning.triggers.config.Recipe`.
+            `promptlab.tuning.triggers.config.TriggerSearchConfig`.
         dev_examples: At most so many examples of dev judge a trigger.
         calibration: *none*, *contextual*, *pmi* or *batch*.
         metric: By which dev judges.
@@ -136,7 +136,7 @@ class TriggerSearch(TemplateTuner, kw_only=True):
         InputError: For a setting that is unknown or cannot be.
 
     Example:
-        >>> search = TriggerSearch(
+        >>> search = TokenSearch(
         ...     "{text} {trigger:3} {mask}.", {"bad": "terrible", "good": "great"}, "bert"
         ... )
         >>> search.method, search.steps
@@ -151,21 +151,21 @@ class TriggerSearch(TemplateTuner, kw_only=True):
     seed: int = 13
     metric: str = "accuracy"
     start: Literal["auto", "mask", "random", "text"] = "auto"
-    start_text: str = Recipe.start_text
-    top: int = Recipe.top
-    sample: int = Recipe.sample
-    steps: int = Recipe.steps
-    batch: int = Recipe.batch
-    patience: int | None = Recipe.patience
-    blocks: int = Recipe.blocks
-    momentum: float = Recipe.momentum
-    capitalised: bool = Recipe.capitalised
-    whole_words: bool = Recipe.whole_words
-    width: int = Recipe.width
-    swaps: int = Recipe.swaps
-    accumulate: int = Recipe.accumulate
-    comparison: int | None = Recipe.comparison
-    read_back: bool = Recipe.read_back
+    start_text: str = TriggerSearchConfig.start_text
+    top: int = TriggerSearchConfig.top
+    sample: int = TriggerSearchConfig.sample
+    steps: int = TriggerSearchConfig.steps
+    batch: int = TriggerSearchConfig.batch
+    patience: int | None = TriggerSearchConfig.patience
+    blocks: int = TriggerSearchConfig.blocks
+    momentum: float = TriggerSearchConfig.momentum
+    capitalised: bool = TriggerSearchConfig.capitalised
+    whole_words: bool = TriggerSearchConfig.whole_words
+    width: int = TriggerSearchConfig.width
+    swaps: int = TriggerSearchConfig.swaps
+    accumulate: int = TriggerSearchConfig.accumulate
+    comparison: int | None = TriggerSearchConfig.comparison
+    read_back: bool = TriggerSearchConfig.read_back
     dev_examples: int = 500
 
 

@@ -66,7 +66,7 @@ def show_progress(shown: bool) -> None:
 
 
 def print_to_stderr(message: str) -> None:
-    """The default `Progress`: one line on standard error."""
+    """The default `TrainProgress`: one line on standard error."""
     if _shows_progress:
         print(message, file=sys.stderr, flush=True)
 

@@ -13,7 +13,7 @@ from promptlab.predictors.generator import PromptGenerator
 from promptlab.predictors.head import HeadClassifier
 from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
 from promptlab.prompts.template import Template
-from promptlab.tuning.nearest_tokens import in_words, nearest_tokens, spelled
+from promptlab.tuning.nearest_tokens import nearest_tokens, with_nearest_words, with_trigger_text
 
 _KEPT = ("start", "steps", "best_step", "training", "method", "step", "loss", "dev", "label_words")
 """Notes of learners that are told."""
@@ -39,7 +39,7 @@ def explain(predictor: Predictor, top: int = 3) -> dict[str, Any]:
     return found | {"words": _in_text(reading), "no_words": None}
 
 
-def reading_of(predictor: Predictor) -> Predictor | None:
+def with_words(predictor: Predictor) -> Predictor | None:
     """The same predictor with a prompt of words alone in the place of what was learned in it.
 
     Vectors become their nearest tokens, exactly these; found trigger tokens become the text that
@@ -136,12 +136,12 @@ def _reading(predictor: Predictor) -> tuple[Predictor | None, str]:
         return None, "nothing was learned: the template is words already"
     learned = model.learned
     if learned.vectors is not None:
-        template, words = in_words(predictor.template, learned, model)
+        template, words = with_nearest_words(predictor.template, learned, model)
         return _over(predictor, template, model.with_learned_parts(words)), ""
     if learned.triggers:
         rest = replace(learned, triggers=(), facts={})
         plain = rest.prefix is None and rest.weights is None
-        template = spelled(predictor.template, learned, model)
+        template = with_trigger_text(predictor.template, learned, model)
         return _over(
             predictor, template, model.base if plain else model.with_learned_parts(rest)
         ), ""
@@ -169,4 +169,4 @@ def _in_text(reading: Predictor) -> str:
     if learned is None or not learned.triggers:
         return reading.template.source
     assert isinstance(reading.model, LocalModel)
-    return spelled(reading.template, learned, reading.model).source
+    return with_trigger_text(reading.template, learned, reading.model).source

@@ -19,7 +19,7 @@ Measure = Callable[[Predictions], float]
 
 
 @dataclass(frozen=True)
-class Asked:
+class FitRequest:
     """A candidate to be fitted, and the number of the trial that it is (for events)."""
 
     number: int
@@ -27,7 +27,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Finished:
+class CompletedTrial:
     """A complete trial, as kinds are told of it whose candidates build on earlier ones.
 
     ``value`` is the first objective on dev, its sign changed if need be so that larger is better;
@@ -51,7 +51,7 @@ class Finished:
     member: Callable[[], Any] | None = field(default=None, compare=False)
 
 
-class Fitting:
+class FitContext:
     """What learners are given; this class serves outside of studies, a study has its own.
 
     ``measure`` is a metric's name, or a function of predictions of which larger is better.
@@ -74,7 +74,7 @@ class Fitting:
         self._seconds, self._started = seconds, time.monotonic()
         self._measure = _by_name(measure) if isinstance(measure, str) else measure
 
-    def judge(self, rows: Predictions) -> float:
+    def score_dev(self, rows: Predictions) -> float:
         """The value of dev predictions; larger is better."""
         return self._measure(rows)
 
@@ -82,14 +82,14 @@ class Fitting:
         """Whether learners are to stop with the best that they have found."""
         return self._seconds is not None and time.monotonic() - self._started > self._seconds
 
-    def report(self, number: int, step: int, value: float) -> bool:
+    def should_prune(self, number: int, step: int, value: float) -> bool:
         """Take in the ``step``-th evaluation on dev of a trial; whether it should be given up.
 
         A learner that is told so stops that candidate and yields `Pruned` for it.
         """
         return False
 
-    def another(self) -> Asked | None:
+    def next_candidate(self) -> FitRequest | None:
         """One more candidate of the same group for a learner that has room; None: there is none."""
         return None
 

@@ -15,15 +15,20 @@ from promptlab.data.example import Example
 from promptlab.engine.scoring.embedding import TextEmbedder
 from promptlab.models.learned_parts import LearnedParts
 from promptlab.predictors.head import HeadTexts
-from promptlab.tuning.objectives import Exercise, Exercises, LabelledExercises, Scored
-from promptlab.tuning.trainer_state import Trainee
-from promptlab.tuning.weight_updates import WeightLearner
+from promptlab.tuning.objectives import (
+    LabelledObjective,
+    Scored,
+    TrainingExample,
+    TrainingObjective,
+)
+from promptlab.tuning.trainer_state import TrainState
+from promptlab.tuning.weight_updates import WeightParameters
 
 START = 0.02
 """Standard deviation of a new head's weights (Devlin et al. 2019)."""
 
 
-class HeadLearner(WeightLearner):
+class HeadParameters(WeightParameters):
     """A linear layer on hidden states of ``width``, and the network's ``weights`` if any are.
 
     ``scale`` is the head's learning rate as a multiple of the weights'.
@@ -55,7 +60,7 @@ class HeadLearner(WeightLearner):
         return [replace(made, head=_copied(self.head), head_bias=_copied(self.bias))]
 
 
-class HeadExercises(LabelledExercises):
+class HeadObjective(LabelledObjective):
     """Labelled texts; what is scored of each is its labels' logits."""
 
     def __init__(
@@ -64,7 +69,7 @@ class HeadExercises(LabelledExercises):
         self.labels = tuple(labels)
         self.ids = texts.token_ids(examples)
         made = [
-            Exercise(example, (), self.labels.index(str(example.label)), len(ids))
+            TrainingExample(example, (), self.labels.index(str(example.label)), len(ids))
             for example, ids in zip(examples, self.ids, strict=True)
         ]
         super().__init__(made, start=0, shares=False)
@@ -81,7 +86,7 @@ class HeadExercises(LabelledExercises):
         return torch.stack([logits for (logits,) in scored]).log_softmax(-1)
 
 
-class HeadPack:
+class HeadTrainer:
     """Takes a head's steps over one reader; on a ``frozen`` network states are read once."""
 
     def __init__(self, reader: TextEmbedder, *, frozen: bool) -> None:
@@ -89,11 +94,11 @@ class HeadPack:
         self.frozen = frozen
         self._known: dict[tuple[int, ...], Tensor] = {}
 
-    def step(self, trainees: Sequence[Trainee]) -> list[float | Exception]:
+    def step(self, trainees: Sequence[TrainState]) -> list[float | Exception]:
         """One step for each; its loss (mean over its batch, nats), or why it was given up."""
         return [self._step(trainee) for trainee in trainees]
 
-    def _step(self, trainee: Trainee) -> float | Exception:
+    def _step(self, trainee: TrainState) -> float | Exception:
         exercises, learner = _head_parts(trainee, trainee.train)
         batch = trainee.batch()
         leaves = [parameter for group, _ in learner.groups() for parameter in group]
@@ -119,7 +124,7 @@ class HeadPack:
         return total
 
     @torch.no_grad()
-    def scores(self, trainee: Trainee, exercises: Exercises) -> tuple[np.ndarray, float]:
+    def scores(self, trainee: TrainState, exercises: TrainingObjective) -> tuple[np.ndarray, float]:
         """Label log-probabilities ``[example, label]`` and the mean loss in nats."""
         ours, learner = _head_parts(trainee, exercises)
         table = np.zeros((len(ours), len(ours.labels)))
@@ -134,7 +139,7 @@ class HeadPack:
         return table, float(losses.mean())
 
     def _scored(
-        self, learner: HeadLearner, exercises: HeadExercises, numbers: Sequence[int]
+        self, learner: HeadParameters, exercises: HeadObjective, numbers: Sequence[int]
     ) -> list[Scored]:
         rows = [exercises.ids[number] for number in numbers]
         states = self._kept(rows) if self.frozen else self.reader.embed_with_graph(rows)
@@ -147,9 +152,11 @@ class HeadPack:
         return torch.stack([self._known[row] for row in rows]).to(self.reader.network.device)
 
 
-def _head_parts(trainee: Trainee, exercises: Exercises) -> tuple[HeadExercises, HeadLearner]:
-    assert isinstance(exercises, HeadExercises)
-    assert isinstance(trainee.learner, HeadLearner)
+def _head_parts(
+    trainee: TrainState, exercises: TrainingObjective
+) -> tuple[HeadObjective, HeadParameters]:
+    assert isinstance(exercises, HeadObjective)
+    assert isinstance(trainee.learner, HeadParameters)
     return exercises, trainee.learner
 
 
@@ -157,7 +164,7 @@ def _copied(parameter: nn.Parameter) -> Tensor:
     return parameter.detach().cpu().clone()
 
 
-class SoftLabelled(HeadExercises):
+class SoftLabelObjective(HeadObjective):
     """Cross-entropy to soft ``targets`` ``[example, label]`` (Hinton et al. 2015).
 
     The examples need no labels; their most probable ones stand in for them.
@@ -183,7 +190,7 @@ class SoftLabelled(HeadExercises):
         return -(self.targets[list(numbers)].to(scores.device) * scores).sum(-1)
 
 
-def softened(
+def soften_probabilities(
     scores: Float[np.ndarray, "example label"], temperature: float
 ) -> Float[np.ndarray, "example label"]:
     """Probabilities of log-probabilities at a temperature: p^(1/T), normalised."""

@@ -13,7 +13,7 @@ Schedule = Literal["constant", "linear", "cosine"]
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingConfig:
     """AdamW (Loshchilov & Hutter 2019) with warm-up, clipping and early stopping on dev.
 
     ``learning_rate`` > 0 is reached after ``warmup`` (a share of the steps) and then held or

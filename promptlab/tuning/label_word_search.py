@@ -23,7 +23,7 @@ RESERVE = 8
 """Tokens of the window that are kept free for the answer."""
 
 
-def slot_words(
+def find_slot_words(
     template: Template,
     model: LocalModel,
     examples: Sequence[Example],

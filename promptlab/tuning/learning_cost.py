@@ -13,7 +13,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Trigger
 from promptlab.prompts.template import Template
-from promptlab.tuning.hyperparameters import Training
+from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.soft_prompt import with_soft
 
 _POSITIONS = 5
@@ -71,7 +71,7 @@ class LearningCost:
     def _training(
         self, settings: Mapping[str, Any], example: float, after: float
     ) -> tuple[float, float]:
-        training = Training(**settings)
+        training = TrainingConfig(**settings)
         train = len(self.task.train)
         most, period = training.most_steps(train), training.period(train)
         fewest = min(most, (1 + training.patience) * period)

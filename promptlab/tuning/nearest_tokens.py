@@ -15,14 +15,14 @@ from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Soft, Trigger, TriggerFiller
 from promptlab.prompts.template import Template
 from promptlab.prompts.template_syntax import Piece
-from promptlab.tuning.template_edit import rewritten
+from promptlab.tuning.template_edit import rewrite_template
 
 _CHUNK = 8192
 """Rows of the embedding compared at a time."""
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestToken:
     """A token near a learned vector: its text, its id, and the cosine of the angle between them."""
 
     token: str
@@ -32,7 +32,7 @@ class Nearest:
 
 def nearest_tokens(
     model: LocalModel, vectors: Float[Tensor, "token dim"], top: int = 3
-) -> list[list[Nearest]]:
+) -> list[list[NearestToken]]:
     """For every vector its nearest vocabulary tokens by cosine, nearest first.
 
     Special tokens are left out. Lester et al. 2021, section 7, read prompts in this way.
@@ -40,14 +40,14 @@ def nearest_tokens(
     found, ids = _nearest(model, vectors, top)
     return [
         [
-            Nearest(model.encoding.token(int(token)), int(token), float(cosine))
+            NearestToken(model.encoding.token(int(token)), int(token), float(cosine))
             for cosine, token in zip(cosines, tokens, strict=True)
         ]
         for cosines, tokens in zip(found, ids, strict=True)
     ]
 
 
-def in_words(
+def with_nearest_words(
     template: Template, learned: LearnedParts, model: LocalModel
 ) -> tuple[Template, LearnedParts]:
     """The discrete prompt nearest to a soft one: its template with triggers, and their tokens.
@@ -77,7 +77,7 @@ def in_words(
         triggers.append(places[name])
         return Trigger(piece.count)
 
-    made = rewritten(template, words)
+    made = rewrite_template(template, words)
     facts = {"words": [model.tokenizer.decode(ids) for ids in triggers]}
     return made, LearnedParts(
         triggers=tuple(triggers), prefix=learned.prefix, facts=facts, weights=learned.weights
@@ -105,10 +105,10 @@ def nearest_notes(model: LocalModel, vectors: Float[Tensor, "token dim"]) -> dic
     return {"words": words, "nearest": json.dumps(pairs, ensure_ascii=False)}
 
 
-def spelled(template: Template, learned: LearnedParts, model: LocalModel) -> Template:
+def with_trigger_text(template: Template, learned: LearnedParts, model: LocalModel) -> Template:
     """A template with the words of its trigger tokens in their places, as it can be typed."""
     words = [str(model.tokenizer.decode(list(ids))) for ids in learned.triggers]
-    return rewritten(template, TriggerFiller(words))
+    return rewrite_template(template, TriggerFiller(words))
 
 
 def _nearest(

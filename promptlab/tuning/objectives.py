@@ -67,7 +67,7 @@ Scored = list[Float[Tensor, " _continuation"]]
 
 
 @dataclass(frozen=True)
-class Exercise:
+class TrainingExample:
     """One example: its questions with the answers they are about, and the right label."""
 
     example: Example
@@ -76,10 +76,10 @@ class Exercise:
     tokens: int
 
 
-class Exercises(ABC):
+class TrainingObjective(ABC):
     """Examples of one candidate, asked through a model whose virtual ids begin at ``start``."""
 
-    def __init__(self, exercises: Sequence[Exercise], *, start: int, shares: bool) -> None:
+    def __init__(self, exercises: Sequence[TrainingExample], *, start: int, shares: bool) -> None:
         self.exercises = list(exercises)
         self.start = start
         self.shares = shares
@@ -104,7 +104,7 @@ class Exercises(ABC):
         """Log-probabilities of the labels in nats; ``None`` where there are no labels."""
         return None
 
-    def fixed(self, number: int) -> tuple[int, ...]:
+    def frozen_prefix(self, number: int) -> tuple[int, ...]:
         """The ids before all that is learned; empty where keeping their state is not worth it."""
         if not self.shares:
             return ()
@@ -114,7 +114,7 @@ class Exercises(ABC):
         return ids[:first] if first >= MIN_FIXED_TOKENS else ()
 
     @cached_property
-    def lead(self) -> tuple[int, ...]:
+    def shared_prefix(self) -> tuple[int, ...]:
         """The ids that all contexts begin with, if vectors are among them; else nothing.
 
         Their keys and values are the same in every row, so a step computes them once.
@@ -128,9 +128,9 @@ class Exercises(ABC):
         lead = first[:length]
         return lead if any(token >= self.start for token in lead) else ()
 
-    def led(self, offset: int) -> tuple[int, ...]:
-        """`lead` with its virtual ids where this candidate's vectors stand."""
-        return self._shifted(self.lead, offset)
+    def shared_prefix_at(self, offset: int) -> tuple[int, ...]:
+        """`shared_prefix` with its virtual ids where this candidate's vectors stand."""
+        return self._shifted(self.shared_prefix, offset)
 
     def item(
         self,
@@ -143,7 +143,7 @@ class Exercises(ABC):
         """What is scored for an example: its questions once a member, at the members' vectors."""
         asked = self.exercises[number].asked
         state = prefix
-        if prefix is None and states is not None and (ids := self.fixed(number)):
+        if prefix is None and states is not None and (ids := self.frozen_prefix(number)):
             state = states.get(ids)
         questions = tuple(self._moved(one, offset) for offset in offsets for one in asked)
         return TrainingItem(questions, state)
@@ -161,7 +161,7 @@ class Exercises(ABC):
         return tuple(token + offset if token >= self.start else token for token in ids)
 
 
-class LabelledExercises(Exercises):
+class LabelledObjective(TrainingObjective):
     """Cross-entropy over labels, whatever their log-probabilities are made of."""
 
     labels: tuple[str, ...]
@@ -196,7 +196,7 @@ class LabelledExercises(Exercises):
         )
 
 
-class LabelExercises(LabelledExercises):
+class LabelObjective(LabelledObjective):
     """Cross-entropy over the labels that the verbalizer makes of the answers."""
 
     def __init__(
@@ -210,7 +210,7 @@ class LabelExercises(LabelledExercises):
         rows = model.answer_requests(prompts, self.verbalizer.answers)
         self.labels = labels = self.verbalizer.labels
         made = [
-            Exercise(
+            TrainingExample(
                 example,
                 tuple(row),
                 labels.index(str(example.label)),
@@ -269,9 +269,9 @@ class LabelExercises(LabelledExercises):
         return [found[answer] for answer in range(len(self.verbalizer.answers))]
 
 
-def text_exercises(
+def make_text_objective(
     generator: PromptGenerator, examples: Sequence[Example], *, shares: bool
-) -> TextExercises:
+) -> TextObjective:
     """Exercises in writing each example's label (its target text) at the slot, to its end."""
     model = generator.model
     assert isinstance(model, LocalModel)
@@ -283,13 +283,13 @@ def text_exercises(
     prompts = [generator.render_prompt(example) for example in examples]
     rows = model.reply_requests(prompts, [str(example.label) for example in examples])
     made = [
-        Exercise(example, (asked,), 0, len(asked.context.ids))
+        TrainingExample(example, (asked,), 0, len(asked.context.ids))
         for example, asked in zip(examples, rows, strict=True)
     ]
-    return TextExercises(made, start=model.engine.network.virtual_tokens.first_id, shares=shares)
+    return TextObjective(made, start=model.engine.network.virtual_tokens.first_id, shares=shares)
 
 
-class TextExercises(Exercises):
+class TextObjective(TrainingObjective):
     """The language model's own loss on the target text, in nats a token."""
 
     @property

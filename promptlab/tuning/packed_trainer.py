@@ -15,8 +15,8 @@ from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer
 from promptlab.engine.training.gradients import ItemScores as ScoredItems
 from promptlab.models.local import LocalModel
-from promptlab.tuning.objectives import Exercises
-from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.objectives import TrainingObjective
+from promptlab.tuning.trainer_state import TrainState
 
 
 @dataclass
@@ -24,8 +24,8 @@ class _Outputs:
     """What a trainee's learner gives out at this step, and leaves in its place.
 
     The gradient is taken at the leaves, once for each batch, and goes back through an encoder
-    once for all. ``lead`` are the keys and values of what all rows begin with: they, too, are
-    computed once, and the gradient for them goes back to the vectors once.
+    once for all. ``shared_prefix`` are the keys and values of what all rows begin with: they are
+    computed once, too, and the gradient for them goes back to the vectors once.
     """
 
     offset: int
@@ -38,7 +38,7 @@ class _Outputs:
     lead_leaf: Tensor | None = None
 
 
-class Pack:
+class PackedTrainer:
     """Takes steps for several trainees at once.
 
     Rows of all trainees share a batch; each row reads its own trainee's vectors, which stand one
@@ -59,7 +59,7 @@ class Pack:
         """Tokens that went through the network so far."""
         return self.scorer.computed_tokens + self.states.computed_tokens + self._lead_tokens
 
-    def step(self, trainees: Sequence[Trainee]) -> list[float | Exception]:
+    def step(self, trainees: Sequence[TrainState]) -> list[float | Exception]:
         """One step for each; its loss (mean over its batch, nats), or why it was given up."""
         outputs, table = self._outputs(trainees)
         self._lead(trainees, [trainee.train for trainee in trainees], outputs, table)
@@ -105,7 +105,7 @@ class Pack:
 
     def _stepped(
         self,
-        trainee: Trainee,
+        trainee: TrainState,
         loss: float,
         outputs: _Outputs,
         table: Tensor | None,
@@ -143,7 +143,7 @@ class Pack:
         found[id(table)] += gradient
 
     @torch.no_grad()
-    def scores(self, trainee: Trainee, exercises: Exercises) -> tuple[np.ndarray, float]:
+    def scores(self, trainee: TrainState, exercises: TrainingObjective) -> tuple[np.ndarray, float]:
         """Label log-probabilities ``[example, label]`` (empty for texts), and the mean loss."""
         outputs, table = self._outputs([trainee])
         self._lead([trainee], [exercises], outputs, table)
@@ -171,7 +171,7 @@ class Pack:
         table_of = np.stack([rows[n] for n in numbers]) if rows else np.zeros((len(numbers), 0))
         return table_of, sum(losses.values()) / len(losses)
 
-    def _outputs(self, trainees: Sequence[Trainee]) -> tuple[list[_Outputs], Tensor | None]:
+    def _outputs(self, trainees: Sequence[TrainState]) -> tuple[list[_Outputs], Tensor | None]:
         """Every trainee's outputs as leaves; their vectors in one table."""
         made: list[_Outputs] = []
         tables: list[Tensor] = []
@@ -199,16 +199,16 @@ class Pack:
 
     def _lead(
         self,
-        trainees: Sequence[Trainee],
-        exercises: Sequence[Exercises],
+        trainees: Sequence[TrainState],
+        exercises: Sequence[TrainingObjective],
         outputs: Sequence[_Outputs],
         table: Tensor | None,
     ) -> None:
         """Compute once, with its graph, what all rows of a trainee begin with."""
         led = [
-            (output, one.led(output.offset))
+            (output, one.shared_prefix_at(output.offset))
             for trainee, one, output in zip(trainees, exercises, outputs, strict=True)
-            if output.state is None and trainee.learner.members == 1 and one.lead
+            if output.state is None and trainee.learner.members == 1 and one.shared_prefix
         ]
         if not led:
             return
@@ -227,13 +227,15 @@ class Pack:
         return leaf.requires_grad_(torch.is_grad_enabled())
 
     def _item(
-        self, trainee: Trainee, exercises: Exercises, number: int, outputs: _Outputs
+        self, trainee: TrainState, exercises: TrainingObjective, number: int, outputs: _Outputs
     ) -> TrainingItem:
         members = trainee.learner.members
         size = trainee.learner.tokens // members
         offsets = [outputs.offset + member * size for member in range(members)]
         return exercises.item(number, offsets, prefix=outputs.state, states=self.states)
 
-    def _prepare(self, exercises: Exercises, numbers: Sequence[int], outputs: _Outputs) -> None:
+    def _prepare(
+        self, exercises: TrainingObjective, numbers: Sequence[int], outputs: _Outputs
+    ) -> None:
         if outputs.state is None and exercises.shares:
-            self.states.prepare([ids for n in numbers if (ids := exercises.fixed(n))])
+            self.states.prepare([ids for n in numbers if (ids := exercises.frozen_prefix(n))])

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from promptlab.models.learned_parts import LearnedParts
-from promptlab.tuning.reparameterisation import Encoder, Plain
+from promptlab.tuning.reparameterisation import DirectParameters, PromptEncoder
 
 
-class Learner(nn.Module):
+class PromptParameters(nn.Module):
     """The trainable parts of one candidate, all in fp32.
 
     ``soft`` names the soft segments and their lengths. With ``members`` > 1 there are so many
@@ -25,8 +25,8 @@ class Learner(nn.Module):
         self,
         *,
         soft: Sequence[tuple[str, int]] = (),
-        vectors: Plain | Encoder | None = None,
-        prefix: Plain | Encoder | None = None,
+        vectors: DirectParameters | PromptEncoder | None = None,
+        prefix: DirectParameters | PromptEncoder | None = None,
         prefix_shape: tuple[int, int, int] | None = None,
         members: int = 1,
     ) -> None:

@@ -8,37 +8,37 @@ from pathlib import Path
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Event, Events, Step
 from promptlab.predictors.candidate import Candidate
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.trainer_state import Progress
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.trainer_state import TrainProgress
 
 
-class Phase(Fitting):
+class PhaseContext(FitContext):
     """``fitting`` for the phase ``name``, which comes after phases with the progress ``before``."""
 
-    def __init__(self, fitting: Fitting, name: str, before: Progress | None = None) -> None:
+    def __init__(self, fitting: FitContext, name: str, before: TrainProgress | None = None) -> None:
         super().__init__(
-            fitting.judge,
+            fitting.score_dev,
             events=Events(self._pass_on),
             cancellation=fitting.cancellation,
             folder=fitting.folder,
         )
         self.whole = fitting
         self.name = name
-        self.before = before or Progress()
+        self.before = before or TrainProgress()
 
-    def judge(self, rows: Predictions) -> float:
+    def score_dev(self, rows: Predictions) -> float:
         """The whole fitting's judgement."""
-        return self.whole.judge(rows)
+        return self.whole.score_dev(rows)
 
-    def report(self, number: int, step: int, value: float) -> bool:
+    def should_prune(self, number: int, step: int, value: float) -> bool:
         """Evaluations are counted from the first phase on."""
-        return self.whole.report(number, self.before.evaluations + step, value)
+        return self.whole.should_prune(number, self.before.evaluations + step, value)
 
     def is_time_up(self) -> bool:
         """The whole fitting's time."""
         return self.whole.is_time_up()
 
-    def another(self) -> Asked | None:
+    def next_candidate(self) -> FitRequest | None:
         """A phase is one candidate's."""
         return None
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 EncoderName = Literal["none", "mlp", "lstm"]
 
 
-class Encoder(nn.Module):
+class PromptEncoder(nn.Module):
     """Adds to the starting vectors what a small network makes of trainable embeddings.
 
     *mlp*: two layers (Li & Liang 2021, eq. 3.12 of the book). *lstm*: a bidirectional LSTM of two
@@ -54,7 +54,7 @@ class Encoder(nn.Module):
         return start + self.last(self.body(rows))
 
 
-class Plain(nn.Module):
+class DirectParameters(nn.Module):
     """The vectors themselves."""
 
     def __init__(self, start: Float[Tensor, "token dim"]) -> None:
@@ -68,8 +68,8 @@ class Plain(nn.Module):
 
 def make_encoder(
     name: EncoderName, start: Float[Tensor, "token dim"], *, hidden: int, seed: int
-) -> Plain | Encoder:
+) -> DirectParameters | PromptEncoder:
     """Vectors ``[token, dim]`` that start at ``start``, trained directly or through an encoder."""
     if name == "none":
-        return Plain(start)
-    return Encoder(name, start, hidden=hidden, seed=seed)
+        return DirectParameters(start)
+    return PromptEncoder(name, start, hidden=hidden, seed=seed)

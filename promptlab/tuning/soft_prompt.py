@@ -15,13 +15,18 @@ from promptlab.prompts.prompt import Soft, Text, Trigger
 from promptlab.prompts.template import Template
 from promptlab.prompts.template_syntax import Piece
 from promptlab.tuning.initialisation import Init, initial_ids, initial_vectors
-from promptlab.tuning.parameters import Learner, flat_prefix
-from promptlab.tuning.reparameterisation import Encoder, EncoderName, Plain, make_encoder
-from promptlab.tuning.template_edit import in_front, rewritten
+from promptlab.tuning.parameters import PromptParameters, flat_prefix
+from promptlab.tuning.reparameterisation import (
+    DirectParameters,
+    EncoderName,
+    PromptEncoder,
+    make_encoder,
+)
+from promptlab.tuning.template_edit import put_in_front, rewrite_template
 
 
 @dataclass(frozen=True)
-class Start:
+class SoftPromptInit:
     """Where vectors start: ``text`` for *text*, ``answers`` for *labels*, ``seed`` for draws."""
 
     init: Init
@@ -53,13 +58,15 @@ def with_soft(template: Template, length: int | None) -> Template:
         [template.text] if template.text is not None else list((template.parts or {}).values())
     )
     if not any("{soft:" in source for source in sources if source):
-        return in_front(template, f"{{soft:{length or 20}}}")
+        return put_in_front(template, f"{{soft:{length or 20}}}")
     if length is None:
         return template
-    return rewritten(template, lambda p: replace(p, count=length) if isinstance(p, Soft) else p)
+    return rewrite_template(
+        template, lambda p: replace(p, count=length) if isinstance(p, Soft) else p
+    )
 
 
-def softened(
+def with_soft_words(
     template: Template, model: LocalModel, triggers: Sequence[tuple[int, ...]] = ()
 ) -> tuple[Template, dict[str, tuple[int, ...]]]:
     """The template whose own words are vectors, and the tokens that those start as.
@@ -80,7 +87,7 @@ def softened(
         starts.append(model.encoding.encode(kept))
         return [Soft(len(starts[-1])), Text(piece.text[len(kept) :])]
 
-    made = rewritten(template, soft)
+    made = rewrite_template(template, soft)
     if not starts:
         raise InputError(
             f"the template {template.name or template.source!r} has no words to soften"
@@ -88,17 +95,17 @@ def softened(
     return made, {str(number): ids for number, ids in enumerate(starts)}
 
 
-def make_learner(
+def make_parameters(
     model: LocalModel,
     template: Template,
-    start: Start,
+    start: SoftPromptInit,
     *,
     encoder: EncoderName = "none",
     hidden: int | None = None,
     members: int = 1,
     prefix: int = 0,
     starts: Mapping[str, tuple[int, ...]] | None = None,
-) -> Learner:
+) -> PromptParameters:
     """What is learned for a template: its soft segments, and ``prefix`` tokens in every layer.
 
     ``starts`` are token ids that named segments start from, whatever ``start`` says. Raises
@@ -117,7 +124,7 @@ def make_learner(
             ids = (starts or {}).get(name)
             tables.append(_segment_start(model, segment, own, ids))
     vectors = torch.cat(tables) if tables else None
-    return Learner(
+    return PromptParameters(
         soft=[(name, segment.count) for name, segment in segments.items()],
         vectors=None
         if vectors is None
@@ -129,7 +136,7 @@ def make_learner(
 
 
 def _segment_start(
-    model: LocalModel, segment: Soft, start: Start, given: tuple[int, ...] | None
+    model: LocalModel, segment: Soft, start: SoftPromptInit, given: tuple[int, ...] | None
 ) -> torch.Tensor:
     chosen: tuple[int, ...] | None
     if given is not None:
@@ -149,8 +156,8 @@ def _segment_start(
 
 
 def _prefix(
-    model: LocalModel, length: int, start: Start, encoder: EncoderName, hidden: int
-) -> Plain | Encoder:
+    model: LocalModel, length: int, start: SoftPromptInit, encoder: EncoderName, hidden: int
+) -> DirectParameters | PromptEncoder:
     shape = model.prefix_shape
     if shape is None:
         raise CapabilityError(

@@ -14,7 +14,7 @@ Change = Callable[[Piece], Piece | list[Piece]]
 """What becomes of a piece."""
 
 
-def rewritten(template: Template, change: Change) -> Template:
+def rewrite_template(template: Template, change: Change) -> Template:
     """The template with every piece replaced by what ``change`` makes of it, in order."""
     if template.text is not None:
         return replace(template, text=_changed(template.text, change))
@@ -22,7 +22,7 @@ def rewritten(template: Template, change: Change) -> Template:
     return replace(template, parts={p: _changed(given[p], change) for p in PARTS if p in given})
 
 
-def in_front(template: Template, source: str) -> Template:
+def put_in_front(template: Template, source: str) -> Template:
     """The template with ``source`` (in the plain grammar) before everything else."""
     if template.text is not None:
         refuse_jinja(template.text)

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from promptlab.errors import Pruned
 from promptlab.files.cache import atomic_write
-from promptlab.tuning.hyperparameters import Training
-from promptlab.tuning.objectives import Exercises
-from promptlab.tuning.parameters import Learner
+from promptlab.tuning.hyperparameters import TrainingConfig
+from promptlab.tuning.objectives import TrainingObjective
+from promptlab.tuning.parameters import PromptParameters
 
 FORMAT = "1"
 """Version of the file; another one is not read."""
@@ -72,7 +72,7 @@ EPSILON = 1e-8
 
 
 @dataclass
-class Progress:
+class TrainProgress:
     """Plain facts of a training: where it is, and its best evaluation so far.
 
     ``best`` is (value on dev, minus the mean loss there); ``curve`` holds (step, value, loss);
@@ -97,8 +97,8 @@ class Progress:
         return self.joined + self.step
 
 
-class Trainee:
-    """Trains a `Learner`; several of them take their steps in one batch, exactly as if apart.
+class TrainState:
+    """Optimiser state of one candidate; several take steps in one batch, exactly as if apart.
 
     Which examples a step sees follows from seed and step alone, so a training that goes on from
     a checkpoint goes on as if it had never stopped. Checkpoints, written at evaluations, are
@@ -107,10 +107,10 @@ class Trainee:
 
     def __init__(
         self,
-        learner: Learner,
-        training: Training,
-        train: Exercises,
-        dev: Exercises,
+        learner: PromptParameters,
+        training: TrainingConfig,
+        train: TrainingObjective,
+        dev: TrainingObjective,
         *,
         number: int = 0,
         checkpoint: Path | None = None,
@@ -124,7 +124,7 @@ class Trainee:
         self.number = number
         self.checkpoint = checkpoint
         self.chance = chance
-        self.progress = Progress()
+        self.progress = TrainProgress()
         self._shuffled: tuple[int, list[int]] = (-1, [])
         self.most = training.most_steps(len(train))
         self.period = training.period(len(train))
@@ -142,13 +142,13 @@ class Trainee:
         self._resume()
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all steps are done, or dev has not improved for too long."""
         done = self.progress.step >= self.most
         return done or self.progress.waited >= self.training.patience
 
     @property
-    def evaluates(self) -> bool:
+    def is_evaluation_due(self) -> bool:
         """Whether dev is to be scored now."""
         step = self.progress.step
         return step % self.period == 0 or step >= self.most
@@ -206,7 +206,7 @@ class Trainee:
                 f"{self.training.learning_rate:g} may help"
             )
 
-    def evaluated(self, value: float, loss: float) -> None:
+    def record_evaluation(self, value: float, loss: float) -> None:
         """Take in an evaluation on dev; the best parameters are kept, the checkpoint is written.
 
         Raises `Pruned` when value or loss are no numbers.
@@ -223,11 +223,11 @@ class Trainee:
             self._best = _copied(self.learner.state_dict())
         else:
             progress.waited += 1
-        if self.finished or time.monotonic() - self._saved_at >= self.spacing:
+        if self.is_finished or time.monotonic() - self._saved_at >= self.spacing:
             self.save()
             self._saved_at = time.monotonic()
 
-    def take_best(self) -> None:
+    def restore_best(self) -> None:
         """Put the parameters of the best evaluation back."""
         self.learner.load_state_dict(self._best)
 
@@ -251,7 +251,7 @@ class Trainee:
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             # Not of this learner: as with a damaged file, training begins anew.
             self.learner.load_state_dict(begun)
-            self._best, self.progress = begun, Progress()
+            self._best, self.progress = begun, TrainProgress()
 
     def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Take over what `save` wrote."""
@@ -268,10 +268,10 @@ class Trainee:
         self.progress = progress
 
 
-def _progress(facts: dict[str, Any]) -> Progress:
+def _progress(facts: dict[str, Any]) -> TrainProgress:
     best = None if facts["best"] is None else tuple(facts["best"])
     curve = [(int(step), value, loss) for step, value, loss in facts["curve"]]
-    return Progress(**(facts | {"best": best, "curve": curve}))
+    return TrainProgress(**(facts | {"best": best, "curve": curve}))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

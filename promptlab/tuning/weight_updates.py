@@ -11,7 +11,7 @@ from torch import nn
 from promptlab.engine.network.network import Network
 from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import TunedWeights, add_lora, changed_tensors, lora_tensors
-from promptlab.tuning.parameters import Learner
+from promptlab.tuning.parameters import PromptParameters
 
 WeightsName = Literal["full", "lora"]
 Targets = Literal["default", "all-linear"]
@@ -21,7 +21,7 @@ SPACING = 60.0
 
 
 @dataclass(frozen=True)
-class LowRank:
+class LoRAConfig:
     """LoRA (Hu et al. 2022): ``rank`` of the updates, which are scaled by ``alpha`` / ``rank``."""
 
     rank: int = 8
@@ -29,14 +29,14 @@ class LowRank:
     targets: Targets = "default"
 
 
-class Backbone:
+class TrainableWeights:
     """The trainable weights of ``model``'s copy in fp32; the model itself stays as it is.
 
     With ``low_rank`` only its updates are trained. The copy runs without dropout, so that a step
     depends on its examples alone.
     """
 
-    def __init__(self, model: LocalModel, low_rank: LowRank | None, *, seed: int) -> None:
+    def __init__(self, model: LocalModel, low_rank: LoRAConfig | None, *, seed: int) -> None:
         self.original: Network = model.base.engine.network
         self.model = model.trainable_copy()
         self.network: Network = self.model.engine.network
@@ -68,7 +68,7 @@ class Backbone:
         return TunedWeights(changed) if changed else None
 
 
-class WeightLearner(Learner):
+class WeightParameters(PromptParameters):
     """The network's own parameters, and the vectors of ``prompt`` (none, fixed, or trained).
 
     ``soft_scale`` is the vectors' learning rate as a multiple of the weights'; 0 leaves them as
@@ -78,7 +78,7 @@ class WeightLearner(Learner):
     def __init__(
         self,
         weights: Sequence[nn.Parameter],
-        prompt: Learner | None = None,
+        prompt: PromptParameters | None = None,
         soft_scale: float = 0.0,
     ) -> None:
         if prompt is None:

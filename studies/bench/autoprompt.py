@@ -3,12 +3,12 @@
 ``python studies/bench/autoprompt.py --json``
 
 Both sides search the same template with the same examples, label words, allowed tokens and first
-tokens; promptlab with the settings of its `Recipe` (a batch is at most half of the examples), the
-peer with those of the published program (100 iterations of 10 batches of 32, as far as examples
-and time go, and 10 candidates compared by accuracy). Every seed is one pair of searches: the
-peer's best dev accuracy is the mark, and each side's time is that until a trigger with at least
-that accuracy was known. ``ratio`` is the median of the pairs' quotients. ``max_difference`` is
-that of promptlab's losses of the triggers found and those of a plain forward, row by row.
+tokens; promptlab with its `TriggerSearchConfig` (a batch is at most half of the examples), the peer
+with those of the published program (100 iterations of 10 batches of 32, as far as examples and time
+go, and 10 candidates compared by accuracy). Every seed is one pair of searches: the peer's best dev
+accuracy is the mark, and each side's time is that until a trigger with at least that accuracy was
+known. ``ratio`` is the median of the pairs' quotients. ``max_difference`` is that of promptlab's
+losses of the triggers found and those of a plain forward, row by row.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from promptlab.studies.bench.material import (
 )
 from promptlab.studies.bench.own_triggers import SearchTask, own_search
 from promptlab.studies.bench.roofline import ForwardCost, forward_cost
-from promptlab.tuning.triggers.config import Recipe
+from promptlab.tuning.triggers.config import TriggerSearchConfig
 
 WARM_UP_SECONDS = 3.0
 CHECKED = 16
@@ -84,7 +84,9 @@ def main() -> None:
         examples[options.train :],
         length=options.length,
         # Gradient and candidates on the same examples would come to rest at the first summit.
-        recipe=Recipe(steps=1_000_000, batch=max(1, min(Recipe.batch, options.train // 2))),
+        recipe=TriggerSearchConfig(
+            steps=1_000_000, batch=max(1, min(TriggerSearchConfig.batch, options.train // 2))
+        ),
     )
     report("autoprompt", {"autoprompt": compare(task, plain, options)}, as_json=options.json)
 

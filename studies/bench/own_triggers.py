@@ -14,9 +14,9 @@ from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench.autoprompt_peer import Evaluation, TriggerSearch, Work
 from promptlab.studies.bench.comparison import require_same_ids
 from promptlab.studies.bench.material import TriggerRow, trigger_rows
-from promptlab.tuning.triggers.config import Recipe
-from promptlab.tuning.triggers.objective import ScoredTriggers
-from promptlab.tuning.triggers.state import Accepted
+from promptlab.tuning.triggers.config import TriggerSearchConfig
+from promptlab.tuning.triggers.objective import TriggerObjective
+from promptlab.tuning.triggers.state import AcceptedTrigger
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 VERBALIZER = Verbalizer(
@@ -36,7 +36,7 @@ class SearchTask:
         dev: Sequence[Example],
         *,
         length: int,
-        recipe: Recipe,
+        recipe: TriggerSearchConfig,
         verbalizer: Verbalizer = VERBALIZER,
     ) -> None:
         self.model, self.train, self.dev = model, train, dev
@@ -50,15 +50,17 @@ class SearchTask:
         oracle = self.oracle()
         search = recipe.search(oracle, self.tokens)
         self.allowed = search.allowed
-        self.initial = recipe.beginning(search, model, length)
+        self.initial = recipe.start_tokens(search, model, length)
         require_same_ids(
             [_own_ids(oracle, number) for number in range(len(train))],
             [_without_triggers(row) for row in self.train_rows],
         )
 
-    def oracle(self) -> ScoredTriggers:
+    def oracle(self) -> TriggerObjective:
         """promptlab's losses and gradients, nothing computed yet."""
-        return ScoredTriggers(self.model, self.template, self.verbalizer, self.train, dev=self.dev)
+        return TriggerObjective(
+            self.model, self.template, self.verbalizer, self.train, dev=self.dev
+        )
 
 
 def own_search(
@@ -69,7 +71,7 @@ def own_search(
     recipe = replace(task.recipe, seed=seed)
     history: list[Evaluation] = []
 
-    def accepted(found: Accepted) -> None:
+    def accepted(found: AcceptedTrigger) -> None:
         history.append(Evaluation(time.perf_counter() - start, found.score, found.tokens))
 
     search = recipe.search(oracle, task.tokens, on_accepted=accepted)
@@ -93,7 +95,7 @@ def own_search(
     return TriggerSearch(history, seconds, state.step, work)
 
 
-def _own_ids(oracle: ScoredTriggers, number: int) -> list[int]:
+def _own_ids(oracle: TriggerObjective, number: int) -> list[int]:
     ids = oracle.train.exercises[number].asked[0].context.ids
     return [-1 if token >= oracle.vocabulary else token for token in ids]
 

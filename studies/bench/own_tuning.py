@@ -18,11 +18,11 @@ from promptlab.studies.bench.comparison import require_same_ids
 from promptlab.studies.bench.material import TrainingRow, training_rows
 from promptlab.studies.bench.peft_peer import Space, TuningRun
 from promptlab.studies.bench.roofline import ForwardCost
-from promptlab.tuning.hyperparameters import Training
-from promptlab.tuning.objectives import Exercises, LabelExercises, text_exercises
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.soft_prompt import Start, make_learner
-from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.hyperparameters import TrainingConfig
+from promptlab.tuning.objectives import LabelObjective, TrainingObjective, make_text_objective
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.soft_prompt import make_parameters
+from promptlab.tuning.trainer_state import TrainState
 
 VERBALIZER = Verbalizer({"negative": "terrible", "positive": "great"})
 CUE = " It was"
@@ -79,7 +79,7 @@ class OwnTuning:
         space: Space = "answers",
     ) -> None:
         self.place, self.space, self.steps = place, space, steps
-        self.training = Training(
+        self.training = TrainingConfig(
             hyper.learning_rate,
             steps=steps,
             batch_size=hyper.batch,
@@ -90,7 +90,7 @@ class OwnTuning:
             seed=hyper.seed,
         )
         template = place.template
-        self._learner = make_learner(model, template, Start("vocabulary", hyper.seed))
+        self._learner = make_parameters(model, template, Start("vocabulary", hyper.seed))
         view = model.with_learned_parts(self._learner.learned()[0], keep=False)
         self.exercises = _exercises(view, template, examples, space)
         words = PromptClassifier(WORDS, VERBALIZER, model)
@@ -103,10 +103,10 @@ class OwnTuning:
             [_with_vectors(row, place.tokens) for row in self.rows],
         )
 
-    def trainee(self) -> Trainee:
+    def trainee(self) -> TrainState:
         """A new beginning."""
         learner = copy.deepcopy(self._learner)
-        return Trainee(learner, self.training, self.exercises, self.exercises)
+        return TrainState(learner, self.training, self.exercises, self.exercises)
 
     def run(self) -> TuningRun:
         """The same for a peer: the first vectors, and the rows of every step."""
@@ -132,13 +132,15 @@ class OwnTuning:
     def known(self) -> list[int]:
         """The tokens of the same rows whose keys and values are kept across the steps."""
         return [
-            len(self.exercises.fixed(number)) for batch in self.run().batches for number in batch
+            len(self.exercises.frozen_prefix(number))
+            for batch in self.run().batches
+            for number in batch
         ]
 
     def first_lengths(self) -> list[int]:
         """The lengths of what is computed once and kept."""
         numbers = {number for batch in self.run().batches for number in batch}
-        return [length for n in sorted(numbers) if (length := len(self.exercises.fixed(n)))]
+        return [length for n in sorted(numbers) if (length := len(self.exercises.frozen_prefix(n)))]
 
     def _own_ids(self, number: int) -> list[int]:
         ids = self.exercises.exercises[number].asked[0].context.ids
@@ -163,7 +165,7 @@ def train(model: LocalModel, tunings: Sequence[OwnTuning]) -> OwnResult:
     trainees = [tuning.trainee() for tuning in tunings]
     losses: list[list[float]] = [[] for _ in trainees]
     start = time.perf_counter()
-    pack = Pack(model)
+    pack = PackedTrainer(model)
     for _ in range(tunings[0].steps):
         for curve, loss in zip(losses, pack.step(trainees), strict=True):
             if isinstance(loss, Exception):
@@ -202,13 +204,15 @@ def padded_lengths(tuning: OwnTuning) -> list[int]:
 
 def _exercises(
     view: LocalModel, template: Template, examples: Sequence[Example], space: Space
-) -> Exercises:
+) -> TrainingObjective:
     shares = view.engine.runner.can_share_prefixes
     if space == "answers":
-        return LabelExercises(PromptClassifier(template, VERBALIZER, view), examples, shares=shares)
+        return LabelObjective(PromptClassifier(template, VERBALIZER, view), examples, shares=shares)
     words = dict(zip(VERBALIZER.labels, VERBALIZER.answers, strict=True))
     written = [replace(example, label=words[str(example.label)]) for example in examples]
-    return text_exercises(PromptGenerator(template, TextParser(), view), written, shares=shares)
+    return make_text_objective(
+        PromptGenerator(template, TextParser(), view), written, shares=shares
+    )
 
 
 def _with_vectors(row: TrainingRow, tokens: int) -> list[int]:

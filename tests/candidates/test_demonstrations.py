@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 import pytest
 
-from promptlab.candidates.demonstrations import DemonstrationsSettings, told
+from promptlab.candidates.demonstrations import DemonstrationsSettings, choice_label
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
 from promptlab.models.local import LocalModel
@@ -112,7 +112,9 @@ def test_names_and_settings_say_what_is_unusual(task: Task) -> None:
         "balanced": True,
         "permutations": 6,
     }
-    assert told(DemonstrationConfig(2, selection="first")) == "2 demonstrations (first, given)"
+    assert (
+        choice_label(DemonstrationConfig(2, selection="first")) == "2 demonstrations (first, given)"
+    )
 
 
 def test_fitted_predictors_show_what_was_asked_for(task: Task, causal: LocalModel) -> None:

@@ -24,7 +24,7 @@ from promptlab.study.report.composition import describe_composition, member_rows
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.trials.trials import trial_record
-from promptlab.tuning.head import SoftLabelled, softened
+from promptlab.tuning.head import SoftLabelObjective, soften_probabilities
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 pytestmark = pytest.mark.slow
@@ -164,10 +164,10 @@ def test_the_students_loss_is_the_cross_entropy_to_the_teacher(
 ) -> None:
     texts = HeadTexts("{text}", causal)
     scores = np.log(np.array([[0.8, 0.2], [0.3, 0.7]]))
-    targets = softened(scores, 2.0)
+    targets = soften_probabilities(scores, 2.0)
     by_hand = np.sqrt(np.exp(scores))
     np.testing.assert_allclose(targets, by_hand / by_hand.sum(axis=1, keepdims=True))
-    soft = SoftLabelled(texts, task.labels, task.dev[:2], targets)
+    soft = SoftLabelObjective(texts, task.labels, task.dev[:2], targets)
     logits = torch.tensor([[0.5, -1.0], [2.0, 0.1]])
     found = soft.losses([0, 1], [[row] for row in logits], None).numpy()
     expected = -(targets * logits.log_softmax(-1).numpy()).sum(axis=1)

@@ -23,7 +23,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.study.spec.space import SearchSpace
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ def weights_of(model: LocalModel) -> dict[str, torch.Tensor]:
 
 def test_the_kind_is_known() -> None:
     assert find_kind("finetune") is FinetuneKind
-    assert FinetuneKind.keeps
+    assert FinetuneKind.saves_fitted
 
 
 @pytest.mark.parametrize("weights", ["full", "lora"])
@@ -126,8 +126,8 @@ def test_killed_and_continued_equals_uninterrupted(
 ) -> None:
     model = fresh("tiny_masked")
     made = kind(task, mode=[mode], weights=[weights], patience=9)
-    asked = Asked(0, candidate(made))
-    (whole,) = made.fit_many([asked], model, Fitting())
+    asked = FitRequest(0, candidate(made))
+    (whole,) = made.fit_many([asked], model, FitContext())
     # cut short twice: in the first phase and in the last
     for moment in (3, 9 if mode == "soft_then_model" else 5):
         cancellation = Cancellation()
@@ -136,7 +136,7 @@ def test_killed_and_continued_equals_uninterrupted(
             if isinstance(event, Step) and event.step >= at:
                 asked_for.request()
 
-        fitting = Fitting(events=Events(stop), cancellation=cancellation, folder=tmp_path)
+        fitting = FitContext(events=Events(stop), cancellation=cancellation, folder=tmp_path)
         with pytest.raises(Cancelled):
             list(made.fit_many([asked], model, fitting))
     seen: list[int] = []
@@ -145,7 +145,7 @@ def test_killed_and_continued_equals_uninterrupted(
         if isinstance(event, Step):
             seen.append(event.step)
 
-    fitting = Fitting(events=Events(hear), folder=tmp_path)
+    fitting = FitContext(events=Events(hear), folder=tmp_path)
     (continued,) = made.fit_many([asked], model, fitting)
     assert min(seen) > (8 if mode == "soft_then_model" else 4)
     for (_, one), (_, other) in [(whole, continued)]:
@@ -158,12 +158,12 @@ def test_evaluations_are_counted_through_the_phases(fresh: Fresh, task: Task) ->
     made = kind(task, mode=["soft_then_model"], patience=9)
     reported: list[int] = []
 
-    class Noting(Fitting):
+    class Noting(FitContext):
         def report(self, number: int, step: int, value: float) -> bool:
             reported.append(step)
             return False
 
-    ((_, fitted),) = made.fit_many([Asked(3, candidate(made))], fresh("tiny_masked"), Noting())
+    ((_, fitted),) = made.fit_many([FitRequest(3, candidate(made))], fresh("tiny_masked"), Noting())
     assert not isinstance(fitted, Exception)
     assert reported == list(range(1, 9))
 

@@ -23,7 +23,7 @@ from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.local import LocalModel
 from promptlab.predictors.head import HeadClassifier, template_without_slot
 from promptlab.study.spec.space import SearchSpace
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 
 pytestmark = pytest.mark.slow
 
@@ -93,15 +93,15 @@ def test_killed_and_continued_equals_uninterrupted(
 ) -> None:
     model = fresh("tiny_masked")
     made = kind(task, weights=[weights])
-    asked = Asked(0, candidate(made))
-    ((_, whole),) = made.fit_many([asked], model, Fitting())
+    asked = FitRequest(0, candidate(made))
+    ((_, whole),) = made.fit_many([asked], model, FitContext())
     cancellation = Cancellation()
 
     def stop(event: Event) -> None:
         if isinstance(event, Step) and event.step == 7:
             cancellation.request()
 
-    fitting = Fitting(events=Events(stop), cancellation=cancellation, folder=tmp_path)
+    fitting = FitContext(events=Events(stop), cancellation=cancellation, folder=tmp_path)
     with pytest.raises(Cancelled):
         list(made.fit_many([asked], model, fitting))
     seen: list[int] = []
@@ -110,7 +110,9 @@ def test_killed_and_continued_equals_uninterrupted(
         if isinstance(event, Step):
             seen.append(event.step)
 
-    ((_, continued),) = made.fit_many([asked], model, Fitting(events=Events(hear), folder=tmp_path))
+    ((_, continued),) = made.fit_many(
+        [asked], model, FitContext(events=Events(hear), folder=tmp_path)
+    )
     assert seen[0] == 7
     assert not isinstance(whole, Exception)
     assert not isinstance(continued, Exception)

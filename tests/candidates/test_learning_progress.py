@@ -9,20 +9,20 @@ from rich.console import Console
 
 import promptlab.candidates.learning_progress as module
 from promptlab.candidates.learning_progress import LearningProgress
-from promptlab.estimators.builtin import Head, SoftPrompt, Triggers
+from promptlab.estimators.builtin import HeadTuner, SoftPromptTuner, TriggerSearch
 from promptlab.events import Event, Step, Warned
 from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.tuning.fit_context import Fitting
-from promptlab.tuning.phase import Phase
+from promptlab.tuning.fit_context import FitContext
+from promptlab.tuning.phase import PhaseContext
 
 ANSWERS = {"negative": "bad", "positive": "good"}
 TEXTS = [f"film {n} was {('dull', 'fine')[n % 2]}" for n in range(12)]
 LABELS = [("negative", "positive")[n % 2] for n in range(12)]
 
 
-def soft(model: LocalModel) -> SoftPrompt:
-    return SoftPrompt("{text} It was {mask}", ANSWERS, model, length=2, epochs=3, batch_size=4)
+def soft(model: LocalModel) -> SoftPromptTuner:
+    return SoftPromptTuner("{text} It was {mask}", ANSWERS, model, length=2, epochs=3, batch_size=4)
 
 
 def test_what_is_to_come_is_told_first(
@@ -31,9 +31,9 @@ def test_what_is_to_come_is_told_first(
     monkeypatch.setattr(module, "EVERY", 0.0)
     soft(causal).fit(TEXTS, LABELS)
     said = capfd.readouterr().err.splitlines()
-    assert said[0].startswith("SoftPrompt: at most 9 steps on 9 examples")
+    assert said[0].startswith("SoftPromptTuner: at most 9 steps on 9 examples")
     assert "stops after 5 min (seconds=None: never)" in said[0]
-    assert any(line.startswith("SoftPrompt: step 3 of 9, loss ") for line in said)
+    assert any(line.startswith("SoftPromptTuner: step 3 of 9, loss ") for line in said)
 
 
 def test_a_listener_of_ones_own_is_told_instead(
@@ -49,8 +49,8 @@ def test_a_listener_of_ones_own_is_told_instead(
 def test_time_that_is_over_gives_the_best_so_far(learner: str, causal: LocalModel) -> None:
     made = {
         "soft": lambda: soft(causal),
-        "triggers": lambda: Triggers("{trigger:2} {text} It was {mask}", ANSWERS, causal),
-        "head": lambda: Head("{text}", causal, weights="frozen"),
+        "triggers": lambda: TriggerSearch("{trigger:2} {text} It was {mask}", ANSWERS, causal),
+        "head": lambda: HeadTuner("{text}", causal, weights="frozen"),
     }[learner]()
     heard: list[Event] = []
     fitted = made.fit(TEXTS, LABELS, listener=heard.append, seconds=0.0)
@@ -61,9 +61,9 @@ def test_time_that_is_over_gives_the_best_so_far(learner: str, causal: LocalMode
 
 
 def test_phases_have_the_time_of_the_whole() -> None:
-    assert Phase(Fitting(seconds=0.0), "soft").is_time_up()
-    assert not Phase(Fitting(seconds=60.0), "soft").is_time_up()
-    assert not Fitting().is_time_up()
+    assert PhaseContext(FitContext(seconds=0.0), "soft").is_time_up()
+    assert not PhaseContext(FitContext(seconds=60.0), "soft").is_time_up()
+    assert not FitContext().is_time_up()
 
 
 def test_a_terminal_shows_a_bar() -> None:
@@ -85,12 +85,12 @@ def test_a_terminal_shows_a_bar() -> None:
 def test_templates_with_learned_parts(
     text: str, causal: LocalModel, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    kind = SoftPrompt if "soft" in text else Triggers
+    kind = SoftPromptTuner if "soft" in text else TriggerSearch
     kind(text, ANSWERS, causal).fit(TEXTS, LABELS, seconds=0.0)
     assert f"{kind.__name__}: at most " in capfd.readouterr().err
 
 
 def test_a_classifier_comes_out(causal: LocalModel) -> None:
-    fitted = soft(causal).fit(TEXTS, LABELS, seconds=None)
+    fitted = soft(causal).fit(TEXTS, LABELS, seconds=None).fitted_predictor
     assert isinstance(fitted, PromptClassifier)
     assert (len(fitted.seen.train), len(fitted.seen.dev)) == (9, 3)

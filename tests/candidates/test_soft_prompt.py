@@ -23,7 +23,7 @@ from promptlab.models.local import LocalModel
 from promptlab.models.pool import load_model
 from promptlab.predictors.base import Predictor, load
 from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
-from promptlab.tuning.fit_context import Fitting
+from promptlab.tuning.fit_context import FitContext
 from promptlab.tuning.trainer_state import load_checkpoint
 from tests.helpers import tiny_models
 from tests.helpers.command_line import (  # noqa: F401
@@ -52,7 +52,7 @@ MIXTURE: dict[str, Any] = {"members": [3], "init": ["random"]}
 
 def fitted(task: Task, model: LocalModel, **options: Any) -> Predictor:
     kind = kind_of(task, **(SHORT | options))
-    return fit_one(kind, candidate_of(kind), model, Fitting("accuracy"))
+    return fit_one(kind, candidate_of(kind), model, FitContext("accuracy"))
 
 
 @pytest.mark.parametrize("options", [VECTORS, PREFIX, MIXTURE], ids=["soft", "prefix", "mixture"])
@@ -301,7 +301,7 @@ def test_a_first_example_longer_than_the_window_is_shortened(task: Task, fresh: 
     for name in ("tiny_causal", "tiny_masked", "tiny_seq2seq"):
         model = fresh(name)
         kind.check(model)
-        made = fit_one(kind, candidate_of(kind), model, Fitting("accuracy"))
+        made = fit_one(kind, candidate_of(kind), model, FitContext("accuracy"))
         assert len(made.predict(longer.train)) == 16
 
 

@@ -24,7 +24,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 Fresh = Callable[..., LocalModel]
@@ -45,7 +45,7 @@ def candidates(made: TriggersKind, count: int = 1) -> list[Candidate]:
 
 def test_the_kind_is_known() -> None:
     assert find_kind("triggers") is TriggersKind
-    assert TriggersKind.keeps
+    assert TriggersKind.saves_fitted
 
 
 def test_lists_are_dimensions_and_settings_are_plain(task: Task) -> None:
@@ -78,8 +78,8 @@ def test_every_method_finds_a_trigger_that_is_saved_and_loaded(
         assert isinstance(event, Step)
         steps.append(event)
 
-    fitting = Fitting(events=Events(listen), folder=tmp_path)
-    ((number, predictor),) = made.fit_many([Asked(7, candidates(made)[0])], model, fitting)
+    fitting = FitContext(events=Events(listen), folder=tmp_path)
+    ((number, predictor),) = made.fit_many([FitRequest(7, candidates(made)[0])], model, fitting)
     assert number == 7
     assert isinstance(predictor, PromptClassifier)
     assert [step.number for step in steps] == [7] * len(steps)
@@ -149,8 +149,8 @@ def told(fitting_folder: Path, kind_: TriggersKind, model: LocalModel, stop: int
         if len(seen) == stop:
             stopping.request()
 
-    fitting = Fitting(events=Events(listen), cancellation=stopping, folder=fitting_folder)
-    asked = [Asked(0, candidates(kind_)[0])]
+    fitting = FitContext(events=Events(listen), cancellation=stopping, folder=fitting_folder)
+    asked = [FitRequest(0, candidates(kind_)[0])]
     if stop is None:
         ((_, fitted),) = kind_.fit_many(asked, model, fitting)
         return seen, fitted.model.learned.triggers  # type: ignore[union-attr]
@@ -176,7 +176,7 @@ def test_a_stopped_search_goes_on_to_the_same_result(
 def test_a_search_behind_the_others_is_given_up(fresh: Fresh, task: Task) -> None:
     reports: list[tuple[int, int, float]] = []
 
-    class Strict(Fitting):
+    class Strict(FitContext):
         def report(self, number: int, step: int, value: float) -> bool:
             reports.append((number, step, value))
             return step >= 5
@@ -184,7 +184,9 @@ def test_a_search_behind_the_others_is_given_up(fresh: Fresh, task: Task) -> Non
     made = kind(task, steps=[20])
     results = dict(
         made.fit_many(
-            [Asked(n, c) for n, c in enumerate(candidates(made, 2))], fresh("tiny_masked"), Strict()
+            [FitRequest(n, c) for n, c in enumerate(candidates(made, 2))],
+            fresh("tiny_masked"),
+            Strict(),
         )
     )
     assert [type(result) for result in results.values()] == [Pruned, Pruned]

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.wrapper import WrappingKind, WrappingSettings
 from promptlab.data.example import Example
 from promptlab.data.task import Task
@@ -68,7 +68,7 @@ class LoudKind(WrappingKind):
     Settings: ClassVar[type[KindSettings]] = LoudSettings
 
     def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
-        marks = choose(trial, f"{prefix}marks", self.settings.marks)
+        marks = suggest_choice(trial, f"{prefix}marks", self.settings.marks)
         labels.append(f"{marks} marks")
         return {"marks": marks}
 

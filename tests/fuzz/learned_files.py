@@ -15,7 +15,7 @@ from promptlab.interop.peft import export_peft, import_peft
 from promptlab.models.loading import from_transformers
 from promptlab.predictors.base import DOCUMENT, load
 from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.tuning.triggers.state import AcceptedTrigger, SearchState
 from tests.fuzz._mutation import damage, fresh_copy
 from tests.fuzz._saved import (
     ANSWERS,
@@ -42,7 +42,7 @@ def attempts(rng: random.Random, folder: Path) -> Iterator[Attempt]:
     tensors = {"now.a": torch.randn(3, 4), "best.a": torch.randn(3, 4)}
     (folder / "training").mkdir(parents=True, exist_ok=True)
     save_checkpoint(folder / "training" / "x.safetensors", tensors, {"step": 3, "curve": [[1, 2]]})
-    state = SearchState(3, (1, 2), Accepted(2, (1, 2), "a b", 0.25, 0.5))
+    state = SearchState(3, (1, 2), AcceptedTrigger(2, (1, 2), "a b", 0.25, 0.5))
     state.save(folder / "training" / "state.json")
     work = folder / "work"
     others = [path for path in folder.rglob("*") if path.is_file()]

@@ -18,10 +18,10 @@ dspy = pytest.importorskip("dspy", minversion="3.4")
 
 from promptlab.data.example import Example
 from promptlab.data.task import Task
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.task_signature import TaskSignature
 
 LABELS = ("negative", "positive")
-FORM = Form(("text",), LABELS)
+FORM = TaskSignature(("text",), LABELS)
 ROWS = [
     Example(f"{number}-{word}", {"text": f"the {number} film was {word}"}, label)
     for number in ("first", "second", "third", "last")

@@ -16,7 +16,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Asked, Finished, Fitting
+from promptlab.tuning.fit_context import CompletedTrial, FitContext, FitRequest
 
 WORDS = ("great", "good", "wonderful", "charming", "witty", "gorgeous", "film", "soup")
 EVALUATIONS = 4
@@ -56,13 +56,13 @@ class Learner(LearningKind):
         return Candidate.of(self.name, {"word": word}, word)
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         waiting = list(asked)
-        learning: dict[int, tuple[Asked, int]] = {}
+        learning: dict[int, tuple[FitRequest, int]] = {}
         while True:
             if not waiting and not learning:
-                if (more := fitting.another()) is None:
+                if (more := fitting.next_candidate()) is None:
                     return
                 waiting.append(more)
             while waiting and len(learning) < self.settings.room:
@@ -74,17 +74,17 @@ class Learner(LearningKind):
                 if result is not None:
                     del learning[number]
                     yield number, result
-                    if not waiting and (another := fitting.another()) is not None:
+                    if not waiting and (another := fitting.next_candidate()) is not None:
                         waiting.append(another)
 
-    def _begin(self, item: Asked, fitting: Fitting) -> int:
+    def _begin(self, item: FitRequest, fitting: FitContext) -> int:
         mark = fitting.checkpoint(item.candidate)
         done = int(mark.read_text()) if mark is not None and mark.exists() else 0
         self.begun_at.append((item.candidate.name, done))
         return done
 
     def _step(
-        self, item: Asked, done: int, model: LanguageModel, fitting: Fitting
+        self, item: FitRequest, done: int, model: LanguageModel, fitting: FitContext
     ) -> Predictor | Exception | None:
         fitting.cancellation.check()
         word = item.candidate.settings["word"]
@@ -94,7 +94,7 @@ class Learner(LearningKind):
             self.fitted.append(word)
             return classifier(word, model).fit(self.task.train)
         level = self.levels.get(word, 0.5) + done / 100
-        given_up = fitting.report(item.number, done, level)
+        given_up = fitting.should_prune(item.number, done, level)
         if (mark := fitting.checkpoint(item.candidate)) is not None and not given_up:
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.write_text(str(done + 1))
@@ -112,11 +112,11 @@ class Follower(Kind):
 
     name: ClassVar[str] = "follower"
     Settings: ClassVar[type[KindSettings]] = KindSettings
-    after: ClassVar[tuple[str, ...]] = ("learner",)
+    runs_after: ClassVar[tuple[str, ...]] = ("learner",)
 
-    known: ClassVar[list[tuple[Finished, ...]]] = []
+    known: ClassVar[list[tuple[CompletedTrial, ...]]] = []
 
-    def know(self, finished: Sequence[Finished]) -> None:
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         self.known.append(tuple(finished))
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
@@ -137,7 +137,7 @@ class Broken(Learner):
     name: ClassVar[str] = "broken"
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Any]]:
         yield asked[0].number, classifier("great", model).fit(self.task.train)
         raise RuntimeError("out of paper")
@@ -149,6 +149,6 @@ class Silent(Learner):
     name: ClassVar[str] = "silent"
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Any]]:
         yield asked[0].number, classifier("great", model).fit(self.task.train)

@@ -14,9 +14,9 @@ from promptlab.candidates.gradient_tuned import TunedKind
 from promptlab.data.task import Task
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.trainer_state import TrainState
 
 OWN = {"negative": "terrible", "positive": "great"}
 SEVERAL = {"negative": ["terrible", "it never lands"], "positive": ["great", "a gorgeous film"]}
@@ -50,16 +50,16 @@ def trainee_of(
     number: int = 0,
     folder: Path | None = None,
     **changes: Any,
-) -> Trainee:
+) -> TrainState:
     """One candidate in training."""
     kind = kind_of(task, name, **changes)
-    asked = Asked(number, candidate_of(kind))
-    return kind._trainee(asked, model, Fitting("accuracy", folder=folder))
+    asked = FitRequest(number, candidate_of(kind))
+    return kind._trainee(asked, model, FitContext("accuracy", folder=folder))
 
 
-def steps(model: LocalModel, trainees: Sequence[Trainee], count: int) -> list[list[float]]:
+def steps(model: LocalModel, trainees: Sequence[TrainState], count: int) -> list[list[float]]:
     """The losses of so many steps of one pack, trainee by trainee."""
-    pack = Pack(model)
+    pack = PackedTrainer(model)
     rows = []
     for _ in range(count):
         found = pack.step(trainees)
@@ -70,12 +70,12 @@ def steps(model: LocalModel, trainees: Sequence[Trainee], count: int) -> list[li
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def state_of(trainee: Trainee) -> dict[str, torch.Tensor]:
+def state_of(trainee: TrainState) -> dict[str, torch.Tensor]:
     """All that is trained, as it is now."""
     return {name: tensor.clone() for name, tensor in trainee.learner.state_dict().items()}
 
 
-def given_by(trainee: Trainee) -> dict[str, torch.Tensor]:
+def given_by(trainee: TrainState) -> dict[str, torch.Tensor]:
     """What the learner gives out now: vectors, prefix and mixture weights.
 
     Inside an encoder Adam makes steps of the learning rate out of gradients that are rounding.

@@ -112,11 +112,11 @@ def test_what_ends_an_answer_in_the_template_tells_them_apart(causal: LocalModel
 
 
 def test_it_is_learned_as_it_is_scored(causal: LocalModel, task: Task) -> None:
-    from promptlab.tuning.objectives import LabelExercises
+    from promptlab.tuning.objectives import LabelObjective
 
     rows = [pl.Example(e.id, e.fields, label) for e, label in zip(task.dev, NESTED, strict=False)]
     clf = pl.PromptClassifier(PREFIX, NESTED, causal)
-    exercises = LabelExercises(clf, rows, shares=False)
+    exercises = LabelObjective(clf, rows, shares=False)
     asked = [exercises.exercises[n].asked for n in range(len(rows))]
     scored = [
         [torch.tensor(causal.engine.score([one])[0], dtype=torch.float64) for one in questions]

@@ -16,12 +16,12 @@ from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.studies.bench import autoprompt
 from promptlab.studies.bench.autoprompt_peer import Evaluation, Procedure, TriggerSearch, Work
 from promptlab.studies.bench.own_triggers import SearchTask, own_search
-from promptlab.tuning.triggers.config import Recipe
+from promptlab.tuning.triggers.config import TriggerSearchConfig
 from tests.helpers.tiny_models import Pair
 from tests.studies.test_peers import EXAMPLES, copied
 
 VERBALIZER = Verbalizer({"negative": ["bad", "terrible"], "positive": ["good", "great"]})
-RECIPE = Recipe(steps=6, top=8, batch=6, blocks=2, read_back=False)
+RECIPE = TriggerSearchConfig(steps=6, top=8, batch=6, blocks=2, read_back=False)
 
 
 def options(**changes: Any) -> argparse.Namespace:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from promptlab.candidates.member_pool import Rivals
+from promptlab.candidates.member_pool import MemberPool
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import DataError, PromptlabError
@@ -19,9 +19,9 @@ from promptlab.files.file_hash import file_hash
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.regression import read_suite
 from promptlab.study.folder.step_log import read_steps
-from promptlab.tuning.fit_context import Finished
+from promptlab.tuning.fit_context import CompletedTrial
 from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.tuning.triggers.state import AcceptedTrigger, SearchState
 from tests.helpers import damaged_studies
 
 EVERY = (*damaged_studies.WHOLE, *damaged_studies.LINES)
@@ -51,7 +51,7 @@ def test_a_checkpoint(harm: damaged_studies.Damage, tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", damaged_studies.WHOLE)
 def test_the_state_of_a_trigger_search(harm: damaged_studies.Damage, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    state = SearchState(4, (1, 2), Accepted(3, (1, 7), "a b", 0.5, 0.75), ((3, (1, 7)),))
+    state = SearchState(4, (1, 2), AcceptedTrigger(3, (1, 7), "a b", 0.5, 0.75), ((3, (1, 7)),))
     state.save(path)
     assert SearchState.load(path) == state
     harm(path)
@@ -60,7 +60,7 @@ def test_the_state_of_a_trigger_search(harm: damaged_studies.Damage, tmp_path: P
 
 
 def test_a_state_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    state = SearchState(4, (1, 2), Accepted(3, (1, 7), "a b", 0.5, 0.75))
+    state = SearchState(4, (1, 2), AcceptedTrigger(3, (1, 7), "a b", 0.5, 0.75))
     (tmp_path / "a.json").write_text(json.dumps(state.record()))
     assert SearchState.load(tmp_path / "a.json") == state
 
@@ -91,8 +91,8 @@ def test_a_regression_suite(harm: damaged_studies.Damage, tmp_path: Path) -> Non
         assert all(example.label in TASK.labels for example in suite.examples)
 
 
-def _finished(path: Path, **changes: Any) -> Finished:
-    return Finished(
+def _finished(path: Path, **changes: Any) -> CompletedTrial:
+    return CompletedTrial(
         0,
         "template",
         Candidate.of("template", {"text": "a"}, "a"),
@@ -109,8 +109,8 @@ def test_the_predictions_of_a_member(harm: damaged_studies.Damage, tmp_path: Pat
     path = tmp_path / "0.jsonl"
     Predictions(Prediction(e.id, "good", e.label) for e in TASK.dev).to_jsonl(path)
     one = _finished(path, checksum=file_hash(path).hex())
-    rivals = Rivals((), TASK)
-    rivals.know([one])
+    rivals = MemberPool((), TASK)
+    rivals.observe_trials([one])
     harm(path)
     assert find_difference(path, str(one.checksum))
     with pytest.raises(DataError, match=r"0\.jsonl"):
@@ -120,7 +120,7 @@ def test_the_predictions_of_a_member(harm: damaged_studies.Damage, tmp_path: Pat
 def test_a_member_of_other_examples(tmp_path: Path) -> None:
     path = tmp_path / "0.jsonl"
     Predictions(Prediction(e.id, "good", e.label) for e in TASK.test).to_jsonl(path)
-    rivals = Rivals((), TASK)
-    rivals.know([one := _finished(path)])
+    rivals = MemberPool((), TASK)
+    rivals.observe_trials([one := _finished(path)])
     with pytest.raises(DataError, match=r"0\.jsonl holds the example 'test\d'"):
         rivals.members([one.candidate.key], None, least=1)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from promptlab.data.task import Task
 from promptlab.errors import Cancelled, Pruned
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Events, Step
-from promptlab.tuning.fit_context import Fitting
+from promptlab.tuning.fit_context import FitContext
 from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
 from tests.helpers.trainee_fixtures import OPTIONS, VARIANTS, Fresh, learned_by
 from tests.helpers.tuning_fixtures import (
@@ -39,7 +39,7 @@ def test_what_goes_on_from_a_checkpoint_ends_as_if_it_had_not_stopped(
     steps(model, [whole], 12)
     first = trainee_of(task, model, folder=tmp_path, **(OPTIONS | options))
     steps(model, [first], 6)
-    first.evaluated(0.5, 0.6)
+    first.record_evaluation(0.5, 0.6)
     steps(model, [first], 1)  # lost
     second = trainee_of(task, model, folder=tmp_path, **(OPTIONS | options))
     assert (second.progress.step, second.progress.best) == (6, (0.5, -0.6))
@@ -51,7 +51,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-class Dying(Fitting):
+class Dying(FitContext):
     """Ends the process in the ``at``-th judgement."""
 
     def __init__(self, folder: Path | None, at: int | None = None, **options: Any) -> None:
@@ -59,11 +59,11 @@ class Dying(Fitting):
         self.at = at
         self.count = 0
 
-    def judge(self, rows: Predictions) -> float:
+    def score_dev(self, rows: Predictions) -> float:
         self.count += 1
         if self.count == self.at:
             raise Killed
-        return super().judge(rows)
+        return super().score_dev(rows)
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
@@ -79,7 +79,7 @@ def test_killed_inside_an_evaluation(
         assert isinstance(event, Step)
         steps_told.append(event.step)
 
-    whole = fit_one(kind, candidate, model, Fitting("accuracy"))
+    whole = fit_one(kind, candidate, model, FitContext("accuracy"))
     for at in (1, 3):
         with pytest.raises(Killed):
             fit_one(kind, candidate, model, Dying(tmp_path, at))
@@ -96,7 +96,7 @@ def test_killed_inside_an_evaluation(
     assert [point[0] for point in left.facts["curve"]] == [0, 3, 6, 9, 12]
 
 
-class Reporting(Fitting):
+class Reporting(FitContext):
     """Keeps what is reported; ends the process in the ``at``-th report, before it is kept."""
 
     def __init__(self, folder: Path, at: int | None = None, behind: int | None = None) -> None:
@@ -105,7 +105,7 @@ class Reporting(Fitting):
         self.behind = behind
         self.reported: list[int] = []
 
-    def report(self, number: int, step: int, value: float) -> bool:
+    def should_prune(self, number: int, step: int, value: float) -> bool:
         if len(self.reported) + 1 == self.at:
             raise Killed
         self.reported.append(step)
@@ -137,17 +137,19 @@ def test_cancelled_training_goes_on_later(task: Task, fresh: Fresh, tmp_path: Pa
     model = fresh("tiny_causal")
     kind = kind_of(task, **OPTIONS)
     candidate = candidate_of(kind)
-    whole = learned_by(fit_one(kind, candidate, model, Fitting("accuracy")))
+    whole = learned_by(fit_one(kind, candidate, model, FitContext("accuracy")))
     cancellation = Cancellation()
 
     def listen(event: Any) -> None:
         if event.step == 7:
             cancellation.request()
 
-    fitting = Fitting("accuracy", folder=tmp_path, cancellation=cancellation, events=Events(listen))
+    fitting = FitContext(
+        "accuracy", folder=tmp_path, cancellation=cancellation, events=Events(listen)
+    )
     with pytest.raises(Cancelled):
         fit_one(kind, candidate, model, fitting)
-    found = learned_by(fit_one(kind, candidate, model, Fitting("accuracy", folder=tmp_path)))
+    found = learned_by(fit_one(kind, candidate, model, FitContext("accuracy", folder=tmp_path)))
     assert torch.equal(found.vectors, whole.vectors)
 
 
@@ -176,7 +178,7 @@ def test_a_damaged_checkpoint_is_ignored(task: Task, fresh: Fresh, tmp_path: Pat
     first = trainee_of(task, model, folder=tmp_path, **OPTIONS)
     steps(model, [whole], 3)
     steps(model, [first], 3)
-    first.evaluated(0.5, 0.6)
+    first.record_evaluation(0.5, 0.6)
     path = first.checkpoint
     assert path is not None
     for name, damage in damaged(path).items():

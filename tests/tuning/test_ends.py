@@ -18,7 +18,7 @@ from promptlab.models.text_end import end_token
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.prompts.template import Template
-from promptlab.tuning.objectives import text_exercises
+from promptlab.tuning.objectives import make_text_objective
 from tests.helpers.tiny_models import Pair, byte_tokenizer
 
 Fresh = Callable[..., LocalModel]
@@ -152,7 +152,7 @@ def test_a_model_that_thinks_is_not_taught_answers() -> None:
     model = from_transformers(*made(QWEN), thinking=True)
     generator = pl.PromptGenerator("{text}{mask}", TextParser(), model)  # type: ignore[attr-defined]
     with pytest.raises(pl.InputError, match="set to think"):
-        text_exercises(generator, examples("train"), shares=False)
+        make_text_objective(generator, examples("train"), shares=False)
 
 
 def test_ends_hold_the_token_that_is_taught(fresh: Fresh) -> None:

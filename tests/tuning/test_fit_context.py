@@ -18,7 +18,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 from tests.helpers.learner_fixtures import EVALUATIONS, Learner, LearnerSettings, Silent, classifier
 
 
@@ -46,7 +46,7 @@ class Empty(Learner):
     """Fits nothing at all."""
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Any]]:
         yield from ()
 
@@ -60,49 +60,49 @@ def learner(kind: type[Learner], task: Task) -> Learner:
 
 
 def test_outside_of_a_study(tmp_path: Path) -> None:
-    fitting = Fitting()
+    fitting = FitContext()
     rows = Predictions([Prediction("1", "a", "a"), Prediction("2", "a", "b")])
-    assert fitting.judge(rows) == 0.5
-    assert fitting.report(0, 1, 0.5) is False
-    assert fitting.another() is None
+    assert fitting.score_dev(rows) == 0.5
+    assert fitting.should_prune(0, 1, 0.5) is False
+    assert fitting.next_candidate() is None
     assert fitting.folder is None
     assert fitting.checkpoint(word("x")) is None
     fitting.cancellation.check()
-    kept = Fitting(folder=tmp_path).checkpoint(word("x"))
+    kept = FitContext(folder=tmp_path).checkpoint(word("x"))
     assert kept == tmp_path / "checkpoints" / f"{word('x').key}.safetensors"
-    assert Fitting(lambda rows: -float(len(rows))).judge(rows) == -2.0
+    assert FitContext(lambda rows: -float(len(rows))).score_dev(rows) == -2.0
     with pytest.raises(InputError, match="unknown metric"):
-        Fitting("acuracy")
+        FitContext("acuracy")
 
 
 def test_a_smaller_error_is_the_larger_value() -> None:
     sure = [Prediction("1", "a", "a", {"a": -0.01, "b": -4.6})]
     worse = [Prediction("1", "a", "b", {"a": -0.01, "b": -4.6})]
-    judge = Fitting("calibration_error").judge
+    judge = FitContext("calibration_error").score_dev
     assert judge(Predictions(sure)) > judge(Predictions(worse))
 
 
 def test_one_by_one(masked: LocalModel, task: Task) -> None:
     kind = Plain(KindSettings(kind="plain"), task)
     names = ("great", "hopeless", "wrong", "good")
-    asked = [Asked(n, word(name)) for n, name in enumerate(names, 5)]
-    found = list(kind.fit_many(asked, masked, Fitting()))
+    asked = [FitRequest(n, word(name)) for n, name in enumerate(names, 5)]
+    found = list(kind.fit_many(asked, masked, FitContext()))
     assert [number for number, _ in found] == [5, 6, 7, 8]
     assert [type(fitted) for _, fitted in found] == [
         PromptClassifier, Pruned, ValueError, PromptClassifier,
     ]  # fmt: skip
     with pytest.raises(StudyError, match="the study is wrong"):
-        list(kind.fit_many([Asked(0, word("study"))], masked, Fitting()))
+        list(kind.fit_many([FitRequest(0, word("study"))], masked, FitContext()))
     cancellation = Cancellation()
     cancellation.request()
     with pytest.raises(Cancelled):
-        next(kind.fit_many(asked, masked, Fitting(cancellation=cancellation)))
+        next(kind.fit_many(asked, masked, FitContext(cancellation=cancellation)))
 
 
 def test_fit_of_a_kind_that_learns_in_packs(masked: LocalModel, task: Task) -> None:
     Learner.forget()
     assert issubclass(Learner, LearningKind)
-    assert Learner.keeps
+    assert Learner.saves_fitted
     assert isinstance(learner(Learner, task).fit(word("great"), masked), PromptClassifier)
     assert Learner.begun_at == [("great", 0)]
     assert Learner.fitted == ["great"]
@@ -114,7 +114,7 @@ def test_fit_of_a_kind_that_learns_in_packs(masked: LocalModel, task: Task) -> N
 
 
 def test_one_of_a_pack_with_checkpoints(masked: LocalModel, task: Task, tmp_path: Path) -> None:
-    fitting = Fitting(folder=tmp_path)
+    fitting = FitContext(folder=tmp_path)
     fit_one(learner(Learner, task), word("great"), masked, fitting)
     mark = fitting.checkpoint(word("great"))
     assert mark is not None

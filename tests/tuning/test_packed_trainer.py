@@ -18,9 +18,9 @@ from promptlab.errors import Pruned
 from promptlab.models.local import LocalModel
 from promptlab.studies.bench.material import TrainingRow
 from promptlab.studies.bench.peft_peer import TuningRun, prompt_tuning
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.trainer_state import TrainState
 from tests.helpers import tiny_models
 from tests.helpers.tiny_models import Pair
 from tests.helpers.tuning_fixtures import (
@@ -98,7 +98,7 @@ def _bits(model: Any) -> dict[str, torch.Tensor]:
     return {key: tensor.clone() for key, tensor in model.state_dict().items()}
 
 
-def made(task: Task, model: LocalModel, settings: dict[str, Any]) -> Trainee:
+def made(task: Task, model: LocalModel, settings: dict[str, Any]) -> TrainState:
     return trainee_of(task, model, **(DEFAULTS | settings))
 
 
@@ -141,22 +141,22 @@ def test_who_takes_the_rows_of_a_pruned_one_trains_as_if_alone(
 
     left = [2]
 
-    class Giving(Fitting):
+    class Giving(FitContext):
         """Gives number 0 up at its second evaluation; number 2 comes when there is room."""
 
-        def report(self, number: int, step: int, value: float) -> bool:
+        def should_prune(self, number: int, step: int, value: float) -> bool:
             return number == 0 and step == 2
 
-        def another(self) -> Asked | None:
-            return Asked(left[0], candidates[left.pop()]) if left else None
+        def next_candidate(self) -> FitRequest | None:
+            return FitRequest(left[0], candidates[left.pop()]) if left else None
 
     fitted = dict(
-        group.fit_many([Asked(n, candidates[n]) for n in (0, 1)], model, Giving("accuracy"))
+        group.fit_many([FitRequest(n, candidates[n]) for n in (0, 1)], model, Giving("accuracy"))
     )
     assert isinstance(fitted[0], Pruned)
     assert str(fitted[0]).startswith("given up at step 3: its dev score")
     for number in (1, 2):
-        alone = fit_one(group, candidates[number], model, Fitting("accuracy"))
+        alone = fit_one(group, candidates[number], model, FitContext("accuracy"))
         together = fitted[number]
         assert not isinstance(together, Exception)
         left, right = (one.model.learned for one in (alone, together))  # type: ignore[attr-defined]
@@ -198,7 +198,7 @@ def test_the_budget_of_tokens_changes_nothing(task: Task, fresh: Fresh) -> None:
 def test_states_before_the_vectors_are_computed_once(task: Task, fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     text = "{text} all in all it was {soft:2} {mask}"
-    pack, plain = Pack(model), Pack(model)
+    pack, plain = PackedTrainer(model), PackedTrainer(model)
     plain.states.max_bytes = 0
     one, other = (made(task, model, {"text": text, "batch_size": [16]}) for _ in range(2))
     pack.step([one])
@@ -229,8 +229,8 @@ def test_scores_in_training_are_those_of_the_predictor(name: str, task: Task, fr
         group = kind_of(task, **options)
         trainee = trainee_of(task, model, **options)
         steps(model, [trainee], 4)
-        trainee.evaluated(1.0, 0.5)
-        scores, loss = Pack(model).scores(trainee, trainee.dev)
+        trainee.record_evaluation(1.0, 0.5)
+        scores, loss = PackedTrainer(model).scores(trainee, trainee.dev)
         predictor = group._predictor(candidate_of(group), model, trainee)
         found = np.log(predictor.predict_proba(task.dev))
         np.testing.assert_allclose(scores, found, atol=1e-5, rtol=1e-5)
@@ -244,8 +244,8 @@ def test_a_chat_template_is_trained_as_it_is_predicted(task: Task, fresh: Fresh)
     options = {"steps": 3, "batch_size": [4], "chat": [True]}
     group, trainee = kind_of(task, **options), trainee_of(task, model, **options)
     steps(model, [trainee], 3)
-    trainee.evaluated(1.0, 0.5)
-    scores, _ = Pack(model).scores(trainee, trainee.dev)
+    trainee.record_evaluation(1.0, 0.5)
+    scores, _ = PackedTrainer(model).scores(trainee, trainee.dev)
     predictor = group._predictor(candidate_of(group), model, trainee)
     np.testing.assert_allclose(scores, np.log(predictor.predict_proba(task.dev)), atol=1e-5)
 
@@ -334,15 +334,15 @@ def test_texts_are_trained_on_their_own_likelihood(task: Task, fresh: Fresh) -> 
             "learning_rate": [0.05],
         }
         trainee = trainee_of(_worded(task), model, **options)
-        before = Pack(model).scores(trainee, trainee.train)
+        before = PackedTrainer(model).scores(trainee, trainee.train)
         assert before[0].shape == (len(task.train), 0)
         steps(model, [trainee], 10)
-        assert Pack(model).scores(trainee, trainee.train)[1] < before[1]
+        assert PackedTrainer(model).scores(trainee, trainee.train)[1] < before[1]
 
 
 def test_no_checkpoint_without_a_folder(task: Task, fresh: Fresh, tmp_path: Path) -> None:
     trainee = made(task, fresh("tiny_gpt2"), {})
-    trainee.evaluated(0.5, 1.0)
+    trainee.record_evaluation(0.5, 1.0)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 

@@ -19,7 +19,13 @@ from promptlab.tuning.initialisation import initial_ids, initial_vectors
 from promptlab.tuning.objectives import LabelLoss
 from promptlab.tuning.parameters import flat_prefix
 from promptlab.tuning.reparameterisation import make_encoder
-from promptlab.tuning.soft_prompt import Start, make_learner, soft_segments, softened, with_soft
+from promptlab.tuning.soft_prompt import (
+    SoftPromptInit,
+    make_parameters,
+    soft_segments,
+    with_soft,
+    with_soft_words,
+)
 from tests.helpers.learned_fixtures import drawn
 
 Fresh = Callable[..., LocalModel]
@@ -42,10 +48,10 @@ def test_a_template_whose_words_are_vectors_begins_as_the_template(name: str, fr
     """OptiPrompt: before any step the soft prompt scores as the hard one."""
     model = fresh(name)
     hard = Template("{text} it was a {mask}")
-    made = softened(hard, model)
+    made = with_soft_words(hard, model)
     soft, starts = made if isinstance(made, tuple) else (made, {})
     options: dict[str, Any] = {"starts": starts} if starts else {}
-    learner = make_learner(model, soft, Start("vocabulary", 1), **options)
+    learner = make_parameters(model, soft, SoftPromptInit("vocabulary", 1), **options)
     view = model.with_learned_parts(learner.learned()[0])
     fields = {"text": "the film was great ."}
     left = model.score([hard.render(fields)], ANSWERS).logprobs
@@ -61,7 +67,7 @@ def test_a_prefix_that_starts_from_words_is_these_words(fresh: Fresh) -> None:
     words = "a gorgeous witty film"
     ids = model.encoding.encode(words)
     template = Template("{text} It was {mask}")
-    learner = make_learner(model, template, Start("text", 1, words), prefix=len(ids))
+    learner = make_parameters(model, template, SoftPromptInit("text", 1, words), prefix=len(ids))
     view = model.with_learned_parts(learner.learned()[0])
     found = view.score([template.render({"text": " ."})], ANSWERS).logprobs
     expected = model.score([template.render({"text": f"{words} ."})], ANSWERS).logprobs
@@ -106,7 +112,9 @@ def test_an_encoder_begins_exactly_at_its_start(name: Any) -> None:
 
 
 def test_a_prefix_is_laid_flat_and_back(causal: LocalModel) -> None:
-    learner = make_learner(causal, Template("{text} {mask}"), Start("random", 1), prefix=4)
+    learner = make_parameters(
+        causal, Template("{text} {mask}"), SoftPromptInit("random", 1), prefix=4
+    )
     prefix = learner.prefix()
     assert prefix is not None
     assert prefix.shape == (2, 2, 2, 4, 8)
@@ -116,9 +124,11 @@ def test_a_prefix_is_laid_flat_and_back(causal: LocalModel) -> None:
 
 def test_there_must_be_something_to_learn(causal: LocalModel, fresh: Fresh) -> None:
     with pytest.raises(InputError, match="there is nothing to learn"):
-        make_learner(causal, Template("{text} {mask}"), Start("random", 1))
+        make_parameters(causal, Template("{text} {mask}"), SoftPromptInit("random", 1))
     with pytest.raises(CapabilityError, match="tiny_sliding takes no learned prefix"):
-        make_learner(fresh("tiny_sliding"), Template("{mask}"), Start("random", 1), prefix=2)
+        make_parameters(
+            fresh("tiny_sliding"), Template("{mask}"), SoftPromptInit("random", 1), prefix=2
+        )
 
 
 @pytest.mark.parametrize("aggregation", ["sum", "mean", "max"])

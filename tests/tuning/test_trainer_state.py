@@ -14,10 +14,10 @@ from promptlab.candidates.base import fit_one
 from promptlab.data.task import Task
 from promptlab.errors import InputError, Pruned
 from promptlab.evaluation.predictions import Predictions
-from promptlab.tuning.fit_context import Asked, Fitting
-from promptlab.tuning.hyperparameters import Training
-from promptlab.tuning.packed_trainer import Pack
-from promptlab.tuning.trainer_state import Trainee
+from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.hyperparameters import TrainingConfig
+from promptlab.tuning.packed_trainer import PackedTrainer
+from promptlab.tuning.trainer_state import TrainState
 from tests.helpers.trainee_fixtures import OPTIONS, Fresh, learned_by
 from tests.helpers.tuning_fixtures import (
     assert_same,
@@ -32,17 +32,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def trainee(task: Task, fresh: Fresh) -> Callable[..., Trainee]:
+def trainee(task: Task, fresh: Fresh) -> Callable[..., TrainState]:
     model = fresh("tiny_gpt2")
     return lambda **options: trainee_of(task, model, **(OPTIONS | options))
 
 
 def test_every_epoch_sees_every_example_once_in_an_order_of_its_own(
-    trainee: Callable[..., Trainee], task: Task
+    trainee: Callable[..., TrainState], task: Task
 ) -> None:
     one, other, same = trainee(), trainee(seed=[7]), trainee(learning_rate=[0.5])
 
-    def order(found: Trainee, count: int) -> list[int]:
+    def order(found: TrainState, count: int) -> list[int]:
         numbers: list[int] = []
         for step in range(count):
             found.progress.step = step
@@ -56,17 +56,19 @@ def test_every_epoch_sees_every_example_once_in_an_order_of_its_own(
     assert order(other, 8) != first
 
 
-def test_a_batch_is_at_most_all_examples(trainee: Callable[..., Trainee]) -> None:
+def test_a_batch_is_at_most_all_examples(trainee: Callable[..., TrainState]) -> None:
     assert sorted(trainee(batch_size=[50]).batch()) == list(range(16))
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_is_given_up(loss: float, trainee: Callable[..., Trainee]) -> None:
+def test_a_loss_that_is_no_number_is_given_up(
+    loss: float, trainee: Callable[..., TrainState]
+) -> None:
     with pytest.raises(Pruned, match=f"the loss is {loss} at step 0"):
         trainee().step(loss, [])
 
 
-def test_a_gradient_that_is_no_number_is_given_up(trainee: Callable[..., Trainee]) -> None:
+def test_a_gradient_that_is_no_number_is_given_up(trainee: Callable[..., TrainState]) -> None:
     one = trainee()
     before = state_of(one)
     vectors = one.learner.vectors()
@@ -76,7 +78,7 @@ def test_a_gradient_that_is_no_number_is_given_up(trainee: Callable[..., Trainee
     assert_same(state_of(one), before, 0.0)
 
 
-def test_a_loss_that_runs_away_is_given_up(trainee: Callable[..., Trainee]) -> None:
+def test_a_loss_that_runs_away_is_given_up(trainee: Callable[..., TrainState]) -> None:
     one = trainee()
 
     def step(loss: float) -> None:
@@ -92,7 +94,7 @@ def test_a_loss_that_runs_away_is_given_up(trainee: Callable[..., Trainee]) -> N
 
 
 def test_a_loss_that_begins_by_chance_at_nothing_has_not_diverged_at_chance(
-    trainee: Callable[..., Trainee],
+    trainee: Callable[..., TrainState],
 ) -> None:
     one = trainee()
     for loss in [0.01] + [math.log(2)] * 30:
@@ -103,14 +105,14 @@ def test_a_loss_that_begins_by_chance_at_nothing_has_not_diverged_at_chance(
 
 @pytest.mark.parametrize(("value", "loss"), [(math.nan, 1.0), (0.5, math.nan), (0.5, math.inf)])
 def test_an_evaluation_that_is_no_number_is_given_up(
-    value: float, loss: float, trainee: Callable[..., Trainee]
+    value: float, loss: float, trainee: Callable[..., TrainState]
 ) -> None:
     with pytest.raises(Pruned, match="at step 0"):
-        trainee().evaluated(value, loss)
+        trainee().record_evaluation(value, loss)
 
 
 def test_the_best_evaluation_counts_and_the_loss_decides_between_equals(
-    trainee: Callable[..., Trainee],
+    trainee: Callable[..., TrainState],
 ) -> None:
     one = trainee(patience=2)
     kept = {}
@@ -120,12 +122,12 @@ def test_the_best_evaluation_counts_and_the_loss_decides_between_equals(
             for parameter in one.learner.parameters():
                 parameter.fill_(step)
         kept[step] = state_of(one)
-        one.evaluated(value, loss)
-    assert not one.finished
+        one.record_evaluation(value, loss)
+    assert not one.is_finished
     assert one.progress.best_step == 2
-    one.evaluated(0.7, 0.1)
-    assert one.finished  # two without a better one
-    one.take_best()
+    one.record_evaluation(0.7, 0.1)
+    assert one.is_finished  # two without a better one
+    one.restore_best()
     assert_same(state_of(one), kept[2], 0.0)
 
 
@@ -134,10 +136,10 @@ def test_the_start_is_an_evaluation_and_may_be_the_best(task: Task, fresh: Fresh
     model = fresh("tiny_causal")
     kind = kind_of(task, **(OPTIONS | {"patience": 2}))
 
-    class Worse(Fitting):
+    class Worse(FitContext):
         level = 1.0
 
-        def judge(self, rows: Predictions) -> float:
+        def score_dev(self, rows: Predictions) -> float:
             self.level -= 0.1
             return self.level
 
@@ -160,7 +162,7 @@ def test_one_that_is_no_number_any_more_leaves_its_neighbours_alone(
     with torch.no_grad():
         for parameter in broken.learner.parameters():
             parameter.fill_(math.inf)
-    pack = Pack(model)
+    pack = PackedTrainer(model)
     for _ in range(3):
         found = pack.step([broken, whole])
         assert isinstance(found[0], Pruned)
@@ -173,28 +175,30 @@ def test_a_candidate_that_goes_wrong_is_yielded_with_its_reason(task: Task, fres
     model = fresh("tiny_causal")
     kind = kind_of(task, **(OPTIONS | {"schedule": ["constant"]}))
 
-    class Broken(Fitting):
-        def judge(self, rows: Predictions) -> float:
+    class Broken(FitContext):
+        def score_dev(self, rows: Predictions) -> float:
             return math.nan
 
-    ((number, found),) = kind.fit_many([Asked(5, candidate_of(kind))], model, Broken("accuracy"))
+    ((number, found),) = kind.fit_many(
+        [FitRequest(5, candidate_of(kind))], model, Broken("accuracy")
+    )
     assert number == 5
     assert isinstance(found, Pruned)
     assert str(found) == "the dev score is nan at step 0"
 
 
 def test_rates_by_schedule() -> None:
-    training = Training(learning_rate=0.1, warmup=0.2)
+    training = TrainingConfig(learning_rate=0.1, warmup=0.2)
     rates = [training.rate(step, 10) for step in range(10)]
     assert rates[:3] == pytest.approx([0.05, 0.1, 0.1])
     assert rates[9] == pytest.approx(0.1 / 8)
     assert all(a > b for a, b in pairwise(rates[2:]))
-    constant = Training(learning_rate=0.1, warmup=0.0, schedule="constant")
+    constant = TrainingConfig(learning_rate=0.1, warmup=0.0, schedule="constant")
     assert [constant.rate(step, 5) for step in range(5)] == [0.1] * 5
-    cosine = Training(learning_rate=0.1, warmup=0.0, schedule="cosine")
+    cosine = TrainingConfig(learning_rate=0.1, warmup=0.0, schedule="cosine")
     assert cosine.rate(5, 10) == pytest.approx(0.05)
     assert (training.most_steps(33), training.period(33)) == (60, 3)
-    assert Training(steps=7, evaluate_every=2).most_steps(33) == 7
+    assert TrainingConfig(steps=7, evaluate_every=2).most_steps(33) == 7
 
 
 @pytest.mark.parametrize(
@@ -219,9 +223,9 @@ def test_rates_by_schedule() -> None:
 )
 def test_numbers_that_cannot_work(changes: dict[str, Any], part: str) -> None:
     with pytest.raises(InputError, match=part):
-        Training(**changes)
+        TrainingConfig(**changes)
 
 
 def test_an_unknown_schedule(unchecked: None) -> None:
     with pytest.raises(InputError, match="unknown schedule 'sqrt'; use constant, linear, cosine"):
-        Training(schedule="sqrt")  # type: ignore[arg-type]
+        TrainingConfig(schedule="sqrt")  # type: ignore[arg-type]

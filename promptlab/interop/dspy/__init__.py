@@ -2,13 +2,14 @@
 
 ``dspy_lm`` makes a ``dspy.LM`` of a promptlab model, `ScoringAdapter` scores a signature's
 choices, `DspyProgram` is a DSPy program as a predictor, `as_dspy_module` a predictor as a part of
-a DSPy program, `traced` keeps what a program asked. DSPy is imported when one of them is used.
+a DSPy program, `trace_steps` keeps what a program asked. DSPy is imported when one of them is used.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
     from promptlab.interop.dspy.adapter import ScoringAdapter
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from promptlab.interop.dspy.optimizer import Optimizer
     from promptlab.interop.dspy.program import DspyProgram, dspy_program
     from promptlab.interop.dspy.state import export_program, import_program
-    from promptlab.interop.dspy.tracing import traced
+    from promptlab.interop.dspy.tracing import trace_steps
 
 _HOMES = {
     "AsyncPromptlabEngine": "engine",
@@ -30,7 +31,7 @@ _HOMES = {
     "dspy_program": "program",
     "export_program": "state",
     "import_program": "state",
-    "traced": "tracing",
+    "trace_steps": "tracing",
 }
 
 __all__ = [
@@ -44,11 +45,13 @@ __all__ = [
     "dspy_program",
     "export_program",
     "import_program",
-    "traced",
+    "trace_steps",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # else every misspelt name would have a type
+    __getattr__ = lazy_getattr(
+        __name__,
+        {name: f"{__name__}.{module}" for name, module in _HOMES.items()},
+        {"traced": f"{__name__}.tracing.trace_steps"},
+    )

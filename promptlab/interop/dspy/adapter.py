@@ -12,10 +12,10 @@ import numpy as np
 
 from promptlab.compat.dspy import read_value
 from promptlab.errors import AskError, InputError
-from promptlab.interop.dspy.closed_choices import best, choices_of
+from promptlab.interop.dspy.closed_choices import best_choice, choices_of
 from promptlab.interop.dspy.engine import PromptlabEngine
 from promptlab.interop.dspy.model_client import TooLong
-from promptlab.interop.dspy.prompt_layout import Page
+from promptlab.interop.dspy.prompt_layout import FieldPrompt
 from promptlab.interop.dspy.silence import dspy_package
 from promptlab.interop.dspy.tracing import note_step
 from promptlab.predictors.calibration import CONTENT_FREE, calibration_prior
@@ -34,7 +34,7 @@ class ScoringAdapter(dspy.Adapter):  # type: ignore[name-defined, misc, unused-i
     *contextual* calibration what a choice scores without content (Zhao et al. 2021) is taken
     off. The best value is taken at any temperature; written fields are sampled. ``chat`` puts the
     page into the model's chat template. The language model must be one of `dspy_lm`; another is
-    refused with `InputError`. `traced` shows the probabilities.
+    refused with `InputError`. `trace_steps` shows the probabilities.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class ScoringAdapter(dspy.Adapter):  # type: ignore[name-defined, misc, unused-i
         """One dictionary of output fields for each of the ``n`` completions."""
         engine = _engine(lm)
         settings = {**lm.kwargs, **lm_kwargs}
-        page = Page(signature, demos, inputs, chat=self.chat)
+        page = FieldPrompt(signature, demos, inputs, chat=self.chat)
         count = settings.get("n") or settings.get("num_generations") or 1
         found = []
         for _ in range(count):
@@ -88,7 +88,7 @@ class ScoringAdapter(dspy.Adapter):  # type: ignore[name-defined, misc, unused-i
         self, signature: Any, demos: list[dict[str, Any]], inputs: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """The page up to the first output field, as the messages that DSPy shows."""
-        page = Page(signature, demos, inputs, chat=self.chat)
+        page = FieldPrompt(signature, demos, inputs, chat=self.chat)
         first = next(iter(signature.output_fields))
         scored = choices_of(signature.fields[first].annotation) is not None
         prompt = page.prompt({}, first, scored=scored)
@@ -105,7 +105,7 @@ class _Filling:
     def __init__(
         self,
         engine: PromptlabEngine,
-        page: Page,
+        page: FieldPrompt,
         settings: Mapping[str, Any],
         calibration: Prior,
     ) -> None:
@@ -201,10 +201,10 @@ class _Filling:
             tokens_in=asked.prompt_tokens,
             tokens_out=sum(asked.answer_tokens),
             seconds=asked.seconds,
-            value=best(scores),
+            value=best_choice(scores),
             probabilities={word: float(np.exp(score)) for word, score in scores.items()},
         )
-        return choices[best(scores)]
+        return choices[best_choice(scores)]
 
     def _prior(self, name: str, words: Sequence[str]) -> Any:
         """What the words score without content, in nats; remembered by the desk."""

@@ -30,7 +30,7 @@ class _Ticket(Generic[Item]):
     error: Exception | None = None
 
 
-class Gathering(Generic[Item, Answer]):
+class CallBatcher(Generic[Item, Answer]):
     """Gives what several threads ask at a time to ``work`` as one batch.
 
     One of the callers does the work for all that wait; the others come in meanwhile and are the

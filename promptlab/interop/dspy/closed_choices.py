@@ -22,14 +22,14 @@ def choices_of(annotation: Any) -> dict[str, Any] | None:
         return None
     words: dict[str, Any] = {}
     for value in values:
-        word = spoken(value)
+        word = choice_text(value)
         if word in words:
             raise InputError(f"two values of {annotation} are written {word!r}; rename one")
         words[word] = value
     return words
 
 
-def spoken(value: Any) -> str:
+def choice_text(value: Any) -> str:
     """A value in words, as prompts and demonstrations show it."""
     if isinstance(value, Enum):
         value = value.value if isinstance(value.value, str) else value.name
@@ -38,7 +38,7 @@ def spoken(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def best(scores: Mapping[str, float]) -> str:
+def best_choice(scores: Mapping[str, float]) -> str:
     """The word with the highest score; the first of equals."""
     return max(scores, key=scores.__getitem__)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from promptlab.errors import AskError, CapabilityError, InputError
-from promptlab.interop.dspy.model_client import Desk, TooLong
+from promptlab.interop.dspy.model_client import ModelClient, TooLong
 from promptlab.interop.dspy.request import decoding_of, prompt_of, response_to
 from promptlab.interop.dspy.silence import dspy_package
 from promptlab.interop.dspy.tracing import note_step
@@ -42,7 +42,7 @@ class PromptlabEngine:
         model.require("generate")
         self.model = model
         self.max_tokens = max_tokens
-        self.desk = Desk(model)
+        self.desk = ModelClient(model)
 
     def complete(self, request: Request) -> Response:
         """One reply. Raises DSPy's errors: the context is too long, a setting is not supported."""

@@ -13,17 +13,17 @@ from promptlab.data.example import Example
 from promptlab.errors import InputError, PromptlabError, WorkError
 from promptlab.interop.dspy.adapters import AdapterChoice, FittingAdapter
 from promptlab.interop.dspy.engine import dspy_lm
-from promptlab.interop.dspy.metric import Judge
-from promptlab.interop.dspy.optimizer import Course, Optimizer
-from promptlab.interop.dspy.silence import dspy_package, quiet
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.metric import DspyMetric
+from promptlab.interop.dspy.optimizer import Optimizer, OptimizerRun
+from promptlab.interop.dspy.silence import dspy_package, silence_dspy
+from promptlab.interop.dspy.task_signature import TaskSignature
 
 THREADS = 16
 """So many examples an optimizer evaluates side by side."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """How a program is fitted.
 
     ``metric`` judges; ``train_examples`` and ``dev_examples`` limit what the optimizer sees (all
@@ -51,15 +51,15 @@ class Plan:
         return vars(self) | {"optimizer": self.optimizer.document}
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Plan:
+    def from_settings(cls, settings: Mapping[str, Any]) -> FitPlan:
         """The inverse of `settings`."""
         return cls(**{**settings, "optimizer": Optimizer.of(settings["optimizer"])})
 
 
-def fitted_program(
+def fit_program(
     program: Any,
-    form: Form,
-    plan: Plan,
+    form: TaskSignature,
+    plan: FitPlan,
     train: Sequence[Example],
     dev: Sequence[Example],
     *,
@@ -73,8 +73,8 @@ def fitted_program(
     """
     dspy = dspy_package()
     prompt_lm = _prompt_lm(plan, lm)
-    course = Course(
-        judge=Judge(form, plan.metric),
+    course = OptimizerRun(
+        judge=DspyMetric(form, plan.metric),
         train=[form.example(e) for e in train],
         dev=[form.example(e) for e in dev[: plan.dev_examples] if e.label is not None],
         lm=lm,
@@ -87,7 +87,7 @@ def fitted_program(
     settings = {"lm": lm, "adapter": fitting, "disable_history": True, "max_errors": 1_000_000}
     with (
         _seeded(plan.seed),
-        quiet(),
+        silence_dspy(),
         lm.engine.desk.paid(),
         prompt_lm.engine.desk.paid(),
         dspy.context(trace=[], num_threads=THREADS, **settings),
@@ -100,7 +100,7 @@ def fitted_program(
 
 
 def _compiled(
-    program: Any, optimizer: Optimizer, course: Course, cancellation: Cancellation
+    program: Any, optimizer: Optimizer, course: OptimizerRun, cancellation: Cancellation
 ) -> Any:
     """Optimizers take any error for a failed example, so cancelling is looked at afterwards."""
     try:
@@ -117,7 +117,7 @@ def _compiled(
     return found
 
 
-def _prompt_lm(plan: Plan, lm: Any) -> Any:
+def _prompt_lm(plan: FitPlan, lm: Any) -> Any:
     """The model that writes instructions, for longer replies than the program's fields."""
     if plan.prompt_tokens < 1:
         raise InputError(f"prompt_tokens is {plan.prompt_tokens}; an instruction has at least 1")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from promptlab.cancellation import Cancellation
 from promptlab.candidates.base import Kind, KindSettings, Trial
-from promptlab.candidates.dimensions import choose
+from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.parsers import ParserSettings
 from promptlab.data.task import Task
 from promptlab.errors import InputError
@@ -17,17 +17,17 @@ from promptlab.files.provenance import note_input
 from promptlab.files.settings import Seed, Settings
 from promptlab.interop.dspy.adapter import Prior
 from promptlab.interop.dspy.adapters import AdapterChoice, AdapterName
-from promptlab.interop.dspy.fit import Plan
+from promptlab.interop.dspy.fit import FitPlan
 from promptlab.interop.dspy.optimizer import Optimizer
 from promptlab.interop.dspy.program import DspyProgram
 from promptlab.interop.dspy.programs import make_program
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.task_signature import TaskSignature
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_settings
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 
 
 class DspyDecoding(Settings):
@@ -43,7 +43,7 @@ class DspySettings(KindSettings):
     """``program``, ``adapter``, ``optimizer`` and ``instructions`` are lists to choose from.
 
     ``calibration`` and ``chat`` belong to the scoring adapter. An optimizer is a name or a
-    mapping of its name and settings. The rest is that of `Plan`; ``parser`` reads open answers.
+    mapping of its name and settings. The rest is that of `FitPlan`; ``parser`` reads open answers.
     """
 
     program: list[str] = Field(default=["predict"], min_length=1)
@@ -66,7 +66,7 @@ class DspyKind(Kind):
 
     name: ClassVar[str] = "dspy"
     Settings: ClassVar[type[KindSettings]] = DspySettings
-    keeps: ClassVar[bool] = True
+    saves_fitted: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("dspy",)
     settings: DspySettings
 
@@ -74,20 +74,20 @@ class DspyKind(Kind):
         super().__init__(settings, task)
         self.optimizers = {str(o): o for o in map(Optimizer.of, settings.optimizer)}
         self._cancellation = Cancellation()
-        Form.of(task)
+        TaskSignature.of(task)
         if not task.train and list(self.optimizers) != ["none"]:
             raise InputError("optimizers need labelled training examples; the task has none")
 
     def suggest(self, trial: Trial, prefix: str) -> Candidate:
         """program, adapter and what belongs to it, instructions, optimizer."""
-        program = choose(trial, f"{prefix}program", self.settings.program)
+        program = suggest_choice(trial, f"{prefix}program", self.settings.program)
         adapter = self._adapter(trial, prefix)
-        instructions = choose(trial, f"{prefix}instructions", self.settings.instructions)
-        chosen = choose(trial, f"{prefix}optimizer", list(self.optimizers))
+        instructions = suggest_choice(trial, f"{prefix}instructions", self.settings.instructions)
+        chosen = suggest_choice(trial, f"{prefix}optimizer", list(self.optimizers))
         settings = {
             "program": program,
             "adapter": adapter.settings,
-            "form": Form.of(self.task, instructions, self._parser()).settings(),
+            "form": TaskSignature.of(self.task, instructions, self._parser()).settings(),
             "plan": self._plan(self.optimizers[chosen]).settings,
             "decoding": self.settings.decoding.model_dump(mode="json"),
         }
@@ -104,7 +104,7 @@ class DspyKind(Kind):
         if True in self.settings.chat:
             model.require("chat")
         for program in self.settings.program:
-            make_program(program, Form.of(self.task).signature())
+            make_program(program, TaskSignature.of(self.task).signature())
         if self.settings.prompt_model is not None and list(self.optimizers) != ["none"]:
             note_model(self.settings.prompt_model)
 
@@ -112,33 +112,35 @@ class DspyKind(Kind):
         """The program as its optimizer leaves it."""
         settings = candidate.settings
         program = DspyProgram(
-            Form.from_settings(settings["form"]),
+            TaskSignature.from_settings(settings["form"]),
             model,
             program=settings["program"],
             adapter=AdapterChoice(**settings["adapter"]),
-            plan=Plan.from_settings(settings["plan"]),
+            plan=FitPlan.from_settings(settings["plan"]),
             decoding=Decoding(**settings["decoding"]),
         )
         program.lm.engine.desk.cancellation = self._cancellation
         return program.fit(self.task.train, dev=self.task.dev)
 
     def fit_many(
-        self, asked: Sequence[Asked], model: LanguageModel, fitting: Fitting
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
     ) -> Iterator[tuple[int, Predictor | Exception]]:
         """One after the other; cancelling is honoured at the next call of the model."""
         self._cancellation = fitting.cancellation
         yield from super().fit_many(asked, model, fitting)
 
     def _adapter(self, trial: Trial, prefix: str) -> AdapterChoice:
-        name = choose(trial, f"{prefix}adapter", self.settings.adapter)
+        name = suggest_choice(trial, f"{prefix}adapter", self.settings.adapter)
         if name != "scoring":
             return AdapterChoice(name)
-        calibration = choose(trial, f"{prefix}calibration", self.settings.calibration)
-        return AdapterChoice(name, calibration, choose(trial, f"{prefix}chat", self.settings.chat))
+        calibration = suggest_choice(trial, f"{prefix}calibration", self.settings.calibration)
+        return AdapterChoice(
+            name, calibration, suggest_choice(trial, f"{prefix}chat", self.settings.chat)
+        )
 
-    def _plan(self, optimizer: Optimizer) -> Plan:
+    def _plan(self, optimizer: Optimizer) -> FitPlan:
         given = self.settings
-        return Plan(
+        return FitPlan(
             optimizer,
             self.task.metric,
             given.seed,

@@ -7,17 +7,17 @@ from typing import Any
 from promptlab.evaluation.metrics import MeanMetric, get_metric
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.interop.dspy.silence import dspy_package
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.task_signature import TaskSignature
 
 
-class Judge:
+class DspyMetric:
     """The value of one DSPy prediction, larger is better, in the form that optimizers call.
 
     A metric that is no mean over examples (macro-F1, Matthews) is judged by right or wrong. Called
     with ``pred_name`` (GEPA) it gives ``dspy.Prediction(score, feedback)``.
     """
 
-    def __init__(self, form: Form, metric: str) -> None:
+    def __init__(self, form: TaskSignature, metric: str) -> None:
         self.form = form
         found = get_metric(metric)
         self._metric = found if isinstance(found, MeanMetric) else get_metric("accuracy")

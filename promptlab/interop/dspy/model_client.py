@@ -10,7 +10,7 @@ from typing import Any
 
 from promptlab.cancellation import Cancellation
 from promptlab.errors import AskError
-from promptlab.interop.dspy.batcher import Gathering
+from promptlab.interop.dspy.batcher import CallBatcher
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import CostLedger
 from promptlab.models.remote.cost_ledger import current as current_ledger
@@ -27,7 +27,7 @@ class TooLong(AskError):
     """The prompt leaves no room for a reply in the model's window."""
 
 
-class Desk:
+class ModelClient:
     """Answers single asks about one model, from any thread, in batches.
 
     The same ask gets the same answer without new work: greedy text, scores, and sampled text of
@@ -41,7 +41,7 @@ class Desk:
         self.cancellation = Cancellation()
         self.spent = 0
         self._ledger: CostLedger | None = None
-        self._gathering: Gathering[GenerateCall | ScoreCall, Any] = Gathering(self._answered)
+        self._gathering: CallBatcher[GenerateCall | ScoreCall, Any] = CallBatcher(self._answered)
         self._samples: Counter[tuple[Prompt, Decoding]] = Counter()
         self._known: dict[Any, Any] = {}
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@ from typing import Any, Self
 from promptlab.data.example import Example
 from promptlab.errors import InputError, WorkError
 from promptlab.evaluation.predictions import Prediction
-from promptlab.interop.dspy.batcher import Gathering
+from promptlab.interop.dspy.batcher import CallBatcher
 from promptlab.interop.dspy.silence import dspy_package
 from promptlab.predictors.base import Predictor
 
@@ -26,7 +26,7 @@ class PredictorModule(dspy.Module):  # type: ignore[name-defined, misc, unused-i
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.predictor = predictor
-        self._gathering: Gathering[Example, Prediction] = Gathering(self._predict)
+        self._gathering: CallBatcher[Example, Prediction] = CallBatcher(self._predict)
 
     def forward(self, **fields: Any) -> Any:
         """``label``, ``probabilities`` (or ``None``) and the reply's ``text``.

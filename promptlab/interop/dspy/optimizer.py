@@ -94,7 +94,7 @@ class Optimizer:
         changes = ", ".join(f"{key}={value}" for key, value in self.changes.items())
         return self.name + (f" ({changes})" if changes else "")
 
-    def compile(self, program: Any, course: Course) -> Any:
+    def compile(self, program: Any, course: OptimizerRun) -> Any:
         """The program as the optimizer leaves it. Raises what the optimizer raises."""
         if self.name == "none":
             return program
@@ -104,7 +104,7 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class Course:
+class OptimizerRun:
     """What an optimizer works with; ``train`` and ``dev`` are DSPy's examples.
 
     ``prompt_lm`` writes instructions, ``threads`` programs run at a time.
@@ -124,13 +124,13 @@ class Course:
         return list(self.dev) or None
 
 
-def _labeled(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _labeled(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import LabeledFewShot
 
     return LabeledFewShot(**settings).compile(program, trainset=list(course.train))
 
 
-def _nearest(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _nearest(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     """The k nearest training examples as they are: nothing is bootstrapped at every call."""
     from dspy import Embedder
     from dspy.teleprompt import KNNFewShot
@@ -144,14 +144,14 @@ def _nearest(program: Any, settings: dict[str, Any], course: Course) -> Any:
     return optimizer.compile(program)
 
 
-def _bootstrapped(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _bootstrapped(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import BootstrapFewShot
 
     optimizer = BootstrapFewShot(metric=course.judge, max_errors=_PATIENT, **settings)
     return optimizer.compile(program, trainset=list(course.train))
 
 
-def _searched(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _searched(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import BootstrapFewShotWithRandomSearch
 
     optimizer = BootstrapFewShotWithRandomSearch(
@@ -160,7 +160,7 @@ def _searched(program: Any, settings: dict[str, Any], course: Course) -> Any:
     return optimizer.compile(program, trainset=list(course.train), valset=course.valset)
 
 
-def _ruled(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _ruled(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import InferRules
 
     optimizer = InferRules(
@@ -173,7 +173,7 @@ def _ruled(program: Any, settings: dict[str, Any], course: Course) -> Any:
     return optimizer.compile(program, trainset=list(course.train), valset=course.valset)
 
 
-def _copro(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _copro(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import COPRO
 
     optimizer = COPRO(metric=course.judge, prompt_model=course.prompt_lm, **settings)
@@ -181,7 +181,7 @@ def _copro(program: Any, settings: dict[str, Any], course: Course) -> Any:
     return optimizer.compile(program, trainset=list(course.train), eval_kwargs=evaluation)
 
 
-def _mipro(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _mipro(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import MIPROv2
 
     own = ("num_candidates", "max_bootstrapped_demos", "max_labeled_demos", "init_temperature")
@@ -202,7 +202,7 @@ def _mipro(program: Any, settings: dict[str, Any], course: Course) -> Any:
     )
 
 
-def _gepa(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _gepa(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import GEPA
 
     optimizer = GEPA(
@@ -215,7 +215,7 @@ def _gepa(program: Any, settings: dict[str, Any], course: Course) -> Any:
     return optimizer.compile(program, trainset=list(course.train), valset=course.valset)
 
 
-def _simba(program: Any, settings: dict[str, Any], course: Course) -> Any:
+def _simba(program: Any, settings: dict[str, Any], course: OptimizerRun) -> Any:
     from dspy.teleprompt import SIMBA
 
     fitting = settings | {"bsize": min(settings["bsize"], len(course.train))}
@@ -228,7 +228,7 @@ def _simba(program: Any, settings: dict[str, Any], course: Course) -> Any:
 _PATIENT = 1_000_000
 """Errors that an evaluation stands: a reply that cannot be parsed is one, and is worth nothing."""
 
-_COMPILERS: dict[str, Callable[[Any, dict[str, Any], Course], Any]] = {
+_COMPILERS: dict[str, Callable[[Any, dict[str, Any], OptimizerRun], Any]] = {
     "labeled_few_shot": _labeled,
     "knn_few_shot": _nearest,
     "bootstrap_few_shot": _bootstrapped,

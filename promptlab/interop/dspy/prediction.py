@@ -8,15 +8,15 @@ from typing import Any
 from promptlab.data.example import Example
 from promptlab.evaluation.predictions import Prediction
 from promptlab.evaluation.trace import Trace
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.task_signature import TaskSignature
 
 _LEAST = 1e-30
 
 
-class Solution:
+class ProgramResult:
     """Label, text and error of one run, filled in while it goes on."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: TaskSignature) -> None:
         self.form = form
         self.label: str | None = None
         self.text: str | None = None

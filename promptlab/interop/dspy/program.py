@@ -16,13 +16,13 @@ from promptlab.errors import InputError, WorkError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.interop.dspy.adapters import AdapterChoice
 from promptlab.interop.dspy.engine import dspy_lm
-from promptlab.interop.dspy.fit import Plan, fitted_program
+from promptlab.interop.dspy.fit import FitPlan, fit_program
 from promptlab.interop.dspy.optimizer import Optimizer
-from promptlab.interop.dspy.prediction import Solution
-from promptlab.interop.dspy.programs import example_page, make_program, plain_state
-from promptlab.interop.dspy.silence import dspy_package, quiet
-from promptlab.interop.dspy.task_signature import Form
-from promptlab.interop.dspy.tracing import traced
+from promptlab.interop.dspy.prediction import ProgramResult
+from promptlab.interop.dspy.programs import make_program, plain_state, show_example
+from promptlab.interop.dspy.silence import dspy_package, silence_dspy
+from promptlab.interop.dspy.task_signature import TaskSignature
+from promptlab.interop.dspy.tracing import trace_steps
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.prompts.decoding import Decoding
@@ -42,18 +42,18 @@ class DspyProgram(Predictor):
 
     def __init__(
         self,
-        form: Form,
+        form: TaskSignature,
         model: LanguageModel | str,
         *,
         program: str = "predict",
         adapter: AdapterChoice | None = None,
-        plan: Plan | None = None,
+        plan: FitPlan | None = None,
         decoding: Decoding | None = None,
     ) -> None:
         self.form = form
         self.program = program
         self.adapter = adapter or AdapterChoice()
-        self.plan = plan or Plan()
+        self.plan = plan or FitPlan()
         self.decoding = decoding or Decoding()
         if self.decoding.stop:
             raise InputError("a DSPy program's fields end its replies; leave stop out")
@@ -80,7 +80,7 @@ class DspyProgram(Predictor):
         started, spent = time.perf_counter(), self.lm.engine.desk.spent
         self._train = self.plan.drawn([e for e in train if e.label is not None])
         fresh = make_program(self.program, self.form.signature())
-        self.module, used = fitted_program(
+        self.module, used = fit_program(
             fresh, self.form, self.plan, self._train, list(dev), lm=self.lm, adapter=self.adapter
         )
         self.learning = {
@@ -95,14 +95,14 @@ class DspyProgram(Predictor):
             return Predictions()
         callers = min(AT_ONCE, len(rows))
         self.lm.engine.desk.expect(callers)
-        with quiet(), ThreadPoolExecutor(callers) as pool:
+        with silence_dspy(), ThreadPoolExecutor(callers) as pool:
             futures = [pool.submit(copy_context().run, self._solve, row) for row in rows]
             return Predictions([future.result() for future in futures])
 
     def example_prompt(self, example: Input) -> str:
         """The page that the first of the program's predictors shows for one example."""
         values = as_examples([example], self.fields)[0].fields
-        return example_page(self.module, self.adapter, values)
+        return show_example(self.module, self.adapter, values)
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; the program's instructions and demonstrations are its ``state``."""
@@ -123,16 +123,16 @@ class DspyProgram(Predictor):
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
         made = cls(
-            Form.from_settings(settings["form"]),
+            TaskSignature.from_settings(settings["form"]),
             model,
             program=settings["program"],
             adapter=AdapterChoice(**settings["adapter"]),
-            plan=Plan.from_settings(settings["plan"]),
+            plan=FitPlan.from_settings(settings["plan"]),
             decoding=Decoding.from_settings(settings["decoding"]),
         )
         made._train = [Example(**row) for row in settings["train"]]
         if made._train:
-            made.module, _ = fitted_program(
+            made.module, _ = fit_program(
                 made.module, made.form, made.plan, made._train, [], lm=made.lm, adapter=made.adapter
             )
         made.module.load_state(settings["state"])
@@ -160,10 +160,10 @@ class DspyProgram(Predictor):
     def _solve(self, row: Example) -> Prediction:
         dspy = dspy_package()
         values = {name: row.fields[name] for name in self.fields}
-        solution = Solution(self.form)
+        solution = ProgramResult(self.form)
         with (
             dspy.context(lm=self.lm, adapter=self.adapter.make(), trace=None, disable_history=True),
-            traced() as trace,
+            trace_steps() as trace,
         ):
             try:
                 solution.take(self.module(**values))
@@ -195,5 +195,5 @@ def dspy_program(
 
     ``optimizer`` is a name, or a mapping of its name and settings.
     """
-    plan = Plan(Optimizer.of(optimizer), metric=task.metric)
-    return DspyProgram(Form.of(task, instructions), model, **{"plan": plan, **options})
+    plan = FitPlan(Optimizer.of(optimizer), metric=task.metric)
+    return DspyProgram(TaskSignature.of(task, instructions), model, **{"plan": plan, **options})

@@ -44,7 +44,7 @@ def plain_state(program: Any) -> dict[str, Any]:
     return state
 
 
-def example_page(program: Any, adapter: AdapterChoice, values: Mapping[str, str]) -> str:
+def show_example(program: Any, adapter: AdapterChoice, values: Mapping[str, str]) -> str:
     """What the program's first predictor shows its model for an example, as a reader sees it.
 
     Inputs that other predictors would give stand as ``{name}``.

@@ -19,14 +19,14 @@ from typing import Any
 
 from promptlab.compat.dspy import is_special_type, written_value
 from promptlab.errors import InputError
-from promptlab.interop.dspy.closed_choices import choices_of, spoken
+from promptlab.interop.dspy.closed_choices import choice_text, choices_of
 from promptlab.prompts.prompt import Prompt, Slot, Text
 
 _PARAGRAPH = "\n\n"
 _TEXT_TYPES = {"Reasoning", "Code", "History"}
 
 
-class Page:
+class FieldPrompt:
     """One call of a signature: what stands in front, and how its fields are written.
 
     ``chat`` puts the instructions into the system's turn, every demonstration into a turn of the
@@ -64,10 +64,10 @@ class Page:
         opened = f"{asked}\n{said}" if asked else said
         return Prompt((Text.from_data(_PARAGRAPH.join([*parts, opened])), Slot()))
 
-    def without_content(self, content: str) -> Page:
+    def without_content(self, content: str) -> FieldPrompt:
         """The same page with ``content`` in every input field."""
         inputs = dict.fromkeys(self.signature.input_fields, content)
-        return Page(self.signature, self.demos, inputs, chat=self.chat)
+        return FieldPrompt(self.signature, self.demos, inputs, chat=self.chat)
 
     def heading(self) -> str:
         """The instructions, what fields mean, and the values that a choice has."""
@@ -111,7 +111,7 @@ class Page:
         """A value in words."""
         field = self.signature.fields[name]
         if choices_of(field.annotation) is not None:
-            return spoken(value)
+            return choice_text(value)
         if isinstance(value, str):
             return value.strip()
         if is_special_type(value) and type(value).__name__ not in _TEXT_TYPES:

@@ -57,7 +57,7 @@ class _Muffler:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_dspy() -> Iterator[None]:
     """Silence what runs inside: other threads' output goes on.
 
     DSPy prints from its optimizers and draws progress bars that cannot all be turned off.

@@ -13,7 +13,7 @@ from promptlab.data.inputs import as_examples
 from promptlab.errors import InputError
 from promptlab.files.cache import atomic_write
 from promptlab.interop.dspy.closed_choices import choices_of
-from promptlab.interop.dspy.prompt_layout import Page
+from promptlab.interop.dspy.prompt_layout import FieldPrompt
 from promptlab.interop.dspy.silence import dspy_package
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.classifier import PromptClassifier
@@ -47,7 +47,7 @@ def import_program(
         )
     demos = [dict(demo) for demo in loaded.demos]
     made = _classifier(loaded.signature, demos, model)
-    _compare(made, Page(loaded.signature, demos, _probe(loaded.signature)), str(path))
+    _compare(made, FieldPrompt(loaded.signature, demos, _probe(loaded.signature)), str(path))
     return made
 
 
@@ -97,7 +97,7 @@ def _classifier(
     signature: Any, demos: Sequence[Mapping[str, Any]], model: LanguageModel | str
 ) -> PromptClassifier:
     (output, choices) = _choice(signature)
-    page = Page(signature, (), {})
+    page = FieldPrompt(signature, (), {})
     inputs = [f"{_plain(page.prefix(name))} {{{name}}}" for name in signature.input_fields]
     cue = f"{_plain(page.prefix(output))} {{mask}}"
     parts = {"input": "\n".join([*inputs, cue])}
@@ -121,7 +121,7 @@ def _choice(signature: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _demonstration(signature: Any, output: str, demo: Mapping[str, Any]) -> Demonstration:
-    page = Page(signature, (), {})
+    page = FieldPrompt(signature, (), {})
     missing = [name for name in signature.fields if demo.get(name) is None]
     if missing:
         raise InputError(f"a demonstration lacks the field {missing[0]!r}; a template shows all")
@@ -147,7 +147,7 @@ def _exported(classifier: PromptClassifier) -> Any:
     answers: Any = Literal[tuple(verbalizer.answers)]
     given[output] = (answers, dspy.OutputField())
     signature = with_prefixes(dspy.Signature(given, description or " "), {**prefixes, output: cue})
-    listed = Page(signature, (), {}).heading().splitlines()[-1]
+    listed = FieldPrompt(signature, (), {}).heading().splitlines()[-1]
     if not description.endswith(listed):
         raise InputError(
             f"the scoring adapter ends its instructions with {listed!r}, the template's "
@@ -159,7 +159,9 @@ def _exported(classifier: PromptClassifier) -> Any:
         dspy.Example(**dict(d.fields), **{output: d.answer}) for d in classifier.demonstrations
     ]
     demos = [dict(demo) for demo in program.demos]
-    _compare(classifier, Page(program.signature, demos, _probe(program.signature)), "the template")
+    _compare(
+        classifier, FieldPrompt(program.signature, demos, _probe(program.signature)), "the template"
+    )
     return program
 
 
@@ -190,7 +192,7 @@ def _probe(signature: Any) -> dict[str, str]:
     return {name: f"{_PROBE} {name}" for name in signature.input_fields}
 
 
-def _compare(classifier: PromptClassifier, page: Page, place: str) -> None:
+def _compare(classifier: PromptClassifier, page: FieldPrompt, place: str) -> None:
     """Both must show the same words, to the letter."""
     output, choices = _choice(page.signature)
     shown = str(page.prompt({}, output, scored=True))

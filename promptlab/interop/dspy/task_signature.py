@@ -14,7 +14,7 @@ from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_se
 
 
 @dataclass(frozen=True)
-class Form:
+class TaskSignature:
     """``fields`` in, one answer out: a choice among ``labels``, or text for the ``parser``.
 
     ``instructions`` are the signature's, DSPy's own wording when empty. Raises `InputError` for
@@ -35,7 +35,7 @@ class Form:
                 )
 
     @classmethod
-    def of(cls, task: Task, instructions: str = "", parser: Parser | None = None) -> Form:
+    def of(cls, task: Task, instructions: str = "", parser: Parser | None = None) -> TaskSignature:
         """The form of a task's fields and labels."""
         return cls(task.fields, task.labels, instructions, parser or TextParser())
 
@@ -79,7 +79,7 @@ class Form:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Form:
+    def from_settings(cls, settings: Mapping[str, Any]) -> TaskSignature:
         """The inverse of `settings`."""
         return cls(
             tuple(settings["fields"]),

@@ -17,7 +17,7 @@ _LOCK = threading.Lock()
 
 
 @contextmanager
-def traced() -> Iterator[Trace]:
+def trace_steps() -> Iterator[Trace]:
     """Keep every prompt, reply and scored field of what runs inside, in DSPy's threads, too.
 
     A scored field's step has its ``value`` and the ``probabilities`` of all values in its notes.

@@ -336,5 +336,5 @@ def _tokens(context: StudyContext, complete: Sequence[FrozenTrial]) -> int:
         )
         + int(trial_record(t).get("learning_tokens", 0))
         for t in complete
-        if not context.space.kinds[context.group_of(t)].recalls
+        if not context.space.kinds[context.group_of(t)].reuses_predictions
     )

@@ -63,9 +63,9 @@ def choose_reference(
     wanted = context.spec.baseline
     if wanted is None:
         kind = context.space.kinds[context.group_of(best)]
-        if not kind.keeps:
+        if not kind.saves_fitted:
             return None
-        groups = {name for name, kind in context.space.kinds.items() if not kind.keeps}
+        groups = {name for name, kind in context.space.kinds.items() if not kind.saves_fitted}
         why = "the best candidate on dev of those that learn nothing by gradient"
     elif context.group_of(best) != wanted:
         groups, why = {wanted}, f"the best candidate on dev of the group {wanted!r}"

@@ -156,7 +156,7 @@ class DryRun:
         low, high = (_mean([getattr(other, side) for other in others]) for side in ("low", "high"))
         low, high = replace(low, fitting=0.0), replace(high, fitting=0.0)
         note = "made of other groups' candidates: counted by their means"
-        if kind.recalls:
+        if kind.reuses_predictions:
             note = "put together from kept predictions: the model is not asked on dev"
             return DryGroup(name, kind.name, TokenMeans(), TokenMeans(), notes=(note,))
         if isinstance(kind, LearningKind):
@@ -197,7 +197,7 @@ def sample_trials(kind: Kind) -> list[Candidate]:
 
 def _builds(kind: Kind) -> bool:
     """Whether a kind's candidates are made of other trials' ones."""
-    return kind.recalls or kind.name in ("words", "distillation")
+    return kind.reuses_predictions or kind.name in ("words", "distillation")
 
 
 def _with_template(settings: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -29,7 +29,7 @@ from promptlab.study.learning_curve.cells import Cell, CellFiles, Found, State
 from promptlab.study.spec.curve_plan import CurvePlan
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
-from promptlab.tuning.fit_context import Fitting
+from promptlab.tuning.fit_context import FitContext
 
 
 class CellFitter:
@@ -153,7 +153,7 @@ class CellFitter:
         settings = self.plan.methods[cell.method].for_seed(cell.seed)
         kind = find_kind(settings.kind)(settings, self.plan.task_of(cell.size, cell.seed))
         sign = 1.0 if self.objective.maximise else -1.0
-        fitting = Fitting(
+        fitting = FitContext(
             lambda rows: sign * float(self.objective.compute(rows)),
             events=self.events,
             cancellation=self.cancellation,

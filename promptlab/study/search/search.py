@@ -116,7 +116,7 @@ class TrialSearch:
 
     def _load_fitted(self, item: OpenTrial) -> Predictor | None:
         """What an earlier run fitted; one that cannot be read is fitted again."""
-        if not self._context.space.kinds[item.group].keeps:
+        if not self._context.space.kinds[item.group].saves_fitted:
             return None
         try:
             return self._context.load_fitted(item.candidate)

@@ -13,14 +13,14 @@ from promptlab.study.folder.step_log import StepLog
 from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.learning_curve_pruner import LearningCurvePruner
 from promptlab.study.trials.trial_queue import OpenTrial, TrialQueue
-from promptlab.tuning.fit_context import Asked, Fitting
+from promptlab.tuning.fit_context import FitContext, FitRequest
 
 Result = tuple[OpenTrial, Predictor | Exception, float]
 """A trial, its predictor or what went wrong, and its share of the fitting time in seconds."""
 
 
-class StudyFitContext(Fitting):
-    """`Fitting` inside a study, for the trials of one group.
+class StudyFitContext(FitContext):
+    """`FitContext` inside a study, for the trials of one group.
 
     Steps are logged, curves are compared with those of earlier trials, and a learner with room
     gets the study's next trials.
@@ -47,11 +47,11 @@ class StudyFitContext(Fitting):
         self._kind = context.space.kinds[self._group]
         self._items = {item.number: item for item in items}
 
-    def report(self, number: int, step: int, value: float) -> bool:
+    def should_prune(self, number: int, step: int, value: float) -> bool:
         """Keep the value with the trial; whether the study's pruner gives the trial up."""
         return self._pruner.should_prune(number, step, value)
 
-    def another(self) -> Asked | None:
+    def next_candidate(self) -> FitRequest | None:
         """The study's next trial, if it is of this group and not known yet."""
         item = self._queue.next_trial(self._group)
         if item is None:
@@ -60,7 +60,7 @@ class StudyFitContext(Fitting):
         return item.request
 
     def results(self) -> Iterator[Result]:
-        """Every trial once, as it gets ready, those of `next_trial` too.
+        """Every trial once, as it gets ready, those of `next_candidate` too.
 
         What the kind raises is the result of all that it had not given yet, but for what stops
         the study: a full disk, a cancelled run, a study that cannot go on.

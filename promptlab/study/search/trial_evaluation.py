@@ -114,14 +114,14 @@ class TrialEvaluator:
     def _save_fitted(self, item: OpenTrial, fitted: Predictor) -> None:
         """A dear predictor is saved before it is judged, whole or not at all."""
         folder = self._context.folder.fitted(item.candidate.key)
-        if self._context.space.kinds[item.group].keeps and not folder.exists():
+        if self._context.space.kinds[item.group].saves_fitted and not folder.exists():
             with atomic_write(folder) as partial:
                 fitted.save(partial)
 
     def _block_done(self, item: OpenTrial) -> BlockDone:
         """Report a block to the pruner; what was dear to learn is judged to the end."""
         objective, spec, number = self._context.objectives[0], self._context.spec, item.number
-        whole = self._context.space.kinds[item.group].keeps
+        whole = self._context.space.kinds[item.group].saves_fitted
 
         def block_done(block: int, rows: Predictions) -> bool:
             if len(rows) >= GIVE_UP_AFTER:
@@ -156,7 +156,7 @@ class TrialEvaluator:
         found = evaluation_record(self._context, fitted, rows) | {CHECKSUM: file_checksum(path)}
         found["seconds"] = self._context.cancellation.clock() - started
         document = self._context.folder.fitted(item.candidate.key) / DOCUMENT
-        if self._context.space.kinds[item.group].keeps and document.is_file():
+        if self._context.space.kinds[item.group].saves_fitted and document.is_file():
             found[FITTED] = file_checksum(document)
         if reason is not None:
             found["reason"] = reason
@@ -182,7 +182,7 @@ class TrialEvaluator:
     ) -> None:
         complete = state == TrialState.COMPLETE
         self._context.history.tell(item.number, state, values if complete else None, found)
-        if self._context.space.kinds[item.group].keeps:
+        if self._context.space.kinds[item.group].saves_fitted:
             self._context.folder.drop_checkpoints(item.candidate.key)
         seconds = self._context.cancellation.clock() - started
         value = values[0] if values else None

@@ -35,7 +35,7 @@ from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.trials import FITTED, table_checksum, trial_record
-from promptlab.tuning.fit_context import Finished, Fitting
+from promptlab.tuning.fit_context import CompletedTrial, FitContext
 
 
 def notify_kinds(context: StudyContext, kinds: Sequence[Kind], task: Task | None = None) -> None:
@@ -44,7 +44,7 @@ def notify_kinds(context: StudyContext, kinds: Sequence[Kind], task: Task | None
     With another ``task`` they hear of predictors that are fitted anew on it, without the
     predictions of those that were judged.
     """
-    curious = [kind for kind in kinds if type(kind).know is not Kind.know]
+    curious = [kind for kind in kinds if type(kind).observe_trials is not Kind.observe_trials]
     if not curious:
         return
     complete = [
@@ -53,10 +53,10 @@ def notify_kinds(context: StudyContext, kinds: Sequence[Kind], task: Task | None
         if trial.state == TrialState.COMPLETE and "repeats" not in trial_record(trial)
     ]
     for kind in curious:
-        kind.know(complete)
+        kind.observe_trials(complete)
 
 
-def _completed_trial(context: StudyContext, trial: FrozenTrial) -> Finished:
+def _completed_trial(context: StudyContext, trial: FrozenTrial) -> CompletedTrial:
     """A complete trial as it was told before, if nothing has changed since."""
     before, made = context.completed.get(trial.number, (None, None))
     if before is not trial or made is None:
@@ -65,11 +65,11 @@ def _completed_trial(context: StudyContext, trial: FrozenTrial) -> Finished:
     return made
 
 
-def _make_completed(context: StudyContext, trial: FrozenTrial, task: Task | None) -> Finished:
+def _make_completed(context: StudyContext, trial: FrozenTrial, task: Task | None) -> CompletedTrial:
     facts, candidate = trial_record(trial), context.candidate_of(trial)
     folder = context.fitted_folder(trial)
     sign = 1 if context.objectives[0].maximise else -1
-    return Finished(
+    return CompletedTrial(
         number=trial.number,
         kind=candidate.kind,
         candidate=candidate,
@@ -103,7 +103,7 @@ class StudyContext:
     cancellation: Cancellation
     history: TrialHistory
     provenance: Basis = field(default_factory=Basis)
-    completed: dict[int, tuple[FrozenTrial, Finished]] = field(default_factory=dict)
+    completed: dict[int, tuple[FrozenTrial, CompletedTrial]] = field(default_factory=dict)
 
     def dev_score(self, rows: Predictions) -> float:
         """The first objective, its sign changed if need be so that larger is better."""
@@ -167,10 +167,10 @@ class StudyContext:
         kind = self.space.kinds[self.group_of(trial)]
         if task is not None:
             kind = type(kind)(kind.settings, task)
-        elif kind.keeps and (kept := self._load_unchanged(trial, candidate)) is not None:
+        elif kind.saves_fitted and (kept := self._load_unchanged(trial, candidate)) is not None:
             return kept
         notify_kinds(self, [kind], task)
-        fitting = Fitting(self.dev_score, cancellation=self.cancellation)
+        fitting = FitContext(self.dev_score, cancellation=self.cancellation)
         return fit_one(kind, candidate, self.model, fitting)
 
     @cached_property

@@ -72,7 +72,7 @@ def plan_trials(
 
 def _rank(space: SearchSpace, group: str) -> int:
     """How many kinds of the study must come before the kind of a group."""
-    after = {kind.name: kind.after for kind in space.kinds.values()}
+    after = {kind.name: kind.runs_after for kind in space.kinds.values()}
 
     def depth(name: str, above: tuple[str, ...]) -> int:
         if name in above:

@@ -24,7 +24,7 @@ from promptlab.study.trials.trials import (
     batch_number,
     trial_record,
 )
-from promptlab.tuning.fit_context import Asked
+from promptlab.tuning.fit_context import FitRequest
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class OpenTrial:
     batch: int
 
     @property
-    def request(self) -> Asked:
+    def request(self) -> FitRequest:
         """As its kind sees it."""
-        return Asked(self.number, self.candidate)
+        return FitRequest(self.number, self.candidate)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class TrialQueue:
     def _must_wait(self, group: str) -> bool:
         """Whether kinds that this group's comes after have trials open or queued."""
         kinds = self._context.space.kinds
-        earlier = {name for name, kind in kinds.items() if kind.name in kinds[group].after}
+        earlier = {name for name, kind in kinds.items() if kind.name in kinds[group].runs_after}
         if not earlier:
             return False
         queued = self._context.history.waiting

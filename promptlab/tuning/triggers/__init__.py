@@ -3,8 +3,8 @@
 `find_trigger` is the whole way; helpful, towards a label, or adversarial.
 """
 
-from promptlab.tuning.triggers.config import Recipe
-from promptlab.tuning.triggers.objective import ScoredTriggers
-from promptlab.tuning.triggers.run import Hunt, find_trigger
+from promptlab.tuning.triggers.config import TriggerSearchConfig
+from promptlab.tuning.triggers.objective import TriggerObjective
+from promptlab.tuning.triggers.run import TriggerSearchRun, find_trigger
 
-__all__ = ["Hunt", "Recipe", "ScoredTriggers", "find_trigger"]
+__all__ = ["TriggerObjective", "TriggerSearchConfig", "TriggerSearchRun", "find_trigger"]

@@ -9,23 +9,23 @@ from typing import Literal, get_args
 from promptlab.errors import InputError
 from promptlab.models.local import LocalModel
 from promptlab.tuning.triggers.initialisation import COMMON, Start, starting_tokens
-from promptlab.tuning.triggers.losses import Adversarial, Tokens
-from promptlab.tuning.triggers.objective import ScoredTriggers
+from promptlab.tuning.triggers.losses import AdversarialScorer, Tokens
+from promptlab.tuning.triggers.objective import TriggerObjective
 from promptlab.tuning.triggers.proposals import (
     AutoPrompt,
+    CandidateProposal,
     GreedyCoordinate,
-    Proposal,
     UniversalTrigger,
 )
-from promptlab.tuning.triggers.search import SearchSettings, TriggerSearch
-from promptlab.tuning.triggers.state import Accepted
+from promptlab.tuning.triggers.search import SearchSettings, TokenSearch
+from promptlab.tuning.triggers.state import AcceptedTrigger
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 Method = Literal["autoprompt", "universal", "gcg"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TriggerSearchConfig:
     """How triggers are searched.
 
     ``start`` is *mask*, *random*, *text* (``start_text``) or *auto*: mask tokens where the model
@@ -69,7 +69,7 @@ class Recipe:
         self.proposal()
         self.settings()
 
-    def proposal(self) -> Proposal:
+    def proposal(self) -> CandidateProposal:
         """How candidates are proposed."""
         match self.method:
             case "autoprompt":
@@ -95,13 +95,13 @@ class Recipe:
 
     def search(
         self,
-        oracle: ScoredTriggers,
+        oracle: TriggerObjective,
         tokens: TokenFilter,
         *,
         adversarial: bool = False,
-        on_accepted: Callable[[Accepted], None] = lambda accepted: None,
+        on_accepted: Callable[[AcceptedTrigger], None] = lambda accepted: None,
         on_kept: Callable[[int, Tokens, float], None] = lambda step, tokens, loss: None,
-    ) -> TriggerSearch:
+    ) -> TokenSearch:
         """The search over an oracle's triggers, the answers' words kept out of them.
 
         ``adversarial`` looks for the trigger that makes the model as wrong as it can (Wallace et
@@ -112,19 +112,19 @@ class Recipe:
             capitalised=self.capitalised,
             whole_words=self.whole_words,
         )
-        return TriggerSearch(
-            Adversarial(oracle) if adversarial else oracle,
+        return TokenSearch(
+            AdversarialScorer(oracle) if adversarial else oracle,
             self.proposal(),
             self.settings(),
             examples=len(oracle.train),
             allowed=allowed,
-            survives=oracle.survives if self.read_back else lambda tokens: True,
+            survives=oracle.round_trips if self.read_back else lambda tokens: True,
             words=oracle.words,
             on_accepted=on_accepted,
             on_kept=on_kept,
         )
 
-    def beginning(self, search: TriggerSearch, model: LocalModel, length: int) -> Tokens:
+    def start_tokens(self, search: TokenSearch, model: LocalModel, length: int) -> Tokens:
         """The trigger of ``length`` tokens that the search starts from."""
         return starting_tokens(
             self.start_of(model),

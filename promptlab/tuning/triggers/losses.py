@@ -14,7 +14,7 @@ Tokens = tuple[int, ...]
 
 
 @runtime_checkable
-class TriggerOracle(Protocol):
+class TriggerScorer(Protocol):
     """Losses of triggers on a labelled set whose examples are known by their index."""
 
     @property
@@ -41,14 +41,14 @@ class TriggerOracle(Protocol):
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class AdversarialScorer:
     """An oracle turned round: the search makes the model as wrong as it can.
 
     Wallace et al. 2019 without a target label. With one, give the examples that label instead and
     minimise: the losses of a wrong label are bounded below, so that search settles.
     """
 
-    oracle: TriggerOracle
+    oracle: TriggerScorer
 
     @property
     def vocabulary(self) -> int:
@@ -74,14 +74,14 @@ REMEMBERED = 4_000_000
 """So many losses are kept: 32 MB."""
 
 
-class Losses:
+class LossCache:
     """An oracle's losses, remembered by trigger and example.
 
     What is not a number counts as infinitely bad: it loses every comparison. ``limit`` is how
     many losses are kept (0: none); the triggers not asked for longest are forgotten first.
     """
 
-    def __init__(self, oracle: TriggerOracle, examples: int, limit: int = REMEMBERED) -> None:
+    def __init__(self, oracle: TriggerScorer, examples: int, limit: int = REMEMBERED) -> None:
         self.oracle = oracle
         self.examples = examples
         self.triggers = limit // max(1, examples)

@@ -24,10 +24,14 @@ from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.objectives import LabelExercises
+from promptlab.tuning.objectives import LabelObjective
 from promptlab.tuning.triggers.losses import Tokens
-from promptlab.tuning.triggers.segments import reading, softened, trigger_lengths
-from promptlab.tuning.triggers.spelling import Writing
+from promptlab.tuning.triggers.segments import (
+    trigger_lengths,
+    with_soft_triggers,
+    with_trigger_tokens,
+)
+from promptlab.tuning.triggers.spelling import TriggerWriter
 
 ROWS = 8192
 """So many rows of the embedding are compared with the gradient at a time."""
@@ -35,8 +39,8 @@ ROWS = 8192
 Judge = Callable[[Predictions], float]
 
 
-class ScoredTriggers:
-    """The triggers of one template as a `TriggerOracle`.
+class TriggerObjective:
+    """The triggers of one template as a `TriggerScorer`.
 
     ``examples`` is the labelled set, with ``target`` as if all of it had that label (a universal
     trigger towards a label). ``dev`` (else the examples) and ``judge`` (else accuracy; larger is
@@ -68,11 +72,11 @@ class ScoredTriggers:
         self.vocabulary = network.virtual_tokens.first_id
         classifier = self._asking(template)
         shares = runner.can_share_prefixes
-        self.train = LabelExercises(classifier, examples, shares=shares)
-        self.dev = LabelExercises(classifier, dev, shares=shares) if dev else self.train
+        self.train = LabelObjective(classifier, examples, shares=shares)
+        self.dev = LabelObjective(classifier, dev, shares=shares) if dev else self.train
         self.scorer = GradientScorer(network, runner)
         self.states = TrainingPrefixCache(network, self.scorer.budget)
-        self.writing = Writing(self.model, self.lengths, verbalizer.answers)
+        self.writing = TriggerWriter(self.model, self.lengths, verbalizer.answers)
         shortest = sorted(examples, key=lambda example: sum(map(len, example.fields.values())))
         self._samples = [
             (self._prompt(example), self.train.exercises[examples.index(example)].asked)
@@ -84,10 +88,10 @@ class ScoredTriggers:
         soft = tuple((str(number), count) for number, count in enumerate(self.lengths))
         zeros = torch.zeros((sum(self.lengths), self.network.virtual_tokens.width))
         view = self.model.with_learned_parts(LearnedParts(zeros, soft), keep=False)
-        return PromptClassifier(softened(template), self.verbalizer, view)
+        return PromptClassifier(with_soft_triggers(template), self.verbalizer, view)
 
     def _prompt(self, example: Example) -> Prompt:
-        view = reading(self.model, self.template)
+        view = with_trigger_tokens(self.model, self.template)
         return PromptClassifier(self.template, self.verbalizer, view).render_prompt(example)
 
     @property
@@ -139,7 +143,7 @@ class ScoredTriggers:
         )
         return float(self.judge(self.dev.predictions(numbers, found)))
 
-    def survives(self, tokens: Tokens) -> bool:
+    def round_trips(self, tokens: Tokens) -> bool:
         """Whether prompts with the trigger written out are tokenised as with its ids put in."""
         return all(
             self.writing.read_back(prompt, tokens) == [self._spelled(one, tokens) for one in asked]
@@ -183,7 +187,7 @@ class ScoredTriggers:
 
     def _scored(
         self,
-        exercises: LabelExercises,
+        exercises: LabelObjective,
         pairs: Sequence[tuple[Tokens, int]],
         read: Callable[[list[int], ItemScores], Tensor],
     ) -> Float[np.ndarray, " pair ..."]:
@@ -204,7 +208,7 @@ class ScoredTriggers:
         self.scorer.budget.run([self.scorer.planner.length(item) for item in items], work)
         return np.stack(found)
 
-    def _item(self, exercises: LabelExercises, tokens: Tokens, number: int) -> TrainingItem:
+    def _item(self, exercises: LabelObjective, tokens: Tokens, number: int) -> TrainingItem:
         item = exercises.item(number, (0,), states=self.states)
         return replace(item, requests=tuple(self._with(one, tokens) for one in item.requests))
 
@@ -217,8 +221,8 @@ class ScoredTriggers:
         start = self.vocabulary
         return tuple([tokens[token - start] if token >= start else token for token in ids])
 
-    def _prepare(self, exercises: LabelExercises, numbers: Sequence[int]) -> None:
+    def _prepare(self, exercises: LabelObjective, numbers: Sequence[int]) -> None:
         """Compute the states of what stands before the triggers, where they are kept."""
         if exercises.shares:
-            fixed = [exercises.fixed(number) for number in dict.fromkeys(numbers)]
+            fixed = [exercises.frozen_prefix(number) for number in dict.fromkeys(numbers)]
             self.states.prepare([ids for ids in fixed if ids])

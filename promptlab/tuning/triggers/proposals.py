@@ -20,7 +20,7 @@ REACH = 4
 
 
 @dataclass(frozen=True)
-class Turn:
+class ProposalStep:
     """What a proposal knows in one step.
 
     ``estimates`` ``[token, vocab]`` are first-order changes of the loss in nats, infinite where a
@@ -41,22 +41,22 @@ class Turn:
         return chosen[np.argsort(row[chosen], kind="stable")]
 
 
-class Proposal(ABC):
+class CandidateProposal(ABC):
     """A way to propose candidates; a step takes one or more rounds over a beam of triggers."""
 
     width: int = 1
 
-    def rounds(self, turn: Turn) -> int:
+    def rounds(self, turn: ProposalStep) -> int:
         """How often candidates are proposed and measured in a step."""
         return 1
 
     @abstractmethod
-    def candidates(self, turn: Turn, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
+    def candidates(self, turn: ProposalStep, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
         """What the round ``number`` (from 0) tries beside the triggers of the beam."""
 
 
 @dataclass(frozen=True)
-class AutoPrompt(Proposal):
+class AutoPrompt(CandidateProposal):
     """One position a step, its ``top`` entries by the first-order estimate (Shin et al. 2020).
 
     Positions come in turn (``cycle``) or at ``random``.
@@ -68,7 +68,7 @@ class AutoPrompt(Proposal):
     def __post_init__(self) -> None:
         require_positive("top", self.top)
 
-    def candidates(self, turn: Turn, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
+    def candidates(self, turn: ProposalStep, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
         """The ``top`` swaps at this step's position."""
         length = len(turn.tokens)
         random = self.order == "random"
@@ -77,7 +77,7 @@ class AutoPrompt(Proposal):
 
 
 @dataclass(frozen=True)
-class UniversalTrigger(Proposal):
+class UniversalTrigger(CandidateProposal):
     """All positions from left to right with a beam of ``width`` triggers (Wallace et al. 2019)."""
 
     top: int = 10
@@ -87,17 +87,17 @@ class UniversalTrigger(Proposal):
         require_positive("top", self.top)
         require_positive("width", self.width)
 
-    def rounds(self, turn: Turn) -> int:
+    def rounds(self, turn: ProposalStep) -> int:
         """One a position."""
         return len(turn.tokens)
 
-    def candidates(self, turn: Turn, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
+    def candidates(self, turn: ProposalStep, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
         """The ``top`` swaps of every trigger in the beam at the round's position."""
         return [trigger for held in beam for trigger in _swaps(turn, held, number, self.top)]
 
 
 @dataclass(frozen=True)
-class GreedyCoordinate(Proposal):
+class GreedyCoordinate(CandidateProposal):
     """``sample`` swaps drawn from the ``top`` entries of all positions (GCG; Zou et al. 2023).
 
     A candidate changes ``swaps`` positions at first and one from the step ``settle`` on.
@@ -117,7 +117,7 @@ class GreedyCoordinate(Proposal):
         left = max(0.0, 1 - step / self.settle)
         return 1 + ceil((self.swaps - 1) * left)
 
-    def candidates(self, turn: Turn, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
+    def candidates(self, turn: ProposalStep, number: int, beam: Sequence[Tokens]) -> list[Tokens]:
         """Distinct admissible draws, ``sample`` of them if there are as many."""
         entries = [turn.best(position, self.top) for position in range(len(turn.tokens))]
         open_positions = [position for position, row in enumerate(entries) if len(row)]
@@ -132,18 +132,18 @@ class GreedyCoordinate(Proposal):
 
     def _draw(
         self,
-        turn: Turn,
+        turn: ProposalStep,
         tokens: Tokens,
         entries: Sequence[Int[np.ndarray, " entry"]],
         positions: Sequence[int],
     ) -> Tokens:
         count = min(self.changed(turn.step), len(positions))
         for position in turn.rng.choice(positions, size=count, replace=False).tolist():
-            tokens = swapped(tokens, position, int(turn.rng.choice(entries[position])))
+            tokens = swap_token(tokens, position, int(turn.rng.choice(entries[position])))
         return tokens
 
 
-def swapped(tokens: Tokens, position: int, entry: int) -> Tokens:
+def swap_token(tokens: Tokens, position: int, entry: int) -> Tokens:
     """The trigger with another token at a position."""
     return (*tokens[:position], entry, *tokens[position + 1 :])
 
@@ -154,10 +154,10 @@ def require_positive(name: str, value: int) -> None:
         raise InputError(f"{name} of a trigger search is {value}; it is at least 1")
 
 
-def _swaps(turn: Turn, tokens: Tokens, position: int, count: int) -> list[Tokens]:
+def _swaps(turn: ProposalStep, tokens: Tokens, position: int, count: int) -> list[Tokens]:
     def promising() -> Iterator[Tokens]:
         for entry in turn.best(position, REACH * count + 1).tolist():
             if entry != tokens[position]:
-                yield swapped(tokens, position, entry)
+                yield swap_token(tokens, position, entry)
 
     return list(islice(filter(turn.admits, promising()), count))

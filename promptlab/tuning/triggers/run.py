@@ -15,18 +15,18 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.fit_context import Fitting
-from promptlab.tuning.triggers.config import Recipe
+from promptlab.tuning.fit_context import FitContext
+from promptlab.tuning.triggers.config import TriggerSearchConfig
 from promptlab.tuning.triggers.losses import Tokens
-from promptlab.tuning.triggers.objective import ScoredTriggers
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.tuning.triggers.objective import TriggerObjective
+from promptlab.tuning.triggers.state import AcceptedTrigger, SearchState
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 EVALUATED = 5
 """The best dev score so far is reported every so many steps."""
 
 
-class Hunt:
+class TriggerSearchRun:
     """One search for a trigger.
 
     Every step is a `Step` event of the trial ``number``, with a ``dev`` score if it took a new
@@ -38,10 +38,10 @@ class Hunt:
 
     def __init__(
         self,
-        recipe: Recipe,
-        oracle: ScoredTriggers,
+        recipe: TriggerSearchConfig,
+        oracle: TriggerObjective,
         tokens: TokenFilter,
-        fitting: Fitting | None = None,
+        fitting: FitContext | None = None,
         *,
         number: int = 0,
         kept: Path | None = None,
@@ -49,7 +49,7 @@ class Hunt:
     ) -> None:
         self.recipe = recipe
         self.oracle = oracle
-        self.fitting = fitting or Fitting()
+        self.fitting = fitting or FitContext()
         self.number = number
         self.kept = kept
         self.search = recipe.search(
@@ -60,7 +60,7 @@ class Hunt:
             on_kept=self._tell_kept,
         )
 
-    def run(self) -> Accepted:
+    def run(self) -> AcceptedTrigger:
         """The best trigger on dev. Raises `Pruned` when it is given up."""
         state = self._first()
         states = self.search.run(state)
@@ -84,7 +84,7 @@ class Hunt:
                 return SearchState.load(self.kept)
             except InputError as error:  # it costs time, nothing else
                 self.fitting.events.emit(Warned(f"{error}; the search of this trial starts anew"))
-        tokens = self.recipe.beginning(self.search, self.oracle.model, self.oracle.length)
+        tokens = self.recipe.start_tokens(self.search, self.oracle.model, self.oracle.length)
         return self.search.start(tokens)
 
     def _keep(self, state: SearchState) -> None:
@@ -94,13 +94,13 @@ class Hunt:
 
     def _report(self, state: SearchState) -> None:
         best = state.best
-        if self.fitting.report(self.number, state.step, best.score):
+        if self.fitting.should_prune(self.number, state.step, best.score):
             raise Pruned(
                 f"after {state.step} steps the best trigger, {best.words!r}, has a dev score of "
                 f"{best.score:.3f}, which is behind the other trials"
             )
 
-    def _tell_accepted(self, accepted: Accepted) -> None:
+    def _tell_accepted(self, accepted: AcceptedTrigger) -> None:
         values = {"loss": accepted.loss, "dev": accepted.score}
         self._tell(accepted.step, accepted.tokens, values, accepted.words)
 
@@ -134,28 +134,28 @@ def find_trigger(
     examples: Sequence[Example],
     *,
     dev: Sequence[Example] = (),
-    recipe: Recipe | None = None,
+    recipe: TriggerSearchConfig | None = None,
     target: str | None = None,
     adversarial: bool = False,
-    fitting: Fitting | None = None,
-) -> tuple[PromptClassifier, Accepted]:
+    fitting: FitContext | None = None,
+) -> tuple[PromptClassifier, AcceptedTrigger]:
     """The template with the best trigger that a search finds, ready to predict.
 
     Helpful by default. With ``target`` the trigger makes the model say that label whatever the
     example's is; ``adversarial`` makes it as wrong as it can be (both Wallace et al. 2019). ``dev``
     (else the examples) chooses among the triggers of the search.
     """
-    oracle = ScoredTriggers(
+    oracle = TriggerObjective(
         model,
         template if isinstance(template, Template) else Template(template),
         verbalizer if isinstance(verbalizer, Verbalizer) else Verbalizer(verbalizer),
         examples,
         dev=dev,
-        judge=fitting.judge if fitting is not None else None,
+        judge=fitting.score_dev if fitting is not None else None,
         target=target,
     )
     tokens = TokenFilter(model.encoding, oracle.vocabulary)
-    recipe = recipe or Recipe()
-    best = Hunt(recipe, oracle, tokens, fitting, adversarial=adversarial).run()
+    recipe = recipe or TriggerSearchConfig()
+    best = TriggerSearchRun(recipe, oracle, tokens, fitting, adversarial=adversarial).run()
     facts = {"method": recipe.method, "step": best.step, "loss": best.loss, "dev": best.score}
     return oracle.predictor(best.tokens, facts), best

@@ -11,14 +11,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from promptlab.errors import InputError, Pruned
-from promptlab.tuning.triggers.losses import REMEMBERED, Losses, Tokens, TriggerOracle
-from promptlab.tuning.triggers.proposals import Proposal, Turn, require_positive
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.tuning.triggers.losses import REMEMBERED, LossCache, Tokens, TriggerScorer
+from promptlab.tuning.triggers.proposals import CandidateProposal, ProposalStep, require_positive
+from promptlab.tuning.triggers.state import AcceptedTrigger, SearchState
 
 Measure = Callable[[Sequence[Tokens], Sequence[int]], Float[np.ndarray, "candidate example"]]
 
 
-def race(
+def successive_halving(
     candidates: Sequence[Tokens],
     measure: Measure,
     examples: Sequence[int],
@@ -95,7 +95,7 @@ class SearchSettings:
             raise InputError(f"seed is {self.seed}; it is 0 or more")
 
 
-class TriggerSearch:
+class TokenSearch:
     """Looks for the trigger with the lowest loss; every step is a function of the state alone.
 
     ``examples`` is how many the oracle's training set has, ``allowed`` ``[vocab]`` which entries
@@ -108,15 +108,15 @@ class TriggerSearch:
 
     def __init__(
         self,
-        oracle: TriggerOracle,
-        proposal: Proposal,
+        oracle: TriggerScorer,
+        proposal: CandidateProposal,
         settings: SearchSettings,
         *,
         examples: int,
         allowed: Bool[np.ndarray, " vocab"],
         survives: Callable[[Tokens], bool] = lambda tokens: True,
         words: Callable[[Tokens], str] = lambda tokens: " ".join(map(str, tokens)),
-        on_accepted: Callable[[Accepted], None] = lambda accepted: None,
+        on_accepted: Callable[[AcceptedTrigger], None] = lambda accepted: None,
         on_kept: Callable[[int, Tokens, float], None] = lambda step, tokens, loss: None,
     ) -> None:
         require_positive("examples", examples)
@@ -134,7 +134,7 @@ class TriggerSearch:
         self.words = words
         self.on_accepted = on_accepted
         self.on_kept = on_kept
-        self.losses = Losses(oracle, examples, REMEMBERED if settings.remember else 0)
+        self.losses = LossCache(oracle, examples, REMEMBERED if settings.remember else 0)
         self.tried: list[tuple[Tokens, float]] = []
         self.candidates = 0
         self._gradients: dict[tuple[int, Tokens], Float[np.ndarray, "token vocab"]] = {}
@@ -149,11 +149,11 @@ class TriggerSearch:
 
     def run(self, state: SearchState) -> Iterator[SearchState]:
         """The state after every step from ``state`` on, until the search ends."""
-        while not self.finished(state):
+        while not self.is_finished(state):
             state = self.step(state)
             yield state
 
-    def finished(self, state: SearchState) -> bool:
+    def is_finished(self, state: SearchState) -> bool:
         """Whether all steps are done or patience has run out."""
         patience = self.settings.patience
         waited = state.step - state.best.step
@@ -163,7 +163,7 @@ class TriggerSearch:
         """One step; raises `Pruned` when the loss or the gradient is not a number."""
         recent = ((state.step, state.tokens), *state.recent)
         recent = recent[: WINDOW if self.settings.momentum else 1]
-        turn = Turn(
+        turn = ProposalStep(
             state.step,
             state.tokens,
             np.where(self.allowed, self._direction(recent), np.inf),
@@ -183,7 +183,7 @@ class TriggerSearch:
             state.step + 1, tokens, best, recent[: WINDOW - 1] if self.settings.momentum else ()
         )
 
-    def _best(self, turn: Turn) -> tuple[tuple[Tokens, float], float]:
+    def _best(self, turn: ProposalStep) -> tuple[tuple[Tokens, float], float]:
         """The best trigger with its loss, and the loss of the one before on the same examples."""
         current, width = turn.tokens, self.proposal.width
         examples = self._comparison(turn.step)
@@ -193,7 +193,7 @@ class TriggerSearch:
         for number in range(self.proposal.rounds(turn)):
             proposed = self.proposal.candidates(turn, number, beam)
             self.candidates += len(proposed)
-            ranked = race(
+            ranked = successive_halving(
                 [current, *beam, *proposed],
                 self.losses,
                 examples,
@@ -207,12 +207,12 @@ class TriggerSearch:
         self.tried = [row for i, row in enumerate(ranked) if i < TRIED or row[0] == current]
         return ranked[0], before
 
-    def _accept(self, step: int, tokens: Tokens, loss: float) -> Accepted:
+    def _accept(self, step: int, tokens: Tokens, loss: float) -> AcceptedTrigger:
         self._require_number(tokens, loss)
         score = self.oracle.dev_score(tokens)
         if np.isnan(score):
             raise Pruned(f"the dev score of the trigger {self.words(tokens)!r} is not a number")
-        accepted = Accepted(step, tokens, self.words(tokens), loss, float(score))
+        accepted = AcceptedTrigger(step, tokens, self.words(tokens), loss, float(score))
         self.on_accepted(accepted)
         return accepted
 

@@ -40,7 +40,7 @@ def trigger_lengths(template: Template) -> tuple[int, ...]:
     return lengths
 
 
-def resized(template: Template, length: int | None) -> Template:
+def with_trigger_length(template: Template, length: int | None) -> Template:
     """The template with ``length`` tokens (if given) in every trigger."""
     if length is None:
         return template
@@ -53,7 +53,7 @@ def resized(template: Template, length: int | None) -> Template:
     return replace(template, parts={k: sized(part) for k, part in (template.parts or {}).items()})
 
 
-def parted(lengths: Sequence[int], tokens: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def split_trigger(lengths: Sequence[int], tokens: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Tokens in a row, segment by segment."""
     parts, start = [], 0
     for length in lengths:
@@ -62,10 +62,12 @@ def parted(lengths: Sequence[int], tokens: Sequence[int]) -> tuple[tuple[int, ..
     return tuple(parts)
 
 
-def reading(model: LocalModel, template: Template, tokens: Sequence[int] = ()) -> LocalModel:
+def with_trigger_tokens(
+    model: LocalModel, template: Template, tokens: Sequence[int] = ()
+) -> LocalModel:
     """The model as one that can read the template, with these tokens (else any) as triggers."""
     lengths = trigger_lengths(template)
-    triggers = parted(lengths, tokens or [0] * sum(lengths))
+    triggers = split_trigger(lengths, tokens or [0] * sum(lengths))
     return model.with_learned_parts(LearnedParts(triggers=triggers), keep=False)
 
 
@@ -78,6 +80,6 @@ class _Softened(Template):
         return replace(prompt, segments=tuple(segments))
 
 
-def softened(template: Template) -> Template:
+def with_soft_triggers(template: Template) -> Template:
     """The template with vectors in the places of its triggers."""
     return _Softened.from_settings(template.settings())

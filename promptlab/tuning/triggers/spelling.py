@@ -8,10 +8,10 @@ from dataclasses import replace
 from promptlab.models.local import AnswerRequest, LocalModel
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text, Trigger
 from promptlab.tuning.triggers.losses import Tokens
-from promptlab.tuning.triggers.segments import parted
+from promptlab.tuning.triggers.segments import split_trigger
 
 
-class Writing:
+class TriggerWriter:
     """Writes triggers into prompts as a reader would, and has the result tokenised.
 
     ``lengths`` are the tokens of each trigger segment. What a token adds to the text depends on
@@ -25,7 +25,7 @@ class Writing:
 
     def split(self, tokens: Tokens) -> tuple[Tokens, ...]:
         """The trigger's tokens, segment by segment."""
-        return parted(self.lengths, tokens)
+        return split_trigger(self.lengths, tokens)
 
     def written(self, prompt: Prompt, tokens: Tokens) -> Prompt:
         """The prompt in words alone.

@@ -15,7 +15,7 @@ from promptlab.tuning.triggers.losses import Tokens
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedTrigger:
     """A trigger that the search took on, at ``step`` (0: the one that it started from).
 
     ``loss`` is its mean loss in nats on that step's examples, ``score`` its dev score, and
@@ -39,7 +39,7 @@ class SearchState:
 
     step: int
     tokens: Tokens
-    best: Accepted
+    best: AcceptedTrigger
     recent: tuple[tuple[int, Tokens], ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class SearchState:
             return cls(
                 int(record["step"]),
                 tuple(record["tokens"]),
-                Accepted(**(best | {"tokens": tuple(best["tokens"])})),
+                AcceptedTrigger(**(best | {"tokens": tuple(best["tokens"])})),
                 tuple((int(step), tuple(tokens)) for step, tokens in record["recent"]),
             )
         except (LookupError, OverflowError, TypeError, ValueError) as error:

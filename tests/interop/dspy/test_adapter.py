@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from promptlab.errors import CapabilityError, InputError
-from promptlab.interop.dspy import ScoringAdapter, dspy_lm, traced
+from promptlab.interop.dspy import ScoringAdapter, dspy_lm, trace_steps
 from promptlab.interop.dspy.closed_choices import choices_of
 from promptlab.models.base import LanguageModel
 from promptlab.prompts.prompt import Prompt, Slot, Text
@@ -55,7 +55,7 @@ def test_a_choice_is_scored_and_never_parsed() -> None:
 
 def test_reasoning_is_written_and_the_choice_scored_behind_it() -> None:
     model = ScriptedModel(lambda prompt, sample: " It is good.\n", rate)
-    with traced() as trace:
+    with trace_steps() as trace:
         found = ask(model, dspy.ChainOfThought(SENTIMENT), text="a film")
     assert (found.reasoning, found.label) == ("It is good.", "positive")
     thought, choice = trace.steps
@@ -146,7 +146,7 @@ def test_several_completions_and_rollouts_differ(causal: LanguageModel) -> None:
 
 
 def test_scores_are_the_models_own(causal: LanguageModel) -> None:
-    with traced() as trace:
+    with trace_steps() as trace:
         found = ask(causal, dspy.Predict(SENTIMENT), text="the film")
     prompt = Prompt((Text(trace.steps[0].prompt.removesuffix("{mask}")), Slot()))
     scores = causal.score([prompt], ["negative", "positive"]).logprobs[0]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from promptlab.interop.dspy import batcher as module
-from promptlab.interop.dspy.batcher import MOST, Gathering
+from promptlab.interop.dspy.batcher import MOST, CallBatcher
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_every_caller_gets_its_own_answer_in_few_batches() -> None:
             time.sleep(0.0005)
         return [item * item for item in items]
 
-    gathering: Gathering[int, int] = Gathering(work)
+    gathering: CallBatcher[int, int] = CallBatcher(work)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(gathering.ask, range(80))) == [i * i for i in range(80)]
     assert sum(gathering.batches) == 80
@@ -44,13 +44,13 @@ def test_a_lone_caller_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a lone caller waits")
 
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
-    gathering = Gathering(lambda items: [len(items)])
+    gathering = CallBatcher(lambda items: [len(items)])
     assert [gathering.ask(i) for i in range(20)] == [1] * 20
 
 
 @pytest.mark.usefixtures("patient")
 def test_expected_callers_are_waited_for() -> None:
-    gathering = Gathering(lambda items: list(items))
+    gathering = CallBatcher(lambda items: list(items))
     gathering.expect(6)
     together = threading.Barrier(6)
 
@@ -73,7 +73,7 @@ def test_an_error_is_its_own_callers() -> None:
             raise ZeroDivisionError("one of these is nought")
         return [10 // item for item in items]
 
-    gathering = Gathering(work)
+    gathering = CallBatcher(work)
 
     def ask(item: int) -> int | str:
         together.wait()

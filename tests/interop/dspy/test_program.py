@@ -16,11 +16,11 @@ from promptlab.errors import Cancelled, CapabilityError, InputError, WorkError
 from promptlab.evaluation.trace import Trace
 from promptlab.interop.dspy import DspyProgram, Optimizer, as_dspy_module, dspy_program
 from promptlab.interop.dspy.adapters import AdapterChoice
-from promptlab.interop.dspy.fit import Plan
-from promptlab.interop.dspy.metric import Judge
+from promptlab.interop.dspy.fit import FitPlan
+from promptlab.interop.dspy.metric import DspyMetric
 from promptlab.interop.dspy.optimizer import DEFAULTS
-from promptlab.interop.dspy.silence import quiet
-from promptlab.interop.dspy.task_signature import Form
+from promptlab.interop.dspy.silence import silence_dspy
+from promptlab.interop.dspy.task_signature import TaskSignature
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import load
 from promptlab.prompts.decoding import Decoding
@@ -38,7 +38,7 @@ OWN = "dspy_material:TwoSteps"
 
 
 def fitted(optimizer: str, program: str = "chain_of_thought", **options: Any) -> DspyProgram:
-    plan = Plan(Optimizer.of(optimizer))
+    plan = FitPlan(Optimizer.of(optimizer))
     made = DspyProgram(FORM, model(), program=program, plan=plan, **options)
     return made.fit(TASK.train, dev=TASK.dev)
 
@@ -115,7 +115,7 @@ def test_a_stock_program_is_fitted_although_nothing_parses() -> None:
             ScriptedModel(lambda prompt, sample: f"something else {sample}"),
             program="chain_of_thought",
             adapter=AdapterChoice("chat"),
-            plan=Plan(Optimizer(name)),
+            plan=FitPlan(Optimizer(name)),
         )
         assert made.fit(TASK.train, dev=TASK.dev).predict(ROWS[:3]).unparsed_rate == 1.0
 
@@ -128,14 +128,14 @@ def test_a_failed_request_stays_with_its_example() -> None:
 
 
 def test_open_answers_are_parsed() -> None:
-    form = Form(("question",), parser=NumberParser())
+    form = TaskSignature(("question",), parser=NumberParser())
     rows = [pl.Example(str(n), {"question": f"{n} and 1"}, str(n + 1)) for n in range(6)]
 
     def count(prompt: str, sample: int) -> str:
         number = int(prompt.rsplit("Question:", 1)[1].split()[0])
         return " who knows" if number == 5 else f" The answer is {number + 1}."
 
-    plan = Plan(Optimizer("bootstrap_few_shot"), metric="numeric_match")
+    plan = FitPlan(Optimizer("bootstrap_few_shot"), metric="numeric_match")
     made = DspyProgram(form, ScriptedModel(count), plan=plan)
     found = made.fit(rows[:3]).predict(rows)
     assert found.labels == ["1", "2", "3", "4", "5", None]
@@ -144,8 +144,8 @@ def test_open_answers_are_parsed() -> None:
 
 
 def test_the_prompt_shows_instructions_and_demonstrations() -> None:
-    form = Form(("text",), LABELS, "Judge the film.")
-    plan = Plan(Optimizer("labeled_few_shot", {"k": 2}))
+    form = TaskSignature(("text",), LABELS, "Judge the film.")
+    plan = FitPlan(Optimizer("labeled_few_shot", {"k": 2}))
     made = DspyProgram(form, model(), plan=plan).fit(TASK.train)
     prompt = made.example_prompt(TASK.test[0])
     assert prompt.startswith("Judge the film.\nLabel is one of: negative, positive.\n\nText: the")
@@ -155,7 +155,7 @@ def test_the_prompt_shows_instructions_and_demonstrations() -> None:
 def test_the_same_seed_gives_the_same_program() -> None:
     def once(seed: int) -> Any:
         sampling = Decoding(max_tokens=9, temperature=1.0)
-        plan = Plan(Optimizer("bootstrap_few_shot"), seed=seed, train_examples=6)
+        plan = FitPlan(Optimizer("bootstrap_few_shot"), seed=seed, train_examples=6)
         made = DspyProgram(FORM, model(), program="chain_of_thought", plan=plan, decoding=sampling)
         random.seed()  # what is drawn elsewhere must not matter
         return made.fit(TASK.train, dev=TASK.dev).settings()["state"]
@@ -165,7 +165,7 @@ def test_the_same_seed_gives_the_same_program() -> None:
 
 
 def test_a_tiny_model_end_to_end(causal: LanguageModel) -> None:
-    plan = Plan(Optimizer("bootstrap_few_shot", {"max_bootstrapped_demos": 1}))
+    plan = FitPlan(Optimizer("bootstrap_few_shot", {"max_bootstrapped_demos": 1}))
     made = DspyProgram(
         FORM, causal, program="chain_of_thought", plan=plan, decoding=Decoding(max_tokens=6)
     )
@@ -177,7 +177,7 @@ def test_a_tiny_model_end_to_end(causal: LanguageModel) -> None:
 
 
 def test_feedback_says_what_was_wrong() -> None:
-    judge = Judge(FORM, "macro_f1")
+    judge = DspyMetric(FORM, "macro_f1")
     gold = FORM.example(ROWS[0])
     right, wrong, none = (dspy.Prediction(label=x) for x in ("positive", "negative", "neutral"))
     assert [judge(gold, pred) for pred in (right, wrong, none)] == [1.0, 0.0, 0.0]
@@ -187,7 +187,7 @@ def test_feedback_says_what_was_wrong() -> None:
 
 
 def test_cancelling_ends_the_optimizer() -> None:
-    made = DspyProgram(FORM, model(), plan=Plan(Optimizer("bootstrap_few_shot")))
+    made = DspyProgram(FORM, model(), plan=FitPlan(Optimizer("bootstrap_few_shot")))
     made.lm.engine.desk.cancellation.request()
     with pytest.raises(Cancelled):
         made.fit(TASK.train)
@@ -207,14 +207,14 @@ def test_wrong_settings_are_told(masked: LanguageModel) -> None:
     with pytest.raises(InputError, match="labelled training examples"):
         fitted("bootstrap_few_shot").fit([])
     with pytest.raises(InputError, match="cannot be a field"):
-        Form(("demos",))
+        TaskSignature(("demos",))
     with pytest.raises(InputError, match="belong to the scoring adapter"):
         AdapterChoice("json", chat=True)
 
 
 def test_only_the_quiet_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     level = logging.getLogger("dspy").level
-    with quiet(), quiet():
+    with silence_dspy(), silence_dspy():
         print("unheard")
     print("heard", file=sys.stderr)
     assert capsys.readouterr() == ("", "heard\n")
@@ -245,8 +245,8 @@ def test_a_predictor_inside_a_program() -> None:
     assert found.label == "positive"
     assert found.probabilities["positive"] == pytest.approx(0.731, abs=1e-3)
     lm = DspyProgram(FORM, model()).lm
-    with quiet(), dspy.context(lm=lm, adapter=AdapterChoice().make()):
-        optimizer = dspy.BootstrapFewShot(metric=Judge(FORM, "accuracy"), max_labeled_demos=0)
+    with silence_dspy(), dspy.context(lm=lm, adapter=AdapterChoice().make()):
+        optimizer = dspy.BootstrapFewShot(metric=DspyMetric(FORM, "accuracy"), max_labeled_demos=0)
         compiled = optimizer.compile(program, trainset=[FORM.example(row) for row in TASK.train])
         assert compiled(text="a good film").label == "positive"
     assert len(compiled.second.predictors()[0].demos) == 4

@@ -11,7 +11,7 @@ import pytest
 import promptlab as pl
 from promptlab.errors import InputError
 from promptlab.interop.dspy import DspyProgram, Optimizer, export_program, import_program
-from promptlab.interop.dspy.fit import Plan
+from promptlab.interop.dspy.fit import FitPlan
 from tests.helpers.dspy_fixtures import FORM, LABELS, ROWS, TASK, dspy, model
 
 ALLOWED_CODE = ("dspy_material",)
@@ -29,13 +29,13 @@ def classifier(parts: dict[str, str] | None = None, **options: Any) -> pl.Prompt
 
 
 def saved(tmp_path: Path, program: str = "predict", optimizer: str = "labeled_few_shot") -> Path:
-    made = DspyProgram(FORM, model(), program=program, plan=Plan(Optimizer(optimizer)))
+    made = DspyProgram(FORM, model(), program=program, plan=FitPlan(Optimizer(optimizer)))
     made.fit(TASK.train).save(tmp_path)
     return tmp_path / "program.json"
 
 
 def test_a_saved_program_is_read_and_shows_the_same_prompts(tmp_path: Path) -> None:
-    made = DspyProgram(FORM, model(), plan=Plan(Optimizer("bootstrap_few_shot")))
+    made = DspyProgram(FORM, model(), plan=FitPlan(Optimizer("bootstrap_few_shot")))
     made.fit(TASK.train).save(tmp_path)
     read = import_program(tmp_path / "program.json", FORM.signature(), model())
     assert len(read.demonstrations or []) == 4

@@ -368,6 +368,6 @@ def test_large_losers_make_room(start: Start, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_kinds_that_wait_for_each_other(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Learner, "after", ("follower",))
+    monkeypatch.setattr(Learner, "runs_after", ("follower",))
     with pytest.raises(StudyError, match="each want to come after the other"):
         start({"kind": "tests.helpers.learner_fixtures:Follower"}, LEARNER)[0].run()

@@ -17,8 +17,8 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.triggers.losses import Tokens, TriggerOracle
-from promptlab.tuning.triggers.objective import ScoredTriggers
+from promptlab.tuning.triggers.losses import Tokens, TriggerScorer
+from promptlab.tuning.triggers.objective import TriggerObjective
 
 pytestmark = pytest.mark.slow
 
@@ -40,15 +40,15 @@ TRIGGERS: tuple[Tokens, ...] = ((40, 50, 60), (41, 50, 60), (100, 90, 80), (40, 
 
 def oracle(
     model: LocalModel, template: str, task: Task, answers: Any, **more: Any
-) -> ScoredTriggers:
-    return ScoredTriggers(model, Template(template), Verbalizer(answers), task.train[:5], **more)
+) -> TriggerObjective:
+    return TriggerObjective(model, Template(template), Verbalizer(answers), task.train[:5], **more)
 
 
 def test_it_is_an_oracle(fresh: Fresh, task: Task) -> None:
-    assert isinstance(oracle(fresh("tiny_masked"), TEMPLATES[0], task, SINGLE), TriggerOracle)
+    assert isinstance(oracle(fresh("tiny_masked"), TEMPLATES[0], task, SINGLE), TriggerScorer)
 
 
-def slow(made: ScoredTriggers, tokens: Tokens, task: Task) -> list[float]:
+def slow(made: TriggerObjective, tokens: Tokens, task: Task) -> list[float]:
     """Losses as the fitted classifier has them, one prompt at a time."""
     learned = LearnedParts(triggers=made.split(tokens))
     classifier = PromptClassifier(
@@ -83,7 +83,7 @@ def test_the_predictor_is_what_was_scored(fresh: Fresh, task: Task, name: str) -
     assert learned.facts == {"words": made.words(TRIGGERS[0]), "step": 3}
 
 
-def reference(made: ScoredTriggers, tokens: Tokens, numbers: list[int]) -> np.ndarray:
+def reference(made: TriggerObjective, tokens: Tokens, numbers: list[int]) -> np.ndarray:
     """The mean loss's first-order changes by a plain forward over ``inputs_embeds``.
 
     For single-token answers to a prefix prompt of a masked or causal model.
@@ -163,7 +163,7 @@ def test_the_gradient_foretells_small_changes(
 def test_what_stands_before_the_trigger_is_computed_once(fresh: Fresh, task: Task) -> None:
     made = oracle(fresh("tiny_causal"), TEMPLATES[3], task, SINGLE)
     made.losses(TRIGGERS[:1], range(5))
-    fixed = sum(len(made.train.fixed(number)) for number in range(5))
+    fixed = sum(len(made.train.frozen_prefix(number)) for number in range(5))
     assert made.states.computed_tokens <= fixed
     assert made.states.computed_tokens > 0
     before = made.computed_tokens

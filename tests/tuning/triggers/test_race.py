@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from promptlab.tuning.triggers.losses import Losses, Tokens
-from promptlab.tuning.triggers.search import race
+from promptlab.tuning.triggers.losses import LossCache, Tokens
+from promptlab.tuning.triggers.search import successive_halving
 
 
 class TableOracle:
@@ -38,7 +38,7 @@ def triggers(*tokens: int) -> list[Tokens]:
 
 def test_a_race_halves_the_candidates_over_growing_blocks() -> None:
     oracle = TableOracle(table())
-    found = race(triggers(*range(8)), oracle.losses, list(range(16)), blocks=3)
+    found = successive_halving(triggers(*range(8)), oracle.losses, list(range(16)), blocks=3)
     assert [(len(tokens), examples) for tokens, examples in oracle.asked] == [
         (8, tuple(range(4))),
         (4, tuple(range(4, 8))),
@@ -49,31 +49,35 @@ def test_a_race_halves_the_candidates_over_growing_blocks() -> None:
 
 def test_the_current_trigger_stays_however_bad() -> None:
     oracle = TableOracle(table())
-    found = race(triggers(7, 1, 2, 3), oracle.losses, list(range(16)), blocks=4, always=(7,))
+    found = successive_halving(
+        triggers(7, 1, 2, 3), oracle.losses, list(range(16)), blocks=4, always=(7,)
+    )
     assert found == [((1,), 1.0), ((7,), 7.0)]
 
 
 def test_enough_stay_for_a_beam() -> None:
     oracle = TableOracle(table())
-    found = race(triggers(*range(8)), oracle.losses, list(range(16)), blocks=4, keep=3)
+    found = successive_halving(
+        triggers(*range(8)), oracle.losses, list(range(16)), blocks=4, keep=3
+    )
     assert [tokens for tokens, _ in found] == triggers(0, 1, 2)
 
 
 def test_one_block_measures_everything_once_and_ties_stay_in_order() -> None:
     oracle = TableOracle(np.ones((8, 16)))
-    found = race(triggers(5, 2, 5, 3), oracle.losses, [1, 2], blocks=1)
+    found = successive_halving(triggers(5, 2, 5, 3), oracle.losses, [1, 2], blocks=1)
     assert oracle.asked == [(tuple(triggers(5, 2, 3)), (1, 2))]
     assert found == [((5,), 1.0), ((2,), 1.0), ((3,), 1.0)]
 
 
 def test_more_blocks_than_examples_are_no_fault() -> None:
     oracle = TableOracle(table())
-    assert race(triggers(1, 0), oracle.losses, [3, 4], blocks=9)[0] == ((0,), 0.0)
+    assert successive_halving(triggers(1, 0), oracle.losses, [3, 4], blocks=9)[0] == ((0,), 0.0)
 
 
 def test_losses_are_asked_once() -> None:
     oracle = TableOracle(np.random.default_rng(0).normal(size=(8, 16)))
-    losses = Losses(oracle, 16)
+    losses = LossCache(oracle, 16)
     first = losses(triggers(0, 1), [0, 1, 2])
     assert np.array_equal(first, oracle.table[:2, :3])
     again = losses(triggers(1, 2, 1), [2, 3])
@@ -86,7 +90,7 @@ def test_losses_are_asked_once() -> None:
 
 def test_the_oldest_losses_are_forgotten_first() -> None:
     oracle = TableOracle(table())
-    losses = Losses(oracle, 16, limit=32)
+    losses = LossCache(oracle, 16, limit=32)
     for token in (0, 1, 0, 2, 0):
         losses(triggers(token), [0])
     assert [tokens[0][0] for tokens, _ in oracle.asked] == [0, 1, 2]
@@ -96,7 +100,7 @@ def test_the_oldest_losses_are_forgotten_first() -> None:
 
 def test_with_no_memory_every_loss_is_asked_for() -> None:
     oracle = TableOracle(table())
-    losses = Losses(oracle, 16, limit=0)
+    losses = LossCache(oracle, 16, limit=0)
     assert np.array_equal(losses(triggers(3), [0]), losses(triggers(3), [0]))
     assert len(oracle.asked) == 2
 
@@ -105,5 +109,5 @@ def test_what_is_not_a_number_is_infinitely_bad() -> None:
     values = table()
     values[0, 3] = np.nan
     for limit in (0, 100):
-        losses = Losses(TableOracle(values), 16, limit)
+        losses = LossCache(TableOracle(values), 16, limit)
         assert losses(triggers(0), [2, 3]).tolist() == [[0.0, np.inf]]

@@ -12,13 +12,13 @@ from promptlab.data.task import Task
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.local import LocalModel
-from promptlab.tuning.fit_context import Fitting
-from promptlab.tuning.triggers import Recipe, find_trigger
+from promptlab.tuning.fit_context import FitContext
+from promptlab.tuning.triggers import TriggerSearchConfig, find_trigger
 
 Fresh = Callable[..., LocalModel]
 ANSWERS = {"negative": "bad", "positive": "good"}
 TEXT = "{text} {trigger:2} {mask} ."
-QUICK = Recipe(method="universal", top=10, steps=1, batch=16, blocks=1, width=2)
+QUICK = TriggerSearchConfig(method="universal", top=10, steps=1, batch=16, blocks=1, width=2)
 
 
 def likelihood(rows: Predictions) -> float:
@@ -27,7 +27,7 @@ def likelihood(rows: Predictions) -> float:
 
 def found(model: LocalModel, task: Task, **given: Any) -> Predictions:
     """Predictions on the training examples with the trigger that is found on them."""
-    fitting = Fitting(likelihood)
+    fitting = FitContext(likelihood)
     predictor, best = find_trigger(
         TEXT, ANSWERS, model, task.train, recipe=QUICK, fitting=fitting, **given
     )
@@ -66,4 +66,4 @@ def test_a_universal_trigger_makes_the_model_say_a_label(fresh: Fresh, task: Tas
 )
 def test_wrong_recipes_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Recipe(**given)
+        TriggerSearchConfig(**given)

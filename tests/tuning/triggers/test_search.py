@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from promptlab.errors import InputError, Pruned
-from promptlab.tuning.triggers.losses import Adversarial, Tokens
+from promptlab.tuning.triggers.losses import AdversarialScorer, Tokens
 from promptlab.tuning.triggers.proposals import (
     AutoPrompt,
+    CandidateProposal,
     GreedyCoordinate,
-    Proposal,
     UniversalTrigger,
 )
-from promptlab.tuning.triggers.search import SearchSettings, TriggerSearch
-from promptlab.tuning.triggers.state import Accepted, SearchState
+from promptlab.tuning.triggers.search import SearchSettings, TokenSearch
+from promptlab.tuning.triggers.state import AcceptedTrigger, SearchState
 from tests.helpers.quadratic_objective import EXAMPLES, QuadraticOracle
 
 pytestmark = pytest.mark.slow
 
-PROPOSALS: dict[str, Proposal] = {
+PROPOSALS: dict[str, CandidateProposal] = {
     "autoprompt": AutoPrompt(top=20),
     "autoprompt at random": AutoPrompt(top=20, order="random"),
     "universal": UniversalTrigger(top=20),
@@ -34,7 +34,7 @@ PROPOSALS: dict[str, Proposal] = {
 START = (0, 1, 2, 3)
 
 
-def search(oracle: Any, proposal: Proposal, **given: Any) -> TriggerSearch:
+def search(oracle: Any, proposal: CandidateProposal, **given: Any) -> TokenSearch:
     options = {
         name: given.pop(name)
         for name in ("allowed", "survives", "words", "on_accepted")
@@ -42,10 +42,10 @@ def search(oracle: Any, proposal: Proposal, **given: Any) -> TriggerSearch:
     }
     options.setdefault("allowed", np.ones(oracle.vocabulary, dtype=bool))
     settings = SearchSettings(**{"steps": 40, "batch": 6} | given)
-    return TriggerSearch(oracle, proposal, settings, examples=EXAMPLES, **options)
+    return TokenSearch(oracle, proposal, settings, examples=EXAMPLES, **options)
 
 
-def states(found: TriggerSearch, tokens: Tokens = START) -> list[SearchState]:
+def states(found: TokenSearch, tokens: Tokens = START) -> list[SearchState]:
     first = found.start(tokens)
     return [first, *found.run(first)]
 
@@ -57,7 +57,7 @@ def test_every_proposal_finds_the_known_trigger(name: str) -> None:
 
 
 def test_accepted_steps_are_told_and_alone_scored_on_dev() -> None:
-    oracle, told = QuadraticOracle(), list[Accepted]()
+    oracle, told = QuadraticOracle(), list[AcceptedTrigger]()
     found = search(oracle, AutoPrompt(top=20), on_accepted=told.append, words=lambda t: f"w{t[0]}")
     every = states(found)
     assert [told[0].step, told[0].tokens, told[0].words] == [0, START, "w0"]
@@ -178,7 +178,7 @@ def test_only_allowed_and_surviving_triggers_are_tried() -> None:
 
 def test_adversarial_search_makes_the_loss_large() -> None:
     oracle = QuadraticOracle()
-    worst = Adversarial(oracle)
+    worst = AdversarialScorer(oracle)
     found = states(search(worst, AutoPrompt(top=30)))[-1].best
     furthest = [
         int(((oracle.embedding - oracle.embedding[best]) ** 2).sum(axis=1).argmax())

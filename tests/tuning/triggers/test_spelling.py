@@ -11,7 +11,7 @@ from promptlab.models.local import LocalModel
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.tuning.triggers.losses import Tokens
-from promptlab.tuning.triggers.objective import ScoredTriggers
+from promptlab.tuning.triggers.objective import TriggerObjective
 
 Fresh = Callable[..., LocalModel]
 MODELS = ("tiny_causal", "tiny_gpt2", "tiny_masked", "tiny_roberta", "tiny_seq2seq")
@@ -23,9 +23,9 @@ TEMPLATES = (
 )
 
 
-def oracle(model: LocalModel, template: str, task: Task) -> ScoredTriggers:
+def oracle(model: LocalModel, template: str, task: Task) -> TriggerObjective:
     answers = {"negative": "bad", "positive": "good"}
-    return ScoredTriggers(model, Template(template), Verbalizer(answers), task.train)
+    return TriggerObjective(model, Template(template), Verbalizer(answers), task.train)
 
 
 def tokens_of(model: LocalModel, text: str) -> Tokens:
@@ -39,7 +39,7 @@ def test_whole_words_survive(fresh: Fresh, task: Task, name: str, template: str)
     words = tokens_of(model, " great plot")
     assert len(words) == 2
     made = oracle(model, template, task)
-    assert made.survives(words)
+    assert made.round_trips(words)
     assert made.words(words) == ("great | plot" if len(made.lengths) == 2 else "great plot")
 
 
@@ -51,7 +51,7 @@ def test_pieces_that_merge_do_not_survive(fresh: Fresh, task: Task, name: str) -
     tail = model.tokenizer.convert_tokens_to_ids("##r" if name == "tiny_masked" else "r")
     made = oracle(model, TEMPLATES[0], task)
     again = tokens_of(model, " gr")
-    assert made.survives((head, tail)) == (again == (head, tail))
+    assert made.round_trips((head, tail)) == (again == (head, tail))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -62,7 +62,7 @@ def test_neighbours_matter(fresh: Fresh, task: Task, name: str) -> None:
     plot = tokens_of(model, " plot")[0]
     after_word = oracle(model, "{text} good film {trigger:2} {mask}", task)
     joined = tokens_of(model, " good films plot")
-    assert after_word.survives((tail, plot)) == (joined[-2:] == (tail, plot))
+    assert after_word.round_trips((tail, plot)) == (joined[-2:] == (tail, plot))
 
 
 def test_only_what_survives_is_admitted_of_all_pairs(fresh: Fresh, task: Task) -> None:
@@ -76,4 +76,4 @@ def test_only_what_survives_is_admitted_of_all_pairs(fresh: Fresh, task: Task) -
         whole = task.train[0].fields["text"] + text + " good"
         found = tokens_of(model, whole)
         fits = found[-3:-1] == (start, entry) and found[-1:] == tokens_of(model, " good")
-        assert made.survives((start, entry)) == fits, text
+        assert made.round_trips((start, entry)) == fits, text
