@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import torch
 
-from promptlab.compat.transformers import config_value, model_classes_of
 from promptlab.engine.generation.sequence import decoder_start_token
 from promptlab.engine.kv_cache.budget import kv_cache_bytes
 from promptlab.engine.kv_cache.compatibility import check_cache_layers
@@ -26,13 +25,21 @@ from promptlab.files.provenance import package_version
 from promptlab.models.base import Family
 from promptlab.models.builtin import BUILTIN_MODELS, model_folder
 from promptlab.models.causal import CausalModel
-from promptlab.models.checkpoints.completeness import check_tokenizer, find_missing_capabilities
+from promptlab.models.checkpoints.capability_check import find_missing_capabilities
+from promptlab.models.checkpoints.config import context_window, model_family
 from promptlab.models.checkpoints.folder import check_folder
 from promptlab.models.checkpoints.gguf_file import find_gguf, gguf_folder, is_converted
-from promptlab.models.checkpoints.own_memory import copy_weights
-from promptlab.models.checkpoints.pretrained import check_weights, folder_errors, pretrained
-from promptlab.models.checkpoints.rebuilt import describe_tokenizer_mismatch
-from promptlab.models.checkpoints.unpickling import no_pickles
+from promptlab.models.checkpoints.no_pickles import no_pickles
+from promptlab.models.checkpoints.pretrained import (
+    check_weights,
+    copy_weights,
+    folder_errors,
+    pretrained,
+)
+from promptlab.models.checkpoints.tokenizer_check import (
+    check_tokenizer,
+    describe_tokenizer_mismatch,
+)
 from promptlab.models.content_hash import weights_key
 from promptlab.models.encoding import Encoding
 from promptlab.models.local import LocalModel
@@ -103,7 +110,7 @@ def _loaded(
     before = weights_key(source, revision) if Path(source).is_dir() else None
     config = pretrained("config", source, revision)
     chosen = choose_dtype(dtype, device)
-    kind = family or _family(config, source)
+    kind = family or model_family(config, source)
     model = pretrained(kind, source, revision, dtype=chosen)
     copy_weights(model)
     check_weights(model, source)
@@ -132,7 +139,7 @@ def check_source(name: str, *, revision: str | None = None) -> None:
     Raises `InputError` or `AssetError`, as `load` does.
     """
     with no_pickles(name), folder_errors(name):
-        _family(pretrained("config", _source(name), revision), name)
+        model_family(pretrained("config", _source(name), revision), name)
 
 
 def _source(name: str) -> str:
@@ -166,7 +173,7 @@ def from_transformers(
 
     ``weights`` is a content hash of its weights; without it they are hashed here.
     """
-    kind = family or _family(model.config, name, type(model).__name__)
+    kind = family or model_family(model.config, name, type(model).__name__)
     if weights is None:
         check_weights(model, name)
     check_cache_layers()
@@ -249,7 +256,7 @@ def _examination(network: Network, tokenizer: Any, kind: Family, name: str) -> C
         network,
         cast(LocalFamily, kind),
         name,
-        _window(model, tokenizer, name),
+        context_window(model, tokenizer, name),
         frozenset(map(int, tokenizer.all_special_ids)),
         start,
         tokenizer.mask_token_id if kind == "masked" else None,
@@ -260,49 +267,6 @@ def _cpu_budget(network: Network) -> int:
     """Tokens a forward on a CPU: what fits its cache."""
     base = CPU_BUDGETS.get(network.dtype, 512)
     return max(base, min(MOST_NARROW, base * NARROW // max(1, network.virtual_tokens.width)))
-
-
-def _family(config: Any, source: str, architecture: str = "") -> Family:
-    """Masked, causal or seq2seq, by the architecture that the folder names (or the class)."""
-    architecture = architecture or (config.architectures or [""])[0]
-    if config.is_encoder_decoder:
-        return "seq2seq"
-    found = model_classes_of(architecture, config.model_type)
-    if found == {"causal", "masked"}:  # XLM's one class is trained either way
-        return "causal" if getattr(config, "causal", False) else "masked"
-    if len(found) == 1:
-        return cast(Family, found.pop())
-    raise InputError(
-        f"{source} has the architecture {architecture or 'unknown'}, which is no language model "
-        "with a vocabulary head; pick a causal, masked or seq2seq one, or say which it is "
-        "with family="
-    )
-
-
-_UNLIMITED = -1
-"""What XLNet's configuration says of its window."""
-
-
-def _window(model: Any, tokenizer: Any, name: str) -> int:
-    """The context window in tokens."""
-    text = model.config.get_text_config()
-    limit = config_value(text, "max_position_embeddings") or config_value(text, "n_positions")
-    given = (limit, tokenizer.model_max_length)
-    limits = [int(n) for n in given if n and n != _UNLIMITED and n < 10**9]
-    for module, table in model.named_modules():
-        # RoBERTa counts positions from the padding's on, so it has fewer than its table has rows.
-        if (
-            module.endswith("position_embeddings")
-            and getattr(table, "padding_idx", None) is not None
-        ):
-            limits.append(int(table.weight.shape[0]) - table.padding_idx - 1)
-    window = min(limits, default=512)
-    if window < 1:
-        raise InputError(
-            f"{name} has a context window of {window} tokens by its config.json; save or download "
-            "the model again"
-        )
-    return window
 
 
 def _tensor_key(model: Any) -> str:

@@ -22,6 +22,7 @@ from promptlab.models.answer_check import check_distinct, check_spelling
 from promptlab.models.base import Capability, Fill, Scores
 from promptlab.models.chat_template import ChatTemplate
 from promptlab.models.encoding import Encoding
+from promptlab.models.end_token import end_token
 from promptlab.models.local_provenance import local_provenance
 from promptlab.models.nested_answers import exclusive_logprobs
 from promptlab.models.prompt_layout import lay_out_prompt, placeholder_ids
@@ -33,7 +34,6 @@ from promptlab.models.segments import (
     split_segments,
     unmask_learned,
 )
-from promptlab.models.text_end import end_token
 from promptlab.models.thinking import Thinking
 from promptlab.models.token_texts import TokenTexts, ranked_fills
 from promptlab.models.token_view import PromptLayout, Token, TokenView

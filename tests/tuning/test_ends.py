@@ -12,9 +12,9 @@ import promptlab as pl
 from promptlab.data.example import Example
 from promptlab.engine.generation.sequence import StopTokens
 from promptlab.errors import CapabilityError
+from promptlab.models.end_token import end_token
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
-from promptlab.models.text_end import end_token
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import TextParser
 from promptlab.prompts.template import Template

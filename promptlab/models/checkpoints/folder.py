@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from promptlab.errors import InputError
 from promptlab.files.json_file import check_file, read_object
-from promptlab.models.checkpoints.building import CheckpointSize
+from promptlab.models.checkpoints.model_size import CheckpointSize
 
 CONFIG, INDEX, WEIGHTS = "config.json", "model.safetensors.index.json", "model.safetensors"
 TOKENIZER_FILES = (

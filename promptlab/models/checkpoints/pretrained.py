@@ -15,7 +15,6 @@ from promptlab.engine.network.model_errors import describe_error
 from promptlab.errors import AssetError, InputError, PromptlabError, WorkError
 from promptlab.files.json_file import read_object
 from promptlab.models.builtin import BUILTIN_MODELS
-from promptlab.models.checkpoints.building import limit_model_size
 from promptlab.models.checkpoints.folder import (
     CONFIG,
     INDEX,
@@ -24,6 +23,7 @@ from promptlab.models.checkpoints.folder import (
     shards,
     weight_files,
 )
+from promptlab.models.checkpoints.model_size import limit_model_size
 
 _NO_MODEL = ("config", "tokenizer", "converted tokenizer")
 
@@ -145,6 +145,20 @@ def _check_hub_index(source: str, revision: str | None) -> None:
     found = hub_file(source, INDEX, revision)
     if found is not None:
         shards(read_object(Path(found)), f"{source}'s {INDEX}")
+
+
+def copy_weights(model: torch.nn.Module) -> None:
+    """Copy a loaded model's weights into memory of its own.
+
+    safetensors maps the file: whoever wrote into it would change the weights under a running
+    study, and whoever cut it would kill the process. On a device they are copies already.
+
+    Args:
+        model: A model as it was loaded; parameters that are tied stay tied.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
 
 
 def check_weights(model: Any, source: str) -> None:

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from promptlab.errors import InputError, NotFiniteError
 from promptlab.models.checkpoints.folder import check_folder, shards
-from promptlab.models.checkpoints.unpickling import no_pickles
+from promptlab.models.checkpoints.no_pickles import no_pickles
 from promptlab.models.known_models import check_known
 from promptlab.models.loading import load
 from tests.helpers.tiny_models import Pair

@@ -1,19 +1,22 @@
-"""What a model and its tokenizer must have to be used, and what they cannot do without the rest."""
+"""Whether a tokenizer and a model work together, and whether it is the one of the folder's file."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from promptlab.engine.generation.sequence import decoder_start_token
-from promptlab.engine.scoring.engine import Engine
-from promptlab.engine.self_check import (
-    CheckedModel,
-    accepts_prefix,
-    accepts_vectors,
-    choose_batching_mode,
-)
 from promptlab.errors import InputError
-from promptlab.models.base import Capability, Family
+from promptlab.models.base import Family
+
+_PROBES = (
+    "A film,  it's 1234 or 1.5!\n\nGood?",
+    " two blanks  after the good one",
+    "d\u00e9j\u00e0 vu \u2013 na\u00efve",
+    "<b>x_y</b>\t#tag @you",
+    "\u4f60\u597d \U0001f600 \u00bd",
+)
+"""Texts with what rules for cutting words differ in: blanks, digits, signs, accents, scripts."""
 
 
 def check_tokenizer(model: Any, tokenizer: Any, family: Family, name: str) -> None:
@@ -66,27 +69,32 @@ def embedding_rows(model: Any, name: str) -> int:
         ) from error
 
 
-def find_missing_capabilities(
-    examined: CheckedModel, engine: Engine, tokenizer: Any
-) -> dict[Capability, str]:
-    """What a model of its family could do and this one cannot, each with its reason."""
-    kind = type(examined.network.model).__name__
-    found: dict[Capability, str] = {}
-    if examined.family != "masked" and not choose_batching_mode(examined, engine, tokenizer):
-        found["generate"] = (
-            f"token by token {kind} writes something else than its own forward; use a model of "
-            "another architecture"
-        )
-    if engine.runner.single_rows:
-        found["gradients"] = (
-            f"what {kind} gives for a text depends on the texts beside it in a batch, so nothing "
-            "can be learned in batches; use a model of another architecture"
-        )
-    elif not accepts_vectors(examined, engine):
-        found["gradients"] = (
-            f"{kind} looks its words up in more places than one embedding, so no vector can stand "
-            "for them; use a model of another architecture"
-        )
-    if examined.family == "masked":
-        examined.network.can_attend_prefix = accepts_prefix(examined, engine.runner)
-    return found
+def describe_tokenizer_mismatch(source: str, tokenizer: Any) -> str | None:
+    """Say where a loaded tokenizer cuts texts otherwise than the file of its folder.
+
+    Args:
+        source: The model's folder; nothing is said of anything else.
+        tokenizer: The tokenizer that transformers made of it.
+
+    Returns:
+        A sentence for the user; ``None`` where both agree, or there is no such file.
+    """
+    from tokenizers import Tokenizer
+
+    file = Path(source) / "tokenizer.json"
+    if not file.is_file():
+        return None
+    own = Tokenizer.from_file(str(file))
+    own.no_truncation()
+    own.no_padding()
+    for text in _PROBES:
+        written = own.encode(text, add_special_tokens=False).ids
+        read = tokenizer(text, add_special_tokens=False)["input_ids"]
+        if written != read:
+            return (
+                f"{source}: its tokenizer.json cuts {text!r} into {len(written)} tokens, and "
+                f"{type(tokenizer).__name__}, which transformers builds for this type of model, "
+                f"into {len(read)} others; the second is what is read here and everywhere in "
+                "transformers, so train and use the model with one of them"
+            )
+    return None
