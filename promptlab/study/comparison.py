@@ -101,11 +101,26 @@ class SettingChange:
 
 
 def compare_studies(folders: Sequence[Path]) -> StudyComparison:
-    """Decided studies by their winners on test.
+    """Compare decided studies by what their winners said on test.
 
-    Two that judged the same test examples by the same objective are compared by a paired test of
-    these predictions (exact McNemar for accuracy, else a paired bootstrap), with Holm's correction
-    over all pairs. Raises `StudyError` for a study that is not decided, or has no winner.
+    Two studies that judged the same test examples by the same objective are compared by a paired
+    test of these predictions: exact McNemar for accuracy, else a paired bootstrap. The p-values
+    are corrected over all pairs (Holm 1979).
+
+    Args:
+        folders: The studies' folders, such as ``runs/quickstart``.
+
+    Returns:
+        The studies, the oldest first, and the pairs of them that can be tested.
+
+    Raises:
+        StudyError: A study is named twice, is not decided, or has no winner.
+
+    Example:
+        >>> compare_studies([Path("runs/quickstart"), Path("runs/quickstart")])
+        Traceback (most recent call last):
+            ...
+        promptlab.errors.StudyError: a study is named twice...
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise StudyError("a study is named twice; name each once")

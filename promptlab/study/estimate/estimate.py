@@ -26,13 +26,30 @@ UNCOUNTED = (
 def estimate_study(
     spec: StudySpec | CurveSpec, model: LanguageModel | None = None, *, load: Load | None = None
 ) -> Estimate:
-    """The cost of a study that has not been run; nothing is asked of an endpoint.
+    """Estimate what a study will cost before it is run; nothing is asked of an endpoint.
 
     Every group's candidates (some of them, where they are many) are fitted and tried on a few
     examples with a model that counts and does not compute; learners are counted by their
-    settings. Seconds follow from half a second's measurement of ``model`` (loaded if not given).
-    Low and high differ where replies may be short or long and training may stop early. A budget in
-    seconds caps the search. Raises `InputError` for a study that cannot be run.
+    settings. Low and high differ where replies may be short or long and training may stop early.
+    A budget in seconds caps the search.
+
+    Args:
+        spec: A study or a learning curve, as `load_spec` gives it.
+        model: The model that it will run on, by default loaded as the study names it. How fast it
+            reads and writes here is measured for half a second.
+        load: Opens the data, as `load_task` does by default.
+
+    Returns:
+        Tokens, seconds and dollars from a low to a high end, a group at a time and in all.
+
+    Raises:
+        InputError: The study cannot be run.
+
+    Example:
+        >>> from promptlab.study.spec.load import load_spec
+        >>> estimate = estimate_study(load_spec("quickstart"))  # doctest: +SKIP
+        >>> estimate.trials, round(estimate.seconds.high)  # doctest: +SKIP
+        (28, 110)
     """
     task, space = check_study(spec, **({} if load is None else {"load": load}))
     model = model or spec.model.load()

@@ -72,6 +72,16 @@ def propose_study(
     Raises:
         DataError: For files that cannot be used.
         StudyError: For a library task that does not fit.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "reviews.csv")
+        ...     rows = [f"film {n}: {word},{word}" for n in range(40) for word in ("good", "bad")]
+        ...     _ = path.write_text("\\n".join(["review,verdict", *rows]))
+        ...     proposal = propose_study(path)
+        >>> proposal.document["task"]["text"], proposal.document["task"]["label"]
+        ('review', 'verdict')
     """
     rows = LabelledFileOptions(**reading).read_rows(data)
     options = _joined(rows, guess_columns_of(rows, reading))

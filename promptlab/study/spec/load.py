@@ -75,7 +75,15 @@ def load_spec(
 
 
 def shipped_studies() -> dict[str, Path]:
-    """Study files that come with promptlab, by name."""
+    """The study files that come with promptlab.
+
+    Returns:
+        Their paths by their names, sorted; `load_spec` and ``promptlab study run`` take the names.
+
+    Example:
+        >>> "quickstart" in shipped_studies()
+        True
+    """
     folder = Path(str(files("promptlab.studies")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 

@@ -31,10 +31,24 @@ _MOST_COMPUTED = 2_000
 class StudyPolicy:
     """What a study may name that does not come from the owner of this machine.
 
-    ``models`` and ``devices`` are those on offer; data files, passages, unlabelled texts and
-    suites of earlier failures lie in one of ``folders`` (a relative path is looked for there).
     Code is never imported (``package.module:Name``), no other endpoint is asked, nothing is
     fetched from a hub, and regular expressions, which can take forever, are left to the library.
+
+    Args:
+        models: The models on offer.
+        folders: Where data files, passages, unlabelled texts and suites of earlier failures lie;
+            relative paths are looked for there.
+        devices: The devices on offer.
+        most_trials: The largest budget of trials, and the largest ``batch`` and ``block``.
+        most: The largest number of any other setting but a seed.
+
+    Example:
+        >>> from promptlab.study.spec.load import load_spec
+        >>> text = "study: mine\\ntask: /etc/passwd\\nmodel: tiny\\ncandidates: []\\n"
+        >>> load_spec(text, policy=StudyPolicy(models=["tiny"]))
+        Traceback (most recent call last):
+            ...
+        promptlab.errors.StudyError: study.yaml, line 2: task: '/etc/passwd' is no data set that ...
     """
 
     models: Sequence[str]

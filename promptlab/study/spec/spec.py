@@ -31,12 +31,38 @@ class DecisionSection(Section):
 
 
 class StudySpec(BudgetedStudy):
-    """A search. ``block`` examples are scored between two looks at the pruner.
+    """A study that searches: groups of candidates on a task, and how they are tried and decided.
 
-    Without ``objectives`` the task's own metric decides. ``baseline`` names the group (its kind,
-    such as *template*) whose best candidate the winner is compared with on test. ``regression``
-    is a file of earlier failures (`promptlab failures export --format suite`) on which winner and
-    baseline are run after the decision.
+    `load_spec` makes one of a study file; `document` gives the file's values back.
+
+    Args:
+        study: The study's name, which is its folder's.
+        description: For people; decides nothing.
+        task: Which data, and how it is divided into train, dev and test.
+        model: Which model, where, and in which number format.
+        candidates: The groups of candidates; a trial picks one, then a value of each of its
+            settings that has several.
+        objectives: Metrics or costs to optimise; the task's own metric without any.
+        sampler: Chooses the next candidates; ``auto`` tries all of a space that the budget covers.
+        pruner: Gives up candidates that fall behind between two blocks.
+        budget: When the search ends: trials, seconds.
+        decision: When the study decides, and what it calls equal.
+        block: Examples scored between two looks at the pruner.
+        batch: Trials that are asked for together.
+        seed: Of the sampler, the order of examples and the bootstrap.
+        baseline: The group (its kind, such as *template*) whose best candidate the winner is
+            compared with on test.
+        regression: A file of earlier failures (`promptlab failures export --format suite`) on
+            which winner and baseline are run after the decision.
+
+    Example:
+        >>> from promptlab.study.spec.load import load_spec
+        >>> spec = load_spec({
+        ...     "study": "mine", "task": "sst2", "model": "smollm2-135m",
+        ...     "candidates": [{"kind": "template", "templates": ["sentiment/it-was"]}],
+        ... })
+        >>> spec.candidates[0].kind, spec.budget.trials, spec.sampler
+        ('template', 50, 'auto')
     """
 
     kind: Literal["search"] = Field(default="search", exclude=True)
