@@ -84,7 +84,17 @@ class StudyStarted(Event):
 
 @dataclass(frozen=True)
 class TrialAsked(Event):
-    """The sampler proposed a candidate."""
+    """The sampler proposed a candidate.
+
+    Args:
+        number: The trial's number.
+        kind: Its kind of candidate, such as *template*.
+        name: The candidate, in words.
+
+    Example:
+        >>> pl.events.TrialAsked(3, "template", "it-was").kind
+        'template'
+    """
 
     number: int
     kind: str
@@ -95,8 +105,16 @@ class TrialAsked(Event):
 class Step(Event):
     """A learner took a step.
 
-    ``values`` are numbers, among them ``loss`` (nats) and ``dev`` (the dev score, where larger is
-    better) when they are known; ``notes`` are texts, such as the tokens found so far.
+    Args:
+        number: The trial's number.
+        step: The step, from 1.
+        values: Numbers, among them ``loss`` (nats) and ``dev`` (the dev score, where larger is
+            better) when they are known.
+        notes: Texts, such as the tokens found so far.
+
+    Example:
+        >>> pl.events.Step(3, 10, {"loss": 0.4}).values["loss"]
+        0.4
     """
 
     number: int
@@ -107,7 +125,18 @@ class Step(Event):
 
 @dataclass(frozen=True)
 class BlockScored(Event):
-    """A block of dev examples was predicted; ``value`` is the objective over all so far."""
+    """A block of dev examples was predicted.
+
+    Args:
+        number: The trial's number.
+        done: Examples predicted so far.
+        examples: Examples in all.
+        value: The objective over all so far.
+
+    Example:
+        >>> pl.events.BlockScored(3, 50, 200, 0.84).done
+        50
+    """
 
     number: int
     done: int
@@ -117,7 +146,21 @@ class BlockScored(Event):
 
 @dataclass(frozen=True)
 class TrialFinished(_MessageEvent):
-    """A trial is ``complete``, ``pruned`` or ``failed``; ``repeated`` names the trial it equals."""
+    """A trial is over.
+
+    Args:
+        number: Its number.
+        name: Its candidate, in words.
+        state: *complete*, *pruned* or *failed*.
+        value: The objective, if it is complete.
+        seconds: How long it took.
+        reason: Why it was pruned or failed.
+        repeated: The number of the trial whose predictions it has, if it equals one.
+
+    Example:
+        >>> pl.events.TrialFinished(3, "it-was", "complete", 0.84, 1.5).state
+        'complete'
+    """
 
     number: int
     name: str
@@ -132,9 +175,20 @@ class TrialFinished(_MessageEvent):
 class Cost(Event):
     """What an endpoint has cost so far, in all runs of the study.
 
-    ``requests`` are replies that were paid for, ``cached`` ones that were kept from before;
-    ``estimated`` replies came without token counts; ``unheard`` requests were sent, and the work
-    was stopped or killed before they were answered. ``dollars`` is ``None`` without a price.
+    Args:
+        requests: Replies that were paid for.
+        retries: Requests that were sent again.
+        failed: Requests that were given up.
+        cached: Replies that were kept from before.
+        estimated: Replies that came without token counts.
+        tokens_in: Tokens of prompts.
+        tokens_out: Tokens of replies.
+        dollars: What they cost; ``None`` without a price.
+        unheard: Requests that were sent, and the work was stopped or killed before the reply.
+
+    Example:
+        >>> pl.events.Cost(10, 0, 0, 2, 0, 900, 40, None).tokens_in
+        900
     """
 
     requests: int
@@ -165,14 +219,31 @@ class Phase(Event):
 
 @dataclass(frozen=True)
 class Warned(_MessageEvent):
-    """Something the user should know that stops nothing."""
+    """Something the user should know that stops nothing.
+
+    Args:
+        message: What it is, in one sentence.
+
+    Example:
+        >>> pl.events.Warned("2 rows have no label").message
+        '2 rows have no label'
+    """
 
     message: str
 
 
 @dataclass(frozen=True)
 class EndpointBusy(_MessageEvent):
-    """An endpoint asks to wait, and nobody asks it anything for so many ``seconds``."""
+    """An endpoint asks to wait, and nobody asks it anything meanwhile.
+
+    Args:
+        message: What it said.
+        seconds: How long it is left alone.
+
+    Example:
+        >>> pl.events.EndpointBusy("too many requests", 2.0).seconds
+        2.0
+    """
 
     message: str
     seconds: float
@@ -180,7 +251,16 @@ class EndpointBusy(_MessageEvent):
 
 @dataclass(frozen=True)
 class Stopped(_MessageEvent):
-    """The study ends before it is decided: ``cancelled`` as somebody asked, or it cannot go on."""
+    """The study ends before it is decided.
+
+    Args:
+        reason: Why.
+        cancelled: Whether somebody asked for it; else the study cannot go on.
+
+    Example:
+        >>> pl.events.Stopped("stopped as asked", True).cancelled
+        True
+    """
 
     reason: str
     cancelled: bool
@@ -188,7 +268,17 @@ class Stopped(_MessageEvent):
 
 @dataclass(frozen=True)
 class StudyFinished(Event):
-    """The study is decided and its folder is written."""
+    """The study is decided and its folder is written.
+
+    Args:
+        study: Its name.
+        folder: Where it is written.
+        best: The number of the winning trial, if there is one.
+
+    Example:
+        >>> pl.events.StudyFinished("reviews", "runs/reviews", 12).best
+        12
+    """
 
     study: str
     folder: str
@@ -238,5 +328,15 @@ _in_force: ContextVar[Events | None] = ContextVar("events_in_force", default=Non
 
 
 def current_events() -> Events | None:
-    """The `Events` that are in force in this thread."""
+    """The `Events` that are in force in this thread.
+
+    Returns:
+        Those of the innermost `Events.in_force`, or ``None``.
+
+    Example:
+        >>> events = pl.events.Events()
+        >>> with events.in_force():
+        ...     pl.events.current_events() is events
+        True
+    """
     return _in_force.get()
