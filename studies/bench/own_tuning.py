@@ -90,7 +90,7 @@ class OwnTuning:
             seed=hyper.seed,
         )
         template = place.template
-        self._learner = make_parameters(model, template, Start("vocabulary", hyper.seed))
+        self._learner = make_parameters(model, template, SoftPromptInit("vocabulary", hyper.seed))
         view = model.with_learned_parts(self._learner.learned()[0], keep=False)
         self.exercises = _exercises(view, template, examples, space)
         words = PromptClassifier(WORDS, VERBALIZER, model)
