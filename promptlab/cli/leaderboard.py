@@ -46,11 +46,11 @@ def _cell(document: dict[str, Any], method: str, size: int) -> str:
 def print_leaderboard(board: dict[str, Any], folder: Path) -> None:
     """A study's leaderboard, or a learning curve's table, and the result in words."""
     from promptlab.cli.leaderboard import print_curve
-    from promptlab.study.folder.documents import as_told
+    from promptlab.study.folder.documents import use_document
     from promptlab.study.spec.curve_spec import LEARNING_CURVE
 
     printed = print_curve if board.get("kind") == LEARNING_CURVE else _print_table
-    as_told(lambda: printed(board, folder), folder / "leaderboard.json")
+    use_document(lambda: printed(board, folder), folder / "leaderboard.json")
 
 
 def _print_table(board: dict[str, Any], folder: Path) -> None:

@@ -88,10 +88,10 @@ def _summary(folder: Path, number: int, steps: list[dict[str, Any]]) -> dict[str
 
 def _trial_names(folder: Path) -> dict[int, str]:
     """Names of the trials of a decided study; a running one has not written them yet."""
-    from promptlab.study.folder.documents import as_told, read_board
+    from promptlab.study.folder.documents import find_leaderboard, use_document
 
-    board = read_board(folder) or {}
-    names: dict[int, str] = as_told(
+    board = find_leaderboard(folder) or {}
+    names: dict[int, str] = use_document(
         lambda: {row["number"]: str(row["name"]) for row in board.get("trials") or []},
         folder / "leaderboard.json",
     )

@@ -62,7 +62,7 @@ def plot(
 ) -> None:
     """Draw a study's search, also while it runs: one HTML file that needs no network."""
     from promptlab.files.cache import disk_errors
-    from promptlab.study.folder.folder import write_whole
+    from promptlab.study.folder.folder import write_text
     from promptlab.study.study import Study
 
     folder = study_folder(study, runs)
@@ -78,7 +78,7 @@ def plot(
     target = out or Path(f"{folder.name}-figures.html")
     page = _PAGE.format(title=html.escape(folder.name), body="".join(parts))
     with disk_errors(target.parent, f"Writing {target}"):
-        write_whole(target, page)
+        write_text(target, page)
     if as_json:
         print_json({"study": folder.name, "figures": list(figures), "file": str(target)})
     else:
@@ -243,7 +243,7 @@ def show(
     the study is decided or you stop it.
     """
     from promptlab.errors import StudyError
-    from promptlab.study.folder.documents import as_told
+    from promptlab.study.folder.documents import use_document
     from promptlab.study.study import Study
 
     folder = study_folder(study, runs)
@@ -264,7 +264,7 @@ def show(
         raise StudyError(
             f"--trial: the study {board['study']!r} is a learning curve: it has cells, no trials"
         )
-    rows = as_told(
+    rows = use_document(
         lambda: [row for row in board["trials"] if row["number"] == trial],
         folder / "leaderboard.json",
     )

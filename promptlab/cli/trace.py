@@ -30,7 +30,7 @@ def trace(
 ) -> None:
     """The steps that were taken for every example, drawn as a tree."""
     from promptlab.errors import StudyError
-    from promptlab.study.folder.documents import as_told
+    from promptlab.study.folder.documents import use_document
     from promptlab.study.study import Study
 
     folder = study_folder(study, runs)
@@ -38,7 +38,7 @@ def trace(
     board = folder / "leaderboard.json"
     number = trial
     if number is None:
-        number = as_told(lambda: kept.leaderboard()["best"]["number"], board, "name a --trial")
+        number = use_document(lambda: kept.leaderboard()["best"]["number"], board, "name a --trial")
     rows = _chosen(kept.predictions(number), example, wrong=wrong)
     if example is not None and not rows:
         raise StudyError(f"trial {number} of the study in {folder} has no example {example!r}")

@@ -15,15 +15,15 @@ from promptlab.evaluation.evaluation import Texts
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.statistics import Comparison, holm
 from promptlab.files.provenance import Provenance
-from promptlab.study.folder.basis import RESTS_ON
 from promptlab.study.folder.documents import (
     DECIDE_AGAIN,
     TEST_AGAIN,
-    as_told,
     check_unchanged,
-    read_record,
+    read_study_record,
+    use_document,
 )
 from promptlab.study.folder.folder import REPEATS, StudyFolder, read_leaderboard
+from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.spec.objective import compare_paired, make_objective
 
 _SEED = 13
@@ -152,7 +152,7 @@ def _basis_changes(before: Path, after: Path) -> Iterator[SettingChange]:
 
     A key of the settings tells of itself.
     """
-    latest = [_latest_basis(folder) for folder in (before, after)]
+    latest = [_latest_provenance(folder) for folder in (before, after)]
     if None not in latest:
         one, other = ({} if found is None else found for found in latest)
         for name in sorted({*one, *other}):
@@ -160,7 +160,7 @@ def _basis_changes(before: Path, after: Path) -> Iterator[SettingChange]:
                 yield SettingChange(f"rests on: {name}", one.get(name), other.get(name))
 
 
-def _latest_basis(folder: Path) -> dict[str, str] | None:
+def _latest_provenance(folder: Path) -> dict[str, str] | None:
     """What a study rested on at last; ``None`` for one of an earlier version."""
     try:
         records = (StudyFolder(folder).resolved or {}).get(RESTS_ON)
@@ -171,7 +171,7 @@ def _latest_basis(folder: Path) -> dict[str, str] | None:
 
 def _summarize(folder: Path) -> tuple[StudySummary, Predictions]:
     board = read_leaderboard(folder)
-    made: tuple[StudySummary, Predictions] = as_told(
+    made: tuple[StudySummary, Predictions] = use_document(
         lambda: _read_board(folder, board), folder / "leaderboard.json"
     )
     return made
@@ -222,7 +222,7 @@ def _read_board(folder: Path, board: dict[str, Any]) -> tuple[StudySummary, Pred
 
 def _settings(folder: Path) -> dict[str, Any]:
     path = StudyFolder(folder).spec_file
-    found = read_record(path)
+    found = read_study_record(path)
     return {key: value for key, value in found.items() if key not in _LISTED}
 
 

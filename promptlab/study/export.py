@@ -55,7 +55,7 @@ def _source(folder: StudyFolder, to: Path, trial: int | None) -> Path:
         case ".html":
             return folder.report_file
         case "":
-            return folder.best
+            return folder.best_folder
     raise StudyError(
         f"cannot export to {to.name}: use .json or .csv (leaderboard), .jsonl (predictions), "
         ".html (report), or a folder (the winning prompt)"

@@ -8,7 +8,7 @@ from typing import Any
 from promptlab.errors import StudyError
 from promptlab.files.safe_yaml import read_yaml
 from promptlab.files.text_file import read_text_file
-from promptlab.study.folder.documents import BRING_BACK, MOST_BYTES, as_told, read_board
+from promptlab.study.folder.documents import BRING_BACK, MOST_BYTES, find_leaderboard, use_document
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
 from promptlab.study.spec.load import shipped_studies
 from promptlab.study.spec.spec import SEARCH
@@ -33,7 +33,7 @@ def study_rows(out: Path) -> list[dict[str, Any]]:
 
 def _folder_row(path: Path) -> dict[str, Any]:
     try:
-        return _read_row(path, read_board(path))
+        return _read_row(path, find_leaderboard(path))
     except StudyError:  # which `study show` and `study run` tell
         return _row(path.name, DAMAGED, str(path))
 
@@ -46,7 +46,7 @@ def _read_row(path: Path, board: dict[str, Any] | None) -> dict[str, Any]:
             path.name, "unfinished", str(path), kind=kind, trials=len(list(path.glob(done)))
         )
     place = path / "leaderboard.json"
-    return as_told(lambda: _decided_row(path, board), place)
+    return use_document(lambda: _decided_row(path, board), place)
 
 
 def _decided_row(path: Path, board: dict[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import CostLedger
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.decide import decide
-from promptlab.study.decision.regression import read_suite
-from promptlab.study.decision.side_work import finish_report
-from promptlab.study.folder.basis import RESTS_ON, Basis
-from promptlab.study.folder.saved_predictions import mend_tables, tell_lost_trials
-from promptlab.study.folder.storage import damage_told, storage_errors
+from promptlab.study.decision.optional_results import finish_report
+from promptlab.study.decision.regression import read_regression_suite
+from promptlab.study.folder.provenance import RESTS_ON, StudyProvenance
+from promptlab.study.folder.saved_predictions import repair_predictions, warn_lost_trials
+from promptlab.study.folder.storage import damaged_storage_errors, storage_errors
 from promptlab.study.runner import RunOptions, StudyRunner
 from promptlab.study.search.completion import answer_missing
 from promptlab.study.search.endpoint_cost import KEPT, EndpointCost
@@ -96,7 +96,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
                     f"the groups are {', '.join(space.kinds)}"
                 )
             if spec.regression is not None:
-                read_suite(spec.regression, task)
+                read_regression_suite(spec.regression, task)
         return SearchPlan(task, objectives, space)
 
     def _goes_on(self, result: Mapping[str, Any]) -> bool:
@@ -104,7 +104,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
         return self.folder.grows(self.spec) or any(result.get(name) for name in open_ends)
 
     def _run(
-        self, plan: SearchPlan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+        self, plan: SearchPlan, model: LanguageModel, basis: StudyProvenance, known: tuple[str, ...]
     ) -> dict[str, Any]:
         with storage_errors(self.storage):
             started = self.cancellation.clock()
@@ -113,7 +113,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
             planned, order = plan_trials(self.spec, plan.space, study, history)
             self._announce(context, planned)
             before = float(study.user_attrs.get("seconds", 0.0))
-            with CostLedger(self.folder.ledger, study.user_attrs.get(KEPT)) as ledger:
+            with CostLedger(self.folder.ledger_file, study.user_attrs.get(KEPT)) as ledger:
                 account = EndpointCost(ledger, model, self.events)
                 self.events.subscribe(account)
                 try:
@@ -129,11 +129,11 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
         return board
 
     def _open_storage(
-        self, plan: SearchPlan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+        self, plan: SearchPlan, model: LanguageModel, basis: StudyProvenance, known: tuple[str, ...]
     ) -> StudyContext:
         """The study in its storage, new or taken up again, with all that running it needs."""
         examples = evaluation_order(plan.task.dev, self.spec.seed)
-        with damage_told(self.storage):
+        with damaged_storage_errors(self.storage):
             study, storage = open_study(self.spec, self.storage, plan.objectives, known)
             history = TrialHistory(
                 study,
@@ -189,9 +189,9 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
         # Only what was told when the search was over: a study that was killed in its midst
         # goes on as if it had not been.
         over = history.count >= planned and not history.has_complete
-        again = self.folder.finished or over
-        tell_lost_trials(context)
-        mend_tables(context, own_storage=self._owns_storage)
+        again = self.folder.is_decided or over
+        warn_lost_trials(context)
+        repair_predictions(context, own_storage=self._owns_storage)
         cut = TrialSearch(context, planned, order).run()
         if again:
             answer_missing(context)
@@ -203,7 +203,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
 
     def _finish(self, board: dict[str, Any]) -> None:
         """Write the result and the report."""
-        self.folder.seal(board)
+        self.folder.write_result(board)
         self.events.emit(Phase("report"))
         self._drop_useless(board)
         finish_report(self.folder, board, self.events)
@@ -215,4 +215,4 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
         best = result["best"]
         if best["test"] is not None:
             key = Candidate.of(best["kind"], best["candidate"], best["name"]).key
-            self.folder.drop_losers(key)
+            self.folder.remove_losers(key)

@@ -14,14 +14,14 @@ from promptlab.events import Events
 from promptlab.files.atomic import remove_leftovers
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
-from promptlab.study.folder.basis import Basis, basis_of
 from promptlab.study.folder.event_log import EventLog
-from promptlab.study.folder.folder import StudyFolder, earlier_result
-from promptlab.study.folder.pinned_model import Loader, loaded_model
+from promptlab.study.folder.folder import StudyFolder, read_earlier_result
+from promptlab.study.folder.pinned_model import Loader, load_study_model
+from promptlab.study.folder.provenance import StudyProvenance, make_provenance
 from promptlab.study.report.report import write_report
 from promptlab.study.spec.sections import StudyFile
 
-Spec = TypeVar("Spec", bound=StudyFile)
+AnySpec = TypeVar("AnySpec", bound=StudyFile)
 
 
 class RunPlan(Protocol):
@@ -31,7 +31,7 @@ class RunPlan(Protocol):
         """Refuse what can never work with ``model``. Raises `StudyError`."""
 
 
-Plan = TypeVar("Plan", bound=RunPlan)
+AnyPlan = TypeVar("AnyPlan", bound=RunPlan)
 
 
 class RunOptions(TypedDict, total=False):
@@ -44,7 +44,7 @@ class RunOptions(TypedDict, total=False):
     accept_changes: bool
 
 
-class StudyRunner(ABC, Generic[Spec, Plan]):
+class StudyRunner(ABC, Generic[AnySpec, AnyPlan]):
     """Runs one study in one folder; it can be killed at any moment.
 
     A study that goes on and rests on something else than before (weights, files, templates,
@@ -61,7 +61,7 @@ class StudyRunner(ABC, Generic[Spec, Plan]):
 
     def __init__(
         self,
-        spec: Spec,
+        spec: AnySpec,
         *,
         out: Path = Path("runs"),
         events: Events | None = None,
@@ -97,17 +97,17 @@ class StudyRunner(ABC, Generic[Spec, Plan]):
         plan = self._plan(task, inputs)
         folder.check(spec, task)
         known = folder.fingerprints
-        result = earlier_result(folder, self.events)
+        result = read_earlier_result(folder, self.events)
         if result is not None and not self._goes_on(result):
             remove_leftovers(folder.path)  # of a run that was killed when all was written
             if not folder.report_file.exists():  # killed between the two
                 self._drop_useless(result)
                 write_report(folder.path)
             return result
-        model = loaded_model(spec.model, folder, self._model, self.events)
+        model = load_study_model(spec.model, folder, self._model, self.events)
         with collect_inputs(inputs):
             plan.check(model)
-        basis = basis_of(model, inputs, accept=self._accept)
+        basis = make_provenance(model, inputs, accept=self._accept)
         with (
             folder.open(spec, task, model.describe(), basis),
             EventLog(folder.path) as log,
@@ -118,7 +118,7 @@ class StudyRunner(ABC, Generic[Spec, Plan]):
             return self._run(plan, model, basis, known)
 
     @abstractmethod
-    def _plan(self, task: Task, inputs: dict[str, str]) -> Plan:
+    def _plan(self, task: Task, inputs: dict[str, str]) -> AnyPlan:
         """What will be done; what it rests on outside of the study file is put into ``inputs``.
 
         Raises `StudyError` for what cannot be done with this task.
@@ -130,7 +130,7 @@ class StudyRunner(ABC, Generic[Spec, Plan]):
 
     @abstractmethod
     def _run(
-        self, plan: Plan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+        self, plan: AnyPlan, model: LanguageModel, basis: StudyProvenance, known: tuple[str, ...]
     ) -> dict[str, Any]:
         """Do it in the folder, which is held; ``known`` are fingerprints that it knew before."""
 

@@ -51,7 +51,7 @@ class Study:
     @property
     def decided(self) -> bool:
         """Whether there is a result."""
-        return self._folder.finished
+        return self._folder.is_decided
 
     def progress(self) -> dict[str, Any]:
         """How far it is; quick enough to be asked every second, as only what is new is read.
@@ -94,7 +94,7 @@ class Study:
 
     def steps(self, trial: int) -> list[dict[str, Any]]:
         """What a trial's learner did so far, in order: ``step``, ``values`` and ``notes``."""
-        from promptlab.study.folder.step_log import known_steps, step_files
+        from promptlab.study.folder.step_log import cached_steps, step_files
 
         files = step_files(self.path)
         if trial not in files:
@@ -103,7 +103,7 @@ class Study:
             raise StudyError(
                 f"trial {trial} of {self.path} has taken no steps; trials that have are {known}"
             )
-        return known_steps(files[trial])
+        return cached_steps(files[trial])
 
     def figures(
         self, names: Sequence[str] | None = None, *, storage: str | None = None
@@ -143,7 +143,7 @@ class Study:
         """
         from promptlab.predictors.base import load
 
-        folder = self._folder.best
+        folder = self._folder.best_folder
         if not folder.exists():
             board = read_leaderboard(self.path)
             if board.get("gaps"):

@@ -148,7 +148,10 @@ def test_a_student_learns_from_the_ensemble(start: Start, tmp_path: Path) -> Non
     assert [row["state"] for row in students] == ["complete"] * 2, students
     by_number = sorted(students, key=lambda row: row["number"])
     keys = [Candidate.of(r["kind"], r["candidate"], r["name"]).key for r in by_number]
-    told = [load(run.folder.fitted(key), run.context.model).facts()["distillation"] for key in keys]
+    told = [
+        load(run.folder.fitted_folder(key), run.context.model).facts()["distillation"]
+        for key in keys
+    ]
     assert told[0]["texts"] == 25
     assert len(told[0]["members"]) == 2
     assert 0 <= told[0]["agreement"] <= 1

@@ -15,8 +15,8 @@ from promptlab.evaluation.failure import AskedPrompt, Correction, Failure
 from promptlab.evaluation.failure_log import FailureLog, write_lines
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
-from promptlab.study.decision.leaderboard import missed
-from promptlab.study.decision.regression import read_suite, told
+from promptlab.study.decision.leaderboard import wrong_predictions
+from promptlab.study.decision.regression import read_regression_suite, regression_sentence
 from tests.helpers.command_line import (
     Command,
     command,
@@ -53,7 +53,7 @@ def test_open_answers_are_missed_as_the_metric_says() -> None:
     shown = (Example("1", {"text": "a"}, "1000"), Example("2", {"text": "b"}, "-5"))
     rows = Predictions([Prediction("1", "1,000", "1000"), Prediction("2", "5", "-5")])
     task = Task("sums", (), shown, (), metric="exact_match")
-    assert [row.example_id for row in missed(rows, task)] == ["2"]
+    assert [row.example_id for row in wrong_predictions(rows, task)] == ["2"]
 
 
 def test_a_strategys_miss_keeps_its_last_prompt_reply_and_trace() -> None:
@@ -144,7 +144,7 @@ def test_a_suite_fits_its_task(tmp_path: Path, task: Task) -> None:
     shared = {"id": "y", "fields": dict(task.test[0].fields), "label": "negative"}
     same = {"id": task.dev[0].id, "fields": {"text": "other"}, "label": "negative"}
     path = write_lines(tmp_path / "suite.jsonl", [good, shared, same])
-    suite = read_suite(str(path), task)
+    suite = read_regression_suite(str(path), task)
     assert suite.overlaps(task) == {"train": 0, "dev": 1, "test": 1}
     assert suite.sources == ("s", "", "")
     for change, message in (
@@ -154,10 +154,10 @@ def test_a_suite_fits_its_task(tmp_path: Path, task: Task) -> None:
     ):
         write_lines(path, [good, good | change])
         with pytest.raises(StudyError, match=f"line 2.*{message}"):
-            read_suite(str(path), task)
+            read_regression_suite(str(path), task)
     path.write_text("")
     with pytest.raises(StudyError, match="no earlier failures"):
-        read_suite(str(path), task)
+        read_regression_suite(str(path), task)
 
 
 def test_a_suites_result_in_words() -> None:
@@ -167,7 +167,7 @@ def test_a_suites_result_in_words() -> None:
         "baseline": {"name": "plain", "right": 1},
         "overlaps": {"train": 0, "dev": 3, "test": 0},
     }
-    assert told(result) == (
+    assert regression_sentence(result) == (
         "2 of 5 earlier failures are right now (baseline plain: 1); they chose nothing. Some are "
         "among this study's own examples: 3 in dev."
     )

@@ -13,7 +13,7 @@ import pytest
 from promptlab.batch import csv_text, spreadsheet_safe
 from promptlab.batch.output import Format, RowWriter
 from promptlab.study.decision.leaderboard import leaderboard_csv
-from promptlab.study.learning_curve.cells import Found
+from promptlab.study.learning_curve.cells import CellResult
 from promptlab.study.learning_curve.result import curve_table
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +100,8 @@ def test_a_leaderboard_is_no_formula() -> None:
 
 
 def test_a_curve_s_table_is_no_formula() -> None:
-    fields = dict.fromkeys(Found.__dataclass_fields__) | {"method": "=1+1", "reason": "@x"}
-    found = next(csv.DictReader(io.StringIO(curve_table([Found(**fields)]))))
+    fields = dict.fromkeys(CellResult.__dataclass_fields__) | {"method": "=1+1", "reason": "@x"}
+    found = next(csv.DictReader(io.StringIO(curve_table([CellResult(**fields)]))))
     assert (found["method"], found["reason"]) == ("'=1+1", "'@x")
 
 

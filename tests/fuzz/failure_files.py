@@ -11,7 +11,7 @@ from typing import Any
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.evaluation import FailureLog
-from promptlab.study.decision.regression import read_suite
+from promptlab.study.decision.regression import read_regression_suite
 from tests.fuzz._mutations import mutated_bytes, mutated_value
 from tests.fuzz.harness import Attempt
 
@@ -59,7 +59,7 @@ def _attempt(
         for other, records in files.items():
             (folder / other).write_bytes(data if other == name else _lines(records))
         if name == "suite.jsonl":
-            read_suite(str(folder / name), task)
+            read_regression_suite(str(folder / name), task)
             return
         log = FailureLog(folder / "failures.jsonl")
         _ = log.labels

@@ -17,7 +17,7 @@ from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.files.checksums import find_difference
 from promptlab.files.file_hash import file_hash
 from promptlab.predictors.candidate import Candidate
-from promptlab.study.decision.regression import read_suite
+from promptlab.study.decision.regression import read_regression_suite
 from promptlab.study.folder.step_log import read_steps
 from promptlab.tuning.fit_context import CompletedTrial
 from promptlab.tuning.trainer_state import load_checkpoint, save_checkpoint
@@ -84,7 +84,7 @@ def test_a_regression_suite(harm: damaged_studies.Damage, tmp_path: Path) -> Non
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     harm(path)
     try:
-        suite = read_suite(str(path), TASK)
+        suite = read_regression_suite(str(path), TASK)
     except PromptlabError as error:
         assert "suite.jsonl" in str(error)
     else:

@@ -79,19 +79,19 @@ def test_a_storage_is_left_alone_while_it_is_made(tmp_path: Path) -> None:
 
 def test_a_reader_takes_only_what_is_new(tmp_path: Path) -> None:
     reader = LogReader(tmp_path)
-    assert reader.new() == ([], False)
+    assert reader.read_new() == ([], False)
     with EventLog(tmp_path) as log:
         log(Phase("a"))
-        assert [row["name"] for row in reader.new()[0]] == ["a"]
-        assert reader.new() == ([], False)
+        assert [row["name"] for row in reader.read_new()[0]] == ["a"]
+        assert reader.read_new() == ([], False)
         log(StudyStarted("s", "f", 3, 0, 10))
         with (tmp_path / LOG).open("ab") as stream:
             stream.write(b'{"half')
-        rows, again = reader.new()
+        rows, again = reader.read_new()
         assert [row["event"] for row in rows] == ["StudyStarted"] and not again
     (tmp_path / LOG).unlink()
     with EventLog(tmp_path) as log:
         log(Phase("of another study"))
-    rows, again = reader.new()
+    rows, again = reader.read_new()
     assert again
-    assert [row["name"] for row in (rows or reader.new()[0])] == ["of another study"]
+    assert [row["name"] for row in (rows or reader.read_new()[0])] == ["of another study"]

@@ -20,8 +20,8 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.statistics import majority_baseline
 from promptlab.events import Phase
 from promptlab.predictors.base import Predictor
-from promptlab.study.decision.side_work import SideWork
-from promptlab.study.folder.saved_predictions import read_kept
+from promptlab.study.decision.optional_results import OptionalResults
+from promptlab.study.folder.saved_predictions import read_trial_predictions
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks
 from promptlab.study.trials.context import StudyContext
 
@@ -47,8 +47,8 @@ class Control:
         }
 
 
-def study_controls(
-    context: StudyContext, best: FrozenTrial, winner: Predictor, beside: SideWork
+def measure_controls(
+    context: StudyContext, best: FrozenTrial, winner: Predictor, beside: OptionalResults
 ) -> list[Control]:
     """All of them, the majority class first; what cannot be measured says why in its note."""
     context.events.emit(Phase("controls"))
@@ -105,7 +105,7 @@ def _shuffled(context: StudyContext, best: FrozenTrial) -> Control:
         return Control("shuffled-labels", note)
     rows, _ = predict_in_blocks(control, context.examples, context.spec.block, context.cancellation)
     check_answered(rows)
-    same = rows.labels == read_kept(context, best).labels
+    same = rows.labels == read_trial_predictions(context, best).labels
     note = "the winner fitted on shuffled training labels"
     if same:
         note += "; the same predictions: this prompt learns nothing from the labels"

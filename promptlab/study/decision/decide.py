@@ -15,31 +15,39 @@ from promptlab.evaluation.statistics import holm, majority_baseline
 from promptlab.evaluation.truncation_count import count_truncations
 from promptlab.events import Warned
 from promptlab.predictors.base import Predictor
-from promptlab.study.decision.controls import study_controls
-from promptlab.study.decision.gains import gains
+from promptlab.study.decision.controls import measure_controls
+from promptlab.study.decision.gains import group_gains
 from promptlab.study.decision.importances import importances
 from promptlab.study.decision.leaderboard import (
-    confusion,
+    comparison_verdict,
+    confusion_matrix,
     failure_lines,
     leaderboard_csv,
+    repeat_counts,
     repeated_ids,
-    repeats_of,
-    standing,
-    statements,
+    result_sentences,
     task_facts,
     unanswered_lines,
 )
+from promptlab.study.decision.optional_results import OptionalResults
 from promptlab.study.decision.ranking import Ranking, rank_trials
-from promptlab.study.decision.reference import Reference, choose_reference, told
-from promptlab.study.decision.regression import read_suite, run_suite
-from promptlab.study.decision.regression import told as regression_told
-from promptlab.study.decision.side_work import SideWork
-from promptlab.study.decision.test_access import lock_test, predictions_on_test
+from promptlab.study.decision.reference import Reference, choose_reference, reference_sentence
+from promptlab.study.decision.regression import (
+    read_regression_suite,
+    regression_sentence,
+    run_regression_suite,
+)
+from promptlab.study.decision.test_access import lock_test, predict_test
 from promptlab.study.decision.trial_row import trial_row
-from promptlab.study.decision.unanswered_check import dev_gaps, gap_of
+from promptlab.study.decision.unanswered_check import answer_gap, dev_answer_gaps
 from promptlab.study.decision.verdict import study_verdict
-from promptlab.study.folder.basis import RESTS_ON, TESTED, mixed_told, unrecorded_told
 from promptlab.study.folder.folder import REPEATS
+from promptlab.study.folder.provenance import (
+    RESTS_ON,
+    TESTED,
+    mixed_provenance_sentence,
+    unrecorded_provenance_sentence,
+)
 from promptlab.study.report.composition import describe_composition
 from promptlab.study.trials.blocks import describe_failed_requests
 from promptlab.study.trials.context import StudyContext
@@ -53,21 +61,21 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
     that could be the best are missing, the document says so, and test is not looked at. What fails
     once test was looked at, but for the winner's own answers, is told under ``unmeasured``.
     """
-    beside = SideWork(context)
+    beside = OptionalResults(context)
     trials = [t for t in context.history.finished if "repeats" not in trial_record(t)]
     ranking = rank_trials(context, [t for t in trials if t.state == TrialState.COMPLETE])
-    gaps = dev_gaps(context, ranking, [t for t in trials if t.state == TrialState.FAIL])
-    board = _on_dev(context, trials, ranking, beside) | {
-        "search": _search(context, trials, cut=cut)
+    gaps = dev_answer_gaps(context, ranking, [t for t in trials if t.state == TrialState.FAIL])
+    board = _dev_document(context, trials, ranking, beside) | {
+        "search": _search_facts(context, trials, cut=cut)
     }
     unanswered = {"dev": ranking.tables[ranking.best.number]}
     if gaps:
         board["gaps"] = [gap.record() for gap in gaps]
-        board["statements"] = statements(board, ranking)
+        board["statements"] = result_sentences(board, ranking)
     else:
         winner = context.fit(ranking.best)
-        _save(context, winner, context.folder.best)
-        unanswered["test"] = _on_test_too(context, board, ranking, winner, beside)
+        _save(context, winner, context.folder.best_folder)
+        unanswered["test"] = _add_test_results(context, board, ranking, winner, beside)
     board["statements"] += [
         f"The winner on {split}: {describe_failed_requests(rows)}."
         for split, rows in unanswered.items()
@@ -83,26 +91,26 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         if words
     ]
     board["cut"] = {split: count_truncations(rows).record() for split, rows in unanswered.items()}
-    board["statements"] += _rests_on(context, board)
+    board["statements"] += _add_provenance(context, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
-    beside.put_into(board)
+    beside.add_to(board)
     verdict = study_verdict(board)
     board["verdict"] = verdict.record()
     if verdict.action == "use_cheaper":
         chosen = next(t for t in ranking.trials if t.number == verdict.trial)
         beside.attempt(
             "the cheaper prompt, which is to be saved",
-            lambda: _save(context, context.fit(chosen), context.folder.cheaper),
+            lambda: _save(context, context.fit(chosen), context.folder.cheaper_folder),
             lambda reason: None,
         )
-    beside.put_into(board)
+    beside.add_to(board)
     context.folder.write("unanswered.jsonl", unanswered_lines(unanswered))
     context.folder.write("leaderboard.csv", leaderboard_csv(board["trials"]))
     return board
 
 
-def _rests_on(context: StudyContext, board: dict[str, Any]) -> list[str]:
+def _add_provenance(context: StudyContext, board: dict[str, Any]) -> list[str]:
     """Write down what trials and test rest on; sentences, if it is not all the same."""
     tested = context.study.user_attrs.get(TESTED)
     board[RESTS_ON] = {
@@ -111,10 +119,10 @@ def _rests_on(context: StudyContext, board: dict[str, Any]) -> list[str]:
         "test": tested,
     }
     rows, best = board["trials"], board["best"]["number"]
-    board["mixed"] = mixed_told(
+    board["mixed"] = mixed_provenance_sentence(
         context.provenance.records, rows, best, tested, context.provenance.key
     )
-    return [told for told in (board["mixed"], unrecorded_told(rows)) if told]
+    return [told for told in (board["mixed"], unrecorded_provenance_sentence(rows)) if told]
 
 
 def _save(context: StudyContext, predictor: Predictor, folder: Path) -> None:
@@ -125,8 +133,8 @@ def _save(context: StudyContext, predictor: Predictor, folder: Path) -> None:
     predictor.save(folder)
 
 
-def _on_dev(
-    context: StudyContext, trials: list[FrozenTrial], ranking: Ranking, beside: SideWork
+def _dev_document(
+    context: StudyContext, trials: list[FrozenTrial], ranking: Ranking, beside: OptionalResults
 ) -> dict[str, Any]:
     """All of the document that dev tells."""
     best, majority = ranking.best, majority_baseline(context.task.train, context.examples)
@@ -139,7 +147,7 @@ def _on_dev(
         "maximise": context.objectives[0].maximise,
         "objectives": [objective.name for objective in context.objectives],
         "decision": context.spec.decision.model_dump(),
-        "repeats": {name: repeats_of(rows) for name, rows in context.task.splits.items()},
+        "repeats": {name: repeat_counts(rows) for name, rows in context.task.splits.items()},
         "trials": _trial_rows(context, trials, ranking),
         "best": {
             "number": best.number,
@@ -173,21 +181,21 @@ def _on_dev(
     }
 
 
-def _on_test_too(
+def _add_test_results(
     context: StudyContext,
     board: dict[str, Any],
     ranking: Ranking,
     winner: Predictor,
-    beside: SideWork,
+    beside: OptionalResults,
 ) -> Predictions:
     """Add what test, controls and earlier failures tell; the winner's predictions of test."""
     best = ranking.best
     reference = choose_reference(context, ranking.trials, best)
     lock_test(context, best, reference)
-    test = predictions_on_test(context, "test", winner)
+    test = predict_test(context, "test", winner)
     facts = beside.attempt("what the winner is made of", winner.facts, lambda reason: {})
     board["best"] |= {"facts": facts, "test": context.test_summary(test)}
-    controls = study_controls(context, best, winner, beside)
+    controls = measure_controls(context, best, winner, beside)
     board["baselines"] = [control.row(context) for control in controls]
     board["comparisons"] = [
         {"baseline": control.name} | context.compare_on_test(test, control.test).record()
@@ -195,31 +203,31 @@ def _on_test_too(
         if control.test is not None
     ]
     board["comparison"] = board["comparisons"][0]
-    board["confusion"] = confusion(context.task, test)
+    board["confusion"] = confusion_matrix(context.task, test)
     board["unparsed_rate"] = test.unparsed_rate
     board["tokens"] += test.tokens
     allowed = context.spec.decision.missing
-    gaps = [gap_of("test", best, test, allowed)]
-    board["statements"] = statements(board, ranking)
+    gaps = [answer_gap("test", best, test, allowed)]
+    board["statements"] = result_sentences(board, ranking)
     other: Predictions | None = None
     if reference is not None:
         other = beside.attempt(
             f"{reference.name} on test, {reference.why}",
-            lambda: _compare(context, board, reference, test),
+            lambda: _add_reference(context, board, reference, test),
             lambda reason: board["baselines"].append(reference.untested(reason)),
         )
         if other is not None:
-            gaps.append(gap_of("test", reference.trial, other, allowed))
+            gaps.append(answer_gap("test", reference.trial, other, allowed))
     board["gaps"] = [gap.record() for gap in gaps if gap is not None]
     board["statements"] += describe_composition(board["best"]["facts"])
     beside.attempt(
         "the gains of the groups over the baseline",
-        lambda: _gains(context, board, ranking),
+        lambda: _add_gains(context, board, ranking),
         lambda reason: None,
     )
     beside.attempt(
         "the regression suite",
-        lambda: _regression(context, board, winner, None if other is None else reference),
+        lambda: _add_regression(context, board, winner, None if other is None else reference),
         lambda reason: None,
     )
     context.folder.write_json(REPEATS, repeated_ids(context.task.test))
@@ -236,15 +244,15 @@ def _on_test_too(
     return test
 
 
-def _gains(context: StudyContext, board: dict[str, Any], ranking: Ranking) -> None:
+def _add_gains(context: StudyContext, board: dict[str, Any], ranking: Ranking) -> None:
     """Add what each group gains over the baseline group."""
-    found = gains(context, ranking.trials)
+    found = group_gains(context, ranking.trials)
     board["gains"] = [gain.record() for gain in found]
     words = f"the baseline group {context.spec.baseline!r}"
-    board["statements"] += [gain.told(words) for gain in found]
+    board["statements"] += [gain.sentence(words) for gain in found]
 
 
-def _search(context: StudyContext, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
+def _search_facts(context: StudyContext, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
     """How much of what was planned, and of the whole space, was tried."""
     done = context.history.count
     budget, space = context.spec.budget, context.study.user_attrs.get(SPACE)
@@ -275,14 +283,16 @@ def _trial_rows(
     return rows + [trial_row(t) for t in left]
 
 
-def _compare(
+def _add_reference(
     context: StudyContext, board: dict[str, Any], reference: Reference, test: Predictions
 ) -> Predictions:
     """Add the reference, and how the winner does beside it on test; its own predictions."""
-    other = predictions_on_test(context, "test-baseline", context.fit(reference.trial))
+    other = predict_test(context, "test-baseline", context.fit(reference.trial))
     comparison = context.compare_on_test(test, other)
     row, record = reference.baseline(context, other), reference.record(comparison)
-    said = told(reference, comparison, standing(comparison.record(), board["maximise"]))
+    said = reference_sentence(
+        reference, comparison, comparison_verdict(comparison.record(), board["maximise"])
+    )
     place = next(
         n for n, text in enumerate(board["statements"]) if text.startswith("On test it is")
     )
@@ -292,16 +302,16 @@ def _compare(
     return other
 
 
-def _regression(
+def _add_regression(
     context: StudyContext, board: dict[str, Any], winner: Predictor, reference: Reference | None
 ) -> None:
     """Try earlier failures again, if the study names a file of them."""
     if context.spec.regression is None:
         return
-    suite = read_suite(context.spec.regression, context.task)
+    suite = read_regression_suite(context.spec.regression, context.task)
     other = None if reference is None else (reference.name, context.fit(reference.trial))
-    board["regression"] = run_suite(context, suite, winner, other)
-    board["statements"].append(regression_told(board["regression"]))
+    board["regression"] = run_regression_suite(context, suite, winner, other)
+    board["statements"].append(regression_sentence(board["regression"]))
 
 
 def _importances(context: StudyContext) -> dict[str, float]:

@@ -10,13 +10,13 @@ from optuna.trial import FrozenTrial
 
 from promptlab.evaluation.statistics import holm
 from promptlab.study.decision.verdict import ALPHA
-from promptlab.study.folder.saved_predictions import read_kept
+from promptlab.study.folder.saved_predictions import read_trial_predictions
 from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.trials import trial_record
 
 
 @dataclass(frozen=True)
-class Gain:
+class GroupGain:
     """A group's best trial on dev beside the baseline group's best, on the same dev examples.
 
     ``p_value`` is corrected by Holm over the groups; ``tokens_ratio`` says how many times as many
@@ -46,7 +46,7 @@ class Gain:
         """Plain JSON data."""
         return asdict(self) | {"verdict": self.verdict}
 
-    def told(self, baseline: str) -> str:
+    def sentence(self, baseline: str) -> str:
         """The gain as a sentence."""
         return (
             f"On dev {self.group} ({self.name}) has {self.value:.3f} beside "
@@ -62,7 +62,7 @@ class Gain:
         return f"for {self.tokens_ratio:.1f} times the tokens"
 
 
-def gains(context: StudyContext, complete: Sequence[FrozenTrial]) -> list[Gain]:
+def group_gains(context: StudyContext, complete: Sequence[FrozenTrial]) -> list[GroupGain]:
     """One a group beside the study's ``baseline`` group; none without such a group.
 
     ``complete`` is sorted, best first.
@@ -73,12 +73,14 @@ def gains(context: StudyContext, complete: Sequence[FrozenTrial]) -> list[Gain]:
     baseline = first.pop(context.spec.baseline or "", None)
     if baseline is None or not first:
         return []
-    rows = read_kept(context, baseline)
+    rows = read_trial_predictions(context, baseline)
     cost = trial_record(baseline)["tokens_per_example"]
-    found = [context.compare_on_dev(read_kept(context, t), rows) for t in first.values()]
+    found = [
+        context.compare_on_dev(read_trial_predictions(context, t), rows) for t in first.values()
+    ]
     p_values = holm([comparison.p_value for comparison in found])
     return [
-        Gain(
+        GroupGain(
             group=group,
             trial=trial.number,
             name=str(trial_record(trial)["name"]),

@@ -28,12 +28,12 @@ MATRIX_LABELS = 40
 """With more labels than this, a confusion matrix is written by its cells that are not empty."""
 
 
-def statements(board: dict[str, Any], ranking: Ranking) -> list[str]:
+def result_sentences(board: dict[str, Any], ranking: Ranking) -> list[str]:
     """The result in plain sentences, beside the verdict."""
     best, name = board["best"], str(board["objective"])
-    told = [search_sentence(board), _best_told(best, name)]
-    told += _compared_told(board)
-    told += _ranked_told(board, ranking)
+    told = [search_sentence(board), _best_sentence(best, name)]
+    told += _comparison_sentences(board)
+    told += _ranking_sentences(board, ranking)
     rows = [row for row in board["trials"] if row["state"] == "complete"]
     if rows[1:]:
         worse = sum(bool(row["distinguishable"]) for row in rows[1:])
@@ -41,11 +41,11 @@ def statements(board: dict[str, Any], ranking: Ranking) -> list[str]:
             f"{worse} of {len(rows) - 1} other trials are "
             "distinguishably worse on dev after Holm's correction."
         )
-    told += [repeats_told(split, board["repeats"][split]) for split in ("dev", "test")]
+    told += [repeats_sentence(split, board["repeats"][split]) for split in ("dev", "test")]
     return [sentence for sentence in told if sentence]
 
 
-def _best_told(best: dict[str, Any], name: str) -> str:
+def _best_sentence(best: dict[str, Any], name: str) -> str:
     dev, test = best["dev"], best["test"]
     told = (
         f"Trial {best['number']} ({best['name']}) is best on dev with {name} {dev[name]:.3f} "
@@ -61,7 +61,7 @@ def _best_told(best: dict[str, Any], name: str) -> str:
     )
 
 
-def _compared_told(board: dict[str, Any]) -> list[str]:
+def _comparison_sentences(board: dict[str, Any]) -> list[str]:
     """The winner beside the controls on test."""
     told = []
     for row in board["comparisons"]:
@@ -70,14 +70,15 @@ def _compared_told(board: dict[str, Any]) -> list[str]:
         words = {"majority": "the majority baseline", "bag-of-words": "a bag of words"}
         name = words.get(row["baseline"], row["baseline"])
         by = "" if row["measure"] == board["objective"] else f" by {row['measure']}"
+        verdict = comparison_verdict(row, board["maximise"])
         told.append(
-            f"On test it is {standing(row, board['maximise'])} {name}{by} ({row['test']}, "
+            f"On test it is {verdict} {name}{by} ({row['test']}, "
             f"p = {row['p_value']:.2g}, {row['n_discordant']} discordant examples of {row['n']})."
         )
     return told
 
 
-def _ranked_told(board: dict[str, Any], ranking: Ranking) -> list[str]:
+def _ranking_sentences(board: dict[str, Any], ranking: Ranking) -> list[str]:
     """Ties for the first place, and trials that stand by the examples both have answered."""
     told = []
     if ranking.tied:
@@ -97,7 +98,7 @@ def _ranked_told(board: dict[str, Any], ranking: Ranking) -> list[str]:
     return told
 
 
-def standing(comparison: Mapping[str, Any], maximise: bool) -> str:
+def comparison_verdict(comparison: Mapping[str, Any], maximise: bool) -> str:
     """A comparison in two or three words."""
     if comparison["test"] == "not_compared":
         return "not compared with"
@@ -106,7 +107,7 @@ def standing(comparison: Mapping[str, Any], maximise: bool) -> str:
     return "better than" if is_better(comparison, maximise) else "worse than"
 
 
-def repeats_of(examples: Sequence[Example]) -> dict[str, int]:
+def repeat_counts(examples: Sequence[Example]) -> dict[str, int]:
     """How many examples of a split there are, and how many different texts."""
     return {"rows": len(examples), "distinct": len({text_key(e) for e in examples})}
 
@@ -119,7 +120,7 @@ def repeated_ids(examples: Sequence[Example]) -> dict[str, str]:
     return {one: ids[0] for ids in groups.values() if len(ids) > 1 for one in ids}
 
 
-def repeats_told(split: str, counts: Mapping[str, int]) -> str:
+def repeats_sentence(split: str, counts: Mapping[str, int]) -> str:
     """Repeated texts of a split in a sentence; empty without any."""
     if counts["distinct"] == counts["rows"]:
         return ""
@@ -129,7 +130,7 @@ def repeats_told(split: str, counts: Mapping[str, int]) -> str:
     )
 
 
-def confusion(task: Task, rows: Predictions) -> dict[str, Any] | None:
+def confusion_matrix(task: Task, rows: Predictions) -> dict[str, Any] | None:
     """Counts by true label (row) and predicted label (column; the last one is unparsed).
 
     A ``matrix``, or for many labels the ``cells`` that are not empty: row, column and count.
@@ -194,14 +195,14 @@ def failure_lines(
     examples = {example.id: example for example in task.dev}
     shared = AnswerTables()
     records = []
-    for row in missed(dev, task):
+    for row in wrong_predictions(dev, task):
         example = examples[row.example_id]
-        failure = Failure.from_prediction(row, example, asked_of(winner, example), "dev")
+        failure = Failure.from_prediction(row, example, recorded_prompts(winner, example), "dev")
         records.append(shared.sparse(failure.record()))
     return json_lines(records), shared.tables
 
 
-def missed(rows: Predictions, task: Task) -> list[Prediction]:
+def wrong_predictions(rows: Predictions, task: Task) -> list[Prediction]:
     """The rows that are wrong; open answers are as wrong as the task's metric says."""
     wrong = rows.failures()
     metric = get_metric(task.metric)
@@ -221,14 +222,14 @@ def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
     )
 
 
-def asked_of(predictor: Predictor, example: Example) -> list[AskedPrompt]:
+def recorded_prompts(predictor: Predictor, example: Example) -> list[AskedPrompt]:
     """What a predictor asks about an example: its prompt, or those of an ensemble's members."""
     if isinstance(predictor, Panel):
         members = zip(predictor.names, predictor.members, strict=True)
         return [
             replace(one, name=name)
             for name, member in members
-            for one in asked_of(plain(member), example)
+            for one in recorded_prompts(plain(member), example)
         ]
     inner: Any = predictor
     while not hasattr(inner, "verbalizer") and hasattr(inner, "inner"):

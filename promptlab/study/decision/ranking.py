@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from promptlab.evaluation.predictions import Predictions, answered_by_both
-from promptlab.study.folder.saved_predictions import read_kept
+from promptlab.study.folder.saved_predictions import read_trial_predictions
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.trials import trial_record
@@ -49,7 +49,7 @@ def rank_trials(context: StudyContext, complete: Sequence[FrozenTrial]) -> Ranki
     """
     objective = context.objectives[0]
     sign = -1 if objective.maximise else 1
-    tables = {trial.number: read_kept(context, trial) for trial in complete}
+    tables = {trial.number: read_trial_predictions(context, trial) for trial in complete}
     anchor = min(complete, key=lambda t: (tables[t.number].n_missing, sign * t.values[0], t.number))
     values = {
         trial.number: _value(objective, trial, tables[trial.number], anchor, tables[anchor.number])

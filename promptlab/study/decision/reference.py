@@ -78,7 +78,7 @@ def choose_reference(
     return None
 
 
-def told(reference: Reference, comparison: Comparison, verdict: str) -> str:
+def reference_sentence(reference: Reference, comparison: Comparison, verdict: str) -> str:
     """The comparison as a sentence."""
     return (
         f"On test it is {verdict} {reference.name}, {reference.why} ({comparison.test}, "

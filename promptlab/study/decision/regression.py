@@ -19,7 +19,7 @@ from promptlab.study.trials.context import StudyContext
 
 
 @dataclass(frozen=True)
-class Suite:
+class RegressionSuite:
     """Earlier failures as examples, and the study that each comes from."""
 
     path: str
@@ -36,7 +36,7 @@ class Suite:
         return found
 
 
-def read_suite(path: str, task: Task) -> Suite:
+def read_regression_suite(path: str, task: Task) -> RegressionSuite:
     """A suite that `promptlab failures export --format suite` wrote, for this task.
 
     Raises `StudyError` naming file, line and what does not fit.
@@ -64,12 +64,12 @@ def read_suite(path: str, task: Task) -> Suite:
             )
         examples.append(Example(str(record["id"]), {k: str(v) for k, v in fields.items()}, label))
         sources.append(str(record.get("source", "")))
-    return Suite(path, tuple(examples), tuple(sources))
+    return RegressionSuite(path, tuple(examples), tuple(sources))
 
 
-def run_suite(
+def run_regression_suite(
     context: StudyContext,
-    suite: Suite,
+    suite: RegressionSuite,
     winner: Predictor,
     baseline: tuple[str, Predictor] | None,
 ) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def run_suite(
     }
 
 
-def told(result: dict[str, Any]) -> str:
+def regression_sentence(result: dict[str, Any]) -> str:
     """The result as a sentence or two."""
     text = f"{result['right']} of {result['n']} earlier failures are right now"
     if result.get("n_missing"):
@@ -123,7 +123,9 @@ def told(result: dict[str, Any]) -> str:
     return text
 
 
-def _predicted(context: StudyContext, suite: Suite, name: str, predictor: Predictor) -> Predictions:
+def _predicted(
+    context: StudyContext, suite: RegressionSuite, name: str, predictor: Predictor
+) -> Predictions:
     path = context.folder.predictions_file(name)
     if path.exists():
         kept = Predictions.from_jsonl(path)

@@ -14,9 +14,9 @@ from promptlab.events import Phase, Warned
 from promptlab.files.text_file import is_there
 from promptlab.predictors.base import Predictor
 from promptlab.study.decision.reference import Reference
-from promptlab.study.folder.basis import TESTED
-from promptlab.study.folder.documents import BRING_BACK, file_checksum, is_lock, read_json_file
+from promptlab.study.folder.documents import BRING_BACK, file_checksum, is_test_lock, read_json_file
 from promptlab.study.folder.prediction_tables import read_table
+from promptlab.study.folder.provenance import TESTED
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
 from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.trials import trial_record
@@ -57,7 +57,7 @@ def lock_test(context: StudyContext, best: FrozenTrial, reference: Reference | N
     )
 
 
-def predictions_on_test(context: StudyContext, name: str, predictor: Predictor) -> Predictions:
+def predict_test(context: StudyContext, name: str, predictor: Predictor) -> Predictions:
     """A predictor's predictions on test, kept under ``name``; damaged ones are made again."""
     path = context.folder.predictions_file(name)
     block, cancellation = context.spec.block, context.cancellation
@@ -107,9 +107,9 @@ def _known_lock(context: StudyContext) -> dict[str, Any] | None:
     path = context.folder.path / LOCK
     kept = context.study.user_attrs.get(_ATTRIBUTE)
     try:
-        found = read_lock(path)
+        found = read_test_lock(path)
     except InputError as error:
-        if not is_lock(kept):
+        if not is_test_lock(kept):
             raise
         context.events.emit(Warned(f"{error}; it is written again as the storage knows it"))
         found = None
@@ -118,7 +118,7 @@ def _known_lock(context: StudyContext) -> dict[str, Any] | None:
             f"{path} is gone, and test was looked at: {context.folder.predictions_file(_FILE)} is "
             f"there. Which prompt has looked at it decides; {BRING_BACK}"
         )
-    if found is not None and kept is not None and is_lock(kept) and found != kept:
+    if found is not None and kept is not None and is_test_lock(kept) and found != kept:
         raise StudyError(
             f"{path} says that trial {found['trial']} has looked at test, and the storage knows "
             f"that it was trial {kept['trial']}; {BRING_BACK}"
@@ -127,12 +127,12 @@ def _known_lock(context: StudyContext) -> dict[str, Any] | None:
     return lock
 
 
-def read_lock(path: Path) -> dict[str, Any] | None:
+def read_test_lock(path: Path) -> dict[str, Any] | None:
     """What ``test.lock.json`` holds, ``None`` without it. Raises `StudyError` for anything else."""
     found = read_json_file(path, BRING_BACK)
     if found is None and not is_there(path):
         return None
-    if not is_lock(found):
+    if not is_test_lock(found):
         raise StudyError(
             f"{path} does not say which trial has looked at test, so it is damaged; {BRING_BACK}"
         )

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from promptlab.evaluation.statistics import Comparison
 from promptlab.study.decision.verdict import ALPHA
-from promptlab.study.folder.basis import RESTS_ON
+from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.trials.learning_curve_pruner import learning_curve
 from promptlab.study.trials.trials import trial_record
 
@@ -47,7 +47,9 @@ def trial_row(
     }
 
 
-def ranked(rows: Sequence[dict[str, Any]], objective: str, maximise: bool) -> list[dict[str, Any]]:
+def rank_rows(
+    rows: Sequence[dict[str, Any]], objective: str, maximise: bool
+) -> list[dict[str, Any]]:
     """Complete rows best first (among equals the cheaper, then the earlier), then the others."""
     sign = -1 if maximise else 1
 

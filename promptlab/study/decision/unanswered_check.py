@@ -16,7 +16,7 @@ from promptlab.study.trials.trials import trial_record
 
 
 @dataclass(frozen=True)
-class Gap:
+class AnswerGap:
     """``missing`` of a candidate's ``examples`` of ``split`` have no answer; ``reason``: the first.
 
     ``trial`` is its number.
@@ -34,15 +34,19 @@ class Gap:
         return asdict(self)
 
 
-def gap_of(split: str, trial: FrozenTrial, rows: Predictions, allowed: float) -> Gap | None:
+def answer_gap(
+    split: str, trial: FrozenTrial, rows: Predictions, allowed: float
+) -> AnswerGap | None:
     """The gap in a trial's predictions, if it is larger than the ``allowed`` share."""
     if rows.n_missing <= allowed * len(rows):
         return None
     name = str(trial_record(trial)["name"])
-    return Gap(split, trial.number, name, rows.n_missing, len(rows), rows.errors[0])
+    return AnswerGap(split, trial.number, name, rows.n_missing, len(rows), rows.errors[0])
 
 
-def dev_gaps(context: StudyContext, ranking: Ranking, failed: Sequence[FrozenTrial]) -> list[Gap]:
+def dev_answer_gaps(
+    context: StudyContext, ranking: Ranking, failed: Sequence[FrozenTrial]
+) -> list[AnswerGap]:
     """Gaps of the candidates that could still be the best; those never answered at all are, too.
 
     Others have lost whatever their missing answers would be.
@@ -56,11 +60,11 @@ def dev_gaps(context: StudyContext, ranking: Ranking, failed: Sequence[FrozenTri
         most = _bounds(objective, rows)
         if trial.number != ranking.best.number and least and most and most[1] < least[0]:
             continue
-        found.append(gap_of("dev", trial, rows, allowed))
+        found.append(answer_gap("dev", trial, rows, allowed))
     size = len(context.examples)
     if allowed < 1:
         found += [
-            Gap(
+            AnswerGap(
                 "dev",
                 t.number,
                 str(trial_record(t)["name"]),

@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.compat.optuna import release
 from promptlab.errors import StudyError
-from promptlab.study.folder.documents import read_record
+from promptlab.study.folder.documents import read_study_record
 from promptlab.study.folder.event_log import storage_is_made
 from promptlab.study.folder.folder import StudyFolder
-from promptlab.study.folder.storage import damage_told, open_storage, storage_errors
+from promptlab.study.folder.storage import damaged_storage_errors, open_storage, storage_errors
 from promptlab.study.formatting import COUNTS
 from promptlab.study.trials.trials import trial_record
 
@@ -89,12 +89,12 @@ def read_figure_trials(folder: Path, storage: str | None = None) -> Iterator[Fig
     """Open a study's trials to be read. Raises `StudyError` for a folder that is no study's."""
     place = StudyFolder(folder)
     place.require()
-    document = read_record(place.spec_file)
+    document = read_study_record(place.spec_file)
     if document.get("kind") == "learning_curve":
         yield FigureTrials(None, why="A learning curve has cells instead of trials; see its report")
         return
     if storage is None and not storage_is_made(folder):
-        told = "its trials are in another storage" if place.finished else "no trial has begun yet"
+        told = "its trials are in another storage" if place.is_decided else "no trial has begun yet"
         yield FigureTrials(None, why=f"Nothing to draw: {told}")
         return
     where = storage or place.storage_url
@@ -118,7 +118,7 @@ def read_figure_trials(folder: Path, storage: str | None = None) -> Iterator[Fig
 def _read(name: str, opened: optuna.storages.BaseStorage, where: str) -> optuna.Study:
     """The study, all of whose trials can be read. Raises `KeyError` if there is none."""
     study = optuna.load_study(study_name=name, storage=opened)
-    with damage_told(where):
+    with damaged_storage_errors(where):
         study.get_trials(deepcopy=False)
     return study
 

@@ -46,7 +46,7 @@ def read_json_file(path: Path, mend: str) -> Any:
         raise StudyError(f"{path} is no JSON document ({error}); {mend}") from error
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_study_record(path: Path) -> dict[str, Any]:
     """What a run has written about its study (``study.yaml``): its spec, and ``resolved``.
 
     Raises `StudyError` naming the file when it is not as a run writes it.
@@ -80,7 +80,7 @@ def _wrong_in(found: Any) -> str:
     return ""
 
 
-def check_places(folder: Path) -> None:
+def check_file_types(folder: Path) -> None:
     """Raise `StudyError` where a folder or a pipe stands in place of a study's file, or other way.
 
     Opening a pipe would wait for ever.
@@ -125,7 +125,7 @@ def check_unchanged(folder: Path, name: str, mend: str) -> None:
         )
 
 
-def read_board(folder: Path) -> dict[str, Any] | None:
+def find_leaderboard(folder: Path) -> dict[str, Any] | None:
     """The result of a decided study, ``None`` without one.
 
     Raises `StudyError` for one that is damaged, or was changed since it was written.
@@ -152,7 +152,7 @@ def _read_board(folder: Path) -> dict[str, Any] | None:
     return board
 
 
-def as_told(make: Callable[[], Any], path: Path, mend: str = DECIDE_AGAIN) -> Any:
+def use_document(make: Callable[[], Any], path: Path, mend: str = DECIDE_AGAIN) -> Any:
     """What ``make`` gives of a document; what it cannot use in it becomes a `StudyError`."""
     try:
         return make()
@@ -168,7 +168,7 @@ def is_number(value: Any) -> bool:
     return plain and math.isfinite(value)
 
 
-def is_lock(found: Any) -> bool:
+def is_test_lock(found: Any) -> bool:
     """Whether a document says who has looked at test, as ``test.lock.json`` does."""
     return (
         isinstance(found, Mapping)

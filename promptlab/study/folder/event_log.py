@@ -50,7 +50,7 @@ class EventLog:
     ) -> None:
         try:
             if isinstance(error, Exception):
-                self(Stopped(_told(error), isinstance(error, Cancelled)))
+                self(Stopped(_error_text(error), isinstance(error, Cancelled)))
         finally:
             with self._lock:
                 stream, self._stream = self._stream, None
@@ -83,7 +83,7 @@ class LogReader:
         self._inode = -1
         self._offset = 0
 
-    def new(self) -> tuple[list[dict[str, Any]], bool]:
+    def read_new(self) -> tuple[list[dict[str, Any]], bool]:
         """The lines that came since, and whether the log is another one than at the last look."""
         try:
             stream = self.path.open("rb")
@@ -165,7 +165,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error) if isinstance(error, PromptlabError) else f"{type(error).__name__}: {error}"
 
 

@@ -24,18 +24,18 @@ from promptlab.files.provenance import package_version
 from promptlab.files.text_file import is_there
 from promptlab.security.redaction import hide_secrets
 from promptlab.security.untrusted_text import json_text
-from promptlab.study.folder.basis import RESTS_ON, Basis
 from promptlab.study.folder.documents import (
     BRING_BACK,
     CHECKSUMS,
     DECIDE_AGAIN,
-    check_places,
+    check_file_types,
     checksums_of,
-    read_board,
+    find_leaderboard,
     read_json_file,
-    read_record,
+    read_study_record,
 )
 from promptlab.study.folder.named_files import BESIDE, absolute_files, seen_from
+from promptlab.study.folder.provenance import RESTS_ON, StudyProvenance
 from promptlab.study.spec.sections import BudgetedStudy, StudyFile
 
 SMALL = 10_000_000
@@ -43,7 +43,7 @@ SMALL = 10_000_000
 REPEATS = "repeats.json"
 """The first example of the same text, for each example of test that repeats one."""
 _GLANCE = 0.3
-"""Seconds after which a lock that is held is no mere look at it (`StudyFolder.held`)."""
+"""Seconds after which a lock that is held is no mere look at it (`StudyFolder.is_held`)."""
 _SEALED = ("leaderboard.csv", "failures.jsonl", "unanswered.jsonl", "repeats.json")
 """Files that are written with a decision, beside predictions, and sealed by it."""
 _RESULTS = ("predictions", "cells")
@@ -76,7 +76,7 @@ class StudyFolder:
         """
         path = self.path / "owner.txt"
         found = path.read_text(encoding="utf-8").strip() if path.exists() else ""
-        return found or write_whole(path, f"{uuid.uuid4().hex}\n").read_text().strip()
+        return found or write_text(path, f"{uuid.uuid4().hex}\n").read_text().strip()
 
     @property
     def leaderboard_file(self) -> Path:
@@ -92,36 +92,36 @@ class StudyFolder:
         """Predictions of a trial on dev, or ``test`` for the winner's on test."""
         return self.path / "predictions" / f"{name}.jsonl"
 
-    def fitted(self, key: str) -> Path:
+    def fitted_folder(self, key: str) -> Path:
         """Where the fitted predictor of a candidate is kept, if its kind keeps it."""
         return self.path / "fitted" / key
 
     @property
-    def best(self) -> Path:
+    def best_folder(self) -> Path:
         """The winner of a decided study, as a saved predictor."""
         return self.path / "best"
 
     @property
-    def cheaper(self) -> Path:
+    def cheaper_folder(self) -> Path:
         """The prompt that is equivalent to the winner and cheaper, if the verdict names one."""
         return self.path / "cheaper"
 
     @property
-    def ledger(self) -> Path:
+    def ledger_file(self) -> Path:
         """What endpoints were paid, an entry a request."""
         return self.path / "cost.jsonl"
 
     @property
-    def steps(self) -> Path:
+    def steps_folder(self) -> Path:
         """What learners did, a file a trial."""
         return self.path / "steps"
 
-    def drop_checkpoints(self, key: str) -> None:
+    def remove_checkpoints(self, key: str) -> None:
         """Remove how far a candidate's learner was: its trial has been told."""
         for path in (self.path / "checkpoints").glob(f"{key}.*"):
             remove(path)
 
-    def drop_losers(self, winner: str) -> None:
+    def remove_losers(self, winner: str) -> None:
         """Remove the kept predictors of all but the ``winner`` (a candidate's key) that are large.
 
         Those above 10 MB cost disk; the small ones stay to be looked at.
@@ -142,7 +142,7 @@ class StudyFolder:
 
     def require(self) -> None:
         """Raise `StudyError` if no study has begun here, or something else stands in its place."""
-        check_places(self.path)
+        check_file_types(self.path)
         if not self.spec_file.exists():
             raise StudyError(
                 f"there is no study in {self.path} (no study.yaml); `promptlab study run` makes "
@@ -150,12 +150,12 @@ class StudyFolder:
             )
 
     @property
-    def finished(self) -> bool:
+    def is_decided(self) -> bool:
         """Whether the study has been decided."""
         return self.leaderboard_file.exists()
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether a process, this one or another, is running the study now."""
         path = self.path / ".lock"
         if not path.exists():
@@ -168,7 +168,7 @@ class StudyFolder:
 
     @contextmanager
     def open(
-        self, spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis
+        self, spec: StudyFile, task: Task, model: dict[str, Any], basis: StudyProvenance
     ) -> Iterator[None]:
         """Hold the folder for one process; create it, or check that it is this very study.
 
@@ -237,11 +237,11 @@ class StudyFolder:
         return self.spec_file.exists() and self._is_new(spec)
 
     def _recorded(self) -> dict[str, Any] | None:
-        return read_record(self.spec_file) if is_there(self.spec_file) else None
+        return read_study_record(self.spec_file) if is_there(self.spec_file) else None
 
     def check(self, spec: StudyFile, task: Task) -> None:
         """Raise `StudyError` if the folder holds a study of another configuration."""
-        check_places(self.path)
+        check_file_types(self.path)
         known = self._recorded()
         if known is None:
             self._check_begun()
@@ -256,8 +256,8 @@ class StudyFolder:
             )
         if _is_smaller(spec, known):
             raise StudyError(
-                f"the study in {self.path} has a larger budget ({_budget_told(known)}), which may "
-                "grow and not shrink; leave it as it was, or give this one another --name"
+                f"the study in {self.path} has a larger budget ({_budget_phrase(known)}), which "
+                "may grow and not shrink; leave it as it was, or give this one another --name"
             )
         if hashes["task"] != task.fingerprint:
             raise StudyError(
@@ -276,7 +276,7 @@ class StudyFolder:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file whole."""
-        return write_whole(self.path / name, hide_secrets(text))
+        return write_text(self.path / name, hide_secrets(text))
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON document whole."""
@@ -286,7 +286,7 @@ class StudyFolder:
         """Read a JSON document, ``None`` if there is none."""
         return read_json_file(self.path / name, DECIDE_AGAIN)
 
-    def seal(self, board: Mapping[str, Any]) -> None:
+    def write_result(self, board: Mapping[str, Any]) -> None:
         """Write the result, and before it the checksums of it and of all files that tell of it."""
         text = json_text(board, indent=2) + "\n"
         tables = (path.relative_to(self.path) for path in self.path.glob("predictions/*.jsonl"))
@@ -321,7 +321,7 @@ def _is_smaller(spec: StudyFile, known: Mapping[str, Any]) -> bool:
     return not spec.budget.covers(spec.with_budget(budget).budget)
 
 
-def _budget_told(known: Mapping[str, Any]) -> str:
+def _budget_phrase(known: Mapping[str, Any]) -> str:
     """A recorded budget in words."""
     seconds = known["budget"].get("seconds")
     trials = f"{known['budget'].get('trials')} trials"
@@ -332,16 +332,16 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def write_whole(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
     """Write a text file that appears whole or not at all."""
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
 
 
-def earlier_result(folder: StudyFolder, events: Events) -> dict[str, Any] | None:
+def read_earlier_result(folder: StudyFolder, events: Events) -> dict[str, Any] | None:
     """The result from before; one that is damaged is told, and made anew."""
-    if not folder.finished:
+    if not folder.is_decided:
         return None
     try:
         return read_leaderboard(folder.path)
@@ -352,8 +352,8 @@ def earlier_result(folder: StudyFolder, events: Events) -> dict[str, Any] | None
 
 def read_leaderboard(folder: Path) -> dict[str, Any]:
     """The result of a decided study. Raises `StudyError` if there is none."""
-    check_places(folder)
-    board = read_board(folder)
+    check_file_types(folder)
+    board = find_leaderboard(folder)
     if board is None:
         state = "is not decided yet" if (folder / "study.yaml").exists() else "does not exist"
         raise StudyError(
@@ -364,7 +364,7 @@ def read_leaderboard(folder: Path) -> dict[str, Any]:
 
 
 def _record(
-    spec: StudyFile, task: Task, model: dict[str, Any], basis: Basis, folder: Path
+    spec: StudyFile, task: Task, model: dict[str, Any], basis: StudyProvenance, folder: Path
 ) -> dict[str, Any]:
     """The spec as it was understood; the file itself can be given to ``study run`` again."""
     return spec.document() | {

@@ -13,7 +13,7 @@ Loader = Callable[[ModelSection], LanguageModel]
 """Loads the model of a study's section."""
 
 
-def loaded_model(
+def load_study_model(
     section: ModelSection,
     folder: StudyFolder,
     model: LanguageModel | Loader | None,

@@ -20,7 +20,7 @@ _NOT_REPEATED = ("seconds",)
 """Objectives that differ each time a candidate is judged."""
 
 
-def mend_tables(context: StudyContext, *, own_storage: bool) -> None:
+def repair_predictions(context: StudyContext, *, own_storage: bool) -> None:
     """Judge again every complete trial whose predictions are damaged or gone; each is told.
 
     Predictions that are gone are made again only where the storage belongs to the folder: else
@@ -40,10 +40,10 @@ def mend_tables(context: StudyContext, *, own_storage: bool) -> None:
             _check(context, trial, path)
         except InputError as error:
             context.events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
-            _judge_again(context, trial, path)
+            _predict_again(context, trial, path)
 
 
-def read_kept(context: StudyContext, trial: FrozenTrial) -> Predictions:
+def read_trial_predictions(context: StudyContext, trial: FrozenTrial) -> Predictions:
     """A trial's predictions, unchanged since it was judged. Raises `InputError` naming the file."""
     path = context.folder.predictions_file(trial.number)
     expected = table_checksum(context.study, trial)
@@ -55,7 +55,7 @@ def read_kept(context: StudyContext, trial: FrozenTrial) -> Predictions:
     return context.folder.predictions(trial.number)
 
 
-def tell_lost_trials(context: StudyContext) -> None:
+def warn_lost_trials(context: StudyContext) -> None:
     """Tell where the storage of the folder knows none of the trials that have predictions here."""
     files = [p for p in (context.folder.path / "predictions").glob("*.jsonl") if p.stem.isdigit()]
     if files and not len(context.history):
@@ -73,18 +73,18 @@ def _check(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
     rows = read_table(path, context.examples, context.task.labels)
     if expected is not None:
         raise StudyError(f"{path} is not as it was written (its checksum is another one)")
-    if (wrong := _other_value(context, trial, rows)) is not None:
+    if (wrong := _value_difference(context, trial, rows)) is not None:
         raise StudyError(f"{path} {wrong}")
 
 
-def _judge_again(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
+def _predict_again(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
     """Predict dev anew by a trial's candidate. Raises `StudyError` if that gives other values."""
     context.events.emit(Phase("judging again"))
     rows, _ = predict_in_blocks(
         context.fit(trial), context.examples, context.spec.block, context.cancellation
     )
     check_answered(rows)
-    if (wrong := _other_value(context, trial, rows)) is not None:
+    if (wrong := _value_difference(context, trial, rows)) is not None:
         raise StudyError(
             f"trial {trial.number} of {context.folder.path} was judged again, as its predictions "
             f"are damaged, and {wrong}: what it rests on is no longer the same; give this study "
@@ -95,7 +95,7 @@ def _judge_again(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
     context.study.set_user_attr(MENDED, {**mended, str(trial.number): file_checksum(path)})
 
 
-def _other_value(context: StudyContext, trial: FrozenTrial, rows: Predictions) -> str | None:
+def _value_difference(context: StudyContext, trial: FrozenTrial, rows: Predictions) -> str | None:
     """How the values of predictions differ from those that the storage has of a trial."""
     for objective, value in zip(context.objectives, trial.values, strict=True):
         found = float(objective.compute(rows))

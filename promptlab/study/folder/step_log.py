@@ -85,7 +85,7 @@ def _is_step(row: Any) -> bool:
     )
 
 
-def known_steps(path: Path) -> list[dict[str, Any]]:
+def cached_steps(path: Path) -> list[dict[str, Any]]:
     """`read_steps` of a file, which is read again only when it was written since."""
     stat = path.stat()
     return list(_known(path.absolute(), stat.st_mtime_ns, stat.st_size))

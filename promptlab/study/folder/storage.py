@@ -58,7 +58,7 @@ def is_storage_error(error: BaseException) -> bool:
 
 
 @contextmanager
-def damage_told(where: str) -> Iterator[None]:
+def damaged_storage_errors(where: str) -> Iterator[None]:
     """Tell in a sentence that what a storage holds cannot be read: `StudyError`."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError

@@ -25,7 +25,7 @@ from promptlab.events import (
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
-from promptlab.study.learning_curve.cells import Cell, CellFiles, Found, State
+from promptlab.study.learning_curve.cells import CellFiles, CellResult, CellState, CurveCell
 from promptlab.study.spec.curve_plan import CurvePlan
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
@@ -58,7 +58,7 @@ class CellFitter:
         self.cancellation = cancellation
         self.rests_on = rests_on
 
-    def compute(self, cell: Cell) -> Found:
+    def compute(self, cell: CurveCell) -> CellResult:
         """Fit, predict and keep one cell; what goes wrong with it is its result."""
         self.cancellation.check()
         candidate = self.plan.candidates[cell.method, cell.seed]
@@ -71,7 +71,7 @@ class CellFitter:
         )
         return found
 
-    def _attempted(self, cell: Cell, candidate: Candidate) -> Found:
+    def _attempted(self, cell: CurveCell, candidate: Candidate) -> CellResult:
         started = self.cancellation.clock()
         rows: Predictions | None = None
         try:
@@ -90,17 +90,17 @@ class CellFitter:
             rows = None
             found = self._without(cell, "failed", f"{type(error).__name__}: {error}", started)
         found = dataclasses.replace(found, rests_on=self._basis_of(cell))
-        self.files.keep(found, rows)
+        self.files.write(found, rows)
         return found
 
-    def _basis_of(self, cell: Cell) -> str:
+    def _basis_of(self, cell: CurveCell) -> str:
         """The key of what a cell rests on; both, when only what was missing was asked again."""
-        earlier = self.files.found(cell)
+        earlier = self.files.read(cell)
         then = None if earlier is None or not earlier.complete else earlier.rests_on
         now = self.rests_on
         return now if then in (None, now) else f"{then} and {now}"
 
-    def _repeated(self, cell: Cell) -> Found | None:
+    def _repeated(self, cell: CurveCell) -> CellResult | None:
         """Without examples there is no draw: the same candidate need not be judged once a seed."""
         if cell.size or self.spec.dev_per_class is not None:
             return None
@@ -108,17 +108,17 @@ class CellFitter:
         for seed in self.spec.seeds[: self.spec.seeds.index(cell.seed)]:
             if self.plan.candidates[cell.method, seed].key != key:
                 continue
-            earlier = self.files.found(dataclasses.replace(cell, seed=seed))
+            earlier = self.files.read(dataclasses.replace(cell, seed=seed))
             if earlier is None:
                 continue
             found = dataclasses.replace(
                 earlier, seed=cell.seed, tokens=0, seconds=0.0, repeats=seed
             )
-            self.files.keep(found, self.files.predictions(earlier) if earlier.complete else None)
+            self.files.write(found, self.files.predictions(earlier) if earlier.complete else None)
             return found
         return None
 
-    def _predicted(self, cell: Cell, candidate: Candidate) -> Predictions:
+    def _predicted(self, cell: CurveCell, candidate: Candidate) -> Predictions:
         try:
             fitted = self._fitted(cell, candidate)
         except InputError as error:
@@ -132,7 +132,7 @@ class CellFitter:
                 self.events.emit(BlockScored(cell.number, len(rows), len(self.task.test), value))
             return False
 
-        earlier = self.files.found(cell)
+        earlier = self.files.read(cell)
         kept = self.files.predictions(earlier) if earlier and earlier.complete else None
         try:
             if kept is not None:
@@ -149,7 +149,7 @@ class CellFitter:
         check_answered(rows)
         return rows
 
-    def _fitted(self, cell: Cell, candidate: Candidate) -> Predictor:
+    def _fitted(self, cell: CurveCell, candidate: Candidate) -> Predictor:
         settings = self.plan.methods[cell.method].for_seed(cell.seed)
         kind = find_kind(settings.kind)(settings, self.plan.task_of(cell.size, cell.seed))
         sign = 1.0 if self.objective.maximise else -1.0
@@ -157,12 +157,12 @@ class CellFitter:
             lambda rows: sign * float(self.objective.compute(rows)),
             events=self.events,
             cancellation=self.cancellation,
-            folder=self.files.work(cell),
+            folder=self.files.learner_folder(cell),
         )
         return fit_one(kind, candidate, self.model, fitting, number=cell.number)
 
-    def _judged(self, cell: Cell, rows: Predictions, seconds: float) -> Found:
-        return Found(
+    def _judged(self, cell: CurveCell, rows: Predictions, seconds: float) -> CellResult:
+        return CellResult(
             cell.method,
             cell.size,
             cell.seed,
@@ -175,9 +175,11 @@ class CellFitter:
             seconds=seconds,
         )
 
-    def _without(self, cell: Cell, state: State, reason: str, started: float) -> Found:
+    def _without(
+        self, cell: CurveCell, state: CellState, reason: str, started: float
+    ) -> CellResult:
         seconds = self.cancellation.clock() - started
-        return Found(cell.method, cell.size, cell.seed, state, seconds=seconds, reason=reason)
+        return CellResult(cell.method, cell.size, cell.seed, state, seconds=seconds, reason=reason)
 
 
 class _NeedsExamples(WorkError):

@@ -14,15 +14,15 @@ from promptlab.files.cache import remove
 from promptlab.files.text_file import is_there
 from promptlab.security.untrusted_text import json_text
 from promptlab.study.folder.documents import file_checksum, read_json_file
-from promptlab.study.folder.folder import write_whole
+from promptlab.study.folder.folder import write_text
 from promptlab.study.folder.prediction_tables import read_table
 from promptlab.study.spec.curve_spec import CurveSpec
 
-State = Literal["complete", "needs examples", "failed"]
+CellState = Literal["complete", "needs examples", "failed"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class CurveCell:
     """``method`` fitted on ``size`` examples a class drawn with ``seed``; ``number`` from 0."""
 
     number: int
@@ -37,7 +37,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Found:
+class CellResult:
     """What came of a cell: ``value`` over the ``n`` answered examples and costs, or the ``reason``.
 
     ``n_missing`` examples of the test split were not answered. ``tokens`` are those of the
@@ -48,7 +48,7 @@ class Found:
     method: str
     size: int
     seed: int
-    state: State
+    state: CellState
     n: int | None = None
     value: float | None = None
     unparsed_rate: float | None = None
@@ -83,7 +83,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
-def read_found(path: Path) -> Found:
+def read_cell_result(path: Path) -> CellResult:
     """What a cell's file says. Raises `StudyError` naming the file when it is damaged."""
     record = read_json_file(path, AGAIN)
     if not isinstance(record, dict) or not set(record) >= {"method", "size", "seed", "state"}:
@@ -91,12 +91,12 @@ def read_found(path: Path) -> Found:
     for key, value in record.items():
         if key not in _TYPES or not isinstance(value, _TYPES[key]) or isinstance(value, bool):
             raise StudyError(f"{path}: {key} is {value!r:.60}, which no cell has; {AGAIN}")
-    if record["state"] not in get_args(State):
+    if record["state"] not in get_args(CellState):
         raise StudyError(f"{path}: state is {record['state']!r:.60}, which no cell has; {AGAIN}")
-    return Found(**record)
+    return CellResult(**record)
 
 
-def cells_of(spec: CurveSpec) -> list[Cell]:
+def curve_cells(spec: CurveSpec) -> list[CurveCell]:
     """Every cell, the small sizes first."""
     cells = [
         (method.name, size, seed)
@@ -104,7 +104,7 @@ def cells_of(spec: CurveSpec) -> list[Cell]:
         for seed in spec.seeds
         for method in spec.methods
     ]
-    return [Cell(number, *cell) for number, cell in enumerate(cells)]
+    return [CurveCell(number, *cell) for number, cell in enumerate(cells)]
 
 
 class CellFiles:
@@ -117,33 +117,33 @@ class CellFiles:
         self.folder = folder / "cells"
         self._slugs = slugs
 
-    def stem(self, cell: Cell | Found) -> str:
+    def stem(self, cell: CurveCell | CellResult) -> str:
         """The name of the cell's files, without an ending."""
         return f"{self._slugs[cell.method]}-{cell.size}-{cell.seed}"
 
-    def work(self, cell: Cell | Found) -> Path:
+    def learner_folder(self, cell: CurveCell | CellResult) -> Path:
         """Where the cell's learner keeps how far it is, until the cell is finished."""
         return self.folder / self.stem(cell)
 
-    def found(self, cell: Cell) -> Found | None:
+    def read(self, cell: CurveCell) -> CellResult | None:
         """What came of a finished cell, ``None`` if it is still to be computed."""
         path = self.folder / f"{self.stem(cell)}.json"
         if not is_there(path):
             return None
-        found = read_found(path)
+        found = read_cell_result(path)
         if (found.method, found.size, found.seed) != (cell.method, cell.size, cell.seed):
             raise StudyError(f"{path} tells of another cell; {AGAIN}")
         if found.complete and not is_there(self._rows_file(found)):
             return None
         return found
 
-    def predictions(self, cell: Cell | Found) -> Predictions:
+    def predictions(self, cell: CurveCell | CellResult) -> Predictions:
         """The test predictions of a complete cell."""
         return Predictions.from_jsonl(self._rows_file(cell))
 
     def check(
         self,
-        found: Found,
+        found: CellResult,
         examples: Sequence[Example],
         labels: Sequence[str],
         compute: Callable[[Predictions], float],
@@ -162,19 +162,19 @@ class CellFiles:
         if found.checksum is not None and file_checksum(path) != found.checksum:
             raise StudyError(f"{path} is not as it was written (its checksum is another one)")
 
-    def keep(self, found: Found, rows: Predictions | None = None) -> None:
+    def write(self, found: CellResult, rows: Predictions | None = None) -> None:
         """Write a finished cell; what its learner kept to continue from is removed."""
         if rows is not None:
             rows.to_jsonl(self._rows_file(found))
             found = replace(found, checksum=file_checksum(self._rows_file(found)))
         text = json_text(asdict(found), indent=2) + "\n"
-        write_whole(self.folder / f"{self.stem(found)}.json", text)
-        remove(self.work(found))
+        write_text(self.folder / f"{self.stem(found)}.json", text)
+        remove(self.learner_folder(found))
 
-    def drop(self, cell: Cell) -> None:
+    def remove(self, cell: CurveCell) -> None:
         """Remove what is kept of a cell."""
         remove(self.folder / f"{self.stem(cell)}.json")
         remove(self._rows_file(cell))
 
-    def _rows_file(self, cell: Cell | Found) -> Path:
+    def _rows_file(self, cell: CurveCell | CellResult) -> Path:
         return self.folder / f"{self.stem(cell)}.jsonl"

@@ -22,7 +22,7 @@ from promptlab.files.spreadsheet import csv_text
 from promptlab.predictors.candidate import Candidate
 from promptlab.study.decision.leaderboard import task_facts
 from promptlab.study.decision.verdict import ALPHA
-from promptlab.study.learning_curve.cells import CHECKSUM, CellFiles, Found
+from promptlab.study.learning_curve.cells import CHECKSUM, CellFiles, CellResult
 from promptlab.study.report.curve_sentences import curve_statements
 from promptlab.study.spec.curve_spec import LEARNING_CURVE, CurveSpec
 from promptlab.study.spec.objective import Objective, make_objective
@@ -33,7 +33,7 @@ def curve_document(
     task: Task,
     model: Mapping[str, Any],
     candidates: Mapping[str, Candidate],
-    found: Sequence[Found],
+    found: Sequence[CellResult],
     files: CellFiles,
 ) -> dict[str, Any]:
     """The result document: every cell, the curves, the comparisons and the result in words."""
@@ -64,14 +64,14 @@ def curve_document(
     return document
 
 
-def curve_table(found: Sequence[Found]) -> str:
+def curve_table(found: Sequence[CellResult]) -> str:
     """The cells as CSV; none can be run as a formula."""
-    columns = [name for name in Found.__dataclass_fields__ if name != CHECKSUM]
+    columns = [name for name in CellResult.__dataclass_fields__ if name != CHECKSUM]
     return csv_text(columns, [[cell.row()[name] for name in columns] for cell in found])
 
 
 def curve_rows(
-    methods: Sequence[str], sizes: Sequence[int], found: Sequence[Found]
+    methods: Sequence[str], sizes: Sequence[int], found: Sequence[CellResult]
 ) -> list[dict[str, Any]]:
     """A row for every method and size that have a value, in the methods' order."""
     return [
@@ -82,7 +82,7 @@ def curve_rows(
     ]
 
 
-def _curve_row(method: str, size: int, found: Sequence[Found]) -> dict[str, Any] | None:
+def _curve_row(method: str, size: int, found: Sequence[CellResult]) -> dict[str, Any] | None:
     """Mean, standard deviation and Student's 95 % interval of the mean over the seeds.
 
     Seeds that repeat another's work tell nothing of the spread: they do not count.
@@ -109,7 +109,7 @@ def _curve_row(method: str, size: int, found: Sequence[Found]) -> dict[str, Any]
 
 
 def _comparisons(
-    spec: CurveSpec, task: Task, found: Sequence[Found], files: CellFiles
+    spec: CurveSpec, task: Task, found: Sequence[CellResult], files: CellFiles
 ) -> list[dict[str, Any]]:
     """Every method with the baseline at every size at which both have values, Holm over all."""
     if spec.baseline is None:

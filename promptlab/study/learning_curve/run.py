@@ -20,10 +20,10 @@ from promptlab.files.cache import remove
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.cost_ledger import CostLedger
-from promptlab.study.decision.side_work import finish_report
-from promptlab.study.folder.basis import RESTS_ON, Basis, mixed_told
+from promptlab.study.decision.optional_results import finish_report
+from promptlab.study.folder.provenance import RESTS_ON, StudyProvenance, mixed_provenance_sentence
 from promptlab.study.learning_curve.cell_fitter import CellFitter
-from promptlab.study.learning_curve.cells import Cell, CellFiles, Found, cells_of
+from promptlab.study.learning_curve.cells import CellFiles, CellResult, CurveCell, curve_cells
 from promptlab.study.learning_curve.result import curve_document, curve_table
 from promptlab.study.runner import RunOptions, StudyRunner
 from promptlab.study.search.endpoint_cost import EndpointCost
@@ -69,15 +69,15 @@ class CurveRun(StudyRunner[CurveSpec, CurvePlan]):
         return any(result.get(name) for name in open_ends)
 
     def _run(
-        self, plan: CurvePlan, model: LanguageModel, basis: Basis, known: tuple[str, ...]
+        self, plan: CurvePlan, model: LanguageModel, basis: StudyProvenance, known: tuple[str, ...]
     ) -> dict[str, Any]:
         for remark in (*basis.remarks, *plan.task.warnings):
             self.events.emit(Warned(remark))
-        cells = cells_of(self.spec)
+        cells = curve_cells(self.spec)
         found = [self._earlier(cell) for cell in cells]
         if basis.accepted:  # what was learned halfway cannot go on with other weights
             for cell in cells:
-                remove(self.files.work(cell))
+                remove(self.files.learner_folder(cell))
         self.events.emit(
             StudyStarted(
                 self.spec.study,
@@ -92,7 +92,7 @@ class CurveRun(StudyRunner[CurveSpec, CurvePlan]):
         fitter = CellFitter(
             plan, self.objective, model, self.files, self.events, self.cancellation, basis.key
         )
-        with CostLedger(self.folder.ledger) as ledger, ledger.in_force():
+        with CostLedger(self.folder.ledger_file) as ledger, ledger.in_force():
             account = EndpointCost(ledger, model, self.events)
             self.events.subscribe(account)
             results = [
@@ -106,14 +106,14 @@ class CurveRun(StudyRunner[CurveSpec, CurvePlan]):
         account.add_to(document)
         document["statements"] += [document["mixed"]] if document["mixed"] else []
         self.folder.write("leaderboard.csv", curve_table(results))
-        self.folder.seal(document)
+        self.folder.write_result(document)
         self.events.emit(Phase("report"))
         finish_report(self.folder, document, self.events)
         self.events.emit(StudyFinished(self.spec.study, str(self.folder.path), None))
         return document
 
     def _document(
-        self, results: Sequence[Found], model: LanguageModel, basis: Basis
+        self, results: Sequence[CellResult], model: LanguageModel, basis: StudyProvenance
     ) -> dict[str, Any]:
         """The result document, but for what endpoints have cost."""
         first = self.plan.first_candidates
@@ -122,18 +122,20 @@ class CurveRun(StudyRunner[CurveSpec, CurvePlan]):
         )
         document[RESTS_ON] = {"records": basis.records, "now": basis.key}
         rests_on = ({"number": n, RESTS_ON: each.rests_on} for n, each in enumerate(results))
-        document["mixed"] = mixed_told(basis.records, rests_on).replace("trials", "cells")
+        document["mixed"] = mixed_provenance_sentence(basis.records, rests_on).replace(
+            "trials", "cells"
+        )
         return document
 
-    def _earlier(self, cell: Cell) -> Found | None:
+    def _earlier(self, cell: CurveCell) -> CellResult | None:
         """What an earlier run found of a cell; a damaged one is told, and computed again."""
         task, compute = self.plan.task, self.objective.compute
         try:
-            found = self.files.found(cell)
+            found = self.files.read(cell)
             if found is not None:
                 self.files.check(found, task.test, task.labels, compute)
         except InputError as error:
             self.events.emit(Warned(f"{error}: {cell.name} is computed again"))
-            self.files.drop(cell)
+            self.files.remove(cell)
             return None
         return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from promptlab.errors import StudyError
 from promptlab.study.folder.folder import StudyFolder
-from promptlab.study.learning_curve.cells import read_found
+from promptlab.study.learning_curve.cells import read_cell_result
 
 
 class StoredTrials:
@@ -100,11 +100,11 @@ class CellRows:
 
     def curves(self) -> list[dict[str, Any]]:
         """Mean and interval by method and size, of the cells that have a value so far."""
-        from promptlab.study.learning_curve.cells import Found
+        from promptlab.study.learning_curve.cells import CellResult
         from promptlab.study.learning_curve.result import curve_rows
 
         self._read()
-        found = [Found(**cell) for cell in self._known.values()]
+        found = [CellResult(**cell) for cell in self._known.values()]
         methods = sorted({cell.method for cell in found})
         return curve_rows(methods, sorted({cell.size for cell in found}), found)
 
@@ -113,7 +113,7 @@ class CellRows:
         for path in self._folder.glob("*.json"):
             if path.name not in self._known:
                 try:
-                    self._known[path.name] = asdict(read_found(path))
+                    self._known[path.name] = asdict(read_cell_result(path))
                 except StudyError:
                     continue  # a damaged cell, which the next run computes again
 

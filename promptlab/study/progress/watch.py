@@ -14,8 +14,8 @@ import yaml
 
 from promptlab.errors import StudyError
 from promptlab.models.remote.cost_ledger import CostLedgerReader
-from promptlab.study.decision.trial_row import ranked
-from promptlab.study.folder.documents import check_places, read_record
+from promptlab.study.decision.trial_row import rank_rows
+from promptlab.study.folder.documents import check_file_types, read_study_record
 from promptlab.study.folder.event_log import LogReader, storage_is_made
 from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 from promptlab.study.formatting import COUNTS
@@ -53,14 +53,14 @@ class StudyWatcher:
         self._cells = CellRows(self._folder.path)
         self._about: dict[str, Any] = {}
         self._stored: StoredTrials | None = None
-        self._paid = CostLedgerReader(self._folder.ledger)
+        self._paid = CostLedgerReader(self._folder.ledger_file)
 
     def _stamps(self) -> tuple[Any, ...]:
         """What tells whether anything was written since."""
         path = self._folder.path
         names = ("study.yaml", "log.jsonl", "leaderboard.json", "study.db", "study.db-wal", "cells")
-        files = [path / name for name in (*names, self._folder.ledger.name)]
-        files += [self._folder.steps / f"{number}.jsonl" for number in self._log.running]
+        files = [path / name for name in (*names, self._folder.ledger_file.name)]
+        files += [self._folder.steps_folder / f"{number}.jsonl" for number in self._log.running]
         return tuple(_stamp(file) for file in files)
 
     def _readable(self) -> dict[str, Any]:
@@ -74,18 +74,18 @@ class StudyWatcher:
             ) from error
 
     def _read(self) -> dict[str, Any]:
-        check_places(self._folder.path)
+        check_file_types(self._folder.path)
         self._take_log()
         self._about = self._read_about()
         started = self._log.started or {}
         objective = str(started.get("objective") or self._about["objective"] or "")
-        if self._folder.finished:
+        if self._folder.is_decided:
             return self._decided(read_leaderboard(self._folder.path))
         maximise = bool(started.get("maximise", True))
         rows, finished = self._rows(objective or "accuracy")
         objective = objective or _guessed(rows)
         curve = self._about["kind"] == LEARNING_CURVE
-        trials = rows if curve else ranked(rows, objective, maximise)
+        trials = rows if curve else rank_rows(rows, objective, maximise)
         planned = started.get("planned") or self._planned()
         return self._common(objective, maximise, trials) | {
             "planned": max(planned, finished),
@@ -95,10 +95,10 @@ class StudyWatcher:
         }
 
     def _take_log(self) -> None:
-        rows, again = self._reader.new()
+        rows, again = self._reader.read_new()
         if again:
             self._reset()
-            rows, _ = self._reader.new()
+            rows, _ = self._reader.read_new()
         for row in rows:
             try:
                 self._log.add_events(row)
@@ -111,7 +111,7 @@ class StudyWatcher:
         self._folder.require()
         if self._about.get("stamp") == _stamp(path):
             return self._about
-        found = read_record(path)
+        found = read_study_record(path)
         objectives = found.get("objectives") or [None]
         return {
             "stamp": _stamp(path),
@@ -183,7 +183,7 @@ class StudyWatcher:
 
     def _with_steps(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """An open trial with its learner's last step, if it has one."""
-        last = _last_line(self._folder.steps / f"{row['number']}.jsonl") or {}
+        last = _last_line(self._folder.steps_folder / f"{row['number']}.jsonl") or {}
         return {**row, "step": last.get("step"), "values": last.get("values") or {}}
 
     def _now(self, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,10 +191,10 @@ class StudyWatcher:
         now = time.time()
         log, stopped = self._log, self._log.stopped
         state = "interrupted"
-        if self._folder.finished:
+        if self._folder.is_decided:
             state = "undecided" if known.get("gaps") else "decided"
         message = ""
-        if self._folder.held:
+        if self._folder.is_held:
             state = "running"
         elif state == "interrupted" and stopped is not None:
             state = "stopped" if stopped["cancelled"] else "failed"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import StudyError
 from promptlab.files.yaml_dump import dump_yaml
-from promptlab.study.folder.folder import write_whole
+from promptlab.study.folder.folder import write_text
 
 if TYPE_CHECKING:
     from promptlab.study.proposal.proposal import Proposal
@@ -22,7 +22,7 @@ def write_proposal(proposal: Proposal, path: Path, *, overwrite: bool = False) -
     """
     if path.exists() and not overwrite:
         raise StudyError(f"{path} exists already; --force overwrites it, --out names another file")
-    write_whole(path, proposal_text(proposal, path.parent))
+    write_text(path, proposal_text(proposal, path.parent))
 
 
 def proposal_text(proposal: Proposal, folder: Path) -> str:

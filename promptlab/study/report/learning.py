@@ -8,7 +8,7 @@ from typing import Any
 
 from promptlab.predictors.candidate import Candidate
 from promptlab.study import formatting
-from promptlab.study.folder.documents import as_told, read_json_file
+from promptlab.study.folder.documents import read_json_file, use_document
 from promptlab.study.folder.step_log import read_steps
 from promptlab.study.report.learning_plots import LearnedTrial, dev_plot, loss_plot, tones
 
@@ -137,7 +137,7 @@ def _facts(folder: Path, trial: Mapping[str, Any]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     read = read_json_file(path, f"remove {path.parent}, and the next run fits it again")
-    found: dict[str, Any] = as_told(lambda: read.get("facts") or {}, path)
+    found: dict[str, Any] = use_document(lambda: read.get("facts") or {}, path)
     return found
 
 

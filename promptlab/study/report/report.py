@@ -15,15 +15,15 @@ from promptlab.files.cache import atomic_write
 from promptlab.files.text_file import is_there, read_text_file
 from promptlab.security.untrusted_text import sanitize
 from promptlab.study import formatting
-from promptlab.study.decision.regression import told as regression_told
+from promptlab.study.decision.regression import regression_sentence
 from promptlab.study.decision.verdict import study_verdict
 from promptlab.study.folder.documents import (
     BRING_BACK,
     DECIDE_AGAIN,
-    as_told,
-    check_places,
+    check_file_types,
     check_unchanged,
-    read_board,
+    find_leaderboard,
+    use_document,
 )
 from promptlab.study.report import composition, plots, rows
 from promptlab.study.report.curve import curve_page
@@ -44,12 +44,12 @@ def write_report(folder: Path) -> Path:
     escaped. Raises StudyError when the folder holds no leaderboard that can be read.
     """
     folder = Path(folder)
-    check_places(folder)
+    check_file_types(folder)
     board = _read_leaderboard(folder)
     failures = _read_failures(folder / "failures.jsonl")
     yaml = folder / "study.yaml"
     settings = read_text_file(yaml, BRING_BACK) if is_there(yaml) else ""
-    template, page = as_told(
+    template, page = use_document(
         lambda: _fill_template(board, failures, folder), folder / "leaderboard.json"
     )
     path = folder / "report.html"
@@ -155,7 +155,7 @@ def _regression(board: Mapping[str, Any]) -> dict[str, Any] | None:
     found = board.get("regression")
     if not found:
         return None
-    return {**found, "told": regression_told(found), "rows": found["rows"][:SHOWN_FAILURES]}
+    return {**found, "told": regression_sentence(found), "rows": found["rows"][:SHOWN_FAILURES]}
 
 
 def _values(
@@ -188,7 +188,7 @@ def _content_hash(text: str) -> str:
 
 def _read_leaderboard(folder: Path) -> dict[str, Any]:
     """The result document: a search's trials, or a learning curve's cells."""
-    board = read_board(folder)
+    board = find_leaderboard(folder)
     if board is None:
         raise StudyError(
             f"{folder / 'leaderboard.json'}: no such file; a report needs the folder of a study "

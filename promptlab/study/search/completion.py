@@ -9,9 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 from promptlab.errors import Cancelled, DiskError, EndpointError, InputError, WorkError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Phase, TrialAsked, TrialFinished, Warned
-from promptlab.study.folder.basis import RESTS_ON
 from promptlab.study.folder.documents import file_checksum
 from promptlab.study.folder.prediction_tables import read_table
+from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.search.trial_evaluation import evaluation_record
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
 from promptlab.study.trials.context import StudyContext

@@ -122,7 +122,7 @@ class TrialSearch:
             return self._context.load_fitted(item.candidate)
         except InputError as error:
             self._context.events.emit(Warned(f"{item.candidate.name} is fitted again: {error}"))
-            remove(self._context.folder.fitted(item.candidate.key))
+            remove(self._context.folder.fitted_folder(item.candidate.key))
             return None
 
     def _pruner_of(self, kind: str) -> LearningCurvePruner:

@@ -36,7 +36,7 @@ class StudyFitContext(FitContext):
     ) -> None:
         super().__init__(
             context.dev_score,
-            events=Events(StepLog(context.folder.steps), context.events.emit),
+            events=Events(StepLog(context.folder.steps_folder), context.events.emit),
             cancellation=context.cancellation,
             folder=context.folder.path,
         )

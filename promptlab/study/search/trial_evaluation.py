@@ -25,8 +25,8 @@ from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.folder import DOCUMENT
 from promptlab.predictors.base import Predictor
-from promptlab.study.folder.basis import RESTS_ON
 from promptlab.study.folder.documents import file_checksum
+from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.blocks import (
     GIVE_UP_AFTER,
@@ -113,7 +113,7 @@ class TrialEvaluator:
 
     def _save_fitted(self, item: OpenTrial, fitted: Predictor) -> None:
         """A dear predictor is saved before it is judged, whole or not at all."""
-        folder = self._context.folder.fitted(item.candidate.key)
+        folder = self._context.folder.fitted_folder(item.candidate.key)
         if self._context.space.kinds[item.group].saves_fitted and not folder.exists():
             with atomic_write(folder) as partial:
                 fitted.save(partial)
@@ -155,7 +155,7 @@ class TrialEvaluator:
         rows.to_jsonl(path)
         found = evaluation_record(self._context, fitted, rows) | {CHECKSUM: file_checksum(path)}
         found["seconds"] = self._context.cancellation.clock() - started
-        document = self._context.folder.fitted(item.candidate.key) / DOCUMENT
+        document = self._context.folder.fitted_folder(item.candidate.key) / DOCUMENT
         if self._context.space.kinds[item.group].saves_fitted and document.is_file():
             found[FITTED] = file_checksum(document)
         if reason is not None:
@@ -183,7 +183,7 @@ class TrialEvaluator:
         complete = state == TrialState.COMPLETE
         self._context.history.tell(item.number, state, values if complete else None, found)
         if self._context.space.kinds[item.group].saves_fitted:
-            self._context.folder.drop_checkpoints(item.candidate.key)
+            self._context.folder.remove_checkpoints(item.candidate.key)
         seconds = self._context.cancellation.clock() - started
         value = values[0] if values else None
         number, name, reason = item.number, item.candidate.name, found.get("reason")

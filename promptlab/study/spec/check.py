@@ -8,7 +8,7 @@ from dataclasses import replace
 from promptlab.data.load_task import load_task
 from promptlab.data.task import Task
 from promptlab.errors import InputError, Location, ValidationIssue
-from promptlab.study.decision.regression import read_suite
+from promptlab.study.decision.regression import read_regression_suite
 from promptlab.study.spec.curve_plan import CurvePlan
 from promptlab.study.spec.curve_spec import CurveSpec
 from promptlab.study.spec.load import STUDY_FILE, load_spec
@@ -44,7 +44,7 @@ def check_study(
             f"there is no group {spec.baseline!r}; the groups are {', '.join(space.kinds)}",
         )
     if spec.regression is not None:
-        read_suite(spec.regression, task)
+        read_regression_suite(spec.regression, task)
     return task, space
 
 

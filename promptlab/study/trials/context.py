@@ -28,8 +28,8 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, load
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.saved_model import saved_weights_hash
-from promptlab.study.folder.basis import Basis
 from promptlab.study.folder.folder import StudyFolder
+from promptlab.study.folder.provenance import StudyProvenance
 from promptlab.study.spec.objective import Objective, compare_paired, summarize_predictions
 from promptlab.study.spec.space import SearchSpace
 from promptlab.study.spec.spec import StudySpec
@@ -102,7 +102,7 @@ class StudyContext:
     events: Events
     cancellation: Cancellation
     history: TrialHistory
-    provenance: Basis = field(default_factory=Basis)
+    provenance: StudyProvenance = field(default_factory=StudyProvenance)
     completed: dict[int, tuple[FrozenTrial, CompletedTrial]] = field(default_factory=dict)
 
     def dev_score(self, rows: Predictions) -> float:
@@ -122,7 +122,7 @@ class StudyContext:
 
     def load_fitted(self, candidate: Candidate) -> Predictor | None:
         """The fitted predictor that is kept of a candidate, if there is one."""
-        folder = self.folder.fitted(candidate.key)
+        folder = self.folder.fitted_folder(candidate.key)
         if not folder.exists():
             return None
         then, now = saved_weights_hash(folder), self.model.describe().get("weights")
@@ -135,7 +135,7 @@ class StudyContext:
     def fitted_folder(self, trial: FrozenTrial) -> Path | None:
         """Where a trial's predictor is kept, if it is; one that was changed is told and removed."""
         candidate, expected = self.candidate_of(trial), trial_record(trial).get(FITTED)
-        folder = self.folder.fitted(candidate.key)
+        folder = self.folder.fitted_folder(candidate.key)
         if not folder.exists():
             return None
         told = None if expected is None else find_difference(folder / DOCUMENT, expected)
@@ -155,7 +155,7 @@ class StudyContext:
             return self.load_fitted(candidate)
         except InputError as error:
             self.events.emit(Warned(f"{candidate.name} is fitted again: {error}"))
-            remove(self.folder.fitted(candidate.key))
+            remove(self.folder.fitted_folder(candidate.key))
             return None
 
     def fit(self, trial: FrozenTrial, task: Task | None = None) -> Predictor:

@@ -188,7 +188,7 @@ class TrialQueue:
                 return False
         return (
             self._context.history.find_judged(key) is None
-            and not self._context.folder.fitted(key).exists()
+            and not self._context.folder.fitted_folder(key).exists()
         )
 
     def _ask(self, batch: int, group: str | None = None) -> OpenTrial | None:
@@ -254,7 +254,7 @@ class TrialQueue:
         if number >= len(history):
             return None
         before = history.trial(number).user_attrs.get(AGAIN)
-        log = StepLog(self._context.folder.steps)
+        log = StepLog(self._context.folder.steps_folder)
         while before is not None:
             lost = history.trial(before)
             log.take_over(before, number)

@@ -10,7 +10,7 @@ from promptlab.files.provenance import Provenance
 from promptlab.models.remote import model as remote
 from promptlab.models.remote.model import RemoteModel
 from promptlab.models.remote.transport import Transport
-from promptlab.study.folder.basis import Basis
+from promptlab.study.folder.provenance import StudyProvenance
 
 SECRET = "sk-very-secret-0123456789"
 ROW = {"id": "m", "created": 1, "permission": [{"id": "p1"}], "root": "org/m", "max_model_len": 64}
@@ -32,7 +32,7 @@ def now(**options: object) -> Provenance:
 
 
 def differs(before: Provenance, after: Provenance) -> list[str]:
-    from promptlab.study.folder.basis import _differences
+    from promptlab.study.folder.provenance import _differences
 
     return [one.name for one in _differences(before.fixed, after.fixed)]
 
@@ -53,7 +53,7 @@ def test_an_endpoint_that_says_nothing_today_is_not_another_one(
     before = now()
     rows.clear()
     assert differs(before, now()) == [] == differs(now(), before)
-    basis = Basis(now())
+    basis = StudyProvenance(now())
     assert not basis.settle({"rests_on": [before.record()]}, remote.__file__)  # type: ignore[arg-type]
     assert basis.key == before.key
 

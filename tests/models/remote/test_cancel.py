@@ -137,7 +137,7 @@ def test_a_study_that_is_cancelled_stops_within_its_block(
     run = StudyRun(spec, out=tmp_path, cancellation=cancellation, model=model_at(endpoint))
     with pytest.raises(Cancelled):
         run.run()
-    assert not run.folder.finished and not script.over.is_set()
+    assert not run.folder.is_decided and not script.over.is_set()
 
 
 def test_files_and_grids_keep_what_is_finished(

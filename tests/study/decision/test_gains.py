@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptlab.models.local import LocalModel
-from promptlab.study.decision.gains import Gain
+from promptlab.study.decision.gains import GroupGain
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from tests.helpers.study_fixtures import study_document, write_reviews
@@ -55,12 +55,12 @@ def test_groups_are_told_beside_the_baseline(
     ],
 )
 def test_the_verdict_in_words(difference: float, p: float, said: str) -> None:
-    gain = Gain("tree", 4, "a tree", 0.4, 0.4 - difference, difference, p, 12.5)
+    gain = GroupGain("tree", 4, "a tree", 0.4, 0.4 - difference, difference, p, 12.5)
     assert gain.verdict == said
-    assert f"{said} X" in gain.told("X")
-    assert "12.5 times the tokens" in gain.told("X")
+    assert f"{said} X" in gain.sentence("X")
+    assert "12.5 times the tokens" in gain.sentence("X")
 
 
 def test_a_baseline_without_a_model_has_no_tokens_to_compare_with() -> None:
-    gain = Gain("tree", 4, "a tree", 0.4, 0.3, 0.1, 0.5, None)
-    assert gain.told("X").endswith("and the baseline asks no model.")
+    gain = GroupGain("tree", 4, "a tree", 0.4, 0.3, 0.1, 0.5, None)
+    assert gain.sentence("X").endswith("and the baseline asks no model.")

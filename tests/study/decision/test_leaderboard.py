@@ -16,7 +16,7 @@ from promptlab.evaluation.failure_log import FailureLog
 from promptlab.evaluation.failure_records import TABLES
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.study.decision.leaderboard import confusion, failure_lines
+from promptlab.study.decision.leaderboard import confusion_matrix, failure_lines
 from promptlab.study.report import plots
 
 
@@ -62,7 +62,7 @@ def write(folder: Path, task: Task, rows: Predictions, winner: Any) -> Path:
 
 def test_a_thousand_labels_make_neither_a_large_board_nor_a_large_log(tmp_path: Path) -> None:
     task, rows, winner = many(1000)
-    found = confusion(task, rows)
+    found = confusion_matrix(task, rows)
     assert found is not None
     assert len(json.dumps(found, indent=2)) < 300_000  # 11 MB as a matrix
     log = write(tmp_path, task, rows, winner)
@@ -92,7 +92,7 @@ def test_cells_are_the_matrix(tmp_path: Path) -> None:
     task, rows, _ = many(60)
     unparsed = Prediction(rows[0].example_id, None, rows[0].target, unparsed=True, text="?")
     rows = rows.with_answers(Predictions([unparsed]))
-    found = confusion(task, rows)
+    found = confusion_matrix(task, rows)
     assert found is not None and "matrix" not in found
     labels = [*task.labels, "unparsed"]
     assert found["labels"] == labels
@@ -103,7 +103,7 @@ def test_cells_are_the_matrix(tmp_path: Path) -> None:
 
 def test_few_labels_are_written_as_ever(tmp_path: Path) -> None:
     task, rows, winner = many(3)
-    found = confusion(task, rows)
+    found = confusion_matrix(task, rows)
     assert found is not None and sum(map(sum, found["matrix"])) == len(rows)
     lines, answers = failure_lines(task, winner, rows)
     assert not answers
@@ -118,7 +118,7 @@ def test_a_label_called_unparsed_is_a_label() -> None:
         Prediction("a", "unparsed", "unparsed"),
         Prediction("b", None, "other", unparsed=True),
     ])  # fmt: skip
-    assert confusion(task, rows) == {
+    assert confusion_matrix(task, rows) == {
         "labels": ["other", "unparsed", "unparsed"],
         "matrix": [[0, 0, 1], [0, 1, 0]],
     }

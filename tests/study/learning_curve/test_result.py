@@ -13,7 +13,7 @@ from promptlab.data.task import Task
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.statistics import holm, mcnemar_exact, paired_bootstrap, t_interval
-from promptlab.study.learning_curve.cells import CellFiles, Found
+from promptlab.study.learning_curve.cells import CellFiles, CellResult
 from promptlab.study.learning_curve.result import curve_document as result_of
 from promptlab.study.report.curve_sentences import curve_statements
 from promptlab.study.spec.curve_spec import CurveSpec
@@ -53,8 +53,8 @@ def material(tmp_path: Path, metric: str, shares: dict[tuple[str, int, int], flo
     for (name, size, seed), share in shares.items():
         table = rows([draw.random() < share for _ in range(N)])
         value = sum(table.correct) / N
-        found.append(Found(name, size, seed, "complete", n=N, value=value))
-        files.keep(found[-1], table)
+        found.append(CellResult(name, size, seed, "complete", n=N, value=value))
+        files.write(found[-1], table)
         tables[name, size, seed] = table
     return result_of(spec, task, {"name": "m"}, {}, found, files), tables, spec
 

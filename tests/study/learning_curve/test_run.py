@@ -152,7 +152,7 @@ def test_all_cells_failing(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     run, _ = start(methods=[method(kind=LEARNED)], sizes=[2], baseline=None)
     with pytest.raises(WorkError, match="no cell was completed: RuntimeError: the loss"):
         run.run()
-    assert not run.folder.finished
+    assert not run.folder.is_decided
 
 
 def test_a_finished_curve_is_read_not_run(start: Start) -> None:
@@ -175,7 +175,7 @@ def test_cancelled_and_continued_equals_uninterrupted(start: Start) -> None:
     run.events.subscribe(lambda e: cancellation.request() if len(finished(heard)) == 7 else None)
     with pytest.raises(Cancelled):
         run.run()
-    assert not run.folder.finished
+    assert not run.folder.is_decided
     files = run.folder.path / "cells"
     times = {path.name: path.stat().st_mtime_ns for path in files.iterdir()}
     assert len(list(files.glob("*.json"))) == 7

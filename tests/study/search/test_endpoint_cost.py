@@ -190,7 +190,7 @@ def test_the_sum_that_earlier_versions_kept_counts_on(
     path = study_file(endpoint, tmp_path, budget={"trials": 1})
     run = run_of(path, tmp_path)
     run.run()
-    run.folder.ledger.unlink()
+    run.folder.ledger_file.unlink()
     old = {
         "requests": 50, "retries": 1, "failed": 0, "cached": 2, "estimated": 0,
         "tokens_in": 500, "tokens_out": 100, "dollars": 0.15,

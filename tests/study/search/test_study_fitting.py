@@ -84,7 +84,7 @@ def test_what_is_kept_is_not_fitted_again(start: Start) -> None:
     assert len(told(heard, "complete")) == len(WORDS)
     for row in board["trials"]:
         assert row["curve"] == [[n, 0.5 + n / 100] for n in range(EVALUATIONS)]
-        steps = read_steps(run.folder.steps / f"{row['number']}.jsonl")
+        steps = read_steps(run.folder.steps_folder / f"{row['number']}.jsonl")
         assert [step["step"] for step in steps] == list(range(EVALUATIONS))
         assert steps[0]["notes"] == {"w": row["candidate"]["word"]}
         assert row["seconds"] > 0
@@ -100,7 +100,7 @@ def test_what_a_learner_gives_up_is_pruned_with_its_reason(start: Start) -> None
         (row,) = [row for row in board["trials"] if row["state"] == "pruned"]
         assert row["reason"] == "diverged at step 1: the loss is nan"
         assert not run.folder.predictions_file(row["number"]).exists()
-        assert not run.folder.fitted(
+        assert not run.folder.fitted_folder(
             run.context.study.trials[row["number"]].user_attrs["asked"]["key"]
         ).exists()
         first = next(e for e in told(heard, "pruned"))
@@ -172,7 +172,7 @@ def test_a_kept_predictor_that_was_changed_is_fitted_again(start: Start) -> None
     board = first.run()
     (first.folder.path / "leaderboard.json").unlink()
     (first.folder.path / "predictions" / "test.jsonl").unlink()
-    kept = first.folder.fitted(Candidate.of("learner", board["best"]["candidate"], "").key)
+    kept = first.folder.fitted_folder(Candidate.of("learner", board["best"]["candidate"], "").key)
     document = kept / "predictor.json"
     word = board["best"]["candidate"]["word"]
     document.write_text(document.read_text().replace(f'"{word}"', '"terrible"', 1))
@@ -198,7 +198,7 @@ def test_learning_goes_on_where_it_was_killed(start: Start) -> None:
     (row,) = [row for row in board["trials"] if row["candidate"]["word"] == word]
     assert row["number"] == number
     assert [point[0] for point in row["curve"]] == list(range(EVALUATIONS))
-    steps = read_steps(run.folder.steps / f"{row['number']}.jsonl")
+    steps = read_steps(run.folder.steps_folder / f"{row['number']}.jsonl")
     assert [step["step"] for step in steps] == list(range(EVALUATIONS))
     assert sorted(r["candidate"]["word"] for r in board["trials"]) == sorted(WORDS)
 

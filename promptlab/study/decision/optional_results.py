@@ -29,7 +29,7 @@ class Unmeasured:
         """Plain JSON data."""
         return asdict(self)
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """It in sentences."""
         reason = self.reason.rstrip(".")
         return (
@@ -38,7 +38,7 @@ class Unmeasured:
         )
 
 
-class SideWork:
+class OptionalResults:
     """Attempts what the result can do without; ``failed`` is what could not be measured."""
 
     def __init__(self, context: StudyContext) -> None:
@@ -67,11 +67,11 @@ class SideWork:
             self.failed.append(Unmeasured(what, reason))
             return otherwise(reason)
 
-    def put_into(self, board: dict[str, Any]) -> None:
+    def add_to(self, board: dict[str, Any]) -> None:
         """Say in the result document what is missing, but for what was said there before."""
         if self.failed:
             board["unmeasured"] = [each.record() for each in self.failed]
-            board["statements"] += [each.told() for each in self.failed[self._told :]]
+            board["statements"] += [each.sentence() for each in self.failed[self._told :]]
             self._told = len(self.failed)
 
 
@@ -86,7 +86,7 @@ def finish_report(folder: StudyFolder, board: dict[str, Any], events: Events) ->
         _log.debug("the report failed", exc_info=error)
         events.emit(Warned(f"no report: {missing.reason}"))
         board["unmeasured"] = [*board.get("unmeasured", []), missing.record()]
-        board["statements"].append(missing.told())
+        board["statements"].append(missing.sentence())
         folder.write_json("leaderboard.json", board)
 
 

@@ -35,7 +35,7 @@ class Difference(NamedTuple):
         return f"{self.name} ({self.before} → {self.after})"
 
 
-class Basis:
+class StudyProvenance:
     """What a study rests on now, and what its trials so far rest on.
 
     ``model`` is the model's key, by which earlier versions knew it. ``accept`` goes on with what
@@ -62,7 +62,7 @@ class Basis:
         if resolved is None:
             return True
         if RESTS_ON not in resolved:
-            self._refuse(_differences_then(resolved, self.now, self.model), place)
+            self._refuse(_differences_from_versions(resolved, self.now, self.model), place)
             self.remarks.append(
                 "what this study rests on (files, templates, code) was not recorded when it began, "
                 "so it is not compared; from here on it is recorded"
@@ -124,7 +124,7 @@ class Basis:
         self.remarks.append(f"goes on although it rests on something else: {_listed(differences)}")
 
 
-def study_provenance(model: LanguageModel, inputs: Mapping[str, str]) -> Provenance:
+def current_provenance(model: LanguageModel, inputs: Mapping[str, str]) -> Provenance:
     """What a study with this model rests on; ``inputs`` are what was noted when it was set up."""
     own = Provenance(
         {**inputs, **package_versions(*COMPUTES), "python": _python()},
@@ -138,7 +138,7 @@ def _python() -> str:
     return f"{major}.{minor}"
 
 
-def mixed_told(
+def mixed_provenance_sentence(
     records: Sequence[Mapping[str, Any]],
     rows: Iterable[Mapping[str, Any]],
     best: int | None = None,
@@ -164,7 +164,7 @@ def mixed_told(
         return ""
     known = {record["key"]: Provenance.from_record(record) for record in records}
     groups = sorted(numbers.items(), key=lambda item: min(item[1], default=10**9))
-    told = [_group_told(key, of, best) for key, of in groups]
+    told = [_group_phrase(key, of, best) for key, of in groups]
     if tested is not None:
         told.append(f"test was read by {tested}")
     found: list[Difference] = []
@@ -178,7 +178,7 @@ def mixed_told(
     )
 
 
-def unrecorded_told(rows: Iterable[Mapping[str, Any]]) -> str:
+def unrecorded_provenance_sentence(rows: Iterable[Mapping[str, Any]]) -> str:
     """That earlier versions judged trials and did not record what they rest on; mostly empty."""
     numbers = [int(row["number"]) for row in rows if not row.get(RESTS_ON)]
     if not numbers:
@@ -186,7 +186,7 @@ def unrecorded_told(rows: Iterable[Mapping[str, Any]]) -> str:
     return f"What trials rest on was not recorded when these were judged: {_ranges(numbers)}."
 
 
-def _group_told(key: str, numbers: Sequence[int], best: int | None) -> str:
+def _group_phrase(key: str, numbers: Sequence[int], best: int | None) -> str:
     winner = f" (with the winner, trial {best})" if best in numbers else ""
     if not numbers:
         return f"what was computed beside them by {key}"
@@ -216,7 +216,7 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterabl
             yield Difference(name, _short(one), _short(other))
 
 
-def _differences_then(
+def _differences_from_versions(
     resolved: Mapping[str, Any], now: Provenance, key: str | None
 ) -> list[Difference]:
     """What earlier versions recorded: the model's key, and the versions of some packages."""
@@ -261,9 +261,11 @@ def _read_records(records: Any, place: Path | str) -> list[dict[str, Any]]:
     return list(records)
 
 
-def basis_of(model: LanguageModel, inputs: Mapping[str, str], *, accept: bool) -> Basis:
+def make_provenance(
+    model: LanguageModel, inputs: Mapping[str, str], *, accept: bool
+) -> StudyProvenance:
     """What a study with this model and these inputs rests on now."""
     key = model.describe().get("key")
-    return Basis(
-        study_provenance(model, inputs), model=None if key is None else str(key), accept=accept
+    return StudyProvenance(
+        current_provenance(model, inputs), model=None if key is None else str(key), accept=accept
     )

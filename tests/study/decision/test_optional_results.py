@@ -11,7 +11,7 @@ import yaml
 
 from promptlab.errors import EndpointError, WorkError
 from promptlab.models.remote.retry import RetryBackoff
-from promptlab.study.decision import controls, decide, side_work
+from promptlab.study.decision import controls, decide, optional_results
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
@@ -189,9 +189,9 @@ STEPS = {
     "the control shuffled-labels": (controls, "_shuffled"),
     "the control bag-of-words": (controls, "_bag_of_words"),
     "the importances of the dimensions": (decide, "importances"),
-    "the gains of the groups over the baseline": (decide, "gains"),
+    "the gains of the groups over the baseline": (decide, "group_gains"),
     "the list of the winner's failures": (decide, "failure_lines"),
-    "the report": (side_work, "write_report"),
+    "the report": (optional_results, "write_report"),
 }
 
 

@@ -19,7 +19,7 @@ from promptlab.events import Event, Events, TrialFinished
 from promptlab.files import provenance
 from promptlab.models import pool, precision
 from promptlab.study.comparison import setting_changes
-from promptlab.study.folder import basis as basis_of_studies
+from promptlab.study.folder import provenance as study_provenance
 from promptlab.study.learning_curve.run import CurveRun
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.curve_spec import CurveSpec
@@ -340,9 +340,9 @@ def test_a_storage_that_folders_share_is_compared(begun: Begun, tmp_path: Path) 
 
 
 def test_values_are_told_short() -> None:
-    found = basis_of_studies._differences({"a": "0" * 40, "b": "1"}, {"a": "f" * 40, "c": "2"})
+    found = study_provenance._differences({"a": "0" * 40, "b": "1"}, {"a": "f" * 40, "c": "2"})
     assert list(map(str, found)) == ["a (00000000 → ffffffff)", "b (1 → none)", "c (none → 2)"]
-    alike = basis_of_studies._differences({"a": "0" * 40}, {"a": "0" * 39 + "1"})
+    alike = study_provenance._differences({"a": "0" * 40}, {"a": "0" * 39 + "1"})
     assert list(map(str, alike)) == [f"a ({'0' * 40} → {'0' * 39}1)"]
 
 
