@@ -42,7 +42,7 @@ def test_cancelled_and_continued_equals_uninterrupted(
         run.run()
     kept = {event.name for event in heard.finished}
     assert 0 < len(kept) < 22
-    assert not run.folder.finished
+    assert not run.folder.is_decided
     second, later = start()
     board = second.run()
     again = {event.name for event in later.finished}

@@ -184,7 +184,7 @@ def test_a_winner_that_comes_after_test_was_read_is_not_tested(
     with pytest.raises(StudyError, match=r"was spent on trial .* another --name"):
         start(study=f"s{seconds}", budget={"trials": 50})[0].run()
     # what was decided before stays
-    assert made.folder.finished
+    assert made.folder.is_decided
 
 
 def test_a_decision_by_other_settings_asks_nothing(endpoint: Endpoint, tmp_path: Path) -> None:

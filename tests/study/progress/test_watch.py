@@ -112,7 +112,7 @@ def test_whoever_holds_the_folder_runs_it(start: Callable[..., Any], tmp_path: P
 
     def glance() -> None:
         while not ended.is_set():
-            assert isinstance(run.folder.held, bool)
+            assert isinstance(run.folder.is_held, bool)
 
     thread = threading.Thread(target=glance)
     thread.start()
