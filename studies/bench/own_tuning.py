@@ -21,7 +21,7 @@ from promptlab.studies.bench.roofline import ForwardCost
 from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.objectives import LabelObjective, TrainingObjective, make_text_objective
 from promptlab.tuning.packed_trainer import PackedTrainer
-from promptlab.tuning.soft_prompt import make_parameters
+from promptlab.tuning.soft_prompt import SoftPromptInit, make_parameters
 from promptlab.tuning.trainer_state import TrainState
 
 VERBALIZER = Verbalizer({"negative": "terrible", "positive": "great"})
