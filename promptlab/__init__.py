@@ -7,11 +7,24 @@ checkers see all of them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from promptlab import batch as batch
+    from promptlab import candidates as candidates
+    from promptlab import data as data
+    from promptlab import errors as errors
+    from promptlab import evaluation as evaluation
+    from promptlab import events as events
+    from promptlab import library as library
+    from promptlab import models as models
+    from promptlab import predictors as predictors
+    from promptlab import prompts as prompts
+    from promptlab import security as security
+    from promptlab import strategies as strategies
+    from promptlab import study as study
     from promptlab.cancellation import Cancellation
     from promptlab.data.example import Example
     from promptlab.data.load_task import load_task
@@ -169,6 +182,23 @@ _HOMES = {
 }
 """The module of every public name: what the imports above say to type checkers."""
 
+_PUBLIC_MODULES = (
+    "batch",
+    "candidates",
+    "data",
+    "errors",
+    "evaluation",
+    "events",
+    "library",
+    "models",
+    "predictors",
+    "prompts",
+    "security",
+    "strategies",
+    "study",
+)
+"""Subpackages and modules that are part of the public face, each with an ``__all__``."""
+
 _RENAMED = {
     "BatchPrediction": "promptlab.batch.BatchPrediction",
     "Cancelled": "promptlab.errors.Cancelled",
@@ -243,7 +273,10 @@ _RENAMED = {
 
 
 def lazy_getattr(
-    package: str, homes: Mapping[str, str], renamed: Mapping[str, str] | None = None
+    package: str,
+    homes: Mapping[str, str],
+    renamed: Mapping[str, str] | None = None,
+    modules: Collection[str] = (),
 ) -> Callable[[str], Any]:
     """The ``__getattr__`` of a package whose names are imported when they are first used.
 
@@ -251,11 +284,14 @@ def lazy_getattr(
         package: The package's full name.
         homes: The module of every public name.
         renamed: Names of the version before, with the full names that took their place.
+        modules: Modules of the package that are imported when they are first used.
     """
 
     def get(name: str) -> Any:
         if name in homes:
             return getattr(import_module(homes[name]), name)
+        if name in modules:
+            return import_module(f"{package}.{name}")
         if renamed is not None and name in renamed:
             module, _, now = renamed[name].rpartition(".")
             value = getattr(import_module(module), now)
@@ -272,7 +308,7 @@ def lazy_getattr(
 
 
 if not TYPE_CHECKING:  # else every misspelt name would have a type
-    __getattr__ = lazy_getattr(__name__, _HOMES, _RENAMED)
+    __getattr__ = lazy_getattr(__name__, _HOMES, _RENAMED, _PUBLIC_MODULES)
 
 
 def __dir__() -> list[str]:

@@ -31,7 +31,7 @@ class Cancellation:
         True
         >>> cancellation.check()
         Traceback (most recent call last):
-        promptlab.cancellation.Cancelled: stopped as asked; the same command continues where ...
+        promptlab.errors.Cancelled: stopped as asked; the same command continues where ...
     """
 
     def __init__(self) -> None:

@@ -37,6 +37,7 @@ def type_checking_imports(path: Path) -> dict[str, str]:
         and node.test.id == "TYPE_CHECKING"
     ]
     imports = [node for body in blocks for node in body if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in imports if node.module != "promptlab"]  # its modules
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 
@@ -88,6 +89,12 @@ def test_a_star_import_gives_them_all() -> None:
     assert set(promptlab.__all__) <= set(names)
 
 
+def test_public_modules_are_there_without_an_import_of_their_own() -> None:
+    names = ", ".join(f"pl.{name}.__all__" for name in promptlab._PUBLIC_MODULES)
+    loaded = loaded_after(f"import promptlab as pl; assert all([{names}])")
+    assert HEAVY & loaded <= {"numpy"}
+
+
 def test_an_unknown_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="module 'promptlab' has no attribute 'Tempalte'"):
         _ = promptlab.Tempalte
@@ -107,6 +114,8 @@ import promptlab as pl
 reveal_type(pl.Template)
 reveal_type(pl.load_model("gpt2"))
 pl.Tempalte
+reveal_type(pl.study.StudyRun)
+pl.study.StudyRum
 pl.Template("{text} {mask}", verbaliser=None)
 def score(predictor: pl.Predictor) -> float:
     return predictor.evaluate(["good"], ["good"], metric=("accuracy",)).accuracy
@@ -131,9 +140,11 @@ def test_type_checkers_find_a_users_slips(tmp_path: Path) -> None:
     model = f"{promptlab.LanguageModel.__module__}.LanguageModel"
     assert told[1] == f'3: note: Revealed type is "{model}"'
     assert told[2].startswith('4: error: Module has no attribute "Tempalte"; maybe "Template"')
-    assert told[3].startswith('5: error: Unexpected keyword argument "verbaliser" for "Template"')
-    assert told[4].startswith('7: error: Unexpected keyword argument "metric" for "evaluate"')
-    assert len(told) == 5
+    assert told[3].startswith("5: note: Revealed type is") and told[3].endswith('.StudyRun"')
+    assert told[4].startswith('6: error: Module has no attribute "StudyRum"; maybe "StudyRun"')
+    assert told[5].startswith('7: error: Unexpected keyword argument "verbaliser" for "Template"')
+    assert told[6].startswith('9: error: Unexpected keyword argument "metric" for "evaluate"')
+    assert len(told) == 7
 
 
 def seconds_of(code: str) -> float:

@@ -60,7 +60,7 @@ class SoftPromptTuner(TemplateTuner, GradientTuner, kw_only=True):
         >>> tuner = SoftPromptTuner(
         ...     "{text} It was {mask}.", {"bad": "terrible", "good": "great"}, "bert", length=5
         ... )
-        >>> tuner.get_params()["length"], list(tuner.classes_)
+        >>> tuner.get_params()["length"], tuner.classes_.tolist()
         (5, ['bad', 'good'])
         >>> tuner.set_params(learning_rate=0.3).learning_rate
         0.3
