@@ -83,9 +83,9 @@ def sample_size_text(n: int, n_missing: int = 0, n_distinct: int | None = None) 
     """Over how many examples a figure is, missing answers and repeated texts told.
 
     Example:
-        >>> counted(16, 8)
+        >>> sample_size_text(16, 8)
         'n = 16 of 24 answered'
-        >>> counted(1000, 0, 730)
+        >>> sample_size_text(1000, 0, 730)
         'n = 1,000, 730 distinct texts'
     """
     text = f"n = {n:,}"

@@ -26,7 +26,7 @@ class TruncationCount:
         """In words, ``of`` so many examples; empty where nothing was cut.
 
         Example:
-            >>> Cuts(3, 17400).told(24)
+            >>> TruncationCount(3, 17400).sentence(24)
             "3 of 24 examples do not fit the model's window: their texts were cut, 17,400 tokens \
 were not read"
         """
