@@ -41,11 +41,11 @@ def type_checking_imports(path: Path) -> dict[str, str]:
     return {alias.asname or alias.name: str(n.module) for n in imports for alias in n.names}
 
 
-FACES = [
-    "promptlab", "promptlab.batch", "promptlab.candidates", "promptlab.data",
-    "promptlab.evaluation", "promptlab.models", "promptlab.predictors", "promptlab.prompts",
-    "promptlab.security", "promptlab.strategies", "promptlab.study",
-]  # fmt: skip
+FACES = sorted(
+    ".".join(path.relative_to(ROOT).parts[:-1])
+    for path in (ROOT / "promptlab").rglob("__init__.py")
+    if "= lazy_getattr(" in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("name", FACES)
@@ -59,11 +59,9 @@ def test_type_checkers_see_what_a_face_gives(name: str) -> None:
             import_module(f"{name}.{public}")
 
 
-def test_every_face_is_looked_at() -> None:
-    lazy = [
-        path for path in (ROOT / "promptlab").rglob("*.py") if "= lazy_getattr(" in path.read_text()
-    ]
-    assert sorted(".".join(p.relative_to(ROOT).parts[:-1]) for p in lazy) == FACES
+def test_the_faces_are_those_of_the_public_modules() -> None:
+    faces = {f"promptlab.{name}" for name in promptlab._PUBLIC_MODULES} & set(FACES)
+    assert len(faces) >= 10 and "promptlab" in FACES
 
 
 def test_about_fifty_names_to_begin_with() -> None:

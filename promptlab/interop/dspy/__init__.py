@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from promptlab.interop.dspy.tracing import trace_steps
 
 _HOMES = {
-    "AsyncPromptlabEngine": "engine",
-    "DspyProgram": "program",
-    "Optimizer": "optimizer",
-    "PromptlabEngine": "engine",
-    "ScoringAdapter": "adapter",
-    "as_dspy_module": "module",
-    "dspy_lm": "engine",
-    "dspy_program": "program",
-    "export_program": "state",
-    "import_program": "state",
-    "trace_steps": "tracing",
+    "AsyncPromptlabEngine": "promptlab.interop.dspy.engine",
+    "DspyProgram": "promptlab.interop.dspy.program",
+    "Optimizer": "promptlab.interop.dspy.optimizer",
+    "PromptlabEngine": "promptlab.interop.dspy.engine",
+    "ScoringAdapter": "promptlab.interop.dspy.adapter",
+    "as_dspy_module": "promptlab.interop.dspy.module",
+    "dspy_lm": "promptlab.interop.dspy.engine",
+    "dspy_program": "promptlab.interop.dspy.program",
+    "export_program": "promptlab.interop.dspy.state",
+    "import_program": "promptlab.interop.dspy.state",
+    "trace_steps": "promptlab.interop.dspy.tracing",
 }
 
 __all__ = [
@@ -51,7 +51,5 @@ __all__ = [
 
 if not TYPE_CHECKING:  # else every misspelt name would have a type
     __getattr__ = lazy_getattr(
-        __name__,
-        {name: f"{__name__}.{module}" for name, module in _HOMES.items()},
-        {"traced": f"{__name__}.tracing.trace_steps"},
+        __name__, _HOMES, {"traced": "promptlab.interop.dspy.tracing.trace_steps"}
     )
