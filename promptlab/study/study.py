@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from promptlab.study.comparison import SettingChange
 
 
+_SHOWN_ROWS = 20
+"""So many trials are shown in a notebook."""
+
+
 def _next(board: dict[str, Any]) -> str:
     """What to do, by a board's verdict."""
     from promptlab.study.decision.verdict import study_verdict
@@ -28,12 +33,29 @@ def _next(board: dict[str, Any]) -> str:
     return f"{verdict.because} {verdict.next}"
 
 
+def _cell(value: Any) -> str:
+    """A value of the leaderboard as people read it."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
 class Study:
     """What is in a study's folder, such as ``runs/quickstart``.
 
     Making one reads nothing, and every method reads what is there by then, so the study may run
     meanwhile, in any process. Methods raise `StudyError` when there is no study, or when it has
     not come as far as what is asked for.
+
+    Args:
+        folder: The study's folder.
+
+    Example:
+        >>> study = Study("runs/quickstart")
+        >>> study.name
+        'quickstart'
+        >>> study
+        Study('runs/quickstart')
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -42,6 +64,27 @@ class Study:
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """The leaderboard as a table, for notebooks; every text is escaped."""
+        try:
+            board = self.leaderboard()
+        except StudyError:  # not decided, or damaged: `leaderboard` says which
+            return f"<code>{escape(repr(self))}</code>"
+        title = f"<caption>{escape(str(board.get('study', self.name)))}</caption>"
+        if "trials" not in board:
+            return f"<table>{title}</table>"
+        objective = str(board.get("objective", "accuracy"))
+        names = ("trial", "kind", "name", f"{objective} on dev", "tokens an example")
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        rows = []
+        for row in board["trials"][:_SHOWN_ROWS]:
+            value = (row.get("dev") or {}).get(objective)
+            cells = (row.get("number"), row.get("kind"), row.get("name"), value)
+            cells = (*cells, row.get("tokens_per_example"))
+            rows.append("".join(f"<td>{escape(_cell(cell))}</td>" for cell in cells))
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table>{title}<tr>{head}</tr>{body}</table>"
 
     @property
     def name(self) -> str:

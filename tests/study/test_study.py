@@ -119,3 +119,13 @@ def test_steps_are_read_again_only_when_there_are_more(
     log(Step(3, 1, {"loss": 0.5}))
     assert [row["step"] for row in pl.Study(begun.path).steps(3)] == [0, 1]
     assert len(reads) == 2
+
+
+def test_a_notebook_shows_the_leaderboard_with_every_text_escaped(tmp_path: Path) -> None:
+    assert pl.Study(tmp_path / "<b>")._repr_html_().count("<") == 2
+    row = {"number": 3, "kind": "template", "name": "<script>", "dev": {"accuracy": 0.5}}
+    board = {"study": "<i>", "objective": "accuracy", "trials": [row]}
+    (tmp_path / "leaderboard.json").write_text(json.dumps(board))
+    shown = pl.Study(tmp_path)._repr_html_()
+    assert "&lt;script&gt;" in shown and "&lt;i&gt;" in shown
+    assert "<script>" not in shown and "<td>0.500</td>" in shown
