@@ -31,7 +31,7 @@ def endpoint_row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": model.name,
         "family": model.family,
-        "endpoint": model.address.url,
+        "endpoint": model.endpoint.url,
         "api": model.options.api,
         "capabilities": sorted(model.capabilities),
         "max_tokens": model.max_tokens,

@@ -221,7 +221,7 @@ def test_a_saved_predictor_finds_its_endpoint_again(
     assert again.predict(["hello"])[0].text == "re hello:"
     other = load(tmp_path / "best", f"remote:n@{endpoint.url}")
     assert isinstance(other.model, RemoteModel)
-    assert (other.model.address.model, other.model.options.api) == ("n", "chat")
+    assert (other.model.endpoint.model, other.model.options.api) == ("n", "chat")
 
 
 def test_the_pool_keeps_remote_models_beside_local_ones(

@@ -32,8 +32,8 @@ class Connection:
     The key is read from the environment for every request and kept nowhere.
     """
 
-    def __init__(self, address: Endpoint, options: RemoteOptions) -> None:
-        self.address = address
+    def __init__(self, endpoint: Endpoint, options: RemoteOptions) -> None:
+        self.endpoint = endpoint
         self.options = options
         self._lock = threading.Lock()
         self._client: httpx.AsyncClient | None = None
@@ -73,7 +73,7 @@ class Connection:
 
     def judge(self, error: httpx.RequestError) -> RetryableError | EndpointError:
         """What it means that a request did not come through."""
-        url, cause = self.address.url, self.without_key(cause_of(error))
+        url, cause = self.endpoint.url, self.without_key(cause_of(error))
         if isinstance(error, OverdueError):
             return RetryableError(f"{url}: the reply was {cause} (reply_timeout)", silent=True)
         if isinstance(error, httpx.ProxyError):
@@ -95,7 +95,7 @@ class Connection:
         return RetryableError(self._unreached(error, cause), silent=True)
 
     def _unreached(self, error: httpx.RequestError, cause: str) -> str:
-        url = self.address.url
+        url = self.endpoint.url
         if isinstance(error, httpx.ConnectTimeout):
             return f"{url} could not be reached within {self.options.connect_timeout:g} s"
         if isinstance(error, httpx.ReadTimeout):
@@ -114,7 +114,7 @@ class Connection:
                 limits=httpx.Limits(
                     max_connections=None, max_keepalive_connections=options.concurrency
                 ),
-                trust_env=not self.address.is_local,
+                trust_env=not self.endpoint.is_local,
             )
         except (ImportError, ValueError, httpx.InvalidURL) as error:
             raise InputError(_UNUSABLE_PROXY) from error  # its text may hold a password

@@ -66,18 +66,18 @@ class RemoteModel(LanguageModel):
         clock: Clock = time.monotonic,
         **options: Any,
     ) -> None:
-        self.address = Endpoint.parse(name, endpoint)
+        self.endpoint = Endpoint.parse(name, endpoint)
         self.options = RemoteOptions.parse(**options)
-        self.name = self.address.name
-        self.key = _key(self.address, self.options)
+        self.name = self.endpoint.name
+        self.key = _key(self.endpoint, self.options)
         self.capabilities = frozenset(
             {"generate", "chat"} if self.options.api == "chat" else {"generate"}
         )
-        self.spending = CostTracker(self.options.price)
+        self.costs = CostTracker(self.options.price)
         find_key(self.options.key_env)  # that it is there is said now
-        self.transport = Transport(self.address, self.options)
+        self.transport = Transport(self.endpoint, self.options)
         self.max_tokens = self.options.max_tokens or self._told_window()
-        self._store = (
+        self._cache = (
             ResponseCache(
                 response_cache_path(
                     cache_dir() / "replies", self.key, self._told(_WHICH), self.name
@@ -86,20 +86,22 @@ class RemoteModel(LanguageModel):
             if self.options.cache
             else None
         )
-        self._dialect = compatibility_for(self.address.url, self.address.model, self.options.api)
-        self._fetcher = RequestPool(
+        self._compatibility = compatibility_for(
+            self.endpoint.url, self.endpoint.model, self.options.api
+        )
+        self._pool = RequestPool(
             self.transport,
             self.options,
-            store=self._store,
-            spending=self.spending,
+            cache=self._cache,
+            costs=self.costs,
             backoff=backoff or RetryBackoff(),
-            rate=RateLimiter(
+            rate_limiter=RateLimiter(
                 self.options.requests_per_minute, self.options.tokens_per_minute, clock=clock
             ),
-            gate=limiter_for(self.address.url)
+            limiter=limiter_for(self.endpoint.url)
             if clock is time.monotonic
             else AdaptiveLimiter(clock),
-            dialect=self._dialect,
+            compatibility=self._compatibility,
             pause=pause,
         )
 
@@ -120,11 +122,11 @@ class RemoteModel(LanguageModel):
         """
         numbers = [0] * len(prompts) if samples is None else list(samples)
         asked = [
-            make_request(self.address, self.options, prompt, decoding, number)
+            make_request(self.endpoint, self.options, prompt, decoding, number)
             for prompt, number in zip(prompts, numbers, strict=True)
         ]
         unique = {request.key: request for request in asked}
-        kept = {} if self._store is None else self._store.find(list(unique))
+        kept = {} if self._cache is None else self._cache.find(list(unique))
         found: dict[bytes, CompletedRequest | FailedRequest] = {
             key: answer
             for key, record in kept.items()
@@ -133,7 +135,7 @@ class RemoteModel(LanguageModel):
         known = set(found)
         missing = [r for key, r in unique.items() if key not in known]
         heard = None if on_text is None else _heard(asked, decoding, on_text)
-        fetched = self._fetcher.fetch(missing, heard)
+        fetched = self._pool.fetch(missing, heard)
         found |= fetched
         self._count_kept([found[request.key] for request in asked], list(fetched.values()))
         made = []
@@ -154,7 +156,7 @@ class RemoteModel(LanguageModel):
             sum(isinstance(each, CompletedRequest) for each in one) for one in (wanted, fetched)
         ]
         if answers[0] > answers[1]:
-            self.spending.add(current_ledger(), cached=answers[0] - answers[1])
+            self.costs.add(current_ledger(), cached=answers[0] - answers[1])
 
     def _generation(
         self,
@@ -221,32 +223,35 @@ class RemoteModel(LanguageModel):
         """Ask for one token, whatever was kept. Raises `EndpointError` if that is refused."""
         prompt = Prompt((Text("Hello"), Slot()))
         decoding = Decoding(max_tokens=1)
-        self._fetcher.fetch([make_request(self.address, self.options, prompt, decoding, 0)])
+        self._pool.fetch([make_request(self.endpoint, self.options, prompt, decoding, 0)])
 
     def usage_cost(self) -> dict[str, Any]:
         """Requests, retries, failures, kept replies, tokens and ``dollars`` so far."""
-        return self.spending.record()
+        return self.costs.record()
 
     def describe(self) -> dict[str, object]:
         """Plain facts, with all options that `load_model` needs again; never a key."""
-        facts: dict[str, object] = {"endpoint": self.address.url, "options": self.options.changed()}
-        if self._dialect.adjustments:
-            facts["adapted"] = list(self._dialect.adjustments)
+        facts: dict[str, object] = {
+            "endpoint": self.endpoint.url,
+            "options": self.options.changed(),
+        }
+        if self._compatibility.adjustments:
+            facts["adapted"] = list(self._compatibility.adjustments)
         return super().describe() | facts
 
     def adjustments(self) -> list[str]:
         """What is sent otherwise than asked, because the endpoint has refused it."""
-        return [f"{self.name} {words}." for words in self._dialect.adjustments]
+        return [f"{self.name} {words}." for words in self._compatibility.adjustments]
 
     def close(self) -> None:
         """Give connections and the file of replies back."""
         self.transport.close()
-        if self._store is not None:
-            self._store.close()
+        if self._cache is not None:
+            self._cache.close()
 
     def provenance(self) -> Provenance:
         """Endpoint, model and options, and what the endpoint says of the model (as hashes)."""
-        fixed = {"endpoint": self.address.url, "model": self.address.model, "options": self.key}
+        fixed = {"endpoint": self.endpoint.url, "model": self.endpoint.model, "options": self.key}
         told = self._told((*_WHICH, *_WINDOWS))
         return Provenance(fixed | {ENDPOINT_SAYS + name: value for name, value in told.items()})
 
@@ -263,7 +268,7 @@ class RemoteModel(LanguageModel):
     def _own_rows(self) -> list[dict[str, Any]]:
         """What ``/models`` says of this model, asked once."""
         rows = self.transport.list_models()
-        own = [row for row in rows if row.get("id") == self.address.model]
+        own = [row for row in rows if row.get("id") == self.endpoint.model]
         return own or (rows if len(rows) == 1 else [])
 
     def _told_window(self) -> int:

@@ -32,7 +32,7 @@ class Request:
 
 
 def make_request(
-    address: Endpoint, options: RemoteOptions, prompt: Prompt, decoding: Decoding, sample: int
+    endpoint: Endpoint, options: RemoteOptions, prompt: Prompt, decoding: Decoding, sample: int
 ) -> Request:
     """The request for one reply.
 
@@ -40,8 +40,8 @@ def make_request(
     temperature 0 both change nothing. Raises `CapabilityError` for learned segments and
     `TemplateError` for a chat prompt with words after its slot.
     """
-    check_prompt(prompt, options, address.name)
-    body: dict[str, Any] = {"model": address.model, "max_tokens": decoding.max_tokens}
+    check_prompt(prompt, options, endpoint.name)
+    body: dict[str, Any] = {"model": endpoint.model, "max_tokens": decoding.max_tokens}
     body["temperature"] = float(decoding.temperature)
     drawn: tuple[int, ...] = ()
     if decoding.temperature > 0:
@@ -57,7 +57,7 @@ def make_request(
         path, said = "/completions", {"prompt": prompt.left.rstrip()}
     body = {**body, **said, **options.extra}
     body = {name: value for name, value in body.items() if value is not None}
-    content = json.dumps([VERSION, address.url, path, body, drawn], sort_keys=True)
+    content = json.dumps([VERSION, endpoint.url, path, body, drawn], sort_keys=True)
     key = hashlib.sha256(content.encode()).digest()
     return Request(path, body, key, count_tokens(prompt))
 

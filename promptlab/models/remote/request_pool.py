@@ -61,24 +61,24 @@ class RequestPool:
         transport: Transport,
         options: RemoteOptions,
         *,
-        store: ResponseCache | None,
-        spending: CostTracker,
+        cache: ResponseCache | None,
+        costs: CostTracker,
         backoff: RetryBackoff,
-        rate: RateLimiter,
-        gate: AdaptiveLimiter,
-        dialect: EndpointCompatibility,
+        rate_limiter: RateLimiter,
+        limiter: AdaptiveLimiter,
+        compatibility: EndpointCompatibility,
         pause: Wait | None = None,
     ) -> None:
         self._transport = transport
         self._options = options
-        self._store = store
-        self._spending = spending
+        self._cache = cache
+        self._costs = costs
         self._backoff = backoff
-        self._rate = rate
-        self._gate = gate
-        self._dialect = dialect
+        self._rate_limiter = rate_limiter
+        self._limiter = limiter
+        self._compatibility = compatibility
         self._pause = pause
-        self._responses = CircuitBreaker(
+        self._circuit_breaker = CircuitBreaker(
             options.concurrency * (options.retries + 1), 2 * options.concurrency
         )
         self._has_told_of_secrets = False
@@ -165,14 +165,14 @@ class RequestPool:
                     return self._failed(turn, batch, told)
             except PermanentError as error:
                 self._pay(turn, batch, error.usage)
-                self._responses.note_response()
+                self._circuit_breaker.note_response()
                 if not self._mended(error, turn):
                     told = f"{error} ({turn.times})"
                     return self._failed(turn, batch, told, too_long=error.too_long)
             except WithheldError as error:
                 self._pay(turn, batch, error.usage)
-                self._responses.note_response()
-                return self._failed(turn, batch, f"{self._transport.address.url}: {error}")
+                self._circuit_breaker.note_response()
+                return self._failed(turn, batch, f"{self._transport.endpoint.url}: {error}")
             else:
                 if answer is not None:
                     return answer
@@ -182,45 +182,45 @@ class RequestPool:
     def _sent(self, turn: RequestAttempts, batch: RequestBatch) -> CompletedRequest | None:
         """What comes when it is sent once; ``None`` when it is stopped before."""
         pause = batch.stop.wait if self._pause is None else self._pause
-        entered = self._gate.acquire(pause, lambda: batch.is_over)
+        entered = self._limiter.acquire(pause, lambda: batch.is_over)
         if entered is None:
             return None
         request, heard = turn.request, False
         try:
-            admission = self._rate.acquire(turn.reserved, pause, batch.stop.is_set)
+            admission = self._rate_limiter.acquire(turn.reserved, pause, batch.stop.is_set)
             if batch.stop.is_set():
-                self._rate.correct(admission, 0)
+                self._rate_limiter.correct(admission, 0)
                 return None
             turn.sent += 1
-            self._spending.add(batch.ledger, unheard=1)
+            self._costs.add(batch.ledger, unheard=1)
             begun = time.perf_counter()
             try:
                 reply = self._ask(turn, batch)
             except (RetryableError, CancelledError):
-                self._rate.correct(admission, request.tokens)
+                self._rate_limiter.correct(admission, request.tokens)
                 raise
             except (PermanentError, WithheldError) as error:
                 heard = True
                 used = PaidTokens.of(error.usage, request)
-                self._rate.correct(admission, used.tokens_in + used.tokens_out)
+                self._rate_limiter.correct(admission, used.tokens_in + used.tokens_out)
                 raise
             except PromptlabError:  # it concerns all of them
-                self._spending.add(batch.ledger, unheard=-1)
+                self._costs.add(batch.ledger, unheard=-1)
                 raise
             heard, seconds = True, time.perf_counter() - begun
             answer = CompletedRequest.of(reply, request, seconds, turn.paid)
-            self._rate.correct(admission, answer.tokens_in + answer.tokens_out)
+            self._rate_limiter.correct(admission, answer.tokens_in + answer.tokens_out)
         except RetryableError as error:
             if error.busy:
                 self._close(error, turn, entered)
             raise
         finally:
-            self._gate.release(answered=heard)
+            self._limiter.release(answered=heard)
         return self._taken(turn.request, batch, answer, reply.usage)
 
     def _ask(self, turn: RequestAttempts, batch: RequestBatch) -> Reply:
         grown = None if batch.heard is None else partial(batch.heard, turn.request)
-        turn.spoken = self._dialect.adapt(turn.body)
+        turn.spoken = self._compatibility.adapt(turn.body)
         return self._transport.send(turn.request.path, turn.spoken, grown, batch.calls)
 
     def _body(self, request: Request, *, stream: bool) -> Mapping[str, Any]:
@@ -232,7 +232,7 @@ class RequestPool:
         """Nobody asks for a while, if this request is to be asked again at all."""
         turn.refused += 1
         if turn.answers is None:
-            turn.answers = self._responses.answers
+            turn.answers = self._circuit_breaker.answers
         # Without a word of how long, not less than usual rate limits take.
         tried = turn.refused if error.wait is not None else turn.refused + 2
         seconds = self._backoff.seconds(tried, error.wait)
@@ -240,16 +240,16 @@ class RequestPool:
         if not self._is_waited_for(error, turn):
             return
         turn.waited += seconds
-        self._rate.pause_for(seconds)
-        if self._gate.pause_for(seconds, entered):
-            url = self._transport.address.url
+        self._rate_limiter.pause_for(seconds)
+        if self._limiter.pause_for(seconds, entered):
+            url = self._transport.endpoint.url
             said = str(error).removeprefix(f"{url} ")
             self._news.put(
                 EndpointBusy(f"{url} asks to wait {format_seconds(seconds)} ({said})", seconds)
             )
 
     def _is_waited_for(self, error: RetryableError, turn: RequestAttempts) -> bool:
-        if self._responses.is_unresponsive or turn.asked > self._options.patience:
+        if self._circuit_breaker.is_unresponsive or turn.asked > self._options.patience:
             return False
         return error.wait is not None or turn.refused <= self._options.retries
 
@@ -258,7 +258,7 @@ class RequestPool:
         again = self._asks_later(error, turn, batch) if error.busy else self._retries(error, turn)
         if not again:
             return False
-        self._spending.add(batch.ledger, retries=1)
+        self._costs.add(batch.ledger, retries=1)
         if not error.busy:
             pause = batch.stop.wait if self._pause is None else self._pause
             pause(self._backoff.seconds(turn.failed, error.wait))
@@ -268,22 +268,22 @@ class RequestPool:
         """Whether a fault is tried again."""
         turn.failed += 1
         if error.silent:
-            self._responses.note_silence()
+            self._circuit_breaker.note_silence()
         else:
-            self._responses.note_response()
-        return not self._responses.is_gone and turn.failed <= self._options.retries
+            self._circuit_breaker.note_response()
+        return not self._circuit_breaker.is_gone and turn.failed <= self._options.retries
 
     def _asks_later(
         self, error: RetryableError, turn: RequestAttempts, batch: RequestBatch
     ) -> bool:
         """Whether a request is asked again when the gate opens; if nobody's is, all end."""
-        self._responses.note_response()
+        self._circuit_breaker.note_response()
         if self._is_waited_for(error, turn):
             return True
         if turn.asked > self._options.patience:
             waited = 0 < self._options.patience <= 2 * turn.waited
-            self._responses.note_refusal(turn.answers or 0, waited=waited)
-            if self._responses.is_unresponsive:
+            self._circuit_breaker.note_refusal(turn.answers or 0, waited=waited)
+            if self._circuit_breaker.is_unresponsive:
                 batch.given_up = f"not asked: {error}, and nobody was answered"
         return False
 
@@ -299,16 +299,16 @@ class RequestPool:
 
     def _mended(self, error: PermanentError, turn: RequestAttempts) -> bool:
         """Whether the endpoint understands it if it is said otherwise."""
-        name = self._transport.address.name
+        name = self._transport.endpoint.name
         if (
             error.is_own
             or turn.mended >= _MOST_MENDS
-            or not self._dialect.learn_from_error(error.complaint, turn.spoken, name)
+            or not self._compatibility.learn_from_error(error.complaint, turn.spoken, name)
         ):
             return False
         turn.mended += 1
         turn.sent -= 1
-        for remark in self._dialect.new_adjustments():
+        for remark in self._compatibility.new_adjustments():
             self._news.put(Warned(f"{name} {remark}"))
         return True
 
@@ -316,7 +316,7 @@ class RequestPool:
         """Count what a reply has cost that is no answer."""
         paid = PaidTokens.of(usage, turn.request)
         turn.paid += paid
-        self._spending.add(
+        self._costs.add(
             batch.ledger,
             unheard=-1,
             tokens_in=paid.tokens_in,
@@ -328,7 +328,7 @@ class RequestPool:
     def _failed(
         self, turn: RequestAttempts, batch: RequestBatch, message: str, *, too_long: bool = False
     ) -> FailedRequest:
-        self._spending.add(batch.ledger, failed=1)
+        self._costs.add(batch.ledger, failed=1)
         return turn.failure(message, too_long=too_long)
 
     def _taken(
@@ -339,12 +339,12 @@ class RequestPool:
         It is counted before it is kept: a process that is killed between the two pays once more,
         and says so.
         """
-        self._responses.note_answer()
+        self._circuit_breaker.note_answer()
         if self._transport.repeats_secrets and not self._has_told_of_secrets:
             self._has_told_of_secrets = True
-            self._news.put(Warned(_REPEATS.format(name=self._transport.address.name)))
+            self._news.put(Warned(_REPEATS.format(name=self._transport.endpoint.name)))
         try:
-            self._spending.add(
+            self._costs.add(
                 batch.ledger,
                 requests=1,
                 unheard=-1,
@@ -354,6 +354,6 @@ class RequestPool:
                 tokens_known=usage.tokens_known,
             )
         finally:
-            if self._store is not None and answer.is_kept:
-                self._store.keep(request.key, answer.record())
+            if self._cache is not None and answer.is_kept:
+                self._cache.keep(request.key, answer.record())
         return answer

@@ -58,11 +58,11 @@ class Transport:
     a reply.
     """
 
-    def __init__(self, address: Endpoint, options: RemoteOptions) -> None:
-        self.address = address
+    def __init__(self, endpoint: Endpoint, options: RemoteOptions) -> None:
+        self.endpoint = endpoint
         self.options = options
         self.repeats_secrets = False
-        self._connection = Connection(address, options)
+        self._connection = Connection(endpoint, options)
 
     def send(
         self,
@@ -84,9 +84,9 @@ class Transport:
         except EmbeddedError as error:
             raise self._stated(error) from error
         except UnreadableBodyError as error:
-            raise RetryableError(f"{self.address.url} sent a broken reply: {error}") from error
+            raise RetryableError(f"{self.endpoint.url} sent a broken reply: {error}") from error
         except MalformedResponseError as error:
-            told = self._connection.without_key(f"{self.address.url} sent a broken reply: {error}")
+            told = self._connection.without_key(f"{self.endpoint.url} sent a broken reply: {error}")
             raise RetryableError(told, usage=error.usage) from error
         except httpx.RequestError as error:
             raise self._connection.judge(error) from error
@@ -112,7 +112,7 @@ class Transport:
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     def _asked_about(self, seconds: float) -> ReceivedResponse:
-        return CancellableCalls().run(self._get(f"{self.address.url}/models", seconds))
+        return CancellableCalls().run(self._get(f"{self.endpoint.url}/models", seconds))
 
     async def _get(self, url: str, seconds: float) -> ReceivedResponse:
         client, headers = self._connection.client(), self._connection.headers()
@@ -127,7 +127,7 @@ class Transport:
         self._connection.close()
 
     def _whole(self, path: str, body: Mapping[str, Any], calls: CancellableCalls) -> Reply:
-        return self._read(calls.run(self._post(self.address.url + path, body)), None)
+        return self._read(calls.run(self._post(self.endpoint.url + path, body)), None)
 
     async def _post(self, url: str, body: Mapping[str, Any]) -> ReceivedResponse:
         client, headers = self._connection.client(), self._connection.headers()
@@ -162,7 +162,7 @@ class Transport:
         """The bytes come over from the loop: what listens to them may take its time."""
         stream = ReplyStream(grown)
         sent: queue.SimpleQueue[_Sent] = queue.SimpleQueue()
-        ended = calls.start(self._send_bytes(self.address.url + path, body, sent))
+        ended = calls.start(self._send_bytes(self.endpoint.url + path, body, sent))
         ended.add_done_callback(lambda _: sent.put(None))
         try:
             found = sent.get()
@@ -242,7 +242,7 @@ class Transport:
         """What a status other than success means."""
         text = _decoded(found, strict=False)
         complaint = self._without_key(ErrorMessage.parse(text))
-        told = f"{self.address.url} answered {found.status} {found.reason}".rstrip()
+        told = f"{self.endpoint.url} answered {found.status} {found.reason}".rstrip()
         cut = " (the beginning of an answer of more than 1 MB)" if found.cut else ""
         told = self._connection.without_key(f"{told}: {complaint.message}{cut}")
         return self._judged(ErrorResponse(found.status, dict(found.headers), text, told, complaint))
@@ -255,14 +255,14 @@ class Transport:
         complaint = self._without_key(error.complaint)
         status = complaint.status
         if status is None:
-            told = f"{self.address.url} sent a broken reply: it said: {complaint.message}"
+            told = f"{self.endpoint.url} sent a broken reply: it said: {complaint.message}"
         else:
-            told = f"{self.address.url} answered 200 with the error {status}: {complaint.message}"
+            told = f"{self.endpoint.url} answered 200 with the error {status}: {complaint.message}"
         failed = ErrorResponse(status or 500, {}, error.text, told, complaint, error.usage)
         return self._judged(failed)
 
     def _judged(self, failed: ErrorResponse) -> Exception:
-        found = failed.classify(self.address.model, self._connection.key_name)
+        found = failed.classify(self.endpoint.model, self._connection.key_name)
         if isinstance(found, NoModelError):
             return EndpointError(f"{found}; {self._model_hint()}")
         return found
@@ -273,7 +273,7 @@ class Transport:
         names = [sanitize(self._connection.without_key(name), lines=False) for name in names]
         known = f"; it has {', '.join(names)}" if names else ""
         return (
-            f"either it has no model {self.address.model!r}{known}, or its URL is another one "
+            f"either it has no model {self.endpoint.model!r}{known}, or its URL is another one "
             "(most end in /v1)"
         )
 

@@ -481,12 +481,12 @@ def test_replies_that_earlier_versions_kept_and_that_are_none(
 ) -> None:
     endpoint = start(lambda call, n: said("positive"))
     model, _ = model_at(endpoint)
-    assert model._store is not None
+    assert model._cache is not None
     keys: list[bytes] = []
-    keep = model._store.keep
+    keep = model._cache.keep
     with monkeypatch.context() as patched:
         patched.setattr(
-            model._store, "keep", lambda key, reply: (keys.append(key), keep(key, reply))
+            model._cache, "keep", lambda key, reply: (keys.append(key), keep(key, reply))
         )
         ask(model, "a")
     record = {"text": "posi", "reason": "content_filter", "tokens_in": 1, "tokens_out": 1}
