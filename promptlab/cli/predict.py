@@ -19,16 +19,8 @@ from promptlab.cli.options import (
     read_model_options,
     read_pairs,
 )
-from promptlab.cli.output import (
-    Json,
-    console,
-    note,
-    print_json,
-    print_listing,
-    printable,
-    table_cell,
-    warn,
-)
+from promptlab.cli.output import Json, console, note
+from promptlab.cli.prediction_output import TEXT, print_predictions
 
 if TYPE_CHECKING:
     from promptlab.batch.input import RowSource
@@ -39,50 +31,58 @@ if TYPE_CHECKING:
     from promptlab.predictors.base import Predictor
 
 
+Folder = Annotated[
+    Path, typer.Argument(metavar="PREDICTOR_FOLDER", help="Such as runs/quickstart/best.")
+]
+Source = Annotated[
+    str | None,
+    typer.Argument(metavar="[INPUT]", help="A CSV, JSONL or Parquet file; - reads JSONL."),
+]
+Text = Annotated[
+    list[str] | None,
+    typer.Option("--text", help="A text to predict, instead of a file; may be repeated."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="A .csv or .jsonl file (default: print).")]
+Format = Annotated[str | None, typer.Option("--format", help="csv or jsonl, whatever the ending.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="The column of a field as field=column; may be repeated."),
+]
+Label = Annotated[str | None, typer.Option(help="The column with the true labels.")]
+Block = Annotated[int, typer.Option(min=1, help="Rows predicted at a time.")]
+Trace = Annotated[
+    bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
+]
+SpreadsheetSafe = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet-safe",
+        help="Put an apostrophe before CSV cells that a spreadsheet would run as formulas.",
+    ),
+]
+
+
 def predict(
-    folder: Annotated[
-        Path, typer.Argument(metavar="PREDICTOR_FOLDER", help="Such as runs/quickstart/best.")
-    ],
-    source: Annotated[
-        str | None,
-        typer.Argument(metavar="[INPUT]", help="A CSV, JSONL or Parquet file; - reads JSONL."),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option("--text", help="A text to predict, instead of a file; may be repeated."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="A .csv or .jsonl file (default: print).")
-    ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", help="csv or jsonl, whatever the ending.")
-    ] = None,
+    folder: Folder,
+    source: Source = None,
+    text: Text = None,
+    out: Out = None,
+    form: Format = None,
     model: OptionalModel = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     option: ModelOption = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="The column of a field as field=column; may be repeated."),
-    ] = None,
-    label: Annotated[str | None, typer.Option(help="The column with the true labels.")] = None,
-    block: Annotated[int, typer.Option(min=1, help="Rows predicted at a time.")] = 64,
+    column: Column = None,
+    label: Label = None,
+    block: Block = 64,
     delimiter: data_options.Delimiter = None,
     header: data_options.Header = None,
     encoding: data_options.Encoding = None,
     quotes: data_options.Quotes = True,
     records: data_options.Records = None,
     max_chars: data_options.MaxChars = 100_000,
-    trace: Annotated[
-        bool, typer.Option("--trace", help="Draw what was asked and replied for every row.")
-    ] = False,
-    spreadsheet_safe: Annotated[
-        bool,
-        typer.Option(
-            "--spreadsheet-safe",
-            help="Put an apostrophe before CSV cells that a spreadsheet would run as formulas.",
-        ),
-    ] = False,
+    trace: Trace = False,
+    spreadsheet_safe: SpreadsheetSafe = False,
     as_json: Json = False,
 ) -> None:
     """Add predictions to the rows of a file, in order, or predict a few texts.
@@ -93,42 +93,39 @@ def predict(
     is never a formula in a CSV. --json prints one summary, with the rows in it unless they go to
     --out.
     """
-    from promptlab.batch.prediction import match_records
-    from promptlab.predictors.base import read_fields
+    from promptlab.batch.prediction import BatchPrediction
 
     target = None if out is None or str(out) == "-" else out
-    shown = bool(text) and target is None and form is None and not as_json
-    kept: list[dict[str, Any]] | None = [] if target is None and (as_json or shown) else None
     columns = read_pairs(column, "--column")
     given = _check_source(source, text)
-    written = data_options.read_form(delimiter, header, encoding, quotes, records)
-    with _opened(given, target, form, block, max_chars, spreadsheet_safe, written) as (
+    read_as = data_options.read_form(delimiter, header, encoding, quotes, records)
+    printed = target is None and (as_json or (bool(text) and form is None))
+    kept: list[dict[str, Any]] | None = [] if printed else None
+    with _open_files(given, target, form, block, max_chars, spreadsheet_safe, read_as) as (
         rows,
         output,
     ):
-        fields, read_as = read_fields(folder)
-        if text and fields is not None:
-            columns |= {_only_field(fields): TEXT}
-        if fields is not None:  # before the model is loaded, which can take minutes
-            match_records(rows, fields, read_as, columns=columns, label=label)
+        _check_columns(folder, rows, columns, label, of_text=bool(text))
         predictor = load_predictor(folder, model, device, dtype, read_model_options(option))
         if text:
             columns |= {_only_field(predictor.fields): TEXT}
-        summary = _predicted(
-            predictor, rows, output, kept, columns=columns, label=label, trace=trace
-        )
+        batch = BatchPrediction(predictor, rows, columns=columns, label=label)
+        summary = _predict_all(batch, output, kept, trace=trace)
     summary["file"] = None if target is None else str(target)
-    if as_json:
-        from promptlab.batch.output import to_plain_value
-
-        print_json(summary if kept is None else summary | {"predictions": to_plain_value(kept)})
-    elif kept is not None:
-        _print_rows(kept)
-    _report(summary)
+    print_predictions(summary, kept, as_json=as_json)
 
 
-TEXT = "text"
-"""The column of what --text gives."""
+def _check_columns(
+    folder: Path, rows: RowSource, columns: dict[str, str], label: str | None, *, of_text: bool
+) -> None:
+    """Refuse rows without the fields of a prompt before its model is loaded (it takes minutes)."""
+    from promptlab.batch.prediction import match_records
+    from promptlab.predictors.base import read_fields
+
+    fields, read_as = read_fields(folder)
+    if fields is not None:
+        of_texts = {_only_field(fields): TEXT} if of_text else {}
+        match_records(rows, fields, read_as, columns=columns | of_texts, label=label)
 
 
 def _check_source(source: str | None, text: Sequence[str] | None) -> str | list[dict[str, str]]:
@@ -152,31 +149,15 @@ def _only_field(fields: Sequence[str]) -> str:
     return fields[0]
 
 
-def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Texts with their predictions, and the probabilities where there are some."""
-    scores = [name for name in rows[0] if name.startswith("score_")] if rows else []
-    print_listing(
-        (TEXT, "prediction", *(name.removeprefix("score_") for name in scores)),
-        [
-            (
-                row[TEXT],
-                "(unparsed)" if row["unparsed"] else row["prediction"],
-                *("" if row[name] is None else f"{row[name]:.3f}" for name in scores),
-            )
-            for row in rows
-        ],
-    )
-
-
 @contextmanager
-def _opened(
+def _open_files(
     source: str | list[dict[str, str]],
     target: Path | None,
     form: str | None,
     block: int,
     max_chars: int,
     safe: bool,
-    written: FileFormat,
+    read_as: FileFormat,
 ) -> Iterator[tuple[RowSource, RowWriter]]:
     """The rows to predict and where they go, looked at before a model is loaded."""
     from promptlab.batch.file_prediction import read_format, refuse_same_file
@@ -186,7 +167,7 @@ def _opened(
     if isinstance(source, str):
         chosen = read_format(form, target, source)
         refuse_same_file(target, source)
-        records = open_row_source(source, block=block, max_chars=max_chars, form=written)
+        records = open_row_source(source, block=block, max_chars=max_chars, form=read_as)
     else:
         chosen = read_format(form, target, "-")
         records = rows_from_values(source, block)
@@ -194,26 +175,18 @@ def _opened(
         yield records, output
 
 
-def _predicted(
-    predictor: Predictor,
-    records: RowSource,
-    output: RowWriter,
-    kept: list[dict[str, Any]] | None,
-    *,
-    columns: Mapping[str, str],
-    label: str | None,
-    trace: bool,
+def _predict_all(
+    batch: BatchPrediction, output: RowWriter, kept: list[dict[str, Any]] | None, *, trace: bool
 ) -> dict[str, Any]:
-    """Predict all rows into ``output``; what they come to."""
-    from promptlab.batch.prediction import BatchPrediction
+    """Predict all rows into ``output``, or ``kept``; what they come to."""
     from promptlab.models.remote.cost import cost_summary
     from promptlab.models.remote.cost_ledger import CostLedger
 
-    batch = BatchPrediction(predictor, records, columns=columns, label=label)
+    predictor = batch.predictor
     started, ledger = time.perf_counter(), CostLedger()
     try:
         with ledger.in_force():
-            _predict(batch, output, kept, trace=trace)
+            _write_blocks(batch, output, kept, trace=trace)
         batch.check_answered()
         output.commit()
     except BaseException:
@@ -228,14 +201,14 @@ def _predicted(
     }
 
 
-def _predict(
+def _write_blocks(
     batch: BatchPrediction, output: RowWriter, kept: list[dict[str, Any]] | None, *, trace: bool
 ) -> None:
     """Write every block as soon as it is predicted, or keep it."""
     started = False
-    for rows in _shown(batch, printing=output.path is None and kept is None):
+    for rows in _blocks_with_progress(batch, printing=output.path is None and kept is None):
         if trace:
-            _draw(batch.last)
+            _print_traces(batch.last)
         if kept is not None:
             kept += rows
             continue
@@ -245,7 +218,9 @@ def _predict(
         output.write(rows)
 
 
-def _shown(batch: BatchPrediction, *, printing: bool) -> Iterator[list[dict[str, Any]]]:
+def _blocks_with_progress(
+    batch: BatchPrediction, *, printing: bool
+) -> Iterator[list[dict[str, Any]]]:
     """The blocks under a progress bar, unless the terminal shows the rows themselves."""
     import sys
 
@@ -284,65 +259,8 @@ def load_predictor(
         return load(folder, model, device=device, dtype=dtype, **(options or {}))
 
 
-def _draw(found: Predictions) -> None:
+def _print_traces(found: Predictions) -> None:
     from promptlab.cli.trace import print_trace
 
     for row in found:
         print_trace(row, err=True)
-
-
-def _report(summary: dict[str, Any]) -> None:
-    """A few lines about the whole on standard error."""
-    from promptlab.evaluation.reply_counts import describe_reply_counts
-
-    where = "" if summary["file"] is None else f" to {summary['file']}"
-    unparsed = f", {summary['unparsed']:,} unparsed" if summary["unparsed"] else ""
-    note(
-        f"{summary['rows']:,} rows{where}{unparsed}, {summary['tokens']:,} tokens in "
-        f"{summary['seconds']:.1f} s"
-    )
-    if summary["failed"]:
-        warn(
-            f"{summary['failed']:,} of {summary['rows']:,} examples failed: "
-            f"{printable(summary['first_error'])}"
-        )
-    for words in describe_reply_counts(summary["replies"], summary["rows"]):
-        warn(words)
-    for remark in summary["remarks"]:
-        warn(remark)
-    if summary["cut"]["examples"]:
-        from promptlab.evaluation.truncation_count import TruncationCount
-
-        warn(f"{TruncationCount(**summary['cut']).sentence(summary['rows'])}")
-    if summary["made_text"]:
-        note(f"{summary['made_text']:,} cells got an apostrophe for spreadsheets")
-    if summary["cost"] is not None:
-        from promptlab.models.remote.cost import cost_summary
-
-        note(f"cost: {cost_summary(summary['cost'])}")
-    if summary["unknown_labels"]:
-        names = table_cell(", ".join(map(repr, summary["unknown_labels"])))
-        warn(
-            f"no accuracy: the column {summary['label_column']!r} holds {names}, which the "
-            "predictor does not know; --label names another column"
-        )
-    if summary["n_seen"]:
-        warn(
-            f"{summary['n_seen']:,} rows with a label are texts that this prompt was fitted on or "
-            f"chosen by ({summary['accuracy_seen']:.3f} of them right): they count in no accuracy"
-        )
-    if summary["accuracy"] is not None:
-        low, high = summary["ci95"]
-        note(
-            f"accuracy {summary['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on "
-            f"{_counted(summary)} with a label in the column {summary['label_column']!r}"
-        )
-
-
-def _counted(summary: dict[str, Any]) -> str:
-    """The rows that an accuracy is over; missing answers and repeated texts are told."""
-    n, distinct = summary["n"], summary["n_distinct"]
-    repeated = f" ({distinct:,} distinct texts)" if distinct < n else ""
-    if summary["n_missing"]:
-        return f"{n:,} answered of {n + summary['n_missing']:,} rows{repeated}"
-    return f"{n:,} rows{repeated}"
