@@ -13,13 +13,19 @@ from promptlab.data.label import canonical_label
 class Example:
     r"""One input: named text fields and, when known, its label.
 
-    ``label`` is the class name of a classification task or the reference text of a generation
-    task; ``None`` when it is not known. A label that is no text is kept as its `canonical_label`.
-    ``id`` is unique within its data set.
+    Args:
+        id: Unique within its data set.
+        fields: Texts by field name.
+        label: The class name of a classification task or the reference text of a generation task;
+            ``None`` when it is not known. What is no text is kept as its `canonical_label`.
 
     However an example comes into being, from a file, a table or a program, white space around its
     fields and its label is dropped and line ends are ``\n``: ``" dull"`` is the prompt that
     ``"dull"`` is.
+
+    Example:
+        >>> Example("1", {"text": " dull"}, True)
+        Example(id='1', fields={'text': 'dull'}, label='true')
     """
 
     id: str

@@ -30,15 +30,40 @@ def load_task(
     on_progress: Progress | None = None,
     **reading: Unpack[LabelledFileKeywords],
 ) -> Task:
-    """Open a task: a name out of `DATASETS`, a data file, a folder of split files, or a Hub name.
+    """Open a task: a built-in data set, a data file, a folder of split files, or a Hub name.
 
     A folder holds ``train`` and ``test`` files, and maybe ``dev`` or ``validation``, of any
     ending that `read_rows` knows. A Hub name (``owner/name`` or ``owner/name:config``) is loaded
     with the ``datasets`` library; ``reasoning-gym:chain_sum`` and its like are computed
-    (`promptlab.data.reasoning_gym`). ``train``, ``dev`` and ``test`` are rows or shares; ``seed``
-    fixes splits and the draw of ``k`` examples a class. A text that stands in two files is left
-    out of the one nearer to train, unless ``overlap`` is refuse. The other arguments are those of
-    `Task.from_file`. Raises `DataError` or, when nothing can be fetched, `AssetError`.
+    (`promptlab.data.reasoning_gym`).
+
+    Args:
+        name: A name out of `data_set_names`, a path, or one of the names above.
+        seed: Of the splits and of the draw of ``k`` examples a class.
+        k: Train is a draw of so many examples a class.
+        train: Rows or a share of train.
+        dev: The same for dev.
+        test: The same for test.
+        metric: What decides, in place of the task's own.
+        overlap: *drop* leaves a text that stands in two files out of the one nearer to train;
+            *refuse* refuses it.
+        on_progress: Told the bytes of what is fetched.
+        **reading: The columns, the labels and the form of files, as for `Task.from_file`.
+
+    Returns:
+        The task.
+
+    Raises:
+        DataError: For data that cannot be read, or an option that does not fit.
+        AssetError: When nothing can be fetched.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "films.csv"
+        >>> lines = [f"film {n} was {'fun' if n % 2 else 'dull'},{n % 2}" for n in range(20)]
+        >>> _ = path.write_text("\\n".join(["text,label", *lines]))
+        >>> load_task(path, dev=4, test=6).labels
+        ('0', '1')
     """
     asked = {"train": train, "dev": dev, "test": test}
     sizes: dict[str, Any] = {split: size for split, size in asked.items() if size is not None}

@@ -36,13 +36,29 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """Train fits, dev selects, test is touched once.
+    """Labelled examples in three splits: train fits, dev selects, test is touched once.
 
-    ``labels`` are the class names, empty for a task with open answers; ``fields`` the names of
-    the text fields every example has; ``metric`` the name of the metric that decides. ``remarks``
-    are what a reader of the data should know, a sentence each, and ``columns`` are those of the
-    file it was read from. Raises `DataError` when ids repeat, a label is unknown or two splits
-    share a text.
+    Args:
+        name: What the task is called.
+        train: The examples that predictors are fitted on.
+        dev: Those by which one predictor is chosen.
+        test: Those that the choice is measured on in the end.
+        labels: The class names; empty for a task with open answers.
+        metric: The name of the metric that decides.
+        fields: The names of the text fields that every example has.
+        remarks: What a reader of the data should know, a sentence each.
+        columns: The columns of the file that it was read from.
+
+    Raises:
+        DataError: When ids repeat, a label is unknown or two splits share a text.
+
+    Example:
+        >>> texts = ("A fine film.", "A bore.", "Great fun.")
+        >>> labels = ("good", "bad", "good")
+        >>> rows = [Example(t, {"text": t}, label) for t, label in zip(texts, labels)]
+        >>> task = Task("films", (rows[0],), (rows[1],), (rows[2],), labels=("bad", "good"))
+        >>> {split: len(examples) for split, examples in task.splits.items()}
+        {'train': 1, 'dev': 1, 'test': 1}
     """
 
     name: str
@@ -155,9 +171,21 @@ class Task:
     ) -> Task:
         """Read splits from files of their own; without ``dev``, a share of train becomes dev.
 
-        ``sizes`` takes a seeded sample instead of all rows. A text that stands in two files is
-        left out of the split nearer to train, so that test stays whole, which ``remarks`` tell;
-        ``overlap="refuse"`` refuses it. The other arguments are those of `from_file`.
+        Args:
+            train: The file of the train split.
+            test: That of test.
+            dev: That of dev.
+            name: The task's name; the folder's of ``train``.
+            metric: As for `from_file`.
+            seed: Of samples and of the share that becomes dev.
+            sizes: Rows or a share by split: a seeded sample instead of all rows.
+            k: Train is a draw of so many a class.
+            overlap: *drop* leaves a text that stands in two files out of the split nearer to
+                train, so that test stays whole, which ``remarks`` tell; *refuse* refuses it.
+            **reading: The columns, the labels and the form of the files.
+
+        Raises:
+            DataError: As `from_file` does.
         """
         options = LabelledFileOptions(**reading)
         paths = {"train": train, "dev": dev, "test": test}
@@ -255,8 +283,12 @@ class Task:
     def draw(self, k: int, seed: int = FEW_SHOT_SEEDS[0]) -> tuple[Example, ...]:
         """``k`` training examples of each class (``k`` in all for open answers), shuffled.
 
-        The same k and seed give the same draw, and a larger k contains the smaller one. Raises
-        `DataError` with both numbers when a class has fewer.
+        Args:
+            k: Examples a class.
+            seed: The same k and seed give the same draw; a larger k contains the smaller one.
+
+        Raises:
+            DataError: With both numbers, when a class has fewer.
         """
         return draw_few_shot(self.train, k, seed=seed, classes=self.labels, source=self.name)
 

@@ -9,6 +9,7 @@ from promptlab.errors import InputError
 from promptlab.evaluation.distinct_texts import n_distinct, proportion_interval
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
+from promptlab.security.html import html_facts
 
 Texts = Mapping[str, Hashable]
 """The text of every example by its id; equal where examples repeat each other."""
@@ -18,10 +19,24 @@ Texts = Mapping[str, Hashable]
 class Evaluation:
     """Accuracy with its 95 % interval over ``n`` answered examples, further metrics, and costs.
 
-    ``n_missing`` examples have no answer; they are neither right nor wrong and in none of the
-    figures but ``tokens`` and ``seconds``, which are totals. ``n_distinct`` counts the different
-    texts among the ``n``: of texts that repeat, the interval counts one. It is Wilson's interval
-    where none does. ``metrics`` are values by name.
+    Args:
+        accuracy: Share of right answers, in [0, 1].
+        ci95: Its 95 % interval: Wilson's, in which a text that repeats counts once.
+        n: Answered examples.
+        unparsed_rate: Share of them whose reply could not be parsed.
+        tokens: Prompt and answer tokens of all examples.
+        seconds: Wall time of all examples.
+        metrics: Further metrics by name.
+        n_missing: Examples without an answer: neither right nor wrong, and in none of the figures
+            but ``tokens`` and ``seconds``.
+        n_distinct: Different texts among the ``n``.
+
+    Example:
+        >>> from promptlab.evaluation.predictions import Prediction
+        >>> rows = Predictions([Prediction("1", "yes", "yes"), Prediction("2", "yes", "no")])
+        >>> found = Evaluation.from_predictions(rows)
+        >>> found.accuracy, found.n
+        (0.5, 2)
     """
 
     accuracy: float
@@ -40,8 +55,15 @@ class Evaluation:
     ) -> Evaluation:
         """The evaluation of predictions that all have a target.
 
-        Raises `InputError` for an empty table, one without any answer, a row without a target, or
-        an unknown metric.
+        Args:
+            rows: The predictions.
+            metrics: Names of further metrics (`metric_names`).
+            texts: The text of every example by id, equal where examples repeat each other; without
+                it all are taken to be different.
+
+        Raises:
+            InputError: For an empty table, one without any answer, a row without a target, or an
+                unknown metric.
         """
         if not rows or any(row.target is None for row in rows):
             raise InputError("an evaluation needs labelled examples, one at least")
@@ -64,6 +86,18 @@ class Evaluation:
             n_missing=rows.n_missing,
             n_distinct=n_distinct(keys),
         )
+
+    def _repr_html_(self) -> str:
+        low, high = self.ci95
+        facts = {
+            "accuracy": f"{self.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})",
+            **{name: f"{value:.3f}" for name, value in self.metrics.items()},
+            "examples": self.sample_size_text,
+            "unparsed": f"{self.unparsed_rate:.1%}",
+            "tokens": f"{self.tokens:,}",
+            "seconds": f"{self.seconds:.1f}",
+        }
+        return html_facts("Evaluation", facts)
 
     def __str__(self) -> str:
         low, high = self.ci95

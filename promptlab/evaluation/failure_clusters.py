@@ -57,10 +57,24 @@ def cluster_failures(
 ) -> list[Cluster]:
     """Groups of failures, the largest first; every failure is in one of them.
 
-    By *words*: TF-IDF of the fields, reduced to 50 dimensions (LSA), k-means from a fixed seed;
-    ``count`` groups, or as many (2 to 8) as have the best silhouette. Those nearest to the centre
-    stand first. By *confusion*: the expected and the actual answer. By *kind*: wrong, unparsed,
-    no reply. Raises `InputError` for a count below one.
+    Args:
+        failures: The failures, such as `FailureLog.failures`.
+        count: How many groups by words; ``None`` takes as many (2 to 8) as have the best
+            silhouette.
+        by: *words*: TF-IDF of the fields, reduced to 50 dimensions (LSA), k-means from a fixed
+            seed, those nearest to the centre first; *confusion*: the expected and the actual
+            answer; *kind*: wrong, unparsed, no reply.
+
+    Returns:
+        The groups, each with a title and its failures.
+
+    Raises:
+        InputError: For a count below one, or another ``by``.
+
+    Example:
+        >>> lost = [Failure(str(n), {"text": "?"}, "", "bad", "good") for n in range(3)]
+        >>> [(group.title, len(group.failures)) for group in cluster_failures(lost, by="confusion")]
+        [('bad → good', 3)]
     """
     if by not in get_args(By):
         raise InputError(f"failures are grouped by {', '.join(get_args(By))}, not by {by!r}")

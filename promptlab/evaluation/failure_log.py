@@ -26,7 +26,26 @@ FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
 class FailureLog:
     """``failures.jsonl`` of a study's folder, or any such file, with ``corrections.jsonl`` beside.
 
-    Raises `DataError` when there is none, or for a line that is none of its kind.
+    Args:
+        path: A decided study's folder, or the file.
+
+    Attributes:
+        failures: Every failure, its correction with it.
+        corrections: The corrections by example id.
+
+    Raises:
+        DataError: When there is no such file, or for a line that is none of its kind.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> lost = Failure("1", {"text": "A bore."}, "A bore. It was {mask}", "bad", "good")
+        >>> _ = write_lines(folder / "failures.jsonl", [lost.record()])
+        >>> log = FailureLog(folder)
+        >>> log.correct("1", expected="bad", any_answer=True).wanted_answer
+        'bad'
+        >>> log.fine_tuning_records()[0]["messages"][1]
+        {'role': 'assistant', 'content': 'bad'}
     """
 
     def __init__(self, path: str | Path) -> None:

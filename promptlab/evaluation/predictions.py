@@ -11,19 +11,34 @@ from typing import Any, overload
 from promptlab.errors import DataError
 from promptlab.files.cache import atomic_write
 from promptlab.files.text_file import read_text_file
+from promptlab.security.html import html_facts, html_table
 from promptlab.security.untrusted_text import json_lines
+
+_SHOWN = 20
+"""Rows of a table that a notebook shows."""
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What one predictor said about one example.
 
-    ``label`` is the predicted class or the parsed reply, ``None`` when the reply was
-    ``unparsed``. ``scores`` are log-probabilities in nats, normalised over the labels.
-    ``tokens_in`` and ``tokens_out`` count prompt and answer tokens, ``seconds`` is this
-    example's share of the wall time. ``trace`` is whatever a strategy wants kept (JSON data; a
-    `Trace` under ``steps``). ``error`` says why an example has no answer at all, such as an
-    endpoint that did not answer; such a row is missing: it is neither right nor wrong.
+    Args:
+        example_id: The example's id.
+        label: The predicted class or the parsed reply; ``None`` when the reply was ``unparsed``.
+        target: The true label or reference, if it is known.
+        scores: Log-probabilities of the labels in nats, normalised over them.
+        text: The reply, where one was generated.
+        unparsed: Whether no answer could be read in the reply.
+        tokens_in: Prompt tokens.
+        tokens_out: Answer tokens.
+        seconds: This example's share of the wall time.
+        trace: Whatever a strategy wants kept (JSON data; a `Trace` under ``steps``).
+        error: Why an example has no answer at all, such as an endpoint that did not answer; such
+            a row is missing: it is neither right nor wrong.
+
+    Example:
+        >>> Prediction("1", "positive", target="positive").correct
+        True
     """
 
     example_id: str
@@ -38,6 +53,10 @@ class Prediction:
     trace: Any = None
     error: str | None = None
 
+    def _repr_html_(self) -> str:
+        kept = {name: value for name, value in vars(self).items() if value not in (None, "", False)}
+        return html_facts("Prediction", kept)
+
     @property
     def correct(self) -> bool:
         """Whether the prediction equals the target; an unparsed reply is never correct."""
@@ -50,7 +69,18 @@ class Prediction:
 
 
 class Predictions(Sequence[Prediction]):
-    """An ordered table of `Prediction` rows, one an example."""
+    """An ordered table of `Prediction` rows, one an example.
+
+    Args:
+        rows: The rows.
+
+    Example:
+        >>> rows = Predictions([Prediction("1", "yes", "yes"), Prediction("2", "yes", "no")])
+        >>> rows.correct
+        [True, False]
+        >>> [row.example_id for row in rows.failures()]
+        ['2']
+    """
 
     def __init__(self, rows: Iterable[Prediction] = ()) -> None:
         self._rows = tuple(rows)
@@ -81,6 +111,14 @@ class Predictions(Sequence[Prediction]):
         import numpy as np
 
         return np.array([row.label or "" for row in self._rows], dtype=dtype or str)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (row.example_id, "(unparsed)" if row.unparsed else row.error or row.label, row.target)
+            for row in self._rows[:_SHOWN]
+        ]
+        shown = f" (the first {_SHOWN})" if len(self) > _SHOWN else ""
+        return html_table(f"{self!r}{shown}", ("example", "predicted", "target"), rows)
 
     @property
     def labels(self) -> list[str | None]:

@@ -27,7 +27,18 @@ class TraceStep:
 
 
 class Trace:
-    """The steps of one example in the order in which they were taken."""
+    """The steps of one example in the order in which they were taken.
+
+    Example:
+        >>> trace = Trace()
+        >>> thought = trace.root.step("thought", reply="3 + 4 = 7", value=0.9)
+        >>> _ = thought.step("answer", reply="7")
+        >>> print(trace.tree())
+        └─ thought  (value=0.9)
+             3 + 4 = 7
+           └─ answer
+                7
+    """
 
     def __init__(self) -> None:
         self.steps: list[TraceStep] = []
@@ -86,9 +97,11 @@ class Trace:
         return trace
 
     def tree(self, *, width: int = 100, prompts: bool = False) -> str:
-        """The steps as a tree drawn with lines; texts are cut to ``width`` characters.
+        """The steps as a tree drawn with lines.
 
-        With ``prompts`` every step shows its whole prompt and reply.
+        Args:
+            width: Characters of a reply that are shown.
+            prompts: Whether every step shows its whole prompt and reply.
         """
         lines: list[str] = []
         self._draw(None, "", lines, width, prompts)

@@ -23,6 +23,12 @@ class TemplateLibrary:
     The folder is ``$PROMPTLAB_TEMPLATES``, or ``templates`` in your configuration folder. Names
     are ``task/name``. Only your own templates can be changed; every change is checked as
     `promptlab template check` does and is made whole or not at all.
+
+    Example:
+        >>> answers = {"positive": "good", "negative": "bad"}
+        >>> entry = {"text": "{text} It felt {mask}.", "answers": answers}
+        >>> TemplateLibrary().check("sentiment/felt", entry).template.fields
+        ('text',)
     """
 
     @property
@@ -48,10 +54,19 @@ class TemplateLibrary:
     ) -> LibraryTemplate:
         """Keep a template as ``task/name``.
 
-        ``entry`` has ``text`` or ``parts``, ``answers`` or ``parser``, and may have ``source``,
-        ``example``, ``note``. A task that is new takes its description, metric and labels from
-        ``about``. Raises `InputError` for what has faults, for a name that others have, and for
-        one's own unless ``replace``.
+        Args:
+            name: The full name.
+            entry: ``text`` or ``parts``, ``answers`` or ``parser``, and maybe ``source``,
+                ``example`` and ``note``; a mapping or its YAML.
+            about: Description, metric and labels of a task that is new.
+            replace: Whether a template of yours with that name is replaced.
+
+        Returns:
+            The saved template.
+
+        Raises:
+            InputError: For what has faults, for a name that others have, and for one's own unless
+                ``replace``.
         """
         with library_transaction() as change:
             _put(change, name, entry, about, replace)

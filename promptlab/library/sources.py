@@ -43,7 +43,18 @@ def tasks() -> list[LibraryTask]:
 
 
 def templates(task: str | None = None) -> list[LibraryTemplate]:
-    """All templates, or those of one task, by full name."""
+    """All templates, or those of one task, by full name.
+
+    Args:
+        task: The task's name, such as ``sentiment``.
+
+    Raises:
+        InputError: For an unknown task, with the names that are like it.
+
+    Example:
+        >>> "sentiment/it-was" in [item.full_name for item in templates("sentiment")]
+        True
+    """
     known = load_library()
     if task is not None and task not in known:
         raise InputError(f"the library has no task {task!r}; {_suggest(task, list(known))}")
@@ -73,7 +84,18 @@ def record_template_use(item: LibraryTemplate) -> None:
 
 
 def load_template(name: str) -> Template:
-    """The template of a full name such as ``sentiment/it-was``."""
+    """The template of a full name such as ``sentiment/it-was``.
+
+    Args:
+        name: ``task/name``, as `templates` and `promptlab template list` give it.
+
+    Raises:
+        InputError: For an unknown name, with those that are like it.
+
+    Example:
+        >>> load_template("sentiment/it-was").fields
+        ('text',)
+    """
     return find_template(name).template
 
 

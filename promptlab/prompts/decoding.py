@@ -20,10 +20,27 @@ OnText = Callable[[int, str], None]
 
 @dataclass(frozen=True)
 class Decoding:
-    """Greedy at ``temperature`` 0, seeded sampling above it; ``stop`` strings end a reply.
+    """How text is generated: greedily, or by seeded sampling.
 
-    ``top_k`` keeps the likeliest tokens, ``top_p`` of these the fewest that have so much of the
-    probability; ``None`` keeps all. Raises `InputError` for values that make no sense.
+    Args:
+        max_tokens: Tokens of a reply at most.
+        temperature: 0 decodes greedily; above it tokens are sampled.
+        top_k: So many of the likeliest tokens are kept; ``None`` keeps all.
+        top_p: Of these, the fewest that together have so much of the probability (nucleus
+            sampling; Holtzman et al. 2020); ``None`` keeps all.
+        stop: Strings that end a reply; they are no part of it.
+        seed: Of the sampling: the same seed gives the same text.
+
+    Raises:
+        InputError: For values that make no sense, such as a negative temperature.
+
+    Example:
+        >>> Decoding(max_tokens=8, stop=["\\n"]).settings()["max_tokens"]
+        8
+        >>> Decoding(temperature=-1)
+        Traceback (most recent call last):
+            ...
+        promptlab.errors.InputError: temperature is -1; it is 0 (greedy) or more
     """
 
     max_tokens: int = 64

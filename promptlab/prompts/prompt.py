@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptlab.prompts.text import Text
+from promptlab.security.html import html_facts
 
 __all__ = ["Prompt", "Segment", "Slot", "Soft", "Text", "Trigger", "TriggerFiller"]
 
@@ -39,13 +40,23 @@ Segment = Text | Slot | Soft | Trigger
 class Prompt:
     """An ordered sequence of segments with exactly one `Slot`.
 
-    ``chat`` asks for the model's chat template: everything before the slot becomes the user's
-    turn and the answer opens the assistant's. ``prefill`` is what the assistant has said already
-    (reasoning whose conclusion is asked for): the answer goes on from there. ``turns`` are the
-    (role, words) of a conversation before the user's turn, roles *system*, *user*, *assistant*.
-    Both are words alone: no control token is read in them.
-    ``shortened`` names the fields that were cut to fit the context window, which took
-    ``cut_tokens`` tokens from it.
+    Args:
+        segments: `Text`, `Slot`, `Soft` and `Trigger` segments.
+        chat: Whether the model's chat template is used: everything before the slot becomes the
+            user's turn, and the answer opens the assistant's.
+        shortened: The fields that were cut to fit the context window.
+        prefill: What the assistant has said already (reasoning whose conclusion is asked for): the
+            answer goes on from there. It is text alone: no control token is read in it.
+        turns: (role, text) of a conversation before the user's turn, roles *system*, *user* and
+            *assistant*; text alone, too.
+        cut_tokens: How many tokens were cut from it to fit the window.
+
+    Example:
+        >>> prompt = Prompt((Text("It was "), Slot(), Text(".")))
+        >>> prompt.left, prompt.right
+        ('It was ', '.')
+        >>> prompt.fill("great")
+        'It was great.'
     """
 
     segments: tuple[Segment, ...]
@@ -116,6 +127,9 @@ class Prompt:
 
     def __str__(self) -> str:
         return self.fill("{mask}")
+
+    def _repr_html_(self) -> str:
+        return html_facts("Prompt (chat)" if self.chat else "Prompt", {"text": str(self)})
 
 
 class TriggerFiller:

@@ -14,6 +14,7 @@ from promptlab.errors import InputError, TemplateError
 from promptlab.prompts.jinja.isolated import jinja_fields, render_jinja
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text
 from promptlab.prompts.template_syntax import MAX_LEARNED_TOKENS, Field, Piece, parse_template
+from promptlab.security.html import html_facts
 from promptlab.security.redaction import has_secret
 
 PARTS = ("description", "context", "input", "cue")
@@ -29,7 +30,12 @@ Placement = Literal["before", "after"]
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A solved example: its fields and the answer to stand in the slot."""
+    """A solved example: its fields and the answer to stand in the slot.
+
+    Args:
+        fields: Texts by field name, as `Example.fields`.
+        answer: What stands in the slot, such as ``"great"``.
+    """
 
     fields: Mapping[str, str]
     answer: str
@@ -39,10 +45,25 @@ class Demonstration:
 class Template:
     """Readable text with fields and one answer slot, or named parts of an instruction.
 
-    ``text`` holds ``{field}``, ``{mask}``, ``{soft:20}``, ``{trigger:5}``; with ``{{`` or ``{%``
-    in it it is sandboxed Jinja. ``parts`` (any of description, context, input, cue) replace
-    ``text`` and are joined by ``separator``; demonstrations stand after the description. ``chat``
-    renders through the model's chat template. Raises `TemplateError` with a caret.
+    Args:
+        text: Holds ``{field}``, ``{mask}`` (the answer slot), ``{soft:20}`` (learned vectors) and
+            ``{trigger:5}`` (tokens to search); with ``{{`` or ``{%`` in it it is sandboxed Jinja.
+        parts: Any of description, context, input and cue, in place of ``text``; demonstrations
+            stand after the description.
+        name: What the template is called, in messages and reports.
+        separator: What stands between parts.
+        demonstration_separator: What stands between demonstrations.
+        chat: Whether the prompt is rendered through the model's chat template.
+
+    Raises:
+        TemplateError: With a caret under the fault: a wrong brace, no slot, or two.
+
+    Example:
+        >>> template = Template("{text} It was {mask}.")
+        >>> template.fields, template.shape
+        (('text',), 'cloze')
+        >>> str(template.render({"text": "A fine film."}))
+        'A fine film. It was {mask}.'
     """
 
     text: str | None = None
@@ -131,6 +152,10 @@ class Template:
         """The template as written, parts joined, for showing to a reader."""
         return self.separator.join(self._sources)
 
+    def _repr_html_(self) -> str:
+        facts = {"template": self.source, "fields": ", ".join(self.fields), "shape": self.shape}
+        return html_facts(self.name or "Template", facts)
+
     def render(
         self,
         example: Example | Mapping[str, str],
@@ -139,11 +164,24 @@ class Template:
     ) -> Prompt:
         """The prompt for one example with the given solved examples.
 
-        ``placement`` *before* puts them before the input, after a description. *after* puts them
-        between an instruction's input and its cue; where the slot is in no cue of its own
-        (`has_separate_cue`), after everything, so that the prompt becomes a cloze.
+        Args:
+            example: An example, or its fields by name.
+            demonstrations: Solved examples, in the order in which they stand.
+            placement: *before* puts them before the input, after a description. *after* puts them
+                between an instruction's input and its cue; where the slot is in no cue of its own
+                (`has_separate_cue`), after everything, so that the prompt becomes a cloze.
 
-        Raises `TemplateError` when the example lacks a field (with the names it has).
+        Returns:
+            The prompt, with exactly one slot.
+
+        Raises:
+            TemplateError: When the example lacks a field (with the names that it has).
+
+        Example:
+            >>> template = Template("{text} It was {mask}.", demonstration_separator=" | ")
+            >>> solved = [Demonstration({"text": "A bore."}, "bad")]
+            >>> str(template.render({"text": "A fine film."}, solved))
+            'A bore. It was bad. | A fine film. It was {mask}.'
         """
         fields = example.fields if isinstance(example, Example) else example
         solved = [self._render_demonstration(demonstration) for demonstration in demonstrations]

@@ -12,19 +12,33 @@ from jaxtyping import Float
 
 from promptlab.data.label import canonical_label, canonical_labels
 from promptlab.errors import InputError, VerbalizerError
+from promptlab.security.html import html_table
 
 Aggregation = Literal["sum", "mean", "max"]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Verbalizer:
-    """label → one or more answers, many-to-one allowed.
+    """The answers that stand for each label; a label may have several.
 
-    ``answers`` maps every label to an answer, a list of answers, or a mapping answer → weight.
-    A label that is no text (1, True, an Enum) is kept as its `canonical_label`.
-    ``aggregation`` joins a label's answers: ``sum`` of probabilities (AutoPrompt; Shin et al.
-    2020), ``mean`` of log-probabilities, or ``max``. ``length_normalise`` divides an answer's
-    log-likelihood by its number of tokens. Raises `VerbalizerError`.
+    Args:
+        answers: Every label with an answer, a list of answers, or a mapping from answers to
+            weights. A label that is no text (1, True, an Enum) is kept as its `canonical_label`.
+        aggregation: How a label's answers are joined: *sum* of probabilities (AutoPrompt; Shin et
+            al. 2020), weighted *mean* of log-probabilities, or *max*.
+        length_normalise: Whether an answer's log-likelihood is divided by its number of tokens.
+
+    Raises:
+        VerbalizerError: For fewer than two labels, a label without answers, or an answer that
+            stands for two labels.
+
+    Example:
+        >>> verbalizer = Verbalizer({"positive": ["great", "good"], "negative": "bad"})
+        >>> verbalizer.answers
+        ('great', 'good', 'bad')
+        >>> scores = verbalizer.label_scores(np.log([[0.3, 0.3, 0.2]]))
+        >>> np.exp(scores).round(2).tolist()
+        [[0.75, 0.25]]
     """
 
     labels: tuple[str, ...]
@@ -76,9 +90,14 @@ class Verbalizer:
     def label_scores(
         self, logprobs: Float[np.ndarray, "example answer"]
     ) -> Float[np.ndarray, "example label"]:
-        """Log-probabilities of the labels in nats, normalised over the answer space (eq. 3.2).
+        """Log-probabilities of the labels, normalised over the labels.
 
-        ``logprobs`` ``[example, answer]`` are log-likelihoods in nats, columns as in ``answers``.
+        Args:
+            logprobs: Log-likelihoods ``[example, answer]`` in nats, columns as in ``answers``.
+
+        Returns:
+            Log-probabilities ``[example, label]`` in nats: s(label) - log Σ exp s(label'), where s
+            joins the label's answers by ``aggregation``.
         """
         columns = [
             self._aggregate(
@@ -147,6 +166,24 @@ class Verbalizer:
     def from_settings(cls, settings: Mapping[str, Any]) -> Verbalizer:
         """The inverse of `settings`."""
         return cls(**settings)
+
+    def __repr__(self) -> str:
+        more = "" if self.aggregation == "sum" else f", aggregation={self.aggregation!r}"
+        more += ", length_normalise=True" if self.length_normalise else ""
+        return f"Verbalizer({self._short_mapping()!r}{more})"
+
+    def _short_mapping(self) -> dict[str, Any]:
+        """`mapping`, weights left out where all are 1, and the list where there is one answer."""
+        short: dict[str, Any] = {}
+        for label, weighted in self.mapping().items():
+            plain = all(weight == 1 for weight in weighted.values())
+            words = list(weighted) if plain else weighted
+            short[label] = words[0] if isinstance(words, list) and len(words) == 1 else words
+        return short
+
+    def _repr_html_(self) -> str:
+        rows = [(label, ", ".join(words)) for label, words in self.mapping().items()]
+        return html_table("Verbalizer", ("label", "answers"), rows)
 
     def __str__(self) -> str:
         return ", ".join(f"{label}={'/'.join(words)}" for label, words in self.mapping().items())

@@ -74,6 +74,14 @@ def read_rows(
 
     Raises:
         DataError: Naming file and line of whatever cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "films.csv"
+        >>> _ = file.write_text("text,label\\nA bore.,bad\\n")
+        >>> rows = read_rows(file)
+        >>> rows.columns, rows[0].values["label"]
+        (('text', 'label'), 'bad')
     """
     path = Path(path)
     note_file(path)

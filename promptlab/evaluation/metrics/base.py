@@ -16,13 +16,26 @@ from promptlab.evaluation.predictions import Prediction, Predictions
 
 
 class Metric(ABC):
-    """Scores a table of predictions.
+    """Scores a table of predictions; a metric of your own is a subclass with `compute`.
 
     ``compute`` gives one number. ``per_example`` gives the values whose mean that number is, for
     paired tests, or ``None`` when the metric is no such mean. Rows without an answer are left out
-    of both. Both raise InputError when nothing was answered or a row has no target.
-    ``normalization`` says in one sentence what is taken to be equal; reports show it. ``packages``
-    are those that it computes with beside those of every study.
+    of both.
+
+    Attributes:
+        name: What studies and reports call it.
+        higher_is_better: Whether more is better.
+        normalization: In one sentence, what is taken to be equal; reports show it.
+        packages: Packages that it computes with beside those of every study.
+
+    Raises:
+        InputError: By both methods, when nothing was answered or a row has no target.
+
+    Example:
+        >>> from promptlab.evaluation.metrics import get_metric
+        >>> rows = Predictions([Prediction("1", "yes", "yes"), Prediction("2", "yes", "no")])
+        >>> get_metric("accuracy").compute(rows)
+        0.5
     """
 
     name: str

@@ -59,8 +59,20 @@ class ChoiceParser(Parser):
 
     What is marked as the answer wins over what is chosen, that over what "it is", and that over a
     mention; the last statement wins over the first (`ChoiceReader.read`). `ChoiceWords` says how
-    words are found, and told from articles and denials. What is ambiguous is unparsed. ``choices``
-    holds each label with its words.
+    words are found, and told from articles and denials. What is ambiguous is unparsed.
+
+    Args:
+        choices: Each label with the words that stand for it.
+
+    Raises:
+        InputError: For fewer than two labels, or a word that stands for two of them.
+
+    Example:
+        >>> parser = ChoiceParser((("positive", ("good",)), ("negative", ("bad",))))
+        >>> parser.parse("It is not bad. The answer is: good.")
+        'positive'
+        >>> parser.parse("good or bad") is None
+        True
     """
 
     choices: tuple[tuple[str, tuple[str, ...]], ...]
@@ -102,8 +114,20 @@ class ChoiceParser(Parser):
 class NumberParser(Parser):
     """Reads the number that a reply gives for its answer (`read_number` says how).
 
-    ``decimal`` is the sign before decimals, *point* (1,234.5) or *comma* (1.234,5). The canonical
-    form has a point and no groups: "$1,234.50" gives "1234.5".
+    The canonical form has a point and no groups: "$1,234.50" gives "1234.5". A marked answer
+    (``#### 42`` as in GSM8K, a box, "the answer is") goes before the last number.
+
+    Args:
+        decimal: The sign before decimals, *point* (1,234.5) or *comma* (1.234,5).
+
+    Raises:
+        InputError: For another convention.
+
+    Example:
+        >>> NumberParser().parse("3 + 4 = 7, so she has 7 apples left. #### 7")
+        '7'
+        >>> NumberParser().parse("I cannot say.") is None
+        True
     """
 
     decimal: Decimal = "point"
@@ -127,6 +151,16 @@ class TextParser(Parser):
 
     A full stop as stop string ends a sentence: it does not stand within "3.5" or "U.S". Tags such
     as ``<answer>…</answer>`` around all of it are left out.
+
+    Args:
+        stop: Strings that end the answer.
+
+    Raises:
+        InputError: For an empty stop string.
+
+    Example:
+        >>> TextParser(stop=(".",)).parse("It costs 3.5 euros. Anything else?")
+        'It costs 3.5 euros'
     """
 
     stop: tuple[str, ...] = ()
@@ -153,8 +187,16 @@ class TextParser(Parser):
 class RegexParser(Parser):
     """Takes group 1 of the first match of ``pattern`` (Python's `re` syntax), stripped.
 
-    A pattern that cannot decide within a second raises `InputError`: nested repetitions can take
-    longer than anybody waits.
+    Args:
+        pattern: A regular expression with at least one group.
+
+    Raises:
+        InputError: For no valid pattern, and for one that cannot decide within a second: nested
+            repetitions can take longer than anybody waits.
+
+    Example:
+        >>> RegexParser(r"is (\\w+)").parse("The capital is Rome.")
+        'Rome'
     """
 
     pattern: str
@@ -179,6 +221,13 @@ class JsonParser(Parser):
     Text around the object is allowed, and so are objects before it, such as a draft or the form
     that was asked for. Text is taken stripped, other values as JSON; ``null``, an empty text, NaN
     and broken JSON are unparsed.
+
+    Args:
+        key: The key whose value is the answer.
+
+    Example:
+        >>> JsonParser("label").parse('Sure: {"label": "positive", "score": 0.9}')
+        'positive'
     """
 
     key: str
@@ -209,7 +258,14 @@ class JsonParser(Parser):
 class SpansParser(Parser):
     """Reads ``phrase -> TYPE`` lines, or the word ``none``; spans of other types are dropped.
 
-    Without ``types`` every type is kept. A reply with no such line at all is unparsed.
+    A reply with no such line at all is unparsed.
+
+    Args:
+        types: The types that are kept; without any, every type.
+
+    Example:
+        >>> SpansParser(("LOC",)).parse("Rome -> LOC\\nAnna -> PER")
+        'Rome -> LOC'
     """
 
     types: tuple[str, ...] = ()
