@@ -82,7 +82,7 @@ class BatchPrediction:
         self.records, self.matched = match_records(
             source, predictor.fields, predictor.read_as, columns=columns, label=label
         )
-        self._renamed = (predictor.read_as or Columns({})).label_names
+        self._renamed = (predictor.read_as or Columns({})).renamed
         source = self.records
         self.labels: tuple[str, ...] = tuple(getattr(predictor, "labels", ()))
         self.score_columns = [f"{SCORE}{label}" for label in self.labels]

@@ -23,13 +23,13 @@ from promptlab.errors import DataError
 class Columns:
     """The chosen columns: field name by column name, and those of the label and the ids, if any.
 
-    ``label_names`` is what single labels of the file are called (None: their rows are left out).
+    ``renamed`` is what single labels of the file are called (None: their rows are left out).
     """
 
     fields: Mapping[str, str]
     label: str | None = None
     id: str | None = None
-    label_names: Mapping[str, str | None] = field(default_factory=dict)
+    renamed: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def field_names(self) -> tuple[str, ...]:

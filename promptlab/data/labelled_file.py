@@ -107,7 +107,7 @@ class LabelledFileOptions:
             rename=self.rename,
             id=_name(self.id),
         )
-        return replace(chosen, label_names=read_mapping(self.labels))
+        return replace(chosen, renamed=read_mapping(self.labels))
 
 
 @dataclass(frozen=True)
