@@ -80,8 +80,8 @@ class Study:
         rows = []
         for row in board["trials"][:_SHOWN_ROWS]:
             value = (row.get("dev") or {}).get(objective)
-            cells = (row.get("number"), row.get("kind"), row.get("name"), value)
-            cells = (*cells, row.get("tokens_per_example"))
+            about = [row.get(key) for key in ("number", "kind", "name")]
+            cells = [*about, value, row.get("tokens_per_example")]
             rows.append("".join(f"<td>{escape(_cell(cell))}</td>" for cell in cells))
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table>{title}<tr>{head}</tr>{body}</table>"
