@@ -26,8 +26,8 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.strategies.answering import Answering
-from promptlab.strategies.chain import Chain, Step, chain_fields, check_steps
+from promptlab.strategies.answering import AnswerReader
+from promptlab.strategies.chain import Chain, ChainStep, chain_fields, check_steps
 
 
 class StepSettings(Settings):
@@ -71,7 +71,7 @@ class ChainKind(Kind):
         """The model writes and scores what the steps ask of it, and chats if asked to."""
         for steps in self._variants():
             for step in steps:
-                step.answering.require(model)
+                step.answer_reader.require(model)
         if any(self.settings.chat):
             model.require("chat")
 
@@ -91,7 +91,7 @@ class ChainKind(Kind):
         """The chain; nothing is learned."""
         return Chain.from_settings(candidate.settings, model)
 
-    def _variants(self) -> list[list[Step]]:
+    def _variants(self) -> list[list[ChainStep]]:
         """Chains in which every template stands once at least."""
         most = max(len(options) for options in self.options.values())
         return [
@@ -109,7 +109,7 @@ class ChainKind(Kind):
         for steps in self._variants():
             try:
                 check_steps(steps)
-                last = steps[-1].answering.verbalizer
+                last = steps[-1].answer_reader.verbalizer
                 if last is not None and self.task.labels:
                     last.check_labels(self.task.labels)
             except InputError as error:
@@ -122,7 +122,7 @@ class ChainKind(Kind):
                 )
 
 
-def _step(settings: StepSettings, option: Option, *, chat: bool) -> Step:
+def _step(settings: StepSettings, option: Option, *, chat: bool) -> ChainStep:
     parser, answers = settings.parser, settings.answers
     if parser is None and answers is None:
         answers = option.answers  # type: ignore[assignment]
@@ -130,9 +130,9 @@ def _step(settings: StepSettings, option: Option, *, chat: bool) -> Step:
     template = Template.from_settings(
         option.template.settings() | {"chat": chat or option.template.chat}
     )
-    answering = Answering(
+    answering = AnswerReader(
         None if parser is None else parser_from_settings(parser),
         None if answers is None else Verbalizer(answers),
         Decoding.from_settings(settings.decoding.model_dump(mode="json")),
     )
-    return Step(settings.name, template, answering, settings.map, settings.item)
+    return ChainStep(settings.name, template, answering, settings.map, settings.item)

@@ -21,7 +21,7 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.strategies.chain_of_thought.automatic import Automatic, By
+from promptlab.strategies.chain_of_thought.automatic import AutoCoTConfig, By
 from promptlab.strategies.chain_of_thought.strategy import (
     EXTRACTIONS,
     TRIGGER,
@@ -45,8 +45,8 @@ class ChainOfThoughtSettings(TemplateSettings):
     """A template group that reasons first; without calibration, answers scored or parsed.
 
     ``demonstrations`` (or ``reasoning_field`` with ``count`` and ``seed``) are for *manual*,
-    ``count``, ``seed`` and what `Automatic` has for *auto*. ``trigger`` and ``extraction`` default
-    to the papers' words; ``temperature`` replaces the decoding's.
+    ``count``, ``seed`` and what `AutoCoTConfig` has for *auto*. ``trigger`` and ``extraction``
+    default to the papers' words; ``temperature`` replaces the decoding's.
     """
 
     mode: list[Mode] = Field(default=["zero_shot"], min_length=1)
@@ -103,7 +103,7 @@ class ChainOfThoughtKind(TemplateKind):
             model,
             parser=None if scored else parser_from_settings(settings["parser"]),
             verbalizer=Verbalizer.from_settings(settings["verbalizer"]) if scored else None,
-            automatic=Automatic(**thought.get("automatic", {})),
+            automatic=AutoCoTConfig(**thought.get("automatic", {})),
             decoding=Decoding.from_settings(settings["decoding"]),
             **{key: value for key, value in thought.items() if key != "automatic"},
         )
@@ -161,7 +161,7 @@ class ChainOfThoughtKind(TemplateKind):
             return found | {"reasoning_field": own.reasoning_field}
         by = suggest_choice(trial, f"{prefix}by", own.by)
         labels.extend([by] if len(own.by) > 1 else [])
-        automatic = Automatic(by, own.question_tokens, own.steps, own.right_only, own.tries)
+        automatic = AutoCoTConfig(by, own.question_tokens, own.steps, own.right_only, own.tries)
         return found | {"automatic": automatic.settings()}
 
     def _check_demonstrations(self) -> None:

@@ -21,11 +21,11 @@ from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.strategies.generated_knowledge import (
-    WRITING,
-    Choice,
+    DEFAULT_DECODING,
+    AnswerChoice,
     GeneratedKnowledge,
-    Writer,
-    informed,
+    KnowledgeGenerator,
+    augment_with_knowledge,
 )
 
 
@@ -42,10 +42,10 @@ class KnowledgeSettings(WrappingSettings):
     templates: list[str | InlineTemplate] = Field(min_length=1)
     demonstrations: list[StatementSettings] = Field(default=[])
     count: list[int] = Field(default=[5], min_length=1)
-    choose: list[Choice] = Field(default=["confidence"], min_length=1)
+    choose: list[AnswerChoice] = Field(default=["confidence"], min_length=1)
     bare: list[bool] = Field(default=[True], min_length=1)
     field: str = "knowledge"
-    decoding: DecodingSettings = DecodingSettings(**WRITING.settings())
+    decoding: DecodingSettings = DecodingSettings(**DEFAULT_DECODING.settings())
     temperature: list[float] | None = Field(default=None, min_length=1)
 
 
@@ -112,7 +112,7 @@ class KnowledgeKind(WrappingKind):
         if not _looks_at_training(settings["inner"]):
             return super().fit_inner(settings, model)
         field = settings["field"]
-        train = informed(self.task.train, _writer(settings, model), field, write=True)
+        train = augment_with_knowledge(self.task.train, _writer(settings, model), field, write=True)
         task = replace(with_field(self.task, field), train=tuple(train))
         return self.fitted_inner(make_inner(self.settings.inner, task), settings, model)
 
@@ -142,8 +142,8 @@ def with_field(task: Task, field: str) -> Task:
     return replace(task, fields=(*task.fields, field), **splits)
 
 
-def _writer(settings: Mapping[str, Any], model: LanguageModel) -> Writer:
-    return Writer(
+def _writer(settings: Mapping[str, Any], model: LanguageModel) -> KnowledgeGenerator:
+    return KnowledgeGenerator(
         Template.from_settings(settings["template"]),
         model,
         Decoding.from_settings(settings["decoding"]),

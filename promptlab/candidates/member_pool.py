@@ -12,7 +12,7 @@ from promptlab.evaluation.predictions import Predictions
 from promptlab.files.checksums import find_difference
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
-from promptlab.predictors.ensemble.cached_predictor import Recalled
+from promptlab.predictors.ensemble.cached_predictor import CachedPredictor
 from promptlab.tuning.fit_context import CompletedTrial
 
 TOGETHER = ("ensemble", "distillation")
@@ -88,7 +88,7 @@ class MemberPool:
                 "the file is damaged; the next run judges its trial again"
             )
         order = [examples[row.example_id] for row in table]
-        return Recalled(one.member, table, order, model, prompt=one.prompt)
+        return CachedPredictor(one.member, table, order, model, prompt=one.prompt)
 
     def _table(self, path: Path, checksum: str | None) -> Predictions:
         if path not in self._tables:

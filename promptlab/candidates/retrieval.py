@@ -20,7 +20,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.retrieval import Similarity, check_embeds
 from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.wrapper import WrappingStrategy
-from promptlab.strategies.retrieval import TEXT, TRAIN, Retrieval, Shelf, read_passages
+from promptlab.strategies.retrieval import TEXT, TRAIN, PassageIndex, Retrieval, read_passages
 
 
 class RetrievalSettings(WrappingSettings):
@@ -121,11 +121,11 @@ class RetrievalKind(WrappingKind):
             query=settings["query"],
         )
 
-    def _shelf(self, settings: Mapping[str, Any], model: LanguageModel) -> Shelf:
+    def _shelf(self, settings: Mapping[str, Any], model: LanguageModel) -> PassageIndex:
         k, method = settings["k"], settings["method"]
         if self.passages is None:
-            return Shelf.of_training(self.task.train, self.query, k, method, model)
-        return Shelf(self.passages, k, method, model)
+            return PassageIndex.of_training(self.task.train, self.query, k, method, model)
+        return PassageIndex(self.passages, k, method, model)
 
 
 def _found(name: str, study_file: str) -> Path:

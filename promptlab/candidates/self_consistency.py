@@ -16,17 +16,17 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.retrieval import check_embeds
 from promptlab.predictors.strategy import Strategy
 from promptlab.predictors.wrapper import WrappingStrategy
-from promptlab.strategies.self_consistency.stopping import Rule
+from promptlab.strategies.self_consistency.stopping import StoppingRule
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
-from promptlab.strategies.self_consistency.voting import Vote
+from promptlab.strategies.self_consistency.voting import VoteRule
 
 
 class SelfConsistencySettings(WrappingSettings):
     """``adaptive`` applies to majority votes, ``similarity`` to semantic ones."""
 
     samples: list[int] = Field(default=[5], min_length=1)
-    vote: list[Vote] = Field(default=["majority"], min_length=1)
-    adaptive: list[Rule] = Field(default=["none"], min_length=1)
+    vote: list[VoteRule] = Field(default=["majority"], min_length=1)
+    adaptive: list[StoppingRule] = Field(default=["none"], min_length=1)
     threshold: float = 0.95
     wave: int | None = Field(default=None, ge=1)
     similarity: list[float] = Field(default=[0.7], min_length=1)

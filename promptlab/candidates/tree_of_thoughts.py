@@ -23,13 +23,17 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import parser_from_settings
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.strategies.tree_of_thoughts.evaluation import WORTHS, Judgement, JudgementMethod
+from promptlab.strategies.tree_of_thoughts.evaluation import (
+    WORTHS,
+    EvaluationMethod,
+    StateEvaluator,
+)
 from promptlab.strategies.tree_of_thoughts.exploration import RESERVED
 from promptlab.strategies.tree_of_thoughts.node import Budget
 from promptlab.strategies.tree_of_thoughts.problem import find_problem, problem_name
-from promptlab.strategies.tree_of_thoughts.search import Search, SearchMethod
+from promptlab.strategies.tree_of_thoughts.search import SearchMethod, TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtMethod, Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator, ThoughtMethod
 
 Entry = str | InlineTemplate
 """A library name, a template's text, or a template written out."""
@@ -57,7 +61,7 @@ class TreeSettings(KindSettings):
     answer: Entry | None = None
     parser: ParserSettings | None = None
     thoughts: list[ThoughtMethod] = Field(default=["propose"], min_length=1)
-    evaluation: list[JudgementMethod] = Field(default=["value"], min_length=1)
+    evaluation: list[EvaluationMethod] = Field(default=["value"], min_length=1)
     search: list[SearchMethod] = Field(default=["breadth"], min_length=1)
     count: list[int] = Field(default=[8], min_length=1)
     beam: list[int] = Field(default=[5], min_length=1)
@@ -127,26 +131,26 @@ class TreeOfThoughtsKind(Kind):
                 except InputError as error:
                     raise StudyError(f"template {name!r}: {error}") from error
 
-    def _thoughts(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> Thoughts:
+    def _thoughts(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> ThoughtGenerator:
         method = suggest_choice(trial, f"{prefix}thoughts", self.settings.thoughts)
         labels.append(method)
         if method == "moves":
-            return Thoughts(method=method)
+            return ThoughtGenerator(method=method)
         template, _ = self._template(trial, prefix, method, chat, labels)
         count = suggest_choice(trial, f"{prefix}count", self.settings.count)
         options = self.settings.decoding.model_dump()
         if method == "sample":
             options["temperature"] = self._temperature(trial, prefix, labels)
-        return Thoughts(template, method, count, Decoding(**options))
+        return ThoughtGenerator(template, method, count, Decoding(**options))
 
-    def _judgement(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> Judgement:
+    def _judgement(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> StateEvaluator:
         method = suggest_choice(trial, f"{prefix}evaluation", self.settings.evaluation)
         seed = (
             suggest_choice(trial, f"{prefix}seed", self.settings.seed) if method == "random" else 0
         )
         if method == "random":
             labels.append("random values" + (f" (seed {seed})" if seed else ""))
-            return Judgement(method=method, seed=seed)
+            return StateEvaluator(method=method, seed=seed)
         labels.append(method.replace("_", " "))
         use = method.removesuffix("_text")
         template, answers = self._template(trial, prefix, use, chat, labels)
@@ -158,8 +162,8 @@ class TreeOfThoughtsKind(Kind):
                 options["temperature"] = self._temperature(trial, prefix, labels)
                 labels.append(f"{samples} samples")
         if use == "vote":
-            return Judgement(template, method, samples=samples, decoding=Decoding(**options))
-        return Judgement(
+            return StateEvaluator(template, method, samples=samples, decoding=Decoding(**options))
+        return StateEvaluator(
             template,
             method,
             self.settings.worths,
@@ -168,14 +172,16 @@ class TreeOfThoughtsKind(Kind):
             Decoding(**options),
         )
 
-    def _search(self, trial: Trial, prefix: str, labels: list[str]) -> Search:
+    def _search(self, trial: Trial, prefix: str, labels: list[str]) -> TreeSearch:
         method = suggest_choice(trial, f"{prefix}search", self.settings.search)
         beam = suggest_choice(trial, f"{prefix}beam", self.settings.beam)
         depth = suggest_choice(trial, f"{prefix}depth", self.settings.depth)
         threshold = suggest_choice(trial, f"{prefix}threshold", self.settings.threshold)
         labels.append(f"{method} first, beam {beam}, depth {depth}")
         labels.extend([] if threshold is None else [f"threshold {threshold:g}"])
-        return Search(method, depth, beam, threshold, Budget(**self.settings.budget.model_dump()))
+        return TreeSearch(
+            method, depth, beam, threshold, Budget(**self.settings.budget.model_dump())
+        )
 
     def _temperature(self, trial: Trial, prefix: str, labels: list[str]) -> float:
         found: float = suggest_choice(trial, f"{prefix}temperature", self.settings.temperature)

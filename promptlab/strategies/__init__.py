@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
-    from promptlab.strategies.chain import Step
-    from promptlab.strategies.chain_of_thought.worked_examples import Worked
-    from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+    from promptlab.strategies.chain import ChainStep
+    from promptlab.strategies.chain_of_thought.worked_examples import WorkedExample
+    from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
     from promptlab.strategies.tree_of_thoughts.problem import Problem
-    from promptlab.strategies.tree_of_thoughts.search import Search
-    from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+    from promptlab.strategies.tree_of_thoughts.search import TreeSearch
+    from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 
 __all__ = [
-    "Judgement",
+    "ChainStep",
     "Problem",
-    "Search",
-    "Step",
-    "Thoughts",
-    "Worked",
+    "StateEvaluator",
+    "ThoughtGenerator",
+    "TreeSearch",
+    "WorkedExample",
 ]
 
 _HOMES = {
-    "Judgement": "promptlab.strategies.tree_of_thoughts.evaluation",
+    "ChainStep": "promptlab.strategies.chain",
     "Problem": "promptlab.strategies.tree_of_thoughts.problem",
-    "Search": "promptlab.strategies.tree_of_thoughts.search",
-    "Step": "promptlab.strategies.chain",
-    "Thoughts": "promptlab.strategies.tree_of_thoughts.thoughts",
-    "Worked": "promptlab.strategies.chain_of_thought.worked_examples",
+    "StateEvaluator": "promptlab.strategies.tree_of_thoughts.evaluation",
+    "ThoughtGenerator": "promptlab.strategies.tree_of_thoughts.thoughts",
+    "TreeSearch": "promptlab.strategies.tree_of_thoughts.search",
+    "WorkedExample": "promptlab.strategies.chain_of_thought.worked_examples",
 }
 
 if not TYPE_CHECKING:

@@ -26,7 +26,7 @@ from promptlab.prompts.verbalizer import Verbalizer
 
 
 @dataclass(frozen=True)
-class Answering:
+class AnswerReader:
     """A reply that ``parser`` reads, or with a ``verbalizer`` the likeliest label.
 
     A scored label is always one of the labels, so that nothing is unparsed.
@@ -51,7 +51,7 @@ class Answering:
         return self.verbalizer.labels if self.verbalizer else ()
 
     @property
-    def reserve(self) -> int:
+    def max_answer_tokens(self) -> int:
         """Tokens of the window that the answer may take."""
         if self.verbalizer is None:
             return self.decoding.max_tokens
@@ -66,7 +66,7 @@ class Answering:
         assert self.parser is not None
         return self.parser.parse(reply)
 
-    def solve(
+    def answer(
         self,
         model: LanguageModel,
         prompt: Prompt,
@@ -85,7 +85,9 @@ class Answering:
         ask = GenerateCall(model, prompt, self.decoding, sample)
         reply, after = yield from traced_generate(branch, name, ask)
         label = (
-            None if reply.unreadable_reason else (read or self.parse)(spoken(reply, name, model))
+            None
+            if reply.unreadable_reason
+            else (read or self.parse)(require_reply(reply, name, model))
         )
         after.annotate(label=label)
         return (
@@ -127,7 +129,7 @@ class Answering:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Answering:
+    def from_settings(cls, settings: Mapping[str, Any]) -> AnswerReader:
         """The inverse of `settings`."""
         parser, verbalizer = settings["parser"], settings["verbalizer"]
         return cls(
@@ -137,7 +139,7 @@ class Answering:
         )
 
 
-def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
+def require_reply(reply: Generation, step: str, model: LanguageModel) -> str:
     """What a reply says beside hidden reasoning. `WordlessError` naming the step when empty."""
     if reply.answer.strip():
         return reply.answer
@@ -151,7 +153,7 @@ def spoken(reply: Generation, step: str, model: LanguageModel) -> str:
     )
 
 
-def going_on(prompt: Prompt, said: str) -> Prompt:
+def continue_prompt(prompt: Prompt, said: str) -> Prompt:
     """`Prompt.continued_with`, exactly one blank or line end between the prompt and ``said``.
 
     A reply begins with the blank that the prompt's end may have already, or without one where an

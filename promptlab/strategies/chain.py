@@ -22,13 +22,13 @@ from promptlab.prompts.parsers.parsers import Parser
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.strategies.answering import Answering
+from promptlab.strategies.answering import AnswerReader
 
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 
 
 @dataclass(frozen=True)
-class Step:
+class ChainStep:
     """A named prompt of a chain.
 
     Its template reads the example's fields and earlier steps' answers as ``{name of the step}``.
@@ -38,7 +38,7 @@ class Step:
 
     name: str
     template: Template
-    answering: Answering = field(default_factory=lambda: Answering(decoding=Decoding()))
+    answer_reader: AnswerReader = field(default_factory=lambda: AnswerReader(decoding=Decoding()))
     map: str | None = None
     item: str = "item"
 
@@ -53,30 +53,32 @@ class Step:
         decoding: Decoding | None = None,
         map: str | None = None,
         item: str = "item",
-    ) -> Step:
+    ) -> ChainStep:
         """A step from its parts; replies are taken as text without a parser or a verbalizer."""
         if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
             verbalizer = Verbalizer(verbalizer)
         template = Template(template) if isinstance(template, str) else template
-        return cls(name, template, Answering(parser, verbalizer, decoding or Decoding()), map, item)
+        return cls(
+            name, template, AnswerReader(parser, verbalizer, decoding or Decoding()), map, item
+        )
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
         return {
             "name": self.name,
             "template": self.template.settings(),
-            "answering": self.answering.settings(),
+            "answering": self.answer_reader.settings(),
             "map": self.map,
             "item": self.item,
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Step:
+    def from_settings(cls, settings: Mapping[str, Any]) -> ChainStep:
         """The inverse of `settings`."""
         return cls(
             settings["name"],
             Template.from_settings(settings["template"]),
-            Answering.from_settings(settings["answering"]),
+            AnswerReader.from_settings(settings["answering"]),
             settings["map"],
             settings["item"],
         )
@@ -90,12 +92,12 @@ class Chain(Strategy):
     cannot read, or a list without entries to map over, leaves the example unparsed.
     """
 
-    def __init__(self, steps: Sequence[Step], model: LanguageModel | str) -> None:
+    def __init__(self, steps: Sequence[ChainStep], model: LanguageModel | str) -> None:
         self.steps = tuple(steps)
         self.model = as_model(model)
         check_steps(self.steps)
         for step in self.steps:
-            step.answering.require(self.model)
+            step.answer_reader.require(self.model)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -105,12 +107,14 @@ class Chain(Strategy):
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that the last step chooses among, if it does."""
-        return self.steps[-1].answering.labels
+        return self.steps[-1].answer_reader.labels
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:
         """Those of all steps that generate."""
-        return tuple(s.answering.decoding for s in self.steps if s.answering.verbalizer is None)
+        return tuple(
+            s.answer_reader.decoding for s in self.steps if s.answer_reader.verbalizer is None
+        )
 
     def solve(
         self, example: Example, branch: TraceCursor, sample: int = 0
@@ -131,7 +135,7 @@ class Chain(Strategy):
 
     def _step(
         self,
-        step: Step,
+        step: ChainStep,
         example: Example,
         said: Mapping[str, str],
         branch: TraceCursor,
@@ -141,7 +145,7 @@ class Chain(Strategy):
         fields = {**example.fields, **said}
         if step.map is None:
             return (yield from self._one(step, fields, branch, sample, prompts))
-        items = entries(said[step.map])
+        items = parse_list(said[step.map])
         after = branch.step(step.name, items=len(items))
         parts: list[tuple[StrategyResult, TraceCursor]] = yield Gather(
             [self._one(step, fields | {step.item: item}, after, sample, prompts) for item in items]
@@ -154,17 +158,17 @@ class Chain(Strategy):
 
     def _one(
         self,
-        step: Step,
+        step: ChainStep,
         fields: Mapping[str, str],
         branch: TraceCursor,
         sample: int,
         prompts: list[Prompt],
     ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
         prompt = render_truncated(
-            step.template, Example("", fields), (), self.model, step.answering.reserve
+            step.template, Example("", fields), (), self.model, step.answer_reader.max_answer_tokens
         )
         prompts.append(prompt)
-        return (yield from step.answering.solve(self.model, prompt, branch, step.name, sample))
+        return (yield from step.answer_reader.answer(self.model, prompt, branch, step.name, sample))
 
     def example_prompt(self, example: Input) -> str:
         """The first step's prompt; the others read what it says."""
@@ -178,10 +182,10 @@ class Chain(Strategy):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        return cls([Step.from_settings(step) for step in settings["steps"]], model)
+        return cls([ChainStep.from_settings(step) for step in settings["steps"]], model)
 
 
-def chain_fields(steps: Sequence[Step]) -> tuple[str, ...]:
+def chain_fields(steps: Sequence[ChainStep]) -> tuple[str, ...]:
     """The example fields that some step reads: those that no step makes."""
     names: dict[str, None] = {}
     known: set[str] = set()
@@ -192,7 +196,7 @@ def chain_fields(steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def entries(text: str) -> list[str]:
+def parse_list(text: str) -> list[str]:
     """The entries of a list as a model writes one: a JSON list, or lines with or without bullets.
 
     Empty entries are left out.
@@ -210,7 +214,7 @@ def entries(text: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def check_steps(steps: Sequence[Step]) -> None:
+def check_steps(steps: Sequence[ChainStep]) -> None:
     """Raise `InputError` for names, lists and fields that make no chain."""
     if not steps:
         raise InputError("a chain has no steps; give it one at least")

@@ -27,23 +27,23 @@ from promptlab.predictors.truncation import render_truncated
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Demonstration, Template
-from promptlab.strategies.answering import spoken
-from promptlab.strategies.self_consistency.voting import shares
+from promptlab.strategies.answering import require_reply
+from promptlab.strategies.self_consistency.voting import log_shares
 
-Choice = Literal["confidence", "vote"]
-WRITING = Decoding(max_tokens=48, temperature=0.7, top_p=0.9, stop=("\n",))
+AnswerChoice = Literal["confidence", "vote"]
+DEFAULT_DECODING = Decoding(max_tokens=48, temperature=0.7, top_p=0.9, stop=("\n",))
 
 
 @dataclass(frozen=True)
-class Writer:
+class KnowledgeGenerator:
     """Writes one statement about an example, as ``demonstrations`` show how."""
 
     template: Template
     model: LanguageModel
-    decoding: Decoding = WRITING
+    decoding: Decoding = DEFAULT_DECODING
     demonstrations: tuple[Demonstration, ...] = ()
 
-    def write(
+    def generate(
         self, example: Example, branch: TraceCursor, sample: int
     ) -> StrategyRun[tuple[str, TraceCursor]]:
         """A statement, and the place in the trace after it. `AskError` for an empty one."""
@@ -52,7 +52,7 @@ class Writer:
         )
         ask = GenerateCall(self.model, prompt, self.decoding, sample)
         reply, after = yield from traced_generate(branch, "knowledge", ask)
-        return " ".join(spoken(reply, "knowledge", self.model).split()), after
+        return " ".join(require_reply(reply, "knowledge", self.model).split()), after
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
@@ -64,7 +64,7 @@ class Writer:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Writer:
+    def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> KnowledgeGenerator:
         """The inverse of `settings`."""
         return cls(
             Template.from_settings(settings["template"]),
@@ -90,7 +90,7 @@ class GeneratedKnowledge(WrappingStrategy):
         template: Template | str,
         *,
         count: int = 5,
-        choose: Choice = "confidence",
+        choose: AnswerChoice = "confidence",
         bare: bool = True,
         field: str = "knowledge",
         decoding: Decoding | None = None,
@@ -98,19 +98,21 @@ class GeneratedKnowledge(WrappingStrategy):
     ) -> None:
         super().__init__(inner)
         template = Template(template) if isinstance(template, str) else template
-        self.writer = Writer(template, self.model, decoding or WRITING, tuple(demonstrations))
+        self.knowledge_generator = KnowledgeGenerator(
+            template, self.model, decoding or DEFAULT_DECODING, tuple(demonstrations)
+        )
         self.count, self.choose, self.bare, self.field = count, choose, bare, field
         self._check()
 
     def _check(self) -> None:
         self.model.require("generate")
-        if self.choose not in get_args(Choice):
+        if self.choose not in get_args(AnswerChoice):
             raise InputError(
-                f"unknown choose {self.choose!r}; it is one of {', '.join(get_args(Choice))}"
+                f"unknown choose {self.choose!r}; it is one of {', '.join(get_args(AnswerChoice))}"
             )
         if self.count < 1:
             raise InputError(f"count is {self.count}; at least one statement is written")
-        if self.count > 1 and self.writer.decoding.temperature == 0:
+        if self.count > 1 and self.knowledge_generator.decoding.temperature == 0:
             raise InputError(
                 f"{self.count} statements are to be sampled and the decoding's temperature is 0, "
                 "so all would be alike; set it above 0, such as 0.7"
@@ -126,7 +128,7 @@ class GeneratedKnowledge(WrappingStrategy):
     @property
     def fields(self) -> tuple[str, ...]:
         """What the writer and the inner strategy read of an example."""
-        own = (*self.writer.template.fields, *self.inner.fields)
+        own = (*self.knowledge_generator.template.fields, *self.inner.fields)
         return tuple(name for name in dict.fromkeys(own) if name != self.field)
 
     @property
@@ -137,12 +139,12 @@ class GeneratedKnowledge(WrappingStrategy):
     @property
     def decodings(self) -> tuple[Decoding, ...]:
         """The statements', and the inner strategy's."""
-        return (self.writer.decoding, *self.inner.decodings)
+        return (self.knowledge_generator.decoding, *self.inner.decodings)
 
     def augmented(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
         """The examples with a statement each, written for training examples alone."""
         rows = as_examples(examples, self.fields)
-        return informed(rows, self.writer, self.field, write=training)
+        return augment_with_knowledge(rows, self.knowledge_generator, self.field, write=training)
 
     def solve(
         self, example: Example, branch: TraceCursor, sample: int = 0
@@ -150,7 +152,8 @@ class GeneratedKnowledge(WrappingStrategy):
         """The chosen answer; the facts hold the statement that it was chosen with."""
         numbers = range(sample * self.count, (sample + 1) * self.count)
         written: list[tuple[str, TraceCursor] | AskError] = yield Gather(
-            [self.writer.write(example, branch, n) for n in numbers], return_errors=True
+            [self.knowledge_generator.generate(example, branch, n) for n in numbers],
+            return_errors=True,
         )
         places: dict[str, TraceCursor] = {}
         for said, after in (w for w in written if isinstance(w, tuple)):
@@ -188,7 +191,7 @@ class GeneratedKnowledge(WrappingStrategy):
                 labelled, key=lambda pair: (votes[pair[1].label], _confidence(pair[1]))
             )
             totals = {str(label): float(number) for label, number in votes.items()}
-            scores = shares(totals, self.labels)
+            scores = log_shares(totals, self.labels)
         facts = {"knowledge": said, "statements": len(answered), "votes": dict(votes)}
         return replace(best, scores=scores, facts={**best.facts, **facts})
 
@@ -200,7 +203,7 @@ class GeneratedKnowledge(WrappingStrategy):
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
         return super().settings() | {
-            "writer": self.writer.settings(),
+            "writer": self.knowledge_generator.settings(),
             "count": self.count,
             "choose": self.choose,
             "bare": self.bare,
@@ -210,7 +213,7 @@ class GeneratedKnowledge(WrappingStrategy):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        writer = Writer.from_settings(settings["writer"], model)
+        writer = KnowledgeGenerator.from_settings(settings["writer"], model)
         return cls(
             inner_from_settings(settings["inner"], model),
             writer.template,
@@ -223,13 +226,13 @@ class GeneratedKnowledge(WrappingStrategy):
         )
 
 
-def informed(
-    examples: Sequence[Example], writer: Writer, field: str, *, write: bool
+def augment_with_knowledge(
+    examples: Sequence[Example], writer: KnowledgeGenerator, field: str, *, write: bool
 ) -> list[Example]:
     """The examples with a statement in ``field``; an empty one where none is written."""
     if not write:
         return [_with(example, field, "") for example in examples]
-    found = run_concurrently([writer.write(example, Trace().root, 0) for example in examples])
+    found = run_concurrently([writer.generate(example, Trace().root, 0) for example in examples])
     return [
         _with(example, field, "" if isinstance(said, AskError) else said[0])
         for example, said in zip(examples, found, strict=True)

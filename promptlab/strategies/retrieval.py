@@ -62,7 +62,7 @@ def paragraphs(text: str) -> list[str]:
     return [" ".join(block.split()) for block in blocks]
 
 
-def passage_of(example: Example, fields: Sequence[str]) -> str:
+def training_passage(example: Example, fields: Sequence[str]) -> str:
     """A solved training example as a passage: its fields and its answer."""
     words = [example.fields[name] for name in fields if name in example.fields]
     return "\n".join([*words, *([] if example.label is None else [f"Answer: {example.label}"])])
@@ -71,11 +71,11 @@ def passage_of(example: Example, fields: Sequence[str]) -> str:
 TRAIN = "train"
 """The passages are the training examples with their answers."""
 SEPARATOR = "\n"
-REMEMBERED = 10_000
+MAX_CACHED_SEARCHES = 10_000
 """At most about so many searches are remembered."""
 
 
-class Shelf:
+class PassageIndex:
     """Passages, and which of them are near an example.
 
     ``owners`` are the ids of the training examples that the passages are made of: an example
@@ -104,12 +104,12 @@ class Shelf:
     def of_training(
         cls, train: Sequence[Example], fields: Sequence[str], k: int, method: Similarity,
         model: LanguageModel,
-    ) -> Shelf:  # fmt: skip
+    ) -> PassageIndex:  # fmt: skip
         """The training examples' texts and answers as passages."""
         owners = [example.id for example in train]
-        return cls([passage_of(e, fields) for e in train], k, method, model, owners)
+        return cls([training_passage(e, fields) for e in train], k, method, model, owners)
 
-    def near(
+    def search(
         self, examples: Sequence[Example], fields: Sequence[str], *, training: bool = False
     ) -> list[list[Hit]]:
         """At most ``k`` passages an example, nearest first; none without a word in common."""
@@ -126,7 +126,7 @@ class Shelf:
 
     def _search(self, queries: Sequence[str], count: int) -> list[list[Hit]]:
         """What the index finds, remembered: several solutions of an example search for the same."""
-        if len(self._remembered) > REMEMBERED:
+        if len(self._remembered) > MAX_CACHED_SEARCHES:
             self._remembered.clear()
         new = [q for q in dict.fromkeys(queries) if (q, count) not in self._remembered]
         for query, hits in zip(new, self.index.search(new, count), strict=True):
@@ -146,7 +146,7 @@ class Shelf:
         training: bool = False,
     ) -> list[Example]:
         """The examples with their passages in ``field``."""
-        found = self.near(examples, fields, training=training)
+        found = self.search(examples, fields, training=training)
         return [
             replace(example, fields={**example.fields, field: self.text(hits)})
             for example, hits in zip(examples, found, strict=True)
@@ -191,11 +191,11 @@ class Retrieval(WrappingStrategy):
         self.query = self.inner_fields if query is None else tuple(query)
         if not self.query:
             raise InputError("nothing is left to search with: name the fields in query")
-        self.shelf: Shelf | None = None
+        self.passage_index: PassageIndex | None = None
         if isinstance(passages, str) and passages == TRAIN:
             return
         texts = read_passages(passages) if isinstance(passages, str | Path) else list(passages)
-        self.shelf = Shelf(texts, k, method, self.model)
+        self.passage_index = PassageIndex(texts, k, method, self.model)
 
     @property
     def inner_fields(self) -> tuple[str, ...]:
@@ -214,8 +214,10 @@ class Retrieval(WrappingStrategy):
 
     def learn(self, train: Sequence[Example]) -> None:
         """Shelve the training examples, if these are the passages."""
-        if self.shelf is None or self.shelf.owners is not None:
-            self.shelf = Shelf.of_training(train, self.query, self.k, self.method, self.model)
+        if self.passage_index is None or self.passage_index.owners is not None:
+            self.passage_index = PassageIndex.of_training(
+                train, self.query, self.k, self.method, self.model
+            )
 
     def augmented(self, examples: Sequence[Input], *, training: bool = False) -> list[Example]:
         """The examples with their passages."""
@@ -225,14 +227,14 @@ class Retrieval(WrappingStrategy):
     def predict(self, examples: Inputs) -> Predictions:
         """One prediction an example; all are searched for at once."""
         rows = as_examples(examples, self.fields)
-        self._known.near(rows, self.query)  # all searched for at once, and remembered
+        self._known.search(rows, self.query)  # all searched for at once, and remembered
         return super().predict(rows)
 
     def solve(
         self, example: Example, branch: TraceCursor, sample: int = 0
     ) -> StrategyRun[StrategyResult]:
         """The inner strategy's answer to the example with its passages."""
-        (hits,) = self._known.near([example], self.query)
+        (hits,) = self._known.search([example], self.query)
         text = self._known.text(hits)
         places = [place for place, _ in hits]
         after = branch.step("retrieve", reply=text, passages=places)
@@ -241,10 +243,10 @@ class Retrieval(WrappingStrategy):
         return replace(found, facts={**found.facts, "passages": places})
 
     @property
-    def _known(self) -> Shelf:
-        if self.shelf is None:
+    def _known(self) -> PassageIndex:
+        if self.passage_index is None:
             raise not_fitted_error("the passages are the training examples")
-        return self.shelf
+        return self.passage_index
 
     def example_prompt(self, example: Input) -> str:
         """The inner strategy's prompt with the example's passages."""
@@ -258,7 +260,7 @@ class Retrieval(WrappingStrategy):
             "method": self.method,
             "field": self.field,
             "query": list(self.query),
-            "shelf": None if self.shelf is None else self.shelf.settings(),
+            "shelf": None if self.passage_index is None else self.passage_index.settings(),
         }
 
     @classmethod
@@ -273,7 +275,7 @@ class Retrieval(WrappingStrategy):
             query=settings["query"],
         )
         if (kept := settings["shelf"]) is not None:
-            made.shelf = Shelf(
+            made.passage_index = PassageIndex(
                 kept["passages"], kept["k"], kept["method"], model, owners=kept["owners"]
             )
         return made

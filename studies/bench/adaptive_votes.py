@@ -19,11 +19,11 @@ from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.parsers.parsers import ChoiceParser, NumberParser, Parser
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
-from promptlab.strategies.self_consistency.stopping import Rule
+from promptlab.strategies.self_consistency.stopping import StoppingRule
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from promptlab.studies.bench.material import sst2_examples
 
-RULES: tuple[tuple[Rule, float], ...] = (
+RULES: tuple[tuple[StoppingRule, float], ...] = (
     ("beta", 0.85), ("beta", 0.9), ("beta", 0.95), ("certain", 0.95)
 )  # fmt: skip
 """The first one is the benchmark's. Of 8 samples that all agree these take 2, 3, 4 and 5."""

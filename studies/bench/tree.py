@@ -3,8 +3,8 @@
 ``python studies/bench/tree.py --json``
 
 The game of 24: thoughts are proposed in text, states valued by the likelihood of a word, as in
-``Search``'s breadth-first and depth-first order. The same search runs three times: *kept* starts
-every prompt from what earlier calls have left; *call* shares beginnings within a call alone;
+``TreeSearch``'s breadth-first and depth-first order. The same search runs three times: *kept*
+starts every prompt from what earlier calls have left; *call* shares beginnings within a call alone;
 *whole* computes every prompt from its first token. Counted are prompt tokens that went through
 the network; written tokens cost the same in all three and are left out. ``max_difference`` is
 the largest one between the values of equal states, and trees that differ are reported.
@@ -33,10 +33,10 @@ from promptlab.predictors.model_calls import StrategyResult
 from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
-from promptlab.strategies.tree_of_thoughts.search import Search, SearchMethod
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
+from promptlab.strategies.tree_of_thoughts.search import SearchMethod, TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from promptlab.studies.bench.comparison import run
 from promptlab.studies.bench.material import forget, own_model
 from promptlab.studies.bench.roofline import Roofline, forward_cost
@@ -105,10 +105,10 @@ def main() -> None:
 def _row(model: LocalModel, search: SearchMethod, options: argparse.Namespace) -> dict[str, Any]:
     """The search in all ways, turn by turn."""
     strategy = TreeOfThoughts(
-        Thoughts(PROPOSE, count=options.thoughts, decoding=Decoding(options.tokens, 0.7)),
-        Judgement(VALUE),
+        ThoughtGenerator(PROPOSE, count=options.thoughts, decoding=Decoding(options.tokens, 0.7)),
+        StateEvaluator(VALUE),
         model,
-        search=Search(search, depth=3, beam=options.beam),
+        search=TreeSearch(search, depth=3, beam=options.beam),
         problem="game24",
     )
     puzzles = [Example(text, {"numbers": text}) for text in PUZZLES[: options.puzzles]]

@@ -19,7 +19,7 @@ from promptlab.errors import InputError, StudyError
 from promptlab.evaluation.metrics import Accuracy, get_metric
 from promptlab.files import code_permission
 from promptlab.security import allow_code
-from promptlab.strategies import Judgement, Thoughts
+from promptlab.strategies import StateEvaluator, ThoughtGenerator
 from promptlab.strategies.tree_of_thoughts.problem import find_problem
 from promptlab.study import validate_study
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
@@ -184,8 +184,8 @@ def test_a_saved_predictor_imports_nothing(tmp_path: Path, heard: list[str]) -> 
 
     code_permission._allowed.clear()
     tree = pl.TreeOfThoughts(
-        Thoughts(pl.Template("{state}: {mask}")),
-        Judgement(method="random"),
+        ThoughtGenerator(pl.Template("{state}: {mask}")),
+        StateEvaluator(method="random"),
         ScriptedModel(lambda p, s: "1"),
     )
     tree.save(tmp_path / "tree")

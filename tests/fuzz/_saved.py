@@ -17,16 +17,16 @@ from promptlab.predictors.ensemble.cascade import Cascade
 from promptlab.predictors.head import HeadClassifier
 from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
 from promptlab.prompts.parsers.parsers import ChoiceParser, TextParser
-from promptlab.strategies.chain import Chain, Step
+from promptlab.strategies.chain import Chain, ChainStep
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
 from promptlab.strategies.generated_knowledge import GeneratedKnowledge
 from promptlab.strategies.retrieval import Retrieval
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
-from promptlab.strategies.tree_of_thoughts.search import Search
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
+from promptlab.strategies.tree_of_thoughts.search import TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from tests.helpers import tiny_models
 
 ANSWERS = {"negative": ["bad", "awful"], "positive": ["good", "great"]}
@@ -122,8 +122,8 @@ def predictors(model: LocalModel) -> dict[str, pl.Predictor]:
         "generator": generator,
         "chain": Chain(
             [
-                Step.of("first", "{text} So {mask}", decoding=FEW),
-                Step.of("second", "{first} It was {mask}", verbalizer=ANSWERS),
+                ChainStep.of("first", "{text} So {mask}", decoding=FEW),
+                ChainStep.of("second", "{first} It was {mask}", verbalizer=ANSWERS),
             ],
             model,
         ),
@@ -138,10 +138,10 @@ def predictors(model: LocalModel) -> dict[str, pl.Predictor]:
         ),
         "spans": SpanDecomposition(span, names, model, outside="O", bias=0.0, longest=2),
         "tree": TreeOfThoughts(
-            Thoughts(pl.Template("{text} {state} {mask}"), "propose", 2, FEW),
-            Judgement(pl.Template("{text} {state} is {mask}")),
+            ThoughtGenerator(pl.Template("{text} {state} {mask}"), "propose", 2, FEW),
+            StateEvaluator(pl.Template("{text} {state} is {mask}")),
             model,
-            search=Search(depth=1, beam=1),
+            search=TreeSearch(depth=1, beam=1),
             parser=TextParser(),
         ),
         "ensemble": pl.Ensemble([plain, soft, shown], "learned").fit([], dev=TRAIN),

@@ -11,9 +11,9 @@ from promptlab.data.puzzles.game24 import moves, read_numbers, solutions
 from promptlab.evaluation.predictions import Prediction
 from promptlab.evaluation.trace import Trace
 from promptlab.prompts.template import Template
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from tests.helpers.scripted_model import ScriptedModel
 
 PROPOSE = Template("Numbers: {state}\nSteps:\n{mask}")
@@ -38,8 +38,8 @@ def oracle(prompt: str, answer: str) -> float:
 
 
 def tree(model: ScriptedModel, **options: Any) -> TreeOfThoughts:
-    thoughts = options.pop("thoughts", Thoughts(PROPOSE, count=100))
-    judgement = options.pop("judgement", Judgement(VALUE))
+    thoughts = options.pop("thoughts", ThoughtGenerator(PROPOSE, count=100))
+    judgement = options.pop("judgement", StateEvaluator(VALUE))
     options.setdefault("problem", "game24")
     return TreeOfThoughts(thoughts, judgement, model, **options)
 

@@ -12,7 +12,7 @@ from promptlab.evaluation.trace import Trace
 from promptlab.predictors.base import load
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import NumberParser, RegexParser
-from promptlab.strategies.chain import Chain, Step, entries
+from promptlab.strategies.chain import Chain, ChainStep, parse_list
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from tests.conftest import wrapped
 from tests.helpers.scripted_model import ScriptedModel
@@ -35,9 +35,9 @@ def write(prompt: str, sample: int) -> str:
 
 
 STEPS = (
-    Step.of("things", "List the things in {text}: {mask}"),
-    Step.of("counts", "Count {item} in {text}: {mask}", parser=NumberParser(), map="things"),
-    Step.of("total", "Sum of {counts} : {mask}", parser=NumberParser()),
+    ChainStep.of("things", "List the things in {text}: {mask}"),
+    ChainStep.of("counts", "Count {item} in {text}: {mask}", parser=NumberParser(), map="things"),
+    ChainStep.of("total", "Sum of {counts} : {mask}", parser=NumberParser()),
 )
 
 
@@ -66,8 +66,8 @@ def test_the_last_step_may_choose_a_label() -> None:
     )
     chain = Chain(
         [
-            Step.of("view", "What is said of {text}? {mask}"),
-            Step.of("mood", "{view}: {mask}", verbalizer={"pos": "good", "neg": "bad"}),
+            ChainStep.of("view", "What is said of {text}? {mask}"),
+            ChainStep.of("mood", "{view}: {mask}", verbalizer={"pos": "good", "neg": "bad"}),
         ],
         model,
     )
@@ -88,7 +88,10 @@ def test_an_empty_reply_names_its_step_and_others_go_on() -> None:
     def some(prompt: str, sample: int) -> str:
         return " " if "silence" in prompt and prompt.startswith("Sum") else write(prompt, sample)
 
-    steps = (STEPS[0], Step.of("total", "Sum of {things} {text} : {mask}", parser=NumberParser()))
+    steps = (
+        STEPS[0],
+        ChainStep.of("total", "Sum of {things} {text} : {mask}", parser=NumberParser()),
+    )
     found = Chain(steps, ScriptedModel(some)).predict([example("silence"), example("bowl")])
     assert found[0].trace["wordless"].startswith("step 'total': scripted wrote nothing")
     assert found.labels == [None, "7"]
@@ -96,8 +99,8 @@ def test_an_empty_reply_names_its_step_and_others_go_on() -> None:
 
 def test_an_unread_reply_on_the_way_leaves_the_example_unparsed() -> None:
     steps = [
-        Step.of("code", "Sum {text} : {mask}", parser=RegexParser("CODE (.+)")),
-        Step.of("end", "{code} {mask}"),
+        ChainStep.of("code", "Sum {text} : {mask}", parser=RegexParser("CODE (.+)")),
+        ChainStep.of("end", "{code} {mask}"),
     ]
     (found,) = Chain(steps, ScriptedModel(write)).predict([example("1 2")])
     assert (found.label, found.unparsed, found.text) == (None, True, " 3")
@@ -120,22 +123,28 @@ def test_an_unread_reply_on_the_way_leaves_the_example_unparsed() -> None:
     ],
 )
 def test_entries(text: str, found: list[str]) -> None:
-    assert entries(text) == found
+    assert parse_list(text) == found
 
 
 def test_what_is_refused() -> None:
     model = ScriptedModel()
-    one = Step.of("one", "{text} {mask}")
+    one = ChainStep.of("one", "{text} {mask}")
     for steps, told in [
         ([], "no steps"),
-        ([Step.of("a step", "{text} {mask}")], "'a step' needs a name that a template can read"),
-        ([one, one], "two steps are called 'one'"),
-        ([Step.of("x", "{one} {mask}"), one], r"step 'x' reads \{one\}, which is not said before"),
         (
-            [Step.of("x", "{item} {mask}", map="one"), one],
+            [ChainStep.of("a step", "{text} {mask}")],
+            "'a step' needs a name that a template can read",
+        ),
+        ([one, one], "two steps are called 'one'"),
+        (
+            [ChainStep.of("x", "{one} {mask}"), one],
+            r"step 'x' reads \{one\}, which is not said before",
+        ),
+        (
+            [ChainStep.of("x", "{item} {mask}", map="one"), one],
             "maps over 'one', which is no step before",
         ),
-        ([one, Step.of("x", "{text} {mask}", map="one")], r"does not read \{item\}"),
+        ([one, ChainStep.of("x", "{text} {mask}", map="one")], r"does not read \{item\}"),
     ]:
         with pytest.raises(InputError, match=told):
             Chain(steps, model)
@@ -150,8 +159,8 @@ def test_a_real_chain_is_sampled_alike_in_any_batch(tiny_causal: Pair, tmp_path:
     warm = Decoding(max_tokens=6, temperature=1.0)
     chain = Chain(
         [
-            Step.of("first", "{text} It was {mask}", decoding=warm),
-            Step.of("second", "{first} A {mask}", decoding=warm),
+            ChainStep.of("first", "{text} It was {mask}", decoding=warm),
+            ChainStep.of("second", "{first} A {mask}", decoding=warm),
         ],
         model,
     )

@@ -10,7 +10,7 @@ import pytest
 import promptlab as pl
 from promptlab.predictors.wrapper import WrappingStrategy
 from promptlab.prompts.parsers.parsers import NumberParser, TextParser
-from promptlab.strategies.chain_of_thought.automatic import Automatic
+from promptlab.strategies.chain_of_thought.automatic import AutoCoTConfig
 from tests.conftest import wrapped
 from tests.helpers.tiny_models import Pair
 
@@ -42,7 +42,7 @@ def strategies(model: Any) -> dict[str, pl.Predictor]:
             verbalizer=ANSWERS,
             mode="auto",
             count=2,
-            automatic=Automatic(right_only=False, steps=50, by="embedding"),
+            automatic=AutoCoTConfig(right_only=False, steps=50, by="embedding"),
         ),
         "knowledge": pl.GeneratedKnowledge(inner, "A fact : {text} {mask}", count=3, decoding=WARM),
         "consistent": pl.SelfConsistency(scored, samples=4, adaptive="dirichlet"),

@@ -13,16 +13,16 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import RegexParser
 from promptlab.prompts.template import Template
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
 from promptlab.strategies.tree_of_thoughts.problem import (
     FreeProblem,
     Problem,
     Thought,
     find_problem,
 )
-from promptlab.strategies.tree_of_thoughts.search import Search
+from promptlab.strategies.tree_of_thoughts.search import TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.tree_fixtures import (
     PROPOSE,
@@ -44,8 +44,8 @@ def test_votes_are_scored_over_the_candidates_numbers() -> None:
         return 0.0 if answer == str(wanted) else -5.0
 
     model = ScriptedModel(all_moves, rate)
-    search = Search(beam=1, depth=1)
-    (row,) = tree(model, judgement=Judgement(VOTE, "vote"), search=search).predict(
+    search = TreeSearch(beam=1, depth=1)
+    (row,) = tree(model, judgement=StateEvaluator(VOTE, "vote"), search=search).predict(
         examples("4 9 10 13")
     )
     trace = Trace.from_record(row.trace)
@@ -68,16 +68,16 @@ def test_written_votes_and_values_are_parsed() -> None:
         return "4 + 4 = 8\n4 * 4 = 16\n6 + 8 = 14"
 
     warm = Decoding(max_tokens=4, temperature=0.7)
-    votes = Judgement(VOTE, "vote_text", samples=4, decoding=warm)
-    (row,) = tree(ScriptedModel(write), judgement=votes, search=Search(beam=1, depth=1)).predict(
-        examples("4 4 6 8")
-    )
+    votes = StateEvaluator(VOTE, "vote_text", samples=4, decoding=warm)
+    (row,) = tree(
+        ScriptedModel(write), judgement=votes, search=TreeSearch(beam=1, depth=1)
+    ).predict(examples("4 4 6 8"))
     values = [s.notes.get("value") for s in Trace.from_record(row.trace) if s.name == "thought"]
     assert values == [0.0, 0.5, 0.0]
-    rated = Judgement(VALUE, "value_text", samples=2, decoding=warm)
-    (row,) = tree(ScriptedModel(write), judgement=rated, search=Search(beam=1, depth=1)).predict(
-        examples("4 4 6 8")
-    )
+    rated = StateEvaluator(VALUE, "value_text", samples=2, decoding=warm)
+    (row,) = tree(
+        ScriptedModel(write), judgement=rated, search=TreeSearch(beam=1, depth=1)
+    ).predict(examples("4 4 6 8"))
     thoughts = [s for s in Trace.from_record(row.trace) if s.name == "thought"]
     assert [s.notes["value"] for s in thoughts] == [20.0, 20.0, 0.0005]
     assert thoughts[2].notes["unparsed"] == 1
@@ -92,11 +92,11 @@ def test_sampled_thoughts_without_rules() -> None:
         return ("the sea", "a hill", "the sea", "")[sample]
 
     strategy = TreeOfThoughts(
-        Thoughts(Template("Topic: {topic}\n{steps}Plan: {mask}"), "sample", 4,
+        ThoughtGenerator(Template("Topic: {topic}\n{steps}Plan: {mask}"), "sample", 4,
                  Decoding(temperature=1.0)),
-        Judgement(Template("{topic}\n{candidates}\nBest: {mask}"), "vote"),
+        StateEvaluator(Template("{topic}\n{candidates}\nBest: {mask}"), "vote"),
         ScriptedModel(write, lambda prompt, answer: -float(answer)),
-        search=Search(depth=2, beam=2),
+        search=TreeSearch(depth=2, beam=2),
         answer="Topic: {topic}\n{steps}Poem:{mask}",
         parser=RegexParser(r"about (.*)"),
     )  # fmt: skip
@@ -115,10 +115,10 @@ def test_sampled_thoughts_without_rules() -> None:
 def test_depth_first_without_rules_takes_the_first_whole_path() -> None:
     write = lambda prompt, sample: "a\nb"  # noqa: E731
     strategy = TreeOfThoughts(
-        Thoughts(Template("{q}\n{steps}{mask}")),
-        Judgement(Template("{steps}? {mask}")),
+        ThoughtGenerator(Template("{q}\n{steps}{mask}")),
+        StateEvaluator(Template("{steps}? {mask}")),
         ScriptedModel(write, lambda prompt, answer: float(prompt.count("b") * (answer == "sure"))),
-        search=Search("depth", depth=3),
+        search=TreeSearch("depth", depth=3),
     )
     (row,) = strategy.predict(["go"])
     trace = Trace.from_record(row.trace)
@@ -147,8 +147,8 @@ class Halves(Problem):
 def test_problems_of_ones_own() -> None:
     write = lambda prompt, sample: "1\n2\n3\n4"  # noqa: E731
     made = TreeOfThoughts(
-        Thoughts(Template("{state}: {mask}")), Judgement(method="random"),
-        ScriptedModel(write), search=Search(depth=5), problem=Halves(),
+        ThoughtGenerator(Template("{state}: {mask}")), StateEvaluator(method="random"),
+        ScriptedModel(write), search=TreeSearch(depth=5), problem=Halves(),
     )  # fmt: skip
     assert made.predict([{"start": "8"}])[0].label == "4 2 1"
     assert made.settings()["problem"] == f"{__name__}:Halves"
@@ -169,8 +169,8 @@ def test_votes_of_several_trees() -> None:
 
     inner = tree(
         ScriptedModel(some, oracle),
-        thoughts=Thoughts(PROPOSE, "sample", 4, Decoding(temperature=0.7)),
-        search=Search(beam=2),
+        thoughts=ThoughtGenerator(PROPOSE, "sample", 4, Decoding(temperature=0.7)),
+        search=TreeSearch(beam=2),
     )
     votes = SelfConsistency(inner, samples=3)
     (row,) = votes.predict(examples("4 4 6 8"))

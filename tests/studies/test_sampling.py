@@ -12,10 +12,10 @@ from promptlab.data.example import Example
 from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.prompts.template import Template
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
-from promptlab.strategies.tree_of_thoughts.search import Search
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
+from promptlab.strategies.tree_of_thoughts.search import TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from promptlab.studies.bench import tree
 from promptlab.studies.bench.adaptive_votes import (
     RULES,
@@ -84,10 +84,10 @@ def test_samples_beside_transformers(kind: str, fresh: Fresh, tiny_gpt2: Pair) -
 def test_a_search_with_and_without_kept_states(fresh: Fresh) -> None:
     model = fresh("tiny_causal")
     strategy = TreeOfThoughts(
-        Thoughts(method="moves"),
-        Judgement(Template("All of the numbers {numbers} were used until {state} : {mask}")),
+        ThoughtGenerator(method="moves"),
+        StateEvaluator(Template("All of the numbers {numbers} were used until {state} : {mask}")),
         model,
-        search=Search("depth", depth=3, beam=1),
+        search=TreeSearch("depth", depth=3, beam=1),
         problem="game24",
     )
     puzzles = [Example(text, {"numbers": text}) for text in ("2 7 5 1",)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import promptlab as pl
-from promptlab.strategies import Step
+from promptlab.strategies import ChainStep
 
 from ..components.text_fields import read_answers
 from .strategy_preset import (
@@ -68,7 +68,7 @@ def _chained(model: pl.LanguageModel, values: Values) -> Any:
             raise pl.InputError(f"steps, line {number}: expected name: template, found {line!r}")
         text = text.strip().replace("\\n", "\n")
         answered = answering_predictor(values) if number == len(written) else {}
-        step = Step.of(
+        step = ChainStep.of(
             name.strip(),
             pl.Template(text, chat=bool(values["chat"])),
             decoding=decoding_value(values, stop=() if values["chat"] else ("\n",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import promptlab as pl
-from promptlab.strategies import Judgement, Search, Thoughts
+from promptlab.strategies import StateEvaluator, ThoughtGenerator, TreeSearch
 
 from .strategy_preset import NUMBER, QUESTION, StrategyPreset, Values, decoding_value, parser_value
 from .strategy_settings import StrategySetting
@@ -45,7 +45,7 @@ _SEARCH = (
 
 def _search(values: Values) -> Any:
     least = float(values["prune"])
-    return Search(
+    return TreeSearch(
         method=values["search"],
         depth=int(values["depth"]),
         beam=int(values["beam"]),
@@ -59,8 +59,8 @@ def _game(model: pl.LanguageModel, values: Values) -> Any:
     asks = None if moves else pl.load_template("game24/propose")
     judges = pl.load_template("game24/value") if by_model else None
     return pl.TreeOfThoughts(
-        Thoughts(asks, method=values["thoughts"], decoding=decoding_value(values)),
-        Judgement(judges, method=values["evaluation"], seed=int(values["seed"])),
+        ThoughtGenerator(asks, method=values["thoughts"], decoding=decoding_value(values)),
+        StateEvaluator(judges, method=values["evaluation"], seed=int(values["seed"])),
         model,
         search=_search(values),
         problem="game24",
@@ -71,13 +71,13 @@ def _free(model: pl.LanguageModel, values: Values) -> Any:
     chat = bool(values["chat"])
     judged = {"value": values["value"], "random": ""}[values["evaluation"]]
     return pl.TreeOfThoughts(
-        Thoughts(
+        ThoughtGenerator(
             pl.Template(values["asks"], chat=chat),
             method=values["thoughts"],
             count=int(values["count"]),
             decoding=decoding_value(values),
         ),
-        Judgement(
+        StateEvaluator(
             pl.Template(judged, chat=chat) if judged else None,
             method=values["evaluation"],
             seed=int(values["seed"]),

@@ -17,16 +17,16 @@ from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.files.settings import check_seed
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, load
-from promptlab.predictors.ensemble.cached_predictor import Recalled
+from promptlab.predictors.ensemble.cached_predictor import CachedPredictor
 from promptlab.predictors.ensemble.folds import Folds
-from promptlab.predictors.ensemble.votes import Ballot, Stack, ballot
+from promptlab.predictors.ensemble.votes import MemberVotes, VoteMatrix, member_votes
 from promptlab.predictors.wrapper import inner_from_settings, inner_settings
 
 MEMBERS = "members"
 """The folder of the members beside ``predictor.json``, one numbered folder each."""
 
 
-class Panel(Predictor, register=False):
+class BaseEnsemble(Predictor, register=False):
     """Several predictors that answer the same question.
 
     ``labels`` are the common labels, those of the members unless given; without any the answers
@@ -84,7 +84,7 @@ class Panel(Predictor, register=False):
         Predictions of these examples use what was learned without their fold; all others what
         was learned on all of dev.
         """
-        if not self.learns:
+        if not self.learns_on_dev:
             return self
         known = [example for example in dev if example.label is not None]
         if not known:
@@ -101,13 +101,13 @@ class Panel(Predictor, register=False):
             )
         known = [known[place] for place in whole]
         tables = [Predictions(table[place] for place in whole) for table in tables]
-        self.folds = Folds.assigned(known, self._most_folds, self.seed)
+        self.folds = Folds.assign(known, self._most_folds, self.seed)
         self._learn(known, tables)
         return self
 
     @property
     @abstractmethod
-    def learns(self) -> bool:
+    def learns_on_dev(self) -> bool:
         """Whether anything is learned on dev."""
 
     @property
@@ -119,22 +119,22 @@ class Panel(Predictor, register=False):
     def _learn(self, dev: Sequence[Example], tables: Sequence[Predictions]) -> None:
         """Learn from the members' predictions of dev, on all of it and without each fold."""
 
-    def _ballot(self, rows: Sequence[Prediction | None], target: str | None = None) -> Ballot:
-        return ballot(rows, self.labels, self.smoothing, target)
+    def _ballot(self, rows: Sequence[Prediction | None], target: str | None = None) -> MemberVotes:
+        return member_votes(rows, self.labels, self.smoothing, target)
 
-    def _stack(self, dev: Sequence[Example], tables: Sequence[Predictions]) -> Stack:
+    def _stack(self, dev: Sequence[Example], tables: Sequence[Predictions]) -> VoteMatrix:
         made = [
             self._ballot([table[place] for table in tables], example.label)
             for place, example in enumerate(dev)
         ]
-        return Stack.of(made, len(self.members))
+        return VoteMatrix.of(made, len(self.members))
 
     def _prediction(
         self,
         row: Example,
         asked: Sequence[Prediction | None],
         trace: Trace,
-        found: Ballot,
+        found: MemberVotes,
         scores: Any,
     ) -> Prediction:
         """The panel's prediction; tokens and seconds are those of the members that were asked."""
@@ -157,7 +157,7 @@ class Panel(Predictor, register=False):
         )
 
     def _note(
-        self, trace: Trace, member: int, said: Prediction, found: Ballot, **facts: Any
+        self, trace: Trace, member: int, said: Prediction, found: MemberVotes, **facts: Any
     ) -> None:
         """Keep a member's label and its probability."""
         vote = int(found.votes[member])
@@ -186,7 +186,7 @@ class Panel(Predictor, register=False):
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; members with learned parts have them in their own folders."""
         return {
-            "members": [inner_settings(plain(member)) for member in self.members],
+            "members": [inner_settings(unwrap_cached(member)) for member in self.members],
             "names": self.names,
             "labels": list(self.labels),
             "smoothing": self.smoothing,
@@ -197,7 +197,7 @@ class Panel(Predictor, register=False):
 
     def _save_parts(self, folder: Path) -> None:
         for number, member in enumerate(self.members):
-            plain(member).save(folder / MEMBERS / str(number))
+            unwrap_cached(member).save(folder / MEMBERS / str(number))
 
     def _part_files(self) -> list[str]:
         return [f"{MEMBERS}/{number}/{DOCUMENT}" for number in range(len(self.members))]
@@ -230,9 +230,9 @@ class Panel(Predictor, register=False):
         return same | {"folds": settings["most_folds"]}
 
 
-def plain(member: Predictor) -> Predictor:
+def unwrap_cached(member: Predictor) -> Predictor:
     """The member itself: what recalls its predictions belongs to a search alone."""
-    return member.member if isinstance(member, Recalled) else member
+    return member.member if isinstance(member, CachedPredictor) else member
 
 
 def common_labels(

@@ -15,7 +15,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 
 
-class Recalled(Predictor, register=False):
+class CachedPredictor(Predictor, register=False):
     """Answers ``examples`` from their ``table`` of kept predictions; asks the member otherwise.
 
     An example is known by its text to the letter, whatever its id; one without an answer is asked

@@ -13,13 +13,18 @@ from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
 from promptlab.predictors.base import Predictor, not_fitted_error
-from promptlab.predictors.ensemble.base import Panel
+from promptlab.predictors.ensemble.base import BaseEnsemble
 from promptlab.predictors.ensemble.folds import Folds
-from promptlab.predictors.ensemble.thresholds import Measure, Stages, sureness, tuned_thresholds
-from promptlab.predictors.ensemble.votes import LEAST
+from promptlab.predictors.ensemble.thresholds import (
+    CascadeStages,
+    Measure,
+    confidence,
+    tune_thresholds,
+)
+from promptlab.predictors.ensemble.votes import MIN_PROBABILITY
 
 
-class Cascade(Panel):
+class Cascade(BaseEnsemble):
     """Members in the order of their cost; an example goes on to the next while one is unsure.
 
     Unsure is whose ``measure`` (the *probability* of its label, or its *margin* over the second)
@@ -51,7 +56,7 @@ class Cascade(Panel):
         self._without: list[tuple[float, ...]] = []
 
     @property
-    def learns(self) -> bool:
+    def learns_on_dev(self) -> bool:
         """Whether thresholds are found on dev."""
         return self._given is None
 
@@ -76,7 +81,7 @@ class Cascade(Panel):
     def _unsure(
         self, asked: Sequence[Prediction | None], number: int, limits: tuple[float, ...]
     ) -> bool:
-        sure = sureness(self._ballot(asked), number, self.measure)
+        sure = confidence(self._ballot(asked), number, self.measure)
         return sure < max(limits[number], 0.0)
 
     def _decided(self, row: Example, asked: Sequence[Prediction | None]) -> Prediction:
@@ -85,11 +90,11 @@ class Cascade(Panel):
         for number, said in enumerate(asked):
             if said is None:
                 break
-            sure = sureness(found, number, self.measure)
+            sure = confidence(found, number, self.measure)
             told = {self.measure: round(sure, 6)} if sure >= 0 else {}
             self._note(trace, number, said, found, **told)
             if found.votes[number] >= 0:
-                scores = np.log(np.maximum(found.probabilities[number], LEAST))
+                scores = np.log(np.maximum(found.probabilities[number], MIN_PROBABILITY))
         return self._prediction(row, asked, trace, found, scores)
 
     def _limits(self, row: Example) -> tuple[float, ...]:
@@ -109,15 +114,15 @@ class Cascade(Panel):
         votes = [[int(one.votes[m]) for m in members] for one in ballots]
         right = np.array([one.right for one in ballots])
         spent = [[t[p].tokens_in + t[p].tokens_out for t in tables] for p in range(len(dev))]
-        stages = Stages(
-            np.array([[sureness(one, m, self.measure) for m in members] for one in ballots]),
+        stages = CascadeStages(
+            np.array([[confidence(one, m, self.measure) for m in members] for one in ballots]),
             (np.array(votes) == right[:, None]) & (np.array(votes) >= 0),
             np.array(spent, dtype=float),
         )
         folds = np.array([-1 if (f := self.folds.of(e)) is None else f for e in dev])
-        self.thresholds = tuned_thresholds(stages, self.target)
+        self.thresholds = tune_thresholds(stages, self.target)
         self._without = [
-            tuned_thresholds(stages[folds != fold], self.target) for fold in range(self.folds.count)
+            tune_thresholds(stages[folds != fold], self.target) for fold in range(self.folds.count)
         ]
 
     def facts(self) -> dict[str, Any]:

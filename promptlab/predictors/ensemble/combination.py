@@ -10,17 +10,17 @@ import numpy as np
 from jaxtyping import Float
 
 from promptlab.errors import InputError
-from promptlab.predictors.ensemble.votes import LEAST, Ballot
+from promptlab.predictors.ensemble.votes import MIN_PROBABILITY, MemberVotes
 
 Method = Literal["majority", "mean", "weighted", "dev_accuracy", "learned", "stacking"]
-LEARNED = ("dev_accuracy", "learned", "stacking")
+LEARNED_METHODS = ("dev_accuracy", "learned", "stacking")
 """Methods whose weights are learned on dev."""
 _TIE = 1e-6
 """How much the mean probability counts beside votes: enough to decide between equal ones."""
 
 
 @dataclass(frozen=True)
-class Rule:
+class CombinationRule:
     """A weight for each member (0: it is not asked), and for *stacking* a bias for each label."""
 
     weights: tuple[float, ...]
@@ -52,8 +52,8 @@ def check_weights(weights: tuple[float, ...], members: int) -> None:
         raise InputError(f"weights are numbers from 0, one at least above; found {list(weights)}")
 
 
-def combined(
-    method: Method, rule: Rule, ballot: Ballot, smoothing: float
+def combine(
+    method: Method, rule: CombinationRule, ballot: MemberVotes, smoothing: float
 ) -> Float[np.ndarray, " label"] | None:
     """Log-probabilities of the ballot's labels in nats; ``None`` when all have abstained.
 
@@ -62,10 +62,10 @@ def combined(
     weighted sum of log-probabilities and the labels' biases. All others: the weighted mean of
     probabilities over the members that have not abstained.
     """
-    weights: np.ndarray = np.array(rule.weights) * ballot.spoke
-    if not ballot.spoke[np.array(rule.weights) != 0].any():
+    weights: np.ndarray = np.array(rule.weights) * ballot.voted
+    if not ballot.voted[np.array(rule.weights) != 0].any():
         return None
-    logs = np.log(np.maximum(ballot.probabilities, LEAST))
+    logs = np.log(np.maximum(ballot.probabilities, MIN_PROBABILITY))
     if method == "stacking":
         logits = weights @ logs + np.array(rule.bias)
         return logits - np.logaddexp.reduce(logits)
@@ -76,4 +76,4 @@ def combined(
         votes = np.bincount(np.maximum(ballot.votes, 0), weights, minlength=count)
         share = (1 - smoothing) * votes + smoothing / count
         mean = (1 - _TIE) * share + _TIE * mean
-    return np.log(np.maximum(mean, LEAST))
+    return np.log(np.maximum(mean, MIN_PROBABILITY))

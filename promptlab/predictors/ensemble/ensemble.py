@@ -13,19 +13,19 @@ from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
 from promptlab.predictors.base import Predictor, not_fitted_error
-from promptlab.predictors.ensemble.base import Panel
+from promptlab.predictors.ensemble.base import BaseEnsemble
 from promptlab.predictors.ensemble.combination import (
-    LEARNED,
+    LEARNED_METHODS,
+    CombinationRule,
     Method,
-    Rule,
     check_method,
     check_weights,
-    combined,
+    combine,
 )
-from promptlab.predictors.ensemble.weights import learned_rule
+from promptlab.predictors.ensemble.weights import learn_rule
 
 
-class Ensemble(Panel):
+class Ensemble(BaseEnsemble):
     """Any predictors as one, with or without scores.
 
     ``method``: *majority* of votes, *mean* probability, *weighted* mean (``weights``),
@@ -62,13 +62,13 @@ class Ensemble(Panel):
         if weights is not None:
             check_weights(self._given, len(self.members))
         start = self._given or (1.0,) * len(self.members)
-        self.rule: Rule | None = None if self.learns else Rule(start)
-        self._without: list[Rule] = []
+        self.rule: CombinationRule | None = None if self.learns_on_dev else CombinationRule(start)
+        self._without: list[CombinationRule] = []
 
     @property
-    def learns(self) -> bool:
+    def learns_on_dev(self) -> bool:
         """Whether weights or members are learned on dev."""
-        return self.method in LEARNED or self.select is not None
+        return self.method in LEARNED_METHODS or self.select is not None
 
     @property
     def _what(self) -> str:
@@ -98,20 +98,22 @@ class Ensemble(Panel):
                 asked[place][number] = said
         return Predictions(map(self._combined, rows, rules, asked))
 
-    def _combined(self, row: Example, rule: Rule, asked: Sequence[Prediction | None]) -> Prediction:
+    def _combined(
+        self, row: Example, rule: CombinationRule, asked: Sequence[Prediction | None]
+    ) -> Prediction:
         found, trace = self._ballot(asked), Trace()
         for number, said in enumerate(asked):
             if said is not None:
                 self._note(trace, number, said, found, weight=round(rule.weights[number], 6))
-        scores = combined(self.method, rule, found, self.smoothing)
+        scores = combine(self.method, rule, found, self.smoothing)
         return self._prediction(row, asked, trace, found, scores)
 
-    def _rule_of(self, row: Example) -> Rule:
+    def _rule_of(self, row: Example) -> CombinationRule:
         rule = self._ruled()
         fold = self.folds.of(row)
         return rule if fold is None else self._without[fold]
 
-    def _ruled(self) -> Rule:
+    def _ruled(self) -> CombinationRule:
         if self.rule is None:
             raise not_fitted_error(f"{self._what} learns on dev examples")
         return self.rule
@@ -120,9 +122,9 @@ class Ensemble(Panel):
         stack = self._stack(dev, tables)
         folds = np.array([-1 if (f := self.folds.of(e)) is None else f for e in dev])
         given = (self.method, self.select, self._given)
-        self.rule = learned_rule(given[0], stack, given[1], given[2])
+        self.rule = learn_rule(given[0], stack, given[1], given[2])
         self._without = [
-            learned_rule(given[0], stack[folds != fold], given[1], given[2])
+            learn_rule(given[0], stack[folds != fold], given[1], given[2])
             for fold in range(self.folds.count)
         ]
         self._drop_unused()
@@ -136,7 +138,7 @@ class Ensemble(Panel):
         self.names = [self.names[n] for n in used]
         self._given = tuple(self._given[n] for n in used) if self._given else ()
         self.rule, *self._without = [
-            Rule(tuple(rule.weights[n] for n in used), rule.bias) for rule in rules
+            CombinationRule(tuple(rule.weights[n] for n in used), rule.bias) for rule in rules
         ]
 
     def facts(self) -> dict[str, Any]:
@@ -167,7 +169,7 @@ class Ensemble(Panel):
             **cls._options(settings),
         )
         if settings["rule"] is not None:
-            made.rule = Rule.from_record(settings["rule"])
-        made._without = [Rule.from_record(record) for record in settings["without"]]
+            made.rule = CombinationRule.from_record(settings["rule"])
+        made._without = [CombinationRule.from_record(record) for record in settings["without"]]
         made.folds = type(made.folds)(settings["folds"])
         return made

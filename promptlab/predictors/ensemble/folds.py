@@ -27,7 +27,7 @@ class Folds:
         return self.places.get(fold_key(example))
 
     @classmethod
-    def assigned(cls, examples: Sequence[Example], count: int, seed: int) -> Folds:
+    def assign(cls, examples: Sequence[Example], count: int, seed: int) -> Folds:
         """Folds with the labels' shares of all; equal texts are in one fold.
 
         Fewer than two different texts cannot be divided and make no folds.

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from promptlab.predictors.ensemble.votes import Ballot
+from promptlab.predictors.ensemble.votes import MemberVotes
 
 Measure = Literal["margin", "probability"]
 NEVER, ALWAYS = 0.0, 1.5
@@ -18,7 +18,7 @@ NEVER, ALWAYS = 0.0, 1.5
 _MOST_TRIED = 5000
 
 
-def sureness(found: Ballot, member: int, measure: Measure) -> float:
+def confidence(found: MemberVotes, member: int, measure: Measure) -> float:
     """A member's probability of its label, or its margin over the next; -1 where it abstained."""
     if found.votes[member] < 0:
         return -1.0
@@ -29,45 +29,45 @@ def sureness(found: Ballot, member: int, measure: Measure) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Stages:
+class CascadeStages:
     """Members in the order in which they are asked, on labelled examples.
 
-    ``sure`` ``[example, member]`` by `sureness`, ``correct`` and ``tokens`` likewise.
+    ``confidence`` ``[example, member]`` by `confidence`, ``correct`` and ``tokens`` likewise.
     """
 
-    sure: Float[np.ndarray, "example member"]
+    confidence: Float[np.ndarray, "example member"]
     correct: Bool[np.ndarray, "example member"]
     tokens: Float[np.ndarray, "example member"]
 
-    def __getitem__(self, chosen: Bool[np.ndarray, " example"]) -> Stages:
-        return Stages(self.sure[chosen], self.correct[chosen], self.tokens[chosen])
+    def __getitem__(self, chosen: Bool[np.ndarray, " example"]) -> CascadeStages:
+        return CascadeStages(self.confidence[chosen], self.correct[chosen], self.tokens[chosen])
 
     def outcome(self, thresholds: Sequence[float]) -> tuple[float, float]:
         """Accuracy and mean tokens of the cascade with these thresholds."""
-        waiting = np.ones(len(self.sure), dtype=bool)
-        right = np.zeros(len(self.sure), dtype=bool)
-        tokens = np.zeros(len(self.sure))
-        for stage in range(self.sure.shape[1]):
-            answered = waiting & (self.sure[:, stage] >= 0)
+        waiting = np.ones(len(self.confidence), dtype=bool)
+        right = np.zeros(len(self.confidence), dtype=bool)
+        tokens = np.zeros(len(self.confidence))
+        for stage in range(self.confidence.shape[1]):
+            answered = waiting & (self.confidence[:, stage] >= 0)
             right[answered] = self.correct[answered, stage]
             tokens[waiting] += self.tokens[waiting, stage]
             if stage < len(thresholds):
-                waiting = waiting & (self.sure[:, stage] < max(thresholds[stage], NEVER))
+                waiting = waiting & (self.confidence[:, stage] < max(thresholds[stage], NEVER))
         return float(right.mean()), float(tokens.mean())
 
 
-def tuned_thresholds(stages: Stages, target: float | Literal["best"]) -> tuple[float, ...]:
+def tune_thresholds(stages: CascadeStages, target: float | Literal["best"]) -> tuple[float, ...]:
     """The thresholds of all stages but the last.
 
     *best*: the greatest accuracy, among equals the fewest tokens. A number: the fewest tokens
     with an accuracy of at least that, or the best where none reaches it. All combinations of some
     quantiles of the members' own sureness are tried, at most 5,000.
     """
-    steps = stages.sure.shape[1] - 1
+    steps = stages.confidence.shape[1] - 1
     if steps == 0:
         return ()
     size = max(3, min(22, int(_MOST_TRIED ** (1 / steps))))
-    grids = [_grid(stages.sure[:, stage], size - 2) for stage in range(steps)]
+    grids = [_grid(stages.confidence[:, stage], size - 2) for stage in range(steps)]
     best: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     for thresholds in product(*grids):
         accuracy, tokens = stages.outcome(thresholds)

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float, Int
 from promptlab.evaluation.predictions import Prediction
 from promptlab.prompts.parsers.open_answer import normalize_answer
 
-LEAST = 1e-12
+MIN_PROBABILITY = 1e-12
 """No probability is taken to be smaller, so that logarithms are finite."""
 
 
 @dataclass(frozen=True, eq=False)
-class Ballot:
-    """One example's members: ``probabilities`` ``[member, label]``, and who ``spoke``.
+class MemberVotes:
+    """One example's members: ``probabilities`` ``[member, label]``, and who ``voted``.
 
     ``votes`` are the members' own labels as numbers, -1 where one abstained; ``labels`` the
     labels as they are predicted, ``right`` the number of the true one (-1: unknown, or said by
@@ -31,17 +31,17 @@ class Ballot:
     right: int = -1
 
     @property
-    def spoke(self) -> Bool[np.ndarray, " member"]:
+    def voted(self) -> Bool[np.ndarray, " member"]:
         """Which members did not abstain."""
         return self.votes >= 0
 
 
-def ballot(
+def member_votes(
     rows: Sequence[Prediction | None],
     labels: Sequence[str],
     smoothing: float,
     target: str | None = None,
-) -> Ballot:
+) -> MemberVotes:
     """The members' predictions of one example on common labels; a member not asked is None.
 
     A member with scores says their probabilities; one without votes for its label with
@@ -64,7 +64,7 @@ def ballot(
     right = -1
     if target is not None:
         right = places.get(target if closed else canonical(target), -1)
-    return Ballot(tuple(shown), table, votes, right)
+    return MemberVotes(tuple(shown), table, votes, right)
 
 
 def canonical(text: str) -> str:
@@ -93,14 +93,14 @@ def _distribution(
         if at >= 0:
             found[at] += np.exp(value)
     if found.sum() == 0:
-        return one_hot(place, len(places), smoothing)
+        return smoothed_one_hot(place, len(places), smoothing)
     found /= found.sum()
     if (found == 0).any():  # a vote among the answers that were given: others are possible, too
         found = (1 - smoothing) * found + smoothing / len(places)
     return found
 
 
-def one_hot(place: int, labels: int, smoothing: float) -> Float[np.ndarray, " label"]:
+def smoothed_one_hot(place: int, labels: int, smoothing: float) -> Float[np.ndarray, " label"]:
     """A bare vote as probabilities: what the vote leaves is shared by the other labels."""
     if labels == 1:
         return np.ones(1)
@@ -110,7 +110,7 @@ def one_hot(place: int, labels: int, smoothing: float) -> Float[np.ndarray, " la
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class VoteMatrix:
     """Many ballots as arrays, labels padded with probability 0.
 
     ``probabilities`` ``[example, member, label]``, ``votes`` ``[example, member]`` (-1:
@@ -122,7 +122,7 @@ class Stack:
     right: Int[np.ndarray, " example"]
 
     @classmethod
-    def of(cls, ballots: Sequence[Ballot], members: int) -> Stack:
+    def of(cls, ballots: Sequence[MemberVotes], members: int) -> VoteMatrix:
         """The ballots one under the other."""
         width = max((len(one.labels) for one in ballots), default=0)
         table = np.zeros((len(ballots), members, max(width, 1)))
@@ -131,21 +131,21 @@ class Stack:
         votes = np.array([one.votes for one in ballots]).reshape(len(ballots), members)
         return cls(table, votes, np.array([one.right for one in ballots], dtype=int))
 
-    def __getitem__(self, chosen: Bool[np.ndarray, " example"]) -> Stack:
-        return Stack(self.probabilities[chosen], self.votes[chosen], self.right[chosen])
+    def __getitem__(self, chosen: Bool[np.ndarray, " example"]) -> VoteMatrix:
+        return VoteMatrix(self.probabilities[chosen], self.votes[chosen], self.right[chosen])
 
     def __len__(self) -> int:
         return len(self.right)
 
     @property
-    def spoke(self) -> Bool[np.ndarray, "example member"]:
+    def voted(self) -> Bool[np.ndarray, "example member"]:
         """Which members did not abstain."""
         return self.votes >= 0
 
     @property
     def correct(self) -> Bool[np.ndarray, "example member"]:
         """Which members voted for the true label."""
-        return (self.votes == self.right[:, None]) & self.spoke
+        return (self.votes == self.right[:, None]) & self.voted
 
     @property
     def of_right(self) -> Float[np.ndarray, "example member"]:

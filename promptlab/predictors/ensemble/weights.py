@@ -5,36 +5,38 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-from promptlab.predictors.ensemble.combination import Method, Rule
-from promptlab.predictors.ensemble.votes import LEAST, Stack
+from promptlab.predictors.ensemble.combination import CombinationRule, Method
+from promptlab.predictors.ensemble.votes import MIN_PROBABILITY, VoteMatrix
 
 _SMALL = 1e-4
 """A convex weight below this is none: its member need not be asked."""
 
 
-def learned_rule(
-    method: Method, stack: Stack, select: int | None = None, given: tuple[float, ...] = ()
-) -> Rule:
+def learn_rule(
+    method: Method, stack: VoteMatrix, select: int | None = None, given: tuple[float, ...] = ()
+) -> CombinationRule:
     """The rule that a method learns from a stack of ballots with known labels.
 
-    With ``select`` members are first chosen by `selected`; how often each was chosen multiplies
-    the weights of methods whose weights are not learned by likelihood.
+    With ``select`` members are first chosen by `select_greedily`; how often each was chosen
+    multiplies the weights of methods whose weights are not learned by likelihood.
     """
     members = stack.votes.shape[1]
-    counts = np.ones(members) if select is None else selected(stack, select)
+    counts = np.ones(members) if select is None else select_greedily(stack, select)
     chosen = counts > 0
     if method == "stacking":
-        return stacked(stack, chosen)
+        return fit_stacking(stack, chosen)
     if method == "learned":
-        return Rule(_tuple(convex(stack, chosen)))
+        return CombinationRule(_tuple(fit_convex_weights(stack, chosen)))
     weights = np.array(given) if method == "weighted" else np.ones(members)
     if method == "dev_accuracy":
         weights = stack.correct.mean(axis=0) if len(stack) else weights
     weights = weights * counts
-    return Rule(_tuple(weights if weights.any() else counts))
+    return CombinationRule(_tuple(weights if weights.any() else counts))
 
 
-def convex(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Float[np.ndarray, " member"]:
+def fit_convex_weights(
+    stack: VoteMatrix, chosen: Bool[np.ndarray, " member"]
+) -> Float[np.ndarray, " member"]:
     """Convex weights that maximise the mean log-likelihood of the true labels, by scipy.
 
     The mixture is that of the members that have not abstained, its weights divided by theirs.
@@ -42,7 +44,7 @@ def convex(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Float[np.ndarra
     """
     from scipy.optimize import minimize
 
-    right, spoke = stack.of_right[:, chosen], stack.spoke[:, chosen].astype(float)
+    right, spoke = stack.of_right[:, chosen], stack.voted[:, chosen].astype(float)
     useful = (right.sum(axis=1) > 0) & (spoke.sum(axis=1) > 0)
     right, spoke = right[useful], spoke[useful]
     count = int(chosen.sum())
@@ -50,8 +52,8 @@ def convex(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Float[np.ndarra
     if count > 1 and len(right):
 
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            above = np.maximum(right @ weights, LEAST)
-            below = np.maximum(spoke @ weights, LEAST)
+            above = np.maximum(right @ weights, MIN_PROBABILITY)
+            below = np.maximum(spoke @ weights, MIN_PROBABILITY)
             slope = (right / above[:, None] - spoke / below[:, None]).mean(axis=0)
             return -float(np.mean(np.log(above) - np.log(below))), -slope
 
@@ -71,7 +73,7 @@ def convex(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Float[np.ndarra
     return weights
 
 
-def stacked(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Rule:
+def fit_stacking(stack: VoteMatrix, chosen: Bool[np.ndarray, " member"]) -> CombinationRule:
     """Logistic stacking (Wolpert 1992): a softmax of Σ a(m) log p(m, label) + b(label), by scipy.
 
     The penalised log-likelihood has a standard normal prior on every bias and on every weight's
@@ -81,8 +83,8 @@ def stacked(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Rule:
     from scipy.optimize import minimize
 
     known = stack[stack.right >= 0]
-    logs = np.log(np.maximum(known.probabilities[:, chosen], LEAST))
-    logs *= known.spoke[:, chosen, None]
+    logs = np.log(np.maximum(known.probabilities[:, chosen], MIN_PROBABILITY))
+    logs *= known.voted[:, chosen, None]
     count, labels = int(chosen.sum()), known.probabilities.shape[2]
     rows = np.arange(len(known))
     prior = np.concatenate([np.full(count, 1 / count), np.zeros(labels)])
@@ -99,10 +101,10 @@ def stacked(stack: Stack, chosen: Bool[np.ndarray, " member"]) -> Rule:
     found = minimize(loss, prior, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
     weights = np.zeros(len(chosen))
     weights[chosen] = found[:count]
-    return Rule(_tuple(weights), _tuple(found[count:]))
+    return CombinationRule(_tuple(weights), _tuple(found[count:]))
 
 
-def selected(stack: Stack, size: int) -> Float[np.ndarray, " member"]:
+def select_greedily(stack: VoteMatrix, size: int) -> Float[np.ndarray, " member"]:
     """How often greedy forward selection takes each member in ``size`` turns.
 
     Every turn adds the member, one that is in already or not, with which the mean probability of
@@ -115,25 +117,27 @@ def selected(stack: Stack, size: int) -> Float[np.ndarray, " member"]:
         best: tuple[float, float] | None = None
         taken = 0
         for member in range(len(counts)):
-            spoke = speakers + stack.spoke[:, member]
+            spoke = speakers + stack.voted[:, member]
             mean = (total + stack.probabilities[:, member]) / np.maximum(spoke, 1)[:, None]
             value = _quality(mean, spoke, stack)
             if best is None or value > best:
                 best, taken = value, member
         counts[taken] += 1
         total += stack.probabilities[:, taken]
-        speakers += stack.spoke[:, taken]
+        speakers += stack.voted[:, taken]
     return counts
 
 
 def _quality(
-    mean: Float[np.ndarray, "example label"], spoke: Float[np.ndarray, " example"], stack: Stack
+    mean: Float[np.ndarray, "example label"],
+    spoke: Float[np.ndarray, " example"],
+    stack: VoteMatrix,
 ) -> tuple[float, float]:
     """Accuracy and mean log-likelihood; who abstains is wrong and says nothing."""
     known = stack.right >= 0
     correct = (mean.argmax(axis=1) == stack.right) & (spoke > 0) & known
     likely = mean[np.arange(len(stack)), np.maximum(stack.right, 0)] * known
-    likelihood = np.log(np.maximum(likely, LEAST)).mean()
+    likelihood = np.log(np.maximum(likely, MIN_PROBABILITY)).mean()
     # rounded: the order of additions must not decide between equal members
     return float(correct.mean()), round(float(likelihood), 9)
 

@@ -17,13 +17,13 @@ from promptlab.predictors.model_calls import StrategyResult, StrategyRun
 from promptlab.predictors.scheduler import run_concurrently
 from promptlab.prompts.parsers.open_answer import is_same_answer
 from promptlab.prompts.prompt import Prompt, Slot, Text
-from promptlab.strategies.chain_of_thought.worked_examples import Worked, steps_of
+from promptlab.strategies.chain_of_thought.worked_examples import WorkedExample, split_steps
 
 By = Literal["tfidf", "embedding"]
 
 
 @dataclass(frozen=True)
-class Automatic:
+class AutoCoTConfig:
     """Which of its own reasonings a model is shown.
 
     Questions are clustered by k-means over TF-IDF weights or (``by`` *embedding*) the model's own
@@ -51,11 +51,11 @@ class Automatic:
         return asdict(self)
 
 
-class Reasoner(Protocol):
+class ZeroShotReasoner(Protocol):
     """A zero-shot chain of thought, whose reasonings become demonstrations."""
 
     model: LanguageModel
-    automatic: Automatic
+    automatic: AutoCoTConfig
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -67,7 +67,9 @@ class Reasoner(Protocol):
         """The reasoning and the answer."""
 
 
-def chosen(train: Sequence[Example], reasoner: Reasoner, count: int, seed: int) -> list[Worked]:
+def select_auto_cot(
+    train: Sequence[Example], reasoner: ZeroShotReasoner, count: int, seed: int
+) -> list[WorkedExample]:
     """A worked example of every cluster that has one, in the order of the clusters.
 
     Raises `WorkError` when no reasoning passes, `InputError` for fewer examples than ``count``.
@@ -82,9 +84,9 @@ def chosen(train: Sequence[Example], reasoner: Reasoner, count: int, seed: int) 
     vectors = question_vectors(texts, reasoner.model, choice.by)
     queues = [
         [row for row in rows if _tokens(reasoner.model, texts[row]) <= choice.question_tokens]
-        for rows in nearest_first(vectors, count, seed)
+        for rows in cluster_questions(vectors, count, seed)
     ]
-    found: dict[int, Worked] = {}
+    found: dict[int, WorkedExample] = {}
     for turn in range(choice.tries):
         asked = [n for n, q in enumerate(queues) if n not in found and turn < len(q)]
         rows = [train[queues[n][turn]] for n in asked]
@@ -119,7 +121,9 @@ def question_vectors(
     return np.asarray(weights.toarray(), dtype=np.float64)
 
 
-def nearest_first(vectors: Float[np.ndarray, "text dim"], count: int, seed: int) -> list[list[int]]:
+def cluster_questions(
+    vectors: Float[np.ndarray, "text dim"], count: int, seed: int
+) -> list[list[int]]:
     """The rows of every cluster of k-means, nearest its centre first; larger clusters first."""
     from sklearn.cluster import KMeans
 
@@ -134,14 +138,16 @@ def nearest_first(vectors: Float[np.ndarray, "text dim"], count: int, seed: int)
     return sorted(clusters, key=lambda rows: (-len(rows), rows))
 
 
-def _passing(row: Example, outcome: StrategyResult | AskError, choice: Automatic) -> Worked | None:
+def _passing(
+    row: Example, outcome: StrategyResult | AskError, choice: AutoCoTConfig
+) -> WorkedExample | None:
     if isinstance(outcome, AskError) or outcome.label is None or not outcome.reasoning:
         return None
-    if len(steps_of(outcome.reasoning)) > choice.steps:
+    if len(split_steps(outcome.reasoning)) > choice.steps:
         return None
     if choice.right_only and not _same(outcome.label, row.label):
         return None
-    return Worked(row.fields, " ".join(outcome.reasoning.split()), outcome.label)
+    return WorkedExample(row.fields, " ".join(outcome.reasoning.split()), outcome.label)
 
 
 def _same(found: str, label: str | None) -> bool:

@@ -29,17 +29,17 @@ from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.prompts.template import Demonstration, Template
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.strategies.answering import (
-    Answering,
-    going_on,
-    spoken,
+    AnswerReader,
+    continue_prompt,
+    require_reply,
 )
-from promptlab.strategies.chain_of_thought.automatic import Automatic, chosen
+from promptlab.strategies.chain_of_thought.automatic import AutoCoTConfig, select_auto_cot
 from promptlab.strategies.chain_of_thought.worked_examples import (
-    Worked,
-    concluded,
-    parted,
-    unbracketed,
-    worked,
+    WorkedExample,
+    parse_conclusion,
+    split_reasoning,
+    strip_brackets,
+    worked_examples,
 )
 
 Mode = Literal["zero_shot", "manual", "auto"]
@@ -64,7 +64,7 @@ class ChainOfThought(Strategy):
     ``mode``: *zero_shot* puts ``trigger`` before the reasoning (Kojima et al. 2022); *manual*
     shows worked ``demonstrations`` (Wei et al. 2022), given or drawn from training examples whose
     ``reasoning_field`` holds their reasoning; *auto* has the model work out training examples of
-    different kinds itself (Zhang et al. 2022, `Automatic`).
+    different kinds itself (Zhang et al. 2022, `AutoCoTConfig`).
 
     The answer is read by ``parser`` or scored among the labels of ``verbalizer``. ``extract``:
     *second* asks for it after the reasoning and ``extraction``; *reply* reads it where the
@@ -83,11 +83,11 @@ class ChainOfThought(Strategy):
         trigger: str | None = None,
         extraction: str | None = None,
         extract: Extract = "second",
-        demonstrations: Sequence[Worked | Mapping[str, Any]] = (),
+        demonstrations: Sequence[WorkedExample | Mapping[str, Any]] = (),
         reasoning_field: str | None = None,
         count: int = 4,
         seed: int = 13,
-        automatic: Automatic | None = None,
+        automatic: AutoCoTConfig | None = None,
         decoding: Decoding | None = None,
     ) -> None:
         if verbalizer is not None and not isinstance(verbalizer, Verbalizer):
@@ -95,22 +95,23 @@ class ChainOfThought(Strategy):
         check_seed(seed)
         self.template = Template(template) if isinstance(template, str) else template
         self.model = as_model(model)
-        self.answering = Answering(parser, verbalizer, Decoding(max_tokens=_ANSWER_TOKENS))
+        self.answer_reader = AnswerReader(parser, verbalizer, Decoding(max_tokens=_ANSWER_TOKENS))
         self.mode, self.extract = mode, extract
-        _check_modes(mode, extract, self.answering, demonstrations, reasoning_field)
+        _check_modes(mode, extract, self.answer_reader, demonstrations, reasoning_field)
         self.trigger = ("" if mode == "manual" else TRIGGER) if trigger is None else trigger
         self.extraction = EXTRACTIONS[mode] if extraction is None else extraction
         self.reasoning_field = reasoning_field
         self.count, self.seed = count, seed
-        self.automatic = automatic or Automatic()
+        self.automatic = automatic or AutoCoTConfig()
         self.decoding = decoding or Decoding(max_tokens=96)
-        self.demonstrations: list[Worked] | None = None if mode != "zero_shot" else []
+        self.demonstrations: list[WorkedExample] | None = None if mode != "zero_shot" else []
         if mode == "manual" and demonstrations:
             self.demonstrations = [
-                one if isinstance(one, Worked) else Worked(**one) for one in demonstrations
+                one if isinstance(one, WorkedExample) else WorkedExample(**one)
+                for one in demonstrations
             ]
         self.model.require("generate")
-        self.answering.require(self.model)
+        self.answer_reader.require(self.model)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ class ChainOfThought(Strategy):
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels that are chosen among, if the answer is scored."""
-        return self.answering.labels
+        return self.answer_reader.labels
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:
@@ -130,9 +131,9 @@ class ChainOfThought(Strategy):
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Draw the worked examples, or let the model write them."""
         if self.mode == "auto":
-            self.demonstrations = chosen(train, self._zero_shot(), self.count, self.seed)
+            self.demonstrations = select_auto_cot(train, self._zero_shot(), self.count, self.seed)
         elif self.mode == "manual" and self.reasoning_field is not None:
-            found = worked(train, self.reasoning_field)
+            found = worked_examples(train, self.reasoning_field)
             if len(found) < self.count:
                 raise InputError(
                     f"{self.count} worked examples are asked for and {len(found)} training "
@@ -140,33 +141,33 @@ class ChainOfThought(Strategy):
                 )
             self.demonstrations = random.Random(self.seed).sample(found, self.count)
 
-    def prompt(self, example: Example) -> Prompt:
+    def render_prompt(self, example: Example) -> Prompt:
         """What the reasoning follows, shortened to the model's window."""
         if self.demonstrations is None:
             raise not_fitted_error(f"{self.count} worked examples are to be found")
-        said = unbracketed(self.extraction)
+        said = strip_brackets(self.extraction)
         shown = [
-            Demonstration(one.fields, self._worded(one).said(self.trigger, said))
+            Demonstration(one.fields, self._worded(one).completion(self.trigger, said))
             for one in self.demonstrations
         ]
         prompt = render_truncated(self.template, example, shown, self.model, self._reserve())
-        return going_on(prompt, self.trigger) if self.trigger else prompt
+        return continue_prompt(prompt, self.trigger) if self.trigger else prompt
 
     def solve(
         self, example: Example, branch: TraceCursor, sample: int = 0
     ) -> StrategyRun[StrategyResult]:
         """The reasoning, then the answer that follows from it."""
-        prompt = self.prompt(example)
+        prompt = self.render_prompt(example)
         ask = GenerateCall(self.model, prompt, self._decoding(), sample)
         reply, after = yield from traced_generate(branch, "reasoning", ask)
         facts: dict[str, Any] = {**(truncation_record(prompt) or {})}
         if reply.unreadable_reason:
             facts["unread"] = reply.unreadable_reason
             return StrategyResult(None, reply.text, tokens=reply.tokens_out, facts=facts)
-        text = spoken(reply, "reasoning", self.model)
-        reasoning, stated = parted(text, self.extraction)
+        text = require_reply(reply, "reasoning", self.model)
+        reasoning, stated = split_reasoning(text, self.extraction)
         if self.extract == "reply":
-            label = self.answering.parse(text) if stated is None else self._read(stated)
+            label = self.answer_reader.parse(text) if stated is None else self._read(stated)
             after.annotate(label=label, stated=stated is not None)
             return StrategyResult(
                 label,
@@ -176,10 +177,10 @@ class ChainOfThought(Strategy):
                 reasoning=reasoning.strip(),
                 facts=facts,
             )
-        asked = going_on(going_on(prompt, reasoning.rstrip()), self.extraction)
+        asked = continue_prompt(continue_prompt(prompt, reasoning.rstrip()), self.extraction)
         if self.labels:
             asked = asked.continued_with(" ")
-        found, _ = yield from self.answering.solve(
+        found, _ = yield from self.answer_reader.answer(
             self.model, asked, after, "answer", sample, self._read
         )
         sure = None if reply.logprob is None else reply.logprob + (found.logprob or 0.0)
@@ -192,12 +193,12 @@ class ChainOfThought(Strategy):
         )
 
     def _read(self, conclusion: str) -> str | None:
-        assert self.answering.parser is not None
-        return concluded(conclusion, self.answering.parser)
+        assert self.answer_reader.parser is not None
+        return parse_conclusion(conclusion, self.answer_reader.parser)
 
-    def _worded(self, one: Worked) -> Worked:
+    def _worded(self, one: WorkedExample) -> WorkedExample:
         """A worked example whose answer is a label says the label's answer."""
-        verbalizer = self.answering.verbalizer
+        verbalizer = self.answer_reader.verbalizer
         if verbalizer is None or one.answer not in verbalizer.labels:
             return one
         return replace(one, answer=verbalizer.first_answer(one.answer).strip())
@@ -211,15 +212,15 @@ class ChainOfThought(Strategy):
     def _reserve(self) -> int:
         words = Prompt((Text(f"{self.trigger} {self.extraction} "), Slot()))
         around = self.model.count_tokens(words) + _SPARE_TOKENS
-        return self.decoding.max_tokens + around + self.answering.reserve
+        return self.decoding.max_tokens + around + self.answer_reader.max_answer_tokens
 
     def _zero_shot(self) -> ChainOfThought:
         """The same without demonstrations: what works out the automatic ones."""
         return ChainOfThought(
             self.template,
             self.model,
-            parser=self.answering.parser,
-            verbalizer=self.answering.verbalizer,
+            parser=self.answer_reader.parser,
+            verbalizer=self.answer_reader.verbalizer,
             trigger=self.trigger,
             extraction=self.extraction,
             extract=self.extract,
@@ -229,14 +230,14 @@ class ChainOfThought(Strategy):
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example's reasoning as a reader sees it."""
-        return self.model.display(self.prompt(as_examples([example], self.fields)[0]))
+        return self.model.display(self.render_prompt(as_examples([example], self.fields)[0]))
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations are included once found."""
         found = self.demonstrations
         return {
             "template": self.template.settings(),
-            "answering": self.answering.settings(),
+            "answering": self.answer_reader.settings(),
             "mode": self.mode,
             "trigger": self.trigger,
             "extraction": self.extraction,
@@ -252,7 +253,7 @@ class ChainOfThought(Strategy):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
         """The inverse of `settings`."""
-        answering = Answering.from_settings(settings["answering"])
+        answering = AnswerReader.from_settings(settings["answering"])
         drawn = settings["demonstrations"]
         manual = settings["mode"] == "manual" and settings["reasoning_field"] is None
         given = drawn if manual else ()
@@ -269,18 +270,18 @@ class ChainOfThought(Strategy):
             reasoning_field=settings["reasoning_field"],
             count=settings["count"],
             seed=settings["seed"],
-            automatic=Automatic(**settings["automatic"]),
+            automatic=AutoCoTConfig(**settings["automatic"]),
             decoding=Decoding.from_settings(settings["decoding"]),
         )
         if drawn is not None:
-            made.demonstrations = [Worked(**one) for one in drawn]
+            made.demonstrations = [WorkedExample(**one) for one in drawn]
         return made
 
 
 def _check_modes(
     mode: str,
     extract: str,
-    answering: Answering,
+    answering: AnswerReader,
     demonstrations: Sequence[Any],
     reasoning_field: str | None,
 ) -> None:

@@ -15,17 +15,17 @@ _BRACKETS = re.compile(r"\s*\([^()]*\)")
 _ADVERB = re.compile(r"^(?:therefore|thus|hence|so)\b,?\s*", re.IGNORECASE)
 
 
-def unbracketed(extraction: str) -> str:
+def strip_brackets(extraction: str) -> str:
     """An extraction text without what stands in brackets, such as "(arabic numerals)"."""
     return _BRACKETS.sub("", extraction)
 
 
-def parted(reply: str, extraction: str) -> tuple[str, str | None]:
+def split_reasoning(reply: str, extraction: str) -> tuple[str, str | None]:
     """The reasoning, and what follows the last "the answer is" in it, if it says so.
 
     The phrase is ``extraction`` without a leading "Therefore," and without brackets, in any case.
     """
-    phrase = _ADVERB.sub("", unbracketed(extraction)).strip().rstrip(":")
+    phrase = _ADVERB.sub("", strip_brackets(extraction)).strip().rstrip(":")
     if not phrase:
         return reply, None
     pattern = r"\s+".join(re.escape(word) for word in phrase.split())
@@ -36,7 +36,7 @@ def parted(reply: str, extraction: str) -> tuple[str, str | None]:
     return reply[: found[-1].start()], reply[found[-1].end() :]
 
 
-def concluded(text: str, parser: Parser) -> str | None:
+def parse_conclusion(text: str, parser: Parser) -> str | None:
     """The answer in a conclusion: its first line, of a number its first sentence."""
     if isinstance(parser, NumberParser):
         return parser.parse(f"Answer: {text.strip()}")
@@ -51,7 +51,7 @@ _CALCULATION = re.compile(r"<<[^<>]*>>")
 
 
 @dataclass(frozen=True)
-class Worked:
+class WorkedExample:
     """An example's fields, the reasoning for it, and the answer as it is to be said."""
 
     fields: Mapping[str, str]
@@ -62,13 +62,13 @@ class Worked:
         """Plain JSON data."""
         return {"fields": dict(self.fields), "reasoning": self.reasoning, "answer": self.answer}
 
-    def said(self, trigger: str, extraction: str) -> str:
+    def completion(self, trigger: str, extraction: str) -> str:
         """What stands in the slot of a demonstration: trigger, reasoning, and the conclusion."""
         reasoning = self.reasoning.strip()
         return " ".join(filter(None, [trigger, reasoning, f"{extraction} {self.answer}."]))
 
 
-def worked(examples: Sequence[Example], field: str) -> list[Worked]:
+def worked_examples(examples: Sequence[Example], field: str) -> list[WorkedExample]:
     """Training examples whose ``field`` holds their reasoning, as worked ones.
 
     GSM8K's marks (``<<3*4=12>>`` and the final ``#### 12``) are left out. Raises `InputError`
@@ -85,11 +85,11 @@ def worked(examples: Sequence[Example], field: str) -> list[Worked]:
             continue
         reasoning = _MARKED.sub("", _CALCULATION.sub("", example.fields[field]))
         rest = {name: value for name, value in example.fields.items() if name != field}
-        found.append(Worked(rest, reasoning.strip(), example.label))
+        found.append(WorkedExample(rest, reasoning.strip(), example.label))
     return found
 
 
-def steps_of(reasoning: str) -> list[str]:
+def split_steps(reasoning: str) -> list[str]:
     """The steps of a reasoning: its lines, or its sentences where it stands in one line."""
     lines = [line.strip() for line in reasoning.splitlines() if line.strip()]
     if len(lines) > 1:

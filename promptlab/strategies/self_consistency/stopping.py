@@ -8,10 +8,10 @@ from functools import lru_cache
 from math import comb, factorial
 from typing import Literal
 
-Rule = Literal["none", "certain", "beta", "dirichlet"]
+StoppingRule = Literal["none", "certain", "beta", "dirichlet"]
 
 
-def decided(counts: Mapping[str, int], left: int, rule: Rule, threshold: float) -> bool:
+def should_stop(counts: Mapping[str, int], left: int, rule: StoppingRule, threshold: float) -> bool:
     """Whether no more answers are needed; ``left`` could still be sampled.
 
     *certain*: the leader cannot be caught up with. *beta* and *dirichlet* (Aggarwal et al. 2023)
@@ -25,11 +25,13 @@ def decided(counts: Mapping[str, int], left: int, rule: Rule, threshold: float) 
         return True
     if rule == "certain":
         return False
-    probability = beta(order[0], second) if rule == "beta" else dirichlet(order)
+    probability = (
+        beta_confidence(order[0], second) if rule == "beta" else dirichlet_confidence(order)
+    )
     return probability > threshold
 
 
-def beta(first: int, second: int) -> float:
+def beta_confidence(first: int, second: int) -> float:
     """The posterior probability that an answer seen ``first`` times is likelier than another one.
 
     Both are all there is: p ~ Beta(first + 1, second + 1), P(p > 1/2), exact: the probability of
@@ -39,7 +41,7 @@ def beta(first: int, second: int) -> float:
     return sum(comb(tosses, heads) for heads in range(first + 1)) / 2**tosses
 
 
-def dirichlet(counts: Sequence[int]) -> float:
+def dirichlet_confidence(counts: Sequence[int]) -> float:
     """The posterior probability that the most frequent answer is the likeliest one.
 
     Answers seen ``counts`` times, and one that was not seen yet, have Dirichlet(counts + 1)

@@ -16,16 +16,16 @@ from promptlab.predictors.model_calls import Gather, StrategyResult, StrategyRun
 from promptlab.predictors.retrieval import EmbeddingIndex, check_embeds
 from promptlab.predictors.wrapper import WrappingStrategy, inner_from_settings
 from promptlab.prompts.parsers.open_answer import normalize_answer
-from promptlab.strategies.self_consistency.stopping import Rule, decided
+from promptlab.strategies.self_consistency.stopping import StoppingRule, should_stop
 from promptlab.strategies.self_consistency.voting import (
-    Ballot,
-    Vote,
-    clustered,
-    counted,
-    elected,
-    overlapping,
-    shares,
-    weighed,
+    SampledAnswer,
+    VoteRule,
+    cluster_vote,
+    log_shares,
+    majority_vote,
+    overlap_vote,
+    weighted_vote,
+    winner,
 )
 
 _COMPARED = 128
@@ -41,7 +41,7 @@ class SelfConsistency(WrappingStrategy):
     or *overlap*, the answer that shares most n-grams with all others. Ties go to the larger
     summed probability, then to the answer that came first.
 
-    ``adaptive`` stops a majority vote early, by a rule of `decided` and its ``threshold``.
+    ``adaptive`` stops a majority vote early, by a rule of `should_stop` and its ``threshold``.
     Solutions are sampled in waves of ``wave`` (by default 1, or all at once where nothing stops
     early) and counted in the order of their numbers, so that the result is the same for any wave
     and batch. A solution that fails has no vote; the example fails if all do.
@@ -52,8 +52,8 @@ class SelfConsistency(WrappingStrategy):
         inner: Predictor,
         *,
         samples: int = 5,
-        vote: Vote = "majority",
-        adaptive: Rule = "none",
+        vote: VoteRule = "majority",
+        adaptive: StoppingRule = "none",
         threshold: float = 0.95,
         wave: int | None = None,
         similarity: float = 0.7,
@@ -118,7 +118,7 @@ class SelfConsistency(WrappingStrategy):
         else:
             box.outcomes.append(found[0] if self.labels else box.alike(found[0]))
         left = self.samples - box.used
-        box.closed = decided(box.counts, left, self.adaptive, self.threshold)
+        box.closed = should_stop(box.counts, left, self.adaptive, self.threshold)
 
     def _outcome(self, box: _BallotBox, drawn: int) -> StrategyResult:
         if not box.outcomes:
@@ -133,26 +133,28 @@ class SelfConsistency(WrappingStrategy):
         if not chosen:
             first = box.outcomes[0]
             return replace(first, scores=None, facts={**first.facts, **facts})
-        ballots = [Ballot.of(outcome) for outcome in chosen]
+        ballots = [SampledAnswer.of(outcome) for outcome in chosen]
         totals = self._totals(ballots)
         if self.vote != "majority":
             facts[self.vote] = totals
-        label = elected(totals, ballots)
+        label = winner(totals, ballots)
         first = next(outcome for outcome in chosen if outcome.label == label)
-        return replace(first, scores=shares(totals, self.labels), facts={**first.facts, **facts})
+        return replace(
+            first, scores=log_shares(totals, self.labels), facts={**first.facts, **facts}
+        )
 
-    def _totals(self, ballots: Sequence[Ballot]) -> dict[str, float]:
+    def _totals(self, ballots: Sequence[SampledAnswer]) -> dict[str, float]:
         match self.vote:
             case "majority":
-                return counted(ballots)
+                return majority_vote(ballots)
             case "weighted":
-                return weighed(ballots)
+                return weighted_vote(ballots)
             case "overlap":
-                return overlapping(ballots)
+                return overlap_vote(ballots)
         if self._index is None:
             raise not_fitted_error("semantic votes compare answers with the training answers' mean")
         vectors = self._index.vectors([ballot.label for ballot in ballots])
-        return clustered(ballots, vectors @ vectors.T, self.similarity)
+        return cluster_vote(ballots, vectors @ vectors.T, self.similarity)
 
     @property
     def _wave(self) -> int:
@@ -215,8 +217,8 @@ class _BallotBox:
 
 def _check(made: SelfConsistency) -> None:
     for name, value, known in (
-        ("vote", made.vote, get_args(Vote)),
-        ("adaptive", made.adaptive, get_args(Rule)),
+        ("vote", made.vote, get_args(VoteRule)),
+        ("adaptive", made.adaptive, get_args(StoppingRule)),
     ):
         if value not in known:
             raise InputError(f"unknown {name} {value!r}; it is one of {', '.join(known)}")

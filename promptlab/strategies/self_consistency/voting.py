@@ -15,22 +15,22 @@ from promptlab.errors import InputError
 from promptlab.predictors.model_calls import StrategyResult
 from promptlab.predictors.retrieval import split_words
 
-Vote = Literal["majority", "weighted", "semantic", "overlap"]
-LONGEST = 2
+VoteRule = Literal["majority", "weighted", "semantic", "overlap"]
+MAX_NGRAM_WORDS = 2
 """N-grams of one to so many words are compared."""
 SMOOTHING = 1e-3
 """What a label without a vote counts, so that its log-probability is a number."""
 
 
 @dataclass(frozen=True)
-class Ballot:
+class SampledAnswer:
     """One sampled answer. ``weight`` is its probability by token, if the model tells it."""
 
     label: str
     weight: float | None = None
 
     @classmethod
-    def of(cls, outcome: StrategyResult) -> Ballot:
+    def of(cls, outcome: StrategyResult) -> SampledAnswer:
         """The geometric mean of the tokens' probabilities weighs it (Wang et al. 2022)."""
         assert outcome.label is not None
         if outcome.logprob is None or not outcome.tokens:
@@ -38,12 +38,12 @@ class Ballot:
         return cls(outcome.label, math.exp(outcome.logprob / outcome.tokens))
 
 
-def counted(ballots: Sequence[Ballot]) -> dict[str, float]:
+def majority_vote(ballots: Sequence[SampledAnswer]) -> dict[str, float]:
     """How often each label was answered."""
     return {label: float(n) for label, n in Counter(b.label for b in ballots).items()}
 
 
-def weighed(ballots: Sequence[Ballot]) -> dict[str, float]:
+def weighted_vote(ballots: Sequence[SampledAnswer]) -> dict[str, float]:
     """The sum of the weights of each label's answers. Raises `InputError` if there are none."""
     totals: dict[str, float] = {}
     for ballot in ballots:
@@ -56,7 +56,7 @@ def weighed(ballots: Sequence[Ballot]) -> dict[str, float]:
     return totals
 
 
-def overlapping(ballots: Sequence[Ballot]) -> dict[str, float]:
+def overlap_vote(ballots: Sequence[SampledAnswer]) -> dict[str, float]:
     """How much each label's words agree with all other answers, on average.
 
     The answer of least expected loss where 1 - F1 of n-grams is the loss: minimum Bayes risk, the
@@ -79,15 +79,15 @@ def overlap(first: str, second: str) -> float:
     if not one or not two:
         return float(first.strip() == second.strip())
     values = []
-    for length in range(1, LONGEST + 1):
+    for length in range(1, MAX_NGRAM_WORDS + 1):
         a, b = _grams(one, length), _grams(two, length)
         if a or b:
             values.append(2 * (a & b).total() / (a.total() + b.total()))
     return sum(values) / len(values)
 
 
-def clustered(
-    ballots: Sequence[Ballot], cosines: Float[np.ndarray, "ballot ballot"], least: float
+def cluster_vote(
+    ballots: Sequence[SampledAnswer], cosines: Float[np.ndarray, "ballot ballot"], least: float
 ) -> dict[str, float]:
     """Votes for groups of answers that mean the same, under the answer nearest its group's others.
 
@@ -103,7 +103,7 @@ def clustered(
     return totals
 
 
-def elected(totals: dict[str, float], ballots: Sequence[Ballot]) -> str:
+def winner(totals: dict[str, float], ballots: Sequence[SampledAnswer]) -> str:
     """The label with the most; ties go to the larger summed weight, then to the first answered."""
     weights: dict[str, float] = {}
     for ballot in ballots:
@@ -112,7 +112,7 @@ def elected(totals: dict[str, float], ballots: Sequence[Ballot]) -> str:
     return max(totals, key=lambda label: (totals[label], weights[label], -order.index(label)))
 
 
-def shares(totals: dict[str, float], labels: Sequence[str]) -> dict[str, float]:
+def log_shares(totals: dict[str, float], labels: Sequence[str]) -> dict[str, float]:
     """Log-shares of the votes in nats; of all ``labels`` where they are known, in their order."""
     known = dict.fromkeys(labels, 0.0) | totals if labels else totals
     spare = SMOOTHING if labels else 0.0

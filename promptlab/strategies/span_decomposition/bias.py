@@ -11,9 +11,13 @@ import numpy as np
 from promptlab.data.example import Example
 from promptlab.data.spans import LabelledSpan, read_spans
 from promptlab.errors import InputError
-from promptlab.strategies.span_decomposition.spans import Selection, Stretch, select
+from promptlab.strategies.span_decomposition.spans import (
+    Selection,
+    TextSpan,
+    select_non_overlapping,
+)
 
-Margins = Mapping[Stretch, tuple[float, str]]
+Margins = Mapping[TextSpan, tuple[float, str]]
 """For every stretch by how many nats its likeliest type is likelier than no name, and the type."""
 _LEVELS = 64
 """At most so many values are tried."""
@@ -40,7 +44,7 @@ def true_spans(row: Example) -> Counter[LabelledSpan]:
     return Counter(found)
 
 
-def values(margins: Margins) -> dict[Stretch, float]:
+def margin_values(margins: Margins) -> dict[TextSpan, float]:
     """The margins without the types."""
     return {stretch: value for stretch, (value, _) in margins.items()}
 
@@ -51,7 +55,7 @@ def _f1(
     """Micro F1 of phrases with types, counted with their repetitions as seqeval does."""
     right = claimed = true = 0
     for margins, truth in rows:
-        chosen = select(values(margins), selection, bias)
+        chosen = select_non_overlapping(margin_values(margins), selection, bias)
         spans = Counter(LabelledSpan(s.phrase, margins[s][1]) for s in chosen)
         right += (spans & truth).total()
         claimed += spans.total()
@@ -71,23 +75,23 @@ def _levels(margins: Sequence[float]) -> list[float]:
     return [0.0, *map(float, between), *top]
 
 
-Solved = tuple[Example, str, str]
+SolvedPhrase = tuple[Example, str, str]
 """An example, a phrase of it, and the phrase's label."""
 
 
-def draw_solved(
+def sample_solved_phrases(
     rows: Sequence[Example],
-    stretches_of: Callable[[Example], list[Stretch]],
+    stretches_of: Callable[[Example], list[TextSpan]],
     outside: str,
     count: int,
     seed: int,
-) -> list[Solved]:
+) -> list[SolvedPhrase]:
     """``count`` solved phrases: labels take turns, each from a sentence of its own if possible.
 
     Raises `InputError` when the sentences hold fewer phrases.
     """
     source = random.Random(seed)
-    pools: dict[str, list[Solved]] = {}
+    pools: dict[str, list[SolvedPhrase]] = {}
     for row in source.sample(list(rows), len(rows)):
         types = {span.phrase: span.type for span in true_spans(row)}
         phrases = dict.fromkeys([*types, *(stretch.phrase for stretch in stretches_of(row))])
@@ -99,7 +103,7 @@ def draw_solved(
             f"{count} solved phrases are to be shown and the training sentences hold "
             f"{sum(map(len, pools.values()))}; show fewer, or give more sentences"
         )
-    chosen: list[Solved] = []
+    chosen: list[SolvedPhrase] = []
     while len(chosen) < count:
         for label in sorted(pools):
             if pools[label] and len(chosen) < count:
@@ -108,7 +112,7 @@ def draw_solved(
     return chosen
 
 
-def _taken(pool: list[Solved], used: set[str]) -> Solved:
+def _taken(pool: list[SolvedPhrase], used: set[str]) -> SolvedPhrase:
     """The first of a sentence that is not used yet, else the first."""
     index = next((n for n, (row, _, _) in enumerate(pool) if row.id not in used), 0)
     return pool.pop(index)

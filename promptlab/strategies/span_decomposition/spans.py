@@ -12,7 +12,7 @@ Selection = Literal["optimal", "greedy"]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TextSpan:
     """Words ``start`` to ``end`` (not included) of a text, and their phrase."""
 
     start: int
@@ -20,7 +20,7 @@ class Stretch:
     phrase: str
 
 
-def stretches(words: Sequence[str], longest: int, keep: Keep = "words") -> list[Stretch]:
+def candidate_spans(words: Sequence[str], longest: int, keep: Keep = "words") -> list[TextSpan]:
     """All stretches of up to ``longest`` words, in the order of the text.
 
     *words*: the first and the last word hold a letter or a digit; *capitalised*: they begin with
@@ -29,16 +29,16 @@ def stretches(words: Sequence[str], longest: int, keep: Keep = "words") -> list[
     passes = {"all": _anything, "words": _a_word, "capitalised": _capitalised}[keep]
     ends = [passes(word) for word in words]
     return [
-        Stretch(start, end, " ".join(words[start:end]))
+        TextSpan(start, end, " ".join(words[start:end]))
         for start in range(len(words))
         for end in range(start + 1, min(start + longest, len(words)) + 1)
         if ends[start] and ends[end - 1]
     ]
 
 
-def select(
-    margins: Mapping[Stretch, float], selection: Selection = "optimal", bias: float = 0.0
-) -> list[Stretch]:
+def select_non_overlapping(
+    margins: Mapping[TextSpan, float], selection: Selection = "optimal", bias: float = 0.0
+) -> list[TextSpan]:
     """Stretches that do not overlap, in the order of the text, of margins above ``bias`` (nats).
 
     *optimal*: those with the largest sum of what their margins have above the bias (weighted
@@ -49,15 +49,15 @@ def select(
     return sorted(chosen, key=lambda stretch: stretch.start)
 
 
-def _greedy(margins: Mapping[Stretch, float]) -> list[Stretch]:
-    chosen: list[Stretch] = []
+def _greedy(margins: Mapping[TextSpan, float]) -> list[TextSpan]:
+    chosen: list[TextSpan] = []
     for stretch in sorted(margins, key=lambda s: (-margins[s], s.start, s.end)):
         if all(stretch.end <= other.start or other.end <= stretch.start for other in chosen):
             chosen.append(stretch)
     return chosen
 
 
-def _optimal(margins: Mapping[Stretch, float]) -> list[Stretch]:
+def _optimal(margins: Mapping[TextSpan, float]) -> list[TextSpan]:
     """Dynamic programming over the stretches by their ends."""
     ordered = sorted(margins, key=lambda s: (s.end, s.start))
     ends = [stretch.end for stretch in ordered]
@@ -66,7 +66,7 @@ def _optimal(margins: Mapping[Stretch, float]) -> list[Stretch]:
     before = [bisect_right(ends, stretch.start) for stretch in ordered]
     for stretch, free in zip(ordered, before, strict=True):
         best.append(max(best[-1], best[free] + margins[stretch]))
-    chosen: list[Stretch] = []
+    chosen: list[TextSpan] = []
     n = len(ordered)
     while n:
         if best[n] > best[n - 1]:

@@ -38,16 +38,16 @@ from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.strategies.span_decomposition.bias import (
     Margins,
     best_bias,
-    draw_solved,
+    margin_values,
+    sample_solved_phrases,
     true_spans,
-    values,
 )
 from promptlab.strategies.span_decomposition.spans import (
     Keep,
     Selection,
-    Stretch,
-    select,
-    stretches,
+    TextSpan,
+    candidate_spans,
+    select_non_overlapping,
 )
 
 SPAN = "span"
@@ -128,11 +128,11 @@ class SpanDecomposition(Strategy):
         """All stretches are scored side by side; one step of the trace tells of them."""
         threshold = self.threshold
         margins = yield from self._margins(example, branch)
-        chosen = select(values(margins), self.selection, threshold)
+        chosen = select_non_overlapping(margin_values(margins), self.selection, threshold)
         label = write_spans(LabelledSpan(stretch.phrase, margins[stretch][1]) for stretch in chosen)
         return StrategyResult(label, label)
 
-    def prompt(self, example: Example, phrase: str) -> Prompt:
+    def render_prompt(self, example: Example, phrase: str) -> Prompt:
         """The prompt about one phrase of an example."""
         if self.demonstrations is None:
             raise not_fitted_error(f"{self.count} demonstrations are to be drawn")
@@ -142,7 +142,7 @@ class SpanDecomposition(Strategy):
         """The prompt about the first stretch of a text."""
         row = as_examples([example], self.fields)[0]
         found = self._stretches(row)
-        return self.model.display(self.prompt(row, found[0].phrase)) if found else ""
+        return self.model.display(self.render_prompt(row, found[0].phrase)) if found else ""
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; the tuned bias and the demonstrations are included once fitted."""
@@ -207,22 +207,25 @@ class SpanDecomposition(Strategy):
 
     def _draw(self, rows: Sequence[Example]) -> set[str]:
         """Draw the demonstrations; the ids of the examples that they are taken from."""
-        solved = draw_solved(rows, self._stretches, self.outside, self.count, self.seed)
+        solved = sample_solved_phrases(rows, self._stretches, self.outside, self.count, self.seed)
         self.demonstrations = [
             Demonstration({**row.fields, SPAN: phrase}, self.verbalizer.first_answer(label))
             for row, phrase, label in solved
         ]
         return {row.id for row, _, _ in solved}
 
-    def _stretches(self, example: Example) -> list[Stretch]:
-        return stretches(example.fields[self.text].split(), self.longest, self.keep)
+    def _stretches(self, example: Example) -> list[TextSpan]:
+        return candidate_spans(example.fields[self.text].split(), self.longest, self.keep)
 
     def _margins(self, example: Example, branch: TraceCursor) -> StrategyRun[Margins]:
         """Score every phrase once, however often it stands in the text."""
         found = self._stretches(example)
         phrases = list(dict.fromkeys(stretch.phrase for stretch in found))
         answers = tuple(self.verbalizer.answers)
-        asks = [ScoreCall(self.model, self.prompt(example, phrase), answers) for phrase in phrases]
+        asks = [
+            ScoreCall(self.model, self.render_prompt(example, phrase), answers)
+            for phrase in phrases
+        ]
         replies: list[ScoreResult] = yield Gather([_asked(ask) for ask in asks])
         if not replies:
             return {}

@@ -17,13 +17,13 @@ from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.strategies.tree_of_thoughts.thoughts import template_from
 
-JudgementMethod = Literal["value", "value_text", "vote", "vote_text", "random"]
+EvaluationMethod = Literal["value", "value_text", "vote", "vote_text", "random"]
 WORTHS = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
 """What the paper's three words are worth (its code, game of 24)."""
 
 
 @dataclass(frozen=True)
-class Judgement:
+class StateEvaluator:
     """*value*: words such as sure, likely, impossible are scored after each state, and the state
     is worth their ``worths`` weighted by probability; *vote*: all states stand in one prompt as
     ``{candidates}`` and their numbers are scored (Yao et al. 2023, section 3). No text is
@@ -35,7 +35,7 @@ class Judgement:
     """
 
     template: Template | None = None
-    method: JudgementMethod = "value"
+    method: EvaluationMethod = "value"
     worths: Mapping[str, float] = field(default_factory=lambda: dict(WORTHS))
     verbalizer: Verbalizer | None = None
     samples: int = 1
@@ -43,10 +43,10 @@ class Judgement:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in get_args(JudgementMethod):
+        if self.method not in get_args(EvaluationMethod):
             raise InputError(
                 f"unknown judgement {self.method!r}; it is one of "
-                f"{', '.join(get_args(JudgementMethod))}"
+                f"{', '.join(get_args(EvaluationMethod))}"
             )
         check_seed(self.seed)
         if self.template is None and self.method != "random":
@@ -81,7 +81,7 @@ class Judgement:
         """Whether answers are scored."""
         return self.method in ("value", "vote")
 
-    def worth(self, logprobs: Sequence[float], tokens: Sequence[int]) -> tuple[float, str]:
+    def state_value(self, logprobs: Sequence[float], tokens: Sequence[int]) -> tuple[float, str]:
         """The expected worth of a state, and its likeliest label."""
         found = np.array(logprobs)
         if self.words.length_normalise:
@@ -92,20 +92,20 @@ class Judgement:
         )
         return worth, self.words.labels[int(np.argmax(shares))]
 
-    def read_worth(self, reply: str) -> float | None:
+    def parse_value(self, reply: str) -> float | None:
         """What a generated value says, ``None`` if nothing."""
         choices = {w: tuple(words) for w, words in self.words.mapping().items()}
         label = ChoiceParser(tuple(choices.items())).parse(reply)
         return None if label is None else self.worths[label]
 
-    def read_vote(self, reply: str, count: int) -> int | None:
+    def parse_vote(self, reply: str, count: int) -> int | None:
         """The candidate (from 0) that a generated vote names, ``None`` if none."""
         found = NumberParser().parse(reply)
         if found is None or not found.isdigit() or not 1 <= int(found) <= count:
             return None
         return int(found) - 1
 
-    def chance(self, *parts: str) -> float:
+    def random_value(self, *parts: str) -> float:
         """A number in [0, 1) that depends on the seed and ``parts`` alone."""
         text = "\0".join((str(self.seed), *parts))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
@@ -123,7 +123,7 @@ class Judgement:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Judgement:
+    def from_settings(cls, settings: Mapping[str, Any]) -> StateEvaluator:
         """The inverse of `settings`."""
         return cls(
             template_from(settings["template"]),

@@ -40,7 +40,7 @@ class Node:
         return [node.thought for node in self.path]
 
     @property
-    def goodness(self) -> tuple[bool, bool, int, float]:
+    def rank_key(self) -> tuple[bool, bool, int, float]:
         """Solved before alive before dead, deeper before shallower, then by value."""
         value = float("-inf") if self.value is None else self.value
         return self.solved, not self.dead, self.depth, value
@@ -59,7 +59,7 @@ class Budget:
 
 
 @dataclass
-class Purse:
+class BudgetTracker:
     """What is left of a budget. A request is paid at its highest price and the change given back.
 
     ``refused`` tells that something could not be paid.
@@ -71,20 +71,20 @@ class Purse:
     states: int = 0
     refused: bool = False
 
-    def pay_ask(self, tokens: int) -> bool:
+    def reserve_call(self, tokens: int) -> bool:
         """Pay one request of at most ``tokens`` tokens, if there is enough left."""
         return self._pay(
             (self.asks + 1, self.budget.asks), (self.tokens + tokens, self.budget.tokens)
         ) and self._spend(tokens)
 
-    def pay_state(self) -> bool:
+    def reserve_state(self) -> bool:
         """Pay for looking beyond one more state."""
         if not self._pay((self.states + 1, self.budget.states)):
             return False
         self.states += 1
         return True
 
-    def change(self, paid: int, used: int) -> None:
+    def refund(self, paid: int, used: int) -> None:
         """Give back what a request did not use."""
         self.tokens -= paid - used
 

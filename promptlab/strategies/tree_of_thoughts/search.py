@@ -8,14 +8,14 @@ from typing import Any, Literal, get_args
 
 from promptlab.errors import InputError
 from promptlab.predictors.model_calls import StrategyRun
-from promptlab.strategies.tree_of_thoughts.exploration import Exploration
+from promptlab.strategies.tree_of_thoughts.exploration import SearchTree
 from promptlab.strategies.tree_of_thoughts.node import Budget, Node
 
 SearchMethod = Literal["breadth", "depth"]
 
 
 @dataclass(frozen=True)
-class Search:
+class TreeSearch:
     """*breadth*: the ``beam`` best states of a level go on (algorithm 1 of Yao et al. 2023);
     *depth*: the best child first, back to the next one from a dead end, at most ``beam`` children
     a state (algorithm 2). Paths have ``depth`` thoughts; states whose value is below
@@ -36,37 +36,37 @@ class Search:
         if self.depth < 1 or self.beam < 1:
             raise InputError(f"depth {self.depth} and beam {self.beam}; both are 1 or more")
 
-    def run(self, tree: Exploration) -> StrategyRun[str]:
+    def run(self, tree: SearchTree) -> StrategyRun[str]:
         """Search until something is solved or nothing is left to try; why it ended."""
         if self.method == "breadth":
             return (yield from self._breadth(tree))
         found = yield from self._descend(tree, tree.root)
         if found:
             return "solved" if tree.problem.has_rules else "depth"
-        return "budget" if tree.purse.refused else "exhausted"
+        return "budget" if tree.budget_tracker.refused else "exhausted"
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""
         return asdict(self)
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Search:
+    def from_settings(cls, settings: Mapping[str, Any]) -> TreeSearch:
         """The inverse of `settings`."""
         return cls(**{**settings, "budget": Budget(**settings["budget"])})
 
-    def _breadth(self, tree: Exploration) -> StrategyRun[str]:
+    def _breadth(self, tree: SearchTree) -> StrategyRun[str]:
         frontier = [tree.root]
         for _ in range(self.depth):
             children = yield from tree.expand(frontier)
             if any(child.solved for child in children):
                 return "solved"
-            yield from tree.judge(children)
+            yield from tree.evaluate(children)
             frontier = self._chosen(children)
             if not frontier:
-                return "budget" if tree.purse.refused else "exhausted"
+                return "budget" if tree.budget_tracker.refused else "exhausted"
         return "depth"
 
-    def _descend(self, tree: Exploration, node: Node) -> StrategyRun[bool]:
+    def _descend(self, tree: SearchTree, node: Node) -> StrategyRun[bool]:
         """Whether the best state is at or below ``node``, found first."""
         if node.depth == self.depth:
             # Without rules nobody can say that a whole path is wrong.
@@ -74,13 +74,13 @@ class Search:
         children = yield from tree.expand([node])
         if any(child.solved for child in children):
             return True
-        yield from tree.judge(children)
+        yield from tree.evaluate(children)
         for child in self._chosen(children):
             if (yield from self._descend(tree, child)):
                 return True
             child.branch.annotate(backtracked=True)
             tree.backtracked += 1
-            if tree.purse.refused:
+            if tree.budget_tracker.refused:
                 return False
         return False
 

@@ -21,12 +21,12 @@ from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import Parser, parser_from_settings
 from promptlab.prompts.template import Template
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
-from promptlab.strategies.tree_of_thoughts.exploration import RESERVED, Exploration
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
+from promptlab.strategies.tree_of_thoughts.exploration import RESERVED, SearchTree
 from promptlab.strategies.tree_of_thoughts.node import Node
 from promptlab.strategies.tree_of_thoughts.problem import Problem, find_problem, problem_name
-from promptlab.strategies.tree_of_thoughts.search import Search
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts, template_from
+from promptlab.strategies.tree_of_thoughts.search import TreeSearch
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator, template_from
 
 
 class TreeOfThoughts(Strategy):
@@ -40,18 +40,18 @@ class TreeOfThoughts(Strategy):
 
     def __init__(
         self,
-        thoughts: Thoughts,
-        judgement: Judgement,
+        thoughts: ThoughtGenerator,
+        judgement: StateEvaluator,
         model: LanguageModel | str,
         *,
-        search: Search | None = None,
+        search: TreeSearch | None = None,
         problem: Problem | str | None = None,
         answer: Template | str | None = None,
         parser: Parser | None = None,
         decoding: Decoding | None = None,
     ) -> None:
         self.thoughts, self.judgement = thoughts, judgement
-        self.search = search or Search()
+        self.search = search or TreeSearch()
         self.problem = problem if isinstance(problem, Problem) else find_problem(problem)
         self.answer = Template(answer) if isinstance(answer, str) else answer
         self.parser = parser
@@ -62,14 +62,14 @@ class TreeOfThoughts(Strategy):
     @property
     def needs(self) -> tuple[Capability, ...]:
         """What the model must be able to do."""
-        writes = self.thoughts.asks or self.judgement.writes or self.answer is not None
+        writes = self.thoughts.calls_per_state or self.judgement.writes or self.answer is not None
         found: list[Capability] = ["generate"] if writes else []
         return (*found, "score") if self.judgement.scores else tuple(found)
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:
         """Those of thoughts, of judgements that are written, and of the answer step."""
-        used = [self.thoughts.decoding] if self.thoughts.asks else []
+        used = [self.thoughts.decoding] if self.thoughts.calls_per_state else []
         used += [self.judgement.decoding] if self.judgement.writes else []
         used += [self.decoding] if self.answer is not None else []
         return tuple(used)
@@ -99,7 +99,7 @@ class TreeOfThoughts(Strategy):
         if best is None:
             if tree.failures:
                 raise tree.failures[0]
-            if not tree.read and not tree.purse.refused:
+            if not tree.parsed_thoughts and not tree.budget_tracker.refused:
                 raise WordlessError(
                     f"no thought could be read from what {self.model.name} wrote for the first "
                     "step; see the trace for its reply"
@@ -136,10 +136,10 @@ class TreeOfThoughts(Strategy):
         """The inverse of `settings`."""
         parser = settings["parser"]
         return cls(
-            Thoughts.from_settings(settings["thoughts"]),
-            Judgement.from_settings(settings["judgement"]),
+            ThoughtGenerator.from_settings(settings["thoughts"]),
+            StateEvaluator.from_settings(settings["judgement"]),
             model,
-            search=Search.from_settings(settings["search"]),
+            search=TreeSearch.from_settings(settings["search"]),
             problem=settings["problem"],
             answer=template_from(settings["answer"]),
             parser=None if parser is None else parser_from_settings(parser),
@@ -163,8 +163,8 @@ class TreeOfThoughts(Strategy):
 
     def _exploration(
         self, fields: Mapping[str, str], branch: TraceCursor, sample: int
-    ) -> Exploration:
-        return Exploration(
+    ) -> SearchTree:
+        return SearchTree(
             fields,
             self.model,
             self.thoughts,
@@ -176,14 +176,16 @@ class TreeOfThoughts(Strategy):
         )
 
     def _answered(
-        self, tree: Exploration, best: Node, sample: int, facts: dict[str, Any]
+        self, tree: SearchTree, best: Node, sample: int, facts: dict[str, Any]
     ) -> StrategyRun[StrategyResult]:
         """The answer step."""
         logprob: float | None = None
         if self.answer is None:
             text = said = self.problem.answer(tree.fields, best.thoughts)
         else:
-            ask = GenerateCall(self.model, tree.prompt(self.answer, best), self.decoding, sample)
+            ask = GenerateCall(
+                self.model, tree.render_prompt(self.answer, best), self.decoding, sample
+            )
             reply, _ = yield from traced_generate(best.branch, "answer", ask)
             text, logprob, said = reply.text, reply.logprob, reply.answer
             if reply.unreadable_reason:
@@ -193,14 +195,14 @@ class TreeOfThoughts(Strategy):
         return StrategyResult(label, text, logprob=logprob, reasoning=reasoning, facts=facts)
 
 
-def _summary(tree: Exploration, ended: str, best: Node | None) -> dict[str, Any]:
+def _summary(tree: SearchTree, ended: str, best: Node | None) -> dict[str, Any]:
     """What the search came to, in numbers."""
     return {
         "ended": ended,
         "solved": best is not None and best.solved,
         "depth": 0 if best is None else best.depth,
         "states": len(tree.nodes),
-        "asks": tree.purse.asks,
+        "asks": tree.budget_tracker.asks,
         "backtracked": tree.backtracked,
         "failed_asks": len(tree.failures),
     }

@@ -16,7 +16,7 @@ _BULLET = re.compile(r"^(?:[-*•]|\(?\d{1,3}[.)])\s+")
 
 
 @dataclass(frozen=True)
-class Thoughts:
+class ThoughtGenerator:
     """*propose*: one reply lists several thoughts, one a line; *sample*: ``count`` replies, each
     one thought; *moves*: the problem's own list, no model (Yao et al. 2023, section 3).
 
@@ -50,11 +50,11 @@ class Thoughts:
             object.__setattr__(self, "decoding", replace(self.decoding, stop=stop))
 
     @property
-    def asks(self) -> int:
+    def calls_per_state(self) -> int:
         """Requests a state."""
         return {"propose": 1, "sample": self.count, "moves": 0}[self.method]
 
-    def read(self, reply: str) -> list[str]:
+    def parse_thoughts(self, reply: str) -> list[str]:
         """The thoughts of one reply, bullets and numbers taken off."""
         lines = [_BULLET.sub("", line.strip()).strip() for line in reply.splitlines()]
         found = [line for line in lines if line]
@@ -70,7 +70,7 @@ class Thoughts:
         }
 
     @classmethod
-    def from_settings(cls, settings: Mapping[str, Any]) -> Thoughts:
+    def from_settings(cls, settings: Mapping[str, Any]) -> ThoughtGenerator:
         """The inverse of `settings`."""
         return cls(
             template_from(settings["template"]),

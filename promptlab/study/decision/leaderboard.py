@@ -17,7 +17,7 @@ from promptlab.evaluation.metrics import MeanMetric, get_metric
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.files.spreadsheet import csv_text
 from promptlab.predictors.base import Predictor
-from promptlab.predictors.ensemble.base import Panel, plain
+from promptlab.predictors.ensemble.base import BaseEnsemble, unwrap_cached
 from promptlab.security.untrusted_text import json_lines
 from promptlab.study.decision.ranking import Ranking
 from promptlab.study.decision.verdict import ALPHA
@@ -224,7 +224,7 @@ def unanswered_lines(tables: Mapping[str, Predictions]) -> str:
 
 def recorded_prompts(predictor: Predictor, example: Example) -> list[AskedPrompt]:
     """What a predictor asks about an example: its prompt, or those of an ensemble's members."""
-    if isinstance(predictor, Panel):
+    if isinstance(predictor, BaseEnsemble):
         members = zip(predictor.names, predictor.members, strict=True)
         return [
             replace(one, name=name)

@@ -16,7 +16,7 @@ from promptlab.models.local import LocalModel
 from promptlab.predictors.base import load
 from promptlab.predictors.ensemble.cascade import Cascade
 from promptlab.predictors.ensemble.folds import Folds
-from promptlab.predictors.ensemble.thresholds import ALWAYS, NEVER, Stages, tuned_thresholds
+from promptlab.predictors.ensemble.thresholds import ALWAYS, NEVER, CascadeStages, tune_thresholds
 from tests.helpers.ensemble_fixtures import LABELS, Told, examples
 
 SURE, UNSURE = {"a": 0.9, "b": 0.08, "c": 0.02}, {"a": 0.5, "b": 0.4, "c": 0.1}
@@ -55,14 +55,14 @@ def test_who_answered_last_decides(causal: LocalModel) -> None:
 def test_thresholds_are_the_best_on_dev() -> None:
     sure = np.array([[0.9, 1], [0.8, 1], [0.3, 1], [0.2, 1], [0.1, 1]], dtype=float)
     correct = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [0, 1]], dtype=bool)
-    stages = Stages(sure, correct, np.array([[1.0, 9.0]] * 5))
-    (limit,) = tuned_thresholds(stages, "best")
+    stages = CascadeStages(sure, correct, np.array([[1.0, 9.0]] * 5))
+    (limit,) = tune_thresholds(stages, "best")
     assert stages.outcome([limit]) == (0.8, pytest.approx(1 + 9 / 5))
     assert 0.1 < limit < 0.2
-    assert tuned_thresholds(stages, 0.6) == (NEVER,)
-    assert tuned_thresholds(stages, 1.0) == (limit,), "out of reach: the best there is"
+    assert tune_thresholds(stages, 0.6) == (NEVER,)
+    assert tune_thresholds(stages, 1.0) == (limit,), "out of reach: the best there is"
     assert stages.outcome([ALWAYS]) == (0.4, 10.0)
-    assert tuned_thresholds(Stages(sure[:, :1], correct[:, :1], sure[:, :1]), "best") == ()
+    assert tune_thresholds(CascadeStages(sure[:, :1], correct[:, :1], sure[:, :1]), "best") == ()
 
 
 def test_thresholds_are_cross_fitted(causal: LocalModel) -> None:

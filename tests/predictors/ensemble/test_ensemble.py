@@ -16,9 +16,9 @@ from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.evaluation.trace import Trace
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor, load
-from promptlab.predictors.ensemble.cached_predictor import Recalled
+from promptlab.predictors.ensemble.cached_predictor import CachedPredictor
 from promptlab.predictors.ensemble.ensemble import Ensemble
-from promptlab.predictors.ensemble.votes import ballot, canonical
+from promptlab.predictors.ensemble.votes import canonical, member_votes
 from tests.helpers.ensemble_fixtures import (  # noqa: F401 - fixtures
     LABELS,
     Told,
@@ -163,7 +163,7 @@ def test_kept_predictions_are_recalled(causal: LocalModel, rows: list[Example]) 
         return made[-1]
 
     table = Predictions(Prediction(row.id, "c", row.label, tokens_in=7) for row in rows)
-    known = Recalled(make, table, rows, causal, prompt="kept")
+    known = CachedPredictor(make, table, rows, causal, prompt="kept")
     assert known.predict(rows).labels == ["c"] * len(rows)
     assert known.example_prompt(rows[0]) == "kept"
     assert not made
@@ -175,13 +175,13 @@ def test_kept_predictions_are_recalled(causal: LocalModel, rows: list[Example]) 
     assert found[0].target == "b"
     assert made[0].asked == ["new"]
     with pytest.raises(InputError, match="lack 1 of 30"):
-        Recalled(make, table[1:], rows, causal)
+        CachedPredictor(make, table[1:], rows, causal)
 
 
 def test_a_ballot_of_partial_scores_leaves_room_for_other_labels() -> None:
     row = Prediction("0", "a", None, {"a": float(np.log(0.75)), "b": float(np.log(0.25))})
-    found = ballot([row, None], LABELS, 0.06)
+    found = member_votes([row, None], LABELS, 0.06)
     np.testing.assert_allclose(
         found.probabilities[0], 0.94 * np.array([0.75, 0.25, 0]) + 0.02, atol=1e-12
     )
-    assert list(found.spoke) == [True, False]
+    assert list(found.voted) == [True, False]

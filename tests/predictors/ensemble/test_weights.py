@@ -101,7 +101,7 @@ def test_no_example_is_judged_by_what_learned_from_its_fold(
         for row in rows
     ]
     with pytest.MonkeyPatch.context() as patch:  # the same folds for both
-        patch.setattr(Folds, "assigned", classmethod(lambda *_: Folds(plain.folds.places)))
+        patch.setattr(Folds, "assign", classmethod(lambda *_: Folds(plain.folds.places)))
         other = fitted(changed)
     np.testing.assert_allclose(
         probabilities(plain.predict(own)), probabilities(other.predict(own)), atol=1e-9
@@ -112,7 +112,7 @@ def test_no_example_is_judged_by_what_learned_from_its_fold(
 
 def test_folds_hold_equal_texts_together_and_labels_apart() -> None:
     rows = [*examples("aaaaabbbbb"), Example("again", {"text": "TEXT  0"}, "a")]
-    folds = Folds.assigned(rows, 5, 13)
+    folds = Folds.assign(rows, 5, 13)
     assert folds.count == 5
     assert folds.of(rows[0]) == folds.of(rows[-1])
     for label in "ab":

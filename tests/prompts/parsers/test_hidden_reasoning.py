@@ -17,7 +17,7 @@ from promptlab.prompts.parsers.hidden_reasoning import (
     split_reasoning,
 )
 from promptlab.prompts.parsers.parsers import TextParser
-from promptlab.strategies.chain import Chain, Step
+from promptlab.strategies.chain import Chain, ChainStep
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from tests.helpers.scripted_model import ScriptedModel
@@ -202,8 +202,8 @@ def test_a_chain_and_votes_never_hear_the_reasoning() -> None:
 
     model = ScriptedModel(write)
     steps = [
-        Step.of("place", "Where? {text} {mask}"),
-        Step.of("said", "Say {place}: {mask}"),
+        ChainStep.of("place", "Where? {text} {mask}"),
+        ChainStep.of("said", "Say {place}: {mask}"),
     ]
     found = Chain(steps, model).predict([{"text": "x"}])
     assert found.labels == ["ok Say home: {mask}"]

@@ -11,7 +11,7 @@ from promptlab.data.numeral import format_number, parse_number
 from promptlab.errors import InputError
 from promptlab.prompts.parsers.number import read_number
 from promptlab.prompts.parsers.parsers import NumberParser
-from promptlab.strategies.chain_of_thought.worked_examples import concluded
+from promptlab.strategies.chain_of_thought.worked_examples import parse_conclusion
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_the_convention_of_the_decimal_comma(reply: str, number: str | None) -> 
 
 
 def test_a_conclusion_is_its_first_sentence() -> None:
-    assert concluded(" 5. Then 7.", NumberParser()) == "5"
-    assert concluded(" 5 to 7. Then 7.", NumberParser()) is None
+    assert parse_conclusion(" 5. Then 7.", NumberParser()) == "5"
+    assert parse_conclusion(" 5 to 7. Then 7.", NumberParser()) is None
 
 
 def test_what_is_a_number_as_a_whole() -> None:

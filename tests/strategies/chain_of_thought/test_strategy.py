@@ -13,17 +13,17 @@ from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import NumberParser, TextParser
 from promptlab.prompts.template import Template
 from promptlab.strategies.chain_of_thought.automatic import (
-    Automatic,
-    nearest_first,
+    AutoCoTConfig,
+    cluster_questions,
     question_vectors,
 )
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
 from promptlab.strategies.chain_of_thought.worked_examples import (
-    Worked,
-    concluded,
-    parted,
-    steps_of,
-    worked,
+    WorkedExample,
+    parse_conclusion,
+    split_reasoning,
+    split_steps,
+    worked_examples,
 )
 from tests.helpers.scripted_model import ScriptedModel
 
@@ -143,15 +143,15 @@ def test_a_stated_answer_is_asked_for_once_more_in_its_place() -> None:
     ],
 )  # fmt: skip
 def test_parted(reply: str, extraction: str, parts: tuple[str, str | None]) -> None:
-    assert parted(reply, extraction) == parts
+    assert split_reasoning(reply, extraction) == parts
 
 
 def test_concluded() -> None:
-    assert concluded(" 12. Then 5 more.", NumberParser()) == "12"
-    assert concluded(" $1,200.50.", NumberParser()) == "1200.5"
-    assert concluded("\n\nso\n7", NumberParser()) == "7"
-    assert concluded(" none", NumberParser()) is None
-    assert concluded("\n Paris\nIt is big.", TextParser()) == "Paris"
+    assert parse_conclusion(" 12. Then 5 more.", NumberParser()) == "12"
+    assert parse_conclusion(" $1,200.50.", NumberParser()) == "1200.5"
+    assert parse_conclusion("\n\nso\n7", NumberParser()) == "7"
+    assert parse_conclusion(" none", NumberParser()) is None
+    assert parse_conclusion("\n Paris\nIt is big.", TextParser()) == "Paris"
 
 
 def test_manual_demonstrations_are_shown_with_their_reasoning() -> None:
@@ -203,7 +203,7 @@ def test_manual_demonstrations_come_from_training_examples_with_reasoning() -> N
         unfitted.fit([example("1", "1")])
     with pytest.raises(InputError, match="2 worked examples are asked for and 1"):
         unfitted.fit(train[:1])
-    assert worked([example("q", None, solution="s")], "solution") == []
+    assert worked_examples([example("q", None, solution="s")], "solution") == []
 
 
 def families() -> list[Example]:
@@ -216,7 +216,12 @@ def families() -> list[Example]:
 
 def auto(model: ScriptedModel, **options: Any) -> ChainOfThought:
     return ChainOfThought(
-        QUESTION, model, parser=NumberParser(), mode="auto", count=2, automatic=Automatic(**options)
+        QUESTION,
+        model,
+        parser=NumberParser(),
+        mode="auto",
+        count=2,
+        automatic=AutoCoTConfig(**options),
     )
 
 
@@ -257,16 +262,16 @@ def test_automatic_filters() -> None:
 def test_clusters_are_ordered_and_repeat() -> None:
     texts = ["a b c", "a b d", "x y z", "x y w", "a b e"]
     vectors = question_vectors(texts, ScriptedModel(), "tfidf")
-    clusters = nearest_first(vectors, 2, 13)
+    clusters = cluster_questions(vectors, 2, 13)
     assert [sorted(rows) for rows in clusters] == [[0, 1, 4], [2, 3]]
-    assert clusters == nearest_first(vectors, 2, 13)
+    assert clusters == cluster_questions(vectors, 2, 13)
 
 
 def test_steps_are_lines_or_sentences() -> None:
-    assert steps_of("one\n\ntwo\n") == ["one", "two"]
-    assert steps_of("It costs 1.50 now. Then 2! So?") == ["It costs 1.50 now.", "Then 2!", "So?"]
-    assert steps_of("  ") == []
-    assert Worked({}, " r ", "5").said("", "The answer is") == "r The answer is 5."
+    assert split_steps("one\n\ntwo\n") == ["one", "two"]
+    assert split_steps("It costs 1.50 now. Then 2! So?") == ["It costs 1.50 now.", "Then 2!", "So?"]
+    assert split_steps("  ") == []
+    assert WorkedExample({}, " r ", "5").completion("", "The answer is") == "r The answer is 5."
 
 
 def test_what_is_refused() -> None:
@@ -275,16 +280,16 @@ def test_what_is_refused() -> None:
         ({"mode": "maunal"}, "unknown mode 'maunal'"),
         ({"extract": "third"}, "unknown extract 'third'"),
         ({"mode": "manual"}, "needs worked demonstrations"),
-        ({"demonstrations": [Worked({}, "r", "a")]}, "mode zero_shot takes no worked"),
+        ({"demonstrations": [WorkedExample({}, "r", "a")]}, "mode zero_shot takes no worked"),
         ({"verbalizer": {"a": "a", "b": "b"}, "extract": "reply"}, "use extract second"),
         ({"verbalizer": {"a": "a", "b": "b"}, "parser": TextParser()}, "a parser or a verbalizer"),
     ]:
         with pytest.raises(InputError, match=told):
             ChainOfThought(QUESTION, model, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="unknown by 'luck'"):
-        Automatic(by="luck")  # type: ignore[arg-type]
+        AutoCoTConfig(by="luck")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="tries is 0"):
-        Automatic(tries=0)
+        AutoCoTConfig(tries=0)
     masked = ScriptedModel()
     masked.capabilities, masked.family = frozenset({"score"}), "masked"
     with pytest.raises(CapabilityError, match="is a masked model and cannot generate"):

@@ -19,17 +19,21 @@ from promptlab.predictors.model_calls import StrategyResult
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import NumberParser, TextParser
 from promptlab.strategies.chain_of_thought.strategy import ChainOfThought
-from promptlab.strategies.self_consistency.stopping import beta, decided, dirichlet
+from promptlab.strategies.self_consistency.stopping import (
+    beta_confidence,
+    dirichlet_confidence,
+    should_stop,
+)
 from promptlab.strategies.self_consistency.strategy import SelfConsistency
 from promptlab.strategies.self_consistency.voting import (
-    Ballot,
-    clustered,
-    counted,
-    elected,
+    SampledAnswer,
+    cluster_vote,
+    log_shares,
+    majority_vote,
     overlap,
-    overlapping,
-    shares,
-    weighed,
+    overlap_vote,
+    weighted_vote,
+    winner,
 )
 from tests.conftest import wrapped
 from tests.helpers.scripted_model import ScriptedModel
@@ -74,19 +78,19 @@ def test_a_second_solution_draws_other_samples() -> None:
 
 
 def test_ties_go_to_the_likelier_then_to_the_first() -> None:
-    assert elected({"a": 2, "b": 2}, [Ballot("a", 0.1), Ballot("b", 0.4)]) == "b"
-    assert elected({"a": 2, "b": 2}, [Ballot("b"), Ballot("a")]) == "b"
-    assert elected({"a": 2, "b": 3}, [Ballot("a", 0.9), Ballot("b", 0.1)]) == "b"
+    assert winner({"a": 2, "b": 2}, [SampledAnswer("a", 0.1), SampledAnswer("b", 0.4)]) == "b"
+    assert winner({"a": 2, "b": 2}, [SampledAnswer("b"), SampledAnswer("a")]) == "b"
+    assert winner({"a": 2, "b": 3}, [SampledAnswer("a", 0.9), SampledAnswer("b", 0.1)]) == "b"
 
 
 def test_weights_are_probabilities_by_token() -> None:
-    one = Ballot.of(StrategyResult("a", logprob=-4.0, tokens=8))
+    one = SampledAnswer.of(StrategyResult("a", logprob=-4.0, tokens=8))
     assert one.weight == pytest.approx(math.exp(-0.5))
-    assert Ballot.of(StrategyResult("a", logprob=None, tokens=8)).weight is None
-    ballots = [Ballot("a", 0.2), Ballot("b", 0.9), Ballot("a", 0.3)]
-    assert weighed(ballots) == pytest.approx({"a": 0.5, "b": 0.9})
+    assert SampledAnswer.of(StrategyResult("a", logprob=None, tokens=8)).weight is None
+    ballots = [SampledAnswer("a", 0.2), SampledAnswer("b", 0.9), SampledAnswer("a", 0.3)]
+    assert weighted_vote(ballots) == pytest.approx({"a": 0.5, "b": 0.9})
     with pytest.raises(InputError, match="does not tell it; use vote majority"):
-        weighed([Ballot("a")])
+        weighted_vote([SampledAnswer("a")])
     (found,) = consistent(ScriptedModel(says("a", "b")), samples=3, vote="weighted").predict(
         [example()]
     )
@@ -96,19 +100,19 @@ def test_weights_are_probabilities_by_token() -> None:
 
 def test_overlap_chooses_what_agrees_with_most() -> None:
     ballots = [
-        Ballot("the cat sat on the mat"),
-        Ballot("a cat sat on a mat"),
-        Ballot("the cat sat on a mat"),
-        Ballot("dogs bark"),
+        SampledAnswer("the cat sat on the mat"),
+        SampledAnswer("a cat sat on a mat"),
+        SampledAnswer("the cat sat on a mat"),
+        SampledAnswer("dogs bark"),
     ]
-    totals = overlapping(ballots)
-    assert elected(totals, ballots) == "the cat sat on a mat"
+    totals = overlap_vote(ballots)
+    assert winner(totals, ballots) == "the cat sat on a mat"
     assert totals["dogs bark"] == 0.0
     assert overlap("a b", "a b") == 1.0
     assert overlap("a b", "a c") == pytest.approx((0.5 + 0.0) / 2)
     assert overlap("a", "a") == 1.0
     assert (overlap("!", "!"), overlap("!", "?")) == (1.0, 0.0)
-    assert overlapping(ballots[:1]) == {ballots[0].label: 1.0}
+    assert overlap_vote(ballots[:1]) == {ballots[0].label: 1.0}
     model = ScriptedModel(says("one two three", "nine", "one two four"))
     (found,) = consistent(model, samples=3, vote="overlap").predict([example()])
     assert found.label == "one two three"
@@ -118,20 +122,23 @@ def test_overlap_chooses_what_agrees_with_most() -> None:
 
 
 def test_clusters_are_chains_of_like_answers() -> None:
-    ballots = [Ballot(name) for name in "abcda"]
+    ballots = [SampledAnswer(name) for name in "abcda"]
     cosines = np.eye(5)
     for i, j, value in [(1, 2, 0.8), (2, 3, 0.9), (1, 3, 0.5)]:
         cosines[i, j] = cosines[j, i] = value
-    assert clustered(ballots, cosines, 0.7) == {"a": 2.0, "c": 3.0}
-    assert clustered(ballots, cosines, 0.95) == {"a": 2.0, "b": 1.0, "c": 1.0, "d": 1.0}
+    assert cluster_vote(ballots, cosines, 0.7) == {"a": 2.0, "c": 3.0}
+    assert cluster_vote(ballots, cosines, 0.95) == {"a": 2.0, "b": 1.0, "c": 1.0, "d": 1.0}
 
 
 def test_shares_of_known_labels_are_all_there() -> None:
-    found = shares({"b": 3.0}, ("a", "b"))
+    found = log_shares({"b": 3.0}, ("a", "b"))
     assert list(found) == ["a", "b"]
     assert sum(map(math.exp, found.values())) == pytest.approx(1.0)
     assert found["b"] > -0.01
-    assert counted([Ballot("a"), Ballot("b"), Ballot("a")]) == {"a": 2.0, "b": 1.0}
+    assert majority_vote([SampledAnswer("a"), SampledAnswer("b"), SampledAnswer("a")]) == {
+        "a": 2.0,
+        "b": 1.0,
+    }
 
 
 def test_beta_is_the_binomial_sum() -> None:
@@ -139,15 +146,15 @@ def test_beta_is_the_binomial_sum() -> None:
         # brute force over all tosses of a coin after which the posterior is a count
         tosses = itertools.product((0, 1), repeat=first + second + 1)
         wanted = [sum(toss) <= first for toss in tosses]
-        assert beta(first, second) == pytest.approx(sum(wanted) / len(wanted))
-    assert [beta(n, 0) for n in (1, 2, 3, 4)] == [0.75, 0.875, 0.9375, 0.96875]
+        assert beta_confidence(first, second) == pytest.approx(sum(wanted) / len(wanted))
+    assert [beta_confidence(n, 0) for n in (1, 2, 3, 4)] == [0.75, 0.875, 0.9375, 0.96875]
 
 
 @pytest.mark.parametrize("counts", [(3,), (2, 1), (4, 2, 1), (3, 3), (5, 1, 1)])
 def test_dirichlet_is_the_sum_over_the_simplex(counts: Sequence[int]) -> None:
     shapes = [n + 1 for n in (*counts, 0)]
-    assert dirichlet(counts) == pytest.approx(brute(shapes), abs=2e-3)
-    assert dirichlet(list(reversed(counts))) == dirichlet(counts)
+    assert dirichlet_confidence(counts) == pytest.approx(brute(shapes), abs=2e-3)
+    assert dirichlet_confidence(list(reversed(counts))) == dirichlet_confidence(counts)
 
 
 def brute(shapes: Sequence[int], points: int = 4000) -> float:
@@ -164,21 +171,23 @@ def brute(shapes: Sequence[int], points: int = 4000) -> float:
 
 def test_dirichlet_agrees_with_draws_and_with_beta() -> None:
     draws = np.random.default_rng(0).dirichlet([5, 3, 2, 1], size=200_000)
-    assert dirichlet([4, 2, 1]) == pytest.approx((draws.argmax(axis=1) == 0).mean(), abs=5e-3)
-    assert dirichlet([2]) == pytest.approx(beta(2, 0))
-    assert 0 < dirichlet([1] * 30) < 0.1
+    assert dirichlet_confidence([4, 2, 1]) == pytest.approx(
+        (draws.argmax(axis=1) == 0).mean(), abs=5e-3
+    )
+    assert dirichlet_confidence([2]) == pytest.approx(beta_confidence(2, 0))
+    assert 0 < dirichlet_confidence([1] * 30) < 0.1
 
 
 def test_decided() -> None:
-    assert not decided({}, 5, "beta", 0.95)
-    assert not decided({"a": 9}, 9, "none", 0.95)
-    assert decided({"a": 3}, 2, "certain", 0.95)
-    assert not decided({"a": 3, "b": 1}, 2, "certain", 0.95)  # b could draw level
-    assert decided({"a": 4}, 30, "beta", 0.95)
-    assert not decided({"a": 3}, 30, "beta", 0.95)
-    assert decided({"a": 3}, 1, "beta", 0.95)
-    assert decided({"a": 5}, 30, "dirichlet", 0.95)
-    assert not decided({"a": 4, "b": 3}, 30, "dirichlet", 0.95)
+    assert not should_stop({}, 5, "beta", 0.95)
+    assert not should_stop({"a": 9}, 9, "none", 0.95)
+    assert should_stop({"a": 3}, 2, "certain", 0.95)
+    assert not should_stop({"a": 3, "b": 1}, 2, "certain", 0.95)  # b could draw level
+    assert should_stop({"a": 4}, 30, "beta", 0.95)
+    assert not should_stop({"a": 3}, 30, "beta", 0.95)
+    assert should_stop({"a": 3}, 1, "beta", 0.95)
+    assert should_stop({"a": 5}, 30, "dirichlet", 0.95)
+    assert not should_stop({"a": 4, "b": 3}, 30, "dirichlet", 0.95)
 
 
 def test_certain_stopping_saves_samples_and_never_changes_the_majority() -> None:

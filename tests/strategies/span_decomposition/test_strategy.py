@@ -18,7 +18,11 @@ from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.trace import Trace
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import load
-from promptlab.strategies.span_decomposition.spans import Stretch, select, stretches
+from promptlab.strategies.span_decomposition.spans import (
+    TextSpan,
+    candidate_spans,
+    select_non_overlapping,
+)
 from promptlab.strategies.span_decomposition.strategy import SpanDecomposition
 from promptlab.study.spec.load import find_study_file, load_spec
 from promptlab.study.spec.space import SearchSpace
@@ -49,34 +53,34 @@ def made(model: Any, **options: Any) -> SpanDecomposition:
 
 def test_stretches() -> None:
     words = ["In", "Rio", "de", "Janeiro", ",", "3", "cats"]
-    every = stretches(words, 3, "all")
+    every = candidate_spans(words, 3, "all")
     assert len(every) == 7 + 6 + 5
-    some = [s.phrase for s in stretches(words, 3, "words")]
+    some = [s.phrase for s in candidate_spans(words, 3, "words")]
     assert "Rio de Janeiro" in some and "Janeiro ," not in some and "Janeiro , 3" in some
-    assert [s.phrase for s in stretches(words, 3, "capitalised")] == [
+    assert [s.phrase for s in candidate_spans(words, 3, "capitalised")] == [
         "In", "In Rio", "Rio", "Rio de Janeiro", "Janeiro",
     ]  # fmt: skip
-    assert stretches([], 3) == []
+    assert candidate_spans([], 3) == []
 
 
 def test_optimal_selection_is_exact() -> None:
     source = random.Random(3)
 
-    def overlap(one: Stretch, other: Stretch) -> bool:
+    def overlap(one: TextSpan, other: TextSpan) -> bool:
         return one.start < other.end and other.start < one.end
 
     for _ in range(60):
         words = [str(n) for n in range(source.randint(1, 5))]
-        margins = {s: source.uniform(-2, 3) for s in stretches(words, 3, "all")}
+        margins = {s: source.uniform(-2, 3) for s in candidate_spans(words, 3, "all")}
         bias = source.choice([0.0, 0.7])
         best = 0.0
         for size in range(1, len(words) + 1):
             for group in combinations([s for s in margins if margins[s] > bias], size):
                 if not any(overlap(a, b) for a, b in combinations(group, 2)):
                     best = max(best, sum(margins[s] - bias for s in group))
-        chosen = select(margins, "optimal", bias)
+        chosen = select_non_overlapping(margins, "optimal", bias)
         assert sum(margins[s] - bias for s in chosen) == pytest.approx(best)
-        greedy = select(margins, "greedy", bias)
+        greedy = select_non_overlapping(margins, "greedy", bias)
         for group in (chosen, greedy):
             assert not any(overlap(a, b) for a, b in combinations(group, 2))
             assert group == sorted(group, key=lambda s: s.start)
@@ -84,11 +88,11 @@ def test_optimal_selection_is_exact() -> None:
 
 
 def test_greedy_and_optimal_differ() -> None:
-    left, right, both = Stretch(0, 1, "a"), Stretch(1, 2, "b"), Stretch(0, 2, "a b")
+    left, right, both = TextSpan(0, 1, "a"), TextSpan(1, 2, "b"), TextSpan(0, 2, "a b")
     margins = {left: 2.0, right: 2.0, both: 3.0}
-    assert select(margins, "greedy") == [both]
-    assert select(margins, "optimal") == [left, right]
-    assert select(margins, "optimal", 2.5) == [both]
+    assert select_non_overlapping(margins, "greedy") == [both]
+    assert select_non_overlapping(margins, "optimal") == [left, right]
+    assert select_non_overlapping(margins, "optimal", 2.5) == [both]
 
 
 def test_names_are_found_and_the_bias_is_tuned() -> None:

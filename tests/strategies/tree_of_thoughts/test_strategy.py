@@ -14,11 +14,11 @@ from promptlab.predictors.base import load
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.parsers.parsers import RegexParser
 from promptlab.prompts.template import Template
-from promptlab.strategies.tree_of_thoughts.evaluation import Judgement
+from promptlab.strategies.tree_of_thoughts.evaluation import StateEvaluator
 from promptlab.strategies.tree_of_thoughts.node import Budget
-from promptlab.strategies.tree_of_thoughts.search import Search
+from promptlab.strategies.tree_of_thoughts.search import TreeSearch
 from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
-from promptlab.strategies.tree_of_thoughts.thoughts import Thoughts
+from promptlab.strategies.tree_of_thoughts.thoughts import ThoughtGenerator
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.tree_fixtures import (
     PROPOSE,
@@ -37,7 +37,7 @@ from tests.helpers.tree_fixtures import (
 @pytest.mark.parametrize("method", ["breadth", "depth"])
 def test_known_solutions_are_found(method: Any) -> None:
     model = ScriptedModel(all_moves, oracle)
-    rows = tree(model, search=Search(method, beam=1)).predict(examples(*PUZZLES))
+    rows = tree(model, search=TreeSearch(method, beam=1)).predict(examples(*PUZZLES))
     for row, puzzle in zip(rows, PUZZLES, strict=True):
         assert row.error is None
         assert is_solution(row.label or "", [int(n) for n in puzzle.split()])
@@ -47,7 +47,7 @@ def test_known_solutions_are_found(method: Any) -> None:
 
 
 def test_what_happened_stands_in_the_trace() -> None:
-    (row,) = tree(ScriptedModel(all_moves, oracle), search=Search(beam=1)).predict(
+    (row,) = tree(ScriptedModel(all_moves, oracle), search=TreeSearch(beam=1)).predict(
         examples("1 1 1 8")
     )
     trace = Trace.from_record(row.trace)
@@ -75,7 +75,7 @@ def test_depth_first_goes_back_from_dead_ends() -> None:
         return 0.0 if (answer == "sure") != (oracle(prompt, "sure") == 0.0) else -1.0
 
     model = ScriptedModel(all_moves, misled)
-    search = Search("depth", beam=100)
+    search = TreeSearch("depth", beam=100)
     (row,) = tree(model, search=search).predict(examples("2 3 5 12"))
     assert is_solution(row.label or "", [2, 3, 5, 12])
     assert facts(row)["backtracked"] > 0
@@ -87,13 +87,13 @@ def test_depth_first_goes_back_from_dead_ends() -> None:
 def test_a_threshold_prunes() -> None:
     model = ScriptedModel(all_moves, oracle)
     puzzle = examples("1 1 1 8")
-    free = tree(model, search=Search("depth", beam=100)).predict(puzzle)[0]
+    free = tree(model, search=TreeSearch("depth", beam=100)).predict(puzzle)[0]
     model = ScriptedModel(all_moves, oracle)
-    strict = tree(model, search=Search("depth", beam=100, threshold=10.0)).predict(puzzle)[0]
+    strict = tree(model, search=TreeSearch("depth", beam=100, threshold=10.0)).predict(puzzle)[0]
     assert free.label == strict.label
     pruned = [s.notes.get("pruned") for s in Trace.from_record(strict.trace)]
     assert "below the threshold" in pruned
-    hopeless = tree(model, search=Search(threshold=10.0)).predict(examples("1 1 1 1"))[0]
+    hopeless = tree(model, search=TreeSearch(threshold=10.0)).predict(examples("1 1 1 1"))[0]
     assert facts(hopeless)["ended"] == "exhausted"
     assert not is_solution(hopeless.label or "", [1, 1, 1, 1])
 
@@ -106,7 +106,7 @@ def test_the_budget_holds(method: Any) -> None:
     sizes = []
     for limit in (0, 1, 7, 40):
         model = ScriptedModel(all_moves, lambda prompt, answer: -1.0)
-        search = Search(method, beam=3, budget=Budget(asks=limit))
+        search = TreeSearch(method, beam=3, budget=Budget(asks=limit))
         (row,) = tree(model, search=search).predict(examples("3 3 8 8"))
         assert asked(model) == facts(row)["asks"] <= limit
         if limit < 40:
@@ -116,19 +116,19 @@ def test_the_budget_holds(method: Any) -> None:
     assert sizes[-1] >= 2  # the best so far is the answer
     for limit in (30, 300, 900):
         model = ScriptedModel(all_moves, lambda prompt, answer: -1.0)
-        search = Search(method, beam=3, budget=Budget(tokens=limit))
-        thoughts = Thoughts(PROPOSE, count=100, decoding=Decoding(max_tokens=200))
+        search = TreeSearch(method, beam=3, budget=Budget(tokens=limit))
+        thoughts = ThoughtGenerator(PROPOSE, count=100, decoding=Decoding(max_tokens=200))
         (row,) = tree(model, search=search, thoughts=thoughts).predict(examples("3 3 8 8"))
         assert row.tokens_in + row.tokens_out <= limit
 
 
 def test_states_are_a_budget_too() -> None:
-    thoughts, judgement = Thoughts(method="moves"), Judgement(method="random")
-    search = Search("depth", beam=100, budget=Budget(states=4))
+    thoughts, judgement = ThoughtGenerator(method="moves"), StateEvaluator(method="random")
+    search = TreeSearch("depth", beam=100, budget=Budget(states=4))
     strategy = tree(ScriptedModel(), thoughts=thoughts, judgement=judgement, search=search)
     (row,) = strategy.predict(examples("3 3 8 8"))
     assert facts(row)["ended"] == "budget" and facts(row)["asks"] == 0
-    whole = Search("depth", beam=100)
+    whole = TreeSearch("depth", beam=100)
     strategy = tree(ScriptedModel(), thoughts=thoughts, judgement=judgement, search=whole)
     (row,) = strategy.predict(examples("3 3 8 8"))
     assert is_solution(row.label or "", [3, 3, 8, 8])  # everything is tried
@@ -139,10 +139,10 @@ def test_results_are_the_same_in_any_batch() -> None:
         lines = all_moves(prompt, sample).splitlines()
         return "\n".join(lines[sample % 5 :: 3])
 
-    votes, chance = Judgement(VOTE, "vote"), Judgement(method="random", seed=3)
-    for judgement in (Judgement(VALUE), chance, votes):
+    votes, chance = StateEvaluator(VOTE, "vote"), StateEvaluator(method="random", seed=3)
+    for judgement in (StateEvaluator(VALUE), chance, votes):
         for method in ("breadth", "depth"):
-            options = {"judgement": judgement, "search": Search(method, beam=2)}  # type: ignore[arg-type]
+            options = {"judgement": judgement, "search": TreeSearch(method, beam=2)}  # type: ignore[arg-type]
             rate = lambda prompt, answer: -float(len(prompt) % 7 + len(answer))  # noqa: E731
             together = tree(ScriptedModel(some, rate), **options).predict(examples(*PUZZLES))
             for one, row in zip(examples(*PUZZLES), together, strict=True):
@@ -152,9 +152,9 @@ def test_results_are_the_same_in_any_batch() -> None:
 
 def test_random_values_change_with_the_seed_alone() -> None:
     def paths(seed: int) -> list[str | None]:
-        judgement = Judgement(method="random", seed=seed)
-        strategy = tree(ScriptedModel(), thoughts=Thoughts(method="moves"), judgement=judgement,
-                        search=Search(beam=2))  # fmt: skip
+        judgement = StateEvaluator(method="random", seed=seed)
+        thoughts, search = ThoughtGenerator(method="moves"), TreeSearch(beam=2)
+        strategy = tree(ScriptedModel(), thoughts=thoughts, judgement=judgement, search=search)
         return strategy.predict(examples(*PUZZLES)).labels
 
     assert paths(1) == paths(1)
@@ -191,9 +191,11 @@ def test_saved_and_loaded(tmp_path: Any) -> None:
     model = ScriptedModel(all_moves, oracle)
     made = tree(
         model,
-        thoughts=Thoughts(PROPOSE, count=20, decoding=Decoding(max_tokens=99, stop=("\n\n",))),
-        judgement=Judgement(VALUE, worths={"sure": 3.0, "likely": 1.0, "impossible": 0.0}),
-        search=Search("depth", 3, 4, 0.5, Budget(asks=30, states=9)),
+        thoughts=ThoughtGenerator(
+            PROPOSE, count=20, decoding=Decoding(max_tokens=99, stop=("\n\n",))
+        ),
+        judgement=StateEvaluator(VALUE, worths={"sure": 3.0, "likely": 1.0, "impossible": 0.0}),
+        search=TreeSearch("depth", 3, 4, 0.5, Budget(asks=30, states=9)),
         parser=RegexParser("(.*)"),
     )
     made.save(tmp_path)
@@ -213,30 +215,30 @@ def test_what_cannot_work_is_refused(masked: Any) -> None:
         tree(masked)
     model = ScriptedModel()
     with pytest.raises(InputError, match="need a template"):
-        Thoughts(method="sample")
+        ThoughtGenerator(method="sample")
     with pytest.raises(InputError, match="temperature above 0"):
-        Thoughts(PROPOSE, "sample", 3)
+        ThoughtGenerator(PROPOSE, "sample", 3)
     with pytest.raises(InputError, match="judged by 'vote' with a template"):
-        Judgement(method="vote")
+        StateEvaluator(method="vote")
     with pytest.raises(InputError, match="give every label one worth"):
-        Judgement(VALUE, worths={"a": 1.0}, verbalizer=Judgement(VALUE).verbalizer)
+        StateEvaluator(VALUE, worths={"a": 1.0}, verbalizer=StateEvaluator(VALUE).verbalizer)
     with pytest.raises(InputError, match=r"write \{candidates\} in it"):
-        tree(model, judgement=Judgement(VALUE, "vote"))
+        tree(model, judgement=StateEvaluator(VALUE, "vote"))
     with pytest.raises(InputError, match="lists none"):
-        TreeOfThoughts(Thoughts(method="moves"), Judgement(method="random"), model)
+        TreeOfThoughts(ThoughtGenerator(method="moves"), StateEvaluator(method="random"), model)
     with pytest.raises(InputError, match="unknown search 'wide'"):
-        Search("wide")  # type: ignore[arg-type]
+        TreeSearch("wide")  # type: ignore[arg-type]
     (row,) = tree(model).predict([{"numbers": "four"}])
     assert row.unparsed and "has numbers such as '4 5 6 10'" in facts(row)["why"]
 
 
 def test_a_real_model_writes_the_same_tree_in_any_batch(causal: Any) -> None:
     made = TreeOfThoughts(
-        Thoughts(Template("{text} {steps}{mask}"), "sample", 2,
+        ThoughtGenerator(Template("{text} {steps}{mask}"), "sample", 2,
                  Decoding(max_tokens=4, temperature=1.0, seed=5)),
-        Judgement(Template("{text} {steps}It was {mask}"), worths={"good": 1.0, "bad": 0.0}),
+        StateEvaluator(Template("{text} {steps}It was {mask}"), worths={"good": 1.0, "bad": 0.0}),
         causal,
-        search=Search(depth=2, beam=2),
+        search=TreeSearch(depth=2, beam=2),
     )  # fmt: skip
     texts = ["the film was", "a dull plot", "the soup"]
     together = made.predict(texts)

@@ -15,7 +15,7 @@ pytest.importorskip("gradio")
 import promptlab as pl
 from promptlab.evaluation import Trace
 from promptlab.prompts import parser_from_settings
-from promptlab.strategies import Judgement, Search, Thoughts
+from promptlab.strategies import StateEvaluator, ThoughtGenerator, TreeSearch
 from promptlab.ui.playground.thought_tree import thought_tree
 from promptlab.ui.playground.trace_html import trace_html
 from promptlab.ui.playground.tree_layout import lay_out_tree
@@ -29,10 +29,10 @@ def game(**settings: Any) -> pl.Prediction:
         rate=lambda prompt, answer: float(answer == "sure") * len(prompt.split()[-3])
     )
     tree = pl.TreeOfThoughts(
-        Thoughts(method="moves"),
-        Judgement(pl.load_template("game24/value")),
+        ThoughtGenerator(method="moves"),
+        StateEvaluator(pl.load_template("game24/value")),
         model,
-        search=Search(beam=3, **settings),
+        search=TreeSearch(beam=3, **settings),
         problem="game24",
     )
     return tree.predict([{"numbers": "4 5 6 10"}])[0]
