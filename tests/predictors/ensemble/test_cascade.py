@@ -82,7 +82,7 @@ def test_thresholds_are_cross_fitted(causal: LocalModel) -> None:
         for r in rows
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Folds, "assigned", classmethod(lambda *_: Folds(plain.folds.places)))
+        patch.setattr(Folds, "assign", classmethod(lambda *_: Folds(plain.folds.places)))
         other = fitted(turned)
     assert plain._without[0] == other._without[0]
     assert plain.thresholds != other.thresholds
