@@ -131,7 +131,9 @@ class TreeOfThoughtsKind(Kind):
                 except InputError as error:
                     raise StudyError(f"template {name!r}: {error}") from error
 
-    def _thoughts(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> ThoughtGenerator:
+    def _thoughts(
+        self, trial: Trial, prefix: str, chat: bool, labels: list[str]
+    ) -> ThoughtGenerator:
         method = suggest_choice(trial, f"{prefix}thoughts", self.settings.thoughts)
         labels.append(method)
         if method == "moves":
@@ -143,7 +145,9 @@ class TreeOfThoughtsKind(Kind):
             options["temperature"] = self._temperature(trial, prefix, labels)
         return ThoughtGenerator(template, method, count, Decoding(**options))
 
-    def _judgement(self, trial: Trial, prefix: str, chat: bool, labels: list[str]) -> StateEvaluator:
+    def _judgement(
+        self, trial: Trial, prefix: str, chat: bool, labels: list[str]
+    ) -> StateEvaluator:
         method = suggest_choice(trial, f"{prefix}evaluation", self.settings.evaluation)
         seed = (
             suggest_choice(trial, f"{prefix}seed", self.settings.seed) if method == "random" else 0
