@@ -229,7 +229,7 @@ def recorded_prompts(predictor: Predictor, example: Example) -> list[AskedPrompt
         return [
             replace(one, name=name)
             for name, member in members
-            for one in recorded_prompts(plain(member), example)
+            for one in recorded_prompts(unwrap_cached(member), example)
         ]
     inner: Any = predictor
     while not hasattr(inner, "verbalizer") and hasattr(inner, "inner"):
