@@ -17,7 +17,7 @@ from promptlab.evaluation.metrics import MeanMetric, get_metric
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.files.spreadsheet import csv_text
 from promptlab.predictors.base import Predictor
-from promptlab.predictors.ensemble.base import BaseEnsemble
+from promptlab.predictors.ensemble.base import BaseEnsemble, unwrap_cached
 from promptlab.security.untrusted_text import json_lines
 from promptlab.study.decision.ranking import Ranking
 from promptlab.study.decision.verdict import ALPHA
