@@ -136,7 +136,7 @@ class TriggerSearch(TemplateTuner, kw_only=True):
         InputError: For a setting that is unknown or cannot be.
 
     Example:
-        >>> search = TokenSearch(
+        >>> search = TriggerSearch(
         ...     "{text} {trigger:3} {mask}.", {"bad": "terrible", "good": "great"}, "bert"
         ... )
         >>> search.method, search.steps
