@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
 from promptlab.data.columns import Columns
 from promptlab.data.duplicates import DuplicateTexts, find_duplicates, text_key
@@ -27,6 +27,7 @@ from promptlab.data.splits import (
 )
 from promptlab.errors import DataError, DataWarning
 from promptlab.files.settings import has_no_text
+from promptlab.security.html import html_facts
 
 FEW_SHOT_SEEDS = (13, 21, 42, 87, 100)
 """The seeds of the usual few-shot protocol (Gao et al. 2021)."""
@@ -141,17 +142,14 @@ class Task:
         Raises:
             DataError: Naming file and line, and the option that mends it.
         """
-        options = LabelledFileOptions(**reading)
-        rows = options.read_rows(path)
-        return cls.from_rows(
-            {"train": rows},
-            options.choose_columns(rows, str(path)),
+        return cls._from_paths(
+            {"train": path},
+            LabelledFileOptions(**reading),
             name=name or _stem(Path(path)),
             metric=metric,
             seed=seed,
             sizes={"train": train, "dev": dev, "test": test},
             k=k,
-            reading=options,
         )
 
     @classmethod
@@ -187,20 +185,26 @@ class Task:
         Raises:
             DataError: As `from_file` does.
         """
-        options = LabelledFileOptions(**reading)
         paths = {"train": train, "dev": dev, "test": test}
-        rows = {s: options.read_rows(p) for s, p in paths.items() if p is not None}
-        return cls.from_rows(
-            rows,
-            options.choose_columns(rows["train"], str(train)),
+        return cls._from_paths(
+            {split: path for split, path in paths.items() if path is not None},
+            LabelledFileOptions(**reading),
             name=name or Path(train).absolute().parent.name,
             metric=metric,
             seed=seed,
             sizes=sizes,
             k=k,
             overlap=overlap,
-            reading=options,
         )
+
+    @classmethod
+    def _from_paths(
+        cls, paths: Mapping[str, str | Path], reading: LabelledFileOptions, **options: Any
+    ) -> Task:
+        """`from_rows` of the files by split; the columns are those of train's."""
+        rows = {split: reading.read_rows(path) for split, path in paths.items()}
+        columns = reading.choose_columns(rows["train"], str(paths["train"]))
+        return cls.from_rows(rows, columns, reading=reading, **options)
 
     @classmethod
     def from_rows(
@@ -252,13 +256,18 @@ class Task:
             columns=columns,
         )
         for told in task.warnings:
-            warnings.warn(told, DataWarning, stacklevel=3)
+            warnings.warn(told, DataWarning, stacklevel=4)  # at the call of from_file
         return task if k is None else task.few_shot(k, seed)
 
     @property
     def splits(self) -> dict[str, tuple[Example, ...]]:
         """The three splits by name."""
         return {"train": self.train, "dev": self.dev, "test": self.test}
+
+    def _repr_html_(self) -> str:
+        facts = {split: f"{len(examples):,} examples" for split, examples in self.splits.items()}
+        facts |= {"labels": ", ".join(self.labels) or "(open answers)", "metric": self.metric}
+        return html_facts(self.name, facts | {"fields": ", ".join(self.fields)})
 
     @cached_property
     def repeats(self) -> DuplicateTexts:

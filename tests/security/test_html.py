@@ -30,6 +30,7 @@ def test_a_long_text_is_cut() -> None:
         pl.Template(f"{HOSTILE} {{text}} {{mask}}").render({"text": HOSTILE}),
         pl.Verbalizer({HOSTILE: "a", "b": HOSTILE}),
         pl.Prediction(HOSTILE, HOSTILE, HOSTILE, text=HOSTILE),
+        pl.Task(HOSTILE, (), (), (), labels=(HOSTILE, "b")),
         pl.Predictions([pl.Prediction(HOSTILE, HOSTILE, HOSTILE)]),
     ],
     ids=lambda value: type(value).__name__,

@@ -50,7 +50,23 @@ class Parser(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Plain data from which `parser_from_settings` builds an equal parser."""
+        """Plain data from which `from_settings` builds an equal parser."""
+
+    @staticmethod
+    def from_settings(settings: Mapping[str, Any]) -> Parser:
+        """A shipped parser from plain data, as study files and templates hold it.
+
+        Args:
+            settings: ``type`` (choice, number, text, regex, json or spans) and the parser's keys.
+
+        Raises:
+            InputError: Naming the key, for an unknown type or key, a missing key or a wrong value.
+
+        Example:
+            >>> Parser.from_settings({"type": "number", "decimal": "comma"})
+            NumberParser(decimal='comma')
+        """
+        return parser_from_settings(settings)
 
 
 @dataclass(frozen=True)
