@@ -10,7 +10,7 @@ import pytest
 import promptlab as pl
 from promptlab.models.local import LocalModel
 
-MODULES = ("base", "builtin", "fill_mask", "nested_answers", "pool", "token_view")
+MODULES = ("base", "builtin", "fill_mask", "nested_answers", "pool", "remote.options", "token_view")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -55,17 +55,34 @@ class Price(Settings):
 
 
 class RemoteOptions(Settings):
-    """How a remote model is asked.
+    """How a remote model is asked; the options of `load_model` for an endpoint.
 
-    ``api`` is chat completions or plain ``completions``. Timeouts are in seconds, the read
-    timeout between two pieces of a reply, the reply timeout for all of it. ``retries`` are further
-    tries after a fault, ``patience`` the seconds that one request waits in all because the endpoint
-    asks for it.
-    ``max_tokens`` is the context window (default: what the endpoint says of itself, else 8192).
-    ``prefill`` says how a chat goes on after what the assistant has said: *turn* asks for it in a
-    further user turn, which works everywhere, *continue* has vLLM extend the very message.
-    ``extra`` is put into every request as it is (``null`` takes a field out). ``cache`` keeps
-    replies on disk.
+    Attributes:
+        api: *chat* completions or plain *completions*.
+        concurrency: Requests under way at the same time, at most.
+        connect_timeout: Seconds until a connection stands.
+        read_timeout: Seconds between two pieces of a reply.
+        reply_timeout: Seconds for a whole reply.
+        retries: Further tries after a fault.
+        patience: Seconds that one request waits in all because the endpoint asks for it.
+        requests_per_minute: A limit of one's own; ``None`` for none.
+        tokens_per_minute: The same, of prompts and replies together.
+        stream: Whether replies are always asked for as streams.
+        price: Dollars for a million tokens; without it no costs are told.
+        key_env: The environment variable that holds the key, by default ``PROMPTLAB_API_KEY``,
+            else ``OPENAI_API_KEY``.
+        max_tokens: The context window; by default what the endpoint says of itself, else 8192.
+        prefill: How a chat goes on after what the assistant has said: *turn* asks for it in a
+            further user turn, which works everywhere, *continue* has vLLM extend the very message.
+        extra: Fields for every request as they are; ``null`` takes one out.
+        cache: Whether replies are kept on disk.
+
+    Example:
+        >>> options = RemoteOptions.parse(retries=2, price={"input": 0.15, "output": 0.6})
+        >>> options.price.dollars(1_000_000, 500_000)
+        0.45
+        >>> options.changed()
+        {'retries': 2, 'price': {'input': 0.15, 'output': 0.6}}
     """
 
     api: Literal["chat", "completions"] = "chat"
