@@ -37,23 +37,27 @@ from promptlab.security.untrusted_text import json_text
 if TYPE_CHECKING:
     from promptlab.evaluation.evaluation import Evaluation
 
-_HOMES = {
-    "Cascade": "promptlab.predictors.ensemble.cascade",
-    "Chain": "promptlab.strategies.chain",
-    "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy",
-    "DspyProgram": "promptlab.interop.dspy.program",
-    "Ensemble": "promptlab.predictors.ensemble.ensemble",
-    "GeneratedKnowledge": "promptlab.strategies.generated_knowledge",
-    "HeadClassifier": "promptlab.predictors.head",
-    "MixtureClassifier": "promptlab.predictors.soft_prompt_mixture",
-    "PromptClassifier": "promptlab.predictors.classifier",
-    "PromptGenerator": "promptlab.predictors.generator",
-    "Retrieval": "promptlab.strategies.retrieval",
-    "SelfConsistency": "promptlab.strategies.self_consistency.strategy",
-    "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy",
-    "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy",
+STORED_PREDICTORS = {
+    "Cascade": "promptlab.predictors.ensemble.cascade:Cascade",
+    "Chain": "promptlab.strategies.chain:Chain",
+    "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy:ChainOfThought",
+    "DspyProgram": "promptlab.interop.dspy.program:DspyProgram",
+    "Ensemble": "promptlab.predictors.ensemble.ensemble:Ensemble",
+    "GeneratedKnowledge": "promptlab.strategies.generated_knowledge:GeneratedKnowledge",
+    "HeadClassifier": "promptlab.predictors.head:HeadClassifier",
+    "MixtureClassifier": "promptlab.predictors.soft_prompt_mixture:MixtureClassifier",
+    "PromptClassifier": "promptlab.predictors.classifier:PromptClassifier",
+    "PromptGenerator": "promptlab.predictors.generator:PromptGenerator",
+    "Retrieval": "promptlab.strategies.retrieval:Retrieval",
+    "SelfConsistency": "promptlab.strategies.self_consistency.strategy:SelfConsistency",
+    "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy:SpanDecomposition",
+    "TreeOfThoughts": "promptlab.strategies.tree_of_thoughts.strategy:TreeOfThoughts",
 }
-"""Where the shipped predictors are defined, imported when one is loaded."""
+"""The name that ``predictor.json`` has for a shipped predictor, and where its class is now.
+
+A stored name never changes: a class that moves or is renamed changes the right side alone.
+"""
+_STORED_NAMES = {place: name for name, place in STORED_PREDICTORS.items()}
 
 
 class Predictor(SklearnInterface):
@@ -73,7 +77,7 @@ class Predictor(SklearnInterface):
     def __init_subclass__(cls, *, register: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
         if register:
-            Predictor.kinds[cls.__name__] = cls
+            Predictor.kinds[stored_name(cls)] = cls
 
     @property
     @abstractmethod
@@ -192,7 +196,7 @@ class Predictor(SklearnInterface):
         self._save_parts(folder)
         document = {
             "format": FORMAT,
-            "predictor": type(self).__name__,
+            "predictor": stored_name(type(self)),
             "model": self.model.describe(),
             "settings": self.settings(),
             "fields": list(self.fields),
@@ -299,12 +303,19 @@ def read_fields(folder: str | Path) -> tuple[tuple[str, ...] | None, Columns | N
     )
 
 
+def stored_name(kind: type[Predictor]) -> str:
+    """The name of a predictor class in saved documents: its own, for classes of other packages."""
+    return _STORED_NAMES.get(f"{kind.__module__}:{kind.__name__}", kind.__name__)
+
+
 def predictor_class(name: str) -> type[Predictor]:
     """The predictor class of a name in a saved document. Raises `InputError` listing the names."""
-    if name in _HOMES:
-        import_module(_HOMES[name])
+    if name in STORED_PREDICTORS:
+        module, _, attribute = STORED_PREDICTORS[name].partition(":")
+        found: type[Predictor] = getattr(import_module(module), attribute)
+        return found
     if name not in Predictor.kinds:
-        known = ", ".join(sorted({*Predictor.kinds, *_HOMES}))
+        known = ", ".join(sorted({*Predictor.kinds, *STORED_PREDICTORS}))
         raise InputError(
             f"the predictor {name!r} is unknown here; known are {known}. Import the module that "
             "defines it first"

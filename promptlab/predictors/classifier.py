@@ -24,7 +24,8 @@ from promptlab.predictors.calibration import (
 )
 from promptlab.predictors.demonstrations.choice import DemonstrationConfig
 from promptlab.predictors.demonstrations.sampling import evenly_spaced
-from promptlab.predictors.model_calls import ScoreCall, StrategyResult, StrategyRun, traced_score
+from promptlab.predictors.label_choice import choose_label
+from promptlab.predictors.model_calls import StrategyResult, StrategyRun
 from promptlab.predictors.template_predictor import TemplatePredictor
 from promptlab.predictors.truncation import truncation_record
 from promptlab.prompts.prompt import Prompt, Slot, Text
@@ -41,8 +42,26 @@ class PromptClassifier(TemplatePredictor):
     """Answers in the slot are scored, mapped to labels, and the best label is predicted.
 
     ``model`` is a `LanguageModel` or a name for `load_model`. Nothing but *batch* calibration
-    and demonstrations needs ``fit``. Raises `VerbalizerError` for answers that the model cannot
-    tell apart or does not know, and for those that are not written as text.
+    and demonstrations needs ``fit``.
+
+    Args:
+        template: A template, or its text with fields and the slot ``{mask}``.
+        verbalizer: The answers of every label, as a `Verbalizer` or a mapping.
+        model: A model that scores, or its name.
+        calibration: *none*, *contextual*, *pmi* or *batch*: which prior is taken off.
+        demonstrations: How solved examples are chosen, or their number.
+
+    Raises:
+        VerbalizerError: For answers that the model cannot tell apart or does not know, and for
+            those that are not written as text.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = PromptClassifier("{text} It was {mask}.", words, model)
+        >>> classifier.predict(["A dull plot."]).labels
+        ['positive']
+        >>> classifier.example_prompt("A dull plot.")
+        'A dull plot. It was {mask}.'
     """
 
     def __init__(
@@ -127,18 +146,10 @@ class PromptClassifier(TemplatePredictor):
     ) -> StrategyRun[StrategyResult]:
         """The best label, as a step of a strategy; `predict` does the same for a whole batch."""
         prompt = self.render_prompt(example)
-        answers = tuple(self.verbalizer.answers)
-        found, after = yield from traced_score(
-            branch, "label", ScoreCall(self.model, prompt, answers)
+        found, _ = yield from choose_label(
+            self.model, prompt, self.verbalizer, branch, "label", self.known_prior()
         )
-        logprobs = np.array(found.logprobs)
-        if self.verbalizer.length_normalise:
-            logprobs = logprobs / np.array(found.answer_tokens)
-        values = self.verbalizer.label_scores(logprobs[None] - self.known_prior())[0]
-        scores = {k: float(v) for k, v in zip(self.labels, values, strict=True)}
-        label = max(scores, key=scores.__getitem__)
-        after.annotate(label=label, probability=float(np.exp(scores[label])))
-        return StrategyResult(label, scores=scores, facts=truncation_record(prompt) or {})
+        return replace(found, facts=truncation_record(prompt) or {})
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations and prior are included once fitted."""

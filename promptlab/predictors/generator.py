@@ -29,6 +29,19 @@ class PromptGenerator(TemplatePredictor):
     A reply that cannot be parsed has the label ``None`` and counts as ``unparsed``; it is never
     turned into a default label. Where the training examples have few labels, an answer that is one
     of them but for case, as a json or text parser may read it ("Positive"), is that label.
+
+    Args:
+        template: A template, or its text with fields and the slot ``{mask}``.
+        parser: Reads the answer out of a reply.
+        model: A model that generates, or its name.
+        decoding: How replies are decoded; greedy unless given.
+        demonstrations: How solved examples are chosen, or their number.
+
+    Example:
+        >>> from promptlab.prompts.parsers.parsers import NumberParser
+        >>> generator = PromptGenerator("{question} = {mask}", NumberParser(), model)
+        >>> generator.predict(["3 + 4"]).labels
+        ['7']
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
 from promptlab.files.saved_predictor.check import check_settings
 from promptlab.models.base import LanguageModel
-from promptlab.predictors.base import Predictor, predictor_class
+from promptlab.predictors.base import Predictor, predictor_class, stored_name
 from promptlab.predictors.strategy import Strategy
 from promptlab.prompts.decoding import Decoding
 
@@ -19,7 +19,7 @@ from promptlab.prompts.decoding import Decoding
 def inner_settings(predictor: Predictor) -> dict[str, Any]:
     """Plain JSON data of a predictor inside another one: its class name and its settings."""
     predictor = predictor.fitted_predictor
-    return {"predictor": type(predictor).__name__, "settings": predictor.settings()}
+    return {"predictor": stored_name(type(predictor)), "settings": predictor.settings()}
 
 
 def inner_from_settings(data: Mapping[str, Any], model: LanguageModel) -> Predictor:

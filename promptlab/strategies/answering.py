@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from promptlab.errors import InputError, WordlessError
 from promptlab.evaluation.trace import TraceCursor
 from promptlab.models.base import LanguageModel
+from promptlab.predictors.label_choice import choose_label
 from promptlab.predictors.model_calls import (
     GenerateCall,
-    ScoreCall,
     StrategyResult,
     StrategyRun,
     traced_generate,
-    traced_score,
 )
 from promptlab.prompts.decoding import Decoding, Generation
 from promptlab.prompts.parsers.parsers import Parser, TextParser, parser_from_settings
@@ -81,7 +78,7 @@ class AnswerReader:
         for an empty reply.
         """
         if self.verbalizer is not None:
-            return (yield from self._scored(model, prompt, branch, name, self.verbalizer))
+            return (yield from choose_label(model, prompt, self.verbalizer, branch, name))
         ask = GenerateCall(model, prompt, self.decoding, sample)
         reply, after = yield from traced_generate(branch, name, ask)
         label = (
@@ -100,25 +97,6 @@ class AnswerReader:
             ),
             after,
         )
-
-    def _scored(
-        self,
-        model: LanguageModel,
-        prompt: Prompt,
-        branch: TraceCursor,
-        name: str,
-        verbalizer: Verbalizer,
-    ) -> StrategyRun[tuple[StrategyResult, TraceCursor]]:
-        ask = ScoreCall(model, prompt, tuple(verbalizer.answers))
-        found, after = yield from traced_score(branch, name, ask)
-        logprobs = np.array(found.logprobs)
-        if verbalizer.length_normalise:
-            logprobs = logprobs / np.array(found.answer_tokens)
-        values = verbalizer.label_scores(logprobs[None])[0]
-        scores = {k: float(v) for k, v in zip(verbalizer.labels, values, strict=True)}
-        label = max(scores, key=scores.__getitem__)
-        after.annotate(label=label, probability=float(np.exp(scores[label])))
-        return StrategyResult(label, scores=scores), after
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data."""

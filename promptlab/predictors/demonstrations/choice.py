@@ -95,6 +95,16 @@ class DemonstrationConfig:
     2022) and *searched* (the right labels of ``probes`` other training examples likeliest), each
     the best of at most ``permutations`` orders. ``placement`` is *before* or *after* the input,
     as `Template.render` has it.
+
+    Raises:
+        InputError: For a negative count, an unknown name, or an order that does not go with the
+            selection.
+
+    Example:
+        >>> DemonstrationConfig(4, selection="nearest").order
+        'nearest_last'
+        >>> DemonstrationConfig(4, selection="first").uses_seed
+        False
     """
 
     count: int = 0
