@@ -1,4 +1,4 @@
-"""A miss: what was asked, what came back, what was expected, and what a person says about it."""
+"""A failure: the prompt, the reply, the expected answer, and how a person corrects it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLANK = "____"
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says about a miss: another ``expected`` answer, or that the reply is fine."""
+    """How a person corrects a failure: another ``expected`` answer, or the reply accepted."""
 
     example_id: str
     expected: str | None = None
@@ -36,7 +36,7 @@ class AskedPrompt:
 
 @dataclass(frozen=True)
 class Failure:
-    """A miss: what was asked, what came back, and what was expected.
+    """A wrong prediction, a reply that could not be parsed, or a request without an answer.
 
     ``actual`` is the predicted label, or the reply where none could be read; ``reply`` the text
     itself. ``prompt`` is that of the last step of a strategy; ``members`` holds the prompts of an

@@ -1,4 +1,4 @@
-"""The failure log: every miss with its prompt, corrected by hand, exported for training."""
+"""The failure log: every failure with its prompt, corrected by hand, exported for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one table that metrics, statistics, failures, ensembles and reports read."""
+"""Predictions: the table that metrics, statistics, failures, ensembles and reports read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The template library: what it offers, and the user's own part of it.
 
-`entry` and `sources` read it; `check` says what is wrong with an entry, `text` reads and writes
-its YAML, `own` changes the user's folder, `exchange` takes templates in and gives them out.
+`entry` and `sources` read it; `check` says what is wrong with an entry, `yaml_edit` reads and
+writes its YAML, `library` and `transaction` change the user's folder, `exchange` imports and
+exports templates, `promptsource` converts those of PromptSource.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one value that passes from the text world to the tensor world."""
+"""A prompt: text, learned segments and one answer slot, which models score and continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stretch of words that knows which of them came from data."""
+"""Text that knows which of its characters came from data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CharacterRange = tuple[int, int]
 
 @dataclass(frozen=True)
 class Text:
-    """A stretch of words; ``data_ranges`` are the characters (start, end) that came from data.
+    """Text of a prompt; ``data_ranges`` are the characters (start, end) that came from data.
 
     A model's control tokens (``<|im_end|>``, ``[MASK]``, ``</s>``) mean what they mean where a
     template's author wrote them, and are words like any other where data did.

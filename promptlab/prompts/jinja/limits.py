@@ -30,7 +30,7 @@ _WATCHED = 20_000
 
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
 """When all that this thread does now must be done, on its own clock (`time.thread_time`)."""
-_current: ContextVar[UsageCounter | None] = ContextVar("meter", default=None)
+_current: ContextVar[UsageCounter | None] = ContextVar("usage", default=None)
 
 
 class UsageCounter:
@@ -124,17 +124,17 @@ class UsageCounter:
 
 
 def current_usage() -> UsageCounter:
-    """The meter of what this thread renders; outside of a rendering one that counts one step."""
+    """The counter of what this thread renders; outside of a rendering, a new one."""
     return _current.get() or UsageCounter(seconds_left())
 
 
 @contextmanager
 def count_usage() -> Iterator[UsageCounter]:
     """While inside, everything that this thread renders or compiles is counted together."""
-    meter = UsageCounter(seconds_left())
-    token = _current.set(meter)
+    usage = UsageCounter(seconds_left())
+    token = _current.set(usage)
     try:
-        yield meter
+        yield usage
     finally:
         _current.reset(token)
 

@@ -183,11 +183,11 @@ def _told(text: str, fields: Mapping[str, str] | None = None) -> Iterator[None]:
 @contextmanager
 def _reading(text: str) -> Iterator[None]:
     """What compiles or parses a text; only long ones can take long enough to be looked at."""
-    with _told(text), count_usage() as meter:
+    with _told(text), count_usage() as usage:
         if len(text) <= _SHORT:
             yield
         else:
-            with meter.check_time_at_calls():
+            with usage.check_time_at_calls():
                 yield
 
 
@@ -216,14 +216,14 @@ def _shown(segment: Segment) -> Segment:
 
 def _collected(chunks: Iterator[str]) -> str:
     """The rendered text, given up when it becomes too long."""
-    meter = current_usage()
+    usage = current_usage()
     kept: list[str] = []
     length = 0
     for chunk in chunks:
         kept.append(chunk)
         length += len(chunk)
-        meter.check_time()
-        meter.check_result_size("the template", length)
+        usage.check_time()
+        usage.check_result_size("the template", length)
     return "".join(kept)
 
 

@@ -14,26 +14,26 @@ _PRECISION = 300
 _REFERENCE = 8
 
 
-def foresee_filter(meter: UsageCounter, name: str, args: tuple[Any, ...], options: Any) -> None:
+def foresee_filter(usage: UsageCounter, name: str, args: tuple[Any, ...], options: Any) -> None:
     """Raise `LimitExceeded` where the filter ``name`` would make a huge value."""
     if (foresee := _FILTERS.get(name)) is not None:
-        meter.check_result_size(name, foresee(meter, args, options))
+        usage.check_result_size(name, foresee(usage, args, options))
 
 
-def foresee_method(meter: UsageCounter, owner: str, name: str, args: tuple[Any, ...]) -> None:
+def foresee_method(usage: UsageCounter, owner: str, name: str, args: tuple[Any, ...]) -> None:
     """Raise `LimitExceeded` where the method ``name`` of a text would make a huge value."""
     match name, args:
         case "join", (items, *_):
-            meter.check_result_size(name, meter.size(items) + _count(items) * len(owner))
+            usage.check_result_size(name, usage.size(items) + _count(items) * len(owner))
         case "replace", (str(old), str(new), *_):
-            meter.check_result_size(name, _replaced(owner, old, new))
+            usage.check_result_size(name, _replaced(owner, old, new))
         case "translate", (Mapping() as table, *_):
             longest = max((len(v) for v in table.values() if isinstance(v, str)), default=1)
-            meter.check_result_size(name, len(owner) * max(1, longest))
+            usage.check_result_size(name, len(owner) * max(1, longest))
         case "expandtabs", (int(width), *_):
-            meter.check_result_size(name, len(owner) + owner.count("\t") * abs(width))
+            usage.check_result_size(name, len(owner) + owner.count("\t") * abs(width))
         case (("center" | "ljust" | "rjust" | "zfill"), (int(width), *_)):
-            meter.check_result_size(name, abs(width))
+            usage.check_result_size(name, abs(width))
 
 
 def _replaced(text: Any, old: Any, new: Any) -> int:
@@ -63,11 +63,11 @@ def _number(value: Any) -> float:
         return 0
 
 
-def _centered(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
-    return max(meter.size(args[0]), _number(_given(args, options, 1, "width", 80)))
+def _centered(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+    return max(usage.size(args[0]), _number(_given(args, options, 1, "width", 80)))
 
 
-def _indented(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _indented(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     width = _given(args, options, 1, "width", 4)
     text = str(args[0])
     breaks = text.count("\n") + 1  # the filter knows this sign alone where it indents blank lines
@@ -75,53 +75,53 @@ def _indented(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float
     return len(text) + lines * (len(width) if isinstance(width, str) else _number(width))
 
 
-def _wrapped(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _wrapped(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     text, width = str(args[0]), max(1.0, _number(_given(args, options, 1, "width", 79)))
     between = _given(args, options, 3, "wrapstring", "\n")
     pieces = len(text) / width * 2 + text.count("\n") + 1
     return len(text) + pieces * len(str(between))
 
 
-def _joined(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _joined(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     between = str(_given(args, options, 1, "d", ""))
-    return meter.size(args[0]) + _count(args[0]) * len(between)
+    return usage.size(args[0]) + _count(args[0]) * len(between)
 
 
-def _exchanged(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _exchanged(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     new = _given(args, options, 2, "new", "")
     return _replaced(args[0], _given(args, options, 1, "old", ""), new)
 
 
-def _listed(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _listed(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     value = args[0]
     return _REFERENCE * len(value) if isinstance(value, str | bytes) else 0
 
 
-def _filled_up(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _filled_up(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     return _REFERENCE * _number(_given(args, options, 1, "linecount", 0))
 
 
-def _sliced(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
-    return _REFERENCE * _number(_given(args, options, 1, "slices", 0)) + _listed(meter, args, {})
+def _sliced(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+    return _REFERENCE * _number(_given(args, options, 1, "slices", 0)) + _listed(usage, args, {})
 
 
-def _rounded(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _rounded(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     """Ten to the power of the precision is computed."""
     return (
         MAX_CHARACTERS + 1 if _number(_given(args, options, 1, "precision", 0)) > _PRECISION else 0
     )
 
 
-def _read_as_number(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _read_as_number(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     """A base that is a power of two takes digits without end."""
     digits = args[0]
     return MAX_CHARACTERS + 1 if isinstance(digits, str) and len(digits) > _PRECISION * 10 else 0
 
 
-def _dumped(meter: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
+def _dumped(usage: UsageCounter, args: tuple[Any, ...], options: Any) -> float:
     """Every line is indented as often as its list is deep."""
     indent = _number(_given(args, options, 1, "indent", 0))
-    return meter.size(args[0]) / _REFERENCE * indent * 10
+    return usage.size(args[0]) / _REFERENCE * indent * 10
 
 
 _FILTERS: Mapping[str, Callable[[UsageCounter, tuple[Any, ...], Any], float]] = {

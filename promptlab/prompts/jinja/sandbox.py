@@ -50,27 +50,27 @@ class JinjaSandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Compute, unless the result would be huge."""
-        meter = current_usage()
-        meter.check_time()
-        sizes = [meter.size(left), meter.size(right)]
+        usage = current_usage()
+        usage.check_time()
+        sizes = [usage.size(left), usage.size(right)]
         if operator == "%" and isinstance(left, str | bytes):
             raise SecurityError("% does not format texts here; use ~")
         if isinstance(left, int) and isinstance(right, int):
-            _foresee_integer(meter, operator, left, right)
+            _foresee_integer(usage, operator, left, right)
         elif operator == "*":
             for value, other in ((left, sizes[1]), (right, sizes[0])):
                 if isinstance(value, int):
-                    meter.check_result_size(operator, abs(value) * other)
+                    usage.check_result_size(operator, abs(value) * other)
         elif operator == "+":
-            meter.check_result_size(operator, sum(sizes))
+            usage.check_result_size(operator, sum(sizes))
         made = super().call_binop(context, operator, left, right)
-        meter.count_result(operator, made)
+        usage.count_result(operator, made)
         return made
 
     def call(self, context: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call; macros count as turns of loops, and methods of texts are bounded."""
-        meter = current_usage()
-        meter.count_turn()
+        usage = current_usage()
+        usage.count_turn()
         owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
         if owner is not None:
             _check_method(owner, name)
@@ -78,19 +78,19 @@ class JinjaSandbox(ImmutableSandboxedEnvironment):
         if isinstance(function, LoopContext):
             args = (self.counted(args[0]), *args[1:]) if args else args
         held = (owner, *given) if isinstance(owner, str | bytes) else given
-        total = meter.check_operands(name or "a call", held)
+        total = usage.check_operands(name or "a call", held)
         if isinstance(owner, str):
-            foresee_method(meter, owner, name, given)
+            foresee_method(usage, owner, name, given)
         elif not isinstance(owner, bytes):
             made = super().call(context, function, *args, **kwargs)
-            meter.count_result(name or "a call", made)
+            usage.count_result(name or "a call", made)
             return made
         if is_watched(total):
-            with meter.check_time_at_calls():
+            with usage.check_time_at_calls():
                 made = super().call(context, function, *args, **kwargs)
         else:
             made = super().call(context, function, *args, **kwargs)
-        meter.count_result(name, made)
+        usage.count_result(name, made)
         return made
 
     def wrap_str_format(self, value: Any) -> Any:
@@ -105,28 +105,28 @@ class JinjaSandbox(ImmutableSandboxedEnvironment):
 
     def concatenated(self, parts: tuple[Any, ...]) -> str:
         """``a ~ b``."""
-        meter = current_usage()
-        meter.check_time()
-        meter.check_result_size("~", meter.check_operands("~", parts))
+        usage = current_usage()
+        usage.check_time()
+        usage.check_result_size("~", usage.check_operands("~", parts))
         text = "".join([str(part) for part in parts])
-        meter.count_result("~", text)
+        usage.count_result("~", text)
         return text
 
     def concat(self, chunks: Iterable[str]) -> str:
         """What a macro or a captured block has written."""
         written = list(chunks)
-        meter = current_usage()
-        meter.check_time()
-        meter.check_result_size("a block", sum(map(len, written)))
+        usage = current_usage()
+        usage.check_time()
+        usage.check_result_size("a block", sum(map(len, written)))
         text = "".join(written)
-        meter.count_characters(len(text))
+        usage.count_characters(len(text))
         return text
 
     def counted(self, items: Iterable[Any]) -> Iterator[Any]:
         """What a loop goes through, every turn counted."""
-        meter = current_usage()
+        usage = current_usage()
         for item in items:
-            meter.count_turn()
+            usage.count_turn()
             yield item
 
     def compared(self, value: Any) -> Any:
@@ -136,25 +136,25 @@ class JinjaSandbox(ImmutableSandboxedEnvironment):
 
     def built(self, value: Any) -> Any:
         """A list, tuple or mapping that the template writes down."""
-        meter = current_usage()
-        meter.check_time()
-        meter.check_result_size("a list", meter.size(value))
+        usage = current_usage()
+        usage.check_time()
+        usage.check_result_size("a list", usage.size(value))
         return value
 
     def sliced(self, value: Any) -> Any:
         """What ``a[b:c]`` has made."""
-        meter = current_usage()
-        meter.check_time()
-        meter.count_result("a slice", value)
+        usage = current_usage()
+        usage.check_time()
+        usage.count_result("a slice", value)
         return value
 
     def written(self, value: Any) -> str:
         """The text of a value that is written out."""
-        meter = current_usage()
-        meter.check_time()
-        meter.check_result_size("a value", meter.size(value))
+        usage = current_usage()
+        usage.check_time()
+        usage.check_result_size("a value", usage.size(value))
         text = str(value)
-        meter.count_result("a value", text)
+        usage.count_result("a value", text)
         return text
 
 
@@ -169,11 +169,11 @@ def _dict(*given: Any, **named: Any) -> dict[Any, Any]:
     """``dict()``; pairs are taken one by one, since those with one hash take long together."""
     if not given or isinstance(given[0], dict):
         return dict(*given, **named)
-    meter = current_usage()
+    usage = current_usage()
 
     def pairs() -> Iterator[Any]:
         for pair in given[0]:
-            meter.check_time()
+            usage.check_time()
             yield pair
 
     return dict(pairs(), *given[1:], **named)
@@ -198,38 +198,38 @@ def with_limits(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def bounded(*args: Any, **kwargs: Any) -> Any:
-        meter = current_usage()
-        meter.check_time()
+        usage = current_usage()
+        usage.check_time()
         given = args[first:]
-        total = meter.check_operands(name, (*given, *kwargs.values()) if kwargs else given)
-        foresee_filter(meter, name, given, kwargs)
+        total = usage.check_operands(name, (*given, *kwargs.values()) if kwargs else given)
+        foresee_filter(usage, name, given, kwargs)
         if not is_watched(total):
             made = function(*args, **kwargs)
         else:
-            with meter.check_time_at_calls():
+            with usage.check_time_at_calls():
                 made = function(*args, **kwargs)
         if isinstance(made, Iterator) and not isinstance(made, LoopContext):
-            return _drawn(meter, name, made, is_watched(total))
+            return _drawn(usage, name, made, is_watched(total))
         if not taking:
-            meter.count_result(name, made)
+            usage.count_result(name, made)
         return made
 
     return bounded
 
 
-def _drawn(meter: UsageCounter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:
+def _drawn(usage: UsageCounter, name: str, items: Iterator[Any], watched: bool) -> Iterator[Any]:
     """The items of a filter that makes them as they are asked for."""
     end = object()
     while True:
-        meter.check_time()
+        usage.check_time()
         if watched:
-            with meter.check_time_at_calls():
+            with usage.check_time_at_calls():
                 item = next(items, end)
         else:
             item = next(items, end)
         if item is end:
             return
-        meter.count_result(name, item)
+        usage.count_result(name, item)
         yield item
 
 
@@ -244,7 +244,7 @@ def _check_method(owner: Any, name: str) -> None:
         raise SecurityError(f"{name} is not allowed here")
 
 
-def _foresee_integer(meter: UsageCounter, operator: str, left: int, right: int) -> None:
+def _foresee_integer(usage: UsageCounter, operator: str, left: int, right: int) -> None:
     """Refuse to compute an integer that is too large."""
     bits = max(left.bit_length(), right.bit_length())
     if operator == "*":
@@ -252,4 +252,4 @@ def _foresee_integer(meter: UsageCounter, operator: str, left: int, right: int) 
     elif operator == "**" and abs(left) > 1 and right > 0:
         bits = (left.bit_length() - 1) * right + 1
     if bits > MAX_INTEGER_BITS:
-        meter.check_result_size(f"{operator} of such integers", float("inf"))
+        usage.check_result_size(f"{operator} of such integers", float("inf"))

@@ -29,12 +29,12 @@ from tests.helpers.dspy_fixtures import CACHE, FORM, LABELS, ROWS, TASK, dspy, m
 from tests.helpers.scripted_model import ScriptedModel
 
 ALLOWED_CODE = (
-    "dspy_material",
+    "tests.helpers.dspy_fixtures",
     "os",
     "nowhere",
 )
 
-OWN = "dspy_material:TwoSteps"
+OWN = "tests.helpers.dspy_fixtures:TwoSteps"
 
 
 def fitted(optimizer: str, program: str = "chain_of_thought", **options: Any) -> DspyProgram:
@@ -84,12 +84,12 @@ def test_own_programs_and_what_they_ask() -> None:
     steps = Trace.from_record(row.trace).steps
     assert [step.name for step in steps] == ["summary", "label"]
     assert row.tokens_in == sum(step.tokens_in for step in steps) > 0
-    alone = fitted("none", "dspy_material:Alone").predict(ROWS[:2])
+    alone = fitted("none", "tests.helpers.dspy_fixtures:Alone").predict(ROWS[:2])
     assert alone.labels == ["positive", None] and alone.unparsed_rate == 0.5
     assert alone[1].text == "neutral"
-    with pytest.raises(WorkError, match=r"dspy_material:Broken failed on example .*KeyError"):
-        fitted("none", "dspy_material:Broken").predict(ROWS[:1])
-    for name in ("neither", "os:path", "nowhere:Name", "dspy_material:FORM"):
+    with pytest.raises(WorkError, match=r"dspy_fixtures:Broken failed on example .*KeyError"):
+        fitted("none", "tests.helpers.dspy_fixtures:Broken").predict(ROWS[:1])
+    for name in ("neither", "os:path", "nowhere:Name", "tests.helpers.dspy_fixtures:FORM"):
         with pytest.raises(InputError, match=name.partition(":")[0]):
             DspyProgram(FORM, model(), program=name)
 

@@ -14,7 +14,7 @@ from promptlab.interop.dspy import DspyProgram, Optimizer, export_program, impor
 from promptlab.interop.dspy.fit import FitPlan
 from tests.helpers.dspy_fixtures import FORM, LABELS, ROWS, TASK, dspy, model
 
-ALLOWED_CODE = ("dspy_material",)
+ALLOWED_CODE = ("tests.helpers.dspy_fixtures",)
 
 PARTS = {
     "description": "Judge {braces\\}.\nIs it is one of: negative, positive.",
@@ -71,7 +71,7 @@ def test_what_a_classifier_cannot_say_is_refused(tmp_path: Path) -> None:
         import_program(tmp_path / "broken.json", FORM.signature(), model())
     with pytest.raises(InputError, match="cannot be read"):
         import_program(tmp_path / "missing.json", FORM.signature(), model())
-    own = saved(tmp_path / "c", "dspy_material:TwoSteps")
+    own = saved(tmp_path / "c", "tests.helpers.dspy_fixtures:TwoSteps")
     with pytest.raises(InputError, match="summary, choice; name one"):
         import_program(own, FORM.signature(), model())
     assert import_program(own, FORM.signature(), model(), predictor="choice").fields == ("text",)
