@@ -19,13 +19,14 @@ import torch
 
 from promptlab.assets import fetch
 from promptlab.assets.fetch import Asset, Member, file_sha256
-from promptlab.data import builtin
+from promptlab.data.builtin import DATASETS, BuiltinDataset, data_files
 from promptlab.engine.scoring.feature_store import FeatureStore
 from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
 from promptlab.errors import AssetError, PromptlabError
 from promptlab.files import file_hash
 from promptlab.files.cache_contents import cache_parts
-from promptlab.models import builtin, precision
+from promptlab.models import precision
+from promptlab.models.builtin import BUILTIN_MODELS, BuiltinModel, model_folder
 from promptlab.models.content_hash import weights_key
 from promptlab.models.loading import from_transformers
 from promptlab.models.precision import choose_dtype
@@ -55,7 +56,7 @@ class _Material:
 
     def work(self) -> dict[str, object]:
         """A small piece of everything that is kept."""
-        folder = builtin.model_folder(_NAME, on_progress=_ignored)
+        folder = model_folder(_NAME, on_progress=_ignored)
         store = FeatureStore(self.cache / "features" / f"{self.model.key}.db")
         replies = ResponseCache(self.cache / "replies" / "endpoint.db")
         try:
@@ -66,7 +67,7 @@ class _Material:
             self.model.engine.store = FeatureStore(None)
             store.close()
             replies.close()
-        files = builtin.data_files(_NAME, on_progress=_ignored)
+        files = data_files(_NAME, on_progress=_ignored)
         return {
             "scores": scores,
             "replies": said,
@@ -140,10 +141,10 @@ def _material(folder: Path) -> _Material:
         json.dumps({"text": f"text {n}", "label": n}, ensure_ascii=False) + "\n" for n in range(50)
     ]
     sha256 = hashlib.sha256("".join([*extracted[30:], *extracted[:30]]).encode()).hexdigest()
-    builtin.BUILTIN_MODELS[_NAME] = builtin.BuiltinModel(
+    BUILTIN_MODELS[_NAME] = BuiltinModel(
         _NAME, "causal", 1, "none", "here", "tiny", asset, 1000, {}, save
     )
-    builtin.DATASETS[_NAME] = builtin.Dataset(
+    DATASETS[_NAME] = BuiltinDataset(
         _NAME,
         "t",
         "rows",
