@@ -90,7 +90,7 @@ def show(
     """Splits, label counts, fields, fingerprint, what looks wrong, and the first examples."""
     from promptlab.data.load_task import load_task
 
-    options = data_options.given_options(
+    options = data_options.changed_options(
         text=text, label=label, fields=field, id=id, labels=labels, join=join, empty=empty,
         min_rows=min_rows, delimiter=delimiter, header=header, encoding=encoding, quotes=quotes,
         records=records, max_chars=max_chars,

@@ -56,7 +56,7 @@ MaxChars = Annotated[
 ]
 
 
-def given_options(**options: Any) -> dict[str, Any]:
+def changed_options(**options: Any) -> dict[str, Any]:
     """The options that are not as they are by default, for `LabelledFileOptions`."""
     from promptlab.data.labelled_file import LabelledFileOptions
 
@@ -75,7 +75,7 @@ def read_label_names(given: Sequence[str]) -> Mapping[str, str | None] | list[st
     return {old: new.strip() or None for old, new in pairs.items()}
 
 
-def read_form(
+def read_file_format(
     delimiter: str | None,
     header: bool | None,
     encoding: str | None,

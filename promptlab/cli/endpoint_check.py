@@ -21,11 +21,11 @@ def endpoint_row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     from promptlab.models.remote.model import load_remote
 
     model = load_remote(name, **{**options, "cache": False})
-    first, alone = _asked(model, [0])
+    first, alone = _ask_at_once(model, [0])
     if first:
         raise WorkError(f"{model.name} does not answer: {first[0]}")
     before = model.usage_cost()
-    errors, seconds = _asked(model, range(1, 1 + _PROMPTS))
+    errors, seconds = _ask_at_once(model, range(1, 1 + _PROMPTS))
     spent = model.usage_cost()
     written = spent["tokens_out"] - before["tokens_out"]
     return {
@@ -46,7 +46,7 @@ def endpoint_row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _asked(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
+def _ask_at_once(model: RemoteModel, numbers: Any) -> tuple[list[str], float]:
     """The errors of greedy replies to questions that were asked at once, and the seconds."""
     from promptlab.prompts.decoding import Decoding
     from promptlab.prompts.prompt import Prompt, Slot, Text

@@ -57,11 +57,13 @@ def explain(
         examples = _examples(
             data, predictor, asked=asked, label=label, split=split, limit=limit, max_chars=max_chars
         )
-        own = _predicted(predictor, examples, block, "its own prompt")
-        document["data"] = {"source": data} | _worth(own)
+        own = _predict_examples(predictor, examples, block, "its own prompt")
+        document["data"] = {"source": data} | _accuracy_facts(own)
         reading = with_words(predictor)
         if reading is not None:
-            document |= _beside(own, _predicted(reading, examples, block, "in words"))
+            document |= _compare_with_words(
+                own, _predict_examples(reading, examples, block, "in words")
+            )
     if as_json:
         print_json(document)
     else:
@@ -83,7 +85,7 @@ def _examples(
     from promptlab.errors import DataError
 
     if data in DATASETS:
-        examples = _pinned(data, predictor, split, limit)
+        examples = _load_builtin(data, predictor, split, limit)
         if asked or label:
             raise DataError(
                 f"{data} is a pinned data set with columns of its own: drop --column and --label"
@@ -104,7 +106,7 @@ def _examples(
     return examples
 
 
-def _pinned(name: str, predictor: Predictor, split: str, limit: int | None) -> list[Example]:
+def _load_builtin(name: str, predictor: Predictor, split: str, limit: int | None) -> list[Example]:
     from promptlab.data.load_task import load_task
     from promptlab.data.task import SPLITS
     from promptlab.errors import DataError
@@ -144,7 +146,9 @@ def _from_file(
     return examples[:limit]
 
 
-def _predicted(predictor: Predictor, examples: list[Example], block: int, told: str) -> Predictions:
+def _predict_examples(
+    predictor: Predictor, examples: list[Example], block: int, told: str
+) -> Predictions:
     """Predictions in blocks under a progress bar."""
     from rich.progress import track
 
@@ -157,7 +161,7 @@ def _predicted(predictor: Predictor, examples: list[Example], block: int, told: 
     )
 
 
-def _worth(rows: Predictions) -> dict[str, Any]:
+def _accuracy_facts(rows: Predictions) -> dict[str, Any]:
     from promptlab.evaluation.evaluation import Evaluation
 
     found = Evaluation.from_predictions(rows)
@@ -170,10 +174,10 @@ def _worth(rows: Predictions) -> dict[str, Any]:
     }
 
 
-def _beside(own: Predictions, words: Predictions) -> dict[str, Any]:
+def _compare_with_words(own: Predictions, words: Predictions) -> dict[str, Any]:
     from promptlab.evaluation.predictions import answered_by_both
     from promptlab.evaluation.statistics import mcnemar_exact
 
     both = answered_by_both(own, words)
     comparison = mcnemar_exact(both[0].correct, both[1].correct)
-    return {"reading": _worth(words), "comparison": comparison.record()}
+    return {"reading": _accuracy_facts(words), "comparison": comparison.record()}

@@ -81,7 +81,7 @@ def list_failures(study: Source, runs: Runs = RUNS, as_json: Json = False) -> No
                 one.example_id,
                 one.expected or "",
                 _actual(one),
-                _corrected(one),
+                _correction_text(one),
                 " | ".join(one.fields.values()),
             )
             for one in log.failures
@@ -116,7 +116,9 @@ def correct(
     if as_json:
         print_json(failure.record())
     else:
-        typer.echo(f"{example_id}: {printable(_corrected(failure))}; in {log.corrections_file}")
+        typer.echo(
+            f"{example_id}: {printable(_correction_text(failure))}; in {log.corrections_file}"
+        )
 
 
 @app.command("export")
@@ -154,7 +156,7 @@ def _actual(failure: Failure) -> str:
     return f"(unparsed{f': {unread}' if unread else ''}) {failure.actual or ''}"
 
 
-def _corrected(failure: Failure) -> str:
+def _correction_text(failure: Failure) -> str:
     if failure.correction is None:
         return ""
     note = f" ({failure.correction.note})" if failure.correction.note else ""

@@ -76,9 +76,9 @@ def _print_table(board: dict[str, Any], folder: Path) -> None:
         table.add_row(*_board_cells(row, rank, board["objective"]))
     terminal.print(table)
     terminal.print()
-    for line in _compared(board):
+    for line in _comparison_lines(board):
         terminal.print(printable(line))
-    for baseline in _controls(board):
+    for baseline in _control_rows(board):
         values = [
             f"{baseline[split][board['objective']]:.3f} on {split}"
             for split in ("dev", "test")
@@ -135,25 +135,25 @@ def shorten(text: str, longest: int = 2_000) -> str:
     return f"{text[:half]}\n … ({left:,} characters left out) …\n{text[-half:]}"
 
 
-def _chosen(board: dict[str, Any]) -> list[dict[str, Any]]:
+def _candidate_comparisons(board: dict[str, Any]) -> list[dict[str, Any]]:
     """Comparisons with candidates of the study; the others are with controls."""
     return [row for row in board.get("comparisons") or [] if "why" in row]
 
 
-def _controls(board: dict[str, Any]) -> list[dict[str, Any]]:
+def _control_rows(board: dict[str, Any]) -> list[dict[str, Any]]:
     """The baselines that are no candidates."""
-    names = {row["baseline"] for row in _chosen(board)}
+    names = {row["baseline"] for row in _candidate_comparisons(board)}
     return [row for row in board["baselines"] if row["name"] not in names]
 
 
-def _compared(board: dict[str, Any]) -> list[str]:
+def _comparison_lines(board: dict[str, Any]) -> list[str]:
     """The winner beside each chosen candidate on test, a line each."""
     from promptlab.study.formatting import TESTS, format_p_value
 
     objective, own = board["objective"], board["best"]["test"]
     tests = {row["name"]: row["test"] for row in board["baselines"]}
     lines = []
-    for row in _chosen(board):
+    for row in _candidate_comparisons(board):
         low, high = row["ci95"]
         lines.append(
             f"compared with {row['baseline']} ({row['why']}): {own[objective]:.3f} against "

@@ -94,7 +94,7 @@ def check(
     remote = is_remote(name, options.get("endpoint"))
     if options.keys() - {"thinking"} and not remote:
         raise _no_remote_model(options)
-    row = _checked_endpoint(name, options) if remote else _checked(name, device, dtype, options)
+    row = _check_endpoint(name, options) if remote else _check_model(name, device, dtype, options)
     if as_json:
         print_json(row)
         return
@@ -111,12 +111,12 @@ def _no_remote_model(options: dict[str, Any]) -> InputError:
     )
 
 
-def _checked_endpoint(name: str, options: dict[str, Any]) -> dict[str, Any]:
+def _check_endpoint(name: str, options: dict[str, Any]) -> dict[str, Any]:
     with console(stderr=True).status("Asking the endpoint …"):
         return endpoint_row(name, options)
 
 
-def _checked(name: str, device: str, dtype: str, options: dict[str, Any]) -> dict[str, Any]:
+def _check_model(name: str, device: str, dtype: str, options: dict[str, Any]) -> dict[str, Any]:
     """Everything `model check` reports. Raises `WorkError` when the model computes no numbers."""
     import time
 
@@ -211,13 +211,13 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("can", ", ".join(row["capabilities"])),
         ("window", f"{row['max_tokens']:,} tokens"),
         *([] if row["thinking"] is None else [("reasoning", _THINKING[row["thinking"]])]),
-        ("shared prefix", _held(paths["shared_prefixes"], "every prompt is computed whole")),
-        ("slot-only head", _held(paths["slot_only_head"], "the head runs at every position")),
-        ("slot features", _held(paths["slot_features"], "new answers need the network again")),
+        ("shared prefix", _yes_or_no(paths["shared_prefixes"], "every prompt is computed whole")),
+        ("slot-only head", _yes_or_no(paths["slot_only_head"], "the head runs at every position")),
+        ("slot features", _yes_or_no(paths["slot_features"], "new answers need the network again")),
         ("loaded in", f"{row['load_seconds']:.1f} s, {format_size(row['peak_bytes'])} at most"),
         ("speed", speed + ("" if written is None else f", {written:,.0f} tokens/s written")),
     ]
 
 
-def _held(holds: bool, otherwise: str) -> str:
+def _yes_or_no(holds: bool, otherwise: str) -> str:
     return "yes" if holds else f"no: {otherwise}"

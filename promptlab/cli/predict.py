@@ -98,7 +98,7 @@ def predict(
     target = None if out is None or str(out) == "-" else out
     columns = read_pairs(column, "--column")
     given = _check_source(source, text)
-    read_as = data_options.read_form(delimiter, header, encoding, quotes, records)
+    read_as = data_options.read_file_format(delimiter, header, encoding, quotes, records)
     printed = target is None and (as_json or (bool(text) and form is None))
     kept: list[dict[str, Any]] | None = [] if printed else None
     with _open_files(given, target, form, block, max_chars, spreadsheet_safe, read_as) as (

@@ -101,7 +101,7 @@ def _trial_names(folder: Path) -> dict[int, str]:
 def _follow(folder: Path, trial: int | None, *, as_json: bool) -> None:
     """Print steps as they are taken, until the study is decided or the reader stops."""
     try:
-        for number, row in _coming(folder, trial):
+        for number, row in _follow_steps(folder, trial):
             if as_json:
                 typer.echo(json_text({"trial": number} | row))
             else:
@@ -110,7 +110,7 @@ def _follow(folder: Path, trial: int | None, *, as_json: bool) -> None:
         typer.echo("stopped watching; the study goes on", err=True)
 
 
-def _coming(folder: Path, trial: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+def _follow_steps(folder: Path, trial: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Every step once, those already taken first."""
     from promptlab.study.study import Study
 

@@ -50,7 +50,7 @@ def new(
 
     target = out or data.with_name(f"{data.name.partition('.')[0]}.yaml")
     known = check_known(model)
-    options = data_options.given_options(
+    options = data_options.changed_options(
         text=text, label=label, fields=field, id=id, labels=labels, join=join, empty=empty,
         min_rows=min_rows, delimiter=delimiter, header=header, encoding=encoding, quotes=quotes,
         records=records, max_chars=max_chars,

@@ -102,7 +102,7 @@ def show(name: Name, as_json: Json = False) -> None:
         ("source", f"{entry.source} ({entry.path.name})"),
         ("example", prompt.fill("{mask}" if answer is None else f"[{answer}]")),
     ):
-        typer.echo(f"\n{title}\n{_indented(text)}")
+        typer.echo(f"\n{title}\n{_indent(text)}")
 
 
 @app.command("render")
@@ -143,7 +143,7 @@ def render(
         loaded = open_model(model)
         example = Example("example", fields)
         prompt = render_truncated(found, example, solved, loaded, _reserve(entry))
-        row |= {"prompt": str(prompt)} | _counted(prompt, loaded)
+        row |= {"prompt": str(prompt)} | _length_facts(prompt, loaded)
     if as_json:
         print_json(row)
         return
@@ -247,7 +247,7 @@ def _reserve(entry: LibraryTemplate | None) -> int:
     return Decoding().max_tokens if entry is not None and entry.parser is not None else 1
 
 
-def _counted(prompt: Prompt, model: LanguageModel) -> dict[str, Any]:
+def _length_facts(prompt: Prompt, model: LanguageModel) -> dict[str, Any]:
     """Length, window and, for a chat prompt, the text that the model really reads."""
     from promptlab.models.local import LocalModel
 
@@ -263,5 +263,5 @@ def _counted(prompt: Prompt, model: LanguageModel) -> dict[str, Any]:
     return row
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "\n".join(f"  {line}" for line in printable(text).splitlines() or [table_cell(text)])

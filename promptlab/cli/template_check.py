@@ -104,7 +104,7 @@ def check_templates(targets: Sequence[str], model: LanguageModel | None = None) 
     """
     report = CheckReport()
     wanted: dict[Path, set[str] | None] = {}
-    for path, name in [found for target in targets for found in _resolved(target)] or [
+    for path, name in [found for target in targets for found in _resolve_paths(target)] or [
         (path, None) for path in library.source_files()
     ]:
         known = wanted.setdefault(path, set())
@@ -118,7 +118,7 @@ def check_templates(targets: Sequence[str], model: LanguageModel | None = None) 
     return report
 
 
-def _resolved(target: str) -> list[tuple[Path, str | None]]:
+def _resolve_paths(target: str) -> list[tuple[Path, str | None]]:
     """The files of a target, each with the one template that is meant, or None for all."""
     path = Path(target).expanduser()
     if path.suffix in (".yaml", ".yml") or target.startswith((".", "/", "~")):

@@ -39,7 +39,7 @@ def trace(
     number = trial
     if number is None:
         number = use_document(lambda: kept.leaderboard()["best"]["number"], board, "name a --trial")
-    rows = _chosen(kept.predictions(number), example, wrong=wrong)
+    rows = _chosen_rows(kept.predictions(number), example, wrong=wrong)
     if example is not None and not rows:
         raise StudyError(f"trial {number} of the study in {folder} has no example {example!r}")
     if not any(_steps(row) for row in rows):
@@ -56,7 +56,9 @@ def trace(
         note(f"... and {len(rows) - limit} more (--limit, --example, --wrong)")
 
 
-def _chosen(rows: Sequence[Prediction], example: str | None, *, wrong: bool) -> list[Prediction]:
+def _chosen_rows(
+    rows: Sequence[Prediction], example: str | None, *, wrong: bool
+) -> list[Prediction]:
     found = [row for row in rows if example is None or row.example_id == example]
     return [row for row in found if not (wrong and (row.correct or row.missing))]
 

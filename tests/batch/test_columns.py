@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import promptlab as pl
 from promptlab.batch.prediction import BatchPrediction
 from promptlab.cli.app import app
-from promptlab.cli.data_options import given_options, read_label_names
+from promptlab.cli.data_options import changed_options, read_label_names
 from promptlab.data.columns import Columns
 from promptlab.errors import InputError
 from promptlab.models.base import LanguageModel
@@ -85,7 +85,7 @@ def test_options_of_the_command_line() -> None:
     assert read_label_names(["no, yes"]) == ["no", "yes"]
     with pytest.raises(InputError, match="--labels 'a' is not name=value"):
         read_label_names(["a", "b"])
-    assert given_options(text="1", labels=None, header=False, min_rows=1, quotes=True) == {
+    assert changed_options(text="1", labels=None, header=False, min_rows=1, quotes=True) == {
         "text": "1",
         "header": False,
     }

@@ -77,32 +77,32 @@ class DryRun:
         found = {n: self.group(n, kind) for n, kind in kinds.items() if not _builds(kind)}
         for name, kind in kinds.items():
             if _builds(kind):
-                found[name] = self._built(name, kind, list(found.values()))
+                found[name] = self._composed_group(name, kind, list(found.values()))
         return [found[name] for name in kinds]
 
     def group(self, name: str, kind: Kind) -> DryGroup:
         """One group that stands for itself."""
         candidates = sample_trials(kind)
         if isinstance(kind, LearningKind):
-            return self._learned(name, kind, candidates)
+            return self._learning_group(name, kind, candidates)
         notes: list[str] = []
-        low = self._tried(kind, candidates, _SHORT, notes)
+        low = self._try_group(kind, candidates, _SHORT, notes)
         writes = low.written > 0
-        high = self._tried(kind, candidates, 1.0, []) if writes else low
+        high = self._try_group(kind, candidates, 1.0, []) if writes else low
         if writes:
             notes.append("low: replies end early; high: every reply takes all its tokens")
         return DryGroup(
             name, kind.name, low, high, self._prompts(candidates), tuple(dict.fromkeys(notes))
         )
 
-    def _tried(
+    def _try_group(
         self, kind: Kind, candidates: Sequence[Candidate], share: float, notes: list[str]
     ) -> TokenMeans:
         dry = DryModel(self.model, share, self._material)
         sides = []
         for candidate in candidates:
             try:
-                sides.append(self._one(kind, candidate, dry))
+                sides.append(self._try_candidate(kind, candidate, dry))
             except PromptlabError as problem:
                 told = str(problem).splitlines()[0]
                 notes.append(f"{candidate.name} was not tried, nor is it counted: {told}")
@@ -114,7 +114,7 @@ class DryRun:
             **{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])}
         )
 
-    def _one(self, kind: Kind, candidate: Candidate, dry: DryModel) -> TokenMeans:
+    def _try_candidate(self, kind: Kind, candidate: Candidate, dry: DryModel) -> TokenMeans:
         """Fitted and tried; its tokens an example."""
         before = replace(dry.tally)
         predictor = kind.fit(candidate, dry)
@@ -133,7 +133,9 @@ class DryRun:
             share_fresh=(fitted.fresh - before.fresh) / asked if asked else 1.0,
         )
 
-    def _learned(self, name: str, kind: LearningKind, candidates: Sequence[Candidate]) -> DryGroup:
+    def _learning_group(
+        self, name: str, kind: LearningKind, candidates: Sequence[Candidate]
+    ) -> DryGroup:
         cost = LearningCost(self.task, self.model, self.examples)
         lows, highs, notes = [], [], []
         for candidate in candidates:
@@ -151,7 +153,7 @@ class DryRun:
             name, kind.name, _mean(lows), _mean(highs), self._prompts(candidates), tuple(notes)
         )
 
-    def _built(self, name: str, kind: Kind, others: Sequence[DryGroup]) -> DryGroup:
+    def _composed_group(self, name: str, kind: Kind, others: Sequence[DryGroup]) -> DryGroup:
         """A group made of other candidates: ensembles are recalled, students are trained."""
         low, high = (_mean([getattr(other, side) for other in others]) for side in ("low", "high"))
         low, high = replace(low, fitting=0.0), replace(high, fitting=0.0)

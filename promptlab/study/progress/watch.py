@@ -75,26 +75,26 @@ class StudyWatcher:
 
     def _read(self) -> dict[str, Any]:
         check_file_types(self._folder.path)
-        self._take_log()
+        self._read_log()
         self._about = self._read_about()
         started = self._log.started or {}
         objective = str(started.get("objective") or self._about["objective"] or "")
         if self._folder.is_decided:
-            return self._decided(read_leaderboard(self._folder.path))
+            return self._decided_progress(read_leaderboard(self._folder.path))
         maximise = bool(started.get("maximise", True))
         rows, finished = self._rows(objective or "accuracy")
-        objective = objective or _guessed(rows)
+        objective = objective or _guess_objective(rows)
         curve = self._about["kind"] == LEARNING_CURVE
         trials = rows if curve else rank_rows(rows, objective, maximise)
         planned = started.get("planned") or self._planned()
-        return self._common(objective, maximise, trials) | {
+        return self._common_facts(objective, maximise, trials) | {
             "planned": max(planned, finished),
             "finished": finished,
             "examples": started.get("examples"),
             "statements": [],
         }
 
-    def _take_log(self) -> None:
+    def _read_log(self) -> None:
         rows, again = self._reader.read_new()
         if again:
             self._reset()
@@ -142,14 +142,14 @@ class StudyWatcher:
             return self._stored.rows()
         return self._logged.rows(self._log.finished, objective), len(self._log.finished)
 
-    def _decided(self, board: Mapping[str, Any]) -> dict[str, Any]:
+    def _decided_progress(self, board: Mapping[str, Any]) -> dict[str, Any]:
         if self._stored is not None:
             self._stored.close()
         curve = board.get("kind") == LEARNING_CURVE
         objective = str(board.get("objective") or board["task"]["metric"])
         trials = self._cells.rows(objective) if curve else list(board["trials"])
         maximise = bool((self._log.started or {}).get("maximise", True))
-        return self._common(objective, maximise, trials) | {
+        return self._common_facts(objective, maximise, trials) | {
             "planned": len(trials),
             "finished": len(trials),
             "examples": board["task"].get("n_test" if curve else "n_dev"),
@@ -159,7 +159,7 @@ class StudyWatcher:
             "worked": board.get("seconds"),
         }
 
-    def _common(
+    def _common_facts(
         self, objective: str, maximise: bool, trials: list[dict[str, Any]]
     ) -> dict[str, Any]:
         stored = self._stored
@@ -225,7 +225,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _guessed(rows: list[dict[str, Any]]) -> str:
+def _guess_objective(rows: list[dict[str, Any]]) -> str:
     """The objective of a study without a log: what its trials were measured by beside accuracy."""
     for row in rows:
         others = [

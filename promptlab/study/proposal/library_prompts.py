@@ -34,7 +34,7 @@ def propose_groups(facts: FileFacts, asked: str | None, model: str) -> tuple[lis
         return remote_groups(facts), "instructions, and a parser that reads the replies"
     groups = local_groups(facts)
     for item in [load_library()[asked]] if asked else tasks():
-        paired = _paired(item, read) if read.labels else None
+        paired = _pair_labels(item, read) if read.labels else None
         if paired is None or (asked is None and facts.shape == "grades"):
             continue
         if asked is None and item.name == "yes-no":
@@ -79,7 +79,7 @@ def _with_demonstrations(template: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paired(item: LibraryTask, read: Task) -> dict[str, str] | None:
+def _pair_labels(item: LibraryTask, read: Task) -> dict[str, str] | None:
     """The library's label for each label of the data, if task and data fit."""
     names = {str(label).lower() for label in read.labels}
     if item.name == "sentiment" and names in ({"0", "1"}, {"-1", "1"}) and _about_opinion(read):

@@ -84,7 +84,7 @@ def propose_study(
         ('review', 'verdict')
     """
     rows = LabelledFileOptions(**reading).read_rows(data)
-    options = _joined(rows, guess_columns_of(rows, reading))
+    options = _with_join(rows, guess_columns_of(rows, reading))
     read = _task(rows, options, data)
     facts = _facts(read, rows, data, chat=chat)
     if task is not None and task not in load_library():
@@ -92,7 +92,7 @@ def propose_study(
     groups, remark = propose_groups(facts, task, model)
     metric = _metric(facts)
     sizes, cost = _sizes(facts, groups, remote=is_remote(model))
-    section = {"data": str(data), **_told_options(options), **metric, **sizes}
+    section = {"data": str(data), **_written_options(options), **metric, **sizes}
     document: dict[str, Any] = {
         "study": name or re.sub(r"[^A-Za-z0-9._-]+", "-", read.name).strip("-.") or "study",
         "task": section,
@@ -105,7 +105,12 @@ def propose_study(
         "seed": 13,
     }
     load_spec(document | {"task": section | {"data": str(data.absolute())}}, source=str(data))
-    remarks = (*_seen(facts, rows, options), remark, _measured(facts), _planned(sizes, cost, model))
+    remarks = (
+        *_data_remark(facts, rows, options),
+        remark,
+        _metric_remark(facts),
+        _plan_remark(sizes, cost, model),
+    )
     return Proposal(
         document,
         tuple(filter(None, (*remarks, *read.warnings))),
@@ -113,7 +118,7 @@ def propose_study(
     )
 
 
-def _joined(rows: Rows, options: LabelledFileKeywords) -> LabelledFileKeywords:
+def _with_join(rows: Rows, options: LabelledFileKeywords) -> LabelledFileKeywords:
     """The options with ``join`` where rows have several labels each."""
     from promptlab.data.label_column import label_texts
 
@@ -149,7 +154,7 @@ def _facts(read: Task, rows: Rows, data: Path, *, chat: bool) -> FileFacts:
     return FileFacts(read, subject, label_noun(column or "label"), chat)
 
 
-def _told_options(options: LabelledFileKeywords) -> dict[str, Any]:
+def _written_options(options: LabelledFileKeywords) -> dict[str, Any]:
     """What the study file says of the reading: all that is not as it is by default."""
     plain = LabelledFileOptions()
     found: dict[str, Any] = {}
@@ -174,7 +179,7 @@ def _metric(facts: FileFacts) -> dict[str, str]:
     return {}
 
 
-def _measured(facts: FileFacts) -> str:
+def _metric_remark(facts: FileFacts) -> str:
     return {
         "grades": "the labels are ordered: quadratic kappa decides, for which two stars beside are "
         "worse than one; metric: mean_absolute_error or accuracy would decide otherwise",
@@ -184,7 +189,7 @@ def _measured(facts: FileFacts) -> str:
     }.get(facts.shape, "")
 
 
-def _seen(facts: FileFacts, rows: Rows, options: LabelledFileKeywords) -> list[str]:
+def _data_remark(facts: FileFacts, rows: Rows, options: LabelledFileKeywords) -> list[str]:
     read = facts.task
     usable = sum(map(len, read.splits.values()))
     fields = ", ".join((read.columns.fields if read.columns else {}) or read.fields)
@@ -203,7 +208,7 @@ def _seen(facts: FileFacts, rows: Rows, options: LabelledFileKeywords) -> list[s
     return found
 
 
-def _planned(sizes: Mapping[str, int], cost: float, model: str) -> str:
+def _plan_remark(sizes: Mapping[str, int], cost: float, model: str) -> str:
     counts = ", ".join(f"{name} {sizes[name]}" for name in ("train", "dev", "test"))
     if is_remote(model):
         return f"splits: {counts}; `promptlab study estimate` tells what the endpoint will cost"

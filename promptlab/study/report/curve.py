@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlab.study import formatting
-from promptlab.study.report import rows as report_rows
+from promptlab.study.report import leaderboard_rows as report_rows
 from promptlab.study.report.curve_plot import curve_plot, tone
 from promptlab.study.report.curve_sentences import (
     difference_text,
@@ -120,7 +120,7 @@ def _comparison_row(document: Mapping[str, Any], row: Mapping[str, Any]) -> dict
     }
 
 
-def _counted(cell: Mapping[str, Any]) -> str:
+def _count_text(cell: Mapping[str, Any]) -> str:
     """Over how many examples; "16 of 24" where some were not answered."""
     if cell["n"] is None:
         return ""
@@ -140,7 +140,7 @@ def _cell_row(measure: str, cell: Mapping[str, Any]) -> dict[str, Any]:
         "size": cell["size"],
         "seed": cell["seed"],
         "value": cell["state"] if value is None else formatting.format_metric(measure, value),
-        "n": _counted(cell),
+        "n": _count_text(cell),
         "tokens": formatting.format_count(cell["tokens"]) if done else "",
         "seconds": formatting.format_duration(cell["seconds"]),
         "note": note,

@@ -54,7 +54,7 @@ def curve_plot(document: Mapping[str, Any]) -> CurvePlot:
     return CurvePlot(
         f"Learning curve: {formatting.in_words(measure)} of {len(series)} methods by size",
         series,
-        _apart(x),
+        _size_ticks(x),
         y.ticks(lambda value: axis_text(measure, value)),
     )
 
@@ -108,7 +108,7 @@ def _positions(sizes: Sequence[int]) -> dict[int, float]:
     }
 
 
-def _apart(x: Mapping[int, float]) -> list[Tick]:
+def _size_ticks(x: Mapping[int, float]) -> list[Tick]:
     """The sizes as texts, without those too close to the one before."""
     ticks: list[Tick] = []
     for size, at in x.items():

@@ -91,7 +91,7 @@ def _plot(
         last = text(points[-1][1])
         title = f"Trial {one.number}: {one.name}, {last} at step {points[-1][0]:.0f}"
         style = f"{one.tone}{' best' if one.best else ''}"
-        traces.append(TrialLine(_drawn(points, x, y), title, style))
+        traces.append(TrialLine(_polyline_points(points, x, y), title, style))
         if (one.best and key == "dev") or len(points) == 1:
             dots += [_dot(one, at, value, x, y, text) for at, value in points[-_MOST_POINTS:]]
     return TracePlot(
@@ -117,7 +117,7 @@ def _series(steps: Steps, key: str) -> list[tuple[float, float]]:
     return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
 
 
-def _drawn(points: Sequence[tuple[float, float]], x: Scale, y: Scale) -> str:
+def _polyline_points(points: Sequence[tuple[float, float]], x: Scale, y: Scale) -> str:
     return " ".join(f"{x.at(at):g},{y.at(value):g}" for at, value in points)
 
 

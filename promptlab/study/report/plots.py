@@ -232,7 +232,7 @@ def confusion_grid(confusion: Mapping[str, Any]) -> Confusion | None:
     labels = [str(label) for label in confusion.get("labels") or []]
     if not labels or len(labels) > _MAX_LABELS:
         return None
-    matrix = confusion.get("matrix") or _filled(confusion.get("cells") or [], len(labels))
+    matrix = confusion.get("matrix") or _dense_matrix(confusion.get("cells") or [], len(labels))
     if not matrix:
         return None
     # A last column beyond the labels counts the replies that could not be parsed.
@@ -253,7 +253,7 @@ def confusion_grid(confusion: Mapping[str, Any]) -> Confusion | None:
     return Confusion(columns, rows)
 
 
-def _filled(cells: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+def _dense_matrix(cells: Sequence[Sequence[int]], size: int) -> list[list[int]]:
     """The matrix of cells that are written sparsely; none without a cell."""
     matrix = [[0] * size for _ in range(size)]
     for row, column, found in cells:

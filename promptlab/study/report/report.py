@@ -25,10 +25,10 @@ from promptlab.study.folder.documents import (
     find_leaderboard,
     use_document,
 )
-from promptlab.study.report import composition, plots, rows
+from promptlab.study.report import composition, leaderboard_rows, plots
 from promptlab.study.report.curve import curve_page
+from promptlab.study.report.leaderboard_rows import comparison_rows, gain_rows
 from promptlab.study.report.learning import learning_page
-from promptlab.study.report.rows import comparison_rows, gain_rows
 from promptlab.study.report.scale import scale_over
 from promptlab.study.report.search_sentences import search_sentence
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
@@ -77,7 +77,7 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
     script = here.joinpath("report.js").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
-        finalize=_shown,
+        finalize=_sanitize_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -92,7 +92,7 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
     )
 
 
-def _shown(value: Any) -> Any:
+def _sanitize_value(value: Any) -> Any:
     """What stands on the page: texts come from endpoints, files and names."""
     is_text = isinstance(value, str) and not hasattr(value, "__html__")
     return sanitize(value, longest=None) if is_text else value
@@ -116,7 +116,7 @@ def _page(
     return {
         "study": board["study"],
         "objective": board["objective"],
-        "about": rows.facts_about(board),
+        "about": leaderboard_rows.facts_about(board),
         "best": best,
         "measure": formatting.in_words(measure),
         "headline": verdict.headline,
@@ -125,28 +125,29 @@ def _page(
         "trusted": verdict.trusted,
         "untried": search_sentence(board),
         "statements": board.get("statements") or [],
-        "tiles": rows.tiles(board, complete, measure),
-        "prompt": rows.prompt_parts(best["prompt"]) if best else [],
+        "tiles": leaderboard_rows.tiles(board, complete, measure),
+        "prompt": leaderboard_rows.prompt_parts(best["prompt"]) if best else [],
         "ticks": scale.ticks(lambda value: plots.axis_text(measure, value)),
         "chance": None if chance is None else scale.at(chance),
         "trials": [
-            rows.trial_row(trial, rank, scale, measure) for rank, trial in enumerate(trials, 1)
+            leaderboard_rows.trial_row(trial, rank, scale, measure)
+            for rank, trial in enumerate(trials, 1)
         ],
         "spread": plots.spread_plot(complete, measure, scale, importances, winner),
         "history": plots.history_chart(board.get("history") or [], str(board["objective"])),
         "cost": plots.cost_chart(complete, measure, winner),
         "importances": plots.importance_bars(importances),
         "confusion": plots.confusion_grid(board.get("confusion") or {}),
-        "controls": rows.control_rows(best, baselines, scale, measure),
+        "controls": leaderboard_rows.control_rows(best, baselines, scale, measure),
         "gains": gain_rows(board),
         "comparisons": comparison_rows(board),
         "learning": learning_page(board, folder),
         "members": composition.member_rows(facts),
         "members_by": "goes on below" if "measure" in facts.get("ensemble", {}) else "weight",
         "regression": _regression(board),
-        "failures": [rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
+        "failures": [leaderboard_rows.failure_row(row) for row in failures[:SHOWN_FAILURES]],
         "n_failures": len(failures),
-        "confusions": rows.confusions(failures[:SHOWN_FAILURES]),
+        "confusions": leaderboard_rows.confusions(failures[:SHOWN_FAILURES]),
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from promptlab.errors import StudyError
+from promptlab.study.report.leaderboard_rows import prompt_parts
 from promptlab.study.report.report import write_report
-from promptlab.study.report.rows import prompt_parts
 from tests.helpers.report_fixtures import (
     HOSTILE,
     Page,

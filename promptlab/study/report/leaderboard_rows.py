@@ -104,7 +104,7 @@ def prompt_parts(prompt: str) -> list[tuple[str, str]]:
         parts += [("", prompt[done : match.start()]), (match.lastgroup or "", match.group())]
         done = match.end()
     parts.append(("", prompt[done:]))
-    return [(kind, _clipped(text)) for kind, text in parts if text]
+    return [(kind, _clip(text)) for kind, text in parts if text]
 
 
 def facts_about(board: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -272,10 +272,10 @@ def failure_row(failure: Mapping[str, Any]) -> dict[str, Any]:
     fields = failure.get("fields") or {}
     return {
         "id": str(failure.get("example_id", "")),
-        "fields": [(str(name), _clipped(str(text))) for name, text in fields.items()],
+        "fields": [(str(name), _clip(str(text))) for name, text in fields.items()],
         "prompt": prompt_parts(str(failure.get("prompt") or "")),
-        "expected": _clipped(str(failure.get("expected"))),
-        "actual": "(unparsed)" if actual is None else _clipped(str(actual)),
+        "expected": _clip(str(failure.get("expected"))),
+        "actual": "(unparsed)" if actual is None else _clip(str(actual)),
         "confidence": (
             ""
             if log_probability is None
@@ -288,7 +288,7 @@ def failure_row(failure: Mapping[str, Any]) -> dict[str, Any]:
 def _confusion_of(failure: Mapping[str, Any]) -> str:
     actual = failure.get("actual")
     found = "(unparsed)" if actual is None else str(actual)
-    return _clipped(f"{failure.get('expected')} → {found}", 80)
+    return _clip(f"{failure.get('expected')} → {found}", 80)
 
 
 def confusions(failures: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
@@ -304,10 +304,10 @@ def _optional(text: Callable[[float], str], value: Any) -> str:
 
 def _plain(value: Any) -> str:
     """A setting as text."""
-    return _clipped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return _clip(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _clipped(text: str, longest: int = _LONGEST_TEXT) -> str:
+def _clip(text: str, longest: int = _LONGEST_TEXT) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]} … ({len(text) - longest:,} more characters)"
