@@ -90,6 +90,21 @@ class Chain(Strategy):
     Every step sees the example's fields and what the steps before it answered. A step whose reply
     is empty fails the example, and the error names the step; a reply that an earlier step's parser
     cannot read, or a list without entries to map over, leaves the example unparsed.
+
+    Args:
+        steps: The steps in order, each with a name of its own.
+        model: The model that all steps ask, or its name.
+
+    Raises:
+        InputError: For no steps, or names and fields that make no chain.
+
+    Example:
+        >>> steps = [
+        ...     ChainStep.of("numbers", "The numbers in: {text}\\n{mask}"),
+        ...     ChainStep.of("total", "Their sum, {numbers}: {mask}"),
+        ... ]
+        >>> Chain(steps, model).predict(["three and four"]).labels
+        ['7']
     """
 
     def __init__(self, steps: Sequence[ChainStep], model: LanguageModel | str) -> None:

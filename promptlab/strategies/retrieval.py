@@ -169,6 +169,14 @@ class Retrieval(WrappingStrategy):
     with their answers, found when it is fitted. ``method`` is *bm25* or *embedding* (the model's
     own vectors). What is searched with is ``query``, all other fields without it. A text that BM25
     finds no word of has no passages: the field is empty.
+
+    Example:
+        >>> from promptlab.predictors.generator import PromptGenerator
+        >>> from promptlab.prompts.parsers.parsers import TextParser
+        >>> inner = PromptGenerator("{context}\\n{question} {mask}", TextParser(), model)
+        >>> found = Retrieval(inner, ["Cats have nine lives.", "Dogs bark."], k=1)
+        >>> found.example_prompt("How many lives have cats?")
+        'Cats have nine lives.\\nHow many lives have cats? {mask}'
     """
 
     def __init__(

@@ -33,6 +33,24 @@ class Cascade(BaseEnsemble):
     or the fewest tokens with an accuracy of at least that number, and cross-fitted as an
     `Ensemble`'s weights are. The last member that has answered decides; tokens and seconds are
     those of the members that were asked.
+
+    Args:
+        members: The predictors, the cheapest first.
+        threshold: Below it a member is unsure; learned on dev unless given.
+        measure: *margin* or *probability*.
+        target: What learned thresholds aim at.
+        options: ``names``, ``labels``, ``folds``, ``seed`` and ``smoothing``.
+
+    Raises:
+        InputError: For members with other labels, or a threshold below 0.
+
+    Example:
+        >>> from promptlab.predictors.classifier import PromptClassifier
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> texts = ("{text} It was {mask}.", "{text} All in all, {mask}.")
+        >>> members = [PromptClassifier(text, words, model) for text in texts]
+        >>> Cascade(members, 0.1).predict(["A dull plot."]).labels
+        ['positive']
     """
 
     def __init__(

@@ -37,6 +37,24 @@ class Ensemble(BaseEnsemble):
 
     What is learned on dev is cross-fitted: examples of dev are predicted by weights (and members)
     that were learned without their fold, so that dev can judge the ensemble.
+
+    Args:
+        members: The predictors; those that score labels need the same ones.
+        method: How their answers are put together.
+        weights: One weight a member, for the method *weighted* alone.
+        select: Turns of forward selection; all members without it.
+        options: ``names``, ``labels``, ``folds``, ``seed`` and ``smoothing``.
+
+    Raises:
+        InputError: For members with other labels, or settings that do not go together.
+
+    Example:
+        >>> from promptlab.predictors.classifier import PromptClassifier
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> texts = ("{text} It was {mask}.", "{text} All in all, {mask}.")
+        >>> members = [PromptClassifier(text, words, model) for text in texts]
+        >>> Ensemble(members, "majority").predict(["A dull plot."]).labels
+        ['positive']
     """
 
     def __init__(

@@ -70,6 +70,22 @@ class ChainOfThought(Strategy):
     *second* asks for it after the reasoning and ``extraction``; *reply* reads it where the
     reasoning says it itself ("the answer is ..."), else in the whole reply. ``trigger`` and
     ``extraction`` have the papers' words as defaults.
+
+    Args:
+        template: Asks the question; its slot is where the reasoning begins.
+        model: A model that generates, or its name.
+        parser: Reads the answer out of a reply; plain text unless given.
+        verbalizer: Labels and their answers, in the place of a parser.
+        decoding: How the reasoning is decoded; at most 96 tokens unless given.
+
+    Raises:
+        InputError: For settings that do not go together, such as *manual* without demonstrations.
+
+    Example:
+        >>> from promptlab.prompts.parsers.parsers import NumberParser
+        >>> thoughtful = ChainOfThought("Q: {question}\\nA: {mask}", model, parser=NumberParser())
+        >>> thoughtful.predict(["What is 3 + 4?"]).labels
+        ['7']
     """
 
     def __init__(

@@ -45,6 +45,23 @@ class SelfConsistency(WrappingStrategy):
     Solutions are sampled in waves of ``wave`` (by default 1, or all at once where nothing stops
     early) and counted in the order of their numbers, so that the result is the same for any wave
     and batch. A solution that fails has no vote; the example fails if all do.
+
+    Args:
+        inner: The strategy whose solutions vote; its decoding needs a temperature above 0.
+        samples: How many solutions are drawn at most.
+
+    Raises:
+        InputError: For an inner strategy that gives the same solution every time, or settings
+            that do not go together.
+
+    Example:
+        >>> from promptlab.predictors.generator import PromptGenerator
+        >>> from promptlab.prompts.decoding import Decoding
+        >>> from promptlab.prompts.parsers.parsers import NumberParser
+        >>> warm = Decoding(max_tokens=8, temperature=0.7)
+        >>> inner = PromptGenerator("{question} = {mask}", NumberParser(), model, decoding=warm)
+        >>> SelfConsistency(inner, samples=3).predict(["3 + 4"]).labels
+        ['7']
     """
 
     def __init__(
