@@ -151,3 +151,14 @@ def test_what_no_file_does(path: Path) -> None:
         if isinstance(node, ast.keyword) and node.arg == "shell":
             assert isinstance(node.value, ast.Constant), path
             assert node.value.value is False, path
+
+
+def test_no_class_name_is_used_twice() -> None:
+    """Public classes alone: what two files call the same is one thing, or one of them is wrong."""
+    homes: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module_of(path))
+    twice = {name: modules for name, modules in homes.items() if len(modules) > 1}
+    assert not twice, twice
