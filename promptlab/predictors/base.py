@@ -232,9 +232,18 @@ class Predictor(SklearnInterface):
 def load(folder: str | Path, model: LanguageModel | str | None = None, **options: Any) -> Predictor:
     """Load a saved predictor; ``model`` replaces the one it was fitted with.
 
-    Options go to `load_model`. Without ``model`` the one it was saved with is loaded, in the same
-    number format. Raises `InputError` for a folder that holds no predictor, one that was changed
-    since it was saved, and when that model has other weights by now.
+    Args:
+        folder: Where `Predictor.save` wrote it.
+        model: A model or its name; unless given, the one it was saved with is loaded, in the same
+            number format.
+        options: Go to `load_model`.
+
+    Returns:
+        The predictor, fitted as it was saved.
+
+    Raises:
+        InputError: For a folder that holds no predictor, one that was changed since it was saved,
+            and when that model has other weights by now.
     """
     folder = Path(folder)
     path = folder / DOCUMENT

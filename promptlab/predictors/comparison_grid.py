@@ -77,6 +77,19 @@ class ComparisonGrid:
 
     A predictor that fails is told of in ``errors`` and left out; the others go on. ``makers`` are
     called in `run`, and every predictor is fitted on ``train`` there.
+
+    Raises:
+        InputError: For no predictor or no example.
+
+    Example:
+        >>> from promptlab.predictors.classifier import PromptClassifier
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> makers = {"plain": lambda: PromptClassifier("{text} It was {mask}.", words, model)}
+        >>> grid = ComparisonGrid(makers, [Example("1", {"text": "A dull plot."}, "negative")])
+        >>> list(grid.run())
+        ['plain', 'plain']
+        >>> grid.columns["plain"].labels
+        ['positive']
     """
 
     makers: Mapping[str, PredictorFactory]

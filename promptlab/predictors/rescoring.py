@@ -47,8 +47,16 @@ class Rescorer:
     here. Then `predict` gives the table that the classifier with the other answers would give:
     answers of one token are one small product; others go through the network once and are kept.
     Demonstrations stay the examples that were drawn; where their answer words change, so do the
-    prompts, and the network is asked. ``train`` are the examples that *batch* calibration learns
-    from. Raises `CapabilityError` for a model that shows no features.
+    prompts, and the network is asked.
+
+    Args:
+        classifier: The classifier, fitted if it needs that.
+        examples: What is predicted, at least one.
+        train: The examples that *batch* calibration learns from.
+
+    Raises:
+        CapabilityError: For a model that shows no features.
+        InputError: For no examples.
     """
 
     def __init__(

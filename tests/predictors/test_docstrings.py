@@ -10,7 +10,8 @@ import pytest
 from tests.helpers.scripted_model import ScriptedModel
 
 MODULES = (
-    "predictors.classifier", "predictors.demonstrations.choice", "predictors.generator",
+    "predictors.classifier", "predictors.comparison_grid", "predictors.demonstrations.choice",
+    "predictors.generator",
     "predictors.ensemble.cascade", "predictors.ensemble.ensemble", "strategies.chain",
     "strategies.chain_of_thought.strategy", "strategies.retrieval",
     "strategies.self_consistency.strategy",
