@@ -15,7 +15,8 @@ from promptlab.data.label import canonical_label
 from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
 from promptlab.files.settings import Seed, Settings
-from promptlab.library import LibraryTemplate, find_template, record_template_use, templates
+from promptlab.library.entry import LibraryTemplate
+from promptlab.library.sources import find_template, record_template_use, templates
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.calibration import Calibration

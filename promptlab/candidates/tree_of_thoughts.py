@@ -15,7 +15,7 @@ from promptlab.candidates.template import DecodingSettings, InlineTemplate
 from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
 from promptlab.files.settings import Seed, Settings
-from promptlab.library import find_template
+from promptlab.library.sources import find_template
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate

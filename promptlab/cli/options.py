@@ -79,7 +79,7 @@ def study_folder(study: str, runs: Path) -> Path:
 def find_template(name_or_text: str) -> tuple[Template, LibraryTemplate | None]:
     """A library template by full name, or a template from its own text (it holds a brace)."""
     from promptlab.errors import InputError
-    from promptlab.library import find_template, load_library
+    from promptlab.library.sources import find_template, load_library
     from promptlab.prompts.template import Template
 
     if "{" in name_or_text:

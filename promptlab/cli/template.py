@@ -71,7 +71,7 @@ def list_templates(
 @app.command("show")
 def show(name: Name, as_json: Json = False) -> None:
     """One template in full, with its example rendered."""
-    from promptlab.library import load_library
+    from promptlab.library.sources import load_library
 
     template, entry = find_template(name)
     if entry is None:
@@ -214,7 +214,7 @@ def _demonstrations(
 ) -> list[Demonstration]:
     """The first ``count`` solved examples of the entry's task, without the rendered one."""
     from promptlab.errors import InputError
-    from promptlab.library import load_library
+    from promptlab.library.sources import load_library
     from promptlab.prompts.template import Demonstration
 
     if not count:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab import library
 from promptlab.errors import CapabilityError, InputError
 from promptlab.library import check
 from promptlab.library.check import Fault, check_document
+from promptlab.library.sources import find_template, load_library, source_files, templates
 
 if TYPE_CHECKING:
     from promptlab.library import LibraryTemplate
@@ -105,7 +105,7 @@ def check_templates(targets: Sequence[str], model: LanguageModel | None = None) 
     report = CheckReport()
     wanted: dict[Path, set[str] | None] = {}
     for path, name in [found for target in targets for found in _resolve_paths(target)] or [
-        (path, None) for path in library.source_files()
+        (path, None) for path in source_files()
     ]:
         known = wanted.setdefault(path, set())
         if name is None or known is None:
@@ -124,9 +124,9 @@ def _resolve_paths(target: str) -> list[tuple[Path, str | None]]:
     if path.suffix in (".yaml", ".yml") or target.startswith((".", "/", "~")):
         return [(file, None) for file in _yaml_files(path)]
     try:
-        if target in library.load_library():
-            return [(entry.path, entry.name) for entry in library.templates(target)]
-        entry = library.find_template(target)
+        if target in load_library():
+            return [(entry.path, entry.name) for entry in templates(target)]
+        entry = find_template(target)
     except InputError:
         if path.exists():
             return [(file, None) for file in _yaml_files(path)]
@@ -193,7 +193,7 @@ def _read(path: Path, fault: Fault) -> dict[str, Any] | None:
 
 def _check_clashes(wanted: Mapping[Path, set[str] | None], report: CheckReport) -> None:
     """Names that another file of the library has, or that two of the checked files share."""
-    files = {path.resolve(): path for path in [*library.source_files(), *wanted]}
+    files = {path.resolve(): path for path in [*source_files(), *wanted]}
     places: dict[str, Path] = {}
     for path in files.values():
         for name in _names(path):

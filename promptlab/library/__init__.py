@@ -7,34 +7,38 @@ exports templates, `promptsource` converts those of PromptSource.
 
 from __future__ import annotations
 
-from promptlab.library.entry import (
-    VOCABULARY,
-    LibraryTask,
-    LibraryTemplate,
-    read_task_file,
-    user_folder,
-)
-from promptlab.library.sources import (
-    find_template,
-    load_library,
-    load_template,
-    record_template_use,
-    source_files,
-    tasks,
-    templates,
-)
+from typing import TYPE_CHECKING
+
+from promptlab import lazy_getattr
+
+if TYPE_CHECKING:
+    from promptlab.library.entry import LibraryTask, LibraryTemplate, user_folder
+    from promptlab.library.library import TemplateLibrary
+    from promptlab.library.sources import load_template, tasks, templates
 
 __all__ = [
-    "VOCABULARY",
     "LibraryTask",
     "LibraryTemplate",
-    "find_template",
-    "load_library",
+    "TemplateLibrary",
     "load_template",
-    "read_task_file",
-    "record_template_use",
-    "source_files",
     "tasks",
     "templates",
     "user_folder",
-]  # fmt: skip
+]
+
+_HOMES = {
+    "LibraryTask": "promptlab.library.entry",
+    "LibraryTemplate": "promptlab.library.entry",
+    "TemplateLibrary": "promptlab.library.library",
+    "load_template": "promptlab.library.sources",
+    "tasks": "promptlab.library.sources",
+    "templates": "promptlab.library.sources",
+    "user_folder": "promptlab.library.entry",
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_getattr(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,7 +28,7 @@ _IMPORTED = [
     "promptlab.study.search.study_fitting", "promptlab.models.loading", "promptlab.models.pool",
     "promptlab.predictors.classifier", "promptlab.candidates.template",
     "promptlab.candidates.demonstrations",
-    "promptlab.candidates.soft_prompt", "promptlab.library",
+    "promptlab.candidates.soft_prompt", "promptlab.library.library",
 ]  # fmt: skip
 _SERVING = ["gradio", "promptlab.ui.app"]
 

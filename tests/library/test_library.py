@@ -36,7 +36,7 @@ def letters(text: str) -> str:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_template_renders_and_comes_back(name: str) -> None:
-    item = library.find_template(name)
+    item = sources.find_template(name)
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", item.name)
     assert len(item.source) > 10
     assert set(item.template.fields) <= set(item.example)
@@ -55,10 +55,10 @@ def test_every_template_renders_and_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_template_has_answers_or_a_parser(name: str) -> None:
-    item = library.find_template(name)
+    item = sources.find_template(name)
     assert (item.answers is not None) + (item.parser is not None) + item.open_vocabulary == 1
     if item.answers is not None:
-        labels = library.load_library()[item.task].labels
+        labels = sources.load_library()[item.task].labels
         if labels:
             item.verbalizer.check_labels(labels)
     elif item.parser is not None:
@@ -89,12 +89,12 @@ def test_the_library_is_as_wide_as_promised() -> None:
 def test_finding() -> None:
     assert library.load_template("sentiment/it-was").text == "{text} It was {mask}."
     assert [t.task for t in library.templates("sentiment")] == ["sentiment"] * len(
-        library.load_library()["sentiment"].templates
+        sources.load_library()["sentiment"].templates
     )
     with pytest.raises(InputError, match=r"no template 'sentiment/itwas'; did you mean sentiment/"):
-        library.find_template("sentiment/itwas")
+        sources.find_template("sentiment/itwas")
     with pytest.raises(InputError, match="no template 'qqqq'; `promptlab template list` shows"):
-        library.find_template("qqqq")
+        sources.find_template("qqqq")
     with pytest.raises(InputError, match="no task 'sentimant'; did you mean sentiment"):
         library.templates("sentimant")
 
@@ -132,9 +132,9 @@ def test_a_users_folder_adds(own: Path) -> None:
     assert before == len([n for n in SHIPPED if n.startswith("sentiment/")])
     path = write(own, document())
     assert len(library.templates("sentiment")) == before + 1
-    item = library.find_template("sentiment/mine")
+    item = sources.find_template("sentiment/mine")
     assert item.path == path
-    assert item.example == library.find_template("sentiment/it-was").example or item.example == {}
+    assert item.example == sources.find_template("sentiment/it-was").example or item.example == {}
     write(own, document(task="weather", template={"name": "new"}), "weather.yaml")
     assert library.load_template("weather/new").name == "weather/new"
     path.unlink()
@@ -169,7 +169,7 @@ def test_another_package_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(tmp_path))
     point = SimpleNamespace(value="their_templates")
     monkeypatch.setattr(sources, "entry_points", lambda group: [point])
-    assert library.find_template("theirs/mine").path == package / "own.yaml"
+    assert sources.find_template("theirs/mine").path == package / "own.yaml"
 
 
 @pytest.mark.parametrize(

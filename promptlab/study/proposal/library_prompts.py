@@ -9,7 +9,8 @@ from typing import Any
 
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
-from promptlab.library import LibraryTask, load_library, tasks
+from promptlab.library.entry import LibraryTask
+from promptlab.library.sources import load_library, tasks
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.prompts.template import Template
 from promptlab.study.proposal.file_facts import FileFacts

@@ -14,7 +14,7 @@ from promptlab.data.labelled_file import LabelledFileKeywords, LabelledFileOptio
 from promptlab.data.readers import Rows
 from promptlab.data.task import Task
 from promptlab.errors import DataError, StudyError
-from promptlab.library import load_library
+from promptlab.library.sources import load_library
 from promptlab.models.remote.endpoint import is_remote
 from promptlab.study.proposal.column_guess import guess_columns_of
 from promptlab.study.proposal.file_facts import FileFacts, label_noun
