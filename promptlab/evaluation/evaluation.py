@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.errors import InputError
 from promptlab.evaluation.distinct_texts import n_distinct, proportion_interval
 from promptlab.evaluation.metrics import get_metric
@@ -15,6 +16,7 @@ Texts = Mapping[str, Hashable]
 """The text of every example by its id; equal where examples repeat each other."""
 
 
+@earlier_names(of="from_predictions", counted="sample_size_text")
 @dataclass(frozen=True)
 class Evaluation:
     """Accuracy with its 95 % interval over ``n`` answered examples, further metrics, and costs.

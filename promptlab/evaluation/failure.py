@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal, Self
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.evaluation.predictions import Prediction
 from promptlab.evaluation.trace import Trace
@@ -34,6 +35,12 @@ class AskedPrompt:
     name: str = ""
 
 
+@earlier_names(
+    of="from_prediction",
+    right="wanted_answer",
+    dialogues="fine_tuning_records",
+    check="regression_record",
+)
 @dataclass(frozen=True)
 class Failure:
     """A wrong prediction, a reply that could not be parsed, or a request without an answer.

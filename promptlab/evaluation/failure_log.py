@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.errors import DataError
 from promptlab.evaluation.failure import Correction, Failure
 from promptlab.evaluation.failure_records import read_tables, restore_record
@@ -23,6 +24,7 @@ from promptlab.security.untrusted_text import json_lines
 FAILURES, CORRECTIONS = "failures.jsonl", "corrections.jsonl"
 
 
+@earlier_names(fine_tuning="fine_tuning_records", suite="regression_records")
 class FailureLog:
     """``failures.jsonl`` of a study's folder, or any such file, with ``corrections.jsonl`` beside.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import CapabilityError, InputError
@@ -40,6 +41,7 @@ class _Wording:
     priors: dict[str, AnswerScoreCache | None] = field(default_factory=dict)
 
 
+@earlier_names(unread="needs_model")
 class Rescorer:
     """The predictions of a fitted `PromptClassifier` with other answers or another calibration.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
@@ -26,6 +27,14 @@ from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Demonstration, Template
 
 
+@earlier_names(
+    prompt="render_prompt",
+    choice="demonstration_config",
+    neighbours="nearest_demonstrations",
+    demonstrates="has_demonstrations",
+    alone="predict_zero_shot",
+    columns="label_columns",
+)
 class TemplatePredictor(Strategy, register=False):
     """A predictor that shows a model one template, with or without demonstrations.
 

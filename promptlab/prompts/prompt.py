@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.prompts.text import Text
 from promptlab.security.html import html_facts
 
@@ -36,6 +37,7 @@ class Trigger:
 Segment = Text | Slot | Soft | Trigger
 
 
+@earlier_names(going_on="continued_with", spelled="with_trigger_words", is_words="is_text_only")
 @dataclass(frozen=True)
 class Prompt:
     """An ordered sequence of segments with exactly one `Slot`.

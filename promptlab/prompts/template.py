@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.label import canonical_label, is_missing
 from promptlab.errors import InputError, TemplateError
@@ -41,6 +42,7 @@ class Demonstration:
     answer: str
 
 
+@earlier_names(cue_apart="has_separate_cue")
 @dataclass(frozen=True)
 class Template:
     """Readable text with fields and one answer slot, or named parts of an instruction.

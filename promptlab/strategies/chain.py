@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
@@ -27,6 +28,7 @@ from promptlab.strategies.answering import AnswerReader
 _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 
 
+@earlier_names(answering="answer_reader")
 @dataclass(frozen=True)
 class ChainStep:
     """A named prompt of a chain.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import exp
 from typing import Any, Literal, Self, get_args
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import AskError, InputError
@@ -74,6 +75,7 @@ class KnowledgeGenerator:
         )
 
 
+@earlier_names(writer="knowledge_generator")
 class GeneratedKnowledge(WrappingStrategy):
     """Generated knowledge (Liu et al. 2022): ``count`` sampled statements, an answer with each.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, Inputs, as_examples
 from promptlab.data.readers import read_rows
@@ -162,6 +163,7 @@ class PassageIndex:
         }
 
 
+@earlier_names(shelf="passage_index")
 class Retrieval(WrappingStrategy):
     """The ``k`` passages nearest to an example are put into the field ``field`` of ``inner``.
 

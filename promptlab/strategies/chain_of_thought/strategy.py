@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self, get_args
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
@@ -58,6 +59,7 @@ _ANSWER_TOKENS = 16
 _SPARE_TOKENS = 8
 
 
+@earlier_names(prompt="render_prompt", answering="answer_reader")
 class ChainOfThought(Strategy):
     """Reasoning first, then the answer.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.data.spans import LabelledSpan, write_spans
@@ -57,6 +58,7 @@ OUTSIDE = ("O", "none")
 _SHOWN = 5
 
 
+@earlier_names(prompt="render_prompt")
 class SpanDecomposition(Strategy):
     """Every stretch of up to ``longest`` words is asked about on its own (Cui et al. 2021).
 
