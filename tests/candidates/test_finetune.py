@@ -159,7 +159,7 @@ def test_evaluations_are_counted_through_the_phases(fresh: Fresh, task: Task) ->
     reported: list[int] = []
 
     class Noting(FitContext):
-        def report(self, number: int, step: int, value: float) -> bool:
+        def should_prune(self, number: int, step: int, value: float) -> bool:
             reported.append(step)
             return False
 
@@ -215,8 +215,7 @@ def test_settings_that_are_refused(task: Task, given: dict[str, Any], told: str)
 
 
 def test_what_cannot_be_trained_is_refused(fresh: Fresh, task: Task) -> None:
-    from conftest import wrapped
-
+    from tests.conftest import wrapped
     from tests.helpers import tiny_models
 
     model = wrapped(tiny_models.bert(), "quantised")

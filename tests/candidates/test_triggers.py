@@ -177,7 +177,7 @@ def test_a_search_behind_the_others_is_given_up(fresh: Fresh, task: Task) -> Non
     reports: list[tuple[int, int, float]] = []
 
     class Strict(FitContext):
-        def report(self, number: int, step: int, value: float) -> bool:
+        def should_prune(self, number: int, step: int, value: float) -> bool:
             reports.append((number, step, value))
             return step >= 5
 
