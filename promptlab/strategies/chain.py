@@ -31,11 +31,26 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\(?\d{1,3}[.):])\s+")
 @earlier_names(answering="answer_reader")
 @dataclass(frozen=True)
 class ChainStep:
-    """A named prompt of a chain.
+    """A step of a chain asks a prompt and gives its answer a name for later steps.
 
-    Its template reads the example's fields and earlier steps' answers as ``{name of the step}``.
-    With ``map`` it is asked once for every entry of the list that the step of that name answered
-    (a JSON list, or lines), which its template reads as ``{item}``.
+    `ChainStep.of` makes one from a text and a parser or a verbalizer.
+
+    Args:
+        name: An identifier; the templates of later steps read the answer as ``{name}``.
+        template: Reads the example's fields and the answers of earlier steps.
+        answer_reader: How the answer is got: parsed from a reply, or scored among labels; the
+            reply as text unless given.
+        map: The name of an earlier step that answers with a list (a JSON list, or lines). This
+            step is asked once for every entry, and its answers are joined by line ends.
+        item: The field in which the template reads an entry of that list.
+
+    Example:
+        >>> parts = ChainStep.of("parts", "{question}\\nIts parts, one a line: {mask}")
+        >>> answers = ChainStep.of("answers", "{question}\\n{item} {mask}", map="parts")
+        >>> answers.template.fields
+        ('question', 'item')
+        >>> chain_fields([parts, answers])
+        ('question',)
     """
 
     name: str
@@ -101,12 +116,15 @@ class Chain(Strategy):
         InputError: For no steps, or names and fields that make no chain.
 
     Example:
+        >>> kinds = {"film": "film", "book": "book"}
+        >>> moods = {"negative": "terrible", "positive": "great"}
         >>> steps = [
-        ...     ChainStep.of("numbers", "The numbers in: {text}\\n{mask}"),
-        ...     ChainStep.of("total", "Their sum, {numbers}: {mask}"),
+        ...     ChainStep.of("kind", "{text} This was a {mask}.", verbalizer=kinds),
+        ...     ChainStep.of("mood", "{text} The {kind} was {mask}.", verbalizer=moods),
         ... ]
-        >>> Chain(steps, model).predict(["three and four"]).labels
-        ['7']
+        >>> found = Chain(steps, model).predict(["A dull plot."])
+        >>> found[0].label in moods, [step["name"] for step in found[0].trace["steps"]]
+        (True, ['kind', 'mood'])
     """
 
     def __init__(self, steps: Sequence[ChainStep], model: LanguageModel | str) -> None:

@@ -77,13 +77,38 @@ class KnowledgeGenerator:
 
 @earlier_names(writer="knowledge_generator")
 class GeneratedKnowledge(WrappingStrategy):
-    """Generated knowledge (Liu et al. 2022): ``count`` sampled statements, an answer with each.
+    """The model writes statements, answers with each of them, and one of the answers is chosen.
 
-    ``template`` asks for a statement; ``inner`` reads it as ``{knowledge}`` (``field``). With
-    ``bare`` the question without knowledge (an empty field) is answered as well, as in the paper.
-    ``choose``: the answer of highest *confidence* over all statements, which needs an inner
-    strategy that scores labels, or a *vote* (ties go to the more confident, then to the first).
-    Equal statements are asked about once.
+    This is generated knowledge prompting (Liu et al. 2022). Equal statements are asked about once.
+    A statement or an answer that fails is left out; the example fails if all do.
+
+    Args:
+        inner: The strategy that answers; its template reads a statement as ``{knowledge}``.
+        template: The prompt that asks for a statement. Its slot is where the statement begins.
+        count: How many statements are sampled for an example.
+        choose: *confidence*: the answer whose label has the highest probability with any of the
+            statements, for which ``inner`` must score labels; *vote*: the answer given with most
+            statements (ties go to the more confident answer, then to the earlier one).
+        bare: Whether the question is answered without a statement (an empty field) as well, as in
+            the paper.
+        field: The field of ``inner`` that holds the statement.
+        decoding: How statements are sampled; unless given at most 48 tokens, of one line, at
+            temperature 0.7 and ``top_p`` 0.9.
+        demonstrations: Solved examples that stand before the prompt for a statement; their answers
+            are statements.
+
+    Raises:
+        InputError: For settings that do not go together, such as several statements at
+            temperature 0, or an ``inner`` that does not read the field.
+        CapabilityError: For a model that does not generate.
+
+    Example:
+        >>> remote = pl.load_model("remote:my-model@http://localhost:8000/v1", cache=False)
+        >>> yes_or_no = pl.ChoiceParser((("yes", ("yes",)), ("no", ("no",))))
+        >>> inner = pl.PromptGenerator("{knowledge}\\n{question} {mask}", yes_or_no, remote)
+        >>> told = pl.GeneratedKnowledge(inner, "A fact about {question} {mask}", choose="vote")
+        >>> told.example_prompt("Can penguins fly?")
+        '{knowledge}\\nCan penguins fly? {mask}'
     """
 
     def __init__(

@@ -167,18 +167,33 @@ class PassageIndex:
 class Retrieval(WrappingStrategy):
     """The ``k`` passages nearest to an example are put into the field ``field`` of ``inner``.
 
-    ``passages`` is a list of texts, a file (`read_passages`), or *train*: the training examples
-    with their answers, found when it is fitted. ``method`` is *bm25* or *embedding* (the model's
-    own vectors). What is searched with is ``query``, all other fields without it. A text that BM25
-    finds no word of has no passages: the field is empty.
+    With *bm25* only passages that share a word with the example are found; where there are none,
+    the field is empty.
+
+    Args:
+        inner: The strategy that answers; its template reads the passages as ``{context}``.
+        passages: Texts; the path of a file of them (a table's column ``text``, or the paragraphs
+            of a .txt or .md file); or *train*, which makes passages of the training examples with
+            their answers in ``fit``, where no example finds itself.
+        k: At most so many passages stand in a prompt, the nearest first, each on a line.
+        method: *bm25*, or *embedding*: the cosine of the model's centred vectors.
+        field: The field of ``inner`` that holds the passages.
+        query: The fields whose texts are searched with; all that ``inner`` reads but ``field``
+            unless given.
+
+    Raises:
+        InputError: For an ``inner`` that does not read the field, an empty query, ``k`` below 1,
+            or no passages.
+        DataError: For a file of passages that is missing, cannot be read or has none.
+        CapabilityError: For *embedding* with a model that gives no vectors.
 
     Example:
-        >>> from promptlab.predictors.generator import PromptGenerator
-        >>> from promptlab.prompts.parsers.parsers import TextParser
-        >>> inner = PromptGenerator("{context}\\n{question} {mask}", TextParser(), model)
+        >>> from promptlab import PromptClassifier
+        >>> words = {"yes": "yes", "no": "no"}
+        >>> inner = PromptClassifier("{context}\\n{question} {mask}", words, model)
         >>> found = Retrieval(inner, ["Cats have nine lives.", "Dogs bark."], k=1)
-        >>> found.example_prompt("How many lives have cats?")
-        'Cats have nine lives.\\nHow many lives have cats? {mask}'
+        >>> found.example_prompt("Do cats have nine lives?")
+        'Cats have nine lives.\\nDo cats have nine lives? {mask}'
     """
 
     def __init__(

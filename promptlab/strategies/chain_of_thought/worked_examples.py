@@ -52,7 +52,21 @@ _CALCULATION = re.compile(r"<<[^<>]*>>")
 
 @dataclass(frozen=True)
 class WorkedExample:
-    """An example's fields, the reasoning for it, and the answer as it is to be said."""
+    """A worked example has an example's fields, the reasoning for it, and its answer.
+
+    `ChainOfThought` shows them before its question (Wei et al. 2022).
+
+    Args:
+        fields: The texts that the template reads, by field name.
+        reasoning: The steps from the question to the answer.
+        answer: What stands after "The answer is", without a full stop.
+
+    Example:
+        >>> fields = {"question": "How much is 2 + 3 + 4?"}
+        >>> worked = WorkedExample(fields, "2 + 3 is 5. 5 + 4 is 9.", "9")
+        >>> worked.completion("", "The answer is")
+        '2 + 3 is 5. 5 + 4 is 9. The answer is 9.'
+    """
 
     fields: Mapping[str, str]
     reasoning: str

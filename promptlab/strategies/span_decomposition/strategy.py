@@ -60,13 +60,42 @@ _SHOWN = 5
 
 @earlier_names(prompt="render_prompt")
 class SpanDecomposition(Strategy):
-    """Every stretch of up to ``longest`` words is asked about on its own (Cui et al. 2021).
+    """Names in a text are tagged by asking about every span of up to ``longest`` words on its own.
 
-    The ``template`` reads the text's field and ``{span}``, the ``verbalizer`` has the types and a
-    label for no name (``outside``: by default *O* or *none*). What is taken are stretches that do
-    not overlap, of a type likelier than no name by more than ``bias`` nats; *tuned*: the bias of
-    the best span F1 on the examples of ``fit``. The label is their ``phrase -> TYPE`` lines.
-    ``demonstrations`` solved phrases, drawn with ``seed``, stand before the prompt.
+    This is template-based named-entity recognition (Cui et al. 2021). A span is a candidate if its
+    likeliest type is likelier than no name by more than ``bias`` nats; of the candidates, some that
+    do not overlap are selected. The predicted label has a line ``phrase -> TYPE`` for each.
+
+    Args:
+        template: Reads the text's field and the span as ``{span}``; the type is said in its slot.
+        verbalizer: The answers of every type, and of a label for no name.
+        model: A model that scores, or its name.
+        text: The field whose words are tagged; needed if the template reads several beside
+            ``{span}``.
+        outside: The label for no name; *O* or *none* unless given.
+        longest: The most words of a span.
+        keep: Which spans are asked about: *all*; *words*, whose first and last word hold a letter
+            or a digit; *capitalised*, where both begin with a capital letter.
+        selection: *optimal*: the spans with the largest sum of margins above the bias (weighted
+            interval scheduling); *greedy*: the largest margin first.
+        calibration: *none*, *contextual* or *pmi*: which prior is taken off the scores.
+        bias: In nats; *tuned* takes the one of the best span F1 on the examples of ``fit``.
+        demonstrations: How many solved phrases of the training examples stand before the prompt.
+        seed: The seed of their draw.
+
+    Raises:
+        InputError: For a template without ``{span}``, a verbalizer without a label for no name,
+            or another setting that cannot be used.
+        CapabilityError: For a model that does not score.
+
+    Example:
+        >>> types = {"PER": "person", "LOC": "place", "O": "nothing"}
+        >>> tagger = pl.SpanDecomposition("{text} Here {span} is {mask}.", types, model)
+        >>> tagger.example_prompt("Anna lives in Rome")
+        'Anna lives in Rome Here Anna is {mask}.'
+        >>> solved = pl.Example("1", {"text": "Anna lives in Rome"}, "Anna -> PER\\nRome -> LOC")
+        >>> tagger.fit([solved]).predict(["Ben lives in Oslo"]).labels  # such as Ben -> PER
+        ['...']
     """
 
     def __init__(

@@ -24,14 +24,44 @@ WORTHS = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
 
 @dataclass(frozen=True)
 class StateEvaluator:
-    """*value*: words such as sure, likely, impossible are scored after each state, and the state
-    is worth their ``worths`` weighted by probability; *vote*: all states stand in one prompt as
-    ``{candidates}`` and their numbers are scored (Yao et al. 2023, section 3). No text is
-    generated for either; *value_text* and *vote_text* generate ``samples`` replies and parse
-    them. *random*: seeded numbers in [0, 1), the control that asks nobody.
+    """The states of a tree search are valued by scored or written words, by votes, or at random.
 
-    ``verbalizer`` gives the words' labels, by default the labels of ``worths`` themselves. The
-    ``template`` reads the example's fields and ``{state}``, ``{steps}``, ``{thought}``.
+    Values and votes are those of Yao et al. (2023, section 3). The methods:
+
+    - *value*: words such as sure, likely and impossible are scored after each state, whose value
+      is the sum of their ``worths`` times their probabilities.
+    - *value_text*: replies are generated and read for such a word; the value is the mean of their
+      worths, with 0 for a reply without one.
+    - *vote*: all states stand in one prompt, and the numbers by which it lists them are scored;
+      a state's value is the probability of its number.
+    - *vote_text*: replies are generated and read for such a number; the value is the state's
+      share of them.
+    - *random*: seeded numbers in [0, 1), the control for which no model is asked.
+
+    Args:
+        template: Reads the example's fields and ``{state}``, ``{steps}`` (the thoughts so far,
+            each closed by a newline) and ``{thought}`` (the last one), for votes ``{candidates}``;
+            only *random* needs none.
+        method: One of those above.
+        worths: What each word's label counts; unless given the paper's 20 for sure, 1 for likely
+            and 0.001 for impossible.
+        verbalizer: The answers of each label of ``worths``; the labels themselves unless given.
+        samples: How many replies are generated for *value_text* and *vote_text*.
+        decoding: How they are generated; at most 16 tokens unless given, and up to an empty line
+            where it has no stop strings.
+        seed: The seed of *random*.
+
+    Raises:
+        InputError: For an unknown method, a missing template, labels without a worth, or several
+            samples at temperature 0.
+
+    Example:
+        >>> evaluator = StateEvaluator(pl.Template("Can {state} reach 24? {mask}"))
+        >>> evaluator.words.answers
+        ('impossible', 'likely', 'sure')
+        >>> value, label = evaluator.state_value(np.log([0.1, 0.4, 0.5]), [1, 1, 1])
+        >>> round(value, 4), label
+        (10.4001, 'sure')
     """
 
     template: Template | None = None

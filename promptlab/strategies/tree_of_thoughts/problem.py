@@ -23,9 +23,25 @@ class Thought:
 
 
 class Problem(ABC):
-    """The rules of a problem, so that illegal thoughts are pruned without asking a model.
+    """A problem has the rules by which illegal thoughts are pruned without asking a model.
 
     A state is text; paths that come to equal states are one. Subclasses take no arguments.
+
+    Example:
+        >>> from promptlab.strategies.tree_of_thoughts.problem import Thought
+        >>> class Countdown(pl.strategies.Problem):
+        ...     fields = ("number",)
+        ...     def begin(self, fields):
+        ...         return fields["number"]
+        ...     def follow(self, state, thought):
+        ...         legal = thought in ("1", "2") and int(thought) <= int(state)
+        ...         return Thought(thought, str(int(state) - int(thought))) if legal else "illegal"
+        ...     def solved(self, state):
+        ...         return state == "0"
+        ...     def answer(self, fields, thoughts):
+        ...         return " ".join(thoughts)
+        >>> Countdown().follow("3", "2").state, Countdown().follow("3", "4")
+        ('1', 'illegal')
     """
 
     fields: ClassVar[tuple[str, ...]] = ()

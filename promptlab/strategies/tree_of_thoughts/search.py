@@ -16,10 +16,31 @@ SearchMethod = Literal["breadth", "depth"]
 
 @dataclass(frozen=True)
 class TreeSearch:
-    """*breadth*: the ``beam`` best states of a level go on (algorithm 1 of Yao et al. 2023);
-    *depth*: the best child first, back to the next one from a dead end, at most ``beam`` children
-    a state (algorithm 2). Paths have ``depth`` thoughts; states whose value is below
-    ``threshold`` are pruned.
+    """A tree of thoughts is searched breadth first or depth first, within limits.
+
+    A search ends at a solution, when nothing is left to visit, or when the budget is used up. Where
+    no problem tells what a solution is, it ends at the first level (*breadth*) or the first path
+    (*depth*) of ``depth`` thoughts.
+
+    Args:
+        method: *breadth*: the ``beam`` best states of a level are expanded (algorithm 1 of Yao et
+            al. 2023); *depth*: the best child is expanded first, and after a dead end the next one,
+            at most ``beam`` children of a state (algorithm 2).
+        depth: The most thoughts of a path.
+        beam: How many states of a level, or children of a state, are followed.
+        threshold: States of a lower value are not followed; ``None`` sets no limit.
+        budget: The most requests, tokens and expanded states of an example; unlimited unless given.
+
+    Raises:
+        InputError: For an unknown method, or a depth or beam below 1.
+
+    Example:
+        >>> search = TreeSearch("depth", depth=3, beam=8)
+        >>> moves = pl.strategies.ThoughtGenerator(method="moves")
+        >>> control = pl.strategies.StateEvaluator(method="random")
+        >>> tree = pl.TreeOfThoughts(moves, control, model, search=search, problem="game24")
+        >>> tree.predict(["1 1 1 8"])[0].trace["tree"]["ended"]
+        'solved'
     """
 
     method: SearchMethod = "breadth"

@@ -17,13 +17,28 @@ _BULLET = re.compile(r"^(?:[-*•]|\(?\d{1,3}[.)])\s+")
 
 @dataclass(frozen=True)
 class ThoughtGenerator:
-    """*propose*: one reply lists several thoughts, one a line; *sample*: ``count`` replies, each
-    one thought; *moves*: the problem's own list, no model (Yao et al. 2023, section 3).
+    """The next thoughts of a state are written by the model, or listed by the problem.
 
-    Of one state at most ``count`` thoughts are taken (*moves*: all). The ``template`` reads the
-    example's fields and ``{state}``, ``{steps}`` (the thoughts so far, each closed by a newline)
-    and ``{thought}`` (the last one). A reply ends at ``decoding.stop``: without any, at an empty
-    line (*propose*) or at the line's end (*sample*).
+    Args:
+        template: Asks for thoughts. It reads the example's fields and ``{state}``, ``{steps}``
+            (the thoughts so far, each closed by a newline) and ``{thought}`` (the last one); only
+            *moves* needs none.
+        method: *propose*: one reply lists several thoughts, one a line; *sample*: ``count``
+            replies, each one thought (both of Yao et al. 2023, section 3); *moves*: all that the
+            problem lists, for which no model is asked.
+        count: At most so many thoughts of one state are taken, except by *moves*.
+        decoding: How replies are generated. Where it has no stop strings, a reply ends at an empty
+            line (*propose*) or at the line's end (*sample*).
+
+    Raises:
+        InputError: For an unknown method, a missing template, a count below 1, or several samples
+            at temperature 0.
+
+    Example:
+        >>> asked = pl.Template("Numbers: {state}\\nPossible next steps:\\n{mask}")
+        >>> thoughts = ThoughtGenerator(asked, count=2)
+        >>> thoughts.parse_thoughts("1. 4 + 8 = 12\\n2. 8 - 4 = 4\\n3. 4 * 8 = 32")
+        ['4 + 8 = 12', '8 - 4 = 4']
     """
 
     template: Template | None = None
