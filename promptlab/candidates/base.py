@@ -57,6 +57,16 @@ _RENAMED_HOOKS = {
 class Trial(Protocol):
     """The part of an Optuna trial that a kind asks for the values of its dimensions.
 
+    It is a protocol: any object with these methods is a trial. Its methods have these arguments:
+
+    Args:
+        name: The name of the dimension.
+        choices: The values of a categorical dimension.
+        low: The smallest value of a number.
+        high: The largest value of a number.
+        step: The distance between neighbouring values, counted from ``low``.
+        log: Whether values are drawn evenly on a logarithmic scale.
+
     Example:
         >>> from optuna.trial import FixedTrial
         >>> trial: Trial = FixedTrial({"length": 20})
@@ -80,6 +90,9 @@ class Trial(Protocol):
 
 class KindSettings(Settings):
     """Base of a kind's section in the study file; unknown keys are refused.
+
+    Args:
+        kind: The name of the kind, or ``package.module:Name`` for one of your own.
 
     Example:
         >>> class EchoSettings(KindSettings):
@@ -276,6 +289,9 @@ def fit_one(
 def kind_names() -> list[str]:
     """The shipped kinds of candidates, sorted.
 
+    Returns:
+        Their names, as a study file gives them under ``kind``.
+
     Example:
         >>> "soft_prompt" in kind_names()
         True
@@ -288,6 +304,9 @@ def kind_schema(name: str) -> dict[str, Any]:
 
     Args:
         name: One of `kind_names`.
+
+    Returns:
+        The schema: ``properties`` by key, ``required`` keys, ``title`` and ``description``.
 
     Raises:
         StudyError: For any other name.

@@ -59,12 +59,18 @@ def fill_words(model: LanguageModel, prompts: Sequence[Prompt], top: int = 5) ->
 class AnswerRank:
     """How likely one answer is in a slot, and how many words are likelier.
 
-    Attributes:
+    Args:
         answer: The answer.
         probability: Of all its tokens, one after the other.
         rank: Its place among the tokens that can stand there (`fill_words`), 1 for the best;
             ``None`` for an answer of several tokens.
         tokens: How many tokens it has.
+
+    Example:
+        >>> prompt = pl.Template("{text} It was {mask}.").render({"text": "A fine film."})
+        >>> (good,) = pl.models.rank_answer(model, [prompt], "good")
+        >>> good.answer, good.tokens, 0 < good.probability < 1
+        ('good', 1, True)
     """
 
     answer: str

@@ -18,7 +18,7 @@ TokenKind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefi
 class Token:
     """A token of a prompt as a model reads it, or a place for one; `LanguageModel.tokens`.
 
-    Attributes:
+    Args:
         text: What a reader sees; bytes that are no whole character stand as ``\\xe2``.
         id: Its number in the vocabulary; ``None`` at a causal model's slot, for soft and trigger
             tokens that nothing has learned yet, and for a prefix that only the layers see.

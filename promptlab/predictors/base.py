@@ -61,10 +61,22 @@ _STORED_NAMES = {place: name for name, place in STORED_PREDICTORS.items()}
 
 
 class Predictor(SklearnInterface):
-    """``fit(examples) -> self``, ``predict(examples) -> Predictions``, ``save``, ``load``.
+    """A predictor learns from examples (`fit`), labels others (`predict`) and is saved (`save`).
 
-    Subclasses register themselves by class name; ``settings`` and ``from_settings`` carry all
-    that is not in files of their own.
+    It is the base of prompts, strategies, ensembles and tuners; `load` reads a saved one. A
+    subclass is registered by its class name, and its ``settings`` and ``from_settings`` carry all
+    that is not in files of its own.
+
+    Args:
+        args: What the subclass's constructor takes by position; `get_params` gives it by name.
+        settings: What it takes by name.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> found = classifier.evaluate(["A bore.", "Great fun."], ["negative", "positive"])
+        >>> found.n, 0 <= found.accuracy <= 1
+        (2, True)
     """
 
     kinds: ClassVar[dict[str, type[Predictor]]] = {}
@@ -244,6 +256,14 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
     Raises:
         InputError: For a folder that holds no predictor, one that was changed since it was saved,
             and when that model has other weights by now.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> folder = classifier.save("films")
+        >>> loaded = load(folder, model)
+        >>> loaded.predict(["A bore."]).labels == classifier.predict(["A bore."]).labels
+        True
     """
     folder = Path(folder)
     path = folder / DOCUMENT

@@ -21,11 +21,27 @@ PredictorFactory = Callable[[], Predictor]
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two columns on the same examples: exact McNemar.
+    """An exact McNemar test of two predictors on the same examples; `paired_tests` makes it.
 
-    ``only_a`` counts the examples that a alone has right. ``difference`` is a's accuracy minus
-    b's, ``ci95`` its interval, ``p_value`` two-sided, ``p_holm`` corrected over all pairs that
-    were tested together (itself for one pair).
+    Args:
+        a: The name of the first predictor.
+        b: The name of the second one.
+        n: How many examples both have answered.
+        only_a: How many of them a alone has right.
+        only_b: How many of them b alone has right.
+        difference: The accuracy of a minus that of b, both in [0, 1].
+        ci95: The 95 % interval of the difference (Bonett & Price 2012).
+        p_value: The two-sided p-value.
+        p_holm: The p-value corrected over all pairs that were tested together (Holm 1979); the
+            same as ``p_value`` for one pair.
+
+    Example:
+        >>> test = PairedTest("plain", "polite", 20, 8, 0, 0.4, (0.13, 0.6), 0.0078, 0.0078)
+        >>> test.distinguishable
+        True
+        >>> print(test)
+        plain is right where polite is wrong 8 times, the other way never; exact McNemar p = .008:
+        plain is better.
     """
 
     a: str
@@ -60,9 +76,24 @@ class PairedTest:
 
 
 def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
-    """Every pair of columns tested, with Holm's correction over all of them.
+    """Test every pair of columns, with Holm's correction (Holm 1979) over all of them.
 
-    Raises `InputError` for columns over different examples, or without targets.
+    Args:
+        columns: Predictions by the name of what made them, all over the same labelled examples.
+
+    Returns:
+        One test a pair, in the order of the columns; none for a single column.
+
+    Raises:
+        InputError: For columns over different examples or without targets, and for two that have
+            no example that both have answered.
+
+    Example:
+        >>> right = [pl.Prediction(str(n), "yes", target="yes") for n in range(8)]
+        >>> wrong = [pl.Prediction(str(n), "no", target="yes") for n in range(8)]
+        >>> (test,) = paired_tests({"a": Predictions(right), "b": Predictions(wrong)})
+        >>> test.only_a, test.only_b, round(test.p_value, 4)
+        (8, 0, 0.0078)
     """
     found = [_paired_test(a, columns[a], b, columns[b]) for a, b in combinations(columns, 2)]
     if len(found) < 2:  # nothing to correct, and the correction collects garbage for long
@@ -75,21 +106,28 @@ def paired_tests(columns: Mapping[str, Predictions]) -> list[PairedTest]:
 class ComparisonGrid:
     """Predictors by name over the same examples; `run` fills ``columns`` block by block.
 
-    A predictor that fails is told of in ``errors`` and left out; the others go on. ``makers`` are
-    called in `run`, and every predictor is fitted on ``train`` there.
+    Why a predictor failed is kept in ``errors``; the others go on without it.
+
+    Args:
+        makers: What makes each predictor, by its name; called in `run`.
+        examples: What is predicted, at least one.
+        train: The examples that every predictor is fitted on in `run`.
+        cancellation: Ends or pauses `run` from another thread.
+        columns: The predictions so far by name; begun anew for every maker.
+        predictors: The fitted predictors by name; filled by `run`.
+        errors: Why predictors failed, by name; filled by `run`.
 
     Raises:
         InputError: For no predictor or no example.
 
     Example:
-        >>> from promptlab.predictors.classifier import PromptClassifier
         >>> words = {"negative": "terrible", "positive": "great"}
-        >>> makers = {"plain": lambda: PromptClassifier("{text} It was {mask}.", words, model)}
+        >>> makers = {"plain": lambda: pl.PromptClassifier("{text} It was {mask}.", words, model)}
         >>> grid = ComparisonGrid(makers, [Example("1", {"text": "A dull plot."}, "negative")])
         >>> list(grid.run())
         ['plain', 'plain']
-        >>> grid.columns["plain"].labels
-        ['positive']
+        >>> len(grid.columns["plain"]), grid.done, grid.errors
+        (1, 1, {})
     """
 
     makers: Mapping[str, PredictorFactory]

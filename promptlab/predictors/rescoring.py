@@ -59,6 +59,16 @@ class Rescorer:
     Raises:
         CapabilityError: For a model that shows no features.
         InputError: For no examples.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> rescorer = Rescorer(classifier, ["A dull plot.", "A fine film."])
+        >>> others = {"negative": "bad", "positive": "good"}
+        >>> rescorer.needs_model(others)
+        ()
+        >>> sorted(rescorer.predict(others)[0].scores)
+        ['negative', 'positive']
     """
 
     def __init__(

@@ -27,6 +27,16 @@ class Strategy(Predictor, register=False):
     All examples of a `predict` are solved side by side, and what they ask at the same time is
     one batch for the model. An example whose request fails has no label and an ``error``; one for
     which the model declines, or writes nothing, has no label and is unparsed.
+
+    Args:
+        args: What the subclass's constructor takes by position; `get_params` gives it by name.
+        settings: What it takes by name.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> isinstance(classifier, Strategy), classifier.decodings
+        (True, ())
     """
 
     @property
@@ -70,11 +80,32 @@ def solve_all(strategy: Strategy, rows: Sequence[Example]) -> Predictions:
 
 
 def solve(predictor: Predictor, example: Input, watch: Watch | None = None) -> Prediction:
-    """The prediction for one example, watched while it comes about.
+    """Predict one example, and show the steps while they are made.
 
-    ``watch`` is called after every round of requests, and whenever a text grows, perhaps from
-    another thread; what it raises (`Cancelled`, for one) ends the work. A predictor that is no
-    `Strategy` is not watched.
+    Args:
+        predictor: The predictor, fitted if it needs that.
+        example: A text, a mapping or an `Example`, as `as_examples` reads it.
+        watch: Called with the steps so far and the text that is being written: at the start, after
+            every round of requests, and whenever a text grows, perhaps from another thread. What
+            it raises (`Cancelled`, for one) ends the work. For a predictor that is no `Strategy`
+            it is not called.
+
+    Returns:
+        The prediction, as ``predictor.predict`` gives it; if it was watched, with the steps in its
+        trace. A request that failed is in its ``error``.
+
+    Raises:
+        InputError: For an example that lacks a field.
+        NotFittedError: For a predictor that needs ``fit`` first.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> found = solve(classifier, "A dull plot.", lambda trace, text: print(len(trace)))
+        0
+        1
+        >>> [step["name"] for step in found.trace["steps"]]
+        ['label']
     """
     predictor = predictor.fitted_predictor
     (row,) = as_examples([example], predictor.fields)

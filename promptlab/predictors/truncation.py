@@ -28,9 +28,30 @@ def render_truncated(
 ) -> Prompt:
     """Render, and shorten the longest fields to a common length when the window is too small.
 
-    ``reserve`` tokens are kept free for the answer. ``Prompt.shortened`` names what was cut, and
-    ``Prompt.cut_tokens`` counts how much that was.
-    Raises `TemplateError` when not even empty fields make the prompt fit.
+    Args:
+        template: The template; its own words are never cut.
+        example: The example whose fields are rendered.
+        demonstrations: Solved examples, in the order in which they stand; their fields are
+            shortened, too.
+        model: The model whose tokens are counted and whose context window is to hold the prompt.
+        reserve: How many tokens are kept free for the answer.
+        placement: Whether demonstrations stand *before* or *after* the input, as in
+            `Template.render`.
+
+    Returns:
+        The prompt. Its ``shortened`` names the fields that were cut, its ``cut_tokens`` says by
+        how many tokens.
+
+    Raises:
+        TemplateError: When the prompt does not fit even with empty fields, and when the example
+            lacks a field.
+
+    Example:
+        >>> template = pl.Template("{text} It was {mask}.")
+        >>> example = pl.Example("1", {"text": "A fine film. " * 500})
+        >>> prompt = render_truncated(template, example, [], model, reserve=1)
+        >>> prompt.shortened, model.count_tokens(prompt) < model.max_tokens
+        (('text',), True)
     """
     limit = model.max_tokens - reserve
     prompt = template.render(example, demonstrations, placement)

@@ -36,6 +36,12 @@ class Demonstration:
     Args:
         fields: Texts by field name, as `Example.fields`.
         answer: What stands in the slot, such as ``"great"``.
+
+    Example:
+        >>> solved = Demonstration({"text": "A bore."}, "bad")
+        >>> template = Template("{text} It was {mask}.", demonstration_separator=" ")
+        >>> str(template.render({"text": "A fine film."}, [solved]))
+        'A bore. It was bad. A fine film. It was {mask}.'
     """
 
     fields: Mapping[str, str]

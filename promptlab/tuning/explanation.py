@@ -20,12 +20,30 @@ _KEPT = ("start", "steps", "best_step", "training", "method", "step", "loss", "d
 
 
 def explain(predictor: Predictor, top: int = 3) -> dict[str, Any]:
-    """Plain JSON data about a predictor, loaded or just fitted.
+    """Describe a predictor, loaded or just fitted, in plain JSON data.
 
-    ``kind`` (its class), ``model``, what its prompt is made of, ``learned`` (numbers of vectors,
-    trigger tokens with their words, a prefix, weights, a head; where they started and how long
-    they were trained), ``nearest``: for every vector its ``top`` nearest tokens with cosines, and
-    ``words``, the prompt in words, or ``no_words``: why there is none.
+    Args:
+        predictor: The predictor; of a tuner what it has learned is described.
+        top: How many nearest tokens are given for every learned vector.
+
+    Returns:
+        ``kind`` (its class), ``model``, and what its prompt is made of, such as ``template``;
+        ``learned``: numbers of vectors, trigger tokens with their words, a prefix, weights, a
+        head, where they started and how long they were trained (``None`` if nothing was learned);
+        ``nearest``: for every vector its nearest tokens with their cosines; ``words``: the prompt
+        in words, or ``None``, and then ``no_words``: why there is none.
+
+    Raises:
+        NotFittedError: For a tuner that has learned nothing yet.
+
+    Example:
+        >>> words = {"negative": "terrible", "positive": "great"}
+        >>> classifier = pl.PromptClassifier("{text} It was {mask}.", words, model)
+        >>> found = explain(classifier)
+        >>> found["kind"], found["template"]
+        ('PromptClassifier', '{text} It was {mask}.')
+        >>> found["no_words"]
+        'nothing was learned: the template is words already'
     """
     predictor = predictor.fitted_predictor
     found: dict[str, Any] = {"kind": type(predictor).__name__, "model": predictor.model.describe()}

@@ -81,20 +81,25 @@ PER_INPUT_ORDERS = ("nearest_last", "nearest_first")
 
 @dataclass(frozen=True)
 class DemonstrationConfig:
-    """``count`` demonstrations out of the training examples: which, in which order, and where.
+    """How demonstrations are chosen among the training examples, ordered and placed.
 
-    ``selection``: *random* (drawn with ``seed``); *nearest* to each input by ``similarity``
-    (*bm25* or *embedding*); *diverse* (one set that covers the training examples best);
-    *bootstrapped* (drawn among those that the model answers rightly by itself) or *confident*
-    (those of them it is surest of); *first* of the training examples. ``balanced`` lets classes
-    take turns, so that counts differ by one at most: the default but for *nearest* and *first*.
-
-    ``order``: *random* (shuffled with the seed), *grouped* by label, *alternating* between
-    labels, *given* (as among the training examples), for *nearest* also *nearest_last* (its
-    default) and *nearest_first*, for the others *global_entropy* and *local_entropy* (Lu et al.
-    2022) and *searched* (the right labels of ``probes`` other training examples likeliest), each
-    the best of at most ``permutations`` orders. ``placement`` is *before* or *after* the input,
-    as `Template.render` has it.
+    Args:
+        count: How many demonstrations stand in a prompt.
+        seed: Seeds what is drawn, and the *random* order.
+        order: *random*, *grouped* by label, *alternating* between labels, or *given* (as among
+            the training examples). For *nearest* also *nearest_last* and *nearest_first*. For the
+            other selections also *global_entropy* and *local_entropy* (Lu et al. 2022), and
+            *searched*, which makes the right labels of other training examples likeliest. Unless
+            given *nearest_last* for *nearest*, *given* for *first*, and *random* for the others.
+        selection: *random*; *nearest* to each input; *diverse* (one set that covers the training
+            examples best); *bootstrapped* (drawn among those that the model answers rightly by
+            itself); *confident* (those of them that it is surest of); or the *first* ones.
+        similarity: What *nearest* goes by, *bm25* or *embedding*.
+        balanced: Whether classes take turns, so that their counts differ by one at most. Unless
+            given so for all selections but *nearest* and *first*.
+        placement: *before* or *after* the input, as in `Template.render`.
+        permutations: How many orders *global_entropy*, *local_entropy* and *searched* try at most.
+        probes: How many other training examples *searched* judges an order by.
 
     Raises:
         InputError: For a negative count, an unknown name, or an order that does not go with the

@@ -33,6 +33,15 @@ def isolate_rendering() -> None:
 
     For programs that serve other people. On systems that cannot fork nothing changes: there such
     texts are bounded in this process, as they are everywhere before.
+
+    Returns:
+        Nothing; the processes end with this one.
+
+    Example:
+        >>> isolate_rendering()
+        >>> str(pl.Template("{{ text | upper }} It was {{ mask }}.").render({"text": "Fun!"}))
+        'FUN! It was {mask}.'
+        >>> end_isolation()  # for tests; a server goes on until it ends
     """
     global _pool
     if _pool is None and hasattr(os, "fork"):

@@ -32,6 +32,17 @@ class Parser(ABC):
     """Reads one answer out of one reply. Immutable, and equal when its settings are.
 
     A parser of your own is a subclass with `read` and `settings`.
+
+    Example:
+        >>> class YesNoParser(Parser):
+        ...     type = "yes_no"
+        ...     def read(self, answer):
+        ...         word = answer.strip().lower()
+        ...         return word if word in ("yes", "no") else None
+        ...     def settings(self):
+        ...         return {"type": self.type}
+        >>> YesNoParser().parse("<think>Perhaps no?</think> Yes")
+        'yes'
     """
 
     type: ClassVar[str]
@@ -323,9 +334,22 @@ def _json_text(value: Any) -> str | None:
 
 
 def parser_from_settings(settings: Mapping[str, Any]) -> Parser:
-    """Build a parser from plain data such as ``{"type": "regex", "pattern": "(\\d+)"}``.
+    """Build a shipped parser from plain data, as study files and templates hold it.
 
-    Raises InputError, naming the key, for an unknown type or key, a missing key or a wrong value.
+    Args:
+        settings: ``type``, and the keys of that parser: *choice* needs ``choices`` (words by
+            label), *regex* ``pattern``, *json* ``key``; *number* may have ``decimal``, *text*
+            ``stop`` and *spans* ``types``.
+
+    Returns:
+        The parser; its own ``settings()`` build an equal one.
+
+    Raises:
+        InputError: Naming the key, for an unknown type or key, a missing key or a wrong value.
+
+    Example:
+        >>> parser_from_settings({"type": "regex", "pattern": "([0-9]+) apples"}).parse("7 apples")
+        '7'
     """
     if not isinstance(settings, Mapping):
         raise InputError(f"parser: expected a mapping with a 'type', found {settings!r}")
