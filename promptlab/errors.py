@@ -70,7 +70,12 @@ CHANGED = 0
 
 @dataclass(frozen=True)
 class Location:
-    """A place in a file; its text is how messages begin. Lines are counted from 1.
+    """A place in a file; its text is how messages begin.
+
+    Args:
+        source: The file's name or path; empty for no file.
+        line: The line, counted from 1; ``None`` for the file as a whole, 0 for a value that does
+            not stand in the file but was given on the command line.
 
     Example:
         >>> str(Location("study.yaml", 7))
@@ -88,7 +93,17 @@ class Location:
 
 @dataclass(frozen=True)
 class ValidationIssue:
-    """One thing that is wrong in a file: what was found and what to do, and where it stands."""
+    """One thing that is wrong in a file, and where it stands.
+
+    Args:
+        text: What was found, and what to do about it.
+        location: The file and the line; by default nowhere.
+
+    Example:
+        >>> issue = ValidationIssue("seed: found 'x', expected a number", Location("study.yaml", 7))
+        >>> print(issue)
+        study.yaml, line 7: seed: found 'x', expected a number
+    """
 
     text: str
     location: Location = Location()

@@ -229,13 +229,37 @@ DATASETS: dict[str, BuiltinDataset] = {
 
 
 def data_set_names() -> list[str]:
-    """Names of the pinned data sets that `load_task` opens."""
+    """List the names of the pinned data sets, which `load_task` opens.
+
+    Returns:
+        The names; nothing is fetched.
+
+    Example:
+        >>> "sst2" in data_set_names()
+        True
+    """
     return list(DATASETS)
 
 
 def data_set_facts(name: str) -> dict[str, Any]:
-    """What a form needs to know of a pinned data set: topic, description, fields, labels, rows,
-    sizes of its splits by default, metric. Raises `DataError` for any other name.
+    """Describe a pinned data set without fetching it.
+
+    Args:
+        name: A name out of `data_set_names`.
+
+    Returns:
+        JSON data: ``name``; ``topic``, its task in the template library; ``description``;
+        ``fields`` and ``labels`` (empty for open answers); ``rows``, how many there are in all;
+        ``sizes``, the rows of its splits by default (a split that is not named takes the rest);
+        ``metric``, the name of the metric that decides.
+
+    Raises:
+        DataError: For a name of no pinned data set.
+
+    Example:
+        >>> facts = data_set_facts("sst2")
+        >>> facts["labels"], facts["rows"], facts["sizes"]
+        (['negative', 'positive'], 872, {'train': 128, 'dev': 200})
     """
     if name not in DATASETS:
         raise DataError(f"{name!r} is none of the pinned data sets: {', '.join(DATASETS)}")

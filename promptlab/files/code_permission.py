@@ -29,13 +29,15 @@ def allow_code(*packages: str) -> None:
     metrics and objectives, problems and DSPy programs (``package.module:Name``).
 
     Args:
-        packages: Importable packages or modules; one stands for all that is inside of it.
+        *packages: Importable packages or modules; one stands for all that is inside of it.
+
+    Returns:
+        Nothing; permissions add up.
 
     Raises:
-        InputError: For a text that is no name of a package.
+        InputError: For a text that is no name of a package; then none of the packages is allowed.
 
     Example:
-        >>> from promptlab.files.code_permission import allow_code
         >>> allow_code("mypackage", "other.metrics")
     """
     for package in packages:

@@ -16,7 +16,16 @@ from promptlab.prompts.verbalizer import Verbalizer
 
 
 def user_folder() -> Path:
-    """Where a user's own templates are looked for and saved."""
+    """Find the folder in which a user's own templates are looked for and saved.
+
+    Returns:
+        The folder that the environment variable ``PROMPTLAB_TEMPLATES`` names, else ``templates``
+        in the user's configuration folder of promptlab. It need not exist.
+
+    Example:
+        >>> str(user_folder() / "reviews.yaml")
+        '...reviews.yaml'
+    """
     chosen = os.environ.get("PROMPTLAB_TEMPLATES")
     if chosen:
         return Path(chosen).expanduser()
@@ -36,7 +45,32 @@ VOCABULARY = "vocabulary"
 
 @dataclass(frozen=True)
 class LibraryTemplate:
-    """A template with its answers or parser, where it comes from, and what it is for."""
+    """A template of the library with its answers or its parser, and where it comes from.
+
+    `templates` lists them.
+
+    Args:
+        name: The template's name within its task, such as ``it-was``.
+        task: The task's name, such as ``sentiment``.
+        template: The template itself.
+        source: Who wrote the template: a paper and its table, for example.
+        path: The YAML file that defines the template.
+        answers: The answers of each label, as `Verbalizer` takes them; ``None`` for a template
+            whose reply is generated, or is any token of the vocabulary.
+        aggregation: How the answers of one label are joined, as `Verbalizer` takes it.
+        parser: The settings of the parser of a generated reply, such as ``{"type": "number"}``, as
+            `parser_from_settings` takes them.
+        example: An example input: texts by field name.
+        open_vocabulary: Whether any token of the vocabulary is an answer.
+        note: A remark for people.
+
+    Example:
+        >>> item = pl.templates("sentiment")[0]
+        >>> item.full_name, item.template.fields
+        ('sentiment/it-was', ('text',))
+        >>> item.answers
+        {'negative': ['terrible'], 'positive': ['great']}
+    """
 
     name: str
     task: str
@@ -88,7 +122,23 @@ class LibraryTemplate:
 
 @dataclass(frozen=True)
 class LibraryTask:
-    """A task of the library: its labels, metric, example inputs and templates."""
+    """A task of the template library: its labels, metric, example inputs and templates.
+
+    `tasks` lists them.
+
+    Args:
+        name: The task's name, such as ``sentiment``.
+        description: What is asked, in a sentence.
+        metric: The name of the metric that decides.
+        labels: The class names; empty for a task with open answers.
+        examples: Example inputs: texts by field name, with the label where it is known.
+        templates: The templates by their names within the task.
+
+    Example:
+        >>> task = {task.name: task for task in pl.library.tasks()}["sentiment"]
+        >>> task.labels, task.metric, "it-was" in task.templates
+        (('negative', 'positive'), 'accuracy', True)
+    """
 
     name: str
     description: str

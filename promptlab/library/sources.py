@@ -38,18 +38,34 @@ def load_library() -> Mapping[str, LibraryTask]:
 
 
 def tasks() -> list[LibraryTask]:
-    """All tasks of the library, by name."""
+    """List all tasks of the template library.
+
+    Returns:
+        The tasks, sorted by name: shipped ones, the user's own, and those of other packages.
+
+    Raises:
+        InputError: A file of templates is wrong, or two of them define one full name.
+
+    Example:
+        >>> "sentiment" in [task.name for task in tasks()]
+        True
+    """
     return [task for _, task in sorted(load_library().items())]
 
 
 def templates(task: str | None = None) -> list[LibraryTemplate]:
-    """All templates, or those of one task, by full name.
+    """List the templates of the template library, or those of one task.
 
     Args:
-        task: The task's name, such as ``sentiment``.
+        task: The task's name, such as ``sentiment``; by default all tasks.
+
+    Returns:
+        The templates with their answers and sources, sorted by task; those of one task are in the
+        order of its files.
 
     Raises:
-        InputError: For an unknown task, with the names that are like it.
+        InputError: The task is unknown (the message gives names that are like it), a file of
+            templates is wrong, or two of them define one full name.
 
     Example:
         >>> "sentiment/it-was" in [item.full_name for item in templates("sentiment")]
@@ -84,13 +100,18 @@ def record_template_use(item: LibraryTemplate) -> None:
 
 
 def load_template(name: str) -> Template:
-    """The template of a full name such as ``sentiment/it-was``.
+    """Load a template of the template library by its full name.
 
     Args:
-        name: ``task/name``, as `templates` and `promptlab template list` give it.
+        name: ``task/name``, such as ``sentiment/it-was``; `templates` and
+            ``promptlab template list`` give the names.
+
+    Returns:
+        The template alone; `templates` also gives its answers or its parser.
 
     Raises:
-        InputError: For an unknown name, with those that are like it.
+        InputError: The name is unknown (the message gives names that are like it), a file of
+            templates is wrong, or two of them define one full name.
 
     Example:
         >>> load_template("sentiment/it-was").fields

@@ -33,11 +33,39 @@ _LISTED = ("description", "resolved", "study")
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A decided study: its winner on test, and what it was decided for.
+    """A decided study in a row: its winner on test, and what it was decided for.
 
-    ``decided`` is when, in ISO form (UTC). ``value`` is the objective on test with ``low`` and
-    ``high``, the ends of its 95 % interval, if it has one. ``tested`` names the test examples:
-    equal names, equal examples.
+    `compare_studies` makes one of each study.
+
+    Args:
+        name: The study's folder.
+        decided: When it was decided: UTC, ISO 8601.
+        task: The task's name.
+        data: The data set or the file, as the study names it.
+        model: The model's name.
+        objective: The name of what decided: a metric or a cost.
+        winner: The winner's name.
+        kind: The winner's kind of candidate, such as ``template``.
+        prompt: The winner's prompt for an example of dev.
+        value: The objective on test.
+        low: The low end of its 95 % interval; ``None`` for an objective without one.
+        high: The high end of that interval.
+        n: How many test examples were answered.
+        trials: How many trials the study has made.
+        tokens: The tokens of learning, of predictions on dev, and of the winner's on test.
+        seconds: The time of work, if the study has noted it.
+        tested: Names the test examples: equal names, equal examples; ``None`` where none are kept.
+        n_missing: How many test examples have no answer.
+
+    Example:
+        >>> rows = [f"film {n} was {'good' if n % 2 else 'bad'},{n % 2}" for n in range(40)]
+        >>> _ = Path("films.csv").write_text("\\n".join(["text,label", *rows]))
+        >>> prompt = {"text": "{text} It was {mask}.", "answers": {"0": "bad", "1": "good"}}
+        >>> group = {"kind": "template", "templates": [prompt]}
+        >>> study = {"study": "films", "task": "films.csv", "candidates": [group]}
+        >>> summary = pl.compare_studies([pl.run_study(study, model=model).path]).studies[0]
+        >>> summary.name, summary.kind, summary.trials, summary.n
+        ('films', 'template', 1, 20)
     """
 
     name: str
@@ -62,9 +90,30 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyComparisonPair:
-    """Two studies' winners on the same test examples; ``difference`` is ``a`` less ``b``.
+    """Two studies' winners compared on the same test examples.
 
-    ``p_holm`` is corrected over all pairs of the comparison.
+    `compare_studies` makes one of every two studies that can be tested.
+
+    Args:
+        a: The name of the older study.
+        b: The name of the later one.
+        objective: The name of what decided both.
+        test: The paired test, such as ``mcnemar_exact``.
+        p_value: Its two-sided p-value.
+        p_holm: The p-value corrected over all pairs of the comparison (Holm 1979).
+        difference: The objective of ``a`` less that of ``b``; the accuracy in place of an objective
+            that is neither a mean over examples nor made of counts.
+        ci95: The 95 % interval of the difference.
+        n: How many examples were compared; of a text that repeats, one.
+        n_discordant: On how many of them the two differ.
+
+    Example:
+        >>> pair = StudyComparisonPair(
+        ...     "monday", "friday", "accuracy", "mcnemar_exact", p_value=0.03125, p_holm=0.0625,
+        ...     difference=-0.03, ci95=(-0.06, -0.01), n=200, n_discordant=6,
+        ... )
+        >>> pair.p_holm < 0.05
+        False
     """
 
     a: str
@@ -81,7 +130,25 @@ class StudyComparisonPair:
 
 @dataclass(frozen=True)
 class StudyComparison:
-    """Studies, the oldest first, and the pairs of them that can be tested."""
+    """Decided studies beside each other, as `compare_studies` gives them.
+
+    Args:
+        studies: The studies, the oldest first.
+        pairs: Every two of them that judged the same test examples by the same objective.
+
+    Example:
+        >>> rows = [f"film {n} was {'good' if n % 2 else 'bad'},{n % 2}" for n in range(40)]
+        >>> _ = Path("films.csv").write_text("\\n".join(["text,label", *rows]))
+        >>> folders = []
+        >>> for name, text in {"first": "It was {mask}. {text}", "second": "{text} {mask}"}.items():
+        ...     prompt = {"text": text, "answers": {"0": "bad", "1": "good"}}
+        ...     group = {"kind": "template", "templates": [prompt]}
+        ...     study = {"study": name, "task": "films.csv", "candidates": [group]}
+        ...     folders.append(pl.run_study(study, model=model).path)
+        >>> comparison = pl.compare_studies(folders)
+        >>> [(pair.a, pair.b, pair.test, pair.n) for pair in comparison.pairs]
+        [('first', 'second', 'mcnemar_exact', 20)]
+    """
 
     studies: tuple[StudySummary, ...]
     pairs: tuple[StudyComparisonPair, ...]
@@ -93,7 +160,19 @@ class StudyComparison:
 
 @dataclass(frozen=True)
 class SettingChange:
-    """A setting that differs between two studies; ``None`` where it does not stand."""
+    """A setting that differs between two studies, as `Study.changes` lists them.
+
+    Args:
+        key: The setting's dotted key, such as ``task.dev``; or ``rests on:`` and the name of
+            weights, a file, a template or a package.
+        before: Its value in the first study; ``None`` where the setting does not stand in it.
+        after: The same in the second study.
+
+    Example:
+        >>> change = SettingChange("task.dev", before=200, after=400)
+        >>> print(f"{change.key}: {change.before} -> {change.after}")
+        task.dev: 200 -> 400
+    """
 
     key: str
     before: Any

@@ -46,7 +46,23 @@ class Verdict:
 
 
 def study_verdict(board: Row) -> Verdict:
-    """The verdict that a result document holds, or the one that follows from it."""
+    """Say what a study's result means: what to use, why, and what to do next.
+
+    Args:
+        board: The result document, as `Study.leaderboard` gives it; of studies of earlier versions,
+            too.
+
+    Returns:
+        The verdict that the document holds, or the one that follows from its figures:
+        ``action`` (*use*, *use_cheaper*, *none* or *undecided*), ``headline``, ``because``,
+        ``next``, ``trial`` and ``trusted``.
+
+    Example:
+        >>> best = {"name": "it-was", "number": 3, "test": {"accuracy": 0.91, "n": 200}}
+        >>> verdict = study_verdict({"study": "films", "objective": "accuracy", "best": best})
+        >>> verdict.action, verdict.trial
+        ('use', 3)
+    """
     kept = board.get("verdict")
     if isinstance(kept, Mapping):
         return Verdict(**kept)

@@ -50,10 +50,29 @@ class GroupCost:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A study's cost. ``decision`` is what follows the search: controls and the look at test.
+    """What a study will cost, from a low to a high end, as `estimate_study` gives it.
 
-    ``candidates`` is ``None`` for an endless space, ``dollars`` without a price, ``seconds`` for
-    an endpoint. ``uncounted`` says what is left out.
+    Args:
+        study: The study's name.
+        model: The model's name.
+        candidates: How many candidates there are; ``None`` for an endless space.
+        trials: How many trials are planned; of a learning curve, how many cells.
+        groups: The cost of each group of candidates, or of each method.
+        decision: The cost of what follows the search: controls and the predictions on test.
+        seconds: The time in all; ``None`` for an endpoint.
+        dollars: The price in all; ``None`` for a model without a price.
+        uncounted: What is left out, in words.
+
+    Example:
+        >>> from pathlib import Path
+        >>> rows = [f"film {n} was {'good' if n % 2 else 'bad'},{n % 2}" for n in range(40)]
+        >>> _ = Path("films.csv").write_text("\\n".join(["text,label", *rows]))
+        >>> prompt = {"text": "{text} It was {mask}.", "answers": {"0": "bad", "1": "good"}}
+        >>> group = {"kind": "template", "templates": [prompt], "calibration": ["none", "batch"]}
+        >>> spec = pl.load_spec({"study": "films", "task": "films.csv", "candidates": [group]})
+        >>> estimate = pl.estimate_study(spec, model)
+        >>> estimate.trials, estimate.dollars, estimate.tokens.low <= estimate.tokens.high
+        (2, None, True)
     """
 
     study: str

@@ -48,9 +48,31 @@ class Method(Section):
 class CurveSpec(StudyFile):
     """A learning curve: every method on every draw of every size; nothing is chosen.
 
-    ``sizes`` are labelled training examples a class (in all, for open answers), ``seeds`` those
-    of the draws. ``dev_per_class`` leaves that many dev examples a class to learners that stop
-    early by them; without it they see all of dev.
+    `load_spec` makes one of a study file; `document` gives the file's values back.
+
+    Args:
+        kind: Always ``learning_curve``.
+        study: The study's name, which is its folder's.
+        description: For people; decides nothing.
+        task: Which data, and how it is divided into train, dev and test.
+        model: Which model, where, and in which number format.
+        sizes: Numbers of labelled training examples a class (in all, for open answers); 0 is a
+            method without any training.
+        seeds: Seeds of the draws of training examples; every method sees every draw.
+        dev_per_class: Dev examples a class that learners see who stop early by them; by default
+            they see all of dev.
+        methods: What is compared: each has a ``name`` and the settings of a group that stands for
+            one candidate.
+        baseline: The name of the method with which the others are compared.
+        block: As of a study that searches.
+        seed: As of a study that searches.
+
+    Example:
+        >>> spec = pl.load_spec("learning-curve", {"seeds": [13, 21]})
+        >>> spec.sizes, spec.baseline
+        ([0, 16, 32, 64, 128, 256], 'head')
+        >>> len(spec.methods) * len(spec.sizes) * len(spec.seeds)
+        48
     """
 
     kind: Literal["learning_curve"]
