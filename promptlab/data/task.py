@@ -90,12 +90,13 @@ class Task:
                     )
 
     def _check(self, example: Example, split: str) -> None:
-        for text in (example.id, example.label or "", *example.fields.values()):
-            if has_no_text(text):
-                raise DataError(
-                    f"{self.name}: example {example.id!a:.80} of {split} holds half a character or "
-                    f"a zero byte, which no tokenizer takes: {text!a:.80}; remove it"
-                )
+        texts = (example.id, example.label or "", *example.fields.values())
+        if has_no_text("".join(texts)):
+            text = next(text for text in texts if has_no_text(text))
+            raise DataError(
+                f"{self.name}: example {example.id!a:.80} of {split} holds half a character or "
+                f"a zero byte, which no tokenizer takes: {text!a:.80}; remove it"
+            )
         missing = [name for name in self.fields if name not in example.fields]
         if missing:
             raise DataError(f"{self.name}: example {example.id} of {split} lacks {missing[0]!r}")

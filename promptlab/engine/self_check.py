@@ -22,7 +22,7 @@ from promptlab.engine.generation.sequence import GeneratedSequence
 from promptlab.engine.kv_cache.state import recording_cache, to_kv_state
 from promptlab.engine.memory import TokenBudget
 from promptlab.engine.network.finite_check import has_finite_rows
-from promptlab.engine.network.model_errors import MODEL_FAILURES, describe_error
+from promptlab.engine.network.model_errors import MODEL_FAILURES, describe_error, raise_own_mistake
 from promptlab.engine.network.network import Network
 from promptlab.engine.network.output_check import check_outputs
 from promptlab.engine.scoring.causal import CausalRunner
@@ -90,6 +90,7 @@ def choose_runner(checked: CheckedModel, budget: TokenBudget, *, deterministic: 
     except NotFiniteError:
         raise
     except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         raise _refusal(checked, error) from error
     for runner in _candidate_runners(checked, budget, deterministic):
         if _agrees(checked, runner, requests, expected):
@@ -116,7 +117,8 @@ def choose_batching_mode(checked: CheckedModel, engine: Engine, tokenizer: Any) 
             texts = generate_sequences(engine, tokenizer, contexts, GENERATED_TOKENS)
             if all(_generates_plainly(checked, text) for text in texts):
                 return True
-        except MODEL_FAILURES:
+        except MODEL_FAILURES as error:
+            raise_own_mistake(error)
             continue
     return False
 
@@ -137,7 +139,8 @@ def accepts_vectors(checked: CheckedModel, engine: Engine) -> bool:
             table = network.virtual_tokens.embed(torch.tensor(ids[1:4], device=network.device))
         found = engine.with_learned_parts(table.clone(), None, "", keep=False).score([learned])
         expected = reference_scores(network, checked.family, [words], checked.decoder_start)
-    except MODEL_FAILURES:
+    except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         return False
     gaps = [abs(float(a) - b) for a, b in zip(found[0], expected[0], strict=True)]
     return max(gaps) <= checked.tolerance
@@ -161,7 +164,8 @@ def accepts_prefix(checked: CheckedModel, runner: Runner) -> bool:
             network, MaskedRunner(network, alone).with_prefix(own), FeatureStore(None)
         ).score([request])
         expected = reference_scores(network, checked.family, [request])
-    except MODEL_FAILURES:
+    except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         return False
     gaps = [abs(float(a) - b) for a, b in zip(found[0], expected[0], strict=True)]
     return own.length == row.shape[1] and max(gaps) <= checked.tolerance
@@ -196,6 +200,7 @@ def _check_plain(checked: CheckedModel) -> None:
     except NotFiniteError:
         raise
     except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         raise _refusal(checked, error) from error
     if checked.family != "causal":
         return
@@ -268,7 +273,8 @@ def _agrees(
     engine = Engine(checked.network, runner, FeatureStore(None))
     try:
         found = engine.score(requests)
-    except MODEL_FAILURES:
+    except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         return False
     return all(
         abs(float(a) - b) <= checked.tolerance * max(1.0, abs(b) / 20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -130,17 +131,17 @@ class Predictions(Sequence[Prediction]):
         """True labels in order."""
         return [row.target for row in self._rows]
 
-    @property
+    @cached_property
     def correct(self) -> list[bool]:
         """Row by row, whether the prediction is right."""
         return [row.correct for row in self._rows]
 
-    @property
+    @cached_property
     def answered(self) -> Predictions:
         """The rows that have an answer; figures and tests are over them alone."""
         return self if not self.n_missing else Predictions(r for r in self._rows if not r.missing)
 
-    @property
+    @cached_property
     def n_missing(self) -> int:
         """How many examples have no answer."""
         return sum(row.missing for row in self._rows)

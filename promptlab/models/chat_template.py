@@ -12,7 +12,7 @@ from promptlab.engine.network.model_errors import describe_error
 from promptlab.errors import CapabilityError, InputError, PromptlabError
 from promptlab.models.chat_limits import check_limits
 from promptlab.models.thinking import Thinking, closing_marks, thinking_switches
-from promptlab.prompts.text import Text
+from promptlab.prompts.prompt import Text
 
 Turn = tuple[str, Text]
 """A role (*system*, *user*, *assistant*) and its words."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from promptlab.errors import InputError
-from promptlab.prompts.text import CharacterRange, Text
+from promptlab.prompts.prompt import CharacterRange, Text
 
 Offsets = list[tuple[int, int]]
 

@@ -13,7 +13,7 @@ from promptlab.models.control_tokens import (
     has_forged_controls,
     written_controls,
 )
-from promptlab.prompts.text import Text
+from promptlab.prompts.prompt import Text
 
 Words = str | Text
 """Words to be tokenised; in a `Text`, what came from data is read without control tokens."""

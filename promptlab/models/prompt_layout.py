@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from promptlab.models.token_view import LearnedRun, Part, PromptLayout, TextRun
-from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Text, Trigger
-from promptlab.prompts.text import CharacterRange
+from promptlab.prompts.prompt import CharacterRange, Prompt, Segment, Slot, Soft, Text, Trigger
 
 Ids = Sequence[tuple[int | None, ...]]
 Chat = Callable[[Text], Text]

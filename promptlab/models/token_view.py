@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from promptlab.models.encoding import Encoding
-from promptlab.prompts.text import CharacterRange, Text
+from promptlab.prompts.prompt import CharacterRange, Text
 
 TokenKind = Literal["special", "chat", "text", "slot", "soft", "trigger", "prefix"]
 

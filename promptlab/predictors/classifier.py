@@ -111,7 +111,7 @@ class PromptClassifier(TemplatePredictor):
             return Predictions()
         self.prepare(rows)
         prior = self.known_prior()
-        prompts = [self.render_prompt(row) for row in rows]
+        prompts = self.render_prompts(rows)
         return self.predictions_from_scores(
             rows, prompts, self.model.score(prompts, self.verbalizer.answers), prior
         )
@@ -233,7 +233,7 @@ class PromptClassifier(TemplatePredictor):
             raise InputError("batch calibration needs training examples (labels are not used)")
         asked = list(train[:_MAX_BATCH_PRIOR_EXAMPLES])
         self.prepare(asked)
-        return [self.render_prompt(example) for example in asked]
+        return self.render_prompts(asked)
 
     def prior_from_scores(self, found: Scores) -> Float[np.ndarray, " answer"]:
         """The prior that the scores of `prior_prompts` make, in nats."""
@@ -264,7 +264,7 @@ class PromptClassifier(TemplatePredictor):
         One call of the model for all of them.
         """
         rows = [self._render_demonstrations(row) for row in shown]
-        asked = [[self._render(e, row) for e in examples] for row in rows]
+        asked = [self._render(examples, [row] * len(examples)) for row in rows]
         free = [self._content_free(row) for row in rows]
         prompts = [
             p for own, content_free in zip(asked, free, strict=True) for p in own + content_free

@@ -15,9 +15,8 @@ from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.base import Predictor, not_fitted_error
 from promptlab.predictors.truncation import render_truncated, truncation_record
-from promptlab.prompts.prompt import Prompt
+from promptlab.prompts.prompt import Prompt, Text
 from promptlab.prompts.template import Template, is_jinja
-from promptlab.prompts.text import Text
 
 if TYPE_CHECKING:
     from promptlab.engine.scoring.embedding import Pooling, TextEmbedder

@@ -80,7 +80,12 @@ class TemplatePredictor(Strategy, register=False):
 
     def render_prompt(self, example: Example) -> Prompt:
         """The prompt of one example, shortened to the model's window."""
-        return self._render(example, self.demonstrations_of(example))
+        return self.render_prompts([example])[0]
+
+    def render_prompts(self, examples: Sequence[Example]) -> list[Prompt]:
+        """The prompts of examples, in order, each shortened to the model's window."""
+        shown = [self.demonstrations_of(example) for example in examples]
+        return self._render(examples, shown)
 
     def demonstrations_of(self, example: Example) -> list[Demonstration]:
         """The demonstrations of one example's prompt: everybody's, or its own nearest ones."""
@@ -148,15 +153,14 @@ class TemplatePredictor(Strategy, register=False):
         """The columns of the examples' own labels in `label_scores`."""
         raise InputError(f"{type(self).__name__} scores no labels")
 
-    def _render(self, example: Example, demonstrations: Sequence[Demonstration]) -> Prompt:
-        return render_truncated(
-            self.template,
-            example,
-            demonstrations,
-            self.model,
-            self._reserve(),
-            self.demonstration_config.placement,
-        )
+    def _render(
+        self, examples: Sequence[Example], demonstrations: Sequence[Sequence[Demonstration]]
+    ) -> list[Prompt]:
+        reserve, placement = self._reserve(), self.demonstration_config.placement
+        return [
+            render_truncated(self.template, example, shown, self.model, reserve, placement)
+            for example, shown in zip(examples, demonstrations, strict=True)
+        ]
 
     def _render_demonstrations(self, examples: Sequence[Example]) -> list[Demonstration]:
         return [Demonstration(e.fields, self._answer(str(e.label))) for e in examples]

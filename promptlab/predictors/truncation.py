@@ -97,8 +97,9 @@ def fits_without_counting(prompt: Prompt, model: LanguageModel, limit: int) -> b
 
 def truncation_record(*prompts: Prompt) -> dict[str, Any] | None:
     """What a prediction's trace says of fields that were cut; ``None`` when none was."""
-    facts = [{FIELDS: prompt.shortened, TOKENS: prompt.cut_tokens} for prompt in prompts]
-    return truncation_facts(facts) or None
+    cut = [prompt for prompt in prompts if prompt.shortened]
+    facts = [{FIELDS: prompt.shortened, TOKENS: prompt.cut_tokens} for prompt in cut]
+    return truncation_facts(facts) if facts else None
 
 
 def _cut(fields: Mapping[str, str], model: LanguageModel, tokens: int) -> dict[str, str]:

@@ -2,15 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from promptlab.compat.earlier_names import earlier_names
-from promptlab.prompts.text import Text
 from promptlab.security.html import html_facts
 
-__all__ = ["Prompt", "Segment", "Slot", "Soft", "Text", "Trigger", "TriggerFiller"]
+__all__ = [
+    "CharacterRange",
+    "Prompt",
+    "Segment",
+    "Slot",
+    "Soft",
+    "Text",
+    "Trigger",
+    "TriggerFiller",
+]
+
+
+CharacterRange = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text of a prompt; ``data_ranges`` are the characters (start, end) that came from data.
+
+    A model's control tokens (``<|im_end|>``, ``[MASK]``, ``</s>``) mean what they mean where a
+    template's author wrote them, and are words like any other where data did.
+    """
+
+    text: str
+    data_ranges: tuple[CharacterRange, ...] = ()
+
+    @classmethod
+    def from_data(cls, text: str) -> Text:
+        """Words that came from data: fields, demonstrations, passages, earlier replies."""
+        return cls(text, ((0, len(text)),) if text else ())
+
+    @classmethod
+    def join(cls, texts: Iterable[Text]) -> Text:
+        """The texts as one."""
+        parts = list(texts)
+        if len(parts) == 1:
+            return parts[0]
+        spans: list[CharacterRange] = []
+        length = 0
+        for part in parts:
+            spans.extend((start + length, end + length) for start, end in part.data_ranges)
+            length += len(part.text)
+        return cls("".join(part.text for part in parts), _merged(spans))
+
+    def __add__(self, other: Text) -> Text:
+        """Both as one text."""
+        return Text.join((self, other))
+
+    def __len__(self) -> int:
+        """The number of characters."""
+        return len(self.text)
+
+    def slice(self, start: int, end: int | None = None) -> Text:
+        """The characters from ``start`` to ``end`` (the end of the text)."""
+        end = len(self.text) if end is None else min(end, len(self.text))
+        spans = ((max(a, start) - start, min(b, end) - start) for a, b in self.data_ranges)
+        return Text(self.text[start:end], tuple((a, b) for a, b in spans if a < b))
+
+    def lstrip(self) -> Text:
+        """Without the white space at its beginning."""
+        return self.slice(len(self.text) - len(self.text.lstrip()))
+
+    def rstrip(self) -> Text:
+        """Without the white space at its end."""
+        return self.slice(0, len(self.text.rstrip()))
+
+    def strip(self) -> Text:
+        """Without the white space at both ends."""
+        return self.lstrip().rstrip()
 
 
 @dataclass(frozen=True)
@@ -68,7 +136,7 @@ class Prompt:
     turns: tuple[tuple[str, str], ...] = ()
     cut_tokens: int = field(default=0, compare=False)
 
-    @property
+    @cached_property
     def slot(self) -> int:
         """Index of the answer slot among the segments."""
         return next(i for i, segment in enumerate(self.segments) if isinstance(segment, Slot))
@@ -83,18 +151,18 @@ class Prompt:
         """The words after the slot (learned segments left out)."""
         return self.sides[1].text
 
-    @property
+    @cached_property
     def sides(self) -> tuple[Text, Text]:
         """`left` and `right`, with what of them came from data."""
         before, after = self.segments[: self.slot], self.segments[self.slot + 1 :]
         return _words(before), _words(after)
 
-    @property
+    @cached_property
     def is_text_only(self) -> bool:
         """Whether the prompt consists of words alone, without soft or trigger segments."""
         return not any(isinstance(segment, Soft | Trigger) for segment in self.segments)
 
-    @property
+    @cached_property
     def learned_tokens(self) -> int:
         """Soft and trigger tokens of the prompt."""
         return sum(s.count for s in self.segments if isinstance(s, Soft | Trigger))
@@ -174,3 +242,16 @@ def _shown(segment: Segment, answer: str) -> str:
             return f"{{soft:{count}{shared}{detail}}}"
         case Trigger(count):
             return f"{{trigger:{count}}}"
+
+
+def _merged(spans: Sequence[CharacterRange]) -> tuple[CharacterRange, ...]:
+    """Neighbouring spans joined, empty ones dropped."""
+    found: list[CharacterRange] = []
+    for start, end in spans:
+        if start == end:
+            continue
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return tuple(found)

@@ -28,6 +28,8 @@ class SanitizedStream:
     def __init__(self, stream: TextIO, *, plain: bool = True) -> None:
         self.behind = stream
         self._plain = plain
+        # A program that draws asks these at every piece.
+        self.isatty, self.flush = stream.isatty, stream.flush
 
     def write(self, text: str) -> int:
         """Write a text; returns the length of what was given."""
@@ -95,15 +97,6 @@ def open_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     class CleanConsole(Console):
         """Its own escapes come of styles; a text that holds some has them written out."""
 
-        @property
-        def file(self) -> Any:
-            """Where it draws."""
-            return escape_unencodable(super().file)
-
-        @file.setter
-        def file(self, new: Any) -> None:
-            self._file = new
-
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterable[Segment]:
@@ -114,7 +107,10 @@ def open_console(*, stderr: bool = False, quiet: bool = False) -> Console:
                 else:
                     yield Segment(make_printable(hide_secrets(piece.text)), piece.style)
 
-    return CleanConsole(stderr=stderr, markup=False, highlight=False, quiet=quiet, emoji=False)
+    stream = escape_unencodable(sys.stderr if stderr else sys.stdout)
+    return CleanConsole(
+        file=stream, stderr=stderr, markup=False, highlight=False, quiet=quiet, emoji=False
+    )
 
 
 def _encodable(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from promptlab.engine.network.model_errors import MODEL_FAILURES
+from promptlab.engine.network.model_errors import MODEL_FAILURES, raise_own_mistake
 from promptlab.errors import PromptlabError
 from promptlab.models.base import Family
 from promptlab.models.learned_parts import LearnedParts
@@ -213,7 +213,8 @@ def _vectors(model: LocalModel, pair: Any) -> float | None:
                 ).numpy()
                 for p in prompts
             ]
-    except MODEL_FAILURES:
+    except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         return None  # its own forward takes no vectors
     return _difference(found, np.array(plain))
 

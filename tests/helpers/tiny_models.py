@@ -31,6 +31,24 @@ Pair = tuple[Any, Any]
 """A transformers model and its tokenizer."""
 
 
+WORD_PIECES = """
+! ##a ##ac ##ad ##al ##anc ##and ##arm ##at ##aw ##b ##ble ##bod ##c ##com ##d ##e ##ec ##ed
+##en ##end ##ends ##ent ##eou ##eous ##er ##erful ##es ##f ##ful ##g ##gat ##h ##i ##im ##in
+##ing ##is ##ised ##it ##ive ##k ##ke ##l ##le ##lm ##lo ##m ##mend ##mended ##n ##nc ##nd
+##nderful ##ne ##ney ##o ##od ##og ##ol ##olog ##om ##ou ##our ##p ##pit ##pty ##r ##re ##read
+##rg ##ri ##rible ##ris ##rm ##rs ##s ##se ##sit ##t ##tac ##tacle ##tes ##ty ##u ##ue ##ul ##ut
+##v ##ve ##ver ##vi ##vie ##w ##y ##yb , . / : ; ? a al all alread already an and ap apolog
+apologised aw awful b bad c ca capit capital ch charm charming col cold d dul dull e em empty f
+fal false fi film fr franc france fri friends g go good gorg gorgeous gre great h ha have hour i
+in is it j jo joke jour journey k l land lands lou loud m ma mayb maybe min minut minute mo
+movie my n ne negat negative never no nobod nobody not o of one p pa paris plo plot po pol
+poland posit positive r re recom recommended revie review s sent sentim sentiment slo slow sou
+soup sp spec spectacle t ter terrible th that the to tr true u v w wa wars warsaw was wastes wit
+witty wo wonderful y yes
+"""
+"""Of `CORPUS`, as a trainer made them once: where pieces tie, its choice changes by process."""
+
+
 def byte_tokenizer(
     *, specials: dict[str, str], around: str = "$A", lstrip_mask: bool = False
 ) -> Any:
@@ -57,16 +75,16 @@ def byte_tokenizer(
 
 def word_piece_tokenizer() -> Any:
     """WordPiece with BERT's special tokens."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    core = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    words = {word: place for place, word in enumerate([*names, *WORD_PIECES.split()])}
+    core = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))
     core.normalizer = normalizers.BertNormalizer()
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=WORDS, special_tokens=names, show_progress=False)
-    core.train_from_iterator(CORPUS, trainer)
+    core.add_special_tokens(names)
     _surround(core, "[CLS] $A [SEP]")
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     return PreTrainedTokenizerFast(tokenizer_object=core, **dict(zip(roles, names, strict=True)))

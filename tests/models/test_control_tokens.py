@@ -11,9 +11,8 @@ from promptlab.models.control_tokens import control_ids
 from promptlab.models.encoding import Encoding
 from promptlab.models.local import LocalModel
 from promptlab.predictors.head import HeadTexts
-from promptlab.prompts.prompt import Prompt, Slot
+from promptlab.prompts.prompt import Prompt, Slot, Text
 from promptlab.prompts.template import Demonstration, Template
-from promptlab.prompts.text import Text
 from tests.helpers.tiny_models import Pair, byte_tokenizer, sentinel_tokenizer, word_piece_tokenizer
 
 Fresh = Callable[..., LocalModel]

@@ -107,7 +107,7 @@ def test_a_folder_of_an_earlier_version_goes_on(start: Callable[..., Any], tmp_p
     with pytest.raises(Cancelled):
         begun.run()
     study = optuna.load_study(study_name="reviews", storage=run.storage)
-    every = begun.space.enumerate(100) or []
+    every = begun.context.space.enumerate(100) or []
     random.Random(begun.spec.seed).shuffle(every)
     for params in every:
         study.enqueue_trial(params)

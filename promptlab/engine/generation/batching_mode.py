@@ -10,7 +10,7 @@ from torch import Tensor
 from promptlab.engine.generation.decode_batch import EncoderDecoderBatch
 from promptlab.engine.generation.prefill import EncoderDecoderPrefill, PrefilledContext
 from promptlab.engine.memory import TokenBudget
-from promptlab.engine.network.model_errors import MODEL_FAILURES
+from promptlab.engine.network.model_errors import MODEL_FAILURES, raise_own_mistake
 from promptlab.engine.network.network import Network
 
 BatchingMode = Literal["continuous", "static", "sequential", "uncached"]
@@ -23,7 +23,8 @@ def detect_batching_mode(network: Network, start: int) -> BatchingMode:
     if network.batching_mode is None:
         try:
             network.batching_mode = _detect(network, start)
-        except MODEL_FAILURES:
+        except MODEL_FAILURES as error:
+            raise_own_mistake(error)
             network.batching_mode = "sequential"
     return cast(BatchingMode, network.batching_mode)
 

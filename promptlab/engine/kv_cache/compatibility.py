@@ -9,7 +9,7 @@ import transformers
 
 from promptlab.compat import changed_library_error
 from promptlab.engine.kv_cache.state import cache_from_state, to_kv_state
-from promptlab.engine.network.model_errors import MODEL_FAILURES
+from promptlab.engine.network.model_errors import MODEL_FAILURES, raise_own_mistake
 from promptlab.engine.network.network import Network
 
 
@@ -36,6 +36,7 @@ def check_cache_layers() -> None:
                 use_cache=True,
             ).logits
         except MODEL_FAILURES as error:
+            raise_own_mistake(error)
             raise changed_library_error(
                 "transformers", "cache layers (cache_utils.DynamicLayer)"
             ) from error

@@ -16,7 +16,7 @@ from promptlab.compat.transformers import accepts_argument, cache_inputs, cache_
 from promptlab.engine.network.finite_check import has_finite_rows, is_finite, not_finite_error
 from promptlab.engine.network.gather_hooks import GatherHooks
 from promptlab.engine.network.math_attention import MATH_ATTENTION
-from promptlab.engine.network.model_errors import MODEL_FAILURES, model_errors
+from promptlab.engine.network.model_errors import MODEL_FAILURES, model_errors, raise_own_mistake
 from promptlab.engine.network.packed_linear import PackedLinears
 from promptlab.engine.network.virtual_tokens import VirtualTokens
 from promptlab.engine.network.vocabulary_head import VocabularyHead
@@ -215,7 +215,8 @@ class Network:
         """Run a small input with ``cache``; whether the model takes one."""
         try:
             self.fill_cache(cache, **self.sample)
-        except MODEL_FAILURES:
+        except MODEL_FAILURES as error:
+            raise_own_mistake(error)
             return False
         return True
 

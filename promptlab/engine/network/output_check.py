@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from promptlab.engine.network.finite_check import has_finite_rows
-from promptlab.engine.network.model_errors import MODEL_FAILURES
+from promptlab.engine.network.model_errors import MODEL_FAILURES, raise_own_mistake
 from promptlab.engine.network.network import Network
 
 TOLERANCE = 1e-3
@@ -61,7 +61,8 @@ def _gathers_like(
     try:
         with network.hooks.reading(rows, columns):
             logits: Tensor = network.run(network.sample).logits
-    except MODEL_FAILURES:
+    except MODEL_FAILURES as error:
+        raise_own_mistake(error)
         return False
     return logits.shape[1] == len(rows) and _near(
         logits.reshape(len(rows), -1).float(), expected, tolerance

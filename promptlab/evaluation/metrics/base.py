@@ -88,6 +88,12 @@ class MeanMetric(Metric):
 
 def answered_rows(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
     """Every answered row with its target; what was never answered is neither right nor wrong."""
+    for row in answered_predictions(predictions):
+        yield row, str(row.target)
+
+
+def answered_predictions(predictions: Predictions) -> Predictions:
+    """The answered rows, of which every one has a target."""
     if not len(predictions):
         raise InputError("a metric needs at least one prediction; the table is empty")
     rows = predictions.answered
@@ -96,10 +102,10 @@ def answered_rows(predictions: Predictions) -> Iterator[tuple[Prediction, str]]:
             f"a metric needs at least one answer; all {len(predictions)} requests failed, the "
             f"first: {predictions.errors[0]}"
         )
-    for row in rows:
-        if row.target is None:
-            raise InputError(f"example {row.example_id!r} has no label to compare with")
-        yield row, row.target
+    if None in rows.targets:
+        row = next(row for row in rows if row.target is None)
+        raise InputError(f"example {row.example_id!r} has no label to compare with")
+    return rows
 
 
 def import_optional(module: str, package: str) -> ModuleType:

@@ -8,7 +8,12 @@ import numpy as np
 from jaxtyping import Float
 
 from promptlab.errors import InputError
-from promptlab.evaluation.metrics.base import MeanMetric, Metric, answered_rows
+from promptlab.evaluation.metrics.base import (
+    MeanMetric,
+    Metric,
+    answered_predictions,
+    answered_rows,
+)
 from promptlab.evaluation.predictions import Prediction, Predictions
 
 _UNPARSED = "\x00unparsed"  # stands for a missing label; no data file can hold it
@@ -23,6 +28,10 @@ class Accuracy(MeanMetric):
     def row_value(self, row: Prediction, target: str) -> float:
         """1 when right, else 0."""
         return float(row.correct)
+
+    def per_example(self, predictions: Predictions) -> list[float]:
+        """1 a right row and 0 a wrong one, in order."""
+        return [float(right) for right in answered_predictions(predictions).correct]
 
 
 class MacroF1(Metric):
