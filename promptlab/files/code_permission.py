@@ -132,7 +132,7 @@ def _check_permission(
         raise fault(
             f"{told} is code of the package {package}, and files run no code unless you say so: if "
             f"you trust it, allow it by --allow-code {package} (in Python: "
-            f"promptlab.allow_code({package!r}))"
+            f"promptlab.security.allow_code({package!r}))"
         )
 
 

@@ -8,6 +8,7 @@ from promptlab.engine.scoring.request import ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
 from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.segments import EncodedSides
 from promptlab.models.token_view import PromptLayout, TextRun, Token, TokenView
 from promptlab.prompts.prompt import Prompt, Text
 
@@ -22,13 +23,18 @@ class MaskedModel(LocalModel):
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[AnswerRequest]]:
         """For every prompt one question for each answer length in tokens."""
-        spaced = [self.encode_sides(p).left.text[-1:].isspace() for p in prompts]
+        pieces = [self.encode_sides(prompt) for prompt in prompts]
+        spaced = [piece.left.text[-1:].isspace() for piece in pieces]
         tokens = {
             space: [self._answer(answer, space) for answer in answers] for space in set(spaced)
         }
         lengths = [sorted({len(ids) for ids in tokens[space]}) for space in spaced]
         pairs = [(row, k) for row, ks in enumerate(lengths) for k in ks]
-        contexts = self._contexts([prompts[row] for row, _ in pairs], [k for _, k in pairs])
+        contexts = self._contexts(
+            [prompts[row] for row, _ in pairs],
+            [pieces[row] for row, _ in pairs],
+            [k for _, k in pairs],
+        )
         result: list[list[AnswerRequest]] = [[] for _ in prompts]
         for (row, k), context in zip(pairs, contexts, strict=True):
             ids = tokens[spaced[row]]
@@ -41,17 +47,22 @@ class MaskedModel(LocalModel):
         self, prompts: Sequence[Prompt], *, writes: bool = False
     ) -> list[ScoringContext]:
         """Every prompt with one mask token in its slot."""
-        return self._contexts(prompts, [1] * len(prompts))
+        pieces = [self.encode_sides(prompt) for prompt in prompts]
+        return self._contexts(prompts, pieces, [1] * len(prompts))
 
     def _answer(self, answer: str, spaced: bool) -> tuple[int, ...]:
         ids = self.encoding.encode(f" {answer}" if spaced else answer)
         check_answer_tokens(ids, answer, self.unknown)
         return ids
 
-    def _contexts(self, prompts: Sequence[Prompt], masks: Sequence[int]) -> list[ScoringContext]:
+    def _contexts(
+        self, prompts: Sequence[Prompt], pieces: Sequence[EncodedSides], masks: Sequence[int]
+    ) -> list[ScoringContext]:
         mask, mask_id = self.tokenizer.mask_token, self.tokenizer.mask_token_id
-        pieces = [self.encode_sides(prompt) for prompt in prompts]
-        texts = [p.left + Text(mask * k) + p.right for p, k in zip(pieces, masks, strict=True)]
+        texts = [
+            Text.join((piece.left, Text(mask * k), piece.right))
+            for piece, k in zip(pieces, masks, strict=True)
+        ]
         contexts = []
         for row, (ids, offsets) in enumerate(self.encoding.with_offsets(texts)):
             piece = pieces[row]

@@ -46,10 +46,14 @@ def estimate_study(
         InputError: The study cannot be run.
 
     Example:
-        >>> from promptlab.study.spec.load import load_spec
-        >>> estimate = estimate_study(load_spec("quickstart"))  # doctest: +SKIP
-        >>> estimate.trials, round(estimate.seconds.high)  # doctest: +SKIP
-        (28, 110)
+        >>> from pathlib import Path
+        >>> rows = [f"film {n} was {'good' if n % 2 else 'bad'},{n % 2}" for n in range(40)]
+        >>> _ = Path("films.csv").write_text("\\n".join(["text,label", *rows]))
+        >>> prompt = {"text": "{text} It was {mask}.", "answers": {"0": "bad", "1": "good"}}
+        >>> group = {"kind": "template", "templates": [prompt]}
+        >>> spec = pl.load_spec({"study": "films", "task": "films.csv", "candidates": [group]})
+        >>> estimate_study(spec, model).trials
+        1
     """
     task, space = check_study(spec, **({} if load is None else {"load": load}))
     model = model or spec.model.load()
