@@ -190,7 +190,7 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
         # goes on as if it had not been.
         over = history.count >= planned and not history.has_complete
         again = self.folder.is_decided or over
-        warn_lost_trials(context)
+        warn_lost_trials(context.folder, context.history, context.events)
         repair_predictions(context, own_storage=self._owns_storage)
         cut = TrialSearch(context, planned, order).run()
         if again:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
 from promptlab.data.example import Example
+from promptlab.data.task import Task
 from promptlab.errors import EndpointError, InputError
 from promptlab.evaluation.bag_of_words import BagOfWords
 from promptlab.evaluation.predictions import Predictions
@@ -59,30 +60,30 @@ def measure_controls(
         )
 
     found = [
-        _majority(context),
-        measured("content-free", lambda: _content_free(context, winner)),
+        _majority(context.task, context.examples),
+        measured("content-free", lambda: _content_free(context.task, context.examples, winner)),
         measured("shuffled-labels", lambda: _shuffled(context, best)),
     ]
     if context.task.labels:
-        found.append(measured("bag-of-words", lambda: _bag_of_words(context)))
+        found.append(
+            measured("bag-of-words", lambda: _bag_of_words(context.task, context.examples))
+        )
     return found
 
 
-def _majority(context: StudyContext) -> Control:
-    dev, test = (
-        majority_baseline(context.task.train, s) for s in (context.examples, context.task.test)
-    )
+def _majority(task: Task, examples: Sequence[Example]) -> Control:
+    dev, test = (majority_baseline(task.train, s) for s in (examples, task.test))
     note = f"always {test[0].label!r}, the most frequent label of train"
     return Control("majority", note, dev, test)
 
 
-def _content_free(context: StudyContext, winner: Predictor) -> Control:
+def _content_free(task: Task, examples: Sequence[Example], winner: Predictor) -> Control:
     """The winner's one answer to empty content, judged against every dev label."""
-    fields = dict.fromkeys(context.task.fields, CONTENT_FREE)
+    fields = dict.fromkeys(task.fields, CONTENT_FREE)
     found = winner.predict([Example("content-free", fields)])
     check_answered(found)
     rows = Predictions(
-        dataclasses.replace(found[0], example_id=e.id, target=e.label) for e in context.examples
+        dataclasses.replace(found[0], example_id=e.id, target=e.label) for e in examples
     )
     note = f"the winner with {CONTENT_FREE!r} in every field: what it says unread"
     return Control("content-free", note, rows)
@@ -105,20 +106,20 @@ def _shuffled(context: StudyContext, best: FrozenTrial) -> Control:
         return Control("shuffled-labels", note)
     rows, _ = predict_in_blocks(control, context.examples, context.spec.block, context.cancellation)
     check_answered(rows)
-    same = rows.labels == read_trial_predictions(context, best).labels
+    same = rows.labels == read_trial_predictions(context.folder, context.study, best).labels
     note = "the winner fitted on shuffled training labels"
     if same:
         note += "; the same predictions: this prompt learns nothing from the labels"
     return Control("shuffled-labels", note, rows)
 
 
-def _bag_of_words(context: StudyContext) -> Control:
+def _bag_of_words(task: Task, examples: Sequence[Example]) -> Control:
     """Word counts with logistic regression, on the training examples that prompts may use."""
-    train = context.task.train
+    train = task.train
     try:
         model = BagOfWords(train)
     except InputError as error:
         return Control("bag-of-words", f"not fitted: {error}")
     note = f"word counts with logistic regression, fitted on the {len(train):,} examples of train"
-    dev, test = model.predict(context.examples), model.predict(context.task.test)
+    dev, test = model.predict(examples), model.predict(task.test)
     return Control("bag-of-words", note, dev, test)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from promptlab.data.task import Task
 from promptlab.evaluation.failure_records import TABLES
 from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.reply_counts import count_replies, describe_reply_counts
 from promptlab.evaluation.statistics import holm, majority_baseline
 from promptlab.evaluation.truncation_count import count_truncations
-from promptlab.events import Warned
+from promptlab.events import Events, Warned
 from promptlab.predictors.base import Predictor
 from promptlab.study.decision.controls import measure_controls
 from promptlab.study.decision.gains import group_gains
@@ -45,12 +47,16 @@ from promptlab.study.folder.folder import REPEATS
 from promptlab.study.folder.provenance import (
     RESTS_ON,
     TESTED,
+    StudyProvenance,
     mixed_provenance_sentence,
     unrecorded_provenance_sentence,
 )
 from promptlab.study.report.composition import describe_composition
+from promptlab.study.spec.objective import Objective
+from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.blocks import describe_failed_requests
 from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.trials import QUEUED, SPACE, trial_record
 
 
@@ -64,9 +70,15 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
     beside = OptionalResults(context)
     trials = [t for t in context.history.finished if "repeats" not in trial_record(t)]
     ranking = rank_trials(context, [t for t in trials if t.state == TrialState.COMPLETE])
-    gaps = dev_answer_gaps(context, ranking, [t for t in trials if t.state == TrialState.FAIL])
+    gaps = dev_answer_gaps(
+        context.spec,
+        context.objectives,
+        context.examples,
+        ranking,
+        [t for t in trials if t.state == TrialState.FAIL],
+    )
     board = _dev_document(context, trials, ranking, beside) | {
-        "search": _search_facts(context, trials, cut=cut)
+        "search": _search_facts(context.spec, context.study, context.history, trials, cut=cut)
     }
     unanswered = {"dev": ranking.tables[ranking.best.number]}
     if gaps:
@@ -74,7 +86,7 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         board["statements"] = result_sentences(board, ranking)
     else:
         winner = context.fit(ranking.best)
-        _save(context, winner, context.folder.best_folder)
+        _save(context.task, winner, context.folder.best_folder)
         unanswered["test"] = _add_test_results(context, board, ranking, winner, beside)
     board["statements"] += [
         f"The winner on {split}: {describe_failed_requests(rows)}."
@@ -91,7 +103,7 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         if words
     ]
     board["cut"] = {split: count_truncations(rows).record() for split, rows in unanswered.items()}
-    board["statements"] += _add_provenance(context, board)
+    board["statements"] += _add_provenance(context.provenance, context.study, board)
     missing = sum(table.n_missing for table in ranking.tables.values())
     board["n_missing"] = missing + sum(t.n_missing for s, t in unanswered.items() if s != "dev")
     beside.add_to(board)
@@ -101,7 +113,7 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
         chosen = next(t for t in ranking.trials if t.number == verdict.trial)
         beside.attempt(
             "the cheaper prompt, which is to be saved",
-            lambda: _save(context, context.fit(chosen), context.folder.cheaper_folder),
+            lambda: _save(context.task, context.fit(chosen), context.folder.cheaper_folder),
             lambda reason: None,
         )
     beside.add_to(board)
@@ -110,24 +122,25 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
     return board
 
 
-def _add_provenance(context: StudyContext, board: dict[str, Any]) -> list[str]:
+def _add_provenance(
+    provenance: StudyProvenance, study: optuna.Study, board: dict[str, Any]
+) -> list[str]:
     """Write down what trials and test rest on; sentences, if it is not all the same."""
-    tested = context.study.user_attrs.get(TESTED)
+    tested = study.user_attrs.get(TESTED)
     board[RESTS_ON] = {
-        "records": context.provenance.records,
-        "now": context.provenance.key,
+        "records": provenance.records,
+        "now": provenance.key,
         "test": tested,
     }
     rows, best = board["trials"], board["best"]["number"]
     board["mixed"] = mixed_provenance_sentence(
-        context.provenance.records, rows, best, tested, context.provenance.key
+        provenance.records, rows, best, tested, provenance.key
     )
     return [told for told in (board["mixed"], unrecorded_provenance_sentence(rows)) if told]
 
 
-def _save(context: StudyContext, predictor: Predictor, folder: Path) -> None:
+def _save(task: Task, predictor: Predictor, folder: Path) -> None:
     """Save a predictor, which remembers by which texts it was fitted and chosen."""
-    task = context.task
     predictor.seen = predictor.seen.with_examples(task.train, task.dev, predictor.fields)
     predictor.read_as = task.columns
     predictor.save(folder)
@@ -172,9 +185,11 @@ def _dev_document(
         "gains": [],
         "gaps": [],
         "importances": beside.attempt(
-            "the importances of the dimensions", lambda: _importances(context), lambda reason: {}
+            "the importances of the dimensions",
+            lambda: _importances(context.history, context.objectives, context.events),
+            lambda reason: {},
         ),
-        "history": _history(context, trials),
+        "history": _history(context.objectives, trials),
         "confusion": None,
         "unparsed_rate": trial_record(best)["unparsed_rate"],
         "tokens": _tokens(context, ranking.trials),
@@ -252,11 +267,18 @@ def _add_gains(context: StudyContext, board: dict[str, Any], ranking: Ranking) -
     board["statements"] += [gain.sentence(words) for gain in found]
 
 
-def _search_facts(context: StudyContext, trials: list[FrozenTrial], *, cut: bool) -> dict[str, Any]:
+def _search_facts(
+    spec: StudySpec,
+    study: optuna.Study,
+    history: TrialHistory,
+    trials: list[FrozenTrial],
+    *,
+    cut: bool,
+) -> dict[str, Any]:
     """How much of what was planned, and of the whole space, was tried."""
-    done = context.history.count
-    budget, space = context.spec.budget, context.study.user_attrs.get(SPACE)
-    queued = context.study.user_attrs.get(QUEUED)
+    done = history.count
+    budget, space = spec.budget, study.user_attrs.get(SPACE)
+    queued = study.user_attrs.get(QUEUED)
     planned = budget.trials if queued is None else queued
     return {
         "done": done,
@@ -314,17 +336,19 @@ def _add_regression(
     board["statements"].append(regression_sentence(board["regression"]))
 
 
-def _importances(context: StudyContext) -> dict[str, float]:
+def _importances(
+    history: TrialHistory, objectives: Sequence[Objective], events: Events
+) -> dict[str, float]:
     """How much each dimension matters to the first objective, if that can be said."""
     try:
-        return importances(context.history.memory_study, context.objectives[0].maximise)
+        return importances(history.memory_study, objectives[0].maximise)
     except (ValueError, RuntimeError) as error:
-        context.events.emit(Warned(f"no parameter importances: {error}"))
+        events.emit(Warned(f"no parameter importances: {error}"))
         return {}
 
 
-def _history(context: StudyContext, trials: list[FrozenTrial]) -> list[dict[str, Any]]:
-    choose = max if context.objectives[0].maximise else min
+def _history(objectives: Sequence[Objective], trials: list[FrozenTrial]) -> list[dict[str, Any]]:
+    choose = max if objectives[0].maximise else min
     history: list[dict[str, Any]] = []
     best: float | None = None
     for trial in trials:

@@ -73,10 +73,11 @@ def group_gains(context: StudyContext, complete: Sequence[FrozenTrial]) -> list[
     baseline = first.pop(context.spec.baseline or "", None)
     if baseline is None or not first:
         return []
-    rows = read_trial_predictions(context, baseline)
+    rows = read_trial_predictions(context.folder, context.study, baseline)
     cost = trial_record(baseline)["tokens_per_example"]
     found = [
-        context.compare_on_dev(read_trial_predictions(context, t), rows) for t in first.values()
+        context.compare_on_dev(read_trial_predictions(context.folder, context.study, t), rows)
+        for t in first.values()
     ]
     p_values = holm([comparison.p_value for comparison in found])
     return [

@@ -49,7 +49,10 @@ def rank_trials(context: StudyContext, complete: Sequence[FrozenTrial]) -> Ranki
     """
     objective = context.objectives[0]
     sign = -1 if objective.maximise else 1
-    tables = {trial.number: read_trial_predictions(context, trial) for trial in complete}
+    tables = {
+        trial.number: read_trial_predictions(context.folder, context.study, trial)
+        for trial in complete
+    }
     anchor = min(complete, key=lambda t: (tables[t.number].n_missing, sign * t.values[0], t.number))
     values = {
         trial.number: _value(objective, trial, tables[trial.number], anchor, tables[anchor.number])

@@ -6,15 +6,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import optuna
 from optuna.trial import FrozenTrial
 
+from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.events import Phase, Warned
+from promptlab.events import Events, Phase, Warned
 from promptlab.files.text_file import is_there
 from promptlab.predictors.base import Predictor
 from promptlab.study.decision.reference import Reference
 from promptlab.study.folder.documents import BRING_BACK, file_checksum, is_test_lock, read_json_file
+from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.prediction_tables import read_table
 from promptlab.study.folder.provenance import TESTED
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks, predict_missing
@@ -39,7 +42,7 @@ def lock_test(context: StudyContext, best: FrozenTrial, reference: Reference | N
     record = {"trial": best.number, "candidate": trial_record(best)["key"]}
     if reference is not None:
         record["reference"] = trial_record(reference.trial)["key"]
-    lock = _known_lock(context)
+    lock = _known_lock(context.folder, context.study, context.events)
     spent = None if lock is None else (lock["candidate"], lock.get("reference"))
     if lock is None or spent == (record["candidate"], record.get("reference")):
         kept = record if lock is None else lock
@@ -64,7 +67,7 @@ def predict_test(context: StudyContext, name: str, predictor: Predictor) -> Pred
     rows: Predictions | None = None
     if path.exists():
         try:
-            rows = _kept(context, name)
+            rows = _kept(context.folder, context.study, context.task, name)
         except InputError as error:
             context.events.emit(Warned(f"{error}; the same prompt predicts test again"))
     if rows is not None and not rows.n_missing:
@@ -77,45 +80,45 @@ def predict_test(context: StudyContext, name: str, predictor: Predictor) -> Pred
         check_answered(rows)
         if name == _FILE:
             context.study.set_user_attr(TESTED, context.provenance.key)
-    _keep(context, name, rows)
+    _keep(context.folder, context.study, name, rows)
     return rows
 
 
-def _keep(context: StudyContext, name: str, rows: Predictions) -> None:
+def _keep(folder: StudyFolder, study: optuna.Study, name: str, rows: Predictions) -> None:
     """Write predictions of test; a run killed in the midst finds the file as before, or as now."""
     written, following = hashlib.sha256(rows.to_text().encode()).hexdigest(), f"{name}{_NEXT}"
-    known_sums = context.study.user_attrs.get(_CHECKSUMS, {})
-    context.study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
-    rows.to_jsonl(context.folder.predictions_file(name))
+    known_sums = study.user_attrs.get(_CHECKSUMS, {})
+    study.set_user_attr(_CHECKSUMS, {**known_sums, following: written})
+    rows.to_jsonl(folder.predictions_file(name))
     others = {key: value for key, value in known_sums.items() if key != following}
-    context.study.set_user_attr(_CHECKSUMS, {**others, name: written})
+    study.set_user_attr(_CHECKSUMS, {**others, name: written})
 
 
-def _kept(context: StudyContext, name: str) -> Predictions:
+def _kept(folder: StudyFolder, study: optuna.Study, task: Task, name: str) -> Predictions:
     """The predictions that an earlier run has made. Raises `InputError` for damaged ones."""
-    path = context.folder.predictions_file(name)
-    rows = read_table(path, context.task.test, context.task.labels)
-    known_sums = context.study.user_attrs.get(_CHECKSUMS, {})
+    path = folder.predictions_file(name)
+    rows = read_table(path, task.test, task.labels)
+    known_sums = study.user_attrs.get(_CHECKSUMS, {})
     expected = [known_sums[key] for key in (name, f"{name}{_NEXT}") if key in known_sums]
     if expected and file_checksum(path) not in expected:
         raise StudyError(f"{path} is not as it was written (its checksum is another one)")
     return rows
 
 
-def _known_lock(context: StudyContext) -> dict[str, Any] | None:
+def _known_lock(folder: StudyFolder, study: optuna.Study, events: Events) -> dict[str, Any] | None:
     """Who has looked at test, by the file or by the storage; ``None``: nobody yet."""
-    path = context.folder.path / LOCK
-    kept = context.study.user_attrs.get(_ATTRIBUTE)
+    path = folder.path / LOCK
+    kept = study.user_attrs.get(_ATTRIBUTE)
     try:
         found = read_test_lock(path)
     except InputError as error:
         if not is_test_lock(kept):
             raise
-        context.events.emit(Warned(f"{error}; it is written again as the storage knows it"))
+        events.emit(Warned(f"{error}; it is written again as the storage knows it"))
         found = None
-    if found is None and kept is None and context.folder.predictions_file(_FILE).exists():
+    if found is None and kept is None and folder.predictions_file(_FILE).exists():
         raise StudyError(
-            f"{path} is gone, and test was looked at: {context.folder.predictions_file(_FILE)} is "
+            f"{path} is gone, and test was looked at: {folder.predictions_file(_FILE)} is "
             f"there. Which prompt has looked at it decides; {BRING_BACK}"
         )
     if found is not None and kept is not None and is_test_lock(kept) and found != kept:

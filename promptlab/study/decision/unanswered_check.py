@@ -8,10 +8,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from promptlab.data.example import Example
 from promptlab.evaluation.predictions import Predictions
 from promptlab.study.decision.ranking import Ranking
 from promptlab.study.spec.objective import Objective
-from promptlab.study.trials.context import StudyContext
+from promptlab.study.spec.spec import StudySpec
 from promptlab.study.trials.trials import trial_record
 
 
@@ -45,14 +46,18 @@ def answer_gap(
 
 
 def dev_answer_gaps(
-    context: StudyContext, ranking: Ranking, failed: Sequence[FrozenTrial]
+    spec: StudySpec,
+    objectives: Sequence[Objective],
+    examples: Sequence[Example],
+    ranking: Ranking,
+    failed: Sequence[FrozenTrial],
 ) -> list[AnswerGap]:
     """Gaps of the candidates that could still be the best; those never answered at all are, too.
 
     Others have lost whatever their missing answers would be.
     """
-    allowed = context.spec.decision.missing
-    objective = context.objectives[0]
+    allowed = spec.decision.missing
+    objective = objectives[0]
     least = _bounds(objective, ranking.tables[ranking.best.number])
     found = []
     for trial in ranking.trials:
@@ -61,7 +66,7 @@ def dev_answer_gaps(
         if trial.number != ranking.best.number and least and most and most[1] < least[0]:
             continue
         found.append(answer_gap("dev", trial, rows, allowed))
-    size = len(context.examples)
+    size = len(examples)
     if allowed < 1:
         found += [
             AnswerGap(

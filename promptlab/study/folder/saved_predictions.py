@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.errors import InputError, StudyError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.events import Phase, Warned
+from promptlab.events import Events, Phase, Warned
 from promptlab.study.folder.documents import file_checksum
+from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.prediction_tables import read_table
+from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.blocks import check_answered, predict_in_blocks
 from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.trials import MENDED, is_unanswered, table_checksum, trial_record
 
 _CLOSE = 1e-9
@@ -43,24 +48,26 @@ def repair_predictions(context: StudyContext, *, own_storage: bool) -> None:
             _predict_again(context, trial, path)
 
 
-def read_trial_predictions(context: StudyContext, trial: FrozenTrial) -> Predictions:
+def read_trial_predictions(
+    folder: StudyFolder, study: optuna.Study, trial: FrozenTrial
+) -> Predictions:
     """A trial's predictions, unchanged since it was judged. Raises `InputError` naming the file."""
-    path = context.folder.predictions_file(trial.number)
-    expected = table_checksum(context.study, trial)
+    path = folder.predictions_file(trial.number)
+    expected = table_checksum(study, trial)
     if expected is not None and path.is_file() and file_checksum(path) != expected:
         raise StudyError(
             f"{path} is not as it was written (its checksum is another one); the same command "
             "judges the trial again"
         )
-    return context.folder.predictions(trial.number)
+    return folder.predictions(trial.number)
 
 
-def warn_lost_trials(context: StudyContext) -> None:
+def warn_lost_trials(folder: StudyFolder, history: TrialHistory, events: Events) -> None:
     """Tell where the storage of the folder knows none of the trials that have predictions here."""
-    files = [p for p in (context.folder.path / "predictions").glob("*.jsonl") if p.stem.isdigit()]
-    if files and not len(context.history):
-        told = f"{context.folder.path / 'study.db'} knows none of the {len(files)} trials whose "
-        context.events.emit(Warned(f"{told}predictions are in the folder: they are tried again"))
+    files = [p for p in (folder.path / "predictions").glob("*.jsonl") if p.stem.isdigit()]
+    if files and not len(history):
+        told = f"{folder.path / 'study.db'} knows none of the {len(files)} trials whose "
+        events.emit(Warned(f"{told}predictions are in the folder: they are tried again"))
 
 
 def _check(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
@@ -73,7 +80,7 @@ def _check(context: StudyContext, trial: FrozenTrial, path: Path) -> None:
     rows = read_table(path, context.examples, context.task.labels)
     if expected is not None:
         raise StudyError(f"{path} is not as it was written (its checksum is another one)")
-    if (wrong := _value_difference(context, trial, rows)) is not None:
+    if (wrong := _value_difference(context.objectives, trial, rows)) is not None:
         raise StudyError(f"{path} {wrong}")
 
 
@@ -84,7 +91,7 @@ def _predict_again(context: StudyContext, trial: FrozenTrial, path: Path) -> Non
         context.fit(trial), context.examples, context.spec.block, context.cancellation
     )
     check_answered(rows)
-    if (wrong := _value_difference(context, trial, rows)) is not None:
+    if (wrong := _value_difference(context.objectives, trial, rows)) is not None:
         raise StudyError(
             f"trial {trial.number} of {context.folder.path} was judged again, as its predictions "
             f"are damaged, and {wrong}: what it rests on is no longer the same; give this study "
@@ -95,9 +102,11 @@ def _predict_again(context: StudyContext, trial: FrozenTrial, path: Path) -> Non
     context.study.set_user_attr(MENDED, {**mended, str(trial.number): file_checksum(path)})
 
 
-def _value_difference(context: StudyContext, trial: FrozenTrial, rows: Predictions) -> str | None:
+def _value_difference(
+    objectives: Sequence[Objective], trial: FrozenTrial, rows: Predictions
+) -> str | None:
     """How the values of predictions differ from those that the storage has of a trial."""
-    for objective, value in zip(context.objectives, trial.values, strict=True):
+    for objective, value in zip(objectives, trial.values, strict=True):
         found = float(objective.compute(rows))
         if objective.name not in _NOT_REPEATED and abs(found - value) > _CLOSE:
             return f"gives {objective.name} {found:.6g} where the storage has {value:.6g}"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from promptlab.data.example import Example
+from promptlab.data.task import Task
 from promptlab.errors import Cancelled, DiskError, EndpointError, InputError, WorkError
 from promptlab.evaluation.predictions import Predictions
-from promptlab.events import Phase, TrialAsked, TrialFinished, Warned
+from promptlab.events import Events, Phase, TrialAsked, TrialFinished, Warned
 from promptlab.study.folder.documents import file_checksum
+from promptlab.study.folder.folder import StudyFolder
 from promptlab.study.folder.prediction_tables import read_table
 from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.search.trial_evaluation import evaluation_record
@@ -40,7 +44,9 @@ def _answer_trial(context: StudyContext, trial: FrozenTrial) -> bool:
     context.events.emit(TrialAsked(number, facts["kind"], facts["name"]))
     before = None
     if trial.state == TrialState.COMPLETE:
-        before = _earlier_predictions(context, trial)
+        before = _earlier_predictions(
+            context.folder, context.task, context.examples, context.events, trial
+        )
     try:
         rows, found = _predict_missing(context, trial, before)
     except (Cancelled, DiskError, EndpointError):
@@ -62,15 +68,17 @@ def _answer_trial(context: StudyContext, trial: FrozenTrial) -> bool:
     return True
 
 
-def _earlier_predictions(context: StudyContext, trial: FrozenTrial) -> Predictions | None:
+def _earlier_predictions(
+    folder: StudyFolder, task: Task, examples: Sequence[Example], events: Events, trial: FrozenTrial
+) -> Predictions | None:
     """What was answered before; ``None``, which is told, when the file of it is damaged."""
-    path = context.folder.predictions_file(trial.number)
+    path = folder.predictions_file(trial.number)
     if not path.exists():
-        return context.folder.predictions(trial.number)  # which says what to do
+        return folder.predictions(trial.number)  # which says what to do
     try:
-        return read_table(path, context.examples, context.task.labels)
+        return read_table(path, examples, task.labels)
     except InputError as error:
-        context.events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
+        events.emit(Warned(f"{error}; trial {trial.number} is judged again"))
         return None
 
 
