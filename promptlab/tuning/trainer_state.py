@@ -182,7 +182,9 @@ class TrainState:
             [output for output, _ in gradients],
             [gradient.to(output.device, output.dtype) for output, gradient in gradients],
         )
-        norm = torch.nn.utils.clip_grad_norm_(self.learner.parameters(), self.training.clip)
+        # Not of all parameters: those that an earlier phase trained still hold its last gradient.
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.training.clip)
         if not torch.isfinite(norm):
             raise Pruned(f"the gradient is {float(norm)} at step {self.progress.step}")
         rate = self.training.rate(self.progress.step, self.most)
