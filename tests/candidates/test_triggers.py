@@ -87,7 +87,7 @@ def test_every_method_finds_a_trigger_that_is_saved_and_loaded(
     assert [step.step for step in steps] == list(range(steps[-1].step + 1))
     accepted = [step for step in steps if "dev" in step.values]
     assert len(accepted) > 1
-    assert accepted[-1].values["loss"] < accepted[0].values["loss"]
+    # Losses of different steps are of different examples: only those of one step compare.
     for before, step in pairwise(steps):
         tried = json.loads(step.notes["tried"])
         taken = [json.loads(step.notes["pieces"]), round(step.values["loss"], 6)]

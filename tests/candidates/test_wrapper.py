@@ -31,9 +31,9 @@ from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.strategy_fixtures import Given
 from tests.helpers.study_fixtures import study_document, write_reviews, write_study
 
-ALLOWED_CODE = ("test_kinds_wrapping",)
+ALLOWED_CODE = (__name__,)
 
-HERE = "test_kinds_wrapping:LoudKind"
+HERE = f"{__name__}:LoudKind"
 
 
 class Loud(WrappingStrategy):
@@ -67,7 +67,7 @@ class LoudKind(WrappingKind):
     name: ClassVar[str] = "loud"
     Settings: ClassVar[type[KindSettings]] = LoudSettings
 
-    def own(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+    def own_dimensions(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         marks = suggest_choice(trial, f"{prefix}marks", self.settings.marks)
         labels.append(f"{marks} marks")
         return {"marks": marks}

@@ -81,7 +81,7 @@ def _prompt(sheet: ComparisonSheet, row: int, letter: str) -> Markup:
     predictor: Any = sheet.grid.predictors[letter]
     example = sheet.examples[row]
     predictor.prepare([example])
-    prompt = predictor.prompt(example)
+    prompt = predictor.render_prompt(example)
     shortened = ""
     if prompt.shortened:
         shortened = f"Shortened to fit the model's window: {', '.join(prompt.shortened)}."
