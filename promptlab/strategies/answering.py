@@ -27,6 +27,19 @@ class AnswerReader:
     """A reply that ``parser`` reads, or with a ``verbalizer`` the likeliest label.
 
     A scored label is always one of the labels, so that nothing is unparsed.
+
+    Args:
+        parser: How the reply is read; its text, without a parser or a verbalizer.
+        verbalizer: The answers that are scored instead.
+        decoding: How the reply is written, at most 16 tokens by default.
+
+    Raises:
+        InputError: For a parser and a verbalizer.
+
+    Example:
+        >>> reader = AnswerReader(verbalizer=pl.Verbalizer({"no": "no", "yes": "yes"}))
+        >>> reader.labels
+        ('no', 'yes')
     """
 
     parser: Parser | None = None

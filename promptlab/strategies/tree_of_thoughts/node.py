@@ -48,9 +48,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most so many asks, tokens (prompt and reply), and states whose next thoughts are sought.
+    """What a tree of thoughts may cost; ``None`` is no limit, and the answer step is not counted.
 
-    ``None`` is no limit. The answer step is not counted.
+    Args:
+        asks: Requests to the model.
+        tokens: Prompt and reply tokens of all requests.
+        states: States whose next thoughts are sought.
+
+    Example:
+        >>> Budget(asks=20).tokens is None
+        True
     """
 
     asks: int | None = None

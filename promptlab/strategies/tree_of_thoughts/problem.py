@@ -16,7 +16,16 @@ BUILT_IN = {"game24": "promptlab.strategies.tree_of_thoughts.game24:Game24"}
 
 @dataclass(frozen=True)
 class Thought:
-    """A legal thought in its canonical form, and the state after it (text, as prompts show it)."""
+    """A legal thought, and the state that it leads to.
+
+    Args:
+        text: The thought in its canonical form.
+        state: The state after it, as prompts show it.
+
+    Example:
+        >>> Thought("4 + 6 = 10", "10 13").state
+        '10 13'
+    """
 
     text: str
     state: str
@@ -28,7 +37,7 @@ class Problem(ABC):
     A state is text; paths that come to equal states are one. Subclasses take no arguments.
 
     Example:
-        >>> from promptlab.strategies.tree_of_thoughts.problem import Thought
+        >>> from promptlab.strategies import Thought
         >>> class Countdown(pl.strategies.Problem):
         ...     fields = ("number",)
         ...     def begin(self, fields):
