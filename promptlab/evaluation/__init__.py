@@ -10,20 +10,34 @@ if TYPE_CHECKING:
     from promptlab.evaluation.failure_clusters import cluster_failures
     from promptlab.evaluation.failure_log import FailureLog
     from promptlab.evaluation.metrics.base import Metric
+    from promptlab.evaluation.sequential_test import (
+        PairedSequentialTest,
+        SequentialResult,
+        examples_to_decide,
+        paired_differences,
+    )
     from promptlab.evaluation.trace import Trace
 
 __all__ = [
     "FailureLog",
     "Metric",
+    "PairedSequentialTest",
+    "SequentialResult",
     "Trace",
     "cluster_failures",
+    "examples_to_decide",
+    "paired_differences",
 ]
 
 _HOMES = {
     "FailureLog": "promptlab.evaluation.failure_log",
     "Metric": "promptlab.evaluation.metrics.base",
+    "PairedSequentialTest": "promptlab.evaluation.sequential_test",
+    "SequentialResult": "promptlab.evaluation.sequential_test",
     "Trace": "promptlab.evaluation.trace",
     "cluster_failures": "promptlab.evaluation.failure_clusters",
+    "examples_to_decide": "promptlab.evaluation.sequential_test",
+    "paired_differences": "promptlab.evaluation.sequential_test",
 }
 
 if not TYPE_CHECKING:
