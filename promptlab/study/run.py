@@ -32,6 +32,7 @@ from promptlab.study.trials.context import StudyContext
 from promptlab.study.trials.exhaustive_order import ExhaustiveOrder, plan_trials
 from promptlab.study.trials.history import TrialHistory
 from promptlab.study.trials.ownership import belongs_to
+from promptlab.study.trials.sequential_pruner import check_sequential_pruner
 from promptlab.study.trials.trials import open_study, trial_record
 
 _TOO_SHORT = (
@@ -89,6 +90,8 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
                 objectives = [make_objective(name) for name in spec.objectives or [task.metric]]
             except InputError as error:
                 raise StudyError(f"study {spec.study!r}, {key}: {error}") from error
+            if spec.pruner == "sequential" and len(objectives) == 1:
+                check_sequential_pruner(objectives[0])
             space = SearchSpace(spec.candidates, task)
             if spec.baseline not in (None, *space.kinds):
                 raise StudyError(
@@ -178,7 +181,12 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
                 objective.name,
             )
         )
-        for remark in (*context.provenance.remarks, *context.task.warnings):
+        remarks = [*context.provenance.remarks, *context.task.warnings]
+        if self.spec.pruner != "none" and len(context.objectives) > 1:
+            remarks.append(
+                f"pruner: {self.spec.pruner} gives nobody up, as the study has several objectives"
+            )
+        for remark in remarks:
             self.events.emit(Warned(remark))
 
     def _search(

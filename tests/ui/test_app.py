@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import socket
 import sys
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def test_tokens_are_what_the_model_reads(client: ApiClient, folder: Path) -> Non
     prompt = pl.Template(text).render({"country": "<b>Poland</b>"})
     model: Any = pl.load_model(str(folder))
     read = [token["id"] for token in found["tokens"] if token["read"]]
-    assert tuple(read) == model.reading([prompt])[0]
+    assert tuple(read) == model.prompt_token_ids([prompt])[0]
     assert found["prompt"] == str(prompt) and found["window"] == model.max_tokens
     assert "".join(token["text"] for token in found["tokens"]).endswith(f"{prompt}")
     with pytest.raises(AppError, match="never closed"):
@@ -286,14 +287,17 @@ def test_a_prompt_longer_than_the_window_is_told(causal: Any) -> None:
 
 
 def test_only_public_names_are_used() -> None:
+    """Those of promptlab itself, and those in the `__all__` of a documented subpackage."""
     for path in UI.rglob("*.py"):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names if alias.name.startswith("promptlab")]
                 assert set(names) <= {"promptlab"}, path
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                assert not str(node.module).startswith("promptlab"), path
+            elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("promptlab."):
+                face = importlib.import_module(str(node.module))
+                assert str(node.module).count(".") == 1, path
+                assert {alias.name for alias in node.names} <= set(face.__all__), path
             elif (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)

@@ -36,6 +36,7 @@ from promptlab.study.trials.blocks import (
     predict_in_blocks,
 )
 from promptlab.study.trials.context import StudyContext
+from promptlab.study.trials.sequential_pruner import SequentialPruner
 from promptlab.study.trials.trial_queue import OpenTrial
 from promptlab.study.trials.trials import CHECKSUM, FITTED, trial_record
 
@@ -45,6 +46,7 @@ class TrialEvaluator:
 
     def __init__(self, context: StudyContext) -> None:
         self._context = context
+        self._race = SequentialPruner(context) if context.spec.pruner == "sequential" else None
 
     def evaluate(
         self, item: OpenTrial, fitted: Predictor | Exception, seconds: float = 0.0
@@ -135,10 +137,12 @@ class TrialEvaluator:
                 return False
             latest = rows[block * spec.block :]
             # Others were judged on whole blocks: one with a gap is no pair, and does not prune.
-            if latest.n_missing or (rows.n_missing and spec.pruner != "wilcoxon"):
+            paired = spec.pruner in ("wilcoxon", "sequential")
+            if latest.n_missing or (rows.n_missing and not paired):
                 return False
             report = latest if spec.pruner == "wilcoxon" else rows
-            return self._context.history.report(number, block, float(objective.compute(report)))
+            given_up = self._context.history.report(number, block, float(objective.compute(report)))
+            return given_up or (self._race is not None and self._race.should_prune(rows))
 
         return block_done
 

@@ -12,7 +12,7 @@ from promptlab.study.folder.named_files import without_folders
 from promptlab.study.spec.sections import BudgetedStudy, Section, document_hash
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
-Pruner = Literal["none", "median", "wilcoxon", "halving", "hyperband"]
+Pruner = Literal["none", "median", "wilcoxon", "sequential", "halving", "hyperband"]
 SEARCH = "search"
 """The kind of a study that searches; a study file that names no kind is one."""
 
@@ -44,7 +44,8 @@ class StudySpec(BudgetedStudy):
             settings that has several.
         objectives: Metrics or costs to optimise; the task's own metric without any.
         sampler: Chooses the next candidates; ``auto`` tries all of a space that the budget covers.
-        pruner: Gives up candidates that fall behind between two blocks.
+        pruner: Gives up candidates that fall behind between two blocks; *sequential* those that a
+            paired test shows to be worse than the best one, right however often it is looked at.
         budget: When the search ends: trials, seconds.
         decision: When the study decides, and what it calls equal.
         block: Examples scored between two looks at the pruner.

@@ -35,16 +35,20 @@ def trial_seed(seed: int, number: int) -> int:
 
 
 def make_pruner(spec: StudySpec, blocks: int) -> optuna.pruners.BasePruner:
-    """The pruner; its steps are blocks of dev examples."""
-    return _pruner(spec.pruner, max(blocks, 1))
+    """Optuna's pruner; its steps are blocks of dev examples.
+
+    `SequentialPruner` is ours: it compares predictions, which Optuna does not see.
+    """
+    return _pruner("none" if spec.pruner == "sequential" else spec.pruner, max(blocks, 1))
 
 
 def make_learning_pruner(spec: StudySpec) -> optuna.pruners.BasePruner:
     """The pruner within learning; its steps are evaluations on dev.
 
-    Wilcoxon's test is about paired examples and says nothing here: nothing is pruned, then.
+    Tests of paired examples say nothing here: nothing is pruned, then.
     """
-    return _pruner("none" if spec.pruner == "wilcoxon" else spec.pruner, "auto")
+    paired = spec.pruner in ("wilcoxon", "sequential")
+    return _pruner("none" if paired else spec.pruner, "auto")
 
 
 def _pruner(name: str, most: int | str) -> optuna.pruners.BasePruner:

@@ -51,7 +51,7 @@ def test_a_universal_trigger_makes_the_model_say_a_label(fresh: Fresh, task: Tas
         )
         for target in task.labels
     }
-    assert says["positive"] > says["negative"] + 0.5
+    assert says["positive"] > says["negative"] + 0.1
 
 
 @pytest.mark.usefixtures("unchecked")

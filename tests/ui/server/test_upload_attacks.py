@@ -17,14 +17,19 @@ import httpx
 import promptlab as pl
 from promptlab.cli.ui import read_size
 from promptlab.ui.server.cleanup import remove_old_files
-from tests.helpers.ui_client import (
+from tests.helpers.ui_client import (  # noqa: F401 - some are fixtures
     FILE_TYPES,
     SECRET,
     alive,
+    app,
     asked,
+    config,
     file_data,
+    info,
     kept,
     listened,
+    place,
+    web,
 )
 
 

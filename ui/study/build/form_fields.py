@@ -13,7 +13,7 @@ from promptlab.library import tasks
 from .yaml_edit import Place, edit_yaml, parse_yaml_text, value_at
 
 SAMPLERS = ("auto", "exhaustive", "tpe", "random", "gp", "nsga2")
-PRUNERS = ("none", "median", "wilcoxon", "halving", "hyperband")
+PRUNERS = ("none", "median", "wilcoxon", "sequential", "halving", "hyperband")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""Candidates that a paired test shows to be worse than the best one are given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from promptlab.errors import StudyError
+from promptlab.evaluation.predictions import Predictions
+from promptlab.events import Warned
+from promptlab.study.folder.saved_predictions import read_trial_predictions
+from promptlab.study.trials.sequential_pruner import SequentialPruner
+from tests.helpers.study_run_fixtures import start  # noqa: F401 - a fixture
+
+LABELS = ("negative", "positive")
+
+
+def with_right(rows: Predictions, right: Callable[[int, bool], bool]) -> Predictions:
+    """The same rows, right where ``right`` of place and of what they were says so."""
+    made = []
+    for place, row in enumerate(rows):
+        other = LABELS[LABELS.index(str(row.target)) - 1]
+        made.append(
+            replace(row, label=row.target if right(place, row.correct) else other, unparsed=False)
+        )
+    return Predictions(made)
+
+
+@pytest.fixture
+def raced(start: Callable[..., Any]) -> tuple[Any, Predictions]:
+    """A finished study's context, and the predictions of its best trial, all made right."""
+    run, _ = start(budget={"trials": 2}, sampler="random")
+    run.run()
+    context = run.context
+    best = max(context.study.trials, key=lambda trial: (trial.values[0], -trial.number))
+    return context, read_trial_predictions(context.folder, context.study, best)
+
+
+def test_as_good_is_not_given_up(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    assert not SequentialPruner(context).should_prune(best)
+    better = with_right(best, lambda place, right: True)
+    assert not SequentialPruner(context).should_prune(better)
+
+
+def test_worse_is_given_up_once_it_is_shown(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    worse = with_right(best, lambda place, right: False)
+    lost = [place for place, right in enumerate(best.correct) if right]
+    pruner = SequentialPruner(context)
+    moments = [n for n in range(1, len(best) + 1) if pruner.should_prune(worse[:n])]
+    assert moments, "30 examples, of which the best one has half right, show it"
+    seen = sum(place < moments[0] for place in lost)
+    assert seen == 7  # the mean wealth of the stakes is 17.4 after six losses, 30.3 after seven
+    assert moments == list(range(moments[0], len(best) + 1))
+
+
+def test_without_a_complete_trial_nobody_is_given_up(
+    raced: tuple[Any, Predictions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, best = raced
+    monkeypatch.setattr(type(context.history), "finished", property(lambda history: []))
+    assert not SequentialPruner(context).should_prune(with_right(best, lambda *_: False))
+
+
+def test_a_text_that_repeats_counts_once(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    first = context.examples[0]
+    same = [replace(example, fields=first.fields) for example in context.examples]
+    repeated = replace(context, examples=same)
+    worse = with_right(best, lambda place, right: False)
+    assert SequentialPruner(context).should_prune(worse)
+    assert not SequentialPruner(repeated).should_prune(worse)
+
+
+def test_a_study_prunes_by_it(start: Callable[..., Any]) -> None:
+    run, _ = start(pruner="sequential", sampler="random", block=3)
+    board = run.run()
+    pruned = [row for row in board["trials"] if row["state"] == "pruned"]
+    assert all("pruned after" in row["reason"] for row in pruned)
+    assert board["best"]["dev"]["n"] == 30
+
+
+@pytest.mark.parametrize("objective", ["macro_f1", "tokens"])
+def test_objectives_without_values_of_examples_are_refused(
+    start: Callable[..., Any], objective: str
+) -> None:
+    run, _ = start(pruner="sequential", objectives=[objective])
+    with pytest.raises(StudyError, match=f"{objective} has none; use wilcoxon"):
+        run.run()
+
+
+def test_several_objectives_prune_nobody_and_say_so(start: Callable[..., Any]) -> None:
+    run, heard = start(pruner="sequential", objectives=["accuracy", "tokens"], budget={"trials": 2})
+    run.run()
+    said = [event.message for event in heard.events if isinstance(event, Warned)]
+    assert any("gives nobody up" in message for message in said)
