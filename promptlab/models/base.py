@@ -50,6 +50,7 @@ _RENAMED = {
     "adapted": "with_learned_parts",
     "private": "trainable_copy",
     "fits": "compatibility",
+    "reading": "prompt_token_ids",
 }
 """Members as the version before called them; they work with a warning."""
 

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 import numpy as np
 from jaxtyping import Float
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Inputs, as_examples
 from promptlab.errors import InputError, TemplateError
@@ -38,6 +39,7 @@ _MAX_NEIGHBOUR_PRIOR_EXAMPLES = 16
 """The neighbours of so many training examples stand before the content-free inputs."""
 
 
+@earlier_names(prior_of="prior_from_scores", read="predictions_from_scores")
 class PromptClassifier(TemplatePredictor):
     """Answers in the slot are scored, mapped to labels, and the best label is predicted.
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input, as_examples
 from promptlab.errors import InputError
@@ -40,6 +41,7 @@ def as_strategy(predictor: Predictor, wrapper: str) -> Strategy:
     )
 
 
+@earlier_names(enriched="augmented")
 class WrappingStrategy(Strategy, register=False):
     """A strategy that solves an example by another one, ``inner``, whose model is its own.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.example import Example
 from promptlab.data.inputs import Input
 from promptlab.errors import InputError, WorkError
@@ -26,6 +27,7 @@ MEMBERS = "members"
 """The folder of the members beside ``predictor.json``, one numbered folder each."""
 
 
+@earlier_names(learns="learns_on_dev")
 class BaseEnsemble(Predictor, register=False):
     """Several predictors that answer the same question.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.errors import InputError
 from promptlab.files.settings import check_seed
 from promptlab.prompts.decoding import Decoding
@@ -22,6 +23,9 @@ WORTHS = {"impossible": 0.001, "likely": 1.0, "sure": 20.0}
 """What the paper's three words are worth (its code, game of 24)."""
 
 
+@earlier_names(
+    worth="state_value", read_worth="parse_value", read_vote="parse_vote", chance="random_value"
+)
 @dataclass(frozen=True)
 class StateEvaluator:
     """The states of a tree search are valued by scored or written words, by votes, or at random.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.errors import InputError
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
@@ -15,6 +16,7 @@ ThoughtMethod = Literal["propose", "sample", "moves"]
 _BULLET = re.compile(r"^(?:[-*•]|\(?\d{1,3}[.)])\s+")
 
 
+@earlier_names(asks="calls_per_state", read="parse_thoughts")
 @dataclass(frozen=True)
 class ThoughtGenerator:
     """The next thoughts of a state are written by the model, or listed by the problem.

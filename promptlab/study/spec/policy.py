@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.candidates.base import BUILT_IN
+from promptlab.compat.earlier_names import earlier_names
 from promptlab.data.builtin import DATASETS
 from promptlab.data.readers import is_data_file
 from promptlab.data.reasoning_gym import is_reasoning
@@ -27,6 +28,7 @@ _MOST_DIGITS = 3
 _MOST_COMPUTED = 2_000
 
 
+@earlier_names(file="find_file")
 @dataclass(frozen=True)
 class StudyPolicy:
     """What a study may name that does not come from the owner of this machine.

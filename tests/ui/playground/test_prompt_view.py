@@ -167,5 +167,5 @@ def test_the_reading_as_plain_data(causal: Any) -> None:
     assert found["shape"] == "cloze" and found["count"] == len(found["tokens"])
     read_ids = [t["id"] for t in found["tokens"] if t["read"] and t["id"] is not None]
     prompt = pl.Template("it was {x} {mask}.").render({"x": "a film"})
-    assert tuple(read_ids) == causal.reading([prompt])[0]
+    assert tuple(read_ids) == causal.prompt_token_ids([prompt])[0]
     assert prompt_view.MOST_CHARACTERS > LONGEST
