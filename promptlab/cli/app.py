@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from promptlab import __version__
-from promptlab.cli import cache, data, explain, failures, fill, model, predict, study, template, ui
+from promptlab.cli import (
+    cache,
+    data,
+    explain,
+    failures,
+    fill,
+    model,
+    predict,
+    sensitivity,
+    study,
+    template,
+    ui,
+)
 from promptlab.cli.common_options import Quiet, Verbose, add_shared_options, choose_verbosity
 
 app = typer.Typer(
@@ -27,6 +39,7 @@ app.add_typer(cache.app, name="cache")
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("fill")(fill.fill)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("ui")(ui.ui)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -26,7 +29,28 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
+    from promptlab.cancellation import Cancellation
+
 _SHOWN = 8
+
+
+@contextmanager
+def interruptible() -> Iterator[Cancellation]:
+    """The first Ctrl-C asks the work to stop after its block, the second stops at once."""
+    from promptlab.cancellation import Cancellation
+
+    cancellation = Cancellation()
+    before = signal.getsignal(signal.SIGINT)
+
+    def asked(*_: object) -> None:
+        cancellation.request()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, asked)
+    try:
+        yield cancellation
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class StudyProgress:

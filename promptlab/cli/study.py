@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import html
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +17,6 @@ from promptlab.cli.study_new import new
 from promptlab.cli.trace import trace
 
 if TYPE_CHECKING:
-    from promptlab.cancellation import Cancellation
     from promptlab.study.spec.curve_spec import CurveSpec
     from promptlab.study.spec.spec import StudySpec
 
@@ -141,7 +137,7 @@ def run(
 def _run(
     spec: StudySpec | CurveSpec, out: Path, storage: str | None, accept_changes: bool
 ) -> dict[str, Any]:
-    from promptlab.cli.progress import StudyProgress
+    from promptlab.cli.progress import StudyProgress, interruptible
     from promptlab.errors import StudyError
     from promptlab.events import Events
     from promptlab.study.learning_curve.run import CurveRun
@@ -154,7 +150,7 @@ def _run(
                 "--storage: a learning curve keeps its cells in its own folder and searches "
                 "nothing; leave --storage out"
             )
-        with StudyProgress(unit="cells") as progress, _interruptible() as cancellation:
+        with StudyProgress(unit="cells") as progress, interruptible() as cancellation:
             return CurveRun(
                 spec,
                 out=out,
@@ -162,7 +158,7 @@ def _run(
                 cancellation=cancellation,
                 accept_changes=accept_changes,
             ).run()
-    with StudyProgress() as progress, _interruptible() as cancellation:
+    with StudyProgress() as progress, interruptible() as cancellation:
         return StudyRun(
             spec,
             out=out,
@@ -171,25 +167,6 @@ def _run(
             cancellation=cancellation,
             accept_changes=accept_changes,
         ).run()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Cancellation]:
-    """The first Ctrl-C asks the study to stop after its block, the second stops at once."""
-    from promptlab.cancellation import Cancellation
-
-    cancellation = Cancellation()
-    before = signal.getsignal(signal.SIGINT)
-
-    def asked(*_: object) -> None:
-        cancellation.request()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, asked)
-    try:
-        yield cancellation
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 app.command("new")(new)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from promptlab.study.formatting import format_duration
     from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.run import StudyRun
+    from promptlab.study.sensitivity.measure import measure_sensitivity
+    from promptlab.study.sensitivity.result import Sensitivity
     from promptlab.study.spec.check import validate_study
     from promptlab.study.spec.curve_spec import CurveSpec
     from promptlab.study.spec.load import shipped_studies
@@ -30,6 +32,7 @@ __all__ = [
     "CurveRun",
     "CurveSpec",
     "Estimate",
+    "Sensitivity",
     "SettingChange",
     "StudyComparison",
     "StudyComparisonPair",
@@ -39,6 +42,7 @@ __all__ = [
     "StudySummary",
     "dump_yaml",
     "format_duration",
+    "measure_sensitivity",
     "parse_yaml",
     "shipped_studies",
     "study_verdict",
@@ -49,6 +53,7 @@ _HOMES = {
     "CurveRun": "promptlab.study.learning_curve.run",
     "CurveSpec": "promptlab.study.spec.curve_spec",
     "Estimate": "promptlab.study.estimate.cost_range",
+    "Sensitivity": "promptlab.study.sensitivity.result",
     "SettingChange": "promptlab.study.comparison",
     "StudyComparison": "promptlab.study.comparison",
     "StudyComparisonPair": "promptlab.study.comparison",
@@ -58,6 +63,7 @@ _HOMES = {
     "StudySummary": "promptlab.study.comparison",
     "dump_yaml": "promptlab.files.yaml_dump",
     "format_duration": "promptlab.study.formatting",
+    "measure_sensitivity": "promptlab.study.sensitivity.measure",
     "parse_yaml": "promptlab.files.safe_yaml",
     "shipped_studies": "promptlab.study.spec.load",
     "study_verdict": "promptlab.study.decision.verdict",

@@ -66,6 +66,7 @@ def _given(path: tuple[str, ...], folder: Path) -> list[str]:
     needed = {
         ("predict",): [str(folder / "absent"), data],
         ("explain",): [str(folder / "runs" / "kept" / "best"), *absent],
+        ("sensitivity",): [*study, *absent],
         ("fill",): ["{text} {mask}", "--field", "text=a", *absent],
         ("ui",): ["--host", "no host of that name"],
         ("study", "run"): [record, *absent, "--runs", str(folder / "new")],

@@ -54,7 +54,7 @@ def write_report(folder: Path) -> Path:
     )
     path = folder / "report.html"
     with atomic_write(path) as partial:
-        partial.write_text(_render(template, page | {"settings": settings}), encoding="utf-8")
+        partial.write_text(render_page(template, page | {"settings": settings}), encoding="utf-8")
     return path
 
 
@@ -67,12 +67,21 @@ def _fill_template(
     return "report.html.jinja", _page(board, failures, folder)
 
 
-def _render(name: str, page: Mapping[str, Any]) -> str:
-    """Fill a template; style and script are let through the content policy by their hashes."""
+def render_page(name: str, page: Mapping[str, Any], package: str = "promptlab.study.report") -> str:
+    """Fill a template of a package; style and script are let through the content policy by hash.
+
+    The templates of reports, such as the page around them, are found from every package.
+    """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     here = resources.files("promptlab.study.report")
+    own = resources.files(package)
+
+    def read(part: str) -> str:
+        file = own.joinpath(part)
+        return (file if file.is_file() else here.joinpath(part)).read_text(encoding="utf-8")
+
     style = here.joinpath("report.css").read_text(encoding="utf-8")
     script = here.joinpath("report.js").read_text(encoding="utf-8")
     environment = Environment(
@@ -81,7 +90,7 @@ def _render(name: str, page: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(lambda part: here.joinpath(part).read_text(encoding="utf-8")),
+        loader=FunctionLoader(read),
     )
     return environment.get_template(name).render(
         page,

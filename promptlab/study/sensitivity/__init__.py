@@ -1,0 +1,1 @@
+"""Sensitivity: how far a prompt's accuracy moves when what it means stays the same."""
