@@ -43,7 +43,7 @@ def test_a_decided_study_by_its_name(study: Command, command: Command, here: Pat
     assert (here / "reviews-sensitivity" / "sensitivity.html").exists()
 
 
-def test_bad_input(command: Command, reviews: Path) -> None:
+def test_bad_input_is_told_before_a_model_is_loaded(command: Command, reviews: Path) -> None:
     command("sensitivity", "nowhere").refuses("no study's folder", "nowhere")
     command("sensitivity", reviews, "--levels", "wording").refuses("--levels", "wording")
     command("sensitivity", reviews, "--levels", "wording=two").refuses(

@@ -136,7 +136,7 @@ def _spread(
     cells = values.mean(axis=-1)
     means, resampled = level_means(cells, place, count), level_means(drawn, place, count)
     best, worst = int(np.argmax(means)), int(np.argmin(means))
-    shuffled = shuffle_levels(values, place, seed + place)
+    shuffled = shuffle_levels(values, place, seed)
     extreme = np.count_nonzero(shuffled.var(axis=-1) >= means.var() - _ZERO)
     p_value = (1 + int(extreme)) / (1 + len(shuffled))
     at_start = np.moveaxis(cells, place, -1)[(0,) * (count - 1)]

@@ -64,6 +64,15 @@ class FactorialDesign:
         return {factor.name: factor.levels[number] for factor, number in pairs}
 
 
+def check_levels(asked: Mapping[str, int]) -> None:
+    """Raise `InputError` for an unknown factor, and for less than one level."""
+    for name, number in asked.items():
+        if name not in FACTORS:
+            raise InputError(f"levels: unknown factor {name!r:.60}; they are {', '.join(FACTORS)}")
+        if number < 1:
+            raise InputError(f"levels: {name} has {number}; 1 leaves it as it is, 2 varies it")
+
+
 def plan_levels(
     available: Mapping[str, int], asked: Mapping[str, int] | None = None, most: int = MAX_PROMPTS
 ) -> dict[str, int]:
@@ -88,11 +97,7 @@ def plan_levels(
         {'wording': 3, 'format': 2, 'answers': 1}
     """
     asked = dict(asked or {})
-    for name, number in asked.items():
-        if name not in FACTORS:
-            raise InputError(f"levels: unknown factor {name!r:.60}; they are {', '.join(FACTORS)}")
-        if number < 1:
-            raise InputError(f"levels: {name} has {number}; 1 leaves it as it is, 2 varies it")
+    check_levels(asked)
     planned = {
         name: max(1, min(count, asked.get(name, USUAL_LEVELS.get(name, count))))
         for name, count in available.items()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -131,9 +132,9 @@ class PromptFormat:
 def draw_formats(templates: Sequence[Template], count: int, seed: int) -> list[PromptFormat]:
     """The format as written, and others that differ from one another for every template.
 
-    Formats that change one thing come before those that change several: what moves the accuracy can
-    be named then. Where the templates leave too few formats that differ for all of them, those that
-    differ for some are taken.
+    Formats that change one thing come before those that change several, so that what moves the
+    accuracy can be named, and different things take turns. Where the templates leave too few
+    formats that differ for all of them, those that differ for some are taken.
 
     Args:
         templates: The wordings that the formats will be crossed with.
@@ -154,7 +155,7 @@ def draw_formats(templates: Sequence[Template], count: int, seed: int) -> list[P
     seen: list[set[Any]] = [{_written(template)} for template in templates]
     rules = _all_formats()
     random.Random(seed).shuffle(rules)
-    rules.sort(key=lambda rule: rule.n_changes)
+    rules = _take_turns(rules)
     for wanted in (all, any):
         for rule in rules:
             if len(drawn) >= count:
@@ -172,6 +173,17 @@ def _all_formats() -> list[PromptFormat]:
     """Every rule of the grammar but the one that changes nothing."""
     grid = itertools.product(CASINGS, SEPARATORS, GAPS, SLOT_GAPS, (False, True))
     return [rule for rule in itertools.starmap(PromptFormat, grid) if rule != PromptFormat()]
+
+
+def _take_turns(rules: Sequence[PromptFormat]) -> list[PromptFormat]:
+    """Rules of few changes first; of as many, first one of every kind, then the second ones."""
+    seen: Counter[tuple[str, ...]] = Counter()
+    turns = []
+    for rule in rules:
+        changed = tuple(name for name, value in vars(rule).items() if value)
+        turns.append((len(changed), seen[changed], rule))
+        seen[changed] += 1
+    return [rule for _, _, rule in sorted(turns, key=lambda turn: turn[:2])]
 
 
 def _written(template: Template) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ from promptlab.models.pool import as_model
 from promptlab.study.sensitivity.alternatives import with_demonstrations
 from promptlab.study.sensitivity.analysis import analyse_design
 from promptlab.study.sensitivity.decomposition import Cells
-from promptlab.study.sensitivity.design import MAX_PROMPTS, FactorialDesign
+from promptlab.study.sensitivity.design import MAX_PROMPTS, FactorialDesign, check_levels
 from promptlab.study.sensitivity.measurement import KEPT, CellAnswers, Measured
 from promptlab.study.sensitivity.plan import cell_name, plan_measurement
 from promptlab.study.sensitivity.result import Sensitivity
@@ -95,6 +95,7 @@ def measure_sensitivity(
         raise InputError(
             f"examples: {examples} say nothing about variances; use {MIN_TEXTS} or more"
         )
+    check_levels(levels or {})
     found = open_subject(subject, library_task)
     chosen = _choose_examples(found.task, examples, seed)
     worker = found.load_model(events) if model is None else as_model(model)

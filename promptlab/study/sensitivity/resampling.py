@@ -23,7 +23,7 @@ _DRAWN_AT_ONCE = 20_000_000
 def bootstrap_cells(values: Cells, seed: int, resamples: int = RESAMPLES) -> Cells:
     """The cells' means over resampled examples: ``[resample, *levels]``."""
     n = values.shape[-1]
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, 1))
     times = random.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     flat = values.reshape(-1, n)
     found = times @ flat.T
@@ -46,7 +46,7 @@ def shuffle_levels(values: Cells, factor: int, seed: int, shuffles: int = SHUFFL
     n_factors = values.ndim - 1
     by_example = level_means(np.moveaxis(values, -1, 0), factor, n_factors)  # [example, level]
     n, levels = by_example.shape
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, 2, factor))
     drawn = []
     step = max(1, _DRAWN_AT_ONCE // (n * levels))
     for start in range(0, shuffles, step):
@@ -62,7 +62,7 @@ def split_halves(values: Cells, seed: int, halves: int = HALVES) -> tuple[Cells,
     Both are ``[split, *levels]``; an odd number leaves the second half one more.
     """
     n = values.shape[-1]
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, 3))
     order = random.permuted(np.broadcast_to(np.arange(n), (halves, n)), axis=1)
     first = np.zeros((halves, n))
     np.put_along_axis(first, order[:, : n // 2], 1.0, axis=1)

@@ -34,7 +34,7 @@ from promptlab.study.study import Study
 DEFAULT_MODEL = "smollm2-135m"
 
 _ANY_ENDPOINT = "remote:model@http://localhost"
-"""Stands for an endpoint where prompts are proposed for replies that are parsed; nothing asks it."""
+"""Stands for an endpoint for which prompts and parsers are proposed; nothing asks it."""
 
 Subject = str | Path | Mapping[str, Any] | StudySpec | Study | Task
 
@@ -60,6 +60,10 @@ def open_subject(subject: Subject, library_task: str | None = None) -> Sensitivi
         StudyError: There is no such study, or it is not decided.
         DataError: The data cannot be read.
     """
+    if library_task is not None and library_task not in load_library():
+        raise StudyError(
+            f"the library has no task {library_task!r:.80}; it has {', '.join(load_library())}"
+        )
     if isinstance(subject, Task):
         return _of_task(subject, library_task, None)
     if isinstance(subject, Study):

@@ -109,7 +109,7 @@ def test_a_study_files_groups(task: Task) -> None:
     made = alternatives_of_groups(spec.candidates, task, scores=True)
     assert made is not None
     assert [each.name for each in made.wordings] == ["sentiment/it-was", "{text} {mask}"]
-    assert made.answers[:2] == (GREAT, GOOD)
+    assert list(map(answers_name, made.answers[:2])) == ["terrible | great", "bad | good"]
     assert (made.calibration, made.demonstrations.count) == ("batch", 3)
     assert alternatives_of_groups(spec.candidates[2:], task, scores=True) is None
     assert alternatives_of_groups(spec.candidates, task, scores=False) is None  # none is parsed

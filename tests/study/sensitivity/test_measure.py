@@ -257,6 +257,6 @@ def test_what_is_no_subject(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="3 different labelled texts"):
         measure_sensitivity(replace(few, dev=few.dev[:3]), model=ScriptedModel())
     method = {"name": "p", "kind": "template", "templates": ["sentiment/it-was"]}
-    curve = {"kind": "learning_curve", "study": "c", "task": "sst2", "sizes": [0]}
+    curve = {"kind": "learning_curve", "study": "c", "task": "sst2", "sizes": [0], "seeds": [1]}
     with pytest.raises(StudyError, match="learning curve"):
         measure_sensitivity(curve | {"methods": [method]}, model=ScriptedModel())
