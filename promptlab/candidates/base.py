@@ -40,6 +40,7 @@ BUILT_IN = {
     "tree_of_thoughts": "promptlab.candidates.tree_of_thoughts:TreeOfThoughtsKind",
     "words": "promptlab.candidates.nearest_words:WordsKind",
     "triggers": "promptlab.candidates.triggers:TriggersKind",
+    "answer_search": "promptlab.candidates.answer_search:AnswerSearchKind",
 }
 """Shipped kinds; any other is named ``package.module:Name``, and its package must be allowed."""
 

@@ -31,7 +31,7 @@ from promptlab.tuning.soft_prompt import (
 )
 
 Beginning = Literal["random", "vocabulary", "text", "labels", "template", "best"]
-HARD = ("template", "triggers")
+HARD = ("template", "triggers", "answer_search")
 """Kinds whose prompts a soft prompt may start from."""
 
 

@@ -53,6 +53,9 @@ class PromptClassifier(TemplatePredictor):
         calibration: *none*, *contextual*, *pmi* or *batch*: which prior is taken off.
         demonstrations: How solved examples are chosen, or their number.
 
+    Attributes:
+        notes: How its answers were found (JSON data), saved with it; mostly nothing.
+
     Raises:
         VerbalizerError: For answers that the model cannot tell apart or does not know, and for
             those that are not written as text.
@@ -92,6 +95,7 @@ class PromptClassifier(TemplatePredictor):
         )
         super().__init__(template, model, demonstrations, needs="score")
         self.calibration = calibration
+        self.notes: dict[str, Any] = {}
         self._prior: Float[np.ndarray, " answer"] | None = None
 
     @property
@@ -153,13 +157,18 @@ class PromptClassifier(TemplatePredictor):
         )
         return replace(found, facts=truncation_record(prompt) or {})
 
+    def facts(self) -> dict[str, Any]:
+        """How its answers were found, if they were searched."""
+        return dict(self.notes)
+
     def settings(self) -> dict[str, Any]:
         """Plain JSON data; demonstrations and prior are included once fitted."""
-        return super().settings() | {
+        found = super().settings() | {
             "verbalizer": self.verbalizer.settings(),
             "calibration": self.calibration,
             "prior": None if self._prior is None else self._prior.tolist(),
         }
+        return found | {"notes": self.notes} if self.notes else found
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], model: LanguageModel) -> Self:
@@ -178,6 +187,7 @@ class PromptClassifier(TemplatePredictor):
             made._check_labels([str(example.label) for example in made.nearest_demonstrations.pool])
         if settings["prior"] is not None:
             made._prior = np.array(settings["prior"])
+        made.notes = dict(settings.get("notes") or {})
         return made
 
     def _answer(self, label: str) -> str:

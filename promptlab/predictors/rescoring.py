@@ -202,6 +202,7 @@ class Rescorer:
         if words == own.verbalizer and calibration == own.calibration:
             return own
         settings = own.settings()
+        settings.pop("notes", None)  # they tell of the answers that it has itself
         shown = settings["demonstrations"]
         if shown:
             label_of = {own.verbalizer.first_answer(label): label for label in own.labels}

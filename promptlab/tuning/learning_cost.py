@@ -30,6 +30,9 @@ class LearningCost:
         """Fewest and most tokens of learning, and tokens of an example's prompt afterwards."""
         settings = candidate.settings
         example, after = self.prompt_tokens(settings)
+        if "answer_search" in settings:
+            read = min(len(self.task.train), int(settings["answer_search"]["train_examples"]))
+            return read * example, read * example, example
         if "search" in settings:
             return (*self._hunt(settings, example), example)
         low, high = self._training(settings["training"], example, after)

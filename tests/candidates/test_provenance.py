@@ -98,7 +98,7 @@ PLAIN = {"kind": "template", "templates": ["mine/one"]}
 TEMPLATES = {
     "templates": (
         "template", "demonstrations", "chain_of_thought", "soft_prompt", "p_tuning", "prefix",
-        "finetune", "triggers",
+        "finetune", "triggers", "answer_search",
     )
 }  # fmt: skip
 MORE: dict[str, dict[str, Any]] = {

@@ -23,7 +23,8 @@ def trial_row(
     """
     state = {"COMPLETE": "complete", "PRUNED": "pruned"}.get(trial.state.name, "failed")
     facts = trial_record(trial)
-    return {
+    notes = facts.get("notes")
+    return ({"notes": notes} if notes else {}) | {
         "number": trial.number,
         "state": state,
         "kind": facts.get("kind"),

@@ -1,4 +1,4 @@
-"""What a winner is made of, in words: an ensemble's members, a student's teacher."""
+"""What a winner is made of, in words: its members, its teacher, how its answers were found."""
 
 from __future__ import annotations
 
@@ -28,7 +28,27 @@ def describe_composition(facts: Mapping[str, Any]) -> list[str]:
         )
     if (lesson := facts.get("distillation")) is not None:
         told.append(_student(lesson))
+    if (searched := facts.get("answer_search")) is not None:
+        told.append(f"The winner's answers were searched: {describe_answer_search(searched)}.")
     return told
+
+
+def describe_answer_search(found: Mapping[str, Any]) -> str:
+    """How many answers a search has tried, and the score that is corrected for the choice."""
+    told = f"{found['tried']:,} tried on train"
+    if found["chosen_on"] == "train":
+        told += ", and the best there taken, so that dev took no part in the choice"
+    elif found["kept"] > 1:
+        told += f", the best {found['kept']:,} of them judged on dev, which chose"
+    else:
+        told += ", and none chosen on dev"
+    if found["corrected"] is None:
+        return f"{told}; there are too few texts to correct for the choice"
+    return (
+        f"{told}; {found['value']:.3f} on {found['chosen_on']} as chosen, "
+        f"{found['corrected']:.3f} when the choice is repeated without each of {found['folds']} "
+        "folds and judged on it (cross-fitting)"
+    )
 
 
 def _ensemble(facts: Mapping[str, Any]) -> str:

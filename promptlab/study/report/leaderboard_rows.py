@@ -12,6 +12,7 @@ from typing import Any
 from promptlab.models.remote.cost import dollars_text
 from promptlab.study import formatting
 from promptlab.study.report import plots
+from promptlab.study.report.composition import describe_answer_search
 from promptlab.study.report.scale import Scale
 
 
@@ -229,8 +230,14 @@ def _facts(
         ("cut to the window", _cut(trial.get("cut") or {})),
         ("tokens an example", _optional(formatting.format_count, trial.get("tokens_per_example"))),
         ("time", _optional(formatting.format_duration, trial.get("seconds"))),
+        ("answers searched", _searched((trial.get("notes") or {}).get("answer_search"))),
     ]
     return [(name, text) for name, text in facts if text]
+
+
+def _searched(found: Mapping[str, Any] | None) -> str:
+    """The answers that a search has found, how many it tried, and the corrected score."""
+    return "" if found is None else f"{found['answers']} ({describe_answer_search(found)})"
 
 
 def _cut(counts: Mapping[str, Any]) -> str:

@@ -25,6 +25,7 @@ from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.folder import DOCUMENT
 from promptlab.predictors.base import Predictor
+from promptlab.predictors.classifier import PromptClassifier
 from promptlab.study.folder.documents import file_checksum
 from promptlab.study.folder.provenance import RESTS_ON
 from promptlab.study.spec.objective import Objective
@@ -208,7 +209,8 @@ def evaluation_record(
     context: StudyContext, fitted: Predictor, rows: Predictions
 ) -> dict[str, Any]:
     """What is found of a predictor by its predictions of dev, but for ``seconds``."""
-    return {
+    notes = fitted.notes if isinstance(fitted, PromptClassifier) else {}
+    return ({"notes": notes} if notes else {}) | {
         "dev": context.dev_summary(rows),
         "prompt": fitted.example_prompt(context.examples[0]),
         "unparsed_rate": rows.unparsed_rate,

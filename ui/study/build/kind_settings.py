@@ -32,6 +32,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "tree_of_thoughts": ("thoughts", "evaluation", "search", "beam", "depth"),
     "words": ("rank", "calibration"),
     "triggers": ("templates", "length", "method", "steps", "label_words"),
+    "answer_search": ("templates", "method", "words", "candidates", "ranking", "calibration"),
 }
 """The settings of each kind that are shown at first; the others are added when they are wanted."""
 _WRITTEN_OUT = "written out"

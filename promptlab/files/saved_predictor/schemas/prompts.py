@@ -90,6 +90,7 @@ class PromptClassifierSchema(TemplatePredictorSchema):
     verbalizer: VerbalizerSchema
     calibration: str
     prior: list[float] | None
+    notes: dict[str, Any] = Field(default={})
 
     @model_validator(mode="after")
     def _one_number_an_answer(self) -> PromptClassifierSchema:
