@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from promptlab.evaluation.failure_clusters import cluster_failures
     from promptlab.evaluation.failure_log import FailureLog
     from promptlab.evaluation.metrics.base import Metric
-    from promptlab.evaluation.sequential_test import (
+    from promptlab.evaluation.sequential_testing import (
         PairedSequentialTest,
         SequentialResult,
         examples_to_decide,
@@ -32,12 +32,12 @@ __all__ = [
 _HOMES = {
     "FailureLog": "promptlab.evaluation.failure_log",
     "Metric": "promptlab.evaluation.metrics.base",
-    "PairedSequentialTest": "promptlab.evaluation.sequential_test",
-    "SequentialResult": "promptlab.evaluation.sequential_test",
+    "PairedSequentialTest": "promptlab.evaluation.sequential_testing",
+    "SequentialResult": "promptlab.evaluation.sequential_testing",
     "Trace": "promptlab.evaluation.trace",
     "cluster_failures": "promptlab.evaluation.failure_clusters",
-    "examples_to_decide": "promptlab.evaluation.sequential_test",
-    "paired_differences": "promptlab.evaluation.sequential_test",
+    "examples_to_decide": "promptlab.evaluation.sequential_testing",
+    "paired_differences": "promptlab.evaluation.sequential_testing",
 }
 
 if not TYPE_CHECKING:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from promptlab.engine.scoring.request import AnswerRequest
 from promptlab.errors import VerbalizerError
 from promptlab.prompts.prompt import Prompt
-
-if TYPE_CHECKING:
-    from promptlab.models.local import AnswerRequest
 
 _BLANKS = " \t"
 

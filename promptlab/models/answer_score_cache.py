@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from promptlab.engine.scoring.readout import SlotReadout
-from promptlab.engine.scoring.request import ScoringContext
+from promptlab.engine.scoring.request import AnswerRequest, ScoringContext
 from promptlab.models.base import Scores
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.local import LocalModel
 from promptlab.models.nested_answers import may_be_nested
 from promptlab.prompts.prompt import Prompt
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from promptlab.engine.generation.generate import generate
 from promptlab.engine.scoring.engine import Engine
-from promptlab.engine.scoring.request import ScoringContext, ScoringRequest, Usage
+from promptlab.engine.scoring.request import AnswerRequest, ScoringContext, Usage
 from promptlab.errors import CapabilityError, InputError, TemplateError
 from promptlab.files.provenance import Provenance
 from promptlab.models.adaptable import AdaptableModel
@@ -43,13 +43,6 @@ from promptlab.prompts.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
-
-
-@dataclass(frozen=True)
-class AnswerRequest(ScoringRequest):
-    """A request to score some of the answers; ``answers`` are their indices, one a continuation."""
-
-    answers: tuple[int, ...]
 
 
 class LocalModel(AdaptableModel):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptlab.engine.scoring.request import ScoringContext
+from promptlab.engine.scoring.request import AnswerRequest, ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.local import LocalModel
 from promptlab.models.segments import EncodedSides
 from promptlab.models.token_view import PromptLayout, TextRun, Token, TokenView
 from promptlab.prompts.prompt import Prompt, Text

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from promptlab.engine.generation.sequence import StopTokens
-from promptlab.engine.scoring.request import ScoringContext
+from promptlab.engine.scoring.request import AnswerRequest, ScoringContext
 from promptlab.errors import CapabilityError
 from promptlab.models.answer_check import check_answer_tokens
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.local import LocalModel
 from promptlab.models.token_view import PromptLayout, TextRun, Token, TokenView, strip_end
 from promptlab.prompts.prompt import Prompt, Text
 

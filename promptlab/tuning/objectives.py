@@ -15,11 +15,11 @@ from torch import Tensor
 from promptlab.data.example import Example
 from promptlab.engine.kv_cache.state import KVState
 from promptlab.engine.kv_cache.training_cache import MIN_FIXED_TOKENS, TrainingPrefixCache
-from promptlab.engine.scoring.request import ScoringRequest
+from promptlab.engine.scoring.request import AnswerRequest, ScoringRequest
 from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.local import LocalModel
 from promptlab.models.nested_answers import exclusive_logprobs_with_graph
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.generator import PromptGenerator

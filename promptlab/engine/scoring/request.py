@@ -43,6 +43,13 @@ class ScoringRequest:
         return tuple(c for c in self.continuations if len(c) > 1) or ((),)
 
 
+@dataclass(frozen=True)
+class AnswerRequest(ScoringRequest):
+    """A request to score some of the answers; ``answers`` are their indices, one a continuation."""
+
+    answers: tuple[int, ...]
+
+
 @dataclass
 class ScoringResult:
     """What was read at a slot, from which the likelihood of any answer follows.

@@ -10,7 +10,7 @@ from promptlab.data.duplicates import text_key
 from promptlab.errors import StudyError
 from promptlab.evaluation.metrics import MeanMetric
 from promptlab.evaluation.predictions import Predictions, answered_by_both
-from promptlab.evaluation.sequential_test import PairedSequentialTest
+from promptlab.evaluation.sequential_testing import PairedSequentialTest
 from promptlab.study.folder.saved_predictions import read_trial_predictions
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.context import StudyContext

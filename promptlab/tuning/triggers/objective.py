@@ -13,13 +13,13 @@ from torch import Tensor
 
 from promptlab.data.example import Example
 from promptlab.engine.kv_cache.training_cache import TrainingPrefixCache
-from promptlab.engine.scoring.request import ScoringContext, ScoringRequest
+from promptlab.engine.scoring.request import AnswerRequest, ScoringContext, ScoringRequest
 from promptlab.engine.training.forward_plan import TrainingItem
 from promptlab.engine.training.gradients import GradientScorer, ItemScores
 from promptlab.evaluation.metrics import get_metric
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.learned_parts import LearnedParts
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.models.local import LocalModel
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.models.local import AnswerRequest, LocalModel
+from promptlab.engine.scoring.request import AnswerRequest
+from promptlab.models.local import LocalModel
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Text, Trigger
 from promptlab.tuning.triggers.losses import Tokens
 from promptlab.tuning.triggers.segments import split_trigger

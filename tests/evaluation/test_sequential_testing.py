@@ -9,7 +9,7 @@ import pytest
 
 from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
-from promptlab.evaluation.sequential_test import (
+from promptlab.evaluation.sequential_testing import (
     PairedSequentialTest,
     examples_to_decide,
     paired_differences,
