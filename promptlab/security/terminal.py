@@ -30,6 +30,7 @@ class SanitizedStream:
         self._plain = plain
         # A program that draws asks these at every piece.
         self.isatty, self.flush = stream.isatty, stream.flush
+        self.encoding = getattr(stream, "encoding", None)
 
     def write(self, text: str) -> int:
         """Write a text; returns the length of what was given."""
