@@ -18,6 +18,7 @@ CONTENTS = {
     "data": ("pinned data sets", "unpacked again"),
     "features": ("scores that models gave", "computed again"),
     "replies": ("replies of endpoints", "asked and paid again"),
+    "corpora": ("which sentences of a corpus name which pairs", "the corpus is read again"),
     "hashes": ("which weights a file holds", "read again, seconds"),
     "machine.json": ("how fast this machine is", "measured again, seconds"),
 }

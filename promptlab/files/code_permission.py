@@ -123,11 +123,18 @@ def _check_permission(
     """Raise ``fault`` for a name that leads to code which the user has not allowed."""
     if len(place) > _LONGEST or not _is_module(module) or not name.isidentifier():
         raise fault(f"{told} is no name of a class; code is named as package.module:Name")
-    package = module.partition(".")[0]
-    if package == "promptlab":
+    if module.partition(".")[0] == "promptlab":
         if place not in shipped:
             raise fault(f"{told} is none that promptlab ships; leave the module out and name it")
         return
+    require_permission(module, told, fault)
+
+
+def require_permission(module: str, told: str, fault: type[InputError] = InputError) -> None:
+    """Raise ``fault`` unless a module, or a package that holds it, is allowed."""
+    if not _is_module(module):
+        raise fault(f"{told} is no name of a package")
+    package = module.partition(".")[0]
     if not any(module == one or module.startswith(f"{one}.") for one in _allowed):
         raise fault(
             f"{told} is code of the package {package}, and files run no code unless you say so: if "

@@ -103,10 +103,11 @@ def note_file(path: str | Path) -> None:
     if _inputs.get() is None or not Path(path).is_file():
         return
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as stream:  # it may have gigabytes
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return  # whoever is to read it says what is wrong with it
-    note_input(f"file {Path(path).name}", content_hash(content))
+    note_input(f"file {Path(path).name}", content[:_SHOWN])
 
 
 def note_package(*names: str) -> None:

@@ -24,6 +24,13 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def find_beside(name: str, other: str) -> Path:
+    """The file of a name as it stands, or else beside another file, such as the study's."""
+    path = Path(name)
+    beside = Path(other).parent / path
+    return path if is_there(path) or not is_there(beside) else beside
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is a folder of that name."""
     try:

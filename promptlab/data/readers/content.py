@@ -67,7 +67,7 @@ def read_content(path: Path, endings: Sequence[str]) -> Content:
     data = path.read_bytes()
     if not data:
         raise DataError(f"{path} is empty; fill it with rows, or name another file")
-    _refuse_stand_in(path, data)
+    refuse_stand_in(path, data)
     packing = next((name for magic, name in _MAGIC.items() if data.startswith(magic)), None)
     if packing == ".zip":
         ending, data = _unzipped(path, data, ending, endings)
@@ -75,13 +75,13 @@ def read_content(path: Path, endings: Sequence[str]) -> Content:
         data = _unpacked(path, data, packing)
     elif path.suffix.lower() in (*_PACKED, ".zip"):
         raise DataError(f"{path} is not compressed, though it ends in {path.suffix}; rename it")
-    _refuse_stand_in(path, data)
+    refuse_stand_in(path, data)
     if data.startswith(b"PAR1") and ending != ".parquet":
         raise DataError(f"{path} is a Parquet file; rename it so that it ends in .parquet")
     return Content(ending, data)
 
 
-def _refuse_stand_in(path: Path, data: bytes) -> None:
+def refuse_stand_in(path: Path, data: bytes) -> None:
     """Raise `DataError` for files that only stand for the data."""
     begin = data[:400].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if begin.startswith(b"version https://git-lfs"):
