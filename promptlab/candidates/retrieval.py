@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from promptlab.candidates.knowledge import with_field
 from promptlab.candidates.wrapper import WrappingKind, WrappingSettings, make_inner
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
+from promptlab.files.text_file import find_beside
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.retrieval import Similarity, check_embeds
 from promptlab.predictors.strategy import Strategy
@@ -67,7 +67,7 @@ class RetrievalKind(WrappingKind):
                 list(settings.passages)
                 if isinstance(settings.passages, list)
                 else read_passages(
-                    _found(settings.passages, settings.location.source), settings.column
+                    find_beside(settings.passages, settings.location.source), settings.column
                 )
             )
         if not (task.train if self.passages is None else self.passages):
@@ -126,13 +126,6 @@ class RetrievalKind(WrappingKind):
         if self.passages is None:
             return PassageIndex.of_training(self.task.train, self.query, k, method, model)
         return PassageIndex(self.passages, k, method, model)
-
-
-def _found(name: str, study_file: str) -> Path:
-    """The file as named, or beside the study file."""
-    path = Path(name)
-    beside = Path(study_file).parent / path
-    return path if path.exists() or not beside.exists() else beside
 
 
 def _digest(passages: list[str]) -> str:

@@ -105,8 +105,8 @@ class StudyRunner(ABC, Generic[AnySpec, AnyPlan]):
                 write_report(folder.path)
             return result
         model = load_study_model(spec.model, folder, self._model, self.events)
-        with collect_inputs(inputs):
-            plan.check(model)
+        with self.cancellation.in_force(), self.events.in_force(), collect_inputs(inputs):
+            plan.check(model)  # may read a corpus of gigabytes
         basis = make_provenance(model, inputs, accept=self._accept)
         with (
             folder.open(spec, task, model.describe(), basis),

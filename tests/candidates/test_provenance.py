@@ -20,14 +20,14 @@ from tests.helpers.provenance_fixtures import OWN, module  # noqa: F401 - a fixt
 ALLOWED_CODE = ("my_problem", "my_program")
 OUTSIDE = {
     "templates", "propose", "sample", "value", "vote", "answer", "template", "passages",
-    "unlabelled", "problem", "program", "prompt_model",
+    "unlabelled", "problem", "program", "prompt_model", "corpus", "pairs", "pipeline",
 }  # fmt: skip
 """Settings that may name a template of the library, a file, code or a model."""
 WRITTEN = {
     "verbalizers", "without", "text", "outside", "field", "query", "column", "trigger",
     "extraction", "reasoning_field", "instructions", "init_text", "input", "of", "start_text",
     "name", "fields", "reasoning", "separator", "demonstration_separator", "parts", "answers",
-    "stop", "label", "knowledge", "task", "parser", "map", "item",
+    "stop", "label", "knowledge", "task", "parser", "map", "item", "ending",
 }  # fmt: skip
 """Settings whose texts are all there is to them: words, fields, groups, templates written out."""
 OF_LIBRARIES = {"optimizer"}
@@ -210,12 +210,19 @@ def test_no_file_is_opened_that_is_not_noted(tmp_path: Path, library: Path, task
     """An audit hook hears of every file: what a kind opens without noting it cannot hide."""
     (tmp_path / "passages.txt").write_text("one\n\ntwo")
     (tmp_path / "more.csv").write_text("text\nthe film was long .\n")
+    (tmp_path / "corpus.txt").write_text("Rome lies in Italy.\n")
+    (tmp_path / "pairs.csv").write_text("subject,object\nItaly,Rome\n")
     templates = [{"text": "{context} {text} It was {mask}.", "answers": OWN}]
     inner = {"kind": "template", "templates": templates}
     groups = [
         PLAIN,
         {"kind": "retrieval", "inner": inner, "passages": str(tmp_path / "passages.txt")},
         {"kind": "distillation", "unlabelled": str(tmp_path / "more.csv")},
+        {
+            "kind": "mined_templates",
+            "corpus": str(tmp_path / "corpus.txt"),
+            "pairs": str(tmp_path / "pairs.csv"),
+        },
     ]
     sys.addaudithook(hear)
     OPENED.clear()
@@ -227,5 +234,6 @@ def test_no_file_is_opened_that_is_not_noted(tmp_path: Path, library: Path, task
     finally:
         LISTENS[0] = False
     own = {Path(path) for path in OPENED if path.startswith(str(tmp_path))}
-    assert {path.name for path in own} == {"passages.txt", "more.csv", "mine.yaml"}
-    assert {"file passages.txt", "file more.csv", "template mine/one"} <= set(found)
+    named = {"passages.txt", "more.csv", "corpus.txt", "pairs.csv"}
+    assert {path.name for path in own} == {*named, "mine.yaml"}
+    assert {"template mine/one", *(f"file {name}" for name in named)} <= set(found)

@@ -13,7 +13,7 @@ from promptlab.files.text_file import is_there
 BESIDE = "beside"
 """The key of a study's record that says where its files lie, seen from the record."""
 _DATA, _MODEL = ("task", "data"), ("model", "name")
-_IN_GROUPS = ("unlabelled", "passages")
+_IN_GROUPS = ("unlabelled", "passages", "corpus", "pairs")
 _Place = tuple[str | int, ...]
 
 

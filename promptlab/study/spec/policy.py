@@ -15,6 +15,7 @@ from promptlab.data.readers import is_data_file
 from promptlab.data.reasoning_gym import is_reasoning
 from promptlab.errors import StudyError
 from promptlab.evaluation.metrics import metric_names
+from promptlab.library.mining.spacy_parser import SPACY_PIPELINE
 from promptlab.study.spec.document import StudyDocument
 
 Place = tuple[str | int, ...]
@@ -38,8 +39,8 @@ class StudyPolicy:
 
     Args:
         models: The models on offer.
-        folders: Where data files, passages, unlabelled texts and suites of earlier failures lie;
-            relative paths are looked for there.
+        folders: Where data files, passages, corpora, unlabelled texts and suites of earlier
+            failures lie; relative paths are looked for there.
         devices: The devices on offer.
         most_trials: The largest budget of trials, and the largest ``batch`` and ``block``.
         most: The largest number of any other setting but a seed.
@@ -179,8 +180,9 @@ class _PolicyCheck:
             self._say((*path, "kind"), f"{kind!r:.80} is no shipped kind; they are {told}")
             return entry
         changed = dict(entry)
-        for key in ("unlabelled", "passages"):
-            if isinstance(entry.get(key), str) and (key, entry[key]) != ("passages", "train"):
+        for key in ("unlabelled", "passages", "corpus", "pairs"):
+            of_task = key in ("passages", "pairs") and entry.get(key) == "train"
+            if isinstance(entry.get(key), str) and not of_task:
                 changed[key] = self._file(entry[key], (*path, key))
         self._code(entry, path)
         self._values(entry, path)
@@ -195,6 +197,12 @@ class _PolicyCheck:
                 self._say((*path, "program", index), f"{name!r:.80}: code is not imported here")
         if ":" in str(entry.get("problem") or ""):
             self._say((*path, "problem"), "code is not imported here; game24 is shipped")
+        pipeline = entry.get("pipeline")
+        if pipeline is not None and not SPACY_PIPELINE.fullmatch(str(pipeline)):
+            self._say(
+                (*path, "pipeline"),
+                f"{pipeline!r:.80} is no pipeline of spaCy's own, such as en_core_web_sm",
+            )
         if "prompt_model" in entry:
             self._on_offer(entry["prompt_model"], (*path, "prompt_model"))
 

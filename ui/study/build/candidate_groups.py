@@ -99,6 +99,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "finetune": {"templates": scored[:1], "learning_rate": [0.00003]},
         "triggers": {"templates": scored[:1], "length": [4], "steps": [20]},
         "answer_search": {"templates": scored[:1], "method": ["ratio", "assignment"]},
+        "mined_templates": {"corpus": "corpus.txt", "pairs": "train"},
     }
     return {"kind": kind} | needed.get(kind, {})
 

@@ -31,6 +31,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "distillation": ("top", "method", "temperature", "head_learning_rate"),
     "tree_of_thoughts": ("thoughts", "evaluation", "search", "beam", "depth"),
     "words": ("rank", "calibration"),
+    "mined_templates": ("corpus", "pairs", "top", "ending", "calibration"),
     "triggers": ("templates", "length", "method", "steps", "label_words"),
     "answer_search": ("templates", "method", "words", "candidates", "ranking", "calibration"),
 }
