@@ -90,7 +90,7 @@ class CorpusReader:
         >>> _ = file.write_text('{"text": "One."}\\n{"text": 2}\\n{"text"\\n')
         >>> reader = CorpusReader(file)
         >>> list(reader), dict(reader.left_out)
-        (['One.'], {'lines without a text in the field': 1, 'lines of broken JSON': 1})
+        (['One.'], {'without a text in the field': 1, 'of broken JSON': 1})
     """
 
     def __init__(self, path: str | Path, column: str = TEXT) -> None:
@@ -175,7 +175,7 @@ class CorpusReader:
         first = True
         while line := self._read_line(stream):
             if len(line) > MAX_LINE_BYTES:
-                self.left_out[f"lines of more than {MAX_LINE_BYTES:,} bytes"] += 1
+                self.left_out[f"of more than {MAX_LINE_BYTES:,} bytes"] += 1
                 while line and not line.endswith(b"\n"):
                     line = self._read_line(stream)
                 continue
@@ -197,14 +197,14 @@ class CorpusReader:
         try:
             text = line.decode("utf-8").strip()
         except UnicodeDecodeError:
-            self.left_out["lines that are no UTF-8"] += 1
+            self.left_out["that are no UTF-8"] += 1
             return None
         if not text:
             return None
         if self.is_json_lines:
             return self._field(text)
         if "\0" in text:
-            self.left_out["lines with a zero byte"] += 1
+            self.left_out["with a zero byte"] += 1
             return None
         return text
 
@@ -214,11 +214,11 @@ class CorpusReader:
         except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict):
-            self.left_out["lines of broken JSON"] += 1
+            self.left_out["of broken JSON"] += 1
             return None
         self._fields = self._fields or tuple(map(str, record))
         text = record.get(self.column)
         if not isinstance(text, str) or has_no_text(text):
-            self.left_out["lines without a text in the field"] += 1
+            self.left_out["without a text in the field"] += 1
             return None
         return text.strip() or None

@@ -300,7 +300,7 @@ def _check_matches(corpus: CorpusReader, facts: CorpusFacts, pairs: EntityPairs)
     """Raise `DataError` when no sentence holds a pair, with all that was seen."""
     if facts.matched:
         return
-    left_out = f"; left out: {facts.left_out_text}" if facts.left_out_text else ""
+    left_out = f"; lines left out: {facts.left_out_text}" if facts.left_out_text else ""
     if not facts.documents:
         raise DataError(f"{corpus.path} holds no text that can be read{left_out}")
     raise DataError(

@@ -67,7 +67,7 @@ def task_document(result: MiningResult, corpus: Path, task: str) -> dict[str, An
     ]
     return {
         "task": task,
-        "description": f"The {result.pairs.object} of a {result.field}, asked by mined templates.",
+        "description": f"Facts about a {result.field}, asked by mined templates.",
         "metric": "precision_at_1",
         "examples": examples,
         "templates": [
@@ -90,7 +90,7 @@ def _entry(
         "source": (
             f"mined from {corpus.name} ({_METHODS[template.methods]}; Jiang et al. 2020): "
             f"{template.pairs:,} of {len(result.pairs.pairs):,} pairs, "
-            f"{template.sentences:,} sentences"
+            f"{template.sentences:,} sentence{'s' if template.sentences > 1 else ''}"
         ),
         "note": f"{shown}{record['models']}",
     }

@@ -33,8 +33,8 @@ def test_json_lines_give_their_field_and_what_is_broken_is_counted(tmp_path: Pat
     reader = CorpusReader(file, "body")
     assert list(reader) == ["One.", "Six."]
     assert reader.left_out == {
-        "lines of broken JSON": 2,
-        "lines without a text in the field": 3,
+        "of broken JSON": 2,
+        "without a text in the field": 3,
     }
 
 
@@ -43,7 +43,7 @@ def test_the_fields_that_there_are_are_told(tmp_path: Path) -> None:
     file.write_text('{"title": "a", "body": "b"}\n')
     reader = CorpusReader(file)
     assert list(reader) == []
-    told = "1 lines without a text in the field 'text' (the first object has title, body)"
+    told = "1 without a text in the field 'text' (the first object has title, body)"
     assert reader.describe_left_out() == told
 
 
@@ -68,7 +68,7 @@ def test_lines_that_are_no_text_are_counted(tmp_path: Path) -> None:
     file.write_bytes(good + b"caf\xe9\nzero\0byte\nlast\n")
     reader = CorpusReader(file)
     assert sum(1 for _ in reader) == 4_001
-    assert reader.left_out == {"lines that are no UTF-8": 1, "lines with a zero byte": 1}
+    assert reader.left_out == {"that are no UTF-8": 1, "with a zero byte": 1}
 
 
 def test_a_line_of_any_length_takes_bounded_memory(
@@ -79,7 +79,7 @@ def test_a_line_of_any_length_takes_bounded_memory(
     file.write_text("short\n" + "x" * 350 + "\n" + "y" * 100 + "\nlast\n" + "z" * 200)
     reader = CorpusReader(file)
     assert list(reader) == ["short", "last"]
-    assert reader.left_out == {"lines of more than 100 bytes": 3}
+    assert reader.left_out == {"of more than 100 bytes": 3}
 
 
 @pytest.mark.parametrize(

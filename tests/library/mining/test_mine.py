@@ -55,8 +55,8 @@ def test_a_packed_corpus_of_json_lines_gives_the_same(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress("\n".join(lines).encode()))
     found = mine_templates(file, write_pairs(tmp_path), MiningOptions(column="body"))
     assert found.templates == plain.templates
-    assert found.facts.left_out == {"lines of broken JSON": 1}
-    assert any("1 lines of broken JSON" in line for line in found.describe())
+    assert found.facts.left_out == {"of broken JSON": 1}
+    assert any("lines left out: 1 of broken JSON" in line for line in found.describe())
 
 
 def test_options_bound_what_is_found(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_no_template_left_is_told_with_reasons(tmp_path: Path) -> None:
 def test_a_corpus_without_a_readable_line_is_told(tmp_path: Path) -> None:
     corpus = tmp_path / "broken.jsonl"
     corpus.write_text('{"title": "a"}\nnonsense\n')
-    with pytest.raises(DataError, match="holds no text that can be read; left out: 1 lines"):
+    with pytest.raises(DataError, match="no text that can be read; lines left out: 1 without"):
         mine_templates(corpus, write_pairs(tmp_path))
 
 
