@@ -9,7 +9,7 @@ from collections.abc import Sequence
 Span = tuple[int, int]
 """First character, and the one behind the last."""
 
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”』」]*\s*|\s*\n\s*")
+_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”』」]*\s*|\n")
 _BEFORE = re.compile(r"(\w+)$")
 _TITLES = frozenset(
     {

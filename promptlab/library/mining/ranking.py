@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from promptlab.errors import TemplateError
 from promptlab.library.mining.wording import similarity_key, usable_models
+from promptlab.prompts.template import Template
 
 Method = Literal["middle", "dependency"]
 MAX_EXAMPLES = 3
@@ -16,6 +18,7 @@ MAX_DISTINCT = 500_000
 FEW_PAIRS = "too few pairs"
 NEAR_DUPLICATE = "like a better one"
 RARE = "of one sentence, forgotten to keep memory bounded"
+REFUSED = "that no template may hold"
 BEYOND_TOP = "beyond the number asked for"
 
 
@@ -128,6 +131,8 @@ class TemplateCounter:
                 dropped[NEAR_DUPLICATE] += 1
             elif len(chosen) >= top:
                 dropped[BEYOND_TOP] += 1
+            elif not _is_template(text):
+                dropped[REFUSED] += 1
             else:
                 chosen.append(_template(text, support))
             keys.add(key)
@@ -138,6 +143,15 @@ class TemplateCounter:
         kept = {text: found for text, found in self._found.items() if found.sentences > 1}
         self._forgotten += len(self._found) - len(kept)
         self._found = kept
+
+
+def _is_template(text: str) -> bool:
+    """Whether a text is a template; asked of few, since every one is searched for secrets."""
+    try:
+        Template(text)
+    except TemplateError:
+        return False
+    return True
 
 
 def _order(text: str, support: _Support) -> tuple[int, int, int, str]:

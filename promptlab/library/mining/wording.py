@@ -6,16 +6,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from promptlab.errors import TemplateError
-from promptlab.prompts.template import Template
-
 MASK = "{mask}"
 LOST_SLOT = "a slot lost"
 MARKUP = "markup or braces"
 NO_WORD = "no word"
 TOO_LONG = "too many words"
 OTHER_ENTITY = "another name within"
-REFUSED = "no template"
 _MARKUP = re.compile(r"[][<>{}|\\^~*#]|https?:|www\.")
 """In a template these would be slots, control tokens or leftovers of a page."""
 _WORD = re.compile(r"\w+")
@@ -79,13 +75,7 @@ class WordingFilter:
         count = len(_WORD.findall(words))
         if not any(map(str.isalpha, words)):
             return NO_WORD
-        if count > self.max_words:
-            return TOO_LONG
-        try:
-            Template(text)
-        except TemplateError:
-            return REFUSED
-        return None
+        return TOO_LONG if count > self.max_words else None
 
     def words(self, text: str) -> str:
         """A template without its slots."""

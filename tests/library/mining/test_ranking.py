@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from promptlab.library.mining.ranking import Method, TemplateCounter
 
 
@@ -35,6 +37,14 @@ def test_every_drop_has_its_reason() -> None:
     templates, dropped = counted(found).rank(2, min_pairs=2)
     assert [template.text for template in templates] == ["{x} a1 {mask}", "{x} b1 {mask}"]
     assert dropped == {"like a better one": 1, "beyond the number asked for": 1, "too few pairs": 1}
+
+
+def test_a_secret_of_this_machine_gets_into_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "correct-horse-battery-staple")
+    found = [("{x} correct-horse-battery-staple {mask}", 0), ("{x} is {mask}", 0)]
+    templates, dropped = counted(found).rank(5, min_pairs=1)
+    assert [template.text for template in templates] == ["{x} is {mask}"]
+    assert dropped == {"that no template may hold": 1}
 
 
 def test_a_sentence_counts_once_and_tells_how_it_was_found() -> None:
