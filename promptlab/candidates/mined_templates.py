@@ -97,7 +97,9 @@ class MinedTemplatesKind(Kind):
     def mined(self) -> MiningResult:
         """The templates; mining tells how far it is, and stops when the study is to stop."""
         events = current_events()
-        last = 0.0
+        if events is not None:
+            events.emit(Phase(f"mining templates from {self.corpus.name}"))
+        last = time.monotonic()
 
         def tell(found: CorpusProgress) -> None:
             nonlocal last

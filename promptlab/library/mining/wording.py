@@ -14,6 +14,8 @@ TOO_LONG = "too many words"
 OTHER_ENTITY = "another name within"
 _MARKUP = re.compile(r"[][<>{}|\\^~*#]|https?:|www\.")
 """In a template these would be slots, control tokens or leftovers of a page."""
+_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
+"""Characters that nobody sees and that Persian and Hindi are written with."""
 _WORD = re.compile(r"\w+")
 _ARTICLES = frozenset({"a", "an", "the"})
 
@@ -70,7 +72,7 @@ class WordingFilter:
         if any(text.count(slot) != 1 for slot in (f"{{{self.field}}}", MASK)):
             return LOST_SLOT
         words = self.words(text)
-        if _MARKUP.search(words):
+        if _MARKUP.search(words) or not words.translate(_JOINERS).isprintable():
             return MARKUP
         count = len(_WORD.findall(words))
         if not any(map(str.isalpha, words)):
