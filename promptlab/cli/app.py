@@ -15,6 +15,7 @@ from promptlab.cli import (
     fill,
     model,
     predict,
+    probe,
     sensitivity,
     study,
     template,
@@ -39,6 +40,7 @@ app.add_typer(cache.app, name="cache")
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("fill")(fill.fill)
+app.command("probe")(probe.probe)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("ui")(ui.ui)
 

@@ -43,6 +43,8 @@ from promptlab.prompts.prompt import Prompt, Soft, Text, Trigger
 
 REMEMBERED = 20_000
 """So many encoded prompts are kept in memory."""
+REMEMBERED_ANSWERS = 500_000
+"""So many answers are, of all these prompts together."""
 
 
 class LocalModel(AdaptableModel):
@@ -292,7 +294,7 @@ class LocalModel(AdaptableModel):
         self, prompts: Sequence[Prompt], answers: tuple[str, ...]
     ) -> list[list[AnswerRequest]]:
         """`scoring_requests`, remembered: calibrations and repeated studies ask the same again."""
-        if len(self._remembered) > REMEMBERED:
+        if len(self._remembered) > min(REMEMBERED, REMEMBERED_ANSWERS // max(1, len(answers))):
             # Emptied by replacing it: other threads go on with the one that they have.
             self._remembered = {}
         remembered = self._remembered

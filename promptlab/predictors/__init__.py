@@ -8,6 +8,10 @@ from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
     from promptlab.predictors.comparison_grid import ComparisonGrid, PairedTest, paired_tests
+    from promptlab.predictors.knowledge_probe.probe import probe_knowledge
+    from promptlab.predictors.knowledge_probe.relation import Fact, Relation
+    from promptlab.predictors.knowledge_probe.relation_files import read_relations
+    from promptlab.predictors.knowledge_probe.result import KnowledgeProbe
     from promptlab.predictors.rescoring import Rescorer
     from promptlab.predictors.strategy import Strategy, solve
     from promptlab.predictors.truncation import render_truncated
@@ -16,10 +20,15 @@ if TYPE_CHECKING:
 __all__ = [
     "ComparisonGrid",
     "Demonstration",
+    "Fact",
+    "KnowledgeProbe",
     "PairedTest",
+    "Relation",
     "Rescorer",
     "Strategy",
     "paired_tests",
+    "probe_knowledge",
+    "read_relations",
     "render_truncated",
     "solve",
 ]
@@ -27,10 +36,15 @@ __all__ = [
 _HOMES = {
     "ComparisonGrid": "promptlab.predictors.comparison_grid",
     "Demonstration": "promptlab.prompts.template",
+    "Fact": "promptlab.predictors.knowledge_probe.relation",
+    "KnowledgeProbe": "promptlab.predictors.knowledge_probe.result",
     "PairedTest": "promptlab.predictors.comparison_grid",
+    "Relation": "promptlab.predictors.knowledge_probe.relation",
     "Rescorer": "promptlab.predictors.rescoring",
     "Strategy": "promptlab.predictors.strategy",
     "paired_tests": "promptlab.predictors.comparison_grid",
+    "probe_knowledge": "promptlab.predictors.knowledge_probe.probe",
+    "read_relations": "promptlab.predictors.knowledge_probe.relation_files",
     "render_truncated": "promptlab.predictors.truncation",
     "solve": "promptlab.predictors.strategy",
 }

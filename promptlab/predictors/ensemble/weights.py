@@ -42,35 +42,45 @@ def fit_convex_weights(
     The mixture is that of the members that have not abstained, its weights divided by theirs.
     Examples whose true label nobody holds possible say nothing and are left out.
     """
-    from scipy.optimize import minimize
-
     right, spoke = stack.of_right[:, chosen], stack.voted[:, chosen].astype(float)
     useful = (right.sum(axis=1) > 0) & (spoke.sum(axis=1) > 0)
-    right, spoke = right[useful], spoke[useful]
-    count = int(chosen.sum())
-    start = np.full(count, 1 / count)
-    if count > 1 and len(right):
-
-        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            above = np.maximum(right @ weights, MIN_PROBABILITY)
-            below = np.maximum(spoke @ weights, MIN_PROBABILITY)
-            slope = (right / above[:, None] - spoke / below[:, None]).mean(axis=0)
-            return -float(np.mean(np.log(above) - np.log(below))), -slope
-
-        found = minimize(
-            loss,
-            start,
-            jac=True,
-            method="SLSQP",
-            bounds=[(0.0, 1.0)] * count,
-            constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
-            options={"maxiter": 500, "ftol": 1e-10},
-        )
-        start = np.where(found.x < _SMALL, 0.0, found.x)
-        start = start / start.sum()
     weights = np.zeros(len(chosen))
-    weights[chosen] = start
+    weights[chosen] = mixture_weights(right[useful], spoke[useful])
     return weights
+
+
+def mixture_weights(
+    right: Float[np.ndarray, "example member"], spoke: Float[np.ndarray, "example member"]
+) -> Float[np.ndarray, " member"]:
+    """Convex weights that maximise the mean log of Σ w(m) right / Σ w(m) spoke, by scipy.
+
+    ``right`` are the members' probabilities of the true answer, ``spoke`` is 1 where a member has
+    answered at all. Without examples the weights are equal.
+    """
+    from scipy.optimize import minimize
+
+    count = right.shape[1]
+    start = np.full(count, 1 / count)
+    if count == 1 or not len(right):
+        return start
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        above = np.maximum(right @ weights, MIN_PROBABILITY)
+        below = np.maximum(spoke @ weights, MIN_PROBABILITY)
+        slope = (right / above[:, None] - spoke / below[:, None]).mean(axis=0)
+        return -float(np.mean(np.log(above) - np.log(below))), -slope
+
+    found = minimize(
+        loss,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * count,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+        options={"maxiter": 500, "ftol": 1e-10},
+    )
+    kept = np.where(found.x < _SMALL, 0.0, found.x)
+    return np.asarray(kept / kept.sum())
 
 
 def fit_stacking(stack: VoteMatrix, chosen: Bool[np.ndarray, " member"]) -> CombinationRule:
