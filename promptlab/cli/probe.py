@@ -43,9 +43,10 @@ def probe(
     answers: Annotated[
         str,
         typer.Option(
-            help="closed: the relation's objects; open: the vocabulary (objects of one token)."
+            help="open: ranked in the vocabulary (objects of one token); closed: among the "
+            "relation's objects, of any length, which takes far longer."
         ),
-    ] = "closed",
+    ] = "open",
     common_vocabulary: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,6 +99,8 @@ def probe(
         if files
         else [_capitals(given)]
     )
+    if answers not in ("open", "closed"):
+        raise InputError(f"--answers {answers!r} is unknown; use open or closed")
     loaded = open_model(model, device=device, dtype=dtype)
     with _progress() as on_progress:
         found = probe_knowledge(

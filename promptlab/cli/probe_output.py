@@ -23,6 +23,7 @@ _TOLD = {
     LEARNED: "learned weights",
 }
 _FIGURES = ("P@1", "P@10", "MRR")
+_MAX_PROMPT = 60  # characters of a prompt that are shown
 
 
 def print_probe(found: KnowledgeProbe) -> None:
@@ -42,7 +43,7 @@ def _print_relation(found: KnowledgeProbe, one: RelationResult) -> None:
     weights = one.runs[MODEL].weights
     rows: list[Sequence[object]] = [
         (
-            template.source,
+            table_cell(template.source, _MAX_PROMPT),
             *_cells(own[number]),
             *(_share(others[run][number].p_at_1) for run in controls),
             *(() if weights is None else (f"{weights[number]:.3f}",)),
@@ -123,15 +124,13 @@ def _sentences(found: KnowledgeProbe) -> Iterator[str]:
         yield f"Objects are one token in {found.model}, {', '.join(found.common)}."
     trained = sum(len(one.plan.train) for one in found.relations)
     if trained:
-        yield f"{trained:,} facts more chose prompts and learned weights; they are not counted."
+        yield f"Not counted: {trained:,} facts by which prompts were chosen and weights learned."
     yield from _left_out(found)
     naming = [rank for one in found.relations for rank in one.runs[MODEL].naming.tolist()]
     if naming:
         first = sum(rank <= 1 for rank in naming)
-        yield (
-            f"{len(naming):,} facts whose subject names the object are not counted: "
-            f"{first:,} of them rank first."
-        )
+        facts = "1 fact" if len(naming) == 1 else f"{len(naming):,} facts"
+        yield f"Not counted: {facts} whose subject names the object (ranked first: {first:,})."
     for one in found.relations if len(found.relations) == 1 else ():
         if (share := one.most_frequent["p_at_1"]) is not None:
             yield f"Always answering {one.most_frequent['object']!r} has P@1 {_share(share)}."
@@ -150,8 +149,8 @@ def _left_out(found: KnowledgeProbe) -> Iterator[str]:
         for reason, number in one.plan.left_out.items():
             counts[reason] = counts.get(reason, 0) + number
     if counts:
-        told = ", ".join(f"{number:,} {reason}" for reason, number in counts.items())
-        yield f"Facts left out: {told}."
+        told = ", ".join(f"{number:,} facts {reason}" for reason, number in counts.items())
+        yield f"Left out: {told}."
     for one in found.relations:
         for source, reason in one.plan.templates_left_out.items():
             yield f"Template left out of {one.name}: {table_cell(source, 80)!r}: {reason}."

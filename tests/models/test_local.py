@@ -23,7 +23,5 @@ def test_many_answers_leave_room_for_fewer_prompts(
         model.score([prompt], answers)
         assert len(model._remembered) <= 3
     assert len(model._remembered) == 1
-    np.testing.assert_array_equal(
-        model.score(prompts, answers).logprobs,
-        fresh("tiny_masked").score(prompts, answers).logprobs,
-    )
+    found, other = (m.score(prompts, answers).logprobs for m in (model, fresh("tiny_masked")))
+    np.testing.assert_allclose(found, other, atol=1e-4)

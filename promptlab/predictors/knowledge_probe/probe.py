@@ -30,7 +30,7 @@ def probe_knowledge(
     model: LanguageModel,
     relations: Iterable[Relation],
     *,
-    answers: Answers = "closed",
+    answers: Answers = "open",
     controls: Sequence[ControlName] = CONTROLS,
     common_vocabulary: Iterable[LanguageModel] = (),
     train_share: float = 0.25,
@@ -49,11 +49,12 @@ def probe_knowledge(
     the model that know nothing.
 
     Args:
-        model: A local model of any family, or one that can score answers.
+        model: A local model of any family; for closed answers any model that scores.
         relations: Facts with their templates, as `read_relations` gives them.
-        answers: *closed* ranks the objects of the relation, those of several tokens scored exactly;
-            *open* the words of the vocabulary, so that facts whose object is not one token are
-            left out and counted.
+        answers: *open* ranks the words of the vocabulary, as LAMA and OptiPrompt do, so that facts
+            whose object is not one token are left out (and their number told); *closed* the
+            objects of the relation, those of several tokens scored exactly, which takes a forward
+            for every such object after every prompt.
         controls: *random_weights* and *random_embeddings*, or fewer.
         common_vocabulary: Other models: facts count whose object is one token in all of them and
             in ``model``, and open answers are such words (the common vocabulary of LAMA and

@@ -144,7 +144,9 @@ class KnowledgeProbe:
     Example:
         >>> capitals = [("Poland", "Warsaw"), ("France", "Paris")]
         >>> relation = pl.predictors.Relation("capital", capitals, ["The capital of [X] is [Y] ."])
-        >>> found = pl.predictors.probe_knowledge(model, [relation], controls=())
+        >>> found = pl.predictors.probe_knowledge(
+        ...     model, [relation], answers="closed", controls=()
+        ... )
         >>> found.figures().n, found.record()["relations"][0]["answers"]
         (2, 2)
     """

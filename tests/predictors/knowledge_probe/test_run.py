@@ -106,20 +106,22 @@ def test_weights_are_learned_on_other_facts_than_are_counted() -> None:
 
 
 def test_learned_weights_are_the_best_mixture() -> None:
-    """Prompts that know half of the facts each: n of one and m of the other give n / (n + m)."""
-    halves = {
-        "first": {
-            f"s{n}": (0.9, 0.05, 0.05) if n % 4 else (0.0001, 0.4999, 0.5) for n in range(80)
-        },
-        "other": {
-            f"s{n}": (0.0001, 0.4999, 0.5) if n % 4 else (0.9, 0.05, 0.05) for n in range(80)
-        },
-    }
-    plan, model = planned(halves, [(f"s{n}", "a") for n in range(80)], 0.5)
+    """Where one prompt knows n facts and the other one m others, n / (n + m) is the best weight."""
+    knows, errs, same = (0.9, 0.05, 0.05), (0.0001, 0.4999, 0.5), (0.2, 0.4, 0.4)
+    first = {f"s{n}": knows if n % 4 else errs for n in range(80)}
+    other = {f"s{n}": errs if n % 4 else knows for n in range(80)}
+    both = {"s80": same, "s81": same}  # weights change nothing there
+    facts = [*((f"s{n}", "a") for n in range(80)), ("s80", "b"), ("s81", "c")]
+    plan, model = planned({"first": first | both, "other": other | both}, facts, 0.5)
     found = run_relation(plan, model, lambda count: None)
-    share = np.mean([int(plan.facts[n].subject[1:]) % 4 > 0 for n in plan.train])
+    asked = [int(plan.facts[n].subject[1:]) for n in plan.train]
+    share = np.mean([n % 4 > 0 for n in asked if n < 80])
     assert found.weights == pytest.approx((share, 1 - share), abs=2e-3)
-    assert (found.together[LEARNED] == 1).all()
+    right = np.array([plan.facts[n].object == "a" for n in plan.counted])
+    # the weaker prompt's .9 counts a quarter, against the other one's .5 of c: .225 and .375
+    weak = np.array([int(plan.facts[n].subject[1:]) % 4 == 0 for n in plan.counted])
+    assert (found.together[LEARNED][right & ~weak] == 1).all()
+    assert (found.together[LEARNED][right & weak] == 3).all()
 
 
 def test_facts_that_name_their_object_stand_apart() -> None:
