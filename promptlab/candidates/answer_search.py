@@ -17,6 +17,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.template import Template
 from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Method, Ranking
@@ -26,13 +27,16 @@ from promptlab.tuning.fit_context import FitContext, FitRequest
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 _SEARCHED = ("candidates", "ranking", "distinct", "max_assignments", "kept")
-_DIMENSIONS: dict[Method, tuple[str, ...]] = {
-    "ratio": ("words",),
-    "assignment": _SEARCHED,
-    "many_to_one": (*_SEARCHED, "words", "beam"),
+PROTOTYPES = "prototypes"
+"""The method without words: a label is the mean of its examples' slot features (ProtoVerb)."""
+_EVERY = ("choose_on", "capitalised", "folds", "train_examples", "seed", "calibration")
+_DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "ratio": (*_EVERY, "words", "aggregation"),
+    "assignment": (*_EVERY, *_SEARCHED),
+    "many_to_one": (*_EVERY, *_SEARCHED, "words", "beam", "aggregation"),
+    PROTOTYPES: (),
 }
 """What is searched over, or given, for each method; the rest does not matter to it."""
-_EVERY = ("choose_on", "capitalised", "folds", "train_examples", "seed")
 _MAX_SLOTS = 4
 """Slots of so many templates are kept at hand for further searches."""
 
@@ -42,12 +46,13 @@ class AnswerSearchSettings(TemplateSettings):
 
     The names are those of `AnswerSearchConfig`: *ratio* takes the best ``words`` of each label,
     *assignment* tries one of the ``candidates`` of each label in all combinations, *many_to_one*
-    adds further words to the best of them. Train proposes, dev chooses.
+    adds further words to the best of them. Train proposes, dev chooses. *prototypes* needs no
+    words: a label is the mean of its training examples' features at the slot.
     """
 
     verbalizers: list[Literal["search"]] = Field(default=["search"], min_length=1)  # type: ignore[assignment]
     length_normalise: list[Literal[False]] = Field(default=[False], min_length=1)  # type: ignore[assignment]
-    method: list[Method] = Field(default=["assignment"], min_length=1)
+    method: list[Method | Literal["prototypes"]] = Field(default=["assignment"], min_length=1)
     words: list[int] = Field(default=[AnswerSearchConfig.words], min_length=1)
     candidates: list[int] = Field(default=[AnswerSearchConfig.candidates], min_length=1)
     ranking: list[Ranking] = Field(default=[AnswerSearchConfig.ranking], min_length=1)
@@ -75,7 +80,8 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         for name in [field.name for field in fields(AnswerSearchConfig)]:
             given = getattr(settings, name)
             for value in given if isinstance(given, list) else [given]:
-                _config({name: value})
+                if value != PROTOTYPES:
+                    _config({name: value})
         for option in self.options.values():
             if option.parser is not None and option.answers is None:
                 raise StudyError(
@@ -114,29 +120,28 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         self, trial: Trial, prefix: str, option: Option, labels: list[str]
     ) -> dict[str, Any]:
         settings = self.settings
-        method: Method = suggest_choice(trial, f"{prefix}method", settings.method)
+        method: str = suggest_choice(trial, f"{prefix}method", settings.method)
         labels.append(method.replace("_", " "))
         found: dict[str, Any] = {"method": method}
-        for name in (*_DIMENSIONS[method], *_EVERY):
+        for name in _DIMENSIONS[method]:
             given = getattr(settings, name)
             if not isinstance(given, list):
                 found[name] = given
                 continue
             found[name] = suggest_choice(trial, f"{prefix}{name}", given)
-            if len(given) > 1:
+            if name in ("aggregation", "calibration"):
+                labels.extend([] if found[name] in ("sum", "none") else [found[name]])
+            elif len(given) > 1:
                 labels.append(f"{name.replace('_', ' ')} {found[name]}")
-        for name in ("aggregation", "calibration"):
-            if name == "aggregation" and method == "assignment":
-                continue  # a label has one word
-            found[name] = suggest_choice(trial, f"{prefix}{name}", getattr(settings, name))
-            labels.extend([] if found[name] in ("sum", "none") else [found[name]])
         return {"answer_search": found}
 
     def _found(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
-        """The classifier with the answers that one search finds."""
+        """The classifier with the answers that one search finds, or with prototypes."""
         settings = item.candidate.settings
-        config = _config(settings["answer_search"])
         template = Template.from_settings(settings["template"])
+        if settings["answer_search"]["method"] == PROTOTYPES:
+            return PrototypeClassifier(template, model).fit(self.task.train)
+        config = _config(settings["answer_search"])
         stop = fitting.cancellation.check
         slots = self._slots_of(template, model, config, fitting)
         found = AnswerSearch(slots, config, fitting.score_dev, stop=stop).run()

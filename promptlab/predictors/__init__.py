@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from promptlab.predictors.knowledge_probe.relation import Fact, Relation
     from promptlab.predictors.knowledge_probe.relation_files import read_relations
     from promptlab.predictors.knowledge_probe.result import KnowledgeProbe
+    from promptlab.predictors.prototypes import PrototypeClassifier
     from promptlab.predictors.rescoring import Rescorer
     from promptlab.predictors.strategy import Strategy, solve
     from promptlab.predictors.truncation import render_truncated
@@ -23,6 +24,7 @@ __all__ = [
     "Fact",
     "KnowledgeProbe",
     "PairedTest",
+    "PrototypeClassifier",
     "Relation",
     "Rescorer",
     "Strategy",
@@ -39,6 +41,7 @@ _HOMES = {
     "Fact": "promptlab.predictors.knowledge_probe.relation",
     "KnowledgeProbe": "promptlab.predictors.knowledge_probe.result",
     "PairedTest": "promptlab.predictors.comparison_grid",
+    "PrototypeClassifier": "promptlab.predictors.prototypes",
     "Relation": "promptlab.predictors.knowledge_probe.relation",
     "Rescorer": "promptlab.predictors.rescoring",
     "Strategy": "promptlab.predictors.strategy",

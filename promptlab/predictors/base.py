@@ -48,6 +48,7 @@ STORED_PREDICTORS = {
     "MixtureClassifier": "promptlab.predictors.soft_prompt_mixture:MixtureClassifier",
     "PromptClassifier": "promptlab.predictors.classifier:PromptClassifier",
     "PromptGenerator": "promptlab.predictors.generator:PromptGenerator",
+    "PrototypeClassifier": "promptlab.predictors.prototypes:PrototypeClassifier",
     "Retrieval": "promptlab.strategies.retrieval:Retrieval",
     "SelfConsistency": "promptlab.strategies.self_consistency.strategy:SelfConsistency",
     "SpanDecomposition": "promptlab.strategies.span_decomposition.strategy:SpanDecomposition",

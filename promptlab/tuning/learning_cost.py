@@ -31,7 +31,8 @@ class LearningCost:
         settings = candidate.settings
         example, after = self.prompt_tokens(settings)
         if "answer_search" in settings:
-            read = min(len(self.task.train), int(settings["answer_search"]["train_examples"]))
+            train = len(self.task.train)
+            read = min(train, int(settings["answer_search"].get("train_examples", train)))
             return read * example, read * example, example
         if "search" in settings:
             return (*self._hunt(settings, example), example)

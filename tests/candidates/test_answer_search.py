@@ -19,6 +19,7 @@ from promptlab.errors import CapabilityError, InputError, StudyError
 from promptlab.models.local import LocalModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
+from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.rescoring import Rescorer
 from promptlab.study.report.composition import describe_answer_search, describe_composition
 from promptlab.study.run import StudyRun
@@ -49,14 +50,17 @@ def test_the_kind_is_known() -> None:
 def test_lists_are_dimensions_and_only_those_that_matter(task: Task) -> None:
     made = kind(
         task,
-        method=["ratio", "assignment", "many_to_one"],
+        method=["ratio", "assignment", "many_to_one", "prototypes"],
         words=[2, 3],
         ranking=["likelihood", "ratio"],
         calibration=["none", "contextual"],
     )
-    settings = [candidate.settings["answer_search"] for candidate in candidates(made, 60)]
-    assert {s["method"] for s in settings} == {"ratio", "assignment", "many_to_one"}
+    settings = [candidate.settings["answer_search"] for candidate in candidates(made, 80)]
+    assert {s["method"] for s in settings} == {"ratio", "assignment", "many_to_one", "prototypes"}
+    assert {"method": "prototypes"} in settings
+    settings = [one for one in settings if one["method"] != "prototypes"]
     for one in settings:
+        assert ("aggregation" in one) == (one["method"] != "assignment")
         assert ("words" in one) == (one["method"] != "assignment")
         assert ("ranking" in one) == (one["method"] != "ratio")
         assert ("beam" in one) == (one["method"] == "many_to_one")
@@ -88,6 +92,17 @@ def test_what_is_found_is_a_classifier_with_notes_that_is_saved_and_loaded(
     assert [row.scores for row in again.predict(task.dev)] == [row.scores for row in rows]
     other = Rescorer(fitted, task.dev)._changed(fitted.verbalizer, "none")
     assert not other.notes
+
+
+def test_prototypes_need_no_words(fresh: Fresh, task: Task, tmp_path: Path) -> None:
+    model = fresh("tiny_masked")
+    made = kind(task, method=["prototypes"])
+    fitted = made.fit(candidates(made)[0], model)
+    assert isinstance(fitted, PrototypeClassifier)
+    assert fitted.labels == task.labels
+    again = pl.load(fitted.save(tmp_path / "saved"), model)
+    rows = fitted.predict(task.dev)
+    assert [row.scores for row in again.predict(task.dev)] == [row.scores for row in rows]
 
 
 def test_searches_of_one_template_share_its_slots(fresh: Fresh, task: Task) -> None:
@@ -175,7 +190,7 @@ def test_a_study_shows_how_many_were_tried_and_the_corrected_score(
     group = {
         "kind": "answer_search",
         "templates": [TEXT, "{text} All in all it was {mask} ."],
-        "method": ["ratio", "assignment", "many_to_one"],
+        "method": ["ratio", "assignment", "many_to_one", "prototypes"],
     }
     document = study_document(write_reviews(tmp_path / "reviews.csv"))
     document["candidates"] = [document["candidates"][0], group | QUICK]
@@ -185,7 +200,10 @@ def test_a_study_shows_how_many_were_tried_and_the_corrected_score(
     board = json.loads((folder / "leaderboard.json").read_text())
     rows = [row for row in board["trials"] if row["kind"] == "answer_search"]
     assert rows and {row["state"] for row in rows} == {"complete"}
+    assert sum("notes" not in row for row in rows) == 2  # the prototypes of two templates
     for row in rows:
+        if "notes" not in row:
+            continue
         found = row["notes"]["answer_search"]
         assert found["value"] == pytest.approx(row["dev"]["accuracy"])
         assert found["corrected"] is not None
@@ -206,5 +224,5 @@ def test_the_search_in_words() -> None:
     assert "dev took no part" in alone and "0.810 on train as chosen" in alone
     assert "too few texts" in describe_answer_search(found | {"corrected": None})
     assert "none chosen on dev" in describe_answer_search(found | {"kept": 1, "tried": 1})
-    (sentence,) = describe_composition({"answer_search": found})
-    assert sentence.startswith("The winner's answers were searched: 2,500 tried")
+    (sentence,) = describe_composition({"answer_search": found | {"answers": "no=bad, yes=good"}})
+    assert sentence.startswith("The winner's answers were searched (no=bad, yes=good): 2,500 tried")

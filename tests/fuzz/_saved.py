@@ -15,6 +15,7 @@ from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import TunedWeights
 from promptlab.predictors.ensemble.cascade import Cascade
 from promptlab.predictors.head import HeadClassifier
+from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.soft_prompt_mixture import MixtureClassifier
 from promptlab.prompts.parsers.parsers import ChoiceParser, TextParser
 from promptlab.strategies.chain import Chain, ChainStep
@@ -146,6 +147,7 @@ def predictors(model: LocalModel) -> dict[str, pl.Predictor]:
         ),
         "ensemble": pl.Ensemble([plain, soft, shown], "learned").fit([], dev=TRAIN),
         "cascade": Cascade([plain, shown], [0.2]),
+        "prototypes": PrototypeClassifier(template, model).fit(TRAIN),
     }
 
 

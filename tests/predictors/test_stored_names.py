@@ -8,8 +8,8 @@ from promptlab.predictors.base import STORED_PREDICTORS, predictor_class, stored
 
 WRITTEN = (
     "Cascade", "Chain", "ChainOfThought", "DspyProgram", "Ensemble", "GeneratedKnowledge",
-    "HeadClassifier", "MixtureClassifier", "PromptClassifier", "PromptGenerator", "Retrieval",
-    "SelfConsistency", "SpanDecomposition", "TreeOfThoughts",
+    "HeadClassifier", "MixtureClassifier", "PromptClassifier", "PromptGenerator",
+    "PrototypeClassifier", "Retrieval", "SelfConsistency", "SpanDecomposition", "TreeOfThoughts",
 )  # fmt: skip
 """What versions so far have written into ``predictor.json``."""
 

@@ -29,7 +29,8 @@ def describe_composition(facts: Mapping[str, Any]) -> list[str]:
     if (lesson := facts.get("distillation")) is not None:
         told.append(_student(lesson))
     if (searched := facts.get("answer_search")) is not None:
-        told.append(f"The winner's answers were searched: {describe_answer_search(searched)}.")
+        how = describe_answer_search(searched)
+        told.append(f"The winner's answers were searched ({searched['answers']}): {how}.")
     return told
 
 

@@ -10,6 +10,7 @@ from promptlab.files.saved_predictor.schemas.prompts import (
     MixtureClassifierSchema,
     PromptClassifierSchema,
     PromptGeneratorSchema,
+    PrototypeClassifierSchema,
 )
 from promptlab.files.saved_predictor.schemas.strategies import (
     ChainOfThoughtSchema,
@@ -32,6 +33,7 @@ SETTINGS_SCHEMAS: dict[str, type[SavedSchema]] = {
     "MixtureClassifier": MixtureClassifierSchema,
     "PromptClassifier": PromptClassifierSchema,
     "PromptGenerator": PromptGeneratorSchema,
+    "PrototypeClassifier": PrototypeClassifierSchema,
     "Retrieval": RetrievalSchema,
     "SelfConsistency": SelfConsistencySchema,
     "SpanDecomposition": SpanDecompositionSchema,

@@ -111,6 +111,29 @@ class PromptGeneratorSchema(TemplatePredictorSchema):
     classes: Texts = Field(default=[])
 
 
+class PrototypeClassifierSchema(SavedSchema):
+    """Labels as points among the slot's features; none before it is fitted."""
+
+    template: TemplateSchema
+    labels: Texts
+    points: list[list[float]] | None
+    scale: list[Annotated[float, Field(gt=0)]] | None
+    sharpness: Annotated[float, Field(gt=0)] | None
+
+    @model_validator(mode="after")
+    def _one_point_a_label(self) -> PrototypeClassifierSchema:
+        found = (self.points, self.scale, self.sharpness)
+        if all(part is None for part in found):
+            return self
+        if self.points is None or self.scale is None or self.sharpness is None:
+            raise ValueError("points, scale and sharpness are there together, or none of them")
+        if len(self.points) != len(self.labels) or len(self.labels) < 2:
+            raise ValueError(f"there are {len(self.points)} points for {len(self.labels)} labels")
+        if any(len(point) != len(self.scale) for point in self.points):
+            raise ValueError(f"every point has the {len(self.scale)} numbers of the scale")
+        return self
+
+
 class HeadClassifierSchema(SavedSchema):
     """A classification head over a frozen model."""
 
