@@ -115,6 +115,7 @@ def measure_sensitivity(
                 found.name, str(out or ""), design.size, 0, len(chosen), True, answering.metric.name
             )
         )
+        events.emit(Phase(f"{design.size} prompts, each on {len(chosen)} examples of dev"))
         cells = list(design.cells())
         names = [cell_name(design, list(cell.values())) for cell in cells]
         measured = answering.measure(cells, names, events, cancellation)

@@ -40,6 +40,7 @@ class RankPlot:
     """The wordings' means at every level of another factor: lines that cross change ranks."""
 
     factor: str
+    levels: str
     told: str
     lines: list[RankLine]
     x_ticks: list[Tick]
@@ -81,13 +82,14 @@ def _page(found: Sensitivity) -> dict[str, Any]:
         "wordings": _wording_rows(found, scale, tone_factor),
         "ranks": [_rank_plot(found, row.factor, row.tau, row.by_halves) for row in found.stability],
         "cases": [
-            _case_row("worst", found.worst),
-            _case_row("started from", found.start),
-            _case_row("best", found.best),
+            _case_row("worst", found.worst, found),
+            _case_row("started from", found.start, found),
+            _case_row("best", found.best, found),
         ],
-        "prompts": [_prompt_row(case) for case in sorted(found.prompts, key=lambda c: -c.value)],
-        "all_factors": [FACTORS[name] for name in found.factors],
-        "varied": [FACTORS[name] for name in found.factors if len(found.factors[name]) > 1],
+        "prompts": [
+            _prompt_row(case, found) for case in sorted(found.prompts, key=lambda c: -c.value)
+        ],
+        "varied": [FACTORS[name] for name in _varied(found)],
         "seed": found.seed,
     }
 
@@ -194,7 +196,7 @@ def _wording_rows(found: Sensitivity, scale: Scale, tone_factor: str) -> list[di
             Dot(
                 scale.at(case.value),
                 50,
-                f"{format_percent(case.value)}: {_levels_text(case)}",
+                f"{format_percent(case.value)}: {_levels_text(case, found)}",
                 _tone(levels.index(case.levels[tone_factor])) if tone_factor else _tone(0),
             )
             for case in cases
@@ -224,6 +226,7 @@ def _rank_plot(found: Sensitivity, factor: str, tau: float, by_halves: float) ->
         lines.append(RankLine(wording, _tone(number), line, dots))
     return RankPlot(
         FACTORS[factor],
+        "; ".join(f"{place} {level}" for place, level in enumerate(levels, 1)),
         f"Kendall's tau {tau:.2f}; between halves of the examples {by_halves:.2f}",
         lines,
         [Tick(at, str(place)) for place, at in enumerate(x, 1)],
@@ -236,7 +239,7 @@ def _mean_of(found: Sensitivity, wanted: dict[str, str]) -> float:
     return sum(values) / len(values)
 
 
-def _case_row(name: str, case: PromptCase) -> dict[str, Any]:
+def _case_row(name: str, case: PromptCase, found: Sensitivity) -> dict[str, Any]:
     low, high = case.ci95
     picked = "" if case.unbiased is None else format_percent(case.unbiased)
     return {
@@ -244,26 +247,27 @@ def _case_row(name: str, case: PromptCase) -> dict[str, Any]:
         "value": format_percent(case.value),
         "interval": f"{100 * low:.1f} to {100 * high:.1f} %",
         "picked": picked,
-        "levels": _level_rows(case),
+        "levels": [(FACTORS[name], case.levels[name]) for name in _varied(found)],
         "prompt": prompt_parts(case.prompt),
     }
 
 
-def _prompt_row(case: PromptCase) -> dict[str, Any]:
+def _prompt_row(case: PromptCase, found: Sensitivity) -> dict[str, Any]:
     low, high = case.ci95
     return {
-        "levels": [text for _, text in _level_rows(case)],
+        "levels": [case.levels[name] for name in _varied(found)],
         "value": format_percent(case.value),
         "interval": f"{100 * low:.0f}–{100 * high:.0f}",
     }
 
 
-def _level_rows(case: PromptCase) -> list[tuple[str, str]]:
-    return [(FACTORS[name], level) for name, level in case.levels.items() if level]
+def _varied(found: Sensitivity) -> list[str]:
+    """The factors with two levels or more."""
+    return [name for name, levels in found.factors.items() if len(levels) > 1]
 
 
-def _levels_text(case: PromptCase) -> str:
-    return " · ".join(level for level in case.levels.values() if level)
+def _levels_text(case: PromptCase, found: Sensitivity) -> str:
+    return " · ".join(case.levels[name] for name in _varied(found))
 
 
 def _tone(number: int) -> str:

@@ -228,14 +228,14 @@ def _spread_sentence(found: Sensitivity, spread: FactorSpread) -> str:
     name = FACTORS[spread.factor].capitalize()
     if not spread.matters:
         return (
-            f"{name} is not seen to matter: {points(spread.spread)} between the best level and the "
+            f"{name}: not seen to matter, {points(spread.spread)} between the best level and the "
             f"worst, where {points(spread.by_chance)} are usual by chance for {found.n} texts."
         )
     low, high = spread.ci95
     return (
-        f"{name} moves it by {points(spread.spread)} (95 % interval {100 * low:.1f} to "
-        f"{100 * high:.1f}; by chance {100 * spread.by_chance:.1f}), from {spread.worst!r} to "
-        f"{spread.best!r}."
+        f"{name}: {points(spread.spread)} between the best level and the worst (95 % interval "
+        f"{100 * low:.1f} to {100 * high:.1f}; by chance {100 * spread.by_chance:.1f}), from "
+        f"{spread.worst!r} to {spread.best!r}."
     )
 
 
