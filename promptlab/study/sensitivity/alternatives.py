@@ -26,7 +26,11 @@ from promptlab.study.proposal.label_words import label_synonyms, match_labels
 from promptlab.study.proposal.library_prompts import PREFERRED
 
 KINDS = ("template", "demonstrations")
-"""Kinds whose candidates are a template with answers or a parser, maybe after demonstrations."""
+"""Kinds whose groups list templates with answers or a parser, maybe after demonstrations."""
+TRIED_KINDS = (*KINDS, "mined_templates")
+"""Kinds whose candidates are such prompts, once tried."""
+FITTED_KINDS = ("answer_search", "words")
+"""Kinds whose predictors are such prompts, once fitted."""
 USUAL_DEMONSTRATIONS = 4
 """Demonstrations in prompts that start from no study."""
 
@@ -61,13 +65,18 @@ class PromptAlternatives:
     remarks: tuple[str, ...] = ()
 
 
-def alternatives_of_study(board: Mapping[str, Any], task: Task) -> PromptAlternatives:
+def alternatives_of_study(
+    board: Mapping[str, Any], task: Task, fitted: Mapping[str, Any] | None = None
+) -> PromptAlternatives:
     """The winner of a decided study, and the other prompts that it tried, best first.
 
+    ``fitted`` are the settings of the winner's classifier, where only fitting made it a prompt.
     Raises `StudyError` where no trial is a template with answers or a parser.
     """
-    rows = [row for row in board["trials"] if row["state"] == "complete" and row["kind"] in KINDS]
-    if not rows:
+    rows = [
+        row for row in board["trials"] if row["state"] == "complete" and row["kind"] in TRIED_KINDS
+    ]
+    if not rows and fitted is None:
         kinds = sorted({str(row["kind"]) for row in board["trials"]})
         raise StudyError(
             f"the study {board['study']!r} has no complete trial of the kind template or "
@@ -75,6 +84,8 @@ def alternatives_of_study(board: Mapping[str, Any], task: Task) -> PromptAlterna
             "name the task in place of the study, and the library's templates are taken"
         )
     best = (board.get("best") or {}).get("number")
+    if fitted is not None:
+        rows.insert(0, dict(board["best"]) | {"candidate": _candidate_of(fitted)})
     start = next((row for row in rows if row["number"] == best), rows[0])
     remarks = []
     if start["number"] != best:
@@ -240,6 +251,12 @@ def _wording_of(settings: Mapping[str, Any]) -> Wording:
         settings.get("parser"),
         settings.get("decoding"),
     )
+
+
+def _candidate_of(fitted: Mapping[str, Any]) -> dict[str, Any]:
+    """A fitted classifier's settings as those of the candidate that it would be fitted from."""
+    found = {key: fitted[key] for key in ("template", "verbalizer", "calibration")}
+    return found | {"demonstrations": dict(fitted["choice"])}
 
 
 def _wording_of_option(kind: TemplateKind, name: str) -> Wording:

@@ -201,13 +201,10 @@ def _share(part: float, whole: float) -> float:
 
 
 def _share_interval(part: Cells, whole: Cells) -> Interval:
-    """Where nothing is left to divide, any share is possible: such resamples count at both ends."""
+    """The interval of shares; where nothing is left to divide, a part above 0 is all there is."""
     known = whole > _ZERO
-    shares = np.clip(part[known] / whole[known], 0.0, 1.0)
-    unknown = int((~known).sum())
-    low = np.concatenate([shares, np.zeros(unknown)])
-    high = np.concatenate([shares, np.ones(unknown)])
-    return percentile_interval(low)[0], percentile_interval(high)[1]
+    divided = part / np.where(known, whole, 1.0)
+    return percentile_interval(np.where(known, np.clip(divided, 0.0, 1.0), part > 0))
 
 
 def _unbiased_extremes(values: Cells, seed: int) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from promptlab.study.folder.documents import use_document
 from promptlab.study.folder.folder import StudyFolder, read_leaderboard
 from promptlab.study.folder.pinned_model import load_study_model
 from promptlab.study.sensitivity.alternatives import (
+    FITTED_KINDS,
     PromptAlternatives,
     alternatives_of_groups,
     alternatives_of_library,
@@ -152,7 +153,12 @@ def _of_folder(path: Path, library_task: str | None) -> SensitivitySubject:
         if library_task is not None:
             scores = "score" in model.capabilities
             return alternatives_of_library(library_task, task, scores=scores)
-        return use_document(lambda: alternatives_of_study(board, task), path / "leaderboard.json")
+        fitted = None
+        if (board.get("best") or {}).get("kind") in FITTED_KINDS:
+            fitted = Study(path).best(model).settings()
+        return use_document(
+            lambda: alternatives_of_study(board, task, fitted), path / "leaderboard.json"
+        )
 
     return SensitivitySubject(
         path.absolute().name,

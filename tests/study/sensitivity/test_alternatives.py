@@ -93,6 +93,15 @@ def test_a_study_starts_from_its_winner(task: Task) -> None:
     assert "trial 2" in made.started_from and not made.remarks
     learned = alternatives_of_study(board | {"best": {"number": 5}}, task)
     assert "trial 4" in learned.started_from and "no prompt in words" in learned.remarks[0]
+    found_words = {
+        "template": Template("{text} Just {mask}!").settings(), "calibration": "none",
+        "verbalizer": {"answers": VERBS}, "choice": {"count": 3}, "demonstrations": [],
+    }  # fmt: skip
+    winner = board | {"best": {"number": 5, "name": "words", "kind": "answer_search"}}
+    fitted = alternatives_of_study(winner, task, found_words)
+    assert fitted.wordings[0].template.text == "{text} Just {mask}!" and not fitted.remarks
+    assert fitted.answers[0] == VERBS and fitted.demonstrations.count == 3
+    assert "trial 5" in fitted.started_from and len(fitted.wordings) == 3
     with pytest.raises(StudyError, match="no words to vary"):
         alternatives_of_study(board | {"trials": rows[-1:]}, task)
 

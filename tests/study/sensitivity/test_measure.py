@@ -260,3 +260,16 @@ def test_what_is_no_subject(tmp_path: Path) -> None:
     curve = {"kind": "learning_curve", "study": "c", "task": "sst2", "sizes": [0], "seeds": [1]}
     with pytest.raises(StudyError, match="learning curve"):
         measure_sensitivity(curve | {"methods": [method]}, model=ScriptedModel())
+
+
+def test_a_winner_whose_answer_words_were_found(tmp_path: Path, masked: LocalModel) -> None:
+    """The words are in the saved predictor alone: it is what is started from."""
+    data = write_reviews(tmp_path / "reviews.csv")
+    group = {"kind": "answer_search", "templates": [{"text": "{text} It was {mask}."}]}
+    spec: Any = load_spec(
+        study_document(data, candidates=[group], budget={"trials": 1}), source="t"
+    )
+    board = StudyRun(spec, out=tmp_path, model=masked).run()
+    found = measure_sensitivity(tmp_path / "reviews", model=masked, levels={"format": 3})
+    assert found.start.value == pytest.approx(board["best"]["dev"]["accuracy"])
+    assert len(found.factors["wording"]) == 1 and len(found.factors["format"]) == 3
