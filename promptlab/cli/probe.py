@@ -22,6 +22,13 @@ CAPITALS = "capitals"
 """The task of the library, and the data set, that are probed without a file."""
 
 
+def _check_share(value: float) -> float:
+    """A share of the facts; all of them would leave none to count."""
+    if not 0 <= value < 1:  # NaN, too
+        raise typer.BadParameter(f"{value} is no share from 0 to below 1")
+    return value
+
+
 def probe(
     files: Annotated[
         list[Path] | None,
@@ -63,7 +70,10 @@ def probe(
     ] = True,
     train: Annotated[
         float,
-        typer.Option(help="The share of facts that weights are learned from; 0 learns none."),
+        typer.Option(
+            help="The share of facts that weights are learned from; 0 learns none.",
+            callback=_check_share,
+        ),
     ] = 0.25,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many facts a relation.")
