@@ -11,16 +11,19 @@ from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import free_memory
 from promptlab.predictors.knowledge_probe.answer_space import word_tokens
-from promptlab.predictors.knowledge_probe.answer_tokens import one_token_answers, spacing_samples
+from promptlab.predictors.knowledge_probe.answer_tokens import one_token_answers
 from promptlab.predictors.knowledge_probe.controls import CONTROLS, ControlName, control_model
 from promptlab.predictors.knowledge_probe.plan import (
     Answers,
     plan_relation,
-    usable_templates,
 )
 from promptlab.predictors.knowledge_probe.relation import Relation
 from promptlab.predictors.knowledge_probe.result import MODEL, KnowledgeProbe, RelationResult
 from promptlab.predictors.knowledge_probe.run import RelationRun, run_relation
+from promptlab.prompts.prompt import Prompt, Slot, Text
+
+_IN_A_SENTENCE = Prompt((Text("It is "), Slot()))
+"""Where a word is looked for in a vocabulary: behind a blank, as most stand in texts."""
 
 OnProgress = Callable[[str, int, int], None]
 """Told the run (*model* or a control), how many facts were asked, and of how many in all."""
@@ -57,8 +60,8 @@ def probe_knowledge(
             for every such object after every prompt.
         controls: *random_weights* and *random_embeddings*, or fewer.
         common_vocabulary: Other models: facts count whose object is one token in all of them and
-            in ``model``, and open answers are such words (the common vocabulary of LAMA and
-            OptiPrompt). They may come one at a time, from a generator.
+            in ``model`` behind a blank, and open answers are such words (the common vocabulary of
+            LAMA and OptiPrompt). They may come one at a time, from a generator.
         train_share: The share of subjects whose facts weights are learned from; 0 learns none.
             Fewer than eight facts are counted instead.
         limit: At most so many facts a relation, drawn by ``seed``; all objects stay candidates.
@@ -170,20 +173,17 @@ def _common(
     objects: set[str] | None = None
     words: set[str] | None = None
     names: list[str] = []
-    samples = []
     for other in others:
         if objects is None:
             local = _local(model)
-            used = [usable_templates(relation, model, answers)[0] for relation in relations]
-            samples = spacing_samples(prompt for found in used for prompt in found.values())
             known = dict.fromkeys(answer for relation in relations for answer in relation.objects)
-            objects = one_token_answers(local, samples, list(known))
+            objects = one_token_answers(local, [_IN_A_SENTENCE], list(known))
             if answers == "open":
-                words = set(word_tokens(local, pieces=True))
+                words = set(word_tokens(local, pieces=False))
         names.append(other.name)
-        objects = one_token_answers(_local(other), samples, sorted(objects))
+        objects = one_token_answers(_local(other), [_IN_A_SENTENCE], sorted(objects))
         if words is not None:
-            words = one_token_answers(_local(other), samples, sorted(words))
+            words = one_token_answers(_local(other), [_IN_A_SENTENCE], sorted(words))
     return objects, words, names
 
 

@@ -131,6 +131,18 @@ def test_a_common_vocabulary_loads_one_model_after_the_other(
         probe_knowledge(masked, [given], common_vocabulary=[ScriptedModel()])
 
 
+def test_a_template_that_begins_with_its_slot_asks_for_common_words_all_the_same(
+    masked: LocalModel, gpt2: LocalModel
+) -> None:
+    """Behind a blank *great* is one token of both, at the beginning of a text of one of them."""
+    beginning = gpt2.tokenizer("terrible", add_special_tokens=False).input_ids
+    assert len(gpt2.tokenizer(" terrible", add_special_tokens=False).input_ids) == 1
+    assert len(beginning) > 1
+    given = Relation("r", [("film", "terrible"), ("soup", "good")], ["[Y] was the [X]"])
+    found = probe_knowledge(masked, [given], controls=(), common_vocabulary=[gpt2])
+    assert found.figures().n == 2
+
+
 def test_it_stops_when_asked_to(masked: LocalModel) -> None:
     cancellation = Cancellation()
     seen: list[str] = []
