@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptlab.cli import data_options
 from promptlab.cli.options import (
     RUNS,
     Device,
@@ -32,6 +33,9 @@ def sensitivity(
         ),
     ],
     model: OptionalModel = None,
+    text: data_options.Text = None,
+    label: data_options.Label = None,
+    field: data_options.Fields = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     levels: Annotated[
@@ -89,6 +93,7 @@ def sensitivity(
             out=folder,
             events=Events(progress),
             cancellation=cancellation,
+            **data_options.changed_options(text=text, label=label, fields=field),
         )
     files = [str(folder / name) for name in ("sensitivity.json", "sensitivity.html")]
     if as_json:

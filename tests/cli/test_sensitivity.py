@@ -45,6 +45,11 @@ def test_a_decided_study_by_its_name(study: Command, command: Command, here: Pat
 
 def test_bad_input_is_told_before_a_model_is_loaded(command: Command, reviews: Path) -> None:
     command("sensitivity", "nowhere").refuses("no study's folder", "nowhere")
+    here = reviews.with_name("odd.csv")
+    here.write_text(reviews.read_text().replace("text,label", "a,b", 1))
+    command("sensitivity", here, "--label", "c").refuses("'c'")
+    command("sensitivity", here, "--label", "b", "--text", "z").refuses("'z'")
+    command("sensitivity", "quickstart", "--label", "b").refuses("label", "data file")
     command("sensitivity", reviews, "--levels", "wording").refuses("--levels", "wording")
     command("sensitivity", reviews, "--levels", "wording=two").refuses(
         "wording=two", "whole number"

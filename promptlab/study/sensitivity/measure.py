@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from promptlab.cancellation import Cancellation
 from promptlab.data.duplicates import text_key
 from promptlab.data.example import Example
+from promptlab.data.labelled_file import LabelledFileKeywords
 from promptlab.data.task import Task
 from promptlab.errors import InputError, UnansweredError
 from promptlab.evaluation.distinct_texts import text_means
@@ -46,6 +47,7 @@ def measure_sensitivity(
     out: str | Path | None = None,
     events: Events | None = None,
     cancellation: Cancellation | None = None,
+    **reading: Unpack[LabelledFileKeywords],
 ) -> Sensitivity:
     """Measure how far accuracy moves with wording, format, answer words and demonstrations.
 
@@ -72,6 +74,7 @@ def measure_sensitivity(
             on where it was stopped.
         events: Is told what happens, see `promptlab.events`.
         cancellation: Stops the work at its next block, from another thread.
+        **reading: The columns of a data file and how it is written, as for `load_task`.
 
     Returns:
         Spreads, shares of variance, worst case and rank stability, with 95 % intervals.
@@ -96,7 +99,7 @@ def measure_sensitivity(
             f"examples: {examples} say nothing about variances; use {MIN_TEXTS} or more"
         )
     check_levels(levels or {})
-    found = open_subject(subject, library_task)
+    found = open_subject(subject, library_task, reading)
     chosen = _choose_examples(found.task, examples, seed)
     worker = found.load_model(events) if model is None else as_model(model)
     with cancellation.in_force(), events.in_force():

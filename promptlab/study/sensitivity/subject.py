@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.data.builtin import DATASETS
+from promptlab.data.labelled_file import LabelledFileKeywords
 from promptlab.data.load_task import load_task
 from promptlab.data.readers import is_data_file
 from promptlab.data.task import Task
-from promptlab.errors import StudyError
+from promptlab.errors import DataError, StudyError
 from promptlab.events import Events
 from promptlab.files.text_file import is_file, is_folder, is_there
 from promptlab.library.sources import load_library
@@ -50,12 +51,17 @@ class SensitivitySubject:
     find_alternatives: Callable[[LanguageModel], PromptAlternatives]
 
 
-def open_subject(subject: Subject, library_task: str | None = None) -> SensitivitySubject:
+def open_subject(
+    subject: Subject,
+    library_task: str | None = None,
+    reading: LabelledFileKeywords | None = None,
+) -> SensitivitySubject:
     """Find what ``subject`` names, and read its task.
 
     A string is a study's folder, a study file, a shipped study's name, a data file, or the name of
     a data set, whichever there is first. With ``library_task`` the templates of that task of the
-    library are taken, whatever else there would be.
+    library are taken, whatever else there would be. ``reading`` are the columns of a data file and
+    how it is written.
 
     Raises:
         StudyError: There is no such study, or it is not decided.
@@ -64,6 +70,13 @@ def open_subject(subject: Subject, library_task: str | None = None) -> Sensitivi
     if library_task is not None and library_task not in load_library():
         raise StudyError(
             f"the library has no task {library_task!r:.80}; it has {', '.join(load_library())}"
+        )
+    if isinstance(subject, str | Path) and is_file(path := Path(subject)) and is_data_file(path):
+        return _of_data(path, library_task, reading or {})
+    if reading:
+        raise DataError(
+            f"{', '.join(reading)}: only a data file has columns to be named here; a study names "
+            "those of its data itself"
         )
     if isinstance(subject, Task):
         return _of_task(subject, library_task, None)
@@ -81,8 +94,8 @@ def open_subject(subject: Subject, library_task: str | None = None) -> Sensitivi
         return _of_spec(_searching(load_spec(subject)), library_task)
     if name in DATASETS:
         return _of_task(load_task(name), library_task, DATASETS[name].topic)
-    if is_file(path) or is_data_file(path):
-        return _of_data(path, library_task)
+    if is_file(path) or is_data_file(path):  # told what is wrong with it
+        return _of_data(path, library_task, {})
     if is_folder(path) or "/" in name:
         return _of_task(load_task(subject), library_task, None)
     raise StudyError(
@@ -102,20 +115,22 @@ def _of_task(task: Task, library_task: str | None, topic: str | None) -> Sensiti
     )
 
 
-def _of_data(path: Path, library_task: str | None) -> SensitivitySubject:
+def _of_data(
+    path: Path, library_task: str | None, reading: LabelledFileKeywords
+) -> SensitivitySubject:
     """The study that would be proposed for the file: its columns, splits and templates.
 
     Templates of the library are under the labels of the file there.
     """
     from promptlab.study.proposal.proposal import propose_study
 
-    local = _searching(load_spec(propose_study(path, task=library_task).document))
+    local = _searching(load_spec(propose_study(path, task=library_task, **reading).document))
     opened = _of_spec(local, None)
 
     def find(model: LanguageModel) -> PromptAlternatives:
         if "score" in model.capabilities:
             return opened.find_alternatives(model)
-        written = propose_study(path, task=library_task, model=_ANY_ENDPOINT).document
+        written = propose_study(path, task=library_task, model=_ANY_ENDPOINT, **reading).document
         groups = _searching(load_spec(written)).candidates
         found = alternatives_of_groups(groups, opened.task, scores=False)
         return found or alternatives_of_library(library_task, opened.task, scores=False)
