@@ -20,13 +20,14 @@ from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.template import Template
-from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Method, Ranking
+from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Ranking
 from promptlab.tuning.answer_search.search import AnswerSearch
 from promptlab.tuning.answer_search.slots import AnswerSlots, check_labels
 from promptlab.tuning.fit_context import FitContext, FitRequest
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 _SEARCHED = ("candidates", "ranking", "distinct", "max_assignments", "kept")
+AnswerMethod = Literal["ratio", "assignment", "many_to_one", "prototypes"]
 PROTOTYPES = "prototypes"
 """The method without words: a label is the mean of its examples' slot features (ProtoVerb)."""
 _EVERY = ("choose_on", "capitalised", "folds", "train_examples", "seed", "calibration")
@@ -52,7 +53,7 @@ class AnswerSearchSettings(TemplateSettings):
 
     verbalizers: list[Literal["search"]] = Field(default=["search"], min_length=1)  # type: ignore[assignment]
     length_normalise: list[Literal[False]] = Field(default=[False], min_length=1)  # type: ignore[assignment]
-    method: list[Method | Literal["prototypes"]] = Field(default=["assignment"], min_length=1)
+    method: list[AnswerMethod] = Field(default=["assignment"], min_length=1)
     words: list[int] = Field(default=[AnswerSearchConfig.words], min_length=1)
     candidates: list[int] = Field(default=[AnswerSearchConfig.candidates], min_length=1)
     ranking: list[Ranking] = Field(default=[AnswerSearchConfig.ranking], min_length=1)

@@ -34,8 +34,8 @@ class AnswerSearchConfig:
             Gao et al. 2021, section 5.1); *many_to_one* adds further words to the best of these.
         words: Words a label: exactly so many for *ratio*, at most for *many_to_one*.
         candidates: Words of each label that are tried.
-        ranking: What candidates are ranked by: their mean log-probability for the label's
-            examples (LM-BFF), or the log-likelihood ratio against the others' examples (PETAL).
+        ranking: What candidates are ranked by: the log-likelihood ratio of the label's examples
+            against the others' (PETAL), or their mean log-probability (LM-BFF's own *likelihood*).
         distinct: Whether a word is a candidate of one label alone, the one that it speaks for most.
         capitalised: Whether words with capitals are candidates beside those without.
         max_assignments: Of more combinations only those of the best ranked words are tried.
@@ -60,7 +60,7 @@ class AnswerSearchConfig:
     method: Method = "assignment"
     words: int = 3
     candidates: int = 30
-    ranking: Ranking = "likelihood"
+    ranking: Ranking = "ratio"
     distinct: bool = True
     capitalised: bool = False
     max_assignments: int = 10_000
