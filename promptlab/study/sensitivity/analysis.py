@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from promptlab.evaluation.statistics import Interval, holm
+from promptlab.evaluation.statistics import holm
 from promptlab.study.sensitivity.decomposition import (
     Cells,
     VarianceParts,
@@ -161,50 +161,46 @@ def _spread(
 def _shares(
     parts: VarianceParts, noise: VarianceParts, drawn: VarianceParts, names: Sequence[str]
 ) -> tuple[VarianceShare, ...]:
-    """The parts of the variance; intervals are of the corrected shares.
+    """The parts of the variance; shares and their intervals are of what the noise leaves.
 
     A resample's variances are too large by the noise twice, once as the sample's are and once more
     by the resampling itself: both are taken off.
     """
     whole, lost = float(parts.whole), float(noise.whole)
     rest = whole - lost
-    resampled_rest = drawn.whole - 2 * lost
+    observed, noises = _in_order(parts), _in_order(noise)
+    corrected = observed - noises
+    shares, resampled = _divide(corrected), _divide(_in_order(drawn) - 2 * noises)
+    totals = parts.total - noise.total
     found = []
     for place, name in enumerate([*names, INTERACTIONS]):
-        mine = place < len(names)
-        variance = float(parts.main[place] if mine else parts.interactions)
-        own_noise = float(noise.main[place] if mine else noise.interactions)
-        resampled = drawn.main[:, place] if mine else drawn.interactions
-        total = None
-        if mine and rest > _ZERO:
-            total = _share(float(parts.total[place] - noise.total[place]), rest)
-        corrected = variance - own_noise
+        divided = rest > _ZERO
+        total = float(totals[place]) / rest if divided and place < len(names) else None
         found.append(
             VarianceShare(
                 name,
-                max(0.0, variance),
-                own_noise,
-                corrected,
-                variance / whole if whole > _ZERO else None,
-                _share(corrected, rest) if rest > _ZERO else None,
-                _share_interval(resampled - 2 * own_noise, resampled_rest)
-                if rest > _ZERO
-                else None,
-                total,
+                max(0.0, float(observed[place])),
+                float(noises[place]),
+                float(corrected[place]),
+                float(observed[place]) / whole if whole > _ZERO else None,
+                float(shares[place]) if divided else None,
+                percentile_interval(resampled[:, place]) if divided else None,
+                None if total is None else min(1.0, max(0.0, total)),
             )
         )
     return tuple(found)
 
 
-def _share(part: float, whole: float) -> float:
-    return min(1.0, max(0.0, part / whole))
+def _in_order(parts: VarianceParts) -> Cells:
+    """The main effects, and the interactions behind them: ``[..., part]``."""
+    return np.concatenate([parts.main, np.asarray(parts.interactions)[..., None]], axis=-1)
 
 
-def _share_interval(part: Cells, whole: Cells) -> Interval:
-    """The interval of shares; where nothing is left to divide, a part above 0 is all there is."""
-    known = whole > _ZERO
-    divided = part / np.where(known, whole, 1.0)
-    return percentile_interval(np.where(known, np.clip(divided, 0.0, 1.0), part > 0))
+def _divide(parts: Cells) -> Cells:
+    """Shares ``[..., part]``; a part below 0 is none, and where all are, so is every share."""
+    positive = np.maximum(parts, 0.0)
+    whole = positive.sum(axis=-1, keepdims=True)
+    return positive / np.where(whole > 0, whole, 1.0)
 
 
 def _unbiased_extremes(values: Cells, seed: int) -> tuple[float, float]:

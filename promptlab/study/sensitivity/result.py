@@ -62,9 +62,9 @@ class VarianceShare:
 
     ``variance`` is as observed, ``noise`` what the sample of examples adds to it, ``corrected`` the
     first less the second (below 0 by chance alone). ``index`` is the share of the observed variance
-    (a factor's first-order index), ``share`` that of the corrected one, within 0 and 1, with its
-    interval; both are ``None`` where there is nothing to divide. ``total_index`` also counts the
-    interactions that a factor takes part in (corrected, too).
+    (a factor's first-order index), ``share`` that of the corrected parts, of which those below 0
+    count as 0, with its interval; they are ``None`` where there is nothing to divide.
+    ``total_index`` also counts the interactions that a factor takes part in (corrected, too).
     """
 
     source: str
