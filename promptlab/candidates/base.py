@@ -42,6 +42,7 @@ BUILT_IN = {
     "words": "promptlab.candidates.nearest_words:WordsKind",
     "triggers": "promptlab.candidates.triggers:TriggersKind",
     "answer_search": "promptlab.candidates.answer_search:AnswerSearchKind",
+    "instruction_search": "promptlab.candidates.instruction_search:InstructionSearchKind",
 }
 """Shipped kinds; any other is named ``package.module:Name``, and its package must be allowed."""
 
@@ -128,6 +129,7 @@ class Kind(ABC):
     * ``name``: what a study file calls it; ``Settings``: its section there.
     * ``saves_fitted``: fitting is dear, so a fitted predictor is saved before it is scored on dev,
       and loaded instead of fitted again.
+    * ``can_be_pruned``: though it is saved, it may be given up on dev before the last example.
     * ``runs_after``: kinds whose candidates are tried first when all of a study's are queued.
     * ``is_strategy``: its predictors are strategies, so that other kinds can be put around them.
     * ``reuses_predictions``: dev is predicted from kept predictions of others, without tokens.
@@ -164,6 +166,7 @@ class Kind(ABC):
     name: ClassVar[str]
     Settings: ClassVar[type[KindSettings]]
     saves_fitted: ClassVar[bool] = False
+    can_be_pruned: ClassVar[bool] = False
     runs_after: ClassVar[tuple[str, ...]] = ()
     is_strategy: ClassVar[bool] = True
     reuses_predictions: ClassVar[bool] = False

@@ -140,10 +140,13 @@ class Predictor(SklearnInterface):
         """The labels that a prediction can have; empty where answers are open."""
         return tuple(getattr(self, "labels", ()))
 
+    fitting_tokens: int = 0
+    """Tokens of other models' calls while it was fitted, such as those of a writer of prompts."""
+
     @property
     def learning_tokens(self) -> int:
         """Tokens that went through models while this predictor was fitted."""
-        return self.model.learning_tokens
+        return self.model.learning_tokens + self.fitting_tokens
 
     def example_prompt(self, example: Input) -> str:
         """The prompt for one example as a reader sees it; empty if there is none."""
@@ -216,6 +219,8 @@ class Predictor(SklearnInterface):
             "seen": self.seen.record(),
             "files": {name: hash_part(folder / name) for name in self._part_files()},
         }
+        if self.fitting_tokens:
+            document["fitting_tokens"] = self.fitting_tokens
         if self.read_as is not None:
             document["columns"] = asdict(self.read_as)
         with atomic_write(folder / "predictor.json") as partial:
@@ -279,6 +284,7 @@ def load(folder: str | Path, model: LanguageModel | str | None = None, **options
         made = found._from_folder(folder, document["settings"], adapted)
         _check_fields(path, document.get("fields"), made)
         made.seen = SeenTexts.from_record(document.get("seen"))
+        made.fitting_tokens = int(document.get("fitting_tokens") or 0)
         if document.get("columns") is not None:
             made.read_as = Columns(**document["columns"])
         return made

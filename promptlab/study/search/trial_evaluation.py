@@ -124,7 +124,8 @@ class TrialEvaluator:
     def _block_done(self, item: OpenTrial) -> BlockDone:
         """Report a block to the pruner; what was dear to learn is judged to the end."""
         objective, spec, number = self._context.objectives[0], self._context.spec, item.number
-        whole = self._context.space.kinds[item.group].saves_fitted
+        kind = self._context.space.kinds[item.group]
+        whole = kind.saves_fitted and not kind.can_be_pruned
 
         def block_done(block: int, rows: Predictions) -> bool:
             if len(rows) >= GIVE_UP_AFTER:

@@ -48,6 +48,7 @@ class DocumentSchema(SavedSchema):
     seen: SeenTextsSchema | None = None
     columns: ColumnsSchema | None = None
     files: Fields = Field(default={})
+    fitting_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 Id = Annotated[int, Field(ge=0, le=LARGEST)]

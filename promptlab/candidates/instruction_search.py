@@ -1,0 +1,301 @@
+"""Kind *instruction_search*: a language model writes instructions, the study judges them.
+
+Every proposal is a trial of its own. What it is made from (the instructions tried so far, those
+that lead on some examples, what one got wrong) is settled when it is asked for, and stands in the
+candidate; the writer is asked when it is fitted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from promptlab.candidates.base import KindSettings, Trial
+from promptlab.candidates.template import DecodingSettings, TemplateKind, TemplateSettings
+from promptlab.data.example import Example
+from promptlab.data.task import Task
+from promptlab.errors import Cancelled, DiskError, InputError, StudyError
+from promptlab.evaluation.predictions import Predictions
+from promptlab.events import Step
+from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
+from promptlab.files.settings import Seed
+from promptlab.models.base import LanguageModel
+from promptlab.predictors.base import Predictor
+from promptlab.predictors.candidate import Candidate
+from promptlab.predictors.template_predictor import TemplatePredictor
+from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.template import Template
+from promptlab.tuning.fit_context import CompletedTrial, FitContext, FitRequest
+from promptlab.tuning.instruction_search.parents import draw_by_share, pareto_shares
+from promptlab.tuning.instruction_search.proposal import (
+    ProposalFilter,
+    instruction_of,
+    with_instruction,
+)
+from promptlab.tuning.instruction_search.requests import (
+    Method,
+    WritingRequest,
+    list_examples,
+    list_failures,
+    list_tried,
+)
+from promptlab.tuning.instruction_search.writer import (
+    InstructionWriter,
+    Writing,
+    require_instruction,
+)
+
+START = "start"
+"""The method of proposal 0: the template as it is given."""
+WRITING = DecodingSettings(max_tokens=96, temperature=0.9, top_p=0.95)
+
+
+class InstructionSearchSettings(TemplateSettings):
+    """A template group whose instructions a language model writes anew.
+
+    Proposal 0 of every template is the template as it is; of the others, ``methods`` take turns:
+    *induction* (from solved examples; Zhou et al. 2023, APE), *trajectory* (from the best tried so
+    far; Yang et al. 2024, OPRO), *crossover* (from two parents; Guo et al. 2024, EvoPrompt) and
+    *reflection* (from what a parent got wrong on training examples; Agrawal et al. 2025, GEPA).
+    Parents are drawn in proportion to the dev examples that they lead. ``writer`` names a model
+    that writes; without it the study's own does. Of ``reflected`` training examples a parent's
+    failures are looked for, and ``shown`` examples stand in a request. A reply that repeats an
+    instruction, holds a text of the data, refuses or goes on too long is dropped; the writer is
+    asked at most ``tries`` times.
+    """
+
+    proposals: int = Field(default=12, ge=1, le=10_000)
+    methods: list[Method] = Field(
+        default=["induction", "reflection", "crossover", "trajectory"], min_length=1
+    )
+    writer: str | None = None
+    writing: DecodingSettings = WRITING
+    shown: int = Field(default=6, ge=1)
+    remembered: int = Field(default=8, ge=2)
+    reflected: int = Field(default=16, ge=1)
+    tries: int = Field(default=3, ge=1)
+    seed: Seed = 13
+
+
+@dataclass(frozen=True)
+class JudgedInstruction:
+    """An instruction that the study has judged: of which template, how good, right on what."""
+
+    number: int
+    option: str
+    instruction: str
+    value: float
+    correct: tuple[bool, ...]
+
+
+class InstructionSearchKind(TemplateKind):
+    """Automatic instruction optimisation, every step of it judged by the study."""
+
+    name: ClassVar[str] = "instruction_search"
+    Settings: ClassVar[type[KindSettings]] = InstructionSearchSettings
+    saves_fitted: ClassVar[bool] = True
+    can_be_pruned: ClassVar[bool] = True
+    settings: InstructionSearchSettings
+
+    def __init__(self, settings: InstructionSearchSettings, task: Task) -> None:
+        super().__init__(settings, task)
+        if not task.train:
+            raise StudyError("instructions are written from training examples, and there are none")
+        self._judged: dict[int, JudgedInstruction] = {}
+        for option in self.options.values():
+            try:
+                with_instruction(option.template, "x")
+            except InputError as error:
+                raise StudyError(f"template {option.name!r}: {error}") from error
+
+    def check(self, model: LanguageModel) -> None:
+        """As for templates; and whoever writes must be able to."""
+        super().check(model)
+        if self.settings.writer is None:
+            model.require("generate")
+
+    def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
+        """The instructions judged so far, those of this kind."""
+        known = {one.number: one for one in finished if one.kind == self.name}
+        self._judged = {
+            number: self._judged.get(number) or _read_judged(one) for number, one in known.items()
+        }
+
+    def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
+        option = str(labels[0])
+        number = trial.suggest_int(f"{prefix}proposal", 0, self.settings.proposals)
+        if number == 0:
+            return {"proposal": 0, "method": START, "option": option}
+        method = self.settings.methods[(number - 1) % len(self.settings.methods)]
+        pool = [one for one in self._judged.values() if one.option == option]
+        method, made_from = self._made_from(method, pool, number)
+        labels.append(f"{method} {number}")
+        return {"proposal": number, "method": method, "option": option} | made_from
+
+    def _made_from(
+        self, method: Method, pool: Sequence[JudgedInstruction], number: int
+    ) -> tuple[Method, dict[str, Any]]:
+        """What a proposal is made from; without enough judged ones, it is by induction."""
+        chance = random.Random(f"{self.settings.seed} {number}")
+        several = len({one.instruction for one in pool}) > 1
+        if method == "induction" or not pool or (method == "crossover" and not several):
+            return "induction", {}
+        if method == "trajectory":
+            best = sorted(pool, key=lambda one: (one.value, -one.number))
+            tried = {one.instruction: one.value for one in best[-self.settings.remembered :]}
+            return method, {"tried": [list(pair) for pair in tried.items()]}
+        led = pareto_shares({one.number: one.correct for one in pool if one.correct})
+        shares = {one.number: led.get(one.number, 0) for one in pool}
+        by_number = {one.number: one for one in pool}
+        first = by_number[draw_by_share(shares, chance)]
+        if method == "reflection":
+            return method, {"parents": [_parent(first)]}
+        others = {n: s for n, s in shares.items() if by_number[n].instruction != first.instruction}
+        second = by_number[draw_by_share(others, chance)]
+        return method, {"parents": [_parent(first), _parent(second)]}
+
+    def fit_many(
+        self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
+    ) -> Iterator[tuple[int, Predictor | Exception]]:
+        """Write and build the proposals one by one; each is told as a step."""
+        written: list[str] = []
+        for item in asked:
+            fitting.cancellation.check()
+            try:
+                made = self._fitted(item, model, fitting, written)
+                written.append(instruction_of(made.template))
+                yield item.number, made
+            except (StudyError, DiskError, Cancelled):
+                raise
+            except Exception as error:
+                yield item.number, error
+
+    def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
+        """The predictor with the instruction that is written for one candidate."""
+        return self._fitted(FitRequest(0, candidate), model, FitContext(self.task.metric), [])
+
+    def _fitted(
+        self,
+        item: FitRequest,
+        model: LanguageModel,
+        fitting: FitContext,
+        written: Sequence[str],
+    ) -> TemplatePredictor:
+        """``written`` are the instructions of the same batch, which nobody has judged yet."""
+        settings = item.candidate.settings
+        template = Template.from_settings(settings["template"])
+        if settings["method"] == START:
+            return self._with_template(item.candidate, template, model)
+        request, tokens = self._request(item.candidate, model)
+        keep = self._filter(template, written)
+        found = self._writer(model).write(request, keep, settings["proposal"])
+        found.tokens += tokens
+        notes = {"method": request.method} | _notes(found)
+        fitting.events.emit(Step(item.number, 1, {"tokens": float(found.tokens)}, notes))
+        made = with_instruction(template, require_instruction(found))
+        predictor = self._with_template(item.candidate, made, model)
+        predictor.fitting_tokens = found.tokens
+        return predictor
+
+    def _with_template(
+        self, candidate: Candidate, template: Template, model: LanguageModel
+    ) -> TemplatePredictor:
+        """The candidate's predictor with another template in the place of its own."""
+        settings = dict(candidate.settings) | {"template": template.settings()}
+        made = super().fit(Candidate.of(self.name, settings, candidate.name), model)
+        assert isinstance(made, TemplatePredictor)
+        return made
+
+    def _request(self, candidate: Candidate, model: LanguageModel) -> tuple[WritingRequest, int]:
+        """What the writer is asked, and the tokens that looking for failures took."""
+        settings = candidate.settings
+        method, fields = settings["method"], Template.from_settings(settings["template"]).fields
+        chance = random.Random(f"{self.settings.seed} examples {settings['proposal']}")
+        train = [e for e in self.task.train if e.label is not None]
+        shown = chance.sample(train, min(self.settings.shown, len(train)))
+        examples = list_examples(shown, fields)
+        if method == "trajectory":
+            tried = list_tried([(text, float(score)) for text, score in settings["tried"]])
+            return WritingRequest(method, {"tried": tried, "examples": examples}), 0
+        if method == "crossover":
+            first, second = (parent["instruction"] for parent in settings["parents"])
+            return WritingRequest(
+                method, {"first": first, "second": second, "examples": examples}
+            ), 0
+        if method == "reflection":
+            return self._reflection(candidate, model, chance, train)
+        return WritingRequest("induction", {"examples": examples}), 0
+
+    def _reflection(
+        self,
+        candidate: Candidate,
+        model: LanguageModel,
+        chance: random.Random,
+        train: Sequence[Example],
+    ) -> tuple[WritingRequest, int]:
+        """What a parent gets wrong on training examples; never on dev, which judges."""
+        settings = candidate.settings
+        parent = settings["parents"][0]["instruction"]
+        template = with_instruction(Template.from_settings(settings["template"]), parent)
+        asked = chance.sample(list(train), min(self.settings.reflected, len(train)))
+        rows = self._with_template(candidate, template, model).predict(asked)
+        wrong = [
+            (example, row.label)
+            for example, row in zip(asked, rows, strict=True)
+            if not row.missing and not row.correct
+        ][: self.settings.shown]
+        if not wrong:
+            examples = list_examples(asked[: self.settings.shown], template.fields)
+            return WritingRequest("induction", {"examples": examples}), rows.tokens
+        failures = list_failures(wrong, template.fields)
+        fields = {"instruction": parent or "(none)", "failures": failures}
+        return WritingRequest("reflection", fields), rows.tokens
+
+    def _writer(self, model: LanguageModel) -> InstructionWriter:
+        decoding = Decoding(**self.settings.writing.model_dump())
+        return InstructionWriter(self._named_writer or model, decoding, self.settings.tries)
+
+    @cached_property
+    def _named_writer(self) -> LanguageModel | None:
+        if self.settings.writer is None:
+            return None
+        from promptlab.models.pool import load_model
+
+        return load_model(self.settings.writer)
+
+    def _filter(self, template: Template, written: Sequence[str]) -> ProposalFilter:
+        judged = (one.instruction for one in self._judged.values())
+        texts = (text for example in self.task.train for text in example.fields.values())
+        return ProposalFilter(filter(None, {instruction_of(template), *written, *judged}), texts)
+
+
+def _read_judged(one: CompletedTrial) -> JudgedInstruction:
+    """What a complete trial says; its instruction stands in the predictor that was saved."""
+    settings = one.candidate.settings
+    if one.folder is not None and (one.folder / DOCUMENT).is_file():
+        settings = read_saved(one.folder)["settings"]
+    template = Template.from_settings(settings["template"])
+    rows = Predictions.from_jsonl(one.predictions) if one.predictions is not None else []
+    return JudgedInstruction(
+        number=one.number,
+        option=one.candidate.settings["option"],
+        instruction=instruction_of(template),
+        value=one.value,
+        correct=tuple(row.correct for row in rows),
+    )
+
+
+def _parent(one: JudgedInstruction) -> dict[str, Any]:
+    return {"trial": one.number, "instruction": one.instruction, "value": one.value}
+
+
+def _notes(found: Writing) -> dict[str, str]:
+    """What is told of a writing."""
+    notes = {"instruction": found.instruction, "dropped": found.dropped_text}
+    notes["shortened"] = ", ".join(found.shortened)
+    return {name: text for name, text in notes.items() if text}

@@ -1,0 +1,1 @@
+"""Instructions written by a language model: requests, proposals, parents."""
