@@ -25,6 +25,7 @@ from promptlab.events import Step
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.files.settings import Seed
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import load_model, note_model
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.template_predictor import TemplatePredictor
@@ -116,8 +117,9 @@ class InstructionSearchKind(TemplateKind):
     def check(self, model: LanguageModel) -> None:
         """As for templates; and whoever writes must be able to."""
         super().check(model)
-        if self.settings.writer is None:
-            model.require("generate")
+        (self._named_writer or model).require("generate")
+        if self.settings.writer is not None:
+            note_model(self.settings.writer, "writer")
 
     def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
         """The instructions judged so far, those of this kind."""
@@ -264,8 +266,6 @@ class InstructionSearchKind(TemplateKind):
     def _named_writer(self) -> LanguageModel | None:
         if self.settings.writer is None:
             return None
-        from promptlab.models.pool import load_model
-
         return load_model(self.settings.writer)
 
     def _filter(self, template: Template, written: Sequence[str]) -> ProposalFilter:

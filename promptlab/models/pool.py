@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 from promptlab.errors import InputError
+from promptlab.files.provenance import note_input
 from promptlab.models.base import LanguageModel
 from promptlab.models.remote.endpoint import is_remote
 
@@ -138,3 +139,9 @@ def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
 def as_model(model: LanguageModel | str) -> LanguageModel:
     """A model as it is, or the one that `load_model` gives for its name."""
     return load_model(model) if isinstance(model, str) else model
+
+
+def note_model(name: str, setting: str) -> None:
+    """Note what the answers of a further model rest on, which ``setting`` of a kind names."""
+    for fact, value in load_model(name).provenance().fixed.items():
+        note_input(f"{setting} {name}, {fact}", value)

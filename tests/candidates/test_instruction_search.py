@@ -172,6 +172,15 @@ def test_a_writer_of_no_use(reply: str, reason: str) -> None:
         kind.fit(suggested(kind, 1), model)
 
 
+def test_a_stronger_model_writes(monkeypatch: pytest.MonkeyPatch, masked: LocalModel) -> None:
+    """A masked model can answer by an instruction that it could not write."""
+    writer = ScriptedModel(critic)
+    monkeypatch.setattr("promptlab.candidates.instruction_search.load_model", lambda name: writer)
+    predictor = made_kind(writer="other").fit(suggested(made_kind(), 1), masked)
+    assert predictor.example_prompt("a film").startswith("Judge the mood, version 3.")
+    assert predictor.model is masked and len(writer.calls) == 1
+
+
 def test_what_cannot_be_searched(masked: LocalModel) -> None:
     with pytest.raises(CapabilityError):
         made_kind().check(masked)

@@ -20,7 +20,7 @@ from tests.helpers.provenance_fixtures import OWN, module  # noqa: F401 - a fixt
 ALLOWED_CODE = ("my_problem", "my_program")
 OUTSIDE = {
     "templates", "propose", "sample", "value", "vote", "answer", "template", "passages",
-    "unlabelled", "problem", "program", "prompt_model", "corpus", "pairs", "pipeline",
+    "unlabelled", "problem", "program", "prompt_model", "corpus", "pairs", "pipeline", "writer",
 }  # fmt: skip
 """Settings that may name a template of the library, a file, code or a model."""
 WRITTEN = {
@@ -98,7 +98,7 @@ PLAIN = {"kind": "template", "templates": ["mine/one"]}
 TEMPLATES = {
     "templates": (
         "template", "demonstrations", "chain_of_thought", "soft_prompt", "p_tuning", "prefix",
-        "finetune", "triggers", "answer_search",
+        "finetune", "triggers", "answer_search", "instruction_search",
     )
 }  # fmt: skip
 MORE: dict[str, dict[str, Any]] = {
@@ -174,9 +174,7 @@ def test_a_program_of_ones_own_and_dspy_are_noted(
 
 
 def test_a_model_that_writes_instructions_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("dspy")
     from promptlab.files.provenance import Provenance
-    from promptlab.interop.dspy import kind
     from promptlab.models import pool
 
     class Other:
@@ -186,8 +184,8 @@ def test_a_model_that_writes_instructions_is_noted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pool, "load_model", lambda name: Other())
     found: dict[str, str] = {}
     with collect_inputs(found):
-        kind.note_model("other")
-    assert found == {"prompt_model other, weights": "abc"}
+        pool.note_model("other", "writer")
+    assert found == {"writer other, weights": "abc"}
 
 
 def looked_up(group: dict[str, Any], task: Task) -> dict[str, str]:

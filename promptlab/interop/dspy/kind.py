@@ -13,7 +13,6 @@ from promptlab.candidates.dimensions import suggest_choice
 from promptlab.candidates.parsers import ParserSettings
 from promptlab.data.task import Task
 from promptlab.errors import InputError
-from promptlab.files.provenance import note_input
 from promptlab.files.settings import Seed, Settings
 from promptlab.interop.dspy.adapter import Prior
 from promptlab.interop.dspy.adapters import AdapterChoice, AdapterName
@@ -23,6 +22,7 @@ from promptlab.interop.dspy.program import DspyProgram
 from promptlab.interop.dspy.programs import make_program
 from promptlab.interop.dspy.task_signature import TaskSignature
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import note_model
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.decoding import Decoding
@@ -106,7 +106,7 @@ class DspyKind(Kind):
         for program in self.settings.program:
             make_program(program, TaskSignature.of(self.task).signature())
         if self.settings.prompt_model is not None and list(self.optimizers) != ["none"]:
-            note_model(self.settings.prompt_model)
+            note_model(self.settings.prompt_model, "prompt_model")
 
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """The program as its optimizer leaves it."""
@@ -153,14 +153,6 @@ class DspyKind(Kind):
     def _parser(self) -> Parser:
         given: Mapping[str, Any] | None = self.settings.parser
         return TextParser() if given is None else parser_from_settings(given)
-
-
-def note_model(name: str) -> None:
-    """Note what the answers of the model rest on that writes instructions."""
-    from promptlab.models.pool import load_model
-
-    for fact, value in load_model(name).provenance().fixed.items():
-        note_input(f"prompt_model {name}, {fact}", value)
 
 
 def _short(text: str) -> str:

@@ -203,8 +203,9 @@ class _PolicyCheck:
                 (*path, "pipeline"),
                 f"{pipeline!r:.80} is no pipeline of spaCy's own, such as en_core_web_sm",
             )
-        if "prompt_model" in entry:
-            self._on_offer(entry["prompt_model"], (*path, "prompt_model"))
+        for key in ("prompt_model", "writer"):
+            if key in entry:
+                self._on_offer(entry[key], (*path, key))
 
     def _values(self, value: Any, path: Place) -> None:
         """Sizes that no machine has, and regular expressions, anywhere inside a group."""

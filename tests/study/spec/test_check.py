@@ -188,6 +188,7 @@ def group(**settings: Any) -> dict[str, Any]:
         (group(kind="tree_of_thoughts", problem="os:path"), "code is not imported"),
         (group(kind="dspy", program=["os:path"]), "code is not imported"),
         (group(kind="dspy", prompt_model="gpt"), "not on offer"),
+        (group(kind="instruction_search", writer="/etc/model"), "not on offer"),
         (group(templates=[{"text": "{mask}", "parser": {"type": "regex", "pattern": "(a+)+b"}}]),
          "take forever"),
         (group(templates=["{soft:100000000} {mask}"]), "learned tokens"),

@@ -99,6 +99,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "finetune": {"templates": scored[:1], "learning_rate": [0.00003]},
         "triggers": {"templates": scored[:1], "length": [4], "steps": [20]},
         "answer_search": {"templates": scored[:1], "method": ["ratio", "assignment"]},
+        "instruction_search": {"templates": (scored or written)[:1], "proposals": 12},
         "mined_templates": {"corpus": "corpus.txt", "pairs": "train"},
     }
     return {"kind": kind} | needed.get(kind, {})

@@ -33,6 +33,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "words": ("rank", "calibration"),
     "mined_templates": ("corpus", "pairs", "top", "ending", "calibration"),
     "triggers": ("templates", "length", "method", "steps", "label_words"),
+    "instruction_search": ("templates", "proposals", "methods", "writer", "calibration"),
     "answer_search": ("templates", "method", "words", "candidates", "ranking", "calibration"),
 }
 """The settings of each kind that are shown at first; the others are added when they are wanted."""
