@@ -23,13 +23,19 @@ def require_labelled(examples: Sequence[Example], count: int) -> list[Example]:
 def sample_examples(
     examples: Sequence[Example], count: int, seed: int, *, balanced: bool
 ) -> tuple[list[Example], random.Random]:
-    """``count`` random examples, and the source of randomness as the draw has left it."""
+    """``count`` random examples, and the source of randomness as the draw has left it.
+
+    With ``balanced`` the labels take turns; of more labels than ``count``, as open answers are,
+    some are drawn.
+    """
     source = random.Random(seed)
     if not balanced:
         return source.sample(list(examples), count), source
     queues = group_by_label(examples)
     for queue in queues:
         source.shuffle(queue)
+    if len(queues) > count:
+        source.shuffle(queues)
     return round_robin([queue[::-1] for queue in queues], count), source
 
 
