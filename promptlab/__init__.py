@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from promptlab.strategies.tree_of_thoughts.strategy import TreeOfThoughts
     from promptlab.study.comparison import compare_studies
     from promptlab.study.estimate.estimate import estimate_study
+    from promptlab.study.improvement import optimize_prompt
     from promptlab.study.proposal.proposal import propose_study
     from promptlab.study.spec.load import load_spec
     from promptlab.study.start import run_study
@@ -124,6 +125,7 @@ __all__ = [
     "load_spec",
     "load_task",
     "load_template",
+    "optimize_prompt",
     "propose_study",
     "run_study",
     "templates",
@@ -177,6 +179,7 @@ _HOMES = {
     "load_task": "promptlab.data.load_task",
     "load_template": "promptlab.library.sources",
     "propose_study": "promptlab.study.proposal.proposal",
+    "optimize_prompt": "promptlab.study.improvement",
     "run_study": "promptlab.study.start",
     "templates": "promptlab.library.sources",
 }

@@ -13,6 +13,7 @@ from promptlab.cli import (
     explain,
     failures,
     fill,
+    improve,
     model,
     predict,
     probe,
@@ -40,6 +41,7 @@ app.add_typer(cache.app, name="cache")
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("fill")(fill.fill)
+app.command("improve")(improve.improve)
 app.command("probe")(probe.probe)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("ui")(ui.ui)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promptlab.study.decision.verdict import study_verdict
     from promptlab.study.estimate.cost_range import Estimate
     from promptlab.study.formatting import format_duration
+    from promptlab.study.improvement import Improvement
     from promptlab.study.learning_curve.run import CurveRun
     from promptlab.study.run import StudyRun
     from promptlab.study.sensitivity.measure import measure_sensitivity
@@ -32,6 +33,7 @@ __all__ = [
     "CurveRun",
     "CurveSpec",
     "Estimate",
+    "Improvement",
     "Sensitivity",
     "SettingChange",
     "StudyComparison",
@@ -53,6 +55,7 @@ _HOMES = {
     "CurveRun": "promptlab.study.learning_curve.run",
     "CurveSpec": "promptlab.study.spec.curve_spec",
     "Estimate": "promptlab.study.estimate.cost_range",
+    "Improvement": "promptlab.study.improvement",
     "Sensitivity": "promptlab.study.sensitivity.result",
     "SettingChange": "promptlab.study.comparison",
     "StudyComparison": "promptlab.study.comparison",

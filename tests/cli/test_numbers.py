@@ -66,6 +66,7 @@ def _given(path: tuple[str, ...], folder: Path) -> list[str]:
     needed = {
         ("predict",): [str(folder / "absent"), data],
         ("explain",): [str(folder / "runs" / "kept" / "best"), *absent],
+        ("improve",): ["sentiment/it-was", data, *absent, "--runs", str(folder / "better")],
         ("sensitivity",): [*study, *absent],
         ("fill",): ["{text} {mask}", "--field", "text=a", *absent],
         ("probe",): [

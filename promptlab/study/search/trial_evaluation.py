@@ -126,6 +126,8 @@ class TrialEvaluator:
         objective, spec, number = self._context.objectives[0], self._context.spec, item.number
         kind = self._context.space.kinds[item.group]
         whole = kind.saves_fitted and not kind.can_be_pruned
+        # With whom others are to be compared on test is judged to the end.
+        race = None if item.group == spec.baseline else self._race
 
         def block_done(block: int, rows: Predictions) -> bool:
             if len(rows) >= GIVE_UP_AFTER:
@@ -144,7 +146,7 @@ class TrialEvaluator:
                 return False
             report = latest if spec.pruner == "wilcoxon" else rows
             given_up = self._context.history.report(number, block, float(objective.compute(report)))
-            return given_up or (self._race is not None and self._race.should_prune(rows))
+            return given_up or (race is not None and race.should_prune(rows))
 
         return block_done
 

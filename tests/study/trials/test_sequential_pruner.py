@@ -98,3 +98,15 @@ def test_several_objectives_prune_nobody_and_say_so(start: Callable[..., Any]) -
     run.run()
     said = [event.message for event in heard.events if isinstance(event, Warned)]
     assert any("gives nobody up" in message for message in said)
+
+
+def test_whom_others_are_compared_with_is_judged_to_the_end(
+    start: Callable[..., Any],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SequentialPruner, "should_prune", lambda pruner, rows: True)
+    run, _ = start(pruner="sequential", baseline="template", block=10)
+    board = run.run()
+    states = {row["state"] for row in board["trials"] if row["kind"] == "template"}
+    others = {row["state"] for row in board["trials"] if row["kind"] == "demonstrations"}
+    assert states == {"complete"} and others == {"pruned"}

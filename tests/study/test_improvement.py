@@ -1,0 +1,119 @@
+"""Improving a prompt: what is given, what is announced, and when the new one is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import promptlab as pl
+from promptlab.cli.app import app
+from promptlab.errors import InputError, StudyError
+from promptlab.events import Event, Events, Warned
+from promptlab.models.local import LocalModel
+from promptlab.study.improvement import (
+    GivenPrompt,
+    announce_budget,
+    optimize_prompt,
+    read_improvement,
+    read_prompt,
+)
+from tests.helpers.study_fixtures import write_reviews
+
+TEXT = "{text} It was {mask}."
+OWN = {"negative": "terrible", "positive": "great"}
+
+
+def board(difference: float, p_value: float, kind: str = "instruction_search") -> dict[str, Any]:
+    row = {
+        "baseline": "given", "why": "the best of the group 'template'", "difference": difference,
+        "p_value": p_value, "ci95": [difference - 0.1, difference + 0.1], "n": 100,
+    }  # fmt: skip
+    return {
+        "best": {"kind": kind, "candidate": {}, "prompt": "New. x", "test": {"n": 100}},
+        "comparisons": [{"baseline": "majority", "p_value": 0.0}, row],
+        "tokens": 5,
+        "maximise": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_value", "is_better"),
+    [(0.1, 0.01, True), (0.1, 0.06, False), (-0.1, 0.01, False), (0.0, 1.0, False)],
+)
+def test_only_a_gain_that_test_shows_is_one(
+    difference: float, p_value: float, is_better: bool
+) -> None:
+    found = read_improvement(board(difference, p_value), GivenPrompt("x", "Old."), "runs/x")
+    assert found.is_better is is_better
+    assert found.prompt == ("New. x" if is_better else "Old.")
+    assert ("Keep what you have" in found.sentence) is not is_better
+
+
+def test_what_was_given_may_be_best_on_dev() -> None:
+    document: Mapping[str, Any] = board(0.0, 1.0, "template") | {"comparisons": []}
+    found = read_improvement(document, GivenPrompt("x", "Old."), "runs/x")
+    assert found.prompt == "Old." and "keep what you have" in found.sentence
+    with pytest.raises(StudyError, match="compares its winner with no prompt"):
+        read_improvement(board(0.0, 1.0) | {"comparisons": []}, GivenPrompt("x", "Old."), "runs/x")
+
+
+def test_what_a_budget_buys_is_said(tmp_path: Path) -> None:
+    task = pl.load_task(str(write_reviews(tmp_path / "reviews.csv")), train=20, dev=30, test=40)
+    assert "5 instructions" in announce_budget(5, task)
+    assert "little more than a draw" in announce_budget(5, task)
+    told = announce_budget(20, task)  # 2.8 standard errors: 2.8 √(.25 / 40) = .221
+    assert "at most 30 dev examples" in told and "a gain of 22 points" in told
+    assert "draw" not in told
+
+
+def test_prompts_of_three_kinds(tmp_path: Path, masked: LocalModel) -> None:
+    assert read_prompt("sentiment/it-was").entry == "sentiment/it-was"
+    written = read_prompt(TEXT, OWN)
+    assert written.entry == {"name": "given", "text": TEXT, "answers": OWN}
+    saved = pl.PromptClassifier(TEXT, OWN, masked, calibration="pmi").save(tmp_path / "saved")
+    found = read_prompt(saved)
+    assert isinstance(found.entry, dict) and found.entry["text"] == TEXT
+    assert (found.model, found.calibration) == (masked.name, "pmi")
+
+
+def test_prompts_that_cannot_be_improved(tmp_path: Path, masked: LocalModel) -> None:
+    with pytest.raises(InputError, match="needs the answers"):
+        read_prompt(TEXT)
+    with pytest.raises(InputError):
+        read_prompt("sentiment/no-such-template")
+    one = pl.PromptClassifier(TEXT, OWN, masked)
+    folder = pl.Ensemble([one, pl.PromptClassifier("A {mask} one: {text}", OWN, masked)])
+    with pytest.raises(InputError, match="no template of its own"):
+        read_prompt(folder.save(tmp_path / "both"))
+
+
+def test_a_search_from_beginning_to_end(tmp_path: Path, causal: LocalModel) -> None:
+    heard: list[Event] = []
+    data = write_reviews(tmp_path / "reviews.csv")
+    options: dict[str, Any] = {
+        "answers": OWN, "model": causal, "proposals": 4, "dev": 30, "out": tmp_path / "runs",
+    }  # fmt: skip
+    found = optimize_prompt(TEXT, data, events=Events(heard.append), **options)
+    first = heard[0]
+    assert isinstance(first, Warned) and first.message.startswith("4 instructions will be written")
+    assert found.before == TEXT and found.tokens > 0
+    assert found.prompt in (found.before, found.after)
+    assert Path(found.folder).name == "improve-reviews"
+    assert (Path(found.folder) / "report.html").is_file()
+    again = optimize_prompt(TEXT, data, **options)  # a decided one is read
+    assert again == found
+    written = yaml.safe_load((Path(found.folder) / "study.yaml").read_text())
+    assert written["baseline"] == "template" and written["pruner"] == "sequential"
+
+
+def test_the_command_refuses_what_cannot_be(tmp_path: Path) -> None:
+    data = write_reviews(tmp_path / "reviews.csv")
+    result = CliRunner().invoke(app, ["improve", TEXT, str(data)])
+    assert result.exit_code != 0 and "needs the answers" in str(result.exception)
+    shown = CliRunner().invoke(app, ["improve", "--help"])
+    assert shown.exit_code == 0 and "--writer" in shown.output
