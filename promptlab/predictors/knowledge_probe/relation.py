@@ -36,6 +36,10 @@ class Fact(NamedTuple):
         """Whether the subject holds the object, case apart (the filter of Poerner et al. 2020)."""
         return self.object.casefold() in self.subject.casefold()
 
+    def record(self) -> dict[str, str]:
+        """As JSON data."""
+        return {"subject": self.subject, "object": self.object}
+
 
 @dataclass(frozen=True, init=False)
 class Relation:

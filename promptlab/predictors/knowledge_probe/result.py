@@ -92,7 +92,7 @@ class RelationResult:
             alone = made.alone[place].tolist()
             found.append(
                 {"relation": self.name, "run": run}
-                | plan.facts[number]._asdict()
+                | plan.facts[number].record()
                 | {"counted": True, "first": answers[made.first[place]]}
                 | {"rank": float(made.together[MEAN][place])}
                 | {"ranks": dict(zip(templates, alone, strict=True))}
@@ -100,7 +100,7 @@ class RelationResult:
         for place, number in enumerate(plan.naming):
             found.append(
                 {"relation": self.name, "run": run}
-                | plan.facts[number]._asdict()
+                | plan.facts[number].record()
                 | {"counted": False, "first": answers[made.naming_first[place]]}
                 | {"rank": float(made.naming[place])}
             )

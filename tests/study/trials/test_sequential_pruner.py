@@ -101,7 +101,7 @@ def test_several_objectives_prune_nobody_and_say_so(start: Callable[..., Any]) -
 
 
 def test_whom_others_are_compared_with_is_judged_to_the_end(
-    start: Callable[..., Any],  # noqa: F811
+    start: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(SequentialPruner, "should_prune", lambda pruner, rows: True)
