@@ -15,7 +15,7 @@ from promptlab.data.example import Example
 from promptlab.evaluation.statistics import mcnemar_exact, wilson_interval
 from promptlab.models.base import Fill, LanguageModel, Scores
 from promptlab.predictors.generator import PromptGenerator
-from promptlab.prompts.decoding import Decoding, Generation
+from promptlab.prompts.decoding import Decoding, Generation, OnText
 from promptlab.prompts.parsers.parsers import ChoiceParser, NumberParser, Parser
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
@@ -49,6 +49,7 @@ class Remembered(LanguageModel):
         decoding: Decoding,
         *,
         samples: Sequence[int] | None = None,
+        on_text: OnText | None = None,
     ) -> list[Generation]:
         """The model's text for each prompt and number, drawn when it is first asked for."""
         numbers = [0] * len(prompts) if samples is None else samples

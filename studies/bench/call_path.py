@@ -166,10 +166,10 @@ def make_models(folder: Path) -> tuple[Path, Path]:
     )
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     named = dict(zip(roles, specials, strict=True))
-    sizes = {"vocab_size": len(vocabulary)}
+    size = len(vocabulary)
     torch.manual_seed(0)
     bert = BertConfig(
-        **sizes,
+        vocab_size=size,
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -177,7 +177,13 @@ def make_models(folder: Path) -> tuple[Path, Path]:
         max_position_embeddings=256,
     )
     gpt2 = GPT2Config(
-        **sizes, n_embd=16, n_layer=2, n_head=2, n_positions=256, bos_token_id=3, eos_token_id=3
+        vocab_size=size,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        n_positions=256,
+        bos_token_id=3,
+        eos_token_id=3,
     )
     masked, causal = folder / "masked", folder / "causal"
     BertForMaskedLM(bert).save_pretrained(masked)
