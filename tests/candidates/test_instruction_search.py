@@ -229,6 +229,9 @@ def test_a_study_judges_every_proposal(tmp_path: Path, causal: LocalModel) -> No
     judged = [row for row in rows if row["state"] == "complete" and row["candidate"]["proposal"]]
     assert judged and all(row["learning_tokens"] > 0 for row in judged)
     assert any(row.get("why") for row in board["comparisons"])  # with the best of what was given
+    if board["best"]["kind"] == "instruction_search" and board["verdict"]["action"] == "keep":
+        given = pl.load(run.folder.given_folder, causal)
+        assert given.example_prompt("a") == "a It was {mask}."
     steps = [event for event in heard if isinstance(event, Step)]
     assert {step.notes["method"] for step in steps} > {"induction"}
 

@@ -109,11 +109,12 @@ def decide(context: StudyContext, *, cut: bool = False) -> dict[str, Any]:
     beside.add_to(board)
     verdict = study_verdict(board)
     board["verdict"] = verdict.record()
-    if verdict.action == "use_cheaper":
+    others = {"use_cheaper": context.folder.cheaper_folder, "keep": context.folder.given_folder}
+    if verdict.action in others:
         chosen = next(t for t in ranking.trials if t.number == verdict.trial)
         beside.attempt(
-            "the cheaper prompt, which is to be saved",
-            lambda: _save(context.task, context.fit(chosen), context.folder.cheaper_folder),
+            "the prompt to use, which is to be saved",
+            lambda: _save(context.task, context.fit(chosen), others[verdict.action]),
             lambda reason: None,
         )
     beside.add_to(board)

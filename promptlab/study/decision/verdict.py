@@ -13,7 +13,9 @@ from typing import Any, Literal
 from promptlab.study import formatting
 from promptlab.study.decision.power import examples_needed
 
-Action = Literal["use", "use_cheaper", "none", "undecided"]
+Action = Literal["use", "use_cheaper", "keep", "none", "undecided"]
+WRITTEN_KINDS = ("instruction_search",)
+"""Kinds whose prompts a model has written from one that was given."""
 ALPHA = 0.05
 CONTROLS = ("majority", "content-free", "shuffled-labels", "bag-of-words")
 COSTS = ("tokens", "seconds", "unparsed_rate")
@@ -27,6 +29,7 @@ class Verdict:
     """What a study says.
 
     ``action`` is *use* (the winner), *use_cheaper* (a prompt that is equivalent and cheaper),
+    *keep* (what was given, as what was written from it is not shown to be better),
     *none* (none of these is worth using yet) or *undecided* (too much was not answered, or nothing
     was tested yet). ``headline`` is the decision in a sentence, ``because`` its evidence, ``next``
     what to do. ``trial`` is the number of the trial to use, ``None`` without one. ``trusted`` is
@@ -54,7 +57,7 @@ def study_verdict(board: Row) -> Verdict:
 
     Returns:
         The verdict that the document holds, or the one that follows from its figures:
-        ``action`` (*use*, *use_cheaper*, *none* or *undecided*), ``headline``, ``because``,
+        ``action`` (*use*, *use_cheaper*, *keep*, *none* or *undecided*), ``headline``, ``because``,
         ``next``, ``trial`` and ``trusted``.
 
     Example:
@@ -83,7 +86,7 @@ def _decided(board: Row) -> Verdict:
     measure = formatting.leading_metric(best.get("dev") or {}, board)
     if formatting.as_number((best.get("test") or {}).get(measure)) is None:
         return _untested(board, measure)
-    for decide in (_beaten, _not_better, _cheaper):
+    for decide in (_beaten, _not_better, _written_in_vain, _cheaper):
         if (found := decide(board)) is not None:
             return replace(found, because=_joined(found.because, _unmeasured(board)))
     test = best["test"]
@@ -251,6 +254,28 @@ def _not_better(board: Row) -> Verdict | None:
             )
             return _none(board, headline, row, "")
     return None
+
+
+def _written_in_vain(board: Row) -> Verdict | None:
+    """A prompt that a model wrote, and that is not shown to be better than the one given."""
+    best = board["best"]
+    row = next((row for row in formatting.comparisons_on_test(board) if "why" in row), None)
+    if best.get("kind") not in WRITTEN_KINDS or row is None:
+        return None
+    p, apart = formatting.as_number(row.get("p_value")), _gain(board, row)
+    if p is None or apart is None or (p < ALPHA and apart > 0):
+        return None
+    return Verdict(
+        "keep",
+        f"Keep {row['baseline']}: the best that was written, {best['name']}, is not shown to be "
+        f"better on test ({formatting.format_points(apart)}, {formatting.format_p_value(p)}).",
+        _joined(
+            formatting.evidence_sentence(best["test"], _lead(board)),
+            formatting.comparison_text(board),
+        ),
+        _joined(_to_use(board, "given"), _more_examples(board, row)),
+        row.get("trial"),
+    )
 
 
 def _none(board: Row, headline: str, row: Row, advice: str) -> Verdict:

@@ -32,7 +32,7 @@ _FILES = (
     "failures.jsonl", "unanswered.jsonl", "repeats.json", "log.jsonl", "report.html", "cost.jsonl",
     "corrections.jsonl", ".lock", CHECKSUMS,
 )  # fmt: skip
-_FOLDERS = ("predictions", "fitted", "checkpoints", "steps", "cells", "best", "cheaper")
+_FOLDERS = ("predictions", "fitted", "checkpoints", "steps", "cells", "best", "cheaper", "given")
 
 
 def read_json_file(path: Path, mend: str) -> Any:

@@ -107,6 +107,11 @@ class StudyFolder:
         return self.path / "cheaper"
 
     @property
+    def given_folder(self) -> Path:
+        """The prompt that was given, where none that was written from it is better."""
+        return self.path / "given"
+
+    @property
     def ledger_file(self) -> Path:
         """What endpoints were paid, an entry a request."""
         return self.path / "cost.jsonl"

@@ -228,3 +228,35 @@ def test_power_of_a_paired_test() -> None:
     assert examples_needed(0.1, 0.3) == 234
     assert examples_needed(0.2, 0.3) < examples_needed(0.1, 0.3)
     assert examples_needed(0.5, 0.1) > 0
+
+
+def written(difference: float, p_value: float) -> dict[str, Any]:
+    """A study whose winner a model has written from the prompt of trial 1."""
+    given = {
+        "baseline": "as it was", "trial": 1, "why": "the best of the group 'template'",
+        "difference": difference, "p_value": p_value, "n": 100, "n_discordant": 30,
+        "measure": "accuracy", "test": "mcnemar_exact",
+        "ci95": [difference - 0.1, difference + 0.1],
+    }  # fmt: skip
+    found = board()
+    found["best"]["kind"] = "instruction_search"
+    found["comparisons"] = [*found["comparisons"], given]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_value", "action"),
+    [(0.1, 0.01, "use"), (0.1, 0.3, "keep"), (0.0, 1.0, "keep"), (-0.02, 0.6, "keep")],
+)
+def test_what_was_written_is_used_when_it_is_shown_to_be_better(
+    difference: float, p_value: float, action: str
+) -> None:
+    found = study_verdict(written(difference, p_value))
+    assert found.action == action
+    if action == "keep":
+        assert found.trial == 1 and found.headline.startswith("Keep as it was: ")
+        assert "/given FILE" in found.next
+    # a hand-written prompt that ties is no reason to keep another one
+    hand = written(difference, p_value)
+    hand["best"]["kind"] = "template"
+    assert study_verdict(hand).action == "use"

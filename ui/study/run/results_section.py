@@ -79,7 +79,7 @@ def results_html(board: Mapping[str, Any]) -> Markup:
 def _verdict(board: Mapping[str, Any]) -> Markup:
     """What is to be used, why, and what to do next."""
     found = study_verdict(board)
-    tone = "pl-good" if found.action in ("use", "use_cheaper") else "pl-warn"
+    tone = "pl-good" if found.action in ("use", "use_cheaper", "keep") else "pl-warn"
     return card(
         "Verdict",
         Markup('<p class="pl-study-verdict"><b>{}</b></p>{}').format(
@@ -92,6 +92,7 @@ def _verdict(board: Mapping[str, Any]) -> Markup:
 _ACTIONS = {
     "use": "use it",
     "use_cheaper": "use the cheaper one",
+    "keep": "keep what was given",
     "none": "not worth using yet",
     "undecided": "undecided",
 }
