@@ -36,7 +36,14 @@ def improve(
         typer.Option(help="induction, reflection, crossover or trajectory; repeat it."),
     ] = None,
     calibration: Annotated[str | None, typer.Option(help="none, contextual, pmi or batch.")] = None,
-    dev: Annotated[int | None, typer.Option(min=1, help="Dev examples that judge.")] = None,
+    train: Annotated[
+        int | None, typer.Option(min=1, help="Examples that the writer may be shown.")
+    ] = None,
+    dev: Annotated[int | None, typer.Option(min=1, help="Examples that judge.")] = None,
+    test: Annotated[
+        int | None,
+        typer.Option(min=1, help="Examples that compare the best one with what you gave."),
+    ] = None,
     text: data_options.Text = None,
     label: data_options.Label = None,
     field: data_options.Fields = None,
@@ -65,7 +72,9 @@ def improve(
             proposals=proposals,
             methods=method or None,  # type: ignore[arg-type]  # checked with the study
             calibration=calibration,
+            train=train,
             dev=dev,
+            test=test,
             seed=seed,
             name=name,
             out=out,
@@ -76,7 +85,8 @@ def improve(
     if as_json:
         print_json(found.row())
         return
-    typer.echo(f"\n{'The new prompt' if found.is_better else 'The best that was written'}:\n")
-    typer.echo(printable(found.after))
+    if found.after != found.before:
+        typer.echo(f"\n{'The new prompt' if found.is_better else 'The best that was written'}:\n")
+        typer.echo(printable(found.after))
     typer.echo(f"\n{printable(found.sentence)}")
     note(f"{found.tokens:,} tokens. Report: {Path(found.folder) / 'report.html'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from promptlab.events import Events, Warned
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.library.sources import find_template
 from promptlab.models.base import LanguageModel
+from promptlab.study.decision.search_power import SearchBudget
 from promptlab.study.formatting import format_p_value
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.check import check_study
@@ -29,10 +29,6 @@ ALPHA = 0.05
 """A gain on test is one when chance makes it in at most so many cases."""
 FEW = 10
 """Fewer proposals are little more than a draw."""
-_DISCORDANCE = 0.25
-"""The share of examples on which two prompts commonly differ, for what is announced."""
-_POWER = 1.96 + 0.84
-"""Standard errors of a gain that is shown in four of five cases at the level of .05."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,9 @@ def optimize_prompt(
     proposals: int = 12,
     methods: Sequence[Method] | None = None,
     calibration: str | None = None,
+    train: int | None = None,
     dev: int | None = None,
+    test: int | None = None,
     seed: int = 13,
     name: str | None = None,
     out: str | Path = "runs",
@@ -110,7 +108,9 @@ def optimize_prompt(
         proposals: How many instructions are written and judged.
         methods: Those of the kind *instruction_search*; all of them by default.
         calibration: *none*, *contextual*, *pmi* or *batch*; a saved prompt's own, else *none*.
-        dev: Dev examples that judge.
+        train: Examples that the writer may be shown.
+        dev: Examples that judge.
+        test: Examples on which the best one is compared with what was given.
         seed: Of splits, parents and the order of examples.
         name: The study's name; *improve-* and the data's by default.
         out: The folder that holds the studies' folders.
@@ -135,9 +135,11 @@ def optimize_prompt(
     name = name or f"improve-{Path(data).name.partition('.')[0]}"
     named = model if isinstance(model, str) else None
     opened = model if isinstance(model, LanguageModel) else None
+    sizes = {"train": train, "dev": dev, "test": test}
+    sizes = {split: size for split, size in sizes.items() if size is not None}
     document = {
         "study": name,
-        "task": {"data": str(data), "seed": seed} | ({} if dev is None else {"dev": dev}) | reading,
+        "task": {"data": str(data), "seed": seed} | sizes | reading,
         "model": named or given.model or "smollm2-135m",
         "candidates": _groups(given, writer, proposals, methods, calibration, seed),
         "baseline": "template",
@@ -226,11 +228,18 @@ def _groups(
 
 def announce_budget(proposals: int, task: Task) -> str:
     """What a budget buys, in words, before it is spent."""
-    gain = _POWER * math.sqrt(_DISCORDANCE / len(task.test))
+    judged, tested = len(task.dev), len(task.test)
+    gain = SearchBudget(proposals, judged, tested).detectable_gain()
+    found = (
+        f"even one that is better by 60 points would be missed on {tested} test examples"
+        if gain is None
+        else f"one that is better by {100 * gain:.0f} points is found, and shown on {tested} test "
+        "examples, in four of five cases"
+    )
     text = (
-        f"{proposals} instructions will be written, each judged on at most {len(task.dev)} dev "
-        f"examples; on {len(task.test)} test examples a gain of {100 * gain:.0f} points is shown "
-        f"in four of five cases, if a quarter of the answers differ"
+        f"{proposals} instructions will be written, each judged on at most {judged} dev examples "
+        f"({proposals * judged:,} judgements); {found}, if any two differ on a quarter of the "
+        "answers"
     )
     if proposals < FEW:
         text += f"; fewer than {FEW} proposals are little more than a draw"
@@ -240,15 +249,15 @@ def announce_budget(proposals: int, task: Task) -> str:
 def read_improvement(board: Mapping[str, Any], given: GivenPrompt, folder: str) -> Improvement:
     """The result of such a study. Raises `StudyError` for one that compares with nothing."""
     best, tokens = board["best"], int(board["tokens"])
-    row = next((row for row in board.get("comparisons") or [] if "why" in row), None)
-    if row is None and best["kind"] != "template":
-        raise StudyError(f"{folder} compares its winner with no prompt that was given")
-    if row is None:  # what was given is best on dev
+    if best["kind"] == "template":  # what was given is best on dev
         sentence = "None of the prompts that were written is better on dev: keep what you have."
         n = int(best["test"]["n"])
         return Improvement(
             False, given.text, given.text, 0.0, (0.0, 0.0), 1.0, n, tokens, folder, sentence
         )
+    row = next((row for row in board.get("comparisons") or [] if "why" in row), None)
+    if row is None:
+        raise StudyError(f"{folder} compares its winner with no prompt that was given")
     sign = 1 if board.get("maximise", True) else -1
     difference, p_value = float(row["difference"]), float(row["p_value"])
     low, high = (float(end) for end in row["ci95"])
@@ -260,9 +269,7 @@ def read_improvement(board: Mapping[str, Any], given: GivenPrompt, folder: str) 
         if is_better
         else f"No measurable gain: {found}. Keep what you have."
     )
-    after = str(best["candidate"].get("template", {}).get("text") or best["prompt"])
-    if best["kind"] == "instruction_search":
-        after = _written_template(Path(folder) / "best", after)
+    after = _written_template(Path(folder) / "best", str(best["prompt"]))
     return Improvement(
         is_better, given.text, after, difference, (low, high), p_value, int(row["n"]), tokens,
         folder, sentence,

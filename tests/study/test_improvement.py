@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from promptlab.cli.app import app
 from promptlab.errors import InputError, StudyError
 from promptlab.events import Event, Events, Warned
 from promptlab.models.local import LocalModel
+from promptlab.study.decision.search_power import SearchBudget
 from promptlab.study.improvement import (
     GivenPrompt,
     announce_budget,
@@ -55,9 +56,14 @@ def test_only_a_gain_that_test_shows_is_one(
 
 
 def test_what_was_given_may_be_best_on_dev() -> None:
-    document: Mapping[str, Any] = board(0.0, 1.0, "template") | {"comparisons": []}
-    found = read_improvement(document, GivenPrompt("x", "Old."), "runs/x")
-    assert found.prompt == "Old." and "keep what you have" in found.sentence
+    """Then it is compared with the best one written: a gain over that is none over itself."""
+    for document in (
+        board(0.2, 0.001, "template"),
+        board(0.0, 1.0, "template") | {"comparisons": []},
+    ):
+        found = read_improvement(document, GivenPrompt("x", "Old."), "runs/x")
+        assert not found.is_better
+        assert found.prompt == found.after == "Old." and "keep what you have" in found.sentence
     with pytest.raises(StudyError, match="compares its winner with no prompt"):
         read_improvement(board(0.0, 1.0) | {"comparisons": []}, GivenPrompt("x", "Old."), "runs/x")
 
@@ -66,8 +72,12 @@ def test_what_a_budget_buys_is_said(tmp_path: Path) -> None:
     task = pl.load_task(str(write_reviews(tmp_path / "reviews.csv")), train=20, dev=30, test=40)
     assert "5 instructions" in announce_budget(5, task)
     assert "little more than a draw" in announce_budget(5, task)
-    told = announce_budget(20, task)  # 2.8 standard errors: 2.8 √(.25 / 40) = .221
-    assert "at most 30 dev examples" in told and "a gain of 22 points" in told
+    told = announce_budget(20, task)
+    assert "at most 30 dev examples (600 judgements)" in told
+    gain = SearchBudget(20, 30, 40).detectable_gain()
+    assert gain is not None and f"better by {100 * gain:.0f} points is found" in told
+    tiny = announce_budget(20, dataclasses.replace(task, test=task.test[:3]))
+    assert "would be missed on 3 test examples" in tiny
     assert "draw" not in told
 
 
