@@ -131,6 +131,8 @@ class Kind(ABC):
       and loaded instead of fitted again.
     * ``can_be_pruned``: though it is saved, it may be given up on dev before the last example.
     * ``runs_after``: kinds whose candidates are tried first when all of a study's are queued.
+    * ``ordered_dimensions``: dimensions whose values are tried in their order when all of a study's
+      candidates are queued, as a later one builds on those before it.
     * ``is_strategy``: its predictors are strategies, so that other kinds can be put around them.
     * ``reuses_predictions``: dev is predicted from kept predictions of others, without tokens.
     * ``packages``: those that it computes with beside those of every study.
@@ -168,6 +170,7 @@ class Kind(ABC):
     saves_fitted: ClassVar[bool] = False
     can_be_pruned: ClassVar[bool] = False
     runs_after: ClassVar[tuple[str, ...]] = ()
+    ordered_dimensions: ClassVar[tuple[str, ...]] = ()
     is_strategy: ClassVar[bool] = True
     reuses_predictions: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()

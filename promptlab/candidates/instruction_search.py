@@ -101,6 +101,7 @@ class InstructionSearchKind(TemplateKind):
     Settings: ClassVar[type[KindSettings]] = InstructionSearchSettings
     saves_fitted: ClassVar[bool] = True
     can_be_pruned: ClassVar[bool] = True
+    ordered_dimensions: ClassVar[tuple[str, ...]] = ("proposal",)
     settings: InstructionSearchSettings
 
     def __init__(self, settings: InstructionSearchSettings, task: Task) -> None:

@@ -146,7 +146,7 @@ def optimize_prompt(
         "pruner": "sequential",
         "budget": {"trials": proposals + 2},
         "block": 25,
-        "batch": 4,
+        "batch": 1,  # every proposal knows all those before it
         "seed": seed,
     }
     if opened is not None:

@@ -62,7 +62,7 @@ class SearchBudget:
 
         Example:
             >>> budget = SearchBudget(proposals=12, dev=200, test=400)
-            >>> budget.power(0.02) < plan.power(0.15)
+            >>> budget.power(0.02) < budget.power(0.15)
             True
         """
         chance = np.random.default_rng(seed)

@@ -19,7 +19,8 @@ _MOST_ENUMERATED = 10_000
 class ExhaustiveOrder:
     """Every candidate of ``space`` in an order that follows from the space and the seed alone.
 
-    Candidates come from here one by one as they are asked for, so nothing is queued.
+    Candidates come from here one by one as they are asked for, so nothing is queued. Kinds with
+    `ordered_dimensions` come after the others, from their smallest values on.
     """
 
     def __init__(self, space: SearchSpace, every: dict[str, dict[str, Any]], seed: int) -> None:
@@ -27,7 +28,13 @@ class ExhaustiveOrder:
         random.Random(seed).shuffle(self._left)
         ranks = {group: _rank(space, group) for group in space.kinds}
         only = next(iter(space.kinds))
-        self._left.sort(key=lambda item: ranks[item[1].get("group", only)])
+
+        def place(item: tuple[str, dict[str, Any]]) -> tuple[int, list[Any]]:
+            group = item[1].get("group", only)
+            names = space.kinds[group].ordered_dimensions
+            return ranks[group], [item[1][f"{group}.{name}"] for name in names]
+
+        self._left.sort(key=place)
         self._left.reverse()
 
     def next(self, history: TrialHistory) -> dict[str, Any] | None:
