@@ -1,4 +1,4 @@
-"""An instruction read out of a writer's reply, and why a reply gives none."""
+"""An instruction of a template, and why a proposed one is dropped."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ _LEAKED_WORDS = 8
 _REFUSALS = re.compile(
     r"^(i'?m sorry|sorry|i cannot|i can'?t|i am unable|as an ai|as a language model)\b", re.I
 )
-_LABELS = re.compile(r"^(?:the )?(?:new |better )?instruction(?: is| was)?\s*:\s*", re.I)
-_QUOTES = {'"': '"', "“": "”", "'": "'", "`": "`"}
 
 
 class ProposalFilter:
@@ -60,23 +58,6 @@ class ProposalFilter:
     def _holds_short(self, words: tuple[str, ...]) -> bool:
         short = {run for run in self._leaks if 4 <= len(run) < _LEAKED_WORDS}
         return any(set(_runs(words, len(run))) & {run} for run in short)
-
-
-def read_instruction(reply: str) -> str:
-    """The instruction in a reply: its first paragraph without label, quotes and emphasis.
-
-    Example:
-        >>> read_instruction('Instruction: "Name the mood."\\n\\nI hope that this helps!')
-        'Name the mood.'
-    """
-    paragraphs = [part.strip() for part in re.split(r"\n\s*\n", reply.strip()) if part.strip()]
-    text = _LABELS.sub("", paragraphs[0]) if paragraphs else ""
-    if not text and len(paragraphs) > 1:  # the label stood on a line of its own
-        text = paragraphs[1]
-    text = " ".join(text.strip("*# \n").split())
-    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
-    return text
 
 
 def with_instruction(template: Template, instruction: str) -> Template:

@@ -10,7 +10,8 @@ from promptlab.errors import Pruned
 from promptlab.models.base import LanguageModel
 from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.decoding import Decoding
-from promptlab.tuning.instruction_search.proposal import ProposalFilter, read_instruction
+from promptlab.tuning.instruction_search.proposal import ProposalFilter
+from promptlab.tuning.instruction_search.reply import read_instruction, repeats_request
 from promptlab.tuning.instruction_search.requests import WritingRequest
 
 
@@ -84,7 +85,8 @@ class InstructionWriter:
                 continue
             found.replies.append(reply.text)
             text = read_instruction(reply.split_reply.answer or "")
-            reason = keep.reason(text)
+            is_copied = repeats_request(text, request.template.source)
+            reason = "it repeats the request" if is_copied else keep.reason(text)
             if reason is None:
                 found.instruction = text
                 return found

@@ -9,26 +9,8 @@ from promptlab.prompts.template import Template
 from promptlab.tuning.instruction_search.proposal import (
     ProposalFilter,
     instruction_of,
-    read_instruction,
     with_instruction,
 )
-
-
-@pytest.mark.parametrize(
-    ("reply", "instruction"),
-    [
-        ("Name the mood.", "Name the mood."),
-        ("  Instruction: Name the mood.\n\nHope this helps!", "Name the mood."),
-        ("Instruction:\n\nName the mood.\nBe brief.", "Name the mood. Be brief."),
-        ('**"Name the mood."**', "Name the mood."),
-        ("The new instruction is: “Name it.”", "Name it."),
-        ("", ""),
-        ("\n \n", ""),
-        ('Say "yes" or "no"', 'Say "yes" or "no"'),
-    ],
-)
-def test_what_is_read(reply: str, instruction: str) -> None:
-    assert read_instruction(reply) == instruction
 
 
 @pytest.mark.parametrize(
