@@ -42,11 +42,11 @@ def hub_rows(
 
 
 def _load(name: str, known: Sequence[str]) -> dict[str, Any]:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}? " if close else ""
     try:
         import datasets
     except ImportError as error:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {close[0]}? " if close else ""
         raise DataError(
             f"{name!r} is no file or folder here, and none of the pinned data sets "
             f"({', '.join(known)}). {hint}To load it from the Hugging Face Hub: "
@@ -64,12 +64,13 @@ def _load(name: str, known: Sequence[str]) -> dict[str, Any]:
         raise DataError(
             f"{name!r} is no file or folder here, none of the pinned data sets "
             f"({', '.join(known)}), and the Hub gave no such data set: {_first_line(error)}"
+            + (f". {hint.strip()}" if hint else "")
         ) from error
     except (OSError, RuntimeError) as error:
         raise AssetError(
-            f"{name!r} could not be loaded from the Hugging Face Hub: {_first_line(error)}. On a "
-            "connected machine, save it as train.parquet and test.parquet "
-            "(load_dataset(...)[split].to_parquet) and name their folder here"
+            f"{name!r} is no file or folder here, and could not be loaded from the Hugging Face "
+            f"Hub: {_first_line(error)}. {hint}On a connected machine, save it as train.parquet "
+            "and test.parquet (load_dataset(...)[split].to_parquet) and name their folder here"
         ) from error
     return dict(loaded)
 

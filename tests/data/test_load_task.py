@@ -234,3 +234,13 @@ def test_the_real_library_reads_a_folder(tmp_path: Path, monkeypatch: pytest.Mon
     rows = hub_rows(str(tmp_path / "data"))
     assert {split: len(part) for split, part in rows.items()} == {"train": 30, "test": 10}
     assert rows["test"][0].values == {"text": "text 30", "label": "x"}
+
+
+@pytest.mark.parametrize("error", [ConnectionError("offline"), FileNotFoundError("no such name")])
+def test_a_hub_that_gives_nothing_names_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    hub(monkeypatch, error)
+    told = r"'sst3' is no file or folder here.*Did you mean sst2\?"
+    with pytest.raises((AssetError, DataError), match=told):
+        load_task("sst3")

@@ -19,7 +19,7 @@ from promptlab.engine.network.math_attention import MATH_ATTENTION
 from promptlab.engine.network.model_errors import MODEL_FAILURES, model_errors, raise_own_mistake
 from promptlab.engine.network.packed_linear import PackedLinears
 from promptlab.engine.network.virtual_tokens import VirtualTokens
-from promptlab.engine.network.vocabulary_head import VocabularyHead
+from promptlab.engine.network.vocabulary_head import VocabularyHead, log_normalisers
 from promptlab.engine.network.weight_copy import copy_weights
 from promptlab.errors import NotFiniteError
 
@@ -256,8 +256,7 @@ class Network:
             return cast(Tensor, body(**inputs).last_hidden_state).float()
 
     def _gathered_output(self, logits: Tensor, features: Tensor, targets: Tensor) -> GatheredOutput:
-        logits, features = logits.float(), features.float()
-        normaliser = logits.logsumexp(dim=-1)
+        features, normaliser = features.float(), log_normalisers(logits)
         wanted = targets >= 0
         found = torch.zeros_like(normaliser)
         if wanted.any():
@@ -268,7 +267,7 @@ class Network:
                     -1
                 ) + self.vocabulary_head.bias(ids)
             else:
-                scores = logits.gather(1, ids[:, None])[:, 0]
+                scores = logits.gather(1, ids[:, None])[:, 0].float()
             found = torch.where(wanted, scores - normaliser, found)
         return GatheredOutput(features, normaliser, found)
 

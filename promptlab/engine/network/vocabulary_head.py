@@ -11,6 +11,8 @@ from torch import Tensor
 
 _MAX_PRODUCTS = 4_000_000
 """So many products of two numbers are held in memory at a time."""
+_MAX_LOGITS = 1 << 18
+"""So many logits are summed at a time on a CPU: a megabyte in fp32, which its caches hold."""
 
 
 class VocabularyHead:
@@ -54,3 +56,15 @@ def batch_invariant_products(
         part = rows[start : start + step].astype(np.float64)
         found[:, start : start + step] = (wide[:, None, :] * part[None]).sum(axis=-1)
     return found
+
+
+def log_normalisers(logits: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:
+    """The logarithm of the sum of the exponentials of every row, in fp32.
+
+    On a CPU few rows go at a time: the passes over a vocabulary's logits then stay in its caches,
+    and the numbers are the same to the last bit.
+    """
+    rows = max(1, _MAX_LOGITS // max(1, logits.shape[-1]))
+    if logits.device.type != "cpu" or len(logits) <= rows:
+        return logits.float().logsumexp(dim=-1)
+    return torch.cat([part.float().logsumexp(dim=-1) for part in logits.split(rows)])

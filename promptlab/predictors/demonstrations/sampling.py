@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from promptlab.data.example import Example
@@ -55,7 +56,45 @@ def round_robin(queues: Sequence[Sequence[Example]], count: int) -> list[Example
 
 
 def evenly_spaced(examples: Sequence[Example], count: int) -> list[Example]:
-    """``count`` examples at even distances, so that sorted ones are represented, too."""
+    """``count`` examples at even distances, so that sorted ones are represented, too.
+
+    Where even distances pass over a label (labels that alternate do so in step with them), each
+    label has its share of the count, one at the least, at even distances among its own examples.
+    Of more labels than ``count``, as open answers are, no label is owed an example.
+
+    Args:
+        examples: Examples in any order.
+        count: How many are wanted; all are taken if there are no more.
+
+    Returns:
+        The chosen ones in their order.
+
+    Example:
+        >>> rows = [pl.Example(str(n), {"text": "x"}, "ab"[n % 2]) for n in range(8)]
+        >>> [row.id for row in evenly_spaced(rows, 4)]
+        ['0', '1', '4', '5']
+    """
     if len(examples) <= count:
         return list(examples)
-    return [examples[place * len(examples) // count] for place in range(count)]
+    places = [place * len(examples) // count for place in range(count)]
+    labels = [example.label for example in examples]
+    if not len({labels[place] for place in places}) < len(set(labels)) <= count:
+        return [examples[place] for place in places]
+    chosen: list[int] = []
+    for label, share in _label_shares(labels, count).items():
+        own = [place for place, other in enumerate(labels) if other == label]
+        chosen += [own[number * len(own) // share] for number in range(share)]
+    return [examples[place] for place in sorted(chosen)]
+
+
+def _label_shares(labels: Sequence[str | None], count: int) -> dict[str | None, int]:
+    """How many of ``count`` each label has: its share by largest remainders, one at the least."""
+    sizes = Counter(labels)
+    spare = count - len(sizes)
+    # Beyond the one that each has, the rest goes by what a label's size leaves wanting.
+    exact = {label: count * size / len(labels) for label, size in sizes.items()}
+    shares = dict.fromkeys(sizes, 1)
+    for _ in range(spare):
+        open_labels = [label for label in sizes if shares[label] < sizes[label]]
+        shares[max(open_labels, key=lambda label: exact[label] - shares[label])] += 1
+    return shares

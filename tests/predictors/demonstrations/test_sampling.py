@@ -41,3 +41,31 @@ def test_groups_and_rounds() -> None:
     assert [ids(group) for group in groups] == [["2"], ["1", "3"]]
     assert ids(round_robin(groups, 9)) == ["2", "1", "3"]
     assert ids(evenly_spaced([example(n, "a") for n in range(10)], 5)) == ["0", "2", "4", "6", "8"]
+
+
+def test_labels_that_alternate_in_step_are_all_there() -> None:
+    """Every second of 32 is always the same label; the shares are then drawn label by label."""
+    alternating = [example(n, "ab"[n % 2]) for n in range(32)]
+    found = evenly_spaced(alternating, 16)
+    assert [one.label for one in found] == ["a", "b"] * 8
+    assert ids(found) == [str(n) for k in range(8) for n in (4 * k, 4 * k + 1)]
+    thirds = [example(n, "abc"[n % 3]) for n in range(36)]
+    assert [one.label for one in evenly_spaced(thirds, 12)].count("b") == 4
+
+
+def test_shares_by_hand_and_a_rare_label() -> None:
+    """39 of a, 10 of b, 1 of c: of five 3.9, 1.0 and .1, and the rarest has its one."""
+    pool = [example(n, "c" if n == 7 else "b" if n % 5 == 1 else "a") for n in range(50)]
+    sizes = [[one.label for one in pool].count(label) for label in "abc"]
+    assert sizes == [39, 10, 1]
+    found = evenly_spaced(pool, 5)
+    assert [[one.label for one in found].count(label) for label in "abc"] == [3, 1, 1]
+    assert ids(found) == sorted(ids(found), key=int) and len(set(ids(found))) == 5
+
+
+def test_what_even_distances_find_is_left_as_it_is() -> None:
+    pool = [example(n, "ab"[n % 2]) for n in range(33)]
+    assert evenly_spaced(pool, 3) == [pool[0], pool[11], pool[22]]
+    assert [one.label for one in evenly_spaced(pool, 1)] == ["a"]  # fewer than labels
+    opened = [example(n, f"answer {n}") for n in range(10)]
+    assert ids(evenly_spaced(opened, 5)) == ["0", "2", "4", "6", "8"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
+from promptlab.engine.scoring import masked as masked_runner
 from promptlab.errors import CapabilityError
 from promptlab.models.local import LocalModel
 from promptlab.models.token_view import token_text
 from promptlab.predictors.knowledge_probe.answer_space import ClosedAnswers, OpenVocabulary
+from promptlab.predictors.knowledge_probe.answer_tokens import answer_tokens
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from tests.helpers.scripted_model import ScriptedModel
@@ -30,6 +35,31 @@ def test_closed_answers_are_scores_normalised(name: str, request: pytest.Fixture
         alone = np.array([model.score([prompt], [answer]).logprobs[0, 0] for answer in OBJECTS])
         expected = alone - np.log(np.exp(alone - alone.max()).sum()) - alone.max()
         np.testing.assert_allclose(row, expected, atol=1e-4)
+
+
+def test_a_masked_model_reads_every_row_once(
+    fresh: Callable[..., LocalModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row for a prompt and a number of masks, and one for every start that objects share."""
+    model, rows = fresh("tiny_masked"), []
+    plain = masked_runner.masked_inputs
+
+    def read(network: Any, tokens: Sequence[tuple[int, ...]], prefix: Any) -> Any:
+        rows.extend(tokens)
+        return plain(network, tokens, prefix)
+
+    monkeypatch.setattr(masked_runner, "masked_inputs", read)
+    objects = ["great", "soup", "soup bowl", "soup film", "soup film bowl", "great film soup"]
+    space = ClosedAnswers(model, prompts()[:1], objects)
+    found = space.logprobs(model, prompts())
+    tokens = [ids for ids in answer_tokens(model, prompts()[0], objects) if ids is not None]
+    starts = {(len(ids), ids[:filled]) for ids in tokens for filled in range(len(ids))}
+    assert len(rows) == len(set(rows)) == 2 * len(starts)
+    assert len(starts) < sum(map(len, tokens))  # some are shared
+    plainly = fresh("tiny_masked")
+    alone = np.array([[plainly.score([p], [o]).logprobs[0, 0] for o in objects] for p in prompts()])
+    alone -= np.logaddexp.reduce(alone, axis=1, keepdims=True)
+    np.testing.assert_allclose(found, alone, atol=1e-5)
 
 
 def test_closed_answers_that_are_one_and_that_are_none(masked: LocalModel) -> None:
