@@ -1,6 +1,6 @@
 """The README's pictures: the workbench over the default model, as Chromium draws it.
 
-``python -m promptlab.studies.pictures --to ui/pictures``
+``python -m promptlab.studies.pictures --out ui/pictures``
 
 A server is started on an empty folder of studies, the shipped study ``quickstart`` is run in it
 from the page, and every picture is taken of what is really there.
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("ui/pictures"), help="folder to write")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
     options = parser.parse_args()
-    options.to.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     models = ["smollm2-135m", "bert-tiny"]
     with (
         tempfile.TemporaryDirectory() as runs,
@@ -43,8 +43,8 @@ def main() -> None:
             show(page)
             page.mouse.move(0, 0)
             page.wait_for_timeout(2 * _SECOND)
-            page.screenshot(path=options.to / f"{name}.png")
-            print(options.to / f"{name}.png")
+            page.screenshot(path=options.out / f"{name}.png")
+            print(options.out / f"{name}.png")
 
 
 def _open(page: Any, *names: str) -> None:
