@@ -223,6 +223,14 @@ class Kind(ABC):
             InputError: With the reason and what would work.
         """
 
+    def announce(self, trials: int) -> list[str]:
+        """What is to be known of this group before a study of so many ``trials`` starts.
+
+        Returns:
+            Sentences; most kinds have nothing to say.
+        """
+        return []
+
     def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:  # noqa: B027 - most build on nothing
         """Receive the study's complete trials so far, before a candidate is suggested or fitted.
 

@@ -21,6 +21,7 @@ from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import Cancelled, DiskError, InputError, StudyError
 from promptlab.evaluation.predictions import Predictions
+from promptlab.evaluation.search_budget import announce_budget
 from promptlab.events import Step
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.files.settings import Seed
@@ -51,8 +52,8 @@ from promptlab.tuning.instruction_search.writer import (
     require_instruction,
 )
 
-START = "start"
-"""The method of proposal 0: the template as it is given."""
+_PROPOSED = ("proposal", "method", "option")
+"""Settings of a proposal that the template it starts from lacks."""
 WRITING = DecodingSettings(max_tokens=96, temperature=0.9, top_p=0.95)
 
 
@@ -123,17 +124,45 @@ class InstructionSearchKind(TemplateKind):
             note_model(self.settings.writer, "writer")
 
     def observe_trials(self, finished: Sequence[CompletedTrial]) -> None:
-        """The instructions judged so far, those of this kind."""
-        known = {one.number: one for one in finished if one.kind == self.name}
+        """The instructions judged so far, and the templates that they start from."""
+        kinds = (self.name, TemplateKind.name)
+        options = {one.number: self._option_of(one) for one in finished if one.kind in kinds}
         self._judged = {
-            number: self._judged.get(number) or _read_judged(one) for number, one in known.items()
+            one.number: self._judged.get(one.number) or _read_judged(one, option)
+            for one in finished
+            if (option := options.get(one.number)) is not None
         }
+
+    def _option_of(self, one: CompletedTrial) -> str | None:
+        """The template that a trial of this kind, or of templates, is of; ``None``: another one."""
+        settings = one.candidate.settings
+        if "option" in settings:
+            return str(settings["option"])
+        template = Template.from_settings(settings["template"])
+        same = (name for name, o in self.options.items() if o.template.source == template.source)
+        return next(same, None)
+
+    def announce(self, trials: int) -> list[str]:
+        """What the proposals can buy, before the first of them is paid for."""
+        starts = len(self.options) * len(self.settings.calibration)
+        return [announce_budget(min(self.settings.proposals * starts, trials), self.task)]
+
+    def suggest(self, trial: Trial, prefix: str) -> Candidate:
+        """A proposal; proposal 0 is the very candidate of kind *template* that is to be improved.
+
+        So a study that holds it in a group of templates, too, judges it once.
+        """
+        made = super().suggest(trial, prefix)
+        if made.settings["proposal"]:
+            return made
+        given = {name: value for name, value in made.settings.items() if name not in _PROPOSED}
+        return Candidate.of(TemplateKind.name, given, made.name)
 
     def _extra(self, trial: Trial, prefix: str, labels: list[str]) -> dict[str, Any]:
         option = str(labels[0])
         number = trial.suggest_int(f"{prefix}proposal", 0, self.settings.proposals)
         if number == 0:
-            return {"proposal": 0, "method": START, "option": option}
+            return {"proposal": 0, "option": option}
         method = self.settings.methods[(number - 1) % len(self.settings.methods)]
         pool = [one for one in self._judged.values() if one.option == option]
         method, made_from = self._made_from(method, pool, number)
@@ -192,7 +221,7 @@ class InstructionSearchKind(TemplateKind):
         """``written`` are the instructions of the same batch, which nobody has judged yet."""
         settings = item.candidate.settings
         template = Template.from_settings(settings["template"])
-        if settings["method"] == START:
+        if "method" not in settings:  # the template as it is given
             return self._with_template(item.candidate, template, model)
         request, tokens = self._request(item.candidate, model)
         keep = self._filter(template, written)
@@ -275,7 +304,7 @@ class InstructionSearchKind(TemplateKind):
         return ProposalFilter(filter(None, {instruction_of(template), *written, *judged}), texts)
 
 
-def _read_judged(one: CompletedTrial) -> JudgedInstruction:
+def _read_judged(one: CompletedTrial, option: str) -> JudgedInstruction:
     """What a complete trial says; its instruction stands in the predictor that was saved."""
     settings = one.candidate.settings
     if one.folder is not None and (one.folder / DOCUMENT).is_file():
@@ -284,7 +313,7 @@ def _read_judged(one: CompletedTrial) -> JudgedInstruction:
     rows = Predictions.from_jsonl(one.predictions) if one.predictions is not None else []
     return JudgedInstruction(
         number=one.number,
-        option=one.candidate.settings["option"],
+        option=option,
         instruction=instruction_of(template),
         value=one.value,
         correct=tuple(row.correct for row in rows),

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from promptlab.cancellation import Cancellation
 from promptlab.data.labelled_file import LabelledFileKeywords
-from promptlab.data.task import Task
 from promptlab.errors import InputError, StudyError
-from promptlab.events import Events, Warned
+from promptlab.events import Events
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.library.sources import find_template
 from promptlab.models.base import LanguageModel
-from promptlab.study.decision.search_power import SearchBudget
 from promptlab.study.formatting import format_p_value
 from promptlab.study.run import StudyRun
-from promptlab.study.spec.check import check_study
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
 
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 """A gain on test is one when chance makes it in at most so many cases."""
-FEW = 10
-"""Fewer proposals are little more than a draw."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def optimize_prompt(
         seed: Of splits, parents and the order of examples.
         name: The study's name; *improve-* and the data's by default.
         out: The folder that holds the studies' folders.
-        events: Is told what happens; first, what the budget buys.
+        events: Is told what happens, and before it what the budget buys.
         cancellation: Stops the work; the same call continues it.
         **reading: The columns and the form of the file (`LabelledFileOptions`).
 
@@ -153,8 +148,6 @@ def optimize_prompt(
         document["model"] = opened.name
     spec = load_spec(document, source="improve")
     assert isinstance(spec, StudySpec)
-    events = events or Events()
-    events.emit(Warned(announce_budget(proposals, check_study(spec)[0])))
     run = StudyRun(spec, out=Path(out), events=events, cancellation=cancellation, model=opened)
     return read_improvement(run.run(), given, str(Path(out) / name))
 
@@ -224,26 +217,6 @@ def _groups(
     if methods is not None:
         search["methods"] = list(methods)
     return [{"kind": "template"} | shared, search | shared]
-
-
-def announce_budget(proposals: int, task: Task) -> str:
-    """What a budget buys, in words, before it is spent."""
-    judged, tested = len(task.dev), len(task.test)
-    gain = SearchBudget(proposals, judged, tested).detectable_gain()
-    found = (
-        f"even one that is better by 60 points would be missed on {tested} test examples"
-        if gain is None
-        else f"one that is better by {100 * gain:.0f} points is found, and shown on {tested} test "
-        "examples, in four of five cases"
-    )
-    text = (
-        f"{proposals} instructions will be written, each judged on at most {judged} dev examples "
-        f"({proposals * judged:,} judgements); {found}, if any two differ on a quarter of the "
-        "answers"
-    )
-    if proposals < FEW:
-        text += f"; fewer than {FEW} proposals are little more than a draw"
-    return text
 
 
 def read_improvement(board: Mapping[str, Any], given: GivenPrompt, folder: str) -> Improvement:

@@ -182,6 +182,9 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
             )
         )
         remarks = [*context.provenance.remarks, *context.task.warnings]
+        remarks += [
+            told for kind in context.space.kinds.values() for told in kind.announce(planned)
+        ]
         if self.spec.pruner != "none" and len(context.objectives) > 1:
             remarks.append(
                 f"pruner: {self.spec.pruner} gives nobody up, as the study has several objectives"

@@ -27,11 +27,11 @@ from typing import Any, get_args
 
 import numpy as np
 
+from promptlab.evaluation.search_budget import SearchBudget
 from promptlab.events import Events
 from promptlab.models.base import Capability, Family, Fill, LanguageModel, Scores
 from promptlab.prompts.decoding import Decoding, Generation, OnText
 from promptlab.prompts.prompt import Prompt
-from promptlab.study.decision.search_power import SearchBudget
 from promptlab.study.improvement import optimize_prompt
 from promptlab.tuning.instruction_search.requests import Method
 

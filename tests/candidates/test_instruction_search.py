@@ -16,6 +16,7 @@ from promptlab.candidates.instruction_search import (
     InstructionSearchSettings,
     JudgedInstruction,
 )
+from promptlab.candidates.template import TemplateKind, TemplateSettings
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import Cancelled, CapabilityError, Pruned, StudyError
@@ -71,10 +72,17 @@ def fair(prompt: str, answer: str) -> float:
     return 0.0 if answer == (right if "Judge" in prompt else "terrible") else -5.0
 
 
+def template_candidate() -> Candidate:
+    """The template as a group of templates suggests it."""
+    given: dict[str, Any] = {"kind": "template", "templates": [TEMPLATE]}
+    return TemplateKind(TemplateSettings.model_validate(given), TASK).suggest(FixedTrial({}), "")
+
+
 def test_the_first_proposal_is_the_template_as_it_is() -> None:
     kind, model = made_kind(), ScriptedModel(critic, fair)
     candidate = suggested(kind, 0)
-    assert candidate.settings["method"] == "start" and candidate.name == "mood"
+    assert candidate.kind == "template" and candidate.name == "mood"
+    assert candidate == template_candidate()
     predictor = kind.fit(candidate, model)
     assert predictor.template.source == TEMPLATE["text"]  # type: ignore[attr-defined]
     assert not model.calls and predictor.learning_tokens == 0
@@ -224,7 +232,9 @@ def test_a_study_judges_every_proposal(tmp_path: Path, causal: LocalModel) -> No
     run, heard = start_study(tmp_path / "runs", causal)
     board = run.run()
     rows = [row for row in board["trials"] if row["kind"] == "instruction_search"]
-    assert {row["candidate"]["proposal"] for row in rows} == set(range(6))
+    assert {row["candidate"]["proposal"] for row in rows} == set(range(1, 6))
+    given = [row for row in board["trials"] if row["kind"] == "template"]
+    assert len(given) == 1 and given[0]["state"] == "complete"  # judged once, though in both groups
     assert any("parents" in row["candidate"] or "tried" in row["candidate"] for row in rows)
     judged = [row for row in rows if row["state"] == "complete" and row["candidate"]["proposal"]]
     assert judged and all(row["learning_tokens"] > 0 for row in judged)

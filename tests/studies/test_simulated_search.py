@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import promptlab as pl
+from promptlab.evaluation.search_budget import SearchBudget
 from promptlab.studies.bench.simulated_search import (
     METHODS,
     SimulatedModel,
     count_claims,
     simulate_search,
 )
-from promptlab.study.decision.search_power import SearchBudget
 
 _SMALL = SearchBudget(proposals=4, dev=60, test=120)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,10 @@ from typer.testing import CliRunner
 import promptlab as pl
 from promptlab.cli.app import app
 from promptlab.errors import InputError, StudyError
-from promptlab.events import Event, Events, Warned
+from promptlab.events import Event, Events, TrialFinished, Warned
 from promptlab.models.local import LocalModel
-from promptlab.study.decision.search_power import SearchBudget
 from promptlab.study.improvement import (
     GivenPrompt,
-    announce_budget,
     optimize_prompt,
     read_improvement,
     read_prompt,
@@ -68,19 +65,6 @@ def test_what_was_given_may_be_best_on_dev() -> None:
         read_improvement(board(0.0, 1.0) | {"comparisons": []}, GivenPrompt("x", "Old."), "runs/x")
 
 
-def test_what_a_budget_buys_is_said(tmp_path: Path) -> None:
-    task = pl.load_task(str(write_reviews(tmp_path / "reviews.csv")), train=20, dev=30, test=40)
-    assert "5 instructions" in announce_budget(5, task)
-    assert "little more than a draw" in announce_budget(5, task)
-    told = announce_budget(20, task)
-    assert "at most 30 dev examples (600 judgements)" in told
-    gain = SearchBudget(20, 30, 40).detectable_gain()
-    assert gain is not None and f"better by {100 * gain:.0f} points is found" in told
-    tiny = announce_budget(20, dataclasses.replace(task, test=task.test[:3]))
-    assert "would be missed on 3 test examples" in tiny
-    assert "draw" not in told
-
-
 def test_prompts_of_three_kinds(tmp_path: Path, masked: LocalModel) -> None:
     assert read_prompt("sentiment/it-was").entry == "sentiment/it-was"
     written = read_prompt(TEXT, OWN)
@@ -109,8 +93,10 @@ def test_a_search_from_beginning_to_end(tmp_path: Path, causal: LocalModel) -> N
         "answers": OWN, "model": causal, "proposals": 4, "dev": 30, "out": tmp_path / "runs",
     }  # fmt: skip
     found = optimize_prompt(TEXT, data, events=Events(heard.append), **options)
-    first = heard[0]
-    assert isinstance(first, Warned) and first.message.startswith("4 instructions will be written")
+    told = next(event for event in heard if isinstance(event, Warned))
+    assert told.message.startswith("4 instructions will be written")
+    names = [event.name for event in heard if isinstance(event, TrialFinished)]
+    assert len(names) == len(set(names)) == 5  # what was given is judged once
     assert found.before == TEXT and found.tokens > 0
     assert found.prompt in (found.before, found.after)
     assert Path(found.folder).name == "improve-reviews"

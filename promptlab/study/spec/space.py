@@ -41,9 +41,17 @@ class SearchSpace:
                 raise self._error(kind.settings, index, str(error)) from error
 
     def suggest(self, trial: Trial) -> tuple[str, Candidate]:
-        """The group's name and the candidate that ``trial`` stands for."""
+        """The group's name and the candidate that ``trial`` stands for.
+
+        A kind may suggest a candidate of another kind, such as the template that it starts from: it
+        is of a group of that kind, if there is one.
+        """
         group = self.group(trial)
-        return group, self.kinds[group].suggest(trial, f"{group}.")
+        made = self.kinds[group].suggest(trial, f"{group}.")
+        if made.kind != self.kinds[group].name:
+            homes = (name for name, kind in self.kinds.items() if kind.name == made.kind)
+            group = next(homes, group)
+        return group, made
 
     def group(self, trial: Trial) -> str:
         """The name of the group that ``trial`` picks."""

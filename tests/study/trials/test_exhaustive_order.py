@@ -29,9 +29,10 @@ def test_proposals_come_one_after_the_other_behind_what_is_given(tmp_path: Path)
     run = StudyRun(spec, out=tmp_path, model=model)
     run.run()
     asked = [trial.user_attrs["asked"] for trial in run.context.study.trials]
+    assert [one["group"] for one in asked[:2]] == ["template", "template"]
     proposals = [one["candidate"].get("proposal") for one in asked]
-    assert proposals == [None, None, 0, 1, 2, 3, 4, 5, 6]
+    assert proposals == [None, None, 1, 2, 3, 4, 5, 6]
     methods = [one["candidate"].get("method") for one in asked]
-    assert methods[3:] == [
+    assert methods[2:] == [
         "induction", "reflection", "crossover", "trajectory", "induction", "reflection"
     ]  # fmt: skip

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
+import promptlab as pl
 from promptlab.errors import InputError
+from promptlab.evaluation.search_budget import SearchBudget, announce_budget
 from promptlab.study.decision.power import examples_needed
-from promptlab.study.decision.search_power import SearchBudget
+from tests.helpers.study_fixtures import write_reviews
 
 
 def test_of_equal_prompts_few_searches_claim_a_better_one() -> None:
@@ -44,3 +49,16 @@ def test_a_search_of_nothing(given: tuple[int, int, int]) -> None:
         SearchBudget(*given)
     with pytest.raises(InputError, match="discordance"):
         SearchBudget(1, 1, 1, discordance=0.0)
+
+
+def test_what_a_budget_buys_is_said(tmp_path: Path) -> None:
+    task = pl.load_task(str(write_reviews(tmp_path / "reviews.csv")), train=20, dev=30, test=40)
+    assert "5 instructions" in announce_budget(5, task)
+    assert "little more than a draw" in announce_budget(5, task)
+    told = announce_budget(20, task)
+    assert "at most 30 dev examples (600 judgements)" in told
+    gain = SearchBudget(20, 30, 40).detectable_gain()
+    assert gain is not None and f"better by {100 * gain:.0f} points is found" in told
+    tiny = announce_budget(20, dataclasses.replace(task, test=task.test[:3]))
+    assert "would be missed on 3 test examples" in tiny
+    assert "draw" not in told

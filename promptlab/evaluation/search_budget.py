@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from promptlab.data.task import Task
 from promptlab.errors import InputError
 
+FEW = 10
+"""Fewer proposals are little more than a draw."""
 _RUNS = 2_000
 """Simulated searches for one gain; their power is then known to about one point."""
 _GAINS = range(1, 61)
@@ -109,3 +112,23 @@ class SearchBudget:
         p_values: Float[np.ndarray, " run"] = 2 * binom.cdf(losses, wins + losses, 0.5)
         found: Bool[np.ndarray, " run"] = (wins > losses) & (p_values < self.alpha)
         return found
+
+
+def announce_budget(proposals: int, task: Task) -> str:
+    """What a budget buys, in words, before it is spent."""
+    judged, tested = len(task.dev), len(task.test)
+    gain = SearchBudget(proposals, judged, tested).detectable_gain()
+    found = (
+        f"even one that is better by 60 points would be missed on {tested} test examples"
+        if gain is None
+        else f"one that is better by {100 * gain:.0f} points is found, and shown on {tested} test "
+        "examples, in four of five cases"
+    )
+    text = (
+        f"{proposals} instructions will be written, each judged on at most {judged} dev examples "
+        f"({proposals * judged:,} judgements); {found}, if any two differ on a quarter of the "
+        "answers"
+    )
+    if proposals < FEW:
+        text += f"; fewer than {FEW} proposals are little more than a draw"
+    return text
