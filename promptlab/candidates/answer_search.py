@@ -2,42 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from promptlab.candidates.base import KindSettings, LearningKind, Trial, fit_sequentially
 from promptlab.candidates.dimensions import suggest_choice
-from promptlab.candidates.template import Option, TemplateKind, TemplateSettings
+from promptlab.candidates.template import (
+    Answers,
+    DecodingSettings,
+    Option,
+    TemplateKind,
+    TemplateSettings,
+)
 from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, DataError, InputError, StudyError
 from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel
+from promptlab.models.pool import load_model, note_model
+from promptlab.predictors.answer_vectors import AnswerVectorClassifier
 from promptlab.predictors.base import Predictor
+from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.truncation import render_truncated
+from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
+from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Ranking
+from promptlab.tuning.answer_search.paraphrases import (
+    AnswerWriter,
+    Paraphrases,
+    add_nearest,
+    given_words,
+    vocabulary_rows,
+)
 from promptlab.tuning.answer_search.search import AnswerSearch
 from promptlab.tuning.answer_search.slots import AnswerSlots, check_labels
 from promptlab.tuning.fit_context import FitContext, FitRequest
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
 _SEARCHED = ("candidates", "ranking", "distinct", "max_assignments", "kept")
-AnswerMethod = Literal["ratio", "assignment", "many_to_one", "prototypes"]
+ParaphraseSource = Literal["nearest", "writer"]
+AnswerMethod = Literal[
+    "ratio", "assignment", "many_to_one", "paraphrase", "prototypes", "answer_vectors"
+]
 PROTOTYPES = "prototypes"
 """The method without words: a label is the mean of its examples' slot features (ProtoVerb)."""
+VECTORS = "answer_vectors"
+"""The method whose labels are learned vectors (WARP)."""
+_WITHOUT_WORDS = (PROTOTYPES, VECTORS)
 _EVERY = ("choose_on", "capitalised", "folds", "train_examples", "seed", "calibration")
 _DIMENSIONS: dict[str, tuple[str, ...]] = {
     "ratio": (*_EVERY, "words", "aggregation"),
     "assignment": (*_EVERY, *_SEARCHED),
     "many_to_one": (*_EVERY, *_SEARCHED, "words", "beam", "aggregation"),
+    "paraphrase": (*_EVERY, *_SEARCHED, "words", "beam", "aggregation", "paraphrases"),
     PROTOTYPES: (),
+    VECTORS: ("folds", "seed"),
 }
 """What is searched over, or given, for each method; the rest does not matter to it."""
+WRITING = DecodingSettings(max_tokens=96, temperature=0.9, top_p=0.95)
 _MAX_SLOTS = 4
 """Slots of so many templates are kept at hand for further searches."""
 
@@ -47,13 +75,22 @@ class AnswerSearchSettings(TemplateSettings):
 
     The names are those of `AnswerSearchConfig`: *ratio* takes the best ``words`` of each label,
     *assignment* tries one of the ``candidates`` of each label in all combinations, *many_to_one*
-    adds further words to the best of them. Train proposes, dev chooses. *prototypes* needs no
-    words: a label is the mean of its training examples' features at the slot.
+    adds further words to the best of them. Train proposes, dev chooses. *paraphrase* does as
+    *many_to_one* with words that mean what the ``given`` answers (without them the template's own)
+    mean: the *nearest* ones in the model's own vocabulary, or those that a ``writer`` writes (a
+    model's name; without it the study's own). *prototypes* needs no words: a label is the mean of
+    its training examples' features at the slot. *answer_vectors* learns a vector for each label,
+    which begins at the given answers if there are any.
     """
 
     verbalizers: list[Literal["search"]] = Field(default=["search"], min_length=1)  # type: ignore[assignment]
     length_normalise: list[Literal[False]] = Field(default=[False], min_length=1)  # type: ignore[assignment]
     method: list[AnswerMethod] = Field(default=["assignment"], min_length=1)
+    given: Answers | None = None
+    paraphrases: list[ParaphraseSource] = Field(default=["nearest"], min_length=1)
+    writer: str | None = None
+    writing: DecodingSettings = WRITING
+    tries: int = Field(default=3, ge=1)
     words: list[int] = Field(default=[AnswerSearchConfig.words], min_length=1)
     candidates: list[int] = Field(default=[AnswerSearchConfig.candidates], min_length=1)
     ranking: list[Ranking] = Field(default=[AnswerSearchConfig.ranking], min_length=1)
@@ -69,7 +106,7 @@ class AnswerSearchSettings(TemplateSettings):
 
 
 class AnswerSearchKind(LearningKind, TemplateKind):
-    """Answers by log-likelihood ratio (PETAL), assignment search (LM-BFF), or many to one."""
+    """Answers that are found in the vocabulary or paraphrased, and labels without any words."""
 
     name: ClassVar[str] = "answer_search"
     Settings: ClassVar[type[KindSettings]] = AnswerSearchSettings
@@ -81,7 +118,7 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         for name in [field.name for field in fields(AnswerSearchConfig)]:
             given = getattr(settings, name)
             for value in given if isinstance(given, list) else [given]:
-                if value != PROTOTYPES:
+                if value not in _WITHOUT_WORDS:
                     _config({name: value})
         for option in self.options.values():
             if option.parser is not None and option.answers is None:
@@ -89,12 +126,21 @@ class AnswerSearchKind(LearningKind, TemplateKind):
                     f"template {option.name!r} generates replies (parser); answers are searched "
                     "for templates without one"
                 )
+        if settings.given is not None:
+            _check_given("given", settings.given, task)
+        if "paraphrase" in settings.method:
+            self._require_given()
+        self._paraphrased: dict[tuple[str, ...], Paraphrases] = {}
         self._filters: dict[str, TokenFilter] = {}
         self._slots: dict[tuple[Any, ...], AnswerSlots] = {}
 
     def check(self, model: LanguageModel) -> None:
-        """The model must show its slots, and read every template's."""
+        """The model must show its slots, and read every template's; whoever writes must be able."""
         local = _local(model)
+        if "paraphrase" in self.settings.method and "writer" in self.settings.paraphrases:
+            (self._named_writer or model).require("generate")
+            if self.settings.writer is not None:
+                note_model(self.settings.writer, "writer")
         for option in self.options.values():
             for chat in self.settings.chat:
                 template = replace(option.template, chat=chat or option.template.chat)
@@ -134,23 +180,85 @@ class AnswerSearchKind(LearningKind, TemplateKind):
                 labels.extend([] if found[name] in ("sum", "none") else [found[name]])
             elif len(given) > 1:
                 labels.append(f"{name.replace('_', ' ')} {found[name]}")
+        given = self._given(option)
+        if given is not None and method in ("paraphrase", VECTORS):
+            found["given"] = {label: list(own) for label, own in given.mapping().items()}
         return {"answer_search": found}
 
     def _found(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
-        """The classifier with the answers that one search finds, or with prototypes."""
+        """The classifier with the answers that one search finds, or with what needs no words."""
         settings = item.candidate.settings
         template = Template.from_settings(settings["template"])
-        if settings["answer_search"]["method"] == PROTOTYPES:
+        search = dict(settings["answer_search"])
+        given = search.pop("given", None)
+        if search["method"] == PROTOTYPES:
             return PrototypeClassifier(template, model).fit(self.task.train)
-        config = _config(settings["answer_search"])
+        if search["method"] == VECTORS:
+            options = {"folds": search["folds"], "seed": search["seed"]}
+            return AnswerVectorClassifier(template, model, given, **options).fit(self.task.train)
+        source = search.pop("paraphrases", None)
+        config = _config(search)
         stop = fitting.cancellation.check
         slots = self._slots_of(template, model, config, fitting)
-        found = AnswerSearch(slots, config, fitting.score_dev, stop=stop).run()
+        said = None
+        if source is not None:
+            said = self._paraphrases(given, source, config, slots, item.candidate)
+        pool = None if said is None else said.words
+        found = AnswerSearch(slots, config, fitting.score_dev, pool=pool, stop=stop).run()
         classifier = PromptClassifier(
             template, found.verbalizer, model, calibration=config.calibration
         )
-        classifier.notes = {"answer_search": {"method": config.method} | found.record()}
+        notes = {"method": config.method} | found.record()
+        if said is not None:
+            notes |= {"given": str(Verbalizer(given)), "paraphrases": source} | said.record()
+            classifier.fitting_tokens = said.tokens
+        classifier.notes = {"answer_search": notes}
         return classifier.fit(self.task.train)
+
+    def _paraphrases(
+        self,
+        given: Mapping[str, Sequence[str]],
+        source: str,
+        config: AnswerSearchConfig,
+        slots: AnswerSlots,
+        candidate: Candidate,
+    ) -> Paraphrases:
+        """The words that are tried in the place of the given ones; asked for once a template."""
+        vocabulary = slots.vocabulary
+        words = given_words(given, slots.labels, vocabulary)
+        if source == "nearest":
+            rows = vocabulary_rows(slots.model, vocabulary)
+            return add_nearest(words, rows, config.candidates)
+        key = (
+            repr(candidate.settings["template"]),
+            repr(given),
+            str((config.candidates, config.capitalised)),
+        )
+        if key in self._paraphrased:
+            return replace(self._paraphrased[key], tokens=0)
+        decoding = Decoding(**self.settings.writing.model_dump())
+        writer = AnswerWriter(self._named_writer or slots.model, decoding, self.settings.tries)
+        found = writer.add_written(words, given, slots.labels, vocabulary, config.candidates)
+        self._paraphrased[key] = found
+        return found
+
+    def _given(self, option: Option) -> Verbalizer | None:
+        """The answers that are given: the group's, else the template's own."""
+        answers = self.settings.given or option.answers
+        return None if answers is None else Verbalizer(answers)
+
+    def _require_given(self) -> None:
+        for option in self.options.values():
+            if (answers := self._given(option)) is None:
+                raise StudyError(
+                    f"template {option.name!r} has no answers of its own to be paraphrased; give "
+                    "some (given: {label: word}), or use another method"
+                )
+            _check_given(f"template {option.name!r}", answers.mapping(), self.task)
+
+    @cached_property
+    def _named_writer(self) -> LanguageModel | None:
+        return None if self.settings.writer is None else load_model(self.settings.writer)
 
     def _slots_of(
         self, template: Template, model: LocalModel, config: AnswerSearchConfig, fitting: FitContext
@@ -181,6 +289,13 @@ class AnswerSearchKind(LearningKind, TemplateKind):
             vocabulary = model.engine.network.virtual_tokens.first_id
             self._filters[model.key] = TokenFilter(model.encoding, vocabulary)
         return self._filters[model.key]
+
+
+def _check_given(place: str, answers: Mapping[str, Any], task: Task) -> None:
+    try:
+        Verbalizer(answers).check_labels(task.labels)
+    except InputError as error:
+        raise StudyError(f"{place}: {error}") from error
 
 
 def _config(settings: dict[str, Any]) -> AnswerSearchConfig:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from promptlab import lazy_getattr
 
 if TYPE_CHECKING:
+    from promptlab.predictors.answer_vectors import AnswerVectorClassifier
     from promptlab.predictors.comparison_grid import ComparisonGrid, PairedTest, paired_tests
     from promptlab.predictors.knowledge_probe.probe import probe_knowledge
     from promptlab.predictors.knowledge_probe.relation import Fact, Relation
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from promptlab.prompts.template import Demonstration
 
 __all__ = [
+    "AnswerVectorClassifier",
     "ComparisonGrid",
     "Demonstration",
     "Fact",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnswerVectorClassifier": "promptlab.predictors.answer_vectors",
     "ComparisonGrid": "promptlab.predictors.comparison_grid",
     "Demonstration": "promptlab.prompts.template",
     "Fact": "promptlab.predictors.knowledge_probe.relation",

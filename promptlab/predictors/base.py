@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from promptlab.evaluation.evaluation import Evaluation
 
 STORED_PREDICTORS = {
+    "AnswerVectorClassifier": "promptlab.predictors.answer_vectors:AnswerVectorClassifier",
     "Cascade": "promptlab.predictors.ensemble.cascade:Cascade",
     "Chain": "promptlab.strategies.chain:Chain",
     "ChainOfThought": "promptlab.strategies.chain_of_thought.strategy:ChainOfThought",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,18 +10,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from promptlab.data.example import Example
-from promptlab.data.inputs import Input, Inputs, as_examples
-from promptlab.errors import InputError
-from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.models.base import LanguageModel
-from promptlab.models.pool import as_model
-from promptlab.predictors.base import Predictor, not_fitted_error
-from promptlab.predictors.truncation import render_truncated, truncation_record
-from promptlab.prompts.prompt import Prompt
+from promptlab.predictors.base import not_fitted_error
+from promptlab.predictors.slot_classifier import SlotClassifier, SlotScorer
 from promptlab.prompts.template import Template
 
-_RESERVE = 1
-"""One token of the window is kept free for the slot."""
 _SHRINKAGE = 0.1
 """So large a share of a feature's scale is the mean scale of all: few examples tell one badly."""
 _SHARPNESS = tuple(2.0**power for power in range(-6, 9))
@@ -30,7 +22,7 @@ _SHARPNESS = tuple(2.0**power for power in range(-6, 9))
 
 
 @dataclass(frozen=True, eq=False)
-class Prototypes:
+class Prototypes(SlotScorer):
     """The points of the labels, and how distances from them are measured.
 
     Args:
@@ -42,6 +34,11 @@ class Prototypes:
     points: Float[np.ndarray, "label dim"]
     scale: Float[np.ndarray, " dim"]
     sharpness: float
+
+    @property
+    def width(self) -> int:
+        """How many numbers a feature has."""
+        return int(self.points.shape[1])
 
     @classmethod
     def learn(
@@ -90,7 +87,7 @@ class Prototypes:
         return _log_softmax(-self.sharpness * self.distances(features.astype(np.float64)))
 
 
-class PrototypeClassifier(Predictor):
+class PrototypeClassifier(SlotClassifier):
     """The label whose training examples lie nearest on average at the answer slot, without words.
 
     ProtoVerb's verbalizer (Cui et al. 2022) without its contrastive training: a label is the mean
@@ -113,62 +110,19 @@ class PrototypeClassifier(Predictor):
     """
 
     def __init__(self, template: Template | str, model: LanguageModel | str) -> None:
-        self.template = Template(template) if isinstance(template, str) else template
-        self.model = as_model(model)
-        self.model.require("features")
-        self.labels: tuple[str, ...] = ()
+        super().__init__(template, model)
         self.prototypes: Prototypes | None = None
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The example fields that the template reads."""
-        return self.template.fields
 
     def fit_examples(self, train: Sequence[Example], dev: Sequence[Example]) -> None:
         """Find the labels' points. Raises `InputError` for fewer than two labels."""
-        labelled = [example for example in train if example.label is not None]
-        labels = tuple(sorted({str(example.label) for example in labelled}))
-        if len(labels) < 2:
-            raise InputError(
-                f"prototypes tell labels apart, and the examples have {len(labels)}; give examples "
-                "of two labels or more"
-            )
-        numbers = {label: number for number, label in enumerate(labels)}
-        targets = np.array([numbers[str(example.label)] for example in labelled], dtype=np.int64)
+        labelled, self.labels, targets = self._labelled(train)
         features = self.model.features(self._prompts(labelled))
-        self.labels = labels
-        self.prototypes = Prototypes.learn(features, targets, len(labels))
+        self.prototypes = Prototypes.learn(features, targets, len(self.labels))
 
-    def predict(self, examples: Inputs) -> Predictions:
-        """One prediction an example, with label log-probabilities in nats."""
+    def _scorer(self) -> Prototypes:
         if self.prototypes is None:
             raise not_fitted_error("the labels' prototypes are means of examples")
-        rows = as_examples(examples, self.fields)
-        if not rows:
-            return Predictions()
-        started = time.perf_counter()
-        prompts = self._prompts(rows)
-        features = self.model.features(prompts)
-        _check_width(self.prototypes, features.shape[1], self.model)
-        scores = self.prototypes.log_probabilities(features)
-        seconds = (time.perf_counter() - started) / len(rows)
-        return Predictions(
-            Prediction(
-                example_id=row.id,
-                label=self.labels[int(np.argmax(found))],
-                target=row.label,
-                scores={k: float(v) for k, v in zip(self.labels, found, strict=True)},
-                tokens_in=self.model.count_tokens(prompt),
-                seconds=seconds,
-                trace=truncation_record(prompt),
-            )
-            for row, found, prompt in zip(rows, scores, prompts, strict=True)
-        )
-
-    def example_prompt(self, example: Input) -> str:
-        """The prompt for one example as a reader sees it, ``{mask}`` in the slot."""
-        (prompt,) = self._prompts(as_examples([example], self.fields))
-        return self.model.display(prompt)
+        return self.prototypes
 
     def settings(self) -> dict[str, Any]:
         """Plain JSON data, with the labels' points once they are found."""
@@ -190,20 +144,6 @@ class PrototypeClassifier(Predictor):
             points, scale = np.array(settings["points"]), np.array(settings["scale"])
             made.prototypes = Prototypes(points, scale, float(settings["sharpness"]))
         return made
-
-    def _prompts(self, examples: Sequence[Example]) -> list[Prompt]:
-        return [
-            render_truncated(self.template, example, (), self.model, _RESERVE)
-            for example in examples
-        ]
-
-
-def _check_width(known: Prototypes, width: int, model: LanguageModel) -> None:
-    if known.points.shape[1] != width:
-        raise InputError(
-            f"the prototypes are points among features of width {known.points.shape[1]}, and "
-            f"those of {model.name} have width {width}; use the model that they were learned on"
-        )
 
 
 def _log_softmax(scores: Float[np.ndarray, "row column"]) -> Float[np.ndarray, "row column"]:

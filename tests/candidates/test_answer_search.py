@@ -17,6 +17,7 @@ from promptlab.candidates.base import find_kind
 from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, InputError, StudyError
 from promptlab.models.local import LocalModel
+from promptlab.predictors.answer_vectors import AnswerVectorClassifier
 from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.prototypes import PrototypeClassifier
@@ -25,6 +26,7 @@ from promptlab.study.report.composition import describe_answer_search, describe_
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.tuning.fit_context import FitContext, FitRequest
+from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document, write_reviews
 
 Fresh = Callable[..., LocalModel]
@@ -103,6 +105,67 @@ def test_prototypes_need_no_words(fresh: Fresh, task: Task, tmp_path: Path) -> N
     again = pl.load(fitted.save(tmp_path / "saved"), model)
     rows = fitted.predict(task.dev)
     assert [row.scores for row in again.predict(task.dev)] == [row.scores for row in rows]
+
+
+GIVEN = {"negative": ["bad"], "positive": "good"}
+
+
+def test_answer_vectors_begin_at_given_answers(fresh: Fresh, task: Task, tmp_path: Path) -> None:
+    model = fresh("tiny_masked")
+    made = kind(task, method=["answer_vectors"], given=GIVEN, folds=4)
+    (candidate,) = candidates(made)
+    assert candidate.settings["answer_search"] == {
+        "method": "answer_vectors",
+        "folds": 4,
+        "seed": 13,
+        "given": {"negative": ["bad"], "positive": ["good"]},
+    }
+    fitted = made.fit(candidate, model)
+    assert isinstance(fitted, AnswerVectorClassifier)
+    notes = fitted.facts()["answer_search"]
+    assert notes["start"] == "negative=bad, positive=good" and notes["folds"] == 4
+    again = pl.load(fitted.save(tmp_path / "saved"), model)
+    rows = fitted.predict(task.dev)
+    assert [row.scores for row in again.predict(task.dev)] == [row.scores for row in rows]
+    bare = kind(task, method=["answer_vectors"])
+    assert bare.fit(candidates(bare)[0], model).facts()["answer_search"]["start"] is None
+
+
+def test_paraphrases_from_the_vocabulary_and_from_a_writer(fresh: Fresh, task: Task) -> None:
+    made = kind(task, method=["paraphrase"], given=GIVEN, words=[2])
+    model = fresh("tiny_masked")
+    made.check(model)
+    fitted = made.fit(candidates(made)[0], model)
+    notes = fitted.facts()["answer_search"]
+    assert notes["paraphrases"] == "nearest" and notes["proposed"] == 10
+    assert notes["given"] == "negative=bad, positive=good" and notes["tried"] > 36
+    (sentence,) = describe_composition(fitted.facts())
+    assert "10 paraphrases, nearest in the vocabulary; " in sentence
+    made = kind(task, method=["paraphrase"], paraphrases=["writer"], given=GIVEN)
+    with pytest.raises(CapabilityError):
+        made.check(model)
+    writer = ScriptedModel(lambda prompt, sample: "great, terrible, a word, xqz")
+    made.__dict__["_named_writer"] = writer
+    made.check(model)
+    (candidate,) = candidates(made)
+    asked = [FitRequest(1, candidate), FitRequest(2, candidate)]
+    first, second = (one for _, one in made.fit_many(asked, model, FitContext("accuracy")))
+    assert isinstance(first, PromptClassifier) and isinstance(second, PromptClassifier)
+    # Both words were written for both labels; the two given ones are left.
+    assert first.verbalizer.mapping() == {"negative": {"bad": 1.0}, "positive": {"good": 1.0}}
+    assert first.fitting_tokens > 0 and second.fitting_tokens == 0  # asked once a template
+    assert first.facts()["answer_search"]["dropped"]["several words"] == 6
+    assert "several words" in describe_answer_search(first.facts()["answer_search"])
+
+
+def test_answers_to_paraphrase_must_be_there(task: Task) -> None:
+    with pytest.raises(StudyError, match="no answers of its own to be paraphrased"):
+        kind(task, method=["paraphrase"])
+    with pytest.raises(StudyError, match="given: the verbalizer has no answer for the label"):
+        kind(task, given={"negative": "bad", "mixed": "so"})
+    template = {"text": TEXT, "answers": GIVEN}
+    (candidate,) = candidates(kind(task, method=["paraphrase"], templates=[template]))
+    assert candidate.settings["answer_search"]["given"]["positive"] == ["good"]
 
 
 def test_searches_of_one_template_share_its_slots(fresh: Fresh, task: Task) -> None:

@@ -27,7 +27,7 @@ WRITTEN = {
     "verbalizers", "without", "text", "outside", "field", "query", "column", "trigger",
     "extraction", "reasoning_field", "instructions", "init_text", "input", "of", "start_text",
     "name", "fields", "reasoning", "separator", "demonstration_separator", "parts", "answers",
-    "stop", "label", "knowledge", "task", "parser", "map", "item", "ending",
+    "stop", "label", "knowledge", "task", "parser", "map", "item", "ending", "given",
 }  # fmt: skip
 """Settings whose texts are all there is to them: words, fields, groups, templates written out."""
 OF_LIBRARIES = {"optimizer"}

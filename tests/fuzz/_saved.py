@@ -13,6 +13,7 @@ from promptlab.models.learned_parts import LearnedParts
 from promptlab.models.loading import from_transformers
 from promptlab.models.local import LocalModel
 from promptlab.models.tuned_weights import TunedWeights
+from promptlab.predictors.answer_vectors import AnswerVectorClassifier
 from promptlab.predictors.ensemble.cascade import Cascade
 from promptlab.predictors.head import HeadClassifier
 from promptlab.predictors.prototypes import PrototypeClassifier
@@ -148,6 +149,7 @@ def predictors(model: LocalModel) -> dict[str, pl.Predictor]:
         "ensemble": pl.Ensemble([plain, soft, shown], "learned").fit([], dev=TRAIN),
         "cascade": Cascade([plain, shown], [0.2]),
         "prototypes": PrototypeClassifier(template, model).fit(TRAIN),
+        "vectors": AnswerVectorClassifier(template, model, ANSWERS).fit(TRAIN),
     }
 
 

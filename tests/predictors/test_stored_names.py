@@ -7,8 +7,9 @@ import pytest
 from promptlab.predictors.base import STORED_PREDICTORS, predictor_class, stored_name
 
 WRITTEN = (
-    "Cascade", "Chain", "ChainOfThought", "DspyProgram", "Ensemble", "GeneratedKnowledge",
-    "HeadClassifier", "MixtureClassifier", "PromptClassifier", "PromptGenerator",
+    "AnswerVectorClassifier", "Cascade", "Chain", "ChainOfThought", "DspyProgram", "Ensemble",
+    "GeneratedKnowledge", "HeadClassifier", "MixtureClassifier", "PromptClassifier",
+    "PromptGenerator",
     "PrototypeClassifier", "Retrieval", "SelfConsistency", "SpanDecomposition", "TreeOfThoughts",
 )  # fmt: skip
 """What versions so far have written into ``predictor.json``."""

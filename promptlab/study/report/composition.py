@@ -36,7 +36,8 @@ def describe_composition(facts: Mapping[str, Any]) -> list[str]:
 
 def describe_answer_search(found: Mapping[str, Any]) -> str:
     """How many answers a search has tried, and the score that is corrected for the choice."""
-    told = f"{found['tried']:,} tried on train"
+    what = f" {found['searched']}" if "searched" in found else ""
+    told = f"{_paraphrased(found)}{found['tried']:,}{what} tried on train"
     if found["chosen_on"] == "train":
         told += ", and the best there taken, so that dev took no part in the choice"
     elif found["kept"] > 1:
@@ -50,6 +51,16 @@ def describe_answer_search(found: Mapping[str, Any]) -> str:
         f"{found['corrected']:.3f} when the choice is repeated without each of {found['folds']} "
         "folds and judged on it (cross-fitting)"
     )
+
+
+def _paraphrased(found: Mapping[str, Any]) -> str:
+    """What paraphrases were tried, and what was dropped of those that were written."""
+    if "paraphrases" not in found:
+        return ""
+    how = "nearest in the vocabulary" if found["paraphrases"] == "nearest" else "by a writer"
+    dropped = "; ".join(f"{count:,} dropped: {why}" for why, count in found["dropped"].items())
+    told = f"beside the given {found['given']} {found['proposed']:,} paraphrases, {how}"
+    return f"{told} ({dropped}); " if dropped else f"{told}; "
 
 
 def _ensemble(facts: Mapping[str, Any]) -> str:

@@ -19,13 +19,18 @@ _MAX_LOOKS = 20
 """At most so many combinations are looked at for each that is wanted: some have a word twice."""
 
 
-def word_scores(statistics: WordStatistics, ranking: Ranking) -> Float[np.ndarray, "label word"]:
-    """What words are ranked by for every label; -inf for words that the ratio does not rank."""
+def word_scores(
+    statistics: WordStatistics, ranking: Ranking, *, every: bool = False
+) -> Float[np.ndarray, "label word"]:
+    """What words are ranked by for every label.
+
+    The ratio ranks a label's likeliest words alone, and has -inf for the others, unless ``every``.
+    """
     means = statistics.mean_logprobs()
     if ranking == "likelihood":
         return means
     ratios = statistics.likelihood_ratios()
-    if means.shape[1] > POOL:
+    if means.shape[1] > POOL and not every:
         least = -np.partition(-means, POOL - 1, axis=1)[:, POOL - 1]
         ratios = np.where(means >= least[:, None], ratios, -np.inf)
     return ratios

@@ -9,7 +9,7 @@ from promptlab.errors import InputError
 from promptlab.predictors.calibration import Calibration, check_calibration
 from promptlab.prompts.verbalizer import Aggregation
 
-Method = Literal["ratio", "assignment", "many_to_one"]
+Method = Literal["ratio", "assignment", "many_to_one", "paraphrase"]
 Ranking = Literal["likelihood", "ratio"]
 Chooser = Literal["dev", "train"]
 
@@ -31,8 +31,10 @@ class AnswerSearchConfig:
     Args:
         method: *ratio* takes the best words of each label by the log-likelihood ratio (PETAL;
             Schick et al. 2020); *assignment* tries one word a label in all combinations (LM-BFF;
-            Gao et al. 2021, section 5.1); *many_to_one* adds further words to the best of these.
-        words: Words a label: exactly so many for *ratio*, at most for *many_to_one*.
+            Gao et al. 2021, section 5.1); *many_to_one* adds further words to the best of these;
+            *paraphrase* does so with words that mean what given answers mean (Jiang et al. 2020).
+        words: Words a label: exactly so many for *ratio*, at most for *many_to_one* and for
+            *paraphrase*.
         candidates: Words of each label that are tried.
         ranking: What candidates are ranked by: the log-likelihood ratio of the label's examples
             against the others' (PETAL), or their mean log-probability (LM-BFF's own *likelihood*).

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
+from promptlab.data.folds import text_folds
+from promptlab.errors import InputError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.prompts.verbalizer import Verbalizer
 from promptlab.tuning.answer_search.beam import (
@@ -20,8 +22,7 @@ from promptlab.tuning.answer_search.beam import (
 )
 from promptlab.tuning.answer_search.candidates import assignments, candidate_words, word_scores
 from promptlab.tuning.answer_search.choice import choose_on_dev, label_predictions
-from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser
-from promptlab.tuning.answer_search.folds import text_folds
+from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Ranking
 from promptlab.tuning.answer_search.scorer import AnswerScorer
 from promptlab.tuning.answer_search.slots import AnswerSlots
 from promptlab.tuning.answer_search.statistics import WordStatistics
@@ -69,7 +70,12 @@ class AnswerSearch:
         slots: The slots of train and dev, read once.
         config: How is searched.
         measure: What dev (or train, where it chooses) judges by; larger is better.
+        pool: The words of the vocabulary that are tried for every label (*paraphrase*); the best
+            ranked are without it.
         stop: Called now and then; what it raises ends the search.
+
+    Raises:
+        InputError: For *paraphrase* without such words.
     """
 
     def __init__(
@@ -78,9 +84,13 @@ class AnswerSearch:
         config: AnswerSearchConfig,
         measure: Measure,
         *,
+        pool: Sequence[Sequence[int]] | None = None,
         stop: Callable[[], None] = lambda: None,
     ) -> None:
+        if config.method == "paraphrase" and pool is None:
+            raise InputError("the method paraphrase searches among given words; give their pool")
         self.slots, self.config, self.measure, self._stop = slots, config, measure, stop
+        self._pool = pool
 
     def run(self) -> FoundAnswers:
         """The best answers. Raises `InputError` when a label has too few words."""
@@ -135,15 +145,8 @@ class AnswerSearch:
         config, slots = self.config, self.slots
         self._stop()
         plain = config.method == "ratio"
-        ranking = "ratio" if plain else config.ranking
-        candidates = candidate_words(
-            statistics,
-            slots.labels,
-            top=config.words if plain else config.candidates,
-            ranking=ranking,
-            distinct=plain or config.distinct,
-            least=config.words if plain else 1,
-        )
+        ranking: Ranking = "ratio" if plain else config.ranking
+        candidates = self._candidates(statistics, ranking)
         words = sorted({word for own in candidates for word in own})
         scorer = self._scorer(slots.train_scores(words)[rows], words)
         places = {word: place for place, word in enumerate(words)}
@@ -153,7 +156,7 @@ class AnswerSearch:
             proposed = _judged(scorer, targets, tuple(map(tuple, columns)))
         else:
             picks = assignments(
-                columns, word_scores(statistics, ranking)[:, words], config.max_assignments
+                columns, self._scores(statistics, ranking)[:, words], config.max_assignments
             )
             proposed = self._search(scorer, targets, picks, columns)
         answers = tuple(
@@ -161,6 +164,26 @@ class AnswerSearch:
             for answer in proposed.answers
         )
         return replace(proposed, answers=answers)
+
+    def _candidates(self, statistics: WordStatistics, ranking: Ranking) -> list[list[int]]:
+        """The words of each label that are tried, best first."""
+        config, plain = self.config, self.config.method == "ratio"
+        if self._pool is not None:
+            pairs = zip(self._pool, self._scores(statistics, ranking), strict=True)
+            return [sorted(own, key=lambda word: -row[word]) for own, row in pairs]
+        return candidate_words(
+            statistics,
+            self.slots.labels,
+            top=config.words if plain else config.candidates,
+            ranking=ranking,
+            distinct=plain or config.distinct,
+            least=config.words if plain else 1,
+        )
+
+    def _scores(
+        self, statistics: WordStatistics, ranking: Ranking
+    ) -> Float[np.ndarray, "label word"]:
+        return word_scores(statistics, ranking, every=self._pool is not None)
 
     def _search(
         self,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from promptlab.data.example import Example
+from promptlab.data.folds import text_folds
 from promptlab.evaluation.predictions import Predictions
 from promptlab.tuning.answer_search.choice import choose_on_dev
-from promptlab.tuning.answer_search.folds import text_folds
 
 LABELS = ("no", "yes")
 

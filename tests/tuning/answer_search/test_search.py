@@ -152,7 +152,7 @@ def test_train_chooses_where_it_is_to_and_dev_is_not_looked_at(fresh: Fresh, tas
 def test_the_correction_on_train_is_the_search_repeated_without_each_fold(
     fresh: Fresh, task: Task
 ) -> None:
-    from promptlab.tuning.answer_search.folds import text_folds
+    from promptlab.data.folds import text_folds
 
     model = fresh("tiny_gpt2")
     slots = slots_of(model, task, PREFIX)

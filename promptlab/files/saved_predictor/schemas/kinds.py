@@ -6,6 +6,7 @@ from promptlab.files.saved_predictor.schemas.base import SavedSchema
 from promptlab.files.saved_predictor.schemas.dspy_program import DspyProgramSchema
 from promptlab.files.saved_predictor.schemas.ensembles import CascadeSchema, EnsembleSchema
 from promptlab.files.saved_predictor.schemas.prompts import (
+    AnswerVectorClassifierSchema,
     HeadClassifierSchema,
     MixtureClassifierSchema,
     PromptClassifierSchema,
@@ -23,6 +24,7 @@ from promptlab.files.saved_predictor.schemas.strategies import (
 from promptlab.files.saved_predictor.schemas.tree_of_thoughts import TreeOfThoughtsSchema
 
 SETTINGS_SCHEMAS: dict[str, type[SavedSchema]] = {
+    "AnswerVectorClassifier": AnswerVectorClassifierSchema,
     "Cascade": CascadeSchema,
     "Chain": ChainSchema,
     "ChainOfThought": ChainOfThoughtSchema,

@@ -134,6 +134,16 @@ class PrototypeClassifierSchema(SavedSchema):
         return self
 
 
+class AnswerVectorClassifierSchema(SavedSchema):
+    """Labels as learned vectors, which lie beside it; none before it is fitted."""
+
+    template: TemplateSchema
+    labels: Texts
+    answers: VerbalizerSchema | None
+    folds: Annotated[int, Field(ge=2, le=LARGEST)]
+    seed: Whole
+
+
 class HeadClassifierSchema(SavedSchema):
     """A classification head over a frozen model."""
 

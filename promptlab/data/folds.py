@@ -27,7 +27,7 @@ def text_folds(
         Numbers from 0, or ``None`` where there are too few texts for two folds.
 
     Example:
-        >>> from promptlab.tuning.answer_search.folds import text_folds
+        >>> from promptlab.data.folds import text_folds
         >>> texts = [pl.Example(str(n), {"text": f"text {n // 2}"}) for n in range(8)]
         >>> folds = text_folds(texts, np.array([0, 0, 1, 1, 0, 0, 1, 1]), 2, seed=13)
         >>> bool((folds[0::2] == folds[1::2]).all()), sorted(set(folds.tolist()))
