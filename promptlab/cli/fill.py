@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from promptlab.library import LibraryTemplate
     from promptlab.models.base import Fill, LanguageModel
+    from promptlab.models.fill_mask import AnswerRank
     from promptlab.prompts.prompt import Prompt
     from promptlab.prompts.template import Template
 
@@ -39,6 +40,10 @@ def fill(
     ],
     field: Field = None,
     top: Annotated[int, typer.Option(min=1, help="So many tokens.")] = 5,
+    answer: Annotated[
+        str | None,
+        typer.Option(help="Show how likely this answer is, and its rank, a line a template."),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -46,9 +51,10 @@ def fill(
 ) -> None:
     """The most probable tokens in the slot; several templates are shown side by side.
 
-    After a blank, pieces that would be glued to the word before it are left out.
+    After a blank, pieces that would be glued to the word before it are left out. With --answer a
+    table of one answer's probability and rank, and of what comes first.
     """
-    from promptlab.models.fill_mask import fill_words
+    from promptlab.models.fill_mask import fill_words, rank_answer
 
     found = [find_template(text) for text in templates]
     fields = _fields(found, read_pairs(field))
@@ -58,9 +64,12 @@ def fill(
         for (template, _), values in zip(found, fields, strict=True)
     ]
     rows = fill_words(loaded, prompts, top)
+    ranks = None if answer is None else rank_answer(loaded, prompts, answer)
     _warn(prompts, loaded)
     if as_json:
-        print_json(_document(found, prompts, rows, loaded))
+        print_json(_document(found, prompts, rows, loaded, ranks))
+    elif ranks is not None:
+        _print_ranks(prompts, rows, ranks)
     elif len(rows) == 1:
         _print_bars(prompts[0], rows[0])
     else:
@@ -108,7 +117,9 @@ def _document(
     prompts: Sequence[Prompt],
     rows: Sequence[Sequence[Fill]],
     model: LanguageModel,
+    ranks: Sequence[AnswerRank] | None,
 ) -> dict[str, Any]:
+    standing = [{}] * len(rows) if ranks is None else [{"answer": vars(one)} for one in ranks]
     return {
         "model": model.name,
         "templates": [
@@ -118,8 +129,11 @@ def _document(
                 "prompt": str(prompt),
                 "shortened": list(prompt.shortened),
                 "tokens": [vars(token) for token in row],
+                **more,
             }
-            for (template, entry), prompt, row in zip(found, prompts, rows, strict=True)
+            for (template, entry), prompt, row, more in zip(
+                found, prompts, rows, standing, strict=True
+            )
         ],
     }
 
@@ -155,6 +169,27 @@ def _print_side_by_side(prompts: Sequence[Prompt], rows: Sequence[Sequence[Fill]
             )
             for rank in range(1, min(map(len, rows)) + 1)
         ],
+    )
+
+
+def _print_ranks(
+    prompts: Sequence[Prompt], rows: Sequence[Sequence[Fill]], ranks: Sequence[AnswerRank]
+) -> None:
+    """One answer in every prompt, beside the word that comes first there."""
+    title = f"P({table_cell(ranks[0].answer, 30)})"
+    print_listing(
+        ("prompt", title, "rank", "first", "P(first)"),
+        [
+            (
+                table_cell(prompt, 60),
+                f"{one.probability:.4f}",
+                f"{one.tokens} tokens" if one.rank is None else one.rank,
+                _word(row[0], prompt),
+                f"{row[0].probability:.4f}",
+            )
+            for prompt, row, one in zip(prompts, rows, ranks, strict=True)
+        ],
+        numbers=(title, "rank", "P(first)"),
     )
 
 

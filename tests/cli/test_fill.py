@@ -124,3 +124,32 @@ def test_fill_renders_hostile_fields_as_text(masked_folder: str) -> None:
     result = run("{text} was {mask}", "--field", field, "--model", masked_folder)
     assert result.exit_code == 0, result.exception
     assert result.stdout.startswith("{{ 7*7 }} {mask} \\x1b[31m was {mask}")
+
+
+def test_one_answer_has_its_probability_and_rank_in_every_template(masked_folder: str) -> None:
+    """The textbook's table of four templates: a line each, with the word that comes first."""
+    texts = (CAPITAL, "{country} capital , {mask}", "{mask} is the capital of {country} .")
+    arguments = (*texts, "--field", "country=Poland", "--answer", "good", "--model", masked_folder)
+    found = document(*arguments)["templates"]
+    model = load(masked_folder, dtype="float32", cache=False)
+    prompts = [Template(text).render({"country": "Poland"}) for text in texts]
+    for row, prompt in zip(found, prompts, strict=True):
+        (every,) = fill_words(model, [prompt], 10_000)
+        own = next(fill for fill in every if fill.token.strip() == "good")
+        assert row["answer"]["answer"] == "good" and row["answer"]["tokens"] == 1
+        assert row["answer"]["rank"] == 1 + every.index(own)
+        assert row["answer"]["probability"] == pytest.approx(own.probability, rel=1e-4)
+    lines = run(*arguments).stdout.splitlines()
+    assert lines[0].split() == ["prompt", "P(good)", "rank", "first", "P(first)"]
+    assert len(lines) == 2 + len(texts) or len(lines) == 1 + len(texts)
+    for line, row in zip(lines[-3:], found, strict=True):
+        assert f"{row['answer']['probability']:.4f}" in line
+        assert f" {row['answer']['rank']} " in line
+
+
+def test_an_answer_of_several_tokens_has_no_rank(masked_folder: str) -> None:
+    arguments = (CAPITAL, "--field", "country=Poland", "--answer", "soup film")
+    (row,) = document(*arguments, "--model", masked_folder)["templates"]
+    assert row["answer"]["rank"] is None and row["answer"]["tokens"] > 1
+    out = run(*arguments, "--model", masked_folder).stdout
+    assert f"{row['answer']['tokens']} tokens" in out
