@@ -183,6 +183,10 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         given = self._given(option)
         if given is not None and method in ("paraphrase", VECTORS):
             found["given"] = {label: list(own) for label, own in given.mapping().items()}
+        if found.get("paraphrases") == "writer":
+            most = self.settings.writing.max_tokens
+            found["writing"] = {"tries": self.settings.tries, "max_tokens": most}
+            found["writing"] |= {"writer": self.settings.writer}
         return {"answer_search": found}
 
     def _found(self, item: FitRequest, model: LocalModel, fitting: FitContext) -> Predictor:
@@ -197,6 +201,7 @@ class AnswerSearchKind(LearningKind, TemplateKind):
             options = {"folds": search["folds"], "seed": search["seed"]}
             return AnswerVectorClassifier(template, model, given, **options).fit(self.task.train)
         source = search.pop("paraphrases", None)
+        search.pop("writing", None)
         config = _config(search)
         stop = fitting.cancellation.check
         slots = self._slots_of(template, model, config, fitting)

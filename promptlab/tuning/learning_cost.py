@@ -13,6 +13,7 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.prompt import Prompt, Segment, Slot, Soft, Trigger
 from promptlab.prompts.template import Template
+from promptlab.tuning.answer_search.paraphrases import answer_request
 from promptlab.tuning.hyperparameters import TrainingConfig
 from promptlab.tuning.soft_prompt import with_soft
 
@@ -31,9 +32,7 @@ class LearningCost:
         settings = candidate.settings
         example, after = self.prompt_tokens(settings)
         if "answer_search" in settings:
-            train = len(self.task.train)
-            read = min(train, int(settings["answer_search"].get("train_examples", train)))
-            return read * example, read * example, example
+            return (*self._answer_search(settings, example), example)
         if "search" in settings:
             return (*self._hunt(settings, example), example)
         low, high = self._training(settings["training"], example, after)
@@ -41,6 +40,24 @@ class LearningCost:
             low, high = 2 * low, 2 * high
         members = int(settings.get("members") or 1)
         return low * members, high * members, example * members
+
+    def writing(
+        self, candidate: Candidate, writer: LanguageModel, share: float
+    ) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Tokens that a writer of answers reads and writes: fewest and most.
+
+        The fewest are one reply a label of a ``share`` of its most tokens.
+        """
+        search = candidate.settings.get("answer_search", {})
+        if (asked := search.get("writing")) is None:
+            return (0.0, 0.0), (0.0, 0.0)
+        requests = [
+            writer.count_tokens(answer_request(own, int(search["candidates"])))
+            for own in search["given"].values()
+        ]
+        tries, most = int(asked["tries"]), int(asked["max_tokens"])
+        once = float(sum(requests)), share * most * len(requests)
+        return once, (once[0] * tries, float(most * len(requests) * tries))
 
     def student(self, candidates: Sequence[Candidate], low: Any, high: Any) -> tuple[Any, Any]:
         """A student of other candidates: ``low`` and ``high`` are their means, as sides."""
@@ -87,6 +104,30 @@ class LearningCost:
             return after * (steps * batch + looks * dev) + (example - after) * (train + dev)
 
         return tokens(fewest), tokens(most)
+
+    def _answer_search(self, settings: Mapping[str, Any], example: float) -> tuple[float, float]:
+        """Train is read once; a causal model reads what is behind the slot for every word, too."""
+        search = settings["answer_search"]
+        train = len(self.task.train)
+        read = min(train, int(search.get("train_examples", train)))
+        words = int(search.get("candidates") or search.get("words") or 0) * len(self.task.labels)
+        behind = self._tokens_behind(settings) if words else 0.0
+        if not behind:
+            return read * example, read * example
+        # A word and what is behind it, at the slots of train; on dev as many as train has kept.
+        low = words * read + len(self.task.labels) * len(self.task.dev)
+        high = words * (read + len(self.task.dev))
+        return read * example + low * (1 + behind), read * example + high * (1 + behind)
+
+    def _tokens_behind(self, settings: Mapping[str, Any]) -> float:
+        """Mean tokens that a causal model reads behind the slot."""
+        if self.model.family != "causal":
+            return 0.0
+        template = trained_template(settings)
+        prompts = [self._prompt(template, example) for example in self.examples]
+        bare = [prompt.continued_with("") for prompt in prompts]
+        more = sum(map(self.model.count_tokens, prompts)) - sum(map(self.model.count_tokens, bare))
+        return max(0.0, more / len(prompts))
 
     def _hunt(self, settings: Mapping[str, Any], example: float) -> tuple[float, float]:
         """A search for trigger tokens: a gradient and a race of candidates every step."""

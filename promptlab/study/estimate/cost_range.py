@@ -30,6 +30,8 @@ class GroupCost:
 
     ``tokens_in`` and ``tokens_out`` are those of predictions and of fitting by asking,
     ``learning`` the forward tokens of training. ``seconds`` are unknown for an endpoint.
+    ``writer_in`` and ``writer_out`` are those of a writer of prompts, in no other number;
+    ``writer_dollars`` is its price, ``None`` if it has none.
     """
 
     name: str
@@ -41,11 +43,15 @@ class GroupCost:
     learning: CostRange
     seconds: CostRange | None
     notes: tuple[str, ...] = ()
+    writer_in: CostRange = NOTHING
+    writer_out: CostRange = NOTHING
+    writer_dollars: CostRange | None = NOTHING
 
     @property
     def tokens(self) -> CostRange:
-        """All that goes through the model."""
-        return self.tokens_in + self.tokens_out + self.learning
+        """All that goes through models."""
+        own = self.tokens_in + self.tokens_out + self.learning
+        return own + self.writer_in + self.writer_out
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,9 @@ def add_costs(one: GroupCost, other: GroupCost) -> GroupCost:
     seconds = None
     if one.seconds is not None and other.seconds is not None:
         seconds = one.seconds + other.seconds
+    dollars = None
+    if one.writer_dollars is not None and other.writer_dollars is not None:
+        dollars = one.writer_dollars + other.writer_dollars
     return replace(
         one,
         trials=one.trials + other.trials,
@@ -108,4 +117,7 @@ def add_costs(one: GroupCost, other: GroupCost) -> GroupCost:
         learning=one.learning + other.learning,
         seconds=seconds,
         notes=tuple(dict.fromkeys((*one.notes, *other.notes))),
+        writer_in=one.writer_in + other.writer_in,
+        writer_out=one.writer_out + other.writer_out,
+        writer_dollars=dollars,
     )

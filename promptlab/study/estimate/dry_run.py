@@ -14,7 +14,8 @@ from promptlab.models.base import LanguageModel
 from promptlab.predictors.candidate import Candidate
 from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
-from promptlab.study.estimate.dry_model import DryModel
+from promptlab.study.estimate.dry_model import CallCounts, DryModel
+from promptlab.study.estimate.dry_writer import DryWriter, named_writer, writing_dry
 from promptlab.study.spec.space import RandomTrial
 from promptlab.tuning.learning_cost import LearningCost, trained_template
 
@@ -29,7 +30,8 @@ class TokenMeans:
     """Means of a candidate: tokens an example, and once a candidate (``fitting``, ``learning``).
 
     ``fresh`` are the scored tokens that no candidate before has asked for (a cache knows the
-    others); ``read`` and ``written`` those of generated replies.
+    others); ``read`` and ``written`` those of generated replies. ``writer_in`` and ``writer_out``
+    are what a writer of prompts reads and writes once a candidate; they are in no other number.
     """
 
     tokens_in: float = 0.0
@@ -40,11 +42,16 @@ class TokenMeans:
     fitting: float = 0.0
     learning: float = 0.0
     share_fresh: float = 1.0
+    writer_in: float = 0.0
+    writer_out: float = 0.0
 
 
 @dataclass(frozen=True)
 class DryGroup:
-    """A group as it was tried: with short replies and early stops, and with the longest."""
+    """A group as it was tried: with short replies and early stops, and with the longest.
+
+    ``writer`` is the model that writes its prompts, if one does.
+    """
 
     name: str
     kind: str
@@ -52,6 +59,7 @@ class DryGroup:
     high: TokenMeans
     prompts: tuple[Prompt, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    writer: LanguageModel | None = None
 
     def untrained(self) -> DryGroup:
         """Without any training."""
@@ -87,25 +95,28 @@ class DryRun:
             return self._learning_group(name, kind, candidates)
         notes: list[str] = []
         low = self._try_group(kind, candidates, _SHORT, notes)
-        writes = low.written > 0
+        writes = low.written > 0 or low.writer_out > 0
         high = self._try_group(kind, candidates, 1.0, []) if writes else low
         if writes:
             notes.append("low: replies end early; high: every reply takes all its tokens")
-        return DryGroup(
-            name, kind.name, low, high, self._prompts(candidates), tuple(dict.fromkeys(notes))
-        )
+        writer = named_writer(kind, self.model) if low.writer_out else None
+        notes += _writer_notes(writer, self.model, low, high)
+        notes = list(dict.fromkeys(notes))
+        prompts = self._prompts(candidates)
+        return DryGroup(name, kind.name, low, high, prompts, tuple(notes), writer)
 
     def _try_group(
         self, kind: Kind, candidates: Sequence[Candidate], share: float, notes: list[str]
     ) -> TokenMeans:
         dry = DryModel(self.model, share, self._material)
         sides = []
-        for candidate in candidates:
-            try:
-                sides.append(self._try_candidate(kind, candidate, dry))
-            except PromptlabError as problem:
-                told = str(problem).splitlines()[0]
-                notes.append(f"{candidate.name} was not tried, nor is it counted: {told}")
+        with writing_dry(kind, self.model, share) as writer:
+            for candidate in candidates:
+                try:
+                    sides.append(self._try_candidate(kind, candidate, dry, writer))
+                except PromptlabError as problem:
+                    told = str(problem).splitlines()[0]
+                    notes.append(f"{candidate.name} was not tried, nor is it counted: {told}")
         if not sides and notes:
             raise InputError(f"the group {kind.name} cannot be estimated: {notes[0]}")
         if not sides:
@@ -114,9 +125,12 @@ class DryRun:
             **{n: sum(getattr(s, n) for s in sides) / len(sides) for n in vars(sides[0])}
         )
 
-    def _try_candidate(self, kind: Kind, candidate: Candidate, dry: DryModel) -> TokenMeans:
+    def _try_candidate(
+        self, kind: Kind, candidate: Candidate, dry: DryModel, writer: DryWriter | None
+    ) -> TokenMeans:
         """Fitted and tried; its tokens an example."""
         before = replace(dry.tally)
+        wrote = CallCounts() if writer is None else replace(writer.tally)
         predictor = kind.fit(candidate, dry)
         fitted = replace(dry.tally)
         rows = predictor.predict(self.examples)
@@ -131,6 +145,8 @@ class DryRun:
             written=(after.written - fitted.written) / n,
             fitting=asked + written,
             share_fresh=(fitted.fresh - before.fresh) / asked if asked else 1.0,
+            writer_in=0.0 if writer is None else float(writer.tally.read - wrote.read),
+            writer_out=0.0 if writer is None else float(writer.tally.written - wrote.written),
         )
 
     def _learning_group(
@@ -138,6 +154,7 @@ class DryRun:
     ) -> DryGroup:
         cost = LearningCost(self.task, self.model, self.examples)
         lows, highs, notes = [], [], []
+        writer = named_writer(kind, self.model)
         for candidate in candidates:
             try:
                 low, high, example = cost.of(candidate)
@@ -145,13 +162,15 @@ class DryRun:
                 notes.append(f"{candidate.name} was not counted: {str(problem).splitlines()[0]}")
                 continue
             shared = TokenMeans(tokens_in=example, tokens_out=1.0, fresh=example)
-            lows.append(replace(shared, learning=low))
-            highs.append(replace(shared, learning=high))
+            first, last = cost.writing(candidate, writer or self.model, _SHORT)
+            lows.append(replace(shared, learning=low, writer_in=first[0], writer_out=first[1]))
+            highs.append(replace(shared, learning=high, writer_in=last[0], writer_out=last[1]))
         if lows and lows != highs:
             notes.append("low: training stops as early as its patience allows; high: all its steps")
-        return DryGroup(
-            name, kind.name, _mean(lows), _mean(highs), self._prompts(candidates), tuple(notes)
-        )
+        means = _mean(lows), _mean(highs)
+        notes += _writer_notes(writer, self.model, *means)
+        prompts = self._prompts(candidates)
+        return DryGroup(name, kind.name, *means, prompts, tuple(notes), writer)
 
     def _composed_group(self, name: str, kind: Kind, others: Sequence[DryGroup]) -> DryGroup:
         """A group made of other candidates: ensembles are recalled, students are trained."""
@@ -183,6 +202,17 @@ class DryRun:
             words = " ".join(self.examples[0].fields.values())[:2_000]
             found = [text.render({"text": words})]
         return tuple(prompt for prompt in found if prompt.is_text_only)
+
+
+def _writer_notes(
+    writer: LanguageModel | None, model: LanguageModel, low: TokenMeans, high: TokenMeans
+) -> list[str]:
+    """What writing takes, in words."""
+    if writer is None or not high.writer_out:
+        return []
+    first, last = (round(side.writer_in + side.writer_out) for side in (low, high))
+    told = f"{writer.name} writes: {first:,} to {last:,} tokens a candidate"
+    return [told if writer is model else f"{told}, whose time is not counted"]
 
 
 def sample_trials(kind: Kind) -> list[Candidate]:

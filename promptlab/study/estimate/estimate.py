@@ -76,7 +76,12 @@ class CostModel:
         """Measure once how fast the model reads, writes and learns here."""
         prompts = [prompt for group in groups for prompt in group.prompts[:4]][:8]
         self._rate = measure_throughput(
-            self.model, prompts, writes=any(group.high.written for group in groups)
+            self.model,
+            prompts,
+            writes=any(
+                group.high.written or (group.writer is self.model and group.high.writer_out)
+                for group in groups
+            ),
         )
 
     def cost(
@@ -99,8 +104,12 @@ class CostModel:
             learning=CostRange(trials.low * low.learning, trials.high * high.learning),
             seconds=None,
             notes=group.notes,
+            writer_in=CostRange(low.writer_in, high.writer_in).times(trials.low, trials.high),
+            writer_out=CostRange(low.writer_out, high.writer_out).times(trials.low, trials.high),
         )
-        return replace(cost, seconds=self._seconds(group, trials, examples))
+        dollars = _dollars(group.writer, cost.writer_in, cost.writer_out)
+        seconds = self._seconds(group, trials, examples)
+        return replace(cost, seconds=seconds, writer_dollars=dollars)
 
     def _seconds(self, group: DryGroup, trials: CostRange, examples: int) -> CostRange | None:
         rate = self._rate
@@ -111,21 +120,39 @@ class CostModel:
             asked = side.fresh * examples + side.fitting * side.share_fresh
             written = side.written * examples / (rate.written or rate.read)
             read = side.read * examples / rate.read
+            if group.writer is self.model:
+                read += side.writer_in / rate.read
+                written += side.writer_out / (rate.written or rate.read)
             return float(asked / rate.read + read + written + side.learning / rate.trained)
 
         return CostRange(of(group.low), of(group.high)).times(trials.low, trials.high)
 
     def dollars(self, costs: Sequence[GroupCost]) -> CostRange | None:
-        """The price of all groups together, for an endpoint that says its price."""
-        price = getattr(getattr(self.model, "options", None), "price", None)
-        if price is None:
-            return None
+        """The price of all groups together, if there is an endpoint and each says its price."""
         tokens_in = sum((c.tokens_in for c in costs), NOTHING)
         tokens_out = sum((c.tokens_out for c in costs), NOTHING)
-        return CostRange(
-            price.of(round(tokens_in.low), round(tokens_out.low)),
-            price.of(round(tokens_in.high), round(tokens_out.high)),
-        )
+        own = _dollars(self.model, tokens_in, tokens_out)
+        writers = [c.writer_dollars for c in costs]
+        if own is None or None in writers:
+            return None
+        if self.model.family != "remote" and not any(one.high for one in writers if one):
+            return None  # nobody is paid
+        return sum((one for one in writers if one is not None), own)
+
+
+def _dollars(
+    model: LanguageModel | None, tokens_in: CostRange, tokens_out: CostRange
+) -> CostRange | None:
+    """What these tokens cost with a model; nothing with a local one, ``None`` without a price."""
+    if model is None or model.family != "remote":
+        return NOTHING
+    price = getattr(getattr(model, "options", None), "price", None)
+    if price is None:
+        return None
+    return CostRange(
+        price.dollars(round(tokens_in.low), round(tokens_out.low)),
+        price.dollars(round(tokens_in.high), round(tokens_out.high)),
+    )
 
 
 class _Search(CostModel):

@@ -17,12 +17,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from promptlab.data.example import Example
 from promptlab.errors import InputError
 from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel
-from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.decoding import Decoding
+from promptlab.prompts.prompt import Prompt
 from promptlab.prompts.template import Template
 from promptlab.tuning.answer_search.vocabulary import SlotVocabulary
 
@@ -137,6 +136,18 @@ def vocabulary_rows(model: LocalModel, vocabulary: SlotVocabulary) -> Float[np.n
     return found
 
 
+def answer_request(answers: Sequence[str], top: int, *, chat: bool = False) -> Prompt:
+    """What a writer is asked for words with the meaning of a label's answers.
+
+    Example:
+        >>> from promptlab.tuning.answer_search.paraphrases import answer_request
+        >>> print(str(answer_request(["good", "fine"], 9)).partition(",")[0])
+        List 9 single words that mean the same as "good" or "fine"
+    """
+    words = " or ".join(f'"{answer}"' for answer in answers)
+    return replace(REQUEST, chat=chat).render({"count": str(top), "words": words})
+
+
 class AnswerWriter:
     """A language model that is asked for words with the meaning of given answers.
 
@@ -205,11 +216,7 @@ class AnswerWriter:
         """New words of one label; tokens and what is dropped are counted in ``made``."""
         own: list[int] = []
         known = set(made.words[number])
-        fields = {"count": str(top), "words": " or ".join(f'"{answer}"' for answer in answers)}
-        template = replace(REQUEST, chat="chat" in self.model.capabilities)
-        prompt = render_truncated(
-            template, Example("answers", fields), (), self.model, self.decoding.max_tokens
-        )
+        prompt = answer_request(answers, top, chat="chat" in self.model.capabilities)
         for attempt in range(self.tries):
             if len(known) + len(own) >= top:
                 break
