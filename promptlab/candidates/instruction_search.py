@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -20,10 +19,8 @@ from promptlab.candidates.template import DecodingSettings, TemplateKind, Templa
 from promptlab.data.example import Example
 from promptlab.data.task import Task
 from promptlab.errors import Cancelled, DiskError, InputError, StudyError
-from promptlab.evaluation.predictions import Predictions
 from promptlab.evaluation.search_budget import announce_budget
 from promptlab.events import Step
-from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.files.settings import Seed
 from promptlab.models.base import LanguageModel
 from promptlab.models.pool import load_model, note_model
@@ -33,15 +30,21 @@ from promptlab.predictors.template_predictor import TemplatePredictor
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
 from promptlab.tuning.fit_context import CompletedTrial, FitContext, FitRequest
-from promptlab.tuning.instruction_search.parents import draw_by_share, pareto_shares
+from promptlab.tuning.instruction_search.judged import (
+    JudgedInstruction,
+    ParentSignal,
+    read_judged,
+)
 from promptlab.tuning.instruction_search.proposal import (
     ProposalFilter,
     instruction_of,
     with_instruction,
 )
+from promptlab.tuning.instruction_search.recipes import ParentRule, RecipeBook
 from promptlab.tuning.instruction_search.requests import (
     Method,
     WritingRequest,
+    list_differences,
     list_examples,
     list_failures,
     list_tried,
@@ -62,19 +65,33 @@ class InstructionSearchSettings(TemplateSettings):
 
     Proposal 0 of every template is the template as it is; of the others, ``methods`` take turns:
     *induction* (from solved examples; Zhou et al. 2023, APE), *trajectory* (from the best tried so
-    far; Yang et al. 2024, OPRO), *crossover* (from two parents; Guo et al. 2024, EvoPrompt) and
-    *reflection* (from what a parent got wrong on training examples; Agrawal et al. 2025, GEPA).
-    Parents are drawn in proportion to the dev examples that they lead. ``writer`` names a model
-    that writes; without it the study's own does. Of ``reflected`` training examples a parent's
-    failures are looked for, and ``shown`` examples stand in a request. A reply that repeats an
-    instruction, holds a text of the data, refuses or goes on too long is dropped; the writer is
-    asked at most ``tries`` times.
+    far; Yang et al. 2024, OPRO), *crossover* (from two parents) and *differential* (from the words
+    in which two others differ; both Guo et al. 2024, EvoPrompt), *reflection* (from what a parent
+    got wrong on training examples) and *merge* (the parts that two lineages have changed; both
+    Agrawal et al. 2025, GEPA). With ``demonstrations`` a prompt may show up to so many training
+    examples, which are crossed and changed with its instruction (Zehle et al. 2025, CAPO).
+
+    ``parents`` are drawn by the dev examples that they lead (*pareto*) or by what they add to a
+    *vote* of ``members`` (C-Evolve, 2025). Leading goes by ``signal``, the *objective*'s right or
+    wrong or the *probability* of the right label, less ``length_penalty`` times the relative
+    length. With a ``population`` who is shown to be worse than so many others is no parent.
+
+    ``writer`` names a model that writes; without it the study's own does. Of ``reflected`` training
+    examples a parent's failures are looked for, and ``shown`` examples stand in a request. A reply
+    that repeats an instruction, holds a text of the data, refuses or goes on too long is dropped;
+    the writer is asked at most ``tries`` times.
     """
 
     proposals: int = Field(default=12, ge=1, le=10_000)
     methods: list[Method] = Field(
         default=["induction", "reflection", "crossover", "trajectory"], min_length=1
     )
+    demonstrations: int = Field(default=0, ge=0)
+    parents: ParentRule = "pareto"
+    signal: ParentSignal = "objective"
+    population: int = Field(default=0, ge=0)
+    length_penalty: float = Field(default=0.0, ge=0, le=0.5)
+    members: int = Field(default=3, ge=2)
     writer: str | None = None
     writing: DecodingSettings = WRITING
     shown: int = Field(default=6, ge=1)
@@ -82,17 +99,6 @@ class InstructionSearchSettings(TemplateSettings):
     reflected: int = Field(default=16, ge=1)
     tries: int = Field(default=3, ge=1)
     seed: Seed = 13
-
-
-@dataclass(frozen=True)
-class JudgedInstruction:
-    """An instruction that the study has judged: of which template, how good, right on what."""
-
-    number: int
-    option: str
-    instruction: str
-    value: float
-    correct: tuple[bool, ...]
 
 
 class InstructionSearchKind(TemplateKind):
@@ -110,6 +116,12 @@ class InstructionSearchKind(TemplateKind):
         if not task.train:
             raise StudyError("instructions are written from training examples, and there are none")
         self._judged: dict[int, JudgedInstruction] = {}
+        self._train = {e.id: e for e in task.train if e.label is not None}
+        if settings.demonstrations > len(self._train):
+            raise StudyError(
+                f"{settings.demonstrations} demonstrations are asked for and there are "
+                f"{len(self._train)} labelled training examples"
+            )
         for option in self.options.values():
             try:
                 with_instruction(option.template, "x")
@@ -128,7 +140,7 @@ class InstructionSearchKind(TemplateKind):
         kinds = (self.name, TemplateKind.name)
         options = {one.number: self._option_of(one) for one in finished if one.kind in kinds}
         self._judged = {
-            one.number: self._judged.get(one.number) or _read_judged(one, option)
+            one.number: self._judged.get(one.number) or read_judged(one, option)
             for one in finished
             if (option := options.get(one.number)) is not None
         }
@@ -163,33 +175,22 @@ class InstructionSearchKind(TemplateKind):
         number = trial.suggest_int(f"{prefix}proposal", 0, self.settings.proposals)
         if number == 0:
             return {"proposal": 0, "option": option}
-        method = self.settings.methods[(number - 1) % len(self.settings.methods)]
+        turn = self.settings.methods[(number - 1) % len(self.settings.methods)]
         pool = [one for one in self._judged.values() if one.option == option]
-        method, made_from = self._made_from(method, pool, number)
-        labels.append(f"{method} {number}")
-        return {"proposal": number, "method": method, "option": option} | made_from
+        recipe = self._recipes.make(turn, pool, number)
+        labels.append(f"{recipe.method} {number}")
+        return {"proposal": number, "method": recipe.method, "option": option} | recipe.made_from
 
-    def _made_from(
-        self, method: Method, pool: Sequence[JudgedInstruction], number: int
-    ) -> tuple[Method, dict[str, Any]]:
-        """What a proposal is made from; without enough judged ones, it is by induction."""
-        chance = random.Random(f"{self.settings.seed} {number}")
-        several = len({one.instruction for one in pool}) > 1
-        if method == "induction" or not pool or (method == "crossover" and not several):
-            return "induction", {}
-        if method == "trajectory":
-            best = sorted(pool, key=lambda one: (one.value, -one.number))
-            tried = {one.instruction: one.value for one in best[-self.settings.remembered :]}
-            return method, {"tried": [list(pair) for pair in tried.items()]}
-        led = pareto_shares({one.number: one.correct for one in pool if one.correct})
-        shares = {one.number: led.get(one.number, 0) for one in pool}
-        by_number = {one.number: one for one in pool}
-        first = by_number[draw_by_share(shares, chance)]
-        if method == "reflection":
-            return method, {"parents": [_parent(first)]}
-        others = {n: s for n, s in shares.items() if by_number[n].instruction != first.instruction}
-        second = by_number[draw_by_share(others, chance)]
-        return method, {"parents": [_parent(first), _parent(second)]}
+    @cached_property
+    def _recipes(self) -> RecipeBook:
+        chosen = self.settings
+        words = {name: _count_words(example) for name, example in self._train.items()}
+        return RecipeBook(
+            seed=chosen.seed, remembered=chosen.remembered, demonstrations=chosen.demonstrations,
+            example_words=words, parents=chosen.parents, signal=chosen.signal,
+            population=chosen.population, length_penalty=chosen.length_penalty,
+            members=chosen.members,
+        )  # fmt: skip
 
     def fit_many(
         self, asked: Sequence[FitRequest], model: LanguageModel, fitting: FitContext
@@ -223,23 +224,47 @@ class InstructionSearchKind(TemplateKind):
         template = Template.from_settings(settings["template"])
         if "method" not in settings:  # the template as it is given
             return self._with_template(item.candidate, template, model)
-        request, tokens = self._request(item.candidate, model)
-        keep = self._filter(template, written)
-        found = self._writer(model).write(request, keep, settings["proposal"])
-        found.tokens += tokens
-        notes = {"method": request.method} | _notes(found)
-        fitting.events.emit(Step(item.number, 1, {"tokens": float(found.tokens)}, notes))
+        found = self._written(item.candidate, template, model, written)
+        fallback = ": ".join(filter(None, (settings.get("instead_of"), settings.get("because"))))
+        notes = {"method": settings["method"], "instead of": fallback} | _notes(found)
+        told = {name: text for name, text in notes.items() if text}
+        fitting.events.emit(Step(item.number, 1, {"tokens": float(found.tokens)}, told))
         made = with_instruction(template, require_instruction(found))
         predictor = self._with_template(item.candidate, made, model)
         predictor.fitting_tokens = found.tokens
         return predictor
 
+    def _written(
+        self,
+        candidate: Candidate,
+        template: Template,
+        model: LanguageModel,
+        written: Sequence[str],
+    ) -> Writing:
+        """What the writer writes for a candidate; a merge asks nobody."""
+        settings = candidate.settings
+        if settings["method"] == "merge":
+            return Writing(instruction=settings["instruction"])
+        request, tokens = self._request(candidate, model)
+        keep = self._filter(template, written)
+        found = self._writer(model).write(request, keep, settings["proposal"])
+        found.tokens += tokens
+        return found
+
     def _with_template(
         self, candidate: Candidate, template: Template, model: LanguageModel
     ) -> TemplatePredictor:
         """The candidate's predictor with another template in the place of its own."""
-        settings = dict(candidate.settings) | {"template": template.settings()}
-        made = super().fit(Candidate.of(self.name, settings, candidate.name), model)
+        return self._predictor(candidate, template, candidate.settings.get("examples", ()), model)
+
+    def _predictor(
+        self, candidate: Candidate, template: Template, shown: Sequence[str], model: LanguageModel
+    ) -> TemplatePredictor:
+        """A predictor that shows the training examples of these ids, in their order."""
+        settings: dict[str, Any] = dict(candidate.settings) | {"template": template.settings()}
+        settings["demonstrations"] = {"count": len(shown), "selection": "first"} if shown else {}
+        train = [self._train[name] for name in shown] if shown else self.task.train
+        made = self._make(settings, model).fit(train)
         assert isinstance(made, TemplatePredictor)
         return made
 
@@ -259,6 +284,10 @@ class InstructionSearchKind(TemplateKind):
             return WritingRequest(
                 method, {"first": first, "second": second, "examples": examples}
             ), 0
+        if method == "differential":
+            base, best, *donors = (parent["instruction"] for parent in settings["parents"])
+            asked = {"differences": list_differences(*donors), "best": best, "base": base}
+            return WritingRequest(method, asked | {"examples": examples}), 0
         if method == "reflection":
             return self._reflection(candidate, model, chance, train)
         return WritingRequest("induction", {"examples": examples}), 0
@@ -272,10 +301,11 @@ class InstructionSearchKind(TemplateKind):
     ) -> tuple[WritingRequest, int]:
         """What a parent gets wrong on training examples; never on dev, which judges."""
         settings = candidate.settings
-        parent = settings["parents"][0]["instruction"]
+        parent, before = settings["parents"][0]["instruction"], settings["parents"][0]
         template = with_instruction(Template.from_settings(settings["template"]), parent)
         asked = chance.sample(list(train), min(self.settings.reflected, len(train)))
-        rows = self._with_template(candidate, template, model).predict(asked)
+        shown = before.get("demonstrations", ())
+        rows = self._predictor(candidate, template, shown, model).predict(asked)
         wrong = [
             (example, row.label)
             for example, row in zip(asked, rows, strict=True)
@@ -304,28 +334,11 @@ class InstructionSearchKind(TemplateKind):
         return ProposalFilter(filter(None, {instruction_of(template), *written, *judged}), texts)
 
 
-def _read_judged(one: CompletedTrial, option: str) -> JudgedInstruction:
-    """What a complete trial says; its instruction stands in the predictor that was saved."""
-    settings = one.candidate.settings
-    if one.folder is not None and (one.folder / DOCUMENT).is_file():
-        settings = read_saved(one.folder)["settings"]
-    template = Template.from_settings(settings["template"])
-    rows = Predictions.from_jsonl(one.predictions) if one.predictions is not None else []
-    return JudgedInstruction(
-        number=one.number,
-        option=option,
-        instruction=instruction_of(template),
-        value=one.value,
-        correct=tuple(row.correct for row in rows),
-    )
-
-
-def _parent(one: JudgedInstruction) -> dict[str, Any]:
-    return {"trial": one.number, "instruction": one.instruction, "value": one.value}
+def _count_words(example: Example) -> int:
+    return sum(len(str(text).split()) for text in example.fields.values())
 
 
 def _notes(found: Writing) -> dict[str, str]:
     """What is told of a writing."""
     notes = {"instruction": found.instruction, "dropped": found.dropped_text}
-    notes["shortened"] = ", ".join(found.shortened)
-    return {name: text for name, text in notes.items() if text}
+    return notes | {"shortened": ", ".join(found.shortened)}

@@ -129,27 +129,27 @@ class TemplateKind(Kind):
 
     def fit(self, candidate: Candidate, model: LanguageModel) -> Predictor:
         """A classifier (answers) or a generator (parser), fitted on the training examples."""
-        settings = candidate.settings
+        return self._make(candidate.settings, model).fit(self.task.train)
+
+    def _make(self, settings: Mapping[str, Any], model: LanguageModel) -> Predictor:
+        """The predictor before it is fitted."""
         choice = DemonstrationConfig(**settings.get("demonstrations", {}))
         template = Template.from_settings(settings["template"])
-        predictor: Predictor
         if "parser" in settings:
-            predictor = PromptGenerator(
+            return PromptGenerator(
                 template,
                 parser_from_settings(settings["parser"]),
                 model,
                 decoding=Decoding.from_settings(settings["decoding"]),
                 demonstrations=choice,
             )
-        else:
-            predictor = PromptClassifier(
-                template,
-                Verbalizer.from_settings(settings["verbalizer"]),
-                model,
-                calibration=settings["calibration"],
-                demonstrations=choice,
-            )
-        return predictor.fit(self.task.train)
+        return PromptClassifier(
+            template,
+            Verbalizer.from_settings(settings["verbalizer"]),
+            model,
+            calibration=settings["calibration"],
+            demonstrations=choice,
+        )
 
     def check(self, model: LanguageModel) -> None:
         """Every template with every verbalizer must be sayable to the model."""

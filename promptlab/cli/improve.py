@@ -33,7 +33,9 @@ def improve(
     proposals: Annotated[int, typer.Option(min=1, help="Instructions to write and judge.")] = 12,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="induction, reflection, crossover or trajectory; repeat it."),
+        typer.Option(
+            help="induction, reflection, crossover, trajectory, differential or merge; repeat it."
+        ),
     ] = None,
     calibration: Annotated[str | None, typer.Option(help="none, contextual, pmi or batch.")] = None,
     train: Annotated[

@@ -14,7 +14,6 @@ from promptlab.cancellation import Cancellation
 from promptlab.candidates.instruction_search import (
     InstructionSearchKind,
     InstructionSearchSettings,
-    JudgedInstruction,
 )
 from promptlab.candidates.template import TemplateKind, TemplateSettings
 from promptlab.data.example import Example
@@ -26,6 +25,7 @@ from promptlab.predictors.candidate import Candidate
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.tuning.fit_context import FitContext, FitRequest
+from promptlab.tuning.instruction_search.judged import JudgedInstruction
 from tests.helpers.scripted_model import ScriptedModel
 from tests.helpers.study_fixtures import study_document, write_reviews
 

@@ -40,7 +40,7 @@ def pareto_shares(scores: Mapping[int, Sequence[Number]]) -> dict[int, int]:
     return {numbers[row]: int(leads[row].sum()) for row in sorted(left)}
 
 
-def draw_by_share(shares: Mapping[int, int], chance: random.Random) -> int:
+def draw_by_share(shares: Mapping[int, Number], chance: random.Random) -> int:
     """One of the candidates, in proportion to its share; evenly where all shares are 0.
 
     Example:

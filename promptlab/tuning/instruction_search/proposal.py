@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+
+from rapidfuzz import fuzz, process
 
 from promptlab.errors import InputError
 from promptlab.prompts.template import Template
 
 LONGEST = 1_000
 """Characters of an instruction; a writer that goes on has lost the thread."""
-NEAR = 0.8
-"""Instructions that share so much of their runs of three words repeat each other."""
+NEAR = 90.0
+"""Instructions repeat each other whose words, sorted, are so alike (RapidFuzz's ratio, of 100)."""
 _LEAKED_WORDS = 8
 """So many words in a row out of a training text are a leak; a text of fewer counts whole."""
 _REFUSALS = re.compile(
@@ -35,7 +37,7 @@ class ProposalFilter:
     """
 
     def __init__(self, known: Iterable[str], texts: Iterable[str] = ()) -> None:
-        self._known = [_shingles(text) for text in known]
+        self._known = [" ".join(_words(text)) for text in known]
         self._leaks = {run for text in texts for run in _runs(_words(text), _LEAKED_WORDS)}
 
     def reason(self, text: str) -> str | None:
@@ -49,11 +51,17 @@ class ProposalFilter:
             return "it holds marks of a template language"
         if len(text) > LONGEST:
             return f"it has more than {LONGEST:,} characters"
-        if any(_overlap(_shingles(text), other) >= NEAR for other in self._known):
+        if self._is_near_known(" ".join(words)):
             return "it repeats an earlier one"
         if self._leaks & set(_runs(words, _LEAKED_WORDS)) or self._holds_short(words):
             return "it holds a text of the data"
         return None
+
+    def _is_near_known(self, text: str) -> bool:
+        found = process.extractOne(
+            text, self._known, scorer=fuzz.token_sort_ratio, score_cutoff=NEAR
+        )
+        return found is not None
 
     def _holds_short(self, words: tuple[str, ...]) -> bool:
         short = {run for run in self._leaks if 4 <= len(run) < _LEAKED_WORDS}
@@ -103,13 +111,3 @@ def _runs(words: tuple[str, ...], length: int) -> list[tuple[str, ...]]:
     if len(words) < length:
         return [words] if words else []
     return [words[i : i + length] for i in range(len(words) - length + 1)]
-
-
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(_runs(_words(text), 3))
-
-
-def _overlap(left: Collection[tuple[str, ...]], right: Collection[tuple[str, ...]]) -> float:
-    """The share of common runs (Jaccard)."""
-    union = len(set(left) | set(right))
-    return len(set(left) & set(right)) / union if union else 1.0

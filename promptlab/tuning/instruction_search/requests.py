@@ -12,8 +12,10 @@ from typing import Literal
 
 from promptlab.data.example import Example
 from promptlab.prompts.template import Template
+from promptlab.tuning.instruction_search.word_differences import word_differences
 
-Method = Literal["induction", "trajectory", "crossover", "reflection"]
+Method = Literal["induction", "trajectory", "crossover", "reflection", "differential", "merge"]
+"""How a proposal is made; *merge* takes parts of two prompts and asks no writer."""
 
 _END = (
     "Write the instruction alone, in at most three sentences, without any example.\n\n"
@@ -34,6 +36,13 @@ _TEXTS: Mapping[Method, str] = {
         "Two instructions for the same task:\n\nA: {first}\n\nB: {second}\n\nSome inputs of the "
         "task with the right outputs:\n\n{examples}\n\nTake what is best in each of the two, and "
         "say it in other words. " + _END
+    ),
+    "differential": (
+        "Two instructions for the same task differ in these parts:\n\n{differences}\n\nSay each of "
+        "these parts in other words, and put them in the place of what they are about in this "
+        "instruction, the best so far:\n\nA: {best}\n\nThen take what is best in the result and in "
+        "this one:\n\nB: {base}\n\nSome inputs of the task with the right outputs:\n\n{examples}"
+        "\n\nDo all this in your head. " + _END
     ),
     "reflection": (
         "An assistant was given this instruction:\n\n{instruction}\n\nWith it, it was wrong on "
@@ -84,6 +93,11 @@ def list_failures(failures: Sequence[tuple[Example, str | None]], fields: Sequen
         f"Right output: {example.label}"
         for example, found in failures
     )
+
+
+def list_differences(first: str, second: str) -> str:
+    """In which words two instructions differ, a line each (Guo et al. 2024, EvoPrompt's DE)."""
+    return "\n".join(str(found) for found in word_differences(first, second)) or "(none)"
 
 
 def list_tried(tried: Sequence[tuple[str, float]]) -> str:

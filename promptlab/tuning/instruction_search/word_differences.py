@@ -1,0 +1,55 @@
+"""In which words two instructions differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+
+@dataclass(frozen=True)
+class WordDifference:
+    """A run of words of one text and what stands in its place in the other; either may be empty.
+
+    Example:
+        >>> print(WordDifference("the mood", "how it feels"))
+        "the mood" against "how it feels"
+    """
+
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        return f'"{self.first}" against "{self.second}"'
+
+
+def word_differences(first: str, second: str) -> list[WordDifference]:
+    """The runs of words that differ, in their order: what differential evolution takes.
+
+    Where numbers have a difference of vectors, texts have their differing words (Guo et al. 2024,
+    EvoPrompt, section 3.3). Case and the marks at the ends of words do not count.
+
+    Args:
+        first: A text.
+        second: Another one.
+
+    Returns:
+        What differs; nothing for texts of the same words.
+
+    Example:
+        >>> for found in word_differences("Sum the review up.", "Name the mood of the review."):
+        ...     print(found)
+        "Sum" against "Name the mood of"
+        "up." against ""
+    """
+    one, other = first.split(), second.split()
+    matcher = SequenceMatcher(a=_plain(one), b=_plain(other), autojunk=False)
+    return [
+        WordDifference(" ".join(one[a:b]), " ".join(other[c:d]))
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+def _plain(words: Sequence[str]) -> list[str]:
+    return [word.casefold().strip(".,;:!?\"'") for word in words]
