@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from promptlab.errors import InputError
@@ -103,6 +107,9 @@ def _state(name: str, options: dict[str, Any]) -> str:
 
 
 POOL = ModelPool()
+_named_options: ContextVar[Mapping[str, Mapping[str, Any]]] = ContextVar(
+    "options_of_models", default=MappingProxyType({})
+)
 
 
 def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
@@ -133,7 +140,29 @@ def load_model(name: str = "smollm2-135m", **options: Any) -> LanguageModel:
         Traceback (most recent call last):
         promptlab.errors.InputError: there is no model 'no/such/folder/' here, ...
     """
-    return POOL.get(name, **options)
+    return POOL.get(name, **{**_named_options.get().get(name, {}), **options})
+
+
+@contextmanager
+def model_options(options: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """While inside, models of these names are loaded with these options, unless others are given.
+
+    So a study says once what an endpoint costs that one of its candidates names.
+
+    Args:
+        options: The options of `load_model` for every name.
+
+    Example:
+        >>> name = "remote:m@http://localhost:8000/v1"
+        >>> with model_options({name: {"price": {"input": 1.0, "output": 2.0}, "cache": False}}):
+        ...     load_model(name).options.price.output
+        2.0
+    """
+    before = _named_options.set({**_named_options.get(), **options})
+    try:
+        yield
+    finally:
+        _named_options.reset(before)
 
 
 def as_model(model: LanguageModel | str) -> LanguageModel:

@@ -14,6 +14,7 @@ from promptlab.events import Events
 from promptlab.files.atomic import remove_leftovers
 from promptlab.files.provenance import collect_inputs
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import model_options
 from promptlab.study.folder.event_log import EventLog
 from promptlab.study.folder.folder import StudyFolder, read_earlier_result
 from promptlab.study.folder.pinned_model import Loader, load_study_model
@@ -91,6 +92,10 @@ class StudyRunner(ABC, Generic[AnySpec, AnyPlan]):
             WorkError: Nothing that was tried succeeded.
             DiskError: The disk is full.
         """
+        with model_options(self.spec.model_options):
+            return self._checked_run()
+
+    def _checked_run(self) -> dict[str, Any]:
         spec, folder = self.spec, self.folder
         task = load_task(**spec.task.model_dump(exclude={"data"}), name=spec.task.data)
         inputs: dict[str, str] = {}

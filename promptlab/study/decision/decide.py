@@ -289,6 +289,7 @@ def _search_facts(
         "cut": cut,
         "trials": budget.trials,
         "seconds": budget.seconds,
+        **({} if budget.dollars is None else {"dollars": budget.dollars}),
     }
 
 

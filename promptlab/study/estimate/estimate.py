@@ -8,6 +8,7 @@ from typing import Any
 
 from promptlab.data.task import Task
 from promptlab.models.base import LanguageModel
+from promptlab.models.pool import model_options
 from promptlab.models.throughput import Throughput, measure_throughput
 from promptlab.study.estimate.cost_range import NOTHING, CostRange, Estimate, GroupCost, add_costs
 from promptlab.study.estimate.dry_run import DryGroup, DryRun
@@ -55,6 +56,13 @@ def estimate_study(
         >>> estimate_study(spec, model).trials
         1
     """
+    with model_options(spec.model_options):
+        return _estimate(spec, model, load)
+
+
+def _estimate(
+    spec: StudySpec | CurveSpec, model: LanguageModel | None, load: Load | None
+) -> Estimate:
     task, space = check_study(spec, **({} if load is None else {"load": load}))
     model = model or spec.model.load()
     if isinstance(spec, CurveSpec):

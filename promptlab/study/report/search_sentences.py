@@ -22,8 +22,9 @@ def search_sentence(board: Mapping[str, Any]) -> str:
     if search["cut"]:
         whole = space is not None and space >= planned
         what = f"of {space:,} candidates tried" if whole else f"of {planned:,} trials made"
-        seconds = search["seconds"]
-        spent = "the time" if seconds is None else f"the budget of {seconds:g} s"
+        limits = [("{:g} s", search["seconds"]), ("${:,g}", search.get("dollars"))]
+        given = [text.format(limit) for text, limit in limits if limit is not None]
+        spent = f"the budget of {' or '.join(given)}" if given else "the time"
         return f"{done:,} {what}; {spent} was spent. {more}"
     tried = done if planned == space else search["different"]
     if space is not None and tried < space and planned < space:

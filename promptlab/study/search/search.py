@@ -11,6 +11,7 @@ from promptlab.errors import InputError
 from promptlab.events import Warned
 from promptlab.files.cache import remove
 from promptlab.predictors.base import Predictor
+from promptlab.study.search.dollar_limit import DollarLimit, DollarsSpent
 from promptlab.study.search.study_fitting import StudyFitContext
 from promptlab.study.search.trial_evaluation import TrialEvaluator
 from promptlab.study.trials.context import StudyContext
@@ -33,15 +34,20 @@ class TrialSearch:
         self._before = float(context.study.user_attrs.get(SECONDS, 0.0))
         limit, now = context.spec.budget.seconds, context.cancellation.clock()
         self._deadline = math.inf if limit is None else now + limit - self._before
+        named = (getattr(k.settings, "writer", None) for k in context.space.kinds.values())
+        self._dollars = DollarLimit(
+            context.spec.budget.dollars, context.model, [name for name in named if name]
+        )
         self._queue = TrialQueue(context, planned, order, self._is_time_over)
         self._evaluator = TrialEvaluator(context)
         self._pruners: dict[str, LearningCurvePruner] = {}
 
     def run(self) -> bool:
-        """Judge until the budget is spent; whether its seconds were what ended the search.
+        """Judge until the budget is spent; whether its seconds or dollars ended the search.
 
         The time holds in the midst of a trial, too: the one that it cuts is not judged by half, but
-        left open, as is all that was asked for with it: a larger budget goes on with them.
+        left open, as is all that was asked for with it: a larger budget goes on with them. Dollars
+        are looked at between two trials.
         """
         study, cancellation = self._context.study, self._context.cancellation
         begun = cancellation.clock()
@@ -49,10 +55,13 @@ class TrialSearch:
             with cancellation.until(self._deadline):
                 while self._trials_left > 0 and not self._is_time_over():
                     cancellation.check()
+                    self._dollars.check()
                     batch = self._queue.next_batch(min(self._trials_left, self._context.spec.batch))
                     if not batch.items and not batch.begun_groups:
                         break
                     self._run_batch(batch)
+        except DollarsSpent as spent:
+            self._context.events.emit(Warned(str(spent)))
         except TimeOver:
             self._context.events.emit(Warned("the seconds of the budget are spent"))
         finally:
@@ -104,6 +113,7 @@ class TrialSearch:
             fitting = StudyFitContext(self._context, self._queue, pruner, group, unfitted)
             for result in fitting.results():
                 self._evaluate(pruner, *result)
+                self._dollars.check()
 
     def _evaluate(
         self,

@@ -99,6 +99,8 @@ class _PolicyCheck:
         if "task" not in document:
             del changed["task"]
         self._model(document.get("model"))
+        if document.get("models"):
+            self._say(("models",), "no other endpoint is asked here; leave this key out")
         for index, name in enumerate(_listed(document.get("objectives"))):
             self._metric(name, ("objectives", index), _COSTS)
         if "regression" in document and document["regression"] is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
@@ -49,15 +48,27 @@ class Section(Settings):
 
 
 class BudgetSection(Section):
-    """When the search ends: after so many trials, or so many seconds of search."""
+    """When the search ends: after so many trials, seconds of search, or dollars for endpoints.
+
+    The dollars are those of all runs together, writers of prompts among them.
+    """
 
     trials: int = Field(default=50, ge=1)
     seconds: Seconds | None = None
+    dollars: float | None = Field(default=None, gt=0)
+
+    @model_serializer(mode="wrap")
+    def _without_dollars(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Dollars that are not limited are not written, so that older studies stay the same."""
+        values: dict[str, Any] = plain(self)
+        return {k: v for k, v in values.items() if k != "dollars" or v is not None}
 
     def covers(self, other: BudgetSection) -> bool:
         """Whether it is at least as large as ``other``."""
-        mine, its = (math.inf if b.seconds is None else b.seconds for b in (self, other))
-        return self.trials >= other.trials and mine >= its
+        limits = ((self.seconds, other.seconds), (self.dollars, other.dollars))
+        return self.trials >= other.trials and all(
+            mine is None or (its is not None and mine >= its) for mine, its in limits
+        )
 
 
 class TaskSection(Section):
@@ -180,14 +191,16 @@ class ModelSection(RemoteOptions, Section):
 class StudyFile(Section):
     """What studies of every kind have in common.
 
-    ``resolved`` is what a run has written about itself into its folder's ``study.yaml``; it
-    decides nothing.
+    ``models`` says how further endpoints are asked and what they cost, by the name that a
+    candidate's ``writer`` or ``prompt_model`` has. ``resolved`` is what a run has written about
+    itself into its folder's ``study.yaml``; it decides nothing.
     """
 
     study: str
     description: str = ""
     task: TaskSection
     model: ModelSection = ModelSection()
+    models: dict[str, RemoteOptions] = Field(default={})
     block: int = Field(default=50, ge=1)
     seed: Seed = 13
     resolved: dict[str, Any] | None = Field(default=None, exclude=True)
@@ -200,6 +213,16 @@ class StudyFile(Section):
             raise ValueError("a study's name has letters, digits, '.', '_' and '-' alone")
         if len(value) > _LONGEST_NAME:
             raise ValueError(f"a study's name has at most {_LONGEST_NAME} characters")
+        return value
+
+    @field_validator("models")
+    @classmethod
+    def _endpoints(cls, value: dict[str, RemoteOptions]) -> dict[str, RemoteOptions]:
+        if local := [name for name in value if not is_remote(name, None)]:
+            raise ValueError(
+                f"{local[0]!r} is no endpoint; these are options of models that are named "
+                "remote:MODEL@URL"
+            )
         return value
 
     @field_validator("task", "model", mode="before")
@@ -224,7 +247,17 @@ class StudyFile(Section):
 
     def document(self) -> dict[str, Any]:
         """The study as plain data: as a file, the same study again."""
-        return self.model_dump(mode="json")
+        values = self.model_dump(mode="json")
+        del values["models"]  # older studies have none
+        return values | ({"models": self.model_options} if self.models else {})
+
+    @property
+    def model_options(self) -> dict[str, dict[str, Any]]:
+        """The options of further models that the file gives, by their names."""
+        return {
+            name: options.model_dump(mode="json", exclude_unset=True)
+            for name, options in self.models.items()
+        }
 
     @property
     def fingerprint(self) -> str:
@@ -249,6 +282,12 @@ def document_hash(document: Mapping[str, Any], *without: str) -> str:
     values = {key: value for key, value in document.items() if key not in (*without, "resolved")}
     # How replies are fetched and paid decides nothing, so that it may change on the way.
     values["model"] = {k: v for k, v in values["model"].items() if k not in TRANSPORT}
+    more = {
+        name: {k: v for k, v in options.items() if k not in TRANSPORT}
+        for name, options in values.pop("models", {}).items()
+    }
+    if asked := {name: options for name, options in more.items() if options}:
+        values["models"] = asked
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

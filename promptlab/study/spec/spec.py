@@ -46,7 +46,8 @@ class StudySpec(BudgetedStudy):
         sampler: Chooses the next candidates; ``auto`` tries all of a space that the budget covers.
         pruner: Gives up candidates that fall behind between two blocks; *sequential* those that a
             paired test shows to be worse than the best one, right however often it is looked at.
-        budget: When the search ends: trials, seconds.
+        models: How further endpoints are asked that a candidate's ``writer`` names, by name.
+        budget: When the search ends: trials, seconds, dollars of endpoints.
         decision: When the study decides, and what it calls equal.
         block: Examples scored between two looks at the pruner.
         batch: Trials that are asked for together.
