@@ -22,6 +22,8 @@ from .html import error, html_panel, note
 from .listeners import PRIVATE, on_latest
 
 ENDINGS = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
+CORPORA = [".txt", ".jsonl", ".ndjson", ".gz", ".bz2", ".xz"]
+"""Endings of corpora: a text a line, or a JSON object; packed ones are read as they are."""
 SEVERAL = ""
 """The text column's choice when the names of several columns tell that they are fields."""
 _MOST_LABELS = 12

@@ -15,6 +15,7 @@ from .yaml_edit import edit_yaml
 from .yaml_edit import parse_yaml_text as read_yaml
 
 _FEW = 3
+MINED = "mined_templates"
 
 
 def with_setting(text: str, index: int, setting: KindSetting, given: Any) -> str:
@@ -63,6 +64,17 @@ def with_double(text: str, index: int) -> str:
     return _appended(text, key, group)
 
 
+def with_corpus(text: str, name: str) -> str:
+    """The YAML with a corpus for every group of mined templates; with such a group, if none is."""
+    document = read_yaml(text)
+    mined = [n for n, g in enumerate(groups_of(document)) if g.get("kind") == MINED]
+    if not mined:
+        text, mined = with_group(text, MINED), [len(groups_of(document))]
+    for index in mined:
+        text = edit_yaml(text, (groups_key(document), index, "corpus"), name)
+    return text
+
+
 def without_group(text: str, index: int) -> str:
     """The YAML without a group. Raises `InputError` for the last one."""
     document = read_yaml(text)
@@ -100,7 +112,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "triggers": {"templates": scored[:1], "length": [4], "steps": [20]},
         "answer_search": {"templates": scored[:1], "method": ["ratio", "assignment"]},
         "instruction_search": {"templates": (scored or written)[:1], "proposals": 12},
-        "mined_templates": {"corpus": "corpus.txt", "pairs": "train"},
+        MINED: {"corpus": "corpus.txt", "pairs": "train"},
     }
     return {"kind": kind} | needed.get(kind, {})
 

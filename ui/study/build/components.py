@@ -11,7 +11,7 @@ from promptlab.data import data_set_names
 
 from ...components.html import html_panel
 from ...components.markup import Markup
-from ...components.uploads import ENDINGS, OwnFile
+from ...components.uploads import CORPORA, ENDINGS, OwnFile
 from ...context import DTYPES, AppContext
 from . import validation
 from .form_fields import PRUNERS, SAMPLERS
@@ -36,6 +36,13 @@ class BuildComponents:
             with gr.Column(scale=6, min_width=320):
                 self.boxes = self._form()
                 _heading("Candidates")
+                self.corpus = gr.UploadButton(
+                    "Upload a corpus to mine templates from",
+                    file_types=CORPORA,
+                    file_count="single",
+                    size="sm",
+                    elem_id="own-corpus",
+                )
                 self.cards = gr.Column(elem_id="build-groups")
                 _heading("Search")
                 self.boxes |= self._search()

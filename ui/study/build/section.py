@@ -15,9 +15,11 @@ from promptlab.data import data_set_names
 from ...components.errors import html_or_error
 from ...components.html import error, note
 from ...components.listeners import MODEL_QUEUE, PRIVATE, on_latest
+from ...components.uploads import uploaded_name
 from ...context import AppContext
 from . import cost_chart, validation
 from .candidate_cards import CandidateCards
+from .candidate_groups import with_corpus
 from .components import BuildComponents
 from .endpoints import add_build_endpoints
 from .form_fields import BOXES, form_values, group_names, groups_of, with_box
@@ -73,6 +75,12 @@ class BuildSection(BuildComponents):
             ],
             [*self.settled, self.begun],
             api_visibility="private",
+        )
+        self.corpus.upload(
+            self._take_corpus,
+            [self.corpus, self.yaml, *state],
+            [*self.settled, self.begun],
+            **PRIVATE,
         )
         self.ask.click(
             self._estimate, self.yaml, self.estimate,
@@ -177,6 +185,12 @@ class BuildSection(BuildComponents):
 
         shown = self._settle(yaml, change, version, "", anew=True)
         return [*shown, str(note(" · ".join(told[0].splitlines()))) if told else gr.skip()]
+
+    def _take_corpus(self, path: str, text: str, version: int, known: str) -> list[Any]:
+        """Keep a corpus, and name it where templates are mined."""
+        name = uploaded_name(self.context.keep_upload, path)
+        shown = self._settle(text, lambda old: with_corpus(old, name), version, known, anew=True)
+        return [*shown, str(note(f"Templates are mined from {name}."))]
 
     @html_or_error
     def _estimate(self, text: str) -> str:

@@ -23,6 +23,7 @@ from promptlab.ui.context import AppContext
 from promptlab.ui.study.build import cost_chart, starting_points, validation
 from promptlab.ui.study.build.candidate_groups import (
     new_group,
+    with_corpus,
     with_default,
     with_double,
     with_group,
@@ -298,3 +299,19 @@ def test_studies_over_time_are_drawn() -> None:
     assert "<b>b</b> is better than <b>a</b>" in drawn
     assert "+5.0 to +20.0" in drawn
     assert "not set" in drawn
+
+
+def test_a_corpus_is_named_where_templates_are_mined(tmp_path: Path) -> None:
+    context = AppContext(models=["tiny"], runs=tmp_path / "runs")
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("Warsaw is the capital of Poland.\n")
+    name = uploaded_name(context.keep_upload, corpus)
+    assert name.endswith("/corpus.txt") and context.policy.find_file(name) is not None
+    text = "study: mine\ntask: capitals  # a remark\ncandidates:\n- {kind: template, templates: [x]}"
+    once = with_corpus(text, name)
+    groups = groups_of(read_yaml(once))
+    assert [group["kind"] for group in groups] == ["template", "mined_templates"]
+    assert groups[1]["corpus"] == name and groups[1]["pairs"] == "train"
+    assert "# a remark" in once
+    again = groups_of(read_yaml(with_corpus(once, "other/corpus.txt")))
+    assert len(again) == 2 and again[1]["corpus"] == "other/corpus.txt"
