@@ -44,10 +44,9 @@ from promptlab.tuning.instruction_search.recipes import ParentRule, RecipeBook
 from promptlab.tuning.instruction_search.requests import (
     Method,
     WritingRequest,
-    list_differences,
     list_examples,
     list_failures,
-    list_tried,
+    request_of,
 )
 from promptlab.tuning.instruction_search.writer import (
     InstructionWriter,
@@ -69,10 +68,11 @@ class InstructionSearchSettings(TemplateSettings):
     in which two others differ; both Guo et al. 2024, EvoPrompt), *reflection* (from what a parent
     got wrong on training examples) and *merge* (the parts that two lineages have changed; both
     Agrawal et al. 2025, GEPA). With ``demonstrations`` a prompt may show up to so many training
-    examples, which are crossed and changed with its instruction (Zehle et al. 2025, CAPO).
+    examples, which are crossed and changed with its instruction (Zehle et al. 2025, CAPO);
+    *reflection* changes the instruction alone, and without them there is nothing to *merge*.
 
     ``parents`` are drawn by the dev examples that they lead (*pareto*) or by what they add to a
-    *vote* of ``members`` (C-Evolve, 2025). Leading goes by ``signal``, the *objective*'s right or
+    *vote* of ``members`` (C-Evolve, 2025). Both go by ``signal``, the *objective*'s right or
     wrong or the *probability* of the right label, less ``length_penalty`` times the relative
     length. With a ``population`` who is shown to be worse than so many others is no parent.
 
@@ -224,10 +224,8 @@ class InstructionSearchKind(TemplateKind):
         template = Template.from_settings(settings["template"])
         if "method" not in settings:  # the template as it is given
             return self._with_template(item.candidate, template, model)
-        found = self._written(item.candidate, template, model, written)
-        fallback = ": ".join(filter(None, (settings.get("instead_of"), settings.get("because"))))
-        notes = {"method": settings["method"], "instead of": fallback} | _notes(found)
-        told = {name: text for name, text in notes.items() if text}
+        found, notes = self._written(item.candidate, template, model, written)
+        told = {name: text for name, text in (notes | _notes(found)).items() if text}
         fitting.events.emit(Step(item.number, 1, {"tokens": float(found.tokens)}, told))
         made = with_instruction(template, require_instruction(found))
         predictor = self._with_template(item.candidate, made, model)
@@ -240,16 +238,18 @@ class InstructionSearchKind(TemplateKind):
         template: Template,
         model: LanguageModel,
         written: Sequence[str],
-    ) -> Writing:
-        """What the writer writes for a candidate; a merge asks nobody."""
+    ) -> tuple[Writing, dict[str, str]]:
+        """What the writer writes for a candidate, and by which method; a merge asks nobody."""
         settings = candidate.settings
+        others = [settings["instead_of"], settings["because"]] if "instead_of" in settings else []
         if settings["method"] == "merge":
-            return Writing(instruction=settings["instruction"])
+            return Writing(instruction=settings["instruction"]), {"method": "merge"}
         request, tokens = self._request(candidate, model)
         keep = self._filter(template, written)
         found = self._writer(model).write(request, keep, settings["proposal"])
         found.tokens += tokens
-        return found
+        instead_of = "; ".join(filter(None, (": ".join(others), request.instead_of)))
+        return found, {"method": request.method, "instead of": instead_of}
 
     def _with_template(
         self, candidate: Candidate, template: Template, model: LanguageModel
@@ -275,22 +275,9 @@ class InstructionSearchKind(TemplateKind):
         chance = random.Random(f"{self.settings.seed} examples {settings['proposal']}")
         train = [e for e in self.task.train if e.label is not None]
         shown = chance.sample(train, min(self.settings.shown, len(train)))
-        examples = list_examples(shown, fields)
-        if method == "trajectory":
-            tried = list_tried([(text, float(score)) for text, score in settings["tried"]])
-            return WritingRequest(method, {"tried": tried, "examples": examples}), 0
-        if method == "crossover":
-            first, second = (parent["instruction"] for parent in settings["parents"])
-            return WritingRequest(
-                method, {"first": first, "second": second, "examples": examples}
-            ), 0
-        if method == "differential":
-            base, best, *donors = (parent["instruction"] for parent in settings["parents"])
-            asked = {"differences": list_differences(*donors), "best": best, "base": base}
-            return WritingRequest(method, asked | {"examples": examples}), 0
         if method == "reflection":
             return self._reflection(candidate, model, chance, train)
-        return WritingRequest("induction", {"examples": examples}), 0
+        return request_of(settings, list_examples(shown, fields)), 0
 
     def _reflection(
         self,
@@ -303,8 +290,9 @@ class InstructionSearchKind(TemplateKind):
         settings = candidate.settings
         parent, before = settings["parents"][0]["instruction"], settings["parents"][0]
         template = with_instruction(Template.from_settings(settings["template"]), parent)
-        asked = chance.sample(list(train), min(self.settings.reflected, len(train)))
         shown = before.get("demonstrations", ())
+        unseen = [e for e in train if e.id not in shown] or list(train)  # it sees their outputs
+        asked = chance.sample(unseen, min(self.settings.reflected, len(unseen)))
         rows = self._predictor(candidate, template, shown, model).predict(asked)
         wrong = [
             (example, row.label)
@@ -313,7 +301,8 @@ class InstructionSearchKind(TemplateKind):
         ][: self.settings.shown]
         if not wrong:
             examples = list_examples(asked[: self.settings.shown], template.fields)
-            return WritingRequest("induction", {"examples": examples}), rows.tokens
+            because = f"reflection: its parent is wrong on none of {len(asked)} training examples"
+            return WritingRequest("induction", {"examples": examples}, because), rows.tokens
         failures = list_failures(wrong, template.fields)
         fields = {"instruction": parent or "(none)", "failures": failures}
         return WritingRequest("reflection", fields), rows.tokens

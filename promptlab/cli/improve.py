@@ -34,7 +34,7 @@ def improve(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="induction, reflection, crossover, trajectory, differential or merge; repeat it."
+            help="induction, reflection, crossover, trajectory or differential; repeat it."
         ),
     ] = None,
     calibration: Annotated[str | None, typer.Option(help="none, contextual, pmi or batch.")] = None,

@@ -90,6 +90,11 @@ class StudyRun(StudyRunner[StudySpec, SearchPlan]):
                 objectives = [make_objective(name) for name in spec.objectives or [task.metric]]
             except InputError as error:
                 raise StudyError(f"study {spec.study!r}, {key}: {error}") from error
+            if spec.pruner_signal != "objective" and spec.pruner != "sequential":
+                raise StudyError(
+                    f"study {spec.study!r}, pruner_signal: only pruner: sequential compares by "
+                    f"{spec.pruner_signal}, and it is {spec.pruner}"
+                )
             if spec.pruner == "sequential" and len(objectives) == 1:
                 check_sequential_pruner(objectives[0])
             space = SearchSpace(spec.candidates, task)

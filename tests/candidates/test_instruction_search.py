@@ -153,8 +153,29 @@ def test_reflection_shows_failures_on_training_examples() -> None:
 def test_who_is_right_on_all_is_not_reflected_on() -> None:
     kind, model = made_kind(), ScriptedModel(critic, fair)
     judge(kind, Judge_it=(1.0, (True, True)))
-    kind.fit(suggested(kind, 2), model)
+    steps: list[Event] = []
+    fitting = FitContext(events=Events(steps.append))
+    list(kind.fit_many([FitRequest(4, suggested(kind, 2))], model, fitting))
     assert "was wrong" not in model.calls[0][0][0]
+    (step,) = steps
+    assert isinstance(step, Step) and step.notes["method"] == "induction"
+    assert step.notes["instead of"] == (
+        "reflection: its parent is wrong on none of 12 training examples"
+    )
+
+
+def test_failures_are_not_looked_for_among_what_a_parent_shows() -> None:
+    kind, model = made_kind(demonstrations=3, reflected=12), ScriptedModel(critic, fair)
+    kind._judged = {
+        1: JudgedInstruction(1, "mood", "Say", 0.5, (True,), demonstrations=("e1", "e3"))
+    }
+    candidate = suggested(kind, 2)
+    assert candidate.settings["method"] == "reflection"
+    kind.fit(candidate, model)
+    asked = [prompt.rsplit("\n\n", 1)[-1] for prompt in model.scored]
+    assert len(asked) == 10 and not any(
+        "number 1 " in text or "number 3 " in text for text in asked
+    )
 
 
 def test_a_batch_does_not_repeat_itself() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
 from promptlab.tuning.instruction_search.requests import Method
+from tests.helpers.interrupted_studies import Killed, switched
 
 TEMPLATE = {"name": "given", "text": "{text} Answer: {mask}", "answers": {"no": "no", "yes": "yes"}}
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -54,6 +56,11 @@ ALL: dict[str, Any] = {
     "methods": list(METHODS), "demonstrations": 2, "signal": "probability", "population": 3,
     "length_penalty": 0.05,
 }  # fmt: skip
+MERGED = ALL | {
+    "methods": ["induction", "reflection", "merge", "crossover", "differential", "trajectory"],
+    "proposals": 16,
+}  # fmt: skip
+"""Methods in an order and a number in which the simulated world of seed 6 comes to a merge."""
 
 
 def lineage(board: Mapping[str, Any]) -> list[Any]:
@@ -95,15 +102,11 @@ def test_demonstrations_stand_in_the_prompt_and_stay_when_saved(tmp_path: Path) 
         assert any(all(line in prompt for line in lines) for prompt in prompts), lines
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_stopped_at_any_trial_and_continued_is_the_same_lineage(
-    tmp_path: Path, method: Method
-) -> None:
-    settings = ALL | {"methods": ["induction", "reflection", method], "proposals": 9}
-    whole = start(tmp_path / "whole", SimulatedModel(6), **settings)[0].run()
-    for most in range(1, 9, 3):
+def test_stopped_at_any_trial_and_continued_is_the_same_lineage(tmp_path: Path) -> None:
+    whole = start(tmp_path / "whole", SimulatedModel(6), **MERGED)[0].run()
+    for most in (1, 7, 9):
         cancellation = Cancellation()
-        run, _ = start(tmp_path / "cut", SimulatedModel(6), (), cancellation, **settings)
+        run, _ = start(tmp_path / "cut", SimulatedModel(6), (), cancellation, **MERGED)
 
         def stop(event: Event, most: int = most, asked: Cancellation = cancellation) -> None:
             if isinstance(event, TrialFinished) and event.number >= most:
@@ -112,9 +115,34 @@ def test_stopped_at_any_trial_and_continued_is_the_same_lineage(
         run.events.subscribe(stop)
         with pytest.raises(Cancelled):
             run.run()
-    continued = start(tmp_path / "cut", SimulatedModel(6), **settings)[0].run()
+    continued = start(tmp_path / "cut", SimulatedModel(6), **MERGED)[0].run()
     assert lineage(continued) == lineage(whole)
     assert continued["best"]["candidate"] == whole["best"]["candidate"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"parents": "vote"}], ids=["pareto", "vote"])
+def test_killed_at_any_write_and_continued_is_the_same_lineage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """Every method has a turn, and the process dies at writes by chance, again and again."""
+    settings = MERGED | changes
+    whole = start(tmp_path / "whole", SimulatedModel(6), **settings)[0].run()
+    made = [row["candidate"] for row in whole["trials"] if row["kind"] == "instruction_search"]
+    assert {one["method"] for one in made} == set(METHODS)
+    chance, kills, board = random.Random("kills"), 0, None
+    with switched(monkeypatch) as switch:
+        while board is None:
+            run, _ = start(tmp_path / "cut", SimulatedModel(6), **settings)
+            run.events.subscribe(switch)
+            switch.arm(chance.randint(10, 60 + 9 * kills))
+            try:
+                board = run.run()
+            except Killed:
+                kills += 1
+            switch.arm(0)
+    assert kills > 3
+    assert lineage(board) == lineage(whole)
+    assert board["best"]["candidate"] == whole["best"]["candidate"]
 
 
 def test_members_evolve_for_the_vote_of_an_ensemble(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from promptlab.study.spec.sections import BudgetedStudy, Section, document_hash
 
 Sampler = Literal["auto", "exhaustive", "tpe", "random", "gp", "nsga2"]
 Pruner = Literal["none", "median", "wilcoxon", "sequential", "halving", "hyperband"]
+PrunerSignal = Literal["objective", "probability"]
 SEARCH = "search"
 """The kind of a study that searches; a study file that names no kind is one."""
 
@@ -46,6 +47,9 @@ class StudySpec(BudgetedStudy):
         sampler: Chooses the next candidates; ``auto`` tries all of a space that the budget covers.
         pruner: Gives up candidates that fall behind between two blocks; *sequential* those that a
             paired test shows to be worse than the best one, right however often it is looked at.
+        pruner_signal: What *sequential* compares: values of the ``objective``, or the
+            ``probability`` of the right label, which decides sooner; then somebody is given up
+            only if the objective speaks against it, too.
         models: How further endpoints are asked that a candidate's ``writer`` names, by name.
         budget: When the search ends: trials, seconds, dollars of endpoints.
         decision: When the study decides, and what it calls equal.
@@ -72,6 +76,7 @@ class StudySpec(BudgetedStudy):
     objectives: list[str] = Field(default=[])
     sampler: Sampler = "auto"
     pruner: Pruner = "none"
+    pruner_signal: PrunerSignal = "objective"
     decision: DecisionSection = DecisionSection()
     batch: int = Field(default=8, ge=1)
     baseline: str | None = None
@@ -83,6 +88,8 @@ class StudySpec(BudgetedStudy):
         for key in ("baseline", "regression"):
             if values[key] is None:
                 values.pop(key)
+        if self.pruner_signal == "objective":  # as earlier versions wrote it
+            values.pop("pruner_signal")
         if self.decision == DecisionSection():
             values.pop("decision")
         values["candidates"] = [group.model_dump(mode="json") for group in self.candidates]

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 
 from promptlab.data.duplicates import text_key
-from promptlab.errors import StudyError
+from promptlab.errors import InputError, StudyError
 from promptlab.evaluation.metrics import MeanMetric
 from promptlab.evaluation.predictions import Predictions, answered_by_both
-from promptlab.evaluation.sequential_testing import PairedSequentialTest
+from promptlab.evaluation.sequential_testing import (
+    PairedSequentialTest,
+    SequentialResult,
+    paired_differences,
+)
 from promptlab.study.folder.saved_predictions import read_trial_predictions
 from promptlab.study.spec.objective import Objective
 from promptlab.study.trials.context import StudyContext
@@ -18,6 +22,8 @@ from promptlab.study.trials.trials import trial_record
 
 ALPHA = 0.05
 """The greatest probability with which a candidate as good as the best one is given up."""
+SUPPORT = 0.2
+"""The same by the objective, where probabilities show that a candidate is worse (CAPO's level)."""
 
 
 class SequentialPruner:
@@ -26,6 +32,13 @@ class SequentialPruner:
     Both are compared on the examples that both have answered, a text that repeats counted once, by
     `PairedSequentialTest`: however small the blocks are, and however often it is looked at, of the
     candidates that are as good as the best one at most a part of `ALPHA` is given up.
+
+    With ``pruner_signal: probability`` the probabilities of the right label are compared, which
+    need fewer examples. A prompt may be less sure and right as often, so they alone give nobody up:
+    the objective must be below the best one's on the common examples, and shown to be by the same
+    test at `SUPPORT`. Of candidates as good by both at most a part of `ALPHA` is given up, of those
+    as good by the objective alone at most one of `SUPPORT`. Where a label was not scored, the
+    objective is compared as without the setting.
     """
 
     def __init__(self, context: StudyContext) -> None:
@@ -47,7 +60,8 @@ class SequentialPruner:
         values = [_values(objective, table) if len(table) else [] for table in sides]
         sign = 1 if objective.maximise else -1
         differences = [sign * (b - a) for a, b in zip(*values, strict=True)]
-        return PairedSequentialTest(ALPHA).update(differences).result.is_worse
+        by_probability = self._context.spec.pruner_signal == "probability"
+        return is_shown_worse(differences, _surer(*sides) if by_probability else None)
 
     def _best_trial(self) -> FrozenTrial | None:
         complete = [
@@ -75,6 +89,44 @@ def check_sequential_pruner(objective: Objective) -> None:
             f"pruner: sequential compares the values of single examples, from 0 to 1, and "
             f"{objective.name} has none; use wilcoxon, median or none"
         )
+
+
+def is_shown_worse(objective: Sequence[float], surer: Sequence[float] | None = None) -> bool:
+    """Whether a candidate is to be given up, by what it has more than the best on common examples.
+
+    Args:
+        objective: The differences of the objective, from -1 to 1; negative where it is worse.
+        surer: Those of the probability of the right label, where they decide together.
+
+    Returns:
+        By the objective alone whether it is shown to be worse at `ALPHA`; with both whether the
+        probability shows it at `ALPHA`, and the objective is below by now and shows it at
+        `SUPPORT`.
+
+    Example:
+        >>> is_shown_worse([-1.0] * 4 + [0.0] * 6), is_shown_worse([-1.0] * 7)
+        (False, True)
+        >>> is_shown_worse([-1.0] * 4 + [0.0] * 6, [-0.8] * 10)
+        True
+        >>> is_shown_worse([0.0] * 10, [-0.8] * 10)
+        False
+    """
+    if surer is None:
+        return _compare(objective, ALPHA).is_worse
+    found = _compare(objective, SUPPORT)
+    return found.difference < 0 and found.is_worse and _compare(surer, ALPHA).is_worse
+
+
+def _compare(differences: Sequence[float], alpha: float) -> SequentialResult:
+    return PairedSequentialTest(alpha).update(differences).result
+
+
+def _surer(known: Predictions, new: Predictions) -> list[float] | None:
+    """What the right labels are given more by ``new``; ``None`` where one was not scored."""
+    try:
+        return paired_differences(known, new, "probability")
+    except InputError:
+        return None
 
 
 def _values(objective: Objective, rows: Predictions) -> Sequence[float]:

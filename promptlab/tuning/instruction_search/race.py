@@ -8,7 +8,10 @@ from promptlab.evaluation.sequential_testing import PairedSequentialTest
 
 
 def surviving_candidates(
-    values: Mapping[int, Sequence[float]], population: int, alpha: float = 0.05
+    values: Mapping[int, Sequence[float]],
+    population: int,
+    alpha: float = 0.05,
+    largest: float = 1.0,
 ) -> list[int]:
     """The candidates that fewer than ``population`` others are shown to be better than.
 
@@ -17,9 +20,10 @@ def surviving_candidates(
     al. 2025, CAPO, algorithm 2, with this test in the place of a t-test at .2).
 
     Args:
-        values: Of the same examples, by the number of the candidate; they differ by at most 1.
+        values: Of the same examples, by the number of the candidate.
         population: How many of the best are kept at least.
         alpha: The greatest probability with which one is shown to be better than an equal one.
+        largest: By how much two values may differ: more than 1 where lengths are penalised.
 
     Returns:
         Their numbers, in the order given.
@@ -35,16 +39,19 @@ def surviving_candidates(
         number
         for number, own in values.items()
         if sum(
-            _is_better(others, own, alpha) for other, others in values.items() if other != number
+            _is_better(others, own, alpha, largest)
+            for other, others in values.items()
+            if other != number
         )
         < population
     ]
 
 
-def _is_better(others: Sequence[float], own: Sequence[float], alpha: float) -> bool:
+def _is_better(others: Sequence[float], own: Sequence[float], alpha: float, largest: float) -> bool:
     """Whether the first is shown to be better on the examples that both have."""
     common = min(len(others), len(own))
-    differences = [
-        max(-1.0, min(1.0, a - b)) for a, b in zip(others[:common], own[:common], strict=True)
+    differences = [  # in proportion: to cut them off would shift their mean; the rest is rounding
+        max(-1.0, min(1.0, (a - b) / largest))
+        for a, b in zip(others[:common], own[:common], strict=True)
     ]
     return PairedSequentialTest(alpha).update(differences).result.is_better

@@ -20,7 +20,7 @@ from promptlab.tuning.instruction_search.merging import draw_merge
 from promptlab.tuning.instruction_search.parents import draw_by_share, pareto_shares
 from promptlab.tuning.instruction_search.race import surviving_candidates
 from promptlab.tuning.instruction_search.requests import Method
-from promptlab.tuning.instruction_search.voting import vote_shares
+from promptlab.tuning.instruction_search.voting import mean_quality, vote_accuracy, vote_shares
 
 ParentRule = Literal["pareto", "vote"]
 """By what parents are drawn: the examples that they lead, or what they add to a vote."""
@@ -142,6 +142,8 @@ class RecipeBook:
         merge = draw_merge(leaders, by_number, chance)
         if merge is None:
             because = "no two leading prompts of one ancestor have changed different parts"
+            if not self.demonstrations:
+                because = "with demonstrations: 0 a prompt has one part alone, its instruction"
             return self._instead("merge", because, self._from_parents("reflection", pool, chance))
         parents = [merge.better.record(), merge.other.record()]
         found = {
@@ -159,8 +161,9 @@ class RecipeBook:
         shares = self.shares(pool, chance)
         first = by_number[draw_by_share(shares, chance)]
         if method == "reflection":
+            # One component alone (GEPA), so that merges find lineages that differ in one of them.
             made = {"parents": [first.record()]}
-            return Recipe(method, made | self._mutated(first.demonstrations, chance))
+            return Recipe(method, made | self._shown(first.demonstrations))
         if method == "differential":
             best = max(pool, key=lambda one: (one.value, -one.number))
             others = _distinct_instructions(pool, {first.instruction})
@@ -168,10 +171,12 @@ class RecipeBook:
             parents = [first, best, *donors]
             second = best
         else:
+            others = _distinct_instructions(pool, {first.instruction})
             left = {
                 n: s for n, s in shares.items() if by_number[n].instruction != first.instruction
             }
-            second = by_number[draw_by_share(left, chance)]
+            # Where the race has left one instruction alone, it is crossed with any other one.
+            second = by_number[draw_by_share(left or {o.number: 0 for o in others}, chance)]
             parents = [first, second]
         crossed = cross_demonstrations(first.demonstrations, second.demonstrations, chance)
         made = {"parents": [one.record() for one in parents]}
@@ -185,21 +190,37 @@ class RecipeBook:
             chance: Draws the groups that vote.
 
         Returns:
-            A share for each of them, 0 for who is out of the race or leads nowhere.
+            A share for each that is still in the race, 0 for who leads nowhere.
         """
         lengths = [self._count_words(one) for one in pool]
         values = penalised_signals(pool, self.signal, self.length_penalty, lengths)
-        racing = surviving_candidates(values, self.population) if self.population else list(values)
+        racing = set(values)
+        if self.population:
+            largest = 1 + self.length_penalty
+            # Early and late examples may show opposite things; if none is left so, all are.
+            racing = set(surviving_candidates(values, self.population, largest=largest)) or racing
         found: Mapping[int, float]
         if self.parents == "vote":
-            answers = {
-                one.number: one.labels for one in pool if one.number in racing and one.labels
-            }
-            targets = next((one.targets for one in pool if one.labels), ())
-            found = vote_shares(answers, targets, self.members, _VOTES, chance)
+            found = self._vote_shares([one for one in pool if one.number in racing], chance)
         else:
-            found = pareto_shares({number: values[number] for number in racing})
-        return {one.number: float(found.get(one.number, 0)) for one in pool}
+            found = pareto_shares({n: own for n, own in values.items() if n in racing})
+        lost = set(values) - racing
+        return {n: float(found.get(n, 0)) for one in pool if (n := one.number) not in lost}
+
+    def _vote_shares(
+        self, racing: Sequence[JudgedInstruction], chance: random.Random
+    ) -> dict[int, float]:
+        """By votes, or by the mean probability where that is the signal and all labels scored."""
+        if self.signal == "probability" and all(one.probabilities for one in racing):
+            given = {one.number: one.probabilities for one in racing}
+            return vote_shares(given, mean_quality, self.members, _VOTES, chance)
+        answers = {one.number: one.labels for one in racing if one.labels}
+        targets = next((one.targets for one in racing if one.labels), ())
+
+        def vote(group: Sequence[Sequence[str | None]]) -> float:
+            return vote_accuracy(group, targets)
+
+        return vote_shares(answers, vote, self.members, _VOTES, chance)
 
     def _count_words(self, one: JudgedInstruction) -> int:
         shown = sum(self.example_words.get(name, 0) for name in one.demonstrations)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from promptlab.data.example import Example
 from promptlab.prompts.template import Template
@@ -59,6 +59,7 @@ class WritingRequest:
     Args:
         method: The method.
         fields: The texts of the template's fields by name.
+        instead_of: The method that was to be, and why it could not, where this is another one.
 
     Example:
         >>> request = WritingRequest("crossover", {"first": "a", "second": "b", "examples": ""})
@@ -68,11 +69,35 @@ class WritingRequest:
 
     method: Method
     fields: Mapping[str, str]
+    instead_of: str = ""
 
     @property
     def template(self) -> Template:
         """The method's template."""
         return Template(_TEXTS[self.method], name=f"instruction by {self.method}")
+
+
+def request_of(made: Mapping[str, Any], examples: str) -> WritingRequest:
+    """What a writer is asked for a candidate that is not by *reflection*.
+
+    Args:
+        made: Its settings: the method and what it is made from.
+        examples: Solved examples, as `list_examples` lists them.
+
+    Example:
+        >>> request_of({"method": "trajectory", "tried": [["Name it.", 0.5]]}, "").fields["tried"]
+        'Name it.\\nScore: 0.500'
+    """
+    method: Method = made["method"]
+    fields = {"examples": examples}
+    if method == "trajectory":
+        fields["tried"] = list_tried([(text, float(score)) for text, score in made["tried"]])
+    elif method == "crossover":
+        fields["first"], fields["second"] = (one["instruction"] for one in made["parents"])
+    elif method == "differential":
+        fields["base"], fields["best"], *donors = (one["instruction"] for one in made["parents"])
+        fields["differences"] = list_differences(*donors)
+    return WritingRequest(method, fields)
 
 
 def list_examples(examples: Sequence[Example], fields: Sequence[str]) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from promptlab.errors import StudyError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.events import Warned
 from promptlab.study.folder.saved_predictions import read_trial_predictions
-from promptlab.study.trials.sequential_pruner import SequentialPruner
+from promptlab.study.trials.sequential_pruner import (
+    ALPHA,
+    SUPPORT,
+    SequentialPruner,
+    is_shown_worse,
+)
 from tests.helpers.study_run_fixtures import start  # noqa: F401 - a fixture
 
 LABELS = ("negative", "positive")
@@ -110,3 +117,77 @@ def test_whom_others_are_compared_with_is_judged_to_the_end(
     states = {row["state"] for row in board["trials"] if row["kind"] == "template"}
     others = {row["state"] for row in board["trials"] if row["kind"] == "demonstrations"}
     assert states == {"complete"} and others == {"pruned"}
+
+
+def with_probability(rows: Predictions, probability: float) -> Predictions:
+    """The same labels, and so much for the right one."""
+    made = []
+    for row in rows:
+        right = str(row.target)
+        other = LABELS[LABELS.index(right) - 1]
+        scores = {right: math.log(probability), other: math.log(1 - probability)}
+        made.append(replace(row, scores=scores))
+    return Predictions(made)
+
+
+def by_probability(context: Any) -> Any:
+    return replace(context, spec=context.spec.model_copy(update={"pruner_signal": "probability"}))
+
+
+def moments(context: Any, best: Predictions, worse: Predictions) -> list[int]:
+    """After how many examples ``worse`` would be given up, against ``best`` as the best one."""
+    pruner = SequentialPruner(context)
+    pruner._predictions = lambda trial: best  # type: ignore[method-assign]
+    return [n for n in range(1, len(best) + 1) if pruner.should_prune(worse[:n])]
+
+
+def test_probabilities_decide_sooner(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    lost = [place for place, right in enumerate(best.correct) if right]
+    sure = with_probability(best, 0.9)
+    unsure = with_probability(with_right(best, lambda *_: False), 0.1)
+    first = moments(by_probability(context), sure, unsure)[0]
+    # The mean wealth of the stakes is 3.7 after three losses, 6.1 after four; .2 asks for 5.
+    assert first == max(lost[3] + 1, 8)  # seven differences of -.8 have a wealth of 16, eight of 26
+    assert first < moments(context, sure, unsure)[0]
+
+
+def test_less_sure_and_as_often_right_is_not_given_up(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    sure, unsure = with_probability(best, 0.99), with_probability(best, 0.01)
+    assert moments(by_probability(context), sure, unsure) == []
+
+
+def test_what_was_not_scored_is_compared_by_the_objective(raced: tuple[Any, Predictions]) -> None:
+    context, best = raced
+    worse = with_right(best, lambda *_: False)
+    unscored = Predictions(replace(row, scores=None) for row in worse)
+    found = moments(by_probability(context), best, unscored)
+    assert found and found == moments(context, best, worse)
+
+
+def test_how_often_equals_are_given_up() -> None:
+    """As often right: a fifth at most if less sure, and a twentieth if as sure."""
+    chance = np.random.default_rng(3)
+    lost = {"less sure": 0, "as sure": 0}
+    for _ in range(400):
+        objective = chance.choice([-1.0, 0.0, 1.0], size=120, p=[0.15, 0.7, 0.15])
+        noise = chance.uniform(-0.3, 0.3, size=120)
+        lost["less sure"] += is_shown_worse(list(objective), list(noise - 0.3))
+        lost["as sure"] += is_shown_worse(list(objective), list(noise + 0.2 * objective))
+    assert 0 < lost["less sure"] <= 400 * SUPPORT
+    assert lost["as sure"] <= 400 * ALPHA
+
+
+def test_a_study_races_by_probability(start: Callable[..., Any]) -> None:
+    run, _ = start(pruner="sequential", pruner_signal="probability", sampler="random", block=3)
+    assert run.run()["best"]["dev"]["n"] == 30
+    assert run.spec.document()["pruner_signal"] == "probability"
+
+
+def test_the_signal_is_of_the_sequential_pruner_alone(start: Callable[..., Any]) -> None:
+    run, _ = start(pruner="median", pruner_signal="probability")
+    with pytest.raises(StudyError, match="only pruner: sequential compares by probability"):
+        run.run()
+    plain, _ = start(pruner="sequential")
+    assert "pruner_signal" not in plain.spec.document()  # hashes of earlier studies stay

@@ -57,3 +57,18 @@ def test_equal_candidates_rarely_fall_out() -> None:
         one, other = chance.integers(0, 2, (2, 60)).astype(float)
         lost += len(surviving_candidates({1: list(one), 2: list(other)}, population=1)) < 2
     assert lost <= 30  # either of the two may be lost
+
+
+def test_penalised_values_are_compared_in_proportion() -> None:
+    """With a penalty of .5 one is .5 shorter and wins as often as it loses: by hand.
+
+    Its differences are 1.5 and -.5 in turn, of 1.5 at most 1 and -1/3: a mean of 1/3. Cut off at 1
+    they would be 1 and -.5, as if it were less; and -1.5 and .5, cut off, more.
+    """
+    values = {1: [1.0, 0.0] * 30, 2: [-0.5, 0.5] * 30}
+    expected = PairedSequentialTest().update([1, -1 / 3] * 30).result
+    cut = PairedSequentialTest().update([1, -0.5] * 30).result
+    assert expected.is_better and expected.e_value > cut.e_value
+    assert surviving_candidates(values, population=1, largest=1.5) == [1]
+    even = {1: [0.75, -0.75] * 40, 2: [-0.75, 0.75] * 40}
+    assert surviving_candidates(even, population=1, largest=1.5) == [1, 2]

@@ -71,6 +71,10 @@ def test_a_merge_or_the_reason_why_there_is_none() -> None:
     assert none.fallback == (
         "instead of merge: no two leading prompts of one ancestor have changed different parts"
     )
+    alone = RecipeBook(seed=1).make("merge", pool[:2], 4)
+    assert alone.fallback.endswith(
+        "with demonstrations: 0 a prompt has one part alone, its instruction"
+    )
 
 
 def test_demonstrations_are_inherited_with_a_change() -> None:
@@ -78,11 +82,11 @@ def test_demonstrations_are_inherited_with_a_change() -> None:
     book = RecipeBook(seed=1, demonstrations=3, example_words=words)
     pool = [judged(0, "calm", "11", demonstrations=("a", "b")), judged(1, "brisk", "10")]
     for number in range(40):
-        made = book.make("reflection", pool, number).made_from
-        shown = made["examples"]
-        assert made["parents"][0]["demonstrations"] == ["a", "b"]
+        shown = (made := book.make("trajectory", pool, number).made_from)["examples"]
         assert len(shown) <= 3 and set(shown) <= set(words)
         assert abs(len(shown) - 2) <= 1 and made["change"] in ("added", "removed", "shuffled")
+    kept = book.make("reflection", pool[:1], 3).made_from
+    assert kept["examples"] == kept["parents"][0]["demonstrations"] == ["a", "b"]
     counts = {len(book.make("induction", [], n).made_from["examples"]) for n in range(60)}
     assert counts == {0, 1, 2, 3}
     assert "examples" not in RecipeBook(seed=1).make("induction", [], 1).made_from
@@ -113,7 +117,10 @@ def test_probabilities_tell_apart_what_is_right_alike() -> None:
 def test_who_is_beaten_by_a_whole_population_is_no_parent() -> None:
     pool = [judged(1, "good", "1" * 40), judged(2, "bad", "0" * 39 + "1")]
     shares = RecipeBook(seed=1, population=1).shares(pool, random.Random(1))
-    assert shares == {1: 40.0, 2: 0.0}
+    assert shares == {1: 40.0}
+    # crossed with another instruction all the same, where the race has left one alone
+    made = RecipeBook(seed=1, population=1).make("crossover", pool, 3).made_from
+    assert [parent["trial"] for parent in made["parents"]] == [1, 2]
     few = [judged(1, "good", "111"), judged(2, "other", "001")]
     assert RecipeBook(seed=1, population=1).shares(few, random.Random(1))[1] == 3.0
 
@@ -140,4 +147,31 @@ def test_equal_numbers_give_equal_recipes() -> None:
     methods: tuple[Method, ...] = ("reflection", "crossover", "merge", "trajectory", "induction")
     for method in methods:
         assert book.make(method, POOL, 7) == book.make(method, POOL, 7)
-    assert book.make("reflection", POOL, 7) != book.make("reflection", POOL, 8)
+    assert book.make("trajectory", POOL, 7) != book.make("trajectory", POOL, 8)
+
+
+def test_a_vote_to_which_nobody_adds_does_not_bring_back_who_has_lost() -> None:
+    right, wrong, targets = ("a",) * 40, ("b",) * 40, ("a",) * 40
+    pool = [
+        judged(1, "good", "1" * 40, labels=right, targets=targets),
+        judged(2, "as good", "1" * 40, labels=right, targets=targets),
+        judged(3, "bad", "0" * 40, labels=wrong, targets=targets),
+    ]
+    book = RecipeBook(seed=1, parents="vote", population=1)
+    assert book.shares(pool, random.Random(1)) == {1: 0.0, 2: 0.0}
+    drawn = {book.make("reflection", pool, n).made_from["parents"][0]["trial"] for n in range(30)}
+    assert drawn == {1, 2}
+
+
+def test_for_the_vote_by_probability() -> None:
+    pool = [
+        judged(n, text, "10", labels=("a", "b"), targets=("a", "a"), probabilities=given)
+        for n, text, given in (
+            (1, "one", (0.9, 0.1)), (2, "two", (0.9, 0.1)), (3, "three", (0.6, 0.4)),
+        )
+    ]  # fmt: skip
+    votes = RecipeBook(seed=1, parents="vote").shares(pool, random.Random(1))
+    assert set(votes.values()) == {0.0}  # all say the same
+    surer = RecipeBook(seed=1, parents="vote", signal="probability")
+    shares = surer.shares(pool, random.Random(1))
+    assert shares[3] > 0 == shares[1] == shares[2]
