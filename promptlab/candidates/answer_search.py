@@ -5,34 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field
-
+from promptlab.candidates.answer_search_settings import (
+    DIMENSIONS,
+    PROTOTYPES,
+    VECTORS,
+    WITHOUT_WORDS,
+    AnswerSearchSettings,
+)
 from promptlab.candidates.base import KindSettings, LearningKind, Trial, fit_sequentially
 from promptlab.candidates.dimensions import suggest_choice
-from promptlab.candidates.template import (
-    Answers,
-    DecodingSettings,
-    Option,
-    TemplateKind,
-    TemplateSettings,
-)
+from promptlab.candidates.template import Option, TemplateKind
 from promptlab.data.task import Task
 from promptlab.errors import CapabilityError, DataError, InputError, StudyError
+from promptlab.events import Step
 from promptlab.models.base import LanguageModel
 from promptlab.models.local import LocalModel
 from promptlab.models.pool import load_model, note_model
 from promptlab.predictors.answer_vectors import AnswerVectorClassifier
 from promptlab.predictors.base import Predictor
-from promptlab.predictors.candidate import Candidate
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.predictors.prototypes import PrototypeClassifier
 from promptlab.predictors.truncation import render_truncated
 from promptlab.prompts.decoding import Decoding
 from promptlab.prompts.template import Template
 from promptlab.prompts.verbalizer import Verbalizer
-from promptlab.tuning.answer_search.config import AnswerSearchConfig, Chooser, Ranking
+from promptlab.tuning.answer_search.config import AnswerSearchConfig
 from promptlab.tuning.answer_search.paraphrases import (
     AnswerWriter,
     Paraphrases,
@@ -45,64 +44,8 @@ from promptlab.tuning.answer_search.slots import AnswerSlots, check_labels
 from promptlab.tuning.fit_context import FitContext, FitRequest
 from promptlab.tuning.triggers.vocabulary_filter import TokenFilter
 
-_SEARCHED = ("candidates", "ranking", "distinct", "max_assignments", "kept")
-ParaphraseSource = Literal["nearest", "writer"]
-AnswerMethod = Literal[
-    "ratio", "assignment", "many_to_one", "paraphrase", "prototypes", "answer_vectors"
-]
-PROTOTYPES = "prototypes"
-"""The method without words: a label is the mean of its examples' slot features (ProtoVerb)."""
-VECTORS = "answer_vectors"
-"""The method whose labels are learned vectors (WARP)."""
-_WITHOUT_WORDS = (PROTOTYPES, VECTORS)
-_EVERY = ("choose_on", "capitalised", "folds", "train_examples", "seed", "calibration")
-_DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "ratio": (*_EVERY, "words", "aggregation"),
-    "assignment": (*_EVERY, *_SEARCHED),
-    "many_to_one": (*_EVERY, *_SEARCHED, "words", "beam", "aggregation"),
-    "paraphrase": (*_EVERY, *_SEARCHED, "words", "beam", "aggregation", "paraphrases"),
-    PROTOTYPES: (),
-    VECTORS: ("folds", "seed"),
-}
-"""What is searched over, or given, for each method; the rest does not matter to it."""
-WRITING = DecodingSettings(max_tokens=96, temperature=0.9, top_p=0.95)
 _MAX_SLOTS = 4
 """Slots of so many templates are kept at hand for further searches."""
-
-
-class AnswerSearchSettings(TemplateSettings):
-    """How the answer words of a template group are found; every list is a search dimension.
-
-    The names are those of `AnswerSearchConfig`: *ratio* takes the best ``words`` of each label,
-    *assignment* tries one of the ``candidates`` of each label in all combinations, *many_to_one*
-    adds further words to the best of them. Train proposes, dev chooses. *paraphrase* does as
-    *many_to_one* with words that mean what the ``given`` answers (without them the template's own)
-    mean: the *nearest* ones in the model's own vocabulary, or those that a ``writer`` writes (a
-    model's name; without it the study's own). *prototypes* needs no words: a label is the mean of
-    its training examples' features at the slot. *answer_vectors* learns a vector for each label,
-    which begins at the given answers if there are any.
-    """
-
-    verbalizers: list[Literal["search"]] = Field(default=["search"], min_length=1)  # type: ignore[assignment]
-    length_normalise: list[Literal[False]] = Field(default=[False], min_length=1)  # type: ignore[assignment]
-    method: list[AnswerMethod] = Field(default=["assignment"], min_length=1)
-    given: Answers | None = None
-    paraphrases: list[ParaphraseSource] = Field(default=["nearest"], min_length=1)
-    writer: str | None = None
-    writing: DecodingSettings = WRITING
-    tries: int = Field(default=3, ge=1)
-    words: list[int] = Field(default=[AnswerSearchConfig.words], min_length=1)
-    candidates: list[int] = Field(default=[AnswerSearchConfig.candidates], min_length=1)
-    ranking: list[Ranking] = Field(default=[AnswerSearchConfig.ranking], min_length=1)
-    distinct: list[bool] = Field(default=[AnswerSearchConfig.distinct], min_length=1)
-    beam: list[int] = Field(default=[AnswerSearchConfig.beam], min_length=1)
-    choose_on: list[Chooser] = Field(default=[AnswerSearchConfig.choose_on], min_length=1)
-    capitalised: list[bool] = Field(default=[AnswerSearchConfig.capitalised], min_length=1)
-    kept: int = AnswerSearchConfig.kept
-    max_assignments: int = AnswerSearchConfig.max_assignments
-    folds: int = AnswerSearchConfig.folds
-    train_examples: int = AnswerSearchConfig.train_examples
-    seed: int = AnswerSearchConfig.seed
 
 
 class AnswerSearchKind(LearningKind, TemplateKind):
@@ -118,7 +61,7 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         for name in [field.name for field in fields(AnswerSearchConfig)]:
             given = getattr(settings, name)
             for value in given if isinstance(given, list) else [given]:
-                if value not in _WITHOUT_WORDS:
+                if value not in WITHOUT_WORDS:
                     _config({name: value})
         for option in self.options.values():
             if option.parser is not None and option.answers is None:
@@ -170,7 +113,7 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         method: str = suggest_choice(trial, f"{prefix}method", settings.method)
         labels.append(method.replace("_", " "))
         found: dict[str, Any] = {"method": method}
-        for name in _DIMENSIONS[method]:
+        for name in DIMENSIONS[method]:
             given = getattr(settings, name)
             if not isinstance(given, list):
                 found[name] = given
@@ -207,17 +150,20 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         slots = self._slots_of(template, model, config, fitting)
         said = None
         if source is not None:
-            said = self._paraphrases(given, source, config, slots, item.candidate)
+            said = self._paraphrases(given, source, config, slots, fitting)
+            told = {"paraphrases": source, "dropped": said.dropped_text}
+            notes = {name: text for name, text in told.items() if text}
+            fitting.events.emit(Step(item.number, 1, {"tokens": float(said.tokens)}, notes))
         pool = None if said is None else said.words
         found = AnswerSearch(slots, config, fitting.score_dev, pool=pool, stop=stop).run()
         classifier = PromptClassifier(
             template, found.verbalizer, model, calibration=config.calibration
         )
-        notes = {"method": config.method} | found.record()
+        facts = {"method": config.method} | found.record()
         if said is not None:
-            notes |= {"given": str(Verbalizer(given)), "paraphrases": source} | said.record()
+            facts |= {"given": str(Verbalizer(given)), "paraphrases": source} | said.record()
             classifier.fitting_tokens = said.tokens
-        classifier.notes = {"answer_search": notes}
+        classifier.notes = {"answer_search": facts}
         return classifier.fit(self.task.train)
 
     def _paraphrases(
@@ -226,7 +172,7 @@ class AnswerSearchKind(LearningKind, TemplateKind):
         source: str,
         config: AnswerSearchConfig,
         slots: AnswerSlots,
-        candidate: Candidate,
+        fitting: FitContext,
     ) -> Paraphrases:
         """The words that are tried in the place of the given ones; asked for once a template."""
         vocabulary = slots.vocabulary
@@ -235,14 +181,19 @@ class AnswerSearchKind(LearningKind, TemplateKind):
             rows = vocabulary_rows(slots.model, vocabulary)
             return add_nearest(words, rows, config.candidates)
         key = (
-            repr(candidate.settings["template"]),
+            repr(sorted(slots.template.settings().items())),
             repr(given),
             str((config.candidates, config.capitalised)),
         )
         if key in self._paraphrased:
             return replace(self._paraphrased[key], tokens=0)
         decoding = Decoding(**self.settings.writing.model_dump())
-        writer = AnswerWriter(self._named_writer or slots.model, decoding, self.settings.tries)
+        writer = AnswerWriter(
+            self._named_writer or slots.model,
+            decoding,
+            self.settings.tries,
+            stop=fitting.cancellation.check,
+        )
         found = writer.add_written(words, given, slots.labels, vocabulary, config.candidates)
         self._paraphrased[key] = found
         return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -155,6 +155,7 @@ class AnswerWriter:
         model: A model that generates; with a chat template it is asked in a conversation.
         decoding: How it writes; above temperature 0 every try is another sample.
         tries: Replies a label at most; a label that has words enough is not asked again.
+        stop: Called before every reply; what it raises ends the work.
 
     Raises:
         CapabilityError: For a model that does not generate.
@@ -165,9 +166,16 @@ class AnswerWriter:
         'AnswerWriter'
     """
 
-    def __init__(self, model: LanguageModel, decoding: Decoding, tries: int = 3) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        decoding: Decoding,
+        tries: int = 3,
+        *,
+        stop: Callable[[], None] = lambda: None,
+    ) -> None:
         model.require("generate")
-        self.model, self.decoding, self.tries = model, decoding, tries
+        self.model, self.decoding, self.tries, self._stop = model, decoding, tries, stop
 
     def add_written(
         self,
@@ -220,6 +228,7 @@ class AnswerWriter:
         for attempt in range(self.tries):
             if len(known) + len(own) >= top:
                 break
+            self._stop()
             sample = number * self.tries + attempt
             (reply,) = self.model.generate([prompt], self.decoding, samples=[sample])
             made.tokens += reply.tokens_in + reply.tokens_out

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from promptlab.cancellation import Cancellation
 from promptlab.data.task import Task
-from promptlab.errors import CapabilityError, InputError
+from promptlab.errors import Cancelled, CapabilityError, InputError
 from promptlab.evaluation.predictions import Predictions
 from promptlab.models.local import LocalModel
 from promptlab.prompts.decoding import Decoding
@@ -105,6 +106,17 @@ def test_a_writer_stops_when_there_are_enough_and_when_it_would_repeat_itself() 
     AnswerWriter(greedy, Decoding(max_tokens=20)).add_written(given, GIVEN, LABELS, VOCABULARY, 5)
     assert len(greedy.calls) == 2
     assert names(given.words) == [["bad"], ["good"]]  # what was given is left as it was
+
+
+def test_writing_stops_when_it_is_asked_to() -> None:
+    stopping = Cancellation()
+    stopping.request()
+    model = ScriptedModel(lambda prompt, sample: "fine")
+    given = given_words(GIVEN, LABELS, VOCABULARY)
+    writer = AnswerWriter(model, SAMPLED, stop=stopping.check)
+    with pytest.raises(Cancelled):
+        writer.add_written(given, GIVEN, LABELS, VOCABULARY, 5)
+    assert not model.calls
 
 
 def test_a_model_that_does_not_write(masked: LocalModel) -> None:
