@@ -145,13 +145,18 @@ def test_killed_at_any_write_and_continued_is_the_same_lineage(
     assert board["best"]["candidate"] == whole["best"]["candidate"]
 
 
-def test_members_evolve_for_the_vote_of_an_ensemble(tmp_path: Path) -> None:
-    together = {
-        "kind": "ensemble", "of": ["instruction_search"], "top": [3], "method": ["majority"],
+@pytest.mark.parametrize(
+    ("signal", "together"), [("objective", "majority"), ("probability", "mean")]
+)
+def test_members_evolve_for_the_vote_of_an_ensemble(
+    tmp_path: Path, signal: str, together: str
+) -> None:
+    group = {
+        "kind": "ensemble", "of": ["instruction_search"], "top": [3], "method": [together],
         "diverse": True,
     }  # fmt: skip
     run, _ = start(
-        tmp_path, SimulatedModel(8), [together], parents="vote", members=3,
+        tmp_path, SimulatedModel(8), [group], parents="vote", members=3, signal=signal,
         methods=["induction", "crossover", "reflection"],
     )  # fmt: skip
     board = run.run()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from promptlab.tuning.instruction_search.judged import JudgedInstruction, penalised_signals
+from promptlab.tuning.instruction_search.parents import draw_by_share, pareto_shares
 from promptlab.tuning.instruction_search.recipes import RecipeBook
 from promptlab.tuning.instruction_search.requests import Method
 
@@ -175,3 +176,23 @@ def test_for_the_vote_by_probability() -> None:
     surer = RecipeBook(seed=1, parents="vote", signal="probability")
     shares = surer.shares(pool, random.Random(1))
     assert shares[3] > 0 == shares[1] == shares[2]
+
+
+def test_without_further_settings_parents_are_drawn_as_ever() -> None:
+    """The draws of the first version: by Pareto shares, a second parent of another instruction."""
+    pool = [*POOL, judged(3, "plain", "0110"), judged(4, "calm", "1010")]
+    by_number = {one.number: one for one in pool}
+    for number in range(60):
+        chance = random.Random(f"13 {number}")
+        led = pareto_shares({one.number: one.correct for one in pool})
+        shares = {one.number: led.get(one.number, 0) for one in pool}
+        first = by_number[draw_by_share(shares, chance)]
+        others = {n: s for n, s in shares.items() if by_number[n].instruction != first.instruction}
+        second = by_number[draw_by_share(others, chance)]
+        told = [
+            {"trial": one.number, "instruction": one.instruction, "value": one.value}
+            for one in (first, second)
+        ]
+        book = RecipeBook(seed=13)
+        assert book.make("reflection", pool, number).made_from == {"parents": told[:1]}
+        assert book.make("crossover", pool, number).made_from == {"parents": told}
