@@ -144,6 +144,11 @@ class AnswerVectorClassifier(SlotClassifier):
             )
         return AnswerVectors(learned.head.numpy(), learned.head_bias.numpy())
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What a study tells of a trial with it: how it was learned."""
+        return self.facts()
+
     def facts(self) -> dict[str, Any]:
         """How the vectors were learned, and the words that are nearest to each."""
         learned = self._local().learned

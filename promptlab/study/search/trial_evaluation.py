@@ -24,6 +24,7 @@ from promptlab.evaluation.truncation_count import count_truncations
 from promptlab.events import BlockScored, TrialFinished, Warned
 from promptlab.files.cache import atomic_write
 from promptlab.files.saved_predictor.folder import DOCUMENT
+from promptlab.predictors.answer_vectors import AnswerVectorClassifier
 from promptlab.predictors.base import Predictor
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.study.folder.documents import file_checksum
@@ -212,7 +213,8 @@ def evaluation_record(
     context: StudyContext, fitted: Predictor, rows: Predictions
 ) -> dict[str, Any]:
     """What is found of a predictor by its predictions of dev, but for ``seconds``."""
-    notes = fitted.notes if isinstance(fitted, PromptClassifier) else {}
+    tells = isinstance(fitted, PromptClassifier | AnswerVectorClassifier)
+    notes: dict[str, Any] = getattr(fitted, "notes", {}) if tells else {}
     return ({"notes": notes} if notes else {}) | {
         "dev": context.dev_summary(rows),
         "prompt": fitted.example_prompt(context.examples[0]),
