@@ -37,6 +37,9 @@ def improve(
             help="induction, reflection, crossover, trajectory or differential; repeat it."
         ),
     ] = None,
+    demonstrations: Annotated[
+        int, typer.Option(min=0, help="Solved examples that a new prompt may show.")
+    ] = 0,
     calibration: Annotated[str | None, typer.Option(help="none, contextual, pmi or batch.")] = None,
     train: Annotated[
         int | None, typer.Option(min=1, help="Examples that the writer may be shown.")
@@ -73,6 +76,7 @@ def improve(
             answers=read_pairs(answer, "--answer") or None,
             proposals=proposals,
             methods=method or None,  # type: ignore[arg-type]  # checked with the study
+            demonstrations=demonstrations,
             calibration=calibration,
             train=train,
             dev=dev,

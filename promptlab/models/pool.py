@@ -75,6 +75,12 @@ class ModelPool:
                 self._models[key] = model
                 return self._used(key)
 
+    def put(self, model: LanguageModel) -> None:
+        """Keep a model that is loaded already under its name: `get` gives it from now on."""
+        key = (model.name, json.dumps({}), _state(model.name, {}))
+        with self._lock:
+            self._models[key] = model
+
     def _used(self, key: _Key) -> LanguageModel:
         self._models.move_to_end(key)
         return self._models[key]

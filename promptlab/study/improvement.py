@@ -78,6 +78,7 @@ def optimize_prompt(
     answers: Mapping[str, Any] | None = None,
     proposals: int = 12,
     methods: Sequence[Method] | None = None,
+    demonstrations: int = 0,
     calibration: str | None = None,
     train: int | None = None,
     dev: int | None = None,
@@ -101,7 +102,8 @@ def optimize_prompt(
         writer: The name of a model that writes; who answers, by default.
         answers: The answers of every label, for a text; others have their own.
         proposals: How many instructions are written and judged.
-        methods: Those of the kind *instruction_search*; all of them by default.
+        methods: Those of the kind *instruction_search*; its usual ones by default.
+        demonstrations: How many training examples a new prompt may show beside its instruction.
         calibration: *none*, *contextual*, *pmi* or *batch*; a saved prompt's own, else *none*.
         train: Examples that the writer may be shown.
         dev: Examples that judge.
@@ -136,7 +138,7 @@ def optimize_prompt(
         "study": name,
         "task": {"data": str(data), "seed": seed} | sizes | reading,
         "model": named or given.model or "smollm2-135m",
-        "candidates": _groups(given, writer, proposals, methods, calibration, seed),
+        "candidates": _groups(given, writer, proposals, methods, demonstrations, calibration, seed),
         "baseline": "template",
         "pruner": "sequential",
         "budget": {"trials": proposals + 2},
@@ -207,11 +209,14 @@ def _groups(
     writer: str | None,
     proposals: int,
     methods: Sequence[Method] | None,
+    demonstrations: int,
     calibration: str | None,
     seed: int,
 ) -> list[dict[str, Any]]:
     shared = {"templates": [given.entry], "calibration": [calibration or given.calibration]}
     search: dict[str, Any] = {"kind": "instruction_search", "proposals": proposals, "seed": seed}
+    if demonstrations:
+        search["demonstrations"] = demonstrations
     if writer is not None:
         search["writer"] = writer
     if methods is not None:
