@@ -24,6 +24,7 @@ BUILT_IN = {
     "template": "promptlab.candidates.template:TemplateKind",
     "decomposition": "promptlab.candidates.span_decomposition:DecompositionKind",
     "demonstrations": "promptlab.candidates.demonstrations:DemonstrationsKind",
+    "infilled_templates": "promptlab.candidates.infilled_templates:InfilledTemplatesKind",
     "mined_templates": "promptlab.candidates.mined_templates:MinedTemplatesKind",
     "self_consistency": "promptlab.candidates.self_consistency:SelfConsistencyKind",
     "retrieval": "promptlab.candidates.retrieval:RetrievalKind",

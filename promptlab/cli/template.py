@@ -1,4 +1,4 @@
-"""``promptlab template``: list, show, render, check, mine, import, export."""
+"""``promptlab template``: list, show, render, check, mine, infill, import, export."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from promptlab.cli.options import (
 )
 from promptlab.cli.output import Json, note, print_json, print_listing, printable, table_cell
 from promptlab.cli.template_exchange import export_names, import_file
+from promptlab.cli.template_infill import infill
 from promptlab.cli.template_mine import mine
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from promptlab.prompts.template import Demonstration
 
 app = typer.Typer(
-    help="Browse, render, check, mine and share prompt templates.", no_args_is_help=True
+    help="Browse, render, check, mine, infill and share prompt templates.", no_args_is_help=True
 )
+app.command("infill")(infill)
 app.command("mine")(mine)
 app.command("import")(import_file)
 app.command("export")(export_names)

@@ -85,7 +85,7 @@ def mine(
         method=method.value, pipeline=pipeline, top=top, min_pairs=min_pairs,
         max_words=max_words, ignore_case=ignore_case, column=text, field=field,
     )  # fmt: skip
-    _check_target(out)
+    check_target(out)
     known = read_entity_pairs(pairs, subject=subject, object=object, ignore_case=ignore_case)
     with _show_progress() as on_progress:
         result = mine_templates(corpus, known, options, on_progress=on_progress)
@@ -125,7 +125,7 @@ def _tell(result: MiningResult, pairs: EntityPairs, out: Path | None) -> None:
         note(f"Wrote {len(result.templates)} templates to {out}")
 
 
-def _check_target(out: Path | None) -> None:
+def check_target(out: Path | None) -> None:
     """Refuse a file that is there already, or has another ending, before gigabytes are read."""
     from promptlab.errors import DataError
 

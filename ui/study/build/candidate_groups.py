@@ -87,7 +87,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """A group of a kind with what it must have, for the study's data."""
     names = templates_for(document)
     answered = {
-        f"{task.name}/{name}"
+        f"{task.name}/{name}": entry.answers
         for task in tasks()
         for name, entry in task.templates.items()
         if entry.answers is not None
@@ -113,6 +113,10 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "answer_search": {"templates": scored[:1], "method": ["ratio", "assignment"]},
         "instruction_search": {"templates": (scored or written)[:1], "proposals": 12},
         MINED: {"corpus": "corpus.txt", "pairs": "train"},
+        "infilled_templates": {
+            "filler": "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+            "answers": answered[scored[0]] if scored else {"yes": "yes", "no": "no"},
+        },
     }
     return {"kind": kind} | needed.get(kind, {})
 

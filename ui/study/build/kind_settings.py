@@ -32,6 +32,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "tree_of_thoughts": ("thoughts", "evaluation", "search", "beam", "depth"),
     "words": ("rank", "calibration"),
     "mined_templates": ("corpus", "pairs", "top", "ending", "calibration"),
+    "infilled_templates": ("filler", "shapes", "top", "calibration"),
     "triggers": ("templates", "length", "method", "steps", "label_words"),
     "instruction_search": ("templates", "proposals", "methods", "writer", "calibration"),
     "answer_search": ("templates", "method", "words", "candidates", "ranking", "calibration"),

@@ -1,0 +1,1 @@
+"""Templates that a language model fills in around training examples and their answers."""
