@@ -139,7 +139,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--shape", choices=list(SHAPES), default="small")
+    parser.add_argument("--shape", choices=list(SHAPES), default="base")
     parser.add_argument("--examples", type=int, default=16)
     parser.add_argument("--length", type=int, default=32, help="tokens of an example at most")
     parser.add_argument("--beams", type=int, default=20)

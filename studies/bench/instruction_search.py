@@ -9,7 +9,7 @@ out of the same budget on which it tests its own winner. Afterwards rows that no
 good winner and given prompt are: told are test accuracy with its 95 % interval, the gain over the
 given prompt, calls, tokens and seconds, how often a gain is claimed, and how often such a claim is
 not confirmed by an exact McNemar test on those rows. Runs that are in the file already are not made
-again.
+again, unless they failed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 import promptlab as pl
 from promptlab.data.example import Example
-from promptlab.evaluation.statistics import mcnemar_exact, t_interval
+from promptlab.errors import InputError
+from promptlab.evaluation.statistics import mcnemar_exact
 from promptlab.events import Events
 from promptlab.library.sources import find_template
 from promptlab.models.pool import POOL
@@ -133,18 +135,23 @@ def measure(name: str, problem: SearchProblem, meter: CallMeter) -> dict[str, An
         "is_confirmed": is_confirmed, "p_value": comparison.p_value,
         "given": float(np.mean(right["given"])), "winner": float(np.mean(right["winner"])),
         "right": "".join("01"[mark] for mark in right["winner"]),
+        "given_right": "".join("01"[mark] for mark in right["given"]),
     }  # fmt: skip
 
 
 def summarise(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row for every task and optimiser.
 
-    The interval of the accuracy is that of the mean over seeds (t); ours and each peer are compared
-    by the mean difference of their winners on the same rows of the same seeds, with its interval.
+    Intervals are those of a bootstrap over seeds and, within each, over test rows. Ours and a peer
+    are compared on the same rows of the same seeds: better, worse, or not distinguishable.
     """
     found = []
     for task in dict.fromkeys(run["task"] for run in runs):
-        own = {r["seed"]: r for r in runs if (r["optimiser"], r["task"]) == (OURS, task)}
+        own = {
+            r["seed"]: r
+            for r in runs
+            if (r["optimiser"], r["task"]) == (OURS, task) and "failed" not in r
+        }
         for name in dict.fromkeys(run["optimiser"] for run in runs):
             rows = [r for r in runs if (r["optimiser"], r["task"]) == (name, task)]
             good = [r for r in rows if "failed" not in r]
@@ -160,27 +167,56 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _figures(
     rows: Sequence[Mapping[str, Any]], own: Mapping[int, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    winners = [row["winner"] for row in rows]
-    several = len(rows) > 1
     claims = [row for row in rows if row["claims_gain"]]
+    gains = [_marks(row["right"]) - _marks(row["given_right"]) for row in rows]
     pairs = [
-        own[row["seed"]]["winner"] - row["winner"]
+        _marks(own[row["seed"]]["right"]) - _marks(row["right"])
         for row in rows
-        if row["seed"] in own and "failed" not in own[row["seed"]]
+        if row["seed"] in own
     ]
+    less = bootstrap(pairs) if pairs else None
     return {
-        "winner": float(np.mean(winners)),
-        "ci95": list(t_interval(winners)) if several else None,
+        "winner": float(np.mean([row["winner"] for row in rows])),
+        "ci95": bootstrap([_marks(row["right"]) for row in rows]),
         "gain": float(np.mean([row["winner"] - row["given"] for row in rows])),
+        "gain_ci95": bootstrap(gains),
         "claims": len(claims),
         "unconfirmed": sum(not row["is_confirmed"] for row in claims),
         "calls": float(np.mean([row["calls"] for row in rows])),
         "writer_calls": float(np.mean([row["writer_calls"] for row in rows])),
         "tokens": float(np.mean([row["tokens"] for row in rows])),
         "seconds": float(np.mean([row["seconds"] for row in rows])),
-        "ours_less_it": float(np.mean(pairs)) if pairs else None,
-        "ours_less_it_ci95": list(t_interval(pairs)) if len(pairs) > 1 else None,
+        "ours_less_it": float(np.mean([pair.mean() for pair in pairs])) if pairs else None,
+        "ours_less_it_ci95": less,
+        "ours_is": None if less is None else _verdict(less),
     }
+
+
+def _verdict(interval: Sequence[float]) -> str:
+    low, high = interval
+    return "better" if low > 0 else "worse" if high < 0 else "not distinguishable"
+
+
+def _marks(text: str) -> Float[np.ndarray, " row"]:
+    return np.array([float(mark) for mark in text])
+
+
+def bootstrap(seeds: Sequence[Float[np.ndarray, " row"]], resamples: int = 2_000) -> list[float]:
+    """The 95 % interval of the mean, with seeds drawn anew and within each its rows.
+
+    Args:
+        seeds: The values of every seed's rows.
+        resamples: How often.
+
+    Returns:
+        Its low and its high end.
+    """
+    random = np.random.default_rng(13)
+    means = []
+    for _ in range(resamples):
+        drawn = random.integers(0, len(seeds), len(seeds))
+        means.append(np.mean([random.choice(seeds[n], len(seeds[n])).mean() for n in drawn]))
+    return [float(end) for end in np.quantile(means, [0.025, 0.975])]
 
 
 def print_summary(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -190,13 +226,12 @@ def print_summary(rows: Sequence[Mapping[str, Any]]) -> None:
         if not row["runs"]:
             print(f"{head} {row['failed']} runs failed")
             continue
-        spread = f" ({row['ci95'][0]:.3f} to {row['ci95'][1]:.3f})" if row["ci95"] else ""
+        spread = f" ({row['ci95'][0]:.3f} to {row['ci95'][1]:.3f})"
         less = ""
         if row["ours_less_it"] is not None:
-            less = f"; ours less it {row['ours_less_it']:+.3f}"
-        if row["ours_less_it_ci95"] is not None:
             low, high = row["ours_less_it_ci95"]
-            less += f" ({low:+.3f} to {high:+.3f})"
+            less = f"; ours less it {row['ours_less_it']:+.3f} ({low:+.3f} to {high:+.3f})"
+            less += f": {row['ours_is']}"
         print(
             f"{head} test {row['winner']:.3f}{spread}, gain {row['gain']:+.3f}, claims "
             f"{row['claims']} of {row['runs']}, not confirmed {row['unconfirmed']}; "
@@ -204,6 +239,17 @@ def print_summary(rows: Sequence[Mapping[str, Any]]) -> None:
             f"{row['tokens']:,.0f} tokens, {row['seconds']:.0f} s{less}"
             + (f"; {row['failed']} failed" if row["failed"] else "")
         )
+
+
+def _read_runs(
+    lines: Sequence[str], settings: Mapping[str, Any], file: Path
+) -> list[dict[str, Any]]:
+    """The runs of a file; those that failed are made again. Raises for runs of other settings."""
+    runs = [json.loads(line) for line in lines]
+    other = next((run["settings"] for run in runs if run["settings"] != settings), None)
+    if other is not None:
+        raise InputError(f"{file} holds runs of {other}, and these are of {settings}: name another")
+    return [run for run in runs if "failed" not in run]
 
 
 def main() -> None:
@@ -223,7 +269,10 @@ def main() -> None:
     writer = worker if given.writer in (None, given.worker) else pl.load_model(given.writer)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     lines = given.out.read_text(encoding="utf-8").splitlines() if given.out.exists() else []
-    runs = [json.loads(line) for line in lines]
+    settings = {
+        "calls": given.calls, "test": given.test, "worker": given.worker, "writer": writer.name
+    }  # fmt: skip
+    runs = _read_runs(lines, settings, given.out)
     done = {(r["optimiser"], r["task"], r["seed"]) for r in runs}
     for seed in range(1, given.seeds + 1):
         for task in given.tasks:
@@ -232,7 +281,7 @@ def main() -> None:
                     continue
                 meter = CallMeter(given.calls)
                 problem = make_problem(task, worker, writer, meter, seed, given.test)
-                run = measure(name, problem, meter)
+                run = measure(name, problem, meter) | {"settings": settings}
                 runs.append(run)
                 with given.out.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(run) + "\n")

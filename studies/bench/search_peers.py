@@ -121,7 +121,7 @@ class _Silence:
 
 
 def optimise_with_capo(problem: SearchProblem, meter: CallMeter) -> Found:
-    """promptolution's CAPO from the given instruction and four paraphrases, until all is spent."""
+    """promptolution's CAPO from the given instruction and three paraphrases, till all is spent."""
     import pandas as pd
     from promptolution.llms.base_llm import BaseLLM
     from promptolution.optimizers.capo import CAPO
@@ -166,14 +166,25 @@ def optimise_with_capo(problem: SearchProblem, meter: CallMeter) -> Found:
     writer = Writer()
     rewrite = "Say this instruction in other words, and write nothing else: "
     start = [problem.instruction]
-    start += [problem.write(rewrite + problem.instruction, next(written)) for _ in range(4)]
+    start += [problem.write(rewrite + problem.instruction, next(written)) for _ in range(3)]
+    # Six candidates race over at most five blocks: more would be half a race at such a budget.
     optimiser = CAPO(
         Worker(writer), task, writer, initial_prompts=[s for s in start if s.strip()],
-        create_fs_reasoning=False, callbacks=[Stop()],
+        crossovers_per_iter=2, max_n_blocks_eval=5, create_fs_reasoning=False, callbacks=[Stop()],
     )  # fmt: skip
     prompts = optimiser.optimize(1_000)
+    if not optimiser.scores:
+        return Found(problem.instruction, claims_gain=False, note="stopped before its first race")
     best = str(prompts[0])
-    return Found(best, best != problem.instruction, f"scores {optimiser.scores[:3]}")
+    own, given = (_mean_score(task, text) for text in (best, problem.instruction))
+    claims = best != problem.instruction and own is not None and (given is None or own > given)
+    return Found(best, claims, f"{own} after {given} on its own rows")
+
+
+def _mean_score(task: Any, prompt: str) -> float | None:
+    """The mean of the scores that a prompt has in CAPO's cache; ``None`` if it has none."""
+    found = [score for (text, _, _), score in task.eval_cache.items() if text == prompt]
+    return sum(found) / len(found) if found else None
 
 
 def _dspy_parts(problem: SearchProblem) -> tuple[Any, Any, Any, Any]:
@@ -256,11 +267,14 @@ def optimise_with_miprov2(problem: SearchProblem, meter: CallMeter) -> Found:
             prompt_model=writer, task_model=writer, auto=None, num_candidates=6,
             num_threads=_THREADS, seed=problem.seed,
         )  # fmt: skip
-        found = optimiser.compile(
+        found: Any = optimiser.compile(
             program, trainset=train, valset=dev, num_trials=trials, minibatch_size=mini
         )
     best = _dspy_instruction(found)
-    return Found(best, best != problem.instruction, f"{trials} trials")
+    logs: Any = found.trial_logs
+    full = [log["full_eval_score"] for log in logs.values() if "full_eval_score" in log]
+    claims = best != problem.instruction and bool(full) and max(full) > full[0]
+    return Found(best, claims, f"{trials} trials; of all rows {full}")
 
 
 def optimise_with_dspy_gepa(problem: SearchProblem, meter: CallMeter) -> Found:
@@ -279,10 +293,11 @@ def optimise_with_dspy_gepa(problem: SearchProblem, meter: CallMeter) -> Found:
             num_threads=_THREADS, seed=problem.seed, track_stats=True,
             gepa_kwargs={"stop_callbacks": _stopper(meter, len(dev))},
         )  # fmt: skip
-        found = optimiser.compile(program, trainset=train, valset=dev)
+        found: Any = optimiser.compile(program, trainset=train, valset=dev)
     best = _dspy_instruction(found)
-    count = len(found.detailed_results.candidates)
-    return Found(best, best != problem.instruction, f"{count} candidates")
+    scores: list[float] = list(found.detailed_results.val_aggregate_scores)
+    claims = best != problem.instruction and max(scores) > scores[0]
+    return Found(best, claims, f"{len(scores)} candidates")
 
 
 PEERS: dict[str, Optimiser] = {

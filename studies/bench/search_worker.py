@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlab.data.example import Example
+from promptlab.errors import Cancelled
 from promptlab.models.base import Capability, Family, Fill, LanguageModel, Scores
 from promptlab.predictors.classifier import PromptClassifier
 from promptlab.prompts.decoding import Decoding, Generation, OnText
@@ -20,7 +21,7 @@ WRITING = Decoding(max_tokens=96, temperature=0.9, top_p=0.95)
 """How the writer writes for everybody."""
 
 
-class BudgetSpent(Exception):
+class BudgetSpent(Cancelled):
     """All model calls of a run are made; whoever optimises stops with what it has."""
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import promptlab as pl
 from promptlab.data.example import Example
-from promptlab.errors import CapabilityError
+from promptlab.errors import CapabilityError, InputError
 from promptlab.prompts.decoding import Decoding
 from promptlab.studies.bench import instruction_search, search_peers
-from promptlab.studies.bench.instruction_search import measure, summarise
+from promptlab.studies.bench.instruction_search import bootstrap, measure, summarise
 from promptlab.studies.bench.search_peers import PEERS, Found, require_peer
 from promptlab.studies.bench.search_worker import (
     BudgetSpent,
@@ -98,10 +101,12 @@ def test_a_failure_and_a_spent_budget_are_told(monkeypatch: pytest.MonkeyPatch) 
     assert run["calls"] == 10 and not run["claims_gain"] and run["note"].startswith("stopped: 10")
 
 
-def run_of(name: str, seed: int, winner: float, **rest: Any) -> Mapping[str, Any]:
+def run_of(name: str, seed: int, right: str, **rest: Any) -> Mapping[str, Any]:
+    winner = right.count("1") / 10
     found = {
         "optimiser": name, "task": "sst2", "seed": seed, "given": 0.7, "winner": winner,
-        "claims_gain": winner > 0.7, "is_confirmed": winner > 0.75, "calls": 100,
+        "right": right, "given_right": "1" * 7 + "0" * 3,
+        "claims_gain": winner > 0.7, "is_confirmed": winner > 0.8, "calls": 100,
         "writer_calls": 10, "tokens": 1_000, "seconds": 2.0,
     }  # fmt: skip
     return found | rest
@@ -109,21 +114,39 @@ def run_of(name: str, seed: int, winner: float, **rest: Any) -> Mapping[str, Any
 
 def test_the_summary_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [
-        run_of("promptlab", 1, 0.8), run_of("promptlab", 2, 0.7),
-        run_of("gepa", 1, 0.72), run_of("gepa", 2, 0.74), run_of("gepa", 3, 0.0, failed="x"),
-        run_of("capo", 1, 0.0, failed="x"),
+        run_of("promptlab", 1, "1" * 9 + "0"), run_of("promptlab", 2, "1" * 7 + "000"),
+        run_of("gepa", 1, "1" * 8 + "00"), run_of("gepa", 2, "1" * 8 + "00"),
+        run_of("gepa", 3, "", failed="x"), run_of("capo", 1, "", failed="x"),
     ]  # fmt: skip
     ours, gepa, capo = summarise(runs)
-    assert ours["winner"] == pytest.approx(0.75) and ours["gain"] == pytest.approx(0.05)
+    assert ours["winner"] == pytest.approx(0.8) and ours["gain"] == pytest.approx(0.1)
     assert (ours["claims"], ours["unconfirmed"], ours["ours_less_it"]) == (1, 0, None)
     assert (gepa["claims"], gepa["unconfirmed"], gepa["failed"]) == (2, 2, 1)
-    assert gepa["ours_less_it"] == pytest.approx((0.08 - 0.04) / 2)
+    assert gepa["ours_less_it"] == pytest.approx(0.0)
+    assert gepa["ours_is"] == "not distinguishable"
     low, high = gepa["ours_less_it_ci95"]
     assert low < 0 < high
     assert capo == {"task": "sst2", "optimiser": "capo", "runs": 0, "failed": 1}
     instruction_search.print_summary([ours, gepa, capo])
     told = capsys.readouterr().out
-    assert "not confirmed 2" in told and "ours less it +0.020" in told and "1 runs failed" in told
+    assert "not confirmed 2" in told and "not distinguishable" in told and "1 runs failed" in told
+
+
+def test_intervals_hold_the_spread_of_seeds_and_of_rows() -> None:
+    one = np.array([1.0, 0.0] * 50)
+    low, high = bootstrap([one] * 5)
+    assert 0.45 < low < 0.5 < high < 0.55  # 500 rows: ± .044
+    low, high = bootstrap([np.ones(100)] * 2 + [np.zeros(100)] * 2)
+    assert low < 0.1 and high > 0.9  # the seeds differ, their rows do not
+
+
+def test_runs_of_other_settings_are_refused_and_failed_ones_made_again() -> None:
+    lines = [json.dumps({"settings": {"calls": 5}, "seed": 1})]
+    lines += [json.dumps({"settings": {"calls": 5}, "seed": 2, "failed": "x"})]
+    read = instruction_search._read_runs
+    assert [run["seed"] for run in read(lines, {"calls": 5}, Path("x.jsonl"))] == [1]
+    with pytest.raises(InputError, match=r"x.jsonl holds runs of \{'calls': 5\}"):
+        read(lines, {"calls": 6}, Path("x.jsonl"))
 
 
 def test_a_peer_that_is_missing_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

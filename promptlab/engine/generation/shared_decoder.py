@@ -124,13 +124,15 @@ class KeptDecoder(SharedDecoder):
         if self.contexts.start:
             self._own = [(k[None], v[None]) for k, v in self._context]
         self._steps = 0
-        self._lent: dict[int, Layers] = {}
+        self._lent: dict[int, tuple[Layers, Tensor]] = {}
         return self.combine(logits[None])
 
     @staticmethod
     def combine(logits: Float[Tensor, "beam row vocab"]) -> Float[Tensor, "beam vocab"]:
         """What the contexts of a continuation say together: the sum of their log-probabilities."""
-        return logits.double().log_softmax(-1).sum(1)
+        # As a difference of sums: no second table of all logits is written.
+        normalisers = logits.logsumexp(-1).double().sum(1)
+        return logits.sum(1, dtype=torch.float64) - normalisers[:, None]
 
     def advance(self, parents: Sequence[int], tokens: Sequence[int]) -> Float[Tensor, "beam vocab"]:
         """The sums after the kept continuations, each one token longer."""
@@ -191,10 +193,10 @@ class KeptDecoder(SharedDecoder):
             cache.update(*pair, number)
         self.tokens_computed += ids.numel()
         if self.contexts.start:
-            whole = EncoderDecoderCache(cache, self._lent_cross(beams))
-            encoded = self._encoded.expand(beams, *self._encoded.shape).flatten(0, 1)
+            cross, encoded = self._lent_to(beams)
             logits = self._logits(
-                ids, whole, decoder_input_ids=ids, attention_mask=self._mask.repeat(beams, 1),
+                ids, EncoderDecoderCache(cache, cross), decoder_input_ids=ids,
+                attention_mask=self._mask.repeat(beams, 1),
                 encoder_outputs=EncoderOutput(last_hidden_state=encoded),
             )  # fmt: skip
         else:
@@ -209,14 +211,19 @@ class KeptDecoder(SharedDecoder):
 
         return logits, [(own_part(keys), own_part(values)) for keys, values in _layers(cache)]
 
-    def _lent_cross(self, beams: int) -> Any:
-        """The encoder's keys and values for so many continuations; kept for the next step."""
+    def _lent_to(self, beams: int) -> tuple[Any, Tensor]:
+        """The encoder's keys, values and output for so many continuations; kept for the next step.
+
+        (A cache that is given to a model grows: it is made anew from the same tensors.)
+        """
         if beams not in self._lent:
-            self._lent = {beams: [_lend(pair, beams) for pair in self._cross]}
+            encoded = self._encoded.expand(beams, *self._encoded.shape).flatten(0, 1)
+            self._lent = {beams: ([_lend(pair, beams) for pair in self._cross], encoded)}
+        layers, encoded = self._lent[beams]
         cache = DynamicCache()
-        for number, pair in enumerate(self._lent[beams]):
+        for number, pair in enumerate(layers):
             cache.update(*pair, number)
-        return cache
+        return cache, encoded
 
     def _positions(self, positions: Int[Tensor, "row token"]) -> dict[str, Tensor]:
         if not accepts_argument(self.network.model.forward, "position_ids"):
