@@ -272,9 +272,9 @@ def optimise_with_miprov2(problem: SearchProblem, meter: CallMeter) -> Found:
         )
     best = _dspy_instruction(found)
     logs: Any = found.trial_logs
-    full = [log["full_eval_score"] for log in logs.values() if "full_eval_score" in log]
-    claims = best != problem.instruction and bool(full) and max(full) > full[0]
-    return Found(best, claims, f"{trials} trials; of all rows {full}")
+    scores = [log["full_eval_score"] for log in logs.values() if "full_eval_score" in log]
+    claims = best != problem.instruction and bool(scores) and max(scores) > scores[0]
+    return Found(best, claims, f"{trials} trials; of all rows {scores}")
 
 
 def optimise_with_dspy_gepa(problem: SearchProblem, meter: CallMeter) -> Found:

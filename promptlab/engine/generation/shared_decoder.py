@@ -13,6 +13,7 @@ from torch import Tensor
 
 from promptlab.compat.transformers import (
     DynamicCache,
+    DynamicLayer,
     EncoderDecoderCache,
     EncoderOutput,
     accepts_argument,
@@ -184,13 +185,14 @@ class KeptDecoder(SharedDecoder):
         beams, rows = len(tokens), len(self.contexts.ids)
         device = self.network.device
         ids = torch.tensor(list(tokens), device=device).repeat_interleave(rows)[:, None]
-        cache = self._empty_cache()
+        before: Layers = []
         for number, (keys, values) in enumerate(own):
             pair = (keys.flatten(0, 1), values.flatten(0, 1))
             if not self.contexts.start:
                 lent = _lend(self._context[number], beams)
                 pair = (torch.cat([lent[0], pair[0]], -2), torch.cat([lent[1], pair[1]], -2))
-            cache.update(*pair, number)
+            before.append(pair)
+        cache = self._cache_of(before)
         self.tokens_computed += ids.numel()
         if self.contexts.start:
             cross, encoded = self._lent_to(beams)
@@ -220,10 +222,7 @@ class KeptDecoder(SharedDecoder):
             encoded = self._encoded.expand(beams, *self._encoded.shape).flatten(0, 1)
             self._lent = {beams: ([_lend(pair, beams) for pair in self._cross], encoded)}
         layers, encoded = self._lent[beams]
-        cache = DynamicCache()
-        for number, pair in enumerate(layers):
-            cache.update(*pair, number)
-        return cache, encoded
+        return self._cache_of(layers), encoded
 
     def _positions(self, positions: Int[Tensor, "row token"]) -> dict[str, Tensor]:
         if not accepts_argument(self.network.model.forward, "position_ids"):
@@ -233,6 +232,18 @@ class KeptDecoder(SharedDecoder):
     def _empty_cache(self) -> Any:
         config = self.network.model.config.get_text_config(decoder=True)
         return DynamicCache(config=config)
+
+    def _cache_of(self, layers: Layers) -> Any:
+        """A cache that holds these tensors themselves: an update would copy them."""
+        cache = self._empty_cache()
+        for number, (keys, values) in enumerate(layers):
+            layer = cache.layers[number] if number < len(cache.layers) else None
+            if type(layer) is not DynamicLayer:
+                cache.update(keys, values, number)
+                continue
+            layer.lazy_initialization(keys, values)
+            layer.keys, layer.values = keys, values
+        return cache
 
     def _logits(self, ids: Tensor, cache: Any, **inputs: Any) -> Float[Tensor, "row vocab"]:
         """The logits behind the last token of every row."""
