@@ -10,6 +10,7 @@ import typer
 
 from promptlab.cli.estimate import compare, estimate
 from promptlab.cli.leaderboard import print_leaderboard
+from promptlab.cli.lineage import lineage
 from promptlab.cli.options import RUNS, Runs, study_folder
 from promptlab.cli.output import Json, print_json, print_listing, printable
 from promptlab.cli.steps import show_steps
@@ -255,6 +256,7 @@ def show(
 
 
 app.command("trace")(trace)
+app.command("lineage")(lineage)
 app.command("estimate")(estimate)
 app.command("compare")(compare)
 app.command("plot")(plot)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promptlab.evaluation.predictions import Predictions
     from promptlab.predictors.base import Predictor
     from promptlab.study.comparison import SettingChange
+    from promptlab.study.lineage import LineageNode
 
 
 _SHOWN_ROWS = 20
@@ -195,6 +196,17 @@ class Study:
                 f"the study in {self.path} has no winner: a learning curve compares ways to learn"
             )
         return load(folder, model, **options)
+
+    def lineage(self) -> tuple[LineageNode, ...]:
+        """Where every written instruction came from, in the order of trials, also while it runs.
+
+        Each has its ``parents``, how its words differ, the paired result against its first parent,
+        and in ``status`` why it was kept or dropped. There is none without instructions that were
+        written (kind *instruction_search*).
+        """
+        from promptlab.study.lineage import read_lineage
+
+        return read_lineage(self)
 
     def failures(self) -> FailureLog:
         """The winner's misses on dev, to be corrected and exported."""

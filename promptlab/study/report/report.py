@@ -25,6 +25,7 @@ from promptlab.study.folder.documents import (
     find_leaderboard,
     use_document,
 )
+from promptlab.study.lineage import children_of
 from promptlab.study.report import composition, leaderboard_rows, plots
 from promptlab.study.report.curve import curve_page
 from promptlab.study.report.leaderboard_rows import comparison_rows, gain_rows
@@ -32,6 +33,7 @@ from promptlab.study.report.learning import learning_page
 from promptlab.study.report.scale import scale_over
 from promptlab.study.report.search_sentences import search_sentence
 from promptlab.study.spec.curve_spec import LEARNING_CURVE
+from promptlab.study.study import Study
 
 SHOWN_FAILURES = 500
 
@@ -151,6 +153,7 @@ def _page(
         "gains": gain_rows(board),
         "comparisons": comparison_rows(board),
         "learning": learning_page(board, folder),
+        "lineage": children_of(Study(folder).lineage()),
         "members": composition.member_rows(facts),
         "members_by": "goes on below" if "measure" in facts.get("ensemble", {}) else "weight",
         "regression": _regression(board),

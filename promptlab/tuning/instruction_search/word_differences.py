@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Literal
+
+_ALIKE = 0.4
+"""Texts with less in common are shown one after the other."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,49 @@ def word_differences(first: str, second: str) -> list[WordDifference]:
         for kind, a, b, c, d in matcher.get_opcodes()
         if kind != "equal"
     ]
+
+
+@dataclass(frozen=True)
+class WordChange:
+    """A run of words that stands in both texts, or in one of them alone.
+
+    Example:
+        >>> WordChange("added", "carefully").kind
+        'added'
+    """
+
+    kind: Literal["kept", "removed", "added"]
+    text: str
+
+
+def word_changes(before: str, after: str) -> list[WordChange]:
+    """How one text becomes the other, word by word.
+
+    Args:
+        before: The earlier text.
+        after: The later one.
+
+    Returns:
+        All words of both, in the order of the later text; of texts with little in common the whole
+        earlier one, then the whole later one.
+
+    Example:
+        >>> [(one.kind, one.text) for one in word_changes("Name it.", "Name the mood.")]
+        [('kept', 'Name'), ('removed', 'it.'), ('added', 'the mood.')]
+    """
+    one, other = before.split(), after.split()
+    found: list[WordChange] = []
+    matcher = SequenceMatcher(a=one, b=other, autojunk=False)
+    codes = matcher.get_opcodes()
+    if matcher.ratio() < _ALIKE:
+        codes = [("replace", 0, len(one), 0, len(other))]
+    for kind, a, b, c, d in codes:
+        if kind == "equal":
+            found.append(WordChange("kept", " ".join(one[a:b])))
+            continue
+        found += [WordChange("removed", " ".join(one[a:b]))] if b > a else []
+        found += [WordChange("added", " ".join(other[c:d]))] if d > c else []
+    return found
 
 
 def _plain(words: Sequence[str]) -> list[str]:
