@@ -21,7 +21,7 @@ def lineage(
 ) -> None:
     """Where every written instruction came from, how it differs, and why it was kept or dropped."""
     from promptlab.errors import StudyError
-    from promptlab.study.lineage import children_of
+    from promptlab.study.lineage import group_by_parent
     from promptlab.study.study import Study
 
     folder = study_folder(study, runs)
@@ -34,7 +34,7 @@ def lineage(
     if as_json:
         print_json([node.row() for node in nodes])
         return
-    _print_tree(children_of(nodes))
+    _print_tree(group_by_parent(nodes))
 
 
 def _print_tree(children: Mapping[int | None, Sequence[LineageNode]]) -> None:

@@ -35,7 +35,7 @@ class SearchBudget:
 
     Example:
         >>> SearchBudget(proposals=12, dev=200, test=544).detectable_gain()
-        0.09
+        0.08
     """
 
     proposals: int

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from promptlab.study.formatting import format_duration
     from promptlab.study.improvement import Improvement
     from promptlab.study.learning_curve.run import CurveRun
+    from promptlab.study.lineage import LineageNode, group_by_parent
     from promptlab.study.run import StudyRun
     from promptlab.study.sensitivity.measure import measure_sensitivity
     from promptlab.study.sensitivity.result import Sensitivity
@@ -34,6 +35,7 @@ __all__ = [
     "CurveSpec",
     "Estimate",
     "Improvement",
+    "LineageNode",
     "Sensitivity",
     "SettingChange",
     "StudyComparison",
@@ -44,6 +46,7 @@ __all__ = [
     "StudySummary",
     "dump_yaml",
     "format_duration",
+    "group_by_parent",
     "measure_sensitivity",
     "parse_yaml",
     "shipped_studies",
@@ -56,6 +59,7 @@ _HOMES = {
     "CurveSpec": "promptlab.study.spec.curve_spec",
     "Estimate": "promptlab.study.estimate.cost_range",
     "Improvement": "promptlab.study.improvement",
+    "LineageNode": "promptlab.study.lineage",
     "Sensitivity": "promptlab.study.sensitivity.result",
     "SettingChange": "promptlab.study.comparison",
     "StudyComparison": "promptlab.study.comparison",
@@ -66,6 +70,7 @@ _HOMES = {
     "StudySummary": "promptlab.study.comparison",
     "dump_yaml": "promptlab.files.yaml_dump",
     "format_duration": "promptlab.study.formatting",
+    "group_by_parent": "promptlab.study.lineage",
     "measure_sensitivity": "promptlab.study.sensitivity.measure",
     "parse_yaml": "promptlab.files.safe_yaml",
     "shipped_studies": "promptlab.study.spec.load",

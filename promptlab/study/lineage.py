@@ -121,7 +121,7 @@ def read_lineage(study: Study) -> tuple[LineageNode, ...]:
     return tuple(sorted(reader.nodes(), key=lambda node: node.trial))
 
 
-def children_of(nodes: Sequence[LineageNode]) -> dict[int | None, list[LineageNode]]:
+def group_by_parent(nodes: Sequence[LineageNode]) -> dict[int | None, list[LineageNode]]:
     """The nodes by their first parent; of none (``None``) are those that start.
 
     What has no parent stands under the template that was given, where there is one.
@@ -129,7 +129,8 @@ def children_of(nodes: Sequence[LineageNode]) -> dict[int | None, list[LineageNo
     Example:
         >>> one = LineageNode(0, "given", "mood", (), "", (), 0.5, (), None, "given")
         >>> two = LineageNode(1, "reflection", "mood", (0,), "x", (), 0.6, (), None, "kept")
-        >>> {parent: [n.trial for n in found] for parent, found in children_of([one, two]).items()}
+        >>> tree = group_by_parent([one, two])
+        >>> {parent: [node.trial for node in found] for parent, found in tree.items()}
         {None: [0], 0: [1]}
     """
     known = {node.trial for node in nodes}

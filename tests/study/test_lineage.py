@@ -14,7 +14,7 @@ from promptlab.cli.app import app
 from promptlab.errors import StudyError
 from promptlab.evaluation.predictions import Prediction, Predictions
 from promptlab.studies.bench.simulated_search import SimulatedModel
-from promptlab.study.lineage import LineageNode, children_of, read_lineage
+from promptlab.study.lineage import LineageNode, group_by_parent, read_lineage
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
@@ -103,7 +103,7 @@ def test_words_are_compared_with_the_first_parent(nodes: dict[int, LineageNode])
 
 
 def test_the_tree(nodes: dict[int, LineageNode]) -> None:
-    tree = children_of(list(nodes.values()))
+    tree = group_by_parent(list(nodes.values()))
     found = {parent: [one.trial for one in children] for parent, children in tree.items()}
     assert found == {None: [0], 0: [1, 4, 5], 1: [2, 3], 2: [6]}
     json.dumps([node.row() for node in nodes.values()])

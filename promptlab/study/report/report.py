@@ -25,7 +25,7 @@ from promptlab.study.folder.documents import (
     find_leaderboard,
     use_document,
 )
-from promptlab.study.lineage import children_of
+from promptlab.study.lineage import group_by_parent
 from promptlab.study.report import composition, leaderboard_rows, plots
 from promptlab.study.report.curve import curve_page
 from promptlab.study.report.leaderboard_rows import comparison_rows, gain_rows
@@ -153,7 +153,7 @@ def _page(
         "gains": gain_rows(board),
         "comparisons": comparison_rows(board),
         "learning": learning_page(board, folder),
-        "lineage": children_of(Study(folder).lineage()),
+        "lineage": group_by_parent(Study(folder).lineage()),
         "members": composition.member_rows(facts),
         "members_by": "goes on below" if "measure" in facts.get("ensemble", {}) else "weight",
         "regression": _regression(board),

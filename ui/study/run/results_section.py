@@ -20,6 +20,7 @@ from ...components.session_diff import SessionDiff, receipt_box
 from ...context import AppContext
 from .formatting import format_measure
 from .leaderboard_table import board_panel, leaderboard_html
+from .lineage_html import lineage_panel
 from .outcome import StudyResultFiles
 
 _ALPHA = 0.05
@@ -226,7 +227,9 @@ def _drawn(runs: Path, name: str | None) -> str:
     if name is None:
         return str(note(_nothing(runs)))
     try:
-        return str(results_html(read_leaderboard(runs, name)))
+        board = results_html(read_leaderboard(runs, name))
+        moment = f"{name} {(runs / name / _BOARD).stat().st_mtime_ns}"
+        return str(board) + lineage_panel(str(runs / name), moment)
     except pl.PromptlabError as problem:
         return str(error(problem))
 

@@ -14,6 +14,7 @@ from ...context import AppContext
 from ...queue.queue_folder import study_folder
 from . import study_html
 from .formatting import ACTIVE, log_lines, state_text
+from .lineage_html import lineage_panel
 
 _LINES = 60
 _READ = 400
@@ -91,7 +92,10 @@ class StudyView:
         """The leaderboard; of a decided study, the result in words above it."""
         if not self.found:
             return ""
-        return str(study_html.state_sentence(self.found) + study_html.board_html(self.found))
+        drawn = study_html.state_sentence(self.found) + study_html.board_html(self.found)
+        return str(drawn) + (
+            lineage_panel(str(self.found["folder"]), self.moment) if _begun(self.found) else ""
+        )
 
     def log(self) -> str:
         """The last lines of the log."""
