@@ -8,8 +8,9 @@ written, counted before any cache; nobody has more of them than ``--calls``, and
 out of the same budget on which it tests its own winner. Afterwards rows that nobody saw tell how
 good winner and given prompt are: told are test accuracy with its 95 % interval, the gain over the
 given prompt, calls, tokens and seconds, how often a gain is claimed, and how often such a claim is
-not confirmed by an exact McNemar test on those rows. Runs that are in the file already are not made
-again, unless they failed.
+not confirmed by an exact McNemar test on those rows. Ours returns what it was given unless its own
+fresh rows show a gain; told is, too, how good its best on dev is. Runs that are in the file already
+are not made again, unless they failed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def optimise_ours(problem: SearchProblem, meter: CallMeter) -> Found:
         )  # fmt: skip
         instruction = _instruction_of(Path(found.folder), found.after, problem)
     kept = instruction if found.is_better else problem.instruction
-    return Found(kept, found.is_better, f"{proposals} proposals; {found.sentence}")
+    return Found(kept, found.is_better, f"{proposals} proposals; {found.sentence}", instruction)
 
 
 def find_name(problem: SearchProblem) -> str:
@@ -126,7 +127,11 @@ def measure(name: str, problem: SearchProblem, meter: CallMeter) -> dict[str, An
     inner = problem.worker.inner if isinstance(problem.worker, MeteredModel) else problem.worker
     right = {
         key: [a == b for a, b in zip(problem.answer(text, texts, inner), targets, strict=True)]
-        for key, text in (("given", problem.instruction), ("winner", found.instruction))
+        for key, text in (
+            ("given", problem.instruction),
+            ("winner", found.instruction),
+            ("best", found.best or found.instruction),
+        )
     }
     comparison = mcnemar_exact(right["winner"], right["given"])
     is_confirmed = comparison.difference > 0 and comparison.p_value < 0.05
@@ -134,6 +139,8 @@ def measure(name: str, problem: SearchProblem, meter: CallMeter) -> dict[str, An
         "instruction": found.instruction, "note": found.note, "claims_gain": found.claims_gain,
         "is_confirmed": is_confirmed, "p_value": comparison.p_value,
         "given": float(np.mean(right["given"])), "winner": float(np.mean(right["winner"])),
+        "best": float(np.mean(right["best"])),
+        "best_right": "".join("01"[mark] for mark in right["best"]),
         "right": "".join("01"[mark] for mark in right["winner"]),
         "given_right": "".join("01"[mark] for mark in right["given"]),
     }  # fmt: skip
@@ -175,6 +182,12 @@ def _figures(
         if row["seed"] in own
     ]
     less = bootstrap(pairs) if pairs else None
+    unproven = [
+        _marks(own[row["seed"]]["best_right"]) - _marks(row["best_right"])
+        for row in rows
+        if row["seed"] in own
+    ]
+    best_less = bootstrap(unproven) if unproven else None
     return {
         "winner": float(np.mean([row["winner"] for row in rows])),
         "ci95": bootstrap([_marks(row["right"]) for row in rows]),
@@ -189,6 +202,10 @@ def _figures(
         "ours_less_it": float(np.mean([pair.mean() for pair in pairs])) if pairs else None,
         "ours_less_it_ci95": less,
         "ours_is": None if less is None else _verdict(less),
+        "best": float(np.mean([row["best"] for row in rows])),
+        "our_best_less_it": float(np.mean([p.mean() for p in unproven])) if unproven else None,
+        "our_best_less_it_ci95": best_less,
+        "our_best_is": None if best_less is None else _verdict(best_less),
     }
 
 
@@ -231,9 +248,11 @@ def print_summary(rows: Sequence[Mapping[str, Any]]) -> None:
         if row["ours_less_it"] is not None:
             low, high = row["ours_less_it_ci95"]
             less = f"; ours less it {row['ours_less_it']:+.3f} ({low:+.3f} to {high:+.3f})"
-            less += f": {row['ours_is']}"
+            less += f": {row['ours_is']}; our best on dev {row['our_best_less_it']:+.3f}: "
+            less += row["our_best_is"]
         print(
-            f"{head} test {row['winner']:.3f}{spread}, gain {row['gain']:+.3f}, claims "
+            f"{head} test {row['winner']:.3f}{spread} (best on dev {row['best']:.3f}), "
+            f"gain {row['gain']:+.3f}, claims "
             f"{row['claims']} of {row['runs']}, not confirmed {row['unconfirmed']}; "
             f"{row['calls']:.0f} calls ({row['writer_calls']:.0f} of the writer), "
             f"{row['tokens']:,.0f} tokens, {row['seconds']:.0f} s{less}"

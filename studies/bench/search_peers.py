@@ -40,11 +40,14 @@ class Found:
         instruction: The instruction of its winner, with the demonstrations if it shows some.
         claims_gain: Whether it says that the winner is better than what it was given.
         note: What is to be known of the run.
+        best: The best by its own scores, where that is not what it returns: ours returns what it
+            was given unless fresh rows show a gain.
     """
 
     instruction: str
     claims_gain: bool
     note: str = ""
+    best: str = ""
 
 
 Optimiser = Callable[[SearchProblem, CallMeter], Found]

@@ -105,7 +105,7 @@ def run_of(name: str, seed: int, right: str, **rest: Any) -> Mapping[str, Any]:
     winner = right.count("1") / 10
     found = {
         "optimiser": name, "task": "sst2", "seed": seed, "given": 0.7, "winner": winner,
-        "right": right, "given_right": "1" * 7 + "0" * 3,
+        "right": right, "given_right": "1" * 7 + "0" * 3, "best": winner, "best_right": right,
         "claims_gain": winner > 0.7, "is_confirmed": winner > 0.8, "calls": 100,
         "writer_calls": 10, "tokens": 1_000, "seconds": 2.0,
     }  # fmt: skip
@@ -126,6 +126,7 @@ def test_the_summary_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert gepa["ours_is"] == "not distinguishable"
     low, high = gepa["ours_less_it_ci95"]
     assert low < 0 < high
+    assert gepa["our_best_is"] == "not distinguishable" and ours["best"] == pytest.approx(0.8)
     assert capo == {"task": "sst2", "optimiser": "capo", "runs": 0, "failed": 1}
     instruction_search.print_summary([ours, gepa, capo])
     told = capsys.readouterr().out
