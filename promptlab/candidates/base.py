@@ -25,6 +25,7 @@ BUILT_IN = {
     "decomposition": "promptlab.candidates.span_decomposition:DecompositionKind",
     "demonstrations": "promptlab.candidates.demonstrations:DemonstrationsKind",
     "infilled_templates": "promptlab.candidates.infilled_templates:InfilledTemplatesKind",
+    "paraphrased_templates": "promptlab.candidates.paraphrased_templates:ParaphrasedTemplatesKind",
     "mined_templates": "promptlab.candidates.mined_templates:MinedTemplatesKind",
     "self_consistency": "promptlab.candidates.self_consistency:SelfConsistencyKind",
     "retrieval": "promptlab.candidates.retrieval:RetrievalKind",

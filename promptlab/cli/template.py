@@ -1,4 +1,4 @@
-"""``promptlab template``: list, show, render, check, mine, infill, import, export."""
+"""``promptlab template``: list, show, render, check, mine, infill, paraphrase …"""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from promptlab.cli.output import Json, note, print_json, print_listing, printabl
 from promptlab.cli.template_exchange import export_names, import_file
 from promptlab.cli.template_infill import infill
 from promptlab.cli.template_mine import mine
+from promptlab.cli.template_paraphrase import paraphrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("infill")(infill)
 app.command("mine")(mine)
+app.command("paraphrase")(paraphrase)
 app.command("import")(import_file)
 app.command("export")(export_names)
 

@@ -126,6 +126,12 @@ def group_by_parent(nodes: Sequence[LineageNode]) -> dict[int | None, list[Linea
 
     What has no parent stands under the template that was given, where there is one.
 
+    Args:
+        nodes: As `Study.lineage` gives them.
+
+    Returns:
+        The children of every trial's number, in the order of trials.
+
     Example:
         >>> one = LineageNode(0, "given", "mood", (), "", (), 0.5, (), None, "given")
         >>> two = LineageNode(1, "reflection", "mood", (0,), "x", (), 0.6, (), None, "kept")

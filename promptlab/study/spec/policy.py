@@ -205,7 +205,7 @@ class _PolicyCheck:
                 (*path, "pipeline"),
                 f"{pipeline!r:.80} is no pipeline of spaCy's own, such as en_core_web_sm",
             )
-        for key in ("prompt_model", "writer", "filler"):
+        for key in ("prompt_model", "writer", "filler", "forward", "backward"):
             if key in entry:
                 self._on_offer(entry[key], (*path, key))
 
