@@ -21,13 +21,15 @@ ALLOWED_CODE = ("my_problem", "my_program")
 OUTSIDE = {
     "templates", "propose", "sample", "value", "vote", "answer", "template", "passages",
     "unlabelled", "problem", "program", "prompt_model", "corpus", "pairs", "pipeline", "writer",
+    "filler", "forward", "backward",
 }  # fmt: skip
 """Settings that may name a template of the library, a file, code or a model."""
 WRITTEN = {
     "verbalizers", "without", "text", "outside", "field", "query", "column", "trigger",
     "extraction", "reasoning_field", "instructions", "init_text", "input", "of", "start_text",
     "name", "fields", "reasoning", "separator", "demonstration_separator", "parts", "answers",
-    "stop", "label", "knowledge", "task", "parser", "map", "item", "ending", "given",
+    "stop", "label", "knowledge", "task", "parser", "map", "item", "ending", "given", "language",
+    "other",
 }  # fmt: skip
 """Settings whose texts are all there is to them: words, fields, groups, templates written out."""
 OF_LIBRARIES = {"optimizer"}
@@ -99,6 +101,7 @@ TEMPLATES = {
     "templates": (
         "template", "demonstrations", "chain_of_thought", "soft_prompt", "p_tuning", "prefix",
         "finetune", "triggers", "answer_search", "instruction_search",
+        "paraphrased_templates",
     )
 }  # fmt: skip
 MORE: dict[str, dict[str, Any]] = {
