@@ -14,6 +14,7 @@ from promptlab.events import Events
 from promptlab.files.saved_predictor.folder import DOCUMENT, read_saved
 from promptlab.library.sources import find_template
 from promptlab.models.base import LanguageModel
+from promptlab.study.decision.power import examples_needed
 from promptlab.study.formatting import format_p_value
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
@@ -245,13 +246,22 @@ def read_improvement(board: Mapping[str, Any], given: GivenPrompt, folder: str) 
     sentence = (
         f"Better: {found}. It is saved as best in {folder}."
         if is_better
-        else f"No measurable gain: {found}. Keep what you have."
+        else f"No measurable gain: {found}. Keep what you have.{_examples_for(row, sign)}"
     )
     after = _written_template(Path(folder) / "best", str(best["prompt"]))
     return Improvement(
         is_better, given.text, after, difference, (low, high), p_value, int(row["n"]), tokens,
         folder, sentence,
     )  # fmt: skip
+
+
+def _examples_for(row: Mapping[str, Any], sign: int) -> str:
+    """How many test examples would show the difference, if it were the true one."""
+    difference, discordant = sign * float(row["difference"]), row.get("n_discordant")
+    if difference <= 0 or not discordant or row.get("measure", "accuracy") != "accuracy":
+        return ""
+    needed = examples_needed(difference, int(discordant) / int(row["n"]))
+    return f" If the difference is true, about {needed:,} test examples would show it."
 
 
 def _written_template(folder: Path, otherwise: str) -> str:

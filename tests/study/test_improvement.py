@@ -14,6 +14,7 @@ from promptlab.cli.app import app
 from promptlab.errors import InputError, StudyError
 from promptlab.events import Event, Events, TrialFinished, Warned
 from promptlab.models.local import LocalModel
+from promptlab.study.decision.power import examples_needed
 from promptlab.study.improvement import (
     GivenPrompt,
     optimize_prompt,
@@ -50,6 +51,18 @@ def test_only_a_gain_that_test_shows_is_one(
     assert found.is_better is is_better
     assert found.prompt == ("New. x" if is_better else "Old.")
     assert ("Keep what you have" in found.sentence) is not is_better
+
+
+def test_how_many_examples_would_show_a_difference_is_told() -> None:
+    document = board(0.1, 0.06)
+    document["comparisons"][1]["n_discordant"] = 30
+    found = read_improvement(document, GivenPrompt("x", "Old."), "runs/x")
+    needed = examples_needed(0.1, 0.3)
+    assert found.sentence.endswith(f"about {needed} test examples would show it.")
+    assert (
+        "would show"
+        not in read_improvement(board(-0.1, 0.06), GivenPrompt("x", "Old."), "runs/x").sentence
+    )
 
 
 def test_what_was_given_may_be_best_on_dev() -> None:
