@@ -24,6 +24,7 @@ BUILT_IN = {
     "template": "promptlab.candidates.template:TemplateKind",
     "decomposition": "promptlab.candidates.span_decomposition:DecompositionKind",
     "demonstrations": "promptlab.candidates.demonstrations:DemonstrationsKind",
+    "per_example_prompts": "promptlab.candidates.per_example_prompts:PerExamplePromptsKind",
     "infilled_templates": "promptlab.candidates.infilled_templates:InfilledTemplatesKind",
     "paraphrased_templates": "promptlab.candidates.paraphrased_templates:ParaphrasedTemplatesKind",
     "mined_templates": "promptlab.candidates.mined_templates:MinedTemplatesKind",

@@ -113,6 +113,7 @@ def new_group(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "answer_search": {"templates": scored[:1], "method": ["ratio", "assignment"]},
         "instruction_search": {"templates": (scored or written)[:1], "proposals": 12},
         MINED: {"corpus": "corpus.txt", "pairs": "train"},
+        "per_example_prompts": {"inner": inner},
         "paraphrased_templates": {"templates": scored[:1], "samples": 12},
         "infilled_templates": {
             "filler": "Qwen/Qwen2.5-Coder-0.5B-Instruct",

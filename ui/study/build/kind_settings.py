@@ -33,6 +33,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "words": ("rank", "calibration"),
     "mined_templates": ("corpus", "pairs", "top", "ending", "calibration"),
     "infilled_templates": ("filler", "shapes", "top", "calibration"),
+    "per_example_prompts": ("domain", "features", "shown", "choose"),
     "paraphrased_templates": ("templates", "writer", "forward", "backward", "calibration"),
     "triggers": ("templates", "length", "method", "steps", "label_words"),
     "instruction_search": ("templates", "proposals", "methods", "writer", "calibration"),
