@@ -9,6 +9,7 @@ from pydantic import Field
 
 from promptlab.cancellation import current_cancellation
 from promptlab.candidates.base import Kind, KindSettings, Trial
+from promptlab.candidates.dry_run import is_dry_run
 from promptlab.candidates.template import Answers, InlineTemplate, TemplateKind, TemplateSettings
 from promptlab.data.task import Task
 from promptlab.errors import StudyError
@@ -77,8 +78,9 @@ class InfilledTemplatesKind(Kind):
 
     def check(self, model: LanguageModel) -> None:
         """The filler must be able to fill; every template must be sayable to the model."""
-        note_model(self.settings.filler, "filler")
-        find_filler(self._filler)
+        if not is_dry_run():
+            note_model(self.settings.filler, "filler")
+            find_filler(self._filler)
         self.templates.check(model)
 
     @cached_property
@@ -88,6 +90,13 @@ class InfilledTemplatesKind(Kind):
     @cached_property
     def infilled(self) -> InfillingResult:
         """The templates; the search tells how far it is, and stops when the study is to stop."""
+        if is_dry_run():
+            fields = " ".join("{" + name + "}" for name in self.task.fields)
+            texts = (
+                f"{fields} In {n} words it was {{mask}}." for n in range(1, self.options.top + 1)
+            )
+            stand_ins = tuple(InfilledTemplate(text, 0.0, "after") for text in texts)
+            return InfillingResult(stand_ins, self.settings.filler, {})
         events = current_events()
 
         def tell(text: str) -> None:

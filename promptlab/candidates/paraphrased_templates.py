@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from promptlab.cancellation import current_cancellation
 from promptlab.candidates.base import Kind, KindSettings, Trial
+from promptlab.candidates.dry_run import is_dry_run
 from promptlab.candidates.template import (
     InlineTemplate,
     Option,
@@ -82,7 +83,7 @@ class ParaphrasedTemplatesKind(Kind):
         """Whoever translates or writes must be able to; wordings must be sayable to the model."""
         self._model = model
         for key in ("forward", "backward", "writer"):
-            if (named := getattr(self.settings, key)) is not None:
+            if (named := getattr(self.settings, key)) is not None and not is_dry_run():
                 note_model(named, key)
         self.templates.check(model)
 
@@ -103,6 +104,10 @@ class ParaphrasedTemplatesKind(Kind):
         return found
 
     def _paraphrase(self, source: str) -> ParaphrasingResult:
+        if is_dry_run():
+            stand_ins = (f"{n}. {source}" for n in range(1, self.settings.top + 1))
+            wordings = tuple(Paraphrase(text, 0.0, "rewriting") for text in stand_ins)
+            return ParaphrasingResult(source, wordings, len(wordings))
         chosen, cancellation = self.settings, current_cancellation()
         if chosen.forward is not None and chosen.backward is not None:
             there = Translator(

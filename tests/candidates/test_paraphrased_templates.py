@@ -15,6 +15,8 @@ from promptlab.candidates.paraphrased_templates import (
 )
 from promptlab.errors import StudyError
 from promptlab.events import Event, Events, Phase
+from promptlab.models.local import LocalModel
+from promptlab.study.estimate.estimate import estimate_study
 from promptlab.study.run import StudyRun
 from promptlab.study.spec.load import load_spec
 from promptlab.study.spec.spec import StudySpec
@@ -79,3 +81,21 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     none = ScriptedModel(lambda prompt, sample: "No.")
     with pytest.raises(StudyError, match=r"no wording is of use.*3 dropped: it lost or repeated"):
         made(task).check(none)
+
+
+def test_an_estimate_asks_nobody(tmp_path: Path, masked: LocalModel) -> None:
+    """Neither the writer, which no file names, nor the filler: their prompts are stood in for."""
+    data = str(write_reviews(tmp_path / "r.csv"))
+    document = {
+        "study": "wordings",
+        "task": {"data": data, "train": 20, "dev": 30, "test": 40},
+        "candidates": [
+            {"kind": "paraphrased_templates", "templates": [TEMPLATE], "writer": "no-such-writer",
+             "top": 4},
+            {"kind": "infilled_templates", "answers": OWN, "filler": "no-such-filler", "top": 3},
+        ],
+        "budget": {"trials": 9},
+    }  # fmt: skip
+    spec = load_spec(document, source="a test")
+    found = estimate_study(spec, masked)
+    assert found.candidates == 7 and found.trials == 7

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from promptlab.candidates.dry_run import dry_run
 from promptlab.data.task import Task
 from promptlab.models.base import LanguageModel
 from promptlab.models.pool import model_options
@@ -56,7 +57,7 @@ def estimate_study(
         >>> estimate_study(spec, model).trials
         1
     """
-    with model_options(spec.model_options):
+    with model_options(spec.model_options), dry_run():
         return _estimate(spec, model, load)
 
 
