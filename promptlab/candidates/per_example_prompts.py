@@ -24,7 +24,9 @@ class PerExamplePromptsSettings(KnowledgeSettings):
 
     It is shown how by ``shown`` training examples with their features, which are computed: up to
     ``features`` words, those that tell most of the ``domain`` (a field of the data), else those of
-    most weight in the text (Ben-David et al. 2022, PADA). Everything else is as for *knowledge*.
+    most weight in the text (Ben-David et al. 2022, PADA). Everything else is as for *knowledge*: an
+    example of which nothing is written stays unanswered and is counted so, unless ``bare`` asks the
+    inner prompt without features, too.
     """
 
     templates: list[str | InlineTemplate] = Field(default=[])

@@ -63,7 +63,10 @@ def paraphrase(
     if as_json:
         print_json(found.record())
         return
-    rows = [(one.text, f"{one.logprob:.1f}", one.through) for one in found.paraphrases]
+    rows = [
+        (one.text, "–" if one.logprob is None else f"{one.logprob:.1f}", one.through)
+        for one in found.paraphrases
+    ]
     print_listing(("template", "nats", "through"), rows, numbers=("nats",))
     for line in found.describe():
         note(line)

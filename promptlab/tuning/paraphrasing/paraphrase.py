@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +22,11 @@ from promptlab.tuning.paraphrasing.translator import Translation
 Source = Literal["translation", "rewriting"]
 _LONGEST = 1_000
 """Characters of a wording; a model that goes on has lost the thread."""
+_LABEL = re.compile(r"^(?:the )?(?:new |other )?(?:sentence|wording)\s*:\s*", re.I)
+"""What a writer may put before its wording."""
+_UNRANKED = "{} tells no probabilities: its wordings stand in the order of its replies"
+Wording = tuple[str, float | None, str]
+"""A text of a model, its log-probability, and the translation that it came back from."""
 _REQUEST = Template(
     "Say this sentence in other words. Keep every mark such as {mark} exactly as it is, each once, "
     "and write the new sentence alone.\n\nSentence: {sentence}\n\nNew sentence: {mask}",
@@ -50,7 +54,8 @@ class Paraphrase:
 
     Args:
         text: The template's text.
-        logprob: Its round-trip log-probability, or that of the rewriting, in nats.
+        logprob: Its round-trip log-probability, or that of the reply that it was written in, in
+            nats; ``None`` where a writer tells none.
         by: How it was found.
         through: The translation that it came back from; empty for a rewriting.
 
@@ -60,7 +65,7 @@ class Paraphrase:
     """
 
     text: str
-    logprob: float
+    logprob: float | None
     by: Source
     through: str = ""
 
@@ -154,7 +159,7 @@ def _round_trip(
     source: str, marked: MarkedText, forward: Translates, backward: Translates, beams: int,
     top: int, on_step: OnStep | None, cancellation: Cancellation | None,
 ) -> ParaphrasingResult:  # fmt: skip
-    wordings: list[tuple[str, float, str]] = []
+    wordings: list[Wording] = []
     there = forward.translate(marked.text, beams)
     for number, translation in enumerate(there):
         if cancellation is not None:
@@ -168,9 +173,7 @@ def _round_trip(
     return _ranked(source, marked, wordings, "translation", top, remarks)
 
 
-def _remarks(
-    text: str, there: list[Translation], wordings: list[tuple[str, float, str]]
-) -> tuple[str, ...]:
+def _remarks(text: str, there: list[Translation], wordings: list[Wording]) -> tuple[str, ...]:
     """What the words say of the direction of the models."""
     own = _words(text)
     found = []
@@ -217,7 +220,8 @@ def paraphrase_by_rewriting(
     request = replace(_REQUEST, chat="chat" in model.capabilities)
     fields = {"sentence": marked.text, "mark": MARKS[0].format(0)}
     prompt = render_truncated(request, Example("wording", fields), (), model, decoding.max_tokens)
-    wordings, dropped = [], Counter[str]()
+    wordings: list[Wording] = []
+    dropped: Counter[str] = Counter()
     for number in range(samples if decoding.temperature else 1):
         if cancellation is not None:
             cancellation.check()
@@ -231,8 +235,10 @@ def paraphrase_by_rewriting(
         if repeats_request(text, request.source):
             dropped["it repeats the request"] += 1
             continue
-        wordings.append((text, -math.inf if reply.logprob is None else reply.logprob, ""))
-    found = _ranked(source, marked, wordings, "rewriting", top, ())
+        wordings.append((_LABEL.sub("", text), reply.logprob, ""))
+    silent = any(logprob is None for _, logprob, _ in wordings)
+    remarks = (_UNRANKED.format(model.name),) if silent else ()
+    found = _ranked(source, marked, wordings, "rewriting", top, remarks)
     return replace(
         found,
         tried=found.tried + sum(dropped.values()),
@@ -241,13 +247,13 @@ def paraphrase_by_rewriting(
 
 
 def _ranked(
-    source: str, marked: MarkedText, wordings: list[tuple[str, float, str]], by: Source, top: int,
+    source: str, marked: MarkedText, wordings: list[Wording], by: Source, top: int,
     remarks: tuple[str, ...],
 ) -> ParaphrasingResult:  # fmt: skip
     """The wordings that are templates, the likeliest of each; what is dropped is counted."""
     dropped: Counter[str] = Counter()
     unique: dict[str, Paraphrase] = {}
-    for text, logprob, through in sorted(wordings, key=lambda one: -one[1]):
+    for text, logprob, through in sorted(wordings, key=_rank):
         restored, reason = _read(source, marked, text)
         if not reason and restored.casefold() in unique:
             reason = "it repeats another one"
@@ -257,6 +263,11 @@ def _ranked(
         unique[restored.casefold()] = Paraphrase(restored, logprob, by, through)
     kept = tuple(unique.values())[:top]
     return ParaphrasingResult(source, kept, len(wordings), dict(dropped.most_common()), remarks)
+
+
+def _rank(wording: Wording) -> tuple[bool, float]:
+    """The likeliest first; those of unknown probability behind them, in their order."""
+    return wording[1] is None, -(wording[1] or 0.0)
 
 
 def _read(source: str, marked: MarkedText, text: str) -> tuple[str, str]:

@@ -58,6 +58,9 @@ class Translator:
         self.model, self.prefix, self.most_tokens = model, prefix, most_tokens
         self.tokenizer: Any = model.tokenizer
         self.source = source
+        if target is not None and f">>{target}<<" in self.tokenizer.get_vocab():
+            # Marian models of several targets read the language before the text.
+            self.prefix, target = f">>{target}<< {prefix}", None
         self.start = self._start(target)
         if source is not None:
             self._language(source)
@@ -100,18 +103,22 @@ class Translator:
 
     def _start(self, target: str | None) -> tuple[int, ...]:
         """The tokens that a translation begins with: the start token, and that of its language."""
-        config = self.model.engine.network.model.config
-        start = (int(config.decoder_start_token_id),)
+        network = self.model.engine.network.model
+        begins = network.config.decoder_start_token_id
+        start = () if begins is None else (int(begins),)
         if target is not None:
             return (*start, self._language(target))
-        forced = getattr(
-            self.model.engine.network.model.generation_config, "forced_bos_token_id", None
-        )
-        return start if forced is None else (*start, int(forced))
+        forced = getattr(network.generation_config, "forced_bos_token_id", None)
+        start = start if forced is None else (*start, int(forced))
+        if not start:
+            raise InputError(
+                f"{self.model.name} does not say what a translation begins with; name its language"
+            )
+        return start
 
     def _language(self, name: str) -> int:
         vocabulary: dict[str, int] = self.tokenizer.get_vocab()
-        for token in (name, f"__{name}__", f"<{name}>", f">>{name}<<"):
+        for token in (name, f"__{name}__", f"<{name}>"):
             if token in vocabulary:
                 return int(vocabulary[token])
         raise InputError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,15 +104,29 @@ def writer(*replies: str) -> ScriptedModel:
 
 
 def test_rewriting_keeps_field_and_slot_and_ranks_by_probability() -> None:
-    """The scripted model gives every word -.1 nats."""
-    model = writer("[0] All in all it was [1].", "New sentence: [0] So [1].", "It was [1].")
+    """The scripted model gives every word of a reply -.1 nats; a label is left out."""
+    model = writer("[0] All in all it was so very [1].", "New sentence: [0] So [1].", "It was [1].")
     found = paraphrase_by_rewriting(SOURCE, model, samples=3)
-    got = [(one.text, round(one.logprob, 3)) for one in found.paraphrases]
-    assert got[0][0] in ("{text} All in all it was {mask}.", "New sentence: {text} So {mask}.")
-    assert "{text} All in all it was {mask}." in dict(got)
+    got = [(one.text, round(one.logprob or 0.0, 3)) for one in found.paraphrases]
+    assert got == [("{text} So {mask}.", -0.5), ("{text} All in all it was so very {mask}.", -0.9)]
     assert found.dropped == {"it lost or repeated a field or the slot": 1} and found.tried == 3
     prompt, samples = model.calls[0][0]
     assert "[0] It was [1]." in prompt and samples == 0
+
+
+def test_a_writer_without_probabilities_is_told_and_gives_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = writer("[0] All in all it was [1].", "[0] So [1].")
+    whole = model._one
+    monkeypatch.setattr(model, "_one", lambda *given: replace(whole(*given), logprob=None))
+    found = paraphrase_by_rewriting(SOURCE, model, samples=2)
+    assert [one.logprob for one in found.paraphrases] == [None, None]
+    assert found.paraphrases[0].text == "{text} All in all it was {mask}."
+    assert found.remarks == (
+        "scripted tells no probabilities: its wordings stand in the order of its replies",
+    )
+    json.dumps(found.record(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -161,3 +177,21 @@ def test_models_that_translate_nothing(masked: LocalModel, seq2seq: LocalModel) 
         Translator(masked)
     with pytest.raises(InputError, match="knows no language 'de'"):
         Translator(seq2seq, target="de")
+
+
+def test_how_a_translation_begins(
+    tiny_bart: Any, seq2seq: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = seq2seq.engine.network.model
+    known = seq2seq.tokenizer.get_vocab()
+    monkeypatch.setattr(
+        seq2seq.tokenizer, "get_vocab", lambda: {**known, ">>deu<<": 7, "__de__": 8}
+    )
+    start = int(network.config.decoder_start_token_id)
+    assert Translator(seq2seq, target="deu").prefix.startswith(">>deu<< ")  # before the text
+    assert Translator(seq2seq, target="deu").start == (start,)
+    assert Translator(seq2seq, target="de").start == (start, 8)
+    monkeypatch.setattr(network.config, "decoder_start_token_id", None)
+    assert Translator(seq2seq, target="de").start == (8,)
+    with pytest.raises(InputError, match="does not say what a translation begins with"):
+        Translator(seq2seq)
