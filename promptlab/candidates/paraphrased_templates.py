@@ -40,8 +40,9 @@ class ParaphrasedTemplatesSettings(KindSettings):
 
     With ``forward`` and ``backward``, two translation models, a template is translated there and
     back, in ``beams``² ways (Jiang et al. 2020); ``language`` and ``other`` name the languages for
-    models of many. Without them ``writer`` (else the study's own model) says it in other words in
-    ``samples`` replies.
+    models of many, ``forward_prefix`` and ``backward_prefix`` are what T5 wants before a text.
+    Without them ``writer`` (else the study's own model) says it in other words in ``samples``
+    replies.
     """
 
     templates: list[str | InlineTemplate] = Field(min_length=1)
@@ -49,6 +50,8 @@ class ParaphrasedTemplatesSettings(KindSettings):
     backward: str | None = None
     language: str | None = None
     other: str | None = None
+    forward_prefix: str = ""
+    backward_prefix: str = ""
     writer: str | None = None
     beams: int = Field(default=7, ge=1)
     samples: int = Field(default=12, ge=1)
@@ -111,11 +114,13 @@ class ParaphrasedTemplatesKind(Kind):
         chosen, cancellation = self.settings, current_cancellation()
         if chosen.forward is not None and chosen.backward is not None:
             there = Translator(
-                load_model(chosen.forward), source=chosen.language, target=chosen.other
-            )
+                load_model(chosen.forward), source=chosen.language, target=chosen.other,
+                prefix=chosen.forward_prefix,
+            )  # fmt: skip
             back = Translator(
-                load_model(chosen.backward), source=chosen.other, target=chosen.language
-            )
+                load_model(chosen.backward), source=chosen.other, target=chosen.language,
+                prefix=chosen.backward_prefix,
+            )  # fmt: skip
             return paraphrase_by_translation(
                 source, there, back, beams=chosen.beams, top=chosen.top, on_step=_tell,
                 cancellation=cancellation,

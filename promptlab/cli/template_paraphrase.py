@@ -24,6 +24,10 @@ def paraphrase(
         str | None, typer.Option(help="The template's language, for models of many.")
     ] = None,
     other: Annotated[str | None, typer.Option(help="The other language.")] = None,
+    forward_prefix: Annotated[
+        str, typer.Option(help="Before a text, such as T5's translate English to German:")
+    ] = "",
+    backward_prefix: Annotated[str, typer.Option(help="The same on the way back.")] = "",
     beams: Annotated[int, typer.Option(min=1, help="Translations there, and back of each.")] = 7,
     samples: Annotated[int, typer.Option(min=1, help="Replies of a model that rewrites.")] = 12,
     top: Annotated[int, typer.Option(min=1, help="The most wordings.")] = 10,
@@ -51,8 +55,12 @@ def paraphrase(
         if forward is not None and backward is not None:
             found = paraphrase_by_translation(
                 source,
-                Translator(load_model(forward), source=language, target=other),
-                Translator(load_model(backward), source=other, target=language),
+                Translator(
+                    load_model(forward), source=language, target=other, prefix=forward_prefix
+                ),
+                Translator(
+                    load_model(backward), source=other, target=language, prefix=backward_prefix
+                ),
                 beams=beams, top=top, on_step=note, cancellation=cancellation,
             )  # fmt: skip
         else:

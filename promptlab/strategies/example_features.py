@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,9 @@ def example_features(
 ) -> list[str]:
     """The features of every text: its domain, and its words that tell most of domains.
 
-    With domains a word is worth the mutual information between its presence and the domain
-    (Ben-David et al. 2022, PADA, section 3.2); without them its weight in the text by TF-IDF. The
+    With domains a word is worth the mutual information between its presence and the domain, of the
+    words that are more frequent in the text's domain than in the others (Ben-David et al. 2022,
+    PADA, section 3.2); without them its weight in the text by TF-IDF. The
     labels of the examples say nothing here, as they are what is to be predicted.
 
     Args:
@@ -54,9 +56,14 @@ def example_features(
     found = []
     for number in range(len(texts)):
         row = table[number]
-        values = row.data if worth is None else worth[row.indices]
-        order = np.lexsort((names[row.indices], -values))[:count]
-        words = ", ".join(str(names[row.indices[place]]) for place in order)
+        own = (
+            row.indices
+            if worth is None
+            else row.indices[_is_own(row.indices, number, table, domains)]
+        )
+        values = row.data if worth is None else worth[own]
+        order = np.lexsort((names[own], -values))[:count]
+        words = ", ".join(str(names[own[place]]) for place in order)
         prefix = "" if domains is None else f"{domains[number]}: "
         found.append(f"{prefix}{words}".strip().removesuffix(":"))
     return found
@@ -71,3 +78,12 @@ def _mutual_information(
         table, list(domains), discrete_features=True
     )
     return worth
+
+
+def _is_own(words: Any, number: int, table: Any, domains: Sequence[str] | None) -> Any:
+    """Which of the words are more frequent in the domain of a text than in the others."""
+    assert domains is not None
+    inside = np.array([domain == domains[number] for domain in domains])
+    presence = table[:, words].toarray()
+    others = presence[~inside].mean(axis=0) if (~inside).any() else np.zeros(len(words))
+    return presence[inside].mean(axis=0) > others

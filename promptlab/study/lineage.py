@@ -63,7 +63,7 @@ class LineageNode:
         instruction: What was written; empty where nothing was.
         demonstrations: The ids of the training examples that it shows.
         value: The objective on dev so far; ``None`` where nothing was judged.
-        changes: Its words against those of the first parent, or of the given template.
+        changes: Its words against those of the first parent; none without one.
         comparison: The paired result against it; ``None`` where one of them has no answers.
         status: Why it was kept or dropped, in words.
         is_winner: Whether the study has chosen it.
@@ -117,7 +117,8 @@ def read_lineage(study: Study) -> tuple[LineageNode, ...]:
     options = {row["candidate"]["option"] for row in written}
     given = [row for row in rows if _given_option(row, options)]
     winner = (board.get("best") or {}).get("number") if study.decided else None
-    reader = _LineageReader(study, [*given, *written], given, winner)
+    objective = str(board.get("objective") or "accuracy")
+    reader = _LineageReader(study, [*given, *written], given, winner, objective)
     return tuple(sorted(reader.nodes(), key=lambda node: node.trial))
 
 
@@ -159,8 +160,10 @@ class _LineageReader:
         rows: Sequence[Mapping[str, Any]],
         given: Sequence[Mapping[str, Any]],
         winner: int | None,
+        objective: str,
     ) -> None:
         self.study, self.rows, self.winner = study, rows, winner
+        self.objective = objective
         self.given = {_option_name(row): int(row["number"]) for row in reversed(given)}
         self.texts = {int(row["number"]): self._instruction(row) for row in rows}
         self.tables: dict[int, Predictions | None] = {}
@@ -184,7 +187,7 @@ class _LineageReader:
             parents=parents,
             instruction=text,
             demonstrations=tuple(made.get("examples", ())),
-            value=_value(row),
+            value=_value(row, self.objective),
             changes=tuple(word_changes(before, text)) if text and parents else (),
             comparison=comparison,
             status=_status(row, comparison, has_text=bool(text) or is_given, is_given=is_given),
@@ -248,7 +251,7 @@ def _option_name(row: Mapping[str, Any]) -> str:
     return str(((row.get("candidate") or {}).get("template") or {}).get("name", ""))
 
 
-def _value(row: Mapping[str, Any]) -> float | None:
+def _value(row: Mapping[str, Any], objective: str) -> float | None:
     scores = row.get("dev") or {}
-    numbers = [value for value in scores.values() if isinstance(value, float)]
-    return numbers[0] if numbers else None
+    value = scores.get(objective, row.get(objective))
+    return float(value) if isinstance(value, int | float) else None

@@ -29,7 +29,8 @@ WRITTEN = {
     "extraction", "reasoning_field", "instructions", "init_text", "input", "of", "start_text",
     "name", "fields", "reasoning", "separator", "demonstration_separator", "parts", "answers",
     "stop", "label", "knowledge", "task", "parser", "map", "item", "ending", "given", "language",
-    "other", "domain",
+    "other", "domain", "forward_prefix",
+    "backward_prefix",
 }  # fmt: skip
 """Settings whose texts are all there is to them: words, fields, groups, templates written out."""
 OF_LIBRARIES = {"optimizer"}

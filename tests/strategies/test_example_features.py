@@ -19,6 +19,12 @@ def test_words_that_tell_most_of_the_domain_come_first() -> None:
     ]  # fmt: skip
 
 
+def test_a_word_of_another_domain_is_no_feature() -> None:
+    texts = ["plot drags", "plot shines", "plot engine", "engine stalls", "engine roars"]
+    domains = ["films", "films", "films", "cars", "cars"]
+    assert example_features(texts, domains, count=2)[2] == "films: plot"
+
+
 def test_without_domains_rare_words_weigh_most() -> None:
     assert example_features(TEXTS, count=1) == ["drags", "shines", "stalls", "roars"]
 

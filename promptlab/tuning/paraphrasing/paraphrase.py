@@ -218,7 +218,7 @@ def paraphrase_by_rewriting(
     model.require("generate")
     marked = mark_parts(source)
     request = replace(_REQUEST, chat="chat" in model.capabilities)
-    fields = {"sentence": marked.text, "mark": MARKS[0].format(0)}
+    fields = {"sentence": marked.text, "mark": marked.form.format(0)}
     prompt = render_truncated(request, Example("wording", fields), (), model, decoding.max_tokens)
     wordings: list[Wording] = []
     dropped: Counter[str] = Counter()

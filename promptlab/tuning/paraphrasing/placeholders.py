@@ -45,9 +45,8 @@ class MarkedText:
             ('It was {mask}: {text}', '')
         """
         pieces, found = [], []
-        pattern = re.compile(re.escape(self.form).replace(r"\{\}", r"\s*(\d+)\s*"))
         end = 0
-        for match in pattern.finditer(text):
+        for match in _mark_pattern(self.form).finditer(text):
             number = int(match[1])
             if number >= len(self.parts):
                 return "", "it has a field that the template lacks"
@@ -60,12 +59,12 @@ class MarkedText:
         return " ".join("".join(pieces).split()), ""
 
 
-def mark_parts(source: str, form: str = MARKS[0]) -> MarkedText:
+def mark_parts(source: str, form: str | None = None) -> MarkedText:
     """The text of a template with marks in the place of its fields and its slot.
 
     Args:
         source: A template's text.
-        form: The form of the marks.
+        form: The form of the marks; the first that the template does not hold itself, if ``None``.
 
     Raises:
         InputError: For a template in Jinja, or one without a slot.
@@ -73,10 +72,16 @@ def mark_parts(source: str, form: str = MARKS[0]) -> MarkedText:
     if "{{" in source or "{%" in source:
         raise InputError("a template in Jinja computes; paraphrase one of plain words")
     Template(source)  # raises for one without a slot
+    if form is None:
+        form = next((one for one in MARKS if not _mark_pattern(one).search(source)), MARKS[0])
     parts = tuple(match[0] for match in _PART.finditer(source))
     numbers = iter(range(len(parts)))
     text = _PART.sub(lambda match: form.format(next(numbers)), source)
     return MarkedText(re.sub(r"\\([{}])", r"\1", text), parts, form)
+
+
+def _mark_pattern(form: str) -> re.Pattern[str]:
+    return re.compile(re.escape(form).replace(r"\{\}", r"\s*(\d+)\s*"))
 
 
 def _as_words(text: str) -> str:

@@ -53,13 +53,13 @@ class Translator:
         if not isinstance(model, LocalModel) or model.family != "seq2seq":
             raise CapabilityError(
                 f"{model.name} is a {model.family} model and translates nothing; name an "
-                "encoder-decoder such as Helsinki-NLP/opus-mt-en-de, or let a model rewrite"
+                "encoder-decoder such as facebook/nllb-200-distilled-600M, or let a model rewrite"
             )
         self.model, self.prefix, self.most_tokens = model, prefix, most_tokens
         self.tokenizer: Any = model.tokenizer
         self.source = source
         if target is not None and f">>{target}<<" in self.tokenizer.get_vocab():
-            # Marian models of several targets read the language before the text.
+            # Models that read the language before the text, as Marian's of several targets do.
             self.prefix, target = f">>{target}<< {prefix}", None
         self.start = self._start(target)
         if source is not None:
@@ -98,8 +98,13 @@ class Translator:
         if self.source is None:
             encoding = self.model.encoding
             return encoding.before + encoding.encode(text) + encoding.after
-        self.tokenizer.src_lang = self.source
-        return tuple(self.tokenizer(text)["input_ids"])
+        before = getattr(self.tokenizer, "src_lang", None)
+        self.tokenizer.src_lang = self.source  # others may read with the same tokenizer
+        try:
+            return tuple(self.tokenizer(text)["input_ids"])
+        finally:
+            if before is not None:
+                self.tokenizer.src_lang = before
 
     def _start(self, target: str | None) -> tuple[int, ...]:
         """The tokens that a translation begins with: the start token, and that of its language."""
@@ -117,10 +122,11 @@ class Translator:
         return start
 
     def _language(self, name: str) -> int:
-        vocabulary: dict[str, int] = self.tokenizer.get_vocab()
-        for token in (name, f"__{name}__", f"<{name}>"):
-            if token in vocabulary:
-                return int(vocabulary[token])
+        # A word piece may be spelt like a language: only what was added to the vocabulary is one.
+        added: dict[str, int] = self.tokenizer.get_added_vocab()
+        for token in (f"__{name}__", f"<{name}>", name):
+            if token in added:
+                return int(added[token])
         raise InputError(
             f"{self.model.name} knows no language {name!r}; name it as its tokenizer does, such as "
             "deu_Latn (NLLB), de (M2M-100) or de_DE (mBART)"

@@ -37,3 +37,9 @@ def test_what_cannot_be_marked() -> None:
         mark_parts("{{ text }} {{ mask }}")
     with pytest.raises(InputError):
         mark_parts("{text} has no slot")
+
+
+def test_a_mark_that_the_template_holds_itself_is_not_used() -> None:
+    marked = mark_parts("See [0]. {text} {mask}")
+    assert marked.text == "See [0]. <0> <1>"
+    assert marked.restore(marked.text) == ("See [0]. {text} {mask}", "")
